@@ -1,0 +1,177 @@
+// Command jobline is a job queue that any program embeds: it spawns
+// `jobline serve` and speaks JSON-RPC 2.0 to it, one message per line.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Exit codes beside those of a task's command.
+const (
+	exitFault = 1
+	exitUsage = 2
+	// exitSignal is added to the number of a signal.
+	exitSignal = 128
+)
+
+func main() { os.Exit(execute(os.Args[1:])) }
+
+// execute runs a command line and answers the exit code.
+func execute(args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.Execute()
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(safe(os.Stderr), "jobline:", err)
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	return exitFault
+}
+
+// exitCode ends the program with a code after everything was said.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// orNil is no error for 0.
+func (c exitCode) orNil() error {
+	if c == 0 {
+		return nil
+	}
+	return c
+}
+
+// usageError is a command line that cannot be meant as it is.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "jobline",
+		Short: "A job queue that any program embeds",
+		Long: "jobline runs tasks and external commands for the program that started it.\n" +
+			"That program spawns `jobline serve` and speaks JSON-RPC 2.0 to it, one message per line.",
+		Example: "  jobline run exec -- make test\n" +
+			`  echo '{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"noop"}}' | jobline serve`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: knownCommand,
+	}
+	showVersion := root.Flags().BoolP("version", "v", false, "print the version, as jobline version does")
+	root.RunE = func(c *cobra.Command, _ []string) error {
+		if *showVersion {
+			return buildVersion().print(c.OutOrStdout(), false)
+		}
+		return c.Help()
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(serveCommand(), runCommand(), typesCommand(), versionCommand(), benchCommand(), benchEchoCommand())
+	strictDefaults(root)
+	return root
+}
+
+// strictDefaults makes the commands that cobra adds refuse what they do not
+// know: left to themselves, they print their help and exit with 0.
+func strictDefaults(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = knownTopic
+		case "completion":
+			c.Args, c.RunE = knownCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+			for _, shell := range c.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
+}
+
+// knownCommand refuses what is no command of c, with one that is close.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, inner := range c.Commands() {
+		if !inner.Hidden {
+			names = append(names, inner.Name())
+		}
+	}
+	return usagef("%sno command is named %q; %s", place(c), args[0], didYouMean(args[0], names, c.CommandPath()+" --help lists them"))
+}
+
+// knownTopic refuses help about what is no command.
+func knownTopic(help *cobra.Command, args []string) error {
+	c, rest, err := help.Root().Find(args)
+	if err != nil {
+		return usagef("help: %v", err)
+	}
+	if len(rest) > 0 && !c.HasSubCommands() {
+		return usagef("help: %s has no commands, such as %q; %s --help describes it", c.CommandPath(), rest[0], c.CommandPath())
+	}
+	return knownCommand(c, rest)
+}
+
+// place begins a message about a command, but for one about the program,
+// whose name comes before every message.
+func place(c *cobra.Command) string {
+	if !c.HasParent() {
+		return ""
+	}
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ") + ": "
+}
+
+// flagError makes one line of what pflag has to say.
+func flagError(c *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return usagef("%s%v", place(c), err)
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	hint := didYouMean(unknown.GetSpecifiedName(), names, c.CommandPath()+" --help lists them")
+	if len(unknown.GetSpecifiedShortnames()) > 0 {
+		return usagef("%s%v; %s --help lists the flags", place(c), err, c.CommandPath())
+	}
+	return usagef("%sthere is no flag --%s; %s", place(c), unknown.GetSpecifiedName(), strings.ReplaceAll(hint, "did you mean ", "did you mean --"))
+}
+
+// didYouMean offers the closest name, or says where the names are listed.
+func didYouMean(name string, known []string, otherwise string) string {
+	if close := schema.Suggest(name, slices.Compact(known)); len(close) > 0 {
+		return fmt.Sprintf("did you mean %s?", close[0])
+	}
+	return otherwise
+}
+
+// noArgs is cobra.NoArgs with an exit code.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument, it has %q", c.Name(), args[0])
+	}
+	return nil
+}

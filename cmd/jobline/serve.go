@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/command"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/stdio"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	executor executor.Options
+	store    memory.Options
+	stdio    stdio.Options
+	keep     int
+	grace    time.Duration
+	envAllow []string
+	level    slog.Level
+	json     bool
+}
+
+const (
+	// leastBytes is the least of a limit on requests or results, in bytes: with
+	// less, hardly a request would be read, or hardly a task complete.
+	leastBytes = 1 << 10
+	// mostTasks bounds --limit: a slot costs memory before it has a task.
+	mostTasks = 1_000_000
+)
+
+func serveCommand() *cobra.Command {
+	o := &serveOptions{}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the protocol on stdin and stdout",
+		Long: "Serve reads requests from stdin and writes replies and notifications to stdout; logs go to stderr.\n" +
+			"It ends when stdin does and all that was accepted is done.\n\n" +
+			"Every flag can be set in the environment instead: --max-message as JOBLINE_MAX_MESSAGE.\n" +
+			"The flag wins. Sizes are as 16777216 or 16MiB, times as 300ms, 1.5s or 24h.",
+		Args:    noArgs,
+		PreRunE: func(c *cobra.Command, _ []string) error { return fromEnv(c.Flags()) },
+		RunE:    func(c *cobra.Command, _ []string) error { return o.serve(c.Context()) },
+	}
+	o.lifeFlags(c)
+	o.limitFlags(c)
+	o.logFlags(c)
+	return c
+}
+
+func (o *serveOptions) lifeFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.Var(countTo(&o.executor.Limit, runtime.NumCPU(), 1, mostTasks), "limit", "tasks that run at once")
+	choice(c, &o.stdio.RPC.Framing, "framing", "how messages are told apart",
+		option[rpc.Framing]{"auto", rpc.FramingAuto}, option[rpc.Framing]{"line", rpc.FramingLine},
+		option[rpc.Framing]{"header", rpc.FramingHeader})
+	choice(c, &o.stdio.CancelOnEOF, "on-eof", "what the end of stdin means for the tasks",
+		option[bool]{"drain", false}, option[bool]{"cancel", true})
+	f.StringSliceVar(&o.executor.Allow, "allow", nil, "the task types on offer, by name, with commas between; all by default")
+	complete(c, "allow", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return typeNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+	f.StringSliceVar(&o.envAllow, "env-allow", nil, "the only environment variables that commands inherit, as PATH,LC_*; all by default")
+	f.Var(span(&o.grace, executor.DefaultGrace, 0), "grace", "how long a task may go on after it was told to stop")
+	f.BoolVar(&o.stdio.IgnoreParent, "ignore-parent", false, "go on when the parent process dies")
+}
+
+func (o *serveOptions) limitFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.Var(count(&o.keep, memory.DefaultKeep, 0), "keep", "finished tasks that are kept; 0 keeps none")
+	f.Var(span(&o.store.KeepFor, memory.DefaultKeepFor, 1), "keep-for", "how long finished tasks are kept")
+	f.Var(size(&o.store.KeepBytes, memory.DefaultKeepBytes, 1), "keep-bytes", "bytes of inputs, results and outputs that are kept of finished tasks")
+	f.Var(size(&o.stdio.RPC.MaxMessage, rpc.DefaultMaxMessage, leastBytes), "max-message", "bytes of one message")
+	f.Var(count(&o.stdio.RPC.MaxBatch, rpc.DefaultMaxBatch, 1), "max-batch", "requests of one batch")
+	f.Var(count(&o.store.MaxQueued, memory.DefaultMaxQueued, 1), "max-queued", "tasks that wait to run")
+	f.Var(count(&o.stdio.RPC.MaxWaits, rpc.DefaultMaxWaits, 1), "max-waits", "wait requests that are not answered yet")
+	f.Var(size(&o.store.MaxOutput, memory.DefaultMaxOutput, 1), "max-output", "bytes that are kept of each stream of a task, the newest")
+	f.Var(size(&o.executor.MaxResult, executor.DefaultMaxResult, leastBytes), "max-result", "bytes of a task's result")
+	f.Var(size(&o.stdio.RPC.MaxUnsent, rpc.DefaultMaxUnsent, 1), "max-unsent", "bytes that the client has not read before no more requests are read")
+}
+
+func (o *serveOptions) logFlags(c *cobra.Command) {
+	choice(c, &o.level, "log-level", "the least level that is logged",
+		option[slog.Level]{"info", slog.LevelInfo}, option[slog.Level]{"debug", slog.LevelDebug},
+		option[slog.Level]{"warn", slog.LevelWarn}, option[slog.Level]{"error", slog.LevelError})
+	choice(c, &o.json, "log-format", "how a line of the log looks",
+		option[bool]{"text", false}, option[bool]{"json", true})
+}
+
+func (o *serveOptions) format() stdio.LogFormat {
+	if o.json {
+		return func(w io.Writer, ho *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(w, ho) }
+	}
+	return func(w io.Writer, ho *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, ho) }
+}
+
+func (o *serveOptions) serve(ctx context.Context) error {
+	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
+	defer writer.Close()
+	ex, err := o.newExecutor(log)
+	if err != nil {
+		return err
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		fmt.Fprintln(os.Stderr, `jobline: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
+	}
+	o.stdio.Logger = log
+	o.stdio.RPC.Version = buildVersion().Version
+	return exitCode(stdio.Run(ctx, ex, o.stdio)).orNil()
+}
+
+// newExecutor makes the executor of the flags.
+func (o *serveOptions) newExecutor(log *slog.Logger) (*executor.Executor, error) {
+	var err error
+	if o.executor.Types, err = taskTypes(command.Options{EnvAllow: o.envAllow, Logger: log}); err != nil {
+		return nil, usagef("serve: %v", err)
+	}
+	if err := allowed(o.executor); err != nil {
+		return nil, err
+	}
+	o.executor.Logger = log
+	o.executor.Grace = orNone(o.grace)
+	o.store.Keep = orNone(o.keep)
+	return executor.New(memory.New(o.store), o.executor)
+}
+
+// allowed refuses a name in --allow that no type has: offering less than was
+// asked for would be found out late.
+func allowed(o executor.Options) error {
+	var names []string
+	for _, t := range o.Types {
+		names = append(append(names, t.Name()), t.Info().Aliases...)
+	}
+	for _, name := range o.Allow {
+		if !slices.Contains(names, name) {
+			return usagef("serve: --allow: no task type is named %q; %s", name, didYouMean(name, names, "jobline types lists them"))
+		}
+	}
+	return nil
+}
+
+// orNone turns a 0 of the command line, which is none, into the negative
+// number that is none for options whose 0 is their default.
+func orNone[N int | time.Duration](n N) N {
+	if n == 0 {
+		return -1
+	}
+	return n
+}

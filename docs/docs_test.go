@@ -1,0 +1,189 @@
+// Package docs_test holds the documents against the program: every quoted
+// file, transcript and command in them is read, run and compared. With
+// -update, what differs is written anew.
+package docs_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write quotes and outputs anew")
+
+var program string // the directory of the binary
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "jobline-docs")
+	if err != nil {
+		panic(err)
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "jobline"), "../cmd/jobline")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("%v: %s", err, out))
+	}
+	program = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// documents are all Markdown files of the project, by path from here.
+func documents(t *testing.T) []string {
+	var paths []string
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".md") {
+			paths = append(paths, path)
+		}
+		return err
+	}))
+	require.Greater(t, len(paths), 8)
+	return append(paths, "../README.md")
+}
+
+// block is a fenced block, with what the comment before it says it quotes.
+var block = regexp.MustCompile("(?m)(?:^<!-- (file|transcript): (\\S+) -->\n)?^```(\\w*)\n((?s:.*?))^```$")
+
+func TestQuotesAndCommands(t *testing.T) {
+	for _, path := range documents(t) {
+		t.Run(path, func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			now := block.ReplaceAllFunc(text, func(found []byte) []byte {
+				part := block.FindSubmatch(found)
+				want := actual(t, filepath.Dir(path), string(part[1]), string(part[2]), string(part[3]), string(part[4]))
+				i := bytes.LastIndex(found, part[4])
+				if len(part[4]) == 0 {
+					i = len(found) - len("```")
+				}
+				return []byte(string(found[:i]) + want + string(found[i+len(part[4]):]))
+			})
+			if *update {
+				require.NoError(t, os.WriteFile(path, now, 0o644))
+				return
+			}
+			require.Equal(t, string(text), string(now), "run go test ./docs -update")
+		})
+	}
+}
+
+// actual is what a block must contain.
+func actual(t *testing.T, dir, kind, name, language, text string) string {
+	switch {
+	case kind == "file":
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		return string(content)
+	case kind == "transcript":
+		return transcript(t, filepath.Join(dir, name))
+	case language == "console":
+		return session(t, text)
+	}
+	return text
+}
+
+// transcript shows a protocol test as a dialogue: what the client does beside
+// writing lines stands in it as a comment.
+func transcript(t *testing.T, path string) string {
+	archive, err := txtar.ParseFile(path)
+	require.NoError(t, err)
+	var b strings.Builder
+	for _, part := range archive.Files {
+		arrow, spoken := map[string]string{"client": "→ ", "server": "← "}[part.Name]
+		for line := range strings.Lines(string(part.Data)) {
+			if strings.HasPrefix(line, "#") {
+				b.WriteString(line)
+			} else if spoken {
+				b.WriteString(arrow + line)
+			}
+		}
+	}
+	return b.String()
+}
+
+// session runs the commands of a console block and answers it with what they print.
+func session(t *testing.T, text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		command, ok := strings.CutPrefix(line, "$ ")
+		if !ok {
+			continue
+		}
+		b.WriteString(line)
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "PATH="+program+string(os.PathListSeparator)+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if _, exited := err.(*exec.ExitError); !exited {
+			require.NoError(t, err)
+		}
+		b.WriteString(steady(string(out)))
+	}
+	return b.String()
+}
+
+var (
+	ids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	varies = []struct {
+		is *regexp.Regexp
+		as string
+	}{
+		{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z`), "<time>"},
+		{regexp.MustCompile(`"pid":\d+`), `"pid":<pid>`},
+		{regexp.MustCompile(`"durationMs":\d+`), `"durationMs":<ms>`},
+		{regexp.MustCompile(`"executable":"[^"]*"`), `"executable":"<path>"`},
+	}
+)
+
+// steady replaces what is different in every run.
+func steady(text string) string {
+	seen := map[string]string{}
+	text = ids.ReplaceAllStringFunc(text, func(id string) string {
+		if seen[id] == "" {
+			seen[id] = fmt.Sprintf("<id%d>", len(seen)+1)
+		}
+		return seen[id]
+	})
+	for _, v := range varies {
+		text = v.is.ReplaceAllString(text, v.as)
+	}
+	return text
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, path := range documents(t) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, found := range link.FindAllSubmatch(block.ReplaceAll(text, nil), -1) {
+			require.FileExists(t, filepath.Join(filepath.Dir(path), string(found[1])), path)
+		}
+	}
+}
+
+// The commands of the README's sh blocks are what CI runs, to the letter.
+func TestCIRunsTheREADME(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	ci, err := os.ReadFile("../.ci/run")
+	require.NoError(t, err)
+	commands := 0
+	for _, found := range block.FindAllSubmatch(readme, -1) {
+		if string(found[3]) == "sh" {
+			commands++
+			require.Contains(t, string(ci), strings.TrimSpace(string(found[4])))
+		}
+	}
+	require.Equal(t, 2, commands)
+}

@@ -1,0 +1,164 @@
+// Package command is the task type exec, which runs any program: it stands
+// between the executor, which calls it, and the operating system. It sees to
+// it that a command's whole tree of processes ends: with the command, when the
+// task is stopped, and when this process dies in whatever way.
+//
+//	Run ─► plan ─► host.launch ─► tree.waitExit ─► tree.killRest ─► tree.reap ─► streams.drain
+//	                                   ▲
+//	            the context's end ─► ladder (SIGTERM, then SIGKILL)
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// TypeName is the name of the task type.
+const TypeName = "exec"
+
+// ErrClosed is the error of a Run after Close.
+var ErrClosed = errors.New("commands are not run any more")
+
+// Options sets a Command. A zero is the default.
+type Options struct {
+	// EnvAllow, where it is not nil, is all of this process's environment that
+	// commands get: names, or patterns such as LC_*. What a task gives in env
+	// is added to it. Nil is the whole environment.
+	EnvAllow []string
+	// Limit is the most commands that run at once; 0 is as many as the
+	// executor runs tasks.
+	Limit int
+	// Logger gets what there is to say; nil is nothing. Neither arguments nor
+	// values of the environment are ever logged.
+	Logger *slog.Logger
+}
+
+// Input is the input of an exec task.
+type Input struct {
+	Argv     []string           `json:"argv" jsonschema:"the program and its arguments; no shell reads them unless the program is one" schema:"minItems=1"`
+	Dir      string             `json:"dir,omitzero" jsonschema:"the working directory; that of the server by default"`
+	Env      map[string]*string `json:"env,omitzero" jsonschema:"variables to set; null removes one"`
+	CleanEnv bool               `json:"cleanEnv,omitzero" jsonschema:"start from a short list of variables (PATH, HOME, LANG and the like) instead of the server's whole environment"`
+	Stdin    string             `json:"stdin,omitzero" jsonschema:"text for the command's standard input; it is empty by default"`
+}
+
+// Result is the result of an exec task.
+type Result struct {
+	ExitCode   int    `json:"exitCode" jsonschema:"the exit code: 0, since any other fails the task"`
+	DurationMs int64  `json:"durationMs" jsonschema:"how long the command ran, in milliseconds"`
+	Executable string `json:"executable" jsonschema:"the absolute path of the program that ran"`
+	PID        int    `json:"pid,omitzero" jsonschema:"the process id the command had"`
+	Leaked     bool   `json:"leaked,omitzero" jsonschema:"whether a process of the command outlived it and could not be killed"`
+}
+
+// Command runs commands. Make one with New; one is enough for a process.
+type Command struct {
+	options Options
+	log     *slog.Logger
+	null    *os.File
+	server  string // the value of serverVar in every command's environment
+	host    *host
+	closed  atomic.Bool
+}
+
+// New makes a Command. It starts nothing until the first Run.
+func New(o Options) (*Command, error) {
+	if err := checkPatterns(o.EnvAllow); err != nil {
+		return nil, err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, fmt.Errorf("the stdin of commands: %w", err)
+	}
+	c := &Command{
+		options: o, null: null, server: newServerID(),
+		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+	}
+	c.host = newHost(c.log, c.server)
+	return c, nil
+}
+
+// Type makes the task type exec of a Command of its own, which lasts as long
+// as the process.
+func Type(o Options) (executor.Type, error) {
+	c, err := New(o)
+	if err != nil {
+		return executor.Type{}, err
+	}
+	return c.Type()
+}
+
+// Type is the task type exec.
+func (c *Command) Type() (executor.Type, error) {
+	return executor.Define(TypeName, c.Run, executor.StartsItself(), executor.Source("builtin"),
+		executor.Limit(c.options.Limit),
+		executor.Describe("Runs a program. It completes when the program exits with 0, and fails otherwise."))
+}
+
+// Close ends what belongs to the Command, and every process that its commands
+// have left. Call it when no Run is under way: what still runs is killed.
+func (c *Command) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	c.host.close()
+	return c.null.Close()
+}
+
+// Run runs a command and waits for its end. It is the code of the task type;
+// outside a task, the output is discarded, and the end of ctx is a SIGTERM
+// that nothing follows.
+func (c *Command) Run(ctx context.Context, in Input) (Result, error) {
+	id := executor.TaskID(ctx)
+	if id == uuid.Nil {
+		id = uuid.New()
+	}
+	return c.run(ctx, &in, task{
+		id:      id.String(),
+		stdout:  executor.Output(ctx, schema.Stdout),
+		stderr:  executor.Output(ctx, schema.Stderr),
+		started: func(pid int) { executor.Started(ctx, pid) },
+		killed:  executor.Killed(ctx),
+	})
+}
+
+func (c *Command) run(ctx context.Context, in *Input, t task) (Result, error) {
+	if ctx.Err() != nil {
+		return Result{}, context.Cause(ctx)
+	}
+	if c.closed.Load() {
+		return Result{}, ErrClosed
+	}
+	p, err := c.plan(in, t.id)
+	if err != nil {
+		return Result{}, err
+	}
+	began := time.Now()
+	tree, out, err := c.start(p, &t, in.Stdin)
+	if err != nil {
+		return Result{}, p.spawnFailure(err)
+	}
+	t.started(tree.pid)
+	out.begin()
+	c.log.Debug("a command runs", "task", t.id, "pid", tree.pid, "program", p.name)
+	e := see(ctx, tree, out, t.killed)
+	took := time.Since(began)
+	c.log.Debug("a command ended", "task", t.id, "pid", tree.pid, "program", p.name, "took", took, "leaked", e.leaked)
+	if err := e.failure(p.name, out); err != nil {
+		return Result{}, err
+	}
+	return Result{
+		DurationMs: took.Milliseconds(), Executable: p.path, PID: tree.pid, Leaked: e.leaked,
+	}, nil
+}

@@ -1,0 +1,100 @@
+package command
+
+import (
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// The variables that mark every process of a command, so that one which left
+// its group is found. They override what a task or this process has.
+const (
+	taskVar   = "JOBLINE_TASK_ID"
+	serverVar = "JOBLINE_SERVER_ID"
+)
+
+// newServerID is unguessable, so that no stranger's process carries it.
+func newServerID() string { return rand.Text() }
+
+// mark is the markers of one command: NAME=value.
+type mark struct{ task, server string }
+
+func (c *Command) mark(task string) mark {
+	return mark{task: taskVar + "=" + task, server: serverVar + "=" + c.server}
+}
+
+func checkPatterns(patterns []string) error {
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil || p == "" {
+			return fmt.Errorf("the pattern %q for names of variables: want a name, or one with * in it", p)
+		}
+	}
+	return nil
+}
+
+func allowed(name string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(foldName(p), foldName(name)) // New has checked the pattern
+		return ok
+	})
+}
+
+// environ is the environment of a command: the markers, what it gets of this
+// process's, and what its task gives.
+func (c *Command) environ(in *Input, m mark, dir string) []string {
+	given := map[string]bool{foldName(taskVar): true, foldName(serverVar): true}
+	for name := range in.Env {
+		given[foldName(name)] = true
+	}
+	own := os.Environ()
+	env := make([]string, 0, len(own)+len(in.Env)+3)
+	env = append(env, m.task, m.server)
+	if dir != "" && !given[pwdVar] {
+		given[pwdVar] = true // ours says where this process is
+		env = append(env, pwdVar+"="+dir)
+	}
+	for _, variable := range own {
+		name := nameOf(variable)
+		if !given[foldName(name)] && c.passes(name, in.CleanEnv) {
+			env = append(env, variable)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Env)) {
+		if value := in.Env[name]; value != nil && !isMarker(name) {
+			env = append(env, name+"="+*value)
+		}
+	}
+	return env
+}
+
+func isMarker(name string) bool {
+	name = foldName(name)
+	return name == foldName(taskVar) || name == foldName(serverVar)
+}
+
+// passes says whether a command gets a variable of this process's environment.
+func (c *Command) passes(name string, clean bool) bool {
+	return (c.options.EnvAllow == nil || allowed(name, c.options.EnvAllow)) && (!clean || allowed(name, cleanNames))
+}
+
+// nameOf is the name in NAME=value. Windows has names that begin with "=".
+func nameOf(variable string) string {
+	if i := strings.Index(variable[min(1, len(variable)):], "="); i >= 0 {
+		return variable[:i+1]
+	}
+	return variable
+}
+
+// lookupEnv is the value of a variable in an environment.
+func lookupEnv(env []string, name string) string {
+	for _, variable := range env {
+		if value, ok := strings.CutPrefix(variable, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,89 @@
+//go:build unix
+
+package command
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestEnviron(t *testing.T) {
+	t.Setenv("LC_TEST", "c")
+	t.Setenv("OURS", "1")
+	t.Setenv("OTHER", "2")
+	t.Setenv("PWD", "/here")
+	t.Setenv(taskVar, "outer")
+	t.Setenv(serverVar, "outer")
+	markers := mark{task: taskVar + "=t", server: serverVar + "=s"}
+	tests := map[string]struct {
+		allow  []string
+		in     Input
+		dir    string
+		has    []string
+		hasNot []string
+	}{
+		"all of it": {has: []string{"LC_TEST=c", "OURS=1", "OTHER=2", "PWD=/here"}},
+		"given":     {in: Input{Env: env("OURS", "x", "NEW", "")}, has: []string{"OURS=x", "NEW=", "OTHER=2"}, hasNot: []string{"OURS=1"}},
+		"removed":   {in: Input{Env: map[string]*string{"OURS": nil, "NONE": nil}}, hasNot: []string{"OURS=1", "OURS=", "NONE="}},
+		"clean":     {in: Input{CleanEnv: true, Env: env("NEW", "x")}, has: []string{"LC_TEST=c", "NEW=x"}, hasNot: []string{"OURS=1", "OTHER=2"}},
+		"allowed":   {allow: []string{"OURS", "LC_*"}, in: Input{Env: env("NEW", "x")}, has: []string{"LC_TEST=c", "OURS=1", "NEW=x"}, hasNot: []string{"OTHER=2", "PWD=/here"}},
+		"nothing":   {allow: []string{}, hasNot: []string{"LC_TEST=c", "OURS=1", "OTHER=2"}},
+		"both":      {allow: []string{"OURS"}, in: Input{CleanEnv: true}, hasNot: []string{"OURS=1", "LC_TEST=c"}},
+		"markers":   {in: Input{Env: env(taskVar, "forged", serverVar, "forged")}, hasNot: []string{taskVar + "=forged", serverVar + "=outer"}},
+		"no marker": {in: Input{Env: map[string]*string{taskVar: nil}}},
+		"directory": {dir: "/there", has: []string{"PWD=/there"}, hasNot: []string{"PWD=/here"}},
+		"its PWD":   {dir: "/there", in: Input{Env: env("PWD", "/x")}, has: []string{"PWD=/x"}, hasNot: []string{"PWD=/there"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCommand(t, Options{EnvAllow: test.allow})
+			got := c.environ(&test.in, markers, test.dir)
+			require.Subset(t, got, append(test.has, markers.task, markers.server))
+			for _, not := range test.hasNot {
+				require.NotContains(t, got, not)
+			}
+			names := map[string]int{}
+			for _, v := range got {
+				names[nameOf(v)]++
+			}
+			require.Equal(t, 1, slices.Max(slices.Collect(maps.Values(names))), "a name twice: %q", got)
+		})
+	}
+}
+
+func newCommand(t testing.TB, o Options) *Command {
+	c, err := New(o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+// env makes a map of names and values.
+func env(pairs ...string) map[string]*string {
+	m := map[string]*string{}
+	for pair := range slices.Chunk(pairs, 2) {
+		m[pair[0]] = &pair[1]
+	}
+	return m
+}
+
+func TestNameOf(t *testing.T) {
+	for variable, want := range map[string]string{
+		"A=b": "A", "A=": "A", "A=b=c": "A", "=C:=x": "=C:", "A": "A", "": "",
+	} {
+		require.Equal(t, want, nameOf(variable), variable)
+	}
+}
+
+func TestShowName(t *testing.T) {
+	for arg, want := range map[string]string{
+		"/usr/bin/make": "make", "make": "make", "a\x1b[31m\n": "a\uFFFD[31m\uFFFD", "a\xff": "a\uFFFD",
+		strings.Repeat("x", 200): strings.Repeat("x", maxName),
+	} {
+		require.Equal(t, want, showName(arg))
+	}
+}

@@ -1,0 +1,13 @@
+//go:build unix && !linux
+
+package command
+
+import "os"
+
+// spawn starts a process. These systems have no parent-death signal: the guard
+// alone sees to it that a command ends with this process.
+func spawn(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+	return os.StartProcess(path, argv, attr)
+}
+
+func unpin() {}

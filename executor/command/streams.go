@@ -1,0 +1,203 @@
+package command
+
+import (
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// copyBytes is how much of a command's output is read at once.
+	copyBytes = 32 << 10
+	// maxTail bounds the end of stderr that an error carries, in bytes.
+	maxTail = 4 << 10
+	// pipeDelay is how long a command's pipes may stay open after its end
+	// before what holds them is killed, and then once more before they are closed.
+	pipeDelay = 250 * time.Millisecond
+)
+
+// streams is a command's stdin, stdout and stderr, seen from here.
+type streams struct {
+	child [3]*os.File // the command's ends
+	null  *os.File    // the one of them that is not ours to close, if any
+	stdin *os.File    // nil without text
+	text  string
+	out   [2]pipe
+
+	pending  atomic.Int32  // ends that are still copied
+	finished chan struct{} // closed when none is
+}
+
+// pipe is where a stream comes from and goes to.
+type pipe struct {
+	from *os.File
+	to   io.Writer
+}
+
+// openStreams makes the pipes of a command. None is left open where it fails.
+func openStreams(null *os.File, text string, stdout, stderr io.Writer) (*streams, error) {
+	s := &streams{text: text, finished: make(chan struct{}), out: [2]pipe{{to: stdout}, {to: &tail{to: stderr}}}}
+	if err := s.open(null); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *streams) open(null *os.File) (err error) {
+	s.pending.Store(2)
+	if s.text == "" {
+		s.null, s.child[0] = null, null
+	} else if s.child[0], s.stdin, err = os.Pipe(); err != nil {
+		return err
+	} else {
+		s.pending.Add(1)
+	}
+	for i := range s.out {
+		if s.out[i].from, s.child[i+1], err = os.Pipe(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close closes both ends of every pipe.
+func (s *streams) close() {
+	s.closeChild()
+	s.closeOwn()
+}
+
+// closeChild closes the command's ends, which it has its own copies of.
+func (s *streams) closeChild() {
+	for i, f := range s.child {
+		if f != nil && f != s.null {
+			f.Close()
+		}
+		s.child[i] = nil
+	}
+}
+
+func (s *streams) closeOwn() {
+	s.closeStdin()
+	for _, p := range s.out {
+		if p.from != nil {
+			p.from.Close()
+		}
+	}
+}
+
+func (s *streams) closeStdin() {
+	if s.stdin != nil {
+		s.stdin.Close()
+	}
+}
+
+// begin copies until drain has returned.
+func (s *streams) begin() {
+	if s.stdin != nil {
+		go s.feed()
+	}
+	for _, p := range s.out {
+		go s.copy(p)
+	}
+}
+
+// feed writes the text. That the command does not read it is no error.
+func (s *streams) feed() {
+	defer s.ended()
+	_, _ = io.WriteString(s.stdin, s.text)
+	s.stdin.Close()
+}
+
+var buffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
+
+// copy reads to the end, also when nobody takes what it reads: a command that
+// cannot write would never end.
+func (s *streams) copy(p pipe) {
+	defer s.ended()
+	defer p.from.Close()
+	buffer := buffers.Get().(*[copyBytes]byte)
+	defer buffers.Put(buffer)
+	for {
+		n, err := p.from.Read(buffer[:])
+		if n > 0 {
+			_, _ = p.to.Write(buffer[:n])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *streams) ended() {
+	if s.pending.Add(-1) == 0 {
+		close(s.finished)
+	}
+}
+
+// drain waits until all that the command wrote is read. It calls kill where
+// the pipes are held by a process that has outlived the command, and answers
+// whether they still are after that.
+func (s *streams) drain(kill func()) (held bool) {
+	s.closeStdin() // whoever may still read it is not the command
+	if s.wait() {
+		return false
+	}
+	kill()
+	if s.wait() {
+		return false
+	}
+	s.closeOwn()
+	<-s.finished
+	return true
+}
+
+func (s *streams) wait() bool {
+	timer := time.NewTimer(pipeDelay)
+	defer timer.Stop()
+	select {
+	case <-s.finished:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// stderrTail is the last of what was written to stderr. It is to be called
+// after drain.
+func (s *streams) stderrTail() string { return s.out[1].to.(*tail).text() }
+
+// tail passes on what is written to it and keeps the last maxTail bytes.
+type tail struct {
+	to   io.Writer
+	kept []byte
+	cut  bool // text begins later than what was written, maybe within a character
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	last := p[max(0, len(p)-maxTail):]
+	t.cut = t.cut || len(t.kept)+len(p) > maxTail
+	if len(t.kept)+len(last) > 2*maxTail { // moved rarely, so a byte costs O(1)
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-maxTail:]...)
+	}
+	t.kept = append(t.kept, last...)
+	return t.to.Write(p)
+}
+
+// text is what was kept as valid UTF-8 of at most maxTail bytes.
+func (t *tail) text() string {
+	kept := t.kept[max(0, len(t.kept)-maxTail):]
+	for i := 0; t.cut && i < utf8.UTFMax && len(kept) > 0 && !utf8.RuneStart(kept[0]); i++ {
+		kept = kept[1:]
+	}
+	text := strings.ToValidUTF8(string(kept), "\uFFFD")
+	for len(text) > maxTail { // a replacement is longer than what it replaces
+		_, size := utf8.DecodeRuneInString(text)
+		text = text[size:]
+	}
+	return text
+}

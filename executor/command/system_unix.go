@@ -1,0 +1,57 @@
+//go:build unix
+
+package command
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// errnoName is the system's name of an error: "ENOENT".
+func errnoName(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return unix.ErrnoName(errno)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "ENOENT"
+	}
+	return ""
+}
+
+// enterable says whether a directory can be made the working directory.
+func enterable(dir string) bool { return unix.Access(dir, unix.X_OK) == nil }
+
+// lookPath finds a program in the PATH of an environment. It goes on past
+// files that may not be run, as a shell does.
+func lookPath(program string, env []string) (string, error) {
+	result := fs.ErrNotExist
+	for _, dir := range filepath.SplitList(lookupEnv(env, "PATH")) {
+		path := filepath.Join(dir, program)
+		err := runnable(path)
+		switch {
+		case err == nil && filepath.IsAbs(path):
+			return path, nil
+		case err == nil:
+			result = errRelativePath
+		case errors.Is(err, fs.ErrPermission) && result == fs.ErrNotExist:
+			result = err
+		}
+	}
+	return "", result
+}
+
+// runnable says why a file cannot be run, or nil.
+func runnable(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return syscall.EISDIR
+	}
+	return unix.Access(path, unix.X_OK)
+}

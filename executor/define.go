@@ -1,0 +1,182 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Type is a named, typed task definition. It is a value: any number of
+// executors may offer it. Make one with Define.
+type Type struct {
+	name        string
+	aliases     []string
+	description string
+	source      string
+	timeout     time.Duration
+	grace       *time.Duration
+	limit       int
+	ownStart    bool
+	input       *schema.Schema
+	result      *schema.Schema
+	// emptyInput and emptyResult remember what validation says of {}, which is
+	// by far the commonest value.
+	emptyInput  []schema.Violation
+	emptyResult []schema.Violation
+	run         func(ctx context.Context, input jsontext.Value) (jsontext.Value, error)
+}
+
+// TypeOption sets something about a Type.
+type TypeOption func(*Type)
+
+// Describe says in a sentence what the type does.
+func Describe(text string) TypeOption { return func(t *Type) { t.description = text } }
+
+// Alias adds names that submit takes for the type.
+func Alias(names ...string) TypeOption {
+	return func(t *Type) { t.aliases = append(t.aliases, names...) }
+}
+
+// Timeout bounds each attempt of a task that was submitted without timeoutMs.
+func Timeout(d time.Duration) TypeOption { return func(t *Type) { t.timeout = d } }
+
+// Grace is how long a task may go on after it was told to stop, where the
+// submit does not say.
+func Grace(d time.Duration) TypeOption { return func(t *Type) { t.grace = &d } }
+
+// Limit bounds how many tasks of the type run at once in one process, within
+// the executor's own limit.
+func Limit(n int) TypeOption { return func(t *Type) { t.limit = n } }
+
+// Source says where the type comes from; "program" unless said.
+func Source(name string) TypeOption { return func(t *Type) { t.source = name } }
+
+// StartsItself leaves it to the code to call Started. Without it a task has
+// started when its code is called.
+func StartsItself() TypeOption { return func(t *Type) { t.ownStart = true } }
+
+var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+
+// Define makes a task type of a function. The JSON Schemas of its input and
+// result are derived from In and Out: a field is required unless it is
+// omitzero or omitempty, the tag jsonschema:"…" describes it, and members that
+// In does not have are refused. Input is checked when a task is submitted,
+// the result when it has run.
+//
+// The function is called on a worker. It should return soon after its context
+// ends, with the context's error or one of its own; it may report with
+// Report, write with Output, and panic: that fails the task and nothing else.
+func Define[In, Out any](name string, run func(context.Context, In) (Out, error), options ...TypeOption) (Type, error) {
+	input, err := schema.Derive[In]()
+	if err != nil {
+		return Type{}, fmt.Errorf("task type %q: input: %w", name, err)
+	}
+	result, err := schema.Derive[Out]()
+	if err != nil {
+		return Type{}, fmt.Errorf("task type %q: result: %w", name, err)
+	}
+	t := Type{name: name, source: "program", input: input, result: result, run: erase(run)}
+	for _, set := range options {
+		set(&t)
+	}
+	t.emptyInput = input.Validate(emptyObject)
+	t.emptyResult = result.Validate(emptyObject)
+	return t, t.check()
+}
+
+// MustDefine is Define for package-level and main code: it panics where
+// Define would return an error.
+func MustDefine[In, Out any](name string, run func(context.Context, In) (Out, error), options ...TypeOption) Type {
+	t, err := Define(name, run, options...)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// Name is the name of the type.
+func (t Type) Name() string { return t.name }
+
+// Info describes the type as the method types does.
+func (t Type) Info() schema.TypeInfo {
+	return schema.TypeInfo{
+		Name: t.name, Aliases: t.aliases, Description: t.description, Source: t.source,
+		InputSchema: t.input.Raw(), ResultSchema: t.result.Raw(),
+	}
+}
+
+func (t Type) check() error {
+	var errs []error
+	for _, name := range append([]string{t.name}, t.aliases...) {
+		if !typeName.MatchString(name) {
+			errs = append(errs, fmt.Errorf("task type %q: the name %q does not match %s", t.name, name, typeName))
+		}
+	}
+	if t.limit < 0 {
+		errs = append(errs, fmt.Errorf("task type %q: a limit of %d: 0 is none, 1 or more is one", t.name, t.limit))
+	}
+	if t.timeout < 0 || (t.grace != nil && *t.grace < 0) {
+		errs = append(errs, fmt.Errorf("task type %q: a time below zero", t.name))
+	}
+	return errors.Join(errs...)
+}
+
+var emptyObject = jsontext.Value("{}")
+
+func isEmptyObject(v []byte) bool { return string(v) == "{}" }
+
+func (t *Type) checkInput(input jsontext.Value) []schema.Violation {
+	if isEmptyObject(input) {
+		return t.emptyInput
+	}
+	return t.input.Validate(input)
+}
+
+func (t *Type) checkResult(result jsontext.Value) []schema.Violation {
+	if isEmptyObject(result) {
+		return t.emptyResult
+	}
+	return t.result.Validate(result)
+}
+
+// erase leaves one closure of the types: JSON in, JSON out.
+func erase[In, Out any](run func(context.Context, In) (Out, error)) func(context.Context, jsontext.Value) (jsontext.Value, error) {
+	emptyIn, emptyOut := memberless[In](), memberless[Out]()
+	return func(ctx context.Context, raw jsontext.Value) (jsontext.Value, error) {
+		var in In
+		if !emptyIn {
+			if err := schema.Unmarshal(raw, &in); err != nil {
+				return nil, fmt.Errorf("decode the input: %w", err)
+			}
+		}
+		out, err := run(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if emptyOut {
+			return emptyObject, nil
+		}
+		result, err := json.Marshal(out)
+		if err != nil {
+			return nil, &Failure{schema.TaskError{
+				Kind: schema.KindInvalidResult, Message: "the result cannot be JSON: " + err.Error(),
+			}}
+		}
+		return result, nil
+	}
+}
+
+// memberless reports whether a type is a struct without fields or methods: it
+// is {} and nothing else.
+func memberless[T any]() bool {
+	t := reflect.TypeFor[T]()
+	return t.Kind() == reflect.Struct && t.NumField() == 0 && t.NumMethod() == 0 && reflect.PointerTo(t).NumMethod() == 0
+}

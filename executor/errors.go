@@ -1,0 +1,101 @@
+package executor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Errors of asking.
+var (
+	ErrNotFound     = errors.New("task not found")
+	ErrIDConflict   = errors.New("another task has this id")
+	ErrQueueFull    = errors.New("the queue is full")
+	ErrShuttingDown = errors.New("the executor is shutting down")
+	ErrEventsGone   = errors.New("events after this sequence number are no longer kept")
+)
+
+// Errors of a store.
+var (
+	ErrStoreUnavailable = errors.New("the store is unavailable")
+	ErrClosed           = errors.New("the store is closed")
+	ErrLeaseLost        = errors.New("the task is no longer this worker's")
+)
+
+// ErrTimeout is the cause of the context of a task whose time is over.
+var ErrTimeout = errors.New("the time-out of the task passed")
+
+// InputError says how params or the input of a task are wrong.
+type InputError struct {
+	// What is wrong: "params" or "input".
+	What       string
+	Violations []schema.Violation
+	// Suggestions are known names close to an unknown one.
+	Suggestions []string
+}
+
+func (e *InputError) Error() string {
+	var b strings.Builder
+	b.WriteString(cmp.Or(e.What, "params"))
+	for i, v := range e.Violations {
+		if i > 0 {
+			b.WriteString(";")
+		}
+		switch {
+		case v.Pointer != "":
+			b.WriteString(" at " + v.Pointer + ": " + v.Message)
+		case i == 0:
+			b.WriteString(": " + v.Message)
+		default:
+			b.WriteString(" " + v.Message)
+		}
+	}
+	return b.String()
+}
+
+// UnknownTypeError says that no type has the name.
+type UnknownTypeError struct {
+	Name        string
+	Suggestions []string
+}
+
+func (e *UnknownTypeError) Error() string {
+	text := fmt.Sprintf("no task type is named %q", e.Name)
+	if len(e.Suggestions) > 0 {
+		return text + "; did you mean " + strings.Join(e.Suggestions, " or ") + "?"
+	}
+	return text + "; the method types lists them"
+}
+
+// NotPermittedError says that a type exists but this server does not offer it.
+type NotPermittedError struct{ Name string }
+
+func (e *NotPermittedError) Error() string {
+	return fmt.Sprintf("the task type %q is not permitted on this server", e.Name)
+}
+
+// TooLargeError says which limit was passed, and by what.
+type TooLargeError struct {
+	What  string
+	Size  int64
+	Limit int64
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s: %d; the limit is %d", e.What, e.Size, e.Limit)
+}
+
+// Failure is an error of a task's code that says itself how the task's error
+// is to look. A task whose code returns any other error fails with kind
+// taskError.
+type Failure struct{ schema.TaskError }
+
+func (f *Failure) Error() string { return f.Message }
+
+// Retryable marks an error of a task's code as one that may not come again.
+func Retryable(err error) error {
+	return &Failure{schema.TaskError{Kind: schema.KindTaskError, Message: err.Error(), Retryable: true}}
+}

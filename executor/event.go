@@ -1,0 +1,97 @@
+package executor
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// EventKind says what happened to a task.
+type EventKind uint8
+
+// The kinds of events, in the order in which a task has them.
+const (
+	EventStarted EventKind = iota
+	EventProgress
+	EventOutput
+	EventFinished
+	// EventMark is no change of a task: it is what Watcher.Mark has put between events.
+	EventMark
+)
+
+var eventNames = [...]string{
+	schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished,
+}
+
+func (k EventKind) String() string {
+	if k == EventMark {
+		return "mark"
+	}
+	return eventNames[k]
+}
+
+// EventMask is a set of kinds of events.
+type EventMask uint8
+
+// DefaultEvents is what a submit gets that does not say.
+const DefaultEvents = EventMask(1<<EventStarted | 1<<EventProgress | 1<<EventFinished)
+
+// Has reports whether the kind is in the set.
+func (m EventMask) Has(k EventKind) bool { return m&(1<<k) != 0 }
+
+// With is the set with the kind added.
+func (m EventMask) With(k EventKind) EventMask { return m | 1<<k }
+
+// EventMaskOf reads the wire names of events; nil is DefaultEvents.
+func EventMaskOf(names []string) (EventMask, error) {
+	if names == nil {
+		return DefaultEvents, nil
+	}
+	var mask EventMask
+next:
+	for i, name := range names {
+		for k, known := range eventNames {
+			if name == known {
+				mask = mask.With(EventKind(k))
+				continue next
+			}
+		}
+		return 0, &InputError{Violations: []schema.Violation{{
+			Pointer: fmt.Sprintf("/events/%d", i),
+			Message: fmt.Sprintf("%q is not an event: one of %q", name, eventNames),
+		}}}
+	}
+	return mask, nil
+}
+
+// Event is a stored change of a task. Seq rises with every event of a store.
+type Event struct {
+	Seq  uint64
+	ID   uuid.UUID
+	Kind EventKind
+	// Owned is true where the watcher owns the task and asked for this kind
+	// when it was submitted; false where it only follows.
+	Owned bool
+	// Stream, and Offset and End of the piece written to it, are of EventOutput;
+	// the bytes are read with Store.Output.
+	Stream      schema.Stream
+	Offset, End int64
+	// Attempt, StartedAt and PID are of EventStarted.
+	Attempt   int32
+	PID       int
+	StartedAt schema.Time
+	// Progress is of EventProgress. Nobody changes it.
+	Progress *schema.Progress
+	// Task is of EventFinished. It is final, so nobody changes it.
+	Task *schema.Task
+}
+
+// SeqsPerFinish is how many sequence numbers, counted back from its own, an
+// EventFinished owns. A reader that sends output in pieces of its own can use
+// those before it for what is left of each stream, and still number rising.
+const SeqsPerFinish = uint64(1 + len(schema.StreamNames))
+
+// WatcherID names a Watcher within its store; 0 is none.
+type WatcherID uint32

@@ -1,0 +1,277 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// The defaults of Options.
+const (
+	DefaultGrace     = 5 * time.Second
+	DefaultMaxResult = 4 << 20
+)
+
+// Options sets an Executor. A zero is the default.
+type Options struct {
+	// Types are what can be submitted. Allow, where it is not empty, restricts
+	// them by name; what it leaves out answers NotPermittedError.
+	Types []Type
+	Allow []string
+	// Limit is the most tasks that run at once: the number of CPUs by default.
+	Limit int
+	// Grace is how long a task may go on after it was told to stop, where
+	// neither the submit nor the type says: 5 s by default. Below 0 is none.
+	Grace time.Duration
+	// MaxResult bounds the JSON of a result, in bytes.
+	MaxResult int
+	// Logger gets what the executor has to say; nil is nothing.
+	Logger *slog.Logger
+}
+
+// Executor admits tasks into its Store and runs them. Make one with New and
+// let it Run; every other method can be called before, during and after.
+type Executor struct {
+	store   Store
+	log     *slog.Logger
+	options Options
+	types   map[string]*Type // by name and by alias
+	offered []string         // the names, sorted
+	limits  TypeLimits
+	began   time.Time
+
+	workers []worker
+	stuck   atomic.Int64
+	// unrecorded counts tasks that have ended but are Running in a store that failed.
+	unrecorded atomic.Int64
+	graceMax   atomic.Int64 // ns; -1 is none
+	rates      rates
+	stop       shutdown
+}
+
+// New makes an executor over a store. It owns neither: close the store when
+// Run has returned.
+func New(store Store, o Options) (*Executor, error) {
+	if o.Limit == 0 {
+		o.Limit = runtime.NumCPU()
+	}
+	if o.Limit < 0 {
+		return nil, fmt.Errorf("a limit of %d tasks: it must be 1 or more", o.Limit)
+	}
+	if o.Grace == 0 {
+		o.Grace = DefaultGrace
+	}
+	o.Grace = max(o.Grace, 0)
+	if o.MaxResult == 0 {
+		o.MaxResult = DefaultMaxResult
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Executor{
+		store: store, log: o.Logger, options: o, types: map[string]*Type{},
+		limits: TypeLimits{}, began: time.Now(), workers: make([]worker, o.Limit),
+	}
+	e.graceMax.Store(-1)
+	e.rates.began = e.began
+	e.stop.init()
+	return e, e.offer(o.Types)
+}
+
+func (e *Executor) offer(types []Type) error {
+	for i := range types {
+		t := &types[i]
+		if t.run == nil {
+			return errors.New("a task type that was not made with Define")
+		}
+		for _, name := range append([]string{t.name}, t.aliases...) {
+			if other, taken := e.types[name]; taken {
+				return fmt.Errorf("the task types %q and %q both have the name %q", other.name, t.name, name)
+			}
+			e.types[name] = t
+		}
+		if t.limit > 0 {
+			e.limits[t.name] = t.limit
+		}
+	}
+	return e.allow()
+}
+
+func (e *Executor) allow() error {
+	allowed := map[string]bool{}
+	for _, name := range e.options.Allow {
+		t, ok := e.types[name]
+		if !ok {
+			return &UnknownTypeError{Name: name, Suggestions: schema.Suggest(name, slices.Collect(maps.Keys(e.types)))}
+		}
+		allowed[t.name] = true
+	}
+	for name, t := range e.types {
+		if name == t.name && (len(allowed) == 0 || allowed[name]) {
+			e.offered = append(e.offered, name)
+		}
+	}
+	slices.Sort(e.offered)
+	return nil
+}
+
+// Limit is the most tasks that run at once.
+func (e *Executor) Limit() int { return e.options.Limit }
+
+// Types describes what is offered, sorted by name.
+func (e *Executor) Types() []schema.TypeInfo {
+	infos := make([]schema.TypeInfo, len(e.offered))
+	for i, name := range e.offered {
+		infos[i] = e.types[name].Info()
+	}
+	return infos
+}
+
+// Offers reports whether a name or alias can be submitted.
+func (e *Executor) Offers(name string) bool {
+	_, err := e.lookup(name)
+	return err == nil
+}
+
+// lookup finds an offered type by its name or an alias.
+func (e *Executor) lookup(name string) (*Type, error) {
+	t, ok := e.types[name]
+	if !ok {
+		return nil, &UnknownTypeError{Name: name, Suggestions: schema.Suggest(name, e.offered)}
+	}
+	if len(e.options.Allow) > 0 {
+		if _, ok := slices.BinarySearch(e.offered, t.name); !ok {
+			return nil, &NotPermittedError{t.name}
+		}
+	}
+	return t, nil
+}
+
+// Submit records prepared tasks, in order, and answers each in its place.
+// The error is of all: nothing was recorded.
+func (e *Executor) Submit(ctx context.Context, records []Record) ([]Submitted, error) {
+	if !e.stop.admit() {
+		return nil, ErrShuttingDown
+	}
+	defer e.stop.admitted()
+	answers, err := e.store.Submit(ctx, records)
+	if err == nil {
+		e.rates.submitted(accepted(answers))
+	}
+	return answers, err
+}
+
+// accepted counts the answers that made a new task.
+func accepted(answers []Submitted) int {
+	n := 0
+	for i := range answers {
+		if answers[i].Err == nil && !answers[i].Existing {
+			n++
+		}
+	}
+	return n
+}
+
+// Status is the task with the id, with its input.
+func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error) {
+	r, err := e.store.Get(ctx, id)
+	return r.Task, err
+}
+
+// List is a page of the tasks that match.
+func (e *Executor) List(ctx context.Context, f Filter, p PageRequest) (Page, error) {
+	f.Types = slices.Clone(f.Types)
+	for i, name := range f.Types {
+		if t, ok := e.types[name]; ok {
+			f.Types[i] = t.name
+		}
+	}
+	return e.store.List(ctx, f, p)
+}
+
+// Cancel asks for a task to stop. It never waits for the task.
+func (e *Executor) Cancel(ctx context.Context, id uuid.UUID, c Cancellation) (schema.CancelOutcome, schema.Task, error) {
+	e.stop.enter()
+	defer e.stop.leave()
+	answers, err := e.store.Cancel(ctx, []uuid.UUID{id}, c)
+	if err != nil {
+		return "", schema.Task{}, err
+	}
+	a := answers[0]
+	if a.Outcome == schema.OutcomeCancelled {
+		e.rates.ended(schema.Cancelled)
+	}
+	return a.Outcome, a.Task, a.Err
+}
+
+// Output reads what a task has written.
+func (e *Executor) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r OutputRange) (OutputPiece, error) {
+	return e.store.Output(ctx, id, stream, r)
+}
+
+// Watch follows the events of tasks.
+func (e *Executor) Watch(ctx context.Context, o WatchOptions) (Watcher, error) {
+	return e.store.Watch(ctx, o)
+}
+
+// Stats is the executor in numbers. What is of a connection is not set.
+func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
+	counts, err := e.store.Counts(ctx)
+	if err != nil {
+		return schema.StatsResult{}, err
+	}
+	info := e.store.Info()
+	limits := maps.Clone(info.Limits)
+	if limits == nil {
+		limits = map[string]int64{}
+	}
+	limits["running"] = int64(e.options.Limit)
+	limits["graceMs"] = e.options.Grace.Milliseconds()
+	limits["resultBytes"] = int64(e.options.MaxResult)
+	totals := e.rates.sums()
+	totals.Evicted = counts.Evicted
+	return schema.StatsResult{
+		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable},
+		UptimeMs:     time.Since(e.began).Milliseconds(),
+		Tasks:        counts.TaskCounts,
+		Totals:       totals,
+		Stuck:        e.stuck.Load(),
+		ShuttingDown: e.stop.begun(),
+		Rates:        e.rates.perSecond(),
+		Limits:       limits,
+	}, nil
+}
+
+// checkResult says what is wrong with a result, or nil.
+func (e *Executor) checkResult(t *Type, result jsontext.Value) error {
+	if len(result) > e.options.MaxResult {
+		return &Failure{schema.TaskError{Kind: schema.KindInvalidResult, Message: (&TooLargeError{
+			What: "the bytes of the result", Size: int64(len(result)), Limit: int64(e.options.MaxResult),
+		}).Error()}}
+	}
+	if v := t.checkResult(result); v != nil {
+		return &Failure{schema.TaskError{
+			Kind: schema.KindInvalidResult, Message: (&InputError{What: "the result", Violations: v}).Error(),
+		}}
+	}
+	return nil
+}
+
+// graceOf is the task's grace, or less while the executor is in a hurry.
+func (e *Executor) graceOf(r *Record) time.Duration {
+	if most := e.graceMax.Load(); most >= 0 {
+		return min(r.Grace, time.Duration(most))
+	}
+	return r.Grace
+}

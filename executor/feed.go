@@ -1,0 +1,329 @@
+package executor
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// Feed hands the events of a store to its watchers: the in-process half of
+// Store.Watch, for stores to build on. Publishing never waits for a watcher.
+// The zero value is ready.
+//
+// A store publishes under the lock that orders its changes, so that sequence
+// numbers, events and changes have one order.
+type Feed struct {
+	mu        sync.Mutex
+	seq       uint64
+	lastID    WatcherID
+	owners    map[WatcherID]*feedWatcher
+	followers map[uuid.UUID][]*feedWatcher
+	all       []*feedWatcher
+}
+
+// Seq is the number of the latest event.
+func (f *Feed) Seq() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seq
+}
+
+// SetSeq makes the next event's number n+1. It is for a store that goes on
+// with the numbers of an earlier process.
+func (f *Feed) SetSeq(n uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seq = n
+}
+
+// Publish numbers the event and hands it to all who want it: the owner, if
+// the mask has its kind, and those who follow the task or everything.
+func (f *Feed) Publish(owner WatcherID, mask EventMask, ev Event) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seq++
+	if ev.Kind == EventFinished {
+		f.seq += SeqsPerFinish - 1
+	}
+	ev.Seq = f.seq
+	// Who follows the output is told of the end, too: it is the output's end.
+	if w := f.owners[owner]; w != nil && (mask.Has(ev.Kind) || ev.Kind == EventFinished && mask.Has(EventOutput)) {
+		ev.Owned = mask.Has(ev.Kind)
+		w.put(&ev)
+		ev.Owned = false
+	} else {
+		owner = 0
+	}
+	for _, w := range f.all {
+		w.put(&ev)
+	}
+	if len(f.followers) > 0 {
+		for _, w := range f.followers[ev.ID] {
+			if w.id != owner && w.follows[ev.ID].has(ev.Kind) {
+				w.put(&ev)
+			}
+		}
+	}
+	return ev.Seq
+}
+
+// Watch makes a watcher that begins with the given events.
+func (f *Feed) Watch(all bool, replay []Event) Watcher {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lastID++
+	w := &feedWatcher{feed: f, id: f.lastID, all: all, wake: make(chan struct{}, 1), pending: replay}
+	w.follows = map[uuid.UUID]follow{}
+	if all {
+		f.all = append(f.all, w)
+		return w
+	}
+	if f.owners == nil {
+		f.owners = map[WatcherID]*feedWatcher{}
+		f.followers = map[uuid.UUID][]*feedWatcher{}
+	}
+	f.owners[w.id] = w
+	return w
+}
+
+// follow counts, for one task, how often each kind was asked for.
+type follow [len(eventNames)]int32
+
+func (c follow) has(k EventKind) bool { return c[k] > 0 }
+
+func (c *follow) add(mask EventMask, n int32) {
+	for k := range c {
+		if mask.Has(EventKind(k)) {
+			c[k] += n
+		}
+	}
+}
+
+type feedWatcher struct {
+	feed *Feed
+	id   WatcherID
+	all  bool
+	wake chan struct{} // has room for one
+
+	// The feed's lock protects what follows.
+	pending []Event
+	taken   []Event  // what the latest Next returned; its memory is used again
+	compact int      // the length of pending at which it is worth a pass
+	size    [2]int64 // bytes of the tasks in pending, and in taken
+	waiting bool
+	closed  bool
+	follows map[uuid.UUID]follow
+}
+
+func (w *feedWatcher) ID() WatcherID { return w.id }
+
+func (w *feedWatcher) Follow(id uuid.UUID, mask EventMask) {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	if w.all || w.closed { // it has every event already, or none any more
+		return
+	}
+	c, known := w.follows[id]
+	c.add(mask, 1)
+	w.follows[id] = c
+	if !known {
+		w.feed.followers[id] = append(w.feed.followers[id], w)
+	}
+}
+
+func (w *feedWatcher) Unfollow(id uuid.UUID, mask EventMask) {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	c, known := w.follows[id]
+	if !known {
+		return
+	}
+	c.add(mask, -1)
+	w.follows[id] = c
+	if c == (follow{}) {
+		w.forget(id)
+	}
+}
+
+// forget needs the feed's lock.
+func (w *feedWatcher) forget(id uuid.UUID) {
+	delete(w.follows, id)
+	rest := slices.DeleteFunc(w.feed.followers[id], func(o *feedWatcher) bool { return o == w })
+	if len(rest) == 0 {
+		delete(w.feed.followers, id)
+	} else {
+		w.feed.followers[id] = rest
+	}
+}
+
+func (w *feedWatcher) Close() {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	if w.closed {
+		return
+	}
+	w.closed = true
+	delete(w.feed.owners, w.id)
+	w.feed.all = slices.DeleteFunc(w.feed.all, func(o *feedWatcher) bool { return o == w })
+	for id := range w.follows {
+		w.forget(id)
+	}
+	w.signal()
+}
+
+func (w *feedWatcher) Mark() {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	w.pending = append(w.pending, Event{Seq: w.feed.seq, Kind: EventMark})
+	w.signal()
+}
+
+// signal needs the feed's lock.
+func (w *feedWatcher) signal() {
+	if w.waiting {
+		w.waiting = false
+		w.wake <- struct{}{}
+	}
+}
+
+func (w *feedWatcher) Next(ctx context.Context) ([]Event, error) {
+	for {
+		w.feed.mu.Lock()
+		if w.closed {
+			w.feed.mu.Unlock()
+			return nil, ErrClosed
+		}
+		if len(w.pending) > 0 {
+			if cap(w.taken) > compactFirst { // a backlog is over
+				w.taken = nil
+			}
+			clear(w.taken)
+			w.taken, w.pending = w.pending, w.taken[:0]
+			w.size = [2]int64{0, w.size[0]}
+			w.compact = 0
+			w.feed.mu.Unlock()
+			return w.taken, nil
+		}
+		w.waiting = true
+		w.feed.mu.Unlock()
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			w.feed.mu.Lock()
+			if !w.waiting { // the signal is under way
+				<-w.wake
+			}
+			w.waiting = false
+			w.feed.mu.Unlock()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// Bounds of a watcher's queue. A pass over it costs its length, so the next
+// one comes only when it has doubled.
+const (
+	compactFirst = 4096
+	// joinedOutput is the most bytes that joined output events stand for, so
+	// that a reader has a number of its own for every piece it sends.
+	joinedOutput = 32 << 10
+)
+
+// put needs the feed's lock.
+func (w *feedWatcher) put(ev *Event) {
+	if n := len(w.pending); n > 0 && ev.Kind == EventOutput && join(&w.pending[n-1], ev) {
+		return
+	}
+	if len(w.pending) >= max(w.compact, compactFirst) {
+		w.pending = compacted(w.pending)
+		w.compact = 2 * len(w.pending)
+	}
+	w.pending = append(w.pending, *ev)
+	if t := ev.Task; t != nil {
+		w.size[0] += int64(len(t.Input) + len(t.Result))
+	}
+	w.signal()
+}
+
+func (w *feedWatcher) Size() int64 {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	return w.size[0] + w.size[1]
+}
+
+// AppendEvent adds an event to a list that somebody holds back, as a watcher
+// does while its reader is slow.
+func AppendEvent(events []Event, ev *Event) []Event {
+	if n := len(events); n > 0 && ev.Kind == EventOutput && join(&events[n-1], ev) {
+		return events
+	}
+	if len(events) >= compactFirst && len(events) == cap(events) {
+		events = compacted(events)
+	}
+	return append(events, *ev)
+}
+
+// join makes one event of two that follow each other in the same stream.
+func join(last, ev *Event) bool {
+	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream ||
+		last.End != ev.Offset || ev.End-last.Offset > joinedOutput {
+		return false
+	}
+	last.End, last.Seq = ev.End, ev.Seq
+	return true
+}
+
+// compacted drops progress that a newer one of the same task has replaced,
+// and all but the newest output of each stream: a reader reads from the store
+// what is still there, and sees what is not as a gap.
+func compacted(events []Event) []Event {
+	type key struct {
+		id     uuid.UUID
+		kind   EventKind
+		stream uint8
+	}
+	type seen struct {
+		end  int64
+		kept int
+	}
+	newest := map[key]seen{}
+	keep := events[:0]
+	for i := len(events) - 1; i >= 0; i-- {
+		ev := &events[i]
+		k := key{ev.ID, ev.Kind, uint8(ev.Stream)}
+		s, later := newest[k]
+		switch ev.Kind {
+		case EventProgress:
+			if later {
+				ev.Seq = 0
+			}
+		case EventOutput:
+			if later && (s.end-ev.End > outputWorth || s.kept >= outputPieces) {
+				ev.Seq = 0
+			}
+		default:
+			continue
+		}
+		if !later {
+			s.end = ev.End
+		}
+		s.kept++
+		newest[k] = s
+	}
+	for i := range events {
+		if events[i].Seq != 0 || events[i].Kind == EventMark { // a mark before the first event has no number
+			keep = append(keep, events[i])
+		}
+	}
+	clear(events[len(keep):])
+	return keep
+}
+
+// Per stream, a stalled reader's queue holds at most this many events, and
+// none further back than this many bytes.
+const (
+	outputPieces = 64
+	outputWorth  = 1 << 20
+)

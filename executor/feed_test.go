@@ -1,0 +1,151 @@
+package executor_test
+
+import (
+	"context"
+	"encoding/binary"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// wrote is an event of output.
+func wrote(id uuid.UUID, s schema.Stream, offset, end int64) executor.Event {
+	return executor.Event{ID: id, Kind: executor.EventOutput, Stream: s, Offset: offset, End: end}
+}
+
+// published is what a watcher that sleeps has of events.
+func published(t *testing.T, f *executor.Feed, events ...executor.Event) []executor.Event {
+	t.Helper()
+	w := f.Watch(true, nil)
+	defer w.Close()
+	for _, ev := range events {
+		f.Publish(0, 0, ev)
+	}
+	got, err := w.Next(t.Context())
+	require.NoError(t, err)
+	return got
+}
+
+func TestFeedJoinsOutput(t *testing.T) {
+	a, b := uuid.New(), uuid.New()
+	const most = 32 << 10
+	for name, c := range map[string]struct {
+		events []executor.Event
+		want   int
+	}{
+		"what follows":            {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 0, 5, 9)}, 1},
+		"up to the limit":         {[]executor.Event{wrote(a, 0, 0, most-1), wrote(a, 0, most-1, most)}, 1},
+		"not past the limit":      {[]executor.Event{wrote(a, 0, 0, most), wrote(a, 0, most, most+1)}, 2},
+		"not over a gap":          {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 0, 6, 9)}, 2},
+		"not of another stream":   {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 1, 5, 9)}, 2},
+		"not of another task":     {[]executor.Event{wrote(a, 0, 0, 5), wrote(b, 0, 5, 9)}, 2},
+		"not over another event":  {[]executor.Event{wrote(a, 0, 0, 5), {ID: a, Kind: executor.EventProgress}, wrote(a, 0, 5, 9)}, 3},
+		"the number of the newer": {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 0, 5, 9), {ID: a, Kind: executor.EventProgress}}, 2},
+	} {
+		var f executor.Feed
+		got := published(t, &f, c.events...)
+		require.Len(t, got, c.want, name)
+		require.Equal(t, f.Seq(), got[len(got)-1].Seq, name)
+		require.Equal(t, c.events[0].Offset, got[0].Offset, name)
+		if c.want == 1 {
+			require.Equal(t, c.events[1].End, got[0].End, name)
+		}
+	}
+}
+
+func TestFeedGoesOnWithEarlierNumbers(t *testing.T) {
+	var f executor.Feed
+	f.SetSeq(1000)
+	got := published(t, &f, executor.Event{Kind: executor.EventStarted}, executor.Event{Kind: executor.EventFinished})
+	require.Equal(t, uint64(1001), got[0].Seq)
+	require.Equal(t, 1001+executor.SeqsPerFinish, got[1].Seq)
+}
+
+// TestClosedWatcherKeepsNothing counts allocations: what it kept would stay for ever.
+func TestClosedWatcherKeepsNothing(t *testing.T) {
+	var f executor.Feed
+	w := f.Watch(false, nil)
+	w.Close()
+	var id uuid.UUID
+	n := uint64(0)
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		n++
+		binary.BigEndian.PutUint64(id[:], n)
+		w.Follow(id, executor.DefaultEvents)
+	}))
+}
+
+func TestNextOfAnEndedContextHasWhatIsThere(t *testing.T) {
+	var f executor.Feed
+	w := f.Watch(true, []executor.Event{{Seq: 7}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got, err := w.Next(ctx)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	_, err = w.Next(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestFeedIsSmallAgainAfterABacklog has a reader that was slow once.
+func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
+	const many, few = 50_000, 10_000
+	var f executor.Feed
+	w := f.Watch(true, nil)
+	for range many {
+		f.Publish(0, 0, executor.Event{Kind: executor.EventFinished})
+	}
+	got, err := w.Next(t.Context())
+	require.NoError(t, err)
+	require.Len(t, got, many)
+	for range many {
+		f.Publish(0, 0, executor.Event{Kind: executor.EventProgress})
+	}
+	got, err = w.Next(t.Context())
+	require.NoError(t, err)
+	require.Less(t, len(got), few)
+}
+
+// TestMarkIsNeverDropped puts one before the first event, and lets a backlog
+// come that has to be made shorter.
+func TestMarkIsNeverDropped(t *testing.T) {
+	var f executor.Feed
+	w := f.Watch(true, nil)
+	w.Mark()
+	for range 20_000 {
+		f.Publish(0, 0, executor.Event{Kind: executor.EventProgress})
+	}
+	w.Mark()
+	got, err := w.Next(t.Context())
+	require.NoError(t, err)
+	require.Less(t, len(got), 10_000)
+	require.Equal(t, executor.EventMark, got[0].Kind)
+	require.Equal(t, executor.EventMark, got[len(got)-1].Kind)
+	require.Equal(t, executor.EventProgress, got[len(got)-2].Kind)
+}
+
+func TestHeldBackEventsAreBounded(t *testing.T) {
+	const many, few = 50_000, 10_000
+	a, b := uuid.New(), uuid.New()
+	var held []executor.Event
+	for n := range int64(many) {
+		ev := wrote(a, schema.Stream(n%2), n, n+1)
+		ev.Seq = uint64(2*n + 1)
+		held = executor.AppendEvent(held, &ev)
+		held = executor.AppendEvent(held, &executor.Event{ID: b, Kind: executor.EventProgress, Seq: uint64(2*n + 2)})
+		require.Less(t, len(held), few)
+	}
+	require.Equal(t, uint64(2*many), held[len(held)-1].Seq)
+
+	held = nil
+	for n := range int64(100) {
+		ev := wrote(a, schema.Stdout, n, n+1)
+		held = executor.AppendEvent(held, &ev)
+	}
+	require.Len(t, held, 1, "what follows is joined")
+	require.Equal(t, int64(100), held[0].End)
+}

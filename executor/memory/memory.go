@@ -1,0 +1,368 @@
+// Package memory is a Store in the memory of the process: fast, bounded by
+// retention, and gone when the process ends.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// The defaults of Options.
+const (
+	DefaultKeep      = 10_000
+	DefaultKeepFor   = 24 * time.Hour
+	DefaultKeepBytes = 64 << 20
+	DefaultMaxQueued = 1_000_000
+	DefaultMaxOutput = 1 << 20
+)
+
+// listScan is the most records that one page of a list looks at, so that a
+// rare selection among many records holds the lock for well under a
+// millisecond. A page that meets it is short and has a cursor.
+const listScan = 20_000
+
+// Options bounds a Store. A zero is the default.
+type Options struct {
+	// Finished tasks are kept while there are at most Keep of them, for at
+	// most KeepFor, and while their inputs, results and outputs have at most
+	// KeepBytes together; the oldest go first, and the newest is kept however
+	// large it is. A negative Keep keeps none.
+	Keep      int
+	KeepFor   time.Duration
+	KeepBytes int64
+	// MaxQueued bounds the tasks that wait to run.
+	MaxQueued int
+	// MaxOutput bounds what is kept of each stream of a task, in bytes.
+	MaxOutput int
+}
+
+// Store implements executor.Store. Make one with New.
+type Store struct {
+	options Options
+	feed    executor.Feed
+
+	mu       sync.Mutex // protects what follows, and every record
+	closed   bool
+	records  map[uuid.UUID]*record
+	timeline timeline
+	queue    executor.Queue[*record]
+	finished executor.FIFO[*record] // by the time they finished
+	kept     int64                  // bytes of input, result and output of those
+	gone     uint64                 // the last event of the latest record that was evicted
+	counts   executor.Counts
+	held     map[string]int // leases not yet released of types with a limit
+	limits   executor.TypeLimits
+	idle     []chan struct{} // claimers that wait; each channel has room for one
+}
+
+// record is what the store holds of a task. Once the task is final, the
+// embedded Record does not change any more.
+type record struct {
+	executor.Record
+	seq   uint64 // of the latest event
+	entry executor.Entry[*record]
+	out   *outputs
+	lease *lease // of the attempt that runs
+}
+
+// New makes an empty store.
+func New(o Options) *Store {
+	o.Keep = orDefault(o.Keep, DefaultKeep)
+	o.KeepFor = orDefault(o.KeepFor, DefaultKeepFor)
+	o.KeepBytes = orDefault(o.KeepBytes, DefaultKeepBytes)
+	o.MaxQueued = orDefault(o.MaxQueued, DefaultMaxQueued)
+	o.MaxOutput = orDefault(o.MaxOutput, DefaultMaxOutput)
+	return &Store{options: o, records: map[uuid.UUID]*record{}, held: map[string]int{}}
+}
+
+func orDefault[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+// Info implements executor.Store.
+func (s *Store) Info() executor.StoreInfo {
+	return executor.StoreInfo{Name: "memory", Limits: map[string]int64{
+		"queuedTasks": int64(s.options.MaxQueued),
+		"outputBytes": int64(s.options.MaxOutput),
+		"keepTasks":   int64(max(s.options.Keep, 0)),
+		"keepForMs":   s.options.KeepFor.Milliseconds(),
+		"keepBytes":   s.options.KeepBytes,
+	}}
+}
+
+// Close implements executor.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.wake(len(s.idle))
+	return nil
+}
+
+// Submit implements executor.Store.
+func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor.Submitted, error) {
+	answers := make([]executor.Submitted, len(records))
+	fresh := make([]*record, len(records))
+	for i := range records { // what can be done before the lock is taken
+		fresh[i] = newRecord(&records[i])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	added := 0
+	for i, r := range fresh {
+		if known, ok := s.records[r.ID]; ok {
+			answers[i] = s.answerKnown(known, r)
+		} else if s.queue.Len() >= s.options.MaxQueued {
+			answers[i].Err = executor.ErrQueueFull
+		} else {
+			s.add(r)
+			added++
+		}
+	}
+	s.wake(added)
+	s.sweep(schema.Now())
+	return answers, nil
+}
+
+func newRecord(from *executor.Record) *record {
+	r := &record{Record: *from}
+	r.entry.Value = r
+	return r
+}
+
+func (s *Store) answerKnown(known, asked *record) executor.Submitted {
+	if !known.Same(asked.Type, asked.Input) {
+		return executor.Submitted{Err: executor.ErrIDConflict}
+	}
+	task := known.snapshot()
+	return executor.Submitted{Existing: true, Task: &task}
+}
+
+func (s *Store) add(r *record) {
+	s.queue.Push(&r.entry, r.Type, r.Priority)
+	s.records[r.ID] = r
+	s.timeline.add(r)
+	s.counts.Queued++
+}
+
+// snapshot is the task as it is now, with its input.
+func (r *record) snapshot() schema.Task {
+	t := r.Task
+	if r.out != nil && !t.State.Final() {
+		t.OutputBytes = r.out.bytes()
+	}
+	return t
+}
+
+// Get implements executor.Store.
+func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return executor.Record{}, executor.ErrClosed
+	}
+	s.sweep(schema.Now())
+	r, ok := s.records[id]
+	if !ok {
+		return executor.Record{}, executor.ErrNotFound
+	}
+	found := r.Record
+	found.Task = r.snapshot()
+	return found, nil
+}
+
+// List implements executor.Store.
+func (s *Store) List(_ context.Context, filter executor.Filter, page executor.PageRequest) (executor.Page, error) {
+	cursor, err := parseCursor(page)
+	if err != nil {
+		return executor.Page{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return executor.Page{}, executor.ErrClosed
+	}
+	s.sweep(schema.Now())
+	var found executor.Page
+	scanned := 0
+	visit := func(r *record) bool {
+		if len(found.Tasks) == page.Limit || scanned == listScan {
+			found.Next = formatCursor(page, cursor)
+			return false
+		}
+		scanned++
+		cursor = r.entry.Order()
+		if filter.Match(&r.Task) {
+			found.Tasks = append(found.Tasks, r.snapshot())
+		}
+		return true
+	}
+	if page.Oldest {
+		s.timeline.upward(cursor, visit)
+	} else {
+		s.timeline.downward(cursor, visit)
+	}
+	return found, nil
+}
+
+// Cancel implements executor.Store.
+func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
+	answers := make([]executor.CancelAnswer, len(ids))
+	var running []*lease
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, executor.ErrClosed
+	}
+	now := schema.Now()
+	for i, id := range ids {
+		r, ok := s.records[id]
+		if !ok {
+			answers[i].Err = executor.ErrNotFound
+			continue
+		}
+		if answers[i].Outcome = s.cancel(r, c, now); answers[i].Outcome == schema.OutcomeCancelling {
+			running = append(running, r.lease)
+		}
+		answers[i].Task = r.snapshot()
+	}
+	s.sweep(now)
+	s.mu.Unlock()
+	for _, l := range running { // without the lock: what is told may call back
+		l.revoke(&c)
+	}
+	return answers, nil
+}
+
+func (s *Store) cancel(r *record, c executor.Cancellation, now schema.Time) schema.CancelOutcome {
+	if r.State.Final() {
+		return schema.OutcomeAlreadyFinished
+	}
+	if r.CancelRequestedAt.IsZero() {
+		r.CancelRequestedAt, r.CancelReason = max(now, r.CreatedAt), c.Reason
+	}
+	if r.State == schema.Running {
+		return schema.OutcomeCancelling
+	}
+	s.queue.Remove(&r.entry)
+	s.counts.Queued--
+	s.finish(r, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&c)}, now)
+	return schema.OutcomeCancelled
+}
+
+// finish makes a record final that is in no queue.
+func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
+	r.State, r.Result, r.Error = o.State, o.Result, o.Error
+	r.FinishedAt = max(now, r.StartedAt, r.CreatedAt) // the clock may have been set back
+	if r.out != nil {
+		r.OutputBytes = r.out.bytes()
+	}
+	r.lease = nil
+	switch o.State {
+	case schema.Completed:
+		s.counts.Completed++
+	case schema.Failed:
+		s.counts.Failed++
+	default:
+		s.counts.Cancelled++
+	}
+	s.kept += r.size()
+	s.finished.Push(&r.entry)
+	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+}
+
+// size is what a record counts towards KeepBytes.
+func (r *record) size() int64 {
+	n := int64(len(r.Input) + len(r.Result))
+	if r.out != nil {
+		n += r.out.kept()
+	}
+	return n
+}
+
+// sweep forgets the finished tasks that retention does not keep.
+func (s *Store) sweep(now schema.Time) {
+	oldest := now - schema.Time(s.options.KeepFor.Microseconds())
+	for e := s.finished.First(); e != nil; e = s.finished.First() {
+		r := e.Value
+		fits := s.kept <= s.options.KeepBytes || s.finished.Len() == 1 // the newest is kept however large it is
+		if s.finished.Len() <= s.options.Keep && fits && r.FinishedAt >= oldest {
+			return
+		}
+		s.finished.Remove(e)
+		s.timeline.remove(r)
+		delete(s.records, r.ID)
+		s.kept -= r.size()
+		s.gone = max(s.gone, r.seq)
+		s.counts.Evicted++
+		switch r.State {
+		case schema.Completed:
+			s.counts.Completed--
+		case schema.Failed:
+			s.counts.Failed--
+		default:
+			s.counts.Cancelled--
+		}
+	}
+}
+
+// Counts implements executor.Store.
+func (s *Store) Counts(context.Context) (executor.Counts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return executor.Counts{}, executor.ErrClosed
+	}
+	s.sweep(schema.Now())
+	return s.counts, nil
+}
+
+// Watch implements executor.Store.
+func (s *Store) Watch(_ context.Context, o executor.WatchOptions) (executor.Watcher, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	if o.After == nil {
+		return s.feed.Watch(o.All, nil), nil
+	}
+	if *o.After < s.gone {
+		return nil, fmt.Errorf("%w: after %d; the oldest is %d", executor.ErrEventsGone, *o.After, s.gone)
+	}
+	if !o.All { // nothing of what was is this watcher's
+		return s.feed.Watch(false, nil), nil
+	}
+	return s.feed.Watch(true, s.replay(*o.After)), nil
+}
+
+func (s *Store) replay(after uint64) []executor.Event {
+	var events []executor.Event
+	s.timeline.upward(0, func(r *record) bool {
+		if r.seq > after {
+			ev := executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt}
+			if r.State.Final() {
+				ev = executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task}
+			}
+			events = append(events, ev)
+		}
+		return true
+	})
+	slices.SortFunc(events, func(a, b executor.Event) int { return int(int64(a.Seq - b.Seq)) })
+	return events
+}

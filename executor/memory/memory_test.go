@@ -1,0 +1,19 @@
+package memory_test
+
+import (
+	"testing"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/storetest"
+)
+
+func TestContract(t *testing.T) {
+	storetest.Run(t, storetest.Options{
+		Open: func(_ *testing.T, l storetest.Limits) executor.Store {
+			return memory.New(memory.Options{
+				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
+			})
+		},
+	})
+}

@@ -1,0 +1,56 @@
+package executor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// CancelledError is the error of a task that was cancelled.
+func CancelledError(c *Cancellation) *schema.TaskError {
+	return &schema.TaskError{Kind: schema.KindCancelled, Message: c.Error()}
+}
+
+// failed is the outcome of code that returned an error, given the cause for
+// which it was told to stop, or nil. A task that was told to stop and
+// returned an error was stopped; one that returned its result all the same has
+// completed, since its work is done.
+func failed(cause, err error) Outcome {
+	e := taskError(err)
+	switch {
+	case errors.Is(cause, ErrTimeout):
+		e.Kind, e.Retryable = schema.KindTimeout, true
+		e.Message = describe(ErrTimeout, e, err)
+	case cause != nil:
+		e.Kind, e.Retryable = schema.KindCancelled, false
+		e.Message = describe(cause, e, err)
+		return Outcome{State: schema.Cancelled, Error: e}
+	}
+	return Outcome{State: schema.Failed, Error: e}
+}
+
+// describe leads with why the task was stopped, and adds what the code said
+// of it where that is more than the context's own error.
+func describe(cause error, e *schema.TaskError, err error) string {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || e.Message == cause.Error() {
+		return cause.Error()
+	}
+	return cause.Error() + "; " + e.Message
+}
+
+// maxErrorText bounds the message of a task's error, in bytes: it goes to
+// every client that asks, and into every list.
+const maxErrorText = 64 << 10
+
+func taskError(err error) *schema.TaskError {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		e := f.TaskError
+		if e.Kind == "" {
+			e.Kind = schema.KindTaskError
+		}
+		e.Message = cut(e.Message, maxErrorText)
+		return &e
+	}
+	return &schema.TaskError{Kind: schema.KindTaskError, Message: cut(err.Error(), maxErrorText)}
+}

@@ -1,0 +1,103 @@
+package executor
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// The limits of a submit.
+const (
+	MaxLabels     = 32
+	MaxLabelBytes = 256 // of a key, and of a value
+	// MaxMs bounds timeoutMs and graceMs: ten years.
+	MaxMs = int64(10 * 365 * 24 * time.Hour / time.Millisecond)
+)
+
+// Prepare checks what a client asks for and makes a record of it, ready for
+// Submit. The record keeps nothing of p's Input but a copy.
+func (e *Executor) Prepare(p *schema.SubmitParams) (Record, error) {
+	t, err := e.lookup(p.Type)
+	if err != nil {
+		return Record{}, err
+	}
+	if err := checkNumbers(p); err != nil {
+		return Record{}, err
+	}
+	if err := checkLabels(p.Labels); err != nil {
+		return Record{}, err
+	}
+	mask, err := EventMaskOf(p.Events)
+	if err != nil {
+		return Record{}, err
+	}
+	if p.Input == nil {
+		p.Input = emptyObject
+	}
+	if v := t.checkInput(p.Input); v != nil {
+		return Record{}, &InputError{What: "input", Violations: v}
+	}
+	r := Record{Timeout: t.timeout, Grace: e.options.Grace, Events: mask}
+	if r.ID = p.ID; r.ID == uuid.Nil {
+		if r.ID, err = uuid.NewV7(); err != nil {
+			return Record{}, fmt.Errorf("make an id: %w", err)
+		}
+	}
+	r.Type, r.Priority, r.Labels = t.name, int8(p.Priority), p.Labels
+	r.CreatedAt, r.Input = schema.Now(), keep(p.Input)
+	if p.TimeoutMs > 0 {
+		r.Timeout = time.Duration(p.TimeoutMs) * time.Millisecond
+	}
+	if t.grace != nil {
+		r.Grace = *t.grace
+	}
+	if p.GraceMs != nil {
+		r.Grace = time.Duration(*p.GraceMs) * time.Millisecond
+	}
+	return r, nil
+}
+
+// keep copies an input, but for the commonest one, which all tasks share.
+func keep(input jsontext.Value) jsontext.Value {
+	if isEmptyObject(input) {
+		return emptyObject
+	}
+	return bytes.Clone(input)
+}
+
+func checkNumbers(p *schema.SubmitParams) error {
+	var v []schema.Violation
+	outside := func(name string, n, least, most int64) {
+		if n < least || n > most {
+			v = append(v, schema.Violation{
+				Pointer: "/" + name, Message: fmt.Sprintf("%d is not within %d..%d", n, least, most),
+			})
+		}
+	}
+	outside("priority", int64(p.Priority), MinPriority, MaxPriority)
+	outside("timeoutMs", p.TimeoutMs, 0, MaxMs)
+	if p.GraceMs != nil {
+		outside("graceMs", *p.GraceMs, 0, MaxMs)
+	}
+	if v != nil {
+		return &InputError{Violations: v}
+	}
+	return nil
+}
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return &TooLargeError{What: "the number of labels", Size: int64(len(labels)), Limit: MaxLabels}
+	}
+	for key, value := range labels {
+		if n := max(len(key), len(value)); n > MaxLabelBytes {
+			return &TooLargeError{What: "the bytes of a label's key or value", Size: int64(n), Limit: MaxLabelBytes}
+		}
+	}
+	return nil
+}

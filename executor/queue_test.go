@@ -1,0 +1,133 @@
+package executor_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// queued is an entry as the model has it.
+type queued struct {
+	entry    *executor.Entry[int]
+	typ      string
+	priority int8
+}
+
+// TestQueueAgainstASortedSlice compares the queue with a slice that is sorted
+// anew for every look.
+func TestQueueAgainstASortedSlice(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var q executor.Queue[int]
+		var model []queued
+		types := map[int]string{} // by value
+		next := func(held map[string]bool) *queued {
+			free := slices.DeleteFunc(slices.Clone(model), func(e queued) bool { return held[e.typ] })
+			slices.SortStableFunc(free, func(a, b queued) int { return int(b.priority) - int(a.priority) })
+			if len(free) == 0 {
+				return nil
+			}
+			return &free[0]
+		}
+		separated := map[string]bool{}
+		rt.Repeat(map[string]func(*rapid.T){
+			"push": func(rt *rapid.T) {
+				e := queued{
+					&executor.Entry[int]{Value: len(types)},
+					rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "type"),
+					int8(rapid.IntRange(executor.MinPriority, executor.MaxPriority).Draw(rt, "priority")),
+				}
+				types[e.entry.Value] = e.typ
+				q.Push(e.entry, e.typ, e.priority)
+				model = append(model, e)
+			},
+			"remove": func(rt *rapid.T) {
+				if len(model) == 0 {
+					rt.Skip("nothing is queued")
+				}
+				i := rapid.IntRange(0, len(model)-1).Draw(rt, "i")
+				q.Remove(model[i].entry)
+				require.False(rt, model[i].entry.Queued())
+				model = slices.Delete(model, i, i+1)
+			},
+			"separate": func(rt *rapid.T) {
+				typ := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "type")
+				q.Separate(typ, func(v int) bool { return types[v] == typ })
+				separated[typ] = true
+			},
+			"next": func(rt *rapid.T) {
+				held := map[string]bool{}
+				for typ := range separated {
+					held[typ] = rapid.Bool().Draw(rt, "held")
+				}
+				got, want := q.Next(func(typ string) bool { return held[typ] }), next(held)
+				require.Equal(rt, want == nil, got == nil)
+				if want != nil {
+					require.Same(rt, want.entry, got)
+					require.True(rt, got.Queued())
+				}
+			},
+			"": func(rt *rapid.T) { require.Equal(rt, len(model), q.Len()) },
+		})
+		none := func(string) bool { return false }
+		for want := next(nil); want != nil; want = next(nil) {
+			require.Same(rt, want.entry, q.Next(none))
+			q.Remove(want.entry)
+			model = slices.DeleteFunc(model, func(e queued) bool { return e.entry == want.entry })
+		}
+		require.Nil(rt, q.Next(none))
+	})
+}
+
+func TestOrderNumbersRiseAndStay(t *testing.T) {
+	var q executor.Queue[string]
+	var a, b executor.Entry[string]
+	q.Push(&a, "t", 0)
+	require.Equal(t, uint64(2), q.NextOrder())
+	q.Push(&b, "t", 0)
+	require.Equal(t, [2]uint64{1, 3}, [2]uint64{a.Order(), b.Order()})
+	q.Remove(&a)
+	require.Equal(t, uint64(1), a.Order())
+}
+
+func TestFIFO(t *testing.T) {
+	var f executor.FIFO[int]
+	require.Nil(t, f.First())
+	entries := make([]executor.Entry[int], 5)
+	for i := range entries {
+		f.Push(&entries[i])
+	}
+	for n, i := range []int{2, 0, 4, 1, 3} {
+		require.True(t, entries[i].Queued())
+		f.Remove(&entries[i])
+		require.False(t, entries[i].Queued())
+		require.Equal(t, 4-n, f.Len())
+		if n == 1 {
+			require.Same(t, &entries[1], f.First())
+		}
+	}
+	require.Nil(t, f.First())
+}
+
+// TestQueueCostsNoMemory holds at any length: an entry is its place.
+func TestQueueCostsNoMemory(t *testing.T) {
+	for _, length := range []int{10, 100_000} {
+		var q executor.Queue[int]
+		entries := make([]executor.Entry[int], length+1)
+		for i := range length {
+			q.Push(&entries[i], "t", int8(i%201-100))
+		}
+		last := &entries[length]
+		none := func(string) bool { return false }
+		allocs := testing.AllocsPerRun(100, func() {
+			q.Push(last, "t", 0)
+			q.Next(none)
+			q.Remove(last)
+		})
+		require.Zero(t, allocs, fmt.Sprint("at a length of ", length))
+	}
+}

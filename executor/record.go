@@ -1,0 +1,147 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Record is a task and how it is to be run: what a store keeps. The embedded
+// Task's Input is always set, whatever of it is shown.
+type Record struct {
+	schema.Task
+	// Timeout bounds one attempt; 0 is no bound.
+	Timeout time.Duration
+	// Grace is how long the task may go on after it was told to stop.
+	Grace time.Duration
+	// Owner is the watcher that follows this task, and Events what it wants to
+	// see. They are of this process only and not part of what is stored.
+	Owner  WatcherID
+	Events EventMask
+}
+
+// Submitted is the answer to one submission. Err is nil, or says why nothing
+// was recorded: ErrQueueFull or ErrIDConflict.
+type Submitted struct {
+	// Existing is true where the id was known with the same type and input;
+	// Task is that task as it is now. For a new task, Task is not set: it is
+	// the one submitted.
+	Existing bool
+	Task     *schema.Task
+	Err      error
+}
+
+// Outcome is how an attempt ended. State is final; Result is of a Completed
+// task, Error of any other.
+type Outcome struct {
+	State  schema.State
+	Result []byte
+	Error  *schema.TaskError
+}
+
+// Cancellation is a request to stop a task. It is the cause of the context of
+// a task that is cancelled.
+type Cancellation struct {
+	Reason string
+	// Force skips the task's grace.
+	Force bool
+}
+
+func (c *Cancellation) Error() string {
+	if c.Reason == "" {
+		return "cancelled"
+	}
+	return "cancelled: " + c.Reason
+}
+
+// Is makes errors.Is(err, context.Canceled) true.
+func (c *Cancellation) Is(target error) bool { return target == context.Canceled }
+
+// CancelAnswer is what a cancel met. Err is nil or ErrNotFound.
+type CancelAnswer struct {
+	Outcome schema.CancelOutcome
+	Task    schema.Task
+	Err     error
+}
+
+// Same reports whether a submission with the id of a known task asks for the
+// same thing: the same type, and an input that is the same JSON value
+// (RFC 8785), whatever its spelling.
+func (r *Record) Same(typ string, input []byte) bool {
+	if r.Type != typ {
+		return false
+	}
+	if bytes.Equal(r.Input, input) {
+		return true
+	}
+	a, b := r.Input.Clone(), jsontext.Value(input).Clone()
+	return a.Canonicalize() == nil && b.Canonicalize() == nil && bytes.Equal(a, b)
+}
+
+// Filter selects records. All that is given must hold.
+type Filter struct {
+	States []schema.State
+	Types  []string
+	Labels map[string]string
+}
+
+// Match reports whether the task is selected.
+func (f *Filter) Match(t *schema.Task) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) &&
+		(len(f.Types) == 0 || slices.Contains(f.Types, t.Type)) &&
+		f.matchLabels(t.Labels)
+}
+
+func (f *Filter) matchLabels(labels map[string]string) bool {
+	for key, want := range f.Labels {
+		if got, ok := labels[key]; !ok || got != want {
+			return false
+		}
+	}
+	return true
+}
+
+// PageRequest asks for a page of a list. An empty Cursor is the beginning.
+type PageRequest struct {
+	Oldest bool
+	Limit  int
+	Cursor string
+}
+
+// Page is a part of a list. An empty Next is its end; a page can be short of
+// its limit, or empty, with more to come.
+type Page struct {
+	Tasks []schema.Task
+	Next  string
+}
+
+// OutputRange selects a piece of a stream: at most Limit bytes from Offset,
+// or of the last Tail bytes where Tail is not negative.
+type OutputRange struct {
+	Offset int64
+	Tail   int64
+	Limit  int64
+}
+
+// OutputPiece is a piece of a stream of a task. Offset is where it begins (later
+// than asked where bytes are gone), First the first byte kept, Total all that
+// was ever written. Final is whether more can come.
+type OutputPiece struct {
+	Data   []byte
+	Offset int64
+	First  int64
+	Total  int64
+	Final  bool
+}
+
+// Counts is a store in numbers.
+type Counts struct {
+	schema.TaskCounts
+	// Evicted counts finished tasks that retention removed since the store was opened.
+	Evicted int64
+}

@@ -1,0 +1,261 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// progressEvery is the least time between two progress events of a task.
+const progressEvery = 100 * time.Millisecond
+
+// killDelay is what code that watches Killed is given, after its grace, to
+// see its processes end before its task is given up.
+const killDelay = time.Second
+
+// run is one attempt of one task on a worker: it watches over the code, and
+// settles the task exactly once. It is the code's context, too.
+type run struct {
+	context.Context // ends with the cause: a *Cancellation, ErrTimeout, ErrLeaseLost
+	cancel          context.CancelCauseFunc
+	settling        context.Context // never ends; in it the task's end is recorded
+
+	executor *Executor
+	lease    Lease
+	record   *Record
+	typ      *Type
+	timeout  *time.Timer
+
+	mu       sync.Mutex
+	settled  bool  // Finish was called, or the lease is lost
+	ended    bool  // the code has returned
+	gaveUp   bool  // it is counted as stuck
+	cause    error // why it is to stop
+	forced   bool  // the grace is over
+	kill     chan struct{}
+	grace    *time.Timer   // runs from the cause on: first the grace, then killDelay
+	deadline time.Time     // when grace fires
+	progress *progressGate // made with the first progress
+
+	// starting is held while Started is published, so that nothing of the task
+	// comes before it.
+	starting sync.Mutex
+	begun    bool
+}
+
+// Value makes the run findable for the functions of the task API.
+func (r *run) Value(key any) any {
+	if _, ok := key.(runKey); ok {
+		return r
+	}
+	return r.Context.Value(key)
+}
+
+// execute runs the code and waits for its end.
+func (r *run) execute() {
+	if !r.typ.ownStart {
+		r.started(0) // before anything can stop the task and settle it
+	}
+	if r.record.Timeout > 0 {
+		r.timeout = time.AfterFunc(r.record.Timeout, func() { r.stop(ErrTimeout) })
+	}
+	r.lease.OnRevoke(r.stop)
+	result, err := r.call()
+	r.end(result, err)
+	r.lease.Release()
+}
+
+// call runs the code and turns a panic into an error. A panic ends the task
+// and nothing else; its stack goes to the log alone.
+func (r *run) call() (result jsontext.Value, err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		reason := recover()
+		if reason == nil { // runtime.Goexit: the worker is replaced
+			err = &Failure{schema.TaskError{Kind: schema.KindPanic, Message: "the code called runtime.Goexit"}}
+			r.end(nil, err)
+			r.lease.Release()
+			return
+		}
+		r.executor.log.Error("a task panicked", "task", r.record.ID, "type", r.record.Type,
+			"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+		err = &Failure{schema.TaskError{Kind: schema.KindPanic, Message: fmt.Sprintf("panic: %v", reason)}}
+	}()
+	result, err = r.typ.run(r, r.record.Input)
+	returned = true
+	return result, err
+}
+
+// stop tells the code to stop. The first cause counts; a cancel that is
+// repeated with Force ends the grace.
+func (r *run) stop(cause error) {
+	force := false
+	if c, ok := errors.AsType[*Cancellation](cause); ok {
+		force = c.Force
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.settled || r.ended {
+		return
+	}
+	if cause == ErrLeaseLost {
+		r.settled = true // another worker has it: there is nothing to record
+	}
+	if r.cause == nil {
+		r.cause = cause
+		r.cancel(cause)
+		r.startGraceLocked(r.executor.graceOf(r.record))
+	}
+	if force {
+		r.shortenLocked(0)
+	}
+}
+
+func (r *run) startGraceLocked(d time.Duration) {
+	r.deadline = time.Now().Add(d)
+	r.grace = time.AfterFunc(d, r.graceOver)
+}
+
+// shorten makes what is left of the grace at most d.
+func (r *run) shorten(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shortenLocked(d)
+}
+
+func (r *run) shortenLocked(d time.Duration) {
+	if r.grace != nil && !r.forced && time.Until(r.deadline) > d && r.grace.Stop() {
+		r.startGraceLocked(d)
+	}
+}
+
+// graceOver forces what the context's end has asked for, and gives the task
+// up where that is not possible.
+func (r *run) graceOver() {
+	r.mu.Lock()
+	if r.ended || r.forced {
+		r.mu.Unlock()
+		return
+	}
+	r.forced = true
+	wait := time.Duration(0)
+	if r.kill != nil {
+		close(r.kill)
+		wait = killDelay
+	}
+	r.grace = time.AfterFunc(wait, r.giveUp)
+	r.mu.Unlock()
+}
+
+// giveUp settles a task whose code does not stop. The code still has the
+// slot, and is counted as stuck until it ends.
+func (r *run) giveUp() {
+	r.mu.Lock()
+	if r.ended {
+		r.mu.Unlock()
+		return
+	}
+	r.gaveUp = true
+	r.executor.stuck.Add(1)
+	cause, settled := r.cause, r.settled
+	r.settled = true
+	r.mu.Unlock()
+	r.executor.stop.enter()
+	defer r.executor.stop.leave()
+	r.executor.log.Warn("a task does not stop; its slot stays taken", "task", r.record.ID, "type", r.record.Type)
+	if !settled {
+		r.finish(failed(cause, &Failure{schema.TaskError{Forced: true, Message: "its code has not ended"}}))
+	}
+}
+
+func (r *run) killed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kill == nil {
+		r.kill = make(chan struct{})
+		if r.forced {
+			close(r.kill)
+		}
+	}
+	return r.kill
+}
+
+// end settles the task by what its code returned, unless it was given up.
+func (r *run) end(result jsontext.Value, err error) {
+	if err == nil {
+		err = r.executor.checkResult(r.typ, result)
+	}
+	r.mu.Lock()
+	r.ended = true
+	settled, cause := r.settled, r.cause
+	r.settled = true
+	if r.gaveUp {
+		r.executor.stuck.Add(-1)
+	}
+	if r.grace != nil {
+		r.grace.Stop()
+	}
+	r.mu.Unlock()
+	if r.timeout != nil {
+		r.timeout.Stop()
+	}
+	if gate := r.progressGate(); gate != nil {
+		gate.close(r.sendProgress)
+	}
+	if settled {
+		return
+	}
+	if err != nil {
+		r.finish(failed(cause, err))
+	} else {
+		r.finish(Outcome{State: schema.Completed, Result: result})
+	}
+	r.cancel(context.Canceled)
+}
+
+func (r *run) finish(o Outcome) {
+	r.executor.record(r.settling, r.lease, o)
+}
+
+func (r *run) report(p schema.Progress) {
+	if p, ok := cleanProgress(p); ok {
+		r.started(0)
+		if gate := r.progressGate(); gate != nil {
+			gate.offer(p, r.sendProgress)
+		}
+	}
+}
+
+// progressGate is the gate of the task's progress. It is made for the first
+// one while the code runs; most tasks have none.
+func (r *run) progressGate() *progressGate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.progress == nil && !r.ended {
+		r.progress = new(progressGate)
+	}
+	return r.progress
+}
+
+func (r *run) sendProgress(p schema.Progress) {
+	_ = r.lease.Progress(p) // a lease that is lost says so at Finish
+}
+
+func (r *run) started(pid int) {
+	r.starting.Lock()
+	defer r.starting.Unlock()
+	if !r.begun {
+		r.begun = true
+		_ = r.lease.Started(pid) // a lease that is lost says so at Finish
+	}
+}

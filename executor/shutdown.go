@@ -1,0 +1,237 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file tells how an executor ends: Begin closes the admission, Run sees
+// to the tasks that are left as the mode says, and everybody who called
+// Shutdown is answered when no task is left.
+
+// shutdownReason is the reason of the tasks that a shutdown cancels.
+const shutdownReason = "shutdown"
+
+// cancelPage is how many tasks are cancelled at a time.
+const cancelPage = 1000
+
+type shutdown struct {
+	// admission is held for reading while a submit is under way, so that
+	// what comes after Begin knows all that was admitted.
+	admission sync.RWMutex
+	mode      schema.ShutdownMode // "" is none; admission protects it
+	before    schema.TaskTotals   // what had ended when it began; likewise
+
+	active  atomic.Bool
+	changed chan struct{} // has room for one
+	over    chan struct{} // closed when Run returns
+	result  schema.ShutdownResult
+	alive   atomic.Int64 // workers, and others who make tasks final
+	ran     atomic.Bool
+}
+
+func (s *shutdown) init() {
+	s.changed, s.over = make(chan struct{}, 1), make(chan struct{})
+}
+
+// admit begins a submit, or answers false; admitted ends it.
+func (s *shutdown) admit() bool {
+	s.admission.RLock()
+	if s.mode != "" {
+		s.admission.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (s *shutdown) admitted() { s.admission.RUnlock() }
+
+// enter says that the caller may make a task final, and leave that it has
+// counted what it did: Run's result waits for it.
+func (s *shutdown) enter() { s.alive.Add(1) }
+
+func (s *shutdown) leave() {
+	s.alive.Add(-1)
+	s.poke()
+}
+
+func (s *shutdown) begun() bool { return s.active.Load() }
+
+// poke lets Run look again, once a shutdown is under way.
+func (s *shutdown) poke() {
+	if s.active.Load() {
+		select {
+		case s.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (s *shutdown) current() schema.ShutdownMode {
+	s.admission.RLock()
+	defer s.admission.RUnlock()
+	return s.mode
+}
+
+var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.ShutdownFinish, schema.ShutdownCancel}
+
+// Begin closes the admission: when it returns, no submit is admitted any
+// more. A second call can only make the mode less gentle.
+func (e *Executor) Begin(mode schema.ShutdownMode) {
+	s := &e.stop
+	s.admission.Lock()
+	if s.mode == "" {
+		s.before = e.rates.sums()
+	}
+	if slices.Index(gentlestFirst, mode) > slices.Index(gentlestFirst, s.mode) {
+		s.mode = mode
+	}
+	s.active.Store(true)
+	s.admission.Unlock()
+	s.poke()
+}
+
+// Shutdown begins to end the executor and waits until it has ended. Past the
+// timeout, where it is not 0, it goes on as ShutdownCancel; a task's code that
+// does not stop is given up after its grace, so it always ends.
+func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration) (schema.ShutdownResult, error) {
+	e.Begin(mode)
+	if timeout > 0 {
+		timer := time.AfterFunc(timeout, func() { e.Begin(schema.ShutdownCancel) })
+		defer timer.Stop()
+	}
+	select {
+	case <-e.stop.over:
+		return e.stop.result, nil
+	case <-ctx.Done():
+		return schema.ShutdownResult{}, context.Cause(ctx)
+	}
+}
+
+// Hasten bounds the grace of every task, also of those in it now. With 0 all
+// that is told to stop is killed at once.
+func (e *Executor) Hasten(most time.Duration) {
+	e.graceMax.Store(int64(most))
+	for i := range e.workers {
+		e.workers[i].shorten(most)
+	}
+}
+
+// Run runs tasks until a shutdown has ended. When ctx ends it shuts down as
+// ShutdownCancel. It returns when no task is left and all workers have ended,
+// but for those whose tasks do not stop.
+func (e *Executor) Run(ctx context.Context) error {
+	s := &e.stop
+	if s.ran.Swap(true) {
+		return errors.New("the executor has run already")
+	}
+	claims, stopClaims := context.WithCancelCause(context.WithoutCancel(ctx))
+	for i := range e.workers {
+		e.startWorker(claims, &e.workers[i])
+	}
+	unhook := context.AfterFunc(ctx, func() { e.Begin(schema.ShutdownCancel) })
+	defer unhook()
+	left, err := e.settle(context.WithoutCancel(ctx), stopClaims)
+	stopClaims(ErrShuttingDown)
+	for s.alive.Load() > e.stuck.Load() {
+		<-s.changed
+	}
+	s.result = e.became(left)
+	close(s.over)
+	return err
+}
+
+// became counts what ended since the shutdown began. What its code has not
+// left counts as left, too.
+func (e *Executor) became(left int64) schema.ShutdownResult {
+	now, before := e.rates.sums(), e.stop.before
+	return schema.ShutdownResult{
+		Completed: now.Completed - before.Completed,
+		Failed:    now.Failed - before.Failed,
+		Cancelled: now.Cancelled - before.Cancelled,
+		Left:      left + e.stuck.Load(),
+	}
+}
+
+// settle waits for a shutdown and sees it through. It answers how many tasks
+// it leaves in the store.
+func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFunc) (left int64, err error) {
+	s := &e.stop
+	cancelled := false
+	for failures := 0; ; {
+		<-s.changed
+		mode := s.current()
+		if mode == schema.ShutdownFinish || mode == schema.ShutdownCancel {
+			stopClaims(ErrShuttingDown)
+		}
+		if mode == schema.ShutdownCancel && !cancelled {
+			cancelled = true
+			e.cancelAll(ctx, schema.Queued, schema.Running)
+			e.stopWorkers()
+		}
+		leave := mode == schema.ShutdownFinish && e.store.Info().Durable
+		if mode == schema.ShutdownFinish && !leave {
+			e.cancelAll(ctx, schema.Queued)
+		}
+		counts, err := e.store.Counts(ctx)
+		if err != nil {
+			if failures++; failures == storeTries || errors.Is(err, ErrClosed) {
+				e.stopWorkers() // nobody will see whether they end
+				return 0, fmt.Errorf("count the tasks left: %w", err)
+			}
+			time.AfterFunc(storePause, s.poke)
+			continue
+		}
+		failures = 0
+		if counts.Running <= e.unrecorded.Load() && (counts.Queued == 0 || leave) {
+			return counts.Queued + counts.Running, nil
+		}
+	}
+}
+
+// stopWorkers tells every task that runs here to stop, whether or not the
+// store could be told.
+func (e *Executor) stopWorkers() {
+	for i := range e.workers {
+		e.workers[i].stop(&Cancellation{Reason: shutdownReason})
+	}
+}
+
+// cancelAll cancels all tasks in the given states.
+func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) {
+	page := PageRequest{Oldest: true, Limit: cancelPage}
+	for {
+		found, err := e.store.List(ctx, Filter{States: states}, page)
+		if err != nil {
+			e.log.Error("the tasks left cannot be listed", "error", err)
+			return
+		}
+		ids := make([]uuid.UUID, len(found.Tasks))
+		for i := range found.Tasks {
+			ids[i] = found.Tasks[i].ID
+		}
+		answers, err := e.store.Cancel(ctx, ids, Cancellation{Reason: shutdownReason})
+		if err != nil {
+			e.log.Error("the tasks left cannot be cancelled", "error", err)
+			return
+		}
+		for _, a := range answers {
+			if a.Outcome == schema.OutcomeCancelled {
+				e.rates.ended(schema.Cancelled)
+			}
+		}
+		if found.Next == "" {
+			return
+		}
+		page.Cursor = found.Next
+	}
+}

@@ -1,0 +1,312 @@
+package executor_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/schema"
+)
+
+// ending is a Shutdown that is under way.
+type ending struct {
+	result schema.ShutdownResult
+	err    error
+	after  time.Duration
+	done   chan struct{}
+}
+
+func (r *rig) shutdown(mode schema.ShutdownMode, timeout time.Duration) *ending {
+	end := &ending{done: make(chan struct{})}
+	began := time.Now()
+	go func() {
+		defer close(end.done)
+		end.result, end.err = r.Shutdown(r.Context(), mode, timeout)
+		end.after = time.Since(began)
+	}()
+	synctest.Wait()
+	return end
+}
+
+func (e *ending) over() bool {
+	synctest.Wait()
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestShutdownModes has two tasks of 3 s in the slots, and three in the queue.
+func TestShutdownModes(t *testing.T) {
+	for _, c := range []struct {
+		mode    schema.ShutdownMode
+		timeout time.Duration
+		want    schema.ShutdownResult
+		after   time.Duration
+	}{
+		{schema.ShutdownDrain, 0, schema.ShutdownResult{Completed: 5}, 9 * time.Second},
+		{schema.ShutdownDrain, 10 * time.Second, schema.ShutdownResult{Completed: 5}, 9 * time.Second},
+		{schema.ShutdownDrain, 4 * time.Second, schema.ShutdownResult{Completed: 2, Cancelled: 3}, 4 * time.Second},
+		{schema.ShutdownFinish, 0, schema.ShutdownResult{Completed: 2, Cancelled: 3}, 3 * time.Second},
+		{schema.ShutdownFinish, time.Second, schema.ShutdownResult{Cancelled: 5}, time.Second},
+		{schema.ShutdownCancel, 0, schema.ShutdownResult{Cancelled: 5}, 0},
+	} {
+		t.Run(string(c.mode)+" "+c.timeout.String(), func(t *testing.T) {
+			withRig(t, executor.Options{Limit: 2}, func(r *rig) {
+				before := r.of("nap")
+				r.inState(before, schema.Completed)
+				var ids []uuid.UUID
+				for range 5 {
+					ids = append(ids, r.submit(nap(3*time.Second)))
+				}
+				r.inState(ids[1], schema.Running)
+				end := r.shutdown(c.mode, c.timeout)
+				require.True(r, r.stats().ShuttingDown)
+				<-end.done
+				require.NoError(r, end.err)
+				require.Equal(r, c.want, end.result)
+				require.Equal(r, c.after, end.after)
+				require.NoError(r, <-r.over)
+				r.over <- nil
+				for _, id := range ids {
+					require.True(r, r.task(id).State.Final())
+				}
+			})
+		})
+	}
+}
+
+func TestShutdownGivesItsReason(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		running, queued := r.submit(nap(time.Hour)), r.of("nap")
+		r.inState(running, schema.Running)
+		<-r.shutdown(schema.ShutdownCancel, 0).done
+		for _, id := range []uuid.UUID{running, queued} {
+			require.Equal(r, "shutdown", r.inState(id, schema.Cancelled).CancelReason)
+			require.Equal(r, "cancelled: shutdown", r.task(id).Error.Message)
+		}
+	})
+}
+
+func TestShutdownEscalates(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		running, queued := r.submit(nap(time.Hour)), r.of("nap")
+		r.inState(running, schema.Running)
+		first := r.shutdown(schema.ShutdownDrain, 0)
+		r.pass(time.Second)
+		second := r.shutdown(schema.ShutdownFinish, 0)
+		r.inState(queued, schema.Cancelled)
+		r.inState(running, schema.Running)
+		r.shutdown(schema.ShutdownDrain, 0) // it cannot become gentler
+		require.False(r, first.over() || second.over())
+		third := r.shutdown(schema.ShutdownCancel, 0)
+		require.True(r, first.over() && second.over() && third.over())
+		want := schema.ShutdownResult{Cancelled: 2}
+		require.Equal(r, []schema.ShutdownResult{want, want, want}, []schema.ShutdownResult{first.result, second.result, third.result})
+	})
+}
+
+func TestNothingIsAdmittedInAShutdown(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		running := r.submit(nap(time.Minute))
+		end := r.shutdown(schema.ShutdownDrain, 0)
+		record, err := r.Prepare(&schema.SubmitParams{Type: "nap"})
+		require.NoError(r, err)
+		_, err = r.Submit(r.Context(), []executor.Record{record})
+		require.ErrorIs(r, err, executor.ErrShuttingDown)
+
+		r.inState(running, schema.Running) // the rest is answered still
+		require.Equal(r, schema.OutcomeCancelling, r.cancel(running, executor.Cancellation{}))
+		page, err := r.List(r.Context(), executor.Filter{}, executor.PageRequest{Limit: 10})
+		require.NoError(r, err)
+		require.Len(r, page.Tasks, 1)
+		require.True(r, end.over())
+	})
+}
+
+// gate is a store whose Submit waits to be let through.
+type gate struct {
+	executor.Store
+	open chan struct{}
+}
+
+func (g gate) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
+	<-g.open
+	return g.Store.Submit(ctx, records)
+}
+
+func TestSubmitUnderWayIsPartOfTheShutdown(t *testing.T) {
+	open := make(chan struct{})
+	store := func() executor.Store {
+		open = make(chan struct{})
+		return gate{memory.New(memory.Options{}), open}
+	}
+	withStore(t, executor.Options{}, store, func(r *rig) {
+		p := nap(time.Minute)
+		record, err := r.Prepare(&p)
+		require.NoError(r, err)
+		var submitted error
+		var all sync.WaitGroup
+		all.Go(func() { _, submitted = r.Submit(r.Context(), []executor.Record{record}) })
+		synctest.Wait()
+		all.Go(func() {
+			result, err := r.Shutdown(r.Context(), schema.ShutdownDrain, 0)
+			require.NoError(r, err)
+			require.Equal(r, schema.ShutdownResult{Completed: 1}, result)
+		})
+		close(open)
+		all.Wait()
+		require.NoError(r, submitted)
+	})
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, executor.Options{Limit: 1}, memory.New(memory.Options{}))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { r.over <- r.Executor.Run(ctx) }()
+		running, queued := r.submit(nap(time.Hour)), r.of("nap")
+		r.inState(running, schema.Running)
+		cancel()
+		require.NoError(r, <-r.over)
+		r.inState(running, schema.Cancelled)
+		r.inState(queued, schema.Cancelled)
+		require.NoError(r, r.store.Close())
+	})
+}
+
+func TestRunReturnsWithAStuckTask(t *testing.T) {
+	withRig(t, executor.Options{Limit: 2, Grace: time.Second}, func(r *rig) {
+		deaf := r.submit(taking("deaf", time.Hour))
+		r.submit(taking("deaf", 500*time.Millisecond))
+		r.inState(deaf, schema.Running)
+		end := r.shutdown(schema.ShutdownCancel, 0)
+		<-end.done
+		require.Equal(r, time.Second, end.after)
+		require.Equal(r, schema.ShutdownResult{Completed: 1, Cancelled: 1, Left: 1}, end.result)
+		require.True(r, r.inState(deaf, schema.Cancelled).Error.Forced)
+		r.pass(time.Hour) // its code ends after Run has
+		require.Zero(r, r.stats().Stuck)
+	})
+}
+
+func TestHasten(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		test func(r *rig, deaf uuid.UUID)
+		want time.Duration
+	}{
+		{"before the cancel", func(r *rig, deaf uuid.UUID) {
+			r.Hasten(2 * time.Second)
+			r.cancel(deaf, executor.Cancellation{})
+		}, 2 * time.Second},
+		{"within the grace", func(r *rig, deaf uuid.UUID) {
+			r.cancel(deaf, executor.Cancellation{})
+			r.pass(time.Second)
+			r.Hasten(2 * time.Second)
+		}, 3 * time.Second},
+		{"twice", func(r *rig, deaf uuid.UUID) {
+			r.cancel(deaf, executor.Cancellation{})
+			r.Hasten(4 * time.Second)
+			r.Hasten(0)
+		}, 0},
+		{"to more than there is", func(r *rig, deaf uuid.UUID) {
+			r.cancel(deaf, executor.Cancellation{})
+			r.Hasten(time.Hour)
+		}, 10 * time.Second},
+		{"with nobody to hasten", func(r *rig, deaf uuid.UUID) {
+			r.Hasten(time.Second)
+			r.pass(5 * time.Second)
+			r.cancel(deaf, executor.Cancellation{})
+		}, 6 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			withRig(t, executor.Options{Grace: 10 * time.Second}, func(r *rig) {
+				deaf := r.submit(taking("deaf", time.Hour))
+				r.inState(deaf, schema.Running)
+				c.test(r, deaf)
+				r.pass(time.Minute)
+				require.Equal(r, c.want, took(r.inState(deaf, schema.Cancelled)))
+				r.pass(time.Hour)
+			})
+		})
+	}
+}
+
+func TestShutdownOfAnIdleExecutor(t *testing.T) {
+	for _, mode := range []schema.ShutdownMode{schema.ShutdownDrain, schema.ShutdownFinish, schema.ShutdownCancel} {
+		withRig(t, executor.Options{}, func(r *rig) {
+			end := r.shutdown(mode, time.Second)
+			require.True(r, end.over())
+			require.Zero(r, end.result)
+			require.Zero(r, end.after)
+		})
+	}
+}
+
+func TestShutdownThatNobodyWaitsForGoesOn(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		id := r.submit(nap(time.Minute))
+		ctx, cancel := context.WithCancelCause(r.Context())
+		gone := errors.New("gone")
+		time.AfterFunc(time.Second, func() { cancel(gone) })
+		_, err := r.Shutdown(ctx, schema.ShutdownDrain, 0)
+		require.ErrorIs(r, err, gone)
+		require.NoError(r, <-r.over)
+		r.over <- nil
+		r.inState(id, schema.Completed)
+	})
+}
+
+// TestShutdownCancelsManyPages has more tasks than are cancelled at a time.
+func TestShutdownCancelsManyPages(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		for range 2500 {
+			r.submit(nap(time.Hour))
+		}
+		end := r.shutdown(schema.ShutdownCancel, 0)
+		require.True(r, end.over())
+		require.Equal(r, schema.ShutdownResult{Cancelled: 2500}, end.result)
+	})
+}
+
+func TestUnknownTypeInTheStore(t *testing.T) {
+	withRig(t, executor.Options{}, func(r *rig) {
+		record, err := r.Prepare(&schema.SubmitParams{Type: "nap"})
+		require.NoError(r, err)
+		record.Type = "of an earlier program"
+		_, err = r.Submit(r.Context(), []executor.Record{record})
+		require.NoError(r, err)
+		failed := r.inState(record.ID, schema.Failed)
+		require.Contains(r, failed.Error.Message, "of an earlier program")
+		require.Equal(r, int64(1), r.stats().Totals.Failed)
+	})
+}
+
+// durable is a store that says it would survive.
+type durable struct{ executor.Store }
+
+func (durable) Info() executor.StoreInfo { return executor.StoreInfo{Name: "durable", Durable: true} }
+
+func TestFinishLeavesTheQueueOfADurableStore(t *testing.T) {
+	store := func() executor.Store { return durable{memory.New(memory.Options{})} }
+	withStore(t, executor.Options{Limit: 1}, store, func(r *rig) {
+		running, queued := r.submit(nap(time.Second)), r.submit(nap(time.Second))
+		r.inState(running, schema.Running)
+		end := r.shutdown(schema.ShutdownFinish, 0)
+		r.shutdown(schema.ShutdownDrain, 0) // gentler: it changes nothing
+		<-end.done
+		require.Equal(r, schema.ShutdownResult{Completed: 1, Left: 1}, end.result)
+		r.inState(queued, schema.Queued)
+	})
+}

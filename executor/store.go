@@ -1,0 +1,116 @@
+package executor
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Store is the queue and the record of every task. It is the only thing that
+// knows tasks: everything else asks it. Package storetest is its contract as
+// a suite of tests; the words here are the same in short.
+//
+// All methods may be called at once from many goroutines. A change is visible
+// to all methods, and its event is published, only when it is as durable as
+// the store can make it. Errors that wrap ErrStoreUnavailable mean that
+// nothing was changed.
+type Store interface {
+	// Submit records tasks as queued, in the order given, and answers each in
+	// its place. It is idempotent on the id. The store copies the records, so
+	// the slice is the caller's again when it returns; nobody changes what they
+	// point to.
+	Submit(ctx context.Context, records []Record) ([]Submitted, error)
+	// Get answers ErrNotFound for an id that is not, or no longer, known.
+	Get(ctx context.Context, id uuid.UUID) (Record, error)
+	// List pages through the records by creation. While tasks come and go, a
+	// record that stays is seen exactly once.
+	List(ctx context.Context, filter Filter, page PageRequest) (Page, error)
+	// Cancel ends queued tasks as Cancelled and revokes the leases of running
+	// ones, after the wish is recorded. It answers each id in its place.
+	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
+	// Claim waits for a task that may run, makes it Running and hands it to
+	// one caller: the highest priority first, then the first submitted. It
+	// holds back types of which this process has limits[type] leases that are
+	// not yet released. It returns the cause of ctx when that ends.
+	Claim(ctx context.Context, limits TypeLimits) (Lease, error)
+	// Output reads what a task has written.
+	Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r OutputRange) (OutputPiece, error)
+	// Watch begins to follow events.
+	Watch(ctx context.Context, o WatchOptions) (Watcher, error)
+	// Counts is constant in the number of tasks.
+	Counts(ctx context.Context) (Counts, error)
+	// Info says which store this is.
+	Info() StoreInfo
+	// Close ends the store; every method then answers ErrClosed.
+	Close() error
+}
+
+// TypeLimits is the most leases of a type that one process holds at once; a
+// type that is not in it has no limit of its own.
+type TypeLimits map[string]int
+
+// StoreInfo describes a store.
+type StoreInfo struct {
+	Name    string
+	Durable bool
+	// Limits are the store's named limits, for stats.
+	Limits map[string]int64
+}
+
+// Lease is the right to run one attempt of one task. It is fenced: once the
+// task is final, or the lease was lost, all that writes answers ErrLeaseLost
+// and changes nothing.
+type Lease interface {
+	// Record is the task as it was claimed. It must not be changed.
+	Record() *Record
+	// OnRevoke names the function that is told to stop the task: with a
+	// *Cancellation, or ErrLeaseLost. It is called at once if that has
+	// happened, and again when a cancel is repeated with Force. It must not block.
+	OnRevoke(func(cause error))
+	// Started publishes EventStarted. PID 0 is none.
+	Started(pid int) error
+	// Progress records and publishes the newest progress.
+	Progress(p schema.Progress) error
+	// Write appends to a stream and publishes EventOutput.
+	Write(stream schema.Stream, p []byte) error
+	// Finish makes the task final.
+	Finish(ctx context.Context, o Outcome) error
+	// Release says that the task's code has really ended. It is called once,
+	// after Finish or without it.
+	Release()
+}
+
+// WatchOptions selects events.
+type WatchOptions struct {
+	// All is every event; otherwise only of tasks submitted with this
+	// watcher's ID as Owner, by their masks, and of those that it follows.
+	// Whose mask has EventOutput is told of the end, too, with Owned unset
+	// where EventFinished is not in it.
+	All bool
+	// After, where it is not nil, replays: the newest event of every kept task
+	// whose last one came after this sequence number. ErrEventsGone where a
+	// final state after it is no longer kept.
+	After *uint64
+}
+
+// Watcher is a queue of events that never drops EventStarted and
+// EventFinished. While its reader is slow it keeps only the newest progress of
+// a task and joins pieces of output, so its size is bounded by the number of
+// tasks.
+type Watcher interface {
+	ID() WatcherID
+	// Follow adds one task, for the kinds of the mask. Many calls add up.
+	Follow(id uuid.UUID, mask EventMask)
+	// Unfollow takes one such call back.
+	Unfollow(id uuid.UUID, mask EventMask)
+	// Size is how many bytes of input and result the tasks hold whose end the
+	// reader has not dealt with. Nothing bounds it but whoever admits tasks.
+	Size() int64
+	// Mark puts an EventMark behind all events that there are now.
+	Mark()
+	// Next waits for events, in the order of Seq. The slice is good until the next call.
+	Next(ctx context.Context) ([]Event, error)
+	Close()
+}

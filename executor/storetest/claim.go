@@ -1,0 +1,201 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+var claimContracts = []contract{
+	{name: "makes the task running", test: claimRuns},
+	{name: "takes the highest priority first, then the first submitted", test: claimOrder},
+	{name: "waits and is woken", test: claimWaits},
+	{name: "every task wakes a claimer", test: claimWakesMany},
+	{name: "ends with the cause of its context", test: claimCause},
+	{name: "of an ended context takes nothing", test: claimEnded},
+	{name: "one that gives up loses no task", test: claimGivesUp},
+	{name: "hands a task to one claimer only", test: claimOnce},
+}
+
+// claimer is a Claim that may have to wait.
+type claimer struct {
+	cancel context.CancelCauseFunc
+	lease  executor.Lease
+	err    error
+	done   chan struct{}
+}
+
+func (f *fixture) claimer(limits executor.TypeLimits) *claimer {
+	ctx, cancel := context.WithCancelCause(f.Context())
+	c := &claimer{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		c.lease, c.err = f.store.Claim(ctx, limits)
+	}()
+	f.Cleanup(func() {
+		cancel(context.Canceled)
+		<-c.done
+	})
+	return c
+}
+
+// waits reports whether the claim has found nothing so far.
+func (c *claimer) waits() bool {
+	synctest.Wait()
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// got is the id of what was claimed; the zero id is nothing.
+func (c *claimer) got() uuid.UUID {
+	if c.waits() || c.err != nil {
+		return uuid.Nil
+	}
+	return c.lease.Record().ID
+}
+
+func claimRuns(f *fixture) {
+	id := f.one(withInput(`{"n":1}`))
+	r := f.claim().Record()
+	require.Equal(f, id, r.ID)
+	require.Equal(f, "plain", r.Type)
+	require.Equal(f, int32(1), r.Attempt)
+	require.JSONEq(f, `{"n":1}`, string(r.Input))
+	got := f.get(id)
+	require.Equal(f, schema.Running, got.State)
+	require.Equal(f, int32(1), got.Attempt)
+	require.GreaterOrEqual(f, got.StartedAt, got.CreatedAt)
+	require.Zero(f, got.FinishedAt)
+}
+
+func claimOrder(f *fixture) {
+	var batch []executor.Record
+	for _, p := range []int8{0, -100, 5, 100, 0, 5, -1, 100, -100, 1} {
+		batch = append(batch, task(withPriority(p)))
+	}
+	f.accept(batch...)
+	for _, i := range []int{3, 7, 2, 5, 9, 0, 4, 6, 1, 8} {
+		require.Equal(f, batch[i].ID, f.claim().Record().ID)
+	}
+}
+
+func claimWaits(f *fixture) {
+	c := f.claimer(nil)
+	require.True(f, c.waits())
+	require.Equal(f, f.one(), c.got())
+}
+
+func claimWakesMany(f *fixture) {
+	var claimers []*claimer
+	for range 5 {
+		claimers = append(claimers, f.claimer(nil))
+	}
+	require.True(f, claimers[4].waits())
+	f.accept(task(), task(), task())
+	waiting := 0
+	for _, c := range claimers {
+		if c.waits() {
+			waiting++
+		}
+	}
+	require.Equal(f, 2, waiting)
+	require.Equal(f, int64(3), f.counts().Running)
+}
+
+func claimCause(f *fixture) {
+	c := f.claimer(nil)
+	require.True(f, c.waits())
+	cause := errors.New("enough")
+	c.cancel(cause)
+	require.False(f, c.waits())
+	require.ErrorIs(f, c.err, cause)
+	id := f.one()
+	require.Equal(f, id, f.claim().Record().ID, "it took nothing with it")
+}
+
+func claimEnded(f *fixture) {
+	f.one()
+	ctx, cancel := context.WithCancelCause(f.Context())
+	cause := errors.New("enough")
+	cancel(cause)
+	_, err := f.store.Claim(ctx, nil)
+	require.ErrorIs(f, err, cause)
+	require.Equal(f, int64(1), f.counts().Queued)
+}
+
+// claimGivesUp ends one of two waiting claims at the moment in which a task
+// comes: a little before, and a little after.
+func claimGivesUp(f *fixture) {
+	for n := range 200 {
+		pair := []*claimer{f.claimer(nil), f.claimer(nil)}
+		require.True(f, pair[0].waits())
+		require.True(f, pair[1].waits())
+		quits, before := pair[n%2], n/2%2 == 0
+		if before {
+			quits.cancel(context.Canceled)
+		}
+		id := f.one()
+		quits.cancel(context.Canceled)
+		got := map[uuid.UUID]bool{pair[0].got(): true, pair[1].got(): true}
+		require.True(f, got[id], "one of them has the task")
+		f.finishRunning(pair...)
+	}
+}
+
+// finishRunning ends what the claimers have, and the claimers.
+func (f *fixture) finishRunning(claimers ...*claimer) {
+	for _, c := range claimers {
+		c.cancel(context.Canceled)
+		<-c.done
+		if c.err == nil {
+			f.finish(c.lease, completed)
+		}
+	}
+}
+
+func claimOnce(f *fixture) {
+	const tasks, claimers = 400, 8
+	var batch []executor.Record
+	for range tasks {
+		batch = append(batch, task())
+	}
+	ctx, cancel := context.WithCancel(f.Context())
+	var mu sync.Mutex
+	seen := map[uuid.UUID]int{}
+	var all sync.WaitGroup
+	for range claimers {
+		all.Go(func() {
+			for {
+				l, err := f.store.Claim(ctx, nil)
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				seen[l.Record().ID]++
+				mu.Unlock()
+				_ = l.Finish(f.Context(), completed)
+				l.Release()
+			}
+		})
+	}
+	f.accept(batch...)
+	synctest.Wait()
+	cancel()
+	all.Wait()
+	require.Len(f, seen, tasks)
+	for id, n := range seen {
+		require.Equal(f, 1, n, id)
+	}
+	require.Equal(f, int64(tasks), f.counts().Completed)
+}

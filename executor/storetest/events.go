@@ -1,0 +1,262 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+var eventContracts = []contract{
+	{name: "tell the life of a task in order", test: eventsLife},
+	{name: "of a task cancelled in the queue are its end", test: eventsCancelled},
+	{name: "of a finish leave numbers for its output", test: eventsFinishRoom},
+	{name: "go to the owner by its mask", test: eventsOwner},
+	{name: "all go to a watcher of all", test: eventsAll},
+	{name: "a slice is good until the next call", test: eventsSlice},
+	{name: "next waits, and ends with the cause of its context", test: eventsNext},
+	{name: "a closed watcher gets nothing", test: eventsClosed},
+	{name: "a mark stands behind what was, before what comes", test: eventsMark},
+}
+
+var followContracts = []contract{
+	{name: "adds a task, for some kinds", test: followAdds},
+	{name: "calls add up and are taken back one by one", test: followCounts},
+	{name: "of a task of one's own adds kinds and repeats none", test: followOwn},
+	{name: "of a watcher of all changes nothing", test: followAll},
+	{name: "of a closed watcher changes nothing", test: followClosed},
+}
+
+var everyKind = maskOf(executor.EventStarted, executor.EventProgress, executor.EventOutput, executor.EventFinished)
+
+// live runs a task with one event of each kind.
+func (f *fixture) live(set ...func(*executor.Record)) uuid.UUID {
+	f.Helper()
+	id := f.one(set...)
+	lease := f.claim()
+	require.NoError(f, lease.Started(42))
+	require.NoError(f, lease.Progress(schema.Progress{Value: 1}))
+	require.NoError(f, lease.Write(schema.Stderr, []byte("text")))
+	f.finish(lease, completed)
+	return id
+}
+
+func eventsLife(f *fixture) {
+	w := f.watchAll()
+	id := f.live()
+	events := f.drain(w)
+	require.Equal(f, []executor.EventKind{
+		executor.EventStarted, executor.EventProgress, executor.EventOutput, executor.EventFinished,
+	}, kinds(events))
+	for i, ev := range events {
+		require.Equal(f, id, ev.ID)
+		require.True(f, i == 0 || ev.Seq > events[i-1].Seq)
+	}
+	require.NotZero(f, events[0].Seq)
+	require.Equal(f, int32(1), events[0].Attempt)
+	require.Equal(f, 42, events[0].PID)
+	require.Equal(f, f.get(id).StartedAt, events[0].StartedAt)
+	require.Equal(f, 1.0, events[1].Progress.Value)
+	require.Equal(f, schema.Stderr, events[2].Stream)
+	require.Equal(f, [2]int64{0, 4}, [2]int64{events[2].Offset, events[2].End})
+	require.Equal(f, f.get(id).Task, *events[3].Task)
+}
+
+func eventsCancelled(f *fixture) {
+	w := f.watchAll()
+	id := f.one()
+	f.cancel(id, executor.Cancellation{Reason: "why"})
+	events := f.drain(w)
+	require.Equal(f, []executor.EventKind{executor.EventFinished}, kinds(events))
+	require.Equal(f, f.get(id).Task, *events[0].Task)
+}
+
+func eventsFinishRoom(f *fixture) {
+	w := f.watchAll()
+	var last uint64
+	for range 3 {
+		f.live()
+		for _, ev := range f.drain(w) {
+			if ev.Kind == executor.EventFinished {
+				require.GreaterOrEqual(f, ev.Seq-last, executor.SeqsPerFinish)
+			}
+			last = ev.Seq
+		}
+	}
+}
+
+func eventsOwner(f *fixture) {
+	owner, other := f.watch(executor.WatchOptions{}), f.watch(executor.WatchOptions{})
+	require.NotEqual(f, owner.ID(), other.ID())
+	f.live(ownedBy(owner, maskOf(executor.EventStarted, executor.EventOutput)))
+	f.live(ownedBy(owner, 0))
+	f.live()
+	events := f.drain(owner)
+	require.Equal(f, []executor.EventKind{executor.EventStarted, executor.EventOutput, executor.EventFinished}, kinds(events))
+	require.True(f, events[0].Owned)
+	require.False(f, events[2].Owned, "the end was not asked for, but it is the end of the output")
+	require.Empty(f, f.drain(other))
+}
+
+func eventsAll(f *fixture) {
+	owner, all := f.watch(executor.WatchOptions{}), f.watchAll()
+	f.live(ownedBy(owner, everyKind))
+	f.live(ownedBy(owner, 0))
+	f.live()
+	events := f.drain(all)
+	require.Len(f, events, 12)
+	for _, ev := range events {
+		require.False(f, ev.Owned)
+	}
+	require.Len(f, f.drain(owner), 4)
+}
+
+func eventsSlice(f *fixture) {
+	w := f.watchAll()
+	first := f.ran()
+	synctest.Wait()
+	events, err := w.Next(f.Context())
+	require.NoError(f, err)
+	require.Equal(f, first, events[0].ID)
+	f.ran()
+	synctest.Wait()
+	require.Equal(f, first, events[0].ID, "what comes later stays out of it")
+	require.Len(f, f.drain(w), 2)
+}
+
+func eventsNext(f *fixture) {
+	w := f.watchAll()
+	ctx, cancel := context.WithCancelCause(f.Context())
+	got := make(chan error, 1)
+	next := func() {
+		_, err := w.Next(ctx)
+		got <- err
+	}
+	go next()
+	synctest.Wait()
+	require.Empty(f, got)
+	f.ran()
+	require.NoError(f, <-got)
+	f.drain(w)
+
+	go next()
+	synctest.Wait()
+	cause := errors.New("enough")
+	cancel(cause)
+	require.ErrorIs(f, <-got, cause)
+	f.ran()
+	require.Len(f, f.drain(w), 2, "what came after is not lost")
+}
+
+func eventsClosed(f *fixture) {
+	w := f.watchAll()
+	got := make(chan error, 1)
+	go func() {
+		_, err := w.Next(f.Context())
+		got <- err
+	}()
+	synctest.Wait()
+	w.Close()
+	require.ErrorIs(f, <-got, executor.ErrClosed)
+	w.Close()
+	f.live()
+	_, err := w.Next(f.Context())
+	require.ErrorIs(f, err, executor.ErrClosed)
+}
+
+func eventsMark(f *fixture) {
+	w := f.watch(executor.WatchOptions{})
+	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
+	w.Mark()
+	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
+	require.Equal(f, kindsOf(executor.EventFinished, executor.EventMark, executor.EventFinished), kinds(f.drain(w)))
+
+	got := make(chan []executor.EventKind, 1)
+	go func() {
+		events, err := w.Next(f.Context())
+		got <- kinds(events)
+		require.NoError(f, err)
+	}()
+	synctest.Wait()
+	w.Mark()
+	require.Equal(f, kindsOf(executor.EventMark), <-got, "it wakes")
+}
+
+func followAdds(f *fixture) {
+	w := f.watch(executor.WatchOptions{})
+	r := task()
+	w.Follow(r.ID, maskOf(executor.EventProgress, executor.EventFinished))
+	f.live()
+	f.live(func(mine *executor.Record) { *mine = r })
+	events := f.drain(w)
+	require.Equal(f, []executor.EventKind{executor.EventProgress, executor.EventFinished}, kinds(events))
+	for _, ev := range events {
+		require.Equal(f, r.ID, ev.ID)
+		require.False(f, ev.Owned)
+	}
+}
+
+func followCounts(f *fixture) {
+	w := f.watch(executor.WatchOptions{})
+	finished, started := maskOf(executor.EventFinished), maskOf(executor.EventStarted)
+	for _, step := range []struct {
+		name string
+		do   func(id uuid.UUID)
+		want []executor.EventKind
+	}{
+		{"twice is one event", func(id uuid.UUID) { w.Follow(id, finished); w.Follow(id, finished) }, kindsOf(executor.EventFinished)},
+		{"one of two is left", func(id uuid.UUID) {
+			w.Follow(id, finished|started)
+			w.Follow(id, finished)
+			w.Unfollow(id, finished|started)
+		}, kindsOf(executor.EventFinished)},
+		{"none is left", func(id uuid.UUID) { w.Follow(id, finished); w.Unfollow(id, finished) }, nil},
+		{"there was none", func(id uuid.UUID) { w.Unfollow(id, finished) }, nil},
+		{"kinds add up", func(id uuid.UUID) { w.Follow(id, finished); w.Follow(id, started) },
+			kindsOf(executor.EventStarted, executor.EventFinished)},
+	} {
+		r := task()
+		step.do(r.ID)
+		f.live(func(mine *executor.Record) { *mine = r })
+		require.Equal(f, step.want, kinds(f.drain(w)), step.name)
+	}
+}
+
+func kindsOf(ks ...executor.EventKind) []executor.EventKind { return ks }
+
+func followOwn(f *fixture) {
+	w := f.watch(executor.WatchOptions{})
+	id := f.one(ownedBy(w, maskOf(executor.EventFinished)))
+	w.Follow(id, maskOf(executor.EventStarted, executor.EventFinished))
+	lease := f.claim()
+	require.NoError(f, lease.Started(0))
+	f.finish(lease, completed)
+	events := f.drain(w)
+	require.Equal(f, kindsOf(executor.EventStarted, executor.EventFinished), kinds(events))
+	require.False(f, events[0].Owned, "it was not asked for at submit")
+	require.True(f, events[1].Owned)
+}
+
+func followAll(f *fixture) {
+	w := f.watchAll()
+	r := task()
+	w.Follow(r.ID, everyKind)
+	f.live(func(mine *executor.Record) { *mine = r })
+	w.Unfollow(r.ID, everyKind)
+	require.Len(f, f.drain(w), 4)
+}
+
+func followClosed(f *fixture) {
+	w := f.watch(executor.WatchOptions{})
+	r := task()
+	w.Close()
+	w.Follow(r.ID, everyKind)
+	f.live(func(mine *executor.Record) { *mine = r })
+	_, err := w.Next(f.Context())
+	require.ErrorIs(f, err, executor.ErrClosed)
+}

@@ -1,0 +1,165 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// FaultyStore is a store of which chosen calls fail with
+// executor.ErrStoreUnavailable, without reaching the store within. Make one
+// with Faulty.
+type FaultyStore struct {
+	executor.Store
+
+	mu     sync.Mutex
+	calls  map[string]int
+	faults map[string][]int
+	broken map[string]bool
+}
+
+// Faulty wraps a store. Without a fault it changes nothing.
+func Faulty(s executor.Store) *FaultyStore {
+	return &FaultyStore{Store: s, calls: map[string]int{}, faults: map[string][]int{}, broken: map[string]bool{}}
+}
+
+// Fail makes the given calls, counted from 1, of a method fail. The method is
+// named as in executor.Store or executor.Lease: "Submit", "Finish".
+func (s *FaultyStore) Fail(method string, calls ...int) *FaultyStore {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[method] = append(s.faults[method], calls...)
+	return s
+}
+
+// Break makes all calls of a method fail from now on.
+func (s *FaultyStore) Break(method string) *FaultyStore {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken[method] = true
+	return s
+}
+
+// Calls is how often a method was called.
+func (s *FaultyStore) Calls(method string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[method]
+}
+
+func (s *FaultyStore) fault(method string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[method]++
+	if n := s.calls[method]; s.broken[method] || slices.Contains(s.faults[method], n) {
+		return fmt.Errorf("%w: call %d of %s", executor.ErrStoreUnavailable, n, method)
+	}
+	return nil
+}
+
+// Submit implements executor.Store.
+func (s *FaultyStore) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
+	if err := s.fault("Submit"); err != nil {
+		return nil, err
+	}
+	return s.Store.Submit(ctx, records)
+}
+
+// Get implements executor.Store.
+func (s *FaultyStore) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) {
+	if err := s.fault("Get"); err != nil {
+		return executor.Record{}, err
+	}
+	return s.Store.Get(ctx, id)
+}
+
+// List implements executor.Store.
+func (s *FaultyStore) List(ctx context.Context, f executor.Filter, p executor.PageRequest) (executor.Page, error) {
+	if err := s.fault("List"); err != nil {
+		return executor.Page{}, err
+	}
+	return s.Store.List(ctx, f, p)
+}
+
+// Cancel implements executor.Store.
+func (s *FaultyStore) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
+	if err := s.fault("Cancel"); err != nil {
+		return nil, err
+	}
+	return s.Store.Cancel(ctx, ids, c)
+}
+
+// Claim implements executor.Store. The lease is as faulty as the store.
+func (s *FaultyStore) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
+	if err := s.fault("Claim"); err != nil {
+		return nil, err
+	}
+	lease, err := s.Store.Claim(ctx, limits)
+	if err != nil {
+		return nil, err
+	}
+	return faultyLease{lease, s}, nil
+}
+
+// Output implements executor.Store.
+func (s *FaultyStore) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r executor.OutputRange) (executor.OutputPiece, error) {
+	if err := s.fault("Output"); err != nil {
+		return executor.OutputPiece{}, err
+	}
+	return s.Store.Output(ctx, id, stream, r)
+}
+
+// Watch implements executor.Store.
+func (s *FaultyStore) Watch(ctx context.Context, o executor.WatchOptions) (executor.Watcher, error) {
+	if err := s.fault("Watch"); err != nil {
+		return nil, err
+	}
+	return s.Store.Watch(ctx, o)
+}
+
+// Counts implements executor.Store.
+func (s *FaultyStore) Counts(ctx context.Context) (executor.Counts, error) {
+	if err := s.fault("Counts"); err != nil {
+		return executor.Counts{}, err
+	}
+	return s.Store.Counts(ctx)
+}
+
+type faultyLease struct {
+	executor.Lease
+	store *FaultyStore
+}
+
+func (l faultyLease) Started(pid int) error {
+	if err := l.store.fault("Started"); err != nil {
+		return err
+	}
+	return l.Lease.Started(pid)
+}
+
+func (l faultyLease) Progress(p schema.Progress) error {
+	if err := l.store.fault("Progress"); err != nil {
+		return err
+	}
+	return l.Lease.Progress(p)
+}
+
+func (l faultyLease) Write(stream schema.Stream, p []byte) error {
+	if err := l.store.fault("Write"); err != nil {
+		return err
+	}
+	return l.Lease.Write(stream, p)
+}
+
+func (l faultyLease) Finish(ctx context.Context, o executor.Outcome) error {
+	if err := l.store.fault("Finish"); err != nil {
+		return err
+	}
+	return l.Lease.Finish(ctx, o)
+}

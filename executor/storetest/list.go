@@ -1,0 +1,165 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+var listContracts = []contract{
+	{name: "of nothing is empty", test: listEmpty},
+	{name: "pages in both orders", test: listOrders},
+	{name: "shows tasks as they are", test: listShows},
+	{name: "selects by state, type and labels", test: listFilters},
+	{name: "is stable while tasks come and go", limits: Limits{Keep: -1}, test: listStable},
+	{name: "refuses what is not a cursor", test: listBadCursor},
+}
+
+// list reads all pages of a list.
+func (f *fixture) list(filter executor.Filter, page executor.PageRequest) []uuid.UUID {
+	f.Helper()
+	var ids []uuid.UUID
+	for {
+		found, err := f.store.List(f.Context(), filter, page)
+		require.NoError(f, err)
+		require.LessOrEqual(f, len(found.Tasks), page.Limit)
+		for _, t := range found.Tasks {
+			ids = append(ids, t.ID)
+		}
+		if found.Next == "" {
+			return ids
+		}
+		require.NotEqual(f, page.Cursor, found.Next, "a page that leads nowhere")
+		page.Cursor = found.Next
+	}
+}
+
+// many submits n tasks, each on its own.
+func (f *fixture) many(n int) []uuid.UUID {
+	f.Helper()
+	var ids []uuid.UUID
+	for range n {
+		ids = append(ids, f.one())
+	}
+	return ids
+}
+
+func backwards(ids []uuid.UUID) []uuid.UUID {
+	ids = slices.Clone(ids)
+	slices.Reverse(ids)
+	return ids
+}
+
+func listEmpty(f *fixture) {
+	for _, oldest := range []bool{false, true} {
+		require.Empty(f, f.list(executor.Filter{}, executor.PageRequest{Oldest: oldest, Limit: 10}))
+	}
+}
+
+func listOrders(f *fixture) {
+	ids := f.many(1100)
+	for _, limit := range []int{1, 7, 100, 1100, 5000} {
+		require.Equal(f, ids, f.list(executor.Filter{}, executor.PageRequest{Oldest: true, Limit: limit}))
+		require.Equal(f, backwards(ids), f.list(executor.Filter{}, executor.PageRequest{Limit: limit}))
+	}
+}
+
+func listShows(f *fixture) {
+	f.ran(withInput(`{"n":1}`), withLabels(map[string]string{"k": "v"}))
+	f.one()
+	running := f.claim()
+	require.NoError(f, running.Write(schema.Stdout, []byte("abc")))
+	require.NoError(f, running.Progress(schema.Progress{Value: 2}))
+	f.one()
+	found, err := f.store.List(f.Context(), executor.Filter{}, executor.PageRequest{Limit: 10})
+	require.NoError(f, err)
+	require.Len(f, found.Tasks, 3)
+	for _, t := range found.Tasks {
+		require.Equal(f, f.get(t.ID).Task, t)
+	}
+}
+
+func listFilters(f *fixture) {
+	done := f.ran(ofType("a"), withLabels(map[string]string{"k": "1", "l": "x"}))
+	f.one(ofType("b"), withLabels(map[string]string{"k": "1"}))
+	running := f.claim().Record().ID
+	queued := f.one(ofType("a"), withLabels(map[string]string{"k": "2", "l": "x"}))
+	bare := f.one(ofType("b"))
+	for _, c := range []struct {
+		name   string
+		filter executor.Filter
+		want   []uuid.UUID
+	}{
+		{"all", executor.Filter{}, []uuid.UUID{done, running, queued, bare}},
+		{"a state", executor.Filter{States: []schema.State{schema.Queued}}, []uuid.UUID{queued, bare}},
+		{"states", executor.Filter{States: []schema.State{schema.Running, schema.Completed}}, []uuid.UUID{done, running}},
+		{"no such state", executor.Filter{States: []schema.State{schema.Failed}}, nil},
+		{"a type", executor.Filter{Types: []string{"b"}}, []uuid.UUID{running, bare}},
+		{"types", executor.Filter{Types: []string{"c", "a"}}, []uuid.UUID{done, queued}},
+		{"a label", executor.Filter{Labels: map[string]string{"k": "1"}}, []uuid.UUID{done, running}},
+		{"labels", executor.Filter{Labels: map[string]string{"k": "2", "l": "x"}}, []uuid.UUID{queued}},
+		{"a label that is not there is not empty", executor.Filter{Labels: map[string]string{"k": ""}}, nil},
+		{"all of it", executor.Filter{
+			States: []schema.State{schema.Queued}, Types: []string{"a"}, Labels: map[string]string{"l": "x"},
+		}, []uuid.UUID{queued}},
+	} {
+		for limit := 1; limit <= 4; limit++ {
+			page := executor.PageRequest{Oldest: true, Limit: limit}
+			require.Equal(f, c.want, f.list(c.filter, page), c.name)
+			page.Oldest = false
+			require.Equal(f, backwards(c.want), f.list(c.filter, page), c.name)
+		}
+	}
+}
+
+// listStable reads pages while each second task is run and forgotten, and new
+// ones come: what stays is seen once.
+func listStable(f *fixture) {
+	for _, oldest := range []bool{true, false} {
+		ids := f.many(60)
+		gone := map[uuid.UUID]bool{}
+		seen := map[uuid.UUID]int{}
+		page := executor.PageRequest{Oldest: oldest, Limit: 7}
+		for n := 0; ; n++ {
+			found, err := f.store.List(f.Context(), executor.Filter{}, page)
+			require.NoError(f, err)
+			for _, t := range found.Tasks {
+				seen[t.ID]++
+			}
+			if page.Cursor = found.Next; page.Cursor == "" {
+				break
+			}
+			if n < 20 {
+				f.many(2)
+				for i := n; i < len(ids); i += 20 {
+					f.cancel(ids[i], executor.Cancellation{})
+					gone[ids[i]] = true
+				}
+			}
+			require.Less(f, n, 100, "a list that does not end")
+		}
+		for i, id := range ids {
+			require.LessOrEqual(f, seen[id], 1, i)
+			if !gone[id] {
+				require.Equal(f, 1, seen[id], fmt.Sprint(i, " of oldest ", oldest))
+			}
+		}
+	}
+}
+
+func listBadCursor(f *fixture) {
+	f.many(3)
+	for _, cursor := range []string{"!", " ", "-1", "no such cursor", "zzzzzzzzzzzzzzzzzzzzzzzz"} {
+		for _, oldest := range []bool{false, true} {
+			_, err := f.store.List(f.Context(), executor.Filter{}, executor.PageRequest{Oldest: oldest, Limit: 1, Cursor: cursor})
+			var wrong *executor.InputError
+			require.ErrorAs(f, err, &wrong, cursor)
+			require.Equal(f, "/cursor", wrong.Violations[0].Pointer)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package storetest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+var retentionContracts = []contract{
+	{name: "by number", limits: Limits{Keep: 2}, test: retainNumber},
+	{name: "of none", limits: Limits{Keep: -1}, test: retainNone},
+	{name: "by age", limits: Limits{KeepFor: time.Hour}, test: retainAge},
+	{name: "by bytes", limits: Limits{KeepBytes: 3000}, test: retainBytes},
+	{name: "keeps what is not final", limits: Limits{Keep: -1, KeepFor: time.Hour, KeepBytes: 1}, test: retainLive},
+	{name: "frees the id", limits: Limits{Keep: -1}, test: retainFreesID},
+}
+
+// kept reports which of the tasks are known, by all ways to ask.
+func (f *fixture) kept(ids ...uuid.UUID) []bool {
+	f.Helper()
+	found := make([]bool, len(ids))
+	listed := f.list(executor.Filter{}, executor.PageRequest{Limit: 1000})
+	for i, id := range ids {
+		_, err := f.store.Get(f.Context(), id)
+		_, outErr := f.store.Output(f.Context(), id, schema.Stdout, tailAll)
+		if found[i] = err == nil; found[i] {
+			require.NoError(f, outErr)
+			require.Contains(f, listed, id)
+			continue
+		}
+		require.ErrorIs(f, err, executor.ErrNotFound)
+		require.ErrorIs(f, outErr, executor.ErrNotFound)
+		require.NotContains(f, listed, id)
+		require.ErrorIs(f, f.cancel(id, executor.Cancellation{}).Err, executor.ErrNotFound)
+	}
+	return found
+}
+
+func retainNumber(f *fixture) {
+	first, second := f.ran(), f.ran()
+	require.Equal(f, []bool{true, true}, f.kept(first, second), "at the limit")
+	third := f.ran()
+	require.Equal(f, []bool{false, true, true}, f.kept(first, second, third), "past the limit")
+	fourth := f.one()
+	f.cancel(fourth, executor.Cancellation{})
+	require.Equal(f, []bool{false, true, true}, f.kept(second, third, fourth))
+	c := f.counts()
+	require.Equal(f, [3]int64{1, 1, 2}, [3]int64{c.Completed, c.Cancelled, c.Evicted})
+}
+
+func retainNone(f *fixture) {
+	w := f.watchAll()
+	id := f.ran()
+	require.Equal(f, []bool{false}, f.kept(id))
+	events := f.drain(w)
+	require.Equal(f, schema.Completed, events[len(events)-1].Task.State, "its watchers have it still")
+	a := f.cancel(f.one(), executor.Cancellation{})
+	require.Equal(f, schema.Cancelled, a.Task.State)
+	require.Equal(f, executor.Counts{Evicted: 2}, f.counts())
+}
+
+func retainAge(f *fixture) {
+	first := f.ran()
+	time.Sleep(30 * time.Minute)
+	second := f.ran()
+	time.Sleep(30 * time.Minute)
+	require.Equal(f, []bool{true, true}, f.kept(first, second), "at the limit")
+	time.Sleep(time.Millisecond)
+	require.Equal(f, []bool{false, true}, f.kept(first, second), "past the limit")
+	time.Sleep(30 * time.Minute)
+	require.Equal(f, executor.Counts{Evicted: 2}, f.counts())
+	require.Empty(f, f.list(executor.Filter{}, executor.PageRequest{Limit: 10}))
+}
+
+// retainBytes leaves a wide margin, so that a store may count what it needs
+// for itself.
+func retainBytes(f *fixture) {
+	great := withInput(`"` + strings.Repeat("x", 1000) + `"`)
+	first, second := f.ran(great), f.ran(great)
+	require.Equal(f, []bool{true, true}, f.kept(first, second))
+
+	f.one()
+	lease := f.claim()
+	require.NoError(f, lease.Write(schema.Stdout, make([]byte, 1000)))
+	f.finish(lease, executor.Outcome{State: schema.Completed, Result: []byte(`"` + strings.Repeat("y", 1000) + `"`)})
+	third := lease.Record().ID
+	require.Equal(f, []bool{false, false, true}, f.kept(first, second, third), "output and result count, too")
+
+	greater := f.ran(withInput(`"` + strings.Repeat("x", 4000) + `"`))
+	require.Equal(f, []bool{false, true}, f.kept(third, greater), "the newest is kept however large it is")
+	require.Equal(f, int64(3), f.counts().Evicted)
+}
+
+func retainLive(f *fixture) {
+	running, queued := f.one(withInput(`"a long input"`)), f.one(withInput(`"a long input"`))
+	lease := f.claim()
+	time.Sleep(2 * time.Hour)
+	require.Equal(f, []bool{true, true}, f.kept(running, queued))
+	f.finish(lease, completed)
+	require.Equal(f, []bool{false, true}, f.kept(running, queued))
+}
+
+func retainFreesID(f *fixture) {
+	r := task()
+	f.accept(r)
+	f.finish(f.claim(), completed)
+	r.Type = "other"
+	f.accept(r)
+	require.Equal(f, "other", f.claim().Record().Type)
+}

@@ -1,0 +1,251 @@
+// Package storetest is the contract of executor.Store as a suite of tests,
+// for every store to pass, and a decorator that makes a store fail on demand.
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Limits are those a store is to be opened with. A zero is the store's own
+// default, which must be far above what a test needs: thousands of tasks and
+// a megabyte of output. A negative Keep keeps no finished task.
+type Limits struct {
+	Keep      int
+	KeepFor   time.Duration
+	KeepBytes int64
+	MaxQueued int
+	MaxOutput int
+}
+
+// Options says how to make the store under test.
+type Options struct {
+	// Open makes an empty store. The suite closes it. Most tests open it in a
+	// synctest bubble, so all that it does must be owned by that bubble.
+	Open func(t *testing.T, l Limits) executor.Store
+	// Reopen closes a store and opens what it has left behind. Nil is for a
+	// store that leaves nothing.
+	Reopen func(t *testing.T, s executor.Store) executor.Store
+}
+
+// contract is one promise of a store, by name.
+type contract struct {
+	name   string
+	limits Limits
+	test   func(f *fixture)
+}
+
+// Run tests all that the interface promises.
+func Run(t *testing.T, o Options) {
+	for _, part := range []struct {
+		name      string
+		contracts []contract
+	}{
+		{"submit", submitContracts},
+		{"claim", claimContracts},
+		{"type limits", limitContracts},
+		{"cancel", cancelContracts},
+		{"lease", leaseContracts},
+		{"close", closeContracts},
+		{"events", eventContracts},
+		{"follow", followContracts},
+		{"replay", replayContracts},
+		{"slow watcher", slowContracts},
+		{"output", outputContracts},
+		{"list", listContracts},
+		{"retention", retentionContracts},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			for _, c := range part.contracts {
+				t.Run(c.name, func(t *testing.T) { c.run(t, o) })
+			}
+		})
+	}
+	t.Run("model", func(t *testing.T) { runModel(t, o) })
+	t.Run("reopen", func(t *testing.T) { runReopen(t, o) })
+}
+
+func (c contract) run(t *testing.T, o Options) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fixture{T: t, store: o.Open(t, c.limits)}
+		defer func() { require.NoError(f, f.store.Close()) }()
+		c.test(f)
+	})
+}
+
+// fixture is a store in a test, with the requests that cannot fail.
+type fixture struct {
+	*testing.T
+	store executor.Store
+}
+
+// task makes a record as Executor.Prepare does.
+func task(set ...func(*executor.Record)) executor.Record {
+	r := executor.Record{Grace: time.Second, Events: executor.DefaultEvents}
+	r.ID, r.Type, r.CreatedAt, r.Input = uuid.New(), "plain", schema.Now(), jsontext.Value(`{}`)
+	for _, f := range set {
+		f(&r)
+	}
+	return r
+}
+
+func ofType(name string) func(*executor.Record) {
+	return func(r *executor.Record) { r.Type = name }
+}
+
+func withPriority(n int8) func(*executor.Record) {
+	return func(r *executor.Record) { r.Priority = n }
+}
+
+func withInput(json string) func(*executor.Record) {
+	return func(r *executor.Record) { r.Input = jsontext.Value(json) }
+}
+
+func withLabels(labels map[string]string) func(*executor.Record) {
+	return func(r *executor.Record) { r.Labels = labels }
+}
+
+func ownedBy(w executor.Watcher, mask executor.EventMask) func(*executor.Record) {
+	return func(r *executor.Record) { r.Owner, r.Events = w.ID(), mask }
+}
+
+func (f *fixture) submit(records ...executor.Record) []executor.Submitted {
+	f.Helper()
+	answers, err := f.store.Submit(f.Context(), records)
+	require.NoError(f, err)
+	require.Len(f, answers, len(records))
+	return answers
+}
+
+// accept submits what must be new, and answers its ids.
+func (f *fixture) accept(records ...executor.Record) []uuid.UUID {
+	f.Helper()
+	ids := make([]uuid.UUID, len(records))
+	for i, a := range f.submit(records...) {
+		require.NoError(f, a.Err)
+		require.False(f, a.Existing)
+		ids[i] = records[i].ID
+	}
+	return ids
+}
+
+// one submits one task with default settings.
+func (f *fixture) one(set ...func(*executor.Record)) uuid.UUID {
+	f.Helper()
+	return f.accept(task(set...))[0]
+}
+
+// claim takes the next task, which must be there.
+func (f *fixture) claim() executor.Lease {
+	f.Helper()
+	return f.claimWithin(nil)
+}
+
+func (f *fixture) claimWithin(limits executor.TypeLimits) executor.Lease {
+	f.Helper()
+	lease, err := f.store.Claim(f.Context(), limits)
+	require.NoError(f, err)
+	return lease
+}
+
+var completed = executor.Outcome{State: schema.Completed, Result: []byte(`{}`)}
+
+func (f *fixture) finish(l executor.Lease, o executor.Outcome) {
+	f.Helper()
+	require.NoError(f, l.Finish(f.Context(), o))
+	l.Release()
+}
+
+// ran submits a task and runs it to its end.
+func (f *fixture) ran(set ...func(*executor.Record)) uuid.UUID {
+	f.Helper()
+	id := f.one(set...)
+	l := f.claim()
+	require.Equal(f, id, l.Record().ID)
+	require.NoError(f, l.Started(0))
+	f.finish(l, completed)
+	return id
+}
+
+func (f *fixture) get(id uuid.UUID) executor.Record {
+	f.Helper()
+	r, err := f.store.Get(f.Context(), id)
+	require.NoError(f, err)
+	require.Equal(f, id, r.ID)
+	return r
+}
+
+func (f *fixture) counts() executor.Counts {
+	f.Helper()
+	c, err := f.store.Counts(f.Context())
+	require.NoError(f, err)
+	return c
+}
+
+func (f *fixture) cancel(id uuid.UUID, c executor.Cancellation) executor.CancelAnswer {
+	f.Helper()
+	answers, err := f.store.Cancel(f.Context(), []uuid.UUID{id}, c)
+	require.NoError(f, err)
+	require.Len(f, answers, 1)
+	return answers[0]
+}
+
+func (f *fixture) watch(o executor.WatchOptions) executor.Watcher {
+	f.Helper()
+	w, err := f.store.Watch(f.Context(), o)
+	require.NoError(f, err)
+	f.Cleanup(w.Close)
+	return w
+}
+
+func (f *fixture) watchAll() executor.Watcher {
+	f.Helper()
+	return f.watch(executor.WatchOptions{All: true})
+}
+
+// drain is all that the watcher has, and whether its order is right.
+func (f *fixture) drain(w executor.Watcher) []executor.Event {
+	f.Helper()
+	ended, end := context.WithCancel(f.Context())
+	end()
+	var events []executor.Event
+	for {
+		synctest.Wait()
+		more, err := w.Next(ended)
+		if err != nil {
+			require.ErrorIs(f, err, context.Canceled)
+			break
+		}
+		events = append(events, more...)
+	}
+	require.True(f, slices.IsSortedFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) }), "seq rises")
+	return events
+}
+
+// kinds are the kinds of the events, for comparison.
+func kinds(events []executor.Event) []executor.EventKind {
+	var ks []executor.EventKind
+	for _, ev := range events {
+		ks = append(ks, ev.Kind)
+	}
+	return ks
+}
+
+func maskOf(ks ...executor.EventKind) executor.EventMask {
+	var m executor.EventMask
+	for _, k := range ks {
+		m = m.With(k)
+	}
+	return m
+}

@@ -1,0 +1,95 @@
+package rpc
+
+import (
+	"bytes"
+	"io"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/builtin"
+	"github.com/jobline/jobline/executor/memory"
+)
+
+// submits are so many lines that each ask for a task that does nothing.
+func submits(n int) []byte {
+	var b []byte
+	for i := range n {
+		b = append(b, `{"jsonrpc":"2.0","id":`...)
+		b = strconv.AppendInt(b, int64(i), 10)
+		b = append(b, `,"method":"submit","params":{"type":"noop","events":["finished"]}}`+"\n"...)
+	}
+	return b
+}
+
+// repeated reads the same text over and over, until so many bytes are read.
+type repeated struct {
+	text []byte
+	at   int
+	left int
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), r.left)], r.text[r.at:])
+	r.at = (r.at + n) % len(r.text)
+	r.left -= n
+	return n, nil
+}
+
+// BenchmarkReader cuts a stream into messages and checks them.
+func BenchmarkReader(b *testing.B) {
+	line := submits(1)
+	for _, framing := range []Framing{FramingLine, FramingHeader} {
+		text, name := line, "lines"
+		if framing == FramingHeader {
+			text, name = withHeader(bytes.Clone(line), 0), "frames"
+		}
+		b.Run(name, func(b *testing.B) {
+			r := newReader(&repeated{text: text, left: len(text) * b.N}, framing, DefaultMaxMessage)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for range b.N {
+				_, err := r.next()
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// poured is a connection that asks as fast as it is read, and drops the answers.
+type poured struct {
+	io.Reader
+	written int
+}
+
+func (p *poured) Write(b []byte) (int, error) {
+	p.written += bytes.Count(b, []byte{'\n'})
+	return len(b), nil
+}
+
+func (p *poured) Close() error { return nil }
+
+// BenchmarkDispatch takes tasks that do nothing from the bytes of their submit
+// to the bytes of their task/finished.
+func BenchmarkDispatch(b *testing.B) {
+	types, err := builtin.Types()
+	require.NoError(b, err)
+	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types, Limit: runtime.GOMAXPROCS(0)})
+	require.NoError(b, err)
+	ran := make(chan error, 1)
+	go func() { ran <- ex.Run(b.Context()) }()
+	line := submits(1)
+	conn := &poured{Reader: &repeated{text: line, left: len(line) * b.N}}
+	b.ReportAllocs()
+	b.ResetTimer()
+	require.NoError(b, Serve(b.Context(), conn, ex, Options{OnEOF: EOFDrain}))
+	b.StopTimer()
+	require.Equal(b, 2*b.N, conn.written)
+	require.NoError(b, <-ran)
+}

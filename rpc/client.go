@@ -1,0 +1,175 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/sourcegraph/jsonrpc2"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Client speaks to a server. Its methods can be called from many goroutines;
+// an error that the server has answered is an *Error.
+type Client struct {
+	conn   *jsonrpc2.Conn
+	events eventQueue
+	child  *exec.Cmd
+	once   sync.Once
+	err    error // of the child
+}
+
+// Dial makes a client over a connection, which the client then owns.
+func Dial(ctx context.Context, conn io.ReadWriteCloser, framing Framing) *Client {
+	c := &Client{}
+	c.events.init()
+	c.conn = jsonrpc2.NewConn(context.WithoutCancel(ctx), NewStream(conn, framing, clientMaxMessage),
+		jsonrpc2.HandlerWithError(c.notified), jsonrpc2.SetLogger(silent{}))
+	go func() { // ends with the connection
+		<-c.conn.DisconnectNotify()
+		c.events.end()
+	}()
+	return c
+}
+
+// clientMaxMessage bounds what a client reads: the longest reply of a server
+// with default limits is a batch's, which a Client does not send, or a page's.
+const clientMaxMessage = 256 << 20
+
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// Spawn starts a server as a child process and speaks to it. The command's
+// Stdin and Stdout must not be set; its Stderr, where it is not set, is
+// dropped. Close ends it.
+func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
+	in, err := server.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := server.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := server.Start(); err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	c := Dial(ctx, childPipes{in, out}, FramingLine)
+	c.child = server
+	return c, nil
+}
+
+// childPipes is a child's stdin and stdout as one connection. Closing it
+// closes the child's stdin: the child then ends, and its stdout with it.
+type childPipes struct {
+	io.WriteCloser
+	io.Reader
+}
+
+// Close ends the connection. It closes a child's stdin and waits for its end,
+// which comes when all that was submitted is done; its error is how it ended.
+func (c *Client) Close() error {
+	c.once.Do(func() {
+		_ = c.conn.Close() // closed already when the server has ended first
+		if c.child != nil {
+			c.err = c.child.Wait()
+		}
+	})
+	return c.err
+}
+
+// call calls a method. R is what it answers.
+func call[R any](ctx context.Context, c *Client, method string, params any, options ...jsonrpc2.CallOption) (R, error) {
+	var raw json.RawMessage
+	var result R
+	err := c.conn.Call(ctx, method, json.RawMessage(appendJSON(nil, params)), &raw, options...)
+	if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok {
+		return result, clientError(wire)
+	}
+	if err != nil {
+		return result, fmt.Errorf("%s: %w", method, err)
+	}
+	return result, decodeResult(raw, &result)
+}
+
+func clientError(wire *jsonrpc2.Error) error {
+	e := &Error{Code: schema.Code(wire.Code), Message: wire.Message}
+	if wire.Data != nil {
+		_ = decodeResult(*wire.Data, &e.Data) // another server's data may be anything
+	}
+	return e
+}
+
+// Submit asks for a task.
+func (c *Client) Submit(ctx context.Context, p schema.SubmitParams) (schema.SubmitResult, error) {
+	return call[schema.SubmitResult](ctx, c, schema.MethodSubmit, p)
+}
+
+// Status asks for a task's record.
+func (c *Client) Status(ctx context.Context, p schema.StatusParams) (schema.Task, error) {
+	return call[schema.Task](ctx, c, schema.MethodStatus, p)
+}
+
+// Cancel asks for a task to stop.
+func (c *Client) Cancel(ctx context.Context, p schema.CancelParams) (schema.CancelResult, error) {
+	return call[schema.CancelResult](ctx, c, schema.MethodCancel, p)
+}
+
+// Wait waits for tasks to be final. Where ctx ends first, the server is told
+// that nobody waits any more.
+func (c *Client) Wait(ctx context.Context, p schema.WaitParams) (schema.WaitResult, error) {
+	id := jsonrpc2.ID{Str: uuid.NewString(), IsString: true}
+	result, err := call[schema.WaitResult](ctx, c, schema.MethodWait, p, jsonrpc2.PickID(id))
+	if ctx.Err() != nil {
+		params := schema.CancelRequestParams{ID: appendString(nil, id.Str)}
+		_ = c.conn.Notify(context.WithoutCancel(ctx), schema.MethodCancelRequest, json.RawMessage(appendJSON(nil, params)))
+	}
+	return result, err
+}
+
+// WaitFor waits for one task to be final.
+func (c *Client) WaitFor(ctx context.Context, id uuid.UUID) (schema.Task, error) {
+	result, err := c.Wait(ctx, schema.WaitParams{IDs: []uuid.UUID{id}})
+	if err != nil {
+		return schema.Task{}, err
+	}
+	return result.Tasks[0], nil
+}
+
+// List asks for a page of tasks.
+func (c *Client) List(ctx context.Context, p schema.ListParams) (schema.ListResult, error) {
+	return call[schema.ListResult](ctx, c, schema.MethodList, p)
+}
+
+// Output asks for a piece of what a task has written.
+func (c *Client) Output(ctx context.Context, p schema.OutputParams) (schema.OutputResult, error) {
+	return call[schema.OutputResult](ctx, c, schema.MethodOutput, p)
+}
+
+// Types asks for the task types.
+func (c *Client) Types(ctx context.Context) (schema.TypesResult, error) {
+	return call[schema.TypesResult](ctx, c, schema.MethodTypes, schema.Empty{})
+}
+
+// Stats asks for the server's numbers.
+func (c *Client) Stats(ctx context.Context) (schema.StatsResult, error) {
+	return call[schema.StatsResult](ctx, c, schema.MethodStats, schema.Empty{})
+}
+
+// Discover asks for the OpenRPC document.
+func (c *Client) Discover(ctx context.Context) (jsontext.Value, error) {
+	return call[jsontext.Value](ctx, c, schema.MethodDiscover, schema.Empty{})
+}
+
+// Shutdown ends the executor; the reply comes when it has ended.
+func (c *Client) Shutdown(ctx context.Context, p schema.ShutdownParams) (schema.ShutdownResult, error) {
+	return call[schema.ShutdownResult](ctx, c, schema.MethodShutdown, p)
+}

@@ -1,0 +1,215 @@
+package rpc
+
+import (
+	"context"
+	stdjson "encoding/json"
+	"io"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	"github.com/sourcegraph/jsonrpc2"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// maxQueuedOutput is how many bytes of output a client holds for a reader of
+// its events that is slow. What comes then is dropped, and the next piece of
+// the stream says so in its Gap.
+const maxQueuedOutput = 8 << 20
+
+// compactEvents is how many events a client holds before it drops progress
+// that is out of date.
+const compactEvents = 1024
+
+// Event is a notification; exactly one of its parts is set.
+type Event struct {
+	Started  *schema.StartedEvent
+	Progress *schema.ProgressEvent
+	Output   *schema.OutputEvent
+	Finished *schema.FinishedEvent
+}
+
+// TaskID is the id of the event's task.
+func (e Event) TaskID() uuid.UUID {
+	switch {
+	case e.Started != nil:
+		return e.Started.ID
+	case e.Progress != nil:
+		return e.Progress.ID
+	case e.Output != nil:
+		return e.Output.ID
+	case e.Finished != nil:
+		return e.Finished.ID
+	}
+	return uuid.Nil
+}
+
+// Events yields the events in the order in which the server sent them, until
+// the connection or ctx ends. It is to be called once. Calling the client's
+// methods while it yields is fine.
+func (c *Client) Events(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for {
+			ev, err := c.events.next(ctx)
+			if err != nil || !yield(ev) {
+				return
+			}
+		}
+	}
+}
+
+// notified is called by the connection's reader, which it must not hold up.
+func (c *Client) notified(_ context.Context, _ *jsonrpc2.Conn, rq *jsonrpc2.Request) (any, error) {
+	if !rq.Notif || rq.Params == nil {
+		return nil, &jsonrpc2.Error{Code: int64(schema.CodeMethodNotFound), Message: "a client has no methods"}
+	}
+	var ev Event
+	switch rq.Method {
+	case schema.NotifyStarted:
+		ev.Started = decodeEvent[schema.StartedEvent](*rq.Params)
+	case schema.NotifyProgress:
+		ev.Progress = decodeEvent[schema.ProgressEvent](*rq.Params)
+	case schema.NotifyOutput:
+		ev.Output = decodeEvent[schema.OutputEvent](*rq.Params)
+	case schema.NotifyFinished:
+		ev.Finished = decodeEvent[schema.FinishedEvent](*rq.Params)
+	}
+	if ev != (Event{}) {
+		c.events.add(ev)
+	}
+	return nil, nil
+}
+
+func decodeEvent[E any](raw stdjson.RawMessage) *E {
+	ev := new(E)
+	if json.Unmarshal(raw, ev) != nil {
+		return nil
+	}
+	return ev
+}
+
+func decodeResult(raw []byte, v any) error { return json.Unmarshal(raw, v) }
+
+// eventQueue holds events until they are asked for.
+type eventQueue struct {
+	mu      sync.Mutex
+	queue   []Event
+	compact int                 // the length at which it is worth a pass
+	output  int                 // bytes
+	gaps    map[streamKey]int64 // the offset from which a stream is dropped
+	ended   bool
+	wake    chan struct{} // has room for one
+}
+
+type streamKey struct {
+	id     uuid.UUID
+	stream schema.Stream
+}
+
+func (q *eventQueue) init() {
+	q.wake, q.gaps = make(chan struct{}, 1), map[streamKey]int64{}
+}
+
+func (q *eventQueue) add(ev Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if o := ev.Output; o != nil {
+		key := streamKey{o.ID, o.Stream}
+		if q.output+len(o.Data) > maxQueuedOutput {
+			if _, already := q.gaps[key]; !already {
+				q.gaps[key] = o.Offset - o.Gap
+			}
+			return
+		}
+		q.output += len(o.Data)
+		if from, dropped := q.gaps[key]; dropped {
+			o.Gap = o.Offset - from
+			delete(q.gaps, key)
+		}
+	}
+	if ev.Finished != nil && len(q.gaps) > 0 {
+		q.tellGapsLocked(ev.Finished)
+	}
+	if len(q.queue) >= max(q.compact, compactEvents) {
+		q.queue = withoutOldProgress(q.queue)
+		q.compact = 2 * len(q.queue)
+	}
+	q.queue = append(q.queue, ev)
+	q.signal()
+}
+
+// tellGapsLocked adds a piece without data for each stream of a finished task
+// whose last pieces were dropped: no later one would tell of them.
+func (q *eventQueue) tellGapsLocked(ev *schema.FinishedEvent) {
+	var totals [len(schema.StreamNames)]int64
+	if b := ev.OutputBytes; b != nil {
+		totals = [...]int64{schema.Stdout: b.Stdout, schema.Stderr: b.Stderr, schema.Log: b.Log}
+	}
+	for stream, total := range totals {
+		key := streamKey{ev.ID, schema.Stream(stream)}
+		if from, dropped := q.gaps[key]; dropped {
+			delete(q.gaps, key)
+			seq := ev.Seq - executor.SeqsPerFinish + 1 + uint64(stream) // the number of what the server sent last of it
+			q.queue = append(q.queue, Event{Output: &schema.OutputEvent{
+				ID: ev.ID, Seq: seq, Stream: key.stream, Offset: total, Encoding: schema.EncodingUTF8, Gap: total - from,
+			}})
+		}
+	}
+}
+
+// withoutOldProgress drops progress that a newer one of its task has replaced.
+func withoutOldProgress(events []Event) []Event {
+	newest := map[uuid.UUID]*schema.ProgressEvent{}
+	for _, ev := range events {
+		if ev.Progress != nil {
+			newest[ev.Progress.ID] = ev.Progress
+		}
+	}
+	return slices.DeleteFunc(events, func(ev Event) bool {
+		return ev.Progress != nil && newest[ev.Progress.ID] != ev.Progress
+	})
+}
+
+func (q *eventQueue) end() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended = true
+	q.signal()
+}
+
+func (q *eventQueue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *eventQueue) next(ctx context.Context) (Event, error) {
+	for {
+		q.mu.Lock()
+		if len(q.queue) > 0 {
+			ev := q.queue[0]
+			q.queue[0] = Event{}
+			q.queue = q.queue[1:]
+			if ev.Output != nil {
+				q.output -= len(ev.Output.Data)
+			}
+			q.mu.Unlock()
+			return ev, nil
+		}
+		ended := q.ended
+		q.mu.Unlock()
+		if ended {
+			return Event{}, io.EOF
+		}
+		select {
+		case <-q.wake:
+		case <-ctx.Done():
+			return Event{}, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package rpc
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file writes the messages that come by the hundred thousand a second.
+// A test holds it against what the wire types marshal to.
+
+// appendReply appends a response with the result that f appends.
+func appendReply(b, id []byte, f func([]byte) []byte) []byte {
+	return append(f(appendReplyHead(b, id)), '}')
+}
+
+// appendReplyHead appends a response up to its result.
+func appendReplyHead(b, id []byte) []byte {
+	b = append(b, `{"jsonrpc":"2.0","id":`...)
+	b = append(b, id...)
+	return append(b, `,"result":`...)
+}
+
+// appendNotificationHead appends a notification up to its params.
+func appendNotificationHead(b []byte, method string) []byte {
+	b = append(b, `{"jsonrpc":"2.0","method":"`...)
+	b = append(b, method...)
+	return append(b, `","params":`...)
+}
+
+// notificationOf names the notifications of events.
+var notificationOf = [...]string{
+	executor.EventStarted:  schema.NotifyStarted,
+	executor.EventProgress: schema.NotifyProgress,
+	executor.EventOutput:   schema.NotifyOutput,
+	executor.EventFinished: schema.NotifyFinished,
+}
+
+// appendEvent appends the params of an event other than output.
+func appendEvent(b []byte, ev *executor.Event) []byte {
+	switch ev.Kind {
+	case executor.EventStarted:
+		return appendStarted(b, ev)
+	case executor.EventProgress:
+		return appendProgress(b, ev)
+	default:
+		return appendFinished(b, ev)
+	}
+}
+
+// appendTask appends a task without its input and without the closing brace,
+// so that more members can follow.
+func appendTask(b []byte, t *schema.Task) []byte {
+	b = append(b, `{"id":`...)
+	b = appendID(b, t.ID)
+	b = append(b, `,"type":`...)
+	b = appendString(b, t.Type)
+	b = append(b, `,"state":"`...)
+	b = append(b, t.State.String()...)
+	b = append(b, `","priority":`...)
+	b = strconv.AppendInt(b, int64(t.Priority), 10)
+	b = append(b, `,"attempt":`...)
+	b = strconv.AppendInt(b, int64(t.Attempt), 10)
+	b = append(b, `,"labels":`...)
+	b = appendLabels(b, t.Labels)
+	b = appendTime(b, `,"createdAt":"`, t.CreatedAt)
+	b = appendTime(b, `,"startedAt":"`, t.StartedAt)
+	b = appendTime(b, `,"finishedAt":"`, t.FinishedAt)
+	b = appendTime(b, `,"cancelRequestedAt":"`, t.CancelRequestedAt)
+	if t.CancelReason != "" {
+		b = append(b, `,"cancelReason":`...)
+		b = appendString(b, t.CancelReason)
+	}
+	if t.Progress != nil {
+		b = append(b, `,"progress":`...)
+		b = appendJSON(b, t.Progress)
+	}
+	if t.Result != nil {
+		b = append(b, `,"result":`...)
+		b = append(b, t.Result...)
+	}
+	if t.Error != nil {
+		b = append(b, `,"error":`...)
+		b = appendJSON(b, t.Error)
+	}
+	if t.OutputBytes != nil {
+		b = append(b, `,"outputBytes":`...)
+		b = appendJSON(b, t.OutputBytes)
+	}
+	return b
+}
+
+func appendSubmitted(b []byte, t *schema.Task, existing bool) []byte {
+	b = appendTask(b, t)
+	if existing {
+		b = append(b, `,"existing":true`...)
+	}
+	return append(b, '}')
+}
+
+func appendFinished(b []byte, ev *executor.Event) []byte {
+	b = appendTask(b, ev.Task)
+	b = appendSeq(b, ev.Seq)
+	return append(b, '}')
+}
+
+func appendStarted(b []byte, ev *executor.Event) []byte {
+	b = append(b, `{"id":`...)
+	b = appendID(b, ev.ID)
+	b = appendSeq(b, ev.Seq)
+	b = append(b, `,"attempt":`...)
+	b = strconv.AppendInt(b, int64(ev.Attempt), 10)
+	b = appendTime(b, `,"startedAt":"`, ev.StartedAt)
+	if ev.PID != 0 {
+		b = append(b, `,"pid":`...)
+		b = strconv.AppendInt(b, int64(ev.PID), 10)
+	}
+	return append(b, '}')
+}
+
+func appendProgress(b []byte, ev *executor.Event) []byte {
+	return appendJSON(b, schema.ProgressEvent{ID: ev.ID, Seq: ev.Seq, Progress: *ev.Progress})
+}
+
+func appendID(b []byte, id uuid.UUID) []byte {
+	var text [38]byte
+	text[0], text[9], text[14], text[19], text[24], text[37] = '"', '-', '-', '-', '-', '"'
+	hex.Encode(text[1:9], id[:4])
+	hex.Encode(text[10:14], id[4:6])
+	hex.Encode(text[15:19], id[6:8])
+	hex.Encode(text[20:24], id[8:10])
+	hex.Encode(text[25:37], id[10:])
+	return append(b, text[:]...)
+}
+
+func appendSeq(b []byte, seq uint64) []byte {
+	b = append(b, `,"seq":`...)
+	return strconv.AppendUint(b, seq, 10)
+}
+
+// appendTime appends a member with a time, or nothing for none.
+func appendTime(b []byte, name string, t schema.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	b = append(b, name...)
+	b = t.Append(b)
+	return append(b, '"')
+}
+
+func appendLabels(b []byte, labels map[string]string) []byte {
+	if len(labels) == 0 {
+		return append(b, "{}"...)
+	}
+	return appendJSON(b, labels)
+}
+
+func appendString(b []byte, text string) []byte {
+	b, _ = jsontext.AppendQuote(b, text) // no error: bad UTF-8 becomes U+FFFD
+	return b
+}
+
+// appendJSON appends a value of the wire types, which all can be marshalled.
+func appendJSON(b []byte, v any) []byte {
+	text, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if err != nil {
+		panic(err) // caught by the dispatcher: an internal error
+	}
+	return append(b, text...)
+}
+
+// escapedShare is which share of output may be control characters before it is
+// sent as base64: each takes six bytes as JSON text.
+const escapedShare = 8
+
+// encodeOutput makes a JSON string of bytes.
+func encodeOutput(data []byte) (string, schema.Encoding) {
+	if utf8.Valid(data) && controls(data) <= len(data)/escapedShare {
+		return string(data), schema.EncodingUTF8
+	}
+	return base64.StdEncoding.EncodeToString(data), schema.EncodingBase64
+}
+
+// controls counts the control characters that JSON has no short escape for.
+func controls(data []byte) int {
+	n := 0
+	for _, c := range data {
+		if c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,162 @@
+package rpc
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// method answers one kind of request. It is called on the goroutine that
+// reads, so it must not wait: what has to wait answers later.
+type method func(s *session, ctx context.Context, params []byte, to responder)
+
+// methods is the only list of methods.
+var methods = map[string]method{
+	schema.MethodSubmit:        (*session).submit,
+	schema.MethodStatus:        quick((*session).status),
+	schema.MethodCancel:        slow((*session).cancel),
+	schema.MethodList:          quick((*session).list),
+	schema.MethodOutput:        quick((*session).outputMethod),
+	schema.MethodTypes:         quick((*session).types),
+	schema.MethodStats:         quick((*session).stats),
+	schema.MethodDiscover:      quick((*session).discover),
+	schema.MethodWait:          slow((*session).wait),
+	schema.MethodShutdown:      slow((*session).shutdownMethod),
+	schema.MethodCancelRequest: slow((*session).cancelRequestMethod, "id"),
+	schema.MethodExit:          slow((*session).exit),
+}
+
+// quick makes a method of a function that answers at once.
+func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
+	decode := decoderOf[P]()
+	return func(s *session, ctx context.Context, raw []byte, to responder) {
+		params, err := decode(raw)
+		if err != nil {
+			to.fail(err)
+			return
+		}
+		result, err := f(s, ctx, params)
+		if err != nil {
+			to.fail(err)
+			return
+		}
+		to.value(result)
+	}
+}
+
+// slow makes a method of a function that answers when it can.
+func slow[P any](f func(*session, context.Context, *P, responder), nullable ...string) method {
+	decode := decoderOf[P](nullable...)
+	return func(s *session, ctx context.Context, raw []byte, to responder) {
+		params, err := decode(raw)
+		if err != nil {
+			to.fail(err)
+			return
+		}
+		f(s, ctx, params, to)
+	}
+}
+
+func (s *session) status(ctx context.Context, p *schema.StatusParams) (any, error) {
+	if err := needID(p.ID); err != nil {
+		return nil, err
+	}
+	task, err := s.executor.Status(ctx, p.ID)
+	if !p.IncludeInput {
+		task.Input = nil
+	}
+	return task, taskError(err, p.ID)
+}
+
+// cancel answers before the end that it brings about is told: the pump waits for mu.
+func (s *session) cancel(ctx context.Context, p *schema.CancelParams, to responder) {
+	if err := needID(p.ID); err != nil {
+		to.fail(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	outcome, task, err := s.executor.Cancel(ctx, p.ID, executor.Cancellation{Reason: p.Reason, Force: p.Force})
+	if err != nil {
+		to.fail(taskError(err, p.ID))
+		return
+	}
+	task.Input = nil
+	to.value(schema.CancelResult{Outcome: outcome, Task: task})
+}
+
+// defaultPage is how many tasks a page of list has.
+const defaultPage = 100
+
+func (s *session) list(ctx context.Context, p *schema.ListParams) (any, error) {
+	if p.Limit == 0 {
+		p.Limit = defaultPage
+	}
+	page, err := s.executor.List(ctx,
+		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels},
+		executor.PageRequest{Oldest: p.Order == schema.OldestFirst, Limit: p.Limit, Cursor: p.Cursor})
+	for i := range page.Tasks {
+		page.Tasks[i].Input = nil
+	}
+	return schema.ListResult{Tasks: page.Tasks, NextCursor: page.Next}, err
+}
+
+func (s *session) outputMethod(ctx context.Context, p *schema.OutputParams) (any, error) {
+	if err := needID(p.ID); err != nil {
+		return nil, err
+	}
+	result, err := s.output(ctx, p)
+	return result, taskError(err, p.ID)
+}
+
+func (s *session) types(context.Context, *schema.Empty) (any, error) {
+	return schema.TypesResult{Types: s.executor.Types()}, nil
+}
+
+func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
+	stats, err := s.executor.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	stats.Connection.PendingWaits = int64(len(s.waits.pending))
+	s.mu.Unlock()
+	stats.Connection.UnsentBytes = int64(s.out.unsent())
+	stats.Version = s.options.Version
+	stats.Limits["messageBytes"] = int64(s.options.MaxMessage)
+	stats.Limits["batch"] = int64(s.options.MaxBatch)
+	stats.Limits["waits"] = int64(s.options.MaxWaits)
+	stats.Limits["unsentBytes"] = int64(s.options.MaxUnsent)
+	return stats, nil
+}
+
+func (s *session) discover(context.Context, *schema.Empty) (any, error) {
+	return schema.OpenRPC(), nil
+}
+
+func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, to responder) {
+	s.shutdown(ctx, cmp.Or(p.Mode, schema.ShutdownDrain), time.Duration(p.TimeoutMs)*time.Millisecond, to)
+}
+
+func (s *session) exit(ctx context.Context, _ *schema.Empty, to responder) {
+	s.shutdown(ctx, schema.ShutdownCancel, 0, to)
+}
+
+func (s *session) cancelRequestMethod(_ context.Context, p *schema.CancelRequestParams, to responder) {
+	s.cancelRequest(p.ID)
+	to.value(schema.Empty{})
+}
+
+// taskError names the task that an error is about.
+func taskError(err error, id uuid.UUID) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", id, err)
+}

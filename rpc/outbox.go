@@ -1,0 +1,243 @@
+package rpc
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// The limits of what is not sent yet.
+const (
+	// eventRoom is how many unsent bytes there may be before notifications
+	// wait, in the shorter form that a watcher keeps them in.
+	eventRoom = 1 << 20
+	// DefaultMaxUnsent is how many unsent bytes there may be before no further
+	// request is read: a client that sends and sends and never reads.
+	DefaultMaxUnsent = 64 << 20
+	// smoothUnsent is from how many unsent bytes on the next read of requests
+	// waits for the writer, but at most smoothWait: what is in the cache is
+	// written sooner than what is not, and a reader that stalls costs each read
+	// a moment and no more.
+	smoothUnsent = 256 << 10
+	smoothWait   = time.Millisecond
+	// spareBuffer is the largest buffer that is kept for the next time.
+	spareBuffer = 4 << 20
+)
+
+// outbox gathers messages and writes them in few system calls: whoever
+// writes takes all that has gathered. Neither adding nor flushing waits for
+// the reader: what cannot be written at once is left to run.
+type outbox struct {
+	to  io.Writer
+	try func([]byte) (int, error) // writes what can be written at once, or nil
+
+	mu      sync.Mutex
+	header  bool   // write frames with a header, not lines
+	buf     []byte // what has gathered
+	mark    int    // where the message begins that is being appended
+	rest    []byte // what try could not write; it goes before buf
+	spare   []byte // the buffer written before
+	writing int    // bytes that somebody is writing; one at a time does
+	closed  bool
+	err     error         // of writing; nothing is written after it
+	wake    chan struct{} // has room for one
+	drained *sync.Cond    // something was written, or never will be
+}
+
+// tryWriter is a connection that can write without waiting: as much as there
+// is room for, which may be nothing.
+type tryWriter interface {
+	TryWrite(p []byte) (n int, err error)
+}
+
+func newOutbox(to io.Writer) *outbox {
+	o := &outbox{to: to, wake: make(chan struct{}, 1)}
+	if t, ok := to.(tryWriter); ok {
+		o.try = t.TryWrite
+	}
+	o.drained = sync.NewCond(&o.mu)
+	return o
+}
+
+// begin locks the outbox and answers the buffer that a message is to be
+// appended to; end takes it back. Nothing is kept once the outbox is closed.
+func (o *outbox) begin() []byte {
+	o.mu.Lock()
+	o.mark = len(o.buf)
+	return o.buf
+}
+
+func (o *outbox) end(b []byte) {
+	switch {
+	case o.closed || o.err != nil:
+	case o.header:
+		o.buf = withHeader(b, o.mark)
+	default:
+		o.buf = append(b, '\n')
+	}
+	o.mu.Unlock()
+}
+
+// withHeader puts a header before the message that begins at mark.
+func withHeader(b []byte, mark int) []byte {
+	var room [48]byte
+	head := append(room[:0], "Content-Length: "...)
+	head = strconv.AppendInt(head, int64(len(b)-mark), 10)
+	head = append(head, "\r\n\r\n"...)
+	b = append(b, head...) // make room, then move the message behind the header
+	copy(b[mark+len(head):], b[mark:])
+	copy(b[mark:], head)
+	return b
+}
+
+func (o *outbox) useHeader() {
+	o.mu.Lock()
+	o.header = true
+	o.mu.Unlock()
+}
+
+// flush writes what has gathered, or lets run do it.
+func (o *outbox) flush() {
+	o.mu.Lock()
+	for o.try != nil && len(o.rest) == 0 && len(o.buf) > 0 {
+		data := o.takeLocked()
+		if data == nil { // who writes now takes the rest, too
+			break
+		}
+		o.mu.Unlock()
+		n, err := o.try(data)
+		o.mu.Lock()
+		o.wroteLocked(data, n, err)
+	}
+	left := len(o.rest) > 0 || len(o.buf) > 0 || o.closed
+	o.mu.Unlock()
+	if left {
+		o.signal()
+	}
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close lets run end when all is written.
+func (o *outbox) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.signal()
+}
+
+// failed is the error of writing, or nil.
+func (o *outbox) failed() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
+// unsent is how many bytes have not been written.
+func (o *outbox) unsent() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.unsentLocked()
+}
+
+func (o *outbox) unsentLocked() int { return len(o.buf) + len(o.rest) + o.writing }
+
+// await waits until at most n bytes are unsent, or nothing is written any
+// more, or the context ends.
+func (o *outbox) await(ctx context.Context, n int) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.unsentLocked() <= n {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.drained.Broadcast()
+	})
+	defer stop()
+	for o.unsentLocked() > n && o.err == nil && ctx.Err() == nil {
+		o.drained.Wait()
+	}
+	return context.Cause(ctx)
+}
+
+// smooth lets the writer catch up for a moment.
+func (o *outbox) smooth(ctx context.Context) {
+	if o.unsent() <= smoothUnsent {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, smoothWait)
+	defer cancel()
+	_ = o.await(ctx, smoothUnsent) // it is of no matter why the wait is over
+}
+
+// run writes, and waits for the reader where it must, until the outbox is
+// closed and empty, or a write fails.
+func (o *outbox) run() error {
+	for range o.wake {
+		for {
+			o.mu.Lock()
+			data, over := o.takeLocked(), o.overLocked()
+			o.mu.Unlock()
+			if over {
+				return o.failed()
+			}
+			if data == nil {
+				break
+			}
+			n, err := o.to.Write(data)
+			o.mu.Lock()
+			o.wroteLocked(data, n, err)
+			o.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// overLocked reports whether nothing is to be written any more.
+func (o *outbox) overLocked() bool {
+	return o.err != nil || o.closed && o.writing == 0 && len(o.rest) == 0 && len(o.buf) == 0
+}
+
+// takeLocked hands what has gathered to one who writes it; nil where there is
+// nothing, or somebody is writing.
+func (o *outbox) takeLocked() []byte {
+	if o.writing > 0 || o.err != nil {
+		return nil
+	}
+	data := o.rest
+	if o.rest = nil; data == nil {
+		if len(o.buf) == 0 {
+			return nil
+		}
+		data = o.buf
+		o.buf, o.spare = o.spare[:0], nil
+	}
+	o.writing = len(data)
+	return data
+}
+
+func (o *outbox) wroteLocked(data []byte, n int, err error) {
+	o.writing = 0
+	switch {
+	case err != nil:
+		o.err = err
+		o.buf, o.rest = nil, nil
+	case n < len(data):
+		o.rest = data[n:]
+	case cap(data) <= spareBuffer && cap(data) > cap(o.spare):
+		o.spare = data[:0]
+	}
+	o.drained.Broadcast()
+	if o.closed || o.err != nil {
+		o.signal()
+	}
+}

@@ -1,0 +1,127 @@
+package rpc
+
+import (
+	"context"
+	"unicode/utf8"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// maxOutputPiece is the most bytes of output in one notification.
+const maxOutputPiece = 64 << 10
+
+// cursors are how far the streams of a task have been sent.
+type cursors [len(schema.StreamNames)]int64
+
+// sendOutput sends what a stream has up to the event's end; it needs mu. The
+// bytes are read only now, so a slow client costs no memory: what the store no
+// longer has by then is a gap.
+func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
+	at := s.cursors[ev.ID]
+	if at == nil {
+		at = new(cursors)
+		s.cursors[ev.ID] = at
+	}
+	s.sendPiece(ctx, ev, at, ev.Seq, ev.End, false)
+}
+
+// sendRest sends what is left of every stream of a task that has finished,
+// with the numbers that the event reserves for it; it needs mu.
+func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
+	at := s.cursors[ev.ID]
+	if at == nil {
+		return
+	}
+	delete(s.cursors, ev.ID)
+	total := ev.Task.OutputBytes
+	for i, end := range []int64{total.Stdout, total.Stderr, total.Log} {
+		rest := *ev
+		rest.Stream = schema.Stream(i)
+		s.sendPiece(ctx, &rest, at, ev.Seq-executor.SeqsPerFinish+1+uint64(i), end, true)
+	}
+}
+
+// sendPiece sends the bytes of a stream from its cursor to end. Without last,
+// the beginning of a character at the end waits for the rest of it.
+func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors, seq uint64, end int64, last bool) {
+	from := &at[ev.Stream]
+	if *from >= end {
+		return
+	}
+	begin := max(*from, end-maxOutputPiece)
+	piece, err := s.executor.Output(ctx, ev.ID, ev.Stream, executor.OutputRange{Offset: begin, Tail: -1, Limit: end - begin})
+	if err != nil { // no longer kept: what is left is a gap before nothing
+		*from = end
+		return
+	}
+	data := piece.Data
+	if !last {
+		data = data[:wholeRunes(data)]
+	}
+	if len(data) == 0 {
+		return
+	}
+	text, encoding := encodeOutput(data)
+	message := schema.OutputEvent{
+		ID: ev.ID, Seq: seq, Stream: ev.Stream, Offset: piece.Offset,
+		Data: text, Encoding: encoding, Gap: piece.Offset - *from,
+	}
+	*from = piece.Offset + int64(len(data))
+	s.sent += len(data)
+	s.out.notify(schema.NotifyOutput, func(b []byte) []byte { return appendJSON(b, message) })
+}
+
+// wholeRunes is the length of data without the beginning of a character at its end.
+func wholeRunes(data []byte) int {
+	for back := 1; back < utf8.UTFMax && back <= len(data); back++ {
+		c := data[len(data)-back]
+		if utf8.RuneStart(c) {
+			if c >= utf8.RuneSelf && !utf8.FullRune(data[len(data)-back:]) {
+				return len(data) - back
+			}
+			break
+		}
+	}
+	return len(data)
+}
+
+// defaultOutput is how many bytes the method output answers.
+const defaultOutput = 64 << 10
+
+func (s *session) output(ctx context.Context, p *schema.OutputParams) (any, error) {
+	if p.Offset != nil && p.TailBytes != nil {
+		return nil, invalid("/tailBytes", "offset and tailBytes exclude each other")
+	}
+	if p.Limit == 0 {
+		p.Limit = defaultOutput
+	}
+	r := executor.OutputRange{Tail: -1, Limit: p.Limit}
+	if p.Offset != nil {
+		r.Offset = *p.Offset
+	}
+	if p.TailBytes != nil {
+		r.Tail = *p.TailBytes
+	}
+	stream := schema.Stdout
+	if p.Stream != nil {
+		stream = *p.Stream
+	}
+	piece, err := s.executor.Output(ctx, p.ID, stream, r)
+	if err != nil {
+		return nil, err
+	}
+	data := piece.Data
+	reachesEnd := piece.Offset+int64(len(data)) == piece.Total
+	if !piece.Final || !reachesEnd {
+		if n := wholeRunes(data); n > 0 {
+			data = data[:n]
+		}
+	}
+	text, encoding := encodeOutput(data)
+	next := piece.Offset + int64(len(data))
+	return schema.OutputResult{
+		Data: text, Encoding: encoding, Offset: piece.Offset, NextOffset: next,
+		EOF: piece.Final && next == piece.Total, TruncatedBefore: piece.First,
+	}, nil
+}

@@ -1,0 +1,149 @@
+package rpc
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// decoderOf makes the function that reads the params of a method: as strictly
+// as the published schema, which is derived when it is needed for the first
+// time. A member that can be null is named.
+func decoderOf[P any](nullable ...string) func(raw []byte) (*P, error) {
+	derived := sync.OnceValues(schema.Derive[P])
+	return func(raw []byte) (*P, error) {
+		s, err := derived()
+		if err != nil {
+			return nil, err
+		}
+		raw = withoutNothing(raw, nullable)
+		if v := s.Validate(raw); v != nil {
+			return nil, &executor.InputError{What: "params", Violations: v}
+		}
+		params := new(P)
+		if err := schema.Unmarshal(raw, params); err != nil {
+			return nil, invalid("", err.Error())
+		}
+		return params, nil
+	}
+}
+
+// withoutNothing drops the members of params that say nothing: the reserved
+// _meta, and those that are null, as many languages write what is absent.
+func withoutNothing(object []byte, nullable []string) []byte {
+	rest := []byte{'{'}
+	if object == nil {
+		object = []byte("{}")
+	}
+	members(object, func(name, value []byte) bool {
+		if string(name) == "_meta" || value[0] == 'n' && !slices.Contains(nullable, string(name)) {
+			return true
+		}
+		if len(rest) > 1 {
+			rest = append(rest, ',')
+		}
+		rest = appendString(rest, string(name))
+		rest = append(append(rest, ':'), value...)
+		return true
+	})
+	return append(rest, '}')
+}
+
+// invalid is an error about one place in the params.
+func invalid(pointer, message string) error {
+	return &executor.InputError{What: "params", Violations: []schema.Violation{{Pointer: pointer, Message: message}}}
+}
+
+// needID refuses the nil UUID, which stands for no id everywhere else.
+func needID(id uuid.UUID) error {
+	if id != uuid.Nil {
+		return nil
+	}
+	return invalid("/id", "the nil UUID is the id of no task")
+}
+
+var decodeAnySubmit = decoderOf[schema.SubmitParams]("input")
+
+// decodeSubmit reads the params of a submit, into p where that is possible.
+// The members that nearly every submit has are read by hand; as soon as
+// something is not as expected, all is read again by the schema.
+func decodeSubmit(raw []byte, p *schema.SubmitParams) (*schema.SubmitParams, error) {
+	*p = schema.SubmitParams{}
+	plain := raw != nil
+	if plain {
+		members(raw, func(name, value []byte) bool {
+			plain = submitMember(p, name, value)
+			return plain
+		})
+	}
+	if plain && p.Type != "" {
+		return p, nil
+	}
+	general, err := decodeAnySubmit(raw)
+	if err == nil && general.ID == uuid.Nil && hasMember(raw, "id") {
+		return nil, invalid("/id", "the nil UUID is no id; choose another, or leave it out")
+	}
+	return general, err
+}
+
+// hasMember reports whether an object has a member that is not null.
+func hasMember(object []byte, wanted string) bool {
+	found := false
+	members(object, func(name, value []byte) bool {
+		found = string(name) == wanted && value[0] != 'n'
+		return !found
+	})
+	return found
+}
+
+// submitMember reads one member by hand, or answers false.
+func submitMember(p *schema.SubmitParams, name, value []byte) bool {
+	var err error
+	switch string(name) {
+	case "type":
+		if value[0] != '"' {
+			return false
+		}
+		p.Type = string(unquoted(value))
+	case "input":
+		p.Input = value
+	case "id":
+		if len(value) != 38 {
+			return false
+		}
+		p.ID, err = uuid.ParseBytes(value[1:37])
+		return err == nil && p.ID != uuid.Nil
+	case "priority":
+		p.Priority, err = strconv.Atoi(string(value))
+	case "timeoutMs":
+		p.TimeoutMs, err = strconv.ParseInt(string(value), 10, 64)
+	case "events":
+		return plainEvents(p, value)
+	default:
+		return false
+	}
+	return err == nil
+}
+
+func plainEvents(p *schema.SubmitParams, value []byte) bool {
+	if value[0] != '[' {
+		return false
+	}
+	plain := true
+	p.Events = []string{}
+	elements(value, func(name []byte) {
+		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
+		if plain = plain && i >= 0; plain {
+			p.Events = append(p.Events, eventNames[i][1:len(eventNames[i])-1])
+		}
+	})
+	return plain
+}
+
+// eventNames are the events of a submit as JSON.
+var eventNames = []string{`"started"`, `"progress"`, `"output"`, `"finished"`}

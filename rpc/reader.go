@@ -1,0 +1,398 @@
+package rpc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Framing is how messages are told apart on a connection.
+type Framing uint8
+
+// The framings. Auto decides by the first byte that is not white space.
+const (
+	FramingAuto   Framing = iota
+	FramingLine           // one message per line
+	FramingHeader         // Content-Length: N, as in the Language Server Protocol
+)
+
+// The limits of reading.
+const (
+	DefaultMaxMessage = 16 << 20
+	maxNesting        = 1000
+	maxHeader         = 8 << 10 // bytes of a header block
+	firstBuffer       = 64 << 10
+)
+
+// reader cuts a stream of bytes into JSON values, and survives whatever the
+// stream has. A value that next answers is strict JSON (RFC 8259 with UTF-8
+// and without duplicate names) and is good until the next call.
+//
+// In line framing a value ends where its outermost bracket closes, or with
+// the line. A line that is not JSON spoils itself alone.
+type reader struct {
+	source     io.Reader
+	limit      int
+	framing    Framing
+	beforeRead func() // called before a read that may block
+
+	buf        []byte
+	start, end int // buf[start:end] is read and not yet used
+	err        error
+	skip       skip
+	line       lineState
+	decoder    jsontext.Decoder
+}
+
+// lineState is what is known of the line that begins at start.
+type lineState struct {
+	answered bool // a part of it was bad and has been reported
+	scan     scan // over what is buffered of a value that has no newline yet
+	more     bool // a value of it was taken, so there can be very many
+	searched int  // where in the buffer the search for its newline goes on
+	newline  int  // where in the buffer it is, or 0
+}
+
+// skip is what is left of a message that is too long: it was answered as soon
+// as that was known, and is thrown away before anything else is read.
+type skip struct {
+	line  bool  // up to the end of the line
+	bytes int64 // or so many bytes
+}
+
+// badMessage is what next answers for input that is no message. Reading goes on.
+type badMessage struct {
+	code schema.Code
+	text string
+	over int64 // the limit that was passed, or 0
+}
+
+func (b *badMessage) Error() string { return b.text }
+
+// errBrokenHeader ends a connection: nobody knows where the next frame begins.
+type errBrokenHeader struct{ text string }
+
+func (e *errBrokenHeader) Error() string { return e.text }
+
+func newReader(source io.Reader, framing Framing, limit int) *reader {
+	return &reader{source: source, framing: framing, limit: limit, beforeRead: func() {}}
+}
+
+// next answers a JSON value, a *badMessage after which it can be called
+// again, or the error that ends the stream: io.EOF where it ended well.
+func (r *reader) next() ([]byte, error) {
+	if r.skip != (skip{}) {
+		if err := r.skipRest(); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.skipSpace(); err != nil {
+		return nil, err
+	}
+	if r.framing == FramingAuto {
+		r.framing = framingOf(r.buf[r.start])
+	}
+	if r.framing == FramingHeader {
+		return r.nextFrame()
+	}
+	return r.nextLine()
+}
+
+// framingOf decides by the first byte of a connection.
+func framingOf(first byte) Framing {
+	if 'a' <= first|0x20 && first|0x20 <= 'z' {
+		return FramingHeader
+	}
+	return FramingLine
+}
+
+// skipSpace goes on to the next byte that is not white space.
+func (r *reader) skipSpace() error {
+	for {
+		for r.start < r.end {
+			switch r.buf[r.start] {
+			case '\n':
+				r.line = lineState{}
+			case ' ', '\t', '\r':
+			default:
+				return nil
+			}
+			r.start++
+		}
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+// fill reads more into the buffer, which grows as far as the limit demands.
+func (r *reader) fill() error {
+	if r.err != nil {
+		return r.err
+	}
+	r.beforeRead()
+	if r.start > 0 { // keep what is not used at the front
+		copy(r.buf, r.buf[r.start:r.end])
+		r.end -= r.start
+		r.line.searched = max(r.line.searched-r.start, 0)
+		r.line.newline = 0
+		r.start = 0
+		if r.end == 0 && len(r.buf) > firstBuffer { // a large message is over
+			r.buf = nil
+		}
+	}
+	if r.end == len(r.buf) {
+		grow := min(len(r.buf), r.limit+1-len(r.buf)) // doubled, but no further than a message can reach
+		r.buf = append(r.buf, make([]byte, max(firstBuffer, grow))...)
+	}
+	n, err := r.source.Read(r.buf[r.end:])
+	r.end += n
+	if err != nil {
+		r.err = err
+	}
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// nextLine answers a value that begins at start.
+func (r *reader) nextLine() ([]byte, error) {
+	for {
+		if r.line.newline > r.start {
+			return r.fromLine(r.buf[r.start:r.line.newline])
+		}
+		r.line.searched = max(r.line.searched, r.start)
+		if i := bytes.IndexByte(r.buf[r.line.searched:r.end], '\n'); i >= 0 {
+			r.line.newline = r.line.searched + i
+			continue
+		}
+		r.line.searched = r.end
+		rest := r.buf[r.start:r.end]
+		if n := r.line.scan.step(rest[:min(len(rest), r.limit)]); n > 0 { // ended without a newline
+			return r.take(rest[:n])
+		}
+		if len(rest) > r.limit {
+			r.skip.line = true
+			return nil, r.tooLarge()
+		}
+		if err := r.fill(); err != nil {
+			return r.cutShort(err)
+		}
+	}
+}
+
+// fromLine answers the first value of a line.
+func (r *reader) fromLine(line []byte) ([]byte, error) {
+	if len(line) > r.limit { // it can still begin with messages that are not
+		if n := r.line.scan.step(line[:r.limit]); n > 0 {
+			return r.take(line[:n])
+		}
+		r.start += len(line)
+		return nil, r.tooLarge()
+	}
+	if first := line[0]; first != '{' && first != '[' {
+		return r.badRest(line, "a message begins with { or [")
+	}
+	var s scan
+	if r.line.more { // do not look at all of the line for each of them
+		if n := s.step(line); n > 0 {
+			return r.take(line[:n])
+		}
+	}
+	n, err := r.valid(line)
+	if err == nil {
+		r.start += n
+		r.line.scan, r.line.more = scan{}, true
+		return line[:n], nil
+	}
+	if n = s.step(line); n == 0 {
+		return r.badRest(line, "not JSON: "+err.Error())
+	}
+	return r.take(line[:n])
+}
+
+// take uses up a piece that ends where its outermost bracket closes.
+func (r *reader) take(piece []byte) ([]byte, error) {
+	r.start += len(piece)
+	r.line.scan, r.line.more = scan{}, true
+	_, err := r.valid(piece)
+	if err == nil {
+		return piece, nil
+	}
+	r.line.answered = true
+	return nil, &badMessage{code: schema.CodeParse, text: "not JSON: " + err.Error()}
+}
+
+// badRest uses up the rest of a line. A line is reported once.
+func (r *reader) badRest(line []byte, text string) ([]byte, error) {
+	r.start += len(line)
+	r.line.scan = scan{}
+	if r.line.answered {
+		return r.next()
+	}
+	return nil, &badMessage{code: schema.CodeParse, text: text}
+}
+
+// cutShort is the end of the stream in the middle of a line.
+func (r *reader) cutShort(err error) ([]byte, error) {
+	if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	line := r.buf[r.start:r.end]
+	if len(line) == 0 {
+		return nil, err
+	}
+	return r.fromLine(bytes.TrimRight(line, " \t\r"))
+}
+
+// valid checks the value at the beginning of text and answers its length.
+func (r *reader) valid(text []byte) (int, error) {
+	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) > maxNesting && depth(text) > maxNesting {
+		return 0, fmt.Errorf("nested deeper than %d", maxNesting)
+	}
+	if jsontext.Value(text).IsValid() { // the common case: all of it is one value
+		return len(text), nil
+	}
+	r.decoder.Reset(bytes.NewBuffer(text))
+	if _, err := r.decoder.ReadValue(); err != nil {
+		return 0, plainError(err)
+	}
+	return int(r.decoder.InputOffset()), nil
+}
+
+// plainError says what is wrong with JSON in words for a client.
+func plainError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the message ends too early")
+	}
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return fmt.Errorf("at byte %d: %w", s.ByteOffset, s.Err)
+	}
+	return err
+}
+
+// skipRest throws the rest of a message away that is too long.
+func (r *reader) skipRest() error {
+	for {
+		have := r.buf[r.start:r.end]
+		n := min(r.skip.bytes, int64(len(have)))
+		if r.skip.line {
+			if i := bytes.IndexByte(have, '\n'); i >= 0 {
+				r.start += i
+				r.skip = skip{}
+				return nil
+			}
+			n = int64(len(have))
+		} else if r.skip.bytes -= n; r.skip.bytes == 0 {
+			r.start += int(n)
+			return nil
+		}
+		r.start += int(n)
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *reader) tooLarge() error {
+	r.line.scan = scan{}
+	return &badMessage{
+		code: schema.CodeTooLarge, over: int64(r.limit),
+		text: fmt.Sprintf("the message is longer than %d bytes; send large data by file, or raise --max-message", r.limit),
+	}
+}
+
+// nextFrame answers the value of a frame with a header.
+func (r *reader) nextFrame() ([]byte, error) {
+	length, err := r.header()
+	if err != nil {
+		return nil, err
+	}
+	if length > int64(r.limit) {
+		r.skip.bytes = length
+		return nil, r.tooLarge()
+	}
+	for int64(r.end-r.start) < length {
+		if err := r.fill(); err != nil {
+			return nil, r.cutFrame(err)
+		}
+	}
+	body := bytes.TrimLeft(r.buf[r.start:r.start+int(length)], " \t\r\n")
+	r.start += int(length)
+	n, err := r.valid(body)
+	if err == nil && len(bytes.TrimSpace(body[n:])) > 0 {
+		err = errors.New("the frame has more than one message")
+	}
+	if err != nil {
+		return nil, &badMessage{code: schema.CodeParse, text: "not JSON: " + err.Error()}
+	}
+	return body[:n], nil
+}
+
+func (r *reader) cutFrame(err error) error {
+	r.start = r.end
+	if errors.Is(err, io.EOF) {
+		return &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
+	}
+	return err
+}
+
+// header reads a header block and answers the Content-Length.
+func (r *reader) header() (int64, error) {
+	length := int64(-1)
+	for used := 0; ; {
+		line, err := r.headerLine(&used)
+		if err != nil {
+			return 0, err
+		}
+		if len(line) == 0 {
+			break
+		}
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok {
+			return 0, &errBrokenHeader{"a header line has no colon (a first message that begins with a letter is taken for a header; JSON begins with { or [)"}
+		}
+		if bytes.EqualFold(name, []byte("Content-Length")) {
+			length, err = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
+			if err != nil || length < 0 {
+				return 0, &errBrokenHeader{"the Content-Length is not a number of bytes"}
+			}
+		}
+	}
+	if length < 0 {
+		return 0, &errBrokenHeader{"the header has no Content-Length"}
+	}
+	return length, nil
+}
+
+// headerLine answers a line of a header without its end.
+func (r *reader) headerLine(used *int) ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(r.buf[r.start:r.end], '\n'); i >= 0 {
+			line := r.buf[r.start : r.start+i]
+			r.start += i + 1
+			if *used += i + 1; *used > maxHeader {
+				break
+			}
+			return bytes.TrimSuffix(line, []byte("\r")), nil
+		}
+		if *used+r.end-r.start > maxHeader {
+			break
+		}
+		if err := r.fill(); err != nil {
+			if errors.Is(err, io.EOF) {
+				r.start = r.end
+				return nil, &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a header"}
+			}
+			return nil, err
+		}
+	}
+	return nil, &errBrokenHeader{fmt.Sprintf("the header is longer than %d bytes", maxHeader)}
+}

@@ -1,0 +1,143 @@
+package rpc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/require"
+)
+
+// chunks reads in pieces of random sizes.
+type chunks struct {
+	text []byte
+	most int
+	dice *rand.Rand
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	if len(c.text) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), 1+c.dice.IntN(c.most))], c.text)
+	c.text = c.text[n:]
+	return n, nil
+}
+
+// readAll is what a reader makes of a stream, to its end. White space behind
+// a value counts for nothing.
+func readAll(t testing.TB, source io.Reader, framing Framing, limit int) []string {
+	r := newReader(source, framing, limit)
+	var all []string
+	for {
+		value, err := r.next()
+		require.LessOrEqual(t, len(r.buf), 2*max(limit, maxHeader)+2*firstBuffer)
+		_, bad := errors.AsType[*badMessage](err)
+		switch {
+		case err == nil:
+			all = append(all, strings.TrimRight(string(value), " \t\r\n"))
+		case bad:
+			all = append(all, "bad: "+err.Error())
+		default:
+			return append(all, "end: "+err.Error())
+		}
+	}
+}
+
+// seeds are what clients send in the transcripts.
+func seeds(t testing.TB) [][]byte {
+	files, err := filepath.Glob("testdata/*.txtar")
+	require.NoError(t, err)
+	var all [][]byte
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		require.NoError(t, err)
+		for _, section := range archive.Files {
+			if section.Name == "client" {
+				all = append(all, seedOf(string(section.Data)))
+			}
+		}
+	}
+	return all
+}
+
+func seedOf(client string) []byte {
+	var seed []byte
+	for line := range strings.Lines(client) {
+		switch {
+		case strings.HasPrefix(line, "# raw "):
+			text, _ := strconv.Unquote(strings.TrimSpace(line[len("# raw "):]))
+			seed = append(seed, text...)
+		case !strings.HasPrefix(line, "#"):
+			seed = append(seed, line...)
+		}
+	}
+	return seed
+}
+
+func FuzzReader(f *testing.F) {
+	for _, seed := range seeds(f) {
+		f.Add(seed, uint8(1), uint8(3), uint16(300))
+		f.Add(fmt.Appendf(nil, "Content-Length: %d\r\n\r\n%s", len(seed), seed), uint8(2), uint8(7), uint16(2000))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, framing, most uint8, limit uint16) {
+		fr, li := Framing(framing%3), int(limit)+1
+		whole := readAll(t, bytes.NewReader(text), fr, li)
+		pieces := &chunks{text: text, most: int(most) + 1, dice: rand.New(rand.NewPCG(1, uint64(limit)))}
+		require.Equal(t, whole, readAll(t, pieces, fr, li))
+		require.Equal(t, whole, readAll(t, iotest.DataErrReader(iotest.OneByteReader(bytes.NewReader(text))), fr, li))
+
+		const good = `{"good":true}`
+		lines := readAll(t, strings.NewReader(string(text)+"\n"+good+"\n"), FramingLine, max(li, len(good)))
+		require.Equal(t, []string{good, "end: EOF"}, lines[len(lines)-2:])
+	})
+}
+
+// A read error is passed on, after what came before it.
+func TestReaderError(t *testing.T) {
+	broken := io.MultiReader(strings.NewReader(`{"a":1}{"b":`), iotest.ErrReader(os.ErrDeadlineExceeded))
+	require.Equal(t, []string{`{"a":1}`, "end: " + os.ErrDeadlineExceeded.Error()}, readAll(t, broken, FramingAuto, 100))
+}
+
+func TestReaderLimits(t *testing.T) {
+	const limit = 40
+	exact := `{"a":"` + strings.Repeat("x", limit-8) + `"}`
+	over := `{"a":"` + strings.Repeat("x", limit-7) + `"}`
+	frame := func(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body) }
+	tooLong := "bad: the message is longer than 40 bytes; send large data by file, or raise --max-message"
+	header := strings.Repeat("X: y\r\n", (maxHeader-len("Content-Length: 2\r\n\r\n"))/6)
+	fill := strings.Repeat("z", maxHeader-len("Content-Length: 2\r\n\r\n")-len(header))
+	for name, c := range map[string]struct {
+		text string
+		want []string
+	}{
+		"line at the limit":         {exact + "\n" + exact + "\r\n" + exact, []string{exact, exact, exact, "end: EOF"}},
+		"line past the limit":       {over + "\n" + exact, []string{tooLong, exact, "end: EOF"}},
+		"cut line past the limit":   {over, []string{tooLong, "end: EOF"}},
+		"many messages on one line": {strings.Repeat(exact, 3) + "\n", []string{exact, exact, exact, "end: EOF"}},
+		"frame at the limit":        {frame(exact), []string{exact, "end: EOF"}},
+		"frame past the limit":      {frame(over) + frame(exact), []string{tooLong, exact, "end: EOF"}},
+		"header at the limit":       {strings.Replace(header, "y", "y"+fill, 1) + "Content-Length: 2\r\n\r\n{}", []string{"{}", "end: EOF"}},
+		"header past the limit": {strings.Replace(header, "y", "yy"+fill, 1) + "Content-Length: 2\r\n\r\n{}",
+			[]string{"end: the header is longer than 8192 bytes"}},
+		"endless header line":   {strings.Repeat("x", 10_000), []string{"end: the header is longer than 8192 bytes"}},
+		"header without number": {"Content-Length: many\r\n\r\n", []string{"end: the Content-Length is not a number of bytes"}},
+		"header below zero":     {"Content-Length: -1\r\n\r\n", []string{"end: the Content-Length is not a number of bytes"}},
+		"header beyond int64":   {"Content-Length: 99999999999999999999\r\n\r\n", []string{"end: the Content-Length is not a number of bytes"}},
+		"header without length": {"Content-Type: x\r\n\r\n{}", []string{"end: the header has no Content-Length"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.want, readAll(t, strings.NewReader(c.text), FramingAuto, limit))
+			require.Equal(t, c.want, readAll(t, iotest.OneByteReader(strings.NewReader(c.text)), FramingAuto, limit))
+		})
+	}
+}

@@ -1,0 +1,112 @@
+package rpc
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// request is one call of a client. Its parts are pieces of the message and
+// good as long as that is.
+type request struct {
+	id     []byte // as it was sent; nil for a notification
+	method string
+	params []byte // an object, an array, which no method takes, or nil
+}
+
+// parseRequest reads a request from a valid JSON value. The error is for the
+// client, with the id where there is one. A response, which a server never
+// asks for, is neither: answering it could go on for ever between two servers.
+func parseRequest(value []byte) (rq request, response bool, err *Error) {
+	if value[0] != '{' {
+		return rq, false, newError(schema.CodeInvalidRequest, "a request is an object")
+	}
+	var p envelope
+	members(value, p.member)
+	if p.response && rq.method == "" && p.method == nil {
+		return rq, true, nil
+	}
+	rq = request{id: p.id, method: methodName(p.method), params: p.params}
+	if p.wrong == "" {
+		p.check()
+	}
+	if p.wrong != "" {
+		return rq, false, newError(schema.CodeInvalidRequest, "%s", p.wrong)
+	}
+	return rq, false, nil
+}
+
+// methodName is the name as a string; those of our methods are there already.
+func methodName(name []byte) string {
+	if i := slices.IndexFunc(schema.MethodNames, func(known string) bool { return known == string(name) }); i >= 0 {
+		return schema.MethodNames[i]
+	}
+	return string(name)
+}
+
+// envelope is what the top level of a message has.
+type envelope struct {
+	version, id, method, params []byte
+	response                    bool
+	wrong                       string // the first thing that is wrong
+}
+
+func (p *envelope) member(name, value []byte) bool {
+	switch string(name) {
+	case "jsonrpc":
+		p.version = value
+	case "method":
+		if value[0] != '"' {
+			p.fault("method must be a string")
+			return true
+		}
+		p.method = unquoted(value)
+	case "params":
+		p.takeParams(value)
+	case "id":
+		switch value[0] {
+		case '{', '[', 't', 'f':
+			p.fault("id must be a string, a number or null")
+		default:
+			p.id = value
+		}
+	case "result", "error":
+		p.response = true
+	default:
+		p.fault(fmt.Sprintf("unknown member %q; a request has jsonrpc, id, method and params", cutName(name)))
+	}
+	return true
+}
+
+func (p *envelope) takeParams(value []byte) {
+	switch value[0] {
+	case '{', '[':
+		p.params = value
+	case 'n': // null is as absent
+	default:
+		p.fault("params must be an object")
+	}
+}
+
+func (p *envelope) check() {
+	switch {
+	case p.version == nil:
+		p.fault(`jsonrpc is missing; it must be "2.0"`)
+	case string(p.version) != `"2.0"`:
+		p.fault(`jsonrpc must be "2.0"`)
+	case p.method == nil:
+		p.fault("method is missing")
+	case p.response:
+		p.fault("a request has neither result nor error")
+	}
+}
+
+func (p *envelope) fault(text string) {
+	if p.wrong == "" {
+		p.wrong = text
+	}
+}
+
+// cutName shortens a name for a message.
+func cutName(name []byte) []byte { return name[:min(len(name), 64)] }

@@ -1,0 +1,151 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// sink is where a session's messages go. Nothing in it waits but room.
+type sink interface {
+	// result, submitted and fail answer the request with the id.
+	result(id []byte, f func([]byte) []byte)
+	submitted(id []byte, t *schema.Task)
+	fail(id []byte, e *Error)
+	// message sends a whole message.
+	message(f func([]byte) []byte)
+	// notify and event send a notification.
+	notify(method string, params func([]byte) []byte)
+	event(ev *executor.Event)
+	// flush lets what there is be sent; the goroutines that read and pump do so
+	// before they wait.
+	flush()
+	// last says that nothing is to be sent any more.
+	last()
+	// room waits until there is room for more events.
+	room(ctx context.Context) error
+	// unsent is how many bytes wait for the client to read them.
+	unsent() int
+}
+
+// responder answers one request, alone or within a batch. One with no id is
+// of a notification and answers nothing.
+type responder struct {
+	id    []byte
+	out   sink
+	batch *batch
+	log   func(error)
+}
+
+// result answers with JSON that f appends.
+func (to responder) result(f func([]byte) []byte) {
+	switch {
+	case to.id == nil:
+	case to.batch != nil:
+		to.batch.add(to.id, appendReply(nil, to.id, f))
+	default:
+		to.out.result(to.id, f)
+	}
+}
+
+// value answers with a value of the wire types.
+func (to responder) value(v any) {
+	text := appendJSON(nil, v) // here, where a panic holds no lock
+	to.result(func(b []byte) []byte { return append(b, text...) })
+}
+
+// submitted answers with a new task.
+func (to responder) submitted(t *schema.Task) {
+	if to.id != nil && to.batch == nil {
+		to.out.submitted(to.id, t)
+		return
+	}
+	to.result(func(b []byte) []byte { return appendSubmitted(b, t, false) })
+}
+
+// fail answers with an error.
+func (to responder) fail(err error) {
+	e := wireError(err)
+	if e.Code == schema.CodeInternal {
+		to.log(err)
+	}
+	switch {
+	case to.id == nil:
+	case to.batch != nil:
+		to.batch.add(to.id, appendError(nil, to.id, e))
+	default:
+		to.out.fail(to.id, e)
+	}
+}
+
+// batch gathers the replies of a batch and sends them as one message. Its
+// last reply comes with the session's mu held: from the reader when it has
+// seen all of the batch (close), or from the pump.
+type batch struct {
+	session *session
+	ctx     context.Context
+	hold    *hold
+	replies [][]byte
+	size    int // of the replies, in bytes
+	missing int
+	open    bool // the reader has not seen all of it
+}
+
+// handleBatch takes the requests of an array to their methods.
+func (s *session) handleBatch(ctx context.Context, array []byte) {
+	var requests [][]byte
+	elements(array, func(value []byte) { requests = append(requests, value) })
+	if n := len(requests); n == 0 || n > s.options.MaxBatch {
+		s.out.fail(nil, s.batchError(n))
+		return
+	}
+	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true}
+	for _, value := range requests {
+		s.handleValue(ctx, value, b)
+	}
+	s.flushSubmits(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.open = false
+	b.check()
+}
+
+func (s *session) batchError(n int) *Error {
+	if n == 0 {
+		return newError(schema.CodeInvalidRequest, "a batch has at least one request")
+	}
+	e := newError(schema.CodeTooLarge, "the batch has %d requests, the limit is %d; send several, or raise --max-batch", n, s.options.MaxBatch)
+	e.Data.Limit = int64(s.options.MaxBatch)
+	return e
+}
+
+// maxBatchReply bounds the replies of a batch, in bytes; what comes after is
+// answered with an error.
+const maxBatchReply = 64 << 20
+
+func (b *batch) add(id, reply []byte) {
+	if b.size += len(reply); b.size > maxBatchReply {
+		b.size -= len(reply)
+		e := newError(schema.CodeTooLarge, "the replies of the batch are longer than %d bytes; ask for this one alone", maxBatchReply)
+		e.Data.Limit = maxBatchReply
+		reply = appendError(nil, id, e)
+	}
+	b.replies = append(b.replies, reply)
+	b.missing--
+	b.check()
+}
+
+// check sends the batch when it is whole, and then what its tasks did meanwhile.
+func (b *batch) check() {
+	if b.open || b.missing > 0 {
+		return
+	}
+	if len(b.replies) > 0 {
+		all := slices.Concat([]byte("["), bytes.Join(b.replies, []byte(",")), []byte("]"))
+		b.session.out.message(func(out []byte) []byte { return append(out, all...) })
+	}
+	b.session.release(b.ctx, b.hold)
+}

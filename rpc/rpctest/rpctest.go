@@ -1,0 +1,74 @@
+// Package rpctest connects a test to an executor without a process: real
+// framing, real dispatch, real queue, on pipes in memory. It works inside a
+// testing/synctest bubble, where a task that sleeps an hour takes no time.
+package rpctest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/schema"
+)
+
+// New starts an executor with the task types and answers a client of it. The
+// end of the test cancels what still runs, and fails it if a task's code does
+// not stop.
+func New(t testing.TB, types ...executor.Type) *rpc.Client {
+	t.Helper()
+	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Connect(t, ex, rpc.Options{})
+}
+
+// Connect runs an executor and answers a client of it.
+func Connect(t testing.TB, ex *executor.Executor, o rpc.Options) *rpc.Client {
+	t.Helper()
+	ctx := context.Background()
+	ran := make(chan error, 1)
+	go func() { ran <- ex.Run(ctx) }()
+	near, far := Pipe()
+	served := make(chan error, 1)
+	go func() { served <- rpc.Serve(ctx, far, ex, o) }()
+	client := rpc.Dial(ctx, near, o.Framing)
+	t.Cleanup(func() {
+		ex.Begin(schema.ShutdownCancel)
+		if err := <-ran; err != nil {
+			t.Errorf("run: %v", err)
+		}
+		_ = client.Close()
+		if err := <-served; err != nil && !errors.Is(err, rpc.ErrReaderGone) { // the client leaves while it is being told
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return client
+}
+
+// Pipe is a connection in memory, by its two ends. Writes wait for reads.
+func Pipe() (a, b io.ReadWriteCloser) {
+	ar, bw := io.Pipe()
+	br, aw := io.Pipe()
+	return &end{ar, aw}, &end{br, bw}
+}
+
+type end struct {
+	*io.PipeReader
+	w *io.PipeWriter
+}
+
+func (e *end) Write(p []byte) (int, error) { return e.w.Write(p) }
+
+// CloseWrite ends the writing and not the reading, as a client does that
+// closes a server's stdin.
+func (e *end) CloseWrite() error { return e.w.Close() }
+
+func (e *end) Close() error {
+	_ = e.PipeReader.Close() // neither ever fails
+	return e.w.Close()
+}

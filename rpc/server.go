@@ -1,0 +1,296 @@
+package rpc
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// DefaultMaxBatch bounds the requests of a batch.
+const DefaultMaxBatch = 1000
+
+// ProtocolVersion is the version of the wire protocol.
+const ProtocolVersion = "1"
+
+// EOFPolicy says what becomes of the executor when a client's requests end.
+type EOFPolicy uint8
+
+// What the end of the requests means.
+const (
+	EOFDetach EOFPolicy = iota // this client leaves; the executor goes on for others
+	EOFDrain                   // run all that was accepted, tell the client, end
+	EOFCancel                  // cancel all, tell the client, end
+)
+
+// Options sets how a connection is served. A zero is the default.
+type Options struct {
+	Framing    Framing
+	OnEOF      EOFPolicy
+	MaxMessage int // bytes of one message
+	MaxBatch   int // requests of one batch
+	MaxWaits   int // pending wait requests
+	MaxUnsent  int // bytes that the client has not read, before no more requests are read
+	// Stop, when it is closed, ends the executor as a shutdown with mode
+	// cancel does, tells the client what became of its tasks, and ends Serve.
+	Stop <-chan struct{}
+	// Version is the program's version, for stats.
+	Version string
+	Logger  *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxMessage = cmp.Or(o.MaxMessage, DefaultMaxMessage)
+	o.MaxBatch = cmp.Or(o.MaxBatch, DefaultMaxBatch)
+	o.MaxWaits = cmp.Or(o.MaxWaits, DefaultMaxWaits)
+	o.MaxUnsent = cmp.Or(o.MaxUnsent, DefaultMaxUnsent)
+	o.Version = cmp.Or(o.Version, "devel")
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	return o
+}
+
+// ErrReaderGone says that the client no longer reads.
+var ErrReaderGone = errors.New("the reader of the replies is gone")
+
+// closePatience is how long a Read may go on after its stream was closed. A
+// read from a terminal cannot be interrupted everywhere; the process's end
+// ends it.
+const closePatience = time.Second
+
+// Serve serves one client until it leaves, a shutdown has been answered, or
+// ctx ends. Closing conn must end a Read of it. The executor must be running.
+//
+// It returns nil where the connection ended as the protocol has it, an error
+// that wraps ErrReaderGone where the client has stopped reading, and another
+// where the framing broke, a read failed or ctx ended.
+func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, o Options) error {
+	o = o.withDefaults()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &connection{outbox: newOutbox(conn), over: make(chan struct{})}
+	s, err := newSession(ctx, ex, c, o)
+	if err != nil {
+		return err
+	}
+	defer s.watcher.Close()
+
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := c.outbox.run(); err != nil {
+			cancel(fmt.Errorf("%w: %w", ErrReaderGone, err))
+		}
+	})
+	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))
+	running.Go(func() {
+		unhook := context.AfterFunc(ctx, stopPump)
+		defer unhook()
+		_ = s.pump(pumping) // it ends because it is told to
+	})
+	read := make(chan error, 1)
+	go func() { read <- s.read(ctx, newReader(conn, o.Framing, o.MaxMessage), c) }()
+
+	err = s.untilOver(ctx, read, c)
+	stopPump()
+	c.outbox.close()
+	unhook := context.AfterFunc(ctx, func() { conn.Close() }) // nobody reads what is left
+	running.Wait()
+	unhook()
+	conn.Close()
+	select {
+	case <-read:
+	case <-time.After(closePatience):
+	}
+	err = cmp.Or(err, gone(ctx))
+	cancel(nil)
+	s.end()
+	return err
+}
+
+func gone(ctx context.Context) error {
+	if err := context.Cause(ctx); errors.Is(err, ErrReaderGone) {
+		return err
+	}
+	return nil
+}
+
+// untilOver waits for the end of the connection, and of what it has started.
+func (s *session) untilOver(ctx context.Context, read chan error, c *connection) error {
+	var err error
+	select {
+	case <-c.over:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.options.Stop:
+		s.shutdown(ctx, schema.ShutdownCancel, 0, s.nobody())
+	case err = <-read:
+		read <- err
+		s.inputEnded(ctx)
+	}
+	for stop := s.options.Stop; ; {
+		select {
+		case <-c.over:
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-stop:
+			stop = nil
+			s.executor.Begin(schema.ShutdownCancel)
+		}
+	}
+}
+
+// nobody is who is answered where no request has asked.
+func (s *session) nobody() responder { return responder{log: s.logError} }
+
+// inputEnded does what the end of the requests means.
+func (s *session) inputEnded(ctx context.Context) {
+	switch s.options.OnEOF {
+	case EOFDrain:
+		s.shutdown(ctx, schema.ShutdownDrain, 0, s.nobody())
+	case EOFCancel:
+		s.shutdown(ctx, schema.ShutdownCancel, 0, s.nobody())
+	default:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.endings.Load() == 0 {
+			s.afterEvents(s.out.last)
+		}
+	}
+}
+
+// read takes messages to their methods until the stream ends.
+func (s *session) read(ctx context.Context, r *reader, c *connection) error {
+	r.beforeRead = func() {
+		s.flushSubmits(ctx)
+		runtime.Gosched() // a task that is quick is sent with its reply: one wake-up of the client less
+		c.outbox.flush()
+		c.outbox.smooth(ctx)
+		most := s.options.MaxUnsent
+		if s.watcher.Size() > int64(most) { // results wait, too: until the pump goes on
+			most = eventRoom
+		}
+		_ = c.outbox.await(ctx, most) // where ctx ends, the next read does
+	}
+	for {
+		value, err := r.next()
+		if r.framing == FramingHeader {
+			c.outbox.useHeader()
+		}
+		if err == nil {
+			s.handleMessage(ctx, value)
+			if c.outbox.unsent() > s.options.MaxUnsent { // a few bytes of requests can ask for many of replies
+				r.beforeRead()
+			}
+			continue
+		}
+		s.flushSubmits(ctx)
+		if bad, ok := errors.AsType[*badMessage](err); ok {
+			c.fail(nil, wireError(bad))
+			continue
+		}
+		if broken, ok := errors.AsType[*errBrokenHeader](err); ok {
+			c.fail(nil, newError(schema.CodeParse, "%s: the connection cannot go on", broken.text))
+			err = broken
+		}
+		c.outbox.flush()
+		return err
+	}
+}
+
+func (s *session) handleMessage(ctx context.Context, value []byte) {
+	if value[0] == '[' {
+		s.flushSubmits(ctx)
+		s.handleBatch(ctx, value)
+		return
+	}
+	s.handleValue(ctx, value, nil)
+}
+
+// handleValue takes one request, alone or of a batch, to its method.
+func (s *session) handleValue(ctx context.Context, value []byte, b *batch) {
+	rq, response, err := parseRequest(value)
+	if response {
+		s.log.Debug("a response came to a server that has asked nothing")
+		return
+	}
+	to := responder{id: rq.id, out: s.out, batch: b, log: s.logError}
+	if err != nil {
+		if to.id == nil {
+			to.id = nullID
+		}
+		if b != nil {
+			b.missing++
+		}
+		to.fail(err)
+		return
+	}
+	if b != nil && to.id != nil {
+		b.missing++
+		to.id = bytes.Clone(to.id)
+	}
+	s.handle(ctx, &rq, to)
+}
+
+var nullID = []byte("null")
+
+// connection is the sink of a served stream.
+type connection struct {
+	outbox *outbox
+	once   sync.Once
+	over   chan struct{}
+}
+
+func (c *connection) result(id []byte, f func([]byte) []byte) {
+	c.outbox.end(appendReply(c.outbox.begin(), id, f))
+}
+
+func (c *connection) submitted(id []byte, t *schema.Task) {
+	b := appendReplyHead(c.outbox.begin(), id)
+	b = appendSubmitted(b, t, false)
+	c.outbox.end(append(b, '}'))
+}
+
+func (c *connection) fail(id []byte, e *Error) {
+	c.outbox.end(appendError(c.outbox.begin(), id, e))
+}
+
+func (c *connection) message(f func([]byte) []byte) {
+	c.outbox.end(f(c.outbox.begin()))
+}
+
+func (c *connection) notify(method string, params func([]byte) []byte) {
+	b := appendNotificationHead(c.outbox.begin(), method)
+	c.outbox.end(append(params(b), '}'))
+}
+
+func (c *connection) event(ev *executor.Event) {
+	b := appendNotificationHead(c.outbox.begin(), notificationOf[ev.Kind])
+	c.outbox.end(append(appendEvent(b, ev), '}'))
+}
+
+func (c *connection) flush() { c.outbox.flush() }
+
+func (c *connection) last() {
+	c.outbox.close()
+	c.once.Do(func() { close(c.over) })
+}
+
+func (c *connection) room(ctx context.Context) error {
+	c.outbox.flush()
+	return c.outbox.await(ctx, eventRoom)
+}
+
+func (c *connection) unsent() int { return c.outbox.unsent() }

@@ -1,0 +1,137 @@
+package rpc_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/builtin"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/schema"
+)
+
+// envelope is all that the top level of a message of a server may have.
+type envelope struct {
+	Version string         `json:"jsonrpc"`
+	ID      jsontext.Value `json:"id"`
+	Method  string         `json:"method"`
+	Params  jsontext.Value `json:"params"`
+	Result  jsontext.Value `json:"result"`
+	Error   *rpc.Error     `json:"error"`
+}
+
+// requireMessage checks a line of a server's.
+func requireMessage(t *testing.T, line []byte) []envelope {
+	all := []envelope{{}}
+	if line[0] == '[' {
+		require.NoError(t, json.Unmarshal(line, &all, json.RejectUnknownMembers(true)), "%s", line)
+		require.NotEmpty(t, all)
+	} else {
+		require.NoError(t, json.Unmarshal(line, &all[0], json.RejectUnknownMembers(true)), "%s", line)
+	}
+	for _, m := range all {
+		require.Equal(t, "2.0", m.Version)
+		if m.Method != "" {
+			require.True(t, m.ID == nil && m.Result == nil && m.Error == nil && m.Params.Kind() == '{', "%s", line)
+			continue
+		}
+		require.True(t, m.ID != nil && (m.Error == nil) == (m.Result.Kind() == '{'), "%s", line)
+	}
+	return all
+}
+
+func FuzzSession(f *testing.F) {
+	for _, file := range transcripts(f) {
+		archive, err := txtar.ParseFile(file)
+		require.NoError(f, err)
+		f.Add(section(archive, "client").Data)
+	}
+	types, err := builtin.Types()
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types, Limit: 2})
+		require.NoError(t, err)
+		ran := make(chan error, 1)
+		go func() { ran <- ex.Run(context.Background()) }()
+		near, far := rpctest.Pipe()
+		served := make(chan error, 1)
+		go func() {
+			served <- rpc.Serve(context.Background(), far, ex, rpc.Options{Framing: rpc.FramingLine, OnEOF: rpc.EOFCancel})
+		}()
+		go func() {
+			// Where it fails the server has ended, as the text has asked.
+			_, _ = near.Write(append(bytes.Clone(text), "\n{\"jsonrpc\":\"2.0\",\"id\":\"the last\",\"method\":\"stats\"}\n"...))
+			_ = near.(interface{ CloseWrite() error }).CloseWrite()
+		}()
+		out, err := io.ReadAll(near)
+		require.NoError(t, err)
+		require.NoError(t, <-served)
+		require.NoError(t, <-ran)
+		answered := false
+		for line := range bytes.Lines(out) {
+			for _, m := range requireMessage(t, line) {
+				answered = answered || string(m.ID) == `"the last"`
+			}
+		}
+		ended := bytes.Contains(text, []byte("shutdown")) || bytes.Contains(text, []byte("exit")) || bytes.Contains(text, []byte(`\`))
+		require.True(t, answered || ended, "the last request has no reply")
+	})
+}
+
+func TestDiscover(t *testing.T) {
+	p := connect(t, server(t, 1), rpc.Options{})
+	p.send(`{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}`)
+	require.JSONEq(t, string(schema.OpenRPC()), string(p.next().Result))
+}
+
+// Serve ends with its context, whatever the client does, and says why.
+func TestServeEndsWithItsContext(t *testing.T) {
+	for name, o := range map[string]rpc.Options{"detach": {}, "drain": {OnEOF: rpc.EOFDrain}} {
+		t.Run(name, func(t *testing.T) {
+			near, far := rpctest.Pipe()
+			ctx, cancel := context.WithCancelCause(context.Background())
+			served := make(chan error, 1)
+			ex := server(t, 1)
+			go func() { served <- rpc.Serve(ctx, far, ex, o) }()
+			_, err := fmt.Fprintln(near, `{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"sleep","input":{"durationMs":60000}}}`)
+			require.NoError(t, err) // and the reply is never read
+			cancel(io.ErrNoProgress)
+			require.ErrorIs(t, <-served, io.ErrNoProgress)
+		})
+	}
+}
+
+// A client that is gone ends Serve, with an error that says so, also where
+// replies and events are still to be written.
+func TestServeReaderGone(t *testing.T) {
+	near, far := rpctest.Pipe()
+	served := make(chan error, 1)
+	ex := server(t, 1)
+	go func() { served <- rpc.Serve(context.Background(), far, ex, rpc.Options{OnEOF: rpc.EOFDrain}) }()
+	_, err := fmt.Fprintln(near, `{"jsonrpc":"2.0","id":1,"method":"types"}`)
+	require.NoError(t, err)
+	require.NoError(t, near.Close())
+	require.ErrorIs(t, <-served, rpc.ErrReaderGone)
+}
+
+// Stop ends the executor's tasks and tells the client of it.
+func TestServeStop(t *testing.T) {
+	stop := make(chan struct{})
+	p := connect(t, server(t, 1), rpc.Options{OnEOF: rpc.EOFDrain, Stop: stop})
+	p.send(`{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"sleep","input":{"durationMs":60000}}}`)
+	require.Nil(t, p.next().Error)
+	close(stop)
+	all := p.all()
+	require.Equal(t, schema.NotifyFinished, all[len(all)-1].Method)
+	require.Equal(t, "cancelled", all[len(all)-1].Params.State)
+}

@@ -1,0 +1,104 @@
+package stdio
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// peak is the most memory that a process has had, in bytes.
+func peak(t *testing.T, pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		var kB int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kB); n == 1 {
+			return kB << 10
+		}
+	}
+	require.Fail(t, "no VmHWM")
+	return 0
+}
+
+// What is far too much costs little, and the request after it is answered.
+func TestFarTooMuch(t *testing.T) {
+	const request = `{"jsonrpc":"2.0","id":"next","method":"types"}`
+	const frame = "Content-Length: 46\r\n\r\n" + request
+	const most = 80 << 20 // the limit of a message and 64 MiB
+	for name, c := range map[string]struct {
+		head, fill string
+		size       int64 // of what is sent of the fill
+		tail       string
+		code       int
+	}{
+		"a long line":        {`{"jsonrpc":"2.0","id":1,"method":"`, "x", 100 << 20, "\"}\n" + request + "\n", int(schema.CodeTooLarge)},
+		"a line without end": {`[`, "x", 100 << 20, "\n" + request + "\n", int(schema.CodeTooLarge)},
+		"a long frame":       {fmt.Sprintf("Content-Length: %d\r\n\r\n", int64(4<<30)), "x", 4 << 30, frame, int(schema.CodeTooLarge)},
+		"deep nesting":       {"", "[", 1_000_000, "\n" + request + "\n", int(schema.CodeParse)},
+		"deep objects":       {"", `{"a":`, 5_000_000, "\n" + request + "\n", int(schema.CodeParse)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if testing.Short() && c.size > 1<<30 {
+				t.Skip("gigabytes take seconds")
+			}
+			p := start(t, "main")
+			go func() {
+				p.send(c.head)
+				piece := strings.Repeat(c.fill, 1<<20/len(c.fill))
+				for left := c.size; left > 0; left -= int64(len(piece)) {
+					p.send(piece[:min(left, int64(len(piece)))])
+				}
+				p.send(c.tail)
+			}()
+			m, err := p.next()
+			require.NoError(t, err)
+			require.NotNil(t, m.Error)
+			require.Equal(t, c.code, m.Error.Code)
+			m, err = p.next()
+			require.NoError(t, err)
+			require.Equal(t, `"next"`, string(m.ID))
+			require.Nil(t, m.Error)
+			require.Less(t, peak(t, p.cmd.Process.Pid), int64(most*memoryFactor))
+		})
+	}
+}
+
+// A header without end is the end, since nobody knows where the next begins.
+func TestEndlessHeader(t *testing.T) {
+	p := start(t, "main")
+	p.send(strings.Repeat("X: y\r\n", 10_000))
+	m, err := p.next()
+	require.NoError(t, err)
+	require.Equal(t, int(schema.CodeParse), m.Error.Code)
+	_, code := p.end()
+	require.Equal(t, exitFault, code)
+}
+
+// A terminal as stdin: lines are read as they are typed, and ^D is the end.
+func TestTerminal(t *testing.T) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here: ", err)
+	}
+	defer master.Close()
+	require.NoError(t, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	p := start(t, "main", func(cmd *exec.Cmd) { cmd.Stdin = terminal })
+	require.NoError(t, terminal.Close())
+	p.in = master
+	p.submit("noop", "")
+	p.until(schema.NotifyFinished)
+	p.send("\x04")
+	_, code := p.end()
+	require.Zero(t, code)
+}

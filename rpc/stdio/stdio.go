@@ -1,0 +1,206 @@
+// Package stdio is the life of a server that is a process: it serves the
+// protocol on stdin and stdout, and ends as the protocol says when its input,
+// its reader or its parent is gone, or a signal comes.
+package stdio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/schema"
+)
+
+// After a signal everything is over in signalBudget: hosts send SIGKILL two
+// seconds after SIGTERM. Tasks get signalGrace of it.
+const (
+	signalBudget = 1500 * time.Millisecond
+	signalGrace  = time.Second
+	// orphanBudget is what a reader gets to take the last messages when the
+	// parent is gone: it may be a process that never reads.
+	orphanBudget = time.Second
+	// secondSignalBudget is what the tasks' processes get to die once they were
+	// killed.
+	secondSignalBudget = 200 * time.Millisecond
+)
+
+// Exit codes. A signal n ends with 128+n.
+const (
+	exitClean = 0
+	exitFault = 1
+	exitUsage = 2
+)
+
+// Options sets a server. The zero value is good.
+type Options struct {
+	// RPC sets the connection. Its OnEOF and Stop are this package's.
+	RPC rpc.Options
+	// CancelOnEOF cancels the tasks at the end of stdin instead of running them.
+	CancelOnEOF bool
+	// IgnoreParent goes on when the parent process dies, for a server that is
+	// started in the background by a script.
+	IgnoreParent bool
+	Logger       *slog.Logger
+}
+
+// Main serves task types of the program's own, with a store in memory, and
+// exits the process. It is for a main function that does nothing else.
+// It takes no arguments: a program with flags of its own calls Run.
+func Main(types ...executor.Type) {
+	if len(os.Args) > 1 {
+		fmt.Fprintf(os.Stderr, "%s takes no arguments; it serves JSON-RPC on stdin and stdout\n", os.Args[0])
+		os.Exit(exitUsage)
+	}
+	log, logs := NewLogger(os.Stderr, slog.LevelInfo, func(w io.Writer, o *slog.HandlerOptions) slog.Handler {
+		return slog.NewTextHandler(w, o)
+	})
+	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types, Logger: log})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFault)
+	}
+	code := Run(context.Background(), ex, Options{Logger: log})
+	_ = logs.Close() // never fails
+	os.Exit(code)
+}
+
+// Run runs the executor, serves it on the process's stdin and stdout, and
+// answers the exit code. It takes stdin and stdout for itself: what other
+// code prints to os.Stdout goes to stderr.
+func Run(ctx context.Context, ex *executor.Executor, o Options) int {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	conn, err := takeOver()
+	if err != nil {
+		log.Error("stdin and stdout cannot be used", "error", err)
+		return exitFault
+	}
+	tuneGC()
+	uuid.EnableRandPool() // ids are no secrets
+	l := &life{executor: ex, log: log, conn: conn, stop: make(chan struct{})}
+	return l.run(ctx, o)
+}
+
+// life is one run of the server, to its end.
+type life struct {
+	executor *executor.Executor
+	log      *slog.Logger
+	conn     io.ReadWriteCloser
+	stop     chan struct{} // closed to end the connection with its tasks
+	signal   syscall.Signal
+}
+
+func (l *life) run(ctx context.Context, o Options) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, endingSignals...)
+	defer signal.Stop(signals)
+	keepFromDyingOfSIGPIPE()
+
+	ran := make(chan error, 1)
+	go func() { ran <- l.executor.Run(context.WithoutCancel(ctx)) }()
+	served := make(chan error, 1)
+	o.RPC.OnEOF, o.RPC.Stop, o.RPC.Logger = rpc.EOFDrain, l.stop, l.log
+	if o.CancelOnEOF {
+		o.RPC.OnEOF = rpc.EOFCancel
+	}
+	go func() { served <- rpc.Serve(ctx, l.conn, l.executor, o.RPC) }()
+	whenReaderGone(l.conn, func() { cancel(rpc.ErrReaderGone) })
+	parentGone := make(chan struct{})
+	if !o.IgnoreParent {
+		whenParentGone(func() { close(parentGone) })
+	}
+	return l.wait(served, ran, signals, parentGone)
+}
+
+// wait waits for the first thing that ends the server, and then for the end.
+func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone chan struct{}) int {
+	var deadline <-chan time.Time
+	var fault error
+	for {
+		select {
+		case err := <-served:
+			served = nil
+			if err != nil {
+				fault = err
+				l.executor.Begin(schema.ShutdownCancel)
+			}
+		case err := <-ran:
+			if ran = nil; err != nil {
+				fault = errors.Join(fault, err)
+			}
+			if parentGone == nil && deadline == nil {
+				deadline = time.After(orphanBudget)
+			}
+		case s := <-signals:
+			deadline = l.signalled(s)
+		case <-parentGone:
+			parentGone = nil
+			fault = errors.New("the parent process is gone")
+			l.endConnection()
+		case <-deadline:
+			return l.exit(fault)
+		}
+		if served == nil && ran == nil {
+			return l.exit(fault)
+		}
+	}
+}
+
+// signalled ends everything in time for the host; a second signal ends it at once.
+func (l *life) signalled(s os.Signal) <-chan time.Time {
+	first := l.signal == 0
+	l.signal, _ = s.(syscall.Signal)
+	if first {
+		l.endConnection()
+		l.executor.Hasten(signalGrace)
+		return time.After(signalBudget)
+	}
+	l.executor.Hasten(0)
+	return time.After(secondSignalBudget)
+}
+
+func (l *life) endConnection() {
+	l.executor.Begin(schema.ShutdownCancel)
+	select {
+	case <-l.stop:
+	default:
+		close(l.stop)
+	}
+}
+
+func (l *life) exit(fault error) int {
+	switch {
+	case l.signal != 0:
+		l.log.Info("ended by a signal", "signal", l.signal.String())
+		return 128 + int(l.signal)
+	case fault != nil:
+		l.log.Error("ended by a fault", "error", fault)
+		return exitFault
+	}
+	return exitClean
+}
+
+// pipes is stdin and stdout as one connection.
+type pipes struct {
+	in, out *os.File
+	try     syscall.RawConn // of an out that never waits, or nil
+}
+
+func (p *pipes) Read(b []byte) (int, error)  { return p.in.Read(b) }
+func (p *pipes) Write(b []byte) (int, error) { return p.out.Write(b) }
+func (p *pipes) Close() error                { return errors.Join(p.in.Close(), p.out.Close()) }

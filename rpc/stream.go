@@ -1,0 +1,78 @@
+package rpc
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/sourcegraph/jsonrpc2"
+)
+
+// Stream is the connection's bytes as JSON messages, strict and bounded, in
+// either framing. It is what a jsonrpc2.Conn of a client, or of a program
+// that mounts Handler, runs on; Serve reads and writes the same way.
+type Stream struct {
+	conn   io.ReadWriteCloser
+	reader *reader
+	outbox *outbox
+	writer sync.WaitGroup
+	close  sync.Once
+	err    error // of closing
+}
+
+var _ jsonrpc2.ObjectStream = (*Stream)(nil)
+
+// NewStream makes a stream. FramingAuto writes lines until it has read a header.
+func NewStream(conn io.ReadWriteCloser, framing Framing, maxMessage int) *Stream {
+	if maxMessage <= 0 {
+		maxMessage = DefaultMaxMessage
+	}
+	s := &Stream{conn: conn, reader: newReader(conn, framing, maxMessage), outbox: newOutbox(conn)}
+	s.outbox.header = framing == FramingHeader
+	s.writer.Go(func() { _ = s.outbox.run() }) // WriteObject reports what went wrong
+	return s
+}
+
+// ReadObject reads the next message into v. What is no message is passed
+// over: a client has nobody to tell.
+func (s *Stream) ReadObject(v any) error {
+	for {
+		value, err := s.reader.next()
+		if s.reader.framing == FramingHeader {
+			s.outbox.useHeader()
+		}
+		if _, bad := errors.AsType[*badMessage](err); bad {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(value, v)
+	}
+}
+
+// WriteObject writes a message. It returns before the bytes are written, and
+// with the error of an earlier message that could not be.
+func (s *Stream) WriteObject(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	s.outbox.end(append(s.outbox.begin(), text...))
+	s.outbox.flush()
+	return s.outbox.failed()
+}
+
+// Close writes what has gathered and closes the connection.
+func (s *Stream) Close() error {
+	s.close.Do(func() {
+		s.outbox.close()
+		if s.outbox.failed() == nil {
+			s.writer.Wait()
+		}
+		s.err = s.conn.Close()
+		s.writer.Wait()
+	})
+	return s.err
+}

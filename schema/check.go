@@ -1,0 +1,318 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+const (
+	// maxViolations bounds what one value can be told: it may have millions
+	// of members, and nobody reads more than the first few.
+	maxViolations = 16
+	// maxKnownNames is how many names a message lists.
+	maxKnownNames = 20
+	// maxPointerBytes bounds a pointer, whose names come from a client. A
+	// longer one is cut to that of the object around.
+	maxPointerBytes = 1024
+)
+
+// errEnough ends the check at maxViolations.
+var errEnough = errors.New("enough violations")
+
+// checker walks through a value once, token by token, so that it needs no
+// memory but for what it finds, whatever the size of the value.
+type checker struct {
+	dec   jsontext.Decoder
+	found []Violation
+}
+
+var checkers = sync.Pool{New: func() any { return new(checker) }}
+
+// check checks a value against a schema. What is no JSON is one violation.
+func check(n *node, value jsontext.Value) []Violation {
+	c := checkers.Get().(*checker)
+	defer checkers.Put(c)
+	c.dec.Reset(bytes.NewBuffer(value))
+	c.found = nil
+	err := c.value(n)
+	ended := err == errEnough
+	if err == nil {
+		_, err = c.dec.ReadToken()
+		ended = err == io.EOF
+	}
+	found := c.found
+	c.dec.Reset(bytes.NewBuffer(nil)) // or the pool would keep the value
+	c.found = nil
+	if !ended {
+		return []Violation{{Message: "want one valid JSON value"}}
+	}
+	return found
+}
+
+// add tells of a violation at the value that was read last.
+func (c *checker) add(format string, args ...any) error {
+	at := c.dec.StackPointer()
+	for len(at) > maxPointerBytes {
+		at = at.Parent()
+	}
+	c.found = append(c.found, Violation{Pointer: string(at), Message: fmt.Sprintf(format, args...)})
+	if len(c.found) == maxViolations {
+		return errEnough
+	}
+	return nil
+}
+
+func (c *checker) value(n *node) error {
+	if n == nil {
+		return c.dec.SkipValue()
+	}
+	kind := c.dec.PeekKind()
+	if strings.IndexByte(n.kinds, byte(kind)) < 0 {
+		if err := c.dec.SkipValue(); err != nil {
+			return err
+		}
+		return c.add("got %s, want %s", kindName(kind), n.want)
+	}
+	switch kind {
+	case '{':
+		return c.object(n)
+	case '[':
+		return c.array(n)
+	}
+	raw, err := c.dec.ReadValue()
+	switch {
+	case err != nil:
+		return err
+	case kind == '"':
+		return c.text(n, raw)
+	case kind == '0':
+		return c.number(n, raw)
+	}
+	return nil
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case 't', 'f':
+		return "boolean"
+	case '0':
+		return "number"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	default:
+		return k.String() // null, string
+	}
+}
+
+func (c *checker) object(n *node) error {
+	if _, err := c.dec.ReadToken(); err != nil {
+		return err
+	}
+	var few [64]bool // most structs fit, and it needs no memory
+	seen, count := few[:], 0
+	if len(n.names) > len(few) {
+		seen = make([]bool, len(n.names))
+	}
+	for ; c.dec.PeekKind() != '}'; count++ {
+		quoted, err := c.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		name := unquote(quoted)
+		m, known := n.members[string(name)]
+		switch {
+		case known:
+			seen[m.index] = true
+			err = c.value(m.node)
+		case n.closed:
+			if err = c.unknown(n, string(name)); err == nil {
+				err = c.dec.SkipValue()
+			}
+		default:
+			err = c.value(n.others)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := c.dec.ReadToken(); err != nil {
+		return err
+	}
+	return c.whole(n, seen, count)
+}
+
+// whole checks what only the end of an object tells.
+func (c *checker) whole(n *node, seen []bool, count int) error {
+	for _, name := range n.required {
+		if !seen[n.members[name].index] {
+			if err := c.add("missing member %q", name); err != nil {
+				return err
+			}
+		}
+	}
+	if count > n.maxProps {
+		return c.add("got %d, want at most %s", count, counted(n.maxProps, "member"))
+	}
+	return nil
+}
+
+// unknown tells of a member that the object cannot have. Its name, which is
+// the last thing read, is in the pointer.
+func (c *checker) unknown(n *node, name string) error {
+	if len(n.names) == 0 {
+		return c.add("unknown member; there are none")
+	}
+	known := n.names[:min(len(n.names), maxKnownNames)]
+	message := "unknown member; known are " + quoteAll(known)
+	if len(known) < len(n.names) {
+		message += " and more"
+	}
+	return c.add("%s%s", message, didYouMean(name, n.names))
+}
+
+func didYouMean(name string, known []string) string {
+	names := Suggest(name, known)
+	for i := range names {
+		names[i] = strconv.Quote(names[i])
+	}
+	if names == nil {
+		return ""
+	}
+	return " (did you mean " + strings.Join(names, " or ") + "?)"
+}
+
+func quoteAll(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func (c *checker) array(n *node) error {
+	if _, err := c.dec.ReadToken(); err != nil {
+		return err
+	}
+	count := 0
+	for ; c.dec.PeekKind() != ']'; count++ {
+		if err := c.value(n.items); err != nil {
+			return err
+		}
+	}
+	if _, err := c.dec.ReadToken(); err != nil {
+		return err
+	}
+	if count < n.minItems {
+		return c.add("got %d, want at least %s", count, counted(n.minItems, "element"))
+	}
+	if count > n.maxItems {
+		return c.add("got %d, want at most %s", count, counted(n.maxItems, "element"))
+	}
+	return nil
+}
+
+func (c *checker) number(n *node, raw []byte) error {
+	if n.floatBits > 0 {
+		if _, err := strconv.ParseFloat(string(raw), n.floatBits); err != nil {
+			return c.add("got %s, want a number that fits a float of %d bits", shortNumber(raw), n.floatBits)
+		}
+	}
+	if !n.integer && len(n.limits) == 0 {
+		return nil
+	}
+	d := parseDecimal(raw)
+	if n.integer && !d.isInteger() {
+		return c.add("got %s, want %s", shortNumber(raw), n.want)
+	}
+	for _, l := range n.limits {
+		if order := d.compare(l.at); l.upper && order > 0 || !l.upper && order < 0 {
+			return c.add("got %s, %s", shortNumber(raw), l.message)
+		}
+	}
+	return nil
+}
+
+func (c *checker) text(n *node, quoted []byte) error {
+	text := unquote(quoted)
+	if n.enum != nil && !slices.Contains(n.enum, string(text)) {
+		return c.add("got %s, want one of %s%s", shortText(text), quoteAll(n.enum), didYouMean(string(text), n.enum))
+	}
+	if length := utf8.RuneCount(text); length < n.minLength {
+		return c.add("got %d, want at least %s", length, counted(n.minLength, "character"))
+	} else if length > n.maxLength {
+		return c.add("got %d, want at most %s", length, counted(n.maxLength, "character"))
+	}
+	if cure := formatCure(n.format, text); cure != "" {
+		return c.add("want %s", cure)
+	}
+	return nil
+}
+
+// formatCure says what is wanted where text does not have the format.
+func formatCure(format string, text []byte) string {
+	switch format {
+	case formatTime:
+		if err := new(time.Time).UnmarshalText(text); err != nil { // stricter than time.Parse
+			return "an RFC 3339 time, as 2006-01-02T15:04:05Z"
+		}
+	case formatUUID:
+		const length = len("00000000-0000-0000-0000-000000000000") // not the other forms the parser takes
+		if _, err := uuid.ParseBytes(text); err != nil || len(text) != length {
+			return "a UUID, as 01890a5d-ac96-774b-bcce-b302099a8057"
+		}
+	case encodingBase64:
+		if _, err := base64.StdEncoding.Strict().Decode(make([]byte, base64.StdEncoding.DecodedLen(len(text))), text); err != nil || bytes.ContainsAny(text, "\r\n") {
+			return "base64 with padding"
+		}
+	}
+	return ""
+}
+
+// unquote is the text of a JSON string, without a copy where nothing is escaped.
+func unquote(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	text, _ := jsontext.AppendUnquote(nil, quoted) // the decoder has checked it
+	return text
+}
+
+// maxShown bounds a value that a message shows, in bytes. Numbers are shown,
+// and what stands in the place of one of a few words; no other text is, since
+// it may be a secret.
+const maxShown = 32
+
+func shortNumber(raw []byte) string {
+	if len(raw) > maxShown {
+		return string(raw[:maxShown]) + "…"
+	}
+	return string(raw)
+}
+
+func shortText(text []byte) string {
+	if len(text) > maxShown {
+		return "another text"
+	}
+	return strconv.Quote(string(text))
+}

@@ -1,0 +1,127 @@
+package schema
+
+import (
+	"bytes"
+	"cmp"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// maxExponent stands for all greater exponents: it is far beyond every
+	// limit, and adding the length of a number to it cannot overflow.
+	maxExponent = 1 << 40
+	// maxPlainDigits is the length of the greatest 64-bit integer.
+	maxPlainDigits = 20
+)
+
+// decimal is a JSON number, exactly: 0.digits × 10^point. Digits have no zero
+// at either end; zero has none and is not negative. Unlike a big.Rat it costs
+// nothing for 1e999999999.
+type decimal struct {
+	negative bool
+	digits   []byte
+	point    int
+}
+
+// parseDecimal reads a valid JSON number. Digits may alias text.
+func parseDecimal(text []byte) decimal {
+	var d decimal
+	text, d.negative = bytes.CutPrefix(text, []byte("-"))
+	mantissa, exponent := text, 0
+	if i := bytes.IndexAny(text, "eE"); i >= 0 {
+		mantissa, exponent = text[:i], parseExponent(text[i+1:])
+	}
+	whole, fraction, hasFraction := bytes.Cut(mantissa, []byte("."))
+	d.digits, d.point = whole, len(whole)+exponent
+	if hasFraction {
+		d.digits = append(bytes.Clone(whole), fraction...)
+	}
+	significant := bytes.TrimLeft(d.digits, "0")
+	d.point -= len(d.digits) - len(significant)
+	d.digits = bytes.TrimRight(significant, "0")
+	if len(d.digits) == 0 {
+		return decimal{}
+	}
+	return d
+}
+
+func parseExponent(text []byte) int {
+	n, err := strconv.Atoi(string(text))
+	if err != nil && text[0] == '-' || n < -maxExponent {
+		return -maxExponent
+	}
+	if err != nil || n > maxExponent {
+		return maxExponent
+	}
+	return n
+}
+
+func (d decimal) isInteger() bool { return d.point >= len(d.digits) }
+
+// compare orders two numbers.
+func (d decimal) compare(e decimal) int {
+	if a, b := d.sign(), e.sign(); a != b || a == 0 {
+		return cmp.Compare(a, b)
+	}
+	return d.sign() * cmp.Or(cmp.Compare(d.point, e.point), bytes.Compare(d.digits, e.digits))
+}
+
+func (d decimal) sign() int {
+	switch {
+	case len(d.digits) == 0:
+		return 0
+	case d.negative:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// appendPlain writes an integer without point and exponent.
+func (d decimal) appendPlain(b []byte) []byte {
+	if len(d.digits) == 0 {
+		return append(b, '0')
+	}
+	if d.negative {
+		b = append(b, '-')
+	}
+	b = append(b, d.digits...)
+	return append(b, bytes.Repeat([]byte("0"), d.point-len(d.digits))...)
+}
+
+// plainIntegers rewrites every integer of a valid JSON value that could be a
+// 64-bit one to its plain digits: 1.0, 1e3 and -0 become 1, 1000 and 0. All
+// else stays as it is, byte for byte. Numbers are told from text by the
+// strings being skipped.
+func plainIntegers(value jsontext.Value) (plain jsontext.Value, changed bool) {
+	plain = make(jsontext.Value, 0, len(value))
+	for i := 0; i < len(value); {
+		end := i + 1
+		switch c := value[i]; {
+		case c == '"':
+			for ; end < len(value) && value[end] != '"'; end++ {
+				if value[end] == '\\' {
+					end++
+				}
+			}
+			end = min(end+1, len(value))
+		case c == '-' || c >= '0' && c <= '9':
+			for end < len(value) && bytes.IndexByte([]byte("+-.eE0123456789"), value[end]) >= 0 {
+				end++
+			}
+			d := parseDecimal(value[i:end])
+			if d.isInteger() && d.point <= maxPlainDigits {
+				before := len(plain)
+				plain = d.appendPlain(plain)
+				changed = changed || !bytes.Equal(plain[before:], value[i:end])
+				i = end
+				continue
+			}
+		}
+		plain = append(plain, value[i:end]...)
+		i = end
+	}
+	return plain, changed
+}

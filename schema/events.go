@@ -1,0 +1,53 @@
+package schema
+
+import "github.com/google/uuid"
+
+// The notifications a server sends.
+const (
+	NotifyStarted  = "task/started"
+	NotifyProgress = "task/progress"
+	NotifyOutput   = "task/output"
+	NotifyFinished = "task/finished"
+)
+
+// The values of SubmitParams.Events.
+const (
+	EventStarted  = "started"
+	EventProgress = "progress"
+	EventOutput   = "output"
+	EventFinished = "finished"
+)
+
+// StartedEvent says that an attempt began. PID is of the external command.
+type StartedEvent struct {
+	ID        uuid.UUID `json:"id" jsonschema:"the id of the task"`
+	Seq       uint64    `json:"seq" jsonschema:"rises with every notification of the task"`
+	Attempt   int32     `json:"attempt" jsonschema:"which run of the task began" schema:"minimum=1"`
+	StartedAt Time      `json:"startedAt" jsonschema:"when the attempt began"`
+	PID       int       `json:"pid,omitzero" jsonschema:"the process id of the command" schema:"minimum=1"`
+}
+
+// ProgressEvent carries the newest progress of a task.
+type ProgressEvent struct {
+	ID  uuid.UUID `json:"id" jsonschema:"the id of the task"`
+	Seq uint64    `json:"seq" jsonschema:"rises with every notification of the task"`
+	Progress
+}
+
+// OutputEvent carries a piece of a stream of a task. Gap counts the bytes
+// just before Offset that were skipped because the client was slow.
+type OutputEvent struct {
+	ID       uuid.UUID `json:"id" jsonschema:"the id of the task"`
+	Seq      uint64    `json:"seq" jsonschema:"rises with every notification of the task"`
+	Stream   Stream    `json:"stream" jsonschema:"the stream that was written to"`
+	Offset   int64     `json:"offset" jsonschema:"where in the stream data begins, in bytes" schema:"minimum=0"`
+	Data     string    `json:"data" jsonschema:"at most 64 KiB of the stream"`
+	Encoding Encoding  `json:"encoding" jsonschema:"how the bytes became data; base64 where they are not UTF-8"`
+	Gap      int64     `json:"gap,omitzero" jsonschema:"bytes skipped just before offset because the client was slow" schema:"minimum=0"`
+}
+
+// FinishedEvent is the final task.
+type FinishedEvent struct {
+	Task
+	Seq uint64 `json:"seq" jsonschema:"greater than that of every other notification of the task"`
+}

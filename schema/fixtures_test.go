@@ -1,0 +1,91 @@
+package schema
+
+import (
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// Values of the wire types with every member set, or as the server fills them.
+// They are the examples of the OpenRPC document too.
+
+var (
+	exampleID = uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057")
+	otherID   = uuid.MustParse("01890a5d-ac97-7000-8000-000000000001")
+
+	exampleStart = TimeOf(time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC))
+)
+
+func exampleTask() Task {
+	return Task{
+		ID: exampleID, Type: "sleep", State: Queued, Priority: 10, Labels: map[string]string{"project": "demo"},
+		CreatedAt: exampleStart,
+	}
+}
+
+func runningTask() Task {
+	t := exampleTask()
+	t.State, t.Attempt, t.StartedAt = Running, 1, exampleStart+1500
+	t.Progress = &Progress{Value: 250, Total: 1000, Unit: "ms", Message: "sleeping"}
+	return t
+}
+
+func completedTask() Task {
+	t := runningTask()
+	t.State, t.FinishedAt, t.Result = Completed, exampleStart+1_001_500, jsontext.Value(`{}`)
+	t.Progress.Value = 1000
+	return t
+}
+
+// fullTask has every member set, also those that exclude each other.
+func fullTask() Task {
+	t := completedTask()
+	t.State, t.CancelRequestedAt, t.CancelReason = Cancelled, exampleStart+2000, "no longer needed"
+	t.Error = fullTaskError()
+	t.OutputBytes = &OutputBytes{Stdout: 12, Stderr: 3, Log: 1}
+	t.Input = jsontext.Value(`{"durationMs":1000}`)
+	return t
+}
+
+func fullTaskError() *TaskError {
+	return &TaskError{
+		Kind: KindSignal, Message: "ended by SIGKILL", Retryable: true, ExitCode: new(-1), Signal: "SIGKILL",
+		StderrTail: "oops\n", Errno: "ENOENT", Forced: true, Leaked: true,
+	}
+}
+
+func exampleSubmit() SubmitParams {
+	return SubmitParams{
+		Type: "sleep", Input: jsontext.Value(`{"durationMs":1000}`), ID: exampleID, Priority: 10,
+		Labels: map[string]string{"project": "demo"},
+	}
+}
+
+func fullSubmit() SubmitParams {
+	p := exampleSubmit()
+	p.TimeoutMs, p.GraceMs = 60_000, new(int64(0))
+	p.Events = []string{EventStarted, EventProgress, EventOutput, EventFinished}
+	return p
+}
+
+func exampleStats() StatsResult {
+	return StatsResult{
+		Version: "0.1.0", Store: StoreStats{Name: "memory"}, UptimeMs: 61_000,
+		Tasks:  TaskCounts{Queued: 1, Running: 2, Completed: 3, Failed: 4, Cancelled: 5},
+		Totals: TaskTotals{Submitted: 16, Completed: 3, Failed: 4, Cancelled: 5, Evicted: 1},
+		Stuck:  1, ShuttingDown: true, Rates: Rates{SubmittedPerSecond: 0.25, FinishedPerSecond: 0.2},
+		Connection: ConnectionStats{PendingWaits: 1, UnsentBytes: 512},
+		Limits:     map[string]int64{"running": 2, "queued": 1_000_000},
+	}
+}
+
+func exampleTypes() TypesResult {
+	object := jsontext.Value(`{"type":"object","additionalProperties":false}`)
+	return TypesResult{Types: []TypeInfo{{
+		Name: "noop", Aliases: []string{"nothing"}, Description: "Does nothing.", InputSchema: object,
+		ResultSchema: object, Source: "builtin",
+	}}}
+}
+
+func exampleFinished() FinishedEvent { return FinishedEvent{Task: completedTask(), Seq: 7} }

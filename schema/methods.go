@@ -1,0 +1,266 @@
+package schema
+
+import (
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// The methods a client calls.
+const (
+	MethodSubmit        = "submit"
+	MethodStatus        = "status"
+	MethodCancel        = "cancel"
+	MethodShutdown      = "shutdown"
+	MethodWait          = "wait"
+	MethodList          = "list"
+	MethodOutput        = "output"
+	MethodTypes         = "types"
+	MethodStats         = "stats"
+	MethodDiscover      = "rpc.discover"
+	MethodCancelRequest = "$/cancelRequest"
+	MethodExit          = "exit"
+)
+
+// MethodNames are all the methods, sorted.
+var MethodNames = []string{
+	MethodCancelRequest, MethodCancel, MethodExit, MethodList, MethodOutput, MethodDiscover,
+	MethodShutdown, MethodStats, MethodStatus, MethodSubmit, MethodTypes, MethodWait,
+}
+
+// SubmitParams asks for one run of a task type.
+type SubmitParams struct {
+	Type  string         `json:"type" jsonschema:"the name of a task type, or an alias" schema:"minLength=1"`
+	Input jsontext.Value `json:"input,omitzero" jsonschema:"the input of the task, as the inputSchema of its type; {} where absent"`
+	// ID makes the submit idempotent; without one the server makes a UUIDv7.
+	ID uuid.UUID `json:"id,omitzero" jsonschema:"the id of the task; submitting it again with the same type and input answers with the task as it is"`
+	// Priority is -100..100; higher runs first.
+	Priority  int               `json:"priority,omitzero" jsonschema:"higher runs first" schema:"minimum=-100,maximum=100,default=0"`
+	TimeoutMs int64             `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; 0 is the time-out of the type" schema:"minimum=0,maximum=315360000000"`
+	GraceMs   *int64            `json:"graceMs,omitzero" jsonschema:"how long the task may go on after it was told to stop, in milliseconds" schema:"minimum=0,maximum=315360000000"`
+	Labels    map[string]string `json:"labels,omitzero" jsonschema:"names to find the task by; at most 32, of 256 bytes each" schema:"maxProperties=32,maxLength=256"`
+	// Events are the notifications wanted of this task. Nil is the default:
+	// started, progress and finished.
+	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress and finished, none for []" schema:"enum=started|progress|output|finished"`
+}
+
+// SubmitResult is the task, and whether its id was known already.
+type SubmitResult struct {
+	Task
+	Existing bool `json:"existing,omitzero" jsonschema:"whether the id was known already"`
+}
+
+// StatusParams asks for one task.
+type StatusParams struct {
+	ID           uuid.UUID `json:"id" jsonschema:"the id of the task"`
+	IncludeInput bool      `json:"includeInput,omitzero" jsonschema:"whether to answer with the input too" schema:"default=false"`
+}
+
+// CancelParams asks for a task to stop. Force skips its grace.
+type CancelParams struct {
+	ID     uuid.UUID `json:"id" jsonschema:"the id of the task"`
+	Reason string    `json:"reason,omitzero" jsonschema:"why, for the record" schema:"maxLength=1024"`
+	Force  bool      `json:"force,omitzero" jsonschema:"whether to skip the grace" schema:"default=false"`
+}
+
+// CancelResult says what the cancel met.
+type CancelResult struct {
+	Outcome CancelOutcome `json:"outcome" jsonschema:"what the cancel met: a queued task is cancelled, a running one is cancelling, a final one alreadyFinished"`
+	Task    Task          `json:"task" jsonschema:"the task after the cancel"`
+}
+
+// CancelOutcome is what a cancel met.
+type CancelOutcome string
+
+// The outcomes of a cancel.
+const (
+	OutcomeCancelled       CancelOutcome = "cancelled"       // was queued, will not run
+	OutcomeCancelling      CancelOutcome = "cancelling"      // is running and was told to stop
+	OutcomeAlreadyFinished CancelOutcome = "alreadyFinished" // nothing changed
+)
+
+// ShutdownParams says how to end.
+type ShutdownParams struct {
+	Mode      ShutdownMode `json:"mode,omitzero" jsonschema:"drain runs all that is queued and running, finish lets the running ones end, cancel cancels all" schema:"default=drain"`
+	TimeoutMs int64        `json:"timeoutMs,omitzero" jsonschema:"after so many milliseconds it goes on as cancel; 0 is never" schema:"minimum=0,maximum=315360000000"`
+}
+
+// ShutdownMode is what becomes of the tasks that are not final.
+type ShutdownMode string
+
+// The modes of a shutdown, the gentlest first.
+const (
+	ShutdownDrain  ShutdownMode = "drain"  // run all that is queued and running
+	ShutdownFinish ShutdownMode = "finish" // let the running ones end
+	ShutdownCancel ShutdownMode = "cancel" // cancel all
+)
+
+// ShutdownResult counts what became, since the shutdown was read, of the
+// tasks that were not final then. Left are those that stay in a durable store
+// or whose code did not stop.
+type ShutdownResult struct {
+	Completed int64 `json:"completed" jsonschema:"tasks completed since the shutdown was read" schema:"minimum=0"`
+	Failed    int64 `json:"failed" jsonschema:"tasks failed since" schema:"minimum=0"`
+	Cancelled int64 `json:"cancelled" jsonschema:"tasks cancelled since" schema:"minimum=0"`
+	Left      int64 `json:"left" jsonschema:"tasks that stay in the store, or did not stop" schema:"minimum=0"`
+}
+
+// WaitParams asks to be answered when tasks are final.
+type WaitParams struct {
+	IDs   []uuid.UUID `json:"ids" jsonschema:"the ids of the tasks" schema:"minItems=1,maxItems=1000"`
+	Until WaitUntil   `json:"until,omitzero" jsonschema:"how many of the tasks must be final" schema:"default=all"`
+	// TimeoutMs bounds the wait; absent is no bound, 0 answers at once.
+	TimeoutMs *int64 `json:"timeoutMs,omitzero" jsonschema:"bounds the wait, in milliseconds; absent is no bound, 0 answers at once" schema:"minimum=0,maximum=315360000000"`
+}
+
+// WaitUntil says how many of the tasks must be final.
+type WaitUntil string
+
+// When a wait ends.
+const (
+	UntilAll WaitUntil = "all"
+	UntilAny WaitUntil = "any"
+)
+
+// WaitResult has the tasks in the order asked.
+type WaitResult struct {
+	Tasks    []Task `json:"tasks" jsonschema:"the tasks, in the order asked"`
+	TimedOut bool   `json:"timedOut" jsonschema:"whether the time passed first; the tasks are as they then were"`
+}
+
+// ListParams selects tasks. All that is given must hold; an empty selection is all.
+type ListParams struct {
+	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states"`
+	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types"`
+	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
+	Order  ListOrder         `json:"order,omitzero" jsonschema:"by time of creation" schema:"default=newest"`
+	Limit  int               `json:"limit,omitzero" jsonschema:"the most tasks to answer with" schema:"minimum=1,maximum=1000,default=100"`
+	Cursor string            `json:"cursor,omitzero" jsonschema:"the nextCursor of the page before"`
+}
+
+// ListOrder is by time of creation.
+type ListOrder string
+
+// The orders of a list.
+const (
+	NewestFirst ListOrder = "newest"
+	OldestFirst ListOrder = "oldest"
+)
+
+// ListResult is a page. It can be short of the limit, or empty, and yet have
+// a NextCursor: the list is over only when there is none.
+type ListResult struct {
+	Tasks      []Task `json:"tasks" jsonschema:"a page of tasks"`
+	NextCursor string `json:"nextCursor,omitzero" jsonschema:"where to go on; absent at the end"`
+}
+
+// OutputParams selects a piece of a stream: from Offset, or the last TailBytes.
+type OutputParams struct {
+	ID        uuid.UUID `json:"id" jsonschema:"the id of the task"`
+	Stream    *Stream   `json:"stream,omitzero" jsonschema:"the stream to read" schema:"default=stdout"`
+	Offset    *int64    `json:"offset,omitzero" jsonschema:"where to begin, in bytes; not with tailBytes" schema:"minimum=0"`
+	TailBytes *int64    `json:"tailBytes,omitzero" jsonschema:"how much of the end to read; not with offset" schema:"minimum=0"`
+	Limit     int64     `json:"limit,omitzero" jsonschema:"the most bytes to answer with" schema:"minimum=1,maximum=1048576,default=65536"`
+}
+
+// OutputResult is a piece of a stream. NextOffset is where to go on. EOF is
+// true when the task is final and the piece reaches the end. TruncatedBefore
+// is the first offset that is still kept.
+type OutputResult struct {
+	Data            string   `json:"data" jsonschema:"the piece of the stream"`
+	Encoding        Encoding `json:"encoding" jsonschema:"how the bytes became data; base64 where they are not UTF-8"`
+	Offset          int64    `json:"offset" jsonschema:"where in the stream data begins, in bytes" schema:"minimum=0"`
+	NextOffset      int64    `json:"nextOffset" jsonschema:"where to go on" schema:"minimum=0"`
+	EOF             bool     `json:"eof" jsonschema:"whether the task is final and the piece reaches the end"`
+	TruncatedBefore int64    `json:"truncatedBefore" jsonschema:"the first offset that is still kept" schema:"minimum=0"`
+}
+
+// Encoding is how bytes became a JSON string.
+type Encoding string
+
+// The encodings of output.
+const (
+	EncodingUTF8   Encoding = "utf8"
+	EncodingBase64 Encoding = "base64"
+)
+
+// TypesResult lists the task types on offer, sorted by name.
+type TypesResult struct {
+	Types []TypeInfo `json:"types" jsonschema:"the task types, sorted by name"`
+}
+
+// TypeInfo describes a task type.
+type TypeInfo struct {
+	Name string `json:"name" jsonschema:"the name of the task type"`
+	// Aliases are other names that submit takes for it.
+	Aliases      []string       `json:"aliases,omitzero" jsonschema:"other names that submit takes for it"`
+	Description  string         `json:"description" jsonschema:"what it does"`
+	InputSchema  jsontext.Value `json:"inputSchema" jsonschema:"the JSON Schema of its input"`
+	ResultSchema jsontext.Value `json:"resultSchema" jsonschema:"the JSON Schema of its result"`
+	// Source says where the type comes from: "builtin" or "program".
+	Source string `json:"source" jsonschema:"where it comes from, as builtin or program"`
+}
+
+// StatsResult is the server's state in numbers.
+type StatsResult struct {
+	Version  string     `json:"version" jsonschema:"the version of the server"`
+	Store    StoreStats `json:"store" jsonschema:"where tasks are recorded"`
+	UptimeMs int64      `json:"uptimeMs" jsonschema:"milliseconds since the start" schema:"minimum=0"`
+	// Tasks counts those in the store, by state.
+	Tasks TaskCounts `json:"tasks" jsonschema:"the tasks in the store, by state"`
+	// Totals counts since the start, also those no longer kept.
+	Totals TaskTotals `json:"totals" jsonschema:"all tasks since the start, also those no longer kept"`
+	// Stuck counts tasks that are final but whose code has not ended.
+	Stuck int64 `json:"stuck" jsonschema:"tasks that are final but whose code has not ended" schema:"minimum=0"`
+	// ShuttingDown is true when no submit is admitted.
+	ShuttingDown bool             `json:"shuttingDown" jsonschema:"whether submit is no longer admitted"`
+	Rates        Rates            `json:"rates" jsonschema:"means over the last minute"`
+	Connection   ConnectionStats  `json:"connection" jsonschema:"of the connection that asked"`
+	Limits       map[string]int64 `json:"limits" jsonschema:"the limits of the server, by name"`
+}
+
+// StoreStats names the store.
+type StoreStats struct {
+	Name string `json:"name" jsonschema:"the name of the store"`
+	// Durable is false where tasks are gone when the process ends.
+	Durable bool `json:"durable" jsonschema:"whether tasks outlive the process"`
+}
+
+// TaskCounts counts tasks by state.
+type TaskCounts struct {
+	Queued    int64 `json:"queued" jsonschema:"waiting for a slot" schema:"minimum=0"`
+	Running   int64 `json:"running" jsonschema:"being run" schema:"minimum=0"`
+	Completed int64 `json:"completed" jsonschema:"ended with a result" schema:"minimum=0"`
+	Failed    int64 `json:"failed" jsonschema:"ended with an error" schema:"minimum=0"`
+	Cancelled int64 `json:"cancelled" jsonschema:"ended by a cancel" schema:"minimum=0"`
+}
+
+// TaskTotals counts tasks since the start of the process.
+type TaskTotals struct {
+	Submitted int64 `json:"submitted" jsonschema:"accepted" schema:"minimum=0"`
+	Completed int64 `json:"completed" jsonschema:"ended with a result" schema:"minimum=0"`
+	Failed    int64 `json:"failed" jsonschema:"ended with an error" schema:"minimum=0"`
+	Cancelled int64 `json:"cancelled" jsonschema:"ended by a cancel" schema:"minimum=0"`
+	// Evicted counts finished tasks that retention removed.
+	Evicted int64 `json:"evicted" jsonschema:"finished and removed by retention" schema:"minimum=0"`
+}
+
+// Rates are means over the last minute, or since the start where that is less.
+type Rates struct {
+	SubmittedPerSecond float64 `json:"submittedPerSecond" jsonschema:"tasks accepted in a second" schema:"minimum=0"`
+	FinishedPerSecond  float64 `json:"finishedPerSecond" jsonschema:"tasks finished in a second" schema:"minimum=0"`
+}
+
+// ConnectionStats is of the connection that asked.
+type ConnectionStats struct {
+	PendingWaits int64 `json:"pendingWaits" jsonschema:"wait requests not yet answered" schema:"minimum=0"`
+	// UnsentBytes wait for the client to read them.
+	UnsentBytes int64 `json:"unsentBytes" jsonschema:"bytes that wait for the client to read them" schema:"minimum=0"`
+}
+
+// CancelRequestParams names a pending request of the same connection.
+type CancelRequestParams struct {
+	ID jsontext.Value `json:"id" jsonschema:"the id of a pending request of this connection"`
+}
+
+// Empty is the params or the result of a method that has none.
+type Empty struct{}

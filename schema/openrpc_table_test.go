@@ -1,0 +1,151 @@
+package schema
+
+import (
+	"reflect"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// described is a method or a notification as the OpenRPC document tells it. A
+// method without a result is a notification.
+type described struct {
+	name, summary, description string
+	params, result             reflect.Type
+	resultSummary              string
+	errors                     []Code
+	examples                   []example
+}
+
+// example is a call. Params and result are Go values, or nil.
+type example struct {
+	name           string
+	params, result any
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// calls are what a client sends.
+var calls = []described{
+	{
+		name: MethodSubmit, summary: "Ask for one run of a task type.",
+		description: "The reply comes when the task is recorded, before any notification of it. With an id that is known the same type and input answer with the task as it is and existing: true; another type or input is idConflict. A task that fails is a result, never an error.",
+		params:      typeOf[SubmitParams](), result: typeOf[SubmitResult](), resultSummary: "the task",
+		errors: []Code{CodeInvalidParams, CodeUnknownType, CodeIDConflict, CodeQueueFull, CodeShuttingDown, CodeNotPermitted, CodeTooLarge, CodeStoreUnavailable},
+		examples: []example{
+			{"a task with an id", exampleSubmit(), SubmitResult{Task: exampleTask()}},
+			{"the same again", exampleSubmit(), SubmitResult{Task: runningTask(), Existing: true}},
+		},
+	},
+	{
+		name: MethodStatus, summary: "Show one task.",
+		params: typeOf[StatusParams](), result: typeOf[Task](), resultSummary: "the task",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeStoreUnavailable},
+		examples: []example{{"a running task", StatusParams{ID: exampleID}, runningTask()}},
+	},
+	{
+		name: MethodCancel, summary: "Ask for a task to stop.",
+		description: "A queued task never runs. A running one is told to stop, and killed or given up after its grace. A final one stays as it is.",
+		params:      typeOf[CancelParams](), result: typeOf[CancelResult](), resultSummary: "what the cancel met",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeStoreUnavailable},
+		examples: []example{{"a running task", CancelParams{ID: exampleID, Reason: "no longer needed"}, CancelResult{Outcome: OutcomeCancelling, Task: runningTask()}}},
+	},
+	{
+		name: MethodShutdown, summary: "End the server.",
+		description: "From the moment it is read no submit is admitted. The reply is the last message of the connection. A second shutdown may escalate.",
+		params:      typeOf[ShutdownParams](), result: typeOf[ShutdownResult](), resultSummary: "what became of the tasks",
+		errors:   []Code{CodeInvalidParams},
+		examples: []example{{"run all that is accepted", ShutdownParams{Mode: ShutdownDrain, TimeoutMs: 60_000}, ShutdownResult{Completed: 3, Left: 1}}},
+	},
+	{
+		name: MethodWait, summary: "Wait until tasks are final.",
+		description: "A time-out is a result with timedOut: true. The task/finished of a task comes before the reply.",
+		params:      typeOf[WaitParams](), result: typeOf[WaitResult](), resultSummary: "the tasks",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeQueueFull, CodeTooLarge, CodeRequestCancelled, CodeStoreUnavailable},
+		examples: []example{{"one task", WaitParams{IDs: ids(exampleID), TimeoutMs: new(int64(5000))}, WaitResult{Tasks: []Task{completedTask()}}}},
+	},
+	{
+		name: MethodList, summary: "Select tasks, page by page.",
+		description: "All that is given must hold. A page can be short of the limit and yet have a nextCursor; pages are stable while tasks come and go.",
+		params:      typeOf[ListParams](), result: typeOf[ListResult](), resultSummary: "a page of tasks",
+		errors:   []Code{CodeInvalidParams, CodeStoreUnavailable},
+		examples: []example{{"the running tasks of a project", ListParams{States: []State{Running}, Labels: map[string]string{"project": "demo"}}, ListResult{Tasks: []Task{runningTask()}}}},
+	},
+	{
+		name: MethodOutput, summary: "Read what a task has written.",
+		params: typeOf[OutputParams](), result: typeOf[OutputResult](), resultSummary: "a piece of the stream",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeStoreUnavailable},
+		examples: []example{{"the end of stdout", OutputParams{ID: exampleID, TailBytes: new(int64(100))}, OutputResult{Data: "done\n", Encoding: EncodingUTF8, Offset: 7, NextOffset: 12, EOF: true}}},
+	},
+	{
+		name: MethodTypes, summary: "List the task types on offer.",
+		params: typeOf[Empty](), result: typeOf[TypesResult](), resultSummary: "the task types, sorted by name",
+		errors:   []Code{CodeInvalidParams},
+		examples: []example{{"one type", Empty{}, exampleTypes()}},
+	},
+	{
+		name: MethodStats, summary: "Show the state of the server in numbers.",
+		params: typeOf[Empty](), result: typeOf[StatsResult](), resultSummary: "the numbers",
+		errors:   []Code{CodeInvalidParams, CodeStoreUnavailable},
+		examples: []example{{"a server at work", Empty{}, exampleStats()}},
+	},
+	{
+		name: MethodDiscover, summary: "Show this document.",
+		params: typeOf[Empty](), result: typeOf[map[string]jsontext.Value](), resultSummary: "the OpenRPC document",
+		errors: []Code{CodeInvalidParams},
+	},
+	{
+		name: MethodCancelRequest, summary: "End a pending request of this connection, which answers requestCancelled. It touches no task.",
+		params:   typeOf[CancelRequestParams](),
+		examples: []example{{"a pending wait", CancelRequestParams{ID: jsontext.Value("7")}, nil}},
+	},
+	{
+		name: MethodExit, summary: "End the server as shutdown with mode cancel does, without a reply.",
+		params:   typeOf[Empty](),
+		examples: []example{{"end", Empty{}, nil}},
+	},
+}
+
+// notifications are what the server sends.
+var notifications = []described{
+	{
+		name: NotifyStarted, summary: "An attempt of a task began.", params: typeOf[StartedEvent](),
+		examples: []example{{"a command", StartedEvent{ID: exampleID, Seq: 1, Attempt: 1, StartedAt: exampleStart + 1500, PID: 4711}, nil}},
+	},
+	{
+		name: NotifyProgress, summary: "The newest progress of a task, at most once in 100 ms.", params: typeOf[ProgressEvent](),
+		examples: []example{{"a quarter", ProgressEvent{ID: exampleID, Seq: 2, Progress: *runningTask().Progress}, nil}},
+	},
+	{
+		name: NotifyOutput, summary: "A piece of a stream of a task.", params: typeOf[OutputEvent](),
+		examples: []example{{"a line", OutputEvent{ID: exampleID, Seq: 3, Stream: Stdout, Offset: 7, Data: "done\n", Encoding: EncodingUTF8, Gap: 2}, nil}},
+	},
+	{
+		name: NotifyFinished, summary: "A task is final. Nothing comes after it.", params: typeOf[FinishedEvent](),
+		examples: []example{{"a completed task", exampleFinished(), nil}},
+	},
+}
+
+// components are the types that the document refers to by name, with what
+// they are.
+var components = map[reflect.Type]string{
+	typeOf[Task]():            "One submission of a task type.",
+	typeOf[Progress]():        "How far a running task has come.",
+	typeOf[OutputBytes]():     "How much a task has written to each stream.",
+	typeOf[TaskError]():       "Why a task failed or was cancelled.",
+	typeOf[SubmitResult]():    "The task, and whether its id was known already.",
+	typeOf[CancelResult]():    "What the cancel met.",
+	typeOf[ShutdownResult]():  "What became of the tasks that were not final.",
+	typeOf[WaitResult]():      "The tasks in the order asked.",
+	typeOf[ListResult]():      "A page of tasks.",
+	typeOf[OutputResult]():    "A piece of a stream.",
+	typeOf[TypesResult]():     "The task types on offer.",
+	typeOf[TypeInfo]():        "A task type.",
+	typeOf[StatsResult]():     "The state of the server in numbers.",
+	typeOf[StoreStats]():      "Where tasks are recorded.",
+	typeOf[TaskCounts]():      "Tasks by state.",
+	typeOf[TaskTotals]():      "Tasks since the start of the process.",
+	typeOf[Rates]():           "Means over the last minute.",
+	typeOf[ConnectionStats](): "Of the connection that asked.",
+	typeOf[ErrorData]():       "The data of every error.",
+	typeOf[Violation]():       "One way in which a value breaks its schema.",
+}

@@ -1,0 +1,144 @@
+package schema
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	oracle "github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "rewrite openrpc.json from the Go types")
+
+func TestOpenRPCIsGenerated(t *testing.T) {
+	doc, err := buildOpenRPC()
+	require.NoError(t, err)
+	doc = append(doc, '\n')
+	if *update {
+		require.NoError(t, os.WriteFile("openrpc.json", doc, 0o644))
+		t.Skip("openrpc.json is rewritten; the next build embeds it")
+	}
+	require.Equal(t, string(doc), string(openRPC), "openrpc.json differs from the Go types: go test ./schema -update")
+}
+
+func TestOpenRPCIsOneLine(t *testing.T) {
+	require.True(t, OpenRPC().IsValid())
+	require.NotContains(t, string(OpenRPC()), "\n")
+}
+
+func TestOpenRPCIsValid(t *testing.T) {
+	meta := openRPCMeta(t)
+	require.NoError(t, meta.Validate(parsed(t, string(openRPC))))
+	for name, change := range map[string][2]string{
+		"a method without a name":        {`"name": "submit"`, `"nam": "submit"`},
+		"a schema with a wrong keyword":  {`"type": "object"`, `"type": 7`},
+		"an unknown parameter structure": {`"by-name"`, `"by-luck"`},
+		"an error that is text":          {`"code": 1001`, `"code": "1001"`},
+	} {
+		broken := strings.Replace(string(openRPC), change[0], change[1], 1)
+		require.NotEqual(t, string(openRPC), broken, name)
+		require.Error(t, meta.Validate(parsed(t, broken)), name)
+	}
+}
+
+// openRPCMeta compiles the meta-schema of OpenRPC. Its $schema is a copy of
+// draft 7 under another name, which the compiler would take for a dialect of
+// its own.
+func openRPCMeta(t *testing.T) *oracle.Schema {
+	c := oracle.NewCompiler()
+	c.DefaultDraft(oracle.Draft7)
+	for url, file := range map[string]string{
+		"https://meta.open-rpc.org/":      "testdata/openrpc-meta-schema-1.3.json",
+		"https://meta.json-schema.tools/": "testdata/json-schema-tools-meta-schema-1.8.json",
+		"https://meta.json-schema.tools":  "testdata/json-schema-tools-meta-schema-1.8.json",
+	} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		doc := parsed(t, string(text)).(map[string]any)
+		delete(doc, "$schema")
+		delete(doc, "$id")
+		require.NoError(t, c.AddResource(url, doc))
+	}
+	meta, err := c.Compile("https://meta.open-rpc.org/")
+	require.NoError(t, err)
+	return meta
+}
+
+func parsed(t require.TestingT, text string) any {
+	v, err := oracle.UnmarshalJSON(strings.NewReader(text))
+	require.NoError(t, err)
+	return v
+}
+
+// TestOpenRPCExamples checks every example against the schema beside it, as a
+// reader of the document would: through its references.
+func TestOpenRPCExamples(t *testing.T) {
+	var doc struct {
+		Methods       []rpcExampleMethod `json:"methods"`
+		Notifications []rpcExampleMethod `json:"x-notifications"`
+		Components    struct {
+			Errors map[string]jsontext.Value `json:"errors"`
+		} `json:"components"`
+	}
+	require.NoError(t, json.Unmarshal(openRPC, &doc))
+	methods := append(doc.Methods, doc.Notifications...)
+	require.Len(t, methods, len(calls)+len(notifications))
+	for _, m := range methods {
+		schemas := map[string]jsontext.Value{}
+		for _, p := range m.Params {
+			schemas[p.Name] = p.Schema
+		}
+		for _, e := range m.Examples {
+			for _, p := range e.Params {
+				require.Contains(t, schemas, p.Name, m.Name)
+				requireRefValid(t, schemas[p.Name], p.Value)
+			}
+			if m.Result != nil {
+				requireRefValid(t, m.Result.Schema, e.Result.Value)
+			}
+		}
+		for _, e := range m.Errors {
+			require.Contains(t, doc.Components.Errors, strings.TrimPrefix(e.Ref, "#/components/errors/"), m.Name)
+		}
+	}
+}
+
+type rpcExampleMethod struct {
+	Name   string
+	Params []struct {
+		Name   string         `json:"name"`
+		Schema jsontext.Value `json:"schema"`
+	} `json:"params"`
+	Result *struct {
+		Schema jsontext.Value `json:"schema"`
+	} `json:"result"`
+	Errors   []rpcRef         `json:"errors"`
+	Examples []rpcExamplePair `json:"examples"`
+}
+
+// requireRefValid validates a value against a schema of the document.
+func requireRefValid(t *testing.T, s, value jsontext.Value) {
+	s = bytes.ReplaceAll(s, []byte(`"#/`), []byte(`"doc.json#/`))
+	c := oracle.NewCompiler()
+	require.NoError(t, c.AddResource("doc.json", parsed(t, string(openRPC))))
+	require.NoError(t, c.AddResource("s.json", parsed(t, string(s))))
+	compiled, err := c.Compile("s.json")
+	require.NoError(t, err)
+	require.NoError(t, compiled.Validate(parsed(t, string(value))), "%s", value)
+}
+
+func TestOpenRPCIsComplete(t *testing.T) {
+	names := func(table []described) (names []string) {
+		for _, d := range table {
+			names = append(names, d.name)
+		}
+		return names
+	}
+	require.ElementsMatch(t, constants(t, "methods.go", "Method"), names(calls))
+	require.ElementsMatch(t, constants(t, "events.go", "Notify"), names(notifications))
+}

@@ -1,0 +1,67 @@
+package schema
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// dialect is the JSON Schema that every derived schema is written in.
+const dialect = "https://json-schema.org/draft/2020-12/schema"
+
+// Schema is a JSON Schema (2020-12) with its compiled validator. It never
+// changes, so any number of goroutines may use it.
+type Schema struct {
+	raw  jsontext.Value
+	root *node
+}
+
+// Derive makes the schema of a Go type: of what json.Marshal writes for it. A
+// field is required unless it is omitzero or omitempty, embedded structs are
+// flattened, members that the type does not have are refused, and null is
+// allowed only where a nil pointer would be written as null. The tag
+// jsonschema:"…" describes a field; the tag schema:"key=value,…" sets limits
+// that a Go type cannot say: minimum, maximum, minLength, maxLength and enum
+// (names separated by |), which in a list or a map are of its elements, and
+// minItems, maxItems, maxProperties and default, which are of the whole.
+//
+// It is an error where the schema would be a lie: types that write their own
+// JSON, time.Duration, fields with the options string, format or embed.
+func Derive[T any]() (*Schema, error) {
+	t := reflect.TypeFor[T]()
+	s, err := derive(t, wireTypes)
+	if err != nil {
+		return nil, fmt.Errorf("derive a JSON Schema of %v: %w", t, err)
+	}
+	s.Schema = dialect
+	raw, err := s.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("write the JSON Schema of %v: %w", t, err)
+	}
+	return &Schema{raw: raw, root: compile(s)}, nil
+}
+
+// Raw is the schema as JSON. It must not be changed.
+func (s *Schema) Raw() jsontext.Value { return s.raw }
+
+// Validate checks a JSON value. Nil means that it is valid: Unmarshal into the
+// type will succeed. Violations are in the order of the value, at most
+// maxViolations, and never quote text that may be a secret.
+func (s *Schema) Validate(value jsontext.Value) []Violation { return check(s.root, value) }
+
+// Unmarshal decodes a value that Validate found valid. It is json.Unmarshal,
+// but takes 1.0 and 1e3 for an integer, as JSON Schema does and as languages
+// without integers write them.
+func Unmarshal(value jsontext.Value, into any) error {
+	err := json.Unmarshal(value, into)
+	if err == nil {
+		return nil
+	}
+	plain, changed := plainIntegers(value)
+	if !changed {
+		return err
+	}
+	return json.Unmarshal(plain, into)
+}

@@ -1,0 +1,153 @@
+package schema
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// Task is one submission of a task type as status, list, wait and
+// task/finished show it. Once its State is final, nothing in it changes.
+type Task struct {
+	ID                uuid.UUID         `json:"id" jsonschema:"the id of the task"`
+	Type              string            `json:"type" jsonschema:"the name of the task type"`
+	State             State             `json:"state" jsonschema:"where the task is in its life; completed, failed and cancelled are final"`
+	Priority          int8              `json:"priority" jsonschema:"higher runs first" schema:"minimum=-100,maximum=100"`
+	Attempt           int32             `json:"attempt" jsonschema:"which run of the task this is; 0 before the first" schema:"minimum=0"`
+	Labels            map[string]string `json:"labels" jsonschema:"the labels it was submitted with" schema:"maxProperties=32,maxLength=256"`
+	CreatedAt         Time              `json:"createdAt" jsonschema:"when it was submitted"`
+	StartedAt         Time              `json:"startedAt,omitzero" jsonschema:"when its newest attempt began"`
+	FinishedAt        Time              `json:"finishedAt,omitzero" jsonschema:"when it became final"`
+	CancelRequestedAt Time              `json:"cancelRequestedAt,omitzero" jsonschema:"when a cancel was first asked for"`
+	CancelReason      string            `json:"cancelReason,omitzero" jsonschema:"the reason given with the cancel"`
+	Progress          *Progress         `json:"progress,omitzero" jsonschema:"the newest progress"`
+	Result            jsontext.Value    `json:"result,omitzero" jsonschema:"what the task returned; only when completed"`
+	Error             *TaskError        `json:"error,omitzero" jsonschema:"why it failed or was cancelled; only then"`
+	OutputBytes       *OutputBytes      `json:"outputBytes,omitzero" jsonschema:"how much it has written to each stream"`
+	Input             jsontext.Value    `json:"input,omitzero" jsonschema:"its input; only where asked for"`
+}
+
+// Progress is how far a running task has come, in its own Unit. A Total of
+// zero is "not known". Value never falls within one attempt.
+type Progress struct {
+	Value   float64 `json:"progress" jsonschema:"how far it has come; never falls within an attempt"`
+	Total   float64 `json:"total,omitzero" jsonschema:"the progress at which it is done; absent where not known"`
+	Unit    string  `json:"unit,omitzero" jsonschema:"what is counted"`
+	Message string  `json:"message,omitzero" jsonschema:"what it is doing"`
+}
+
+// OutputBytes counts all that a task has written to each stream, kept or not.
+type OutputBytes struct {
+	Stdout int64 `json:"stdout" jsonschema:"bytes written to stdout, kept or not" schema:"minimum=0"`
+	Stderr int64 `json:"stderr" jsonschema:"bytes written to stderr, kept or not" schema:"minimum=0"`
+	Log    int64 `json:"log" jsonschema:"bytes written to the log, kept or not" schema:"minimum=0"`
+}
+
+// TaskError says why a task failed or was cancelled. It is part of the task's
+// record and never a JSON-RPC error.
+type TaskError struct {
+	Kind      ErrorKind `json:"kind" jsonschema:"the class of the error"`
+	Message   string    `json:"message" jsonschema:"what went wrong, for a person"`
+	Retryable bool      `json:"retryable" jsonschema:"whether the same task may succeed another time"`
+	// ExitCode and Signal are of the external command, where there was one.
+	ExitCode *int   `json:"exitCode,omitzero" jsonschema:"the exit code of the command"`
+	Signal   string `json:"signal,omitzero" jsonschema:"the signal that ended the command"`
+	// StderrTail is the last of what the command wrote to stderr.
+	StderrTail string `json:"stderrTail,omitzero" jsonschema:"the last of what the command wrote to stderr"`
+	// Errno is the system's name for why a command could not be started: "ENOENT".
+	Errno string `json:"errno,omitzero" jsonschema:"the system's name for why the command could not be started"`
+	// Forced is true where the task was killed, or given up, after its grace.
+	Forced bool `json:"forced,omitzero" jsonschema:"whether the task was killed or given up after its grace"`
+	// Leaked is true where a process of the task outlived it and could not be killed.
+	Leaked bool `json:"leaked,omitzero" jsonschema:"whether a process of the task outlived it"`
+}
+
+// ErrorKind is the class of a TaskError.
+type ErrorKind string
+
+// The kinds of TaskError.
+const (
+	KindTaskError     ErrorKind = "taskError"     // the task's code returned an error
+	KindExit          ErrorKind = "exit"          // a command ended with a code other than 0
+	KindSignal        ErrorKind = "signal"        // a command was ended by a signal nobody here sent
+	KindSpawn         ErrorKind = "spawn"         // a command could not be started
+	KindTimeout       ErrorKind = "timeout"       // timeoutMs passed
+	KindPanic         ErrorKind = "panic"         // the task's code panicked
+	KindInvalidResult ErrorKind = "invalidResult" // the result breaks its schema, or is too large
+	KindInterrupted   ErrorKind = "interrupted"   // the executor ended while the task ran
+	KindCancelled     ErrorKind = "cancelled"     // somebody asked for it
+)
+
+// State is where a task is in its life.
+type State uint8
+
+// The states of a task. The last three are final.
+const (
+	Queued State = iota
+	Running
+	Completed
+	Failed
+	Cancelled
+)
+
+// StateNames are the states' wire names, indexed by State.
+var StateNames = [...]string{"queued", "running", "completed", "failed", "cancelled"}
+
+// Final reports whether a task in this state never changes again.
+func (s State) Final() bool { return s >= Completed }
+
+func (s State) String() string {
+	if int(s) < len(StateNames) {
+		return StateNames[s]
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// MarshalText writes the wire name.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a wire name.
+func (s *State) UnmarshalText(text []byte) error {
+	for i, name := range StateNames {
+		if name == string(text) {
+			*s = State(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a state: one of %q", text, StateNames)
+}
+
+// Stream names one of the outputs of a task.
+type Stream uint8
+
+// The streams of a task. Log is what the executor itself says about it.
+const (
+	Stdout Stream = iota
+	Stderr
+	Log
+)
+
+// StreamNames are the streams' wire names, indexed by Stream.
+var StreamNames = [...]string{"stdout", "stderr", "log"}
+
+func (s Stream) String() string {
+	if int(s) < len(StreamNames) {
+		return StreamNames[s]
+	}
+	return fmt.Sprintf("Stream(%d)", uint8(s))
+}
+
+// MarshalText writes the wire name.
+func (s Stream) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a wire name.
+func (s *Stream) UnmarshalText(text []byte) error {
+	for i, name := range StreamNames {
+		if name == string(text) {
+			*s = Stream(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a stream: one of %q", text, StreamNames)
+}

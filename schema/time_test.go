@@ -1,0 +1,32 @@
+package schema_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+func TestTimeIsWrittenAsPackageTimeWouldWriteIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// The years 0 to 9999, and a little beyond.
+		at := schema.Time(rapid.Int64Range(-63_000_000_000_000_000, 254_000_000_000_000_000).Draw(t, "microseconds"))
+		require.Equal(t, at.Time().Format("2006-01-02T15:04:05.000000Z"), string(at.Append(nil)))
+	})
+	for _, text := range []string{"1970-01-01T00:00:00.000000Z", "2000-02-29T23:59:59.999999Z", "2100-03-01T00:00:00.000001Z", "1969-12-31T23:59:59.999999Z"} {
+		var at schema.Time
+		require.NoError(t, at.UnmarshalText([]byte(text)))
+		require.Equal(t, text, at.String())
+	}
+}
+
+func BenchmarkTimeAppend(b *testing.B) {
+	at := schema.TimeOf(time.Now())
+	var buf [32]byte
+	for b.Loop() {
+		at.Append(buf[:0])
+	}
+}
