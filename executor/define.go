@@ -25,6 +25,7 @@ type Type struct {
 	grace       *time.Duration
 	limit       int
 	ownStart    bool
+	idempotent  bool
 	input       *schema.Schema
 	result      *schema.Schema
 	// emptyInput and emptyResult remember what validation says of {}, which is
@@ -58,6 +59,11 @@ func Limit(n int) TypeOption { return func(t *Type) { t.limit = n } }
 
 // Source says where the type comes from; "program" unless said.
 func Source(name string) TypeOption { return func(t *Type) { t.source = name } }
+
+// Idempotent says that running a task twice does what running it once does:
+// one that ran when the process died is run again in the next. Without it such
+// a task fails, as interrupted, unless its submit says otherwise.
+func Idempotent() TypeOption { return func(t *Type) { t.idempotent = true } }
 
 // StartsItself leaves it to the code to call Started. Without it a task has
 // started when its code is called.
@@ -109,6 +115,7 @@ func (t Type) Name() string { return t.name }
 func (t Type) Info() schema.TypeInfo {
 	return schema.TypeInfo{
 		Name: t.name, Aliases: t.aliases, Description: t.description, Source: t.source,
+		Idempotent:  t.idempotent,
 		InputSchema: t.input.Raw(), ResultSchema: t.result.Raw(),
 	}
 }

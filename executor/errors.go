@@ -15,7 +15,6 @@ var (
 	ErrIDConflict   = errors.New("another task has this id")
 	ErrQueueFull    = errors.New("the queue is full")
 	ErrShuttingDown = errors.New("the executor is shutting down")
-	ErrEventsGone   = errors.New("events after this sequence number are no longer kept")
 )
 
 // Errors of a store.
@@ -27,6 +26,14 @@ var (
 
 // ErrTimeout is the cause of the context of a task whose time is over.
 var ErrTimeout = errors.New("the time-out of the task passed")
+
+// EventsGoneError says that the end of a task after a sequence number is no
+// longer kept. Oldest is the least number that can be asked for.
+type EventsGoneError struct{ After, Oldest uint64 }
+
+func (e *EventsGoneError) Error() string {
+	return fmt.Sprintf("events after %d are no longer kept; the oldest number to ask for is %d", e.After, e.Oldest)
+}
 
 // InputError says how params or the input of a task are wrong.
 type InputError struct {

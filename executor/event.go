@@ -2,6 +2,7 @@ package executor
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -44,6 +45,9 @@ func (m EventMask) Has(k EventKind) bool { return m&(1<<k) != 0 }
 // With is the set with the kind added.
 func (m EventMask) With(k EventKind) EventMask { return m | 1<<k }
 
+// AllEvents is every kind of event.
+const AllEvents = DefaultEvents | EventMask(1<<EventOutput)
+
 // EventMaskOf reads the wire names of events; nil is DefaultEvents.
 func EventMaskOf(names []string) (EventMask, error) {
 	if names == nil {
@@ -71,9 +75,11 @@ type Event struct {
 	Seq  uint64
 	ID   uuid.UUID
 	Kind EventKind
-	// Owned is true where the watcher owns the task and asked for this kind
-	// when it was submitted; false where it only follows.
-	Owned bool
+	// Wanted is true where the watcher owns the task and asked for this kind
+	// when it was submitted, or has a subscription that selects it; false where
+	// it only follows. Who wants a task's output and not its end is told of the
+	// end, too, with Wanted unset: it is the output's end.
+	Wanted bool
 	// Stream, and Offset and End of the piece written to it, are of EventOutput;
 	// the bytes are read with Store.Output.
 	Stream      schema.Stream
@@ -84,7 +90,9 @@ type Event struct {
 	StartedAt schema.Time
 	// Progress is of EventProgress. Nobody changes it.
 	Progress *schema.Progress
-	// Task is of EventFinished. It is final, so nobody changes it.
+	// Task is the task. Of EventFinished it is final and whole; of any other
+	// kind only what never changes may be read: ID, Type, Priority, Labels and
+	// CreatedAt.
 	Task *schema.Task
 }
 
@@ -95,3 +103,38 @@ const SeqsPerFinish = uint64(1 + len(schema.StreamNames))
 
 // WatcherID names a Watcher within its store; 0 is none.
 type WatcherID uint32
+
+// SubscriptionID names a subscription within its Watcher.
+type SubscriptionID uint32
+
+// Selector selects events. All that is given must hold; what is empty selects
+// every task, and States is of the state that the event shows: Running, but
+// for EventFinished.
+type Selector struct {
+	IDs    map[uuid.UUID]bool
+	Types  []string
+	Labels map[string]string
+	States []schema.State
+	Events EventMask
+}
+
+// Selects reports whether the event is selected, and whether it is at least
+// the end of output that is.
+func (s *Selector) Selects(ev *Event) (wanted, told bool) {
+	ofTask := (len(s.IDs) == 0 || s.IDs[ev.ID]) &&
+		(len(s.Types) == 0 || slices.Contains(s.Types, ev.Task.Type)) &&
+		hasLabels(ev.Task.Labels, s.Labels)
+	if !ofTask {
+		return false, false
+	}
+	wanted = s.Events.Has(ev.Kind) && (len(s.States) == 0 || slices.Contains(s.States, ev.state()))
+	return wanted, wanted || ev.Kind == EventFinished && s.Events.Has(EventOutput)
+}
+
+// state is the state of the task that the event shows.
+func (ev *Event) state() schema.State {
+	if ev.Kind == EventFinished {
+		return ev.Task.State
+	}
+	return schema.Running
+}

@@ -53,11 +53,12 @@ type Executor struct {
 
 	workers []worker
 	stuck   atomic.Int64
-	// unrecorded counts tasks that have ended but are Running in a store that failed.
-	unrecorded atomic.Int64
-	graceMax   atomic.Int64 // ns; -1 is none
-	rates      rates
-	stop       shutdown
+	// unwritten counts tasks that have ended and of which the store has yet to
+	// say that their end is recorded, and unrecorded those of which it has given up.
+	unwritten, unrecorded atomic.Int64
+	graceMax              atomic.Int64 // ns; -1 is none
+	rates                 rates
+	stop                  shutdown
 }
 
 // New makes an executor over a store. It owns neither: close the store when
@@ -221,8 +222,11 @@ func (e *Executor) Output(ctx context.Context, id uuid.UUID, stream schema.Strea
 }
 
 // Watch follows the events of tasks.
-func (e *Executor) Watch(ctx context.Context, o WatchOptions) (Watcher, error) {
-	return e.store.Watch(ctx, o)
+func (e *Executor) Watch(ctx context.Context) (Watcher, error) { return e.store.Watch(ctx) }
+
+// Replay answers what became of tasks since an event, as Store.Replay.
+func (e *Executor) Replay(ctx context.Context, after, through uint64, limit int) ([]Event, error) {
+	return e.store.Replay(ctx, after, through, limit)
 }
 
 // Stats is the executor in numbers. What is of a connection is not set.
@@ -242,7 +246,7 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 	totals := e.rates.sums()
 	totals.Evicted = counts.Evicted
 	return schema.StatsResult{
-		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable},
+		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable, File: info.File, Fault: info.Fault},
 		UptimeMs:     time.Since(e.began).Milliseconds(),
 		Tasks:        counts.TaskCounts,
 		Totals:       totals,

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -15,12 +16,12 @@ import (
 // A store publishes under the lock that orders its changes, so that sequence
 // numbers, events and changes have one order.
 type Feed struct {
-	mu        sync.Mutex
-	seq       uint64
-	lastID    WatcherID
-	owners    map[WatcherID]*feedWatcher
-	followers map[uuid.UUID][]*feedWatcher
-	all       []*feedWatcher
+	mu          sync.Mutex
+	seq         uint64
+	lastID      WatcherID
+	watchers    map[WatcherID]*feedWatcher
+	followers   map[uuid.UUID][]*feedWatcher
+	subscribers []*feedWatcher // that have a subscription
 }
 
 // Seq is the number of the latest event.
@@ -39,7 +40,8 @@ func (f *Feed) SetSeq(n uint64) {
 }
 
 // Publish numbers the event and hands it to all who want it: the owner, if
-// the mask has its kind, and those who follow the task or everything.
+// the mask has its kind, those who subscribe to it, and those who follow the
+// task.
 func (f *Feed) Publish(owner WatcherID, mask EventMask, ev Event) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -48,43 +50,44 @@ func (f *Feed) Publish(owner WatcherID, mask EventMask, ev Event) uint64 {
 		f.seq += SeqsPerFinish - 1
 	}
 	ev.Seq = f.seq
-	// Who follows the output is told of the end, too: it is the output's end.
-	if w := f.owners[owner]; w != nil && (mask.Has(ev.Kind) || ev.Kind == EventFinished && mask.Has(EventOutput)) {
-		ev.Owned = mask.Has(ev.Kind)
-		w.put(&ev)
-		ev.Owned = false
-	} else {
-		owner = 0
+	if w := f.watchers[owner]; w != nil {
+		w.offer(&ev, mask)
 	}
-	for _, w := range f.all {
-		w.put(&ev)
+	for _, w := range f.subscribers {
+		w.offer(&ev, 0)
 	}
 	if len(f.followers) > 0 {
 		for _, w := range f.followers[ev.ID] {
-			if w.id != owner && w.follows[ev.ID].has(ev.Kind) {
-				w.put(&ev)
-			}
+			w.offer(&ev, 0)
 		}
 	}
 	return ev.Seq
 }
 
-// Watch makes a watcher that begins with the given events.
-func (f *Feed) Watch(all bool, replay []Event) Watcher {
+// Close ends all watchers: those who wait in Next are answered ErrClosed.
+func (f *Feed) Close() {
+	f.mu.Lock()
+	all := slices.Collect(maps.Values(f.watchers))
+	f.mu.Unlock()
+	for _, w := range all {
+		w.Close()
+	}
+}
+
+// Watch makes a watcher.
+func (f *Feed) Watch() Watcher {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lastID++
-	w := &feedWatcher{feed: f, id: f.lastID, all: all, wake: make(chan struct{}, 1), pending: replay}
-	w.follows = map[uuid.UUID]follow{}
-	if all {
-		f.all = append(f.all, w)
-		return w
+	w := &feedWatcher{
+		feed: f, id: f.lastID, wake: make(chan struct{}, 1),
+		follows: map[uuid.UUID]follow{}, subscriptions: map[SubscriptionID]*Selector{},
 	}
-	if f.owners == nil {
-		f.owners = map[WatcherID]*feedWatcher{}
+	if f.watchers == nil {
+		f.watchers = map[WatcherID]*feedWatcher{}
 		f.followers = map[uuid.UUID][]*feedWatcher{}
 	}
-	f.owners[w.id] = w
+	f.watchers[w.id] = w
 	return w
 }
 
@@ -104,7 +107,6 @@ func (c *follow) add(mask EventMask, n int32) {
 type feedWatcher struct {
 	feed *Feed
 	id   WatcherID
-	all  bool
 	wake chan struct{} // has room for one
 
 	// The feed's lock protects what follows.
@@ -114,15 +116,71 @@ type feedWatcher struct {
 	size    [2]int64 // bytes of the tasks in pending, and in taken
 	waiting bool
 	closed  bool
+	offered uint64 // the Seq of the latest event that it was offered
 	follows map[uuid.UUID]follow
+	// lastSubscription is the name that was given last.
+	lastSubscription SubscriptionID
+	subscriptions    map[SubscriptionID]*Selector
 }
 
 func (w *feedWatcher) ID() WatcherID { return w.id }
 
+func (w *feedWatcher) Subscribe(s Selector) (SubscriptionID, uint64) {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	w.lastSubscription++
+	if !w.closed {
+		if len(w.subscriptions) == 0 {
+			w.feed.subscribers = append(w.feed.subscribers, w)
+		}
+		w.subscriptions[w.lastSubscription] = &s
+	}
+	return w.lastSubscription, w.feed.seq
+}
+
+func (w *feedWatcher) Unsubscribe(id SubscriptionID) bool {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	if _, known := w.subscriptions[id]; !known {
+		return false
+	}
+	delete(w.subscriptions, id)
+	if len(w.subscriptions) == 0 {
+		w.feed.drop(w)
+	}
+	return true
+}
+
+// drop takes a watcher from those that subscribe; it needs the feed's lock.
+func (f *Feed) drop(w *feedWatcher) {
+	f.subscribers = slices.DeleteFunc(f.subscribers, func(o *feedWatcher) bool { return o == w })
+}
+
+// offer takes an event that the watcher wants, or is to be told of, for any of
+// its reasons; the mask is of its own task, 0 of any other. An event that it
+// was offered before is not taken again. It needs the feed's lock.
+func (w *feedWatcher) offer(ev *Event, mask EventMask) {
+	if w.offered == ev.Seq {
+		return
+	}
+	w.offered = ev.Seq
+	wanted := mask.Has(ev.Kind)
+	told := wanted || ev.Kind == EventFinished && mask.Has(EventOutput)
+	for _, s := range w.subscriptions {
+		a, b := s.Selects(ev)
+		wanted, told = wanted || a, told || b
+	}
+	if !told && (len(w.follows) == 0 || !w.follows[ev.ID].has(ev.Kind)) {
+		return
+	}
+	ev.Wanted = wanted
+	w.put(ev)
+}
+
 func (w *feedWatcher) Follow(id uuid.UUID, mask EventMask) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
-	if w.all || w.closed { // it has every event already, or none any more
+	if w.closed {
 		return
 	}
 	c, known := w.follows[id]
@@ -165,8 +223,9 @@ func (w *feedWatcher) Close() {
 		return
 	}
 	w.closed = true
-	delete(w.feed.owners, w.id)
-	w.feed.all = slices.DeleteFunc(w.feed.all, func(o *feedWatcher) bool { return o == w })
+	delete(w.feed.watchers, w.id)
+	w.feed.drop(w)
+	clear(w.subscriptions)
 	for id := range w.follows {
 		w.forget(id)
 	}
@@ -233,7 +292,7 @@ const (
 
 // put needs the feed's lock.
 func (w *feedWatcher) put(ev *Event) {
-	if n := len(w.pending); n > 0 && ev.Kind == EventOutput && join(&w.pending[n-1], ev) {
+	if n := len(w.pending); n > 0 && ev.Kind == EventOutput && w.pending[n-1].Wanted == ev.Wanted && join(&w.pending[n-1], ev) {
 		return
 	}
 	if len(w.pending) >= max(w.compact, compactFirst) {
@@ -241,7 +300,7 @@ func (w *feedWatcher) put(ev *Event) {
 		w.compact = 2 * len(w.pending)
 	}
 	w.pending = append(w.pending, *ev)
-	if t := ev.Task; t != nil {
+	if t := ev.Task; ev.Kind == EventFinished {
 		w.size[0] += int64(len(t.Input) + len(t.Result))
 	}
 	w.signal()

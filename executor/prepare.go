@@ -42,7 +42,10 @@ func (e *Executor) Prepare(p *schema.SubmitParams) (Record, error) {
 	if v := t.checkInput(p.Input); v != nil {
 		return Record{}, &InputError{What: "input", Violations: v}
 	}
-	r := Record{Timeout: t.timeout, Grace: e.options.Grace, Events: mask}
+	r := Record{Timeout: t.timeout, Grace: e.options.Grace, Events: mask, Rerun: t.idempotent}
+	if p.Rerun != nil {
+		r.Rerun = *p.Rerun
+	}
 	if r.ID = p.ID; r.ID == uuid.Nil {
 		if r.ID, err = uuid.NewV7(); err != nil {
 			return Record{}, fmt.Errorf("make an id: %w", err)

@@ -28,6 +28,12 @@ func (e *Entry[T]) Queued() bool { return e.list != nil }
 // with each, and decides among equal priorities.
 func (e *Entry[T]) Order() uint64 { return e.order }
 
+// Next is the neighbour pushed after, or nil.
+func (e *Entry[T]) Next() *Entry[T] { return e.next }
+
+// Prev is the neighbour pushed before, or nil.
+func (e *Entry[T]) Prev() *Entry[T] { return e.prev }
+
 // list is a doubly linked list: first in, first out.
 type list[T any] struct {
 	head, tail *Entry[T]
@@ -35,14 +41,21 @@ type list[T any] struct {
 	level      uint8
 }
 
-func (l *list[T]) push(e *Entry[T]) {
-	e.list, e.prev, e.next = l, l.tail, nil
-	if l.tail == nil {
+func (l *list[T]) push(e *Entry[T]) { l.insert(e, nil) }
+
+// insert puts the entry before next, or last.
+func (l *list[T]) insert(e, next *Entry[T]) {
+	e.list, e.next = l, next
+	if next == nil {
+		e.prev, l.tail = l.tail, e
+	} else {
+		e.prev, next.prev = next.prev, e
+	}
+	if e.prev == nil {
 		l.head = e
 	} else {
-		l.tail.next = e
+		e.prev.next = e
 	}
-	l.tail = e
 }
 
 func (l *list[T]) remove(e *Entry[T]) {
@@ -73,6 +86,9 @@ func (f *FIFO[T]) Push(e *Entry[T]) { f.list.push(e); f.size++ }
 
 // First is the entry pushed first, or nil.
 func (f *FIFO[T]) First() *Entry[T] { return f.list.head }
+
+// Last is the entry pushed last, or nil.
+func (f *FIFO[T]) Last() *Entry[T] { return f.list.tail }
 
 // Remove takes an entry out.
 func (f *FIFO[T]) Remove(e *Entry[T]) { f.list.remove(e); f.size-- }
@@ -109,21 +125,34 @@ type Queue[T any] struct {
 // Len is the number of entries.
 func (q *Queue[T]) Len() int { return q.size }
 
-// NextOrder gives out the next order number. Push does so for an entry that
-// has none yet.
-func (q *Queue[T]) NextOrder() uint64 { q.last++; return q.last }
-
-// Push adds an entry. It keeps the order number that it has from an earlier
-// push, or gets the next one.
+// Push adds an entry, with the next order number.
 func (q *Queue[T]) Push(e *Entry[T], typ string, priority int8) {
-	if e.order == 0 {
-		e.order = q.NextOrder()
+	q.last++
+	q.PushAs(e, q.last, typ, priority)
+}
+
+// PushAs adds an entry with an order number that is above all before.
+func (q *Queue[T]) PushAs(e *Entry[T], order uint64, typ string, priority int8) {
+	e.order, q.last = order, order
+	q.insert(e, nil, typ, priority)
+}
+
+// Return puts an entry that was taken out back in its place. Its cost is the
+// number of entries of its priority that are before it.
+func (q *Queue[T]) Return(e *Entry[T], typ string, priority int8) {
+	next := q.laneOf(typ).levels[int(priority)-MinPriority].head
+	for next != nil && next.order < e.order {
+		next = next.next
 	}
+	q.insert(e, next, typ, priority)
+}
+
+func (q *Queue[T]) insert(e, next *Entry[T], typ string, priority int8) {
 	l := q.laneOf(typ)
 	n := int(priority) - MinPriority
 	level := &l.levels[n]
 	level.lane, level.level = l, uint8(n)
-	level.push(e)
+	level.insert(e, next)
 	l.filled[n/64] |= 1 << (n % 64)
 	q.size++
 }
@@ -179,7 +208,7 @@ func (q *Queue[T]) Separate(typ string, isOf func(T) bool) {
 			next := e.next
 			if isOf(e.Value) {
 				q.Remove(e)
-				q.Push(e, typ, int8(n+MinPriority))
+				q.insert(e, nil, typ, int8(n+MinPriority))
 			}
 			e = next
 		}

@@ -19,6 +19,9 @@ type Record struct {
 	Timeout time.Duration
 	// Grace is how long the task may go on after it was told to stop.
 	Grace time.Duration
+	// Rerun says that the task may run again where nobody knows how its last
+	// attempt ended: because the process died.
+	Rerun bool
 	// Owner is the watcher that follows this task, and Events what it wants to
 	// see. They are of this process only and not part of what is stored.
 	Owner  WatcherID
@@ -88,17 +91,22 @@ type Filter struct {
 	States []schema.State
 	Types  []string
 	Labels map[string]string
+	// Since and Until bound CreatedAt: not before Since, and before Until. A
+	// zero is no bound.
+	Since, Until schema.Time
 }
 
 // Match reports whether the task is selected.
 func (f *Filter) Match(t *schema.Task) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, t.Type)) &&
-		f.matchLabels(t.Labels)
+		t.CreatedAt >= f.Since && (f.Until.IsZero() || t.CreatedAt < f.Until) &&
+		hasLabels(t.Labels, f.Labels)
 }
 
-func (f *Filter) matchLabels(labels map[string]string) bool {
-	for key, want := range f.Labels {
+// hasLabels reports whether all the wanted labels are there.
+func hasLabels(labels, wanted map[string]string) bool {
+	for key, want := range wanted {
 		if got, ok := labels[key]; !ok || got != want {
 			return false
 		}

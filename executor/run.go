@@ -25,7 +25,6 @@ const killDelay = time.Second
 type run struct {
 	context.Context // ends with the cause: a *Cancellation, ErrTimeout, ErrLeaseLost
 	cancel          context.CancelCauseFunc
-	settling        context.Context // never ends; in it the task's end is recorded
 
 	executor *Executor
 	lease    Lease
@@ -224,7 +223,7 @@ func (r *run) end(result jsontext.Value, err error) {
 }
 
 func (r *run) finish(o Outcome) {
-	r.executor.record(r.settling, r.lease, o)
+	r.executor.record(r.lease, o)
 }
 
 func (r *run) report(p schema.Progress) {

@@ -167,6 +167,7 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFunc) (left int64, err error) {
 	s := &e.stop
 	cancelled := false
+	var fault time.Time
 	for failures := 0; ; {
 		<-s.changed
 		mode := s.current()
@@ -192,10 +193,30 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 			continue
 		}
 		failures = 0
+		if why := e.hopeless(counts, &fault); why != nil {
+			return counts.Queued + counts.Running, why
+		}
 		if counts.Running <= e.unrecorded.Load() && (counts.Queued == 0 || leave) {
 			return counts.Queued + counts.Running, nil
 		}
 	}
+}
+
+// hopeless says why no end of the tasks that are left can be recorded: the
+// store has not been able to write since some time, and no code runs. Since is
+// when that was first seen.
+func (e *Executor) hopeless(counts Counts, since *time.Time) error {
+	fault := e.store.Info().Fault
+	switch {
+	case fault == "" || counts.Running > e.unwritten.Load()+e.unrecorded.Load():
+		*since = time.Time{}
+	case since.IsZero():
+		*since = time.Now()
+		time.AfterFunc(faultPatience, e.stop.poke)
+	case time.Since(*since) >= faultPatience:
+		return fmt.Errorf("%w: %s; %d tasks are left in it", ErrStoreUnavailable, fault, counts.Queued+counts.Running)
+	}
+	return nil
 }
 
 // stopWorkers tells every task that runs here to stop, whether or not the

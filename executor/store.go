@@ -34,11 +34,21 @@ type Store interface {
 	// one caller: the highest priority first, then the first submitted. It
 	// holds back types of which this process has limits[type] leases that are
 	// not yet released. It returns the cause of ctx when that ends.
+	//
+	// A task that must not run twice is handed out when its start is recorded.
+	// One with Rerun may be handed out before; what is seen of it, events
+	// included, begins when its start is recorded all the same.
 	Claim(ctx context.Context, limits TypeLimits) (Lease, error)
 	// Output reads what a task has written.
 	Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r OutputRange) (OutputPiece, error)
 	// Watch begins to follow events.
-	Watch(ctx context.Context, o WatchOptions) (Watcher, error)
+	Watch(ctx context.Context) (Watcher, error)
+	// Replay answers the newest event of each kept task whose newest one is
+	// after one sequence number and not after another, in the order of Seq, at
+	// most limit of them: the last one's Seq is where to go on. Progress and
+	// output are not replayed: of what runs it is EventStarted. An
+	// *EventsGoneError where an end after that number is no longer kept.
+	Replay(ctx context.Context, after, through uint64, limit int) ([]Event, error)
 	// Counts is constant in the number of tasks.
 	Counts(ctx context.Context) (Counts, error)
 	// Info says which store this is.
@@ -55,6 +65,10 @@ type TypeLimits map[string]int
 type StoreInfo struct {
 	Name    string
 	Durable bool
+	// File is where a durable store is.
+	File string
+	// Fault is why nothing can be recorded at this moment; "" when all is well.
+	Fault string
 	// Limits are the store's named limits, for stats.
 	Limits map[string]int64
 }
@@ -75,32 +89,30 @@ type Lease interface {
 	Progress(p schema.Progress) error
 	// Write appends to a stream and publishes EventOutput.
 	Write(stream schema.Stream, p []byte) error
-	// Finish makes the task final.
-	Finish(ctx context.Context, o Outcome) error
+	// Finish makes the task final. It takes note and returns; recorded is
+	// called once: with nil when the end is recorded, with ErrLeaseLost, or
+	// with the error with which the store gave up. A store that cannot write
+	// keeps the outcome and tries again until it is closed. recorded may be
+	// called before Finish returns, must not block and must not call the store.
+	Finish(o Outcome, recorded func(error))
 	// Release says that the task's code has really ended. It is called once,
 	// after Finish or without it.
 	Release()
 }
 
-// WatchOptions selects events.
-type WatchOptions struct {
-	// All is every event; otherwise only of tasks submitted with this
-	// watcher's ID as Owner, by their masks, and of those that it follows.
-	// Whose mask has EventOutput is told of the end, too, with Owned unset
-	// where EventFinished is not in it.
-	All bool
-	// After, where it is not nil, replays: the newest event of every kept task
-	// whose last one came after this sequence number. ErrEventsGone where a
-	// final state after it is no longer kept.
-	After *uint64
-}
-
-// Watcher is a queue of events that never drops EventStarted and
+// Watcher is a queue of the events of tasks submitted with its ID as Owner, by
+// their masks, of those that it subscribes to, and of those that it follows;
+// each event once. It never drops EventStarted and
 // EventFinished. While its reader is slow it keeps only the newest progress of
 // a task and joins pieces of output, so its size is bounded by the number of
 // tasks.
 type Watcher interface {
 	ID() WatcherID
+	// Subscribe adds all events from now on that the selector selects. It
+	// answers the sequence number of the latest event before those.
+	Subscribe(s Selector) (SubscriptionID, uint64)
+	// Unsubscribe reports whether there was such a subscription.
+	Unsubscribe(id SubscriptionID) bool
 	// Follow adds one task, for the kinds of the mask. Many calls add up.
 	Follow(id uuid.UUID, mask EventMask)
 	// Unfollow takes one such call back.

@@ -15,6 +15,9 @@ const (
 	storePause = 100 * time.Millisecond
 	// storeTries is how often it is asked for what cannot be left undone.
 	storeTries = 3
+	// faultPatience is how long a shutdown in which no code runs any more waits
+	// for a store to be able to write again.
+	faultPatience = time.Second
 )
 
 // startWorker begins the goroutine of a slot. It is replaced if a task's code
@@ -60,38 +63,37 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	record := lease.Record()
 	t, ok := e.types[record.Type]
 	if !ok { // a durable store may know tasks of types that this program has not
-		e.refuse(ctx, lease, fmt.Sprintf("this program has no task type %q", record.Type))
+		e.refuse(lease, fmt.Sprintf("this program has no task type %q", record.Type))
 		return
 	}
-	r := &run{executor: e, lease: lease, record: record, typ: t, settling: ctx}
+	r := &run{executor: e, lease: lease, record: record, typ: t}
 	r.Context, r.cancel = context.WithCancelCause(ctx)
 	w.set(r)
 	r.execute()
 	w.set(nil)
 }
 
-func (e *Executor) refuse(ctx context.Context, lease Lease, why string) {
+func (e *Executor) refuse(lease Lease, why string) {
 	o := Outcome{State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindTaskError, Message: why, Retryable: true}}
-	e.record(ctx, lease, o)
+	e.record(lease, o)
 	lease.Release()
 }
 
-// record makes a task final. Where the store cannot, also when asked again,
-// the task stays there as it is, and no shutdown waits for it.
-func (e *Executor) record(ctx context.Context, lease Lease, o Outcome) {
-	err := lease.Finish(ctx, o)
-	for try := 1; errors.Is(err, ErrStoreUnavailable) && try < storeTries; try++ {
-		time.Sleep(storePause)
-		err = lease.Finish(ctx, o)
-	}
-	switch {
-	case err == nil:
-		e.rates.ended(o.State)
-	case !errors.Is(err, ErrLeaseLost): // then it is another worker's
-		e.log.Error("the end of a task could not be recorded", "task", lease.Record().ID, "error", err)
-		e.unrecorded.Add(1)
-	}
-	e.stop.poke()
+// record makes a task final. The worker goes on to the next task: the store
+// keeps the order.
+func (e *Executor) record(lease Lease, o Outcome) {
+	e.unwritten.Add(1)
+	lease.Finish(o, func(err error) {
+		switch {
+		case err == nil:
+			e.rates.ended(o.State)
+		case !errors.Is(err, ErrLeaseLost): // then it is another worker's
+			e.log.Error("the end of a task could not be recorded", "task", lease.Record().ID, "error", err)
+			e.unrecorded.Add(1)
+		}
+		e.unwritten.Add(-1)
+		e.stop.poke()
+	})
 }
 
 // worker is a slot: the code of at most one task runs in it.

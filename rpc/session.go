@@ -56,7 +56,7 @@ type hold struct {
 }
 
 func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options) (*session, error) {
-	watcher, err := ex.Watch(ctx, executor.WatchOptions{})
+	watcher, err := ex.Watch(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 		next()
 		return
 	}
-	ev.Owned = ev.Owned || s.follows[ev.ID].Has(ev.Kind)
+	ev.Wanted = ev.Wanted || s.follows[ev.ID].Has(ev.Kind)
 	if h := s.held[ev.ID]; h != nil {
 		h.events = executor.AppendEvent(h.events, ev)
 	} else {
@@ -244,7 +244,7 @@ func (s *session) send(ctx context.Context, ev *executor.Event) {
 		s.sendRest(ctx, ev)
 	}
 	switch {
-	case !ev.Owned:
+	case !ev.Wanted:
 		return
 	case ev.Kind == executor.EventOutput:
 		s.sendOutput(ctx, ev)

@@ -21,6 +21,7 @@ const (
 	CodeNotPermitted     Code = 1006
 	CodeTooLarge         Code = 1007
 	CodeStoreUnavailable Code = 1008
+	CodeEventsGone       Code = 1009
 )
 
 // Codes lists every code with the kind that error.data carries beside it.
@@ -44,6 +45,7 @@ var Codes = []struct {
 	{CodeNotPermitted, "notPermitted", false, "this server was told not to offer it"},
 	{CodeTooLarge, "tooLarge", false, "a limit of size was passed"},
 	{CodeStoreUnavailable, "storeUnavailable", true, "the store cannot record it now"},
+	{CodeEventsGone, "eventsGone", false, "events after this seq are no longer kept"},
 }
 
 // Violation is one way in which a value breaks its schema. Pointer is the

@@ -16,6 +16,8 @@ const (
 	MethodOutput        = "output"
 	MethodTypes         = "types"
 	MethodStats         = "stats"
+	MethodSubscribe     = "subscribe"
+	MethodUnsubscribe   = "unsubscribe"
 	MethodDiscover      = "rpc.discover"
 	MethodCancelRequest = "$/cancelRequest"
 	MethodExit          = "exit"
@@ -34,10 +36,12 @@ type SubmitParams struct {
 	// ID makes the submit idempotent; without one the server makes a UUIDv7.
 	ID uuid.UUID `json:"id,omitzero" jsonschema:"the id of the task; submitting it again with the same type and input answers with the task as it is"`
 	// Priority is -100..100; higher runs first.
-	Priority  int               `json:"priority,omitzero" jsonschema:"higher runs first" schema:"minimum=-100,maximum=100,default=0"`
-	TimeoutMs int64             `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; 0 is the time-out of the type" schema:"minimum=0,maximum=315360000000"`
-	GraceMs   *int64            `json:"graceMs,omitzero" jsonschema:"how long the task may go on after it was told to stop, in milliseconds" schema:"minimum=0,maximum=315360000000"`
-	Labels    map[string]string `json:"labels,omitzero" jsonschema:"names to find the task by; at most 32, of 256 bytes each" schema:"maxProperties=32,maxLength=256"`
+	Priority  int    `json:"priority,omitzero" jsonschema:"higher runs first" schema:"minimum=-100,maximum=100,default=0"`
+	TimeoutMs int64  `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; 0 is the time-out of the type" schema:"minimum=0,maximum=315360000000"`
+	GraceMs   *int64 `json:"graceMs,omitzero" jsonschema:"how long the task may go on after it was told to stop, in milliseconds" schema:"minimum=0,maximum=315360000000"`
+	// Rerun nil is as the type says.
+	Rerun  *bool             `json:"rerun,omitzero" jsonschema:"whether the task may run again where the executor died while it ran; where absent as the type says"`
+	Labels map[string]string `json:"labels,omitzero" jsonschema:"names to find the task by; at most 32, of 256 bytes each" schema:"maxProperties=32,maxLength=256"`
 	// Events are the notifications wanted of this task. Nil is the default:
 	// started, progress and finished.
 	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress and finished, none for []" schema:"enum=started|progress|output|finished"`
@@ -132,9 +136,12 @@ type ListParams struct {
 	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states"`
 	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
-	Order  ListOrder         `json:"order,omitzero" jsonschema:"by time of creation" schema:"default=newest"`
-	Limit  int               `json:"limit,omitzero" jsonschema:"the most tasks to answer with" schema:"minimum=1,maximum=1000,default=100"`
-	Cursor string            `json:"cursor,omitzero" jsonschema:"the nextCursor of the page before"`
+	// Since and Until bound createdAt: from Since on, and before Until.
+	Since  Time      `json:"since,omitzero" jsonschema:"only tasks submitted at this time or later"`
+	Until  Time      `json:"until,omitzero" jsonschema:"only tasks submitted before this time"`
+	Order  ListOrder `json:"order,omitzero" jsonschema:"by time of creation" schema:"default=newest"`
+	Limit  int       `json:"limit,omitzero" jsonschema:"the most tasks to answer with" schema:"minimum=1,maximum=1000,default=100"`
+	Cursor string    `json:"cursor,omitzero" jsonschema:"the nextCursor of the page before"`
 }
 
 // ListOrder is by time of creation.
@@ -196,6 +203,8 @@ type TypeInfo struct {
 	Description  string         `json:"description" jsonschema:"what it does"`
 	InputSchema  jsontext.Value `json:"inputSchema" jsonschema:"the JSON Schema of its input"`
 	ResultSchema jsontext.Value `json:"resultSchema" jsonschema:"the JSON Schema of its result"`
+	// Idempotent types may run again where the executor died while they ran.
+	Idempotent bool `json:"idempotent" jsonschema:"whether a task of it runs again where the executor died while it ran"`
 	// Source says where the type comes from: "builtin" or "program".
 	Source string `json:"source" jsonschema:"where it comes from, as builtin or program"`
 }
@@ -223,6 +232,10 @@ type StoreStats struct {
 	Name string `json:"name" jsonschema:"the name of the store"`
 	// Durable is false where tasks are gone when the process ends.
 	Durable bool `json:"durable" jsonschema:"whether tasks outlive the process"`
+	// File is where a durable store is.
+	File string `json:"file,omitzero" jsonschema:"the file of a durable store"`
+	// Fault is why nothing can be recorded at this moment.
+	Fault string `json:"fault,omitzero" jsonschema:"why nothing can be recorded now; absent when all is well"`
 }
 
 // TaskCounts counts tasks by state.
@@ -260,6 +273,32 @@ type ConnectionStats struct {
 // CancelRequestParams names a pending request of the same connection.
 type CancelRequestParams struct {
 	ID jsontext.Value `json:"id" jsonschema:"the id of a pending request of this connection"`
+}
+
+// SubscribeParams asks for the events of tasks, whoever submitted them. All
+// that is given must hold; an empty selection is every task.
+type SubscribeParams struct {
+	// After replays what came after this sequence number; nil replays nothing.
+	After  *uint64           `json:"after,omitzero" jsonschema:"first send what became of each task since the event with this seq; absent for nothing of the past"`
+	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types"`
+	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states; all but task/finished show running"`
+	Labels map[string]string `json:"labels,omitzero" jsonschema:"only of tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
+	IDs    []uuid.UUID       `json:"ids,omitzero" jsonschema:"only of these tasks" schema:"maxItems=1000"`
+	Events []string          `json:"events,omitzero" jsonschema:"the notifications wanted; where absent started, progress and finished" schema:"enum=started|progress|output|finished"`
+}
+
+// SubscribeResult names the subscription.
+type SubscribeResult struct {
+	Subscription uint32 `json:"subscription" jsonschema:"what unsubscribe takes" schema:"minimum=1"`
+	// Seq is of the latest event before the subscription.
+	Seq uint64 `json:"seq" jsonschema:"the seq of the latest event before the subscription; ask for what comes after it another time"`
+	// Gap is true where more happened after After than is replayed.
+	Gap bool `json:"gap,omitzero" jsonschema:"whether progress and output after the seq asked for are not sent again"`
+}
+
+// UnsubscribeParams names a subscription of the same connection.
+type UnsubscribeParams struct {
+	Subscription uint32 `json:"subscription" jsonschema:"the subscription, as subscribe has answered" schema:"minimum=1"`
 }
 
 // Empty is the params or the result of a method that has none.

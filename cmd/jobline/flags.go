@@ -176,6 +176,7 @@ func fromEnv(flags *pflag.FlagSet) error {
 		if err := f.Value.Set(text); err != nil {
 			errs = append(errs, usagef("%s=%q: %v", envName(f.Name), text, err))
 		}
+		f.Changed = true
 	})
 	if len(errs) > 0 {
 		return errs[0] // one line is enough to go on with

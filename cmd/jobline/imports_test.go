@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"schema":             {},
 	"executor":           {"schema"},
 	"executor/memory":    {"executor", "schema"},
+	"executor/sqlite":    {"executor", "schema"},
 	"executor/storetest": {"executor", "schema"},
 	"executor/command":   {"executor", "schema"},
 	"executor/builtin":   {"executor", "schema"},

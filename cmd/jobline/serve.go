@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,7 +15,6 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/command"
-	"github.com/jobline/jobline/executor/memory"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/stdio"
 )
@@ -23,9 +22,8 @@ import (
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	executor executor.Options
-	store    memory.Options
+	store    storeOptions
 	stdio    stdio.Options
-	keep     int
 	grace    time.Duration
 	envAllow []string
 	level    slog.Level
@@ -51,7 +49,7 @@ func serveCommand() *cobra.Command {
 			"The flag wins. Sizes are as 16777216 or 16MiB, times as 300ms, 1.5s or 24h.",
 		Args:    noArgs,
 		PreRunE: func(c *cobra.Command, _ []string) error { return fromEnv(c.Flags()) },
-		RunE:    func(c *cobra.Command, _ []string) error { return o.serve(c.Context()) },
+		RunE:    func(c *cobra.Command, _ []string) error { return o.serve(c) },
 	}
 	o.lifeFlags(c)
 	o.limitFlags(c)
@@ -78,14 +76,10 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 
 func (o *serveOptions) limitFlags(c *cobra.Command) {
 	f := c.Flags()
-	f.Var(count(&o.keep, memory.DefaultKeep, 0), "keep", "finished tasks that are kept; 0 keeps none")
-	f.Var(span(&o.store.KeepFor, memory.DefaultKeepFor, 1), "keep-for", "how long finished tasks are kept")
-	f.Var(size(&o.store.KeepBytes, memory.DefaultKeepBytes, 1), "keep-bytes", "bytes of inputs, results and outputs that are kept of finished tasks")
+	o.store.flags(c)
 	f.Var(size(&o.stdio.RPC.MaxMessage, rpc.DefaultMaxMessage, leastBytes), "max-message", "bytes of one message")
 	f.Var(count(&o.stdio.RPC.MaxBatch, rpc.DefaultMaxBatch, 1), "max-batch", "requests of one batch")
-	f.Var(count(&o.store.MaxQueued, memory.DefaultMaxQueued, 1), "max-queued", "tasks that wait to run")
 	f.Var(count(&o.stdio.RPC.MaxWaits, rpc.DefaultMaxWaits, 1), "max-waits", "wait requests that are not answered yet")
-	f.Var(size(&o.store.MaxOutput, memory.DefaultMaxOutput, 1), "max-output", "bytes that are kept of each stream of a task, the newest")
 	f.Var(size(&o.executor.MaxResult, executor.DefaultMaxResult, leastBytes), "max-result", "bytes of a task's result")
 	f.Var(size(&o.stdio.RPC.MaxUnsent, rpc.DefaultMaxUnsent, 1), "max-unsent", "bytes that the client has not read before no more requests are read")
 }
@@ -105,10 +99,22 @@ func (o *serveOptions) format() stdio.LogFormat {
 	return func(w io.Writer, ho *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, ho) }
 }
 
-func (o *serveOptions) serve(ctx context.Context) error {
+func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
 	defer writer.Close()
-	ex, err := o.newExecutor(log)
+	if err := o.setTypes(log); err != nil {
+		return err
+	}
+	store, err := o.store.open(c, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := store.Close(); e != nil {
+			err = errors.Join(err, fmt.Errorf("close the store: %w", e))
+		}
+	}()
+	ex, err := executor.New(store, o.executor)
 	if err != nil {
 		return err
 	}
@@ -117,22 +123,17 @@ func (o *serveOptions) serve(ctx context.Context) error {
 	}
 	o.stdio.Logger = log
 	o.stdio.RPC.Version = buildVersion().Version
-	return exitCode(stdio.Run(ctx, ex, o.stdio)).orNil()
+	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
 }
 
-// newExecutor makes the executor of the flags.
-func (o *serveOptions) newExecutor(log *slog.Logger) (*executor.Executor, error) {
-	var err error
+// setTypes makes the task types of the flags.
+func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
 	if o.executor.Types, err = taskTypes(command.Options{EnvAllow: o.envAllow, Logger: log}); err != nil {
-		return nil, usagef("serve: %v", err)
-	}
-	if err := allowed(o.executor); err != nil {
-		return nil, err
+		return usagef("serve: %v", err)
 	}
 	o.executor.Logger = log
 	o.executor.Grace = orNone(o.grace)
-	o.store.Keep = orNone(o.keep)
-	return executor.New(memory.New(o.store), o.executor)
+	return allowed(o.executor)
 }
 
 // allowed refuses a name in --allow that no type has: offering less than was

@@ -29,7 +29,7 @@ type Nothing struct{}
 
 func noop() (executor.Type, error) {
 	return executor.Define("noop", func(context.Context, Nothing) (Nothing, error) { return Nothing{}, nil },
-		source, executor.Describe("Does nothing, at once."))
+		source, executor.Idempotent(), executor.Describe("Does nothing, at once."))
 }
 
 // SleepInput is the input of sleep. Here and below no time is longer than a week.
@@ -47,7 +47,7 @@ func sleep() (executor.Type, error) {
 	return executor.Define("sleep", func(ctx context.Context, in SleepInput) (SleepResult, error) {
 		err := pass(ctx, in.DurationMs, in.ProgressEveryMs, "")
 		return SleepResult{SleptMs: in.DurationMs}, err
-	}, source, executor.Describe("Waits for durationMs."))
+	}, source, executor.Idempotent(), executor.Describe("Waits for durationMs."))
 }
 
 // pass lets a time pass and reports how much of it has.
@@ -100,5 +100,5 @@ func fail() (executor.Type, error) {
 			in.Message = "failed as asked"
 		}
 		return Nothing{}, errors.New(in.Message)
-	}, source, executor.Describe("Fails with a message, to try a client out."))
+	}, source, executor.Idempotent(), executor.Describe("Fails with a message, to try a client out."))
 }

@@ -24,7 +24,7 @@ func bubbleBath() (executor.Type, error) {
 	return executor.Define("bubbleBathOptimization", func(ctx context.Context, in SampleInput) (BubbleBath, error) {
 		err := pass(ctx, in.DurationMs, sampleProgressMs, "counting bubbles")
 		return BubbleBath{BubblesPerLitre: 1000 + in.DurationMs}, err
-	}, source, executor.Alias("bbo", "bubble"), executor.Describe("A sample: finds the best number of bubbles."))
+	}, source, executor.Idempotent(), executor.Alias("bbo", "bubble"), executor.Describe("A sample: finds the best number of bubbles."))
 }
 
 // Patrol is the result of squirrelPatrol.
@@ -36,7 +36,7 @@ func squirrelPatrol() (executor.Type, error) {
 	return executor.Define("squirrelPatrol", func(ctx context.Context, in SampleInput) (Patrol, error) {
 		err := pass(ctx, in.DurationMs, sampleProgressMs, "watching the trees")
 		return Patrol{SquirrelsSeen: in.DurationMs / 100}, err
-	}, source, executor.Alias("sp", "squirrel"), executor.Describe("A sample: looks out for squirrels."))
+	}, source, executor.Idempotent(), executor.Alias("sp", "squirrel"), executor.Describe("A sample: looks out for squirrels."))
 }
 
 // unicornSteps are what unicornWrangling does, one after the other.
@@ -59,7 +59,7 @@ func unicornWrangling() (executor.Type, error) {
 		all := float64(len(unicornSteps))
 		executor.Report(ctx, schema.Progress{Value: all, Total: all, Unit: "steps"})
 		return done, nil
-	}, source, executor.Alias("uw", "unicorn"), executor.Describe("A sample: a sequence of steps."))
+	}, source, executor.Idempotent(), executor.Alias("uw", "unicorn"), executor.Describe("A sample: a sequence of steps."))
 }
 
 // wrangle takes the task's time for one step and reports the steps that are done.

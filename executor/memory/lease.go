@@ -61,6 +61,7 @@ func (s *Store) take(limits executor.TypeLimits) *lease {
 	r.State = schema.Running
 	r.Attempt++
 	r.StartedAt = max(schema.Now(), r.CreatedAt)
+	s.running.Push(&r.entry)
 	s.counts.Queued--
 	s.counts.Running++
 	r.lease = &lease{store: s, record: r}
@@ -149,7 +150,7 @@ func (l *lease) Started(pid int) error {
 		return executor.ErrLeaseLost
 	}
 	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{
-		ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, PID: pid,
+		ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, PID: pid, Task: &r.Task,
 	})
 	return nil
 }
@@ -163,7 +164,7 @@ func (l *lease) Progress(p schema.Progress) error {
 		return executor.ErrLeaseLost
 	}
 	r.Progress = &p
-	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p})
+	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p, Task: &r.Task})
 	return nil
 }
 
@@ -185,7 +186,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 		offset := ring.total
 		ring.write(p[:n], s.options.MaxOutput)
 		r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{
-			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.total,
+			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.total, Task: &r.Task,
 		})
 		s.mu.Unlock()
 		p = p[n:]
@@ -194,13 +195,16 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 }
 
 // Finish implements executor.Lease.
-func (l *lease) Finish(_ context.Context, o executor.Outcome) error {
+func (l *lease) Finish(o executor.Outcome, recorded func(error)) { recorded(l.finish(o)) }
+
+func (l *lease) finish(o executor.Outcome) error {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.lost() {
 		return executor.ErrLeaseLost
 	}
+	s.running.Remove(&l.record.entry)
 	s.counts.Running--
 	now := schema.Now()
 	s.finish(l.record, o, now)

@@ -3,8 +3,8 @@
 package memory
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +54,7 @@ type Store struct {
 	records  map[uuid.UUID]*record
 	timeline timeline
 	queue    executor.Queue[*record]
+	running  executor.FIFO[*record]
 	finished executor.FIFO[*record] // by the time they finished
 	kept     int64                  // bytes of input, result and output of those
 	gone     uint64                 // the last event of the latest record that was evicted
@@ -108,6 +109,7 @@ func (s *Store) Close() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.wake(len(s.idle))
+	s.feed.Close()
 	return nil
 }
 
@@ -265,7 +267,7 @@ func (s *Store) cancel(r *record, c executor.Cancellation, now schema.Time) sche
 	return schema.OutcomeCancelled
 }
 
-// finish makes a record final that is in no queue.
+// finish makes a record final that is in no list.
 func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 	r.State, r.Result, r.Error = o.State, o.Result, o.Error
 	r.FinishedAt = max(now, r.StartedAt, r.CreatedAt) // the clock may have been set back
@@ -333,36 +335,44 @@ func (s *Store) Counts(context.Context) (executor.Counts, error) {
 }
 
 // Watch implements executor.Store.
-func (s *Store) Watch(_ context.Context, o executor.WatchOptions) (executor.Watcher, error) {
+func (s *Store) Watch(context.Context) (executor.Watcher, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	if o.After == nil {
-		return s.feed.Watch(o.All, nil), nil
-	}
-	if *o.After < s.gone {
-		return nil, fmt.Errorf("%w: after %d; the oldest is %d", executor.ErrEventsGone, *o.After, s.gone)
-	}
-	if !o.All { // nothing of what was is this watcher's
-		return s.feed.Watch(false, nil), nil
-	}
-	return s.feed.Watch(true, s.replay(*o.After)), nil
+	return s.feed.Watch(), nil
 }
 
-func (s *Store) replay(after uint64) []executor.Event {
+// Replay implements executor.Store.
+func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]executor.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	s.sweep(schema.Now())
+	if after < s.gone {
+		return nil, &executor.EventsGoneError{After: after, Oldest: s.gone}
+	}
 	var events []executor.Event
-	s.timeline.upward(0, func(r *record) bool {
-		if r.seq > after {
-			ev := executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt}
-			if r.State.Final() {
-				ev = executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task}
-			}
-			events = append(events, ev)
+	for e := s.running.First(); e != nil; e = e.Next() {
+		if r := e.Value; r.seq > after && r.seq <= through {
+			events = append(events, executor.Event{
+				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: &r.Task,
+			})
 		}
-		return true
-	})
-	slices.SortFunc(events, func(a, b executor.Event) int { return int(int64(a.Seq - b.Seq)) })
-	return events
+	}
+	first := s.finished.Last()
+	for e := first; e != nil && e.Value.seq > after; e = e.Prev() {
+		first = e
+	}
+	for n := 0; n < limit && first != nil && first.Value.seq <= through; first = first.Next() {
+		if r := first.Value; r.seq > after {
+			events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+			n++
+		}
+	}
+	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return events[:min(limit, len(events))], nil
 }

@@ -1,0 +1,45 @@
+package executor
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// A cursor of a list is the order number of the last record that the pages
+// before have looked at, behind a word for the direction, so that neither
+// another text nor the cursor of another list is taken for one.
+
+func (p *PageRequest) direction() string {
+	if p.Oldest {
+		return "oldest-"
+	}
+	return "newest-"
+}
+
+// FormatCursor is the cursor behind a record, for stores whose records have
+// rising order numbers.
+func (p *PageRequest) FormatCursor(order uint64) string {
+	return p.direction() + strconv.FormatUint(order, 10)
+}
+
+// ParseCursor answers the order number to go on from: above it, or below it
+// where the newest come first.
+func (p *PageRequest) ParseCursor() (uint64, error) {
+	if p.Cursor == "" {
+		if p.Oldest {
+			return 0, nil
+		}
+		return math.MaxInt64, nil
+	}
+	number, ok := strings.CutPrefix(p.Cursor, p.direction())
+	order, err := strconv.ParseUint(number, 10, 63)
+	if !ok || err != nil {
+		return 0, &InputError{Violations: []schema.Violation{{
+			Pointer: "/cursor", Message: "this is not a nextCursor that list has answered in this order",
+		}}}
+	}
+	return order, nil
+}

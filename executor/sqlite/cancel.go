@@ -1,0 +1,226 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// asked is the first wish to cancel a task, seen or not.
+type asked struct {
+	at     schema.Time
+	reason string
+}
+
+// cancellation is the entry of a Cancel.
+type cancellation struct {
+	cancel  executor.Cancellation
+	answers []executor.CancelAnswer
+	steps   []step
+	ready   chan struct{}
+}
+
+// step is what a cancel does to one task.
+type step struct {
+	answer  *executor.CancelAnswer
+	record  *record
+	outcome schema.CancelOutcome
+	end     ending // of OutcomeCancelled
+	lease   *lease // of OutcomeCancelling
+	asked   asked
+}
+
+// Cancel implements executor.Store.
+func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
+	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{})}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, executor.ErrClosed
+	}
+	unavailable := s.refuses()
+	for i, id := range ids {
+		r, known := s.live[id]
+		if !known {
+			continue
+		}
+		if unavailable != nil && (r.lease == nil || r.lease.finishing) {
+			e.answers[i].Err = unavailable
+			continue
+		}
+		e.steps = append(e.steps, s.plan(r, &e.answers[i], &c))
+	}
+	wait := len(e.steps) > 0
+	switch {
+	case !wait:
+	case unavailable != nil: // the wish is kept, and told at once
+		if kept := e.fail(s, unavailable); kept != nil {
+			s.append(kept)
+		}
+		close(e.ready)
+	default:
+		s.append(e)
+	}
+	s.mu.Unlock()
+	if wait {
+		<-e.ready
+		e.tell()
+	}
+	return e.answers, s.cancelFinal(ctx, ids, e.answers)
+}
+
+// plan takes a task out of the queue, or finds whom to tell; it needs the lock.
+func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cancellation) step {
+	st := step{answer: answer, record: r, outcome: schema.OutcomeAlreadyFinished}
+	if r.cancelling || r.lease != nil && r.lease.finishing {
+		return st
+	}
+	if r.asked.at.IsZero() {
+		r.asked = asked{clock(r.CreatedAt), c.Reason}
+	}
+	st.asked = r.asked
+	if r.lease != nil {
+		st.outcome, st.lease = schema.OutcomeCancelling, r.lease
+		return st
+	}
+	s.claims.Remove(&r.entry)
+	r.cancelling = true
+	st.outcome = schema.OutcomeCancelled
+	as := r.Task
+	as.CancelRequestedAt, as.CancelReason = r.asked.at, r.asked.reason
+	st.end = endOf(r, as, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(c)})
+	return st
+}
+
+func (e *cancellation) weight() (int, int) { return len(e.steps), 0 }
+
+func (e *cancellation) write(t *transaction) error {
+	for i := range e.steps {
+		st := &e.steps[i]
+		var err error
+		switch st.outcome {
+		case schema.OutcomeCancelled:
+			err = st.end.write(t)
+		case schema.OutcomeCancelling:
+			err = writeWish(t, st.lease, st.asked)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeWish records that a running task is to stop.
+func writeWish(t *transaction, l *lease, a asked) error {
+	if l.ends == t {
+		return nil
+	}
+	c, err := t.writer()
+	if err == nil {
+		t.d, err = writeActive(c, t.d, l.record.ord, attempt{
+			number: l.claimed.Attempt, started: l.claimed.StartedAt, cancelled: a.at, reason: a.reason,
+		})
+	}
+	return err
+}
+
+func (e *cancellation) apply(s *Store) {
+	for i := range e.steps {
+		st := &e.steps[i]
+		switch st.outcome {
+		case schema.OutcomeCancelled:
+			st.end.apply(s)
+		case schema.OutcomeCancelling:
+			st.record.CancelRequestedAt, st.record.CancelReason = st.asked.at, st.asked.reason
+		}
+		st.answer.Outcome, st.answer.Task = st.outcome, st.record.snapshot()
+	}
+}
+
+// fail keeps the wishes for those that run, which are told all the same: a
+// disk that is full must not keep a task from being stopped.
+func (e *cancellation) fail(s *Store, err error) entry {
+	kept := new(wishes)
+	for i := range e.steps {
+		st := &e.steps[i]
+		r := st.record
+		if st.outcome == schema.OutcomeCancelling && r.lease == st.lease {
+			r.CancelRequestedAt, r.CancelReason = st.asked.at, st.asked.reason
+			st.answer.Outcome, st.answer.Task = st.outcome, r.snapshot()
+			kept.list = append(kept.list, wish{st.lease, st.asked})
+			continue
+		}
+		if st.outcome == schema.OutcomeCancelled {
+			r.cancelling, r.asked = false, asked{}
+			s.claims.Return(&r.entry, r.Type, r.Priority)
+			s.committer.undo = append(s.committer.undo, undo{record: r})
+		}
+		st.answer.Err = err
+		st.lease = nil
+	}
+	if kept.list == nil {
+		return nil
+	}
+	return kept
+}
+
+func (e *cancellation) done() { close(e.ready) }
+
+// tell revokes the leases of those that run.
+func (e *cancellation) tell() {
+	for i := range e.steps {
+		if l := e.steps[i].lease; l != nil {
+			l.Revoke(&e.cancel)
+		}
+	}
+}
+
+// cancelFinal answers for the tasks that are not live.
+func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []executor.CancelAnswer) error {
+	for i, id := range ids {
+		a := &answers[i]
+		if a.Outcome != "" || a.Err != nil {
+			continue
+		}
+		r, _, err := s.readFinal(ctx, id)
+		switch {
+		case err == nil:
+			a.Outcome, a.Task = schema.OutcomeAlreadyFinished, r.Task
+		case errors.Is(err, executor.ErrClosed):
+			return err
+		default:
+			a.Err = err
+		}
+	}
+	return nil
+}
+
+// wishes are those to cancel that could not be recorded yet.
+type wishes struct{ list []wish }
+
+type wish struct {
+	lease *lease
+	asked asked
+}
+
+func (w *wishes) weight() (int, int) { return len(w.list), 0 }
+
+func (w *wishes) write(t *transaction) error {
+	for _, one := range w.list {
+		if err := writeWish(t, one.lease, one.asked); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *wishes) apply(*Store) {}
+
+func (w *wishes) fail(*Store, error) entry { return w }
+
+func (w *wishes) done() {}

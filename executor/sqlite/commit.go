@@ -1,0 +1,317 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Bounds of a transaction. One entry is taken however large it is.
+const (
+	maxRows  = 1024
+	maxBytes = 4 << 20
+)
+
+// When output is written that no end has taken along: when the oldest is so
+// old, or there is so much.
+const (
+	flushAfter = time.Second
+	flushBytes = 4 << 20
+)
+
+// After a failure the file is tried again when so much time has passed: at
+// once when something is to be written, in any case after a while.
+const (
+	retryLeast = 50 * time.Millisecond
+	retryMost  = time.Second
+)
+
+// committer is what only the goroutine uses that writes.
+type committer struct {
+	conn  *conn
+	state state
+	// suspect is the number of a transaction of which nobody knows whether it
+	// is in the file, or 0; undo, which the store's lock protects, is what must
+	// not stay of it.
+	suspect int64
+	undo    []undo
+	broken  bool // the connection is to be opened again
+	freed   bool // there may be pages to give back
+}
+
+func (c *committer) close() error {
+	if c.conn == nil {
+		return nil
+	}
+	return c.conn.close()
+}
+
+// commitLoop writes until the store is closed.
+func (s *Store) commitLoop() {
+	defer close(s.over)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		closed := s.round()
+		if closed {
+			break
+		}
+		timer.Reset(s.pause())
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+	s.closeErr = s.finishUp()
+}
+
+// pause is how long there is nothing to do unless somebody pokes.
+func (s *Store) pause() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const forever = 24 * time.Hour
+	pause := forever
+	switch {
+	case s.fault != nil && len(s.entries) > 0 && s.retriable():
+		return time.Until(s.tried.Add(retryLeast))
+	case s.fault != nil:
+		return time.Until(s.tried.Add(retryMost))
+	case len(s.entries) > 0 || s.committer.freed:
+		return 0
+	}
+	if len(s.dirty) > 0 {
+		pause = min(pause, time.Until(s.dirtySince.Time().Add(flushAfter)))
+	}
+	if s.expiry > 0 {
+		pause = min(pause, time.Until(s.expiry.Time())+time.Millisecond)
+	}
+	return max(pause, 0)
+}
+
+// retriable reports whether somebody waits for what is in the log; it needs
+// the lock.
+func (s *Store) retriable() bool {
+	for _, e := range s.entries {
+		switch e.(type) {
+		case *submission, *cancellation:
+			return true
+		}
+	}
+	return false
+}
+
+// mayTry reports whether the latest failure was long enough ago; it needs the lock.
+func (s *Store) mayTry() bool { return time.Since(s.tried) >= retryLeast }
+
+// round does what there is to do, once, and reports whether the store is
+// closed and nothing is left.
+func (s *Store) round() (closed bool) {
+	s.mu.Lock()
+	closing, fault := s.closed, s.fault
+	if fault != nil && !closing && !s.mayTry() {
+		s.mu.Unlock()
+		return false
+	}
+	batch := s.takeBatch()
+	due := len(batch) > 0 || s.expired() || fault != nil
+	s.inFlight = true
+	s.mu.Unlock()
+
+	err := error(nil)
+	if due {
+		err = s.write(batch)
+	}
+	if err == nil {
+		err = s.flush(closing)
+	}
+	if err == nil && len(batch) == 0 && s.committer.freed && !closing {
+		err = s.shrink()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight = false
+	if closing && err != nil {
+		return true
+	}
+	return closing && len(s.entries) == 0 && len(s.dirty) == 0
+}
+
+// takeBatch takes the beginning of the log; it needs the lock.
+func (s *Store) takeBatch() []entry {
+	n, rows, bytes := 0, 0, 0
+	for ; n < len(s.entries); n++ {
+		r, b := s.entries[n].weight()
+		if n > 0 && (rows+r > maxRows || bytes+b > maxBytes) {
+			break
+		}
+		rows, bytes = rows+r, bytes+b
+	}
+	batch := s.entries[:n:n]
+	s.entries = s.entries[n:]
+	if len(s.entries) == 0 {
+		s.entries = nil
+	}
+	return batch
+}
+
+// write writes entries in one transaction, and tells of it.
+func (s *Store) write(batch []entry) error {
+	t, err := s.begins()
+	if err == nil {
+		err = s.fill(t, batch)
+	}
+	if err != nil {
+		return s.failed(t, batch, err)
+	}
+	s.committer.state = t.state
+	s.mu.Lock()
+	recovered := s.fault != nil
+	s.fault = nil
+	s.reserved = uint64(t.state.seq)
+	s.breaks = append(s.breaks, t.breaks...)
+	for _, e := range batch {
+		e.apply(s)
+	}
+	s.wroteAll(t.flushed)
+	s.retained(t)
+	if recovered {
+		s.log.Info("the store can be written again", "file", s.path)
+		s.claims.WakeAll()
+	} else {
+		s.claims.Wake(s.claims.Len())
+	}
+	s.mu.Unlock()
+	for _, e := range batch {
+		e.done()
+	}
+	return nil
+}
+
+// begins makes a transaction, on a new connection where the old one is broken.
+func (s *Store) begins() (*transaction, error) {
+	c := &s.committer
+	if c.broken {
+		if err := s.reconnect(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.inPlace(); err != nil {
+		return nil, err
+	}
+	return &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), fresh: map[uuid.UUID]*record{}}, nil
+}
+
+// fill writes the entries and commits.
+func (s *Store) fill(t *transaction, batch []entry) error {
+	for _, e := range batch {
+		if f, ok := e.(*finish); ok {
+			f.lease.ends = t
+		}
+	}
+	err := error(nil)
+	if s.faulty() { // whether the file can be written is to be seen
+		_, err = t.writer()
+	}
+	for _, e := range batch {
+		if err == nil {
+			err = e.write(t)
+		}
+	}
+	if err == nil {
+		err = t.retain()
+	}
+	if err == nil {
+		err = t.commit()
+	}
+	return err
+}
+
+func (s *Store) faulty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault != nil
+}
+
+// failed takes a transaction back. What can be tried again goes back to the
+// head of the log.
+func (s *Store) failed(t *transaction, batch []entry, err error) error {
+	c := &s.committer
+	if t != nil {
+		t.rollback()
+	}
+	// A full disk is no reason to doubt the connection; anything else is, and
+	// what has become of the transaction is not known.
+	doubt := !errors.Is(err, sqlite3.FULL) || c.conn == nil || !c.conn.GetAutocommit()
+	suspect := doubt && t != nil && t.begun && c.suspect == 0
+	if suspect {
+		c.suspect = t.state.commits
+	}
+	c.broken = c.broken || doubt
+	s.mu.Lock()
+	if s.fault == nil {
+		s.log.Error("the store cannot be written; it is tried again", "file", s.path, "error", err)
+	}
+	s.fault, s.tried = err, time.Now()
+	undone := len(c.undo)
+	var again, over []entry
+	for _, e := range batch {
+		kept := e.fail(s, s.unavailable(err))
+		if kept != nil {
+			again = append(again, kept)
+		}
+		if kept != e {
+			over = append(over, e)
+		}
+	}
+	if !suspect { // nothing of it is in the file
+		c.undo = c.undo[:undone]
+	}
+	s.entries = append(again, s.entries...)
+	s.mu.Unlock()
+	for _, e := range over {
+		e.done()
+	}
+	return err
+}
+
+// finishUp ends the log of a store that is closed: what could not be written
+// is given up. Then the file is left as one that needs no recovery.
+func (s *Store) finishUp() error {
+	c := &s.committer
+	s.mu.Lock()
+	left, fault := s.entries, s.fault
+	s.entries = nil
+	lost := 0
+	for _, e := range left {
+		_ = e.fail(s, s.unavailable(fault))
+		if f, ok := e.(*finish); ok {
+			f.err = s.unavailable(fault)
+			lost++
+		}
+	}
+	s.mu.Unlock()
+	for _, e := range left {
+		e.done()
+	}
+	if fault != nil {
+		return fmt.Errorf("%w; %d results were not recorded", s.unavailable(fault), lost)
+	}
+	t, err := s.begins()
+	if err == nil {
+		_, err = t.writer()
+	}
+	if err == nil {
+		t.state.seq = int64(t.seq)
+		err = t.commit()
+	}
+	if err == nil {
+		_, _, err = c.conn.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE)
+	}
+	if err != nil {
+		return s.unavailable(err)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// applicationID marks a file as a jobline store: "JOBL".
+const applicationID = 0x4A4F424C
+
+// conn is a connection with its prepared statements. One goroutine uses it at
+// a time.
+type conn struct {
+	*sqlite3.Conn
+	prepared map[string]*sqlite3.Stmt
+}
+
+// uri names the file for SQLite. The log and the shared memory get the mode of
+// the file.
+func (o *Options) uri(path string) string {
+	q := url.Values{"modeof": {path}}
+	if o.VFS != "" {
+		q.Set("vfs", o.VFS)
+	}
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
+}
+
+func dial(uri string, flags sqlite3.OpenFlag, pragmas ...string) (*conn, error) {
+	c, err := sqlite3.OpenFlags(uri, flags|sqlite3.OPEN_URI)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append([]string{"busy_timeout=5000", "temp_store=MEMORY", "mmap_size=0", "trusted_schema=0"}, pragmas...) {
+		if err := c.Exec("PRAGMA " + p); err != nil {
+			return nil, errors.Join(fmt.Errorf("PRAGMA %s: %w", p, err), c.Close())
+		}
+	}
+	return &conn{Conn: c, prepared: map[string]*sqlite3.Stmt{}}, nil
+}
+
+// dialWriter opens the connection of the committer.
+func dialWriter(o *Options, path string) (*conn, error) {
+	pragmas := []string{
+		"auto_vacuum=INCREMENTAL", // only before the first table
+		"journal_mode=WAL",
+		"synchronous=" + o.synchronous,
+		"cache_size=-16384",
+		"journal_size_limit=67108864",
+		"wal_autocheckpoint=1000",
+		"foreign_keys=0",
+	}
+	if runtime.GOOS == "darwin" { // a plain fsync does not reach the disk there
+		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1")
+	}
+	c, err := dial(o.uri(path), sqlite3.OPEN_READWRITE, pragmas...)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := c.text("PRAGMA journal_mode")
+	if err == nil && mode != "wal" {
+		err = fmt.Errorf("the file system does not let SQLite keep a write-ahead log: journal_mode is %q", mode)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// dialReader opens a connection that only reads.
+func dialReader(o *Options, path string) (*conn, error) {
+	return dial(o.uri(path), sqlite3.OPEN_READWRITE, "query_only=1", "cache_size=-8192")
+}
+
+// close ends the connection with its statements.
+func (c *conn) close() error {
+	for _, s := range c.prepared {
+		_ = s.Close() // an error of the latest step, which was told then
+	}
+	clear(c.prepared)
+	return c.Conn.Close()
+}
+
+// stmt is the prepared statement of a text, reset and ready to bind.
+func (c *conn) stmt(sql string) (*sqlite3.Stmt, error) {
+	s, ok := c.prepared[sql]
+	if !ok {
+		var err error
+		if s, _, err = c.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT); err != nil {
+			return nil, fmt.Errorf("%s: %w", sql, err)
+		}
+		c.prepared[sql] = s
+	}
+	return s, nil
+}
+
+// null is an argument that is NULL where the pointed number is not there.
+type null struct{}
+
+// bind sets the parameters of a statement.
+func bind(s *sqlite3.Stmt, args []any) error {
+	for i, a := range args {
+		var err error
+		switch v := a.(type) {
+		case null:
+			err = s.BindNull(i + 1)
+		case int64:
+			err = s.BindInt64(i+1, v)
+		case string:
+			err = s.BindText(i+1, v)
+		case []byte:
+			err = s.BindBlob(i+1, v)
+		default:
+			panic(fmt.Sprintf("parameter %d is a %T", i+1, a))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exec runs a statement that answers no rows.
+func (c *conn) exec(sql string, args ...any) error {
+	s, err := c.stmt(sql)
+	if err == nil {
+		err = bind(s, args)
+	}
+	if err == nil {
+		err = s.Exec()
+	}
+	return err
+}
+
+// query calls row for each row, until it answers an error.
+func (c *conn) query(sql string, row func(*sqlite3.Stmt) error, args ...any) error {
+	s, err := c.stmt(sql)
+	if err != nil {
+		return err
+	}
+	if err := bind(s, args); err != nil {
+		return err
+	}
+	for s.Step() {
+		if err = row(s); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, s.Reset())
+}
+
+// text is the one value that a statement answers.
+func (c *conn) text(sql string) (value string, err error) {
+	err = c.query(sql, func(s *sqlite3.Stmt) error { value = s.ColumnText(0); return nil })
+	return value, err
+}
+
+// number is the one number that a statement answers.
+func (c *conn) number(sql string, args ...any) (value int64, err error) {
+	err = c.query(sql, func(s *sqlite3.Stmt) error { value = s.ColumnInt64(0); return nil }, args...)
+	return value, err
+}

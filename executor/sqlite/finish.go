@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// ending is the end of a task, as a part of an entry.
+type ending struct {
+	record *record
+	task   schema.Task
+	seq    uint64
+	size   int64
+}
+
+// endOf makes the final task; it needs the lock.
+func endOf(r *record, as schema.Task, o executor.Outcome) ending {
+	as.State, as.Result, as.Error = o.State, o.Result, o.Error
+	as.FinishedAt = clock(as.StartedAt, as.CreatedAt)
+	as.OutputBytes = r.out.bytes()
+	return ending{record: r, task: as, size: int64(len(as.Input)+len(as.Result)) + r.out.kept()}
+}
+
+func (e *ending) write(t *transaction) error {
+	c, err := t.writer()
+	if err != nil {
+		return err
+	}
+	if err := t.number(executor.SeqsPerFinish); err != nil {
+		return err
+	}
+	e.seq = t.seq
+	if t.d, err = insertDone(c, t.d, e.record.ord, &e.task, e.seq, e.size); err != nil {
+		return err
+	}
+	if err := c.exec("DELETE FROM active WHERE ord=?", e.record.ord); err != nil {
+		return err
+	}
+	t.state.active--
+	t.state.ended(e.task.State, 1, e.size)
+	return t.writeTail(e.record)
+}
+
+func (e *ending) apply(s *Store) {
+	r := e.record
+	if r.State == schema.Running {
+		delete(s.running, r)
+		s.counts.Running--
+	} else {
+		s.counts.Queued--
+	}
+	r.final, r.lease = &e.task, nil
+	delete(s.live, r.ID)
+	if r.out.dirty {
+		s.ended[r.ID] = r
+	}
+	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &e.task})
+}
+
+// finish is the entry of a Lease.Finish.
+type finish struct {
+	ending
+	lease    *lease
+	recorded func(error)
+	err      error
+}
+
+// Finish implements executor.Lease.
+func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
+	s, r := l.store, l.record
+	s.mu.Lock()
+	if l.lost() {
+		err := executor.ErrLeaseLost
+		if s.closed {
+			err = executor.ErrClosed
+		}
+		s.mu.Unlock()
+		recorded(err)
+		return
+	}
+	l.finishing = true
+	as := l.claimed.Task // and what came before the end in the log, seen or not
+	as.Progress, as.CancelRequestedAt, as.CancelReason = l.progress, r.asked.at, r.asked.reason
+	e := &finish{ending: endOf(r, as, o), lease: l, recorded: recorded}
+	s.held += e.size
+	s.append(e)
+	s.mu.Unlock()
+}
+
+func (e *finish) weight() (int, int) { return 1, len(e.task.Result) }
+
+func (e *finish) apply(s *Store) {
+	e.ending.apply(s)
+	s.ahead--
+	s.held -= e.size
+}
+
+func (e *finish) fail(s *Store, _ error) entry {
+	s.committer.undo = append(s.committer.undo, undo{record: e.record})
+	return e
+}
+
+func (e *finish) done() { e.recorded(e.err) }

@@ -1,0 +1,185 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Bounds of what is ahead of the file: no further task is handed out while so
+// many attempts are not over, or their results have so many bytes.
+const (
+	maxAhead      = 4096
+	maxAheadBytes = 64 << 20
+)
+
+// lease implements executor.Lease. The store's lock protects it.
+type lease struct {
+	executor.Revocation
+	store  *Store
+	record *record
+	// claimed is the task as it will be seen when the start is recorded.
+	claimed  executor.Record
+	progress *schema.Progress
+	// finishing is set when the end is in the log; ends is the latest
+	// transaction that writes it.
+	finishing bool
+	ends      *transaction
+}
+
+// Claim implements executor.Store.
+func (s *Store) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
+	for {
+		var e *start
+		err := s.claims.Claim(ctx, &s.mu, func() (bool, error) {
+			if s.closed {
+				return false, executor.ErrClosed
+			}
+			if s.fault != nil || s.ahead >= maxAhead || s.held >= maxAheadBytes {
+				return false, nil
+			}
+			taken := s.claims.Take(limits, func(r *record) string { return r.Type })
+			if taken == nil {
+				return false, nil
+			}
+			e = s.begin(taken.Value)
+			return true, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if e.lease.record.Rerun || <-e.ready == nil {
+			return e.lease, nil
+		}
+	}
+}
+
+// begin puts the start of an attempt into the log; it needs the lock.
+func (s *Store) begin(r *record) *start {
+	l := &lease{store: s, record: r, claimed: r.Record}
+	l.claimed.State = schema.Running
+	l.claimed.Attempt++
+	l.claimed.StartedAt = clock(r.CreatedAt)
+	r.lease = l
+	s.ahead++
+	e := &start{lease: l}
+	if !r.Rerun {
+		e.ready = make(chan error, 1)
+	}
+	s.append(e)
+	return e
+}
+
+// start is the entry of a claim.
+type start struct {
+	lease *lease
+	ready chan error // has room for one; nil where nobody waits
+	err   error
+}
+
+func (e *start) weight() (int, int) { return 1, 0 }
+
+func (e *start) write(t *transaction) error {
+	l := e.lease
+	if l.ends == t { // the end, which this transaction writes too, says it all
+		return nil
+	}
+	c, err := t.writer()
+	if err == nil {
+		t.d, err = writeActive(c, t.d, l.record.ord, attempt{number: l.claimed.Attempt, started: l.claimed.StartedAt})
+	}
+	return err
+}
+
+func (e *start) apply(s *Store) {
+	r := e.lease.record
+	r.State, r.Attempt, r.StartedAt = schema.Running, e.lease.claimed.Attempt, e.lease.claimed.StartedAt
+	s.running[r] = struct{}{}
+	s.counts.Queued--
+	s.counts.Running++
+}
+
+// fail puts a task back that has not begun.
+func (e *start) fail(s *Store, err error) entry {
+	if e.ready == nil {
+		return e
+	}
+	r := e.lease.record
+	e.err = err
+	r.lease = nil
+	s.ahead--
+	s.claims.Return(&r.entry, r.Type, r.Priority)
+	s.claims.Release(r.Type)
+	s.committer.undo = append(s.committer.undo, undo{record: r})
+	return nil
+}
+
+func (e *start) done() {
+	if e.ready != nil {
+		e.ready <- e.err
+	}
+}
+
+// Record implements executor.Lease.
+func (l *lease) Record() *executor.Record { return &l.claimed }
+
+// lost needs the lock.
+func (l *lease) lost() bool { return l.record.lease != l || l.finishing || l.store.closed }
+
+// Started implements executor.Lease.
+func (l *lease) Started(pid int) error {
+	return l.happens(executor.Event{
+		Kind: executor.EventStarted, Attempt: l.claimed.Attempt, StartedAt: l.claimed.StartedAt, PID: pid,
+	})
+}
+
+// Progress implements executor.Lease.
+func (l *lease) Progress(p schema.Progress) error {
+	return l.happens(executor.Event{Kind: executor.EventProgress, Progress: &p})
+}
+
+func (l *lease) happens(ev executor.Event) error {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if l.lost() {
+		return executor.ErrLeaseLost
+	}
+	if ev.Kind == executor.EventProgress {
+		l.progress = ev.Progress
+	}
+	l.store.publish(l.record, ev)
+	return nil
+}
+
+// Write implements executor.Lease.
+func (l *lease) Write(stream schema.Stream, p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), maxPiece)
+		if err := l.write(stream, p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+func (l *lease) write(stream schema.Stream, p []byte) error {
+	s, r := l.store, l.record
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.lost() {
+		return executor.ErrLeaseLost
+	}
+	offset := s.wrote(r, stream, p)
+	s.publish(r, executor.Event{Kind: executor.EventOutput, Stream: stream, Offset: offset, End: offset + int64(len(p))})
+	return nil
+}
+
+// Release implements executor.Lease.
+func (l *lease) Release() {
+	s := l.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claims.Release(l.claimed.Type)
+}

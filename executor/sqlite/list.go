@@ -1,0 +1,259 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Bounds of a page. A page that meets one is short and has a cursor.
+const (
+	// listScan is the most tasks that a page looks at.
+	listScan = 1000
+	// pageBytes is about the most bytes of results and errors in a page.
+	pageBytes = 4 << 20
+)
+
+// List implements executor.Store.
+func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.PageRequest) (found executor.Page, err error) {
+	cursor, err := page.ParseCursor()
+	if err != nil {
+		return found, err
+	}
+	if err := s.sweepExpired(ctx); err != nil {
+		return found, err
+	}
+	err = s.readers.with(ctx, s, func(c *conn) error {
+		l := &listing{store: s, conn: c, filter: &filter, page: &page, cursor: int64(cursor)}
+		if err := l.plan(); err != nil {
+			return err
+		}
+		return l.run(&found)
+	})
+	return found, err
+}
+
+// listing is a page that is being read.
+type listing struct {
+	store  *Store
+	conn   *conn
+	filter *executor.Filter
+	page   *executor.PageRequest
+	cursor int64
+	first  int64 // the tasks that may be selected are from here
+	last   int64 // to here
+	driver string
+	args   []any // of the driver, behind the bounds and how many: from ?4 on
+	none   bool
+}
+
+// plan chooses which index the tasks are looked up in.
+func (l *listing) plan() error {
+	l.first, l.last = 0, 1<<62
+	if err := l.bound(); err != nil {
+		return err
+	}
+	var parts []string
+	part := func(from string, args ...any) {
+		parts = append(parts, "SELECT ord FROM "+from+" AND ord>=?1 AND ord<=?2")
+		l.args = append(l.args, args...)
+	}
+	f := l.filter
+	switch {
+	case len(f.Labels) > 0:
+		name, value := rarest(f.Labels)
+		part("label WHERE name=?4 AND value=?5", name, value)
+	case len(f.States) > 0 && !slices.Contains(f.States, schema.Completed):
+		if slices.Contains(f.States, schema.Queued) || slices.Contains(f.States, schema.Running) {
+			part("active WHERE 1")
+		}
+		for _, bad := range []schema.State{schema.Failed, schema.Cancelled} {
+			if slices.Contains(f.States, bad) {
+				part(fmt.Sprintf("done INDEXED BY done_bad WHERE state>2 AND state=%d", bad))
+			}
+		}
+	case len(f.Types) > 0:
+		for _, name := range slices.Compact(slices.Sorted(slices.Values(f.Types))) {
+			if n, ok := l.store.types.number(name); ok {
+				part(fmt.Sprintf("task INDEXED BY task_type WHERE type=%d", n))
+			}
+		}
+	default:
+		until := int64(f.Until)
+		if f.Until.IsZero() {
+			until = 1 << 62
+		}
+		part("task WHERE created>=?4 AND created<?5", int64(f.Since), until)
+	}
+	l.none = len(parts) == 0
+	l.driver = strings.Join(parts, " UNION ALL ")
+	return nil
+}
+
+// rarest is a label that selects; the longest is taken for the rarest.
+func rarest(labels map[string]string) (name, value string) {
+	for n, v := range labels {
+		if len(n)+len(v) > len(name)+len(value) || len(n)+len(v) == len(name)+len(value) && n > name {
+			name, value = n, v
+		}
+	}
+	return name, value
+}
+
+// bound narrows the tasks to those that the cursor and the times leave.
+func (l *listing) bound() error {
+	if l.page.Oldest {
+		l.first = l.cursor + 1
+	} else {
+		l.last = l.cursor - 1
+	}
+	f := l.filter
+	if f.Since.IsZero() && f.Until.IsZero() {
+		return nil
+	}
+	l.store.mu.Lock()
+	breaks := slices.Clone(l.store.breaks)
+	l.store.mu.Unlock()
+	first, last := int64(1<<62), int64(0)
+	for i := 0; i <= len(breaks); i++ { // within each span the clock has gone on
+		from, to := int64(1), int64(1<<62)
+		if i > 0 {
+			from = breaks[i-1]
+		}
+		if i < len(breaks) {
+			to = breaks[i] - 1
+		}
+		a, err := l.search(from, to, int64(f.Since)-clockSlack)
+		if err != nil {
+			return err
+		}
+		b := to
+		if !f.Until.IsZero() {
+			if b, err = l.search(from, to, int64(f.Until)+clockSlack); err != nil {
+				return err
+			}
+		}
+		if a <= b {
+			first, last = min(first, a), max(last, b)
+		}
+	}
+	l.first, l.last = max(l.first, first), min(l.last, last)
+	return nil
+}
+
+// search is the first place in a span from which on tasks were created at the
+// time or later.
+func (l *listing) search(from, to, created int64) (int64, error) {
+	newest, err := l.conn.number("SELECT max(ord) FROM task")
+	if err != nil {
+		return 0, err
+	}
+	to = min(to, newest+1)
+	n := sort.Search(int(max(to-from, 0)), func(i int) bool {
+		at, e := l.conn.number("SELECT created FROM task WHERE ord>=? ORDER BY ord LIMIT 1", from+int64(i))
+		if e != nil {
+			err = e
+		}
+		return at >= created
+	})
+	return from + int64(n), err
+}
+
+func (l *listing) run(found *executor.Page) error {
+	scanned, size := 0, 0
+	for !l.none && l.first <= l.last {
+		want := min(max(l.page.Limit-len(found.Tasks), 16), 256)
+		tasks, ords, err := l.fetch(int64(want))
+		if err != nil {
+			return err
+		}
+		for i := range tasks {
+			if len(found.Tasks) == l.page.Limit || scanned == listScan || size > pageBytes {
+				found.Next = l.page.FormatCursor(uint64(l.cursor))
+				return nil
+			}
+			scanned++
+			l.cursor = ords[i]
+			if t := &tasks[i]; t.ID != uuid.Nil && l.filter.Match(t) {
+				found.Tasks = append(found.Tasks, *t)
+				size += len(t.Result)
+			}
+		}
+		if len(tasks) < want {
+			return nil
+		}
+		if l.page.Oldest {
+			l.first = l.cursor + 1
+		} else {
+			l.last = l.cursor - 1
+		}
+	}
+	return nil
+}
+
+// fetch reads the next tasks, with their places. One that is damaged has no id.
+func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) {
+	order := " DESC"
+	if l.page.Oldest {
+		order = ""
+	}
+	sql := "SELECT " + bareColumns + ", " + doneColumns + " FROM (" + l.driver + " ORDER BY ord" + order +
+		" LIMIT ?3) AS d CROSS JOIN task ON task.ord=d.ord LEFT JOIN done ON done.ord=task.ord ORDER BY d.ord" + order
+	err = l.conn.query(sql, func(row *sqlite3.Stmt) error {
+		task, ord, err := l.store.listed(l.conn, row)
+		if err != nil {
+			l.store.log.Error("a task cannot be read", "number", ord, "error", err)
+			task = schema.Task{}
+		}
+		tasks, ords = append(tasks, task), append(ords, ord)
+		return nil
+	}, append([]any{l.first, l.last, n}, l.args...)...)
+	if err == nil {
+		err = l.store.showLive(l.conn, tasks)
+	}
+	return tasks, ords, err
+}
+
+// listed reads a row of a list.
+func (s *Store) listed(c *conn, row *sqlite3.Stmt) (schema.Task, int64, error) {
+	r, ord, err := s.readTask(c, row)
+	if err == nil && row.ColumnType(doneAt) != sqlite3.NULL {
+		_, err = readDone(row, doneAt, &r.Task)
+	}
+	return r.Task, ord, err
+}
+
+// showLive puts what is seen of tasks that are not final in the place of what
+// the file has.
+func (s *Store) showLive(c *conn, tasks []schema.Task) error {
+	var late []*schema.Task
+	s.mu.Lock()
+	for i := range tasks {
+		t := &tasks[i]
+		if r := s.live[t.ID]; r != nil {
+			*t = r.snapshot()
+			t.Input = nil
+		} else if t.ID != uuid.Nil && !t.State.Final() {
+			late = append(late, t)
+		}
+	}
+	s.mu.Unlock()
+	for _, t := range late { // it ended after the file was read
+		r, _, err := s.finalWith(c, t.ID)
+		if err != nil {
+			*t = schema.Task{} // and is no longer kept
+			continue
+		}
+		*t = r.Task
+		t.Input = nil
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// entry is a change in the log. The committer calls write for all entries that
+// it has taken, then apply for all when the transaction is on disk, or fail
+// for all when it is not; then done for all that are over.
+type entry interface {
+	// weight is about how many rows and bytes it writes.
+	weight() (rows, bytes int)
+	// write does its part of the transaction.
+	write(t *transaction) error
+	// apply makes the change visible. It has the store's lock.
+	apply(s *Store)
+	// fail takes the change back, and answers false, or answers what is to be
+	// tried again in its place. It has the store's lock.
+	fail(s *Store, err error) (again entry)
+	// done tells those who wait. It has no lock.
+	done()
+}
+
+// append adds to the log; it needs the lock.
+func (s *Store) append(e entry) {
+	s.entries = append(s.entries, e)
+	s.poke()
+}
+
+// publish hands out an event behind all changes in the log; it needs the lock.
+// While nothing can be written, what runs is still heard of.
+func (s *Store) publish(r *record, ev executor.Event) {
+	ev.ID, ev.Task = r.ID, &r.Task
+	direct := len(s.entries) == 0 || s.fault != nil && r.State == schema.Running
+	if direct && !s.inFlight {
+		s.happened(r, ev)
+		return
+	}
+	ev.Seq = unnumbered
+	if n := len(s.entries); n > 0 {
+		if last, ok := s.entries[n-1].(*happenings); ok {
+			last.events = executor.AppendEvent(last.events, &ev)
+			return
+		}
+	}
+	s.append(&happenings{events: []executor.Event{ev}})
+}
+
+// unnumbered is the number of an event that has none yet.
+const unnumbered = 1
+
+// happened makes an event known of a task that is seen to run; it needs the lock.
+func (s *Store) happened(r *record, ev executor.Event) {
+	if ev.Kind == executor.EventProgress {
+		r.Progress = ev.Progress
+	}
+	if s.feed.Seq() >= s.reserved { // the file has yet to say so; only where it cannot be written
+		return
+	}
+	r.seq = s.feed.Publish(r.Owner, r.Events, ev)
+}
+
+// happenings are events that are not recorded, in their place among the changes.
+type happenings struct{ events []executor.Event }
+
+func (h *happenings) weight() (int, int) { return 0, 0 }
+
+func (h *happenings) write(t *transaction) error { return t.number(uint64(len(h.events))) }
+
+func (h *happenings) apply(s *Store) {
+	for i := range h.events {
+		if r := s.live[h.events[i].ID]; r != nil {
+			s.happened(r, h.events[i])
+		}
+	}
+}
+
+// fail makes known what is of tasks that are seen to run.
+func (h *happenings) fail(s *Store, _ error) entry {
+	var later []executor.Event
+	for i := range h.events {
+		if r := s.live[h.events[i].ID]; r != nil && r.State == schema.Running {
+			s.happened(r, h.events[i])
+		} else {
+			later = append(later, h.events[i])
+		}
+	}
+	if later == nil {
+		return nil
+	}
+	return &happenings{events: later}
+}
+
+func (h *happenings) done() {}

@@ -1,0 +1,56 @@
+package sqlite
+
+import (
+	"log/slog"
+	"time"
+)
+
+// The defaults of Options.
+const (
+	DefaultKeep      = 1_000_000
+	DefaultKeepFor   = 30 * 24 * time.Hour
+	DefaultKeepBytes = 4 << 30
+	DefaultMaxQueued = 1_000_000
+	DefaultMaxOutput = 1 << 20
+)
+
+// Options sets a Store. A zero is the default.
+type Options struct {
+	// Path is the file. It is made where it is not there, with its directory.
+	Path string
+	// Finished tasks are kept while there are at most Keep of them, for at
+	// most KeepFor, and while their inputs, results and outputs have at most
+	// KeepBytes together; the oldest go first, and the newest is kept however
+	// large it is. A negative Keep keeps none.
+	Keep      int
+	KeepFor   time.Duration
+	KeepBytes int64
+	// MaxQueued bounds the tasks that wait to run.
+	MaxQueued int
+	// MaxOutput bounds what is kept of each stream of a task, in bytes.
+	MaxOutput int
+	// Logger gets what the store has to say; nil is nothing.
+	Logger *slog.Logger
+	// VFS names the SQLite VFS that reads and writes; "" is the system's.
+	VFS string
+
+	// synchronous is FULL but for a test that shows why.
+	synchronous string
+}
+
+func (o *Options) setDefaults() {
+	orDefault(&o.Keep, DefaultKeep)
+	orDefault(&o.KeepFor, DefaultKeepFor)
+	orDefault(&o.KeepBytes, DefaultKeepBytes)
+	orDefault(&o.MaxQueued, DefaultMaxQueued)
+	orDefault(&o.MaxOutput, DefaultMaxOutput)
+	orDefault(&o.synchronous, "FULL")
+	orDefault(&o.Logger, slog.New(slog.DiscardHandler))
+}
+
+func orDefault[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}

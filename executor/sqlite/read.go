@@ -1,0 +1,99 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// maxReaders is how many connections read.
+const maxReaders = 2
+
+// readers are the connections that read, opened when they are first needed.
+type readers struct {
+	free chan *conn // nil is one that is not open
+	once sync.Once
+}
+
+func (rs *readers) init() {
+	rs.free = make(chan *conn, maxReaders)
+	for range maxReaders {
+		rs.free <- nil
+	}
+}
+
+// with calls f with a connection. A transaction that f leaves open would hold
+// up the write-ahead log, so f reads all that it wants.
+func (rs *readers) with(ctx context.Context, s *Store, f func(*conn) error) (err error) {
+	var c *conn
+	var open bool
+	select {
+	case c, open = <-rs.free:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if !open {
+		return executor.ErrClosed
+	}
+	defer func() { rs.free <- c }()
+	if c == nil {
+		fresh, err := dialReader(&s.options, s.path)
+		if err != nil {
+			return s.unavailable(err)
+		}
+		c = fresh
+	}
+	err = f(c)
+	var fault *sqlite3.Error
+	if errors.As(err, &fault) {
+		_ = c.close()
+		c = nil
+		return s.unavailable(err)
+	}
+	return err
+}
+
+// close waits for those who read.
+func (rs *readers) close() (err error) {
+	for range maxReaders {
+		if c := <-rs.free; c != nil {
+			err = errors.Join(err, c.close())
+		}
+	}
+	close(rs.free)
+	return err
+}
+
+const (
+	selectByID = "SELECT " + taskColumns + ", " + doneColumns + " FROM task JOIN done USING(ord) WHERE id=?"
+)
+
+// readFinal reads a final task.
+func (s *Store) readFinal(ctx context.Context, id uuid.UUID) (r executor.Record, ord int64, err error) {
+	err = s.readers.with(ctx, s, func(c *conn) error {
+		r, ord, err = s.finalWith(c, id)
+		return err
+	})
+	return r, ord, err
+}
+
+// finalWith reads a final task, or answers ErrNotFound.
+func (s *Store) finalWith(c *conn, id uuid.UUID) (r executor.Record, ord int64, err error) {
+	found := false
+	err = c.query(selectByID, func(row *sqlite3.Stmt) (err error) {
+		found = true
+		if r, ord, err = s.readTask(c, row); err == nil {
+			_, err = readDone(row, doneAt, &r.Task)
+		}
+		return err
+	}, id[:])
+	if err == nil && !found {
+		err = executor.ErrNotFound
+	}
+	return r, ord, err
+}

@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// undo is a task of which a transaction has written something that nobody was
+// told of.
+type undo struct {
+	record   *record
+	inserted bool // it did not exist before
+}
+
+// reconnect opens the writing connection again after an error. What the old
+// one has put into the write-ahead log may be in the system's memory and not
+// on the disk, and no later sync would say so: so all of it is copied to the
+// file and synced there, and the log begins anew.
+func (s *Store) reconnect() error {
+	c := &s.committer
+	if err := c.close(); err != nil {
+		return err
+	}
+	c.conn = nil
+	conn, err := dialWriter(&s.options, s.path)
+	if err != nil {
+		return err
+	}
+	c.conn = conn
+	if _, _, err := conn.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE); err != nil {
+		return err
+	}
+	if c.state, err = readState(conn); err != nil {
+		return err
+	}
+	if c.suspect > 0 && c.state.commits >= c.suspect {
+		if err := s.heal(); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	c.undo = nil
+	s.mu.Unlock()
+	c.suspect, c.broken = 0, false
+	return nil
+}
+
+// heal undoes a transaction that was told to have failed, and is in the file.
+func (s *Store) heal() error {
+	c := &s.committer
+	t := &transaction{store: s, conn: c.conn, state: c.state}
+	_, err := t.writer()
+	for i := range c.undo {
+		if err == nil {
+			err = t.undo(&c.undo[i])
+		}
+	}
+	if err == nil {
+		err = t.commit()
+	}
+	if err != nil {
+		t.rollback()
+		return err
+	}
+	c.state = t.state
+	return nil
+}
+
+func (t *transaction) undo(u *undo) error {
+	r := u.record
+	if u.inserted {
+		if err := t.remove(r.ord, r.Labels); err != nil || t.conn.Changes() == 0 {
+			return err
+		}
+		t.state.active--
+		return t.conn.exec("DELETE FROM active WHERE ord=?", r.ord)
+	}
+	err := t.conn.query("SELECT state, bytes FROM done WHERE ord=?", func(row *sqlite3.Stmt) error {
+		t.state.ended(schema.State(row.ColumnInt64(0)), -1, -row.ColumnInt64(1))
+		t.state.active++
+		return nil
+	}, r.ord)
+	if err == nil {
+		err = t.conn.exec("DELETE FROM done WHERE ord=?", r.ord)
+	}
+	if err != nil {
+		return err
+	}
+	t.store.mu.Lock()
+	a := attempt{number: r.Attempt}
+	if r.State == schema.Running {
+		a = attempt{r.Attempt, r.StartedAt, r.CancelRequestedAt, r.CancelReason}
+	}
+	t.store.mu.Unlock()
+	t.d, err = writeActive(t.conn, t.d, r.ord, a)
+	return err
+}
+
+// remove deletes a task with its labels. How many tasks it was, the
+// connection's Changes says.
+func (t *transaction) remove(ord int64, labels map[string]string) error {
+	for name, value := range labels {
+		if err := t.conn.exec("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord); err != nil {
+			return err
+		}
+	}
+	return t.conn.exec("DELETE FROM task WHERE ord=?", ord)
+}
+
+// inPlace says whether the file is still the one that was opened: what is
+// written to a file that was deleted is lost.
+func (s *Store) inPlace() error {
+	now, err := os.Stat(s.path)
+	if err != nil {
+		return fmt.Errorf("the file has gone while it was in use: %w", err)
+	}
+	if !os.SameFile(s.opened, now) {
+		return fmt.Errorf("%s is not the file that was opened: it was replaced while it was in use", s.path)
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+const selectActive = "SELECT " + taskColumns + ", active.ord, attempt, started, cancelled, reason, active.sum" +
+	" FROM active CROSS JOIN task USING(ord) ORDER BY active.ord"
+
+// recover takes up what the last process has left: it queues the tasks that
+// are not final, in their order, and ends those of which nobody knows how
+// their attempt ended and that must not run twice.
+func (s *Store) recover(ctx context.Context) error {
+	c := &s.committer
+	var err error
+	if c.state, err = readState(c.conn); err != nil {
+		return err
+	}
+	if err := s.types.load(c.conn); err != nil {
+		return err
+	}
+	if err := s.loadBreaks(c.conn); err != nil {
+		return err
+	}
+	s.feed.SetSeq(uint64(c.state.seq))
+	t, err := s.begins()
+	if err != nil {
+		return err
+	}
+	interrupted, err := s.load(ctx, t)
+	if err == nil {
+		_, err = t.writer() // new numbers are reserved before any is used
+	}
+	for i := range interrupted {
+		if err == nil {
+			err = interrupted[i].write(t)
+		}
+	}
+	if err == nil {
+		err = t.number(0)
+	}
+	if err == nil {
+		err = t.retain()
+	}
+	if err == nil {
+		err = t.commit()
+	}
+	if err != nil {
+		t.rollback()
+		return err
+	}
+	c.state = t.state
+	s.reserved, s.gone = uint64(t.state.seq), uint64(t.state.gone)
+	for i := range interrupted {
+		s.counts.Queued++ // for apply to take back
+		interrupted[i].apply(s)
+	}
+	s.retained(t)
+	s.counts.Evicted = 0
+	return nil
+}
+
+func (s *Store) loadBreaks(c *conn) error {
+	return c.query("SELECT ord FROM clock ORDER BY ord", func(row *sqlite3.Stmt) error {
+		s.breaks = append(s.breaks, row.ColumnInt64(0))
+		return nil
+	})
+}
+
+// load reads the tasks that are not final. It answers the ends of those that
+// were interrupted.
+func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending, err error) {
+	read := int64(0)
+	err = t.conn.query(selectActive, func(row *sqlite3.Stmt) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		read++
+		r, a, err := s.readLive(t.conn, row)
+		if err != nil {
+			s.log.Error("a task that is not final cannot be read; it is left in the file and not run", "error", err)
+			return nil
+		}
+		if a.started.IsZero() {
+			s.enqueue(r)
+			return nil
+		}
+		r.Attempt = a.number
+		if a.cancelled.IsZero() && r.Rerun {
+			s.enqueue(r)
+			return nil
+		}
+		interrupted = append(interrupted, interruption(r, a))
+		return nil
+	})
+	if err == nil && read != t.state.active {
+		err = fmt.Errorf("%d tasks are not final, and %d of them can be found; jobline store check tells more", t.state.active, read)
+	}
+	for _, r := range s.live {
+		if err == nil && r.Attempt > 0 {
+			err = s.restoreOutput(t.conn, r)
+		}
+	}
+	for i := range interrupted {
+		if r := interrupted[i].record; err == nil {
+			err = s.restoreOutput(t.conn, r)
+			interrupted[i].task.OutputBytes = r.out.bytes()
+			interrupted[i].size += r.out.kept()
+		}
+	}
+	return interrupted, err
+}
+
+func (s *Store) readLive(c *conn, row *sqlite3.Stmt) (r *record, a attempt, err error) {
+	if a, err = readActive(row, doneAt); err != nil {
+		return nil, a, err
+	}
+	r = new(record)
+	r.entry.Value = r
+	r.Record, r.ord, err = s.readTask(c, row)
+	r.Attempt = a.number
+	return r, a, err
+}
+
+func (s *Store) enqueue(r *record) {
+	s.live[r.ID] = r
+	s.claims.PushAs(&r.entry, uint64(r.ord), r.Type, r.Priority)
+	s.counts.Queued++
+}
+
+// interruption is the end of a task whose process died.
+func interruption(r *record, a attempt) ending {
+	as := r.Task
+	as.StartedAt = a.started
+	o := executor.Outcome{State: schema.Failed, Error: &schema.TaskError{
+		Kind: schema.KindInterrupted, Retryable: true,
+		Message: "the executor ended while the task ran; how far the task came is not known",
+	}}
+	if !a.cancelled.IsZero() {
+		as.CancelRequestedAt, as.CancelReason = a.cancelled, a.reason
+		o = executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&executor.Cancellation{Reason: a.reason})}
+		o.Error.Message += "; the executor ended before the task did"
+	}
+	return endOf(r, as, o)
+}
+
+// restoreOutput reads back what an earlier attempt has written.
+func (s *Store) restoreOutput(c *conn, r *record) error {
+	for i := range schema.StreamNames {
+		stream := schema.Stream(i)
+		rows, err := storedPieces(c, r.ord, stream)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		if r.out.streams == nil {
+			r.out.streams = new(executor.Streams)
+		}
+		ring := &r.out.streams[i]
+		ring.Restart(rows[0].start)
+		for _, row := range rows {
+			data, err := readPiece(c, r.ord, stream, row.start)
+			if err != nil {
+				return err
+			}
+			if data == nil || row.start != ring.Total() { // what is before a hole is not shown
+				ring.Restart(row.end)
+				continue
+			}
+			ring.Write(data, s.options.MaxOutput)
+		}
+		r.out.written[i] = ring.Total()
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// Replay implements executor.Store.
+func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([]executor.Event, error) {
+	if err := s.sweepExpired(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	gone := s.gone
+	var events []executor.Event
+	for r := range s.running {
+		if r.seq > after && r.seq <= through {
+			events = append(events, executor.Event{
+				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: &r.Task,
+			})
+		}
+	}
+	s.mu.Unlock()
+	if after < gone {
+		return nil, &executor.EventsGoneError{After: after, Oldest: gone}
+	}
+	err := s.readers.with(ctx, s, func(c *conn) error { return s.replayFinal(c, after, through, limit, &events) })
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return events[:min(limit, len(events))], nil
+}
+
+const selectBySeq = "SELECT " + taskColumns + ", " + doneColumns +
+	" FROM done INDEXED BY done_seq JOIN task USING(ord) WHERE seq>? AND seq<=? ORDER BY seq LIMIT ?"
+
+// replayFinal adds the ends of tasks, so many or until they are large together.
+func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[]executor.Event) error {
+	size := 0
+	var last uint64
+	err := c.query(selectBySeq, func(row *sqlite3.Stmt) error {
+		r, ord, err := s.readTask(c, row)
+		if err == nil {
+			last, err = readDone(row, doneAt, &r.Task)
+		}
+		if err != nil {
+			s.log.Error("the end of a task cannot be read", "number", ord, "error", err)
+			return nil
+		}
+		*events = append(*events, executor.Event{Seq: last, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+		if size += len(r.Input) + len(r.Result); size > pageBytes {
+			return errEnough
+		}
+		return nil
+	}, int64(after), int64(through), int64(limit))
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// errEnough ends a query whose rest is not wanted.
+var errEnough = errors.New("enough")

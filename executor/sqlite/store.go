@@ -1,0 +1,182 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Store implements executor.Store. Make one with Open.
+type Store struct {
+	options Options
+	path    string // with no symbolic link in it
+	log     *slog.Logger
+	opened  os.FileInfo
+	lock    *flock.Flock
+	feed    executor.Feed
+	types   types
+	readers readers
+
+	committer committer // of its goroutine alone
+	over      chan struct{}
+	closing   sync.Once
+	closeErr  error
+
+	mu       sync.Mutex // protects what follows, and what is seen of every record
+	closed   bool
+	live     map[uuid.UUID]*record // that are not final
+	running  map[*record]struct{}  // those of them that are seen to run
+	claims   executor.Claims[*record]
+	counts   executor.Counts
+	ended    map[uuid.UUID]*record // final, with output that is not written yet
+	entries  []entry               // the log: what is not committed yet, in order
+	inFlight bool                  // the committer is at work on entries that were taken from it
+	wake     chan struct{}
+	reserved uint64 // no event may have a greater number before the file says so
+	ahead    int    // attempts whose end is not recorded yet
+	held     int64  // bytes of their results
+	fault    error  // why nothing can be written
+	tried    time.Time
+	expiry   schema.Time // when the oldest end is no longer kept; 0 is never
+	breaks   []int64     // the tasks before which the clock was set back
+	// dirty are the records with output that is not in the file, since when,
+	// and how much of it.
+	dirty      []*record
+	dirtySince schema.Time
+	unwritten  int64
+	gone       uint64 // the event of the latest end that was removed
+}
+
+// record is what the store holds of a task that is not final. The embedded
+// Record is what is seen of it: it changes when a commit has succeeded.
+type record struct {
+	executor.Record
+	ord   int64
+	entry executor.Entry[*record]
+	seq   uint64 // of the latest event
+	lease *lease // of the attempt that was claimed
+	asked asked
+	// cancelling is set when the end of a task that waits is in the log.
+	cancelling bool
+	final      *schema.Task
+	out        output
+}
+
+// Info implements executor.Store.
+func (s *Store) Info() executor.StoreInfo {
+	o := &s.options
+	info := executor.StoreInfo{Name: "sqlite", Durable: true, File: s.path, Limits: map[string]int64{
+		"queuedTasks": int64(o.MaxQueued),
+		"outputBytes": int64(o.MaxOutput),
+		"keepTasks":   int64(max(o.Keep, 0)),
+		"keepForMs":   o.KeepFor.Milliseconds(),
+		"keepBytes":   o.KeepBytes,
+	}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault != nil {
+		info.Fault = s.fault.Error()
+	}
+	return info
+}
+
+// Close writes what is left in the log, and ends the store. An error is of
+// results that could not be written: their tasks are as after a crash.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		s.claims.WakeAll()
+		s.poke()
+		s.mu.Unlock()
+		<-s.over
+		s.feed.Close()
+		s.closeErr = errors.Join(s.closeErr, s.readers.close(), s.committer.close(), s.lock.Unlock())
+	})
+	return s.closeErr
+}
+
+// poke lets the committer look; it needs the lock.
+func (s *Store) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// snapshot is the task as it is seen now, with its input; it needs the lock.
+func (r *record) snapshot() schema.Task {
+	if r.final != nil {
+		return *r.final
+	}
+	t := r.Task
+	if t.State == schema.Running {
+		t.OutputBytes = r.out.bytes()
+	}
+	return t
+}
+
+// Get implements executor.Store.
+func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) {
+	if err := s.sweepExpired(ctx); err != nil {
+		return executor.Record{}, err
+	}
+	s.mu.Lock()
+	if r, ok := s.live[id]; ok {
+		found := r.Record
+		found.Task = r.snapshot()
+		s.mu.Unlock()
+		return found, nil
+	}
+	s.mu.Unlock()
+	r, _, err := s.readFinal(ctx, id)
+	return r, err
+}
+
+// Counts implements executor.Store.
+func (s *Store) Counts(ctx context.Context) (executor.Counts, error) {
+	if err := s.sweepExpired(ctx); err != nil {
+		return executor.Counts{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts, nil
+}
+
+// Watch implements executor.Store.
+func (s *Store) Watch(context.Context) (executor.Watcher, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	return s.feed.Watch(), nil
+}
+
+// isClosed answers ErrClosed once Close was called.
+func (s *Store) isClosed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return executor.ErrClosed
+	}
+	return nil
+}
+
+// clock is the time now; a record's times never go backwards.
+func clock(after ...schema.Time) schema.Time {
+	now := schema.TimeOf(time.Now())
+	for _, t := range after {
+		now = max(now, t)
+	}
+	return now
+}

@@ -1,0 +1,199 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// clockSlack is how far, in microseconds, the times of creation may be out of
+// the order of the tasks. What goes back further is a clock that was set.
+const clockSlack = 10_000
+
+// submission is the entry of a Submit.
+type submission struct {
+	store   *Store
+	records []executor.Record
+	answers []executor.Submitted
+	known   []*record // that had the id already, and are not final
+	fresh   []*record // to be recorded; nil where they are not
+	bytes   int
+	err     error
+	ready   chan struct{}
+}
+
+// Submit implements executor.Store.
+func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor.Submitted, error) {
+	e := &submission{
+		store: s, records: records, ready: make(chan struct{}),
+		answers: make([]executor.Submitted, len(records)), known: make([]*record, len(records)), fresh: make([]*record, len(records)),
+	}
+	for i := range records {
+		e.bytes += len(records[i].Input)
+	}
+	s.mu.Lock()
+	if err := s.refuses(); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	s.append(e)
+	s.mu.Unlock()
+	<-e.ready
+	if e.err != nil {
+		return nil, e.err
+	}
+	return e.answers, nil
+}
+
+// refuses says why nothing new is taken; it needs the lock.
+func (s *Store) refuses() error {
+	if s.closed {
+		return executor.ErrClosed
+	}
+	if s.fault != nil && !s.mayTry() {
+		return s.unavailable(s.fault)
+	}
+	return nil
+}
+
+// unavailable wraps why nothing can be written.
+func (s *Store) unavailable(err error) error {
+	return fmt.Errorf("%w: %s: %w", executor.ErrStoreUnavailable, s.path, err)
+}
+
+func (e *submission) weight() (int, int) { return len(e.records), e.bytes }
+
+func (e *submission) write(t *transaction) error {
+	room := e.look(t)
+	for i := range e.records {
+		if e.known[i] != nil {
+			continue
+		}
+		from := &e.records[i]
+		if r := t.fresh[from.ID]; r != nil {
+			e.known[i] = r
+			continue
+		}
+		if room == 0 {
+			if err := e.existing(t.conn, i); errors.Is(err, executor.ErrNotFound) {
+				e.answers[i].Err = executor.ErrQueueFull
+			} else if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := e.insert(t, i); err != nil {
+			return err
+		}
+		if e.fresh[i] != nil {
+			room--
+		}
+	}
+	return nil
+}
+
+// look finds the tasks that have an id already and are not final, and answers
+// for how many there is room in the queue.
+func (e *submission) look(t *transaction) (room int) {
+	s := e.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range e.records {
+		e.known[i], e.fresh[i], e.answers[i] = s.live[e.records[i].ID], nil, executor.Submitted{}
+	}
+	return max(s.options.MaxQueued-s.claims.Len()-len(t.fresh), 0)
+}
+
+// insert records a task, or answers with the final one that has its id.
+func (e *submission) insert(t *transaction, i int) error {
+	from := &e.records[i]
+	c, err := t.writer()
+	if err != nil {
+		return err
+	}
+	typ, err := t.typeNumber(from.Type)
+	if err != nil {
+		return err
+	}
+	r := &record{Record: *from, ord: t.state.ord + 1}
+	r.entry.Value = r
+	t.d, err = insertTask(c, t.d, r, typ)
+	if errors.Is(err, sqlite3.CONSTRAINT) {
+		return e.existing(c, i)
+	}
+	if err == nil {
+		t.d, err = writeActive(c, t.d, r.ord, attempt{})
+	}
+	if err == nil {
+		err = t.tick(r)
+	}
+	if err != nil {
+		return err
+	}
+	t.state.ord++
+	t.state.active++
+	t.fresh[r.ID] = r
+	e.fresh[i] = r
+	return nil
+}
+
+// existing answers with the final task that has the id.
+func (e *submission) existing(c *conn, i int) error {
+	found, _, err := e.store.finalWith(c, e.records[i].ID)
+	if err == nil {
+		e.answers[i] = asExisting(&found, &e.records[i])
+	}
+	return err
+}
+
+// tick notes a clock that was set back.
+func (t *transaction) tick(r *record) error {
+	created := int64(r.CreatedAt)
+	if created >= t.state.created-clockSlack {
+		t.state.created = max(t.state.created, created)
+		return nil
+	}
+	t.state.created = created
+	t.breaks = append(t.breaks, r.ord)
+	return t.conn.exec("INSERT INTO clock VALUES(?)", r.ord)
+}
+
+func (e *submission) apply(s *Store) {
+	added := 0
+	for i := range e.records {
+		if r := e.known[i]; r != nil {
+			e.answers[i] = asExisting(&executor.Record{Task: r.snapshot()}, &e.records[i])
+		}
+		if r := e.fresh[i]; r != nil {
+			s.live[r.ID] = r
+			s.claims.PushAs(&r.entry, uint64(r.ord), r.Type, r.Priority)
+			s.counts.Queued++
+			added++
+		}
+	}
+	s.claims.Wake(added)
+}
+
+// asExisting answers a submit whose id is known.
+func asExisting(known, asked *executor.Record) executor.Submitted {
+	if !known.Same(asked.Type, asked.Input) {
+		return executor.Submitted{Err: executor.ErrIDConflict}
+	}
+	return executor.Submitted{Existing: true, Task: &known.Task}
+}
+
+func (e *submission) fail(s *Store, err error) entry {
+	e.err = err
+	for _, r := range e.fresh {
+		if r != nil {
+			s.committer.undo = append(s.committer.undo, undo{record: r, inserted: true})
+		}
+	}
+	return nil
+}
+
+func (e *submission) done() { close(e.ready) }
