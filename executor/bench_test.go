@@ -25,7 +25,7 @@ func BenchmarkNoop(b *testing.B) {
 	require.NoError(b, err)
 	over := make(chan error, 1)
 	go func() { over <- e.Run(b.Context()) }()
-	w, err := e.Watch(b.Context(), executor.WatchOptions{})
+	w, err := e.Watch(b.Context())
 	require.NoError(b, err)
 	records := make([]executor.Record, batch)
 	b.ReportAllocs()

@@ -101,10 +101,11 @@ func ExampleExecutor_Run() {
 	ended := make(chan error)
 	go func() { ended <- jobs.Run(ctx) }()
 
-	events, err := jobs.Watch(ctx, executor.WatchOptions{All: true})
+	events, err := jobs.Watch(ctx)
 	if err != nil {
 		panic(err)
 	}
+	events.Subscribe(executor.Selector{Events: executor.DefaultEvents})
 	for _, input := range []string{"true", "false"} {
 		record, err := jobs.Prepare(&schema.SubmitParams{Type: "check", Input: jsontext.Value(input)})
 		if err != nil {

@@ -44,8 +44,9 @@ func TestRequestsThatTheStoreCannotAnswer(t *testing.T) {
 			"Get":    func() error { _, err := r.Status(ctx, id); return err },
 			"List":   func() error { _, err := r.List(ctx, executor.Filter{}, executor.PageRequest{Limit: 1}); return err },
 			"Cancel": func() error { _, _, err := r.Cancel(ctx, id, executor.Cancellation{}); return err },
-			"Watch":  func() error { _, err := r.Watch(ctx, executor.WatchOptions{}); return err },
+			"Watch":  func() error { _, err := r.Watch(ctx); return err },
 			"Counts": func() error { _, err := r.Stats(ctx); return err },
+			"Replay": func() error { _, err := r.Replay(ctx, 0, 1, 1); return err },
 			"Output": func() error {
 				_, err := r.Output(ctx, id, schema.Stdout, executor.OutputRange{Limit: 1})
 				return err
@@ -86,11 +87,15 @@ func TestShutdownWhileTheStoreGivesOutNoTasks(t *testing.T) {
 
 func TestEndIsRecordedWhenTheStoreIsBack(t *testing.T) {
 	withFaults(t, executor.Options{Limit: 1}, func(r *rig, s *storetest.FaultyStore) {
-		s.Fail("Finish", 1, 2)
 		w := r.watchAll()
-		id := r.of("nap")
+		id := r.submit(nap(time.Second))
 		r.inState(id, schema.Running)
-		r.pass(time.Second)
+		s.Stall("the disk is full")
+		r.pass(time.Minute)
+		r.inState(id, schema.Running)
+		require.Equal(r, "the disk is full", r.stats().Store.Fault)
+		require.Zero(r, r.stats().Totals.Completed, "what is not recorded does not count")
+		s.Resume()
 		r.inState(id, schema.Completed)
 		events := r.drain(w)
 		require.Equal(r, executor.EventFinished, events[len(events)-1].Kind)
@@ -100,7 +105,7 @@ func TestEndIsRecordedWhenTheStoreIsBack(t *testing.T) {
 
 func TestEndThatTheStoreCannotRecord(t *testing.T) {
 	withFaults(t, executor.Options{Limit: 1}, func(r *rig, s *storetest.FaultyStore) {
-		s.Fail("Finish", 1, 2, 3)
+		s.Fail("Finish", 1)
 		lost, next := r.of("nap"), r.of("nap")
 		r.pass(time.Second)
 		r.inState(lost, schema.Running)

@@ -14,13 +14,26 @@ import (
 
 // wrote is an event of output.
 func wrote(id uuid.UUID, s schema.Stream, offset, end int64) executor.Event {
-	return executor.Event{ID: id, Kind: executor.EventOutput, Stream: s, Offset: offset, End: end}
+	return executor.Event{ID: id, Kind: executor.EventOutput, Stream: s, Offset: offset, End: end, Task: &schema.Task{ID: id}}
+}
+
+var (
+	started  = executor.Event{Kind: executor.EventStarted, Task: &schema.Task{}}
+	reported = executor.Event{Kind: executor.EventProgress, Task: &schema.Task{}}
+	ended    = executor.Event{Kind: executor.EventFinished, Task: &schema.Task{}}
+)
+
+// watchAll follows everything.
+func watchAll(f *executor.Feed) executor.Watcher {
+	w := f.Watch()
+	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	return w
 }
 
 // published is what a watcher that sleeps has of events.
 func published(t *testing.T, f *executor.Feed, events ...executor.Event) []executor.Event {
 	t.Helper()
-	w := f.Watch(true, nil)
+	w := watchAll(f)
 	defer w.Close()
 	for _, ev := range events {
 		f.Publish(0, 0, ev)
@@ -43,8 +56,8 @@ func TestFeedJoinsOutput(t *testing.T) {
 		"not over a gap":          {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 0, 6, 9)}, 2},
 		"not of another stream":   {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 1, 5, 9)}, 2},
 		"not of another task":     {[]executor.Event{wrote(a, 0, 0, 5), wrote(b, 0, 5, 9)}, 2},
-		"not over another event":  {[]executor.Event{wrote(a, 0, 0, 5), {ID: a, Kind: executor.EventProgress}, wrote(a, 0, 5, 9)}, 3},
-		"the number of the newer": {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 0, 5, 9), {ID: a, Kind: executor.EventProgress}}, 2},
+		"not over another event":  {[]executor.Event{wrote(a, 0, 0, 5), reported, wrote(a, 0, 5, 9)}, 3},
+		"the number of the newer": {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 0, 5, 9), reported}, 2},
 	} {
 		var f executor.Feed
 		got := published(t, &f, c.events...)
@@ -60,7 +73,7 @@ func TestFeedJoinsOutput(t *testing.T) {
 func TestFeedGoesOnWithEarlierNumbers(t *testing.T) {
 	var f executor.Feed
 	f.SetSeq(1000)
-	got := published(t, &f, executor.Event{Kind: executor.EventStarted}, executor.Event{Kind: executor.EventFinished})
+	got := published(t, &f, started, ended)
 	require.Equal(t, uint64(1001), got[0].Seq)
 	require.Equal(t, 1001+executor.SeqsPerFinish, got[1].Seq)
 }
@@ -68,7 +81,7 @@ func TestFeedGoesOnWithEarlierNumbers(t *testing.T) {
 // TestClosedWatcherKeepsNothing counts allocations: what it kept would stay for ever.
 func TestClosedWatcherKeepsNothing(t *testing.T) {
 	var f executor.Feed
-	w := f.Watch(false, nil)
+	w := f.Watch()
 	w.Close()
 	var id uuid.UUID
 	n := uint64(0)
@@ -81,7 +94,8 @@ func TestClosedWatcherKeepsNothing(t *testing.T) {
 
 func TestNextOfAnEndedContextHasWhatIsThere(t *testing.T) {
 	var f executor.Feed
-	w := f.Watch(true, []executor.Event{{Seq: 7}})
+	w := watchAll(&f)
+	f.Publish(0, 0, started)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	got, err := w.Next(ctx)
@@ -95,15 +109,15 @@ func TestNextOfAnEndedContextHasWhatIsThere(t *testing.T) {
 func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
 	const many, few = 50_000, 10_000
 	var f executor.Feed
-	w := f.Watch(true, nil)
+	w := watchAll(&f)
 	for range many {
-		f.Publish(0, 0, executor.Event{Kind: executor.EventFinished})
+		f.Publish(0, 0, ended)
 	}
 	got, err := w.Next(t.Context())
 	require.NoError(t, err)
 	require.Len(t, got, many)
 	for range many {
-		f.Publish(0, 0, executor.Event{Kind: executor.EventProgress})
+		f.Publish(0, 0, reported)
 	}
 	got, err = w.Next(t.Context())
 	require.NoError(t, err)
@@ -114,10 +128,10 @@ func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
 // come that has to be made shorter.
 func TestMarkIsNeverDropped(t *testing.T) {
 	var f executor.Feed
-	w := f.Watch(true, nil)
+	w := watchAll(&f)
 	w.Mark()
 	for range 20_000 {
-		f.Publish(0, 0, executor.Event{Kind: executor.EventProgress})
+		f.Publish(0, 0, reported)
 	}
 	w.Mark()
 	got, err := w.Next(t.Context())

@@ -85,11 +85,11 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 
 func TestOrderNumbersRiseAndStay(t *testing.T) {
 	var q executor.Queue[string]
-	var a, b executor.Entry[string]
+	var a, b, c executor.Entry[string]
 	q.Push(&a, "t", 0)
-	require.Equal(t, uint64(2), q.NextOrder())
-	q.Push(&b, "t", 0)
-	require.Equal(t, [2]uint64{1, 3}, [2]uint64{a.Order(), b.Order()})
+	q.PushAs(&b, 7, "t", 0)
+	q.Push(&c, "t", 0)
+	require.Equal(t, [3]uint64{1, 7, 8}, [3]uint64{a.Order(), b.Order(), c.Order()})
 	q.Remove(&a)
 	require.Equal(t, uint64(1), a.Order())
 }

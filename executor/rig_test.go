@@ -171,8 +171,9 @@ func (r *rig) cancel(id uuid.UUID, c executor.Cancellation) schema.CancelOutcome
 
 func (r *rig) watchAll() executor.Watcher {
 	r.Helper()
-	w, err := r.Watch(r.Context(), executor.WatchOptions{All: true})
+	w, err := r.Watch(r.Context())
 	require.NoError(r, err)
+	w.Subscribe(executor.Selector{Events: executor.AllEvents})
 	return w
 }
 

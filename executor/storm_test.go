@@ -41,7 +41,7 @@ func TestStorm(t *testing.T) {
 		errs := make([]error, users)
 		var all sync.WaitGroup
 		for i := range stormers {
-			w, err := e.Watch(t.Context(), executor.WatchOptions{})
+			w, err := e.Watch(t.Context())
 			require.NoError(t, err)
 			s := &stormer{
 				Executor: e, watcher: w, rng: rand.New(rand.NewPCG(uint64(round), uint64(i))),

@@ -63,6 +63,8 @@ type ErrorData struct {
 	Violations []Violation `json:"violations,omitzero" jsonschema:"how params or input break their schema; of -32602"`
 	// Limit is of CodeTooLarge and CodeQueueFull: what was passed.
 	Limit int64 `json:"limit,omitzero" jsonschema:"the limit that was passed; of tooLarge and queueFull" schema:"minimum=0"`
+	// Oldest is of CodeEventsGone: the least seq to subscribe after.
+	Oldest uint64 `json:"oldest,omitzero" jsonschema:"the least seq to subscribe after; of eventsGone"`
 	// Suggestions are known names close to an unknown one.
 	Suggestions []string `json:"suggestions,omitzero" jsonschema:"known names close to an unknown one"`
 }

@@ -8,6 +8,7 @@ const (
 	NotifyProgress = "task/progress"
 	NotifyOutput   = "task/output"
 	NotifyFinished = "task/finished"
+	NotifyReplayed = "subscription/replayed"
 )
 
 // The values of SubmitParams.Events.
@@ -35,7 +36,8 @@ type ProgressEvent struct {
 }
 
 // OutputEvent carries a piece of a stream of a task. Gap counts the bytes
-// just before Offset that were skipped because the client was slow.
+// just before Offset that were skipped because the client was slow. What was
+// written before this connection followed the task is no gap.
 type OutputEvent struct {
 	ID       uuid.UUID `json:"id" jsonschema:"the id of the task"`
 	Seq      uint64    `json:"seq" jsonschema:"rises with every notification of the task"`
@@ -50,4 +52,19 @@ type OutputEvent struct {
 type FinishedEvent struct {
 	Task
 	Seq uint64 `json:"seq" jsonschema:"greater than that of every other notification of the task"`
+}
+
+// ReplayedEvent says that a subscription has been sent all that it asked for
+// of the past: what follows of it is new.
+type ReplayedEvent struct {
+	Subscription uint32  `json:"subscription" jsonschema:"the subscription" schema:"minimum=1"`
+	Seq          uint64  `json:"seq" jsonschema:"how far the past went: the seq that subscribe has answered"`
+	Missed       *Missed `json:"missed,omitzero" jsonschema:"what of the past could not be sent; absent where nothing is missing"`
+}
+
+// Missed is a range of sequence numbers: tasks whose newest event is after
+// After, and not after Through, may not have been replayed.
+type Missed struct {
+	After   uint64 `json:"after" jsonschema:"tasks may be missing whose newest event came after this seq"`
+	Through uint64 `json:"through" jsonschema:"the last seq of which that is so"`
 }

@@ -65,13 +65,21 @@ func exampleSubmit() SubmitParams {
 func fullSubmit() SubmitParams {
 	p := exampleSubmit()
 	p.TimeoutMs, p.GraceMs = 60_000, new(int64(0))
+	p.Rerun = new(true)
 	p.Events = []string{EventStarted, EventProgress, EventOutput, EventFinished}
 	return p
 }
 
+func fullSubscribe() SubscribeParams {
+	return SubscribeParams{
+		After: new(uint64(41)), Types: []string{"sleep"}, States: []State{Running, Failed}, Labels: map[string]string{"project": "demo"},
+		IDs: ids(exampleID), Events: []string{EventStarted, EventFinished},
+	}
+}
+
 func exampleStats() StatsResult {
 	return StatsResult{
-		Version: "0.1.0", Store: StoreStats{Name: "memory"}, UptimeMs: 61_000,
+		Version: "0.1.0", Store: StoreStats{Name: "sqlite", Durable: true, File: "/var/lib/demo/tasks.db", Fault: "no space left on device"}, UptimeMs: 61_000,
 		Tasks:  TaskCounts{Queued: 1, Running: 2, Completed: 3, Failed: 4, Cancelled: 5},
 		Totals: TaskTotals{Submitted: 16, Completed: 3, Failed: 4, Cancelled: 5, Evicted: 1},
 		Stuck:  1, ShuttingDown: true, Rates: Rates{SubmittedPerSecond: 0.25, FinishedPerSecond: 0.2},
@@ -84,7 +92,7 @@ func exampleTypes() TypesResult {
 	object := jsontext.Value(`{"type":"object","additionalProperties":false}`)
 	return TypesResult{Types: []TypeInfo{{
 		Name: "noop", Aliases: []string{"nothing"}, Description: "Does nothing.", InputSchema: object,
-		ResultSchema: object, Source: "builtin",
+		ResultSchema: object, Idempotent: true, Source: "builtin",
 	}}}
 }
 

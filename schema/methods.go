@@ -26,7 +26,8 @@ const (
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
 	MethodCancelRequest, MethodCancel, MethodExit, MethodList, MethodOutput, MethodDiscover,
-	MethodShutdown, MethodStats, MethodStatus, MethodSubmit, MethodTypes, MethodWait,
+	MethodShutdown, MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes,
+	MethodUnsubscribe, MethodWait,
 }
 
 // SubmitParams asks for one run of a task type.
@@ -278,9 +279,10 @@ type CancelRequestParams struct {
 // SubscribeParams asks for the events of tasks, whoever submitted them. All
 // that is given must hold; an empty selection is every task.
 type SubscribeParams struct {
-	// After replays what came after this sequence number; nil replays nothing.
+	// After replays what became of tasks after this sequence number; nil
+	// replays nothing.
 	After  *uint64           `json:"after,omitzero" jsonschema:"first send what became of each task since the event with this seq; absent for nothing of the past"`
-	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types"`
+	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types" schema:"maxItems=100"`
 	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states; all but task/finished show running"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only of tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
 	IDs    []uuid.UUID       `json:"ids,omitzero" jsonschema:"only of these tasks" schema:"maxItems=1000"`
@@ -292,8 +294,9 @@ type SubscribeResult struct {
 	Subscription uint32 `json:"subscription" jsonschema:"what unsubscribe takes" schema:"minimum=1"`
 	// Seq is of the latest event before the subscription.
 	Seq uint64 `json:"seq" jsonschema:"the seq of the latest event before the subscription; ask for what comes after it another time"`
-	// Gap is true where more happened after After than is replayed.
-	Gap bool `json:"gap,omitzero" jsonschema:"whether progress and output after the seq asked for are not sent again"`
+	// Gap is true where anything happened after After: of that the newest of
+	// each task is replayed, and nothing else.
+	Gap bool `json:"gap,omitzero" jsonschema:"whether there were events after the seq asked for, of which only the newest of each task is sent again"`
 }
 
 // UnsubscribeParams names a subscription of the same connection.

@@ -65,10 +65,27 @@ var calls = []described{
 	},
 	{
 		name: MethodList, summary: "Select tasks, page by page.",
-		description: "All that is given must hold. A page can be short of the limit and yet have a nextCursor; pages are stable while tasks come and go.",
+		description: "All that is given must hold; since counts what was submitted at that time, until does not. A page can be short of the limit and yet have a nextCursor; pages are stable while tasks come and go.",
 		params:      typeOf[ListParams](), result: typeOf[ListResult](), resultSummary: "a page of tasks",
 		errors:   []Code{CodeInvalidParams, CodeStoreUnavailable},
 		examples: []example{{"the running tasks of a project", ListParams{States: []State{Running}, Labels: map[string]string{"project": "demo"}}, ListResult{Tasks: []Task{runningTask()}}}},
+	},
+	{
+		name: MethodSubscribe, summary: "Follow the events of tasks, whoever submitted them.",
+		description: "All that is given must hold; nothing is every task. Each event is sent once, whatever asks for it. With after it first sends the newest event of each task that had one since: task/finished, or task/started where it runs, and behind them subscription/replayed.",
+		params:      typeOf[SubscribeParams](), result: typeOf[SubscribeResult](), resultSummary: "the subscription",
+		errors: []Code{CodeInvalidParams, CodeQueueFull, CodeStoreUnavailable, CodeEventsGone},
+		examples: []example{
+			{"all tasks from now on", SubscribeParams{}, SubscribeResult{Subscription: 1, Seq: 1234}},
+			{"what a project missed", fullSubscribe(), SubscribeResult{Subscription: 2, Seq: 1234, Gap: true}},
+		},
+	},
+	{
+		name: MethodUnsubscribe, summary: "End a subscription of this connection.",
+		description: "Events that have happened already may still come.",
+		params:      typeOf[UnsubscribeParams](), result: typeOf[Empty](), resultSummary: "nothing",
+		errors:   []Code{CodeInvalidParams},
+		examples: []example{{"the first", UnsubscribeParams{Subscription: 1}, Empty{}}},
 	},
 	{
 		name: MethodOutput, summary: "Read what a task has written.",
@@ -123,6 +140,13 @@ var notifications = []described{
 		name: NotifyFinished, summary: "A task is final. Nothing comes after it.", params: typeOf[FinishedEvent](),
 		examples: []example{{"a completed task", exampleFinished(), nil}},
 	},
+	{
+		name: NotifyReplayed, summary: "A subscription has been sent what it asked for of the past.", params: typeOf[ReplayedEvent](),
+		examples: []example{
+			{"all of it", ReplayedEvent{Subscription: 2, Seq: 1234}, nil},
+			{"but for what was no longer kept", ReplayedEvent{Subscription: 2, Seq: 1234, Missed: &Missed{After: 41, Through: 99}}, nil},
+		},
+	},
 }
 
 // components are the types that the document refers to by name, with what
@@ -137,6 +161,8 @@ var components = map[reflect.Type]string{
 	typeOf[ShutdownResult]():  "What became of the tasks that were not final.",
 	typeOf[WaitResult]():      "The tasks in the order asked.",
 	typeOf[ListResult]():      "A page of tasks.",
+	typeOf[SubscribeResult](): "A subscription.",
+	typeOf[Missed]():          "A range of sequence numbers.",
 	typeOf[OutputResult]():    "A piece of a stream.",
 	typeOf[TypesResult]():     "The task types on offer.",
 	typeOf[TypeInfo]():        "A task type.",

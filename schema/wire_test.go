@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -20,6 +21,7 @@ func TestWireTypes(t *testing.T) {
 		wire(ProgressEvent{ID: exampleID, Seq: 1<<64 - 1, Progress: Progress{Value: 1}}, ProgressEvent{}),
 		wire(OutputEvent{ID: exampleID, Stream: Log, Offset: 1, Data: "\u2028", Encoding: EncodingBase64, Gap: 7}, OutputEvent{Encoding: EncodingUTF8}),
 		wire(FinishedEvent{Task: fullTask(), Seq: 9}, FinishedEvent{}),
+		wire(ReplayedEvent{Subscription: 2, Seq: 9, Missed: &Missed{3, 4}}, ReplayedEvent{Subscription: 1, Missed: &Missed{}}, ReplayedEvent{Subscription: 1}),
 		wire(fullSubmit(), exampleSubmit(), SubmitParams{Type: "noop", Events: []string{}}),
 		wire(SubmitResult{Task: fullTask(), Existing: true}, SubmitResult{}),
 		wire(StatusParams{ID: exampleID, IncludeInput: true}, StatusParams{}),
@@ -29,15 +31,18 @@ func TestWireTypes(t *testing.T) {
 		wire(ShutdownResult{1, 2, 3, 4}, ShutdownResult{}),
 		wire(WaitParams{IDs: ids(exampleID, otherID), Until: UntilAny, TimeoutMs: new(int64(0))}, WaitParams{IDs: ids(otherID)}),
 		wire(WaitResult{Tasks: []Task{fullTask(), exampleTask()}, TimedOut: true}, WaitResult{Tasks: []Task{}}),
-		wire(ListParams{[]State{Queued, Cancelled}, []string{"noop"}, map[string]string{"a": "b"}, OldestFirst, 1000, "x"}, ListParams{}),
+		wire(ListParams{[]State{Queued, Cancelled}, []string{"noop"}, map[string]string{"a": "b"}, exampleStart, exampleStart + 1, OldestFirst, 1000, "x"}, ListParams{}),
 		wire(ListResult{Tasks: []Task{completedTask()}, NextCursor: "x"}, ListResult{Tasks: []Task{}}),
 		wire(OutputParams{exampleID, new(Stderr), new(int64(1)), new(int64(2)), 3}, OutputParams{ID: exampleID}),
 		wire(OutputResult{"data", EncodingUTF8, 1, 2, true, 3}, OutputResult{Encoding: EncodingBase64}),
 		wire(exampleTypes(), TypesResult{Types: []TypeInfo{}}),
 		wire(exampleStats(), StatsResult{Limits: map[string]int64{}}),
 		wire(CancelRequestParams{ID: jsontext.Value(`"a"`)}, CancelRequestParams{ID: jsontext.Value(`null`)}),
+		wire(fullSubscribe(), SubscribeParams{After: new(uint64(0)), Events: []string{}}, SubscribeParams{}),
+		wire(SubscribeResult{Subscription: 1, Seq: 1<<64 - 1, Gap: true}, SubscribeResult{Subscription: 1}),
+		wire(UnsubscribeParams{Subscription: 1<<32 - 1}, UnsubscribeParams{Subscription: 1}),
 		wire(Empty{}),
-		wire(ErrorData{Kind: "tooLarge", Retryable: true, Violations: []Violation{{"/a~1b", "no"}}, Limit: 7, Suggestions: []string{"x"}}, ErrorData{}),
+		wire(ErrorData{Kind: "tooLarge", Retryable: true, Violations: []Violation{{"/a~1b", "no"}}, Limit: 7, Oldest: 9, Suggestions: []string{"x"}}, ErrorData{}),
 	} {
 		run(t)
 	}
@@ -63,6 +68,9 @@ func wire[T any](values ...T) func(*testing.T) {
 // TestWireLimits holds the limits of the protocol that the Go types cannot say.
 func TestWireLimits(t *testing.T) {
 	submit, wait, list, output := mustDerive[SubmitParams](t), mustDerive[WaitParams](t), mustDerive[ListParams](t), mustDerive[OutputParams](t)
+	subscribe, unsubscribe := mustDerive[SubscribeParams](t), mustDerive[UnsubscribeParams](t)
+	ids := func(n int) string { return `{"ids":["` + strings.Repeat(otherID.String()+`","`, n-1) + otherID.String() + `"]}` }
+	types := func(n int) string { return `{"types":["` + strings.Repeat(`a","`, n-1) + `a"]}` }
 	id := `"id":"` + exampleID.String() + `"`
 	for _, c := range []struct {
 		schema    *Schema
@@ -79,6 +87,13 @@ func TestWireLimits(t *testing.T) {
 		{wait, `{"ids":["` + otherID.String() + `"],"timeoutMs":0}`, `{"ids":[]}`, "/ids"},
 		{list, `{"limit":1,"states":["queued"]}`, `{"limit":0}`, "/limit"},
 		{list, `{"limit":1000,"order":"oldest"}`, `{"limit":1001}`, "/limit"},
+		{list, `{"since":"2026-03-01T12:00:00Z","until":"2026-03-01T13:00:00.5+01:00"}`, `{"since":"2026-03-01"}`, "/since"},
+		{subscribe, ids(1000), ids(1001), "/ids"},
+		{subscribe, types(100), types(101), "/types"},
+		{subscribe, `{"after":0,"ids":[],"events":["output"]}`, `{"after":-1}`, "/after"},
+		{subscribe, `{"states":["running"]}`, `{"events":["began"]}`, "/events/0"},
+		{unsubscribe, `{"subscription":4294967295}`, `{"subscription":4294967296}`, "/subscription"},
+		{unsubscribe, `{"subscription":1}`, `{"subscription":0}`, "/subscription"},
 		{output, `{` + id + `,"offset":0,"stream":"log"}`, `{` + id + `,"offset":-1}`, "/offset"},
 	} {
 		require.Nil(t, c.schema.Validate(jsontext.Value(c.good)), c.good)

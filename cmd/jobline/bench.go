@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ type benchOptions struct {
 	runs  int
 	tasks int
 	only  []string
+	store string
 	json  bool
 }
 
@@ -35,6 +37,7 @@ var benchmarks = []benchmark{
 	{"exec", "the command true, next to a loop that only starts it", benchExec},
 	{"memory", "tasks queued behind others: their memory, and the time to run them", benchMemory},
 	{"finished", "the memory of tasks that are finished and kept", benchFinished},
+	{"store", "the durable store, next to a loop that only writes and syncs", benchStore},
 	{"start", "the time to the first reply, and an idle server", benchStart},
 }
 
@@ -64,6 +67,8 @@ func benchCommand() *cobra.Command {
 	f.Var(count(&o.runs, 5, 1), "runs", "how often each is measured; the table has the medians")
 	f.Var(count(&o.tasks, 1_000_000, 100), "tasks", "tasks to queue for their memory; the others take a share of it")
 	f.StringSliceVar(&o.only, "only", nil, "what to measure, with commas between: "+strings.Join(benchNames(), ", "))
+	f.StringVar(&o.store, "store", "", "measure the durable store alone, in this directory: the system's temporary one where none is named")
+	f.Lookup("store").NoOptDefVal = os.TempDir()
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	complete(c, "only", cobra.FixedCompletions(benchNames(), cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -76,7 +81,10 @@ func (o *benchOptions) bench(c *cobra.Command) error {
 				didYouMean(name, benchNames(), "there are "+strings.Join(benchNames(), ", ")))
 		}
 	}
-	b := &bench{tasks: o.tasks, progress: c.ErrOrStderr()}
+	if o.store != "" {
+		o.only = append(o.only, "store")
+	}
+	b := &bench{tasks: o.tasks, storeDir: o.store, progress: c.ErrOrStderr()}
 	for run := range o.runs {
 		for _, m := range benchmarks {
 			if len(o.only) > 0 && !slices.Contains(o.only, m.name) {
@@ -97,6 +105,7 @@ func (o *benchOptions) bench(c *cobra.Command) error {
 // bench gathers what was measured.
 type bench struct {
 	tasks     int
+	storeDir  string
 	progress  io.Writer
 	rows      []*benchRow
 	latencies []int64 // ns, of all runs

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -49,3 +50,6 @@ func residentOf(pid int) int64 {
 	}
 	return kilobytes << 10
 }
+
+// syncData waits until what was written is on the disk, as the durable store does.
+func syncData(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }

@@ -42,7 +42,7 @@ func life(t testing.TB, s *memory.Store, records []executor.Record) {
 	lease, err := s.Claim(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, lease.Started(0))
-	require.NoError(t, lease.Finish(t.Context(), completed))
+	lease.Finish(completed, func(err error) { require.NoError(t, err) })
 	lease.Release()
 }
 
@@ -127,9 +127,7 @@ func BenchmarkClaimFinish(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := lease.Finish(b.Context(), completed); err != nil {
-			b.Fatal(err)
-		}
+		lease.Finish(completed, func(err error) { require.NoError(b, err) })
 		lease.Release()
 	}
 }

@@ -184,7 +184,7 @@ func claimOnce(f *fixture) {
 				mu.Lock()
 				seen[l.Record().ID]++
 				mu.Unlock()
-				_ = l.Finish(f.Context(), completed)
+				_ = finished(l, completed)
 				l.Release()
 			}
 		})

@@ -32,8 +32,6 @@ var followContracts = []contract{
 	{name: "of a closed watcher changes nothing", test: followClosed},
 }
 
-var everyKind = maskOf(executor.EventStarted, executor.EventProgress, executor.EventOutput, executor.EventFinished)
-
 // live runs a task with one event of each kind.
 func (f *fixture) live(set ...func(*executor.Record)) uuid.UUID {
 	f.Helper()
@@ -91,27 +89,27 @@ func eventsFinishRoom(f *fixture) {
 }
 
 func eventsOwner(f *fixture) {
-	owner, other := f.watch(executor.WatchOptions{}), f.watch(executor.WatchOptions{})
+	owner, other := f.watch(), f.watch()
 	require.NotEqual(f, owner.ID(), other.ID())
 	f.live(ownedBy(owner, maskOf(executor.EventStarted, executor.EventOutput)))
 	f.live(ownedBy(owner, 0))
 	f.live()
 	events := f.drain(owner)
 	require.Equal(f, []executor.EventKind{executor.EventStarted, executor.EventOutput, executor.EventFinished}, kinds(events))
-	require.True(f, events[0].Owned)
-	require.False(f, events[2].Owned, "the end was not asked for, but it is the end of the output")
+	require.True(f, events[0].Wanted)
+	require.False(f, events[2].Wanted, "the end was not asked for, but it is the end of the output")
 	require.Empty(f, f.drain(other))
 }
 
 func eventsAll(f *fixture) {
-	owner, all := f.watch(executor.WatchOptions{}), f.watchAll()
-	f.live(ownedBy(owner, everyKind))
+	owner, all := f.watch(), f.watchAll()
+	f.live(ownedBy(owner, executor.AllEvents))
 	f.live(ownedBy(owner, 0))
 	f.live()
 	events := f.drain(all)
 	require.Len(f, events, 12)
 	for _, ev := range events {
-		require.False(f, ev.Owned)
+		require.True(f, ev.Wanted)
 	}
 	require.Len(f, f.drain(owner), 4)
 }
@@ -170,7 +168,7 @@ func eventsClosed(f *fixture) {
 }
 
 func eventsMark(f *fixture) {
-	w := f.watch(executor.WatchOptions{})
+	w := f.watch()
 	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
 	w.Mark()
 	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
@@ -188,7 +186,7 @@ func eventsMark(f *fixture) {
 }
 
 func followAdds(f *fixture) {
-	w := f.watch(executor.WatchOptions{})
+	w := f.watch()
 	r := task()
 	w.Follow(r.ID, maskOf(executor.EventProgress, executor.EventFinished))
 	f.live()
@@ -197,12 +195,12 @@ func followAdds(f *fixture) {
 	require.Equal(f, []executor.EventKind{executor.EventProgress, executor.EventFinished}, kinds(events))
 	for _, ev := range events {
 		require.Equal(f, r.ID, ev.ID)
-		require.False(f, ev.Owned)
+		require.False(f, ev.Wanted)
 	}
 }
 
 func followCounts(f *fixture) {
-	w := f.watch(executor.WatchOptions{})
+	w := f.watch()
 	finished, started := maskOf(executor.EventFinished), maskOf(executor.EventStarted)
 	for _, step := range []struct {
 		name string
@@ -230,7 +228,7 @@ func followCounts(f *fixture) {
 func kindsOf(ks ...executor.EventKind) []executor.EventKind { return ks }
 
 func followOwn(f *fixture) {
-	w := f.watch(executor.WatchOptions{})
+	w := f.watch()
 	id := f.one(ownedBy(w, maskOf(executor.EventFinished)))
 	w.Follow(id, maskOf(executor.EventStarted, executor.EventFinished))
 	lease := f.claim()
@@ -238,24 +236,24 @@ func followOwn(f *fixture) {
 	f.finish(lease, completed)
 	events := f.drain(w)
 	require.Equal(f, kindsOf(executor.EventStarted, executor.EventFinished), kinds(events))
-	require.False(f, events[0].Owned, "it was not asked for at submit")
-	require.True(f, events[1].Owned)
+	require.False(f, events[0].Wanted, "it was not asked for at submit")
+	require.True(f, events[1].Wanted)
 }
 
 func followAll(f *fixture) {
 	w := f.watchAll()
 	r := task()
-	w.Follow(r.ID, everyKind)
+	w.Follow(r.ID, executor.AllEvents)
 	f.live(func(mine *executor.Record) { *mine = r })
-	w.Unfollow(r.ID, everyKind)
+	w.Unfollow(r.ID, executor.AllEvents)
 	require.Len(f, f.drain(w), 4)
 }
 
 func followClosed(f *fixture) {
-	w := f.watch(executor.WatchOptions{})
+	w := f.watch()
 	r := task()
 	w.Close()
-	w.Follow(r.ID, everyKind)
+	w.Follow(r.ID, executor.AllEvents)
 	f.live(func(mine *executor.Record) { *mine = r })
 	_, err := w.Next(f.Context())
 	require.ErrorIs(f, err, executor.ErrClosed)

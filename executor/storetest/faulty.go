@@ -13,8 +13,8 @@ import (
 )
 
 // FaultyStore is a store of which chosen calls fail with
-// executor.ErrStoreUnavailable, without reaching the store within. Make one
-// with Faulty.
+// executor.ErrStoreUnavailable, without reaching the store within, and that
+// can be made unable to write. Make one with Faulty.
 type FaultyStore struct {
 	executor.Store
 
@@ -22,6 +22,7 @@ type FaultyStore struct {
 	calls  map[string]int
 	faults map[string][]int
 	broken map[string]bool
+	stall  stall
 }
 
 // Faulty wraps a store. Without a fault it changes nothing.
@@ -30,7 +31,8 @@ func Faulty(s executor.Store) *FaultyStore {
 }
 
 // Fail makes the given calls, counted from 1, of a method fail. The method is
-// named as in executor.Store or executor.Lease: "Submit", "Finish".
+// named as in executor.Store or executor.Lease: "Submit", "Finish". A Finish
+// that fails is one of which the store gives up the outcome.
 func (s *FaultyStore) Fail(method string, calls ...int) *FaultyStore {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,6 +70,9 @@ func (s *FaultyStore) Submit(ctx context.Context, records []executor.Record) ([]
 	if err := s.fault("Submit"); err != nil {
 		return nil, err
 	}
+	if err := s.stalled(); err != nil {
+		return nil, err
+	}
 	return s.Store.Submit(ctx, records)
 }
 
@@ -92,12 +97,18 @@ func (s *FaultyStore) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Ca
 	if err := s.fault("Cancel"); err != nil {
 		return nil, err
 	}
+	if err := s.stalled(); err != nil {
+		return s.cancelStalled(ctx, ids, c, err)
+	}
 	return s.Store.Cancel(ctx, ids, c)
 }
 
 // Claim implements executor.Store. The lease is as faulty as the store.
 func (s *FaultyStore) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
 	if err := s.fault("Claim"); err != nil {
+		return nil, err
+	}
+	if err := s.writable(ctx); err != nil {
 		return nil, err
 	}
 	lease, err := s.Store.Claim(ctx, limits)
@@ -116,11 +127,19 @@ func (s *FaultyStore) Output(ctx context.Context, id uuid.UUID, stream schema.St
 }
 
 // Watch implements executor.Store.
-func (s *FaultyStore) Watch(ctx context.Context, o executor.WatchOptions) (executor.Watcher, error) {
+func (s *FaultyStore) Watch(ctx context.Context) (executor.Watcher, error) {
 	if err := s.fault("Watch"); err != nil {
 		return nil, err
 	}
-	return s.Store.Watch(ctx, o)
+	return s.Store.Watch(ctx)
+}
+
+// Replay implements executor.Store.
+func (s *FaultyStore) Replay(ctx context.Context, after, through uint64, limit int) ([]executor.Event, error) {
+	if err := s.fault("Replay"); err != nil {
+		return nil, err
+	}
+	return s.Store.Replay(ctx, after, through, limit)
 }
 
 // Counts implements executor.Store.
@@ -157,9 +176,12 @@ func (l faultyLease) Write(stream schema.Stream, p []byte) error {
 	return l.Lease.Write(stream, p)
 }
 
-func (l faultyLease) Finish(ctx context.Context, o executor.Outcome) error {
+func (l faultyLease) Finish(o executor.Outcome, recorded func(error)) {
 	if err := l.store.fault("Finish"); err != nil {
-		return err
+		recorded(err)
+		return
 	}
-	return l.Lease.Finish(ctx, o)
+	if !l.store.keeps(l.Lease, o, recorded) {
+		l.Lease.Finish(o, recorded)
+	}
 }

@@ -66,13 +66,13 @@ func leaseFenced(f *fixture) {
 		if o.State == schema.Cancelled {
 			f.cancel(id, executor.Cancellation{})
 		}
-		require.NoError(f, lease.Finish(f.Context(), o))
+		require.NoError(f, finished(lease, o))
 		before, w := f.get(id), f.watchAll()
 
 		require.ErrorIs(f, lease.Started(7), executor.ErrLeaseLost)
 		require.ErrorIs(f, lease.Progress(schema.Progress{Value: 1}), executor.ErrLeaseLost)
 		require.ErrorIs(f, lease.Write(schema.Stdout, []byte("late")), executor.ErrLeaseLost)
-		require.ErrorIs(f, lease.Finish(f.Context(), executor.Outcome{State: schema.Failed}), executor.ErrLeaseLost)
+		require.ErrorIs(f, finished(lease, executor.Outcome{State: schema.Failed}), executor.ErrLeaseLost)
 		lease.Release()
 
 		require.Equal(f, before, f.get(id))
@@ -89,7 +89,7 @@ func oneFinalState(f *fixture) {
 		var all sync.WaitGroup
 		for i := range 4 {
 			all.Go(func() {
-				if lease.Finish(f.Context(), executor.Outcome{State: schema.Completed + schema.State(i%3)}) == nil {
+				if finished(lease, executor.Outcome{State: schema.Completed + schema.State(i%3)}) == nil {
 					wins.Add(1)
 				}
 			})
@@ -148,7 +148,8 @@ func closeAnswers(f *fixture) {
 			_, err := f.store.Output(ctx, id, schema.Stdout, executor.OutputRange{Limit: 1})
 			return err
 		},
-		"watch":  func() error { _, err := f.store.Watch(ctx, executor.WatchOptions{}); return err },
+		"watch":  func() error { _, err := f.store.Watch(ctx); return err },
+		"replay": func() error { _, err := f.store.Replay(ctx, 0, 1, 1); return err },
 		"counts": func() error { _, err := f.store.Counts(ctx); return err },
 	} {
 		require.ErrorIs(f, call(), executor.ErrClosed, name)

@@ -36,7 +36,7 @@ func limitRelease(f *fixture) {
 	ids := f.accept(task(ofType("narrow")), task(ofType("narrow")), task(ofType("narrow")))
 	first := f.claimWithin(limits)
 	c := f.claimer(limits)
-	require.NoError(f, first.Finish(f.Context(), completed))
+	require.NoError(f, finished(first, completed))
 	require.True(f, c.waits(), "the code of the first may still run")
 	first.Release()
 	require.Equal(f, ids[1], c.got())
@@ -80,7 +80,7 @@ func limitNeverPassed(f *fixture) {
 				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 				}
 				_ = l.Started(0)
-				_ = l.Finish(f.Context(), completed)
+				_ = finished(l, completed)
 				running.Add(-1)
 				l.Release()
 			}

@@ -57,8 +57,9 @@ func newModel(rt *rapid.T, s executor.Store) *model {
 		m.ids = append(m.ids, uuid.UUID{15: byte(n + 1)})
 	}
 	var err error
-	m.watcher, err = s.Watch(context.Background(), executor.WatchOptions{All: true})
+	m.watcher, err = s.Watch(context.Background())
 	require.NoError(rt, err)
+	m.watcher.Subscribe(executor.Selector{Events: executor.AllEvents})
 	return m
 }
 
@@ -212,7 +213,7 @@ func (m *model) Finish(rt *rapid.T) {
 	if o.State == schema.Completed {
 		o.Result = []byte(`{"done":true}`)
 	}
-	if t.fenced(rt, t.lease.Finish(context.Background(), o)) {
+	if t.fenced(rt, finished(t.lease, o)) {
 		t.State, t.Result = o.State, o.Result
 	}
 }

@@ -161,10 +161,18 @@ func (f *fixture) claimWithin(limits executor.TypeLimits) executor.Lease {
 
 var completed = executor.Outcome{State: schema.Completed, Result: []byte(`{}`)}
 
+// finish ends what a lease is for, and waits until that is recorded.
 func (f *fixture) finish(l executor.Lease, o executor.Outcome) {
 	f.Helper()
-	require.NoError(f, l.Finish(f.Context(), o))
+	require.NoError(f, finished(l, o))
 	l.Release()
+}
+
+// finished is what Finish says at last.
+func finished(l executor.Lease, o executor.Outcome) error {
+	said := make(chan error, 1)
+	l.Finish(o, func(err error) { said <- err })
+	return <-said
 }
 
 // ran submits a task and runs it to its end.
@@ -201,9 +209,9 @@ func (f *fixture) cancel(id uuid.UUID, c executor.Cancellation) executor.CancelA
 	return answers[0]
 }
 
-func (f *fixture) watch(o executor.WatchOptions) executor.Watcher {
+func (f *fixture) watch() executor.Watcher {
 	f.Helper()
-	w, err := f.store.Watch(f.Context(), o)
+	w, err := f.store.Watch(f.Context())
 	require.NoError(f, err)
 	f.Cleanup(w.Close)
 	return w
@@ -211,7 +219,9 @@ func (f *fixture) watch(o executor.WatchOptions) executor.Watcher {
 
 func (f *fixture) watchAll() executor.Watcher {
 	f.Helper()
-	return f.watch(executor.WatchOptions{All: true})
+	w := f.watch()
+	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	return w
 }
 
 // drain is all that the watcher has, and whether its order is right.

@@ -1,0 +1,103 @@
+package storetest
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+var slowContracts = []contract{
+	{name: "loses no start and no end", test: slowLosesNothing},
+	{name: "has the newest progress, and little more", test: slowProgress},
+	{name: "has output joined", test: slowJoined},
+	{name: "has a bounded part of mixed output", test: slowMixed},
+}
+
+func slowLosesNothing(f *fixture) {
+	const tasks = 6000
+	w := f.watchAll()
+	for range tasks {
+		f.live()
+	}
+	started, finished := map[uuid.UUID]int{}, map[uuid.UUID]int{}
+	for _, ev := range f.drain(w) {
+		switch ev.Kind {
+		case executor.EventStarted:
+			started[ev.ID]++
+		case executor.EventFinished:
+			require.Equal(f, 1, started[ev.ID])
+			finished[ev.ID]++
+		default:
+			require.Zero(f, finished[ev.ID], "nothing comes after the end")
+		}
+	}
+	require.Len(f, started, tasks)
+	require.Len(f, finished, tasks)
+}
+
+// slowMost is far above what a watcher has to hold of one or two tasks, and
+// far below what they send in these tests.
+const slowMost = 10_000
+
+func slowProgress(f *fixture) {
+	const reports = 50_000
+	w := f.watchAll()
+	f.one()
+	lease := f.claim()
+	require.NoError(f, lease.Started(0))
+	for n := range reports {
+		require.NoError(f, lease.Progress(schema.Progress{Value: float64(n)}))
+	}
+	f.finish(lease, completed)
+	events := f.drain(w)
+	require.Less(f, len(events), slowMost)
+	require.Equal(f, executor.EventStarted, events[0].Kind)
+	newest := events[len(events)-2]
+	require.Equal(f, executor.EventProgress, newest.Kind)
+	require.Equal(f, float64(reports-1), newest.Progress.Value)
+}
+
+func slowJoined(f *fixture) {
+	const writes = 50_000
+	w := f.watchAll()
+	id := f.one()
+	lease := f.claim()
+	for range writes {
+		require.NoError(f, lease.Write(schema.Stdout, []byte("x")))
+	}
+	events := f.drain(w)
+	require.Less(f, len(events), slowMost)
+	var next int64
+	for _, ev := range events {
+		require.Equal(f, id, ev.ID)
+		require.Equal(f, next, ev.Offset)
+		next = ev.End
+	}
+	require.Equal(f, int64(writes), next)
+}
+
+// slowMixed writes to two streams in turn, so that no two pieces can be joined.
+func slowMixed(f *fixture) {
+	const writes = 50_000
+	w := f.watchAll()
+	f.one()
+	lease := f.claim()
+	var total [2]int64
+	for n := range writes {
+		text := fmt.Sprintln(n)
+		require.NoError(f, lease.Write(schema.Stream(n%2), []byte(text)))
+		total[n%2] += int64(len(text))
+	}
+	events := f.drain(w)
+	require.Less(f, len(events), slowMost)
+	var ends [2]int64
+	for _, ev := range events {
+		require.GreaterOrEqual(f, ev.Offset, ends[ev.Stream], "no piece twice")
+		ends[ev.Stream] = ev.End
+	}
+	require.Equal(f, total, ends, "the newest is there")
+}
