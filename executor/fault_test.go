@@ -161,6 +161,44 @@ func TestShutdownOfABrokenStore(t *testing.T) {
 	}
 }
 
+// TestShutdownCancelsTheQueueAtAnotherTry has more than one way to fail.
+func TestShutdownCancelsTheQueueAtAnotherTry(t *testing.T) {
+	for _, method := range []string{"List", "Cancel"} {
+		for mode, running := range map[schema.ShutdownMode]schema.State{
+			schema.ShutdownCancel: schema.Cancelled, schema.ShutdownFinish: schema.Completed,
+		} {
+			withFaults(t, executor.Options{Limit: 1}, func(r *rig, s *storetest.FaultyStore) {
+				id, queued := r.submit(nap(10*time.Second)), r.of("nap")
+				r.inState(id, schema.Running)
+				s.Fail(method, 1, 2)
+				end := r.shutdown(mode, 0)
+				<-end.done
+				require.NoError(r, r.runError())
+				require.Zero(r, end.result.Left, method)
+				r.inState(id, running)
+				r.inState(queued, schema.Cancelled)
+			})
+		}
+	}
+}
+
+func TestShutdownThatCannotCancelTheQueue(t *testing.T) {
+	for _, mode := range []schema.ShutdownMode{schema.ShutdownCancel, schema.ShutdownFinish} {
+		withFaults(t, executor.Options{Limit: 1}, func(r *rig, s *storetest.FaultyStore) {
+			id, queued := r.submit(nap(10*time.Second)), r.of("nap")
+			r.inState(id, schema.Running)
+			s.Break("Cancel")
+			end := r.shutdown(mode, 0)
+			<-end.done
+			require.Less(r, end.after, 13*time.Second)
+			require.Equal(r, int64(1), end.result.Left)
+			require.ErrorIs(r, r.runError(), executor.ErrStoreUnavailable)
+			require.True(r, r.task(id).State.Final())
+			r.inState(queued, schema.Queued)
+		})
+	}
+}
+
 func TestShutdownSurvivesAFaultyCount(t *testing.T) {
 	withFaults(t, executor.Options{Limit: 1}, func(r *rig, s *storetest.FaultyStore) {
 		s.Fail("Counts", 1, 2)

@@ -292,7 +292,7 @@ const (
 
 // put needs the feed's lock.
 func (w *feedWatcher) put(ev *Event) {
-	if n := len(w.pending); n > 0 && ev.Kind == EventOutput && w.pending[n-1].Wanted == ev.Wanted && join(&w.pending[n-1], ev) {
+	if n := len(w.pending); n > 0 && ev.Kind == EventOutput && join(&w.pending[n-1], ev) {
 		return
 	}
 	if len(w.pending) >= max(w.compact, compactFirst) {
@@ -326,7 +326,7 @@ func AppendEvent(events []Event, ev *Event) []Event {
 
 // join makes one event of two that follow each other in the same stream.
 func join(last, ev *Event) bool {
-	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream ||
+	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted ||
 		last.End != ev.Offset || ev.End-last.Offset > joinedOutput {
 		return false
 	}

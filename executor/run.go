@@ -177,6 +177,13 @@ func (r *run) giveUp() {
 	}
 }
 
+// busy reports whether the code runs and was not given up.
+func (r *run) busy() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.ended && !r.gaveUp
+}
+
 func (r *run) killed() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -167,21 +167,22 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFunc) (left int64, err error) {
 	s := &e.stop
 	cancelled := false
-	var fault time.Time
-	for failures := 0; ; {
-		<-s.changed
+	var since time.Time
+	<-s.changed
+	for failures := 0; ; s.await() {
 		mode := s.current()
 		if mode == schema.ShutdownFinish || mode == schema.ShutdownCancel {
 			stopClaims(ErrShuttingDown)
 		}
-		if mode == schema.ShutdownCancel && !cancelled {
-			cancelled = true
-			e.cancelAll(ctx, schema.Queued, schema.Running)
-			e.stopWorkers()
-		}
 		leave := mode == schema.ShutdownFinish && e.store.Info().Durable
-		if mode == schema.ShutdownFinish && !leave {
-			e.cancelAll(ctx, schema.Queued)
+		var hitch error
+		switch {
+		case mode == schema.ShutdownCancel && !cancelled:
+			hitch = e.cancelAll(ctx, schema.Queued, schema.Running)
+			cancelled = hitch == nil
+			e.stopWorkers()
+		case mode == schema.ShutdownFinish && !leave:
+			hitch = e.cancelAll(ctx, schema.Queued)
 		}
 		counts, err := e.store.Counts(ctx)
 		if err != nil {
@@ -192,31 +193,52 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 			time.AfterFunc(storePause, s.poke)
 			continue
 		}
-		failures = 0
-		if why := e.hopeless(counts, &fault); why != nil {
-			return counts.Queued + counts.Running, why
+		failures, left = 0, counts.Queued+counts.Running
+		if counts.Running <= e.unrecorded.Load() && e.unwritten.Load() == 0 && (counts.Queued == 0 || leave) {
+			return left, nil
 		}
-		if counts.Running <= e.unrecorded.Load() && (counts.Queued == 0 || leave) {
-			return counts.Queued + counts.Running, nil
+		if why := e.hopeless(hitch, &since); why != nil {
+			return left, fmt.Errorf("%d tasks are left: %w", left, why)
 		}
 	}
 }
 
-// hopeless says why no end of the tasks that are left can be recorded: the
-// store has not been able to write since some time, and no code runs. Since is
-// when that was first seen.
-func (e *Executor) hopeless(counts Counts, since *time.Time) error {
-	fault := e.store.Info().Fault
+// await waits until something has changed, or for a moment: a store does not
+// say when it can no longer write.
+func (s *shutdown) await() {
+	select {
+	case <-s.changed:
+	case <-time.After(faultPatience):
+	}
+}
+
+// hopeless says why the tasks that are left do not end: no code runs, and the
+// store has not been able to write or to cancel since some time. Since is when
+// that was first seen.
+func (e *Executor) hopeless(hitch error, since *time.Time) error {
+	if fault := e.store.Info().Fault; fault != "" {
+		hitch = fmt.Errorf("%w: %s", ErrStoreUnavailable, fault)
+	}
 	switch {
-	case fault == "" || counts.Running > e.unwritten.Load()+e.unrecorded.Load():
+	case hitch == nil || e.busy():
 		*since = time.Time{}
 	case since.IsZero():
 		*since = time.Now()
-		time.AfterFunc(faultPatience, e.stop.poke)
+		e.log.Error("the shutdown waits for the store", "error", hitch)
 	case time.Since(*since) >= faultPatience:
-		return fmt.Errorf("%w: %s; %d tasks are left in it", ErrStoreUnavailable, fault, counts.Queued+counts.Running)
+		return hitch
 	}
 	return nil
+}
+
+// busy reports whether the code of any task runs that was not given up.
+func (e *Executor) busy() bool {
+	for i := range e.workers {
+		if e.workers[i].busy() {
+			return true
+		}
+	}
+	return false
 }
 
 // stopWorkers tells every task that runs here to stop, whether or not the
@@ -227,14 +249,14 @@ func (e *Executor) stopWorkers() {
 	}
 }
 
-// cancelAll cancels all tasks in the given states.
-func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) {
+// cancelAll cancels all tasks in the given states, or says why it could not.
+func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error {
 	page := PageRequest{Oldest: true, Limit: cancelPage}
+	var hitch error
 	for {
 		found, err := e.store.List(ctx, Filter{States: states}, page)
 		if err != nil {
-			e.log.Error("the tasks left cannot be listed", "error", err)
-			return
+			return fmt.Errorf("list the tasks left: %w", err)
 		}
 		ids := make([]uuid.UUID, len(found.Tasks))
 		for i := range found.Tasks {
@@ -242,16 +264,18 @@ func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) {
 		}
 		answers, err := e.store.Cancel(ctx, ids, Cancellation{Reason: shutdownReason})
 		if err != nil {
-			e.log.Error("the tasks left cannot be cancelled", "error", err)
-			return
+			return fmt.Errorf("cancel the tasks left: %w", err)
 		}
 		for _, a := range answers {
-			if a.Outcome == schema.OutcomeCancelled {
+			switch {
+			case a.Outcome == schema.OutcomeCancelled:
 				e.rates.ended(schema.Cancelled)
+			case a.Err != nil && !errors.Is(a.Err, ErrNotFound):
+				hitch = fmt.Errorf("cancel a task left: %w", a.Err)
 			}
 		}
 		if found.Next == "" {
-			return
+			return hitch
 		}
 		page.Cursor = found.Next
 	}

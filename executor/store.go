@@ -24,7 +24,7 @@ type Store interface {
 	Submit(ctx context.Context, records []Record) ([]Submitted, error)
 	// Get answers ErrNotFound for an id that is not, or no longer, known.
 	Get(ctx context.Context, id uuid.UUID) (Record, error)
-	// List pages through the records by creation. While tasks come and go, a
+	// List pages through the tasks by creation, without their inputs. While tasks come and go, a
 	// record that stays is seen exactly once.
 	List(ctx context.Context, filter Filter, page PageRequest) (Page, error)
 	// Cancel ends queued tasks as Cancelled and revokes the leases of running

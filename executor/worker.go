@@ -16,7 +16,7 @@ const (
 	// storeTries is how often it is asked for what cannot be left undone.
 	storeTries = 3
 	// faultPatience is how long a shutdown in which no code runs any more waits
-	// for a store to be able to write again.
+	// for a store that cannot write, or cancel.
 	faultPatience = time.Second
 )
 
@@ -94,6 +94,7 @@ func (e *Executor) record(lease Lease, o Outcome) {
 		e.unwritten.Add(-1)
 		e.stop.poke()
 	})
+	e.stop.poke()
 }
 
 // worker is a slot: the code of at most one task runs in it.
@@ -115,6 +116,13 @@ func (w *worker) stop(cause error) {
 	if w.run != nil {
 		w.run.stop(cause)
 	}
+}
+
+// busy reports whether the slot's code runs and was not given up.
+func (w *worker) busy() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.run != nil && w.run.busy()
 }
 
 // shorten makes what is left of the grace of the slot's task at most d.

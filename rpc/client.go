@@ -149,6 +149,20 @@ func (c *Client) List(ctx context.Context, p schema.ListParams) (schema.ListResu
 	return call[schema.ListResult](ctx, c, schema.MethodList, p)
 }
 
+// Subscribe asks for the events of tasks, whoever submitted them: Events yields
+// them with all others. With After what became of tasks meanwhile comes first,
+// and then a Replayed; what was sent before may come again, with a seq that
+// this client has seen of the task.
+func (c *Client) Subscribe(ctx context.Context, p schema.SubscribeParams) (schema.SubscribeResult, error) {
+	return call[schema.SubscribeResult](ctx, c, schema.MethodSubscribe, p)
+}
+
+// Unsubscribe ends a subscription. Events that have happened may still come.
+func (c *Client) Unsubscribe(ctx context.Context, p schema.UnsubscribeParams) error {
+	_, err := call[schema.Empty](ctx, c, schema.MethodUnsubscribe, p)
+	return err
+}
+
 // Output asks for a piece of what a task has written.
 func (c *Client) Output(ctx context.Context, p schema.OutputParams) (schema.OutputResult, error) {
 	return call[schema.OutputResult](ctx, c, schema.MethodOutput, p)

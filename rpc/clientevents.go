@@ -31,9 +31,10 @@ type Event struct {
 	Progress *schema.ProgressEvent
 	Output   *schema.OutputEvent
 	Finished *schema.FinishedEvent
+	Replayed *schema.ReplayedEvent
 }
 
-// TaskID is the id of the event's task.
+// TaskID is the id of the event's task; the nil UUID for Replayed, which is of none.
 func (e Event) TaskID() uuid.UUID {
 	switch {
 	case e.Started != nil:
@@ -77,6 +78,8 @@ func (c *Client) notified(_ context.Context, _ *jsonrpc2.Conn, rq *jsonrpc2.Requ
 		ev.Output = decodeEvent[schema.OutputEvent](*rq.Params)
 	case schema.NotifyFinished:
 		ev.Finished = decodeEvent[schema.FinishedEvent](*rq.Params)
+	case schema.NotifyReplayed:
+		ev.Replayed = decodeEvent[schema.ReplayedEvent](*rq.Params)
 	}
 	if ev != (Event{}) {
 		c.events.add(ev)

@@ -106,6 +106,20 @@ func appendSubmitted(b []byte, t *schema.Task, existing bool) []byte {
 	return append(b, '}')
 }
 
+// appendWaited appends the result of a wait.
+func appendWaited(b []byte, tasks []*schema.Task, timedOut bool) []byte {
+	b = append(b, `{"tasks":[`...)
+	for i, t := range tasks {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendTask(b, t), '}')
+	}
+	b = append(b, `],"timedOut":`...)
+	b = strconv.AppendBool(b, timedOut)
+	return append(b, '}')
+}
+
 func appendFinished(b []byte, ev *executor.Event) []byte {
 	b = appendTask(b, ev.Task)
 	b = appendSeq(b, ev.Seq)

@@ -85,6 +85,13 @@ func TestAppendedIsWhatTheTypesMarshalTo(t *testing.T) {
 		existing := rapid.Bool().Draw(t, "existing")
 		requireSame(t, schema.SubmitResult{Task: *task, Existing: existing}, appendSubmitted(nil, task, existing))
 
+		tasks := []schema.Task{*task, *drawTask(t)}[:rapid.IntRange(0, 2).Draw(t, "tasks")]
+		waited := make([]*schema.Task, len(tasks))
+		for i := range tasks {
+			waited[i] = &tasks[i]
+		}
+		requireSame(t, schema.WaitResult{Tasks: tasks, TimedOut: existing}, appendWaited(nil, waited, existing))
+
 		seq := rapid.Uint64().Draw(t, "seq")
 		finished := executor.Event{Kind: executor.EventFinished, Seq: seq, ID: task.ID, Task: task}
 		requireSame(t, schema.FinishedEvent{Task: *task, Seq: seq}, appendEvent(nil, &finished))

@@ -65,6 +65,11 @@ func wireError(err error) *Error {
 		wire.Data.Limit = e.Limit
 		return wire
 	}
+	if e, ok := errors.AsType[*executor.EventsGoneError](err); ok {
+		wire := newError(schema.CodeEventsGone, "%s; the method list shows what there is", e.Error())
+		wire.Data.Oldest = e.Oldest
+		return wire
+	}
 	if e, ok := errors.AsType[*badMessage](err); ok {
 		wire := newError(e.code, "%s", e.text)
 		wire.Data.Limit = e.over

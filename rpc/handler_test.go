@@ -109,3 +109,27 @@ func TestHandlerAlone(t *testing.T) {
 		<-host.DisconnectNotify()
 	})
 }
+
+// A subscription on a mounted connection, with the past: the reply comes first.
+func TestHandlerSubscribes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, host, notified := mounted(t, server(t, 2))
+		for range 3 {
+			require.NoError(t, client.Call(t.Context(), schema.MethodSubmit, map[string]any{"type": "noop", "events": []string{}}, nil))
+			require.Equal(t, "reply", <-notified)
+		}
+		synctest.Wait()
+		var s schema.SubscribeResult
+		require.NoError(t, client.Call(t.Context(), schema.MethodSubscribe, map[string]any{"after": 5}, &s))
+		require.Equal(t, "reply", <-notified)
+		require.EqualValues(t, 15, s.Seq)
+		require.Equal(t, schema.NotifyFinished, <-notified)
+		require.Equal(t, schema.NotifyFinished, <-notified)
+		require.Equal(t, schema.NotifyReplayed, <-notified)
+		require.NoError(t, client.Call(t.Context(), schema.MethodUnsubscribe, map[string]any{"subscription": s.Subscription}, nil))
+		require.NoError(t, client.Call(t.Context(), schema.MethodTypes, []any{}, nil))
+		require.NoError(t, client.Call(t.Context(), schema.MethodTypes, []any{nil}, nil))
+		require.NoError(t, client.Close())
+		<-host.DisconnectNotify()
+	})
+}

@@ -26,11 +26,17 @@ var methods = map[string]method{
 	schema.MethodTypes:         quick((*session).types),
 	schema.MethodStats:         quick((*session).stats),
 	schema.MethodDiscover:      quick((*session).discover),
+	schema.MethodSubscribe:     slow((*session).subscribe),
+	schema.MethodUnsubscribe:   slow((*session).unsubscribe),
 	schema.MethodWait:          slow((*session).wait),
 	schema.MethodShutdown:      slow((*session).shutdownMethod),
 	schema.MethodCancelRequest: slow((*session).cancelRequestMethod, "id"),
 	schema.MethodExit:          slow((*session).exit),
 }
+
+// late are the methods that may answer when others that came after them have
+// answered: who waits for their replies may wait for long.
+var late = []string{schema.MethodWait, schema.MethodShutdown, schema.MethodExit}
 
 // quick makes a method of a function that answers at once.
 func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
@@ -98,8 +104,11 @@ func (s *session) list(ctx context.Context, p *schema.ListParams) (any, error) {
 	if p.Limit == 0 {
 		p.Limit = defaultPage
 	}
+	if !p.Until.IsZero() && p.Since > p.Until {
+		return nil, invalid("/since", fmt.Sprintf("%s is after until, which is %s", p.Since, p.Until))
+	}
 	page, err := s.executor.List(ctx,
-		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels},
+		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, Since: p.Since, Until: p.Until},
 		executor.PageRequest{Oldest: p.Order == schema.OldestFirst, Limit: p.Limit, Cursor: p.Cursor})
 	for i := range page.Tasks {
 		page.Tasks[i].Input = nil
@@ -132,6 +141,8 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 	stats.Limits["messageBytes"] = int64(s.options.MaxMessage)
 	stats.Limits["batch"] = int64(s.options.MaxBatch)
 	stats.Limits["waits"] = int64(s.options.MaxWaits)
+	stats.Limits["subscriptions"] = maxSubscriptions
+	stats.Limits["waitResultBytes"] = maxWaitResults
 	stats.Limits["unsentBytes"] = int64(s.options.MaxUnsent)
 	return stats, nil
 }

@@ -11,19 +11,45 @@ import (
 // maxOutputPiece is the most bytes of output in one notification.
 const maxOutputPiece = 64 << 10
 
-// cursors are how far the streams of a task have been sent.
-type cursors [len(schema.StreamNames)]int64
+// cursors are how far the streams of a task have been sent to this client.
+type cursors struct {
+	sent [len(schema.StreamNames)]int64 // or notYet
+	task *schema.Task                   // of this only what never changes
+}
+
+// notYet is of a stream that has been sent nothing of and whose beginning may
+// have been before the client followed it.
+const notYet = -1
+
+// lateCursors are of a task that the client has not followed from its submit on.
+func lateCursors(t *schema.Task) *cursors {
+	return &cursors{[...]int64{notYet, notYet, notYet}, t}
+}
+
+// cursorsOf needs mu.
+func (s *session) cursorsOf(ev *executor.Event) *cursors {
+	at, own := s.cursors[ev.ID]
+	if own && at == nil {
+		at = &cursors{task: ev.Task}
+		s.cursors[ev.ID] = at
+	}
+	if own {
+		return at
+	}
+	if at = s.heard[ev.ID]; at == nil {
+		at = lateCursors(ev.Task)
+		if s.hears(ev.Task) { // or nobody tells of its end any more
+			s.heard[ev.ID] = at
+		}
+	}
+	return at
+}
 
 // sendOutput sends what a stream has up to the event's end; it needs mu. The
 // bytes are read only now, so a slow client costs no memory: what the store no
 // longer has by then is a gap.
 func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
-	at := s.cursors[ev.ID]
-	if at == nil {
-		at = new(cursors)
-		s.cursors[ev.ID] = at
-	}
-	s.sendPiece(ctx, ev, at, ev.Seq, ev.End, false)
+	s.sendPiece(ctx, ev, s.cursorsOf(ev), ev.Seq, ev.End, false)
 }
 
 // sendRest sends what is left of every stream of a task that has finished,
@@ -31,9 +57,13 @@ func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
 func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	at := s.cursors[ev.ID]
 	if at == nil {
-		return
+		at = s.heard[ev.ID]
 	}
 	delete(s.cursors, ev.ID)
+	delete(s.heard, ev.ID)
+	if at == nil {
+		return
+	}
 	total := ev.Task.OutputBytes
 	for i, end := range []int64{total.Stdout, total.Stderr, total.Log} {
 		rest := *ev
@@ -45,8 +75,11 @@ func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 // sendPiece sends the bytes of a stream from its cursor to end. Without last,
 // the beginning of a character at the end waits for the rest of it.
 func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors, seq uint64, end int64, last bool) {
-	from := &at[ev.Stream]
-	if *from >= end {
+	from := &at.sent[ev.Stream]
+	if *from == notYet && !last {
+		*from = ev.Offset
+	}
+	if *from >= end || *from == notYet {
 		return
 	}
 	begin := max(*from, end-maxOutputPiece)

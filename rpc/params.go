@@ -54,6 +54,18 @@ func withoutNothing(object []byte, nullable []string) []byte {
 	return append(rest, '}')
 }
 
+// saysNothing reports whether params that are an array stand for none: some
+// languages write an empty object as [], and some libraries undefined as [null].
+func saysNothing(array []byte) bool {
+	nothing := true
+	n := 0
+	elements(array, func(value []byte) {
+		n++
+		nothing = n == 1 && value[0] == 'n'
+	})
+	return nothing
+}
+
 // invalid is an error about one place in the params.
 func invalid(pointer, message string) error {
 	return &executor.InputError{What: "params", Violations: []schema.Violation{{Pointer: pointer, Message: message}}}

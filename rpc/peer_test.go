@@ -43,6 +43,9 @@ type event struct {
 	// Progress is a number in task/progress and an object in task/finished.
 	Progress    jsontext.Value      `json:"progress"`
 	OutputBytes *schema.OutputBytes `json:"outputBytes"`
+	// Subscription and Missed are of subscription/replayed.
+	Subscription uint32         `json:"subscription"`
+	Missed       *schema.Missed `json:"missed"`
 }
 
 // task is the task in the result of a submit or status.
@@ -63,7 +66,11 @@ type peer struct {
 
 // server runs an executor until the end of the test.
 func server(t testing.TB, limit int, types ...executor.Type) *executor.Executor {
-	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: append(testTypes(t), types...), Limit: limit})
+	return serverOver(t, memory.New(memory.Options{}), limit, types...)
+}
+
+func serverOver(t testing.TB, store executor.Store, limit int, types ...executor.Type) *executor.Executor {
+	ex, err := executor.New(store, executor.Options{Types: append(testTypes(t), types...), Limit: limit})
 	require.NoError(t, err)
 	ran := make(chan error, 1)
 	go func() { ran <- ex.Run(context.Background()) }()
@@ -115,6 +122,18 @@ func (p *peer) read() (m message, err error) {
 	}
 	require.NoError(p, json.Unmarshal(line, &m), "%s", line)
 	return m, nil
+}
+
+// subscribe subscribes and answers with the reply, which is the next message.
+func (p *peer) subscribe(params string) schema.SubscribeResult {
+	p.Helper()
+	p.send(`{"jsonrpc":"2.0","id":"subscribe","method":"subscribe","params":` + params + `}`)
+	m := p.next()
+	require.Equal(p, `"subscribe"`, string(m.ID))
+	require.Nil(p, m.Error)
+	var r schema.SubscribeResult
+	unmarshal(p, m.Result, &r)
+	return r
 }
 
 // reply reads until the reply with the id.

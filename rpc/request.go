@@ -12,7 +12,7 @@ import (
 type request struct {
 	id     []byte // as it was sent; nil for a notification
 	method string
-	params []byte // an object, an array, which no method takes, or nil
+	params []byte // an object, an array, or nil
 }
 
 // parseRequest reads a request from a valid JSON value. The error is for the

@@ -92,6 +92,8 @@ type batch struct {
 	size    int // of the replies, in bytes
 	missing int
 	open    bool // the reader has not seen all of it
+
+	requests [][]byte // good while it is open
 }
 
 // handleBatch takes the requests of an array to their methods.
@@ -102,15 +104,25 @@ func (s *session) handleBatch(ctx context.Context, array []byte) {
 		s.out.fail(nil, s.batchError(n))
 		return
 	}
-	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true}
+	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true, requests: requests}
 	for _, value := range requests {
 		s.handleValue(ctx, value, b)
 	}
 	s.flushSubmits(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b.open = false
+	b.open, b.requests = false, nil
 	b.check()
+	s.gated = false
+	s.gate.Signal()
+}
+
+// waits reports whether a request of the batch may be answered late.
+func (b *batch) waits() bool {
+	return slices.ContainsFunc(b.requests, func(value []byte) bool {
+		rq, _, err := parseRequest(value)
+		return err == nil && slices.Contains(late, rq.method)
+	})
 }
 
 func (s *session) batchError(n int) *Error {

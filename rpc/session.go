@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,16 +34,24 @@ type session struct {
 
 	submitting schema.SubmitParams // of the submit that is being read
 
+	maxQueued int64 // the store's limit, once it was met
+
 	gathered  []executor.Record // submits that are not recorded yet,
 	answering []responder       // and who is to hear of them
 
 	mu      sync.Mutex
-	cursors map[uuid.UUID]*cursors           // of tasks with output to send
+	cursors map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first
+	heard   map[uuid.UUID]*cursors           // of other tasks, whose output a subscription asks for
 	follows map[uuid.UUID]executor.EventMask // tasks of others, or of before, that this client asked for again
 	held    map[uuid.UUID]*hold
 	waits   waits
 	marks   []func() // what to do when the pump has come this far
-	sent    int      // bytes of events, about, since it was last seen that there is room
+	sent    int      // bytes of events and answers, about, since it was last seen that there is room
+
+	subscriptions map[executor.SubscriptionID]*executor.Selector
+	replays       []*replay  // what of the past is still to be sent, in the order of through
+	gated         bool       // a batch is being read that has subscribed: no event may be sent
+	gate          *sync.Cond // over mu
 
 	tasks   sync.WaitGroup // goroutines of shutdown requests
 	endings atomic.Int32   // shutdown requests that are not answered
@@ -60,12 +69,15 @@ func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options)
 	if err != nil {
 		return nil, err
 	}
-	return &session{
+	s := &session{
 		executor: ex, watcher: watcher, options: o, log: o.Logger, out: out,
 		logError: func(err error) { o.Logger.Error("a request failed", "error", err) },
-		cursors:  map[uuid.UUID]*cursors{}, follows: map[uuid.UUID]executor.EventMask{},
-		held: map[uuid.UUID]*hold{}, waits: newWaits(),
-	}, nil
+		cursors:  map[uuid.UUID]*cursors{}, heard: map[uuid.UUID]*cursors{},
+		follows: map[uuid.UUID]executor.EventMask{}, held: map[uuid.UUID]*hold{}, waits: newWaits(),
+		subscriptions: map[executor.SubscriptionID]*executor.Selector{},
+	}
+	s.gate = sync.NewCond(&s.mu)
+	return s, nil
 }
 
 // gatherMost is how many consecutive submits are recorded together.
@@ -82,9 +94,13 @@ func (s *session) handle(ctx context.Context, rq *request, to responder) {
 	if rq.method != schema.MethodSubmit {
 		s.flushSubmits(ctx)
 	}
-	if len(rq.params) > 0 && rq.params[0] != '{' {
-		to.fail(newError(schema.CodeInvalidParams, "params are by name: an object, not an array"))
-		return
+	params := rq.params
+	if len(params) > 0 && params[0] == '[' {
+		if !saysNothing(params) {
+			to.fail(newError(schema.CodeInvalidParams, "params are by name: an object, not an array"))
+			return
+		}
+		params = nil
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -92,7 +108,7 @@ func (s *session) handle(ctx context.Context, rq *request, to responder) {
 			to.fail(newError(schema.CodeInternal, "internal error in %s; the server's log says more", rq.method))
 		}
 	}()
-	call(s, ctx, rq.params, to)
+	call(s, ctx, params, to)
 }
 
 // submit gathers a submit; flushSubmits records it with its neighbours.
@@ -130,7 +146,7 @@ func (s *session) flushSubmits(ctx context.Context) {
 		case err != nil:
 			to.fail(err)
 		case answers[i].Err != nil:
-			to.fail(s.conflict(answers[i].Err, record))
+			to.fail(s.refusal(ctx, answers[i].Err, record))
 		case answers[i].Existing:
 			s.followAgain(record, answers[i].Task)
 			to.result(func(b []byte) []byte { return appendSubmitted(b, answers[i].Task, true) })
@@ -138,6 +154,9 @@ func (s *session) flushSubmits(ctx context.Context) {
 			if to.batch != nil { // nobody has heard of this task before: its events wait for the batch's reply
 				s.held[record.ID] = to.batch.hold
 				to.batch.hold.ids = append(to.batch.hold.ids, record.ID)
+			}
+			if record.Events.Has(executor.EventOutput) {
+				s.cursors[record.ID] = nil
 			}
 			to.submitted(&record.Task)
 		}
@@ -147,132 +166,54 @@ func (s *session) flushSubmits(ctx context.Context) {
 	s.gathered, s.answering = s.gathered[:0], s.answering[:0]
 }
 
-// conflict names the id that is taken.
-func (s *session) conflict(err error, r *executor.Record) error {
-	if errors.Is(err, executor.ErrIDConflict) {
+// refusal says which id is taken, or where the limit of the queue is.
+func (s *session) refusal(ctx context.Context, err error, r *executor.Record) error {
+	switch {
+	case errors.Is(err, executor.ErrIDConflict):
 		return fmt.Errorf("%w: %s", err, r.ID)
+	case errors.Is(err, executor.ErrQueueFull):
+		e := wireError(err)
+		e.Data.Limit = s.queueLimit(ctx)
+		return e
 	}
 	return err
+}
+
+// queueLimit asks once: a full queue is full many times.
+func (s *session) queueLimit(ctx context.Context) int64 {
+	if s.maxQueued == 0 {
+		stats, err := s.executor.Stats(ctx)
+		if err != nil {
+			return 0 // which is not shown
+		}
+		s.maxQueued = stats.Limits["queuedTasks"]
+	}
+	return s.maxQueued
 }
 
 // followAgain lets a client hear of a task that it, or one before it, has
 // submitted already. It needs mu.
 func (s *session) followAgain(r *executor.Record, known *schema.Task) {
-	if known.State.Final() {
+	if known.State.Final() || r.Events == 0 {
 		return
 	}
-	before := s.follows[r.ID]
+	before, again := s.follows[r.ID]
 	s.follows[r.ID] = before | r.Events
-	if add := r.Events &^ before; add != 0 {
+	add := withEnd(r.Events)
+	if again {
+		add &^= withEnd(before)
+	}
+	if add != 0 {
 		s.watcher.Follow(r.ID, add)
 	}
-}
-
-// pump sends events until the watcher or the context ends.
-func (s *session) pump(ctx context.Context) error {
-	for {
-		err := s.out.room(ctx)
-		if err == nil {
-			err = context.Cause(ctx) // a task can make events faster than they are taken
-		}
-		if err != nil {
-			return err
-		}
-		events, err := s.watcher.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if err := s.sendAll(ctx, events); err != nil {
-			return err
-		}
+	if _, known := s.cursors[r.ID]; !known && r.Events.Has(executor.EventOutput) {
+		s.cursors[r.ID] = cmp.Or(s.heard[r.ID], lateCursors(&r.Task))
 	}
 }
 
-// burst is about how many bytes of events are sent before it is looked again
-// whether there is room for more.
-const burst = 256 << 10
-
-func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range events {
-		s.event(ctx, &events[i])
-		if s.sent < burst {
-			continue
-		}
-		s.sent = 0
-		s.mu.Unlock()
-		err := s.out.room(ctx)
-		s.mu.Lock()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// event is one event of the watcher; it needs mu.
-func (s *session) event(ctx context.Context, ev *executor.Event) {
-	if ev.Kind == executor.EventMark {
-		next := s.marks[0]
-		s.marks = s.marks[1:]
-		next()
-		return
-	}
-	ev.Wanted = ev.Wanted || s.follows[ev.ID].Has(ev.Kind)
-	if h := s.held[ev.ID]; h != nil {
-		h.events = executor.AppendEvent(h.events, ev)
-	} else {
-		s.send(ctx, ev)
-	}
-	if ev.Kind == executor.EventFinished {
-		if mask, ok := s.follows[ev.ID]; ok {
-			delete(s.follows, ev.ID)
-			s.watcher.Unfollow(ev.ID, mask)
-		}
-		s.waits.finished(s, ev.Task)
-	}
-}
-
-// eventBytes is about how long an event is on the wire, but for a result and output.
-const eventBytes = 400
-
-// send sends an event that the client has asked for. The end of a task is
-// also the end of its output, where only that was asked for. It needs mu.
-func (s *session) send(ctx context.Context, ev *executor.Event) {
-	if ev.Kind == executor.EventFinished {
-		s.sendRest(ctx, ev)
-	}
-	switch {
-	case !ev.Wanted:
-		return
-	case ev.Kind == executor.EventOutput:
-		s.sendOutput(ctx, ev)
-		return
-	case ev.Kind == executor.EventFinished:
-		s.sent += len(ev.Task.Result)
-	}
-	s.sent += eventBytes
-	s.out.event(ev)
-}
-
-// release sends what a batch has held back; it needs mu.
-func (s *session) release(ctx context.Context, h *hold) {
-	for _, id := range h.ids {
-		delete(s.held, id)
-	}
-	for i := range h.events {
-		s.send(ctx, &h.events[i])
-	}
-	h.ids, h.events = nil, nil
-}
-
-// afterEvents calls f, with mu held, when all events that have happened until
-// now are sent. It needs mu.
-func (s *session) afterEvents(f func()) {
-	s.marks = append(s.marks, f)
-	s.watcher.Mark()
-}
+// withEnd is what a task is followed for: its end is also that of its output,
+// and of the following.
+func withEnd(mask executor.EventMask) executor.EventMask { return mask.With(executor.EventFinished) }
 
 // end lets go of what the session has begun. Its context has ended.
 func (s *session) end() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -90,6 +91,11 @@ func TestGuarantee7StalledReader(t *testing.T) {
 	require.EqualValues(t, size, finished[id].Stdout)
 	require.EqualValues(t, size, next, "the newest output is never lost")
 	require.Greater(t, gaps, int64(size-(8<<20)))
+}
+
+func sorted(texts []string) []string {
+	slices.Sort(texts)
+	return texts
 }
 
 func sizeOf(t testing.TB, ev event) int64 {

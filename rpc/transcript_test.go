@@ -275,6 +275,7 @@ type settings struct {
 	rpc       rpc.Options
 	framing   rpc.Framing
 	maxQueued int
+	keep      int // finished tasks
 	limit     int
 	allow     []string
 	broken    []string // methods of the store that fail
@@ -310,6 +311,8 @@ func (set *settings) read(t *testing.T, words []string) {
 		set.rpc.MaxWaits = number()
 	case "max-queued":
 		set.maxQueued = number()
+	case "keep":
+		set.keep = number()
 	case "limit":
 		set.limit = number()
 	case "on-eof":

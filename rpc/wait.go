@@ -12,29 +12,43 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// DefaultMaxWaits bounds the pending wait requests of a connection.
-const DefaultMaxWaits = 1024
+const (
+	// DefaultMaxWaits bounds the pending wait requests of a connection.
+	DefaultMaxWaits = 1024
+	// maxWaitResults bounds the results that one wait is answered with, in bytes.
+	maxWaitResults = 64 << 20
+)
 
 // waits are the pending wait requests of a connection, found by the tasks
 // they wait for, so that a task that ends costs only those that wait for it.
 // The session's mu protects them.
 type waits struct {
 	pending map[*wait]struct{}
-	byTask  map[uuid.UUID][]*wait
+	byTask  map[uuid.UUID][]*wait // those to which a task is missing
+	final   map[uuid.UUID]*final  // the tasks that pending waits have seen end
+	over    []*wait               // what the pump is to answer, in this order
 }
 
 // wait is one pending request.
 type wait struct {
-	to      responder
-	ids     []uuid.UUID
-	any     bool
-	missing map[uuid.UUID]struct{} // not final yet
-	final   map[uuid.UUID]*schema.Task
-	timer   *time.Timer
+	to       responder
+	ids      []uuid.UUID
+	any      bool
+	missing  map[uuid.UUID]struct{} // not final yet
+	size     int                    // bytes of the results of those that are
+	over     bool                   // it is among those to be answered
+	timedOut bool
+	timer    *time.Timer
+}
+
+// final is a final task, kept for the waits that are to be answered with it.
+type final struct {
+	task  schema.Task
+	waits int
 }
 
 func newWaits() waits {
-	return waits{pending: map[*wait]struct{}{}, byTask: map[uuid.UUID][]*wait{}}
+	return waits{pending: map[*wait]struct{}{}, byTask: map[uuid.UUID][]*wait{}, final: map[uuid.UUID]*final{}}
 }
 
 // finishedOnly is what a wait follows its tasks for.
@@ -52,8 +66,8 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 		return
 	}
 	to.id = bytes.Clone(to.id) // the request is gone when the answer comes
-	w := &wait{to: to, ids: unique(p.IDs), any: p.Until == schema.UntilAny, missing: map[uuid.UUID]struct{}{}, final: map[uuid.UUID]*schema.Task{}}
-	if err := s.follow(ctx, w); err != nil {
+	w := &wait{to: to, any: p.Until == schema.UntilAny, missing: map[uuid.UUID]struct{}{}}
+	if err := s.follow(ctx, w, unique(p.IDs)); err != nil {
 		s.waits.drop(s, w)
 		to.fail(err)
 		return
@@ -77,17 +91,21 @@ func unique(ids []uuid.UUID) []uuid.UUID {
 
 // follow looks at each task of a wait after it has begun to follow it, so
 // that no end falls between the two.
-func (s *session) follow(ctx context.Context, w *wait) error {
-	for _, id := range w.ids {
-		s.watcher.Follow(id, finishedOnly)
-		s.waits.byTask[id] = append(s.waits.byTask[id], w)
+func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
+	for _, id := range ids {
+		w.ids = append(w.ids, id)
 		w.missing[id] = struct{}{}
+		if len(s.waits.byTask[id]) == 0 {
+			s.watcher.Follow(id, finishedOnly)
+		}
+		s.waits.byTask[id] = append(s.waits.byTask[id], w)
 		task, err := s.executor.Status(ctx, id)
 		if err != nil {
 			return taskError(err, id)
 		}
 		if task.State.Final() {
-			s.waits.arrived(s, w, &task)
+			s.waits.forget(s, w, id)
+			s.waits.arrived(w, &task)
 		}
 	}
 	return nil
@@ -95,81 +113,126 @@ func (s *session) follow(ctx context.Context, w *wait) error {
 
 // finished tells the waits of a task that it is final.
 func (ws *waits) finished(s *session, task *schema.Task) {
-	for _, w := range slices.Clone(ws.byTask[task.ID]) {
-		ws.arrived(s, w, task)
+	waiting := ws.byTask[task.ID]
+	if len(waiting) == 0 {
+		return
+	}
+	delete(ws.byTask, task.ID)
+	s.watcher.Unfollow(task.ID, finishedOnly)
+	for _, w := range waiting {
+		ws.arrived(w, task)
 		ws.check(s, w)
 	}
 }
 
 // arrived notes a final task of a wait.
-func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
-	if _, missing := w.missing[task.ID]; !missing {
-		return
+func (ws *waits) arrived(w *wait, task *schema.Task) {
+	f := ws.final[task.ID]
+	if f == nil {
+		f = &final{task: *task}
+		f.task.Input = nil
+		ws.final[task.ID] = f
 	}
-	shown := *task
-	shown.Input = nil
-	w.final[task.ID] = &shown
-	ws.unfollow(s, w, task.ID)
+	f.waits++
+	w.size += len(task.Result)
+	delete(w.missing, task.ID)
 }
 
-func (ws *waits) unfollow(s *session, w *wait, id uuid.UUID) {
-	delete(w.missing, id)
+// forget takes a wait from those to which the task is missing.
+func (ws *waits) forget(s *session, w *wait, id uuid.UUID) {
+	rest := slices.DeleteFunc(ws.byTask[id], func(o *wait) bool { return o == w })
+	if len(rest) > 0 {
+		ws.byTask[id] = rest
+		return
+	}
+	delete(ws.byTask, id)
 	s.watcher.Unfollow(id, finishedOnly)
-	list := ws.byTask[id]
-	for i, other := range list {
-		if other == w {
-			list = append(list[:i], list[i+1:]...)
-			break
-		}
-	}
-	if len(list) == 0 {
-		delete(ws.byTask, id)
-	} else {
-		ws.byTask[id] = list
-	}
 }
 
-// check answers a wait that has what it waits for.
+// check ends a wait that has what it waits for, or too much of it.
 func (ws *waits) check(s *session, w *wait) {
-	if _, pending := ws.pending[w]; !pending {
+	if _, pending := ws.pending[w]; !pending || w.over {
 		return
 	}
-	if w.over() {
-		ws.answer(s, w, false)
+	if w.size > maxWaitResults {
+		ws.drop(s, w)
+		w.to.fail(resultsTooLarge())
+		return
+	}
+	if len(w.missing) == 0 || w.any && len(w.missing) < len(w.ids) {
+		ws.end(w, false)
 	}
 }
 
-// over reports whether the tasks are there that it waits for.
-func (w *wait) over() bool { return len(w.missing) == 0 || (w.any && len(w.final) > 0) }
+func resultsTooLarge() *Error {
+	e := newError(schema.CodeTooLarge, "the results of the tasks are longer than %d bytes; wait for fewer tasks at once, or read each with status", maxWaitResults)
+	e.Data.Limit = maxWaitResults
+	return e
+}
 
+// end lets the pump answer a wait. One task can end very many.
+func (ws *waits) end(w *wait, timedOut bool) {
+	w.over, w.timedOut = true, timedOut
+	ws.over = append(ws.over, w)
+}
+
+// timedOut ends a wait behind all that has happened, which may end it otherwise.
 func (s *session) timedOut(w *wait) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, pending := s.waits.pending[w]; pending && !w.over() { // one that is over is answered behind its events
-		s.waits.answer(s, w, true)
-		s.out.flush()
+	s.afterEvents(func() {
+		s.waits.check(s, w)
+		if _, pending := s.waits.pending[w]; pending && !w.over {
+			s.waits.end(w, true)
+		}
+	})
+}
+
+// answerWaits answers the waits that are over one after the other, while there
+// is room; it needs mu.
+func (s *session) answerWaits(ctx context.Context) error {
+	for {
+		if err := s.breathe(ctx); err != nil || len(s.waits.over) == 0 {
+			return err
+		}
+		w := s.waits.over[0]
+		s.waits.over = s.waits.over[1:]
+		if _, pending := s.waits.pending[w]; pending {
+			s.answer(ctx, w)
+		}
 	}
 }
 
-// answer ends a wait with its tasks as they are now.
-func (ws *waits) answer(s *session, w *wait, timedOut bool) {
-	result := schema.WaitResult{Tasks: []schema.Task{}, TimedOut: timedOut}
-	for _, id := range w.ids {
-		if task := w.final[id]; task != nil {
-			result.Tasks = append(result.Tasks, *task)
+// answer answers a wait with its tasks as they are now.
+func (s *session) answer(ctx context.Context, w *wait) {
+	text, err := s.waited(ctx, w)
+	s.waits.drop(s, w)
+	if err != nil {
+		w.to.fail(err)
+		return
+	}
+	s.sent += len(text)
+	w.to.result(func(b []byte) []byte { return append(b, text...) })
+}
+
+// waited is the result of a wait as JSON.
+func (s *session) waited(ctx context.Context, w *wait) ([]byte, error) {
+	tasks, size := make([]*schema.Task, len(w.ids)), w.size
+	for i, id := range w.ids {
+		if _, missing := w.missing[id]; !missing {
+			tasks[i] = &s.waits.final[id].task
 			continue
 		}
-		task, err := s.executor.Status(context.Background(), id)
+		task, err := s.executor.Status(ctx, id)
 		if err != nil {
-			ws.drop(s, w)
-			w.to.fail(taskError(err, id))
-			return
+			return nil, taskError(err, id)
 		}
-		task.Input = nil
-		result.Tasks = append(result.Tasks, task)
+		if size += len(task.Result); size > maxWaitResults { // it has ended just now
+			return nil, resultsTooLarge()
+		}
+		tasks[i] = &task
 	}
-	ws.drop(s, w)
-	w.to.value(result)
+	return appendWaited(nil, tasks, w.timedOut), nil
 }
 
 // drop forgets a wait.
@@ -178,8 +241,15 @@ func (ws *waits) drop(s *session, w *wait) {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	for id := range w.missing {
-		ws.unfollow(s, w, id)
+	for _, id := range w.ids {
+		if _, missing := w.missing[id]; missing {
+			ws.forget(s, w, id)
+			continue
+		}
+		f := ws.final[id]
+		if f.waits--; f.waits == 0 {
+			delete(ws.final, id)
+		}
 	}
 }
 

@@ -69,8 +69,10 @@ func wire[T any](values ...T) func(*testing.T) {
 func TestWireLimits(t *testing.T) {
 	submit, wait, list, output := mustDerive[SubmitParams](t), mustDerive[WaitParams](t), mustDerive[ListParams](t), mustDerive[OutputParams](t)
 	subscribe, unsubscribe := mustDerive[SubscribeParams](t), mustDerive[UnsubscribeParams](t)
-	ids := func(n int) string { return `{"ids":["` + strings.Repeat(otherID.String()+`","`, n-1) + otherID.String() + `"]}` }
-	types := func(n int) string { return `{"types":["` + strings.Repeat(`a","`, n-1) + `a"]}` }
+	manyIDs := func(n int) string {
+		return `{"ids":["` + strings.Repeat(otherID.String()+`","`, n-1) + otherID.String() + `"]}`
+	}
+	manyTypes := func(n int) string { return `{"types":["` + strings.Repeat(`a","`, n-1) + `a"]}` }
 	id := `"id":"` + exampleID.String() + `"`
 	for _, c := range []struct {
 		schema    *Schema
@@ -88,8 +90,8 @@ func TestWireLimits(t *testing.T) {
 		{list, `{"limit":1,"states":["queued"]}`, `{"limit":0}`, "/limit"},
 		{list, `{"limit":1000,"order":"oldest"}`, `{"limit":1001}`, "/limit"},
 		{list, `{"since":"2026-03-01T12:00:00Z","until":"2026-03-01T13:00:00.5+01:00"}`, `{"since":"2026-03-01"}`, "/since"},
-		{subscribe, ids(1000), ids(1001), "/ids"},
-		{subscribe, types(100), types(101), "/types"},
+		{subscribe, manyIDs(1000), manyIDs(1001), "/ids"},
+		{subscribe, manyTypes(100), manyTypes(101), "/types"},
 		{subscribe, `{"after":0,"ids":[],"events":["output"]}`, `{"after":-1}`, "/after"},
 		{subscribe, `{"states":["running"]}`, `{"events":["began"]}`, "/events/0"},
 		{unsubscribe, `{"subscription":4294967295}`, `{"subscription":4294967296}`, "/subscription"},

@@ -208,7 +208,7 @@ func useEverything(t *testing.T, ctx context.Context, client *jrpc2.Client, fini
 		require.NoError(t, context.Cause(ctx))
 	}
 
-	_, err = client.Call(ctx, "types", []string{})
+	_, err = client.Call(ctx, "types", []string{"by place"})
 	failure, ok := errors.AsType[*jrpc2.Error](err)
 	require.True(t, ok, "%v", err)
 	require.EqualValues(t, -32602, failure.Code)

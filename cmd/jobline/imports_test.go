@@ -29,16 +29,17 @@ const (
 // mayImport says which packages of the module a package may import: data flows
 // one way, and so do imports. What is not in the table may import nothing.
 var mayImport = map[string][]string{
-	"schema":             {},
-	"executor":           {"schema"},
-	"executor/memory":    {"executor", "schema"},
-	"executor/sqlite":    {"executor", "schema"},
-	"executor/storetest": {"executor", "schema"},
-	"executor/command":   {"executor", "schema"},
-	"executor/builtin":   {"executor", "schema"},
-	"rpc":                {"executor", "schema"},
-	"rpc/stdio":          {"rpc", "executor", "schema", "executor/memory"},
-	"rpc/rpctest":        {"rpc", "executor", "schema", "executor/memory"},
+	"schema":                   {},
+	"executor":                 {"schema"},
+	"executor/memory":          {"executor", "schema"},
+	"executor/sqlite":          {"executor", "schema"},
+	"executor/sqlite/faultvfs": {},
+	"executor/storetest":       {"executor", "schema"},
+	"executor/command":         {"executor", "schema"},
+	"executor/builtin":         {"executor", "schema"},
+	"rpc":                      {"executor", "schema"},
+	"rpc/stdio":                {"rpc", "executor", "schema", "executor/memory"},
+	"rpc/rpctest":              {"rpc", "executor", "schema", "executor/memory"},
 }
 
 // importsAll says which packages may import every other: the one that wires

@@ -205,8 +205,9 @@ func TestForkBomb(t *testing.T) {
 			in, user := bomb(t)
 			r := newRig(t, 2)
 			t.Cleanup(func() { defuse(user) }) // before the rig waits for its tasks
-			w, err := r.Watch(t.Context(), executor.WatchOptions{All: true})
+			w, err := r.Watch(t.Context())
 			require.NoError(t, err)
+			w.Subscribe(executor.Selector{Events: executor.AllEvents})
 			defer w.Close()
 			id := r.submit(in, bombTime.Milliseconds(), test.graceMs)
 			r.awaitBomb(w, id)

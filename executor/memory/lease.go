@@ -2,8 +2,6 @@ package memory
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
@@ -11,52 +9,34 @@ import (
 
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
-	store    *Store
-	record   *record
-	limited  bool // counts in Store.held
-	onRevoke func(error)
-	revoked  error // came before there was an onRevoke
+	executor.Revocation
+	store   *Store
+	record  *record
+	limited bool // its type has a limit, so that it must be released
 }
 
 // Claim implements executor.Store.
 func (s *Store) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
-	for {
-		s.mu.Lock()
+	var taken *lease
+	err := s.claims.Claim(ctx, &s.mu, func() (bool, error) {
 		if s.closed {
-			s.mu.Unlock()
-			return nil, executor.ErrClosed
+			return false, executor.ErrClosed
 		}
-		if ctx.Err() != nil {
-			s.wake(1) // it may have been woken for a task, which another must take now
-			s.mu.Unlock()
-			return nil, context.Cause(ctx)
-		}
-		if l := s.take(limits); l != nil {
-			s.mu.Unlock()
-			return l, nil
-		}
-		free := make(chan struct{}, 1)
-		s.idle = append(s.idle, free)
-		s.mu.Unlock()
-		select {
-		case <-free:
-		case <-ctx.Done():
-			s.leave(free)
-			return nil, context.Cause(ctx)
-		}
+		taken = s.take(limits)
+		return taken != nil, nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return taken, nil
 }
 
 // take makes the best task that may run Running; it needs the lock.
 func (s *Store) take(limits executor.TypeLimits) *lease {
-	if len(limits) > 0 && len(s.limits) == 0 {
-		s.separate(limits)
-	}
-	e := s.queue.Next(func(typ string) bool { return s.held[typ] >= limits[typ] })
+	e := s.claims.Take(limits, func(r *record) string { return r.Type })
 	if e == nil {
 		return nil
 	}
-	s.queue.Remove(e)
 	r := e.Value
 	r.State = schema.Running
 	r.Attempt++
@@ -64,41 +44,8 @@ func (s *Store) take(limits executor.TypeLimits) *lease {
 	s.running.Push(&r.entry)
 	s.counts.Queued--
 	s.counts.Running++
-	r.lease = &lease{store: s, record: r}
-	if _, r.lease.limited = limits[r.Type]; r.lease.limited {
-		s.held[r.Type]++
-	}
+	r.lease = &lease{store: s, record: r, limited: s.claims.Limited(r.Type)}
 	return r.lease
-}
-
-// separate gives the types with a limit their own places in the queue. A
-// process has one set of types, so the first claim says it for all.
-func (s *Store) separate(limits executor.TypeLimits) {
-	s.limits = limits
-	for typ := range limits {
-		s.queue.Separate(typ, func(r *record) bool { return r.Type == typ })
-	}
-}
-
-// wake lets up to n waiting claimers look again; it needs the lock.
-func (s *Store) wake(n int) {
-	for ; n > 0 && len(s.idle) > 0; n-- {
-		last := len(s.idle) - 1
-		s.idle[last] <- struct{}{}
-		s.idle = s.idle[:last]
-	}
-}
-
-// leave gives up waiting, and hands on a wake that came at the same time.
-func (s *Store) leave(free chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.Index(s.idle, free)
-	if i < 0 {
-		s.wake(1)
-		return
-	}
-	s.idle = slices.Delete(s.idle, i, i+1)
 }
 
 // Record implements executor.Lease. What a store changes in the record while
@@ -106,40 +53,8 @@ func (s *Store) leave(free chan struct{}) {
 // bounds stay.
 func (l *lease) Record() *executor.Record { return &l.record.Record }
 
-// OnRevoke implements executor.Lease.
-func (l *lease) OnRevoke(f func(error)) {
-	l.store.mu.Lock()
-	l.onRevoke = f
-	missed := l.revoked
-	l.store.mu.Unlock()
-	if missed != nil {
-		f(missed)
-	}
-}
-
-func (l *lease) revoke(cause error) {
-	l.store.mu.Lock()
-	f := l.onRevoke
-	if f == nil {
-		l.revoked = sooner(l.revoked, cause)
-	}
-	l.store.mu.Unlock()
-	if f != nil {
-		f(cause)
-	}
-}
-
-// sooner joins two causes: the first counts, and Force where either has it.
-func sooner(first, second error) error {
-	c, ok := errors.AsType[*executor.Cancellation](first)
-	if again, is := errors.AsType[*executor.Cancellation](second); ok && is {
-		return &executor.Cancellation{Reason: c.Reason, Force: c.Force || again.Force}
-	}
-	return second
-}
-
 // lost needs the lock.
-func (l *lease) lost() bool { return l.record.lease != l }
+func (l *lease) lost() bool { return l.record.lease != l || l.store.closed }
 
 // Started implements executor.Lease.
 func (l *lease) Started(pid int) error {
@@ -180,13 +95,13 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 			return executor.ErrLeaseLost
 		}
 		if r.out == nil {
-			r.out = new(outputs)
+			r.out = new(executor.Streams)
 		}
 		ring := &r.out[stream]
-		offset := ring.total
-		ring.write(p[:n], s.options.MaxOutput)
+		offset := ring.Total()
+		ring.Write(p[:n], s.options.MaxOutput)
 		r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{
-			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.total, Task: &r.Task,
+			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total(), Task: &r.Task,
 		})
 		s.mu.Unlock()
 		p = p[n:]
@@ -201,6 +116,9 @@ func (l *lease) finish(o executor.Outcome) error {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return executor.ErrClosed
+	}
 	if l.lost() {
 		return executor.ErrLeaseLost
 	}
@@ -220,6 +138,5 @@ func (l *lease) Release() {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held[l.record.Type]--
-	s.wake(1)
+	s.claims.Release(l.record.Type)
 }

@@ -53,15 +53,12 @@ type Store struct {
 	closed   bool
 	records  map[uuid.UUID]*record
 	timeline timeline
-	queue    executor.Queue[*record]
+	claims   executor.Claims[*record]
 	running  executor.FIFO[*record]
 	finished executor.FIFO[*record] // by the time they finished
 	kept     int64                  // bytes of input, result and output of those
 	gone     uint64                 // the last event of the latest record that was evicted
 	counts   executor.Counts
-	held     map[string]int // leases not yet released of types with a limit
-	limits   executor.TypeLimits
-	idle     []chan struct{} // claimers that wait; each channel has room for one
 }
 
 // record is what the store holds of a task. Once the task is final, the
@@ -70,7 +67,7 @@ type record struct {
 	executor.Record
 	seq   uint64 // of the latest event
 	entry executor.Entry[*record]
-	out   *outputs
+	out   *executor.Streams
 	lease *lease // of the attempt that runs
 }
 
@@ -81,7 +78,7 @@ func New(o Options) *Store {
 	o.KeepBytes = orDefault(o.KeepBytes, DefaultKeepBytes)
 	o.MaxQueued = orDefault(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = orDefault(o.MaxOutput, DefaultMaxOutput)
-	return &Store{options: o, records: map[uuid.UUID]*record{}, held: map[string]int{}}
+	return &Store{options: o, records: map[uuid.UUID]*record{}}
 }
 
 func orDefault[T comparable](v, fallback T) T {
@@ -108,7 +105,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.wake(len(s.idle))
+	s.claims.WakeAll()
 	s.feed.Close()
 	return nil
 }
@@ -129,14 +126,14 @@ func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor
 	for i, r := range fresh {
 		if known, ok := s.records[r.ID]; ok {
 			answers[i] = s.answerKnown(known, r)
-		} else if s.queue.Len() >= s.options.MaxQueued {
+		} else if s.claims.Len() >= s.options.MaxQueued {
 			answers[i].Err = executor.ErrQueueFull
 		} else {
 			s.add(r)
 			added++
 		}
 	}
-	s.wake(added)
+	s.claims.Wake(added)
 	s.sweep(schema.Now())
 	return answers, nil
 }
@@ -156,7 +153,7 @@ func (s *Store) answerKnown(known, asked *record) executor.Submitted {
 }
 
 func (s *Store) add(r *record) {
-	s.queue.Push(&r.entry, r.Type, r.Priority)
+	s.claims.Push(&r.entry, r.Type, r.Priority)
 	s.records[r.ID] = r
 	s.timeline.add(r)
 	s.counts.Queued++
@@ -166,7 +163,7 @@ func (s *Store) add(r *record) {
 func (r *record) snapshot() schema.Task {
 	t := r.Task
 	if r.out != nil && !t.State.Final() {
-		t.OutputBytes = r.out.bytes()
+		t.OutputBytes = r.out.Bytes()
 	}
 	return t
 }
@@ -190,7 +187,7 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 
 // List implements executor.Store.
 func (s *Store) List(_ context.Context, filter executor.Filter, page executor.PageRequest) (executor.Page, error) {
-	cursor, err := parseCursor(page)
+	cursor, err := page.ParseCursor()
 	if err != nil {
 		return executor.Page{}, err
 	}
@@ -204,13 +201,15 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 	scanned := 0
 	visit := func(r *record) bool {
 		if len(found.Tasks) == page.Limit || scanned == listScan {
-			found.Next = formatCursor(page, cursor)
+			found.Next = page.FormatCursor(cursor)
 			return false
 		}
 		scanned++
 		cursor = r.entry.Order()
 		if filter.Match(&r.Task) {
-			found.Tasks = append(found.Tasks, r.snapshot())
+			t := r.snapshot()
+			t.Input = nil
+			found.Tasks = append(found.Tasks, t)
 		}
 		return true
 	}
@@ -246,7 +245,7 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	s.sweep(now)
 	s.mu.Unlock()
 	for _, l := range running { // without the lock: what is told may call back
-		l.revoke(&c)
+		l.Revoke(&c)
 	}
 	return answers, nil
 }
@@ -261,7 +260,7 @@ func (s *Store) cancel(r *record, c executor.Cancellation, now schema.Time) sche
 	if r.State == schema.Running {
 		return schema.OutcomeCancelling
 	}
-	s.queue.Remove(&r.entry)
+	s.claims.Remove(&r.entry)
 	s.counts.Queued--
 	s.finish(r, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&c)}, now)
 	return schema.OutcomeCancelled
@@ -272,7 +271,7 @@ func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 	r.State, r.Result, r.Error = o.State, o.Result, o.Error
 	r.FinishedAt = max(now, r.StartedAt, r.CreatedAt) // the clock may have been set back
 	if r.out != nil {
-		r.OutputBytes = r.out.bytes()
+		r.OutputBytes = r.out.Bytes()
 	}
 	r.lease = nil
 	switch o.State {
@@ -292,7 +291,7 @@ func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 func (r *record) size() int64 {
 	n := int64(len(r.Input) + len(r.Result))
 	if r.out != nil {
-		n += r.out.kept()
+		n += r.out.Kept()
 	}
 	return n
 }

@@ -100,4 +100,3 @@ func BenchmarkDurable(b *testing.B) {
 		}
 	}
 }
-

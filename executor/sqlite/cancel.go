@@ -99,6 +99,7 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 func (e *cancellation) weight() (int, int) { return len(e.steps), 0 }
 
 func (e *cancellation) write(t *transaction) error {
+	e.again(t.store)
 	for i := range e.steps {
 		st := &e.steps[i]
 		var err error
@@ -115,9 +116,20 @@ func (e *cancellation) write(t *transaction) error {
 	return nil
 }
 
+// again plans anew for tasks whose start could not be recorded in the meantime.
+func (e *cancellation) again(s *Store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range e.steps {
+		if st := &e.steps[i]; st.outcome == schema.OutcomeCancelling && st.record.lease != st.lease && st.record.final == nil {
+			*st = s.plan(st.record, st.answer, &e.cancel)
+		}
+	}
+}
+
 // writeWish records that a running task is to stop.
 func writeWish(t *transaction, l *lease, a asked) error {
-	if l.ends == t {
+	if l.ends == t || l.record.final != nil {
 		return nil
 	}
 	c, err := t.writer()
@@ -155,8 +167,11 @@ func (e *cancellation) fail(s *Store, err error) entry {
 			kept.list = append(kept.list, wish{st.lease, st.asked})
 			continue
 		}
+		if st.outcome != schema.OutcomeAlreadyFinished {
+			r.asked = asked{}
+		}
 		if st.outcome == schema.OutcomeCancelled {
-			r.cancelling, r.asked = false, asked{}
+			r.cancelling = false
 			s.claims.Return(&r.entry, r.Type, r.Priority)
 			s.committer.undo = append(s.committer.undo, undo{record: r})
 		}

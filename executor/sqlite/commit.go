@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,6 +41,7 @@ type committer struct {
 	undo    []undo
 	broken  bool // the connection is to be opened again
 	freed   bool // there may be pages to give back
+	behind  bool // there is more to remove
 }
 
 func (c *committer) close() error {
@@ -79,7 +81,7 @@ func (s *Store) pause() time.Duration {
 		return time.Until(s.tried.Add(retryLeast))
 	case s.fault != nil:
 		return time.Until(s.tried.Add(retryMost))
-	case len(s.entries) > 0 || s.committer.freed:
+	case len(s.entries) > 0 || s.committer.freed || s.committer.behind:
 		return 0
 	}
 	if len(s.dirty) > 0 {
@@ -116,7 +118,7 @@ func (s *Store) round() (closed bool) {
 		return false
 	}
 	batch := s.takeBatch()
-	due := len(batch) > 0 || s.expired() || fault != nil
+	due := len(batch) > 0 || s.expired() || fault != nil || s.committer.behind && !closing
 	s.inFlight = true
 	s.mu.Unlock()
 
@@ -193,13 +195,13 @@ func (s *Store) write(batch []entry) error {
 // begins makes a transaction, on a new connection where the old one is broken.
 func (s *Store) begins() (*transaction, error) {
 	c := &s.committer
+	if err := s.inPlace(); err != nil {
+		return nil, err
+	}
 	if c.broken {
 		if err := s.reconnect(); err != nil {
 			return nil, err
 		}
-	}
-	if err := s.inPlace(); err != nil {
-		return nil, err
 	}
 	return &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), fresh: map[uuid.UUID]*record{}}, nil
 }
@@ -251,6 +253,7 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	}
 	c.broken = c.broken || doubt
 	s.mu.Lock()
+	err = s.explain(err)
 	if s.fault == nil {
 		s.log.Error("the store cannot be written; it is tried again", "file", s.path, "error", err)
 	}
@@ -273,6 +276,17 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	s.mu.Unlock()
 	for _, e := range over {
 		e.done()
+	}
+	return err
+}
+
+// leastFree is with how much room a disk counts as full.
+const leastFree = 1 << 20
+
+// explain says of an error that the disk is full, where it is.
+func (s *Store) explain(err error) error {
+	if free, e := freeBytes(filepath.Dir(s.path)); e == nil && free < leastFree {
+		return fmt.Errorf("the disk is full: %w", err)
 	}
 	return err
 }

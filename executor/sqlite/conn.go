@@ -88,6 +88,7 @@ func (c *conn) close() error {
 func (c *conn) stmt(sql string) (*sqlite3.Stmt, error) {
 	s, ok := c.prepared[sql]
 	if !ok {
+		c.forgetOne()
 		var err error
 		if s, _, err = c.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT); err != nil {
 			return nil, fmt.Errorf("%s: %w", sql, err)
@@ -97,7 +98,24 @@ func (c *conn) stmt(sql string) (*sqlite3.Stmt, error) {
 	return s, nil
 }
 
-// null is an argument that is NULL where the pointed number is not there.
+// maxPrepared bounds the statements of a connection: the texts of lists are
+// as many as there are ways to ask.
+const maxPrepared = 100
+
+// forgetOne makes room for a statement.
+func (c *conn) forgetOne() {
+	for sql, s := range c.prepared {
+		if len(c.prepared) < maxPrepared {
+			return
+		}
+		if !s.Busy() {
+			_ = s.Close() // an error of the latest step, which was told then
+			delete(c.prepared, sql)
+		}
+	}
+}
+
+// null is an argument that is NULL.
 type null struct{}
 
 // bind sets the parameters of a statement.

@@ -21,6 +21,7 @@ type lease struct {
 	record *record
 	// claimed is the task as it will be seen when the start is recorded.
 	claimed  executor.Record
+	limited  bool // its type has a limit, so that it must be released
 	progress *schema.Progress
 	// finishing is set when the end is in the log; ends is the latest
 	// transaction that writes it.
@@ -57,7 +58,7 @@ func (s *Store) Claim(ctx context.Context, limits executor.TypeLimits) (executor
 
 // begin puts the start of an attempt into the log; it needs the lock.
 func (s *Store) begin(r *record) *start {
-	l := &lease{store: s, record: r, claimed: r.Record}
+	l := &lease{store: s, record: r, claimed: r.Record, limited: s.claims.Limited(r.Type)}
 	l.claimed.State = schema.Running
 	l.claimed.Attempt++
 	l.claimed.StartedAt = clock(r.CreatedAt)
@@ -147,6 +148,9 @@ func (l *lease) happens(ev executor.Event) error {
 	}
 	if ev.Kind == executor.EventProgress {
 		l.progress = ev.Progress
+		if l.record.State == schema.Running { // of what is seen to run it is seen at once
+			l.record.Progress = ev.Progress
+		}
 	}
 	l.store.publish(l.record, ev)
 	return nil
@@ -178,6 +182,9 @@ func (l *lease) write(stream schema.Stream, p []byte) error {
 
 // Release implements executor.Lease.
 func (l *lease) Release() {
+	if !l.limited {
+		return
+	}
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()

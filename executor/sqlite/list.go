@@ -201,13 +201,7 @@ func (l *listing) run(found *executor.Page) error {
 
 // fetch reads the next tasks, with their places. One that is damaged has no id.
 func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) {
-	order := " DESC"
-	if l.page.Oldest {
-		order = ""
-	}
-	sql := "SELECT " + bareColumns + ", " + doneColumns + " FROM (" + l.driver + " ORDER BY ord" + order +
-		" LIMIT ?3) AS d CROSS JOIN task ON task.ord=d.ord LEFT JOIN done ON done.ord=task.ord ORDER BY d.ord" + order
-	err = l.conn.query(sql, func(row *sqlite3.Stmt) error {
+	err = l.conn.query(l.sql(), func(row *sqlite3.Stmt) error {
 		task, ord, err := l.store.listed(l.conn, row)
 		if err != nil {
 			l.store.log.Error("a task cannot be read", "number", ord, "error", err)
@@ -222,12 +216,23 @@ func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) 
 	return tasks, ords, err
 }
 
+// sql is the query of a part of the list.
+func (l *listing) sql() string {
+	order := " DESC"
+	if l.page.Oldest {
+		order = ""
+	}
+	return "SELECT " + bareColumns + ", " + doneColumns + " FROM (" + l.driver + " ORDER BY ord" + order +
+		" LIMIT ?3) AS d CROSS JOIN task ON task.ord=d.ord LEFT JOIN done ON done.ord=task.ord ORDER BY d.ord" + order
+}
+
 // listed reads a row of a list.
 func (s *Store) listed(c *conn, row *sqlite3.Stmt) (schema.Task, int64, error) {
 	r, ord, err := s.readTask(c, row)
 	if err == nil && row.ColumnType(doneAt) != sqlite3.NULL {
 		_, err = readDone(row, doneAt, &r.Task)
 	}
+	r.Input = nil
 	return r.Task, ord, err
 }
 

@@ -52,8 +52,8 @@ const unnumbered = 1
 
 // happened makes an event known of a task that is seen to run; it needs the lock.
 func (s *Store) happened(r *record, ev executor.Event) {
-	if ev.Kind == executor.EventProgress {
-		r.Progress = ev.Progress
+	if ev.Kind == executor.EventProgress && r.lease != nil {
+		r.Progress = r.lease.progress // there may be a newer one, which is in the log
 	}
 	if s.feed.Seq() >= s.reserved { // the file has yet to say so; only where it cannot be written
 		return
@@ -80,9 +80,11 @@ func (h *happenings) apply(s *Store) {
 func (h *happenings) fail(s *Store, _ error) entry {
 	var later []executor.Event
 	for i := range h.events {
-		if r := s.live[h.events[i].ID]; r != nil && r.State == schema.Running {
+		switch r := s.live[h.events[i].ID]; {
+		case r == nil:
+		case r.State == schema.Running:
 			s.happened(r, h.events[i])
-		} else {
+		default:
 			later = append(later, h.events[i])
 		}
 	}

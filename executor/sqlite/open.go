@@ -115,6 +115,9 @@ func (s *Store) connect() error {
 	if err := makeFiles(s.path); err != nil {
 		return fmt.Errorf("make the store: %w", err)
 	}
+	if err := syncDir(filepath.Dir(s.path)); err != nil {
+		return fmt.Errorf("make the store: %w", err)
+	}
 	steps := migrations()
 	h, err := readHeader(s.path)
 	if err != nil {

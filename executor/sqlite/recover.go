@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -62,6 +63,25 @@ func (s *Store) recover(ctx context.Context) error {
 		interrupted[i].apply(s)
 	}
 	s.retained(t)
+	return s.removeMore()
+}
+
+// removeMore removes for a while what is more than the limits of this process.
+func (s *Store) removeMore() error {
+	for begun := time.Now(); s.committer.behind && time.Since(begun) < 5*retainTime; {
+		t, err := s.begins()
+		if err == nil {
+			err = t.retain()
+		}
+		if err == nil {
+			err = t.commit()
+		}
+		if err != nil {
+			return err
+		}
+		s.committer.state = t.state
+		s.retained(t)
+	}
 	s.counts.Evicted = 0
 	return nil
 }

@@ -60,7 +60,8 @@ func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[
 		}
 		return nil
 	}, int64(after), int64(through), int64(limit))
-	if errors.Is(err, errEnough) {
+	if errors.Is(err, errEnough) { // what comes later is for the next page
+		*events = slices.DeleteFunc(*events, func(ev executor.Event) bool { return ev.Seq > last })
 		return nil
 	}
 	return err

@@ -56,6 +56,7 @@ func (t *transaction) retain() error {
 			break
 		}
 	}
+	t.store.committer.behind = t.tooMany() && removed > 0
 	if removed == 0 && (t.expiry > 0 || t.state.finals() == 0) {
 		return nil
 	}

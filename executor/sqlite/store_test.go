@@ -2,69 +2,174 @@ package sqlite
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/semver"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
-func TestSmoke(t *testing.T) {
+// open opens a store in a directory of its own; options may set more.
+func open(t *testing.T, set ...func(*Options)) *Store {
+	t.Helper()
+	o := Options{Path: filepath.Join(t.TempDir(), "deep", "tasks.db")}
+	for _, f := range set {
+		f(&o)
+	}
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func newTask(set ...func(*executor.Record)) executor.Record {
+	r := executor.Record{Grace: time.Second}
+	r.ID, r.Type, r.CreatedAt, r.Input = uuid.Must(uuid.NewV7()), "plain", schema.Now(), []byte(`{"a":1}`)
+	for _, f := range set {
+		f(&r)
+	}
+	return r
+}
+
+func submit(t *testing.T, s executor.Store, records ...executor.Record) {
+	t.Helper()
+	answers, err := s.Submit(t.Context(), records)
+	require.NoError(t, err)
+	for _, a := range answers {
+		require.NoError(t, a.Err)
+	}
+}
+
+// runOne claims a task and ends it.
+func runOne(t *testing.T, s executor.Store, o executor.Outcome) uuid.UUID {
+	t.Helper()
+	l, err := s.Claim(t.Context(), nil)
+	require.NoError(t, err)
+	recorded := make(chan error, 1)
+	l.Finish(o, func(err error) { recorded <- err })
+	l.Release()
+	require.NoError(t, <-recorded)
+	return l.Record().ID
+}
+
+var completed = executor.Outcome{State: schema.Completed, Result: []byte(`{"b":2}`)}
+
+// TestSQLiteVersion keeps out the versions that can lose committed pages when
+// one connection writes while another checkpoints (sqlite.org/wal.html, "The
+// WAL-reset bug").
+func TestSQLiteVersion(t *testing.T) {
+	c, err := dial(":memory:", sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	require.NoError(t, err)
+	defer c.close()
+	version, err := c.text("SELECT sqlite_version()")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, semver.Compare("v"+version, "v3.51.3"), 0, version)
+}
+
+func TestEveryCommitIsSynced(t *testing.T) {
+	s := open(t)
+	full, err := s.committer.conn.number("PRAGMA synchronous")
+	require.NoError(t, err)
+	require.Equal(t, int64(2), full)
+	require.NoError(t, s.relaxed(func() error { return nil }))
+	full, err = s.committer.conn.number("PRAGMA synchronous")
+	require.NoError(t, err)
+	require.Equal(t, int64(2), full, "and again after what need not be")
+}
+
+// TestQueriesUseIndexes reads SQLite's own plans: no query of the store walks
+// a table that grows, or sorts what it finds.
+func TestQueriesUseIndexes(t *testing.T) {
+	s := open(t)
+	submit(t, s, newTask())
+	texts := []string{selectByID, selectBySeq, selectActive}
+	for _, f := range []executor.Filter{
+		{States: []schema.State{schema.Failed}}, {States: []schema.State{schema.Queued, schema.Cancelled, schema.Failed}},
+		{Types: []string{"plain"}}, {Labels: map[string]string{"k": "v"}}, {},
+	} {
+		for _, oldest := range []bool{false, true} {
+			l := &listing{store: s, conn: s.committer.conn, filter: &f, page: &executor.PageRequest{Oldest: oldest}, cursor: 1 << 40}
+			require.NoError(t, l.plan())
+			texts = append(texts, l.sql())
+		}
+	}
+	for _, sql := range texts {
+		err := s.committer.conn.query("EXPLAIN QUERY PLAN "+sql, func(row *sqlite3.Stmt) error {
+			step := row.ColumnText(3)
+			if strings.HasPrefix(step, "SCAN") {
+				require.Regexp(t, `^SCAN (d|active|done USING INDEX done_seq|CONSTANT ROW|\(subquery)`, step, sql)
+			}
+			require.NotRegexp(t, `USE TEMP B-TREE FOR (?:LAST TERM OF )?ORDER BY.*task`, step, sql)
+			return nil
+		})
+		require.NoError(t, err)
+	}
+}
+
+func TestModes(t *testing.T) {
+	s := open(t)
+	submit(t, s, newTask())
+	_, err := s.Get(t.Context(), uuid.New())
+	require.ErrorIs(t, err, executor.ErrNotFound)
+	for suffix, mode := range map[string]os.FileMode{"": 0o600, "-wal": 0o600, "-shm": 0o600, ".lock": 0o600} {
+		info, err := os.Stat(s.path + suffix)
+		require.NoError(t, err)
+		require.Equal(t, mode, info.Mode().Perm(), suffix)
+	}
+	info, err := os.Stat(filepath.Dir(s.path))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+}
+
+func TestASecondOwnerIsRefused(t *testing.T) {
+	s := open(t)
+	link := filepath.Join(t.TempDir(), "another-name.db")
+	require.NoError(t, os.Symlink(s.path, link))
+	for _, path := range []string{s.path, link} {
+		_, err := Open(t.Context(), Options{Path: path})
+		var held *HeldError
+		require.ErrorAs(t, err, &held)
+		require.Contains(t, err.Error(), fmt.Sprintf("held by process %d", os.Getpid()))
+		require.Contains(t, err.Error(), s.path)
+	}
+}
+
+func TestTheFileShrinks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
 	s, err := Open(t.Context(), Options{Path: path})
 	require.NoError(t, err)
-	var ids []uuid.UUID
-	for i := range 10 {
-		r := executor.Record{}
-		r.ID, r.Type, r.CreatedAt, r.Input = uuid.New(), "plain", schema.Now(), []byte(`{"a":1}`)
-		r.Rerun = i%2 == 0
-		a, err := s.Submit(t.Context(), []executor.Record{r})
-		require.NoError(t, err)
-		require.NoError(t, a[0].Err)
-		ids = append(ids, r.ID)
-	}
-	w, err := s.Watch(t.Context())
-	require.NoError(t, err)
-	w.Subscribe(executor.Selector{Events: executor.AllEvents})
-	for i := range 8 {
-		l, err := s.Claim(t.Context(), nil)
-		require.NoError(t, err)
-		require.NoError(t, l.Started(1))
-		require.NoError(t, l.Write(schema.Stdout, []byte("hello")))
-		if i == 7 {
-			continue
-		}
-		done := make(chan error, 1)
-		l.Finish(executor.Outcome{State: schema.Completed, Result: []byte(`{"x":1}`)}, func(err error) { done <- err })
-		l.Release()
-		require.NoError(t, <-done)
-	}
-	evs, err := w.Next(t.Context())
-	require.NoError(t, err)
-	fmt.Println(len(evs))
-	c, _ := s.Counts(t.Context())
-	fmt.Printf("%+v\n", c)
-	p, err := s.List(t.Context(), executor.Filter{}, executor.PageRequest{Limit: 100})
-	require.NoError(t, err)
-	require.Len(t, p.Tasks, 10)
-	rep, err := s.Replay(t.Context(), 0, 1<<60, 100)
-	require.NoError(t, err)
-	fmt.Println(len(rep))
-	o, err := s.Output(t.Context(), ids[0], schema.Stdout, executor.OutputRange{Tail: -1, Limit: 100})
-	require.NoError(t, err)
-	fmt.Printf("%+v\n", o)
-	require.NoError(t, s.Close())
-	s, err = Open(t.Context(), Options{Path: path})
-	require.NoError(t, err)
-	c, _ = s.Counts(t.Context())
-	fmt.Printf("%+v\n", c)
-	p, err = s.List(t.Context(), executor.Filter{}, executor.PageRequest{Limit: 100})
-	require.NoError(t, err)
-	for _, x := range p.Tasks {
-		fmt.Println(x.State, x.Error, string(x.Result))
+	for range 300 {
+		submit(t, s, newTask(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 8000) + `"`) }))
+		runOne(t, s, completed)
 	}
 	require.NoError(t, s.Close())
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+
+	s, err = Open(t.Context(), Options{Path: path, Keep: 3})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		c, err := s.Counts(t.Context())
+		return err == nil && c.Completed == 3
+	}, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool {
+		var free int64
+		err := s.readers.with(t.Context(), s, func(c *conn) (err error) {
+			free, err = c.number("PRAGMA freelist_count")
+			return err
+		})
+		return err == nil && free <= freePages
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, s.Close())
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Less(t, after.Size(), before.Size()/4)
 }

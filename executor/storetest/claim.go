@@ -16,6 +16,7 @@ import (
 var claimContracts = []contract{
 	{name: "makes the task running", test: claimRuns},
 	{name: "takes the highest priority first, then the first submitted", test: claimOrder},
+	{name: "of a task that may run again is seen soon", test: claimRerun},
 	{name: "waits and is woken", test: claimWaits},
 	{name: "every task wakes a claimer", test: claimWakesMany},
 	{name: "ends with the cause of its context", test: claimCause},
@@ -77,6 +78,29 @@ func claimRuns(f *fixture) {
 	require.Equal(f, int32(1), got.Attempt)
 	require.GreaterOrEqual(f, got.StartedAt, got.CreatedAt)
 	require.Zero(f, got.FinishedAt)
+}
+
+// claimRerun does not demand that the start is recorded when it is answered.
+func claimRerun(f *fixture) {
+	w := f.watchAll()
+	id := f.one(withRerun(true))
+	lease := f.claim()
+	require.Equal(f, int32(1), lease.Record().Attempt)
+	require.NoError(f, lease.Started(42))
+	require.NoError(f, lease.Progress(schema.Progress{Value: 1}))
+	synctest.Wait()
+	got := f.get(id)
+	require.Equal(f, schema.Running, got.State)
+	require.Equal(f, int32(1), got.Attempt)
+	require.Equal(f, lease.Record().StartedAt, got.StartedAt)
+	require.Equal(f, 1.0, got.Progress.Value)
+	require.Equal(f, kindsOf(executor.EventStarted, executor.EventProgress), kinds(f.drain(w)))
+
+	cancelled := f.one(withRerun(true))
+	lease = f.claim()
+	require.Equal(f, schema.OutcomeCancelling, f.cancel(cancelled, executor.Cancellation{}).Outcome, "it was handed out")
+	f.finish(lease, completed)
+	require.Equal(f, schema.Completed, f.get(cancelled).State)
 }
 
 func claimOrder(f *fixture) {

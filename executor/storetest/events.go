@@ -36,11 +36,7 @@ var followContracts = []contract{
 func (f *fixture) live(set ...func(*executor.Record)) uuid.UUID {
 	f.Helper()
 	id := f.one(set...)
-	lease := f.claim()
-	require.NoError(f, lease.Started(42))
-	require.NoError(f, lease.Progress(schema.Progress{Value: 1}))
-	require.NoError(f, lease.Write(schema.Stderr, []byte("text")))
-	f.finish(lease, completed)
+	f.act(f.claim(), completed)
 	return id
 }
 

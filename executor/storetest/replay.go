@@ -2,27 +2,54 @@ package storetest
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
 )
 
 var replayContracts = []contract{
 	{name: "has the newest event of every task", test: replayNewest},
 	{name: "is of what came after a number", test: replayAfter},
+	{name: "shows what runs as started", test: replayRunning},
+	{name: "pages by number", test: replayPages},
+	{name: "skips nothing where results are large", test: replayGreat},
+	{name: "and a subscription together lose nothing", test: replayMeetsEvents},
 	{name: "says when an end is no longer kept", limits: Limits{Keep: 2}, test: replayGone},
 }
 
 // latest is beyond every sequence number of a test.
 const latest = uint64(math.MaxInt64)
 
+// replay reads one page.
 func (f *fixture) replay(after, through uint64, limit int) []executor.Event {
 	f.Helper()
 	events, err := f.store.Replay(f.Context(), after, through, limit)
 	require.NoError(f, err)
 	return events
+}
+
+// replayAll reads pages until one is empty.
+func (f *fixture) replayAll(after, through uint64, limit int) []executor.Event {
+	f.Helper()
+	var events []executor.Event
+	for {
+		page := f.replay(after, through, limit)
+		require.LessOrEqual(f, len(page), limit)
+		if len(page) == 0 {
+			return events
+		}
+		for _, ev := range page {
+			require.Greater(f, ev.Seq, after)
+			require.LessOrEqual(f, ev.Seq, through)
+			after = ev.Seq
+		}
+		events = append(events, page...)
+	}
 }
 
 func replayNewest(f *fixture) {
@@ -55,6 +82,136 @@ func replayAfter(f *fixture) {
 	require.Len(f, f.replay(seen[0].Seq, latest, 10), 2)
 }
 
+// replayRunning has a task that has started, with and without more to show
+// than that, and one that is claimed and has not.
+func replayRunning(f *fixture) {
+	w := f.watchAll()
+	r := task(ofType("special"), withLabels(map[string]string{"k": "v"}), withPriority(3))
+	f.accept(r)
+	lease := f.claim()
+	require.Empty(f, f.replay(0, latest, 10))
+	require.NoError(f, lease.Started(42))
+	for range 2 {
+		seen := f.drain(w)
+		events := f.replay(0, latest, 10)
+		require.Len(f, events, 1)
+		ev := events[0]
+		require.Equal(f, executor.EventStarted, ev.Kind)
+		require.Equal(f, seen[len(seen)-1].Seq, ev.Seq, "the number of its newest event")
+		require.Equal(f, int32(1), ev.Attempt)
+		require.Equal(f, f.get(r.ID).StartedAt, ev.StartedAt)
+		require.Equal(f, r.ID, ev.ID)
+		require.Equal(f, "special", ev.Task.Type)
+		require.Equal(f, r.Labels, ev.Task.Labels)
+		require.Equal(f, r.Priority, ev.Task.Priority)
+		require.Equal(f, r.CreatedAt, ev.Task.CreatedAt)
+		require.Empty(f, f.replay(ev.Seq, latest, 10))
+		require.NoError(f, lease.Progress(schema.Progress{Value: 1}))
+		require.NoError(f, lease.Write(schema.Stdout, []byte("text")))
+	}
+}
+
+// replayPages has ends, and in between tasks that run on.
+func replayPages(f *fixture) {
+	w := f.watchAll()
+	for n := range 20 {
+		f.ran()
+		if n%4 == 0 {
+			f.one()
+			require.NoError(f, f.claim().Started(0))
+		}
+	}
+	var want []uint64
+	newest := map[uuid.UUID]uint64{}
+	for _, ev := range f.drain(w) {
+		newest[ev.ID] = ev.Seq
+	}
+	for _, seq := range newest {
+		want = append(want, seq)
+	}
+	slices.Sort(want)
+	for _, limit := range []int{1, 2, 7, 24, 25, 26, 1000} {
+		require.Equal(f, want, seqs(f.replayAll(0, latest, limit)), limit)
+	}
+	require.Len(f, f.replay(0, latest, 7), 7)
+	for i, seq := range want {
+		require.Equal(f, want[:i+1], seqs(f.replayAll(0, seq, 3)), "through is included")
+		require.Equal(f, want[i+1:], seqs(f.replayAll(seq, latest, 3)), "after is not")
+		require.Empty(f, f.replay(seq, seq, 3))
+	}
+}
+
+func seqs(events []executor.Event) []uint64 {
+	all := make([]uint64, len(events))
+	for i := range events {
+		all[i] = events[i].Seq
+	}
+	return all
+}
+
+// replayGreat has more in results than a store may want to hold at once, and a
+// task that runs behind them.
+func replayGreat(f *fixture) {
+	const tasks = 12
+	great := executor.Outcome{State: schema.Completed, Result: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)}
+	var want []uuid.UUID
+	for range tasks {
+		want = append(want, f.one())
+		f.finish(f.claim(), great)
+	}
+	want = append(want, f.one())
+	require.NoError(f, f.claim().Started(0))
+	var got []uuid.UUID
+	for _, ev := range f.replayAll(0, latest, 100) {
+		got = append(got, ev.ID)
+		if ev.Kind == executor.EventFinished {
+			require.Equal(f, great.Result, []byte(ev.Task.Result))
+		}
+	}
+	require.Equal(f, want, got)
+}
+
+// replayMeetsEvents lets watchers come while tasks run: what each replays, up
+// to the number of its subscription, and what it is sent after that are all.
+func replayMeetsEvents(f *fixture) {
+	const watchers, tasks, workers = 12, 25, 3
+	stop := f.crew(workers)
+	type view struct {
+		executor.Watcher
+		seq      uint64
+		replayed []executor.Event
+	}
+	var views []view
+	for range watchers {
+		for range tasks {
+			f.one()
+		}
+		v := view{Watcher: f.watch()}
+		_, v.seq = v.Subscribe(executor.Selector{Events: executor.AllEvents})
+		v.replayed = f.replayAll(0, v.seq, 5)
+		views = append(views, v)
+	}
+	stop()
+	for _, v := range views {
+		live := f.drain(v)
+		require.Greater(f, live[0].Seq, v.seq)
+		ends, runs := map[uuid.UUID]int{}, map[uuid.UUID]bool{}
+		for _, ev := range append(v.replayed, live...) {
+			require.Zero(f, ends[ev.ID], "an event after the end")
+			if ev.Kind == executor.EventFinished {
+				ends[ev.ID]++
+				require.True(f, ev.Task.State.Final())
+			} else {
+				runs[ev.ID] = true
+			}
+		}
+		require.Len(f, ends, watchers*tasks)
+		for id := range runs {
+			require.Equal(f, 1, ends[id])
+		}
+	}
+}
+
 func replayGone(f *fixture) {
 	w := f.watchAll()
 	f.ran()
@@ -72,5 +229,6 @@ func replayGone(f *fixture) {
 		var wrong *executor.EventsGoneError
 		require.ErrorAs(f, err, &wrong, after)
 		require.Equal(f, executor.EventsGoneError{After: after, Oldest: end}, *wrong)
+		require.Len(f, f.replay(wrong.Oldest, latest, 10), 2)
 	}
 }

@@ -57,9 +57,11 @@ func Run(t *testing.T, o Options) {
 		{"type limits", limitContracts},
 		{"cancel", cancelContracts},
 		{"lease", leaseContracts},
+		{"finish", finishContracts},
 		{"close", closeContracts},
 		{"events", eventContracts},
 		{"follow", followContracts},
+		{"subscribe", subscribeContracts},
 		{"replay", replayContracts},
 		{"slow watcher", slowContracts},
 		{"output", outputContracts},
@@ -114,6 +116,10 @@ func withInput(json string) func(*executor.Record) {
 
 func withLabels(labels map[string]string) func(*executor.Record) {
 	return func(r *executor.Record) { r.Labels = labels }
+}
+
+func withRerun(yes bool) func(*executor.Record) {
+	return func(r *executor.Record) { r.Rerun = yes }
 }
 
 func ownedBy(w executor.Watcher, mask executor.EventMask) func(*executor.Record) {

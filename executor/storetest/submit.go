@@ -25,11 +25,12 @@ var submitContracts = []contract{
 
 func submitRecords(f *fixture) {
 	r := task(ofType("special"), withPriority(-7), withInput(`{"a":[1]}`), withLabels(map[string]string{"k": "v"}))
-	r.Timeout, r.Grace = 3*time.Second, 2*time.Second
+	r.Timeout, r.Grace, r.Rerun = 3*time.Second, 2*time.Second, true
 	f.accept(r)
 	got := f.get(r.ID)
 	require.Equal(f, r.Timeout, got.Timeout)
 	require.Equal(f, r.Grace, got.Grace)
+	require.True(f, got.Rerun)
 	require.Equal(f, r.Task, got.Task)
 	require.Equal(f, schema.Queued, got.State)
 	require.Zero(f, got.Attempt)

@@ -1,0 +1,30 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/storetest"
+)
+
+func TestContract(t *testing.T) {
+	storetest.Run(t, storetest.Options{
+		Open: func(t *testing.T, l storetest.Limits) executor.Store {
+			s, err := Open(t.Context(), Options{
+				Path: filepath.Join(t.TempDir(), "tasks.db"),
+				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
+			})
+			require.NoError(t, err)
+			return s
+		},
+		Reopen: func(t *testing.T, s executor.Store) executor.Store {
+			require.NoError(t, s.Close())
+			again, err := Open(t.Context(), s.(*Store).options)
+			require.NoError(t, err)
+			return again
+		},
+	})
+}

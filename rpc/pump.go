@@ -1,0 +1,138 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// pump sends events until the watcher or the context ends.
+func (s *session) pump(ctx context.Context) error {
+	for {
+		err := s.out.room(ctx)
+		if err == nil {
+			err = context.Cause(ctx) // a task can make events faster than they are taken
+		}
+		if err != nil {
+			return err
+		}
+		events, err := s.watcher.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.sendAll(ctx, events); err != nil {
+			return err
+		}
+	}
+}
+
+// sendAll sends events, and between them what has its place there: the past
+// that subscriptions have asked for, and the answers of waits.
+func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
+	s.lockToSend()
+	defer s.mu.Unlock()
+	for i := range events {
+		if err := s.replayBefore(ctx, &events[i]); err != nil {
+			return err
+		}
+		s.event(ctx, &events[i])
+		if err := s.answerWaits(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockToSend takes mu when events may be sent: not while a batch is read that
+// has subscribed, whose reply comes before all events.
+func (s *session) lockToSend() {
+	s.mu.Lock()
+	for s.gated {
+		s.gate.Wait()
+	}
+}
+
+// burst is about how many bytes of events and answers are sent before it is
+// looked again whether there is room for more.
+const burst = 256 << 10
+
+// breathe waits until there is room, where a burst was sent. It needs mu, and
+// lets go of it meanwhile.
+func (s *session) breathe(ctx context.Context) error {
+	if s.sent < burst {
+		return nil
+	}
+	s.sent = 0
+	s.mu.Unlock()
+	err := s.out.room(ctx)
+	s.lockToSend()
+	return err
+}
+
+// event is one event of the watcher; it needs mu.
+func (s *session) event(ctx context.Context, ev *executor.Event) {
+	if ev.Kind == executor.EventMark {
+		next := s.marks[0]
+		s.marks = s.marks[1:]
+		next()
+		return
+	}
+	ev.Wanted = ev.Wanted || s.follows[ev.ID].Has(ev.Kind)
+	s.deliver(ctx, ev)
+	if ev.Kind == executor.EventFinished {
+		if mask, ok := s.follows[ev.ID]; ok {
+			delete(s.follows, ev.ID)
+			s.watcher.Unfollow(ev.ID, withEnd(mask))
+		}
+		s.waits.finished(s, ev.Task)
+	}
+}
+
+// deliver sends an event, or holds it back with others of its task; it needs mu.
+func (s *session) deliver(ctx context.Context, ev *executor.Event) {
+	if h := s.held[ev.ID]; h != nil {
+		h.events = executor.AppendEvent(h.events, ev)
+	} else {
+		s.send(ctx, ev)
+	}
+}
+
+// eventBytes is about how long an event is on the wire, but for a result and output.
+const eventBytes = 400
+
+// send sends an event that the client has asked for. The end of a task is
+// also the end of its output, where only that was asked for. It needs mu.
+func (s *session) send(ctx context.Context, ev *executor.Event) {
+	if ev.Kind == executor.EventFinished {
+		s.sendRest(ctx, ev)
+	}
+	switch {
+	case !ev.Wanted:
+		return
+	case ev.Kind == executor.EventOutput:
+		s.sendOutput(ctx, ev)
+		return
+	case ev.Kind == executor.EventFinished:
+		s.sent += len(ev.Task.Result)
+	}
+	s.sent += eventBytes
+	s.out.event(ev)
+}
+
+// release sends what a batch has held back; it needs mu.
+func (s *session) release(ctx context.Context, h *hold) {
+	for _, id := range h.ids {
+		delete(s.held, id)
+	}
+	for i := range h.events {
+		s.send(ctx, &h.events[i])
+	}
+	h.ids, h.events = nil, nil
+}
+
+// afterEvents calls f, with mu held, when all events that have happened until
+// now are sent. It needs mu.
+func (s *session) afterEvents(f func()) {
+	s.marks = append(s.marks, f)
+	s.watcher.Mark()
+}

@@ -1,0 +1,112 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// replayPage is how many tasks of the past are in memory at once: their
+// results may be large.
+const replayPage = 256
+
+// replay is what a subscription still has to be sent of the past.
+type replay struct {
+	id       executor.SubscriptionID
+	selector *executor.Selector
+	at       uint64 // what comes after it is still to be sent,
+	through  uint64 // and this is the last of it
+	missed   *schema.Missed
+}
+
+// replayBefore sends the past that belongs before an event: of subscriptions
+// for which that event is new. All older events are sent by then, so a task's
+// seq rises. It needs mu, and lets go of it while it reads or waits for room.
+func (s *session) replayBefore(ctx context.Context, ev *executor.Event) error {
+	for len(s.replays) > 0 {
+		r := s.replays[0]
+		if ev.Seq < r.through || ev.Seq == r.through && ev.Kind != executor.EventMark {
+			return nil
+		}
+		if err := s.replay(ctx, r); err != nil {
+			return err
+		}
+		s.dropReplay(r.id)
+	}
+	return nil
+}
+
+// dropReplay needs mu.
+func (s *session) dropReplay(id executor.SubscriptionID) {
+	s.replays = slices.DeleteFunc(s.replays, func(r *replay) bool { return r.id == id })
+}
+
+// replay sends page by page, for as long as there is the subscription. The
+// error is of the connection's end.
+func (s *session) replay(ctx context.Context, r *replay) error {
+	for r.at < r.through {
+		s.mu.Unlock()
+		page, err := s.executor.Replay(ctx, r.at, r.through, replayPage)
+		s.lockToSend()
+		if over := context.Cause(ctx); over != nil {
+			return over
+		}
+		if err != nil {
+			s.missed(r, err)
+			continue
+		}
+		if len(page) == 0 {
+			break
+		}
+		if err := s.sendPage(ctx, r, page); err != nil {
+			return err
+		}
+	}
+	if s.subscribed(r) {
+		message := schema.ReplayedEvent{Subscription: uint32(r.id), Seq: r.through, Missed: r.missed}
+		s.out.notify(schema.NotifyReplayed, func(b []byte) []byte { return appendJSON(b, message) })
+	}
+	return nil
+}
+
+// subscribed reports whether the client still wants the replay; it needs mu.
+func (s *session) subscribed(r *replay) bool { return s.subscriptions[r.id] != nil }
+
+// missed notes what cannot be replayed, and goes on behind it: after what
+// retention has removed since the subscription began; not at all where the
+// store cannot be read. It needs mu.
+func (s *session) missed(r *replay, err error) {
+	from := r.at
+	r.at = r.through
+	if gone, ok := errors.AsType[*executor.EventsGoneError](err); ok {
+		r.at = min(max(gone.Oldest, from+1), r.through) // it goes on whatever a store answers
+	}
+	if r.missed == nil {
+		r.missed = &schema.Missed{After: from}
+	}
+	r.missed.Through = r.at
+	s.log.Warn("a subscription misses events of the past", "after", from, "through", r.at, "error", err)
+}
+
+func (s *session) sendPage(ctx context.Context, r *replay, page []executor.Event) error {
+	for i := range page {
+		if !s.subscribed(r) {
+			r.at = r.through
+			return nil
+		}
+		ev := &page[i]
+		r.at = ev.Seq
+		if wanted, _ := r.selector.Selects(ev); !wanted {
+			continue
+		}
+		ev.Wanted = true
+		s.deliver(ctx, ev)
+		if err := s.breathe(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

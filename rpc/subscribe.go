@@ -1,0 +1,147 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// maxSubscriptions bounds the subscriptions of a connection: every event is
+// held against each of them.
+const maxSubscriptions = 64
+
+// subscribe adds events of any task to those that the client is sent. They
+// come from the pump, which waits for mu: so the reply comes first.
+func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to responder) {
+	selector, err := s.selectorOf(p)
+	if err == nil && to.batch != nil && to.batch.waits() {
+		err = newError(schema.CodeInvalidRequest,
+			"a batch with subscribe has no wait, shutdown or exit: its events would have to wait for their replies; send it alone")
+	}
+	if err != nil {
+		to.fail(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.maySubscribe(ctx, p.After); err != nil {
+		to.fail(err)
+		return
+	}
+	id, seq := s.watcher.Subscribe(*selector)
+	s.subscriptions[id] = selector
+	result := schema.SubscribeResult{Subscription: uint32(id), Seq: seq}
+	if p.After != nil {
+		result.Gap = *p.After < seq
+		s.replays = append(s.replays, &replay{id: id, selector: selector, at: *p.After, through: seq})
+		s.afterEvents(func() {}) // so that the pump comes by
+	}
+	if to.batch != nil {
+		s.gated = true
+	}
+	to.value(result)
+}
+
+// maySubscribe says what is against one more subscription; it needs mu. What
+// is no longer kept is told here, while nothing has begun.
+func (s *session) maySubscribe(ctx context.Context, after *uint64) error {
+	if len(s.subscriptions) >= maxSubscriptions {
+		e := newError(schema.CodeQueueFull, "this connection has %d subscriptions, the limit; end some with unsubscribe", maxSubscriptions)
+		e.Data.Limit = maxSubscriptions
+		return e
+	}
+	if after == nil {
+		return nil
+	}
+	nothing, latest := s.watcher.Subscribe(executor.Selector{}) // for the number alone
+	s.watcher.Unsubscribe(nothing)
+	if *after > latest {
+		return invalid("/after", fmt.Sprintf("%d is beyond %d, the seq of the latest event; it is of another store: subscribe without after", *after, latest))
+	}
+	_, err := s.executor.Replay(ctx, *after, latest, 1)
+	return err
+}
+
+// selectorOf reads which events are meant. A type that this program does not
+// have may be named: a durable store can have tasks of it.
+func (s *session) selectorOf(p *schema.SubscribeParams) (*executor.Selector, error) {
+	events, err := executor.EventMaskOf(p.Events)
+	if err != nil {
+		return nil, err
+	}
+	selector := &executor.Selector{Types: s.typeNames(p.Types), Labels: p.Labels, States: p.States, Events: events}
+	if len(p.IDs) > 0 {
+		selector.IDs = make(map[uuid.UUID]bool, len(p.IDs))
+		for _, id := range p.IDs {
+			selector.IDs[id] = true
+		}
+	}
+	return selector, nil
+}
+
+// typeNames are the names that stand for themselves or are aliases.
+func (s *session) typeNames(given []string) []string {
+	if len(given) == 0 {
+		return nil
+	}
+	byAlias := map[string]string{}
+	for _, info := range s.executor.Types() {
+		for _, alias := range info.Aliases {
+			byAlias[alias] = info.Name
+		}
+	}
+	names := make([]string, len(given))
+	for i, name := range given {
+		names[i] = name
+		if full, ok := byAlias[name]; ok {
+			names[i] = full
+		}
+	}
+	return names
+}
+
+// unsubscribe ends a subscription, also where it is still being sent the past.
+// What has happened already may still be sent.
+func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to responder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := executor.SubscriptionID(p.Subscription)
+	selector, known := s.subscriptions[id]
+	if !known {
+		to.fail(invalid("/subscription", fmt.Sprintf("%d is no subscription of this connection; give a number that subscribe has answered", p.Subscription)))
+		return
+	}
+	s.watcher.Unsubscribe(id)
+	delete(s.subscriptions, id)
+	s.dropReplay(id)
+	if selector.Events.Has(executor.EventOutput) {
+		s.afterEvents(s.stopHearing)
+	}
+	to.value(schema.Empty{})
+}
+
+// hears reports whether a subscription asks for the output of a running task;
+// it needs mu.
+func (s *session) hears(t *schema.Task) bool {
+	written := executor.Event{ID: t.ID, Kind: executor.EventOutput, Task: t}
+	for _, selector := range s.subscriptions {
+		if wanted, _ := selector.Selects(&written); wanted {
+			return true
+		}
+	}
+	return false
+}
+
+// stopHearing forgets how far output was sent that no subscription asks for
+// any more: nobody will tell of the end of those tasks. It needs mu.
+func (s *session) stopHearing() {
+	for id, heard := range s.heard {
+		if !s.hears(heard.task) {
+			delete(s.heard, id)
+		}
+	}
+}
