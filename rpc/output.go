@@ -61,10 +61,10 @@ func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	}
 	delete(s.cursors, ev.ID)
 	delete(s.heard, ev.ID)
-	if at == nil {
+	total := ev.Task.OutputBytes
+	if at == nil || total == nil {
 		return
 	}
-	total := ev.Task.OutputBytes
 	for i, end := range []int64{total.Stdout, total.Stderr, total.Log} {
 		rest := *ev
 		rest.Stream = schema.Stream(i)

@@ -34,20 +34,15 @@ func (s *session) replayBefore(ctx context.Context, ev *executor.Event) error {
 		if err := s.replay(ctx, r); err != nil {
 			return err
 		}
-		s.dropReplay(r.id)
+		s.replays = slices.Delete(s.replays, 0, 1)
 	}
 	return nil
-}
-
-// dropReplay needs mu.
-func (s *session) dropReplay(id executor.SubscriptionID) {
-	s.replays = slices.DeleteFunc(s.replays, func(r *replay) bool { return r.id == id })
 }
 
 // replay sends page by page, for as long as there is the subscription. The
 // error is of the connection's end.
 func (s *session) replay(ctx context.Context, r *replay) error {
-	for r.at < r.through {
+	for r.at < r.through && s.subscribed(r) {
 		s.mu.Unlock()
 		page, err := s.executor.Replay(ctx, r.at, r.through, replayPage)
 		s.lockToSend()

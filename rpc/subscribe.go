@@ -117,7 +117,6 @@ func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to
 	}
 	s.watcher.Unsubscribe(id)
 	delete(s.subscriptions, id)
-	s.dropReplay(id)
 	if selector.Events.Has(executor.EventOutput) {
 		s.afterEvents(s.stopHearing)
 	}

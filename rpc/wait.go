@@ -176,12 +176,11 @@ func (ws *waits) end(w *wait, timedOut bool) {
 	ws.over = append(ws.over, w)
 }
 
-// timedOut ends a wait behind all that has happened, which may end it otherwise.
+// timedOut ends a wait, unless what has happened until now does so otherwise.
 func (s *session) timedOut(w *wait) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.afterEvents(func() {
-		s.waits.check(s, w)
 		if _, pending := s.waits.pending[w]; pending && !w.over {
 			s.waits.end(w, true)
 		}

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,14 +12,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/memory"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"
 )
 
-// manyWaits sends as many waits as there may be for as many tasks as each may
-// have, all the same: their answers are some 300 MiB together.
-func manyWaits(t *testing.T, p *peer, more string) {
+// manyWaits sends waits for as many tasks as each may have, all the same.
+func manyWaits(t *testing.T, p *peer, count int, more string) {
 	const tasks = 1000
 	ids := make([]string, tasks)
 	lines := make([]string, tasks)
@@ -28,23 +29,26 @@ func manyWaits(t *testing.T, p *peer, more string) {
 	}
 	p.send(strings.Join(lines, "\n"))
 	list := `"` + strings.Join(ids, `","`) + `"`
-	for i := range rpc.DefaultMaxWaits {
+	for i := range count {
 		p.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"wait","params":{"ids":[%s]%s}}`, i, list, more))
 	}
 }
 
 // However many waits end at once, and whatever ends them, their answers are
-// made as they are read.
+// made as they are read: those at the limit are some 300 MiB.
 func TestManyWaitsThatEndAtOnce(t *testing.T) {
-	for name, c := range map[string]struct{ more, end, state string }{
-		"shutdown": {"", `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
-		"time-out": {`,"timeoutMs":60000`, `{"jsonrpc":"2.0","id":"end","method":"types"}`, `"timedOut":true`},
+	for name, c := range map[string]struct {
+		count            int
+		more, end, state string
+	}{
+		"shutdown": {rpc.DefaultMaxWaits, "", `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
+		"time-out": {200, `,"timeoutMs":60000`, `{"jsonrpc":"2.0","id":"end","method":"types"}`, `"timedOut":true`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ex := server(t, 1)
 				p := connect(t, ex, rpc.Options{})
-				manyWaits(t, p, c.more)
+				manyWaits(t, p, c.count, c.more)
 				synctest.Wait()
 				before := heap()
 				p.send(c.end)
@@ -53,7 +57,7 @@ func TestManyWaitsThatEndAtOnce(t *testing.T) {
 				most := heap()
 				p.lines = bufio.NewReader(&sampler{Reader: p.conn, every: 32 << 20, sample: func() { most = max(most, heap()) }})
 				answers := 0
-				for line := ""; answers < rpc.DefaultMaxWaits; {
+				for line := ""; answers < c.count; {
 					var err error
 					line, err = p.lines.ReadString('\n')
 					require.NoError(t, err)
@@ -89,12 +93,12 @@ func TestWaitForTooMuch(t *testing.T) {
 			return p.next()
 		}
 		m := wait(17, "") // before any has ended
-		require.Equal(t, schema.CodeTooLarge, m.Error.Code)
+		requireCode(t, schema.CodeTooLarge, m)
 		require.EqualValues(t, 64<<20, m.Error.Data.Limit)
 		synctest.Wait()
 		require.Nil(t, wait(16, "").Error, "at the limit")
-		require.Equal(t, schema.CodeTooLarge, wait(17, "").Error.Code)
-		require.Equal(t, schema.CodeTooLarge, wait(17, `,"timeoutMs":0`).Error.Code)
+		requireCode(t, schema.CodeTooLarge, wait(17, ""))
+		requireCode(t, schema.CodeTooLarge, wait(17, `,"timeoutMs":0`))
 		p.send(`{"jsonrpc":"2.0","id":1,"method":"stats"}`)
 		var stats schema.StatsResult
 		unmarshal(t, p.next().Result, &stats)
@@ -102,6 +106,12 @@ func TestWaitForTooMuch(t *testing.T) {
 		require.EqualValues(t, 64<<20, stats.Limits["waitResultBytes"])
 		p.conn.Close()
 	})
+}
+
+func requireCode(t *testing.T, want schema.Code, m message) {
+	t.Helper()
+	require.NotNil(t, m.Error)
+	require.Equal(t, want, m.Error.Code)
 }
 
 // A wait whose time is over answers behind the events that there are, also to
@@ -152,6 +162,54 @@ func TestWaitsThatAreOverCostNothing(t *testing.T) {
 			round()
 		}
 		require.Less(t, heap(), before+(8<<20))
+		p.conn.Close()
+	})
+}
+
+// Nor is anything kept of what a connection has followed.
+func TestFollowedTasksCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, serverOver(t, memory.New(memory.Options{Keep: -1}), 1000), rpc.Options{})
+		round := func() {
+			for range 1000 {
+				id := uuid.New()
+				for _, events := range []string{`[]`, `["started"]`, `["output"]`, `["output","progress"]`} {
+					p.send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"submit","params":{"type":"sleep","id":%q,"input":{"durationMs":1000},"events":%s}}`, id, events))
+				}
+				p.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"wait","params":{"ids":[%q]}}`, id))
+			}
+			for range 1000 {
+				require.Nil(t, p.reply("1").Error)
+			}
+		}
+		round()
+		before := heap()
+		for range 10 {
+			round()
+		}
+		require.Less(t, heap(), before+(1<<20))
+		p.conn.Close()
+	})
+}
+
+// What has ended since a wait for any of its tasks was over counts, too.
+func TestWaitForAnyOfTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := strings.Repeat("a", 4<<20-2)
+		slow := executor.MustDefine("slow", func(context.Context, nothing) (string, error) {
+			time.Sleep(time.Minute)
+			return text, nil
+		})
+		p := connect(t, serverOver(t, memory.New(memory.Options{KeepBytes: 1 << 30}), 20, slow, talker(4<<20, 0, false)), rpc.Options{})
+		ids := make([]string, 17)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("%q", uuid.New())
+			p.send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"submit","params":{"type":"slow","id":%s,"events":[]}}`, ids[i]))
+		}
+		p.send(submitLine(1, uuid.New(), "talker", ""), // which is not read, so that nothing is sent of what comes behind it
+			fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":[%s],"until":"any"}}`, strings.Join(ids, ",")))
+		time.Sleep(time.Hour)
+		requireCode(t, schema.CodeTooLarge, p.reply("2"))
 		p.conn.Close()
 	})
 }

@@ -112,6 +112,9 @@ func printType(w io.Writer, info schema.TypeInfo) error {
 	if len(info.Aliases) > 0 {
 		fmt.Fprintf(table, "Also known as %s.\n", strings.Join(info.Aliases, ", "))
 	}
+	if info.Idempotent {
+		fmt.Fprintln(table, "It runs again where the server died while it ran, unless the submit says otherwise.")
+	}
 	if len(members) == 0 {
 		fmt.Fprintln(table, "It takes no input.")
 	} else {

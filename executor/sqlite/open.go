@@ -53,7 +53,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	if err := s.recover(ctx); err != nil {
-		return nil, fmt.Errorf("open the store %s: %w", s.path, err)
+		return nil, s.inOpening(err)
 	}
 	go s.commitLoop()
 	return s, nil
@@ -131,13 +131,21 @@ func (s *Store) connect() error {
 	}
 	c, err := dialWriter(&s.options, s.path)
 	if err != nil {
-		return fmt.Errorf("open the store %s: %w", s.path, err)
+		return s.inOpening(err)
 	}
 	s.committer.conn = c
 	if err := migrate(c, s.path, steps); err != nil {
+		return s.inOpening(err)
+	}
+	return s.inOpening(checkTables(c, s.path, steps))
+}
+
+// inOpening names the file in an error that does not.
+func (s *Store) inOpening(err error) error {
+	if err == nil || strings.Contains(err.Error(), s.path) {
 		return err
 	}
-	return checkTables(c, s.path, steps)
+	return fmt.Errorf("open the store %s: %w", s.path, s.explain(err))
 }
 
 // makeFiles makes what SQLite would make with a mode that lets others read.

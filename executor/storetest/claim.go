@@ -190,10 +190,7 @@ func (f *fixture) finishRunning(claimers ...*claimer) {
 
 func claimOnce(f *fixture) {
 	const tasks, claimers = 400, 8
-	var batch []executor.Record
-	for range tasks {
-		batch = append(batch, task())
-	}
+	batch := numbered(tasks)
 	ctx, cancel := context.WithCancel(f.Context())
 	var mu sync.Mutex
 	seen := map[uuid.UUID]int{}

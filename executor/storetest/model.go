@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -19,61 +18,73 @@ import (
 // obviously right: a map, and a slice in the order of submission.
 func runModel(t *testing.T, o Options) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := newModel(rt, o.Open(t, Limits{MaxQueued: modelQueue}))
-		defer m.close()
-		rt.Repeat(rapid.StateMachineActions(m))
-		m.settle()
+		rapid.SyncTest(rt, func(rt *rapid.T) {
+			m := newModel(t, rt, o)
+			defer m.close()
+			actions := rapid.StateMachineActions(m)
+			if o.Reopen == nil {
+				delete(actions, "Reopen")
+			}
+			if o.Crash == nil {
+				delete(actions, "Crash")
+			}
+			rt.Repeat(actions)
+			m.settle(rt)
+		})
 	})
 }
 
 const (
 	modelQueue = 6
 	modelIDs   = 24
-	// modelPatience bounds the wait for events that ought to be there.
-	modelPatience = 30 * time.Second
 )
 
 // modelTask is what the model knows of a task.
 type modelTask struct {
 	executor.Record
-	lease    executor.Lease
+	lease    executor.Lease // of this process
 	released bool
+	asked    bool // a cancel was asked for
 	written  [len(schema.StreamNames)]string
-	revoked  []executor.Cancellation
+	// lost is how much of the end of each stream a crash has taken.
+	lost    [len(schema.StreamNames)]int
+	revoked []executor.Cancellation
+	seq     uint64 // of its latest event
 }
 
 type model struct {
-	rt      *rapid.T
+	t       *testing.T
+	options Options
 	store   executor.Store
-	watcher executor.Watcher
 	ids     []uuid.UUID
 	tasks   map[uuid.UUID]*modelTask
 	order   []*modelTask
+	views
 }
 
-func newModel(rt *rapid.T, s executor.Store) *model {
-	m := &model{rt: rt, store: s, tasks: map[uuid.UUID]*modelTask{}}
+func newModel(t *testing.T, rt *rapid.T, o Options) *model {
+	m := &model{t: t, options: o, store: o.Open(t, Limits{MaxQueued: modelQueue}), tasks: map[uuid.UUID]*modelTask{}}
 	for n := range modelIDs {
 		m.ids = append(m.ids, uuid.UUID{15: byte(n + 1)})
 	}
-	var err error
-	m.watcher, err = s.Watch(context.Background())
-	require.NoError(rt, err)
-	m.watcher.Subscribe(executor.Selector{Events: executor.AllEvents})
+	m.watch(rt)
 	return m
 }
 
+// close leaves nothing in the bubble, also when a check has failed.
 func (m *model) close() {
-	m.watcher.Close()
-	require.NoError(m.rt, m.store.Close())
+	m.all.Close()
+	m.some.Close()
+	_ = m.store.Close()
 }
 
-// Check compares the counts after each step.
+// Check compares the counts and the events after each step.
 func (m *model) Check(rt *rapid.T) {
 	var want schema.TaskCounts
 	for _, t := range m.order {
 		*[]*int64{&want.Queued, &want.Running, &want.Completed, &want.Failed, &want.Cancelled}[t.State]++
 	}
+	m.checkEvents(rt)
 	got, err := m.store.Counts(context.Background())
 	require.NoError(rt, err)
 	require.Equal(rt, executor.Counts{TaskCounts: want}, got)
@@ -92,9 +103,7 @@ func (m *model) Submit(rt *rapid.T) {
 		case known == nil:
 			require.NoError(rt, a.Err)
 			require.False(rt, a.Existing)
-			t := &modelTask{Record: batch[i]}
-			m.tasks[t.ID] = t
-			m.order = append(m.order, t)
+			m.add(batch[i])
 		case known.Type == batch[i].Type && (known.Input[1] == '}') == (batch[i].Input[1] == '}'):
 			require.NoError(rt, a.Err)
 			require.True(rt, a.Existing)
@@ -105,15 +114,28 @@ func (m *model) Submit(rt *rapid.T) {
 	}
 }
 
+func (m *model) add(r executor.Record) {
+	t := &modelTask{Record: r}
+	m.tasks[t.ID] = t
+	m.order = append(m.order, t)
+}
+
 func (m *model) drawRecord(rt *rapid.T) executor.Record {
 	r := task(
 		ofType(rapid.SampledFrom([]string{"plain", "plain", "narrow", "wide"}).Draw(rt, "type")),
 		withPriority(rapid.SampledFrom([]int8{-100, -1, 0, 0, 1, 100}).Draw(rt, "priority")),
 		withInput(rapid.SampledFrom([]string{`{}`, `{}`, `{}`, `{"n":1}`, `{ "n": 1.0 }`}).Draw(rt, "input")),
+		withRerun(rapid.Bool().Draw(rt, "rerun")),
+		withLabels(rapid.SampledFrom(modelLabels).Draw(rt, "labels")),
 	)
+	if r.Events = 0; rapid.Bool().Draw(rt, "owned") {
+		ownedBy(m.some, drawMask(rt))(&r)
+	}
 	r.ID = m.drawID(rt)
 	return r
 }
+
+var modelLabels = []map[string]string{nil, {"k": "1"}, {"k": "2", "l": "x"}}
 
 func (m *model) drawID(rt *rapid.T) uuid.UUID { return rapid.SampledFrom(m.ids).Draw(rt, "id") }
 
@@ -154,13 +176,16 @@ func (m *model) Claim(rt *rapid.T) {
 	lease, err := m.store.Claim(context.Background(), limits)
 	require.NoError(rt, err)
 	require.Equal(rt, want.ID, lease.Record().ID)
-	want.lease, want.State, want.Attempt = lease, schema.Running, 1
+	want.lease, want.released, want.State = lease, false, schema.Running
+	want.Attempt++
+	require.Equal(rt, want.Attempt, lease.Record().Attempt)
 	lease.OnRevoke(func(cause error) {
 		var c *executor.Cancellation
 		require.ErrorAs(rt, cause, &c)
 		want.revoked = append(want.revoked, *c)
 	})
 	require.NoError(rt, lease.Started(0))
+	m.expect(want, executor.EventStarted)
 }
 
 // drawLease picks a task that has been claimed, final or not.
@@ -193,6 +218,7 @@ func (m *model) Progress(rt *rapid.T) {
 	p := schema.Progress{Value: rapid.Float64Range(0, 100).Draw(rt, "value")}
 	if t.fenced(rt, t.lease.Progress(p)) {
 		t.Task.Progress = &p
+		m.expect(t, executor.EventProgress)
 	}
 }
 
@@ -203,19 +229,26 @@ func (m *model) Write(rt *rapid.T) {
 	text := rapid.StringN(1, 20, 100).Draw(rt, "text")
 	if t.fenced(rt, t.lease.Write(s, []byte(text))) {
 		t.written[s] += text
+		m.expect(t, executor.EventOutput)
 	}
 }
 
 // Finish ends a task through its lease.
 func (m *model) Finish(rt *rapid.T) {
 	t := m.drawLease(rt)
+	o := drawOutcome(rt)
+	if t.fenced(rt, finished(t.lease, o)) {
+		t.State, t.Result = o.State, o.Result
+		m.expect(t, executor.EventFinished)
+	}
+}
+
+func drawOutcome(rt *rapid.T) executor.Outcome {
 	o := executor.Outcome{State: rapid.SampledFrom([]schema.State{schema.Completed, schema.Failed, schema.Cancelled}).Draw(rt, "state")}
 	if o.State == schema.Completed {
 		o.Result = []byte(`{"done":true}`)
 	}
-	if t.fenced(rt, finished(t.lease, o)) {
-		t.State, t.Result = o.State, o.Result
-	}
+	return o
 }
 
 // Release ends the code of a task.
@@ -240,10 +273,14 @@ func (m *model) Cancel(rt *rapid.T) {
 		return
 	}
 	require.NoError(rt, answers[0].Err)
+	if !t.State.Final() && !t.asked {
+		t.asked, t.CancelReason = true, c.Reason
+	}
 	switch t.State {
 	case schema.Queued:
 		require.Equal(rt, schema.OutcomeCancelled, answers[0].Outcome)
 		t.State = schema.Cancelled
+		m.expect(t, executor.EventFinished)
 	case schema.Running:
 		require.Equal(rt, schema.OutcomeCancelling, answers[0].Outcome)
 		require.NotEmpty(rt, t.revoked)
@@ -252,83 +289,4 @@ func (m *model) Cancel(rt *rapid.T) {
 		require.Equal(rt, schema.OutcomeAlreadyFinished, answers[0].Outcome)
 	}
 	require.Equal(rt, t.State, answers[0].Task.State)
-}
-
-// Status reads one task in full.
-func (m *model) Status(rt *rapid.T) {
-	id := m.drawID(rt)
-	got, err := m.store.Get(context.Background(), id)
-	t := m.tasks[id]
-	if t == nil {
-		require.ErrorIs(rt, err, executor.ErrNotFound)
-		return
-	}
-	require.NoError(rt, err)
-	require.Equal(rt, t.State, got.State)
-	require.Equal(rt, t.Type, got.Type)
-	require.Equal(rt, t.Attempt, got.Attempt)
-	require.Equal(rt, string(t.Result), string(got.Result))
-	require.Equal(rt, t.Task.Progress, got.Task.Progress)
-	for s, want := range t.written {
-		p, err := m.store.Output(context.Background(), id, schema.Stream(s), tailAll)
-		require.NoError(rt, err)
-		require.Equal(rt, want, string(p.Data))
-	}
-}
-
-// List reads all pages of a selection.
-func (m *model) List(rt *rapid.T) {
-	page := executor.PageRequest{Oldest: rapid.Bool().Draw(rt, "oldest"), Limit: rapid.IntRange(1, 9).Draw(rt, "limit")}
-	var filter executor.Filter
-	if rapid.Bool().Draw(rt, "select") {
-		filter.States = []schema.State{schema.State(rapid.IntRange(0, 4).Draw(rt, "state"))}
-	}
-	var want, got []uuid.UUID
-	for _, t := range m.order {
-		if filter.Match(&t.Task) {
-			want = append(want, t.ID)
-		}
-	}
-	if !page.Oldest {
-		slices.Reverse(want)
-	}
-	for first := true; first || page.Cursor != ""; first = false {
-		found, err := m.store.List(context.Background(), filter, page)
-		require.NoError(rt, err)
-		for i := range found.Tasks {
-			got = append(got, found.Tasks[i].ID)
-		}
-		page.Cursor = found.Next
-	}
-	require.Equal(rt, want, got)
-}
-
-// settle reads the events of all that happened.
-func (m *model) settle() {
-	ctx, cancel := context.WithTimeout(context.Background(), modelPatience)
-	defer cancel()
-	missing := 0
-	for _, t := range m.order {
-		if t.State.Final() {
-			missing++
-		}
-	}
-	seen := map[uuid.UUID]executor.EventKind{}
-	var seq uint64
-	for missing > 0 {
-		events, err := m.watcher.Next(ctx)
-		require.NoError(m.rt, err, "a task/finished is missing")
-		for _, ev := range events {
-			require.Greater(m.rt, ev.Seq, seq)
-			seq = ev.Seq
-			last, begun := seen[ev.ID]
-			require.False(m.rt, begun && last == executor.EventFinished, "an event after the end")
-			require.Equal(m.rt, ev.Kind == executor.EventStarted, !begun && m.tasks[ev.ID].lease != nil, "started comes first, and once")
-			seen[ev.ID] = ev.Kind
-			if ev.Kind == executor.EventFinished {
-				require.Equal(m.rt, m.tasks[ev.ID].State, ev.Task.State)
-				missing--
-			}
-		}
-	}
 }

@@ -20,9 +20,8 @@ var slowContracts = []contract{
 func slowLosesNothing(f *fixture) {
 	const tasks = 6000
 	w := f.watchAll()
-	for range tasks {
-		f.live()
-	}
+	f.accept(numbered(tasks, withRerun(true))...)
+	f.crew(1)()
 	started, finished := map[uuid.UUID]int{}, map[uuid.UUID]int{}
 	for _, ev := range f.drain(w) {
 		switch ev.Kind {

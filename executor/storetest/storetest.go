@@ -34,9 +34,16 @@ type Options struct {
 	// Open makes an empty store. The suite closes it. Most tests open it in a
 	// synctest bubble, so all that it does must be owned by that bubble.
 	Open func(t *testing.T, l Limits) executor.Store
-	// Reopen closes a store and opens what it has left behind. Nil is for a
-	// store that leaves nothing.
+	// Reopen closes a store and opens what it has left behind, with the same
+	// limits. Nil is for a store that leaves nothing; so it is with the others.
 	Reopen func(t *testing.T, s executor.Store) executor.Store
+	// Relimit is Reopen with other limits.
+	Relimit func(t *testing.T, s executor.Store, l Limits) executor.Store
+	// Crash ends a store as the death of its process does, and opens what is on
+	// the disk, with the same limits. Nothing may be acknowledged by the old one
+	// that the new one does not have; calls that were in flight fail or never
+	// return. In a bubble nothing of the old one may be left.
+	Crash func(t *testing.T, s executor.Store) executor.Store
 }
 
 // contract is one promise of a store, by name.
@@ -74,8 +81,10 @@ func Run(t *testing.T, o Options) {
 			}
 		})
 	}
+	t.Run("reopen", func(t *testing.T) { runRestarts(t, o, o.Reopen, false) })
+	t.Run("crash", func(t *testing.T) { runRestarts(t, o, o.Crash, true) })
+	t.Run("other limits", func(t *testing.T) { runRelimits(t, o) })
 	t.Run("model", func(t *testing.T) { runModel(t, o) })
-	t.Run("reopen", func(t *testing.T) { runReopen(t, o) })
 }
 
 func (c contract) run(t *testing.T, o Options) {
@@ -90,6 +99,9 @@ func (c contract) run(t *testing.T, o Options) {
 type fixture struct {
 	*testing.T
 	store executor.Store
+	// again and crashes are of a test of restarts.
+	again   func(t *testing.T, s executor.Store) executor.Store
+	crashes bool
 }
 
 // task makes a record as Executor.Prepare does.
@@ -116,6 +128,15 @@ func withInput(json string) func(*executor.Record) {
 
 func withLabels(labels map[string]string) func(*executor.Record) {
 	return func(r *executor.Record) { r.Labels = labels }
+}
+
+// numbered makes n records.
+func numbered(n int, set ...func(*executor.Record)) []executor.Record {
+	batch := make([]executor.Record, n)
+	for i := range batch {
+		batch[i] = task(set...)
+	}
+	return batch
 }
 
 func withRerun(yes bool) func(*executor.Record) {

@@ -29,7 +29,7 @@ type cache struct {
 	// file below the limit are below size, too.
 	limit   int64
 	sectors map[int64]*sector // by number
-	dirty   []int64           // the numbers of those that a sync writes
+	dirty   []int64           // the numbers of those that a sync writes, in no order
 }
 
 const noLimit = math.MaxInt64
@@ -37,12 +37,8 @@ const noLimit = math.MaxInt64
 // sector is a piece of a file; its bytes past the file's end are zero.
 type sector struct {
 	data  []byte
-	place int // its index in dirty, or lost
+	dirty bool // or lost: a failed sync has dropped it, it is read, and no sync writes it
 }
-
-// lost is the place of a sector that a failed sync has dropped: it is read, and
-// no sync writes it.
-const lost = -1
 
 func newCache(size int64, o Options, random *rand.Rand) *cache {
 	return &cache{options: o, random: random, size: size, limit: noLimit, sectors: map[int64]*sector{}}
@@ -95,7 +91,7 @@ func (c *cache) write(f file, p []byte, off int64) (int, error) {
 	for i := off / c.unit(); i*c.unit() < end; i++ {
 		s, at := c.sectors[i], i*c.unit()
 		if s == nil {
-			s = &sector{data: make([]byte, c.unit()), place: lost}
+			s = &sector{data: make([]byte, c.unit())}
 			if off > at || end < at+c.unit() { // some of it stays
 				if _, err := c.read(f, s.data, at); err != nil && err != io.EOF {
 					return 0, err
@@ -104,8 +100,8 @@ func (c *cache) write(f file, p []byte, off int64) (int, error) {
 			c.sectors[i] = s
 		}
 		overlay(s.data, at, p, off)
-		if s.place == lost {
-			s.place = len(c.dirty)
+		if !s.dirty {
+			s.dirty = true
 			c.dirty = append(c.dirty, i)
 		}
 		written++
@@ -128,7 +124,7 @@ func (c *cache) land(f file, place int) error {
 	i := c.dirty[place]
 	at := i * c.unit()
 	end := min(at+c.unit(), c.size)
-	if end > c.limit {
+	if at+c.unit() > c.limit { // or it would not be whole
 		if err := c.settle(f); err != nil {
 			return err
 		}
@@ -144,11 +140,8 @@ func (c *cache) land(f file, place int) error {
 // clean takes the sector at a place from those that a sync writes.
 func (c *cache) clean(place int) {
 	last := len(c.dirty) - 1
-	c.sectors[c.dirty[place]].place = lost
-	if place < last {
-		c.dirty[place] = c.dirty[last]
-		c.sectors[c.dirty[place]].place = place
-	}
+	c.sectors[c.dirty[place]].dirty = false
+	c.dirty[place] = c.dirty[last]
 	c.dirty = c.dirty[:last]
 }
 
@@ -157,9 +150,6 @@ func (c *cache) truncate(f file, size int64) error {
 		c.limit = min(c.limit, size)
 		gone := func(i int64) bool { return i*c.unit() >= size }
 		c.dirty = slices.DeleteFunc(c.dirty, gone)
-		for place, i := range c.dirty {
-			c.sectors[i].place = place
-		}
 		maps.DeleteFunc(c.sectors, func(i int64, _ *sector) bool { return gone(i) })
 		if s := c.sectors[size/c.unit()]; s != nil {
 			clear(s.data[size%c.unit():])
@@ -215,7 +205,7 @@ func (c *cache) lose(f file) error {
 
 // evict forgets what was lost.
 func (c *cache) evict() {
-	maps.DeleteFunc(c.sectors, func(_ int64, s *sector) bool { return s.place == lost })
+	maps.DeleteFunc(c.sectors, func(_ int64, s *sector) bool { return !s.dirty })
 }
 
 // idle reports whether the real file reads as the cache does.

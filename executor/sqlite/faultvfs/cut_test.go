@@ -2,12 +2,14 @@ package faultvfs_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
@@ -87,6 +89,63 @@ func TestCutAtEveryChange(t *testing.T) {
 			require.Equal(t, c.loses, losses > 0)
 			require.Equal(t, c.breaks, broken > 0)
 		})
+	}
+}
+
+func TestCutUnderLoad(t *testing.T) {
+	for round := range 10 {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		v := faultvfs.New(t, faultvfs.Options{Lossy: true, Early: 0.3, Seed: uint64(round)})
+		writer := mustOpen(t, path, full(v))
+		require.NoError(t, makeTables(writer))
+		ended, enough := make(chan struct{}), make(chan struct{})
+		var all sync.WaitGroup
+		for range 2 {
+			reader := mustOpen(t, path, full(v))
+			all.Go(func() { readUntil(t, reader, ended) })
+		}
+		syncs := 0
+		v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
+			if op == faultvfs.Sync { // of the writer
+				if syncs++; syncs == 60+round {
+					close(enough)
+				}
+			}
+		})
+		acked := 0
+		all.Go(func() {
+			defer close(ended)
+			for commit(writer, acked+1) == nil {
+				acked++
+			}
+		})
+		select {
+		case <-enough:
+		case <-ended:
+			t.Error("the writer fails while there is power")
+		}
+		v.Cut()
+		n, err := commitsIn(path)
+		all.Wait()
+		require.NoError(t, err)
+		require.LessOrEqual(t, acked, n)
+		require.LessOrEqual(t, n, acked+1)
+	}
+}
+
+// readUntil reads as fast as it can. After a cut it can go on, with what it has
+// in its own cache.
+func readUntil(t *testing.T, db *sqlite3.Conn, ended <-chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		default:
+		}
+		missing, err := number(db, fmt.Sprintf("SELECT n*%d - (SELECT count(*) FROM row) FROM count", rowsPerCommit))
+		if missing != 0 || err != nil && !errors.Is(err, sqlite3.IOERR) {
+			t.Errorf("not the error of a cut, but a torn read: %d rows are missing, %v", missing, err)
+		}
 	}
 }
 

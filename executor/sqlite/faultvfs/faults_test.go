@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor/sqlite/faultvfs"
@@ -127,6 +128,62 @@ func TestCommitsAroundAFailedSync(t *testing.T) {
 	n, err := commitsIn(path)
 	require.NoError(t, err)
 	require.Equal(t, done, n)
+}
+
+// A commit that failed is read by who opens the file next, for as long as the
+// page cache has it: and it is on no disk.
+func TestEvict(t *testing.T) {
+	for _, c := range []struct {
+		evict   bool
+		commits int
+	}{{false, 2}, {true, 1}} {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		v := faultvfs.New(t, faultvfs.Options{Lossy: true})
+		m := mode{v.Name(), "FULL", "WAL", 0}
+		db, err := open(path, m)
+		require.NoError(t, err)
+		_, err = db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+		require.NoError(t, err)
+		require.NoError(t, makeTables(db))
+		require.NoError(t, commit(db, 1))
+		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC)
+		require.ErrorIs(t, commit(db, 2), sqlite3.IOERR_FSYNC)
+		v.Heal()
+		if c.evict {
+			v.Evict()
+		}
+		require.NoError(t, db.Close())
+		n, err := commits(mustOpen(t, path, m))
+		require.NoError(t, err)
+		require.Equal(t, c.commits, n, "evict=%t", c.evict)
+		v.Cut()
+		n, err = commitsIn(path)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	}
+}
+
+// What a connection asks of its file, the system's answers.
+func TestFileControls(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	v := faultvfs.New(t, faultvfs.Options{Lossy: true})
+	db, err := open(path, full(v))
+	require.NoError(t, err)
+	require.NoError(t, makeTables(db))
+	for _, op := range []sqlite3.FcntlOpcode{sqlite3.FCNTL_PERSIST_WAL, sqlite3.FCNTL_POWERSAFE_OVERWRITE} {
+		for _, on := range []bool{false, true} {
+			_, err := db.FileControl("", op, on)
+			require.NoError(t, err)
+			is, err := db.FileControl("", op)
+			require.NoError(t, err)
+			require.Equal(t, on, is)
+		}
+	}
+	lock, err := db.FileControl("", sqlite3.FCNTL_LOCKSTATE)
+	require.NoError(t, err)
+	require.Equal(t, vfs.LOCK_SHARED, lock)
+	require.NoError(t, db.Close())
+	require.FileExists(t, path+"-wal", "it was to stay")
 }
 
 func TestHookHoldsBackOneOperation(t *testing.T) {

@@ -104,10 +104,11 @@ func (v *VFS) Name() string { return v.name }
 
 // Cut is the end of power: what is not in the real files is lost, and every
 // operation of this VFS fails with sqlite3.IOERR from now on. The connections
-// stay open; closing them, now or later, changes no file. The locks are given
-// up and the shared memory is removed, as a reboot would do it, so the files
-// can be opened again at once through another VFS. A connection must not be in
-// the middle of its Close: it could remove the shared memory of the next.
+// stay open, and may read what they have in caches of their own; closing them,
+// now or later, changes no file. The locks are given up and the shared memory
+// is removed, as a reboot would do it, so the files can be opened again at once
+// through another VFS. No connection may be in the middle of its Close: it
+// could remove the shared memory of the next.
 //
 // A hook may call Cut. To cut again does nothing.
 func (v *VFS) Cut() {

@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Backup writes a whole copy of a store, held or not, into a new file that can
+// be served at once. It is of one moment. The event numbers that it has
+// reserved are above all that were given out until then, so that who goes on
+// with the copy gives out none twice.
+//
+// dest is there only when the copy is whole, on the disk and checked. Findings
+// of the check are reported: the copy of a store that is damaged is damaged,
+// too, and is kept.
+func Backup(ctx context.Context, path, dest string, report func(Finding)) error {
+	if err := vacant(dest); err != nil {
+		return err
+	}
+	in, err := inspect(ctx, path)
+	if err != nil {
+		return err
+	}
+	part := dest + ".part"
+	err = backupInto(in.conn, part)
+	if errors.Is(err, os.ErrExist) {
+		_ = in.close() // nothing was read
+		return fmt.Errorf("%s exists: another backup is writing it, or was killed; remove it in that case", part)
+	}
+	if e := in.close(); err == nil && e != nil {
+		err = errors.Join(e, os.Remove(part))
+	}
+	if err != nil {
+		return fmt.Errorf("back up %s to %s: %w", path, dest, err)
+	}
+	if err = settle(ctx, part, dest, report); err != nil {
+		return fmt.Errorf("back up %s to %s: %w", path, dest, errors.Join(err, remove(part)))
+	}
+	return nil
+}
+
+// vacant refuses a name that is taken. A log that is left of another store
+// would become a part of the copy.
+func vacant(dest string) error {
+	for _, suffix := range []string{"", "-wal", "-journal"} {
+		if _, err := os.Lstat(dest + suffix); err == nil {
+			return fmt.Errorf("%s exists, and a backup replaces nothing; name another file", dest+suffix)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle gives a copy its name when all of it is on the disk and was checked.
+func settle(ctx context.Context, part, dest string, report func(Finding)) error {
+	f, err := os.OpenFile(part, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := Check(ctx, part, report); err != nil {
+		return err
+	}
+	if err := vacant(dest); err != nil {
+		return err
+	}
+	if err := os.Rename(part, dest); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dest))
+}
+
+// remove removes a file that may have its name no longer.
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

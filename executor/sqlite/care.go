@@ -1,0 +1,210 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Finding is something in a store that is not as it was written.
+type Finding struct {
+	// Number is the task's place in the file, ID its id. They are zero where
+	// the finding is not of one task, ID also where it cannot be read.
+	Number int64
+	ID     uuid.UUID
+	Text   string
+}
+
+func (f Finding) String() string {
+	switch {
+	case f.Number == 0:
+		return f.Text
+	case f.ID == uuid.Nil:
+		return fmt.Sprintf("task number %d: %s", f.Number, f.Text)
+	}
+	return fmt.Sprintf("task %s (number %d): %s", f.ID, f.Number, f.Text)
+}
+
+// inspection is a file that is read by a process that does not hold it.
+type inspection struct {
+	name    string // as the caller has it
+	path    string // with no symbolic link in it
+	version int64
+	heldBy  string // "" is nobody
+	conn    *conn
+	store   *Store // never opened: it knows the types' names, to read rows with
+	before  [2]stamp
+}
+
+// inspect opens a file to read it and nothing else. While a process holds the
+// store, it is one more reader beside that one's. While nobody does, it reads
+// the file and its log through stillVFS, which cannot write: SQLite's own way
+// would make the shared memory anew, and copy the log into the file and delete
+// it at the end. A copy of the files would do as well, and need their room.
+func inspect(ctx context.Context, name string) (_ *inspection, err error) {
+	in := &inspection{name: name, store: &Store{}}
+	in.store.types.init()
+	if err := in.find(); err != nil {
+		return nil, err
+	}
+	if in.heldBy, err = holder(in.path); err != nil {
+		return nil, err
+	}
+	in.before = in.stamps()
+	still := in.heldBy == "" || !in.shared()
+	if in.conn, err = dialCare(in.path, still); err != nil {
+		return nil, fmt.Errorf("open the store %s: %w", name, err)
+	}
+	in.conn.SetInterrupt(ctx)
+	if err := in.identify(); err != nil {
+		return nil, errors.Join(err, in.conn.close())
+	}
+	return in, nil
+}
+
+// find refuses what is not a store by a look at its first page.
+func (in *inspection) find() error {
+	path, err := filepath.EvalSymlinks(in.name)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no store %s; name the file that serve has as --store", in.name)
+	}
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("the store %s is not a file: %s", in.name, info.Mode().Type())
+	}
+	in.path = path
+	h, err := readHeader(path)
+	switch newest := int64(len(migrations())); {
+	case err != nil:
+		return err
+	case h.empty:
+		return fmt.Errorf("%s is not a jobline store: it is empty", in.name)
+	case h.version > newest:
+		return tooNew(in.name, h.version, newest)
+	}
+	return nil
+}
+
+// identify does as find, with what is in the log.
+func (in *inspection) identify() error {
+	id, err := in.conn.number("PRAGMA application_id")
+	if err != nil {
+		return fmt.Errorf("read the store %s: %w", in.name, err)
+	}
+	if in.version, err = in.conn.number("PRAGMA user_version"); err != nil {
+		return fmt.Errorf("read the store %s: %w", in.name, err)
+	}
+	switch newest := int64(len(migrations())); {
+	case id != applicationID || in.version == 0:
+		return fmt.Errorf("%s is not a jobline store: it has no tables of one", in.name)
+	case in.version > newest:
+		return tooNew(in.name, in.version, newest)
+	}
+	return nil
+}
+
+// holder is what the process says of itself that has a store, or "". It makes
+// no file and does not keep the lock; two who ask do not disturb each other.
+func holder(path string) (string, error) {
+	lock := flock.New(path+".lock", flock.SetFlag(os.O_RDONLY))
+	free, err := lock.TryRLock()
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("see who holds the store %s: %w", path, err)
+	}
+	if free {
+		return "", lock.Unlock()
+	}
+	who, err := os.ReadFile(lock.Path())
+	if err != nil || len(who) == 0 {
+		who = []byte("another process")
+	}
+	return strings.TrimSpace(string(who)), nil
+}
+
+// shared reports whether there are the files that a holder shares with
+// readers. A holder that opens or closes has them not yet, or no longer.
+func (in *inspection) shared() bool {
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(in.path + suffix); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func dialCare(path string, still bool) (*conn, error) {
+	q := url.Values{}
+	pragmas := []string{"cache_size=-8192"}
+	if still {
+		registerStill()
+		q.Set("vfs", stillName)
+		// It keeps the index of the log in this process's memory.
+		pragmas = append([]string{"locking_mode=EXCLUSIVE"}, pragmas...)
+	}
+	uri := &url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	c, err := dial(uri.String(), sqlite3.OPEN_READONLY, pragmas...)
+	if err != nil {
+		return nil, err
+	}
+	// The holder may end first: the last connection would delete the log.
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// snapshot makes all that is read from here on be of one moment.
+func (in *inspection) snapshot() error {
+	err := in.conn.exec("BEGIN")
+	if err == nil {
+		_, err = in.conn.number("SELECT count(*) FROM store")
+	}
+	return err
+}
+
+// stamp is how a file looked.
+type stamp struct {
+	there bool
+	size  int64
+	time  time.Time
+}
+
+func (in *inspection) stamps() (now [2]stamp) {
+	for i, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(in.path + suffix); err == nil {
+			now[i] = stamp{true, info.Size(), info.ModTime()}
+		}
+	}
+	return now
+}
+
+// close ends the inspection. Without a holder nothing keeps a server from
+// starting: what was read while it changed the file means nothing.
+func (in *inspection) close() error {
+	err := in.conn.close()
+	if in.heldBy == "" && in.stamps() != in.before {
+		return errors.Join(err, fmt.Errorf("%s was changed while it was read, so what was read may be wrong: a server has started; run this again, beside it", in.name))
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// stillName names stillVFS for SQLite.
+const stillName = "jobline-still"
+
+var registerStill = sync.OnceFunc(func() { vfs.Register(stillName, stillVFS{}) })
+
+// stillVFS reads a database that nobody writes, with the write-ahead log that
+// a killed process has left. It makes, changes, locks and deletes no file.
+type stillVFS struct{}
+
+// Open implements vfs.VFS. SQLite calls OpenFilename.
+func (stillVFS) Open(string, vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	return nil, 0, sqlite3.CANTOPEN
+}
+
+// OpenFilename implements vfs.VFSFilename.
+func (stillVFS) OpenFilename(of *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	if flags&vfs.OPEN_WAL == 0 && (flags&vfs.OPEN_MAIN_DB == 0 || flags&vfs.OPEN_READONLY == 0) {
+		// The copy that VACUUM INTO makes, and what SQLite sorts on disk.
+		return vfs.Find("").(vfs.VFSFilename).OpenFilename(of, flags)
+	}
+	name := of.String()
+	readOnly := flags&^(vfs.OPEN_READWRITE|vfs.OPEN_CREATE) | vfs.OPEN_READONLY
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) && flags&vfs.OPEN_WAL != 0 {
+		return &stillFile{SizeReader: io.NewSectionReader(strings.NewReader(""), 0, 0)}, readOnly, nil
+	}
+	if err != nil {
+		return nil, flags, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, flags, errors.Join(err, f.Close())
+	}
+	return &stillFile{SizeReader: io.NewSectionReader(f, 0, info.Size()), Closer: f}, readOnly, nil
+}
+
+// Delete implements vfs.VFS.
+func (stillVFS) Delete(string, bool) error { return sqlite3.READONLY }
+
+// Access implements vfs.VFS.
+func (stillVFS) Access(name string, flags vfs.AccessFlag) (bool, error) {
+	_, err := os.Stat(name)
+	return err == nil && flags == vfs.ACCESS_EXISTS, nil
+}
+
+// FullPathname implements vfs.VFS.
+func (stillVFS) FullPathname(name string) (string, error) { return filepath.Abs(name) }
+
+// sizeReader is a file as it was when it was opened.
+type sizeReader interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// stillFile is a file of stillVFS. Its locks are none: without shared memory
+// SQLite takes them for a file that nobody else has.
+type stillFile struct {
+	SizeReader sizeReader
+	Closer     io.Closer // nil where there is no file
+}
+
+func (f *stillFile) Close() error {
+	if f.Closer == nil {
+		return nil
+	}
+	return f.Closer.Close()
+}
+
+func (f *stillFile) ReadAt(p []byte, at int64) (int, error)          { return f.SizeReader.ReadAt(p, at) }
+func (f *stillFile) Size() (int64, error)                            { return f.SizeReader.Size(), nil }
+func (f *stillFile) WriteAt([]byte, int64) (int, error)              { return 0, sqlite3.READONLY }
+func (f *stillFile) Truncate(int64) error                            { return sqlite3.READONLY }
+func (f *stillFile) Sync(vfs.SyncFlag) error                         { return nil }
+func (f *stillFile) Lock(vfs.LockLevel) error                        { return nil }
+func (f *stillFile) Unlock(vfs.LockLevel) error                      { return nil }
+func (f *stillFile) CheckReservedLock() (bool, error)                { return false, nil }
+func (f *stillFile) SectorSize() int                                 { return 0 }
+func (f *stillFile) DeviceCharacteristics() vfs.DeviceCharacteristic { return 0 }

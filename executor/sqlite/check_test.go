@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCheckFinds(t *testing.T) {
+	for name, test := range map[string]struct {
+		sql   string
+		state func(*state)
+		task  int // whose id is named; 0 is none
+		says  []string
+	}{
+		"a changed task":        {sql: "UPDATE task SET priority=9 WHERE ord=1", task: 1, says: []string{"row in the table task is wrong"}},
+		"a changed small input": {sql: `UPDATE task SET input='{"a":2}' WHERE ord=1`, task: 1, says: []string{"row in the table task is wrong"}},
+		"a changed large input": {sql: "UPDATE task SET input=replace(input,'x','y') WHERE ord=2", task: 2, says: []string{"row in the table task is wrong"}},
+		"a changed end":         {sql: "UPDATE done SET finished=finished+1 WHERE ord=2", task: 2, says: []string{"row in the table done is wrong"}},
+		"a changed result":      {sql: `UPDATE done SET result='{"b":3}' WHERE ord=1`, task: 1, says: []string{"row in the table done is wrong"}},
+		"a changed attempt":     {sql: "UPDATE active SET attempt=5 WHERE ord=4", task: 4, says: []string{"row in the table active is wrong"}},
+		"changed output":        {sql: "UPDATE output SET data=x'00' WHERE ord=1", task: 1, says: []string{"output is wrong: stdout from byte 0 on"}},
+		"output of no stream":   {sql: "UPDATE output SET stream=5", task: 1, says: []string{"stream number 5"}},
+		"a changed type":        {sql: "UPDATE type SET name='other'", says: []string{"table task is wrong"}},
+		"no type":               {sql: "DELETE FROM type", says: []string{"no task type number 1"}},
+		"changed counters":      {sql: "UPDATE store SET seq=seq+1", says: []string{"the table store"}},
+		"no counters":           {sql: "DELETE FROM store", says: []string{"the table store"}},
+		"a task that ended and did not": {
+			sql: "INSERT INTO active SELECT 1, attempt, started, cancelled, reason, sum FROM active WHERE ord=5", task: 1,
+			says: []string{"is in active as one that has none", "row in the table active is wrong", "not final, the rows are 3"},
+		},
+		"a task that is lost":    {sql: "DELETE FROM active WHERE ord=5", task: 5, says: []string{"neither in the table done nor in active", "not final, the rows are 1"}},
+		"an end of no task":      {sql: "UPDATE done SET ord=77 WHERE ord=1", says: []string{"a row of it in the table done"}},
+		"an active row alone":    {sql: "UPDATE active SET ord=77 WHERE ord=5", says: []string{"a row of it in the table active"}},
+		"a label of no task":     {sql: "INSERT INTO label VALUES('a','b',77)", says: []string{"task number 77: there is no such task, but a row of it in the table label"}},
+		"output of no task":      {sql: "UPDATE output SET ord=77", says: []string{"a row of it in the table output", "checksum of its output"}},
+		"a label that is lost":   {sql: "DELETE FROM label WHERE name='team'", task: 1, says: []string{`label "team"`}},
+		"a label too many":       {sql: "INSERT INTO label VALUES('a','b',1)", says: []string{"3 rows of tasks, and the tasks have 2 labels"}},
+		"an id that is too long": {sql: "UPDATE task SET id=CAST(id||x'00' AS BLOB) WHERE ord=1", says: []string{"row in the table task"}},
+		"a state of no end":      {sql: "UPDATE done SET state=9 WHERE ord=1", task: 1, says: []string{"it ended in state 9"}},
+		"another table":          {sql: "CREATE TABLE more(a)", says: []string{"its tables are not those"}},
+		"an index that is lost":  {sql: "DROP INDEX done_seq", says: []string{"its tables are not those"}},
+		"an index of another's rows": {
+			sql:  "PRAGMA writable_schema=1; UPDATE sqlite_schema SET rootpage=(SELECT rootpage FROM sqlite_schema WHERE name='done_bad') WHERE name='done_seq'",
+			says: []string{"SQLite says of the file: ", "done_seq"},
+		},
+		"the active count":    {state: func(st *state) { st.active++ }, says: []string{"counts 3 tasks that are not final, the rows are 2"}},
+		"the completed count": {state: func(st *state) { st.completed-- }, says: []string{"counts 0 completed tasks, the rows are 1"}},
+		"the failed count":    {state: func(st *state) { st.failed++ }, says: []string{"counts 2 failed tasks"}},
+		"the cancelled count": {state: func(st *state) { st.cancelled++ }, says: []string{"counts 2 cancelled tasks"}},
+		"the bytes":           {state: func(st *state) { st.bytes++ }, says: []string{"bytes of finished tasks"}},
+		"the reserved number": {state: func(st *state) { st.seq = 1 }, says: []string{"only those up to 1 were reserved"}},
+		"the number of tasks": {state: func(st *state) { st.ord = 4 }, says: []string{"has the number 5"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, ids := sample(t)
+			require.Empty(t, findings(t, path), "before")
+			if test.state != nil {
+				editState(t, path, test.state)
+			} else {
+				edit(t, path, test.sql)
+			}
+			texts := findings(t, path)
+			all := ""
+			for _, text := range texts {
+				all += text + "\n"
+			}
+			for _, says := range test.says {
+				require.Contains(t, all, says)
+			}
+			if test.task > 0 {
+				require.Contains(t, all, ids[test.task-1].String())
+			}
+		})
+	}
+}
+
+// TestCheckFindsBadPages spoils each page in turn, and the check comes to its
+// end. The second is SQLite's map of what points to which page, to move pages
+// when the file shrinks: SQLite's check does not read all of it.
+func TestCheckFindsBadPages(t *testing.T) {
+	path, _ := sample(t)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	const page = 4096
+	for at := 2 * page; at < len(whole); at += page {
+		bad := append([]byte{}, whole...)
+		for i := range page {
+			bad[at+i] = 0xa5
+		}
+		require.NoError(t, os.WriteFile(path, bad, 0o600))
+		require.NotEmpty(t, findings(t, path), "page %d", at/page+1)
+	}
+}

@@ -1,0 +1,196 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// ledger is what a store must still know: the facts.
+type ledger struct {
+	mu                   sync.Mutex
+	acked, refused, asks map[uuid.UUID]bool
+	begun                map[uuid.UUID]int
+	final                map[uuid.UUID]string // by state
+	ended                map[uuid.UUID]fact
+	seq                  uint64
+	facts                int
+	heard                func(n int) // of every fact, if set
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		acked: map[uuid.UUID]bool{}, refused: map[uuid.UUID]bool{}, asks: map[uuid.UUID]bool{},
+		begun: map[uuid.UUID]int{}, final: map[uuid.UUID]string{}, ended: map[uuid.UUID]fact{},
+	}
+}
+
+func (g *ledger) note(f fact) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seq = max(g.seq, f.seq)
+	switch f.what {
+	case factAcked:
+		g.acked[f.id] = true
+	case factRefused:
+		g.refused[f.id] = true
+	case factBegun:
+		g.begun[f.id]++
+	case factAsked:
+		g.asks[f.id] = true
+	case factFinal:
+		g.final[f.id] = f.text
+	case factEnded:
+		g.ended[f.id] = f
+	}
+	g.facts++
+	if g.heard != nil {
+		g.heard(g.facts)
+	}
+}
+
+// check says what a store that was opened after a crash does not know as it
+// should. Nothing may run in the store.
+func (g *ledger) check(ctx context.Context, s *Store) (wrong []string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	found, err := everything(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	say := func(id uuid.UUID, format string, args ...any) {
+		wrong = append(wrong, id.String()+": "+fmt.Sprintf(format, args...))
+	}
+	for id := range g.acked {
+		if found[id] == nil {
+			say(id, "it was acknowledged and is lost")
+		}
+	}
+	for id := range g.refused {
+		if found[id] != nil {
+			say(id, "it was refused and is there, %s", found[id].record.State)
+		}
+	}
+	for id, n := range g.begun {
+		if n > 1 && !mayRerun(id) {
+			say(id, "it ran %d times", n)
+		}
+	}
+	for id := range g.final {
+		if found[id] == nil {
+			say(id, "its end was acknowledged and it is lost")
+		}
+	}
+	for id, shown := range found {
+		if text := g.differs(id, shown); text != "" {
+			say(id, "%s", text)
+		}
+	}
+	if now := s.feed.Seq(); now < g.seq {
+		wrong = append(wrong, fmt.Sprintf("event number %d was seen, and the next will be after %d", g.seq, now))
+	}
+	text, err := inconsistency(ctx, s, found)
+	if text != "" {
+		wrong = append(wrong, text)
+	}
+	return wrong, err
+}
+
+// differs says what is not as it should be of a task that is there, or "".
+func (g *ledger) differs(id uuid.UUID, shown *shown) string {
+	r := &shown.record
+	if text := unlike(r); text != "" {
+		return text
+	}
+	if final, ok := g.final[id]; ok && r.State.String() != final {
+		return fmt.Sprintf("its end was %s, and it is %s", final, r.State)
+	}
+	if ended, ok := g.ended[id]; ok && (asText(&r.Task) != ended.text || shown.seq != ended.seq) {
+		return fmt.Sprintf("its end was seen as number %d, %s, and is number %d, %s", ended.seq, ended.text, shown.seq, asText(&r.Task))
+	}
+	interrupted := r.Error != nil && r.Error.Kind == schema.KindInterrupted
+	switch {
+	case r.State == schema.Running:
+		return "it is running after a start"
+	case r.State == schema.Queued && g.begun[id] > 0 && !mayRerun(id):
+		return "it began, must not run again, and is queued"
+	case g.asks[id] && (!r.State.Final() || interrupted):
+		return fmt.Sprintf("its cancel was acknowledged while it ran, and it is %s", r.State)
+	case interrupted && mayRerun(id):
+		return "it may run again and was ended as interrupted"
+	}
+	return shown.outputDiffers(id)
+}
+
+// outputDiffers compares the output. What is not written with an end may be
+// missing, but nothing may be other than it was.
+func (s *shown) outputDiffers(id uuid.UUID) string {
+	want, got := outputOf(id), s.outputs[schema.Stdout]
+	end := got.Offset + int64(len(got.Data))
+	if end > int64(len(want)) || !bytes.Equal(got.Data, want[got.Offset:end]) {
+		return fmt.Sprintf("its output from %d is %.200q", got.Offset, got.Data)
+	}
+	hasRun := s.record.State == schema.Completed || s.record.State == schema.Failed && s.record.Error.Kind != schema.KindInterrupted
+	if hasRun && len(want) <= maxTail && len(got.Data) < len(want) {
+		return fmt.Sprintf("its output was %d bytes and is %d", len(want), len(got.Data))
+	}
+	return ""
+}
+
+// inconsistency says where the file disagrees with itself, or "".
+func inconsistency(ctx context.Context, s *Store, found map[uuid.UUID]*shown) (string, error) {
+	var want executor.Counts
+	var bytes int64
+	for _, shown := range found {
+		switch shown.record.State {
+		case schema.Queued:
+			want.Queued++
+		case schema.Completed:
+			want.Completed++
+		case schema.Failed:
+			want.Failed++
+		case schema.Cancelled:
+			want.Cancelled++
+		}
+	}
+	counts, err := s.Counts(ctx)
+	if err != nil {
+		return "", err
+	}
+	if counts.TaskCounts != want.TaskCounts {
+		return fmt.Sprintf("the counts are %+v, and there are %+v", counts.TaskCounts, want.TaskCounts), nil
+	}
+	c, err := dialReader(&s.options, s.path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	st, err := readState(c)
+	if err != nil {
+		return "", err
+	}
+	if bytes, err = c.number("SELECT coalesce(sum(bytes),0) FROM done"); err != nil {
+		return "", err
+	}
+	active, err := c.number("SELECT count(*) FROM active")
+	if err != nil {
+		return "", err
+	}
+	both, err := c.number("SELECT count(*) FROM task LEFT JOIN active USING(ord) LEFT JOIN done USING(ord) WHERE (active.ord IS NULL) = (done.ord IS NULL)")
+	if err != nil {
+		return "", err
+	}
+	sound, err := c.text("PRAGMA integrity_check(1)")
+	if bytes != st.bytes || active != st.active || both > 0 || sound != "ok" {
+		return fmt.Sprintf("%d bytes and the table store says %d; %d active and it says %d; %d tasks with no end and no place, or both; integrity: %s",
+			bytes, st.bytes, active, st.active, both, sound), nil
+	}
+	return "", err
+}

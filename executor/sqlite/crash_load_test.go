@@ -1,0 +1,191 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+const (
+	submitters = 4
+	claimers   = 5
+)
+
+// load is a program at work with a store. It tells each fact after it was told.
+type load struct {
+	store *Store
+	tell  func(fact)
+	// hung are tasks that run until they are cancelled; recent are some others.
+	hung, recent chan uuid.UUID
+}
+
+// run works until ctx is over or the store is closed.
+func (l *load) run(ctx context.Context, random *rand.Rand) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.hung, l.recent = make(chan uuid.UUID, claimers), make(chan uuid.UUID, 64)
+	w, err := l.store.Watch(ctx)
+	if err != nil {
+		return
+	}
+	defer w.Close()
+	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	var all sync.WaitGroup
+	worker := func(work func(context.Context, *rand.Rand)) {
+		r := rand.New(rand.NewPCG(random.Uint64(), 0))
+		all.Go(func() { work(ctx, r) })
+	}
+	worker(func(ctx context.Context, _ *rand.Rand) { l.watch(ctx, w) })
+	worker(l.cancel)
+	for range submitters {
+		worker(l.submit)
+	}
+	for range claimers {
+		worker(l.claim)
+	}
+	all.Wait()
+}
+
+func (l *load) submit(ctx context.Context, random *rand.Rand) {
+	for ctx.Err() == nil {
+		batch := make([]executor.Record, 1+random.IntN(3))
+		for i := range batch {
+			batch[i] = planned(uuid.Must(uuid.NewV7()))
+		}
+		answers, err := l.store.Submit(ctx, batch)
+		if errors.Is(err, executor.ErrClosed) {
+			return
+		}
+		for i := range batch {
+			id := batch[i].ID
+			switch {
+			case errors.Is(err, executor.ErrStoreUnavailable):
+				l.tell(fact{what: factRefused, id: id})
+			case err == nil && answers[i].Err == nil:
+				l.tell(fact{what: factAcked, id: id})
+				select {
+				case l.recent <- id:
+				default:
+				}
+			}
+		}
+	}
+}
+
+func (l *load) claim(ctx context.Context, _ *rand.Rand) {
+	for ctx.Err() == nil {
+		lease, err := l.store.Claim(ctx, executor.TypeLimits{"slow": 2})
+		if err != nil {
+			return
+		}
+		l.runTask(ctx, lease)
+		lease.Release()
+	}
+}
+
+// runTask is the code of a task.
+func (l *load) runTask(ctx context.Context, lease executor.Lease) {
+	r := lease.Record()
+	l.tell(fact{what: factBegun, id: r.ID})
+	told := make(chan error, 1)
+	lease.OnRevoke(func(cause error) {
+		select {
+		case told <- cause:
+		default:
+		}
+	})
+	_ = lease.Started(0) // what a lease answers that was lost
+	_ = lease.Write(schema.Stdout, outputOf(r.ID))
+	o := outcomeOf(r.ID)
+	if hangs(r.ID) {
+		select {
+		case l.hung <- r.ID:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case cause := <-told:
+			if c, ok := errors.AsType[*executor.Cancellation](cause); ok {
+				o = executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(c)}
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+	lease.Finish(o, func(err error) {
+		if err == nil {
+			l.tell(fact{what: factFinal, id: r.ID, text: o.State.String()})
+		}
+	})
+}
+
+func (l *load) cancel(ctx context.Context, _ *rand.Rand) {
+	for {
+		var id uuid.UUID
+		select {
+		case id = <-l.hung:
+		case <-ctx.Done():
+			return
+		}
+		ids := []uuid.UUID{id}
+		select {
+		case other := <-l.recent:
+			ids = append(ids, other)
+		default:
+		}
+		answers, err := l.store.Cancel(ctx, ids, executor.Cancellation{Reason: "no longer wanted"})
+		if errors.Is(err, executor.ErrClosed) {
+			return
+		}
+		for i := range answers {
+			l.tellCancel(ids[i], &answers[i])
+		}
+	}
+}
+
+func (l *load) tellCancel(id uuid.UUID, a *executor.CancelAnswer) {
+	switch a.Outcome {
+	case schema.OutcomeCancelled:
+		l.tell(fact{what: factFinal, id: id, text: schema.Cancelled.String()})
+	case schema.OutcomeCancelling:
+		if l.store.Info().Fault == "" { // else the wish is told before it is recorded
+			l.tell(fact{what: factAsked, id: id})
+		}
+	}
+}
+
+// watch tells the ends that a client would see.
+func (l *load) watch(ctx context.Context, w executor.Watcher) {
+	for {
+		events, err := w.Next(ctx)
+		if err != nil {
+			return
+		}
+		for i := range events {
+			ev := &events[i]
+			if ev.Kind != executor.EventFinished {
+				continue
+			}
+			l.tell(fact{what: factEnded, id: ev.ID, seq: ev.Seq, text: asText(ev.Task)})
+		}
+		if n := len(events); n > 0 {
+			l.tell(fact{what: factSeq, seq: events[n-1].Seq})
+		}
+	}
+}
+
+// asText is a task as JSON.
+func asText(t *schema.Task) string {
+	b, err := json.Marshal(t, json.Deterministic(true))
+	if err != nil {
+		panic(err) // a task is JSON
+	}
+	return string(b)
+}

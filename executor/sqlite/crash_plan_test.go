@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// A planned task follows from its id, so that whoever finds it in a file knows
+// what it must be. Each trait takes a byte of the id that is random.
+
+// typeOf is the task's type: "once" must not run twice, and neither must
+// "slow", of which a process runs few at once; "again" may.
+func typeOf(id uuid.UUID) string { return [...]string{"once", "again", "slow"}[id[15]%3] }
+
+func mayRerun(id uuid.UUID) bool { return typeOf(id) == "again" }
+
+func labelsOf(id uuid.UUID) map[string]string {
+	if id[14] >= 64 {
+		return nil
+	}
+	return map[string]string{"digit": string("0123456789abcdef"[id[13]&15])}
+}
+
+func inputOf(id uuid.UUID) []byte {
+	n := 0
+	switch {
+	case id[12] < 16:
+		n = 4000
+	case id[12] < 64:
+		n = 500
+	}
+	return fmt.Appendf(nil, `{"id":"%s","pad":"%s"}`, id, strings.Repeat("x", n))
+}
+
+// hangs says that the task's code runs until it is told to stop.
+func hangs(id uuid.UUID) bool { return id[11] < 16 }
+
+func outputOf(id uuid.UUID) []byte {
+	n := 0
+	switch {
+	case id[10] < 4:
+		n = 2000 // more than is written together with an end
+	case id[10] < 100:
+		n = int(id[10] % 8)
+	}
+	return bytes.Repeat([]byte(id.String()+"\n"), n)
+}
+
+func outcomeOf(id uuid.UUID) executor.Outcome {
+	if id[9] < 32 {
+		return executor.Outcome{State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindExit, Message: id.String()}}
+	}
+	return executor.Outcome{State: schema.Completed, Result: fmt.Appendf(nil, `{"of":"%s"}`, id)}
+}
+
+func planned(id uuid.UUID) executor.Record {
+	return newTask(func(r *executor.Record) {
+		r.ID, r.Type, r.Rerun, r.Labels, r.Input = id, typeOf(id), mayRerun(id), labelsOf(id), inputOf(id)
+		r.Priority = int8(id[9]%8) - 4
+	})
+}
+
+// unlike says how a record differs from what was planned, or "".
+func unlike(r *executor.Record) string {
+	want := planned(r.ID)
+	switch {
+	case r.Type != want.Type, r.Rerun != want.Rerun, r.Priority != want.Priority, r.Grace != want.Grace:
+		return fmt.Sprintf("it is %s, rerun %v, priority %d", r.Type, r.Rerun, r.Priority)
+	case fmt.Sprint(r.Labels) != fmt.Sprint(want.Labels):
+		return fmt.Sprintf("its labels are %v", r.Labels)
+	case !bytes.Equal(r.Input, want.Input):
+		return fmt.Sprintf("its input is %.200s", r.Input)
+	case r.State == schema.Completed && !bytes.Equal(r.Result, outcomeOf(r.ID).Result):
+		return fmt.Sprintf("its result is %.200s", r.Result)
+	case r.FinishedAt != 0 && r.FinishedAt < max(r.CreatedAt, r.StartedAt):
+		return "it ended before it began"
+	}
+	return ""
+}

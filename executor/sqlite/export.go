@@ -1,0 +1,72 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Export calls each for every task of a store, held or not, that the filter
+// selects, the oldest first, as of one moment. It changes no file. The task
+// has its input; it lacks what only the process knows that runs it, which is
+// its progress and how much it has written so far. One that cannot be read is
+// reported and passed over.
+func Export(ctx context.Context, path string, filter executor.Filter, each func(*schema.Task) error, report func(Finding)) error {
+	in, err := inspect(ctx, path)
+	if err != nil {
+		return err
+	}
+	until := int64(filter.Until)
+	if filter.Until.IsZero() {
+		until = 1 << 62
+	}
+	k := &checker{inspection: in, report: report}
+	if err = in.snapshot(); err == nil {
+		err = in.conn.query(selectAll+" WHERE created>=? AND created<? ORDER BY task.ord", func(row *sqlite3.Stmt) error {
+			t, ok := k.exported(row)
+			if !ok || !filter.Match(t) {
+				return nil
+			}
+			return each(t)
+		}, int64(filter.Since), until)
+	}
+	if err = errors.Join(err, in.close()); err != nil {
+		return fmt.Errorf("export %s: %w", path, err)
+	}
+	return nil
+}
+
+// exported is the task of a row of selectAll, or false where it is damaged.
+func (k *checker) exported(row *sqlite3.Stmt) (*schema.Task, bool) {
+	r, ord, err := k.store.readTask(k.conn, row)
+	if err != nil {
+		k.unreadable(ord, "task", err)
+		return nil, false
+	}
+	if row.ColumnType(doneAt) != sqlite3.NULL {
+		if _, err := readDone(row, doneAt, &r.Task); err != nil {
+			k.unreadable(ord, "done", err)
+			return nil, false
+		}
+		return &r.Task, true
+	}
+	if row.ColumnType(activeAt) == sqlite3.NULL {
+		k.found(ord, "it is neither in the table done nor in active")
+		return nil, false
+	}
+	a, err := readActive(row, activeAt)
+	if err != nil {
+		k.unreadable(ord, "active", err)
+		return nil, false
+	}
+	r.Attempt, r.StartedAt, r.CancelRequestedAt, r.CancelReason = a.number, a.started, a.cancelled, a.reason
+	if !a.started.IsZero() {
+		r.State = schema.Running
+	}
+	return &r.Task, true
+}
