@@ -42,16 +42,18 @@ func dial(uri string, flags sqlite3.OpenFlag, pragmas ...string) (*conn, error) 
 	return &conn{Conn: c, prepared: map[string]*sqlite3.Stmt{}}, nil
 }
 
-// dialWriter opens the connection of the committer.
-func dialWriter(o *Options, path string) (*conn, error) {
+// dialWriter opens the connection of the committer, to a file that may be empty.
+func dialWriter(o *Options, path string, empty bool) (*conn, error) {
 	pragmas := []string{
-		"auto_vacuum=INCREMENTAL", // only before the first table
 		"journal_mode=WAL",
 		"synchronous=" + o.synchronous,
 		"cache_size=-16384",
 		"journal_size_limit=67108864",
 		"wal_autocheckpoint=1000",
 		"foreign_keys=0",
+	}
+	if empty { // later it changes nothing, and writes all the same
+		pragmas = append([]string{"auto_vacuum=INCREMENTAL"}, pragmas...)
 	}
 	if runtime.GOOS == "darwin" { // a plain fsync does not reach the disk there
 		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1")

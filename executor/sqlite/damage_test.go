@@ -155,7 +155,7 @@ func (d *harmed) refused(err error, file []byte) string {
 	}
 	now, e := os.ReadFile(d.path)
 	if e != nil || !bytes.Equal(now, file) {
-		return fmt.Sprintf("it refused and changed the file: %v, %v", err, e)
+		return fmt.Sprintf("it refused and changed the file, from %d to %d bytes: %v, %v", len(file), len(now), err, e)
 	}
 	return ""
 }

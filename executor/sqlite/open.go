@@ -129,7 +129,7 @@ func (s *Store) connect() error {
 	if s.opened, err = os.Stat(s.path); err != nil {
 		return err
 	}
-	c, err := dialWriter(&s.options, s.path)
+	c, err := dialWriter(&s.options, s.path, h.empty)
 	if err != nil {
 		return s.inOpening(err)
 	}

@@ -49,8 +49,7 @@ func (rs *readers) with(ctx context.Context, s *Store, f func(*conn) error) (err
 		c = fresh
 	}
 	err = f(c)
-	var fault *sqlite3.Error
-	if errors.As(err, &fault) {
+	if _, fault := errors.AsType[sqlite3.ErrorCode](err); fault {
 		_ = c.close()
 		c = nil
 		return s.unavailable(err)

@@ -26,7 +26,7 @@ func (s *Store) reconnect() error {
 		return err
 	}
 	c.conn = nil
-	conn, err := dialWriter(&s.options, s.path)
+	conn, err := dialWriter(&s.options, s.path, false)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
 )
 
 // types are the names of the task types with their numbers in the file. The
@@ -55,7 +57,7 @@ func (t *types) name(c *conn, number int64) (string, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if name, ok = t.names[number]; !ok {
-		return "", fmt.Errorf("the store has no task type number %d", number)
+		return "", fmt.Errorf("%w: the file has no task type number %d; jobline store check tells more", executor.ErrStoreUnavailable, number)
 	}
 	return name, nil
 }
