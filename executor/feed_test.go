@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -68,6 +69,48 @@ func TestFeedJoinsOutput(t *testing.T) {
 			require.Equal(t, c.events[1].End, got[0].End, name)
 		}
 	}
+}
+
+// TestFeedKeepsApartWhatIsWanted has output that one reader follows only, and
+// subscribes to in between.
+func TestFeedKeepsApartWhatIsWanted(t *testing.T) {
+	var f executor.Feed
+	w := f.Watch()
+	id := uuid.New()
+	w.Follow(id, executor.AllEvents)
+	f.Publish(0, 0, wrote(id, 0, 0, 5))
+	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	f.Publish(0, 0, wrote(id, 0, 5, 9))
+	got, err := w.Next(t.Context())
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	require.Equal(t, []bool{false, true}, []bool{got[0].Wanted, got[1].Wanted})
+	var held []executor.Event
+	for i := range got {
+		held = executor.AppendEvent(held, &got[i])
+	}
+	require.Equal(t, got, held, "also where they are held back")
+}
+
+func TestFeedThatIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f executor.Feed
+		errs := make(chan error, 3)
+		for range cap(errs) {
+			w := watchAll(&f)
+			go func() {
+				_, err := w.Next(t.Context())
+				errs <- err
+			}()
+		}
+		synctest.Wait()
+		require.Empty(t, errs)
+		f.Close()
+		for range cap(errs) {
+			require.ErrorIs(t, <-errs, executor.ErrClosed)
+		}
+		f.Close()
+	})
 }
 
 func TestFeedGoesOnWithEarlierNumbers(t *testing.T) {

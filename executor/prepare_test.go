@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -53,6 +54,32 @@ func TestPrepareFillsIn(t *testing.T) {
 	require.Equal(t, own.Labels, r.Labels)
 	own.Input[1] = 'X' // the record has a copy
 	require.Equal(t, `{"ms":1}`, string(r.Input))
+}
+
+// TestPrepareSaysWhatMayRunAgain has the type's word, unless the submit has one.
+func TestPrepareSaysWhatMayRunAgain(t *testing.T) {
+	run := func(context.Context, empty) (empty, error) { return empty{}, nil }
+	e := idle(t, executor.Options{Types: []executor.Type{
+		executor.MustDefine("twice", run, executor.Idempotent()), executor.MustDefine("once", run),
+	}})
+	for _, c := range []struct {
+		typ   string
+		rerun *bool
+		want  bool
+	}{
+		{"twice", nil, true}, {"twice", new(false), false}, {"twice", new(true), true},
+		{"once", nil, false}, {"once", new(false), false}, {"once", new(true), true},
+	} {
+		r, err := e.Prepare(&schema.SubmitParams{Type: c.typ, Rerun: c.rerun})
+		require.NoError(t, err)
+		require.Equal(t, c.want, r.Rerun, c)
+	}
+	idempotent := map[string]bool{}
+	for _, info := range e.Types() {
+		idempotent[info.Name] = info.Idempotent
+	}
+	require.True(t, idempotent["twice"])
+	require.False(t, idempotent["once"])
 }
 
 func labels(n, bytes int) map[string]string {

@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -23,8 +24,9 @@ type queued struct {
 func TestQueueAgainstASortedSlice(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var q executor.Queue[int]
-		var model []queued
+		var model, taken []queued
 		types := map[int]string{} // by value
+		last := uint64(0)
 		next := func(held map[string]bool) *queued {
 			free := slices.DeleteFunc(slices.Clone(model), func(e queued) bool { return held[e.typ] })
 			slices.SortStableFunc(free, func(a, b queued) int { return int(b.priority) - int(a.priority) })
@@ -42,8 +44,27 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 					int8(rapid.IntRange(executor.MinPriority, executor.MaxPriority).Draw(rt, "priority")),
 				}
 				types[e.entry.Value] = e.typ
-				q.Push(e.entry, e.typ, e.priority)
+				if gap := rapid.Uint64Range(0, 3).Draw(rt, "gap"); gap > 0 {
+					last += gap
+					q.PushAs(e.entry, last, e.typ, e.priority)
+				} else {
+					last++
+					q.Push(e.entry, e.typ, e.priority)
+				}
+				require.Equal(rt, last, e.entry.Order())
 				model = append(model, e)
+			},
+			"return": func(rt *rapid.T) {
+				if len(taken) == 0 {
+					rt.Skip("nothing was taken out")
+				}
+				i := rapid.IntRange(0, len(taken)-1).Draw(rt, "i")
+				e := taken[i]
+				q.Return(e.entry, e.typ, e.priority)
+				require.True(rt, e.entry.Queued())
+				taken = slices.Delete(taken, i, i+1)
+				model = append(model, e)
+				slices.SortFunc(model, func(a, b queued) int { return cmp.Compare(a.entry.Order(), b.entry.Order()) })
 			},
 			"remove": func(rt *rapid.T) {
 				if len(model) == 0 {
@@ -52,6 +73,7 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 				i := rapid.IntRange(0, len(model)-1).Draw(rt, "i")
 				q.Remove(model[i].entry)
 				require.False(rt, model[i].entry.Queued())
+				taken = append(taken, model[i])
 				model = slices.Delete(model, i, i+1)
 			},
 			"separate": func(rt *rapid.T) {

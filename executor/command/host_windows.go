@@ -94,7 +94,10 @@ type tree struct {
 }
 
 // waitExit waits until the first process has exited.
-func (t *tree) waitExit() { t.state, t.err = t.proc.Wait() }
+func (t *tree) waitExit(out *streams) {
+	out.copyRest()
+	t.state, t.err = t.proc.Wait()
+}
 
 // hasExited reports whether the first process has exited.
 func (t *tree) hasExited() (exited bool) {

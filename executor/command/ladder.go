@@ -51,7 +51,7 @@ type ending struct {
 func see(ctx context.Context, tree *tree, out *streams, killed <-chan struct{}) ending {
 	l := ladder{tree: tree, killed: killed, exited: make(chan struct{}), done: make(chan struct{})}
 	unhook := context.AfterFunc(ctx, l.climb)
-	tree.waitExit()
+	tree.waitExit(out)
 	close(l.exited)
 	if !unhook() {
 		<-l.done

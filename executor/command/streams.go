@@ -34,7 +34,7 @@ type streams struct {
 
 // pipe is where a stream comes from and goes to.
 type pipe struct {
-	from *os.File
+	from *source // nil until it is open
 	to   io.Writer
 }
 
@@ -58,7 +58,7 @@ func (s *streams) open(null *os.File) (err error) {
 		s.pending.Add(1)
 	}
 	for i := range s.out {
-		if s.out[i].from, s.child[i+1], err = os.Pipe(); err != nil {
+		if s.out[i].from, s.child[i+1], err = openSource(); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (s *streams) closeOwn() {
 	s.closeStdin()
 	for _, p := range s.out {
 		if p.from != nil {
-			p.from.Close()
+			p.from.close()
 		}
 	}
 }
@@ -96,13 +96,11 @@ func (s *streams) closeStdin() {
 	}
 }
 
-// begin copies until drain has returned.
+// begin writes the text, until drain has returned. What the command writes is
+// read from waitExit on.
 func (s *streams) begin() {
 	if s.stdin != nil {
 		go s.feed()
-	}
-	for _, p := range s.out {
-		go s.copy(p)
 	}
 }
 
@@ -115,17 +113,26 @@ func (s *streams) feed() {
 
 var buffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
+// copyRest copies what has not been read yet, until drain has returned.
+func (s *streams) copyRest() {
+	for _, p := range s.out {
+		if from := p.from.handOver(); from != nil {
+			go s.copy(from, p.to)
+		}
+	}
+}
+
 // copy reads to the end, also when nobody takes what it reads: a command that
 // cannot write would never end.
-func (s *streams) copy(p pipe) {
+func (s *streams) copy(from *os.File, to io.Writer) {
 	defer s.ended()
-	defer p.from.Close()
+	defer from.Close()
 	buffer := buffers.Get().(*[copyBytes]byte)
 	defer buffers.Put(buffer)
 	for {
-		n, err := p.from.Read(buffer[:])
+		n, err := from.Read(buffer[:])
 		if n > 0 {
-			_, _ = p.to.Write(buffer[:n])
+			_, _ = to.Write(buffer[:n])
 		}
 		if err != nil {
 			return
@@ -157,6 +164,11 @@ func (s *streams) drain(kill func()) (held bool) {
 }
 
 func (s *streams) wait() bool {
+	select {
+	case <-s.finished:
+		return true // the usual end, which needs no timer
+	default:
+	}
 	timer := time.NewTimer(pipeDelay)
 	defer timer.Stop()
 	select {

@@ -29,7 +29,10 @@ func (*scanner) close() {}
 // waitExit waits until the first process has exited and leaves it a zombie.
 // Where that is not possible reap waits, too; only the number is then free a
 // moment early.
-func (t *tree) waitExit() { t.awaitExit(nil) }
+func (t *tree) waitExit(out *streams) {
+	out.copyRest()
+	t.awaitExit(nil)
+}
 
 // hasExited reports whether the first process has exited.
 func (t *tree) hasExited() bool { return t.awaitExit(&unix.Timespec{}) }

@@ -20,7 +20,11 @@ const (
 )
 
 // waitExit waits until the first process has exited and leaves it a zombie.
-func (t *tree) waitExit() {
+// What the command writes is read meanwhile, and from then on by copyRest. A
+// system that has no descriptors for processes follows nothing.
+func (t *tree) waitExit(out *streams) {
+	_ = t.proc.WithHandle(func(handle uintptr) { out.follow(int(handle)) })
+	out.copyRest()
 	var info unix.Siginfo
 	for unix.Waitid(unix.P_PID, t.pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}

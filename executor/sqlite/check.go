@@ -68,7 +68,7 @@ func (k *checker) all() {
 	}{
 		{"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks},
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
-		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")},
+		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex},
 	} {
 		if err := part.do(); err != nil {
 			whole = false
@@ -88,7 +88,8 @@ func (k *checker) all() {
 const maxPageFindings = 100
 
 // pages lets SQLite look: at the structure of the file, at the indexes against
-// their tables, which finds ids that are there twice, and at NOT NULL.
+// their tables, which finds ids that are there twice, and at NOT NULL. It does
+// not count the entries of a partial index: badIndex looks at those.
 func (k *checker) pages() error {
 	sql := fmt.Sprintf("PRAGMA integrity_check(%d)", maxPageFindings)
 	return k.conn.query(sql, func(row *sqlite3.Stmt) error {
@@ -197,6 +198,19 @@ func (k *checker) orphans(table string) func() error {
 func (k *checker) countLabels() (err error) {
 	k.labelRows, err = k.conn.number("SELECT count(*) FROM label JOIN task USING(ord)")
 	return err
+}
+
+// badIndex looks for entries that a list of failed or cancelled tasks would
+// follow in vain.
+func (k *checker) badIndex() error {
+	return k.conn.query("SELECT ord, state FROM done INDEXED BY done_bad WHERE state>2", func(row *sqlite3.Stmt) error {
+		ord, state := row.ColumnInt64(0), row.ColumnInt64(1)
+		n, err := k.conn.number("SELECT count(*) FROM done NOT INDEXED WHERE ord=? AND state=?", ord, state)
+		if err == nil && n == 0 {
+			k.found(ord, "the index done_bad has it in state %d, the table done has not", state)
+		}
+		return err
+	})
 }
 
 func (k *checker) output() error {

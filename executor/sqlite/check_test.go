@@ -43,13 +43,13 @@ func TestCheckFinds(t *testing.T) {
 		"a state of no end":      {sql: "UPDATE done SET state=9 WHERE ord=1", task: 1, says: []string{"it ended in state 9"}},
 		"another table":          {sql: "CREATE TABLE more(a)", says: []string{"its tables are not those"}},
 		"an index that is lost":  {sql: "DROP INDEX done_seq", says: []string{"its tables are not those"}},
-		"the active count":    {state: func(st *state) { st.active++ }, says: []string{"counts 3 tasks that are not final, the rows are 2"}},
-		"the completed count": {state: func(st *state) { st.completed-- }, says: []string{"counts 0 completed tasks, the rows are 1"}},
-		"the failed count":    {state: func(st *state) { st.failed++ }, says: []string{"counts 2 failed tasks"}},
-		"the cancelled count": {state: func(st *state) { st.cancelled++ }, says: []string{"counts 2 cancelled tasks"}},
-		"the bytes":           {state: func(st *state) { st.bytes++ }, says: []string{"bytes of finished tasks"}},
-		"the reserved number": {state: func(st *state) { st.seq = 1 }, says: []string{"only those up to 1 were reserved"}},
-		"the number of tasks": {state: func(st *state) { st.ord = 4 }, says: []string{"has the number 5"}},
+		"the active count":       {state: func(st *state) { st.active++ }, says: []string{"counts 3 tasks that are not final, the rows are 2"}},
+		"the completed count":    {state: func(st *state) { st.completed-- }, says: []string{"counts 0 completed tasks, the rows are 1"}},
+		"the failed count":       {state: func(st *state) { st.failed++ }, says: []string{"counts 2 failed tasks"}},
+		"the cancelled count":    {state: func(st *state) { st.cancelled++ }, says: []string{"counts 2 cancelled tasks"}},
+		"the bytes":              {state: func(st *state) { st.bytes++ }, says: []string{"bytes of finished tasks"}},
+		"the reserved number":    {state: func(st *state) { st.seq = 1 }, says: []string{"only those up to 1 were reserved"}},
+		"the number of tasks":    {state: func(st *state) { st.ord = 4 }, says: []string{"has the number 5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, ids := sample(t)
@@ -74,14 +74,27 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
-// TestCheckFindsAnIndexThatIsWrong removes an end behind an index's back.
+// TestCheckFindsAnIndexThatIsWrong changes ends behind an index's back.
 func TestCheckFindsAnIndexThatIsWrong(t *testing.T) {
-	path, _ := sample(t)
-	const swap = "PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql=replace(sql,'state > %d','state > %d') WHERE name='done_bad'"
-	edit(t, path, fmt.Sprintf(swap, 2, 9))
-	edit(t, path, "DELETE FROM done WHERE ord=2")
-	edit(t, path, fmt.Sprintf(swap, 9, 2))
-	require.Contains(t, strings.Join(findings(t, path), "\n"), "SQLite says of the file: wrong # of entries in index done_bad")
+	const (
+		swap = "PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql=replace(sql,'%s','%s') WHERE name='%s'"
+		full = "CREATE INDEX done_seq ON done(seq)"
+	)
+	for name, test := range map[string]struct{ index, is, meanwhile, sql, says string }{
+		"partial, an entry too many": {"done_bad", "state > 2", "state > 9", "DELETE FROM done WHERE ord=2", "the index done_bad has it in state 3"},
+		"partial, one is missing": {
+			"done_bad", "state > 2", "state > 9", "UPDATE done SET state=3 WHERE ord=1", "row 1 missing from index done_bad",
+		},
+		"an entry too many": {"done_seq", full, full + " WHERE seq<0", "DELETE FROM done WHERE ord=2", "wrong # of entries in index done_seq"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, _ := sample(t)
+			edit(t, path, fmt.Sprintf(swap, test.is, test.meanwhile, test.index))
+			edit(t, path, test.sql)
+			edit(t, path, fmt.Sprintf(swap, test.meanwhile, test.is, test.index))
+			require.Contains(t, strings.Join(findings(t, path), "\n"), test.says)
+		})
+	}
 }
 
 // TestCheckFindsBadPages spoils each page in turn, and the check comes to its

@@ -44,9 +44,13 @@ type committer struct {
 	behind  bool // there is more to remove
 }
 
-func (c *committer) close() error {
-	if c.conn == nil {
+// close ends the connection, with care for the log where something has failed.
+func (c *committer) close(failed bool) error {
+	switch {
+	case c.conn == nil:
 		return nil
+	case failed:
+		return c.conn.abandon()
 	}
 	return c.conn.close()
 }
@@ -322,7 +326,7 @@ func (s *Store) finishUp() error {
 		err = t.commit()
 	}
 	if err == nil {
-		_, _, err = c.conn.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE)
+		err = c.conn.restartLog()
 	}
 	if err != nil {
 		return s.unavailable(err)

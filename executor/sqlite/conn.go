@@ -67,9 +67,19 @@ func dialWriter(o *Options, path string, empty bool) (*conn, error) {
 		err = fmt.Errorf("the file system does not let SQLite keep a write-ahead log: journal_mode is %q", mode)
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.close())
+		return nil, errors.Join(err, c.abandon())
 	}
 	return c, nil
+}
+
+// restartLog copies the whole write-ahead log into the file, syncs that and
+// empties the log. After a sync that has failed, in this process or in one
+// before it, a part of the log may be in the system's memory and not on the
+// disk, and no later sync of it would say so: what is appended behind such a
+// hole is lost when the power is.
+func (c *conn) restartLog() error {
+	_, _, err := c.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE)
+	return err
 }
 
 // dialReader opens a connection that only reads.
@@ -84,6 +94,13 @@ func (c *conn) close() error {
 	}
 	clear(c.prepared)
 	return c.Conn.Close()
+}
+
+// abandon ends the connection without copying the write-ahead log into the
+// file: what its index says of the log may not be true any more.
+func (c *conn) abandon() error {
+	_, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	return errors.Join(err, c.close())
 }
 
 // stmt is the prepared statement of a text, reset and ready to bind.

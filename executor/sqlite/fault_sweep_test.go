@@ -35,6 +35,9 @@ var sweepCases = []sweepCase{
 	{faultvfs.Delete, faultvfs.WAL, sqlite3.IOERR_DELETE},
 }
 
+// writeStep is coprime to the number of ways and to the two writes of a frame.
+const writeStep = 7
+
 // The ways in which a call fails, as bits.
 const (
 	wayLasting = 1 << iota // all calls after it fail, too, until somebody has noticed
@@ -51,9 +54,13 @@ func TestEveryCallFails(t *testing.T) {
 		t.Run(fmt.Sprint(c.op, " ", c.kind, " ", c.err), func(t *testing.T) {
 			t.Parallel()
 			calls := 0
-			for n := 0; n <= calls; n++ {
+			step := 1
+			if c.op == faultvfs.Write && c.kind == faultvfs.WAL && !*thorough { // of which there are hundreds
+				step = writeStep
+			}
+			for n := 0; n <= calls; n += step {
 				for way := range ways {
-					if !*thorough && way != n%ways || n == 0 && way > 0 {
+					if !*thorough && way != n/step%ways || n == 0 && way > 0 {
 						continue
 					}
 					ok := t.Run(fmt.Sprint(n, " way ", way), func(t *testing.T) {

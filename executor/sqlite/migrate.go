@@ -105,8 +105,7 @@ func migrate(c *conn, path string, steps []string) error {
 			return fmt.Errorf("migrate %s from version %d to %d: %w", path, n, n+1, err)
 		}
 	}
-	_, _, err = c.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE) // the header is to say the version
-	return err
+	return c.restartLog() // for the header to say the version
 }
 
 // upgrade does one step.

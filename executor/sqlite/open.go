@@ -46,7 +46,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.committer.close(), s.lock.Unlock())
+			err = errors.Join(err, s.committer.close(true), s.lock.Unlock())
 		}
 	}()
 	if err := s.connect(); err != nil {
@@ -137,7 +137,10 @@ func (s *Store) connect() error {
 	if err := migrate(c, s.path, steps); err != nil {
 		return s.inOpening(err)
 	}
-	return s.inOpening(checkTables(c, s.path, steps))
+	if err := checkTables(c, s.path, steps); err != nil {
+		return s.inOpening(err)
+	}
+	return s.inOpening(c.restartLog())
 }
 
 // inOpening names the file in an error that does not.

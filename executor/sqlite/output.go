@@ -179,6 +179,23 @@ func (s *Store) wroteAll(pieces []piece) {
 	s.dirty = rest
 }
 
+// rewriteOutput lets the output that is still in memory be written again; it
+// needs the lock.
+func (s *Store) rewriteOutput() {
+	for _, records := range []map[uuid.UUID]*record{s.live, s.ended} {
+		for _, r := range records {
+			if r.out.streams == nil {
+				continue
+			}
+			r.out.written = [len(r.out.written)]int64{}
+			if !r.out.dirty {
+				r.out.dirty = true
+				s.dirty = append(s.dirty, r)
+			}
+		}
+	}
+}
+
 // stored is a row of the table output without its bytes.
 type stored struct{ start, end int64 }
 

@@ -16,7 +16,7 @@ const (
 	powerRounds = 30
 	// mostCalls is how many calls of the file system a power cut may wait for:
 	// enough for some checkpoints.
-	mostCalls = 4000
+	mostCalls = 3000
 )
 
 // TestPowerCut loses all that was not synced. With every commit synced nothing
@@ -38,14 +38,12 @@ func TestPowerCut(t *testing.T) {
 					if synchronous == "FULL" {
 						require.Empty(t, wrong)
 					}
-					if lost += len(wrong); len(wrong) > 0 {
-						path, g = filepath.Join(t.TempDir(), "tasks.db"), newLedger()
+					if lost += len(wrong); lost > 0 {
+						return // as it must be without: what is in the file now is of no interest
 					}
 				}
 			}
-			if synchronous == "NORMAL" {
-				require.NotZero(t, lost)
-			}
+			require.Equal(t, "FULL", synchronous, "nothing was lost without syncs")
 		})
 	}
 }

@@ -57,6 +57,21 @@ func (rs *readers) with(ctx context.Context, s *Store, f func(*conn) error) (err
 	return err
 }
 
+// abandon ends all connections; they are opened again when they are needed.
+func (rs *readers) abandon() (err error) {
+	var taken [maxReaders]*conn
+	for i := range taken { // all of them, so that none is opened meanwhile
+		taken[i] = <-rs.free
+	}
+	for _, c := range taken {
+		if c != nil {
+			err = errors.Join(err, c.abandon())
+		}
+		rs.free <- nil
+	}
+	return err
+}
+
 // close waits for those who read.
 func (rs *readers) close() (err error) {
 	for range maxReaders {

@@ -16,22 +16,26 @@ type undo struct {
 	inserted bool // it did not exist before
 }
 
-// reconnect opens the writing connection again after an error. What the old
-// one has put into the write-ahead log may be in the system's memory and not
-// on the disk, and no later sync would say so: so all of it is copied to the
-// file and synced there, and the log begins anew.
+// reconnect opens the file again after an error. What was put into the
+// write-ahead log since the last sync may be lost. So all connections are given
+// up, for SQLite to look at the log itself and take what is whole.
 func (s *Store) reconnect() error {
 	c := &s.committer
-	if err := c.close(); err != nil {
+	if err := s.readers.abandon(); err != nil {
 		return err
 	}
-	c.conn = nil
+	if c.conn != nil {
+		if err := c.conn.abandon(); err != nil {
+			return err
+		}
+		c.conn = nil
+	}
 	conn, err := dialWriter(&s.options, s.path, false)
 	if err != nil {
 		return err
 	}
 	c.conn = conn
-	if _, _, err := conn.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE); err != nil {
+	if err := conn.restartLog(); err != nil {
 		return err
 	}
 	if c.state, err = readState(conn); err != nil {
@@ -44,6 +48,7 @@ func (s *Store) reconnect() error {
 	}
 	s.mu.Lock()
 	c.undo = nil
+	s.rewriteOutput()
 	s.mu.Unlock()
 	c.suspect, c.broken = 0, false
 	return nil

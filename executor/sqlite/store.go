@@ -100,7 +100,11 @@ func (s *Store) Close() error {
 		s.mu.Unlock()
 		<-s.over
 		s.feed.Close()
-		s.closeErr = errors.Join(s.closeErr, s.readers.close(), s.committer.close(), s.lock.Unlock())
+		failed := s.closeErr != nil
+		if failed {
+			s.closeErr = errors.Join(s.closeErr, s.readers.abandon())
+		}
+		s.closeErr = errors.Join(s.closeErr, s.readers.close(), s.committer.close(failed), s.lock.Unlock())
 	})
 	return s.closeErr
 }

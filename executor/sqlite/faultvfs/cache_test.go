@@ -36,7 +36,7 @@ func testCache(early float64, sector int, seed uint64) *cache {
 }
 
 func readAll(t require.TestingT, c *cache, f file) []byte {
-	data := make([]byte, c.size+1)
+	data := bytes.Repeat([]byte("?"), int(c.size)+1)
 	n, err := c.read(f, data, 0)
 	require.ErrorIs(t, err, io.EOF)
 	return data[:n]
@@ -107,7 +107,7 @@ func TestCacheIsAFileOfWhichTheDiskHasSome(t *testing.T) {
 			},
 			"read": func(t *rapid.T) {
 				off := rapid.IntRange(0, sectors*unit).Draw(t, "off")
-				p := make([]byte, rapid.IntRange(1, 3*unit).Draw(t, "length"))
+				p := bytes.Repeat([]byte("?"), rapid.IntRange(1, 3*unit).Draw(t, "length"))
 				n, err := c.read(f, p, int64(off))
 				rest := m.data[min(off, len(m.data)):]
 				require.Equal(t, string(rest[:min(len(rest), len(p))]), string(p[:n]))
@@ -180,6 +180,23 @@ func TestEarlyIsInNoOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, bytes.Count(f.all(t), []byte{1}), before)
 	require.Greater(t, bytes.Count(f.all(t), []byte{2}), 10)
+}
+
+func TestATruncationIsLostOrEarly(t *testing.T) {
+	for _, size := range []int64{5, 11} {
+		f, c := openPlain(t), testCache(0, 4, 1)
+		_, err := c.write(f, []byte("aaaabbbb"), 0)
+		require.NoError(t, err)
+		require.NoError(t, c.flush(f))
+		require.NoError(t, c.truncate(f, size))
+		require.Equal(t, "aaaabbbb", string(f.all(t)))
+		require.False(t, c.idle(f), "a sync has something to do")
+	}
+	f, c := openPlain(t), testCache(1, 4, 1)
+	_, err := c.write(f, []byte("aaaabbbb"), 0)
+	require.NoError(t, err)
+	require.NoError(t, c.truncate(f, 5))
+	require.Equal(t, "aaaab", string(f.all(t)))
 }
 
 // A sector lands whole, with the end that a truncation gave it.

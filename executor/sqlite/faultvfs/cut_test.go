@@ -243,20 +243,6 @@ func TestClosedFilesAreTheSystems(t *testing.T) {
 	}
 }
 
-func TestSyncReachesTheDisk(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tasks.db")
-	v := faultvfs.New(t, faultvfs.Options{Lossy: true, Fsync: true})
-	db := mustOpen(t, path, full(v))
-	require.NoError(t, makeTables(db))
-	for n := range 20 {
-		require.NoError(t, commit(db, n+1))
-	}
-	v.Cut()
-	n, err := commitsIn(path)
-	require.NoError(t, err)
-	require.Equal(t, 20, n)
-}
-
 // commitUntilKilled tells on its output of each commit that is done.
 func commitUntilKilled(path, synchronous, checkpoint string) {
 	v := faultvfs.Register("child", faultvfs.Options{Lossy: true, Early: 0.3})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/util/vfsutil"
 	"github.com/ncruces/go-sqlite3/vfs"
 	"github.com/stretchr/testify/require"
 )
@@ -71,8 +72,72 @@ func TestADeletedFileHasNoCache(t *testing.T) {
 	v, db, h := openHandle(t, Options{Lossy: true})
 	require.Contains(t, v.caches, h.path+"-wal")
 	require.NoError(t, db.Close())
+	require.Empty(t, v.handles)
 	require.NotContains(t, v.caches, h.path+"-wal")
 	require.Contains(t, v.caches, h.path, "synchronous=OFF")
+}
+
+func TestTheLastOfADeletedFileLeavesTheNextAlone(t *testing.T) {
+	v := New(t, Options{Lossy: true})
+	var handles [2]*handle
+	for i := range handles {
+		h := &handle{vfs: v, kind: WAL, path: "log", base: &vfsutil.SliceFile{}}
+		delete(v.caches, h.path) // as Delete does
+		cache, err := v.cacheOf(h)
+		require.NoError(t, err)
+		h.cache, handles[i] = cache, h
+	}
+	require.NoError(t, handles[0].Close())
+	require.Same(t, handles[1].cache, v.caches["log"])
+}
+
+// syncedFile counts its syncs, and fails them.
+type syncedFile struct {
+	vfsutil.SliceFile
+	syncs int
+	err   error
+}
+
+func (f *syncedFile) Sync(vfs.SyncFlag) error {
+	f.syncs++
+	return f.err
+}
+
+func TestFsync(t *testing.T) {
+	for _, fsync := range []bool{false, true} {
+		for _, lossy := range []bool{false, true} {
+			v := New(t, Options{Lossy: lossy, Fsync: fsync})
+			f := &syncedFile{err: sqlite3.IOERR_FSYNC}
+			h := &handle{vfs: v, kind: WAL, path: "log", base: f}
+			if lossy {
+				var err error
+				h.cache, err = v.cacheOf(h)
+				require.NoError(t, err)
+			}
+			_, err := h.WriteAt([]byte("x"), 0)
+			require.NoError(t, err)
+			err = h.Sync(vfs.SYNC_FULL)
+			require.Equal(t, "x", string(f.SliceFile))
+			if fsync {
+				require.ErrorIs(t, err, sqlite3.IOERR_FSYNC)
+				require.Equal(t, 1, f.syncs)
+			} else {
+				require.NoError(t, err)
+				require.Zero(t, f.syncs)
+			}
+		}
+	}
+}
+
+func TestTheEndOfATestIsACut(t *testing.T) {
+	var v *VFS
+	t.Run("within", func(t *testing.T) {
+		v = New(t, Options{})
+		_, err := v.Access(t.TempDir(), vfs.ACCESS_EXISTS)
+		require.NoError(t, err)
+	})
+	_, err := v.Access(t.TempDir(), vfs.ACCESS_EXISTS)
+	require.ErrorIs(t, err, sqlite3.IOERR)
 }
 
 func TestAWriteThatFailsMayHaveWrittenSome(t *testing.T) {
