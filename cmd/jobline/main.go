@@ -84,7 +84,7 @@ func newRoot() *cobra.Command {
 		return c.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(serveCommand(), runCommand(), typesCommand(), versionCommand(), benchCommand(), benchEchoCommand())
+	root.AddCommand(serveCommand(), runCommand(), typesCommand(), storeCommand(), versionCommand(), benchCommand(), benchEchoCommand())
 	strictDefaults(root)
 	return root
 }

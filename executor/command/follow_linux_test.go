@@ -90,7 +90,8 @@ func TestNeedsNoGoroutine(t *testing.T) {
 	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, "")
 	require.NoError(t, err)
 	tree.waitExit(out)
-	require.Zero(t, out.pending.Load())
+	require.Nil(t, out.out[0].from.file)
+	require.Nil(t, out.out[1].from.file)
 	e := see(t.Context(), tree, out, nil)
 	require.NoError(t, e.failure("it", out))
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -135,11 +134,7 @@ func holder(path string) (string, error) {
 	if free {
 		return "", lock.Unlock()
 	}
-	who, err := os.ReadFile(lock.Path())
-	if err != nil || len(who) == 0 {
-		who = []byte("another process")
-	}
-	return strings.TrimSpace(string(who)), nil
+	return whoHolds(lock.Path()), nil
 }
 
 // shared reports whether there are the files that a holder shares with
@@ -167,7 +162,8 @@ func dialCare(path string, still bool) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The holder may end first: the last connection would delete the log.
+	// The holder may end first, and the last connection deletes the log where
+	// the system lets it lock a file that it only reads.
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 		return nil, errors.Join(err, c.close())
 	}

@@ -244,6 +244,21 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 	}
 }
 
+// TestAHotJournalIsNotPassedOver has the journal of a transaction that another
+// program began on a copy: without it the file is of no one moment.
+func TestAHotJournalIsNotPassedOver(t *testing.T) {
+	path, _ := sample(t)
+	dest := filepath.Join(t.TempDir(), "backup.db")
+	_, err := backUp(t, path, dest)
+	require.NoError(t, err)
+	require.Empty(t, findings(t, dest))
+	require.NoError(t, os.WriteFile(dest+"-journal", []byte(strings.Repeat("x", 4096)), 0o600))
+	before := looks(t, dest)
+	_, err = Inspect(t.Context(), dest)
+	require.ErrorIs(t, err, sqlite3.READONLY_ROLLBACK)
+	require.Equal(t, before, looks(t, dest))
+}
+
 func TestAServerThatStartsDuringAnExportIsNoticed(t *testing.T) {
 	path, _ := sample(t)
 	err := Export(t.Context(), path, executor.Filter{}, func(*schema.Task) error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +11,10 @@ import (
 )
 
 func TestCheckFinds(t *testing.T) {
+	sound, ids := sample(t)
+	require.Empty(t, findings(t, sound))
+	whole, err := os.ReadFile(sound)
+	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		sql   string
 		state func(*state)
@@ -25,7 +30,7 @@ func TestCheckFinds(t *testing.T) {
 		"changed output":        {sql: "UPDATE output SET data=x'00' WHERE ord=1", task: 1, says: []string{"output is wrong: stdout from byte 0 on"}},
 		"output of no stream":   {sql: "UPDATE output SET stream=5", task: 1, says: []string{"stream number 5"}},
 		"a changed type":        {sql: "UPDATE type SET name='other'", says: []string{"table task is wrong"}},
-		"no type":               {sql: "DELETE FROM type", says: []string{"no task type number 1"}},
+		"no type":               {sql: "DELETE FROM type", says: []string{"row in the table task"}},
 		"changed counters":      {sql: "UPDATE store SET seq=seq+1", says: []string{"the table store"}},
 		"no counters":           {sql: "DELETE FROM store", says: []string{"the table store"}},
 		"a task that ended and did not": {
@@ -52,8 +57,8 @@ func TestCheckFinds(t *testing.T) {
 		"the number of tasks":    {state: func(st *state) { st.ord = 4 }, says: []string{"has the number 5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path, ids := sample(t)
-			require.Empty(t, findings(t, path), "before")
+			path := filepath.Join(t.TempDir(), "tasks.db")
+			require.NoError(t, os.WriteFile(path, whole, 0o600))
 			if test.state != nil {
 				editState(t, path, test.state)
 			} else {

@@ -326,7 +326,7 @@ func (s *Store) finishUp() error {
 		err = t.commit()
 	}
 	if err == nil {
-		err = c.conn.restartLog()
+		err = c.conn.restartUnlessRead()
 	}
 	if err != nil {
 		return s.unavailable(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -77,10 +78,31 @@ func dialWriter(o *Options, path string, empty bool) (*conn, error) {
 // before it, a part of the log may be in the system's memory and not on the
 // disk, and no later sync of it would say so: what is appended behind such a
 // hole is lost when the power is.
+//
+// A process that reads meanwhile keeps it from that: the error is then
+// sqlite3.BUSY.
 func (c *conn) restartLog() error {
+	if err := c.BusyTimeout(restartPatience); err != nil {
+		return err
+	}
 	_, _, err := c.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE)
-	return err
+	return errors.Join(err, c.BusyTimeout(busyPatience))
 }
+
+// restartUnlessRead is restartLog where nothing has failed: that somebody
+// reads is no error.
+func (c *conn) restartUnlessRead() error {
+	if err := c.restartLog(); !errors.Is(err, sqlite3.BUSY) {
+		return err
+	}
+	return nil
+}
+
+// How long a lock of another process is waited for.
+const (
+	busyPatience    = 5 * time.Second
+	restartPatience = 100 * time.Millisecond
+)
 
 // dialReader opens a connection that only reads.
 func dialReader(o *Options, path string) (*conn, error) {

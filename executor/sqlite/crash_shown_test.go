@@ -94,6 +94,7 @@ func (s *shown) String() string {
 	r := s.record
 	if r.Error != nil && (r.Error.Kind == schema.KindInterrupted || r.State == schema.Cancelled) {
 		r.FinishedAt = 0
+		r.OutputBytes = nil // what was found of it
 	}
 	text := fmt.Sprintf("%s timeout %v grace %v rerun %v", asText(&r.Task), r.Timeout, r.Grace, r.Rerun)
 	for _, o := range s.outputs {

@@ -262,10 +262,16 @@ func (d *harmed) replays(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// submits submits again what has ended: it must not be taken for new.
+// submits submits again what has ended: it must not be taken for new, unless
+// the index of the ids is what is damaged, and finds the task no more.
 func (d *harmed) submits(ctx context.Context, s *Store) error {
+	lost := map[uuid.UUID]bool{}
 	for _, id := range d.ids {
-		if !d.wasFinal[id] {
+		_, err := s.Get(ctx, id)
+		lost[id] = errors.Is(err, executor.ErrNotFound)
+	}
+	for _, id := range d.ids {
+		if !d.wasFinal[id] || lost[id] {
 			continue
 		}
 		answers, err := s.Submit(ctx, []executor.Record{planned(id)})

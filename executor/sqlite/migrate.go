@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -51,6 +52,9 @@ func readHeader(path string) (h header, err error) {
 	defer f.Close()
 	var b [headerSize]byte
 	n, err := f.ReadAt(b[:], 0)
+	if err != nil && err != io.EOF {
+		return h, err
+	}
 	if n == 0 {
 		return header{empty: true}, nil
 	}
@@ -105,7 +109,7 @@ func migrate(c *conn, path string, steps []string) error {
 			return fmt.Errorf("migrate %s from version %d to %d: %w", path, n, n+1, err)
 		}
 	}
-	return c.restartLog() // for the header to say the version
+	return c.restartUnlessRead() // for the header to say the version
 }
 
 // upgrade does one step.

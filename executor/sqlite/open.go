@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/uuid"
@@ -94,17 +95,25 @@ func hold(path string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("lock the store %s: %w", path, err)
 	}
 	if !ok {
-		holder, err := os.ReadFile(lock.Path())
-		if err != nil || len(holder) == 0 {
-			holder = []byte("another process")
-		}
-		return nil, &HeldError{Path: path, Holder: strings.TrimSpace(string(holder))}
+		return nil, &HeldError{Path: path, Holder: whoHolds(lock.Path())}
 	}
 	self := fmt.Sprintf("process %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0]))
 	if err := os.WriteFile(lock.Path(), []byte(self), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the store %s: %w", path, err), lock.Unlock())
 	}
 	return lock, nil
+}
+
+// whoHolds is what the process has said of itself that has the lock. One that has
+// only just taken it is about to.
+func whoHolds(lock string) string {
+	for range 20 {
+		if text, err := os.ReadFile(lock); err == nil && len(text) > 0 {
+			return strings.TrimSpace(string(text))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return "another process"
 }
 
 // connect opens the file, and brings it to this program's version.
@@ -140,7 +149,7 @@ func (s *Store) connect() error {
 	if err := checkTables(c, s.path, steps); err != nil {
 		return s.inOpening(err)
 	}
-	return s.inOpening(c.restartLog())
+	return s.inOpening(c.restartUnlessRead())
 }
 
 // inOpening names the file in an error that does not.

@@ -123,7 +123,12 @@ func (e *submission) insert(t *transaction, i int) error {
 	r.entry.Value = r
 	t.d, err = insertTask(c, t.d, r, typ)
 	if errors.Is(err, sqlite3.CONSTRAINT) {
-		return e.existing(c, i)
+		err := e.existing(c, i)
+		if errors.Is(err, executor.ErrNotFound) { // it is not final, and could not be read at the start
+			e.answers[i].Err = fmt.Errorf("%w: the task that has the id %s is damaged in the file; jobline store check tells more", executor.ErrStoreUnavailable, from.ID)
+			return nil
+		}
+		return err
 	}
 	if err == nil {
 		t.d, err = writeActive(c, t.d, r.ord, attempt{})
@@ -144,10 +149,15 @@ func (e *submission) insert(t *transaction, i int) error {
 // existing answers with the final task that has the id.
 func (e *submission) existing(c *conn, i int) error {
 	found, _, err := e.store.finalWith(c, e.records[i].ID)
-	if err == nil {
+	switch {
+	case err == nil:
 		e.answers[i] = asExisting(&found, &e.records[i])
+	case errors.Is(err, errChecksum): // the others have nothing to do with it
+		e.answers[i].Err = err
+	default:
+		return err
 	}
-	return err
+	return nil
 }
 
 // tick notes a clock that was set back.

@@ -139,8 +139,10 @@ func listTimes(f *fixture) {
 		f.claim()
 	}
 	bounds := []schema.Time{0, base - 3*hour}
+	var all []schema.Task
 	for _, r := range batch {
 		bounds = append(bounds, r.CreatedAt, r.CreatedAt+1)
+		all = append(all, f.get(r.ID).Task)
 	}
 	rest := []executor.Filter{
 		{}, {Types: []string{"b"}}, {Labels: map[string]string{"n": "1"}}, {States: []schema.State{schema.Running, schema.Queued}},
@@ -150,9 +152,9 @@ func listTimes(f *fixture) {
 			filter := rest[(i+j)%len(rest)]
 			filter.Since, filter.Until = since, until
 			var want []uuid.UUID
-			for _, r := range batch {
-				if t := f.get(r.ID).Task; filter.Match(&t) {
-					want = append(want, t.ID)
+			for i := range all {
+				if filter.Match(&all[i]) {
+					want = append(want, all[i].ID)
 				}
 			}
 			require.Equal(f, want, f.list(filter, executor.PageRequest{Oldest: true, Limit: 1 + i%4}), filter)
