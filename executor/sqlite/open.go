@@ -104,16 +104,19 @@ func hold(path string) (*flock.Flock, error) {
 	return lock, nil
 }
 
+// sayPatience is in which time a process that has taken the lock says so: until
+// then the text is of the one before it.
+const sayPatience = 50 * time.Millisecond
+
 // whoHolds is what the process has said of itself that has the lock. One that has
 // only just taken it is about to.
 func whoHolds(lock string) string {
-	for range 20 {
-		if text, err := os.ReadFile(lock); err == nil && len(text) > 0 {
-			return strings.TrimSpace(string(text))
-		}
-		time.Sleep(5 * time.Millisecond)
+	time.Sleep(sayPatience)
+	text, err := os.ReadFile(lock)
+	if err != nil || len(text) == 0 {
+		return "another process"
 	}
-	return "another process"
+	return strings.TrimSpace(string(text))
 }
 
 // connect opens the file, and brings it to this program's version.

@@ -56,7 +56,7 @@ func cutOnce(t *testing.T, path string, g *ledger, random *rand.Rand, synchronou
 	ctx, dark := context.WithCancel(t.Context())
 	defer dark()
 	var left atomic.Int64
-	left.Store(1 + random.Int64N(mostCalls))
+	left.Store(1 + int64(mostCalls*random.Float64()*random.Float64()))
 	v.Hook(func(faultvfs.Op, faultvfs.Kind) {
 		if left.Add(-1) == 0 {
 			v.Cut()

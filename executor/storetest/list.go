@@ -150,13 +150,14 @@ func listTimes(f *fixture) {
 	for i, since := range bounds {
 		for j, until := range bounds {
 			filter := rest[(i+j)%len(rest)]
-			filter.Since, filter.Until = since, until
 			var want []uuid.UUID
 			for i := range all {
-				if filter.Match(&all[i]) {
+				at := all[i].CreatedAt
+				if filter.Match(&all[i]) && since <= at && (until == 0 || at < until) {
 					want = append(want, all[i].ID)
 				}
 			}
+			filter.Since, filter.Until = since, until
 			require.Equal(f, want, f.list(filter, executor.PageRequest{Oldest: true, Limit: 1 + i%4}), filter)
 			require.Equal(f, backwards(want), f.list(filter, executor.PageRequest{Limit: 1 + j%20}), filter)
 		}
