@@ -35,8 +35,8 @@ var sweepCases = []sweepCase{
 	{faultvfs.Delete, faultvfs.WAL, sqlite3.IOERR_DELETE},
 }
 
-// writeStep is coprime to the number of ways and to the two writes of a frame.
-const writeStep = 7
+// manyStep is coprime to the number of ways and to the two writes of a frame.
+const manyStep = 7
 
 // The ways in which a call fails, as bits.
 const (
@@ -55,8 +55,8 @@ func TestEveryCallFails(t *testing.T) {
 			t.Parallel()
 			calls := 0
 			step := 1
-			if c.op == faultvfs.Write && c.kind == faultvfs.WAL && !*thorough { // of which there are hundreds
-				step = writeStep
+			if !*thorough && (c.op == faultvfs.Write || c.op == faultvfs.Read) { // of which there are hundreds
+				step = manyStep
 			}
 			for n := 0; n <= calls; n += step {
 				for way := range ways {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
@@ -17,7 +16,6 @@ const maxReaders = 2
 // readers are the connections that read, opened when they are first needed.
 type readers struct {
 	free chan *conn // nil is one that is not open
-	once sync.Once
 }
 
 func (rs *readers) init() {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -194,7 +195,7 @@ func (s *Store) shrink() error {
 		c.freed = false
 		return nil
 	}
-	if err := s.relaxed(func() error { return c.conn.Exec("PRAGMA incremental_vacuum(64)") }); err != nil {
+	if err := s.relaxed(func() error { return c.conn.Exec("PRAGMA incremental_vacuum(" + strconv.Itoa(shrinkStep) + ")") }); err != nil {
 		return s.failed(nil, nil, err)
 	}
 	return nil

@@ -166,16 +166,6 @@ func (s *Store) Watch(context.Context) (executor.Watcher, error) {
 	return s.feed.Watch(), nil
 }
 
-// isClosed answers ErrClosed once Close was called.
-func (s *Store) isClosed() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return executor.ErrClosed
-	}
-	return nil
-}
-
 // clock is the time now; a record's times never go backwards.
 func clock(after ...schema.Time) schema.Time {
 	now := schema.TimeOf(time.Now())

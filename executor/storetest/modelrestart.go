@@ -158,7 +158,7 @@ func (m *model) loseOutput(rt *rapid.T, t *modelTask) {
 		require.LessOrEqual(rt, kept, len(t.written[s])-t.lost[s])
 		if t.State.Final() {
 			t.lost[s] = len(t.written[s]) - kept
-			if int(p.Total) < len(t.written[s]) && m.ended[t.ID] == false { // it was interrupted
+			if int(p.Total) < len(t.written[s]) && !m.ended[t.ID] { // it was interrupted
 				t.written[s], t.lost[s] = t.written[s][:p.Total], int(p.Total)-kept
 			}
 		} else {
