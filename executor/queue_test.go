@@ -41,7 +41,7 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 				e := queued{
 					&executor.Entry[int]{Value: len(types)},
 					rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "type"),
-					int8(rapid.IntRange(executor.MinPriority, executor.MaxPriority).Draw(rt, "priority")),
+					rapid.SampledFrom([]int8{executor.MinPriority, -37, -36, 0, 0, 0, 27, 28, executor.MaxPriority}).Draw(rt, "priority"),
 				}
 				types[e.entry.Value] = e.typ
 				if gap := rapid.Uint64Range(0, 3).Draw(rt, "gap"); gap > 0 {

@@ -2,6 +2,7 @@ package executor_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +57,40 @@ func TestShutdownOfAStoreThatCannotWrite(t *testing.T) {
 				require.ErrorContains(r, err, "the disk is full")
 				r.inState(running, schema.Running)
 				r.inState(queued, schema.Queued)
+			})
+		})
+	}
+}
+
+// TestShutdownWaitsForNoCodeThatIsOver has code that ends its goroutine, and
+// code that was given up.
+func TestShutdownWaitsForNoCodeThatIsOver(t *testing.T) {
+	quits := coded("quits", func(context.Context) error {
+		time.Sleep(2 * time.Second)
+		runtime.Goexit()
+		return nil
+	})
+	for _, c := range []struct {
+		typ   string
+		mode  schema.ShutdownMode
+		after time.Duration
+	}{
+		{"quits", schema.ShutdownDrain, 3 * time.Second},
+		{"deaf", schema.ShutdownCancel, 6 * time.Second},
+	} {
+		t.Run(c.typ, func(t *testing.T) {
+			withFaults(t, executor.Options{Limit: 1, Grace: 5 * time.Second, Types: []executor.Type{quits}}, func(r *rig, s *storetest.FaultyStore) {
+				p := schema.SubmitParams{Type: c.typ}
+				if c.typ == "deaf" {
+					p = taking("deaf", time.Hour)
+				}
+				r.inState(r.submit(p), schema.Running)
+				s.Stall("the disk is full")
+				end := r.shutdown(c.mode, 0)
+				<-end.done
+				require.Equal(r, c.after, end.after)
+				require.ErrorIs(r, r.runError(), executor.ErrStoreUnavailable)
+				r.pass(time.Hour)
 			})
 		})
 	}

@@ -39,7 +39,7 @@ func TestAMinuteOfFaults(t *testing.T) {
 func (x *session) aMinute(c sweepCase) {
 	t, s := x.T, x.store
 	var ids []uuid.UUID
-	for _, typ := range []byte{once, again, once, once} {
+	for _, typ := range []byte{once, again, again, once} {
 		ids = append(ids, x.submit(typ))
 	}
 	first, second := x.claim(), x.claim()
