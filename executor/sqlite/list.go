@@ -171,6 +171,7 @@ func (l *listing) run(found *executor.Page) error {
 	scanned, size := 0, 0
 	for !l.none && l.first <= l.last {
 		want := min(max(l.page.Limit-len(found.Tasks), 16), 256)
+		before := l.cursor
 		tasks, ords, err := l.fetch(int64(want))
 		if err != nil {
 			return err
@@ -181,13 +182,16 @@ func (l *listing) run(found *executor.Page) error {
 				return nil
 			}
 			scanned++
+			if !l.beyond(ords[i]) { // the index is damaged, and has the task twice
+				continue
+			}
 			l.cursor = ords[i]
 			if t := &tasks[i]; t.ID != uuid.Nil && l.filter.Match(t) {
 				found.Tasks = append(found.Tasks, *t)
 				size += len(t.Result)
 			}
 		}
-		if len(tasks) < want {
+		if len(tasks) < want || l.cursor == before {
 			return nil
 		}
 		if l.page.Oldest {
@@ -197,6 +201,14 @@ func (l *listing) run(found *executor.Page) error {
 		}
 	}
 	return nil
+}
+
+// beyond reports whether a task comes behind the cursor.
+func (l *listing) beyond(ord int64) bool {
+	if l.page.Oldest {
+		return ord > l.cursor
+	}
+	return ord < l.cursor
 }
 
 // fetch reads the next tasks, with their places. One that is damaged has no id.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ var replayContracts = []contract{
 	{name: "skips nothing where results are large", test: replayGreat},
 	{name: "and a subscription together lose nothing", test: replayMeetsEvents},
 	{name: "says when an end is no longer kept", limits: Limits{Keep: 2}, test: replayGone},
+	{name: "says so also while tasks end", limits: Limits{Keep: 5}, test: replayMeetsRetention},
 }
 
 // latest is beyond every sequence number of a test.
@@ -231,4 +233,54 @@ func replayGone(f *fixture) {
 		require.Equal(f, executor.EventsGoneError{After: after, Oldest: end}, *wrong)
 		require.Len(f, f.replay(wrong.Oldest, latest, 10), 2)
 	}
+}
+
+// replayMeetsRetention reads pages while what is in them is being forgotten:
+// each has all ends from where it begins, or is an error.
+func replayMeetsRetention(f *fixture) {
+	const rounds, tasks = 150, 10
+	all := f.watchAll()
+	stop := f.crew(2)
+	var ended []uint64
+	for range rounds {
+		f.accept(numbered(tasks, withRerun(true))...)
+		for len(ended) == 0 || f.counts().Queued > 0 {
+			events, err := all.Next(f.Context())
+			require.NoError(f, err)
+			_, through := f.watch().Subscribe(executor.Selector{})
+			for _, ev := range events {
+				if ev.Kind == executor.EventFinished && ev.Seq <= through {
+					ended = append(ended, ev.Seq)
+				}
+			}
+			if len(ended) > 0 {
+				f.requireWhole(ended, ended[max(0, len(ended)-4)]-1, ended[len(ended)-1])
+			}
+		}
+	}
+	stop()
+}
+
+// requireWhole reads a page, in which all ends must be, or none.
+func (f *fixture) requireWhole(ended []uint64, after, through uint64) {
+	f.Helper()
+	events, err := f.store.Replay(f.Context(), after, through, 100)
+	var gone *executor.EventsGoneError
+	if errors.As(err, &gone) {
+		require.Greater(f, gone.Oldest, after)
+		return
+	}
+	require.NoError(f, err)
+	var got, want []uint64
+	for _, ev := range events {
+		if ev.Kind == executor.EventFinished {
+			got = append(got, ev.Seq)
+		}
+	}
+	for _, seq := range ended {
+		if seq > after {
+			want = append(want, seq)
+		}
+	}
+	require.Equal(f, want, got)
 }
