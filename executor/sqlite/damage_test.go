@@ -25,7 +25,7 @@ const (
 	smallPage = 512
 	// damageShare is one of how many bits, and of how many lengths, is tried by
 	// default.
-	damageShare = 480
+	damageShare = 2000
 )
 
 // harmed is a file that is opened with damage of every kind.

@@ -239,7 +239,7 @@ func replayGone(f *fixture) {
 // each has all ends from where it begins, or is an error.
 func replayMeetsRetention(f *fixture) {
 	const rounds, tasks = 150, 10
-	all := f.watchAll()
+	all, probe := f.watchAll(), f.watch()
 	stop := f.crew(2)
 	var ended []uint64
 	for range rounds {
@@ -247,7 +247,8 @@ func replayMeetsRetention(f *fixture) {
 		for len(ended) == 0 || f.counts().Queued > 0 {
 			events, err := all.Next(f.Context())
 			require.NoError(f, err)
-			_, through := f.watch().Subscribe(executor.Selector{})
+			sub, through := probe.Subscribe(executor.Selector{})
+			probe.Unsubscribe(sub)
 			for _, ev := range events {
 				if ev.Kind == executor.EventFinished && ev.Seq <= through {
 					ended = append(ended, ev.Seq)
