@@ -238,7 +238,7 @@ func replayGone(f *fixture) {
 // replayMeetsRetention reads pages while what is in them is being forgotten:
 // each has all ends from where it begins, or is an error.
 func replayMeetsRetention(f *fixture) {
-	const rounds, tasks = 150, 10
+	const rounds, tasks = 60, 10
 	all, probe := f.watchAll(), f.watch()
 	stop := f.crew(2)
 	var ended []uint64
