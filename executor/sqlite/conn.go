@@ -211,6 +211,18 @@ func (c *conn) query(sql string, row func(*sqlite3.Stmt) error, args ...any) err
 	return errors.Join(err, s.Reset())
 }
 
+// snapshot calls f, all of whose queries see the file as it is at one moment.
+func (c *conn) snapshot(f func() error) error {
+	if err := c.exec("BEGIN"); err != nil {
+		return err
+	}
+	err := f()
+	if end := c.exec("COMMIT"); err == nil {
+		err = end
+	}
+	return err
+}
+
 // text is the one value that a statement answers.
 func (c *conn) text(sql string) (value string, err error) {
 	err = c.query(sql, func(s *sqlite3.Stmt) error { value = s.ColumnText(0); return nil })

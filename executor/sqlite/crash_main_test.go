@@ -11,7 +11,7 @@ import (
 
 // How hard the tests try; the defaults are of an ordinary run.
 var (
-	rounds   = flag.Int("rounds", 10, "how often a process with a store is killed")
+	rounds   = flag.Int("rounds", 2+8/slower, "how often a process with a store is killed")
 	soak     = flag.Duration("soak", 2*time.Second, "how long random load, crashes and faults follow each other")
 	seed     = flag.Uint64("seed", 0, "the seed of what is random; 0 is a new one")
 	thorough = flag.Bool("thorough", false, "damage every bit and cut at every length, and make every call fail in every way")

@@ -17,7 +17,7 @@ const mostHeap = 1500
 
 // TestALongQueueIsTakenUp restarts with many tasks that wait.
 func TestALongQueueIsTakenUp(t *testing.T) {
-	n := 100_000
+	n := 104_000 / slower
 	if testing.Short() {
 		n = 5_000
 	}

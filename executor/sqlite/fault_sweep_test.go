@@ -36,7 +36,7 @@ var sweepCases = []sweepCase{
 }
 
 // manyStep is coprime to the number of ways and to the two writes of a frame.
-const manyStep = 7
+const manyStep = 13
 
 // The ways in which a call fails, as bits.
 const (
@@ -54,9 +54,11 @@ func TestEveryCallFails(t *testing.T) {
 		t.Run(fmt.Sprint(c.op, " ", c.kind, " ", c.err), func(t *testing.T) {
 			t.Parallel()
 			calls := 0
-			step := 1
-			if !*thorough && (c.op == faultvfs.Write || c.op == faultvfs.Read) { // of which there are hundreds
-				step = manyStep
+			step := 2*slower - 1
+			if *thorough {
+				step = 1
+			} else if c.op == faultvfs.Write || c.op == faultvfs.Read { // of which there are hundreds
+				step *= manyStep
 			}
 			for n := 0; n <= calls; n += step {
 				for way := range ways {

@@ -57,7 +57,7 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	c.state = t.state
-	s.reserved, s.gone = uint64(t.state.seq), uint64(t.state.gone)
+	s.reserved = uint64(t.state.seq)
 	for i := range interrupted {
 		s.counts.Queued++ // for apply to take back
 		interrupted[i].apply(s)

@@ -17,7 +17,6 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 		return nil, err
 	}
 	s.mu.Lock()
-	gone := s.gone
 	var events []executor.Event
 	for r := range s.running {
 		if r.seq > after && r.seq <= through {
@@ -27,10 +26,9 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 		}
 	}
 	s.mu.Unlock()
-	if after < gone {
-		return nil, &executor.EventsGoneError{After: after, Oldest: gone}
-	}
-	err := s.readers.with(ctx, s, func(c *conn) error { return s.replayFinal(c, after, through, limit, &events) })
+	err := s.readers.with(ctx, s, func(c *conn) error {
+		return c.snapshot(func() error { return s.replayFinal(c, after, through, limit, &events) })
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +41,16 @@ const selectBySeq = "SELECT " + taskColumns + ", " + doneColumns +
 
 // replayFinal adds the ends of tasks, so many or until they are large together.
 func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[]executor.Event) error {
+	removed, err := c.number("SELECT gone FROM store")
+	if err != nil {
+		return err
+	}
+	if gone := uint64(removed); after < gone {
+		return &executor.EventsGoneError{After: after, Oldest: gone}
+	}
 	size := 0
 	var last uint64
-	err := c.query(selectBySeq, func(row *sqlite3.Stmt) error {
+	err = c.query(selectBySeq, func(row *sqlite3.Stmt) error {
 		r, ord, err := s.readTask(c, row)
 		if err == nil {
 			last, err = readDone(row, doneAt, &r.Task)

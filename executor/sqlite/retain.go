@@ -136,7 +136,6 @@ func (s *Store) retained(t *transaction) {
 	s.expiry = t.expiry
 	s.counts.Completed, s.counts.Failed, s.counts.Cancelled = t.state.completed, t.state.failed, t.state.cancelled
 	s.counts.Evicted += int64(len(t.evicted))
-	s.gone = uint64(t.state.gone)
 	for _, id := range t.evicted {
 		if r := s.ended[id]; r != nil {
 			delete(s.ended, id)

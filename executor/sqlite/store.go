@@ -53,7 +53,6 @@ type Store struct {
 	dirty      []*record
 	dirtySince schema.Time
 	unwritten  int64
-	gone       uint64 // the event of the latest end that was removed
 }
 
 // record is what the store holds of a task that is not final. The embedded

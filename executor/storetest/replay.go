@@ -196,7 +196,9 @@ func replayMeetsEvents(f *fixture) {
 	stop()
 	for _, v := range views {
 		live := f.drain(v)
-		require.Greater(f, live[0].Seq, v.seq)
+		if len(live) > 0 { // the crew may have been done before the last came
+			require.Greater(f, live[0].Seq, v.seq)
+		}
 		ends, runs := map[uuid.UUID]int{}, map[uuid.UUID]bool{}
 		for _, ev := range append(v.replayed, live...) {
 			require.Zero(f, ends[ev.ID], "an event after the end")
