@@ -37,9 +37,11 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 }
 
 const selectBySeq = "SELECT " + taskColumns + ", " + doneColumns +
-	" FROM done INDEXED BY done_seq JOIN task USING(ord) WHERE seq>? AND seq<=? ORDER BY seq LIMIT ?"
+	" FROM done INDEXED BY done_seq JOIN task USING(ord) WHERE seq>? AND seq<=? ORDER BY seq"
 
 // replayFinal adds the ends of tasks, so many or until they are large together.
+// One that is damaged is passed over, and not counted: a page without any event
+// is the last one.
 func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[]executor.Event) error {
 	removed, err := c.number("SELECT gone FROM store")
 	if err != nil {
@@ -48,23 +50,27 @@ func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[
 	if gone := uint64(removed); after < gone {
 		return &executor.EventsGoneError{After: after, Oldest: gone}
 	}
-	size := 0
+	n, size := 0, 0
 	var last uint64
 	err = c.query(selectBySeq, func(row *sqlite3.Stmt) error {
 		r, ord, err := s.readTask(c, row)
 		if err == nil {
 			last, err = readDone(row, doneAt, &r.Task)
 		}
-		if err != nil {
+		if errors.Is(err, errChecksum) {
 			s.log.Error("the end of a task cannot be read", "number", ord, "error", err)
 			return nil
 		}
+		if err != nil {
+			return err
+		}
 		*events = append(*events, executor.Event{Seq: last, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
-		if size += len(r.Input) + len(r.Result); size > pageBytes {
+		n++
+		if size += len(r.Input) + len(r.Result); n == limit || size > pageBytes {
 			return errEnough
 		}
 		return nil
-	}, int64(after), int64(through), int64(limit))
+	}, int64(after), int64(through))
 	if errors.Is(err, errEnough) { // what comes later is for the next page
 		*events = slices.DeleteFunc(*events, func(ev executor.Event) bool { return ev.Seq > last })
 		return nil

@@ -2,12 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
@@ -20,6 +19,8 @@ const (
 	retainTime = 4 * time.Millisecond
 	// retainStep is how many tasks are looked at between two looks at the time.
 	retainStep = 32
+	// retainBytes is how much the tasks may be together that are looked at.
+	retainBytes = 1 << 20
 	// freePages and freeShare are how much of the file may be empty before it
 	// is made smaller: so many pages, and one of so many.
 	freePages = 64
@@ -30,10 +31,9 @@ const (
 
 // old is a final task that may have to go.
 type old struct {
-	ord, seq, bytes, finished int64
-	state                     schema.State
-	id                        uuid.UUID
-	labels                    map[string]string
+	executor.Record
+	ord, bytes int64
+	seq        uint64
 }
 
 // retain removes the oldest of the final tasks that are too many, too large
@@ -42,26 +42,43 @@ func (t *transaction) retain() error {
 	t.store.mu.Lock()
 	t.expiry = t.store.expiry
 	t.store.mu.Unlock()
-	now := clock()
-	begun, removed := time.Now(), 0
-	for (t.tooMany() || t.tooOld(now)) && time.Since(begun) < retainTime {
-		olds, err := t.oldest(retainStep)
+	begun, removed, cutoff := time.Now(), 0, clock()-t.keepFor()
+	known := t.expiry > 0
+	for step := 2; (t.tooMany() || t.tooOld()) && time.Since(begun) < retainTime; step = min(2*step, retainStep) {
+		olds, err := t.oldest(step)
 		if err != nil {
 			return err
 		}
-		n, err := t.removeOld(olds, now)
+		n, err := t.removeOld(olds, cutoff)
 		if removed += n; err != nil {
 			return err
 		}
-		if n < retainStep {
+		if known = n < len(olds); known {
+			t.expiry = olds[n].FinishedAt + t.keepFor()
+			break
+		}
+		if n == 0 {
 			break
 		}
 	}
 	t.store.committer.behind = t.tooMany() && removed > 0
-	if removed == 0 && (t.expiry > 0 || t.state.finals() == 0) {
+	if known {
 		return nil
 	}
-	return t.setExpiry()
+	return t.findExpiry()
+}
+
+// findExpiry finds when the first of the ends is no longer kept.
+func (t *transaction) findExpiry() error {
+	t.expiry = 0
+	if t.state.finals() == 0 {
+		return nil
+	}
+	olds, err := t.oldest(1)
+	if len(olds) > 0 {
+		t.expiry = olds[0].FinishedAt + t.keepFor()
+	}
+	return err
 }
 
 // tooMany reports whether the oldest must go because of the others.
@@ -71,28 +88,52 @@ func (t *transaction) tooMany() bool {
 }
 
 // tooOld reports whether the oldest may have to go because of its age.
-func (t *transaction) tooOld(now schema.Time) bool { return t.expiry > 0 && now > t.expiry }
+func (t *transaction) tooOld() bool { return t.expiry > 0 && clock() > t.expiry }
 
-func (t *transaction) oldest(n int64) (olds []old, err error) {
-	err = t.conn.query("SELECT done.ord, seq, bytes, created+coalesce(done.started,0)+finished, state, id, labels FROM done INDEXED BY done_seq JOIN task USING(ord) ORDER BY seq LIMIT ?",
-		func(row *sqlite3.Stmt) error {
-			o := old{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2), row.ColumnInt64(3), schema.State(row.ColumnInt64(4)), uuid.UUID{}, nil}
-			copy(o.id[:], row.ColumnRawBlob(5))
-			if labels := row.ColumnRawText(6); labels != nil {
-				_ = json.Unmarshal(labels, &o.labels) // of a damaged row some may stay, and are found by no task
-			}
-			olds = append(olds, o)
+// keepFor is for how long an end is kept, in microseconds.
+func (t *transaction) keepFor() schema.Time {
+	return schema.Time(t.store.options.KeepFor.Microseconds())
+}
+
+// selectOldest reads what ended first. A large result is read with it, for its
+// row to be checked.
+const selectOldest = "SELECT " + bareColumns + ", " + doneColumns + " FROM done INDEXED BY done_seq JOIN task USING(ord) ORDER BY seq"
+
+// oldest answers so many of the tasks that ended first, or fewer that are large
+// together. Those that are damaged are passed over, and so are kept: what their
+// rows say of their age, their size and their place is not to be trusted.
+func (t *transaction) oldest(most int) (olds []old, err error) {
+	size := int64(0)
+	err = t.conn.query(selectOldest, func(row *sqlite3.Stmt) error {
+		o := old{bytes: row.ColumnInt64(doneAt + 6)}
+		var err error
+		if o.Record, o.ord, err = t.store.readTask(t.conn, row); err == nil {
+			o.seq, err = readDone(row, doneAt, &o.Task)
+		}
+		if errors.Is(err, errChecksum) {
 			return nil
-		}, n)
+		}
+		if err != nil {
+			return err
+		}
+		o.Result = nil
+		olds = append(olds, o)
+		if size += o.bytes; len(olds) == most || size > retainBytes {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	return olds, err
 }
 
 // removeOld removes from the beginning of a list what must go.
-func (t *transaction) removeOld(olds []old, now schema.Time) (n int, err error) {
-	cutoff := now - schema.Time(t.store.options.KeepFor.Microseconds())
+func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err error) {
 	for i := range olds {
 		o := &olds[i]
-		if schema.Time(o.finished) >= cutoff && !t.tooMany() {
+		if o.FinishedAt >= cutoff && !t.tooMany() {
 			return n, nil
 		}
 		if _, err := t.writer(); err != nil {
@@ -112,22 +153,12 @@ func (t *transaction) removeDone(o *old) error {
 		err = t.conn.exec("DELETE FROM done WHERE ord=?", o.ord)
 	}
 	if err == nil {
-		err = t.remove(o.ord, o.labels)
+		err = t.remove(o.ord, o.Labels)
 	}
-	t.state.ended(o.state, -1, -o.bytes)
-	t.state.gone = max(t.state.gone, o.seq)
-	t.evicted = append(t.evicted, o.id)
+	t.state.ended(o.State, -1, -o.bytes)
+	t.state.gone = max(t.state.gone, int64(o.seq))
+	t.evicted = append(t.evicted, o.ID)
 	t.store.committer.freed = true
-	return err
-}
-
-// setExpiry finds when the oldest end is no longer kept.
-func (t *transaction) setExpiry() error {
-	finished, err := t.conn.number("SELECT created+coalesce(done.started,0)+finished FROM done INDEXED BY done_seq JOIN task USING(ord) ORDER BY seq LIMIT 1")
-	t.expiry = 0
-	if finished > 0 {
-		t.expiry = schema.Time(finished + t.store.options.KeepFor.Microseconds())
-	}
 	return err
 }
 

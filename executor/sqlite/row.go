@@ -83,7 +83,9 @@ func (s *Store) readTask(c *conn, row *sqlite3.Stmt) (r executor.Record, ord int
 		return r, ord, damaged("task", ord)
 	}
 	copy(r.ID[:], id)
-	if r.Type, err = s.types.name(c, row.ColumnInt64(2)); err != nil {
+	if r.Type, err = s.types.name(c, row.ColumnInt64(2)); errors.Is(err, errNoType) {
+		return r, ord, damaged("task", ord)
+	} else if err != nil {
 		return r, ord, err
 	}
 	created, priority, rerun := row.ColumnInt64(3), row.ColumnInt64(4), row.ColumnInt64(5)

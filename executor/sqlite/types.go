@@ -1,12 +1,10 @@
 package sqlite
 
 import (
-	"fmt"
+	"errors"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
-
-	"github.com/jobline/jobline/executor"
 )
 
 // types are the names of the task types with their numbers in the file. The
@@ -43,7 +41,11 @@ func (t *types) number(name string) (int64, bool) {
 	return n, ok
 }
 
-// name is that of a number. One that is not known was added just now.
+// errNoType says that a row has a type which the file does not have.
+var errNoType = errors.New("the file has no such task type")
+
+// name is that of a number. One that is not known was added just now, or it is
+// errNoType.
 func (t *types) name(c *conn, number int64) (string, error) {
 	t.mu.RLock()
 	name, ok := t.names[number]
@@ -57,7 +59,7 @@ func (t *types) name(c *conn, number int64) (string, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if name, ok = t.names[number]; !ok {
-		return "", fmt.Errorf("%w: the file has no task type number %d; jobline store check tells more", executor.ErrStoreUnavailable, number)
+		return "", errNoType
 	}
 	return name, nil
 }
