@@ -20,6 +20,10 @@ const (
 	EventFinished
 	// EventMark is no change of a task: it is what Watcher.Mark has put between events.
 	EventMark
+	// EventLag is no change of a task either: here are missing the events after
+	// Seq, and up to the number End, that only subscriptions want. The reader was
+	// so slow that they were dropped; Store.Replay has those that end a task.
+	EventLag
 )
 
 var eventNames = [...]string{
@@ -27,8 +31,11 @@ var eventNames = [...]string{
 }
 
 func (k EventKind) String() string {
-	if k == EventMark {
+	switch k {
+	case EventMark:
 		return "mark"
+	case EventLag:
+		return "lag"
 	}
 	return eventNames[k]
 }
@@ -80,6 +87,8 @@ type Event struct {
 	// it only follows. Who wants a task's output and not its end is told of the
 	// end, too, with Wanted unset: it is the output's end.
 	Wanted bool
+	// foreign is true where nothing but subscriptions wants it.
+	foreign bool
 	// Stream, and Offset and End of the piece written to it, are of EventOutput;
 	// the bytes are read with Store.Output.
 	Stream      schema.Stream

@@ -114,6 +114,7 @@ type feedWatcher struct {
 	taken   []Event  // what the latest Next returned; its memory is used again
 	compact int      // the length of pending at which it is worth a pass
 	size    [2]int64 // bytes of the tasks in pending, and in taken
+	foreign backlog  // of the events in pending that only subscriptions want
 	waiting bool
 	closed  bool
 	offered uint64 // the Seq of the latest event that it was offered
@@ -165,15 +166,17 @@ func (w *feedWatcher) offer(ev *Event, mask EventMask) {
 	}
 	w.offered = ev.Seq
 	wanted := mask.Has(ev.Kind)
-	told := wanted || ev.Kind == EventFinished && mask.Has(EventOutput)
+	own := wanted || ev.Kind == EventFinished && mask.Has(EventOutput)
+	told := own
 	for _, s := range w.subscriptions {
 		a, b := s.Selects(ev)
 		wanted, told = wanted || a, told || b
 	}
-	if !told && (len(w.follows) == 0 || !w.follows[ev.ID].has(ev.Kind)) {
+	followed := len(w.follows) > 0 && w.follows[ev.ID].has(ev.Kind)
+	if !told && !followed {
 		return
 	}
-	ev.Wanted = wanted
+	ev.Wanted, ev.foreign = wanted, !own && !followed
 	w.put(ev)
 }
 
@@ -262,6 +265,7 @@ func (w *feedWatcher) Next(ctx context.Context) ([]Event, error) {
 			w.taken, w.pending = w.pending, w.taken[:0]
 			w.size = [2]int64{0, w.size[0]}
 			w.compact = 0
+			w.foreign.over(w.taken, w.feed.seq)
 			w.feed.mu.Unlock()
 			return w.taken, nil
 		}
@@ -292,6 +296,9 @@ const (
 
 // put needs the feed's lock.
 func (w *feedWatcher) put(ev *Event) {
+	if ev.foreign && !w.takes(ev) {
+		return
+	}
 	if n := len(w.pending); n > 0 && ev.Kind == EventOutput && join(&w.pending[n-1], ev) {
 		return
 	}
@@ -300,9 +307,7 @@ func (w *feedWatcher) put(ev *Event) {
 		w.compact = 2 * len(w.pending)
 	}
 	w.pending = append(w.pending, *ev)
-	if t := ev.Task; ev.Kind == EventFinished {
-		w.size[0] += int64(len(t.Input) + len(t.Result))
-	}
+	w.size[0] += ev.size()
 	w.signal()
 }
 
@@ -326,7 +331,7 @@ func AppendEvent(events []Event, ev *Event) []Event {
 
 // join makes one event of two that follow each other in the same stream.
 func join(last, ev *Event) bool {
-	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted ||
+	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.foreign != ev.foreign ||
 		last.End != ev.Offset || ev.End-last.Offset > joinedOutput {
 		return false
 	}
@@ -372,7 +377,7 @@ func compacted(events []Event) []Event {
 		newest[k] = s
 	}
 	for i := range events {
-		if events[i].Seq != 0 || events[i].Kind == EventMark { // a mark before the first event has no number
+		if events[i].Seq != 0 || events[i].Kind >= EventMark { // a mark before the first event has no number
 			keep = append(keep, events[i])
 		}
 	}

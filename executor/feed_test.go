@@ -154,7 +154,7 @@ func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
 	var f executor.Feed
 	w := watchAll(&f)
 	for range many {
-		f.Publish(0, 0, ended)
+		f.Publish(w.ID(), executor.DefaultEvents, ended)
 	}
 	got, err := w.Next(t.Context())
 	require.NoError(t, err)

@@ -87,9 +87,6 @@ func (f *FIFO[T]) Push(e *Entry[T]) { f.list.push(e); f.size++ }
 // First is the entry pushed first, or nil.
 func (f *FIFO[T]) First() *Entry[T] { return f.list.head }
 
-// Last is the entry pushed last, or nil.
-func (f *FIFO[T]) Last() *Entry[T] { return f.list.tail }
-
 // Remove takes an entry out.
 func (f *FIFO[T]) Remove(e *Entry[T]) { f.list.remove(e); f.size-- }
 

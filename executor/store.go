@@ -118,7 +118,8 @@ type Watcher interface {
 	// Unfollow takes one such call back.
 	Unfollow(id uuid.UUID, mask EventMask)
 	// Size is how many bytes of input and result the tasks hold whose end the
-	// reader has not dealt with. Nothing bounds it but whoever admits tasks.
+	// reader has not dealt with. Nothing bounds it but whoever admits tasks: of
+	// tasks that it only subscribes to, a slow reader gets an EventLag instead.
 	Size() int64
 	// Mark puts an EventMark behind all events that there are now.
 	Mark()

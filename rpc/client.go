@@ -152,7 +152,9 @@ func (c *Client) List(ctx context.Context, p schema.ListParams) (schema.ListResu
 // Subscribe asks for the events of tasks, whoever submitted them: Events yields
 // them with all others. With After what became of tasks meanwhile comes first,
 // and then a Replayed; what was sent before may come again, with a seq that
-// this client has seen of the task.
+// this client has seen of the task. A program that reads too slowly misses
+// starts, progress and output of tasks that it only subscribes to: then there
+// is a Replayed behind their ends.
 func (c *Client) Subscribe(ctx context.Context, p schema.SubscribeParams) (schema.SubscribeResult, error) {
 	return call[schema.SubscribeResult](ctx, c, schema.MethodSubscribe, p)
 }

@@ -27,18 +27,32 @@ func (s *session) pump(ctx context.Context) error {
 }
 
 // sendAll sends events, and between them what has its place there: the past
-// that subscriptions have asked for, and the answers of waits.
+// that subscriptions have asked for or have missed, and the answers of waits.
 func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 	s.lockToSend()
 	defer s.mu.Unlock()
+	var behind *lag
 	for i := range events {
-		if err := s.replayBefore(ctx, &events[i]); err != nil {
+		ev := &events[i]
+		if err := s.replayBefore(ctx, ev); err != nil {
 			return err
 		}
-		s.event(ctx, &events[i])
+		if behind != nil {
+			if err := s.catchUp(ctx, behind, ev); err != nil {
+				return err
+			}
+		}
+		if ev.Kind == executor.EventLag {
+			behind = &lag{past: past{at: ev.Seq, through: uint64(ev.End)}}
+			continue
+		}
+		s.event(ctx, ev)
 		if err := s.answerWaits(ctx); err != nil {
 			return err
 		}
+	}
+	if behind != nil {
+		return s.caughtUp(ctx, behind)
 	}
 	return nil
 }

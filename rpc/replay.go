@@ -13,13 +13,18 @@ import (
 // results may be large.
 const replayPage = 256
 
+// past is a range of events that is read from the store.
+type past struct {
+	at      uint64 // what comes after it is still to be read,
+	through uint64 // and this is the last of it
+	missed  *schema.Missed
+}
+
 // replay is what a subscription still has to be sent of the past.
 type replay struct {
+	past
 	id       executor.SubscriptionID
 	selector *executor.Selector
-	at       uint64 // what comes after it is still to be sent,
-	through  uint64 // and this is the last of it
-	missed   *schema.Missed
 }
 
 // replayBefore sends the past that belongs before an event: of subscriptions
@@ -42,16 +47,10 @@ func (s *session) replayBefore(ctx context.Context, ev *executor.Event) error {
 // replay sends page by page, for as long as there is the subscription. The
 // error is of the connection's end.
 func (s *session) replay(ctx context.Context, r *replay) error {
-	for r.at < r.through && s.subscribed(r) {
-		s.mu.Unlock()
-		page, err := s.executor.Replay(ctx, r.at, r.through, replayPage)
-		s.lockToSend()
-		if over := context.Cause(ctx); over != nil {
-			return over
-		}
+	for s.subscribed(r) {
+		page, err := s.readPast(ctx, &r.past)
 		if err != nil {
-			s.missed(r, err)
-			continue
+			return err
 		}
 		if len(page) == 0 {
 			break
@@ -61,10 +60,33 @@ func (s *session) replay(ctx context.Context, r *replay) error {
 		}
 	}
 	if s.subscribed(r) {
-		message := schema.ReplayedEvent{Subscription: uint32(r.id), Seq: r.through, Missed: r.missed}
-		s.out.notify(schema.NotifyReplayed, func(b []byte) []byte { return appendJSON(b, message) })
+		s.replayed(r.id, &r.past)
 	}
 	return nil
+}
+
+// readPast reads the next page, which is empty where there is no more. The
+// error is of the connection's end. It needs mu, and lets go of it meanwhile.
+func (s *session) readPast(ctx context.Context, p *past) (page []executor.Event, err error) {
+	for p.at < p.through {
+		s.mu.Unlock()
+		page, err = s.executor.Replay(ctx, p.at, p.through, replayPage)
+		s.lockToSend()
+		if over := context.Cause(ctx); over != nil {
+			return nil, over
+		}
+		if err == nil {
+			return page, nil
+		}
+		s.missed(p, err)
+	}
+	return nil, nil
+}
+
+// replayed tells the client that a subscription has been sent the past.
+func (s *session) replayed(id executor.SubscriptionID, p *past) {
+	message := schema.ReplayedEvent{Subscription: uint32(id), Seq: p.through, Missed: p.missed}
+	s.out.notify(schema.NotifyReplayed, func(b []byte) []byte { return appendJSON(b, message) })
 }
 
 // subscribed reports whether the client still wants the replay; it needs mu.
@@ -73,17 +95,17 @@ func (s *session) subscribed(r *replay) bool { return s.subscriptions[r.id] != n
 // missed notes what cannot be replayed, and goes on behind it: after what
 // retention has removed since the subscription began; not at all where the
 // store cannot be read. It needs mu.
-func (s *session) missed(r *replay, err error) {
-	from := r.at
-	r.at = r.through
+func (s *session) missed(p *past, err error) {
+	from := p.at
+	p.at = p.through
 	if gone, ok := errors.AsType[*executor.EventsGoneError](err); ok {
-		r.at = min(max(gone.Oldest, from+1), r.through) // it goes on whatever a store answers
+		p.at = min(max(gone.Oldest, from+1), p.through) // it goes on whatever a store answers
 	}
-	if r.missed == nil {
-		r.missed = &schema.Missed{After: from}
+	if p.missed == nil {
+		p.missed = &schema.Missed{After: from}
 	}
-	r.missed.Through = r.at
-	s.log.Warn("a subscription misses events of the past", "after", from, "through", r.at, "error", err)
+	p.missed.Through = p.at
+	s.log.Warn("a subscription misses events of the past", "after", from, "through", p.at, "error", err)
 }
 
 func (s *session) sendPage(ctx context.Context, r *replay, page []executor.Event) error {

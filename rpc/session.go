@@ -48,7 +48,7 @@ type session struct {
 	marks   []func() // what to do when the pump has come this far
 	sent    int      // bytes of events and answers, about, since it was last seen that there is room
 
-	subscriptions map[executor.SubscriptionID]*executor.Selector
+	subscriptions map[executor.SubscriptionID]*subscription
 	replays       []*replay  // what of the past is still to be sent, in the order of through
 	gated         bool       // a batch is being read that has subscribed: no event may be sent
 	gate          *sync.Cond // over mu
@@ -74,7 +74,7 @@ func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options)
 		logError: func(err error) { o.Logger.Error("a request failed", "error", err) },
 		cursors:  map[uuid.UUID]*cursors{}, heard: map[uuid.UUID]*cursors{},
 		follows: map[uuid.UUID]executor.EventMask{}, held: map[uuid.UUID]*hold{}, waits: newWaits(),
-		subscriptions: map[executor.SubscriptionID]*executor.Selector{},
+		subscriptions: map[executor.SubscriptionID]*subscription{},
 	}
 	s.gate = sync.NewCond(&s.mu)
 	return s, nil

@@ -14,6 +14,12 @@ import (
 // held against each of them.
 const maxSubscriptions = 64
 
+// subscription is what a client has asked for of the events after since.
+type subscription struct {
+	selector *executor.Selector
+	since    uint64
+}
+
 // subscribe adds events of any task to those that the client is sent. They
 // come from the pump, which waits for mu: so the reply comes first.
 func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to responder) {
@@ -33,11 +39,11 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 		return
 	}
 	id, seq := s.watcher.Subscribe(*selector)
-	s.subscriptions[id] = selector
+	s.subscriptions[id] = &subscription{selector, seq}
 	result := schema.SubscribeResult{Subscription: uint32(id), Seq: seq}
 	if p.After != nil {
 		result.Gap = *p.After < seq
-		s.replays = append(s.replays, &replay{id: id, selector: selector, at: *p.After, through: seq})
+		s.replays = append(s.replays, &replay{past{at: *p.After, through: seq}, id, selector})
 		s.afterEvents(func() {}) // so that the pump comes by
 	}
 	if to.batch != nil {
@@ -110,14 +116,14 @@ func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := executor.SubscriptionID(p.Subscription)
-	selector, known := s.subscriptions[id]
+	ended, known := s.subscriptions[id]
 	if !known {
 		to.fail(invalid("/subscription", fmt.Sprintf("%d is no subscription of this connection; give a number that subscribe has answered", p.Subscription)))
 		return
 	}
 	s.watcher.Unsubscribe(id)
 	delete(s.subscriptions, id)
-	if selector.Events.Has(executor.EventOutput) {
+	if ended.selector.Events.Has(executor.EventOutput) {
 		s.afterEvents(s.stopHearing)
 	}
 	to.value(schema.Empty{})
@@ -127,8 +133,8 @@ func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to
 // it needs mu.
 func (s *session) hears(t *schema.Task) bool {
 	written := executor.Event{ID: t.ID, Kind: executor.EventOutput, Task: t}
-	for _, selector := range s.subscriptions {
-		if wanted, _ := selector.Selects(&written); wanted {
+	for _, sub := range s.subscriptions {
+		if wanted, _ := sub.selector.Selects(&written); wanted {
 			return true
 		}
 	}

@@ -55,10 +55,11 @@ type FinishedEvent struct {
 }
 
 // ReplayedEvent says that a subscription has been sent all that it asked for
-// of the past: what follows of it is new.
+// of the past, or all ends that were dropped while the client was slow: what
+// follows of it is new.
 type ReplayedEvent struct {
 	Subscription uint32  `json:"subscription" jsonschema:"the subscription" schema:"minimum=1"`
-	Seq          uint64  `json:"seq" jsonschema:"how far the past went: the seq that subscribe has answered"`
+	Seq          uint64  `json:"seq" jsonschema:"how far the past went: the seq that subscribe has answered, or how far a slow client had fallen behind"`
 	Missed       *Missed `json:"missed,omitzero" jsonschema:"what of the past could not be sent; absent where nothing is missing"`
 }
 

@@ -3,9 +3,7 @@
 package memory
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -55,9 +53,9 @@ type Store struct {
 	timeline timeline
 	claims   executor.Claims[*record]
 	running  executor.FIFO[*record]
-	finished executor.FIFO[*record] // by the time they finished
-	kept     int64                  // bytes of input, result and output of those
-	gone     uint64                 // the last event of the latest record that was evicted
+	finished ends
+	kept     int64  // bytes of input, result and output of those
+	gone     uint64 // the last event of the latest record that was evicted
 	counts   executor.Counts
 }
 
@@ -283,8 +281,8 @@ func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 		s.counts.Cancelled++
 	}
 	s.kept += r.size()
-	s.finished.Push(&r.entry)
 	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+	s.finished.push(r)
 }
 
 // size is what a record counts towards KeepBytes.
@@ -299,13 +297,13 @@ func (r *record) size() int64 {
 // sweep forgets the finished tasks that retention does not keep.
 func (s *Store) sweep(now schema.Time) {
 	oldest := now - schema.Time(s.options.KeepFor.Microseconds())
-	for e := s.finished.First(); e != nil; e = s.finished.First() {
-		r := e.Value
-		fits := s.kept <= s.options.KeepBytes || s.finished.Len() == 1 // the newest is kept however large it is
-		if s.finished.Len() <= s.options.Keep && fits && r.FinishedAt >= oldest {
+	for s.finished.len() > 0 {
+		r := s.finished.oldest()
+		fits := s.kept <= s.options.KeepBytes || s.finished.len() == 1 // the newest is kept however large it is
+		if s.finished.len() <= s.options.Keep && fits && r.FinishedAt >= oldest {
 			return
 		}
-		s.finished.Remove(e)
+		s.finished.pop()
 		s.timeline.remove(r)
 		delete(s.records, r.ID)
 		s.kept -= r.size()
@@ -341,37 +339,4 @@ func (s *Store) Watch(context.Context) (executor.Watcher, error) {
 		return nil, executor.ErrClosed
 	}
 	return s.feed.Watch(), nil
-}
-
-// Replay implements executor.Store.
-func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]executor.Event, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, executor.ErrClosed
-	}
-	s.sweep(schema.Now())
-	if after < s.gone {
-		return nil, &executor.EventsGoneError{After: after, Oldest: s.gone}
-	}
-	var events []executor.Event
-	for e := s.running.First(); e != nil; e = e.Next() {
-		if r := e.Value; r.seq > after && r.seq <= through {
-			events = append(events, executor.Event{
-				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: &r.Task,
-			})
-		}
-	}
-	first := s.finished.Last()
-	for e := first; e != nil && e.Value.seq > after; e = e.Prev() {
-		first = e
-	}
-	for n := 0; n < limit && first != nil && first.Value.seq <= through; first = first.Next() {
-		if r := first.Value; r.seq > after {
-			events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
-			n++
-		}
-	}
-	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
-	return events[:min(limit, len(events))], nil
 }

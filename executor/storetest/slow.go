@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -11,7 +13,9 @@ import (
 )
 
 var slowContracts = []contract{
-	{name: "loses no start and no end", test: slowLosesNothing},
+	{name: "loses no start and no end of its own", test: slowLosesNothing},
+	{name: "is told where it subscribes to more than is kept", test: slowSubscriber},
+	{name: "is told where it subscribes to larger ones than are kept", test: slowSubscriberOfMuch},
 	{name: "has the newest progress, and little more", test: slowProgress},
 	{name: "has output joined", test: slowJoined},
 	{name: "has a bounded part of mixed output", test: slowMixed},
@@ -19,8 +23,8 @@ var slowContracts = []contract{
 
 func slowLosesNothing(f *fixture) {
 	const tasks = 6000
-	w := f.watchAll()
-	f.accept(numbered(tasks, withRerun(true))...)
+	w := f.watch()
+	f.accept(numbered(tasks, withRerun(true), ownedBy(w, executor.DefaultEvents))...)
 	f.crew(1)()
 	started, finished := map[uuid.UUID]int{}, map[uuid.UUID]int{}
 	for _, ev := range f.drain(w) {
@@ -36,6 +40,53 @@ func slowLosesNothing(f *fixture) {
 	}
 	require.Len(f, started, tasks)
 	require.Len(f, finished, tasks)
+}
+
+// slowSubscriber subscribes to everything, and has submitted some of it: that
+// alone is kept, and the replay of what was dropped makes it whole.
+func slowSubscriber(f *fixture) {
+	const tasks, most = 6000, 3000
+	w := f.watch()
+	f.ran(ownedBy(w, executor.DefaultEvents))
+	w.Subscribe(executor.Selector{Events: executor.DefaultEvents})
+	f.accept(numbered(tasks, withRerun(true))...)
+	own := numbered(tasks/10, withRerun(true), ownedBy(w, executor.DefaultEvents))
+	f.accept(own...)
+	f.crew(1)()
+	events := f.drain(w)
+	require.Less(f, len(events), most)
+	lag := slices.IndexFunc(events, func(ev executor.Event) bool { return ev.Kind == executor.EventLag })
+	require.Equal(f, 2, lag, "where the first was that is missing")
+	require.Equal(f, events[1].Seq, events[lag].Seq)
+	require.Equal(f, 2+1+3*len(own), len(events), "start, progress and end of each")
+	through := uint64(events[lag].End)
+	require.Equal(f, events[len(events)-1].Seq, through)
+	ends := map[uuid.UUID]bool{}
+	for _, ev := range f.replayAll(events[lag].Seq, through, 1000) {
+		ends[ev.ID] = true
+	}
+	require.Equal(f, tasks+len(own), len(ends))
+
+	f.ran() // what comes after that is as ever
+	events = f.drain(w)
+	require.Len(f, events, 2)
+	require.Greater(f, events[0].Seq, through)
+}
+
+func slowSubscriberOfMuch(f *fixture) {
+	const tasks, most = 12, 10 << 20
+	great := executor.Outcome{State: schema.Completed, Result: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)}
+	w := f.watchAll()
+	for range tasks {
+		f.one()
+		f.finish(f.claim(), great)
+		require.Less(f, w.Size(), int64(most))
+	}
+	require.Zero(f, w.Size())
+	events := f.drain(w)
+	require.Len(f, events, 1)
+	require.Equal(f, executor.EventLag, events[0].Kind)
+	require.Len(f, f.replayAll(events[0].Seq, latest, 100), tasks)
 }
 
 // slowMost is far above what a watcher has to hold of one or two tasks, and

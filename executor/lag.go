@@ -1,0 +1,65 @@
+package executor
+
+import "slices"
+
+// Bounds of what a reader that is slow is kept of events that only its
+// subscriptions want: so many, and so many bytes of input and result. What it
+// has submitted or waits for is kept however much it is.
+const (
+	lagEvents = 4096
+	lagBytes  = 8 << 20
+)
+
+// backlog is what waits for a reader of the events that only subscriptions want.
+type backlog struct {
+	events int // but for progress and output, of which the newest replaces the others
+	bytes  int64
+	lags   bool // they are dropped, until the reader comes back
+}
+
+// over begins anew for a reader that has come back, and tells it how far the
+// events go, at the number latest, that were dropped.
+func (b *backlog) over(taken []Event, latest uint64) {
+	if b.lags {
+		i := slices.IndexFunc(taken, func(ev Event) bool { return ev.Kind == EventLag })
+		taken[i].End = int64(latest)
+	}
+	*b = backlog{}
+}
+
+// takes reports whether there is room for an event that only subscriptions
+// want. Where there is none, those that wait are dropped, too, and an EventLag
+// has the place of the first. It needs the feed's lock.
+func (w *feedWatcher) takes(ev *Event) bool {
+	b := &w.foreign
+	if b.lags {
+		return false
+	}
+	if ev.Kind == EventProgress || ev.Kind == EventOutput {
+		return true
+	}
+	b.events++
+	b.bytes += ev.size()
+	if b.events <= lagEvents && b.bytes <= lagBytes {
+		return true
+	}
+	b.lags = true
+	w.pending = append(w.pending, *ev) // so that there is a first one
+	first := slices.IndexFunc(w.pending, func(ev Event) bool { return ev.foreign })
+	w.pending[first] = Event{Seq: w.pending[first].Seq - 1, Kind: EventLag}
+	w.pending = slices.DeleteFunc(w.pending, func(ev Event) bool { return ev.foreign })
+	w.size[0] = 0
+	for i := range w.pending {
+		w.size[0] += w.pending[i].size()
+	}
+	w.signal()
+	return false
+}
+
+// size is how many bytes of input and result an event keeps.
+func (ev *Event) size() int64 {
+	if ev.Kind != EventFinished {
+		return 0
+	}
+	return int64(len(ev.Task.Input) + len(ev.Task.Result))
+}

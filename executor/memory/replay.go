@@ -1,0 +1,69 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sort"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// ends are the final tasks in the order in which they ended: that of the
+// numbers of their ends.
+type ends struct {
+	records []*record // the first of them are gone
+	gone    int
+}
+
+func (e *ends) len() int { return len(e.records) - e.gone }
+
+func (e *ends) push(r *record) { e.records = append(e.records, r) }
+
+func (e *ends) oldest() *record { return e.records[e.gone] }
+
+// pop takes the oldest out. Now and then the others move up: each of them, in
+// the long run, at most once for each that is taken out.
+func (e *ends) pop() {
+	e.records[e.gone] = nil
+	if e.gone++; e.gone > len(e.records)/2 {
+		e.records = slices.Clone(e.records[e.gone:])
+		e.gone = 0
+	}
+}
+
+// after answers those with a greater number.
+func (e *ends) after(seq uint64) []*record {
+	kept := e.records[e.gone:]
+	return kept[sort.Search(len(kept), func(i int) bool { return kept[i].seq > seq }):]
+}
+
+// Replay implements executor.Store.
+func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]executor.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	s.sweep(schema.Now())
+	if after < s.gone {
+		return nil, &executor.EventsGoneError{After: after, Oldest: s.gone}
+	}
+	var events []executor.Event
+	for e := s.running.First(); e != nil; e = e.Next() {
+		if r := e.Value; r.seq > after && r.seq <= through {
+			events = append(events, executor.Event{
+				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: &r.Task,
+			})
+		}
+	}
+	for i, r := range s.finished.after(after) {
+		if r.seq > through || i == limit {
+			break
+		}
+		events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+	}
+	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return events[:min(limit, len(events))], nil
+}
