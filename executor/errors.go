@@ -27,6 +27,10 @@ var (
 // ErrTimeout is the cause of the context of a task whose time is over.
 var ErrTimeout = errors.New("the time-out of the task passed")
 
+// ErrInterrupted is the cause of the context of a task whose executor has to
+// end, though nobody asked for the task to be cancelled.
+var ErrInterrupted = errors.New("the executor had to end while the task ran")
+
 // EventsGoneError says that the end of a task after a sequence number is no
 // longer kept. Oldest is the least number that can be asked for.
 type EventsGoneError struct{ After, Oldest uint64 }

@@ -22,6 +22,9 @@ func failed(cause, err error) Outcome {
 	case errors.Is(cause, ErrTimeout):
 		e.Kind, e.Retryable = schema.KindTimeout, true
 		e.Message = describe(ErrTimeout, e, err)
+	case errors.Is(cause, ErrInterrupted):
+		e.Kind, e.Retryable = schema.KindInterrupted, true
+		e.Message = describe(ErrInterrupted, e, err)
 	case cause != nil:
 		e.Kind, e.Retryable = schema.KindCancelled, false
 		e.Message = describe(cause, e, err)

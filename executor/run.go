@@ -23,7 +23,7 @@ const killDelay = time.Second
 // run is one attempt of one task on a worker: it watches over the code, and
 // settles the task exactly once. It is the code's context, too.
 type run struct {
-	context.Context // ends with the cause: a *Cancellation, ErrTimeout, ErrLeaseLost
+	context.Context // ends with the cause: a *Cancellation, ErrTimeout, ErrInterrupted, ErrLeaseLost
 	cancel          context.CancelCauseFunc
 
 	executor *Executor
@@ -173,7 +173,7 @@ func (r *run) giveUp() {
 	defer r.executor.stop.leave()
 	r.executor.log.Warn("a task does not stop; its slot stays taken", "task", r.record.ID, "type", r.record.Type)
 	if !settled {
-		r.finish(failed(cause, &Failure{schema.TaskError{Forced: true, Message: "its code has not ended"}}))
+		r.fail(cause, &Failure{schema.TaskError{Forced: true, Message: "its code has not ended"}})
 	}
 }
 
@@ -222,11 +222,21 @@ func (r *run) end(result jsontext.Value, err error) {
 		return
 	}
 	if err != nil {
-		r.finish(failed(cause, err))
+		r.fail(cause, err)
 	} else {
 		r.finish(Outcome{State: schema.Completed, Result: result})
 	}
 	r.cancel(context.Canceled)
+}
+
+// fail settles a task by the error of its code. One that was interrupted, and
+// may run again, is not settled.
+func (r *run) fail(cause, err error) {
+	if cause == ErrInterrupted && r.record.Rerun {
+		r.executor.leave()
+		return
+	}
+	r.finish(failed(cause, err))
 }
 
 func (r *run) finish(o Outcome) {

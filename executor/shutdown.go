@@ -21,6 +21,14 @@ import (
 // shutdownReason is the reason of the tasks that a shutdown cancels.
 const shutdownReason = "shutdown"
 
+// ShutdownInterrupt is the mode of an end that nobody asked for: the client has
+// gone, or the process was told to end. A durable store keeps the tasks for the
+// next process: those that wait, and those that run and may run again; the
+// others are told to stop, and end as interrupted. With a store in memory it is
+// schema.ShutdownCancel, for nobody will ever see the tasks again. A client
+// cannot ask for it.
+const ShutdownInterrupt schema.ShutdownMode = "interrupt"
+
 // cancelPage is how many tasks are cancelled at a time.
 const cancelPage = 1000
 
@@ -82,12 +90,15 @@ func (s *shutdown) current() schema.ShutdownMode {
 	return s.mode
 }
 
-var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.ShutdownFinish, schema.ShutdownCancel}
+var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.ShutdownFinish, ShutdownInterrupt, schema.ShutdownCancel}
 
 // Begin closes the admission: when it returns, no submit is admitted any
 // more. A second call can only make the mode less gentle.
 func (e *Executor) Begin(mode schema.ShutdownMode) {
 	s := &e.stop
+	if mode == ShutdownInterrupt && !e.store.Info().Durable {
+		mode = schema.ShutdownCancel
+	}
 	s.admission.Lock()
 	if s.mode == "" {
 		s.before = e.rates.sums()
@@ -127,7 +138,7 @@ func (e *Executor) Hasten(most time.Duration) {
 }
 
 // Run runs tasks until a shutdown has ended. When ctx ends it shuts down as
-// ShutdownCancel. It returns when no task is left and all workers have ended,
+// ShutdownInterrupt. It returns when no task is left and all workers have ended,
 // but for those whose tasks do not stop.
 func (e *Executor) Run(ctx context.Context) error {
 	s := &e.stop
@@ -138,7 +149,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	for i := range e.workers {
 		e.startWorker(claims, &e.workers[i])
 	}
-	unhook := context.AfterFunc(ctx, func() { e.Begin(schema.ShutdownCancel) })
+	unhook := context.AfterFunc(ctx, func() { e.Begin(ShutdownInterrupt) })
 	defer unhook()
 	left, err := e.settle(context.WithoutCancel(ctx), stopClaims)
 	stopClaims(ErrShuttingDown)
@@ -166,35 +177,41 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 // it leaves in the store.
 func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFunc) (left int64, err error) {
 	s := &e.stop
-	cancelled := false
+	var told schema.ShutdownMode // the mode in which the tasks were told to stop
 	var since time.Time
 	<-s.changed
 	for failures := 0; ; s.await() {
 		mode := s.current()
-		if mode == schema.ShutdownFinish || mode == schema.ShutdownCancel {
+		leave := mode == ShutdownInterrupt || mode == schema.ShutdownFinish && e.store.Info().Durable
+		if mode != schema.ShutdownDrain {
 			stopClaims(ErrShuttingDown)
 		}
-		leave := mode == schema.ShutdownFinish && e.store.Info().Durable
 		var hitch error
 		switch {
-		case mode == schema.ShutdownCancel && !cancelled:
-			hitch = e.cancelAll(ctx, schema.Queued, schema.Running)
-			cancelled = hitch == nil
-			e.stopWorkers()
+		case mode == told:
+		case mode == schema.ShutdownCancel:
+			if hitch = e.cancelAll(ctx, schema.Queued, schema.Running); hitch == nil {
+				told = mode
+			}
+			e.stopWorkers(&Cancellation{Reason: shutdownReason})
+		case mode == ShutdownInterrupt:
+			told = mode
+			e.stopWorkers(ErrInterrupted)
 		case mode == schema.ShutdownFinish && !leave:
 			hitch = e.cancelAll(ctx, schema.Queued)
 		}
+		idle := s.alive.Load() <= e.stuck.Load() // no worker is about to take up a task
 		counts, err := e.store.Counts(ctx)
 		if err != nil {
 			if failures++; failures == storeTries || errors.Is(err, ErrClosed) {
-				e.stopWorkers() // nobody will see whether they end
+				e.stopWorkers(&Cancellation{Reason: shutdownReason}) // nobody will see whether they end
 				return 0, fmt.Errorf("count the tasks left: %w", err)
 			}
 			time.AfterFunc(storePause, s.poke)
 			continue
 		}
 		failures, left = 0, counts.Queued+counts.Running
-		if counts.Running <= e.unrecorded.Load() && e.unwritten.Load() == 0 && (counts.Queued == 0 || leave) {
+		if counts.Running <= e.unrecorded.Load() && e.unwritten.Load() == 0 && (counts.Queued == 0 || leave && idle) {
 			return left, nil
 		}
 		if why := e.hopeless(hitch, &since); why != nil {
@@ -243,11 +260,14 @@ func (e *Executor) busy() bool {
 
 // stopWorkers tells every task that runs here to stop, whether or not the
 // store could be told.
-func (e *Executor) stopWorkers() {
+func (e *Executor) stopWorkers(cause error) {
 	for i := range e.workers {
-		e.workers[i].stop(&Cancellation{Reason: shutdownReason})
+		e.workers[i].stop(cause)
 	}
 }
+
+// interrupts reports whether tasks are to be left to the next process.
+func (s *shutdown) interrupts() bool { return s.begun() && s.current() == ShutdownInterrupt }
 
 // cancelAll cancels all tasks in the given states, or says why it could not.
 func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error {

@@ -292,21 +292,3 @@ func TestUnknownTypeInTheStore(t *testing.T) {
 		require.Equal(r, int64(1), r.stats().Totals.Failed)
 	})
 }
-
-// durable is a store that says it would survive.
-type durable struct{ executor.Store }
-
-func (durable) Info() executor.StoreInfo { return executor.StoreInfo{Name: "durable", Durable: true} }
-
-func TestFinishLeavesTheQueueOfADurableStore(t *testing.T) {
-	store := func() executor.Store { return durable{memory.New(memory.Options{})} }
-	withStore(t, executor.Options{Limit: 1}, store, func(r *rig) {
-		running, queued := r.submit(nap(time.Second)), r.submit(nap(time.Second))
-		r.inState(running, schema.Running)
-		end := r.shutdown(schema.ShutdownFinish, 0)
-		r.shutdown(schema.ShutdownDrain, 0) // gentler: it changes nothing
-		<-end.done
-		require.Equal(r, schema.ShutdownResult{Completed: 1, Left: 1}, end.result)
-		r.inState(queued, schema.Queued)
-	})
-}

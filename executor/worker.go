@@ -69,6 +69,9 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	r := &run{executor: e, lease: lease, record: record, typ: t}
 	r.Context, r.cancel = context.WithCancelCause(ctx)
 	w.set(r)
+	if e.stop.interrupts() { // who told the others did not find this one
+		r.stop(ErrInterrupted)
+	}
 	r.execute()
 	w.set(nil)
 }
@@ -94,6 +97,12 @@ func (e *Executor) record(lease Lease, o Outcome) {
 		e.unwritten.Add(-1)
 		e.stop.poke()
 	})
+	e.stop.poke()
+}
+
+// leave lets a task be, as one that runs: the store's next process runs it again.
+func (e *Executor) leave() {
+	e.unrecorded.Add(1)
 	e.stop.poke()
 }
 

@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
-	"sync"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -17,13 +16,14 @@ import (
 )
 
 // Client speaks to a server. Its methods can be called from many goroutines;
-// an error that the server has answered is an *Error.
+// an error that the server has answered is an *Error. Where the connection has
+// ended calls answer jsonrpc2.ErrClosed, of a server that was spawned and has
+// ended itself within a *ServerEndedError.
 type Client struct {
 	conn   *jsonrpc2.Conn
 	events eventQueue
-	child  *exec.Cmd
-	once   sync.Once
-	err    error // of the child
+	child  *child // nil where it was not spawned
+	closed atomic.Bool
 }
 
 // Dial makes a client over a connection, which the client then owns.
@@ -47,43 +47,16 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// Spawn starts a server as a child process and speaks to it. The command's
-// Stdin and Stdout must not be set; its Stderr, where it is not set, is
-// dropped. Close ends it.
-func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
-	in, err := server.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := server.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := server.Start(); err != nil {
-		return nil, fmt.Errorf("start the server: %w", err)
-	}
-	c := Dial(ctx, childPipes{in, out}, FramingLine)
-	c.child = server
-	return c, nil
-}
-
-// childPipes is a child's stdin and stdout as one connection. Closing it
-// closes the child's stdin: the child then ends, and its stdout with it.
-type childPipes struct {
-	io.WriteCloser
-	io.Reader
-}
-
 // Close ends the connection. It closes a child's stdin and waits for its end,
 // which comes when all that was submitted is done; its error is how it ended.
 func (c *Client) Close() error {
-	c.once.Do(func() {
-		_ = c.conn.Close() // closed already when the server has ended first
-		if c.child != nil {
-			c.err = c.child.Wait()
-		}
-	})
-	return c.err
+	c.closed.Store(true)
+	_ = c.conn.Close() // closed already when the server has ended first
+	if c.child == nil {
+		return nil
+	}
+	<-c.child.ended
+	return c.child.err
 }
 
 // call calls a method. R is what it answers.
@@ -93,6 +66,9 @@ func call[R any](ctx context.Context, c *Client, method string, params any, opti
 	err := c.conn.Call(ctx, method, json.RawMessage(appendJSON(nil, params)), &raw, options...)
 	if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok {
 		return result, clientError(wire)
+	}
+	if err != nil && c.child != nil && !c.closed.Load() && ctx.Err() == nil {
+		err = c.child.explain(ctx, err)
 	}
 	if err != nil {
 		return result, fmt.Errorf("%s: %w", method, err)

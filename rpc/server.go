@@ -29,6 +29,7 @@ type EOFPolicy uint8
 const (
 	EOFDetach EOFPolicy = iota // this client leaves; the executor goes on for others
 	EOFDrain                   // run all that was accepted, tell the client, end
+	EOFFinish                  // let the running ones end and leave the others in a durable store, tell the client, end
 	EOFCancel                  // cancel all, tell the client, end
 )
 
@@ -131,7 +132,7 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.options.Stop:
-		s.shutdown(ctx, schema.ShutdownCancel, 0, s.nobody())
+		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.nobody())
 	case err = <-read:
 		read <- err
 		s.inputEnded(ctx)
@@ -147,7 +148,7 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 			return context.Cause(ctx)
 		case <-stop:
 			stop = nil
-			s.executor.Begin(schema.ShutdownCancel)
+			s.executor.Begin(executor.ShutdownInterrupt)
 		}
 	}
 }
@@ -160,6 +161,8 @@ func (s *session) inputEnded(ctx context.Context) {
 	switch s.options.OnEOF {
 	case EOFDrain:
 		s.shutdown(ctx, schema.ShutdownDrain, 0, s.nobody())
+	case EOFFinish:
+		s.shutdown(ctx, schema.ShutdownFinish, 0, s.nobody())
 	case EOFCancel:
 		s.shutdown(ctx, schema.ShutdownCancel, 0, s.nobody())
 	default:

@@ -63,8 +63,9 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 	choice(c, &o.stdio.RPC.Framing, "framing", "how messages are told apart",
 		option[rpc.Framing]{"auto", rpc.FramingAuto}, option[rpc.Framing]{"line", rpc.FramingLine},
 		option[rpc.Framing]{"header", rpc.FramingHeader})
-	choice(c, &o.stdio.CancelOnEOF, "on-eof", "what the end of stdin means for the tasks",
-		option[bool]{"drain", false}, option[bool]{"cancel", true})
+	choice(c, &o.stdio.RPC.OnEOF, "on-eof", "what the end of stdin means for the tasks; finish leaves those that wait in a durable store",
+		option[rpc.EOFPolicy]{"drain", rpc.EOFDrain}, option[rpc.EOFPolicy]{"finish", rpc.EOFFinish},
+		option[rpc.EOFPolicy]{"cancel", rpc.EOFCancel})
 	f.StringSliceVar(&o.executor.Allow, "allow", nil, "the task types on offer, by name, with commas between; all by default")
 	complete(c, "allow", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return typeNames(), cobra.ShellCompDirectiveNoFileComp

@@ -4,6 +4,7 @@
 package stdio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,6 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/memory"
 	"github.com/jobline/jobline/rpc"
-	"github.com/jobline/jobline/schema"
 )
 
 // After a signal everything is over in signalBudget: hosts send SIGKILL two
@@ -44,10 +44,9 @@ const (
 
 // Options sets a server. The zero value is good.
 type Options struct {
-	// RPC sets the connection. Its OnEOF and Stop are this package's.
+	// RPC sets the connection. Its Stop is this package's. The end of stdin
+	// always ends the executor: OnEOF is rpc.EOFDrain where it does not say how.
 	RPC rpc.Options
-	// CancelOnEOF cancels the tasks at the end of stdin instead of running them.
-	CancelOnEOF bool
 	// IgnoreParent goes on when the parent process dies, for a server that is
 	// started in the background by a script.
 	IgnoreParent bool
@@ -114,10 +113,8 @@ func (l *life) run(ctx context.Context, o Options) int {
 	ran := make(chan error, 1)
 	go func() { ran <- l.executor.Run(context.WithoutCancel(ctx)) }()
 	served := make(chan error, 1)
-	o.RPC.OnEOF, o.RPC.Stop, o.RPC.Logger = rpc.EOFDrain, l.stop, l.log
-	if o.CancelOnEOF {
-		o.RPC.OnEOF = rpc.EOFCancel
-	}
+	o.RPC.OnEOF = cmp.Or(o.RPC.OnEOF, rpc.EOFDrain)
+	o.RPC.Stop, o.RPC.Logger = l.stop, l.log
 	go func() { served <- rpc.Serve(ctx, l.conn, l.executor, o.RPC) }()
 	whenReaderGone(l.conn, func() { cancel(rpc.ErrReaderGone) })
 	parentGone := make(chan struct{})
@@ -137,7 +134,7 @@ func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone c
 			served = nil
 			if err != nil {
 				fault = err
-				l.executor.Begin(schema.ShutdownCancel)
+				l.executor.Begin(executor.ShutdownInterrupt)
 			}
 		case err := <-ran:
 			if ran = nil; err != nil {
@@ -175,7 +172,7 @@ func (l *life) signalled(s os.Signal) <-chan time.Time {
 }
 
 func (l *life) endConnection() {
-	l.executor.Begin(schema.ShutdownCancel)
+	l.executor.Begin(executor.ShutdownInterrupt)
 	select {
 	case <-l.stop:
 	default:

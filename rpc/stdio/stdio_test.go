@@ -23,6 +23,7 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/builtin"
 	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -48,7 +49,11 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-		os.Exit(Run(context.Background(), ex, Options{CancelOnEOF: mode == "cancel on eof", Logger: log}))
+		o := Options{Logger: log}
+		if mode == "cancel on eof" {
+			o.RPC.OnEOF = rpc.EOFCancel
+		}
+		os.Exit(Run(context.Background(), ex, o))
 	}
 }
 

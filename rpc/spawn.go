@@ -1,0 +1,133 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/sourcegraph/jsonrpc2"
+)
+
+const (
+	// maxStderr bounds the end of a server's stderr that a client keeps, in bytes.
+	maxStderr = 4 << 10
+	// endPatience is how long a call whose connection is gone waits for the
+	// server's end, to tell of it, and how long stderr is read after that end:
+	// a process that the server has left behind may hold it open.
+	endPatience = time.Second
+)
+
+// ServerEndedError says that a server that Spawn has started has ended while
+// its client had not closed it. A call answers it, wrapped.
+type ServerEndedError struct {
+	// ExitCode is that of the process, -1 where a signal ended it.
+	ExitCode int
+	// Stderr is the last that the server has written to stderr, at most 4 KiB.
+	Stderr string
+	// Err is what the call met, as jsonrpc2.ErrClosed, joined with the
+	// *exec.ExitError of a server that did not exit with 0.
+	Err error
+
+	how string // "exit status 2", "signal: killed"
+}
+
+func (e *ServerEndedError) Error() string {
+	text := "the server has ended (" + e.how + ")"
+	if said := strings.TrimSpace(e.Stderr); said != "" {
+		text += ": " + said[strings.LastIndexByte(said, '\n')+1:]
+	}
+	return text
+}
+
+func (e *ServerEndedError) Unwrap() error { return e.Err }
+
+// Spawn starts a server as a child process and speaks to it. The command's
+// Stdin and Stdout must not be set; its Stderr, where it is set, is written
+// to. Close ends the server.
+//
+// Spawn does not wait until the server answers: to start takes about 20 ms,
+// which the caller may have other use for, and an answer would not prove that
+// the next call has one. Where the server refused to start, as for a wrong
+// flag, the first call answers a ServerEndedError that says why; Stats is a
+// call that changes nothing.
+func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
+	in, err := server.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := server.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p := &child{cmd: server, ended: make(chan struct{})}
+	if server.Stderr == nil {
+		server.Stderr = &p.stderr
+	} else {
+		server.Stderr = io.MultiWriter(&p.stderr, server.Stderr)
+	}
+	if server.WaitDelay == 0 {
+		server.WaitDelay = endPatience
+	}
+	if err := server.Start(); err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	c := Dial(ctx, childPipes{in, out}, FramingLine)
+	c.child = p
+	go p.wait(c.conn) // ends with the server
+	return c, nil
+}
+
+// childPipes is a child's stdin and stdout as one connection. Closing it
+// closes the child's stdin: the child then ends, and its stdout with it.
+type childPipes struct {
+	io.WriteCloser
+	io.Reader
+}
+
+// child is a server that Spawn has started.
+type child struct {
+	cmd    *exec.Cmd
+	stderr lastBytes // to be read when it has ended
+	ended  chan struct{}
+	err    error // how it ended
+}
+
+// wait sees the child through. It begins with the end of the connection: to
+// wait for a process closes its stdout, which may hold what is yet to be read.
+func (p *child) wait(conn *jsonrpc2.Conn) {
+	<-conn.DisconnectNotify()
+	if err := p.cmd.Wait(); !errors.Is(err, exec.ErrWaitDelay) {
+		p.err = err
+	}
+	close(p.ended)
+}
+
+// explain makes of what a call met a ServerEndedError, where that is why.
+func (p *child) explain(ctx context.Context, err error) error {
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		return err
+	case <-time.After(endPatience): // the connection has failed, and the server goes on
+		return err
+	}
+	state := p.cmd.ProcessState
+	return &ServerEndedError{
+		ExitCode: state.ExitCode(), Stderr: strings.ToValidUTF8(string(p.stderr), "\uFFFD"),
+		Err: errors.Join(err, p.err), how: state.String(),
+	}
+}
+
+// lastBytes keeps the last maxStderr bytes of what is written to it.
+type lastBytes []byte
+
+func (l *lastBytes) Write(p []byte) (int, error) {
+	kept := append(*l, p[max(0, len(p)-maxStderr):]...)
+	over := max(0, len(kept)-maxStderr)
+	*l = kept[:copy(kept, kept[over:])]
+	return len(p), nil
+}
