@@ -16,13 +16,6 @@ const (
 	maxBytes = 4 << 20
 )
 
-// When output is written that no end has taken along: when the oldest is so
-// old, or there is so much.
-const (
-	flushAfter = time.Second
-	flushBytes = 4 << 20
-)
-
 // After a failure the file is tried again when so much time has passed: at
 // once when something is to be written, in any case after a while.
 const (
@@ -88,9 +81,7 @@ func (s *Store) pause() time.Duration {
 	case len(s.entries) > 0 || s.committer.freed || s.committer.behind:
 		return 0
 	}
-	if len(s.dirty) > 0 {
-		pause = min(pause, time.Until(s.dirtySince.Time().Add(flushAfter)))
-	}
+	pause = s.flushIn(pause)
 	if s.expiry > 0 {
 		pause = min(pause, time.Until(s.expiry.Time())+time.Millisecond)
 	}
@@ -121,20 +112,26 @@ func (s *Store) round() (closed bool) {
 		s.mu.Unlock()
 		return false
 	}
-	batch := s.takeBatch()
-	due := len(batch) > 0 || s.expired() || fault != nil || s.committer.behind && !closing
+	batch, sweeping := s.takeBatch(), s.sweeping
+	s.sweeping = nil
+	due := len(batch) > 0 || fault != nil || closing && len(s.dirty) > 0 || s.flushIn(flushAfter) <= 0
 	s.inFlight = true
 	s.mu.Unlock()
 
 	err := error(nil)
 	if due {
 		err = s.write(batch)
+	} else {
+		err = s.sweep()
 	}
-	if err == nil {
-		err = s.flush(closing)
+	if sweeping != nil {
+		close(sweeping)
 	}
 	if err == nil && len(batch) == 0 && s.committer.freed && !closing {
 		err = s.shrink()
+	}
+	if err == nil {
+		err = s.checkpoint()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,6 +140,15 @@ func (s *Store) round() (closed bool) {
 		return true
 	}
 	return closing && len(s.entries) == 0 && len(s.dirty) == 0
+}
+
+// checkpoint empties the write-ahead log now and then. What fails there puts
+// what was committed since the latest sync in doubt.
+func (s *Store) checkpoint() error {
+	if err := s.committer.conn.checkpoint(); err != nil {
+		return s.failed(nil, nil, err)
+	}
+	return nil
 }
 
 // takeBatch takes the beginning of the log; it needs the lock.
@@ -173,6 +179,7 @@ func (s *Store) write(batch []entry) error {
 		return s.failed(t, batch, err)
 	}
 	s.committer.state = t.state
+	removed, hitch := s.evict() // first, so that who is told of an end finds no more than is kept
 	s.mu.Lock()
 	recovered := s.fault != nil
 	s.fault = nil
@@ -181,8 +188,12 @@ func (s *Store) write(batch []entry) error {
 	for _, e := range batch {
 		e.apply(s)
 	}
-	s.wroteAll(t.flushed)
-	s.retained(t)
+	s.wroteOutput(t.flushed)
+	if hitch == nil {
+		s.evicted(removed)
+	} else {
+		s.countFinals()
+	}
 	if recovered {
 		s.log.Info("the store can be written again", "file", s.path)
 		s.claims.WakeAll()
@@ -192,6 +203,9 @@ func (s *Store) write(batch []entry) error {
 	s.mu.Unlock()
 	for _, e := range batch {
 		e.done()
+	}
+	if hitch != nil {
+		return s.failed(removed, nil, hitch)
 	}
 	return nil
 }
@@ -217,8 +231,8 @@ func (s *Store) fill(t *transaction, batch []entry) error {
 			f.lease.ends = t
 		}
 	}
-	err := error(nil)
-	if s.faulty() { // whether the file can be written is to be seen
+	err, faulty := error(nil), s.faulty()
+	if faulty { // whether the file can be written is to be seen
 		_, err = t.writer()
 	}
 	for _, e := range batch {
@@ -226,8 +240,8 @@ func (s *Store) fill(t *transaction, batch []entry) error {
 			err = e.write(t)
 		}
 	}
-	if err == nil {
-		err = t.retain()
+	if err == nil && !faulty {
+		err = t.writeDue()
 	}
 	if err == nil {
 		err = t.commit()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,6 +19,7 @@ const applicationID = 0x4A4F424C
 type conn struct {
 	*sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
+	logPages int // how long the write-ahead log was at the latest commit
 }
 
 // uri names the file for SQLite. The log and the shared memory get the mode of
@@ -27,7 +29,8 @@ func (o *Options) uri(path string) string {
 	if o.VFS != "" {
 		q.Set("vfs", o.VFS)
 	}
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
+	query := strings.ReplaceAll(q.Encode(), "+", "%20") // SQLite takes a + for itself
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}).String()
 }
 
 func dial(uri string, flags sqlite3.OpenFlag, pragmas ...string) (*conn, error) {
@@ -50,7 +53,7 @@ func dialWriter(o *Options, path string, empty bool) (*conn, error) {
 		"synchronous=" + o.synchronous,
 		"cache_size=-16384",
 		"journal_size_limit=67108864",
-		"wal_autocheckpoint=1000",
+		"wal_autocheckpoint=0", // its errors are told to nobody
 		"foreign_keys=0",
 	}
 	if empty { // later it changes nothing, and writes all the same
@@ -70,7 +73,25 @@ func dialWriter(o *Options, path string, empty bool) (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.abandon())
 	}
+	c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error { c.logPages = pages; return nil })
 	return c, nil
+}
+
+// checkpointPages is from which length on the write-ahead log is copied into
+// the file, to begin anew.
+const checkpointPages = 1000
+
+// checkpoint copies the write-ahead log into the file where it has become long:
+// as far as readers let it.
+func (c *conn) checkpoint() error {
+	if c.logPages < checkpointPages {
+		return nil
+	}
+	_, _, err := c.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE)
+	if errors.Is(err, sqlite3.BUSY) {
+		return nil
+	}
+	return err
 }
 
 // restartLog copies the whole write-ahead log into the file, syncs that and

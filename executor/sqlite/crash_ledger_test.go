@@ -129,7 +129,7 @@ func (g *ledger) differs(id uuid.UUID, shown *shown) string {
 	return shown.outputDiffers(id)
 }
 
-// outputDiffers compares the output. What is not written with an end may be
+// outputDiffers compares the output. Of a task whose end is not known some may be
 // missing, but nothing may be other than it was.
 func (s *shown) outputDiffers(id uuid.UUID) string {
 	want, got := outputOf(id), s.outputs[schema.Stdout]
@@ -138,7 +138,7 @@ func (s *shown) outputDiffers(id uuid.UUID) string {
 		return fmt.Sprintf("its output from %d is %.200q", got.Offset, got.Data)
 	}
 	hasRun := s.record.State == schema.Completed || s.record.State == schema.Failed && s.record.Error.Kind != schema.KindInterrupted
-	if hasRun && len(want) <= maxTail && len(got.Data) < len(want) {
+	if hasRun && len(got.Data) < len(want) {
 		return fmt.Sprintf("its output was %d bytes and is %d", len(want), len(got.Data))
 	}
 	return ""

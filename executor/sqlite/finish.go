@@ -38,7 +38,7 @@ func (e *ending) write(t *transaction) error {
 	}
 	t.state.active--
 	t.state.ended(e.task.State, 1, e.size)
-	return t.writeTail(e.record)
+	return t.writeRest(e.record)
 }
 
 func (e *ending) apply(s *Store) {
@@ -51,9 +51,6 @@ func (e *ending) apply(s *Store) {
 	}
 	r.final, r.lease = &e.task, nil
 	delete(s.live, r.ID)
-	if r.out.dirty {
-		s.ended[r.ID] = r
-	}
 	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &e.task})
 }
 
@@ -87,7 +84,7 @@ func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 	s.mu.Unlock()
 }
 
-func (e *finish) weight() (int, int) { return 1, len(e.task.Result) }
+func (e *finish) weight() (int, int) { return 1, int(e.size) - len(e.task.Input) }
 
 func (e *finish) apply(s *Store) {
 	e.ending.apply(s)

@@ -1,68 +1,161 @@
 package sqlite
 
-import "time"
+import (
+	"slices"
+	"time"
 
-// flushDue is the output that is to be written now.
-func (s *Store) flushDue(closing bool) (found []piece) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.dirty) == 0 {
+	"github.com/jobline/jobline/schema"
+)
+
+// When the output of a task that runs is written: when some of it is so old.
+// The oldest is written first, and of no further task when there is so much.
+const (
+	flushAfter = time.Second
+	flushBytes = 1 << 20
+)
+
+// piece is a part of a stream that goes to the file.
+type piece struct {
+	record *record
+	stream schema.Stream
+	start  int64
+	data   []byte
+}
+
+// rest is what of a record's output is not in the file, in pieces; it needs the
+// lock.
+func (r *record) rest(limit int) (found []piece) {
+	if r.out.since.IsZero() {
 		return nil
 	}
-	if !closing && s.unwritten < flushBytes && time.Since(s.dirtySince.Time()) < flushAfter {
-		return nil
-	}
-	left := int64(flushBytes)
-	for _, r := range s.dirty {
-		pieces, n := r.pieces(left, s.options.MaxOutput)
-		found = append(found, pieces...)
-		if left -= n; left <= 0 {
-			break
+	for i := range r.out.streams {
+		ring := &r.out.streams[i]
+		for at := max(r.out.written[i], ring.First()); at < ring.Total(); {
+			end := min(at+maxPiece, ring.Total())
+			found = append(found, piece{r, schema.Stream(i), at, ring.Read(at, end, limit)})
+			at = end
 		}
 	}
 	return found
 }
 
-// flush writes output in a transaction of its own, which is not synced: a
-// power cut may take it, no answer waits for it.
-func (s *Store) flush(closing bool) error {
-	pieces := s.flushDue(closing)
-	if len(pieces) == 0 {
-		return nil
+// flushIn is how long no output has to be written yet; it needs the lock.
+func (s *Store) flushIn(pause time.Duration) time.Duration {
+	if len(s.dirty) == 0 {
+		return pause
 	}
-	t, err := s.begins()
-	if err == nil {
-		err = s.relaxed(func() error {
-			if err := t.writePieces(pieces); err != nil {
-				return err
-			}
-			return t.commit()
-		})
-	}
-	if err != nil {
-		return s.failed(t, nil, err)
-	}
-	s.committer.state = t.state
+	return min(pause, time.Until(s.dirty[0].out.since.Add(flushAfter)))
+}
+
+// writeDue writes output of tasks that run: what is due, or all where the store
+// closes. No answer waits for it.
+func (t *transaction) writeDue() error {
+	s := t.store
+	var due [][]piece
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.wroteAll(t.flushed)
-	s.dirtySince = clock()
+	closing, size := s.closed, 0
+	for _, r := range s.dirty {
+		if size >= flushBytes || !closing && time.Since(r.out.since) < flushAfter {
+			break
+		}
+		if r.lease != nil && r.lease.finishing {
+			continue // its end takes it along
+		}
+		pieces := r.rest(s.options.MaxOutput)
+		due = append(due, pieces)
+		for i := range pieces {
+			size += len(pieces[i].data)
+		}
+	}
+	s.mu.Unlock()
+	for _, pieces := range due {
+		if err := t.writePieces(pieces); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// relaxed does something that need not be on the disk when it is done.
-func (s *Store) relaxed(do func() error) error {
-	c := &s.committer
-	if err := c.conn.Exec("PRAGMA synchronous=NORMAL"); err != nil {
+// writeRest writes what is left of the output of a task that ends.
+func (t *transaction) writeRest(r *record) error {
+	t.store.mu.Lock()
+	pieces := r.rest(t.store.options.MaxOutput)
+	t.store.mu.Unlock()
+	return t.writePieces(pieces)
+}
+
+// writePieces writes output of one task. What a stream no longer keeps is removed.
+func (t *transaction) writePieces(pieces []piece) error {
+	if len(pieces) == 0 {
+		return nil
+	}
+	c, err := t.writer()
+	if err != nil {
 		return err
 	}
-	err := do()
-	if err != nil && !c.conn.GetAutocommit() {
-		_ = c.conn.exec("ROLLBACK")
+	r := pieces[0].record
+	if r.out.afresh {
+		if err := c.exec("DELETE FROM output WHERE ord=?", r.ord); err != nil {
+			return err
+		}
 	}
-	if strict := c.conn.Exec("PRAGMA synchronous=" + s.options.synchronous); strict != nil {
-		c.broken = true // it would not sync any more
-		return strict
+	for i := range pieces {
+		p := &pieces[i]
+		stream := int64(p.stream)
+		t.d = pieceDigest(t.d[:0], r.ord, stream, p.start, p.data)
+		err := c.exec("INSERT OR REPLACE INTO output VALUES(?,?,?,?,?)", r.ord, stream, p.start, t.d.sum(), p.data)
+		if old := p.start + int64(len(p.data)) - int64(t.store.options.MaxOutput) - maxPiece; err == nil && old > 0 {
+			err = c.exec("DELETE FROM output WHERE ord=? AND stream=? AND start<?", r.ord, stream, old)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	t.flushed = append(t.flushed, pieces...)
+	return nil
+}
+
+func pieceDigest(d digest, ord, stream, start int64, data []byte) digest {
+	return d.number(ord).number(stream).number(start).bytes(data)
+}
+
+// wroteOutput notes what of the output is in the file; it needs the lock.
+func (s *Store) wroteOutput(pieces []piece) {
+	for i := range pieces {
+		p := &pieces[i]
+		out := &p.record.out
+		out.afresh, out.since = false, time.Time{}
+		out.written[p.stream] = p.start + int64(len(p.data))
+	}
+	var again []*record
+	s.dirty = slices.DeleteFunc(s.dirty, func(r *record) bool {
+		if r.final == nil && r.out.since.IsZero() && r.unwritten() { // while it was written
+			r.out.since = time.Now()
+			again = append(again, r)
+		}
+		return r.final != nil || r.out.since.IsZero() || len(again) > 0 && again[len(again)-1] == r
+	})
+	s.dirty = append(s.dirty, again...)
+}
+
+// unwritten reports whether there is output that is not in the file; it needs
+// the lock.
+func (r *record) unwritten() bool {
+	for i := range r.out.streams {
+		if ring := &r.out.streams[i]; ring.Total() > max(r.out.written[i], ring.First()) {
+			return true
+		}
+	}
+	return false
+}
+
+// rewriteOutput lets all output that is in memory be written again; it needs
+// the lock.
+func (s *Store) rewriteOutput() {
+	for _, r := range s.live {
+		if r.out.streams != nil {
+			r.out.written, r.out.afresh = [len(r.out.written)]int64{}, true
+			s.soil(r)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
@@ -10,19 +11,15 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-const (
-	// maxPiece is the most bytes of output in one event, and in one row.
-	maxPiece = 32 << 10
-	// maxTail is how much output of a task is written together with its end.
-	// What is more is written without waiting for the disk.
-	maxTail = 4 << 10
-)
+// maxPiece is the most bytes of output in one event, and in one row.
+const maxPiece = 32 << 10
 
-// output is what a task has written, as long as it is not all in the file.
+// output is what a task has written.
 type output struct {
 	streams *executor.Streams // nil where nothing was ever written
 	written [len(schema.StreamNames)]int64
-	dirty   bool // there is more than written
+	since   time.Time // when the oldest was written that is not in the file; zero where all is
+	afresh  bool      // what the file has of it is to be replaced
 }
 
 func (o *output) bytes() *schema.OutputBytes {
@@ -47,19 +44,20 @@ func (s *Store) wrote(r *record, stream schema.Stream, p []byte) (offset int64) 
 	ring := &r.out.streams[stream]
 	offset = ring.Total()
 	ring.Write(p, s.options.MaxOutput)
-	s.unwritten += int64(len(p))
-	if !r.out.dirty {
-		r.out.dirty = true
-		s.dirty = append(s.dirty, r)
-		if len(s.dirty) == 1 {
-			s.dirtySince = clock()
-			s.poke()
-		}
+	s.soil(r)
+	return offset
+}
+
+// soil notes that there is output that is not in the file; it needs the lock.
+func (s *Store) soil(r *record) {
+	if !r.out.since.IsZero() {
+		return
 	}
-	if s.unwritten >= flushBytes {
+	r.out.since = time.Now()
+	s.dirty = append(s.dirty, r)
+	if len(s.dirty) == 1 {
 		s.poke()
 	}
-	return offset
 }
 
 // Output implements executor.Store.
@@ -68,132 +66,16 @@ func (s *Store) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, 
 		return executor.OutputPiece{}, err
 	}
 	s.mu.Lock()
-	r := s.live[id]
-	if r == nil {
-		r = s.ended[id]
-	}
-	if r != nil {
+	if r := s.live[id]; r != nil {
 		defer s.mu.Unlock()
 		piece := executor.OutputPiece{}
 		if r.out.streams != nil {
 			piece = r.out.streams[stream].Piece(o, s.options.MaxOutput)
 		}
-		piece.Final = r.final != nil
 		return piece, nil
 	}
 	s.mu.Unlock()
 	return s.readOutput(ctx, id, stream, o)
-}
-
-// piece is a part of a stream that goes to the file.
-type piece struct {
-	record *record
-	stream schema.Stream
-	start  int64
-	first  int64 // what is before it is not kept
-	data   []byte
-}
-
-// pieces are the parts of a record's streams that are not in the file, at most
-// about so many bytes; it needs the lock.
-func (r *record) pieces(most int64, limit int) (found []piece, n int64) {
-	for i := range r.out.streams {
-		ring := &r.out.streams[i]
-		at := max(r.out.written[i], ring.First())
-		for at < ring.Total() && n < most {
-			end := min(at+maxPiece, ring.Total())
-			found = append(found, piece{r, schema.Stream(i), at, ring.First(), ring.Read(at, end, limit)})
-			n += end - at
-			at = end
-		}
-	}
-	return found, n
-}
-
-// unwrittenBytes is how much of a record is not in the file; it needs the lock.
-func (o *output) unwrittenBytes() (n int64) {
-	for i := range o.streams {
-		ring := &o.streams[i]
-		n += ring.Total() - max(o.written[i], ring.First())
-	}
-	return n
-}
-
-// writeTail writes what is left of the output of a task that ends, where that
-// is little.
-func (t *transaction) writeTail(r *record) error {
-	s := t.store
-	s.mu.Lock()
-	var found []piece
-	if r.out.dirty && r.out.unwrittenBytes() <= maxTail {
-		found, _ = r.pieces(maxTail, s.options.MaxOutput)
-	}
-	s.mu.Unlock()
-	return t.writePieces(found)
-}
-
-// writePieces writes output. What a stream no longer keeps is removed.
-func (t *transaction) writePieces(pieces []piece) error {
-	for i := range pieces {
-		p := &pieces[i]
-		c, err := t.writer()
-		if err != nil {
-			return err
-		}
-		ord, stream := p.record.ord, int64(p.stream)
-		t.d = pieceDigest(t.d[:0], ord, stream, p.start, p.data)
-		err = c.exec("INSERT OR REPLACE INTO output VALUES(?,?,?,?,?)", ord, stream, p.start, t.d.sum(), p.data)
-		if old := p.first - maxPiece; err == nil && old > 0 {
-			err = c.exec("DELETE FROM output WHERE ord=? AND stream=? AND start<?", ord, stream, old)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	t.flushed = append(t.flushed, pieces...)
-	return nil
-}
-
-func pieceDigest(d digest, ord, stream, start int64, data []byte) digest {
-	return d.number(ord).number(stream).number(start).bytes(data)
-}
-
-// wroteAll notes what of the output is in the file; it needs the lock.
-func (s *Store) wroteAll(pieces []piece) {
-	for i := range pieces {
-		r := pieces[i].record
-		r.out.written[pieces[i].stream] = pieces[i].start + int64(len(pieces[i].data))
-	}
-	rest := s.dirty[:0]
-	s.unwritten = 0
-	for _, r := range s.dirty {
-		n := r.out.unwrittenBytes()
-		if r.out.dirty = n > 0; r.out.dirty {
-			rest = append(rest, r)
-			s.unwritten += n
-		} else if r.final != nil {
-			delete(s.ended, r.ID)
-		}
-	}
-	clear(s.dirty[len(rest):])
-	s.dirty = rest
-}
-
-// rewriteOutput lets the output that is still in memory be written again; it
-// needs the lock.
-func (s *Store) rewriteOutput() {
-	for _, records := range []map[uuid.UUID]*record{s.live, s.ended} {
-		for _, r := range records {
-			if r.out.streams == nil {
-				continue
-			}
-			r.out.written = [len(r.out.written)]int64{}
-			if !r.out.dirty {
-				r.out.dirty = true
-				s.dirty = append(s.dirty, r)
-			}
-		}
-	}
 }
 
 // stored is a row of the table output without its bytes.
@@ -243,7 +125,7 @@ func readPieces(c *conn, ord int64, stream schema.Stream, rows []stored, o execu
 	found := o.Within(min(first, total), total)
 	stop := found.Offset + min(o.Limit, total-found.Offset)
 	for _, row := range rows {
-		if row.end <= found.Offset || row.start >= stop {
+		if row.end <= found.Offset+int64(len(found.Data)) || row.start >= stop {
 			continue
 		}
 		data, err := readPiece(c, ord, stream, row.start)

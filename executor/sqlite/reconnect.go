@@ -48,6 +48,8 @@ func (s *Store) reconnect() error {
 	}
 	s.mu.Lock()
 	c.undo = nil
+	s.expiry = 0 // an eviction may have been lost
+	s.countFinals()
 	s.rewriteOutput()
 	s.mu.Unlock()
 	c.suspect, c.broken = 0, false

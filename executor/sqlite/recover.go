@@ -47,9 +47,6 @@ func (s *Store) recover(ctx context.Context) error {
 		err = t.number(0)
 	}
 	if err == nil {
-		err = t.retain()
-	}
-	if err == nil {
 		err = t.commit()
 	}
 	if err != nil {
@@ -62,28 +59,18 @@ func (s *Store) recover(ctx context.Context) error {
 		s.counts.Queued++ // for apply to take back
 		interrupted[i].apply(s)
 	}
-	s.retained(t)
+	s.countFinals()
 	return s.removeMore()
 }
 
 // removeMore removes for a while what is more than the limits of this process.
 func (s *Store) removeMore() error {
-	for begun := time.Now(); s.committer.behind && time.Since(begun) < 5*retainTime; {
-		t, err := s.begins()
-		if err == nil {
-			err = t.retain()
-		}
-		if err == nil {
-			err = t.commit()
-		}
-		if err != nil {
-			return err
-		}
-		s.committer.state = t.state
-		s.retained(t)
+	err := s.sweep()
+	for begun := time.Now(); err == nil && s.committer.behind && time.Since(begun) < 5*retainTime; {
+		err = s.sweep()
 	}
 	s.counts.Evicted = 0
-	return nil
+	return err
 }
 
 func (s *Store) loadBreaks(c *conn) error {

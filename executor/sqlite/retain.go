@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 
@@ -39,9 +38,6 @@ type old struct {
 // retain removes the oldest of the final tasks that are too many, too large
 // together or too old; not all of them at once.
 func (t *transaction) retain() error {
-	t.store.mu.Lock()
-	t.expiry = t.store.expiry
-	t.store.mu.Unlock()
 	begun, removed, cutoff := time.Now(), 0, clock()-t.keepFor()
 	known := t.expiry > 0
 	for step := 2; (t.tooMany() || t.tooOld()) && time.Since(begun) < retainTime; step = min(2*step, retainStep) {
@@ -157,22 +153,76 @@ func (t *transaction) removeDone(o *old) error {
 	}
 	t.state.ended(o.State, -1, -o.bytes)
 	t.state.gone = max(t.state.gone, int64(o.seq))
-	t.evicted = append(t.evicted, o.ID)
+	t.evicted++
 	t.store.committer.freed = true
 	return err
 }
 
-// retained shows what a transaction has removed; it needs the lock.
-func (s *Store) retained(t *transaction) {
-	s.expiry = t.expiry
-	s.counts.Completed, s.counts.Failed, s.counts.Cancelled = t.state.completed, t.state.failed, t.state.cancelled
-	s.counts.Evicted += int64(len(t.evicted))
-	for _, id := range t.evicted {
-		if r := s.ended[id]; r != nil {
-			delete(s.ended, id)
-			s.dirty = slices.DeleteFunc(s.dirty, func(o *record) bool { return o == r })
-		}
+// evict removes what retention does not keep, in a transaction that is not
+// synced: after a power cut it is removed again. It is one of its own, so that
+// what has become of it needs not be known where its commit fails. What it did
+// is for evicted to show.
+func (s *Store) evict() (*transaction, error) {
+	c := &s.committer
+	s.mu.Lock()
+	t := &transaction{store: s, conn: c.conn, state: c.state, expiry: s.expiry}
+	s.mu.Unlock()
+	if !t.tooMany() && !t.tooOld() && (t.expiry > 0 || t.state.finals() == 0) {
+		return t, nil
 	}
+	err := s.relaxed(func() error {
+		err := t.retain()
+		if err == nil {
+			err = t.commit()
+		}
+		return err
+	})
+	if err == nil {
+		c.state = t.state
+	}
+	return t, err
+}
+
+// evicted shows what evict has done; it needs the lock.
+func (s *Store) evicted(t *transaction) {
+	s.expiry = t.expiry
+	s.counts.Evicted += t.evicted
+	s.countFinals()
+}
+
+// sweep evicts where nothing else is to be written.
+func (s *Store) sweep() error {
+	t, err := s.evict()
+	if err != nil {
+		return s.failed(t, nil, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.evicted(t)
+	return nil
+}
+
+// countFinals shows how many tasks are final; it needs the lock.
+func (s *Store) countFinals() {
+	st := &s.committer.state
+	s.counts.Completed, s.counts.Failed, s.counts.Cancelled = st.completed, st.failed, st.cancelled
+}
+
+// relaxed does something that need not be on the disk when it is done.
+func (s *Store) relaxed(do func() error) error {
+	c := &s.committer
+	if err := c.conn.Exec("PRAGMA synchronous=NORMAL"); err != nil {
+		return err
+	}
+	err := do()
+	if err != nil && !c.conn.GetAutocommit() {
+		_ = c.conn.exec("ROLLBACK")
+	}
+	if strict := c.conn.Exec("PRAGMA synchronous=" + s.options.synchronous); strict != nil {
+		c.broken = true // it would not sync any more
+		return strict
+	}
+	return err
 }
 
 // expired reports whether the oldest end is too old; it needs the lock.
@@ -190,25 +240,19 @@ func (s *Store) sweepExpired(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	e := &sweep{ready: make(chan struct{})}
-	s.append(e)
+	if s.sweeping == nil {
+		s.sweeping = make(chan struct{})
+		s.poke()
+	}
+	swept := s.sweeping
 	s.mu.Unlock()
 	select {
-	case <-e.ready:
+	case <-swept:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
-
-// sweep is an entry that writes nothing: every transaction removes what is too old.
-type sweep struct{ ready chan struct{} }
-
-func (e *sweep) weight() (int, int)       { return 0, 0 }
-func (e *sweep) write(*transaction) error { return nil }
-func (e *sweep) apply(*Store)             {}
-func (e *sweep) fail(*Store, error) entry { return nil }
-func (e *sweep) done()                    { close(e.ready) }
 
 // shrink gives some free pages back to the system, where there are many.
 func (s *Store) shrink() error {

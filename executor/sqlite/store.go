@@ -37,22 +37,18 @@ type Store struct {
 	running  map[*record]struct{}  // those of them that are seen to run
 	claims   executor.Claims[*record]
 	counts   executor.Counts
-	ended    map[uuid.UUID]*record // final, with output that is not written yet
-	entries  []entry               // the log: what is not committed yet, in order
-	inFlight bool                  // the committer is at work on entries that were taken from it
+	entries  []entry // the log: what is not committed yet, in order
+	inFlight bool    // the committer is at work on entries that were taken from it
 	wake     chan struct{}
 	reserved uint64 // no event may have a greater number before the file says so
 	ahead    int    // attempts whose end is not recorded yet
 	held     int64  // bytes of their results
 	fault    error  // why nothing can be written
 	tried    time.Time
-	expiry   schema.Time // when the oldest end is no longer kept; 0 is never
-	breaks   []int64     // the tasks before which the clock was set back
-	// dirty are the records with output that is not in the file, since when,
-	// and how much of it.
-	dirty      []*record
-	dirtySince schema.Time
-	unwritten  int64
+	expiry   schema.Time   // when the oldest end is no longer kept; 0 is never
+	breaks   []int64       // the tasks before which the clock was set back
+	dirty    []*record     // with output that is not in the file, the oldest first; some may be final
+	sweeping chan struct{} // closed when what is too old was looked for; nil where nobody waits
 }
 
 // record is what the store holds of a task that is not final. The embedded

@@ -173,3 +173,19 @@ func TestTheFileShrinks(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, after.Size(), before.Size()/4)
 }
+
+// TestPaths has names in which a URI means something.
+func TestPaths(t *testing.T) {
+	for _, name := range []string{"a b", "a+b", "a%20b", "a?b", "a#b", "a&b=c", "a'b", "ü", "a\nb", "..a", "-a"} {
+		path := filepath.Join(t.TempDir(), name, name+".db")
+		for range 2 {
+			s, err := Open(t.Context(), Options{Path: path})
+			require.NoError(t, err, "%q", name)
+			submit(t, s, newTask())
+			runOne(t, s, completed)
+			require.NoError(t, s.Close())
+		}
+		require.FileExists(t, path)
+		require.Empty(t, findings(t, path))
+	}
+}

@@ -93,7 +93,7 @@ type transaction struct {
 	fresh    map[uuid.UUID]*record
 	breaks   []int64
 	newTypes []string
-	evicted  []uuid.UUID
+	evicted  int64
 	expiry   schema.Time // when the oldest end is no longer kept; 0 is never
 	flushed  []piece
 }
