@@ -1,0 +1,247 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/schema"
+)
+
+// faulty is a store on a VFS whose calls can fail.
+func faulty(t *testing.T, o faultvfs.Options, set ...func(*Options)) (*Store, *faultvfs.VFS) {
+	t.Helper()
+	v := faultvfs.New(t, o)
+	with := Options{Path: filepath.Join(t.TempDir(), "tasks.db"), VFS: v.Name()}
+	for _, f := range set {
+		f(&with)
+	}
+	s, err := Open(t.Context(), with)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() }) // which fails where there is no power
+	return s, v
+}
+
+func claim(t *testing.T, s *Store, set ...func(*executor.Record)) executor.Lease {
+	t.Helper()
+	submit(t, s, newTask(set...))
+	l, err := s.Claim(t.Context(), nil)
+	require.NoError(t, err)
+	return l
+}
+
+func stdoutOf(t *testing.T, s *Store, id uuid.UUID) string {
+	t.Helper()
+	p, err := s.Output(t.Context(), id, schema.Stdout, executor.OutputRange{Tail: -1, Limit: 1 << 30})
+	require.NoError(t, err)
+	require.Zero(t, p.Offset)
+	return string(p.Data)
+}
+
+// Output that was written piece by piece is written again after an error, cut
+// in another way: none of it is there twice.
+func TestOutputIsWrittenOnceMoreAfterAnError(t *testing.T) {
+	const text = "0123456789abcdefghijABCDEFGHIJ"
+	for _, ends := range []bool{true, false} {
+		t.Run(fmt.Sprint("ends ", ends), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, v := faulty(t, faultvfs.Options{})
+				l := claim(t, s, func(r *executor.Record) { r.Rerun = true })
+				for at := 0; at < len(text); at += 10 {
+					require.NoError(t, l.Write(schema.Stdout, []byte(text[at:at+10])))
+					time.Sleep(2 * flushAfter)
+				}
+				v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
+				_, err := s.Submit(t.Context(), []executor.Record{newTask()})
+				require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+				time.Sleep(2 * retryMost)
+				if ends {
+					recorded := make(chan error, 1)
+					l.Finish(completed, func(err error) { recorded <- err })
+					require.NoError(t, <-recorded)
+				}
+				require.Equal(t, text, stdoutOf(t, s, l.Record().ID))
+				require.NoError(t, s.Close())
+				require.Empty(t, findings(t, s.path))
+
+				s, err = Open(t.Context(), Options{Path: s.path})
+				require.NoError(t, err)
+				require.Equal(t, text, stdoutOf(t, s, l.Record().ID))
+				require.NoError(t, s.Close())
+			})
+		})
+	}
+}
+
+// What a task has written is on the disk when its end is told, however much.
+func TestOutputOfAnEndSurvivesAPowerCut(t *testing.T) {
+	text := strings.Repeat("0123456789abcde\n", 40_000)
+	s, v := faulty(t, faultvfs.Options{Lossy: true})
+	l := claim(t, s)
+	require.NoError(t, l.Write(schema.Stdout, []byte(text)))
+	recorded := make(chan error, 1)
+	l.Finish(completed, func(err error) {
+		v.Cut()
+		recorded <- err
+	})
+	require.NoError(t, <-recorded)
+	_ = s.Close() // without power
+
+	s, err := Open(t.Context(), Options{Path: s.path})
+	require.NoError(t, err)
+	require.Equal(t, text, stdoutOf(t, s, l.Record().ID))
+	require.NoError(t, s.Close())
+}
+
+// A task that prints little has its place among such that print without end.
+func TestOutputOfAQuietTask(t *testing.T) {
+	const loud = 12
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t)
+		ctx, enough := context.WithCancel(t.Context())
+		for range loud {
+			l := claim(t, s)
+			go func() {
+				for ctx.Err() == nil {
+					_ = l.Write(schema.Stdout, make([]byte, 256<<10))
+					time.Sleep(10 * time.Millisecond)
+				}
+			}()
+		}
+		time.Sleep(time.Second)
+		quiet := claim(t, s)
+		require.NoError(t, quiet.Write(schema.Stdout, []byte("important\n")))
+		time.Sleep(flushAfter + 100*time.Millisecond)
+		s.mu.Lock()
+		written := quiet.(*lease).record.out.written[schema.Stdout]
+		s.mu.Unlock()
+		require.EqualValues(t, 10, written)
+		enough()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		require.NoError(t, s.Close())
+	})
+}
+
+// A sync of the log that fails while nobody waits for it is seen all the same:
+// what is told after it is not behind a hole.
+func TestNoFailedSyncIsPassedOver(t *testing.T) {
+	for _, c := range []struct{ reader, log, main bool }{
+		{false, false, false}, {true, false, false}, {true, true, false}, {false, true, true}, {true, true, true},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, v := faulty(t, faultvfs.Options{Lossy: true})
+				var leases []executor.Lease
+				for range 8 {
+					leases = append(leases, claim(t, s))
+				}
+				if c.reader {
+					reader, err := dialReader(&s.options, s.path)
+					require.NoError(t, err)
+					defer reader.close()
+					require.NoError(t, reader.exec("BEGIN"))
+					_, err = reader.number("SELECT count(*) FROM store")
+					require.NoError(t, err)
+				}
+				if c.log {
+					v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
+				}
+				if c.main {
+					v.Fail(faultvfs.Sync, faultvfs.Main, sqlite3.IOERR_FSYNC, 1)
+				}
+				for _, l := range leases {
+					require.NoError(t, l.Write(schema.Stdout, make([]byte, 1<<20)))
+				}
+				time.Sleep(2 * flushAfter)
+				r := newTask()
+				answers, err := s.Submit(t.Context(), []executor.Record{r})
+				told := err == nil && answers[0].Err == nil
+				require.True(t, told || c.log || c.main)
+				v.Cut()
+				_ = s.Close() // without power
+
+				s, err = Open(t.Context(), Options{Path: s.path})
+				require.NoError(t, err)
+				_, err = s.Get(t.Context(), r.ID)
+				if told {
+					require.NoError(t, err)
+				}
+				require.NoError(t, s.Close())
+			})
+		})
+	}
+}
+
+// Three tasks end, most likely in one transaction whose sync fails, and more of
+// them than are kept.
+func TestEndsAndEvictionsOfAFailedSync(t *testing.T) {
+	for _, keep := range []int{-1, 1, 2} {
+		t.Run(fmt.Sprint("keep ", keep), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.Keep = keep })
+				path := s.path
+				var leases []executor.Lease
+				for range 3 {
+					l := claim(t, s)
+					require.NoError(t, l.Write(schema.Stdout, make([]byte, 5000)))
+					leases = append(leases, l)
+				}
+				recorded := make(chan error, len(leases))
+				v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
+				for _, l := range leases {
+					l.Finish(completed, func(err error) { recorded <- err })
+				}
+				for range leases {
+					require.NoError(t, <-recorded)
+				}
+				time.Sleep(2 * retryMost)
+				c, err := s.Counts(t.Context())
+				require.NoError(t, err)
+				require.EqualValues(t, max(keep, 0), c.Completed)
+				require.NoError(t, s.Close())
+				require.Empty(t, findings(t, path))
+				s, err = Open(t.Context(), Options{Path: path, Keep: keep})
+				require.NoError(t, err)
+				require.NoError(t, s.Close())
+			})
+		})
+	}
+}
+
+// An eviction that a failed sync has taken back is done again, and not looked
+// for without end.
+func TestExpiryAfterAFailedSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{Lossy: true}, func(o *Options) { o.KeepFor = 3 * time.Second })
+		newEnd(t, s)
+		time.Sleep(2900 * time.Millisecond)
+		newEnd(t, s)
+		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
+		_, err := s.Submit(t.Context(), []executor.Record{newTask()})
+		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+		v.Evict()
+		time.Sleep(1500 * time.Millisecond)
+		s.mu.Lock()
+		require.Positive(t, time.Until(s.expiry.Time()))
+		s.mu.Unlock()
+		c, err := s.Counts(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 1, c.Completed)
+		time.Sleep(3 * time.Second)
+		c, err = s.Counts(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, c.Completed)
+		require.NoError(t, s.Close())
+	})
+}
