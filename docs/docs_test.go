@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
@@ -160,16 +161,74 @@ func steady(text string) string {
 	return text
 }
 
-var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+var (
+	link    = regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+)
 
 func TestLinksLeadSomewhere(t *testing.T) {
 	for _, path := range documents(t) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		for _, found := range link.FindAllSubmatch(block.ReplaceAll(text, nil), -1) {
-			require.FileExists(t, filepath.Join(filepath.Dir(path), string(found[1])), path)
+			target := path // of a link within the page
+			if len(found[1]) > 0 {
+				target = filepath.Join(filepath.Dir(path), string(found[1]))
+			}
+			require.FileExists(t, target, path)
+			if len(found[2]) > 0 {
+				require.Contains(t, anchors(t, target), string(found[2]), "%s links to %s", path, target)
+			}
 		}
 	}
+}
+
+// anchors are the names that the headings of a page have in links.
+func anchors(t *testing.T, path string) []string {
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var names []string
+	for _, found := range heading.FindAllSubmatch(block.ReplaceAll(text, nil), -1) {
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, string(found[1]))
+		names = append(names, name)
+	}
+	return names
+}
+
+// TestCloneIsEnough follows the page on tasks of one's own: its commands make
+// a program beside a clone of this module build.
+func TestCloneIsEnough(t *testing.T) {
+	page, err := os.ReadFile("tasks.md")
+	require.NoError(t, err)
+	var command string
+	for _, found := range block.FindAllSubmatch(page, -1) {
+		if string(found[3]) == "sh" {
+			require.Empty(t, command, "one block of commands is run")
+			command = string(found[4])
+		}
+	}
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	require.NoError(t, os.Symlink(root, filepath.Join(dir, "../jobline")))
+	source, err := os.ReadFile("examples/thumbnails/main.go")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), source, 0o644))
+
+	cmd := exec.Command("sh", "-ec", "go mod init example.com/program\n"+command+"\ngo build -o program .")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=mod", "GOWORK=off")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.FileExists(t, filepath.Join(dir, "program"))
 }
 
 // The commands of the README's sh blocks are what CI runs, to the letter.

@@ -77,10 +77,25 @@ var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
 // In does not have are refused. Input is checked when a task is submitted,
 // the result when it has run.
 //
+// The tag schema:"key=value,…" sets limits that a Go type cannot say:
+//
+//	minimum, maximum              of a number
+//	minLength, maxLength          of a string, in characters
+//	enum                          the strings to take, as enum=red|green
+//	minItems, maxItems            of a slice
+//	maxProperties                 of a map
+//	default                       what the schema tells; the function sees zero
+//
+// Those of numbers and strings are, on a slice or a map, of its elements. A
+// key that the field cannot have, or that leaves no value, is an error.
+//
 // The function is called on a worker. It should return soon after its context
 // ends, with the context's error or one of its own; it may report with
 // Report, write with Output, and panic: that fails the task and nothing else.
 func Define[In, Out any](name string, run func(context.Context, In) (Out, error), options ...TypeOption) (Type, error) {
+	if run == nil {
+		return Type{}, fmt.Errorf("task type %q: the function is nil: give the code that runs a task", name)
+	}
 	input, err := schema.Derive[In]()
 	if err != nil {
 		return Type{}, fmt.Errorf("task type %q: input: %w", name, err)
@@ -122,16 +137,29 @@ func (t Type) Info() schema.TypeInfo {
 
 func (t Type) check() error {
 	var errs []error
-	for _, name := range append([]string{t.name}, t.aliases...) {
-		if !typeName.MatchString(name) {
-			errs = append(errs, fmt.Errorf("task type %q: the name %q does not match %s", t.name, name, typeName))
+	refuse := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("task type %q: "+format, append([]any{t.name}, args...)...))
+	}
+	taken := map[string]bool{}
+	for i, name := range append([]string{t.name}, t.aliases...) {
+		switch {
+		case !typeName.MatchString(name):
+			refuse("the name %q does not match %s", name, typeName)
+		case i > 0 && name == t.name:
+			refuse("the alias %q is its name: leave it out", name)
+		case taken[name]:
+			refuse("the alias %q is given twice: leave one out", name)
 		}
+		taken[name] = true
 	}
 	if t.limit < 0 {
-		errs = append(errs, fmt.Errorf("task type %q: a limit of %d: 0 is none, 1 or more is one", t.name, t.limit))
+		refuse("a limit of %d: 0 is none, 1 or more is one", t.limit)
 	}
-	if t.timeout < 0 || (t.grace != nil && *t.grace < 0) {
-		errs = append(errs, fmt.Errorf("task type %q: a time below zero", t.name))
+	if t.timeout < 0 {
+		refuse("a time-out of %v is below zero: 0 is none", t.timeout)
+	}
+	if t.grace != nil && *t.grace < 0 {
+		refuse("a grace of %v is below zero: 0 is none", *t.grace)
 	}
 	return errors.Join(errs...)
 }

@@ -38,9 +38,25 @@ func TestDefineRefuses(t *testing.T) {
 		"a strange name":  {func() (executor.Type, error) { return executor.Define("a b", code) }, `"a b"`},
 		"a long name":     {func() (executor.Type, error) { return executor.Define("a"+strings.Repeat("b", 64), code) }, "does not match"},
 		"a strange alias": {func() (executor.Type, error) { return executor.Define("a", code, executor.Alias("1")) }, `"1"`},
-		"a limit":         {func() (executor.Type, error) { return executor.Define("a", code, executor.Limit(-1)) }, "limit of -1"},
-		"a time-out":      {func() (executor.Type, error) { return executor.Define("a", code, executor.Timeout(-time.Second)) }, "below zero"},
-		"a grace":         {func() (executor.Type, error) { return executor.Define("a", code, executor.Grace(-time.Second)) }, "below zero"},
+		"its name as alias": {func() (executor.Type, error) {
+			return executor.Define("a", code, executor.Alias("b", "a"))
+		}, `task type "a": the alias "a" is its name: leave it out`},
+		"an alias twice": {func() (executor.Type, error) {
+			return executor.Define("a", code, executor.Alias("b"), executor.Alias("b"))
+		}, `task type "a": the alias "b" is given twice: leave one out`},
+		"no code": {func() (executor.Type, error) {
+			return executor.Define[empty, empty]("a", nil)
+		}, `task type "a": the function is nil: give`},
+		"a tag that no number can satisfy": {func() (executor.Type, error) {
+			return executor.Define("a", func(context.Context, struct {
+				Color int `json:"color" schema:"enum=red|green"`
+			}) (empty, error) {
+				return empty{}, nil
+			})
+		}, `field Color: tag schema:"enum=red|green": enum: it is for string, and the field is integer: leave it out`},
+		"a limit":    {func() (executor.Type, error) { return executor.Define("a", code, executor.Limit(-1)) }, "limit of -1"},
+		"a time-out": {func() (executor.Type, error) { return executor.Define("a", code, executor.Timeout(-time.Second)) }, "a time-out of -1s is below zero"},
+		"a grace":    {func() (executor.Type, error) { return executor.Define("a", code, executor.Grace(-time.Second)) }, "a grace of -1s is below zero"},
 		"an input that is no JSON": {func() (executor.Type, error) {
 			return executor.Define("a", func(context.Context, chan int) (empty, error) { return empty{}, nil })
 		}, "input"},

@@ -64,6 +64,9 @@ type Executor struct {
 // New makes an executor over a store. It owns neither: close the store when
 // Run has returned.
 func New(store Store, o Options) (*Executor, error) {
+	if store == nil {
+		return nil, errors.New("the store is nil: give one, as of memory.New or sqlite.Open")
+	}
 	if o.Limit == 0 {
 		o.Limit = runtime.NumCPU()
 	}
@@ -94,7 +97,7 @@ func (e *Executor) offer(types []Type) error {
 	for i := range types {
 		t := &types[i]
 		if t.run == nil {
-			return errors.New("a task type that was not made with Define")
+			return fmt.Errorf("Options.Types[%d] was not made with Define: make it with that", i)
 		}
 		for _, name := range append([]string{t.name}, t.aliases...) {
 			if other, taken := e.types[name]; taken {

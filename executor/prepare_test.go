@@ -222,12 +222,14 @@ func TestNewRefuses(t *testing.T) {
 		"a limit below zero":            {executor.Options{Limit: -1}, "limit of -1"},
 		"a name twice":                  {executor.Options{Types: []executor.Type{nap, nap}}, `"nap"`},
 		"an alias that is another name": {executor.Options{Types: []executor.Type{nap, coded("doze", nil)}}, `"doze"`},
-		"a type that was not defined":   {executor.Options{Types: []executor.Type{{}}}, "Define"},
+		"a type that was not defined":   {executor.Options{Types: []executor.Type{nap, {}}}, "Options.Types[1] was not made with Define"},
 		"an unknown allowed type":       {executor.Options{Types: []executor.Type{nap}, Allow: []string{"naps"}}, "did you mean nap"},
 	} {
 		_, err := executor.New(memory.New(memory.Options{}), c.o)
 		require.ErrorContains(t, err, c.want, name)
 	}
+	_, err := executor.New(nil, executor.Options{})
+	require.ErrorContains(t, err, "the store is nil: give one")
 }
 
 func TestDefaultsOfNew(t *testing.T) {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,31 +17,8 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
-	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
-
-const serveVariable = "JOBLINE_TEST_SERVE"
-
-// TestMain makes a server of the test's binary where a test has started it as one.
-func TestMain(m *testing.M) {
-	if os.Getenv(serveVariable) != "" {
-		stdio.Main(testTypesOf(func(err error) {
-			if err != nil {
-				panic(err)
-			}
-		})...)
-	}
-	os.Exit(m.Run())
-}
-
-// child is the command of a server.
-func child() *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serveVariable+"=1")
-	cmd.Stderr = os.Stderr
-	return cmd
-}
 
 func TestClientMethods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -245,32 +220,4 @@ func TestClientOfStrangeServer(t *testing.T) {
 		require.Equal(t, id, got[0].TaskID())
 		require.NoError(t, c.Close())
 	})
-}
-
-func TestSpawn(t *testing.T) {
-	c, err := rpc.Spawn(t.Context(), child())
-	require.NoError(t, err)
-	task, err := c.Submit(t.Context(), schema.SubmitParams{Type: "noop"})
-	require.NoError(t, err)
-	task.Task, err = c.WaitFor(t.Context(), task.ID)
-	require.NoError(t, err)
-	require.Equal(t, schema.Completed, task.State)
-	require.NoError(t, c.Close())
-	require.NoError(t, c.Close(), "closing again changes nothing")
-	_, err = rpc.Spawn(t.Context(), exec.Command("/does/not/exist"))
-	require.ErrorIs(t, err, os.ErrNotExist)
-}
-
-// A server that was killed is told of by its calls and by Close.
-func TestSpawnedServerIsKilled(t *testing.T) {
-	cmd := child()
-	c, err := rpc.Spawn(t.Context(), cmd)
-	require.NoError(t, err)
-	task, err := c.Submit(t.Context(), schema.SubmitParams{Type: "sleep", Input: jsontext.Value(`{"durationMs":60000}`)})
-	require.NoError(t, err)
-	require.NoError(t, cmd.Process.Kill())
-	_, err = c.WaitFor(t.Context(), task.ID)
-	require.ErrorIs(t, err, jsonrpc2.ErrClosed)
-	var exit *exec.ExitError
-	require.ErrorAs(t, c.Close(), &exit)
 }

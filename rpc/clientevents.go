@@ -51,7 +51,7 @@ func (e Event) TaskID() uuid.UUID {
 
 // Events yields the events in the order in which the server sent them, until
 // the connection or ctx ends. It is to be called once. Calling the client's
-// methods while it yields is fine.
+// methods while it yields is fine; after the end their error says what ended.
 func (c *Client) Events(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for {

@@ -16,9 +16,11 @@ const (
 	// maxStderr bounds the end of a server's stderr that a client keeps, in bytes.
 	maxStderr = 4 << 10
 	// endPatience is how long a call whose connection is gone waits for the
-	// server's end, to tell of it, and how long stderr is read after that end:
-	// a process that the server has left behind may hold it open.
+	// server's end, to tell of it.
 	endPatience = time.Second
+	// stderrPatience is how long stderr is read after that end: a process that
+	// the server has left behind may hold it open.
+	stderrPatience = endPatience / 2
 )
 
 // ServerEndedError says that a server that Spawn has started has ended while
@@ -46,8 +48,9 @@ func (e *ServerEndedError) Error() string {
 func (e *ServerEndedError) Unwrap() error { return e.Err }
 
 // Spawn starts a server as a child process and speaks to it. The command's
-// Stdin and Stdout must not be set; its Stderr, where it is set, is written
-// to. Close ends the server.
+// Stdin and Stdout must not be set. Its Stderr, where it is set, is written to
+// by this process: the server sees a pipe also where it is a terminal. Close
+// ends the server.
 //
 // Spawn does not wait until the server answers: to start takes about 20 ms,
 // which the caller may have other use for, and an answer would not prove that
@@ -70,7 +73,7 @@ func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
 		server.Stderr = io.MultiWriter(&p.stderr, server.Stderr)
 	}
 	if server.WaitDelay == 0 {
-		server.WaitDelay = endPatience
+		server.WaitDelay = stderrPatience
 	}
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)

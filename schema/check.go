@@ -224,7 +224,11 @@ func (c *checker) array(n *node) error {
 		return err
 	}
 	if count < n.minItems {
-		return c.add("got %d, want at least %s", count, counted(n.minItems, "element"))
+		orNone := ""
+		if n.optional {
+			orNone = ", or leave it out"
+		}
+		return c.add("got %d, want at least %s%s", count, counted(n.minItems, "element"), orNone)
 	}
 	if count > n.maxItems {
 		return c.add("got %d, want at most %s", count, counted(n.maxItems, "element"))

@@ -11,7 +11,7 @@ const (
 	NotifyReplayed = "subscription/replayed"
 )
 
-// The values of SubmitParams.Events.
+// The values of SubmitParams.Events and SubscribeParams.Events.
 const (
 	EventStarted  = "started"
 	EventProgress = "progress"

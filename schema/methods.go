@@ -43,8 +43,9 @@ type SubmitParams struct {
 	// Rerun nil is as the type says.
 	Rerun  *bool             `json:"rerun,omitzero" jsonschema:"whether the task may run again where the executor died while it ran; where absent as the type says"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"names to find the task by; at most 32, of 256 bytes each" schema:"maxProperties=32,maxLength=256"`
-	// Events are the notifications wanted of this task. Nil is the default:
-	// started, progress and finished.
+	// Events are the notifications wanted of this task: EventStarted,
+	// EventProgress, EventOutput, EventFinished. Nil is all but EventOutput;
+	// an empty slice that is not nil is none.
 	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress and finished, none for []" schema:"enum=started|progress|output|finished"`
 }
 
@@ -132,10 +133,12 @@ type WaitResult struct {
 	TimedOut bool   `json:"timedOut" jsonschema:"whether the time passed first; the tasks are as they then were"`
 }
 
-// ListParams selects tasks. All that is given must hold; an empty selection is all.
+// ListParams selects tasks. All that is given must hold; where nothing is it
+// is all tasks. States and Types are left out where they are nil; an empty
+// slice that is not nil is refused, since it could mean all or none.
 type ListParams struct {
-	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states"`
-	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types"`
+	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states; absent for all" schema:"minItems=1"`
+	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types; absent for all" schema:"minItems=1"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
 	// Since and Until bound createdAt: from Since on, and before Until.
 	Since  Time      `json:"since,omitzero" jsonschema:"only tasks submitted at this time or later"`
@@ -277,16 +280,21 @@ type CancelRequestParams struct {
 }
 
 // SubscribeParams asks for the events of tasks, whoever submitted them. All
-// that is given must hold; an empty selection is every task.
+// that is given must hold; where nothing is it is every task. Types, States
+// and IDs are left out where they are nil; an empty slice that is not nil is
+// refused, since it could mean every task or none.
 type SubscribeParams struct {
 	// After replays what became of tasks after this sequence number; nil
 	// replays nothing.
 	After  *uint64           `json:"after,omitzero" jsonschema:"first send what became of each task since the event with this seq; absent for nothing of the past"`
-	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types" schema:"maxItems=100"`
-	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states; all but task/finished show running"`
+	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100"`
+	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states, absent for all; all but task/finished show running" schema:"minItems=1"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only of tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
-	IDs    []uuid.UUID       `json:"ids,omitzero" jsonschema:"only of these tasks" schema:"maxItems=1000"`
-	Events []string          `json:"events,omitzero" jsonschema:"the notifications wanted; where absent started, progress and finished" schema:"enum=started|progress|output|finished"`
+	IDs    []uuid.UUID       `json:"ids,omitzero" jsonschema:"only of these tasks; absent for all" schema:"minItems=1,maxItems=1000"`
+	// Events are the notifications wanted: EventStarted, EventProgress,
+	// EventOutput, EventFinished. Nil is all but EventOutput; an empty slice
+	// that is not nil is none.
+	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted; where absent started, progress and finished, none for []" schema:"enum=started|progress|output|finished"`
 }
 
 // SubscribeResult names the subscription.

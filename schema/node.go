@@ -23,6 +23,7 @@ type node struct {
 	others   *node // of all other members
 	maxProps int
 
+	optional           bool // the member that it is of can be left out
 	items              *node
 	minItems, maxItems int
 
@@ -100,7 +101,11 @@ func (n *node) compileElements(s *jsonschema.Schema) {
 	}
 	n.members = make(map[string]member, len(s.Properties))
 	for _, name := range s.PropertyOrder {
-		n.members[name] = member{compile(s.Properties[name]), len(n.names)}
+		m := compile(s.Properties[name])
+		if m != nil {
+			m.optional = !slices.Contains(s.Required, name)
+		}
+		n.members[name] = member{m, len(n.names)}
 		n.names = append(n.names, name)
 	}
 }

@@ -92,7 +92,7 @@ func TestWireLimits(t *testing.T) {
 		{list, `{"since":"2026-03-01T12:00:00Z","until":"2026-03-01T13:00:00.5+01:00"}`, `{"since":"2026-03-01"}`, "/since"},
 		{subscribe, manyIDs(1000), manyIDs(1001), "/ids"},
 		{subscribe, manyTypes(100), manyTypes(101), "/types"},
-		{subscribe, `{"after":0,"ids":[],"events":["output"]}`, `{"after":-1}`, "/after"},
+		{subscribe, `{"after":0,"labels":{},"events":[]}`, `{"after":-1}`, "/after"},
 		{subscribe, `{"states":["running"]}`, `{"events":["began"]}`, "/events/0"},
 		{unsubscribe, `{"subscription":4294967295}`, `{"subscription":4294967296}`, "/subscription"},
 		{unsubscribe, `{"subscription":1}`, `{"subscription":0}`, "/subscription"},

@@ -60,7 +60,7 @@ func benchCommand() *cobra.Command {
 		Short: "Measure this program on this machine",
 		Long: "Bench spawns servers of this program and measures them over their pipes. What it compares is\n" +
 			"measured in turns, so that both meet the same weather.\n" + about.String(),
-		Args: noArgs,
+		Args: benchArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.bench(c) },
 	}
 	f := c.Flags()
@@ -74,12 +74,24 @@ func benchCommand() *cobra.Command {
 	return c
 }
 
+// benchArgs refuses arguments. --store can be alone, so that what follows it
+// is one.
+func benchArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 && c.Flags().Changed("store") {
+		return usagef("bench: the argument %q is of no flag; the directory of --store is given as --store=DIR", args[0])
+	}
+	return noArgs(c, args)
+}
+
 func (o *benchOptions) bench(c *cobra.Command) error {
 	for _, name := range o.only {
 		if !slices.Contains(benchNames(), name) {
 			return usagef("bench: --only: nothing is named %q; %s", name,
 				didYouMean(name, benchNames(), "there are "+strings.Join(benchNames(), ", ")))
 		}
+	}
+	if o.store == "" && c.Flags().Changed("store") {
+		return usagef("bench: --store is empty; name a directory, or write --store alone for the system's temporary one")
 	}
 	if o.store != "" {
 		o.only = append(o.only, "store")

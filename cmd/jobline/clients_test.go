@@ -49,6 +49,7 @@ type realClient struct {
 	guide        string
 	module       string   // what Node must find
 	needs        []string // tools beside the first word of the command
+	absent       string   // what it says where there is no jobline; it can run without a PATH
 	keepsLogs    bool     // in the user's home, where a test has no business
 	// mayMissLast is true of a library that can lose the last reply before the
 	// end of the connection; its script leaves it out.
@@ -56,12 +57,12 @@ type realClient struct {
 }
 
 var realClients = []realClient{
-	{name: "vscode-jsonrpc", command: []string{"node", "SCRIPT"}, script: "vscode.js", abrupt: "abrupt.js", guide: "vscode.md", module: "vscode-jsonrpc"},
+	{name: "vscode-jsonrpc", command: []string{"node", "SCRIPT"}, script: "vscode.js", abrupt: "abrupt.js", guide: "vscode.md", module: "vscode-jsonrpc", absent: "spawn jobline ENOENT"},
 	{
 		name: "neovim", command: []string{"nvim", "--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile SCRIPT", "-c", "qa!"},
-		script: "neovim.lua", abrupt: "abrupt.lua", guide: "neovim.md", keepsLogs: true,
+		script: "neovim.lua", abrupt: "abrupt.lua", guide: "neovim.md", keepsLogs: true, absent: "jobline could not be started: is it in PATH?",
 	},
-	{name: "emacs", command: []string{"emacs", "-Q", "--batch", "-l", "SCRIPT"}, script: "emacs.el", abrupt: "abrupt.el", guide: "emacs.md"},
+	{name: "emacs", command: []string{"emacs", "-Q", "--batch", "-l", "SCRIPT"}, script: "emacs.el", abrupt: "abrupt.el", guide: "emacs.md", absent: "Searching for program"},
 	{name: "jrpc2", command: []string{"go", "run", "./SCRIPT"}, script: "go/main.go", guide: "go.md", mayMissLast: true},
 	{name: "python", command: []string{"python3", "SCRIPT"}, script: "python.py", guide: "python.md"},
 	{name: "shell", command: []string{"sh", "SCRIPT"}, script: "shell.sh", guide: "shell.md", needs: []string{"mkfifo", "mktemp"}},
@@ -80,7 +81,7 @@ func (c realClient) run(t *testing.T, ctx context.Context, script string) *exec.
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = clientsDir
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1")
 	if c.module != "" {
 		modules := nodeModules(t)
 		if _, err := os.Stat(filepath.Join(modules, c.module)); errors.Is(err, fs.ErrNotExist) {
@@ -134,6 +135,60 @@ func TestClients(t *testing.T) {
 				story = strings.Replace(story, "shutdown, left: 0\n", "", 1)
 			}
 			require.Equal(t, story, string(told))
+		})
+	}
+}
+
+// TestClientsStore kills the server and goes on with another on its file.
+func TestClientsStore(t *testing.T) {
+	offerJobline(t)
+	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
+	defer cancel()
+	python := realClient{command: []string{"python3", "SCRIPT", filepath.Join(t.TempDir(), "tasks.db")}}
+	told, err := python.run(t, ctx, "store.py").CombinedOutput()
+	require.NoError(t, err, "%s", told)
+	require.Equal(t, `killed with -9
+something happened meanwhile: true
+exec interrupted
+sleep completed
+told again of noop: false
+shutdown, left: 0
+exit 0
+`, string(told))
+}
+
+// TestClientsServerFails starts a server that refuses its settings: everyone
+// must end, and show why. Editors end with 0 all the same, and cut the line.
+func TestClientsServerFails(t *testing.T) {
+	offerJobline(t)
+	t.Setenv("JOBLINE_LIMIT", "none")
+	for _, c := range realClients {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
+			defer cancel()
+			told, _ := c.run(t, ctx, c.script).CombinedOutput()
+			require.NoError(t, ctx.Err(), "%s", told)
+			require.Contains(t, string(told), "want a number from")
+			require.NotContains(t, string(told), "known before: false")
+		})
+	}
+}
+
+// TestClientsNoServer runs the editors where there is no jobline.
+func TestClientsNoServer(t *testing.T) {
+	for _, c := range realClients {
+		if c.absent == "" {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
+			defer cancel()
+			cmd := c.run(t, ctx, c.script)
+			cmd.Args[0] = cmd.Path // or Emacs does not find its own files
+			cmd.Env = append(cmd.Env, "PATH="+t.TempDir())
+			told, _ := cmd.CombinedOutput()
+			require.NoError(t, ctx.Err(), "%s", told)
+			require.Contains(t, string(told), c.absent)
 		})
 	}
 }
@@ -223,7 +278,7 @@ var markdownLink = regexp.MustCompile(`\]\(([^)#]+\.md)\)`)
 // TestClientsGuides keeps the guides true: each quotes the script that the
 // tests run, whole, and the table of them has all.
 func TestClientsGuides(t *testing.T) {
-	quoted := map[string][]string{"shell.md": {"pipe.sh"}}
+	quoted := map[string][]string{"shell.md": {"pipe.sh"}, "python.md": {"jobline.py", "store.py"}}
 	for _, c := range realClients {
 		quoted[c.guide] = append(quoted[c.guide], c.script)
 	}

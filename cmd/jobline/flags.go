@@ -165,6 +165,31 @@ func envName(flag string) string {
 
 const envPrefix = "JOBLINE_"
 
+// ownVariables begin as those of flags do, and are of none: a server that runs
+// in a task of another has the first two, the project's tests the third.
+var ownVariables = []string{"JOBLINE_TASK_ID", "JOBLINE_SERVER_ID", "JOBLINE_CLIENTS"}
+
+// strangers say of each variable of the environment that looks as if it set a
+// flag that there is none. They do not say its value, which may be secret.
+func strangers(flags *pflag.FlagSet, environment []string) (warnings []string) {
+	var known []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			known = append(known, strings.TrimPrefix(envName(f.Name), envPrefix))
+		}
+	})
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		short, ours := strings.CutPrefix(name, envPrefix)
+		if !ours || value == "" || slices.Contains(known, short) || slices.Contains(ownVariables, name) {
+			continue
+		}
+		hint := didYouMean(short, known, "jobline serve --help lists the flags")
+		warnings = append(warnings, fmt.Sprintf("the variable %s is of no flag; %s", name, strings.ReplaceAll(hint, "did you mean ", "did you mean "+envPrefix)))
+	}
+	return warnings
+}
+
 // fromEnv sets the flags that were not given from the environment.
 func fromEnv(flags *pflag.FlagSet) error {
 	var errs []error

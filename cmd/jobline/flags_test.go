@@ -71,3 +71,36 @@ func TestNamesInTheEnvironment(t *testing.T) {
 	require.Equal(t, "JOBLINE_MAX_MESSAGE", envName("max-message"))
 	require.Equal(t, "JOBLINE_LIMIT", envName("limit"))
 }
+
+func TestCounted(t *testing.T) {
+	require.Equal(t, "0 bytes", counted(0, "byte"))
+	require.Equal(t, "1 byte", counted(int64(1), "byte"))
+	require.Equal(t, "2 bytes", counted(2, "byte"))
+}
+
+func TestVariablesOfNoFlag(t *testing.T) {
+	c := serveCommand()
+	c.InitDefaultHelpFlag()
+	flags := c.Flags()
+	for variable, says := range map[string]string{
+		"JOBLINE_LIMIT=3":       "",
+		"JOBLINE_MAX_BATCH=3":   "",
+		"JOBLINE_LIMT=":         "",
+		"JOBLINE_SERVER_ID=1":   "",
+		"JOBLINE_TASK_ID=1":     "",
+		"JOBLINE_CLIENTS=/a":    "",
+		"OTHER=1":               "",
+		"JOBLINE_LIMT=3":        "the variable JOBLINE_LIMT is of no flag; did you mean JOBLINE_LIMIT?",
+		"JOBLINE_MAXBATCH=3":    "the variable JOBLINE_MAXBATCH is of no flag; did you mean JOBLINE_MAX_BATCH?",
+		"JOBLINE_max_batch=3":   "the variable JOBLINE_max_batch is of no flag; did you mean JOBLINE_MAX_BATCH?",
+		"JOBLINE_HELP=1":        "the variable JOBLINE_HELP is of no flag; jobline serve --help lists the flags",
+		"JOBLINE_SOMETHING=a=b": "the variable JOBLINE_SOMETHING is of no flag; jobline serve --help lists the flags",
+	} {
+		warnings := strangers(flags, []string{"PATH=/bin", variable})
+		if says == "" {
+			require.Empty(t, warnings, variable)
+			continue
+		}
+		require.Equal(t, []string{says}, warnings)
+	}
+}

@@ -168,6 +168,14 @@ func didYouMean(name string, known []string, otherwise string) string {
 	return otherwise
 }
 
+// counted is a number with a noun, in the plural where it is not 1.
+func counted[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // noArgs is cobra.NoArgs with an exit code.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {

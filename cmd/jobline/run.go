@@ -35,7 +35,8 @@ func runCommand() *cobra.Command {
 		Short: "Run one task and wait for it",
 		Long: "Run starts a server of its own, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
-			"What comes after -- is the member argv of the input, as exec wants it.\n\n" +
+			"What comes after -- is the member argv of the input, as exec wants it.\n" +
+			"Stdin is not passed on to the task: a command of exec gets what --set stdin=TEXT says, or nothing.\n\n" +
 			"Exit codes: that of the task's command, or 128+n where signal n ended it;\n" +
 			"  1    the task failed otherwise, as at its time-out, or was cancelled but not interrupted\n" +
 			"  2    the task was refused, or the command line is wrong\n" +
@@ -43,7 +44,8 @@ func runCommand() *cobra.Command {
 			"       (143 after SIGTERM, 129 after SIGHUP)",
 		Example: "  jobline run exec -- make test\n" +
 			"  jobline run sleep --set durationMs=2000 --set progressEveryMs=100\n" +
-			"  jobline run exec --output-only --set dir=/tmp -- ls -l",
+			"  jobline run exec --output-only --set dir=/tmp -- ls -l\n" +
+			"  jobline run exec -o --set stdin=hello -- cat",
 		Args:              o.args,
 		ValidArgsFunction: completeType,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0]) },

@@ -67,7 +67,7 @@ func TestBadInput(t *testing.T) {
 
 func TestWhereInputIsBad(t *testing.T) {
 	for input, want := range map[string]string{
-		`{bad`:          `run: --input is not JSON: invalid character 'b' at start of string (expecting '"'), after 1 bytes`,
+		`{bad`:          `run: --input is not JSON: invalid character 'b' at start of string (expecting '"'), after 1 byte`,
 		`{"a":`:         `run: --input is not JSON: unexpected EOF, after 5 bytes`,
 		`{"a":1,"a":2}`: `run: --input is not JSON: the member "a" is there twice`,
 	} {

@@ -65,7 +65,7 @@ func plainly(err error) error {
 	case errors.Is(e.Err, jsontext.ErrDuplicateName):
 		return fmt.Errorf("the member %q is there twice", e.JSONPointer.LastToken())
 	}
-	return fmt.Errorf("%w, after %d bytes", e.Err, e.ByteOffset)
+	return fmt.Errorf("%w, after %s", e.Err, counted(e.ByteOffset, "byte"))
 }
 
 // cure says how to give a text that looks like another value, where a

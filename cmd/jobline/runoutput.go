@@ -50,7 +50,7 @@ func (f *follower) rest(ctx context.Context, task *schema.Task) error {
 			return err
 		}
 		if lost := f.streams[i].lost; lost > 0 {
-			f.show.say("%d bytes of %s are missing: they came too fast", lost, schema.Stream(i))
+			f.show.say("%s lacks %s: the output came too fast", schema.Stream(i), counted(lost, "byte"))
 		}
 	}
 	return nil

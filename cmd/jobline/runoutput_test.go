@@ -33,6 +33,6 @@ func TestOutputThatIsLostIsSaid(t *testing.T) {
 		require.NoError(t, err)
 		require.ErrorContains(t, f.end(task), "the output is not complete")
 		require.Equal(t, "\x1b[1m\xff\xfe\n789", out.String())
-		require.Equal(t, "jobline: 20 bytes of stdout are missing: they came too fast\n", said.String())
+		require.Equal(t, "jobline: stdout lacks 20 bytes: the output came too fast\n", said.String())
 	}
 }

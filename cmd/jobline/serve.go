@@ -103,6 +103,9 @@ func (o *serveOptions) format() stdio.LogFormat {
 func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
 	defer writer.Close()
+	for _, warning := range strangers(c.Flags(), os.Environ()) {
+		log.Warn(warning)
+	}
 	if err := o.setTypes(log); err != nil {
 		return err
 	}

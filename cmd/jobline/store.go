@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,7 @@ func fileArgs(names ...string) cobra.PositionalArgs {
 		case len(args) < len(names):
 			return usagef("%s%s is missing; %s --help describes it", place(c), names[len(args)], c.CommandPath())
 		case len(args) > len(names):
-			return usagef("%sit takes %d arguments at most, it has %d: %q is one too many", place(c), len(names), len(args), args[len(names)])
+			return usagef("%sit takes %s at most, it has %d: %q is one too many", place(c), counted(len(names), "argument"), len(args), args[len(names)])
 		}
 		for i, arg := range args {
 			if arg == "" {
@@ -53,13 +54,20 @@ func completeFiles(n int) cobra.CompletionFunc {
 
 // found counts the findings that it prints.
 type found struct {
-	to io.Writer
-	n  int
+	to   io.Writer
+	n    int
+	json bool // a line of JSON each
 }
 
 func (f *found) print(finding sqlite.Finding) {
 	f.n++
-	fmt.Fprintln(f.to, finding)
+	if !f.json {
+		fmt.Fprintln(f.to, finding)
+		return
+	}
+	e := json.NewEncoder(f.to)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(finding) // as Fprintln, which is not asked either
 }
 
 // end is the exit code after findings.

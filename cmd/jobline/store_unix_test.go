@@ -148,9 +148,41 @@ func TestStoreCheckNamesWhatIsDamaged(t *testing.T) {
 	out, complaints, code := storeRun(t, dir, "jobline", "store", "check", "tasks.db")
 	require.Equal(t, 1, code)
 	require.Equal(t, fmt.Sprintf("task %s (number 2): the checksum of its row in the table task is wrong\n", id), out)
-	require.Contains(t, complaints, "tasks.db is damaged: 1 findings")
+	require.Contains(t, complaints, "tasks.db is damaged: 1 finding; put a backup in its place")
+	out, _, code = storeRun(t, dir, "jobline", "store", "check", "--json", "tasks.db")
+	require.Equal(t, 1, code)
+	require.Equal(t, fmt.Sprintf(`{"number":2,"id":"%s","text":"the checksum of its row in the table task is wrong"}`+"\n", id), out)
 	out, complaints, code = storeRun(t, dir, "jobline", "store", "export", "tasks.db")
 	require.Equal(t, 1, code)
 	require.Equal(t, 2, strings.Count(out, "\n"))
 	require.Contains(t, complaints, id)
+	require.Contains(t, complaints, "left out: 1 damaged task\n")
+	_, complaints, code = storeRun(t, dir, "jobline", "store", "backup", "tasks.db", "backup.db")
+	require.Equal(t, 1, code)
+	require.Contains(t, complaints, "backup.db is as damaged as tasks.db is: 1 finding\n")
+}
+
+// TestACutStoreIsSaidToBeDamaged has a file that SQLite does not open.
+func TestACutStoreIsSaidToBeDamaged(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tasks.db")
+	_, _, code := serves(t, path, "")
+	require.Zero(t, code)
+	require.NoError(t, os.Truncate(path, 5000))
+	const inside = "put a backup in its place, or see what can be read with jobline store check and jobline store export"
+	for says, args := range map[string][]string{
+		"serve: --store: the store " + path + " is damaged: sqlite3: database disk image is malformed; " + inside: {"serve", "--store", path},
+		"store info: the store tasks.db is damaged: sqlite3: database disk image is malformed; " + inside:         {"store", "info", "tasks.db"},
+		"store backup: the store tasks.db is damaged: sqlite3: database disk image is malformed; " + inside:       {"store", "backup", "tasks.db", "to.db"},
+		"store export: the store tasks.db is damaged: sqlite3: database disk image is malformed; " +
+			"put a backup in its place, or go on with what was printed until here": {"store", "export", "tasks.db"},
+	} {
+		_, complaints, code := storeRun(t, dir, append([]string{"jobline"}, args...)...)
+		require.Equal(t, 1, code)
+		require.Equal(t, "jobline: "+says+"\n", complaints)
+	}
+	out, complaints, code := storeRun(t, dir, "jobline", "store", "check", "--json", "tasks.db")
+	require.Equal(t, 1, code)
+	require.Equal(t, `{"text":"the file cannot be read: sqlite3: database disk image is malformed"}`+"\n", out)
+	require.Contains(t, complaints, "tasks.db is damaged: 1 finding; put a backup in its place")
 }

@@ -17,7 +17,8 @@ func storeBackupCommand() *cobra.Command {
 		Short: "Copy a store into one file, also while a server has it",
 		Long: "Backup writes a copy of a store as it is at one moment. DEST must not exist yet; it is there when\n" +
 			"the copy is whole, on the disk and checked, and can be served at once. What the check finds goes\n" +
-			"to stderr, with exit code 1: the copy of a damaged store is damaged, too, and is kept.",
+			"to stderr, with exit code 1. Where a damaged store can be copied, the copy is damaged, too, and is\n" +
+			"kept; where it cannot, there is no DEST.",
 		Args:              fileArgs("FILE", "DEST"),
 		ValidArgsFunction: completeFiles(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -29,7 +30,7 @@ func storeBackupCommand() *cobra.Command {
 				return storeFault(c, err)
 			}
 			if found.n > 0 {
-				fmt.Fprintf(os.Stderr, "jobline: store backup: %s is as damaged as %s is: %d findings\n", args[1], args[0], found.n)
+				fmt.Fprintf(os.Stderr, "jobline: store backup: %s is as damaged as %s is: %s\n", args[1], args[0], counted(found.n, "finding"))
 			}
 			return found.end()
 		},

@@ -10,7 +10,8 @@ import (
 )
 
 func storeCheckCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Read all of a store, and say what is damaged",
 		Long: "Check reads all of a store: SQLite's own check of the file, the checksum of every row, what\n" +
@@ -20,15 +21,21 @@ func storeCheckCommand() *cobra.Command {
 		ValidArgsFunction: completeFiles(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			found := findingsTo(os.Stdout)
+			found.json = asJSON
 			if err := sqlite.Check(c.Context(), args[0], found.print); err != nil {
 				return storeFault(c, err)
 			}
 			if found.n > 0 {
-				fmt.Fprintf(os.Stderr, "jobline: store check: %s is damaged: %d findings; put a backup in its place, or save what can be read with jobline store export\n", args[0], found.n)
+				fmt.Fprintf(os.Stderr, "jobline: store check: %s is damaged: %s; put a backup in its place, or save what can be read with jobline store export\n", args[0], counted(found.n, "finding"))
 				return found.end()
+			}
+			if asJSON {
+				return nil
 			}
 			_, err := fmt.Fprintf(os.Stdout, "%s is sound\n", args[0])
 			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print each finding as a line of JSON, and nothing where there is none")
+	return c
 }

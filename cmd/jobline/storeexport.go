@@ -40,7 +40,7 @@ func storeExportCommand() *cobra.Command {
 				return storeFault(c, err)
 			}
 			if found.n > 0 {
-				fmt.Fprintf(os.Stderr, "jobline: store export: %d tasks were left out\n", found.n)
+				fmt.Fprintf(os.Stderr, "jobline: store export: left out: %s\n", counted(found.n, "damaged task"))
 			}
 			return found.end()
 		},

@@ -41,6 +41,9 @@ func (o *storeOptions) flags(c *cobra.Command) {
 // open opens the store of the flags.
 func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store, error) {
 	if o.file == "" {
+		if c.Flags().Changed("store") { // as an unset variable of a shell makes it
+			return nil, usagef("%s--store is empty; name a file, or leave --store out to keep tasks in memory", place(c))
+		}
 		return memory.New(memory.Options{
 			Keep: orNone(o.keep), KeepFor: o.keepFor, KeepBytes: o.keepBytes, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput,
 		}), nil

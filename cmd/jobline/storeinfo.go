@@ -29,7 +29,7 @@ func storeInfoCommand() *cobra.Command {
 			return printInfo(c.OutOrStdout(), &info)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
 
@@ -38,7 +38,7 @@ func printInfo(w io.Writer, info *sqlite.FileInfo) error {
 	line := func(name string, value any) { fmt.Fprintf(table, "%s\t%v\n", name, value) }
 	line("file", info.File)
 	line("version", info.Version)
-	line("size", fmt.Sprintf("%d bytes, and %d of the write-ahead log", info.Bytes, info.WALBytes))
+	line("size", fmt.Sprintf("%s, and %d of the write-ahead log", counted(info.Bytes, "byte"), info.WALBytes))
 	line("held by", cmp.Or(info.HeldBy, "nobody"))
 	t := &info.Tasks
 	line("queued", t.Queued)
@@ -46,7 +46,7 @@ func printInfo(w io.Writer, info *sqlite.FileInfo) error {
 	line("completed", t.Completed)
 	line("failed", t.Failed)
 	line("cancelled", t.Cancelled)
-	line("kept", fmt.Sprintf("%d bytes of inputs, results and outputs of finished tasks", info.KeptBytes))
+	line("kept", counted(info.KeptBytes, "byte")+" of inputs, results and outputs of finished tasks")
 	line("latest seq", info.LatestSeq)
 	line("oldest task", taskName(info.Oldest))
 	line("newest task", taskName(info.Newest))

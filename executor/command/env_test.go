@@ -79,11 +79,11 @@ func TestNameOf(t *testing.T) {
 	}
 }
 
-func TestShowName(t *testing.T) {
+func TestShow(t *testing.T) {
 	for arg, want := range map[string]string{
-		"/usr/bin/make": "make", "make": "make", "a\x1b[31m\n": "a\uFFFD[31m\uFFFD", "a\xff": "a\uFFFD",
+		"/usr/bin/make": "/usr/bin/make", "a b": "a b", "a\x1b[31m\n": "a\uFFFD[31m\uFFFD", "a\xff": "a\uFFFD",
 		strings.Repeat("x", 200): strings.Repeat("x", maxName),
 	} {
-		require.Equal(t, want, showName(arg))
+		require.Equal(t, want, show(arg, maxName))
 	}
 }

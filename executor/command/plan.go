@@ -15,17 +15,21 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// maxName bounds what of a program's name is put in messages, in bytes.
-const maxName = 64
+// What of a program's name, and of its path, is put in messages, in bytes.
+const (
+	maxName = 64
+	maxPath = 512
+)
 
 // plan is a command as it is to be started.
 type plan struct {
-	name string // for messages: the base of argv[0]
-	path string // absolute
-	dir  string // absolute, or "" for this process's own
-	argv []string
-	env  []string
-	mark mark
+	name  string // for messages: the base of argv[0]
+	given string // for messages that it could not be started: argv[0]
+	path  string // absolute
+	dir   string // absolute, or "" for this process's own
+	argv  []string
+	env   []string
+	mark  mark
 }
 
 // plan checks an input and finds its program.
@@ -33,7 +37,10 @@ func (c *Command) plan(in *Input, task string) (*plan, error) {
 	if err := check(in); err != nil {
 		return nil, err
 	}
-	p := &plan{name: showName(in.Argv[0]), argv: in.Argv, mark: c.mark(task)}
+	p := &plan{
+		name: show(filepath.Base(in.Argv[0]), maxName), given: show(in.Argv[0], maxPath),
+		argv: in.Argv, mark: c.mark(task),
+	}
 	if in.Dir != "" {
 		dir, err := filepath.Abs(in.Dir)
 		if err != nil {
@@ -76,11 +83,10 @@ func check(in *Input) error {
 
 func invalid(message string) error { return spawnError(syscall.EINVAL, message) }
 
-// showName is the base of argv[0], fit for a line of text.
-func showName(arg string) string {
-	name := filepath.Base(arg)
-	if len(name) > maxName {
-		name = name[:maxName]
+// show makes of a name or a path what fits a line of text.
+func show(name string, most int) string {
+	if len(name) > most {
+		name = name[:most]
 	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -99,7 +105,7 @@ func (p *plan) find(program string) (string, error) {
 		}
 		path, err := filepath.Abs(filepath.Join(p.dir, program))
 		if err != nil {
-			return "", spawnError(err, fmt.Sprintf("%s: the working directory of the server is not known: %v", p.name, err))
+			return "", spawnError(err, fmt.Sprintf("%s: the working directory of the server is not known: %v; give its absolute path", p.given, err))
 		}
 		return path, nil
 	}
@@ -130,7 +136,7 @@ func (p *plan) spawnFailure(err error) error {
 	if failure := p.dirFailure(); failure != nil {
 		return failure
 	}
-	return spawnError(err, p.name+" could not be started: "+p.reason(err))
+	return spawnError(err, p.given+" could not be started: "+p.reason(err))
 }
 
 // dirFailure says what is wrong with the working directory, or nil: the
@@ -155,13 +161,20 @@ func (p *plan) dirFailure() error {
 
 // reason says in words what an error of starting means.
 func (p *plan) reason(err error) string {
+	info, statErr := os.Stat(p.path)
 	switch errnoName(err) {
 	case "ENOENT":
-		if _, statErr := os.Stat(p.path); statErr == nil {
+		switch {
+		case statErr == nil:
 			return "it exists, but the interpreter that its first line names, or its loader, does not"
+		case !filepath.IsAbs(p.argv[0]):
+			return fmt.Sprintf("there is no file %q: give another dir, or its absolute path", p.path)
 		}
 		return "there is no such file"
 	case "EACCES", "EPERM":
+		if statErr == nil && info.IsDir() {
+			return "it is a directory: give the path of a program"
+		}
 		return "it is not an executable file: chmod +x it, and look whether its directory may be entered"
 	case "ENOEXEC":
 		return "it is no program of this system: a script needs a first line such as #!/bin/sh"

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,14 +38,19 @@ func TestSpawnFailures(t *testing.T) {
 		message   string
 		retryable bool
 	}{
-		"missing":         {Input{Argv: []string{"/nonexistent/tool"}}, "ENOENT", "tool could not be started: there is no such file", false},
+		"missing": {Input{Argv: []string{"/nonexistent/tool"}}, "ENOENT", "/nonexistent/tool could not be started: there is no such file", false},
+		"missing, relative": {
+			Input{Argv: []string{"./nope"}}, "ENOENT",
+			fmt.Sprintf("./nope could not be started: there is no file %q: give another dir, or its absolute path", must(filepath.Abs("nope"))), false,
+		},
+		"missing in dir":  {Input{Argv: []string{"./nope"}, Dir: dir}, "ENOENT", fmt.Sprintf("%q", filepath.Join(dir, "nope")), false},
 		"missing in PATH": {Input{Argv: []string{"no-such-tool"}}, "ENOENT", "no-such-tool is not in PATH", false},
 		"no PATH":         {Input{Argv: []string{"true"}, Env: map[string]*string{"PATH": nil}}, "ENOENT", "true is not in PATH", false},
-		"not executable":  {Input{Argv: []string{file}}, "EACCES", "chmod +x", false},
+		"not executable":  {Input{Argv: []string{file}}, "EACCES", file + " could not be started: it is not an executable file: chmod +x", false},
 		"not executable, PATH": {
 			Input{Argv: []string{"file"}, Env: map[string]*string{"PATH": &dir}}, "EACCES", "chmod +x", false,
 		},
-		"a directory":         {Input{Argv: []string{dir}}, "EACCES", "not an executable file", false},
+		"a directory":         {Input{Argv: []string{dir}}, "EACCES", dir + " could not be started: it is a directory: give", false},
 		"directory gone":      {Input{Argv: []string{"true"}, Dir: "/nonexistent/dir"}, "ENOENT", `the working directory "/nonexistent/dir" does not exist`, false},
 		"directory is a file": {Input{Argv: []string{"true"}, Dir: file}, "ENOTDIR", "is not a directory", false},
 		"below a file":        {Input{Argv: []string{"true"}, Dir: file + "/x"}, "ENOTDIR", "the working directory", false},

@@ -14,15 +14,15 @@ import (
 // with the copy gives out none twice.
 //
 // dest is there only when the copy is whole, on the disk and checked. Findings
-// of the check are reported: the copy of a store that is damaged is damaged,
-// too, and is kept.
+// of the check are reported: where a store that is damaged can be copied, the
+// copy is damaged, too, and is kept. Where it cannot, nothing is left of it.
 func Backup(ctx context.Context, path, dest string, report func(Finding)) error {
 	if err := vacant(dest); err != nil {
 		return err
 	}
 	in, err := inspect(ctx, path)
 	if err != nil {
-		return err
+		return asSpoiled(path, err, lookInside)
 	}
 	part := dest + ".part"
 	err = backupInto(in.conn, part)
@@ -30,14 +30,15 @@ func Backup(ctx context.Context, path, dest string, report func(Finding)) error 
 		_ = in.close() // nothing was read
 		return fmt.Errorf("%s exists: another backup is writing it, or was killed; remove it in that case", part)
 	}
-	if e := in.close(); err == nil && e != nil {
-		err = errors.Join(e, os.Remove(part))
-	}
-	if err != nil {
-		return fmt.Errorf("back up %s to %s: %w", path, dest, err)
+	copied, doing := err == nil, fmt.Sprintf("back up %s to %s", path, dest)
+	if err = in.end(err, doing, lookInside); err != nil {
+		if copied {
+			err = errors.Join(err, os.Remove(part))
+		}
+		return err
 	}
 	if err = settle(ctx, part, dest, report); err != nil {
-		return fmt.Errorf("back up %s to %s: %w", path, dest, errors.Join(err, remove(part)))
+		return fmt.Errorf("%s: %w", doing, errors.Join(err, remove(part)))
 	}
 	return nil
 }

@@ -18,9 +18,9 @@ import (
 type Finding struct {
 	// Number is the task's place in the file, ID its id. They are zero where
 	// the finding is not of one task, ID also where it cannot be read.
-	Number int64
-	ID     uuid.UUID
-	Text   string
+	Number int64     `json:"number,omitzero"`
+	ID     uuid.UUID `json:"id,omitzero"`
+	Text   string    `json:"text"`
 }
 
 func (f Finding) String() string {
@@ -31,6 +31,27 @@ func (f Finding) String() string {
 		return fmt.Sprintf("task number %d: %s", f.Number, f.Text)
 	}
 	return fmt.Sprintf("task %s (number %d): %s", f.ID, f.Number, f.Text)
+}
+
+// What to do with a file that is damaged, beside putting a backup in its place.
+const (
+	lookInside = "see what can be read with jobline store check and jobline store export"
+	useOutput  = "go on with what was printed until here"
+)
+
+// asSpoiled is err, which says what to do where it is of a file that is damaged.
+func asSpoiled(name string, err error, also string) error {
+	if e, ok := corruption(err); ok {
+		return fmt.Errorf("the store %s is damaged: %w; put a backup in its place, or %s", name, e, also)
+	}
+	return err
+}
+
+// corruption is what SQLite says of a file that is not as it writes one, without
+// which statement met it.
+func corruption(err error) (sqlite3.ErrorCode, bool) {
+	code, _ := errors.AsType[sqlite3.ErrorCode](err)
+	return code, code == sqlite3.CORRUPT || code == sqlite3.NOTADB
 }
 
 // inspection is a file that is read by a process that does not hold it.
@@ -61,17 +82,27 @@ func inspect(ctx context.Context, name string) (_ *inspection, err error) {
 	in.before = in.stamps()
 	still := in.heldBy == "" || !in.shared()
 	if in.conn, err = dialCare(in.path, still); err != nil {
-		return nil, fmt.Errorf("open the store %s: %w", name, err)
+		err = fmt.Errorf("open the store %s: %w", name, err)
+	} else {
+		in.conn.SetInterrupt(ctx)
+		if err = in.identify(); err != nil {
+			err = errors.Join(err, in.conn.close())
+		}
 	}
-	in.conn.SetInterrupt(ctx)
-	if err := in.identify(); err != nil {
-		return nil, errors.Join(err, in.conn.close())
+	if err == nil {
+		return in, nil
 	}
-	return in, nil
+	if e := in.changed(); e != nil {
+		err = e // it says nothing of the file
+	}
+	return nil, err
 }
 
 // find refuses what is not a store by a look at its first page.
 func (in *inspection) find() error {
+	if err := dangling(in.name); err != nil {
+		return err
+	}
 	path, err := filepath.EvalSymlinks(in.name)
 	if err == nil {
 		path, err = filepath.Abs(path)
@@ -86,8 +117,8 @@ func (in *inspection) find() error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("the store %s is not a file: %s", in.name, info.Mode().Type())
+	if err := regular(in.name, info); err != nil {
+		return err
 	}
 	in.path = path
 	h, err := readHeader(path)
@@ -195,12 +226,29 @@ func (in *inspection) stamps() (now [2]stamp) {
 	return now
 }
 
-// close ends the inspection. Without a holder nothing keeps a server from
-// starting: what was read while it changed the file means nothing.
-func (in *inspection) close() error {
-	err := in.conn.close()
-	if in.heldBy == "" && in.stamps() != in.before {
-		return errors.Join(err, fmt.Errorf("%s was changed while it was read, so what was read may be wrong: a server has started; run this again, beside it", in.name))
+// end ends the inspection, and names the store in err and what was done with
+// it. What was read of a file that was changed meanwhile says nothing of damage.
+func (in *inspection) end(err error, doing, also string) error {
+	if e := in.close(); e != nil {
+		err = errors.Join(err, e)
+	} else if _, damaged := corruption(err); damaged {
+		return asSpoiled(in.name, err, also)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+// close ends the inspection.
+func (in *inspection) close() error { return errors.Join(in.conn.close(), in.changed()) }
+
+// changed says whether a server has started meanwhile, which nothing keeps it
+// from where nobody held the store: what was read while it changed the file
+// means nothing.
+func (in *inspection) changed() error {
+	if in.heldBy == "" && in.stamps() != in.before {
+		return fmt.Errorf("%s was changed while it was read, so what was read may be wrong: a server has started; run this again, beside it", in.name)
+	}
+	return nil
 }

@@ -217,7 +217,7 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 	require.NoError(t, c.close())
 	for name, test := range map[string]struct{ path, says string }{
 		"missing":           {filepath.Join(dir, "none.db"), "there is no store"},
-		"directory":         {dir, "is not a file"},
+		"directory":         {dir, "is a directory; name a file"},
 		"empty":             {write("empty.db", ""), "it is empty"},
 		"text":              {write("text.db", strings.Repeat("a line\n", 40)), "is not a jobline store"},
 		"cut":               {write("cut.db", "SQLite format 3\x00"), "is not a jobline store"},

@@ -18,6 +18,10 @@ import (
 // until the check is over.
 func Check(ctx context.Context, path string, report func(Finding)) error {
 	in, err := inspect(ctx, path)
+	if e, ok := corruption(err); ok {
+		report(Finding{Text: fmt.Sprintf("the file cannot be read: %v", e)})
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -236,7 +240,7 @@ func (k *checker) counters(st *state) {
 		{"bytes of finished tasks", st.bytes, k.rows.bytes},
 	} {
 		if c.says != c.rows {
-			k.found(0, "the table store counts %d %s, the rows are %d", c.says, c.name, c.rows)
+			k.found(0, "%s: the table store counts %d, the rows are %d", c.name, c.says, c.rows)
 		}
 	}
 	if k.seq > st.seq {
@@ -246,6 +250,6 @@ func (k *checker) counters(st *state) {
 		k.found(0, "the newest task has the number %d, and the table store knows up to %d", k.rows.ord, st.ord)
 	}
 	if !k.unread && k.labelRows != k.labels {
-		k.found(0, "the table label has %d rows of tasks, and the tasks have %d labels", k.labelRows, k.labels)
+		k.found(0, "labels of tasks: the table label has %d, the tasks have %d", k.labelRows, k.labels)
 	}
 }

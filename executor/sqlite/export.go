@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -19,7 +17,7 @@ import (
 func Export(ctx context.Context, path string, filter executor.Filter, each func(*schema.Task) error, report func(Finding)) error {
 	in, err := inspect(ctx, path)
 	if err != nil {
-		return err
+		return asSpoiled(path, err, useOutput)
 	}
 	until := int64(filter.Until)
 	if filter.Until.IsZero() {
@@ -35,10 +33,7 @@ func Export(ctx context.Context, path string, filter executor.Filter, each func(
 			return each(t)
 		}, int64(filter.Since), until)
 	}
-	if err = errors.Join(err, in.close()); err != nil {
-		return fmt.Errorf("export %s: %w", path, err)
-	}
-	return nil
+	return in.end(err, "export "+path, useOutput)
 }
 
 // exported is the task of a row of selectAll, or false where it is damaged.

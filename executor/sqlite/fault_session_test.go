@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,7 +76,6 @@ func (x *session) until(step func(context.Context) error) {
 
 // heal ends the faults, and gives the store the time to notice.
 func (x *session) heal() {
-	synctest.Wait() // what is lost by eviction is what the store does not write just now
 	x.vfs.Heal()
 	if x.evict {
 		x.vfs.Evict()

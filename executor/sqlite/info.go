@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
@@ -49,16 +47,13 @@ type TaskName struct {
 func Inspect(ctx context.Context, path string) (info FileInfo, err error) {
 	in, err := inspect(ctx, path)
 	if err != nil {
-		return info, err
+		return info, asSpoiled(path, err, lookInside)
 	}
 	info = FileInfo{File: path, Version: in.version, HeldBy: in.heldBy, Bytes: in.before[0].size, WALBytes: in.before[1].size}
 	if err = in.snapshot(); err == nil {
 		err = in.describe(&info)
 	}
-	if err = errors.Join(err, in.close()); err != nil {
-		return info, fmt.Errorf("read the store %s: %w", path, err)
-	}
-	return info, nil
+	return info, in.end(err, "read the store "+path, lookInside)
 }
 
 func (in *inspection) describe(info *FileInfo) error {

@@ -35,11 +35,14 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	o.setDefaults()
 	s := &Store{
 		options: o, log: o.Logger, over: make(chan struct{}), wake: make(chan struct{}, 1),
-		live: map[uuid.UUID]*record{}, running: map[*record]struct{}{}, ended: map[uuid.UUID]*record{},
+		live: map[uuid.UUID]*record{}, running: map[*record]struct{}{},
 	}
 	s.types.init()
 	s.readers.init()
 	if s.path, err = place(o.Path); err != nil {
+		return nil, err
+	}
+	if _, err := look(s.path); err != nil { // nothing is made beside what is no store
 		return nil, err
 	}
 	if s.lock, err = hold(s.path); err != nil {
@@ -58,32 +61,6 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	go s.commitLoop()
 	return s, nil
-}
-
-// place makes the directory, and answers the path with no symbolic link in it,
-// so that all names of a file are one store.
-func place(path string) (string, error) {
-	if path == "" {
-		return "", errors.New("a store needs the path of a file")
-	}
-	if strings.ContainsRune(path, 0) {
-		return "", fmt.Errorf("the path %q has a NUL byte", path)
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the directory of the store: %w", err)
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real, nil
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, filepath.Base(path)), nil
 }
 
 // hold takes the store's lock, a file beside it, and says in it who has it.
@@ -121,7 +98,8 @@ func whoHolds(lock string) string {
 
 // connect opens the file, and brings it to this program's version.
 func (s *Store) connect() error {
-	if err := checkPlace(s.path); err != nil {
+	h, err := look(s.path) // again: until it was held, another process could change it
+	if err != nil {
 		return err
 	}
 	if err := makeFiles(s.path); err != nil {
@@ -130,22 +108,18 @@ func (s *Store) connect() error {
 	if err := syncDir(filepath.Dir(s.path)); err != nil {
 		return fmt.Errorf("make the store: %w", err)
 	}
-	steps := migrations()
-	h, err := readHeader(s.path)
-	if err != nil {
-		return err
-	}
-	if h.version > int64(len(steps)) {
-		return tooNew(s.path, h.version, int64(len(steps)))
-	}
 	if s.opened, err = os.Stat(s.path); err != nil {
 		return err
+	}
+	if err := renewLog(&s.options, s.path); err != nil {
+		return s.inOpening(err)
 	}
 	c, err := dialWriter(&s.options, s.path, h.empty)
 	if err != nil {
 		return s.inOpening(err)
 	}
 	s.committer.conn = c
+	steps := migrations()
 	if err := migrate(c, s.path, steps); err != nil {
 		return s.inOpening(err)
 	}
@@ -155,43 +129,13 @@ func (s *Store) connect() error {
 	return s.inOpening(c.restartUnlessRead())
 }
 
-// inOpening names the file in an error that does not.
+// inOpening names the file in an error that does not, and says where it is damaged.
 func (s *Store) inOpening(err error) error {
+	err = asSpoiled(s.path, err, lookInside)
 	if err == nil || strings.Contains(err.Error(), s.path) {
 		return err
 	}
 	return fmt.Errorf("open the store %s: %w", s.path, s.explain(err))
-}
-
-// makeFiles makes what SQLite would make with a mode that lets others read.
-func makeFiles(path string) error {
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		f, err := os.OpenFile(path+suffix, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-		if err != nil {
-			return err
-		}
-		if err := f.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkPlace refuses a file that others may write.
-func checkPlace(path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	switch {
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("the store %s is not a file: %s", path, info.Mode().Type())
-	case writableByOthers(info):
-		return fmt.Errorf("the store %s can be written by other users: its mode is %#o; chmod 600 it", path, info.Mode().Perm())
-	}
-	return nil
 }
 
 var _ executor.Store = (*Store)(nil)

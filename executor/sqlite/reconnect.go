@@ -30,6 +30,9 @@ func (s *Store) reconnect() error {
 		}
 		c.conn = nil
 	}
+	if err := renewLog(&s.options, s.path); err != nil {
+		return err
+	}
 	conn, err := dialWriter(&s.options, s.path, false)
 	if err != nil {
 		return err

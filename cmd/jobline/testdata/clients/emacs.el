@@ -4,13 +4,13 @@
 (require 'subr-x)
 
 (defvar tasks (make-hash-table :test 'equal)
-  "What was shown of each task, by its id.")
+  "What was shown of each task or subscription, by its id.")
 
 (defun notified (_connection method params)
   "Keep what a notification shows of its task."
-  (let* ((id (plist-get params :id))
+  (let* ((id (or (plist-get params :id) (plist-get params :subscription)))
          (task (or (gethash id tasks) (list :events nil :output "" :state nil)))
-         (event (string-remove-prefix "task/" (symbol-name method))))
+         (event (cadr (split-string (symbol-name method) "/"))))
     (unless (member event (plist-get task :events))
       (plist-put task :events (append (plist-get task :events) (list event))))
     (pcase event
@@ -18,14 +18,29 @@
       ("finished" (plist-put task :state (plist-get params :state))))
     (puthash id task tasks)))
 
+(defvar stderr (get-buffer-create "*jobline stderr*"))
+
 (defvar process
   (make-process :name "jobline" :command '("jobline" "serve") :connection-type 'pipe
-                :coding 'utf-8-unix :noquery t :stderr (get-buffer-create "*jobline stderr*")))
+                :coding 'utf-8-unix :noquery t :stderr stderr))
 
 (defvar jobline
   (jsonrpc-process-connection :name "jobline" :process process
                               :notification-dispatcher #'notified
                               :events-buffer-scrollback-size 0)) ; nil, the default, grows for ever
+
+(define-error 'jobline-error "The server answered with an error, or ended")
+
+(defun last-words ()
+  "The last line that the server wrote on stderr."
+  (while (let ((reader (get-buffer-process stderr))) (and reader (accept-process-output reader 1))))
+  (let ((text (with-current-buffer stderr (buffer-string))))
+    (car (last (split-string (car (split-string text "\n\nProcess ")) "\n" t))))) ; Emacs adds that
+
+(defun next ()
+  "Take in what comes, or tell why nothing comes any more."
+  (unless (or (accept-process-output process 1) (process-live-p process))
+    (signal 'jobline-error (list :message (last-words)))))
 
 (defun call (method &rest params)
   "The result of METHOD with the plist PARAMS.
@@ -35,19 +50,18 @@ An editor gives :success-fn its work instead of waiting here."
                            :timeout nil ; ten seconds where it is absent
                            :success-fn (lambda (r) (setq done t result r))
                            :error-fn (lambda (e) (setq done t failure e)))
-    (while (not done) (accept-process-output process 1))
-    (when failure (signal 'jobline-error failure))
+    (while (not done) (next))
+    (when failure
+      (unless (process-live-p process) (next)) ; to tell more than that it died
+      (signal 'jobline-error failure))
     result))
-
-(define-error 'jobline-error "The server answered with an error")
 
 (defun say (&rest words)
   (princ (concat (mapconcat (lambda (w) (format "%s" w)) words " ") "\n")))
 
 (defun until (id event)
   "Wait for a notification of a task."
-  (while (not (member event (plist-get (gethash id tasks) :events)))
-    (accept-process-output process 1)))
+  (while (not (member event (plist-get (gethash id tasks) :events))) (next)))
 
 (defun truth (value) (if (eq value t) "true" "false")) ; false is :json-false, absent is nil
 

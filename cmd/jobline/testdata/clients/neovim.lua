@@ -1,12 +1,13 @@
 -- Runs tasks on jobline through Neovim's own JSON-RPC client.
 local exit
-local tasks = {} -- what was shown of each task, by its id
+local tasks = {} -- what was shown of each task or subscription, by its id
 
 local dispatchers = {
   notification = function(method, params)
-    local task = tasks[params.id] or { events = {}, output = '' }
-    tasks[params.id] = task
-    local event = method:match('^task/(.*)')
+    local id = params.id or params.subscription
+    local task = tasks[id] or { events = {}, output = '' }
+    tasks[id] = task
+    local event = method:match('/(.*)')
     if not vim.tbl_contains(task.events, event) then table.insert(task.events, event) end
     if event == 'output' then task.output = task.output .. params.data end
     if event == 'finished' then task.state = params.state end
@@ -17,9 +18,14 @@ local dispatchers = {
 -- Newer versions take the command as one list, older ones its arguments apart.
 local ok, server = pcall(vim.lsp.rpc.start, { 'jobline', 'serve' }, dispatchers)
 if not ok then server = vim.lsp.rpc.start('jobline', { 'serve' }, dispatchers) end
+assert(server, 'jobline could not be started: is it in PATH?')
 
 local function await(what, condition)
-  assert(vim.wait(10000, condition, 10), 'waited in vain for ' .. what)
+  local function over() return condition() or exit end
+  assert(vim.wait(10000, over, 10), 'waited in vain for ' .. what)
+  if vim.wait(1000, condition, 10) then return end -- a reply may come after the exit
+  local log = vim.fn.readfile(require('vim.lsp.log').get_filename(), '', -1) -- ends with what the server said last
+  error(('jobline ended with exit code %d: %s'):format(exit, log[1]))
 end
 
 -- A plug-in gives the callback its work instead of waiting for it.

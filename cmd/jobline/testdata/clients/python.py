@@ -1,38 +1,6 @@
-"""Runs tasks on jobline with the standard library alone."""
-import collections, itertools, json, subprocess, uuid
-
-
-class Jobline:
-    def __init__(self):
-        self.process = subprocess.Popen(
-            ["jobline", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", bufsize=1)
-        self.numbers = itertools.count(1)
-        self.seen = collections.defaultdict(list)  # the notifications of each task, by its id
-
-    def read(self):
-        message = json.loads(self.process.stdout.readline())
-        if "method" in message:
-            self.seen[message["params"]["id"]].append((message["method"].removeprefix("task/"), message["params"]))
-        return message
-
-    def call(self, method, **params):
-        number = next(self.numbers)
-        self.process.stdin.write(json.dumps(
-            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\n")
-        while (message := self.read()).get("id") != number:
-            pass
-        if "error" in message:
-            raise RuntimeError(message["error"])
-        return message["result"]
-
-    def until(self, task, event):
-        while event not in dict(self.seen[task]):
-            self.read()
-
-    def story(self, task):
-        names = dict(self.seen[task])  # the last of each name, in the order of the first
-        return f"{names['finished']['state']} after {' '.join(names)}"
-
+"""Runs tasks on jobline."""
+import uuid
+from jobline import Jobline
 
 jobline = Jobline()
 

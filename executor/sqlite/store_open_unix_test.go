@@ -1,0 +1,31 @@
+//go:build unix
+
+package sqlite
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestWhatIsNoFileIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	pipe, socket := filepath.Join(dir, "pipe"), filepath.Join(dir, "socket")
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	l, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	defer l.Close()
+	for path, kind := range map[string]string{dir: "directory", pipe: "pipe", socket: "socket", "/dev/null": "device"} {
+		says := path + " is a " + kind + "; name a file"
+		require.ErrorContains(t, refused(t, path), says)
+		require.ErrorContains(t, Check(t.Context(), path, nil), says)
+	}
+	require.NoFileExists(t, dir+".lock")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 2)
+}
