@@ -20,8 +20,10 @@ var (
 // Errors of a store.
 var (
 	ErrStoreUnavailable = errors.New("the store is unavailable")
-	ErrClosed           = errors.New("the store is closed")
-	ErrLeaseLost        = errors.New("the task is no longer this worker's")
+	// ErrDamaged says that a record is not what was written. It stays so.
+	ErrDamaged   = errors.New("the record is damaged")
+	ErrClosed    = errors.New("the store is closed")
+	ErrLeaseLost = errors.New("the task is no longer this worker's")
 )
 
 // ErrTimeout is the cause of the context of a task whose time is over.

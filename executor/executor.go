@@ -208,6 +208,7 @@ func (e *Executor) List(ctx context.Context, f Filter, p PageRequest) (Page, err
 func (e *Executor) Cancel(ctx context.Context, id uuid.UUID, c Cancellation) (schema.CancelOutcome, schema.Task, error) {
 	e.stop.enter()
 	defer e.stop.leave()
+	c.Reason = clean(c.Reason)
 	answers, err := e.store.Cancel(ctx, []uuid.UUID{id}, c)
 	if err != nil {
 		return "", schema.Task{}, err

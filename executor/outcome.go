@@ -1,8 +1,10 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jobline/jobline/schema"
 )
@@ -42,18 +44,22 @@ func describe(cause error, e *schema.TaskError, err error) string {
 	return cause.Error() + "; " + e.Message
 }
 
-// maxErrorText bounds the message of a task's error, in bytes: it goes to
-// every client that asks, and into every list.
+// maxErrorText bounds each text of a task's error, and the reason of a cancel,
+// in bytes: they go to every client that asks, and into every list.
 const maxErrorText = 64 << 10
 
 func taskError(err error) *schema.TaskError {
+	e := schema.TaskError{Message: err.Error()}
 	if f, ok := errors.AsType[*Failure](err); ok {
-		e := f.TaskError
-		if e.Kind == "" {
-			e.Kind = schema.KindTaskError
-		}
-		e.Message = cut(e.Message, maxErrorText)
-		return &e
+		e = f.TaskError
 	}
-	return &schema.TaskError{Kind: schema.KindTaskError, Message: cut(err.Error(), maxErrorText)}
+	e.Kind = schema.ErrorKind(clean(string(cmp.Or(e.Kind, schema.KindTaskError))))
+	for _, text := range []*string{&e.Message, &e.Signal, &e.StderrTail, &e.Errno} {
+		*text = clean(*text)
+	}
+	return &e
 }
+
+// clean makes text fit for JSON and for lists: what is not UTF-8 becomes
+// U+FFFD, and what is more than maxErrorText is left out.
+func clean(text string) string { return cut(strings.ToValidUTF8(text, "\uFFFD"), maxErrorText) }

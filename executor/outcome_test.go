@@ -26,6 +26,7 @@ func coded(name string, code func(ctx context.Context) error, options ...executo
 
 func TestHowATaskEnds(t *testing.T) {
 	var none []error
+	long := strings.Repeat("x", 64<<10-1) // one byte less than there is room for
 	for _, c := range []struct {
 		name string
 		code func(ctx context.Context) error
@@ -41,6 +42,16 @@ func TestHowATaskEnds(t *testing.T) {
 		{"a failure without a kind", func(context.Context) error {
 			return &executor.Failure{TaskError: schema.TaskError{Message: "plain"}}
 		}, schema.TaskError{Kind: schema.KindTaskError, Message: "plain"}},
+		{"a failure whose texts are not UTF-8", func(context.Context) error {
+			return &executor.Failure{TaskError: schema.TaskError{
+				Kind: "my\xffkind", Message: "caf\xe9", Signal: "\xe9", StderrTail: "th\xe9\xe9!", Errno: "E\xe9",
+			}}
+		}, schema.TaskError{Kind: "my\uFFFDkind", Message: "caf\uFFFD", Signal: "\uFFFD", StderrTail: "th\uFFFD!", Errno: "E\uFFFD"}},
+		{"an error that is not UTF-8", func(context.Context) error { return errors.New("caf\xe9") },
+			schema.TaskError{Kind: schema.KindTaskError, Message: "caf\uFFFD"}},
+		{"a failure with long texts", func(context.Context) error {
+			return &executor.Failure{TaskError: schema.TaskError{Message: long + "é", StderrTail: long + "éé"}}
+		}, schema.TaskError{Kind: schema.KindTaskError, Message: long, StderrTail: long}},
 		{"a panic", func(context.Context) error { panic("oh no") },
 			schema.TaskError{Kind: schema.KindPanic, Message: "panic: oh no"}},
 		{"a panic of nil", func(context.Context) error { panic(nil) },

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -98,6 +99,11 @@ func checkLabels(labels map[string]string) error {
 		return &TooLargeError{What: "the number of labels", Size: int64(len(labels)), Limit: MaxLabels}
 	}
 	for key, value := range labels {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return &InputError{Violations: []schema.Violation{{
+				Pointer: "/labels", Message: fmt.Sprintf("the label %q: %q is not UTF-8; give it in UTF-8", key, value),
+			}}}
+		}
 		if n := max(len(key), len(value)); n > MaxLabelBytes {
 			return &TooLargeError{What: "the bytes of a label's key or value", Size: int64(n), Limit: MaxLabelBytes}
 		}

@@ -1,6 +1,10 @@
 package executor
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
 
 // MinPriority and MaxPriority bound the priority of a task; higher runs first.
 const (
@@ -56,6 +60,18 @@ func (l *list[T]) insert(e, next *Entry[T]) {
 	} else {
 		e.prev.next = e
 	}
+}
+
+// near is where a walk forward to the place of an order number may begin: not
+// far from it, as seen from the nearer end. Nil is of an empty list.
+func (l *list[T]) near(order uint64) *Entry[T] {
+	if l.head == nil || order < l.head.order+(l.tail.order-l.head.order)/2 {
+		return l.head
+	}
+	e := l.tail
+	for ; e.order > order && e.prev != nil; e = e.prev {
+	}
+	return e
 }
 
 func (l *list[T]) remove(e *Entry[T]) {
@@ -134,14 +150,25 @@ func (q *Queue[T]) PushAs(e *Entry[T], order uint64, typ string, priority int8) 
 	q.insert(e, nil, typ, priority)
 }
 
-// Return puts an entry that was taken out back in its place. Its cost is the
-// number of entries of its priority that are before it.
-func (q *Queue[T]) Return(e *Entry[T], typ string, priority int8) {
-	next := q.laneOf(typ).levels[int(priority)-MinPriority].head
-	for next != nil && next.order < e.order {
-		next = next.next
+// Return puts entries that were taken out back in their places, which placeOf
+// knows. However many they are, it walks once through what is queued of their
+// priorities. It changes the order of the slice.
+func (q *Queue[T]) Return(entries []*Entry[T], placeOf func(T) (typ string, priority int8)) {
+	slices.SortFunc(entries, func(a, b *Entry[T]) int { return cmp.Compare(a.order, b.order) })
+	reached := map[*list[T]]*Entry[T]{} // what is behind the latest to come to a list
+	for _, e := range entries {
+		typ, priority := placeOf(e.Value)
+		level := &q.laneOf(typ).levels[int(priority)-MinPriority]
+		next, met := reached[level]
+		if !met {
+			next = level.near(e.order)
+		}
+		for next != nil && next.order < e.order {
+			next = next.next
+		}
+		q.insert(e, next, typ, priority)
+		reached[level] = next
 	}
-	q.insert(e, next, typ, priority)
 }
 
 func (q *Queue[T]) insert(e, next *Entry[T], typ string, priority int8) {

@@ -25,7 +25,7 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var q executor.Queue[int]
 		var model, taken []queued
-		types := map[int]string{} // by value
+		types, priorities := map[int]string{}, map[int]int8{} // by value
 		last := uint64(0)
 		next := func(held map[string]bool) *queued {
 			free := slices.DeleteFunc(slices.Clone(model), func(e queued) bool { return held[e.typ] })
@@ -43,7 +43,7 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 					rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "type"),
 					rapid.SampledFrom([]int8{executor.MinPriority, -37, -36, 0, 0, 0, 27, 28, executor.MaxPriority}).Draw(rt, "priority"),
 				}
-				types[e.entry.Value] = e.typ
+				types[e.entry.Value], priorities[e.entry.Value] = e.typ, e.priority
 				if gap := rapid.Uint64Range(0, 3).Draw(rt, "gap"); gap > 0 {
 					last += gap
 					q.PushAs(e.entry, last, e.typ, e.priority)
@@ -58,12 +58,17 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 				if len(taken) == 0 {
 					rt.Skip("nothing was taken out")
 				}
-				i := rapid.IntRange(0, len(taken)-1).Draw(rt, "i")
-				e := taken[i]
-				q.Return(e.entry, e.typ, e.priority)
-				require.True(rt, e.entry.Queued())
-				taken = slices.Delete(taken, i, i+1)
-				model = append(model, e)
+				back := rapid.Permutation(taken).Draw(rt, "back")[:rapid.IntRange(1, len(taken)).Draw(rt, "n")]
+				entries := make([]*executor.Entry[int], len(back))
+				for i := range back {
+					entries[i] = back[i].entry
+				}
+				q.Return(entries, func(v int) (string, int8) { return types[v], priorities[v] })
+				for _, e := range entries {
+					require.True(rt, e.Queued())
+				}
+				taken = slices.DeleteFunc(taken, func(e queued) bool { return e.entry.Queued() })
+				model = append(model, back...)
 				slices.SortFunc(model, func(a, b queued) int { return cmp.Compare(a.entry.Order(), b.entry.Order()) })
 			},
 			"remove": func(rt *rapid.T) {
@@ -114,6 +119,32 @@ func TestOrderNumbersRiseAndStay(t *testing.T) {
 	require.Equal(t, [3]uint64{1, 7, 8}, [3]uint64{a.Order(), b.Order(), c.Order()})
 	q.Remove(&a)
 	require.Equal(t, uint64(1), a.Order())
+}
+
+// TestReturnWalksOnce takes half of a long queue out and puts it back: were each
+// looked for by itself, it would not be over within a test's time.
+func TestReturnWalksOnce(t *testing.T) {
+	const length = 1_000_000
+	var q executor.Queue[int]
+	entries := make([]executor.Entry[int], length)
+	var out []*executor.Entry[int]
+	for i := range entries {
+		q.Push(&entries[i], "t", 0)
+	}
+	for i := range entries {
+		if i%2 == 1 {
+			q.Remove(&entries[i])
+			out = append(out, &entries[i])
+		}
+	}
+	q.Return(out, func(int) (string, int8) { return "t", 0 })
+	require.Equal(t, length, q.Len())
+	at := &entries[0]
+	for i := range entries {
+		require.True(t, at == &entries[i], i)
+		at = at.Next()
+	}
+	require.Nil(t, at)
 }
 
 func TestFIFO(t *testing.T) {

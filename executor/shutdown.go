@@ -32,14 +32,21 @@ const ShutdownInterrupt schema.ShutdownMode = "interrupt"
 // cancelPage is how many tasks are cancelled at a time.
 const cancelPage = 1000
 
-type shutdown struct {
-	// admission is held for reading while a submit is under way, so that
-	// what comes after Begin knows all that was admitted.
-	admission sync.RWMutex
-	mode      schema.ShutdownMode // "" is none; admission protects it
-	before    schema.TaskTotals   // what had ended when it began; likewise
+// tellAfter is how long the store may take to cancel the tasks before they are
+// told without it: a disk may stall. Until then it goes first, so that why
+// they were cancelled is recorded with them.
+const tellAfter = 100 * time.Millisecond
 
-	active  atomic.Bool
+type shutdown struct {
+	// mode is how far along gentlestFirst the shutdown is. Nothing waits to set
+	// it, so that it is known while the store does not answer.
+	mode      atomic.Int32
+	beginning sync.Mutex        // is held to change the mode
+	before    schema.TaskTotals // what had ended when it began; beginning protects it
+	// admitting counts the submits under way. Who finds it 0 once there is a
+	// mode knows all that was admitted.
+	admitting atomic.Int64
+
 	changed chan struct{} // has room for one
 	over    chan struct{} // closed when Run returns
 	result  schema.ShutdownResult
@@ -53,15 +60,18 @@ func (s *shutdown) init() {
 
 // admit begins a submit, or answers false; admitted ends it.
 func (s *shutdown) admit() bool {
-	s.admission.RLock()
-	if s.mode != "" {
-		s.admission.RUnlock()
+	s.admitting.Add(1)
+	if s.begun() {
+		s.admitted()
 		return false
 	}
 	return true
 }
 
-func (s *shutdown) admitted() { s.admission.RUnlock() }
+func (s *shutdown) admitted() {
+	s.admitting.Add(-1)
+	s.poke()
+}
 
 // enter says that the caller may make a task final, and leave that it has
 // counted what it did: Run's result waits for it.
@@ -72,11 +82,11 @@ func (s *shutdown) leave() {
 	s.poke()
 }
 
-func (s *shutdown) begun() bool { return s.active.Load() }
+func (s *shutdown) begun() bool { return s.mode.Load() > 0 }
 
 // poke lets Run look again, once a shutdown is under way.
 func (s *shutdown) poke() {
-	if s.active.Load() {
+	if s.begun() {
 		select {
 		case s.changed <- struct{}{}:
 		default:
@@ -84,31 +94,43 @@ func (s *shutdown) poke() {
 	}
 }
 
-func (s *shutdown) current() schema.ShutdownMode {
-	s.admission.RLock()
-	defer s.admission.RUnlock()
-	return s.mode
-}
+func (s *shutdown) current() schema.ShutdownMode { return gentlestFirst[s.mode.Load()] }
 
 var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.ShutdownFinish, ShutdownInterrupt, schema.ShutdownCancel}
 
 // Begin closes the admission: when it returns, no submit is admitted any
-// more. A second call can only make the mode less gentle.
+// more; those under way are part of the shutdown. It waits for nothing. A
+// second call can only make the mode less gentle.
 func (e *Executor) Begin(mode schema.ShutdownMode) {
-	s := &e.stop
 	if mode == ShutdownInterrupt && !e.store.Info().Durable {
 		mode = schema.ShutdownCancel
 	}
-	s.admission.Lock()
-	if s.mode == "" {
+	if !e.escalate(mode) {
+		return
+	}
+	switch mode { // Run may be waiting for the store
+	case ShutdownInterrupt:
+		e.stopWorkers(ErrInterrupted)
+	case schema.ShutdownCancel:
+		time.AfterFunc(tellAfter, e.cancelWorkers)
+	}
+	e.stop.poke()
+}
+
+// escalate makes the mode that of the shutdown, unless it is no less gentle.
+func (e *Executor) escalate(mode schema.ShutdownMode) bool {
+	s := &e.stop
+	s.beginning.Lock()
+	defer s.beginning.Unlock()
+	to := int32(slices.Index(gentlestFirst, mode))
+	if to <= s.mode.Load() {
+		return false
+	}
+	if !s.begun() {
 		s.before = e.rates.sums()
 	}
-	if slices.Index(gentlestFirst, mode) > slices.Index(gentlestFirst, s.mode) {
-		s.mode = mode
-	}
-	s.active.Store(true)
-	s.admission.Unlock()
-	s.poke()
+	s.mode.Store(to)
+	return true
 }
 
 // Shutdown begins to end the executor and waits until it has ended. Past the
@@ -182,6 +204,7 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 	<-s.changed
 	for failures := 0; ; s.await() {
 		mode := s.current()
+		closed := s.admitting.Load() == 0 // nothing is admitted any more
 		leave := mode == ShutdownInterrupt || mode == schema.ShutdownFinish && e.store.Info().Durable
 		if mode != schema.ShutdownDrain {
 			stopClaims(ErrShuttingDown)
@@ -190,13 +213,10 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 		switch {
 		case mode == told:
 		case mode == schema.ShutdownCancel:
-			if hitch = e.cancelAll(ctx, schema.Queued, schema.Running); hitch == nil {
+			if hitch = e.cancelAll(ctx, schema.Queued, schema.Running); hitch == nil && closed {
 				told = mode
 			}
-			e.stopWorkers(&Cancellation{Reason: shutdownReason})
-		case mode == ShutdownInterrupt:
-			told = mode
-			e.stopWorkers(ErrInterrupted)
+			e.cancelWorkers()
 		case mode == schema.ShutdownFinish && !leave:
 			hitch = e.cancelAll(ctx, schema.Queued)
 		}
@@ -204,18 +224,18 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 		counts, err := e.store.Counts(ctx)
 		if err != nil {
 			if failures++; failures == storeTries || errors.Is(err, ErrClosed) {
-				e.stopWorkers(&Cancellation{Reason: shutdownReason}) // nobody will see whether they end
+				e.cancelWorkers() // nobody will see whether they end
 				return 0, fmt.Errorf("count the tasks left: %w", err)
 			}
 			time.AfterFunc(storePause, s.poke)
 			continue
 		}
 		failures, left = 0, counts.Queued+counts.Running
-		if counts.Running <= e.unrecorded.Load() && e.unwritten.Load() == 0 && (counts.Queued == 0 || leave && idle) {
+		if closed && counts.Running <= e.unrecorded.Load() && e.unwritten.Load() == 0 && (counts.Queued == 0 || leave && idle) {
 			return left, nil
 		}
 		if why := e.hopeless(hitch, &since); why != nil {
-			return left, fmt.Errorf("%d tasks are left: %w", left, why)
+			return left, fmt.Errorf("tasks left: %d: %w", left, why)
 		}
 	}
 }
@@ -266,8 +286,10 @@ func (e *Executor) stopWorkers(cause error) {
 	}
 }
 
+func (e *Executor) cancelWorkers() { e.stopWorkers(&Cancellation{Reason: shutdownReason}) }
+
 // interrupts reports whether tasks are to be left to the next process.
-func (s *shutdown) interrupts() bool { return s.begun() && s.current() == ShutdownInterrupt }
+func (s *shutdown) interrupts() bool { return s.current() == ShutdownInterrupt }
 
 // cancelAll cancels all tasks in the given states, or says why it could not.
 func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error {

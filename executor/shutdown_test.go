@@ -3,7 +3,6 @@ package executor_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,28 +145,46 @@ func (g gate) Submit(ctx context.Context, records []executor.Record) ([]executor
 }
 
 func TestSubmitUnderWayIsPartOfTheShutdown(t *testing.T) {
-	open := make(chan struct{})
-	store := func() executor.Store {
-		open = make(chan struct{})
-		return gate{memory.New(memory.Options{}), open}
-	}
-	withStore(t, executor.Options{}, store, func(r *rig) {
-		p := nap(time.Minute)
-		record, err := r.Prepare(&p)
-		require.NoError(r, err)
-		var submitted error
-		var all sync.WaitGroup
-		all.Go(func() { _, submitted = r.Submit(r.Context(), []executor.Record{record}) })
-		synctest.Wait()
-		all.Go(func() {
-			result, err := r.Shutdown(r.Context(), schema.ShutdownDrain, 0)
-			require.NoError(r, err)
-			require.Equal(r, schema.ShutdownResult{Completed: 1}, result)
+	for _, c := range []struct {
+		mode    schema.ShutdownMode
+		durable bool
+		want    schema.ShutdownResult
+	}{
+		{schema.ShutdownDrain, false, schema.ShutdownResult{Completed: 1}},
+		{schema.ShutdownFinish, false, schema.ShutdownResult{Cancelled: 1}},
+		{schema.ShutdownCancel, false, schema.ShutdownResult{Cancelled: 1}},
+		{executor.ShutdownInterrupt, true, schema.ShutdownResult{Left: 1}},
+	} {
+		t.Run(string(c.mode), func(t *testing.T) {
+			var open chan struct{}
+			store := func() executor.Store {
+				open = make(chan struct{})
+				var s executor.Store = memory.New(memory.Options{})
+				if c.durable {
+					s = newDurable(0)()
+				}
+				return gate{s, open}
+			}
+			withStore(t, executor.Options{}, store, func(r *rig) {
+				p := nap(time.Minute)
+				record, err := r.Prepare(&p)
+				require.NoError(r, err)
+				submitted := make(chan error, 1)
+				go func() {
+					_, err := r.Submit(r.Context(), []executor.Record{record})
+					submitted <- err
+				}()
+				synctest.Wait()
+				end := r.shutdown(c.mode, 0)
+				require.False(r, end.over())
+				close(open)
+				<-end.done
+				require.NoError(r, end.err)
+				require.Equal(r, c.want, end.result)
+				require.NoError(r, <-submitted)
+			})
 		})
-		close(open)
-		all.Wait()
-		require.NoError(r, submitted)
-	})
+	}
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
@@ -290,5 +307,18 @@ func TestUnknownTypeInTheStore(t *testing.T) {
 		failed := r.inState(record.ID, schema.Failed)
 		require.Contains(r, failed.Error.Message, "of an earlier program")
 		require.Equal(r, int64(1), r.stats().Totals.Failed)
+	})
+}
+
+// A store may have tasks of types that an executor before this one has offered.
+func TestTypeThatIsNotOfferedInTheStore(t *testing.T) {
+	withRig(t, executor.Options{Allow: []string{"fail"}}, func(r *rig) {
+		record := executor.Record{}
+		record.ID, record.Type, record.Input, record.CreatedAt = uuid.New(), "nap", []byte(`{}`), schema.Now()
+		_, err := r.store.Submit(r.Context(), []executor.Record{record})
+		require.NoError(r, err)
+		failed := r.inState(record.ID, schema.Failed)
+		require.Contains(r, failed.Error.Message, "nap")
+		require.True(r, failed.Error.Retryable)
 	})
 }

@@ -53,7 +53,7 @@ func TestShutdownOfAStoreThatCannotWrite(t *testing.T) {
 				require.Equal(r, schema.ShutdownResult{Left: c.left}, end.result)
 				err := r.runError()
 				require.ErrorIs(r, err, executor.ErrStoreUnavailable)
-				require.ErrorContains(r, err, "2 tasks are left")
+				require.ErrorContains(r, err, "tasks left: 2")
 				require.ErrorContains(r, err, "the disk is full")
 				r.inState(running, schema.Running)
 				r.inState(queued, schema.Queued)

@@ -15,7 +15,8 @@ import (
 // All methods may be called at once from many goroutines. A change is visible
 // to all methods, and its event is published, only when it is as durable as
 // the store can make it. Errors that wrap ErrStoreUnavailable mean that
-// nothing was changed.
+// nothing was changed; but one that also wraps the cause of the context, which
+// ended before the disk had answered, that the change may come yet.
 type Store interface {
 	// Submit records tasks as queued, in the order given, and answers each in
 	// its place. It is idempotent on the id. The store copies the records, so
@@ -28,7 +29,8 @@ type Store interface {
 	// record that stays is seen exactly once.
 	List(ctx context.Context, filter Filter, page PageRequest) (Page, error)
 	// Cancel ends queued tasks as Cancelled and revokes the leases of running
-	// ones, after the wish is recorded. It answers each id in its place.
+	// ones, after the wish is recorded, or can not be. It answers each id in its
+	// place.
 	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
 	// Claim waits for a task that may run, makes it Running and hands it to
 	// one caller: the highest priority first, then the first submitted. It

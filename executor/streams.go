@@ -85,7 +85,7 @@ func (r *Ring) Read(offset, end int64, limit int) []byte {
 // Piece reads a range.
 func (r *Ring) Piece(o OutputRange, limit int) OutputPiece {
 	piece := o.Within(r.First(), r.total)
-	piece.Data = r.Read(piece.Offset, min(piece.Offset+o.Limit, r.total), limit)
+	piece.Data = r.Read(piece.Offset, piece.Offset+min(o.Limit, r.total-piece.Offset), limit)
 	return piece
 }
 

@@ -3,7 +3,6 @@ package executor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -61,9 +60,9 @@ func (e *Executor) work(ctx context.Context, w *worker) {
 // a task is stopped by itself, and its end is recorded whatever has ended.
 func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	record := lease.Record()
-	t, ok := e.types[record.Type]
-	if !ok { // a durable store may know tasks of types that this program has not
-		e.refuse(lease, fmt.Sprintf("this program has no task type %q", record.Type))
+	t, err := e.lookup(record.Type)
+	if err != nil { // a durable store may know tasks of types that this program does not have, or may not run
+		e.refuse(lease, "it could not be run: "+err.Error())
 		return
 	}
 	r := &run{executor: e, lease: lease, record: record, typ: t}

@@ -34,11 +34,12 @@ var codes = []struct {
 	code schema.Code
 	cure string
 }{
+	{executor.ErrDamaged, schema.CodeStoreUnavailable, "put a backup of the store in its place"},
 	{executor.ErrNotFound, schema.CodeTaskNotFound, "the id is wrong, or the task is no longer kept"},
 	{executor.ErrIDConflict, schema.CodeIDConflict, "it has another type or input; choose a new id"},
 	{executor.ErrQueueFull, schema.CodeQueueFull, "try again when tasks have finished, or raise --max-queued"},
 	{executor.ErrShuttingDown, schema.CodeShuttingDown, "start another server"},
-	{executor.ErrStoreUnavailable, schema.CodeStoreUnavailable, "nothing was recorded; try again"},
+	{executor.ErrStoreUnavailable, schema.CodeStoreUnavailable, "it was not done; try again"},
 	{executor.ErrClosed, schema.CodeShuttingDown, "start another server"},
 }
 
@@ -77,7 +78,9 @@ func wireError(err error) *Error {
 	}
 	for _, known := range codes {
 		if errors.Is(err, known.err) {
-			return newError(known.code, "%s: %s", err.Error(), known.cure)
+			wire := newError(known.code, "%s: %s", err.Error(), known.cure)
+			wire.Data.Retryable = wire.Data.Retryable && !errors.Is(err, executor.ErrDamaged)
+			return wire
 		}
 	}
 	return newError(schema.CodeInternal, "internal error; the server's log says more")

@@ -49,9 +49,9 @@ func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 	return f.end(task)
 }
 
-// alsoEnded adds how the server ended, where that was not well.
+// alsoEnded adds how the server ended, where that was not well and is not said yet.
 func alsoEnded(err, ended error) error {
-	if ended == nil {
+	if _, said := errors.AsType[*rpc.ServerEndedError](err); said || ended == nil {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, ended)

@@ -34,7 +34,9 @@ type step struct {
 	asked   asked
 }
 
-// Cancel implements executor.Store.
+// Cancel implements executor.Store. Where ctx ends first, what runs is told to
+// stop all the same, and what waits may still be cancelled: the error, which
+// wraps executor.ErrStoreUnavailable and the cause, says so.
 func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
 	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{})}
 	s.mu.Lock()
@@ -67,8 +69,11 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	}
 	s.mu.Unlock()
 	if wait {
-		<-e.ready
-		e.tell()
+		err := s.await(ctx, e.ready, "cancel again")
+		e.tell(s)
+		if err != nil {
+			return nil, err
+		}
 	}
 	return e.answers, s.cancelFinal(ctx, ids, e.answers)
 }
@@ -99,7 +104,6 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 func (e *cancellation) weight() (int, int) { return len(e.steps), 0 }
 
 func (e *cancellation) write(t *transaction) error {
-	e.again(t.store)
 	for i := range e.steps {
 		st := &e.steps[i]
 		var err error
@@ -114,17 +118,6 @@ func (e *cancellation) write(t *transaction) error {
 		}
 	}
 	return nil
-}
-
-// again plans anew for tasks whose start could not be recorded in the meantime.
-func (e *cancellation) again(s *Store) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range e.steps {
-		if st := &e.steps[i]; st.outcome == schema.OutcomeCancelling && st.record.lease != st.lease && st.record.final == nil {
-			*st = s.plan(st.record, st.answer, &e.cancel)
-		}
-	}
 }
 
 // writeWish records that a running task is to stop.
@@ -164,7 +157,10 @@ func (e *cancellation) fail(s *Store, err error) entry {
 		if st.outcome == schema.OutcomeCancelling && r.lease == st.lease {
 			r.CancelRequestedAt, r.CancelReason = st.asked.at, st.asked.reason
 			st.answer.Outcome, st.answer.Task = st.outcome, r.snapshot()
-			kept.list = append(kept.list, wish{st.lease, st.asked})
+			if !st.lease.wished {
+				st.lease.wished = true
+				kept.list = append(kept.list, wish{st.lease, st.asked})
+			}
 			continue
 		}
 		if st.outcome != schema.OutcomeAlreadyFinished {
@@ -172,7 +168,7 @@ func (e *cancellation) fail(s *Store, err error) entry {
 		}
 		if st.outcome == schema.OutcomeCancelled {
 			r.cancelling = false
-			s.claims.Return(&r.entry, r.Type, r.Priority)
+			s.committer.returned = append(s.committer.returned, r)
 			s.committer.undo = append(s.committer.undo, undo{record: r})
 		}
 		st.answer.Err = err
@@ -187,11 +183,17 @@ func (e *cancellation) fail(s *Store, err error) entry {
 func (e *cancellation) done() { close(e.ready) }
 
 // tell revokes the leases of those that run.
-func (e *cancellation) tell() {
+func (e *cancellation) tell(s *Store) {
+	var leases []*lease
+	s.mu.Lock()
 	for i := range e.steps {
 		if l := e.steps[i].lease; l != nil {
-			l.Revoke(&e.cancel)
+			leases = append(leases, l)
 		}
+	}
+	s.mu.Unlock()
+	for _, l := range leases { // without the lock: what is told may call back
+		l.Revoke(&e.cancel)
 	}
 }
 

@@ -154,7 +154,7 @@ func (k *checker) tasks() error {
 
 // unreadable reports a row that does not read.
 func (k *checker) unreadable(ord int64, table string, err error) {
-	if errors.Is(err, errChecksum) {
+	if errors.Is(err, executor.ErrDamaged) {
 		k.found(ord, "the checksum of its row in the table %s is wrong", table)
 		return
 	}

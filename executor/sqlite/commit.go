@@ -30,11 +30,12 @@ type committer struct {
 	// suspect is the number of a transaction of which nobody knows whether it
 	// is in the file, or 0; undo, which the store's lock protects, is what must
 	// not stay of it.
-	suspect int64
-	undo    []undo
-	broken  bool // the connection is to be opened again
-	freed   bool // there may be pages to give back
-	behind  bool // there is more to remove
+	suspect  int64
+	undo     []undo
+	returned []*record // that are to go back to the queue; the store's lock protects them
+	broken   bool      // the connection is to be opened again
+	freed    bool      // there may be pages to give back
+	behind   bool      // there is more to remove
 }
 
 // close ends the connection, with care for the log where something has failed.
@@ -255,8 +256,9 @@ func (s *Store) faulty() bool {
 	return s.fault != nil
 }
 
-// failed takes a transaction back. What can be tried again goes back to the
-// head of the log.
+// failed takes a transaction back, and with it all that is in the log behind
+// it: that was planned for what has now not happened. What can be tried again
+// stays in the log.
 func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	c := &s.committer
 	if t != nil {
@@ -276,21 +278,16 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 		s.log.Error("the store cannot be written; it is tried again", "file", s.path, "error", err)
 	}
 	s.fault, s.tried = err, time.Now()
-	undone := len(c.undo)
-	var again, over []entry
-	for _, e := range batch {
-		kept := e.fail(s, s.unavailable(err))
-		if kept != nil {
-			again = append(again, kept)
-		}
-		if kept != e {
-			over = append(over, e)
-		}
+	behind, undone := s.entries, len(c.undo)
+	s.entries = nil
+	over := s.takeBack(batch, s.unavailable(err))
+	if suspect {
+		undone = len(c.undo)
 	}
-	if !suspect { // nothing of it is in the file
-		c.undo = c.undo[:undone]
-	}
-	s.entries = append(again, s.entries...)
+	over = append(over, s.takeBack(behind, s.unavailable(err))...)
+	c.undo = c.undo[:undone] // of what is more, nothing is in the file
+	s.requeue()
+	s.inFlight = false // at once: what happens next is not to go behind what was just published
 	s.mu.Unlock()
 	for _, e := range over {
 		e.done()
@@ -329,7 +326,7 @@ func (s *Store) finishUp() error {
 		e.done()
 	}
 	if fault != nil {
-		return fmt.Errorf("%w; %d results were not recorded", s.unavailable(fault), lost)
+		return fmt.Errorf("%w; results not recorded: %d", s.unavailable(fault), lost)
 	}
 	t, err := s.begins()
 	if err == nil {

@@ -229,7 +229,13 @@ func (c *conn) query(sql string, row func(*sqlite3.Stmt) error, args ...any) err
 			break
 		}
 	}
-	return errors.Join(err, s.Reset())
+	if err == nil { // Reset does not tell of a context that has ended
+		err = s.Err()
+	}
+	if end := s.Reset(); err == nil {
+		err = end
+	}
+	return err
 }
 
 // snapshot calls f, all of whose queries see the file as it is at one moment.

@@ -66,7 +66,7 @@ func (l *load) submit(ctx context.Context, random *rand.Rand) {
 		for i := range batch {
 			id := batch[i].ID
 			switch {
-			case errors.Is(err, executor.ErrStoreUnavailable):
+			case errors.Is(err, executor.ErrStoreUnavailable) && ctx.Err() == nil: // or what became of it is not known
 				l.tell(fact{what: factRefused, id: id})
 			case err == nil && answers[i].Err == nil:
 				l.tell(fact{what: factAcked, id: id})

@@ -172,7 +172,7 @@ func (d *harmed) opened(ctx context.Context, s *Store) string {
 
 // allowed reports whether an error is one that a damaged file may have.
 func allowed(err error) bool {
-	return errors.Is(err, executor.ErrNotFound) || errors.Is(err, executor.ErrStoreUnavailable)
+	return errors.Is(err, executor.ErrNotFound) || errors.Is(err, executor.ErrDamaged) || errors.Is(err, executor.ErrStoreUnavailable)
 }
 
 func (d *harmed) lists(ctx context.Context, s *Store) error {

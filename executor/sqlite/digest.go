@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -24,11 +23,8 @@ func (d digest) text(s string) digest { return append(d.number(int64(len(s))), s
 // sum is signed, so that it takes four bytes in the file.
 func (d digest) sum() int64 { return int64(int32(crc32.Checksum(d, castagnoli))) }
 
-// errChecksum is wrapped by every error of damaged.
-var errChecksum = errors.New("the checksum is wrong")
-
 // damaged says that a row is not what was written.
 func damaged(table string, ord int64) error {
-	return fmt.Errorf("%w: task number %d is damaged in the file: its row in the table %s: %w; jobline store check tells more",
-		executor.ErrStoreUnavailable, ord, table, errChecksum)
+	return fmt.Errorf("%w: the checksum of the row of task number %d in the table %s is wrong; jobline store check tells more",
+		executor.ErrDamaged, ord, table)
 }

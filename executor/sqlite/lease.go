@@ -8,7 +8,7 @@ import (
 )
 
 // Bounds of what is ahead of the file: no further task is handed out while so
-// many attempts are not over, or their results have so many bytes.
+// many starts and ends are not recorded, or the ends have so many bytes.
 const (
 	maxAhead      = 4096
 	maxAheadBytes = 64 << 20
@@ -27,9 +27,12 @@ type lease struct {
 	// transaction that writes it.
 	finishing bool
 	ends      *transaction
+	wished    bool // the wish to cancel it is kept where it could not be recorded
 }
 
-// Claim implements executor.Store.
+// Claim implements executor.Store. Where ctx ends while a start is on its way to
+// the disk, the task goes back to the queue when the start is there; should the
+// process die between the two, its next one takes the task for interrupted.
 func (s *Store) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
 	for {
 		var e *start
@@ -50,75 +53,20 @@ func (s *Store) Claim(ctx context.Context, limits executor.TypeLimits) (executor
 		if err != nil {
 			return nil, err
 		}
-		if e.lease.record.Rerun || <-e.ready == nil {
+		if e.ready == nil {
 			return e.lease, nil
 		}
-	}
-}
-
-// begin puts the start of an attempt into the log; it needs the lock.
-func (s *Store) begin(r *record) *start {
-	l := &lease{store: s, record: r, claimed: r.Record, limited: s.claims.Limited(r.Type)}
-	l.claimed.State = schema.Running
-	l.claimed.Attempt++
-	l.claimed.StartedAt = clock(r.CreatedAt)
-	r.lease = l
-	s.ahead++
-	e := &start{lease: l}
-	if !r.Rerun {
-		e.ready = make(chan error, 1)
-	}
-	s.append(e)
-	return e
-}
-
-// start is the entry of a claim.
-type start struct {
-	lease *lease
-	ready chan error // has room for one; nil where nobody waits
-	err   error
-}
-
-func (e *start) weight() (int, int) { return 1, 0 }
-
-func (e *start) write(t *transaction) error {
-	l := e.lease
-	if l.ends == t { // the end, which this transaction writes too, says it all
-		return nil
-	}
-	c, err := t.writer()
-	if err == nil {
-		t.d, err = writeActive(c, t.d, l.record.ord, attempt{number: l.claimed.Attempt, started: l.claimed.StartedAt})
-	}
-	return err
-}
-
-func (e *start) apply(s *Store) {
-	r := e.lease.record
-	r.State, r.Attempt, r.StartedAt = schema.Running, e.lease.claimed.Attempt, e.lease.claimed.StartedAt
-	s.running[r] = struct{}{}
-	s.counts.Queued--
-	s.counts.Running++
-}
-
-// fail puts a task back that has not begun.
-func (e *start) fail(s *Store, err error) entry {
-	if e.ready == nil {
-		return e
-	}
-	r := e.lease.record
-	e.err = err
-	r.lease = nil
-	s.ahead--
-	s.claims.Return(&r.entry, r.Type, r.Priority)
-	s.claims.Release(r.Type)
-	s.committer.undo = append(s.committer.undo, undo{record: r})
-	return nil
-}
-
-func (e *start) done() {
-	if e.ready != nil {
-		e.ready <- e.err
+		select {
+		case err = <-e.ready:
+		case <-ctx.Done():
+			if s.leave(e) {
+				return nil, context.Cause(ctx)
+			}
+			err = <-e.ready // it came at the same time
+		}
+		if err == nil {
+			return e.lease, nil
+		}
 	}
 }
 

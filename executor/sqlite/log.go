@@ -1,13 +1,17 @@
 package sqlite
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
 // entry is a change in the log. The committer calls write for all entries that
 // it has taken, then apply for all when the transaction is on disk, or fail
-// for all when it is not; then done for all that are over.
+// for all when it is not, and for all behind them; then done for all that are
+// over. So an entry may build on those before it.
 type entry interface {
 	// weight is about how many rows and bytes it writes.
 	weight() (rows, bytes int)
@@ -15,7 +19,7 @@ type entry interface {
 	write(t *transaction) error
 	// apply makes the change visible. It has the store's lock.
 	apply(s *Store)
-	// fail takes the change back, and answers false, or answers what is to be
+	// fail takes the change back, and answers nil, or answers what is to be
 	// tried again in its place. It has the store's lock.
 	fail(s *Store, err error) (again entry)
 	// done tells those who wait. It has no lock.
@@ -26,6 +30,43 @@ type entry interface {
 func (s *Store) append(e entry) {
 	s.entries = append(s.entries, e)
 	s.poke()
+}
+
+// await waits until an entry is over. It stays in the log where ctx ends before.
+func (s *Store) await(ctx context.Context, ready <-chan struct{}, cure string) error {
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return s.unavailable(fmt.Errorf("whether it was recorded is not known; %s: %w", cure, context.Cause(ctx)))
+	}
+}
+
+// takeBack fails entries, and puts into the log what is to be tried again. It
+// answers those that are over. It needs the lock.
+func (s *Store) takeBack(entries []entry, err error) (over []entry) {
+	for _, e := range entries {
+		kept := e.fail(s, err)
+		if kept != nil {
+			s.entries = append(s.entries, kept)
+		}
+		if kept != e {
+			over = append(over, e)
+		}
+	}
+	return over
+}
+
+// requeue puts tasks back into the queue that were taken out in vain; it needs
+// the lock.
+func (s *Store) requeue() {
+	c := &s.committer
+	entries := make([]*executor.Entry[*record], len(c.returned))
+	for i, r := range c.returned {
+		entries[i] = &r.entry
+	}
+	s.claims.Return(entries, func(r *record) (string, int8) { return r.Type, r.Priority })
+	c.returned = nil
 }
 
 // publish hands out an event behind all changes in the log; it needs the lock.

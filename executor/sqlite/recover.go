@@ -107,7 +107,7 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 		return nil
 	})
 	if err == nil && read != t.state.active {
-		err = fmt.Errorf("%d tasks are not final, and %d of them can be found; jobline store check tells more", t.state.active, read)
+		err = fmt.Errorf("tasks that are not final: %d by the table store, %d by the rows; jobline store check tells more", t.state.active, read)
 	}
 	for _, r := range s.live {
 		if err == nil && r.Attempt > 0 {

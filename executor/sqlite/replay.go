@@ -57,7 +57,7 @@ func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[
 		if err == nil {
 			last, err = readDone(row, doneAt, &r.Task)
 		}
-		if errors.Is(err, errChecksum) {
+		if errors.Is(err, executor.ErrDamaged) {
 			s.log.Error("the end of a task cannot be read", "number", ord, "error", err)
 			return nil
 		}

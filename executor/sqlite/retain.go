@@ -106,7 +106,7 @@ func (t *transaction) oldest(most int) (olds []old, err error) {
 		if o.Record, o.ord, err = t.store.readTask(t.conn, row); err == nil {
 			o.seq, err = readDone(row, doneAt, &o.Task)
 		}
-		if errors.Is(err, errChecksum) {
+		if errors.Is(err, executor.ErrDamaged) {
 			return nil
 		}
 		if err != nil {

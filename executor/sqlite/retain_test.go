@@ -39,14 +39,14 @@ func TestRetentionKeepsWhatIsDamaged(t *testing.T) {
 					ids = append(ids, newEnd(t, s))
 				}
 				_, err = s.Get(t.Context(), ids[0])
-				require.ErrorIs(t, err, executor.ErrStoreUnavailable, "damaged, and not taken for a task that never was")
+				require.ErrorIs(t, err, executor.ErrDamaged, "damaged, and not taken for a task that never was")
 				requireKept(t, s, ids[1:], 3) // with the damaged one as many as are kept
 
 				time.Sleep(30 * time.Minute)
 				last := newEnd(t, s)
 				time.Sleep(31 * time.Minute)
 				_, err = s.Get(t.Context(), ids[0])
-				require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+				require.ErrorIs(t, err, executor.ErrDamaged)
 				requireKept(t, s, append(ids[1:], last), 1)
 
 				_, err = s.Replay(t.Context(), 0, 1<<40, 10)

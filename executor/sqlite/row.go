@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -29,12 +30,16 @@ const (
 // that the rest of the row can be read without it.
 const largeInput = 1 << 10
 
+// lenient takes texts that are not UTF-8 and labels that are the same when
+// they are made UTF-8: one task must not keep the others from being recorded.
+var lenient = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
 // text is JSON for a column, or NULL for nothing.
 func text(v any, some bool) (any, []byte, error) {
 	if !some {
 		return null{}, nil, nil
 	}
-	b, err := json.Marshal(v, json.Deterministic(true))
+	b, err := json.Marshal(v, lenient)
 	return string(b), b, err
 }
 
@@ -72,8 +77,12 @@ func taskDigest(d digest, ord int64, id uuid.UUID, typ string, created, priority
 		number(timeout).number(grace).bytes(labels)
 }
 
-// milliseconds rounds up: a bound that is there is never none.
-func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
+// milliseconds rounds up: a bound that is there is never none. The greatest are
+// a little less, so that the milliseconds are a time.Duration again.
+func milliseconds(d time.Duration) int64 {
+	const up = time.Millisecond - 1
+	return int64((min(d, math.MaxInt64-up) + up) / time.Millisecond)
+}
 
 // readTask reads taskColumns or bareColumns.
 func (s *Store) readTask(c *conn, row *sqlite3.Stmt) (r executor.Record, ord int64, err error) {
@@ -103,7 +112,7 @@ func (s *Store) readTask(c *conn, row *sqlite3.Stmt) (r executor.Record, ord int
 		return r, ord, damaged("task", ord)
 	}
 	if labels != nil {
-		if err := json.Unmarshal(labels, &r.Labels); err != nil {
+		if err := json.Unmarshal(labels, &r.Labels, lenient); err != nil {
 			return r, ord, damaged("task", ord)
 		}
 	}

@@ -41,8 +41,8 @@ type Store struct {
 	inFlight bool    // the committer is at work on entries that were taken from it
 	wake     chan struct{}
 	reserved uint64 // no event may have a greater number before the file says so
-	ahead    int    // attempts whose end is not recorded yet
-	held     int64  // bytes of their results
+	ahead    int    // ends, and starts that nobody waits for, that are not recorded yet
+	held     int64  // bytes of those ends
 	fault    error  // why nothing can be written
 	tried    time.Time
 	expiry   schema.Time   // when the oldest end is no longer kept; 0 is never

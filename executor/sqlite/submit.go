@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -26,8 +27,11 @@ type submission struct {
 	ready   chan struct{}
 }
 
-// Submit implements executor.Store.
-func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor.Submitted, error) {
+// Submit implements executor.Store. Where ctx ends first, the tasks may still be
+// recorded: the error, which wraps executor.ErrStoreUnavailable and the cause,
+// says so.
+func (s *Store) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
+	records = slices.Clone(records) // the caller's are its own again when ctx ends
 	e := &submission{
 		store: s, records: records, ready: make(chan struct{}),
 		answers: make([]executor.Submitted, len(records)), known: make([]*record, len(records)), fresh: make([]*record, len(records)),
@@ -42,7 +46,9 @@ func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor
 	}
 	s.append(e)
 	s.mu.Unlock()
-	<-e.ready
+	if err := s.await(ctx, e.ready, "submit with the same id again"); err != nil {
+		return nil, err
+	}
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -125,7 +131,7 @@ func (e *submission) insert(t *transaction, i int) error {
 	if errors.Is(err, sqlite3.CONSTRAINT) {
 		err := e.existing(c, i)
 		if errors.Is(err, executor.ErrNotFound) { // it is not final, and could not be read at the start
-			e.answers[i].Err = fmt.Errorf("%w: the task that has the id %s is damaged in the file; jobline store check tells more", executor.ErrStoreUnavailable, from.ID)
+			e.answers[i].Err = fmt.Errorf("%w: that of the task that has the id %s; jobline store check tells more", executor.ErrDamaged, from.ID)
 			return nil
 		}
 		return err
@@ -152,7 +158,7 @@ func (e *submission) existing(c *conn, i int) error {
 	switch {
 	case err == nil:
 		e.answers[i] = asExisting(&found, &e.records[i])
-	case errors.Is(err, errChecksum): // the others have nothing to do with it
+	case errors.Is(err, executor.ErrDamaged): // the others have nothing to do with it
 		e.answers[i].Err = err
 	default:
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,7 @@ var claimContracts = []contract{
 	{name: "of an ended context takes nothing", test: claimEnded},
 	{name: "one that gives up loses no task", test: claimGivesUp},
 	{name: "hands a task to one claimer only", test: claimOnce},
+	{name: "has no bound of its own on what runs", test: claimsMany},
 }
 
 // claimer is a Claim that may have to wait.
@@ -217,6 +219,30 @@ func claimOnce(f *fixture) {
 	require.Len(f, seen, tasks)
 	for id, n := range seen {
 		require.Equal(f, 1, n, id)
+	}
+	require.Equal(f, int64(tasks), f.counts().Completed)
+}
+
+// claimsMany has tasks that can be handed out before their start is recorded: a
+// store may bound how many of them are not recorded, but not how many run.
+func claimsMany(f *fixture) {
+	const tasks = 5000
+	ctx, cancel := context.WithTimeout(f.Context(), time.Minute)
+	defer cancel()
+	var leases []executor.Lease
+	f.accept(numbered(tasks, withRerun(true))...)
+	for range tasks {
+		l, err := f.store.Claim(ctx, nil)
+		require.NoError(f, err, "with %d that run", len(leases))
+		leases = append(leases, l)
+	}
+	said := make(chan error, tasks)
+	for _, l := range leases {
+		l.Finish(completed, func(err error) { said <- err })
+		l.Release()
+	}
+	for range leases {
+		require.NoError(f, <-said)
 	}
 	require.Equal(f, int64(tasks), f.counts().Completed)
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"fmt"
+	"math"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -68,6 +69,8 @@ func outputRanges(f *fixture) {
 		{from(9, 100), "9", 9},
 		{from(10, 100), "", 10},
 		{from(99, 100), "", 10},
+		{from(1, math.MaxInt64), "123456789", 1},
+		{executor.OutputRange{Tail: 3, Limit: math.MaxInt64}, "789", 7},
 		{from(2, 0), "", 2},
 		{executor.OutputRange{Tail: 3, Limit: 100}, "789", 7},
 		{executor.OutputRange{Tail: 3, Limit: 2}, "78", 7},

@@ -65,6 +65,7 @@ func Run(t *testing.T, o Options) {
 		{"cancel", cancelContracts},
 		{"lease", leaseContracts},
 		{"finish", finishContracts},
+		{"texts", textContracts},
 		{"close", closeContracts},
 		{"events", eventContracts},
 		{"follow", followContracts},

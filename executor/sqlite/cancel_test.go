@@ -1,0 +1,206 @@
+package sqlite
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/schema"
+)
+
+// stallDisk stops the disk in the middle of the next commit, until it is told to go on.
+func stallDisk(v *faultvfs.VFS) (goOn func()) {
+	open := make(chan struct{})
+	v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
+		if op == faultvfs.Write && kind == faultvfs.WAL {
+			<-open
+		}
+	})
+	return func() {
+		v.Hook(nil)
+		close(open)
+	}
+}
+
+// later does something that has to wait, and answers how it ended.
+func later[T any](do func() (T, error)) (over func() (T, error)) {
+	var got T
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		got, err = do()
+	}()
+	synctest.Wait()
+	return func() (T, error) {
+		<-done
+		return got, err
+	}
+}
+
+func cancelOne(ctx context.Context, s *Store, id uuid.UUID, c executor.Cancellation) (executor.CancelAnswer, error) {
+	answers, err := s.Cancel(ctx, []uuid.UUID{id}, c)
+	if err != nil {
+		return executor.CancelAnswer{}, err
+	}
+	return answers[0], nil
+}
+
+// nextClaim waits for the store to have healed.
+func nextClaim(t *testing.T, s *Store) executor.Lease {
+	t.Helper()
+	time.Sleep(2 * retryMost)
+	l, err := s.Claim(t.Context(), nil)
+	require.NoError(t, err)
+	return l
+}
+
+// endsUncancelled runs a task to its end, of which no wish to cancel it is left.
+func endsUncancelled(t *testing.T, s *Store, l executor.Lease) {
+	t.Helper()
+	l.OnRevoke(func(cause error) { require.Fail(t, "it was told to stop", cause) })
+	recorded := make(chan error, 1)
+	l.Finish(completed, func(err error) { recorded <- err })
+	l.Release()
+	require.NoError(t, <-recorded)
+	got, err := s.Get(t.Context(), l.Record().ID)
+	require.NoError(t, err)
+	require.Equal(t, schema.Completed, got.State)
+	require.Zero(t, got.CancelRequestedAt)
+}
+
+// TestCancelBehindACancelThatFails cancels a task whose end is on its way to the
+// disk, and does not come there.
+func TestCancelBehindACancelThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		r := newTask()
+		submit(t, s, r)
+		goOn := stallDisk(v)
+		var over [3]func() (executor.CancelAnswer, error)
+		for i := range over {
+			over[i] = later(func() (executor.CancelAnswer, error) {
+				return cancelOne(t.Context(), s, r.ID, executor.Cancellation{})
+			})
+		}
+		v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.FULL, 1)
+		goOn()
+		for i := range over {
+			a, err := over[i]()
+			require.NoError(t, err)
+			require.ErrorIs(t, a.Err, executor.ErrStoreUnavailable, i)
+		}
+		got, err := s.Get(t.Context(), r.ID)
+		require.NoError(t, err)
+		require.Equal(t, schema.Queued, got.State)
+		l := nextClaim(t, s)
+		require.Equal(t, r.ID, l.Record().ID)
+		endsUncancelled(t, s, l)
+	})
+}
+
+// TestCancelBehindAStartThatFails cancels a task that was about to be handed out.
+func TestCancelBehindAStartThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		r := newTask()
+		submit(t, s, r)
+		goOn := stallDisk(v)
+		claimed := later(func() (executor.Lease, error) { return s.Claim(t.Context(), nil) })
+		cancelled := later(func() (executor.CancelAnswer, error) {
+			return cancelOne(t.Context(), s, r.ID, executor.Cancellation{})
+		})
+		v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.FULL, 1)
+		goOn()
+		a, err := cancelled()
+		require.NoError(t, err)
+		require.ErrorIs(t, a.Err, executor.ErrStoreUnavailable)
+		l, err := claimed()
+		require.NoError(t, err)
+		require.Equal(t, r.ID, l.Record().ID, "it is handed out when the disk takes it")
+		endsUncancelled(t, s, l)
+	})
+}
+
+// TestCancelAgainWhileTheDiskIsFull keeps one wish, however often a task is
+// cancelled, and records it when it can.
+func TestCancelAgainWhileTheDiskIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		l := claim(t, s)
+		id, told := l.Record().ID, 0
+		l.OnRevoke(func(error) { told++ })
+		v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.FULL)
+		const times = 100
+		for i := range times {
+			a, err := cancelOne(t.Context(), s, id, executor.Cancellation{Reason: "why"})
+			require.NoError(t, err)
+			require.Equal(t, schema.OutcomeCancelling, a.Outcome)
+			time.Sleep(time.Duration(i%3) * retryLeast)
+		}
+		require.Equal(t, times, told)
+		s.mu.Lock()
+		kept := len(s.entries)
+		s.mu.Unlock()
+		require.Equal(t, 1, kept)
+
+		v.Heal()
+		time.Sleep(2 * retryMost)
+		require.NoError(t, s.Close())
+		again, err := Open(t.Context(), s.options)
+		require.NoError(t, err)
+		defer again.Close()
+		got, err := again.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, schema.Cancelled, got.State, "as it ran with a wish to cancel it")
+		require.Equal(t, "why", got.CancelReason)
+	})
+}
+
+// TestEventsKeepTheirOrderOverAFault has a start that is told while a commit is
+// in flight that fails, and what comes after it when it has failed.
+func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		w, err := s.Watch(t.Context())
+		require.NoError(t, err)
+		defer w.Close()
+		w.Subscribe(executor.Selector{Events: executor.AllEvents})
+		l := claim(t, s)
+		goOn := stallDisk(v)
+		refused := later(func() ([]executor.Submitted, error) {
+			return s.Submit(t.Context(), []executor.Record{newTask()})
+		})
+		require.NoError(t, l.Started(7))
+		v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.IOERR_WRITE)
+		goOn()
+		_, err = refused()
+		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+		require.NoError(t, l.Progress(schema.Progress{Value: 1}))
+		require.NoError(t, l.Write(schema.Stdout, []byte("x")))
+		v.Heal()
+		recorded := make(chan error, 1)
+		l.Finish(completed, func(err error) { recorded <- err })
+		l.Release()
+		require.NoError(t, <-recorded)
+		w.Mark()
+		var kinds []executor.EventKind
+		for len(kinds) == 0 || kinds[len(kinds)-1] != executor.EventMark {
+			events, err := w.Next(t.Context())
+			require.NoError(t, err)
+			for _, ev := range events {
+				kinds = append(kinds, ev.Kind)
+			}
+		}
+		require.Equal(t, []executor.EventKind{
+			executor.EventStarted, executor.EventProgress, executor.EventOutput, executor.EventFinished, executor.EventMark,
+		}, kinds)
+	})
+}

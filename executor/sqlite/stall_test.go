@@ -1,0 +1,143 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/schema"
+)
+
+var errEnoughWaited = errors.New("waited long enough")
+
+// stalled does something with a disk that answers nothing, until its context
+// ends.
+func stalled(t *testing.T, v *faultvfs.VFS, do func(context.Context) error) (goOn func(), err error) {
+	t.Helper()
+	goOn = stallDisk(v)
+	ctx, end := context.WithCancelCause(t.Context())
+	over := later(func() (struct{}, error) { return struct{}{}, do(ctx) })
+	end(errEnoughWaited)
+	_, err = over()
+	return goOn, err
+}
+
+func TestSubmitToAStalledDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		r := newTask()
+		batch := []executor.Record{r}
+		goOn, err := stalled(t, v, func(ctx context.Context) error {
+			_, err := s.Submit(ctx, batch)
+			return err
+		})
+		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+		require.ErrorIs(t, err, errEnoughWaited)
+		require.ErrorContains(t, err, "whether it was recorded is not known; submit with the same id again")
+		batch[0] = newTask() // the slice is the caller's again
+		goOn()
+		synctest.Wait()
+		answers, err := s.Submit(t.Context(), []executor.Record{r})
+		require.NoError(t, err)
+		require.NoError(t, answers[0].Err)
+		require.True(t, answers[0].Existing)
+	})
+}
+
+func TestCancelOnAStalledDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		l := claim(t, s)
+		waits := newTask()
+		submit(t, s, waits)
+		told := make(chan error, 2)
+		l.OnRevoke(func(cause error) { told <- cause })
+		goOn, err := stalled(t, v, func(ctx context.Context) error {
+			_, err := s.Cancel(ctx, []uuid.UUID{l.Record().ID, waits.ID}, executor.Cancellation{Reason: "why"})
+			return err
+		})
+		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+		require.ErrorIs(t, err, errEnoughWaited)
+		require.ErrorContains(t, err, "whether it was recorded is not known; cancel again")
+		require.Equal(t, &executor.Cancellation{Reason: "why"}, <-told, "what runs can be stopped")
+		goOn()
+		synctest.Wait()
+		require.Empty(t, told, "once is enough")
+		for id, state := range map[uuid.UUID]schema.State{l.Record().ID: schema.Running, waits.ID: schema.Cancelled} {
+			got, err := s.Get(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, state, got.State)
+			require.Equal(t, "why", got.CancelReason)
+		}
+	})
+}
+
+// TestClaimOnAStalledDisk gives a claim up whose start is recorded after all.
+func TestClaimOnAStalledDisk(t *testing.T) {
+	limits := executor.TypeLimits{"plain": 1}
+	gaveUp := func(t *testing.T) (s *Store, id uuid.UUID, goOn func()) {
+		s, v := faulty(t, faultvfs.Options{})
+		r := newTask()
+		submit(t, s, r)
+		goOn, err := stalled(t, v, func(ctx context.Context) error {
+			_, err := s.Claim(ctx, limits)
+			return err
+		})
+		require.ErrorIs(t, err, errEnoughWaited)
+		return s, r.ID, goOn
+	}
+	for name, test := range map[string]func(t *testing.T){
+		"it goes to who waits": func(t *testing.T) {
+			s, id, goOn := gaveUp(t)
+			claimed := later(func() (executor.Lease, error) { return s.Claim(t.Context(), limits) })
+			goOn()
+			l, err := claimed()
+			require.NoError(t, err)
+			require.Equal(t, id, l.Record().ID)
+			require.Equal(t, int32(1), l.Record().Attempt)
+			endsUncancelled(t, s, l)
+			require.Zero(t, s.ahead)
+		},
+		"it waits for the next process": func(t *testing.T) {
+			s, id, goOn := gaveUp(t)
+			goOn()
+			synctest.Wait()
+			counts, err := s.Counts(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, schema.TaskCounts{Queued: 1}, counts.TaskCounts)
+			require.NoError(t, s.Close())
+			again, err := Open(t.Context(), s.options)
+			require.NoError(t, err)
+			defer again.Close()
+			got, err := again.Get(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, schema.Queued, got.State, "it was not interrupted")
+		},
+		"it can be cancelled meanwhile": func(t *testing.T) {
+			s, id, goOn := gaveUp(t)
+			cancelled := later(func() (executor.CancelAnswer, error) {
+				return cancelOne(t.Context(), s, id, executor.Cancellation{Reason: "why"})
+			})
+			goOn()
+			a, err := cancelled()
+			require.NoError(t, err)
+			require.Equal(t, schema.OutcomeCancelling, a.Outcome)
+			synctest.Wait()
+			got, err := s.Get(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, schema.Cancelled, got.State, "there is nobody to stop it")
+			require.Equal(t, "why", got.CancelReason)
+			submit(t, s, newTask())
+			_, err = s.Claim(t.Context(), limits)
+			require.NoError(t, err, "its place is free")
+		},
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+	}
+}

@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// start is the entry of a claim.
+type start struct {
+	lease *lease
+	ready chan error // has room for one; nil where nobody waits
+	err   error
+	over  bool // it was recorded, or was not
+	left  bool // who waited has left before it was over
+	// cancel is of one who has left, and whose task was to be cancelled since.
+	cancel *executor.Cancellation
+}
+
+// begin puts the start of an attempt into the log; it needs the lock.
+func (s *Store) begin(r *record) *start {
+	l := &lease{store: s, record: r, claimed: r.Record, limited: s.claims.Limited(r.Type)}
+	l.claimed.State = schema.Running
+	l.claimed.Attempt++
+	l.claimed.StartedAt = clock(r.CreatedAt)
+	r.lease = l
+	e := &start{lease: l}
+	if r.Rerun {
+		s.ahead++
+	} else {
+		e.ready = make(chan error, 1)
+	}
+	s.append(e)
+	return e
+}
+
+// leave gives up waiting for a start, or answers false where that is over.
+func (s *Store) leave(e *start) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.left = !e.over
+	return e.left
+}
+
+func (e *start) weight() (int, int) { return 1, 0 }
+
+func (e *start) write(t *transaction) error {
+	l := e.lease
+	if l.ends == t { // the end, which this transaction writes too, says it all
+		return nil
+	}
+	c, err := t.writer()
+	if err == nil {
+		t.d, err = writeActive(c, t.d, l.record.ord, attempt{number: l.claimed.Attempt, started: l.claimed.StartedAt})
+	}
+	return err
+}
+
+func (e *start) apply(s *Store) {
+	r := e.lease.record
+	e.over = true
+	if e.ready == nil {
+		s.ahead--
+	}
+	if e.left {
+		if r.asked.at.IsZero() {
+			e.giveBack(s)
+			s.requeue()
+			s.append(&unstart{record: r})
+			return
+		}
+		e.cancel = &executor.Cancellation{Reason: r.asked.reason} // as it was, or will be, answered
+	}
+	r.State, r.Attempt, r.StartedAt = schema.Running, e.lease.claimed.Attempt, e.lease.claimed.StartedAt
+	s.running[r] = struct{}{}
+	s.counts.Queued--
+	s.counts.Running++
+}
+
+// fail puts a task back that has not begun.
+func (e *start) fail(s *Store, err error) entry {
+	if e.ready == nil {
+		return e
+	}
+	e.over, e.err = true, err
+	e.giveBack(s)
+	s.committer.undo = append(s.committer.undo, undo{record: e.lease.record})
+	return nil
+}
+
+// giveBack undoes a claim, but for the place in the queue; it needs the lock.
+func (e *start) giveBack(s *Store) {
+	r := e.lease.record
+	r.lease = nil
+	s.committer.returned = append(s.committer.returned, r)
+	s.claims.Release(r.Type)
+}
+
+func (e *start) done() {
+	if e.ready != nil {
+		e.ready <- e.err
+	}
+	if e.cancel != nil {
+		e.lease.Finish(executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(e.cancel)}, func(error) {})
+		e.lease.Release()
+	}
+}
+
+// unstart is the entry that takes a start back of which nobody has heard.
+type unstart struct{ record *record }
+
+func (e *unstart) weight() (int, int) { return 1, 0 }
+
+func (e *unstart) write(t *transaction) error {
+	c, err := t.writer()
+	if err == nil {
+		t.d, err = writeActive(c, t.d, e.record.ord, attempt{number: e.record.Attempt})
+	}
+	return err
+}
+
+func (e *unstart) apply(*Store) {}
+
+func (e *unstart) fail(*Store, error) entry { return e }
+
+func (e *unstart) done() {}
