@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -38,7 +39,8 @@ func (p *PageRequest) ParseCursor() (uint64, error) {
 	order, err := strconv.ParseUint(number, 10, 63)
 	if !ok || err != nil {
 		return 0, &InputError{Violations: []schema.Violation{{
-			Pointer: "/cursor", Message: "this is not a nextCursor that list has answered in this order",
+			Pointer: "/cursor",
+			Message: fmt.Sprintf("%q is not a nextCursor that list has answered in this order; give one, or leave it out", schema.Cut(p.Cursor)),
 		}}}
 	}
 	return order, nil

@@ -76,7 +76,7 @@ type UnknownTypeError struct {
 }
 
 func (e *UnknownTypeError) Error() string {
-	text := fmt.Sprintf("no task type is named %q", e.Name)
+	text := fmt.Sprintf("no task type is named %q", schema.Cut(e.Name))
 	if len(e.Suggestions) > 0 {
 		return text + "; did you mean " + strings.Join(e.Suggestions, " or ") + "?"
 	}

@@ -21,7 +21,7 @@ func decoderOf[P any](nullable ...string) func(raw []byte) (*P, error) {
 		if err != nil {
 			return nil, err
 		}
-		raw = withoutNothing(raw, nullable)
+		raw = withoutNothing(raw, func(name string) bool { return s.Knows(name) && !slices.Contains(nullable, name) })
 		if v := s.Validate(raw); v != nil {
 			return nil, &executor.InputError{What: "params", Violations: v}
 		}
@@ -34,14 +34,15 @@ func decoderOf[P any](nullable ...string) func(raw []byte) (*P, error) {
 }
 
 // withoutNothing drops the members of params that say nothing: the reserved
-// _meta, and those that are null, as many languages write what is absent.
-func withoutNothing(object []byte, nullable []string) []byte {
+// _meta, and the optional ones that are null, as many languages write what is
+// absent.
+func withoutNothing(object []byte, optional func(name string) bool) []byte {
 	rest := []byte{'{'}
 	if object == nil {
 		object = []byte("{}")
 	}
 	members(object, func(name, value []byte) bool {
-		if string(name) == "_meta" || value[0] == 'n' && !slices.Contains(nullable, string(name)) {
+		if string(name) == "_meta" || value[0] == 'n' && optional(string(name)) {
 			return true
 		}
 		if len(rest) > 1 {
@@ -57,11 +58,11 @@ func withoutNothing(object []byte, nullable []string) []byte {
 // saysNothing reports whether params that are an array stand for none: some
 // languages write an empty object as [], and some libraries undefined as [null].
 func saysNothing(array []byte) bool {
-	nothing := true
-	n := 0
-	elements(array, func(value []byte) {
+	nothing, n := true, 0
+	elements(array, func(value []byte) bool {
 		n++
 		nothing = n == 1 && value[0] == 'n'
+		return nothing
 	})
 	return nothing
 }
@@ -148,11 +149,12 @@ func plainEvents(p *schema.SubmitParams, value []byte) bool {
 	}
 	plain := true
 	p.Events = []string{}
-	elements(value, func(name []byte) {
+	elements(value, func(name []byte) bool {
 		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
-		if plain = plain && i >= 0; plain {
+		if plain = i >= 0; plain {
 			p.Events = append(p.Events, eventNames[i][1:len(eventNames[i])-1])
 		}
+		return plain
 	})
 	return plain
 }

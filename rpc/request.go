@@ -20,7 +20,7 @@ type request struct {
 // asks for, is neither: answering it could go on for ever between two servers.
 func parseRequest(value []byte) (rq request, response bool, err *Error) {
 	if value[0] != '{' {
-		return rq, false, newError(schema.CodeInvalidRequest, "a request is an object")
+		return rq, false, newError(schema.CodeInvalidRequest, "a request is an object, got %s", schema.Cut(value))
 	}
 	var p envelope
 	members(value, p.member)
@@ -58,7 +58,7 @@ func (p *envelope) member(name, value []byte) bool {
 		p.version = value
 	case "method":
 		if value[0] != '"' {
-			p.fault("method must be a string")
+			p.fault("method must be a string, got " + schema.Cut(value))
 			return true
 		}
 		p.method = unquoted(value)
@@ -67,14 +67,14 @@ func (p *envelope) member(name, value []byte) bool {
 	case "id":
 		switch value[0] {
 		case '{', '[', 't', 'f':
-			p.fault("id must be a string, a number or null")
+			p.fault("id must be a string, a number or null, got " + schema.Cut(value))
 		default:
 			p.id = value
 		}
 	case "result", "error":
 		p.response = true
 	default:
-		p.fault(fmt.Sprintf("unknown member %q; a request has jsonrpc, id, method and params", cutName(name)))
+		p.fault(fmt.Sprintf("unknown member %q; a request has jsonrpc, id, method and params", schema.Cut(name)))
 	}
 	return true
 }
@@ -85,7 +85,7 @@ func (p *envelope) takeParams(value []byte) {
 		p.params = value
 	case 'n': // null is as absent
 	default:
-		p.fault("params must be an object")
+		p.fault("params must be an object, got " + schema.Cut(value))
 	}
 }
 
@@ -94,7 +94,7 @@ func (p *envelope) check() {
 	case p.version == nil:
 		p.fault(`jsonrpc is missing; it must be "2.0"`)
 	case string(p.version) != `"2.0"`:
-		p.fault(`jsonrpc must be "2.0"`)
+		p.fault(`jsonrpc must be "2.0", got ` + schema.Cut(p.version))
 	case p.method == nil:
 		p.fault("method is missing")
 	case p.response:
@@ -107,6 +107,3 @@ func (p *envelope) fault(text string) {
 		p.wrong = text
 	}
 }
-
-// cutName shortens a name for a message.
-func cutName(name []byte) []byte { return name[:min(len(name), 64)] }

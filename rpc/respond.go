@@ -99,7 +99,10 @@ type batch struct {
 // handleBatch takes the requests of an array to their methods.
 func (s *session) handleBatch(ctx context.Context, array []byte) {
 	var requests [][]byte
-	elements(array, func(value []byte) { requests = append(requests, value) })
+	elements(array, func(value []byte) bool { // an array can have millions
+		requests = append(requests, value)
+		return len(requests) <= s.options.MaxBatch
+	})
 	if n := len(requests); n == 0 || n > s.options.MaxBatch {
 		s.out.fail(nil, s.batchError(n))
 		return
@@ -129,7 +132,7 @@ func (s *session) batchError(n int) *Error {
 	if n == 0 {
 		return newError(schema.CodeInvalidRequest, "a batch has at least one request")
 	}
-	e := newError(schema.CodeTooLarge, "the batch has %d requests, the limit is %d; send several, or raise --max-batch", n, s.options.MaxBatch)
+	e := newError(schema.CodeTooLarge, "the batch has more than %d requests, the limit; send several, or raise --max-batch", s.options.MaxBatch)
 	e.Data.Limit = int64(s.options.MaxBatch)
 	return e
 }

@@ -250,7 +250,7 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 }
 
 func (s *session) unknownMethod(name string) *Error {
-	e := newError(schema.CodeMethodNotFound, "no method is named %q", cutName([]byte(name)))
+	e := newError(schema.CodeMethodNotFound, "no method is named %q", schema.Cut(name))
 	if s.executor.Offers(name) {
 		e.Message += "; it is a task type: submit it"
 		return e

@@ -31,8 +31,8 @@ func members(object []byte, f func(name, value []byte) bool) {
 	}
 }
 
-// elements calls f with each element of an array.
-func elements(array []byte, f func(value []byte)) {
+// elements calls f with each element of an array. It stops where f answers false.
+func elements(array []byte, f func(value []byte) bool) {
 	i := 1
 	for {
 		i = skipBlank(array, i)
@@ -40,7 +40,9 @@ func elements(array []byte, f func(value []byte)) {
 			return
 		}
 		end := skipValue(array, i)
-		f(array[i:end])
+		if !f(array[i:end]) {
+			return
+		}
 		if i = skipBlank(array, end); array[i] == ',' {
 			i++
 		}

@@ -268,7 +268,10 @@ func (c *checker) text(n *node, quoted []byte) error {
 		return c.add("got %d, want at most %s", length, counted(n.maxLength, "character"))
 	}
 	if cure := formatCure(n.format, text); cure != "" {
-		return c.add("want %s", cure)
+		if n.format == encodingBase64 {
+			return c.add("want %s", cure)
+		}
+		return c.add("got %q, want %s", Cut(text), cure)
 	}
 	return nil
 }
@@ -303,8 +306,8 @@ func unquote(quoted []byte) []byte {
 }
 
 // maxShown bounds a value that a message shows, in bytes. Numbers are shown,
-// and what stands in the place of one of a few words; no other text is, since
-// it may be a secret.
+// and what stands in the place of one of a few words, a UUID or a time; no
+// other text is, since it may be a secret.
 const maxShown = 32
 
 func shortNumber(raw []byte) string {

@@ -48,8 +48,18 @@ func (s *Schema) Raw() jsontext.Value { return s.raw }
 
 // Validate checks a JSON value. Nil means that it is valid: Unmarshal into the
 // type will succeed. Violations are in the order of the value, at most
-// maxViolations, and never quote text that may be a secret.
+// maxViolations, and quote no text that may be a secret: only what stands where
+// one of a few words, a UUID or a time is wanted.
 func (s *Schema) Validate(value jsontext.Value) []Violation { return check(s.root, value) }
+
+// Knows reports whether an object of the schema can have the member.
+func (s *Schema) Knows(member string) bool {
+	if s.root == nil {
+		return true
+	}
+	_, known := s.root.members[member]
+	return known || !s.root.closed
+}
 
 // Unmarshal decodes a value that Validate found valid. It is json.Unmarshal,
 // but takes 1.0 and 1e3 for an integer, as JSON Schema does and as languages

@@ -19,6 +19,7 @@ import (
 type program struct {
 	*exec.Cmd
 	in    io.WriteCloser
+	out   io.ReadCloser
 	lines *bufio.Scanner
 }
 
@@ -28,9 +29,9 @@ func start(t *testing.T, args ...string) *program {
 	var err error
 	p.in, err = p.StdinPipe()
 	require.NoError(t, err)
-	out, err := p.StdoutPipe()
+	p.out, err = p.StdoutPipe()
 	require.NoError(t, err)
-	p.lines = bufio.NewScanner(out)
+	p.lines = bufio.NewScanner(p.out)
 	p.Stderr = t.Output()
 	require.NoError(t, p.Start())
 	return p

@@ -1,0 +1,19 @@
+package schema
+
+import "unicode/utf8"
+
+// maxCut is how many characters of a client's text a message shows.
+const maxCut = 100
+
+// Cut shortens a text of a client's for a message, to 100 characters and "…".
+func Cut[T ~string | ~[]byte](text T) string {
+	head := string(text[:min(len(text), maxCut*utf8.UTFMax+1)]) // has more than maxCut where text is cut here
+	n := 0
+	for i := range head {
+		if n == maxCut {
+			return head[:i] + "…"
+		}
+		n++
+	}
+	return head
+}
