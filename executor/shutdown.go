@@ -199,7 +199,7 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 // it leaves in the store.
 func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFunc) (left int64, err error) {
 	s := &e.stop
-	var told schema.ShutdownMode // the mode in which the tasks were told to stop
+	cancelled := false // all that is left
 	var since time.Time
 	<-s.changed
 	for failures := 0; ; s.await() {
@@ -211,11 +211,9 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 		}
 		var hitch error
 		switch {
-		case mode == told:
-		case mode == schema.ShutdownCancel:
-			if hitch = e.cancelAll(ctx, schema.Queued, schema.Running); hitch == nil && closed {
-				told = mode
-			}
+		case mode == schema.ShutdownCancel && !cancelled:
+			hitch = e.cancelAll(ctx, schema.Queued, schema.Running)
+			cancelled = hitch == nil && closed
 			e.cancelWorkers()
 		case mode == schema.ShutdownFinish && !leave:
 			hitch = e.cancelAll(ctx, schema.Queued)
@@ -231,6 +229,7 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 			continue
 		}
 		failures, left = 0, counts.Queued+counts.Running
+		cancelled = cancelled && counts.Queued == 0 // a submit that was given up may be recorded all the same
 		if closed && counts.Running <= e.unrecorded.Load() && e.unwritten.Load() == 0 && (counts.Queued == 0 || leave && idle) {
 			return left, nil
 		}

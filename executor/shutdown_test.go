@@ -149,11 +149,12 @@ func TestSubmitUnderWayIsPartOfTheShutdown(t *testing.T) {
 		mode    schema.ShutdownMode
 		durable bool
 		want    schema.ShutdownResult
+		after   time.Duration
 	}{
-		{schema.ShutdownDrain, false, schema.ShutdownResult{Completed: 1}},
-		{schema.ShutdownFinish, false, schema.ShutdownResult{Cancelled: 1}},
-		{schema.ShutdownCancel, false, schema.ShutdownResult{Cancelled: 1}},
-		{executor.ShutdownInterrupt, true, schema.ShutdownResult{Left: 1}},
+		{schema.ShutdownDrain, false, schema.ShutdownResult{Completed: 1}, time.Minute},
+		{schema.ShutdownFinish, false, schema.ShutdownResult{Cancelled: 1}, 0},
+		{schema.ShutdownCancel, false, schema.ShutdownResult{Cancelled: 1}, 0},
+		{executor.ShutdownInterrupt, true, schema.ShutdownResult{Left: 1}, 0},
 	} {
 		t.Run(string(c.mode), func(t *testing.T) {
 			var open chan struct{}
@@ -181,6 +182,7 @@ func TestSubmitUnderWayIsPartOfTheShutdown(t *testing.T) {
 				<-end.done
 				require.NoError(r, end.err)
 				require.Equal(r, c.want, end.result)
+				require.Equal(r, c.after, end.after)
 				require.NoError(r, <-submitted)
 			})
 		})

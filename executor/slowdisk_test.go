@@ -20,7 +20,8 @@ import (
 type slowDisk struct {
 	executor.Store
 	mu   sync.Mutex
-	busy chan struct{} // closed when the disk answers again; nil is at once
+	busy chan struct{}     // closed when the disk answers again; nil is at once
+	late []executor.Record // of submits that were given up: they are recorded before a cancel
 }
 
 func (s *slowDisk) stall() {
@@ -36,12 +37,19 @@ func (s *slowDisk) answer() {
 	s.busy = nil
 }
 
-func (s *slowDisk) wait() {
+// wait is for the disk, or for the end of ctx.
+func (s *slowDisk) wait(ctx context.Context) error {
 	s.mu.Lock()
 	busy := s.busy
 	s.mu.Unlock()
-	if busy != nil {
-		<-busy
+	if busy == nil {
+		return nil
+	}
+	select {
+	case <-busy:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -50,22 +58,27 @@ func (*slowDisk) Info() executor.StoreInfo {
 }
 
 func (s *slowDisk) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
-	s.wait()
+	if err := s.wait(ctx); err != nil {
+		s.late = records
+		return nil, err
+	}
 	return s.Store.Submit(ctx, records)
 }
 
 func (s *slowDisk) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
-	s.wait()
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := s.Store.Submit(ctx, s.late); err != nil {
+		return nil, err
+	}
 	return s.Store.Cancel(ctx, ids, c)
 }
 
-func (s *slowDisk) List(ctx context.Context, f executor.Filter, p executor.PageRequest) (executor.Page, error) {
-	s.wait()
-	return s.Store.List(ctx, f, p)
-}
-
 func (s *slowDisk) Counts(ctx context.Context) (executor.Counts, error) {
-	s.wait()
+	if err := s.wait(ctx); err != nil {
+		return executor.Counts{}, err
+	}
 	return s.Store.Counts(ctx)
 }
 
@@ -137,4 +150,27 @@ func TestShutdownDoesNotWaitForTheDisk(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A submit that was given up while the disk stalled is recorded all the same.
+func TestShutdownCancelsWhatIsRecordedLate(t *testing.T) {
+	open := func() executor.Store { return &slowDisk{Store: memory.New(memory.Options{})} }
+	withStore(t, executor.Options{Limit: 1}, open, func(r *rig) {
+		disk := r.store.(*slowDisk)
+		running := r.submit(nap(time.Hour))
+		r.inState(running, schema.Running)
+		record, err := r.Prepare(&schema.SubmitParams{Type: "nap"})
+		require.NoError(r, err)
+		disk.stall()
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		_, err = r.Submit(ctx, []executor.Record{record})
+		require.ErrorIs(r, err, context.DeadlineExceeded)
+		end := r.shutdown(schema.ShutdownCancel, 0)
+		disk.answer()
+		<-end.done
+		require.NoError(r, end.err)
+		require.Equal(r, schema.ShutdownResult{Cancelled: 2}, end.result)
+		r.inState(record.ID, schema.Cancelled)
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -26,7 +25,6 @@ const (
 const (
 	DefaultMaxMessage = 16 << 20
 	maxNesting        = 1000
-	maxHeader         = 8 << 10 // bytes of a header block
 	firstBuffer       = 64 << 10
 )
 
@@ -74,11 +72,6 @@ type badMessage struct {
 }
 
 func (b *badMessage) Error() string { return b.text }
-
-// errBrokenHeader ends a connection: nobody knows where the next frame begins.
-type errBrokenHeader struct{ text string }
-
-func (e *errBrokenHeader) Error() string { return e.text }
 
 func newReader(source io.Reader, framing Framing, limit int) *reader {
 	return &reader{source: source, framing: framing, limit: limit, beforeRead: func() {}}
@@ -272,10 +265,15 @@ func plainError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the message ends too early")
 	}
-	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+	s, ok := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("at byte %d: %w %q", s.ByteOffset, s.Err, schema.Cut(s.JSONPointer.LastToken()))
+	default:
 		return fmt.Errorf("at byte %d: %w", s.ByteOffset, s.Err)
 	}
-	return err
 }
 
 // skipRest throws the rest of a message away that is too long.
@@ -307,92 +305,4 @@ func (r *reader) tooLarge() error {
 		code: schema.CodeTooLarge, over: int64(r.limit),
 		text: fmt.Sprintf("the message is longer than %d bytes; send large data by file, or raise --max-message", r.limit),
 	}
-}
-
-// nextFrame answers the value of a frame with a header.
-func (r *reader) nextFrame() ([]byte, error) {
-	length, err := r.header()
-	if err != nil {
-		return nil, err
-	}
-	if length > int64(r.limit) {
-		r.skip.bytes = length
-		return nil, r.tooLarge()
-	}
-	for int64(r.end-r.start) < length {
-		if err := r.fill(); err != nil {
-			return nil, r.cutFrame(err)
-		}
-	}
-	body := bytes.TrimLeft(r.buf[r.start:r.start+int(length)], " \t\r\n")
-	r.start += int(length)
-	n, err := r.valid(body)
-	if err == nil && len(bytes.TrimSpace(body[n:])) > 0 {
-		err = errors.New("the frame has more than one message")
-	}
-	if err != nil {
-		return nil, &badMessage{code: schema.CodeParse, text: "not JSON: " + err.Error()}
-	}
-	return body[:n], nil
-}
-
-func (r *reader) cutFrame(err error) error {
-	r.start = r.end
-	if errors.Is(err, io.EOF) {
-		return &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
-	}
-	return err
-}
-
-// header reads a header block and answers the Content-Length.
-func (r *reader) header() (int64, error) {
-	length := int64(-1)
-	for used := 0; ; {
-		line, err := r.headerLine(&used)
-		if err != nil {
-			return 0, err
-		}
-		if len(line) == 0 {
-			break
-		}
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok {
-			return 0, &errBrokenHeader{"a header line has no colon (a first message that begins with a letter is taken for a header; JSON begins with { or [)"}
-		}
-		if bytes.EqualFold(name, []byte("Content-Length")) {
-			length, err = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
-			if err != nil || length < 0 {
-				return 0, &errBrokenHeader{"the Content-Length is not a number of bytes"}
-			}
-		}
-	}
-	if length < 0 {
-		return 0, &errBrokenHeader{"the header has no Content-Length"}
-	}
-	return length, nil
-}
-
-// headerLine answers a line of a header without its end.
-func (r *reader) headerLine(used *int) ([]byte, error) {
-	for {
-		if i := bytes.IndexByte(r.buf[r.start:r.end], '\n'); i >= 0 {
-			line := r.buf[r.start : r.start+i]
-			r.start += i + 1
-			if *used += i + 1; *used > maxHeader {
-				break
-			}
-			return bytes.TrimSuffix(line, []byte("\r")), nil
-		}
-		if *used+r.end-r.start > maxHeader {
-			break
-		}
-		if err := r.fill(); err != nil {
-			if errors.Is(err, io.EOF) {
-				r.start = r.end
-				return nil, &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a header"}
-			}
-			return nil, err
-		}
-	}
-	return nil, &errBrokenHeader{fmt.Sprintf("the header is longer than %d bytes", maxHeader)}
 }

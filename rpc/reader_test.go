@@ -102,6 +102,18 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+// What is no JSON is told with its place, and a name that comes twice with the name.
+func TestReaderSaysWhatIsWrong(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":{"b\u0063":1,"bc":2}}`: `bad: not JSON: at byte 17: duplicate object member name "bc"`,
+		`{"` + strings.Repeat("x", 1e6) + `":1,"` + strings.Repeat("x", 1e6) + `":2}`: `bad: not JSON: at byte 1000006: duplicate object member name "` +
+			strings.Repeat("x", 100) + `…"`,
+		`{"a":01}`: `bad: not JSON: at byte 6: invalid character '1' after object value (expecting ',' or '}')`,
+	} {
+		require.Equal(t, []string{want, "end: EOF"}, readAll(t, strings.NewReader(text), FramingLine, DefaultMaxMessage))
+	}
+}
+
 // A read error is passed on, after what came before it.
 func TestReaderError(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader(`{"a":1}{"b":`), iotest.ErrReader(os.ErrDeadlineExceeded))
@@ -130,10 +142,14 @@ func TestReaderLimits(t *testing.T) {
 		"header past the limit": {strings.Replace(header, "y", "yy"+fill, 1) + "Content-Length: 2\r\n\r\n{}",
 			[]string{"end: the header is longer than 8192 bytes"}},
 		"endless header line":   {strings.Repeat("x", 10_000), []string{"end: the header is longer than 8192 bytes"}},
-		"header without number": {"Content-Length: many\r\n\r\n", []string{"end: the Content-Length is not a number of bytes"}},
-		"header below zero":     {"Content-Length: -1\r\n\r\n", []string{"end: the Content-Length is not a number of bytes"}},
-		"header beyond int64":   {"Content-Length: 99999999999999999999\r\n\r\n", []string{"end: the Content-Length is not a number of bytes"}},
-		"header without length": {"Content-Type: x\r\n\r\n{}", []string{"end: the header has no Content-Length"}},
+		"header without number": {"Content-Length: many\r\n\r\n", []string{`end: the Content-Length "many" is not a number of bytes`}},
+		"header below zero":     {"Content-Length: -1\r\n\r\n", []string{`end: the Content-Length "-1" is not a number of bytes`}},
+		"header with a sign":    {"Content-Length: +2\r\n\r\n{}", []string{`end: the Content-Length "+2" is not a number of bytes`}},
+		"header beyond int64":   {"Content-Length: 9223372036854775808\r\n\r\n", []string{`end: the Content-Length "9223372036854775808" is not a number of bytes`}},
+		"header with two lengths": {"Content-Length: 2\r\ncontent-length: 3\r\n\r\n{}",
+			[]string{"end: the header has two Content-Lengths, 2 and 3"}},
+		"header with the length twice": {"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", []string{"{}", "end: EOF"}},
+		"header without length":        {"Content-Type: x\r\n\r\n{}", []string{"end: the header has no Content-Length"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, c.want, readAll(t, strings.NewReader(c.text), FramingAuto, limit))

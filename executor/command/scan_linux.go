@@ -56,10 +56,11 @@ type round struct {
 
 // process is what a look has seen of a process that lives.
 type process struct {
-	pid   int
-	group int
-	start string   // with the pid, it stands for one process only
-	tasks []string // its markers of tasks of this server: NAME=value
+	pid    int
+	parent int
+	group  int
+	start  string   // with the pid, it stands for one process only
+	tasks  []string // its markers of tasks of this server: NAME=value
 }
 
 func newScanner(server string) *scanner {
@@ -82,15 +83,20 @@ func (s *scanner) close() {
 }
 
 // processes are those of a look that began after the call. It does not wait
-// for it once stop is closed; nil never is.
-func (s *scanner) processes(stop <-chan struct{}) ([]process, error) {
+// for it once stop is closed, or for longer than within; nil and 0 are no limit.
+func (s *scanner) processes(stop <-chan struct{}, within time.Duration) ([]process, error) {
 	r := s.ask()
+	var late <-chan time.Time
+	if within > 0 {
+		late = time.After(within)
+	}
 	select {
 	case <-r.done:
 		return r.found, r.err
 	case <-stop:
-		return nil, errStopped
+	case <-late:
 	}
+	return nil, errStopped
 }
 
 func (s *scanner) ask() *round {
@@ -265,6 +271,7 @@ func tasksOf(env []byte, server string) (tasks []string) {
 // Where fields are in /proc/PID/stat, counted from what follows the name.
 const (
 	statState   = 0
+	statParent  = 1
 	statGroup   = 2
 	statThreads = 17
 	statStart   = 19
@@ -276,6 +283,10 @@ func parseStat(pid int, stat []byte) *process {
 	// the name ends with the last parenthesis, and may have anything in it
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) <= statStart {
+		return nil
+	}
+	parent, err := strconv.Atoi(fields[statParent])
+	if err != nil {
 		return nil
 	}
 	group, err := strconv.Atoi(fields[statGroup])
@@ -290,5 +301,5 @@ func parseStat(pid int, stat []byte) *process {
 			return nil
 		}
 	}
-	return &process{pid: pid, group: group, start: fields[statStart]}
+	return &process{pid: pid, parent: parent, group: group, start: fields[statStart]}
 }

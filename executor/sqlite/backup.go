@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 )
 
+// partSuffix is of the name of a copy until it is whole.
+const partSuffix = ".part"
+
 // Backup writes a whole copy of a store, held or not, into a new file that can
 // be served at once. It is of one moment. The event numbers that it has
 // reserved are above all that were given out until then, so that who goes on
@@ -24,7 +27,7 @@ func Backup(ctx context.Context, path, dest string, report func(Finding)) error 
 	if err != nil {
 		return asSpoiled(path, err, lookInside)
 	}
-	part := dest + ".part"
+	part := dest + partSuffix
 	err = backupInto(in.conn, part)
 	if errors.Is(err, os.ErrExist) {
 		_ = in.close() // nothing was read
@@ -35,6 +38,7 @@ func Backup(ctx context.Context, path, dest string, report func(Finding)) error 
 		if copied {
 			err = errors.Join(err, os.Remove(part))
 		}
+		err = errors.Join(err, remove(part+"-journal"))
 		return err
 	}
 	if err = settle(ctx, part, dest, report); err != nil {

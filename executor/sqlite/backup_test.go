@@ -79,6 +79,9 @@ func TestBackupOfAStoreThatNobodyHolds(t *testing.T) {
 			require.Equal(t, before, looks(t, path))
 			tasks, _ := exports(t, dest, executor.Filter{})
 			require.Len(t, tasks, len(ids))
+			files, err := os.ReadDir(filepath.Dir(dest))
+			require.NoError(t, err)
+			require.Len(t, files, 1, "a backup is one file")
 		})
 	}
 }

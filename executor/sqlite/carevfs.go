@@ -19,7 +19,7 @@ const stillName = "jobline-still"
 var registerStill = sync.OnceFunc(func() { vfs.Register(stillName, stillVFS{}) })
 
 // stillVFS reads a database that nobody writes, with the write-ahead log that
-// a killed process has left. It makes, changes, locks and deletes no file.
+// a killed process has left. It makes, changes, locks and deletes no file of it.
 type stillVFS struct{}
 
 // Open implements vfs.VFS. SQLite calls OpenFilename.
@@ -49,8 +49,13 @@ func (stillVFS) OpenFilename(of *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vf
 	return &stillFile{SizeReader: io.NewSectionReader(f, 0, info.Size()), Closer: f}, readOnly, nil
 }
 
-// Delete implements vfs.VFS.
-func (stillVFS) Delete(string, bool) error { return sqlite3.READONLY }
+// Delete implements vfs.VFS. The journal of a copy is all that is deleted.
+func (stillVFS) Delete(name string, sync bool) error {
+	if !strings.HasSuffix(name, partSuffix+"-journal") {
+		return sqlite3.READONLY
+	}
+	return vfs.Find("").Delete(name, sync)
+}
 
 // Access implements vfs.VFS.
 func (stillVFS) Access(name string, flags vfs.AccessFlag) (bool, error) {

@@ -1,0 +1,113 @@
+package rpc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// maxHeader bounds a header block, in bytes.
+const maxHeader = 8 << 10
+
+// errBrokenHeader ends a connection: nobody knows where the next frame begins.
+type errBrokenHeader struct{ text string }
+
+func (e *errBrokenHeader) Error() string { return e.text }
+
+// nextFrame answers the value of a frame with a header.
+func (r *reader) nextFrame() ([]byte, error) {
+	length, err := r.header()
+	if err != nil {
+		return nil, err
+	}
+	if length > int64(r.limit) {
+		r.skip.bytes = length
+		return nil, r.tooLarge()
+	}
+	for int64(r.end-r.start) < length {
+		if err := r.fill(); err != nil {
+			return nil, r.cutFrame(err)
+		}
+	}
+	body := bytes.TrimLeft(r.buf[r.start:r.start+int(length)], " \t\r\n")
+	r.start += int(length)
+	n, err := r.valid(body)
+	if err == nil && len(bytes.TrimSpace(body[n:])) > 0 {
+		err = errors.New("the frame has more than one message")
+	}
+	if err != nil {
+		return nil, &badMessage{code: schema.CodeParse, text: "not JSON: " + err.Error()}
+	}
+	return body[:n], nil
+}
+
+func (r *reader) cutFrame(err error) error {
+	r.start = r.end
+	if errors.Is(err, io.EOF) {
+		return &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
+	}
+	return err
+}
+
+// header reads a header block and answers the Content-Length.
+func (r *reader) header() (int64, error) {
+	length := int64(-1)
+	for used := 0; ; {
+		line, err := r.headerLine(&used)
+		if err != nil {
+			return 0, err
+		}
+		if len(line) == 0 {
+			break
+		}
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok {
+			return 0, &errBrokenHeader{"a header line has no colon (a first message that begins with a letter is taken for a header; JSON begins with { or [)"}
+		}
+		if !bytes.EqualFold(name, []byte("Content-Length")) {
+			continue
+		}
+		value = bytes.TrimSpace(value)
+		n, err := strconv.ParseUint(string(value), 10, 63) // which takes no sign
+		switch {
+		case err != nil:
+			return 0, &errBrokenHeader{fmt.Sprintf("the Content-Length %q is not a number of bytes", schema.Cut(value))}
+		case length >= 0 && int64(n) != length:
+			return 0, &errBrokenHeader{fmt.Sprintf("the header has two Content-Lengths, %d and %d", length, n)}
+		}
+		length = int64(n)
+	}
+	if length < 0 {
+		return 0, &errBrokenHeader{"the header has no Content-Length"}
+	}
+	return length, nil
+}
+
+// headerLine answers a line of a header without its end.
+func (r *reader) headerLine(used *int) ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(r.buf[r.start:r.end], '\n'); i >= 0 {
+			line := r.buf[r.start : r.start+i]
+			r.start += i + 1
+			if *used += i + 1; *used > maxHeader {
+				break
+			}
+			return bytes.TrimSuffix(line, []byte("\r")), nil
+		}
+		if *used+r.end-r.start > maxHeader {
+			break
+		}
+		if err := r.fill(); err != nil {
+			if errors.Is(err, io.EOF) {
+				r.start = r.end
+				return nil, &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a header"}
+			}
+			return nil, err
+		}
+	}
+	return nil, &errBrokenHeader{fmt.Sprintf("the header is longer than %d bytes", maxHeader)}
+}
