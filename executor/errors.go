@@ -95,10 +95,15 @@ type TooLargeError struct {
 	What  string
 	Size  int64
 	Limit int64
+	Cure  string // what can be done about it, or ""
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s: %d; the limit is %d", e.What, e.Size, e.Limit)
+	text := fmt.Sprintf("%s: %d; the limit is %d", e.What, e.Size, e.Limit)
+	if e.Cure != "" {
+		text += "; " + e.Cure
+	}
+	return text
 }
 
 // Failure is an error of a task's code that says itself how the task's error

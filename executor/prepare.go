@@ -3,6 +3,8 @@ package executor
 import (
 	"bytes"
 	"fmt"
+	"iter"
+	"maps"
 	"time"
 	"unicode/utf8"
 
@@ -30,7 +32,7 @@ func (e *Executor) Prepare(p *schema.SubmitParams) (Record, error) {
 	if err := checkNumbers(p); err != nil {
 		return Record{}, err
 	}
-	if err := checkLabels(p.Labels); err != nil {
+	if err := CheckLabels(maps.All(p.Labels)); err != nil {
 		return Record{}, err
 	}
 	mask, err := EventMaskOf(p.Events)
@@ -94,18 +96,30 @@ func checkNumbers(p *schema.SubmitParams) error {
 	return nil
 }
 
-func checkLabels(labels map[string]string) error {
-	if len(labels) > MaxLabels {
-		return &TooLargeError{What: "the number of labels", Size: int64(len(labels)), Limit: MaxLabels}
-	}
+// CheckLabels says which limit labels pass, and by which of them. A server
+// asks before it holds them against the schema, which counts characters.
+func CheckLabels(labels iter.Seq2[string, string]) error {
+	count := 0
 	for key, value := range labels {
-		if !utf8.ValidString(key) || !utf8.ValidString(value) {
-			return &InputError{Violations: []schema.Violation{{
-				Pointer: "/labels", Message: fmt.Sprintf("the label %q: %q is not UTF-8; give it in UTF-8", key, value),
-			}}}
+		count++
+		for i, text := range [...]string{key, value} {
+			if n := len(text); n > MaxLabelBytes {
+				return &TooLargeError{
+					What: fmt.Sprintf("the bytes of the %s of the label %q", [...]string{"key", "value"}[i], schema.Cut(key)),
+					Size: int64(n), Limit: MaxLabelBytes, Cure: "shorten it, or put it into the input",
+				}
+			}
+			if !utf8.ValidString(text) {
+				return &InputError{Violations: []schema.Violation{{
+					Pointer: "/labels", Message: fmt.Sprintf("the label %q: %q is not UTF-8; give it in UTF-8", key, value),
+				}}}
+			}
 		}
-		if n := max(len(key), len(value)); n > MaxLabelBytes {
-			return &TooLargeError{What: "the bytes of a label's key or value", Size: int64(n), Limit: MaxLabelBytes}
+	}
+	if count > MaxLabels {
+		return &TooLargeError{
+			What: "the number of labels", Size: int64(count), Limit: MaxLabels,
+			Cure: "leave some out, or put them into the input",
 		}
 	}
 	return nil

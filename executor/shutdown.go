@@ -40,9 +40,10 @@ const tellAfter = 100 * time.Millisecond
 type shutdown struct {
 	// mode is how far along gentlestFirst the shutdown is. Nothing waits to set
 	// it, so that it is known while the store does not answer.
-	mode      atomic.Int32
-	beginning sync.Mutex        // is held to change the mode
-	before    schema.TaskTotals // what had ended when it began; beginning protects it
+	mode       atomic.Int32
+	beginning  sync.Mutex              // is held to change the mode, and protects the next two
+	before     schema.TaskTotals       // what had ended when it began
+	stopClaims context.CancelCauseFunc // of Run; nil before it
 	// admitting counts the submits under way. Who finds it 0 once there is a
 	// mode knows all that was admitted.
 	admitting atomic.Int64
@@ -118,6 +119,7 @@ func (e *Executor) Begin(mode schema.ShutdownMode) {
 }
 
 // escalate makes the mode that of the shutdown, unless it is no less gentle.
+// When it returns, nothing that waits is taken up that the mode does not run.
 func (e *Executor) escalate(mode schema.ShutdownMode) bool {
 	s := &e.stop
 	s.beginning.Lock()
@@ -130,7 +132,24 @@ func (e *Executor) escalate(mode schema.ShutdownMode) bool {
 		s.before = e.rates.sums()
 	}
 	s.mode.Store(to)
+	s.closeClaims()
 	return true
+}
+
+// claiming names what ends the claims of Run.
+func (s *shutdown) claiming(stop context.CancelCauseFunc) {
+	s.beginning.Lock()
+	defer s.beginning.Unlock()
+	s.stopClaims = stop
+	s.closeClaims()
+}
+
+// closeClaims ends the claims, where the mode is one that runs nothing that
+// waits; it needs beginning.
+func (s *shutdown) closeClaims() {
+	if s.begun() && s.current() != schema.ShutdownDrain && s.stopClaims != nil {
+		s.stopClaims(ErrShuttingDown)
+	}
 }
 
 // Shutdown begins to end the executor and waits until it has ended. Past the
@@ -168,12 +187,13 @@ func (e *Executor) Run(ctx context.Context) error {
 		return errors.New("the executor has run already")
 	}
 	claims, stopClaims := context.WithCancelCause(context.WithoutCancel(ctx))
+	s.claiming(stopClaims)
 	for i := range e.workers {
 		e.startWorker(claims, &e.workers[i])
 	}
 	unhook := context.AfterFunc(ctx, func() { e.Begin(ShutdownInterrupt) })
 	defer unhook()
-	left, err := e.settle(context.WithoutCancel(ctx), stopClaims)
+	left, err := e.settle(context.WithoutCancel(ctx))
 	stopClaims(ErrShuttingDown)
 	for s.alive.Load() > e.stuck.Load() {
 		<-s.changed
@@ -197,7 +217,7 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 
 // settle waits for a shutdown and sees it through. It answers how many tasks
 // it leaves in the store.
-func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFunc) (left int64, err error) {
+func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 	s := &e.stop
 	cancelled := false // all that is left
 	var since time.Time
@@ -206,9 +226,6 @@ func (e *Executor) settle(ctx context.Context, stopClaims context.CancelCauseFun
 		mode := s.current()
 		closed := s.admitting.Load() == 0 // nothing is admitted any more
 		leave := mode == ShutdownInterrupt || mode == schema.ShutdownFinish && e.store.Info().Durable
-		if mode != schema.ShutdownDrain {
-			stopClaims(ErrShuttingDown)
-		}
 		var hitch error
 		switch {
 		case mode == schema.ShutdownCancel && !cancelled:

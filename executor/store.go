@@ -45,11 +45,12 @@ type Store interface {
 	Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r OutputRange) (OutputPiece, error)
 	// Watch begins to follow events.
 	Watch(ctx context.Context) (Watcher, error)
-	// Replay answers the newest event of each kept task whose newest one is
-	// after one sequence number and not after another, in the order of Seq, at
-	// most limit of them: the last one's Seq is where to go on. Progress and
-	// output are not replayed: of what runs it is EventStarted. An
-	// *EventsGoneError where an end after that number is no longer kept.
+	// Replay answers the EventStarted of each task that runs and the
+	// EventFinished of each kept one that has ended, as far as they are after one
+	// sequence number and not after another, in the order of Seq, at most limit
+	// of them: the last one's Seq is where to go on. Progress and output are not
+	// replayed. An *EventsGoneError where an end after that number is no longer
+	// kept.
 	Replay(ctx context.Context, after, through uint64, limit int) ([]Event, error)
 	// Counts is constant in the number of tasks.
 	Counts(ctx context.Context) (Counts, error)

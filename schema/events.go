@@ -63,9 +63,9 @@ type ReplayedEvent struct {
 	Missed       *Missed `json:"missed,omitzero" jsonschema:"what of the past could not be sent; absent where nothing is missing"`
 }
 
-// Missed is a range of sequence numbers: tasks whose newest event is after
+// Missed is a range of sequence numbers: tasks whose end, or start, is after
 // After, and not after Through, may not have been replayed.
 type Missed struct {
-	After   uint64 `json:"after" jsonschema:"tasks may be missing whose newest event came after this seq"`
+	After   uint64 `json:"after" jsonschema:"tasks may be missing whose end, or start where they run, came after this seq"`
 	Through uint64 `json:"through" jsonschema:"the last seq of which that is so"`
 }

@@ -72,7 +72,7 @@ var calls = []described{
 	},
 	{
 		name: MethodSubscribe, summary: "Follow the events of tasks, whoever submitted them.",
-		description: "All that is given must hold; nothing is every task. Each event is sent once, whatever asks for it. With after it first sends the newest event of each task that had one since: task/finished, or task/started where it runs, and behind them subscription/replayed.",
+		description: "All that is given must hold; nothing is every task. Each event is sent once, whatever asks for it. With after it first sends what each task had since: task/finished, or task/started where it runs, and behind them subscription/replayed.",
 		params:      typeOf[SubscribeParams](), result: typeOf[SubscribeResult](), resultSummary: "the subscription",
 		errors: []Code{CodeInvalidParams, CodeQueueFull, CodeStoreUnavailable, CodeEventsGone},
 		examples: []example{

@@ -79,7 +79,7 @@ func (l *lease) Progress(p schema.Progress) error {
 		return executor.ErrLeaseLost
 	}
 	r.Progress = &p
-	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p, Task: &r.Task})
+	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p, Task: &r.Task})
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 		ring := &r.out[stream]
 		offset := ring.Total()
 		ring.Write(p[:n], s.options.MaxOutput)
-		r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{
+		s.feed.Publish(r.Owner, r.Events, executor.Event{
 			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total(), Task: &r.Task,
 		})
 		s.mu.Unlock()

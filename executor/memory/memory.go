@@ -63,7 +63,7 @@ type Store struct {
 // embedded Record does not change any more.
 type record struct {
 	executor.Record
-	seq   uint64 // of the latest event
+	seq   uint64 // of its start or, once it is final, of its end; 0 is before both
 	entry executor.Entry[*record]
 	out   *executor.Streams
 	lease *lease // of the attempt that runs

@@ -15,11 +15,12 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// stallDisk stops the disk in the middle of the next commit, until it is told to go on.
-func stallDisk(v *faultvfs.VFS) (goOn func()) {
+// stallDisk stops the disk in the middle of the next commit, where it writes or
+// where it syncs, until it is told to go on.
+func stallDisk(v *faultvfs.VFS, at faultvfs.Op) (goOn func()) {
 	open := make(chan struct{})
 	v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
-		if op == faultvfs.Write && kind == faultvfs.WAL {
+		if op == at && kind == faultvfs.WAL {
 			<-open
 		}
 	})
@@ -81,9 +82,12 @@ func endsUncancelled(t *testing.T, s *Store, l executor.Lease) {
 func TestCancelBehindACancelThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
-		r := newTask()
-		submit(t, s, r)
-		goOn := stallDisk(v)
+		r, other := newTask(), newTask()
+		submit(t, s, r, other)
+		goOn := stallDisk(v, faultvfs.Write)
+		dropped := later(func() (executor.CancelAnswer, error) {
+			return cancelOne(t.Context(), s, other.ID, executor.Cancellation{})
+		})
 		var over [3]func() (executor.CancelAnswer, error)
 		for i := range over {
 			over[i] = later(func() (executor.CancelAnswer, error) {
@@ -97,12 +101,18 @@ func TestCancelBehindACancelThatFails(t *testing.T) {
 			require.NoError(t, err)
 			require.ErrorIs(t, a.Err, executor.ErrStoreUnavailable, i)
 		}
+		a, err := dropped()
+		require.NoError(t, err)
+		require.ErrorIs(t, a.Err, executor.ErrStoreUnavailable)
 		got, err := s.Get(t.Context(), r.ID)
 		require.NoError(t, err)
 		require.Equal(t, schema.Queued, got.State)
 		l := nextClaim(t, s)
-		require.Equal(t, r.ID, l.Record().ID)
+		require.Equal(t, r.ID, l.Record().ID, "it has its old place")
 		endsUncancelled(t, s, l)
+		a, err = cancelOne(t.Context(), s, other.ID, executor.Cancellation{})
+		require.NoError(t, err)
+		require.Equal(t, schema.OutcomeCancelled, a.Outcome, "it can be asked again")
 	})
 }
 
@@ -112,7 +122,7 @@ func TestCancelBehindAStartThatFails(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
 		r := newTask()
 		submit(t, s, r)
-		goOn := stallDisk(v)
+		goOn := stallDisk(v, faultvfs.Write)
 		claimed := later(func() (executor.Lease, error) { return s.Claim(t.Context(), nil) })
 		cancelled := later(func() (executor.CancelAnswer, error) {
 			return cancelOne(t.Context(), s, r.ID, executor.Cancellation{})
@@ -174,7 +184,7 @@ func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
 		defer w.Close()
 		w.Subscribe(executor.Selector{Events: executor.AllEvents})
 		l := claim(t, s)
-		goOn := stallDisk(v)
+		goOn := stallDisk(v, faultvfs.Write)
 		refused := later(func() ([]executor.Submitted, error) {
 			return s.Submit(t.Context(), []executor.Record{newTask()})
 		})

@@ -70,7 +70,7 @@ func (k *checker) all() {
 		name string
 		do   func() error
 	}{
-		{"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks},
+		{"the write-ahead log", k.log}, {"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks},
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
 		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex},
 	} {
@@ -85,6 +85,15 @@ func (k *checker) all() {
 	} else if whole { // else the counts of rows mean nothing
 		k.counters(&st)
 	}
+}
+
+// log looks at what SQLite passes over when it opens the file.
+func (k *checker) log() error {
+	d, err := scanLog(k.path)
+	if d != (logDamage{}) {
+		k.found(0, "%v", d)
+	}
+	return err
 }
 
 // maxPageFindings bounds what SQLite says of the pages: one bad page is often

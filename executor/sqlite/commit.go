@@ -36,6 +36,8 @@ type committer struct {
 	broken   bool      // the connection is to be opened again
 	freed    bool      // there may be pages to give back
 	behind   bool      // there is more to remove
+	told     int64     // the latest transaction that is on the disk, and that somebody may know of
+	lost     error     // why nothing is recorded any more; nil where it is
 }
 
 // close ends the connection, with care for the log where something has failed.
@@ -180,6 +182,9 @@ func (s *Store) write(batch []entry) error {
 		return s.failed(t, batch, err)
 	}
 	s.committer.state = t.state
+	if t.begun {
+		s.committer.told = t.state.commits
+	}
 	removed, hitch := s.evict() // first, so that who is told of an end finds no more than is kept
 	s.mu.Lock()
 	recovered := s.fault != nil
@@ -211,16 +216,20 @@ func (s *Store) write(batch []entry) error {
 	return nil
 }
 
-// begins makes a transaction, on a new connection where the old one is broken.
+// ready looks at the files, and makes a new connection where the old one is broken.
+func (s *Store) ready() error {
+	err := s.inPlace()
+	if err == nil && s.committer.broken {
+		err = s.reconnect()
+	}
+	return err
+}
+
+// begins makes a transaction.
 func (s *Store) begins() (*transaction, error) {
 	c := &s.committer
-	if err := s.inPlace(); err != nil {
+	if err := s.ready(); err != nil {
 		return nil, err
-	}
-	if c.broken {
-		if err := s.reconnect(); err != nil {
-			return nil, err
-		}
 	}
 	return &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), fresh: map[uuid.UUID]*record{}}, nil
 }
@@ -274,7 +283,7 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	c.broken = c.broken || doubt
 	s.mu.Lock()
 	err = s.explain(err)
-	if s.fault == nil {
+	if s.fault == nil && c.lost == nil {
 		s.log.Error("the store cannot be written; it is tried again", "file", s.path, "error", err)
 	}
 	s.fault, s.tried = err, time.Now()

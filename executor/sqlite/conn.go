@@ -20,6 +20,7 @@ type conn struct {
 	*sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
 	logPages int // how long the write-ahead log was at the latest commit
+	marks    marks
 }
 
 // uri names the file for SQLite. The log and the shared memory get the mode of
@@ -87,7 +88,7 @@ func (c *conn) checkpoint() error {
 	if c.logPages < checkpointPages {
 		return nil
 	}
-	_, _, err := c.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE)
+	err := c.copyLog(sqlite3.CHECKPOINT_PASSIVE)
 	if errors.Is(err, sqlite3.BUSY) {
 		return nil
 	}
@@ -106,7 +107,7 @@ func (c *conn) restartLog() error {
 	if err := c.BusyTimeout(restartPatience); err != nil {
 		return err
 	}
-	_, _, err := c.WALCheckpoint("", sqlite3.CHECKPOINT_TRUNCATE)
+	err := c.copyLog(sqlite3.CHECKPOINT_TRUNCATE)
 	return errors.Join(err, c.BusyTimeout(busyPatience))
 }
 

@@ -51,7 +51,7 @@ func (e *ending) apply(s *Store) {
 	}
 	r.final, r.lease = &e.task, nil
 	delete(s.live, r.ID)
-	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &e.task})
+	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &e.task})
 }
 
 // finish is the entry of a Lease.Finish.

@@ -99,7 +99,9 @@ func (s *Store) happened(r *record, ev executor.Event) {
 	if s.feed.Seq() >= s.reserved { // the file has yet to say so; only where it cannot be written
 		return
 	}
-	r.seq = s.feed.Publish(r.Owner, r.Events, ev)
+	if seq := s.feed.Publish(r.Owner, r.Events, ev); ev.Kind == executor.EventStarted {
+		r.seq = seq
+	}
 }
 
 // happenings are events that are not recorded, in their place among the changes.

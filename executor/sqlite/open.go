@@ -114,6 +114,9 @@ func (s *Store) connect() error {
 	if err := renewLog(&s.options, s.path); err != nil {
 		return s.inOpening(err)
 	}
+	if err := s.keepDamagedLog(); err != nil {
+		return err
+	}
 	c, err := dialWriter(&s.options, s.path, h.empty)
 	if err != nil {
 		return s.inOpening(err)

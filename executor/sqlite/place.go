@@ -76,7 +76,7 @@ func dangling(path string) error {
 func look(path string) (h header, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return header{empty: true}, nil
+		return header{empty: true}, orphaned(path)
 	}
 	if err != nil {
 		return h, err
@@ -89,6 +89,9 @@ func look(path string) (h header, err error) {
 	}
 	if h, err = readHeader(path); err != nil {
 		return h, err
+	}
+	if h.empty {
+		return h, orphaned(path)
 	}
 	if newest := int64(len(migrations())); h.version > newest {
 		return h, tooNew(path, h.version, newest)

@@ -1,9 +1,6 @@
 package sqlite
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/schema"
@@ -38,6 +35,9 @@ func (s *Store) reconnect() error {
 		return err
 	}
 	c.conn = conn
+	if err := s.remembers(); err != nil {
+		return err
+	}
 	if err := conn.restartLog(); err != nil {
 		return err
 	}
@@ -119,17 +119,4 @@ func (t *transaction) remove(ord int64, labels map[string]string) error {
 		}
 	}
 	return t.conn.exec("DELETE FROM task WHERE ord=?", ord)
-}
-
-// inPlace says whether the file is still the one that was opened: what is
-// written to a file that was deleted is lost.
-func (s *Store) inPlace() error {
-	now, err := os.Stat(s.path)
-	if err != nil {
-		return fmt.Errorf("the file has gone while it was in use: %w", err)
-	}
-	if !os.SameFile(s.opened, now) {
-		return fmt.Errorf("%s is not the file that was opened: it was replaced while it was in use", s.path)
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -58,6 +59,11 @@ func (t *transaction) retain() error {
 		}
 	}
 	t.store.committer.behind = t.tooMany() && removed > 0
+	if removed > 0 {
+		if err := t.forgetBreaks(); err != nil {
+			return err
+		}
+	}
 	if known {
 		return nil
 	}
@@ -187,11 +193,15 @@ func (s *Store) evict() (*transaction, error) {
 func (s *Store) evicted(t *transaction) {
 	s.expiry = t.expiry
 	s.counts.Evicted += t.evicted
+	s.breaks = slices.DeleteFunc(s.breaks, func(ord int64) bool { return ord <= t.first })
 	s.countFinals()
 }
 
 // sweep evicts where nothing else is to be written.
 func (s *Store) sweep() error {
+	if err := s.ready(); err != nil {
+		return s.failed(nil, nil, err)
+	}
 	t, err := s.evict()
 	if err != nil {
 		return s.failed(t, nil, err)

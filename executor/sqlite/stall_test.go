@@ -3,10 +3,13 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
@@ -20,7 +23,7 @@ var errEnoughWaited = errors.New("waited long enough")
 // ends.
 func stalled(t *testing.T, v *faultvfs.VFS, do func(context.Context) error) (goOn func(), err error) {
 	t.Helper()
-	goOn = stallDisk(v)
+	goOn = stallDisk(v, faultvfs.Sync)
 	ctx, end := context.WithCancelCause(t.Context())
 	over := later(func() (struct{}, error) { return struct{}{}, do(ctx) })
 	end(errEnoughWaited)
@@ -28,25 +31,35 @@ func stalled(t *testing.T, v *faultvfs.VFS, do func(context.Context) error) (goO
 	return goOn, err
 }
 
+// TestSubmitToAStalledDisk gives a submit up that is on its way to the disk, and
+// one that waits behind it.
 func TestSubmitToAStalledDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
-		r := newTask()
-		batch := []executor.Record{r}
-		goOn, err := stalled(t, v, func(ctx context.Context) error {
-			_, err := s.Submit(ctx, batch)
-			return err
-		})
-		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
-		require.ErrorIs(t, err, errEnoughWaited)
-		require.ErrorContains(t, err, "whether it was recorded is not known; submit with the same id again")
-		batch[0] = newTask() // the slice is the caller's again
+		tasks := []executor.Record{newTask(), newTask()}
+		goOn := stallDisk(v, faultvfs.Sync)
+		ctx, end := context.WithCancelCause(t.Context())
+		var over [2]func() ([]executor.Submitted, error)
+		for i := range over {
+			over[i] = later(func() ([]executor.Submitted, error) { return s.Submit(ctx, tasks[i:i+1]) })
+		}
+		end(errEnoughWaited)
+		for i := range over {
+			_, err := over[i]()
+			require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+			require.ErrorIs(t, err, errEnoughWaited)
+			require.ErrorContains(t, err, "whether it was recorded is not known; submit with the same id again")
+		}
+		given := slices.Clone(tasks)
+		clear(tasks) // the slice is the caller's again
 		goOn()
 		synctest.Wait()
-		answers, err := s.Submit(t.Context(), []executor.Record{r})
+		answers, err := s.Submit(t.Context(), given)
 		require.NoError(t, err)
-		require.NoError(t, answers[0].Err)
-		require.True(t, answers[0].Existing)
+		for _, a := range answers {
+			require.NoError(t, a.Err)
+			require.True(t, a.Existing)
+		}
 	})
 }
 
@@ -81,8 +94,8 @@ func TestCancelOnAStalledDisk(t *testing.T) {
 // TestClaimOnAStalledDisk gives a claim up whose start is recorded after all.
 func TestClaimOnAStalledDisk(t *testing.T) {
 	limits := executor.TypeLimits{"plain": 1}
-	gaveUp := func(t *testing.T) (s *Store, id uuid.UUID, goOn func()) {
-		s, v := faulty(t, faultvfs.Options{})
+	gaveUp := func(t *testing.T) (s *Store, v *faultvfs.VFS, id uuid.UUID, goOn func()) {
+		s, v = faulty(t, faultvfs.Options{})
 		r := newTask()
 		submit(t, s, r)
 		goOn, err := stalled(t, v, func(ctx context.Context) error {
@@ -90,11 +103,20 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 			return err
 		})
 		require.ErrorIs(t, err, errEnoughWaited)
-		return s, r.ID, goOn
+		return s, v, r.ID, goOn
+	}
+	leftQueued := func(t *testing.T, s *Store, id uuid.UUID) {
+		require.NoError(t, s.Close())
+		again, err := Open(t.Context(), s.options)
+		require.NoError(t, err)
+		defer again.Close()
+		got, err := again.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, schema.Queued, got.State, "it was not interrupted")
 	}
 	for name, test := range map[string]func(t *testing.T){
 		"it goes to who waits": func(t *testing.T) {
-			s, id, goOn := gaveUp(t)
+			s, _, id, goOn := gaveUp(t)
 			claimed := later(func() (executor.Lease, error) { return s.Claim(t.Context(), limits) })
 			goOn()
 			l, err := claimed()
@@ -105,22 +127,26 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 			require.Zero(t, s.ahead)
 		},
 		"it waits for the next process": func(t *testing.T) {
-			s, id, goOn := gaveUp(t)
+			s, _, id, goOn := gaveUp(t)
 			goOn()
 			synctest.Wait()
 			counts, err := s.Counts(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, schema.TaskCounts{Queued: 1}, counts.TaskCounts)
-			require.NoError(t, s.Close())
-			again, err := Open(t.Context(), s.options)
-			require.NoError(t, err)
-			defer again.Close()
-			got, err := again.Get(t.Context(), id)
-			require.NoError(t, err)
-			require.Equal(t, schema.Queued, got.State, "it was not interrupted")
+			leftQueued(t, s, id)
+		},
+		"the disk fails before it is as it was": func(t *testing.T) {
+			s, v, id, goOn := gaveUp(t)
+			v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.FULL)
+			goOn()
+			synctest.Wait()
+			require.NotEmpty(t, s.Info().Fault)
+			v.Heal()
+			time.Sleep(2 * retryMost)
+			leftQueued(t, s, id)
 		},
 		"it can be cancelled meanwhile": func(t *testing.T) {
-			s, id, goOn := gaveUp(t)
+			s, _, id, goOn := gaveUp(t)
 			cancelled := later(func() (executor.CancelAnswer, error) {
 				return cancelOne(t.Context(), s, id, executor.Cancellation{Reason: "why"})
 			})

@@ -57,7 +57,7 @@ type record struct {
 	executor.Record
 	ord   int64
 	entry executor.Entry[*record]
-	seq   uint64 // of the latest event
+	seq   uint64 // of its start; 0 is before that
 	lease *lease // of the attempt that was claimed
 	asked asked
 	// cancelling is set when the end of a task that waits is in the log.

@@ -12,8 +12,9 @@ import (
 )
 
 // clockSlack is how far, in microseconds, the times of creation may be out of
-// the order of the tasks. What goes back further is a clock that was set.
-const clockSlack = 10_000
+// the order of the tasks: who submits at the same time as others gets a place
+// in the log later than a time. What goes back further is a clock that was set.
+const clockSlack = 100_000
 
 // submission is the entry of a Submit.
 type submission struct {
@@ -176,6 +177,20 @@ func (t *transaction) tick(r *record) error {
 	t.state.created = created
 	t.breaks = append(t.breaks, r.ord)
 	return t.conn.exec("INSERT INTO clock VALUES(?)", r.ord)
+}
+
+// forgetBreaks forgets where the clock was set back before the first task that
+// is kept.
+func (t *transaction) forgetBreaks() error {
+	if len(t.store.breaks) == 0 { // nobody else changes them
+		return nil
+	}
+	first, err := t.conn.number("SELECT coalesce(min(ord), ?) FROM task", t.state.ord+1)
+	if err == nil {
+		err = t.conn.exec("DELETE FROM clock WHERE ord<=?", first)
+	}
+	t.first = first
+	return err
 }
 
 func (e *submission) apply(s *Store) {

@@ -94,6 +94,7 @@ type transaction struct {
 	breaks   []int64
 	newTypes []string
 	evicted  int64
+	first    int64       // breaks up to here are of no use any more
 	expiry   schema.Time // when the oldest end is no longer kept; 0 is never
 	flushed  []piece
 }

@@ -49,7 +49,7 @@ type modelTask struct {
 	// lost is how much of the end of each stream a crash has taken.
 	lost    [len(schema.StreamNames)]int
 	revoked []executor.Cancellation
-	seq     uint64 // of its latest event
+	seq     uint64 // of its latest start or end
 }
 
 type model struct {

@@ -121,12 +121,14 @@ func (m *model) checkEvents(rt *rapid.T) {
 	}
 }
 
-// note checks an event, and keeps its number.
+// note checks an event, and keeps its number where it is one that is replayed.
 func (m *model) note(rt *rapid.T, ev *executor.Event) {
 	require.Greater(rt, ev.Seq, m.seq)
 	m.seq = ev.Seq
 	t := m.tasks[ev.ID]
-	t.seq = ev.Seq
+	if ev.Kind == executor.EventStarted || ev.Kind == executor.EventFinished {
+		t.seq = ev.Seq
+	}
 	require.False(rt, m.ended[ev.ID], "an event after the end")
 	switch ev.Kind {
 	case executor.EventStarted:

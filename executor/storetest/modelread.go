@@ -105,7 +105,7 @@ func (m *model) Replay(rt *rapid.T) {
 	m.checkReplay(rt, events, after, through, limit)
 }
 
-// checkReplay compares what was replayed with the newest events of all tasks.
+// checkReplay compares what was replayed with the starts and ends of all tasks.
 func (m *model) checkReplay(rt *rapid.T, events []executor.Event, after, through uint64, limit int) {
 	var want []*modelTask
 	for _, t := range m.order {

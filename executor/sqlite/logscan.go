@@ -1,0 +1,216 @@
+package sqlite
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A write-ahead log is a header and frames, each a header and a page
+// (sqlite.org/fileformat2.html#walformat). Sizes are in bytes.
+const (
+	logHeader = 32
+	frameHead = 24
+	logMagic  = 0x377f0682 // one more where the checksums are of big-endian numbers
+	logFormat = 3007000
+)
+
+// frameAt is where a frame begins, the first of which is 1.
+func frameAt(n int, page int64) int64 { return logHeader + int64(n-1)*(frameHead+page) }
+
+// saltsOf are the salts in the header of a log: all its frames have them, and
+// those of the log that was there before have others.
+func saltsOf(header []byte) []byte { return header[16:24] }
+
+func frameSalts(frame []byte) string { return string(frame[8:16]) }
+
+// ends reports whether a frame is the last of a commit.
+func ends(frame []byte) bool { return binary.BigEndian.Uint32(frame[4:]) != 0 }
+
+// logSum is the checksum that a log carries on from frame to frame.
+type logSum struct {
+	big  bool // it is of big-endian numbers
+	a, b uint32
+}
+
+func (s *logSum) add(p []byte) {
+	a, b := s.a, s.b
+	for ; len(p) >= 8; p = p[8:] {
+		x, y := binary.LittleEndian.Uint32(p), binary.LittleEndian.Uint32(p[4:])
+		if s.big {
+			x, y = bits.ReverseBytes32(x), bits.ReverseBytes32(y)
+		}
+		a += x + b
+		b += y + a
+	}
+	s.a, s.b = a, b
+}
+
+// is reports whether the sum is what is stored.
+func (s *logSum) is(stored []byte) bool {
+	return s.a == binary.BigEndian.Uint32(stored) && s.b == binary.BigEndian.Uint32(stored[4:])
+}
+
+// logDamage is a place in a log at which SQLite stops to read it, though commits
+// follow that belong to it. The zero is none. A log that only ends too early is
+// what every killed process leaves.
+type logDamage struct {
+	frame  int // 0 is the header
+	behind int // how many frames follow, up to the last that ends a commit
+}
+
+func (d logDamage) String() string {
+	return fmt.Sprintf("the write-ahead log is not whole at frame %d, and %d frames follow: it was damaged, and what they record is lost, or the power failed while they were written, and nobody was told of it", d.frame, d.behind)
+}
+
+// scanLog reads the log of a store as SQLite does when it opens one. Of a log
+// that begins anew meanwhile it says nothing.
+func scanLog(path string) (d logDamage, err error) {
+	f, err := os.Open(path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	defer f.Close()
+	header := make([]byte, logHeader)
+	if _, err := f.ReadAt(header, 0); err == io.EOF {
+		return d, nil
+	} else if err != nil {
+		return d, err
+	}
+	scan := logScan{bad: -1}
+	if err := scan.begin(path, header); err != nil {
+		return d, err
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(f, logHeader, 1<<62), 1<<18)
+	frame := make([]byte, frameHead+scan.page)
+	for n := 1; ; n++ {
+		if _, err := io.ReadFull(r, frame); err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		} else if err != nil {
+			return d, err
+		}
+		scan.frame(n, frame)
+	}
+	again := make([]byte, logHeader)
+	if _, err := f.ReadAt(again, 0); err != nil && err != io.EOF {
+		return d, err
+	}
+	if scan.last > scan.bad && scan.bad >= 0 && bytes.Equal(header, again) {
+		d = logDamage{scan.bad, scan.last - scan.bad}
+	}
+	return d, nil
+}
+
+// logScan is a scan at work.
+type logScan struct {
+	logSum
+	page  int
+	salts string // "" is not known yet
+	bad   int    // the first frame that is not whole; -1 is none
+	last  int    // the last that ends a commit of this log
+}
+
+// begin takes the header. Where that is not whole, the size of the pages is
+// taken from the file, and the salts from the first frame.
+func (s *logScan) begin(path string, header []byte) error {
+	number := func(at int) uint32 { return binary.BigEndian.Uint32(header[at:]) }
+	s.big = number(0) == logMagic+1
+	s.add(header[:24])
+	if s.is(header[24:]) && number(0)|1 == logMagic|1 && number(4) == logFormat && isPageSize(int(number(8))) {
+		s.page, s.salts = int(number(8)), string(saltsOf(header))
+		return nil
+	}
+	s.bad = 0
+	var err error
+	s.page, err = pageSize(path)
+	return err
+}
+
+// frame takes the next frame.
+func (s *logScan) frame(n int, b []byte) {
+	if s.salts == "" {
+		s.salts = frameSalts(b)
+	}
+	ours := frameSalts(b) == s.salts
+	if ours && ends(b) {
+		s.last = n
+	}
+	if s.bad >= 0 {
+		return
+	}
+	s.add(b[:8])
+	s.add(b[frameHead:])
+	if !ours || binary.BigEndian.Uint32(b) == 0 || !s.is(b[16:]) {
+		s.bad = n
+	}
+}
+
+func isPageSize(n int) bool { return n >= 512 && n <= 1<<16 && n&(n-1) == 0 }
+
+// pageSize is what the file says of it, or else what SQLite usually has.
+func pageSize(path string) (int, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var b [2]byte
+	if _, err := f.ReadAt(b[:], 16); err != nil && err != io.EOF {
+		return 0, err
+	}
+	size := int(binary.BigEndian.Uint16(b[:]))
+	switch {
+	case size == 1: // 65536 does not fit
+		size = 1 << 16
+	case !isPageSize(size):
+		size = 4096
+	}
+	return size, nil
+}
+
+// keepDamagedLog keeps a copy of a log that is damaged: SQLite takes what is
+// before the damage, and drops the rest.
+func (s *Store) keepDamagedLog() error {
+	d, err := scanLog(s.path)
+	if err != nil {
+		return fmt.Errorf("read the write-ahead log of %s: %w", s.path, err)
+	}
+	if d == (logDamage{}) {
+		return nil
+	}
+	to := fmt.Sprintf("%s-wal.damaged-%s", s.path, time.Now().UTC().Format("20060102T150405.000Z"))
+	if err := copyFile(s.path+"-wal", to); err != nil {
+		return fmt.Errorf("%s: %v; keep a copy of it as %s: %w; make that possible, or remove %[1]s-wal", s.path, d, to, err)
+	}
+	s.log.Warn(d.String(), "file", s.path, "copy", to)
+	return nil
+}
+
+// copyFile makes a copy that is on the disk, or none.
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	return syncDir(filepath.Dir(to))
+}

@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// scanOf is what scanLog says of a log beside the file.
+func (l *leftLog) scanOf(t *testing.T, wal []byte) logDamage {
+	t.Helper()
+	require.NoError(t, os.WriteFile(l.path, l.main, 0o600))
+	require.NoError(t, os.WriteFile(l.path+"-wal", wal, 0o600))
+	d, err := scanLog(l.path)
+	require.NoError(t, err)
+	return d
+}
+
+func (l *leftLog) frames() int { return (len(l.wal) - logHeader) / frameSize }
+
+// lastCommit is the number of the frame that ends the last commit.
+func (l *leftLog) lastCommit() int { return (l.commits[len(l.commits)-1] - logHeader) / frameSize }
+
+// TestACutLogIsUsual has a log that ends at each frame, and within each.
+func TestACutLogIsUsual(t *testing.T) {
+	t.Parallel()
+	l := newLeftLog(t)
+	require.Zero(t, l.scanOf(t, l.wal))
+	for _, n := range []int{0, 1, logHeader - 1} {
+		require.Zero(t, l.scanOf(t, l.wal[:n]))
+	}
+	for n := range l.frames() {
+		at := int(frameAt(n+1, smallPage))
+		for _, size := range []int{at, at + 1, at + frameHead, at + frameHead + 1, at + frameSize - 1} {
+			require.Zero(t, l.scanOf(t, l.wal[:size]), "cut to %d", size)
+			torn := append(bytes.Clone(l.wal[:size]), make([]byte, 3*frameSize)...)
+			require.Zero(t, l.scanOf(t, torn), "cut to %d, with nothing behind", size)
+		}
+	}
+}
+
+// TestADamagedLogIsFound has a bit flipped in each field of the header and of
+// each frame: what is behind that frame and was committed is counted.
+func TestADamagedLogIsFound(t *testing.T) {
+	t.Parallel()
+	l := newLeftLog(t)
+	for field, at := range map[string]int{
+		"magic": 0, "format": 4, "page size": 11, "checkpoint": 12, "salt 1": 16, "salt 2": 20, "checksum 1": 24, "checksum 2": 28,
+	} {
+		wal := bytes.Clone(l.wal)
+		wal[at] ^= 2
+		require.Equal(t, logDamage{0, l.lastCommit()}, l.scanOf(t, wal), field)
+	}
+	fields := map[string]int{
+		"page": 3, "size": 7, "salt 1": 8, "salt 2": 12, "checksum 1": 16, "checksum 2": 20, "first byte": frameHead, "last byte": frameSize - 1,
+	}
+	for n := 1; n <= l.frames(); n++ {
+		for field, at := range fields {
+			wal := bytes.Clone(l.wal)
+			wal[int(frameAt(n, smallPage))+at] ^= 0x40
+			want := logDamage{n, l.lastCommit() - n}
+			if n >= l.lastCommit() { // nothing follows that somebody was told of
+				want = logDamage{}
+			}
+			require.Equal(t, want, l.scanOf(t, wal), "frame %d, %s", n, field)
+		}
+	}
+}
+
+// TestALogBehindAnother has a log over the beginning of one that was there
+// before, whose frames are no part of it.
+func TestALogBehindAnother(t *testing.T) {
+	t.Parallel()
+	old, l := newLeftLog(t), newLeftLog(t)
+	for n := range l.frames() {
+		wal := append(bytes.Clone(l.wal[:frameAt(n+1, smallPage)]), old.wal[min(len(old.wal), int(frameAt(n+1, smallPage))):]...)
+		require.Zero(t, l.scanOf(t, wal), "%d frames are new", n)
+	}
+}
+
+// TestADamagedLogIsKept has a killed server's log with a wrong bit: the next
+// server says so, and keeps it.
+func TestADamagedLogIsKept(t *testing.T) {
+	path, _ := killed(t)
+	wal, err := os.ReadFile(path + "-wal")
+	require.NoError(t, err)
+	wal[frameAt(3, 4096)+frameHead+17] ^= 1
+	require.NoError(t, os.WriteFile(path+"-wal", wal, 0o600))
+	found := findings(t, path)
+	require.NotEmpty(t, found)
+	require.Contains(t, found[0], "the write-ahead log is not whole at frame 3, and ")
+	var logged strings.Builder
+	o := Options{Path: path, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.Contains(t, logged.String(), "level=WARN msg=\""+found[0])
+	kept, err := filepath.Glob(path + "-wal.damaged-*")
+	require.NoError(t, err)
+	require.Len(t, kept, 1)
+	b, err := os.ReadFile(kept[0])
+	require.NoError(t, err)
+	require.Equal(t, wal, b)
+	info, err := os.Stat(kept[0])
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	logged.Reset()
+	s, err = Open(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.Empty(t, logged.String())
+}
+
+// TestALogThatCannotBeKept has a name that is too long with more behind it: the
+// log is left as it is.
+func TestALogThatCannotBeKept(t *testing.T) {
+	path, _ := killed(t)
+	long := filepath.Join(filepath.Dir(path), strings.Repeat("x", 240))
+	require.NoError(t, os.Rename(path, long))
+	require.NoError(t, os.Rename(path+"-wal", long+"-wal"))
+	wal, err := os.ReadFile(long + "-wal")
+	require.NoError(t, err)
+	wal[frameAt(3, 4096)+frameHead] ^= 1
+	require.NoError(t, os.WriteFile(long+"-wal", wal, 0o600))
+	require.ErrorContains(t, refused(t, long), "make that possible, or remove "+long+"-wal")
+	left, err := os.ReadFile(long + "-wal")
+	require.NoError(t, err)
+	require.Equal(t, wal, left)
+}
+
+// BenchmarkScanLog measures what is added to a start beside a log of a size that
+// is usual, and one as long as a log gets where nobody reads.
+func BenchmarkScanLog(b *testing.B) {
+	for _, size := range []int64{4 << 20, 64 << 20} {
+		b.Run(fmt.Sprint(size>>20, " MiB"), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "tasks.db")
+			longLog(b, path, size)
+			b.SetBytes(size)
+			for b.Loop() {
+				d, err := scanLog(path)
+				require.NoError(b, err)
+				require.Zero(b, d)
+			}
+		})
+	}
+}
+
+// longLog makes a store with a log that is so long.
+func longLog(b *testing.B, path string, size int64) {
+	require.NoError(b, makeFiles(path))
+	c, err := dialWriter(&Options{synchronous: "OFF"}, path, true)
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, c.close()) })
+	require.NoError(b, c.Exec("CREATE TABLE a(b)"))
+	for int64(c.logPages)*4096 < size {
+		require.NoError(b, c.exec("INSERT INTO a VALUES(randomblob(1000000))"))
+	}
+}
