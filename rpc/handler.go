@@ -116,5 +116,6 @@ func (k *connSink) message(func([]byte) []byte) {}
 
 func (k *connSink) flush()                     {}
 func (k *connSink) last()                      {}
+func (k *connSink) leave(context.Context)      {}
 func (k *connSink) room(context.Context) error { return nil }
 func (k *connSink) unsent() int                { return 0 }

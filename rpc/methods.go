@@ -19,12 +19,12 @@ type method func(s *session, ctx context.Context, params []byte, to responder)
 // methods is the only list of methods.
 var methods = map[string]method{
 	schema.MethodSubmit:        (*session).submit,
-	schema.MethodStatus:        quick((*session).status),
+	schema.MethodStatus:        placed((*session).status),
 	schema.MethodCancel:        slow((*session).cancel),
-	schema.MethodList:          quick((*session).list),
-	schema.MethodOutput:        quick((*session).outputMethod),
+	schema.MethodList:          placed((*session).list),
+	schema.MethodOutput:        placed((*session).outputMethod),
 	schema.MethodTypes:         quick((*session).types),
-	schema.MethodStats:         quick((*session).stats),
+	schema.MethodStats:         placed((*session).stats),
 	schema.MethodDiscover:      quick((*session).discover),
 	schema.MethodSubscribe:     slow((*session).subscribe),
 	schema.MethodUnsubscribe:   slow((*session).unsubscribe),
@@ -53,6 +53,18 @@ func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
 			return
 		}
 		to.value(result)
+	}
+}
+
+// placed makes a method of a function that answers at once with what the store
+// has: the pump waits for mu, so no event that is sent before the reply tells
+// of more than the reply.
+func placed[P any](f func(*session, context.Context, *P) (any, error)) method {
+	answer := quick(f)
+	return func(s *session, ctx context.Context, raw []byte, to responder) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		answer(s, ctx, raw, to)
 	}
 }
 
@@ -133,14 +145,13 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	stats.Connection.PendingWaits = int64(len(s.waits.pending))
-	s.mu.Unlock()
 	stats.Connection.UnsentBytes = int64(s.out.unsent())
 	stats.Version = s.options.Version
 	stats.Limits["messageBytes"] = int64(s.options.MaxMessage)
 	stats.Limits["batch"] = int64(s.options.MaxBatch)
 	stats.Limits["waits"] = int64(s.options.MaxWaits)
+	stats.Limits["waitIds"] = maxWaitIDs
 	stats.Limits["subscriptions"] = maxSubscriptions
 	stats.Limits["waitResultBytes"] = maxWaitResults
 	stats.Limits["unsentBytes"] = int64(s.options.MaxUnsent)
@@ -155,8 +166,14 @@ func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, 
 	s.shutdown(ctx, cmp.Or(p.Mode, schema.ShutdownDrain), time.Duration(p.TimeoutMs)*time.Millisecond, to)
 }
 
+// exit asks for no reply, so its client may wait for the end and read nothing.
 func (s *session) exit(ctx context.Context, _ *schema.Empty, to responder) {
 	s.shutdown(ctx, schema.ShutdownCancel, 0, to)
+	s.tasks.Go(func() {
+		if _, err := s.executor.Shutdown(ctx, schema.ShutdownCancel, 0); err == nil {
+			s.out.leave(ctx)
+		}
+	})
 }
 
 func (s *session) cancelRequestMethod(_ context.Context, p *schema.CancelRequestParams, to responder) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,9 @@ const (
 	// a moment and no more.
 	smoothUnsent = 256 << 10
 	smoothWait   = time.Millisecond
+	// pieceMost is how many bytes are written at once where the write may wait:
+	// each that returns shows that the reader takes something.
+	pieceMost = 64 << 10
 	// spareBuffer is the largest buffer that is kept for the next time.
 	spareBuffer = 4 << 20
 )
@@ -32,6 +36,8 @@ const (
 type outbox struct {
 	to  io.Writer
 	try func([]byte) (int, error) // writes what can be written at once, or nil
+
+	written atomic.Int64 // bytes, in all
 
 	mu      sync.Mutex
 	header  bool   // write frames with a header, not lines
@@ -108,6 +114,7 @@ func (o *outbox) flush() {
 		}
 		o.mu.Unlock()
 		n, err := o.try(data)
+		o.written.Add(int64(n))
 		o.mu.Lock()
 		o.wroteLocked(data, n, err)
 	}
@@ -193,13 +200,24 @@ func (o *outbox) run() error {
 			if data == nil {
 				break
 			}
-			n, err := o.to.Write(data)
+			n, err := o.write(data)
 			o.mu.Lock()
 			o.wroteLocked(data, n, err)
 			o.mu.Unlock()
 		}
 	}
 	return nil
+}
+
+// write writes all of data, and waits for the reader.
+func (o *outbox) write(data []byte) (n int, err error) {
+	for n < len(data) && err == nil {
+		var m int
+		m, err = o.to.Write(data[n:min(n+pieceMost, len(data))])
+		n += m
+		o.written.Add(int64(m))
+	}
+	return n, err
 }
 
 // overLocked reports whether nothing is to be written any more.

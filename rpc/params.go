@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"sync"
@@ -97,11 +98,34 @@ func decodeSubmit(raw []byte, p *schema.SubmitParams) (*schema.SubmitParams, err
 	if plain && p.Type != "" {
 		return p, nil
 	}
+	if raw != nil {
+		if err := executor.CheckLabels(labelsOf(raw)); err != nil {
+			return nil, err
+		}
+	}
 	general, err := decodeAnySubmit(raw)
 	if err == nil && general.ID == uuid.Nil && hasMember(raw, "id") {
 		return nil, invalid("/id", "the nil UUID is no id; choose another, or leave it out")
 	}
 	return general, err
+}
+
+// labelsOf are the labels in the params of a submit. What is not as it should
+// be is left out.
+func labelsOf(params []byte) iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
+		members(params, func(name, value []byte) bool {
+			if string(name) != "labels" {
+				return true
+			}
+			if value[0] == '{' {
+				members(value, func(key, text []byte) bool {
+					return text[0] != '"' || yield(string(key), string(unquoted(text)))
+				})
+			}
+			return false
+		})
+	}
 }
 
 // hasMember reports whether an object has a member that is not null.

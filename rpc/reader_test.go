@@ -105,7 +105,7 @@ func FuzzReader(f *testing.F) {
 // What is no JSON is told with its place, and a name that comes twice with the name.
 func TestReaderSaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"a":{"b\u0063":1,"bc":2}}`: `bad: not JSON: at byte 17: duplicate object member name "bc"`,
+		`{"a":{"b\u0063":1,"bc":2}}`: `bad: not JSON: at byte 18: duplicate object member name "bc"`,
 		`{"` + strings.Repeat("x", 1e6) + `":1,"` + strings.Repeat("x", 1e6) + `":2}`: `bad: not JSON: at byte 1000006: duplicate object member name "` +
 			strings.Repeat("x", 100) + `…"`,
 		`{"a":01}`: `bad: not JSON: at byte 6: invalid character '1' after object value (expecting ',' or '}')`,

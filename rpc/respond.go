@@ -25,6 +25,9 @@ type sink interface {
 	flush()
 	// last says that nothing is to be sent any more.
 	last()
+	// leave returns when the connection has ended, and ends it where the client
+	// takes nothing any more.
+	leave(ctx context.Context)
 	// room waits until there is room for more events.
 	room(ctx context.Context) error
 	// unsent is how many bytes wait for the client to read them.

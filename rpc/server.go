@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
@@ -59,8 +58,22 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ErrReaderGone says that the client no longer reads.
+// ErrReaderGone says that nothing reaches the client any more.
 var ErrReaderGone = errors.New("the reader of the replies is gone")
+
+// deliveryError is an ErrReaderGone with what a write has failed with: stdout
+// may be a file, and its disk full.
+type deliveryError struct{ err error }
+
+func (e *deliveryError) Error() string   { return "the replies cannot be written: " + e.err.Error() }
+func (e *deliveryError) Unwrap() []error { return []error{ErrReaderGone, e.err} }
+
+// errNotTaken ends a connection whose client has sent exit and does not read.
+var errNotTaken = errors.New("the client has sent exit and does not read")
+
+// exitPatience is how long a client that has sent exit may take nothing, once
+// all tasks have ended, before what is left for it is dropped.
+const exitPatience = time.Second
 
 // closePatience is how long a Read may go on after its stream was closed. A
 // read from a terminal cannot be interrupted everywhere; the process's end
@@ -71,13 +84,13 @@ const closePatience = time.Second
 // ctx ends. Closing conn must end a Read of it. The executor must be running.
 //
 // It returns nil where the connection ended as the protocol has it, an error
-// that wraps ErrReaderGone where the client has stopped reading, and another
-// where the framing broke, a read failed or ctx ended.
+// that wraps ErrReaderGone where nothing can be written to the client any more,
+// and another where the framing broke, a read failed or ctx ended.
 func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, o Options) error {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := &connection{outbox: newOutbox(conn), over: make(chan struct{})}
+	c := &connection{outbox: newOutbox(conn), over: make(chan struct{}), cut: cancel}
 	s, err := newSession(ctx, ex, c, o)
 	if err != nil {
 		return err
@@ -87,7 +100,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := c.outbox.run(); err != nil {
-			cancel(fmt.Errorf("%w: %w", ErrReaderGone, err))
+			cancel(&deliveryError{err})
 		}
 	})
 	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))
@@ -113,6 +126,10 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	err = cmp.Or(err, gone(ctx))
 	cancel(nil)
 	s.end()
+	if context.Cause(ctx) == errNotTaken {
+		o.Logger.Warn("the last messages are dropped", "error", errNotTaken)
+		return nil
+	}
 	return err
 }
 
@@ -254,6 +271,7 @@ type connection struct {
 	outbox *outbox
 	once   sync.Once
 	over   chan struct{}
+	cut    context.CancelCauseFunc // ends it at once
 }
 
 func (c *connection) result(id []byte, f func([]byte) []byte) {
@@ -289,6 +307,21 @@ func (c *connection) flush() { c.outbox.flush() }
 func (c *connection) last() {
 	c.outbox.close()
 	c.once.Do(func() { close(c.over) })
+}
+
+func (c *connection) leave(ctx context.Context) {
+	for before := int64(-1); ; {
+		written := c.outbox.written.Load()
+		if written == before && c.unsent() > 0 {
+			c.cut(errNotTaken)
+		}
+		before = written
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(exitPatience):
+		}
+	}
 }
 
 func (c *connection) room(ctx context.Context) error {

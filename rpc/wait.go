@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 const (
 	// DefaultMaxWaits bounds the pending wait requests of a connection.
 	DefaultMaxWaits = 1024
+	// maxWaitIDs bounds the ids of all pending waits of a connection together:
+	// each takes some 85 bytes, and a look where a wait ends early.
+	maxWaitIDs = 100_000
 	// maxWaitResults bounds the results that one wait is answered with, in bytes.
 	maxWaitResults = 64 << 20
 )
@@ -27,6 +31,7 @@ type waits struct {
 	byTask  map[uuid.UUID][]*wait // those to which a task is missing
 	final   map[uuid.UUID]*final  // the tasks that pending waits have seen end
 	over    []*wait               // what the pump is to answer, in this order
+	ids     int                   // of all that are pending
 }
 
 // wait is one pending request.
@@ -36,7 +41,8 @@ type wait struct {
 	any      bool
 	missing  map[uuid.UUID]struct{} // not final yet
 	size     int                    // bytes of the results of those that are
-	over     bool                   // it is among those to be answered
+	unsent   map[uuid.UUID]struct{} // final, but their end is still to be sent: the answer comes after it
+	over     bool                   // it is among those to be answered, or will be after unsent
 	timedOut bool
 	timer    *time.Timer
 }
@@ -59,15 +65,17 @@ const finishedOnly = executor.EventMask(1 << executor.EventFinished)
 func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waits.pending) >= s.options.MaxWaits {
-		e := newError(schema.CodeQueueFull, "%d wait requests are pending on this connection, the limit is %[1]d; end some with $/cancelRequest, or raise --max-waits", s.options.MaxWaits)
-		e.Data.Limit = int64(s.options.MaxWaits)
+	ids := unique(p.IDs)
+	if e := s.mayWait(len(ids)); e != nil {
 		to.fail(e)
 		return
 	}
 	to.id = bytes.Clone(to.id) // the request is gone when the answer comes
-	w := &wait{to: to, any: p.Until == schema.UntilAny, missing: map[uuid.UUID]struct{}{}}
-	if err := s.follow(ctx, w, unique(p.IDs)); err != nil {
+	w := &wait{
+		to: to, any: p.Until == schema.UntilAny,
+		missing: map[uuid.UUID]struct{}{}, unsent: map[uuid.UUID]struct{}{},
+	}
+	if err := s.follow(ctx, w, ids); err != nil {
 		s.waits.drop(s, w)
 		to.fail(err)
 		return
@@ -77,6 +85,20 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	if p.TimeoutMs != nil {
 		w.timer = time.AfterFunc(time.Duration(*p.TimeoutMs)*time.Millisecond, func() { s.timedOut(w) })
 	}
+}
+
+// mayWait says what is against one more wait, for so many tasks; it needs mu.
+func (s *session) mayWait(ids int) *Error {
+	var e *Error
+	switch {
+	case len(s.waits.pending) >= s.options.MaxWaits:
+		e = newError(schema.CodeQueueFull, "%d wait requests are pending on this connection, the limit is %[1]d; end some with $/cancelRequest, or raise --max-waits", s.options.MaxWaits)
+		e.Data.Limit = int64(s.options.MaxWaits)
+	case s.waits.ids+ids > maxWaitIDs:
+		e = newError(schema.CodeQueueFull, "the wait requests that are pending on this connection have %d ids, with %d more the limit of %d is passed; end some with $/cancelRequest, or subscribe", s.waits.ids, ids, maxWaitIDs)
+		e.Data.Limit = maxWaitIDs
+	}
+	return e
 }
 
 // unique leaves the first of ids that are the same.
@@ -94,6 +116,7 @@ func unique(ids []uuid.UUID) []uuid.UUID {
 func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 	for _, id := range ids {
 		w.ids = append(w.ids, id)
+		s.waits.ids++
 		w.missing[id] = struct{}{}
 		if len(s.waits.byTask[id]) == 0 {
 			s.watcher.Follow(id, finishedOnly)
@@ -122,6 +145,11 @@ func (ws *waits) finished(s *session, task *schema.Task) {
 	for _, w := range waiting {
 		ws.arrived(w, task)
 		ws.check(s, w)
+		if _, last := w.unsent[task.ID]; last {
+			if delete(w.unsent, task.ID); len(w.unsent) == 0 {
+				ws.over = append(ws.over, w)
+			}
+		}
 	}
 }
 
@@ -159,10 +187,13 @@ func (ws *waits) check(s *session, w *wait) {
 		w.to.fail(resultsTooLarge())
 		return
 	}
-	if len(w.missing) == 0 || w.any && len(w.missing) < len(w.ids) {
+	if w.done() {
 		ws.end(w, false)
 	}
 }
+
+// done reports whether a wait has what it waits for.
+func (w *wait) done() bool { return len(w.missing) == 0 || w.any && len(w.missing) < len(w.ids) }
 
 func resultsTooLarge() *Error {
 	e := newError(schema.CodeTooLarge, "the results of the tasks are longer than %d bytes; wait for fewer tasks at once, or read each with status", maxWaitResults)
@@ -202,41 +233,50 @@ func (s *session) answerWaits(ctx context.Context) error {
 	}
 }
 
-// answer answers a wait with its tasks as they are now.
+// answer answers a wait with its tasks as they are now. Where some of them have
+// ended just now, it is answered when their ends are sent.
 func (s *session) answer(ctx context.Context, w *wait) {
-	text, err := s.waited(ctx, w)
-	s.waits.drop(s, w)
-	if err != nil {
+	tasks, err := s.waited(ctx, w)
+	switch {
+	case err != nil:
+		s.waits.drop(s, w)
 		w.to.fail(err)
-		return
+	case len(w.unsent) == 0:
+		text := appendWaited(nil, tasks, w.timedOut && !w.done())
+		s.waits.drop(s, w)
+		s.sent += len(text)
+		w.to.result(func(b []byte) []byte { return append(b, text...) })
 	}
-	s.sent += len(text)
-	w.to.result(func(b []byte) []byte { return append(b, text...) })
 }
 
-// waited is the result of a wait as JSON.
-func (s *session) waited(ctx context.Context, w *wait) ([]byte, error) {
-	tasks, size := make([]*schema.Task, len(w.ids)), w.size
+// waited are the tasks of a wait as they are now. It notes those whose end is
+// still to be sent; one that ended and is no longer kept is among them.
+func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
+	tasks, size := make([]*schema.Task, len(w.ids)), 0
 	for i, id := range w.ids {
 		if _, missing := w.missing[id]; !missing {
 			tasks[i] = &s.waits.final[id].task
-			continue
+		} else {
+			task, err := s.executor.Status(ctx, id)
+			if err != nil && !errors.Is(err, executor.ErrNotFound) {
+				return nil, taskError(err, id)
+			}
+			if err != nil || task.State.Final() {
+				w.unsent[id] = struct{}{}
+			}
+			tasks[i] = &task
 		}
-		task, err := s.executor.Status(ctx, id)
-		if err != nil {
-			return nil, taskError(err, id)
-		}
-		if size += len(task.Result); size > maxWaitResults { // it has ended just now
+		if size += len(tasks[i].Result); size > maxWaitResults { // some have ended since the wait was over
 			return nil, resultsTooLarge()
 		}
-		tasks[i] = &task
 	}
-	return appendWaited(nil, tasks, w.timedOut), nil
+	return tasks, nil
 }
 
 // drop forgets a wait.
 func (ws *waits) drop(s *session, w *wait) {
 	delete(ws.pending, w)
+	ws.ids -= len(w.ids)
 	if w.timer != nil {
 		w.timer.Stop()
 	}

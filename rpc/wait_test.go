@@ -35,14 +35,15 @@ func manyWaits(t *testing.T, p *peer, count int, more string) {
 }
 
 // However many waits end at once, and whatever ends them, their answers are
-// made as they are read: those at the limit are some 300 MiB.
+// made as they are read: those at the limit are some 30 MiB.
 func TestManyWaitsThatEndAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		count            int
 		more, end, state string
 	}{
-		"shutdown": {rpc.DefaultMaxWaits, "", `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
-		"time-out": {200, `,"timeoutMs":60000`, `{"jsonrpc":"2.0","id":"end","method":"types"}`, `"timedOut":true`},
+		"shutdown":          {100, "", `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
+		"any, and shutdown": {100, `,"until":"any"`, `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
+		"time-out":          {100, `,"timeoutMs":60000`, `{"jsonrpc":"2.0","id":"end","method":"types"}`, `"timedOut":true`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestManyWaitsThatEndAtOnce(t *testing.T) {
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				most := heap()
-				p.lines = bufio.NewReader(&sampler{Reader: p.conn, every: 32 << 20, sample: func() { most = max(most, heap()) }})
+				p.lines = bufio.NewReader(&sampler{Reader: p.conn, every: 4 << 20, sample: func() { most = max(most, heap()) }})
 				answers := 0
 				for line := ""; answers < c.count; {
 					var err error
@@ -67,7 +68,7 @@ func TestManyWaitsThatEndAtOnce(t *testing.T) {
 						answers++
 					}
 				}
-				require.Less(t, most, before+(24<<20))
+				require.Less(t, most, before+(12<<20))
 				p.conn.Close()
 				ex.Begin(schema.ShutdownCancel)
 			})
@@ -210,6 +211,36 @@ func TestWaitForAnyOfTooMuch(t *testing.T) {
 			fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":[%s],"until":"any"}}`, strings.Join(ids, ",")))
 		time.Sleep(time.Hour)
 		requireCode(t, schema.CodeTooLarge, p.reply("2"))
+		p.conn.Close()
+	})
+}
+
+// The ids of pending waits have a limit together. Waits that have ended make room.
+func TestWaitIDsAreBounded(t *testing.T) {
+	const limit, each = 100_000, 1000
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, server(t, 1), rpc.Options{MaxWaits: 10_000})
+		manyWaits(t, p, limit/each, "")
+		id := uuid.New()
+		one := func(n int) string {
+			return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"wait","params":{"ids":[%q,%[2]q],"timeoutMs":0}}`, n, id)
+		}
+		p.send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"submit","params":{"type":"sleep","id":%q,"input":{"durationMs":1},"events":[]}}`, id), one(1000))
+		m := p.next()
+		requireCode(t, schema.CodeQueueFull, m)
+		require.EqualValues(t, limit, m.Error.Data.Limit)
+		p.send(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":0}}`)
+		requireCode(t, schema.CodeRequestCancelled, p.next())
+		p.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":1001,"method":"wait","params":{"ids":[%q,%q]}}`, id, uuid.New()))
+		requireCode(t, schema.CodeTaskNotFound, p.next())
+		for i := range 2 * each {
+			p.send(one(2000 + i))
+			require.Nil(t, p.next().Error)
+		}
+		p.send(`{"jsonrpc":"2.0","id":1,"method":"stats"}`)
+		var stats schema.StatsResult
+		unmarshal(t, p.next().Result, &stats)
+		require.EqualValues(t, limit, stats.Limits["waitIds"])
 		p.conn.Close()
 	})
 }

@@ -132,7 +132,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 
 // setTypes makes the task types of the flags.
 func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
-	if o.executor.Types, err = taskTypes(command.Options{EnvAllow: o.envAllow, Logger: log}); err != nil {
+	if o.executor.Types, err = taskTypes(command.Options{EnvAllow: o.envAllow, Workers: o.executor.Limit, Logger: log}); err != nil {
 		return usagef("serve: %v", err)
 	}
 	o.executor.Logger = log

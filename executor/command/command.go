@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,10 @@ type Options struct {
 	// Limit is the most commands that run at once; 0 is as many as the
 	// executor runs tasks.
 	Limit int
+	// Workers is how many commands there is to be room for, also where one of
+	// them uses up the system's processes: the executor's limit. 0 is the number
+	// of CPUs, which is its default, too.
+	Workers int
 	// Logger gets what there is to say; nil is nothing. Neither arguments nor
 	// values of the environment are ever logged.
 	Logger *slog.Logger
@@ -85,7 +90,7 @@ func New(o Options) (*Command, error) {
 		options: o, null: null, server: newServerID(),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 	}
-	c.host = newHost(c.log, c.server)
+	c.host = newHost(c.log, c.server, cmp.Or(o.Workers, runtime.NumCPU()))
 	return c, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -55,9 +56,11 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// newCommand makes a Command that the machine's speed does not matter to.
 func newCommand(t testing.TB, o Options) *Command {
 	c, err := New(o)
 	require.NoError(t, err)
+	c.host.waits = waits{killWait: time.Minute, lookWait: time.Minute}
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
 }

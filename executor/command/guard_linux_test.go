@@ -79,7 +79,7 @@ func requireEnds(t *testing.T, pidfd int) {
 func TestServerIsKilled(t *testing.T) {
 	f := newFIFO(t)
 	s := startServer(t, f)
-	f.holders(t, 4)
+	f.holders(t, treeSize)
 	guard := s.guard(t)
 	require.NoError(t, s.Process.Kill())
 	f.requireLetGo(t)
@@ -90,7 +90,7 @@ func TestServerIsKilled(t *testing.T) {
 func TestGuardIsKilled(t *testing.T) {
 	f := newFIFO(t)
 	s := startServer(t, f)
-	f.holders(t, 4)
+	f.holders(t, treeSize)
 	first := s.guard(t)
 	require.NoError(t, unix.PidfdSendSignal(first, unix.SIGKILL, nil, 0))
 	second := s.guard(t)
@@ -123,7 +123,7 @@ func awaitTraps(t *testing.T, pidfd int) {
 func TestGuardIsNotAsked(t *testing.T) {
 	f := newFIFO(t)
 	s := startServer(t, f)
-	f.holders(t, 4)
+	f.holders(t, treeSize)
 	guard := s.guard(t)
 	awaitTraps(t, guard)
 	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP} {
@@ -140,7 +140,7 @@ func TestGuardIsNotAsked(t *testing.T) {
 func TestDiesWithTheServer(t *testing.T) {
 	f := newFIFO(t)
 	s := startServer(t, f)
-	pids := f.holders(t, 4)
+	pids := f.holders(t, treeSize)
 	leader := slices.IndexFunc(pids, func(pid int) bool {
 		group, err := unix.Getpgid(pid)
 		return err == nil && group == pid && parentOf(t, pid) == s.Process.Pid

@@ -3,6 +3,7 @@
 package command
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,24 +26,12 @@ const (
 )
 
 // guardScript waits for the end of its stdin, which comes with the end of
-// this process, and kills the groups in the table (file 3) and then, where
-// /proc shows environments, every process with the marker $1. New ones can
-// appear while it looks, hence the rounds.
-const guardScript = `trap '' TERM INT HUP
-read -r line
-while read -r group; do
-	[ "$group" ] && kill -9 "-$group"
-done <&3
-round=0
-while [ $round -lt 20 ]; do
-	found=$(grep -lsF "$1" /proc/[0-9]*/environ)
-	[ "$found" ] || break
-	for file in $found; do
-		pid=${file#/proc/}
-		kill -9 "${pid%/environ}"
-	done
-	round=$((round+1))
-done`
+// this process, and kills the groups in the table (file 3), what has come of
+// them, and then, where /proc shows environments, every process with the marker
+// $1 and what has come of that.
+//
+//go:embed guard.sh
+var guardScript string
 
 var errGuardDies = errors.New("it ends as soon as it is started")
 

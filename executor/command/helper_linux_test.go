@@ -50,6 +50,9 @@ func init() {
 		"double-fork": doubleFork,
 		"unmarked":    unmarked,
 		"tree":        growTree,
+		"hider":       hide,
+		"deaf-hider":  func(args []string) { signal.Ignore(syscall.SIGTERM); hide(args) },
+		"threads":     countThreads,
 		"server":      serve,
 		"emfile":      runOutOfFiles,
 		"late-guard":  findGuardLater,
@@ -144,10 +147,21 @@ func unmarked(args []string) {
 	holdFor(args[0], func(cmd *exec.Cmd) { newSession(cmd); clearEnv(cmd) })
 }
 
-// growTree is a process with one in its group, one there without markers, and
-// one with markers elsewhere. All hold the FIFO.
+// hide is a process with one that only its parent tells of. Both hold the FIFO,
+// the other one first.
+func hide(args []string) {
+	holdFor(args[0], func(cmd *exec.Cmd) { newSession(cmd); clearEnv(cmd); noStdout(cmd) })
+	hold(args[:1])
+}
+
+// treeSize is how many processes growTree comes to.
+const treeSize = 6
+
+// growTree is a process with one in its group, one there without markers, one
+// with markers elsewhere, and one in its group that hides one. All hold the FIFO.
 func growTree(args []string) {
 	signal.Ignore(syscall.SIGTERM)
+	spawnSelf("hider", noStdout, args[0])
 	for _, change := range []func(*exec.Cmd){noStdout, clearEnv, newSession} {
 		spawnSelf("hold", change, args[0])
 	}

@@ -6,11 +6,20 @@ import (
 	"log/slog"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const pwdVar = "PWD"
+const (
+	pwdVar = "PWD"
+	// killWait is how long killed processes are given to be gone before they
+	// count as leaked, and lookWait how long the first signal, and the kill,
+	// wait to know of all processes. Both are a part of what the executor leaves
+	// after its grace, and of what is left after a signal to this process.
+	killWait = 400 * time.Millisecond
+	lookWait = 50 * time.Millisecond
+)
 
 // cleanNames is what a command gets with cleanEnv.
 var cleanNames = []string{
@@ -21,26 +30,39 @@ func foldName(name string) string { return name }
 
 // host is what all commands of a Command share.
 type host struct {
-	guard guard
-	scan  *scanner
+	guard   guard
+	scan    *scanner
+	waits   waits
+	workers int
+	threads threads
 }
 
-func newHost(log *slog.Logger, server string) *host {
-	return &host{guard: guard{log: log, server: server}, scan: newScanner(server)}
+// waits are limits of time.
+type waits struct{ killWait, lookWait time.Duration }
+
+func newHost(log *slog.Logger, server string, workers int) *host {
+	return &host{
+		guard: guard{log: log, server: server}, scan: newScanner(server),
+		waits: waits{killWait: killWait, lookWait: lookWait}, workers: workers,
+	}
 }
 
 // launch starts a command as a process group of its own, so that a signal to
 // this process's group, as Ctrl-C in a terminal sends, is not for it. The
 // goroutine that launched it must reap it.
 func (h *host) launch(p *plan, attr *os.ProcAttr) (*tree, error) {
+	if !h.threads.take(h.workers) {
+		return nil, syscall.EAGAIN
+	}
 	table := h.guard.ensure()
 	attr.Sys = &syscall.SysProcAttr{Setpgid: true}
 	proc, err := spawn(p.path, p.argv, attr)
 	if err != nil {
+		h.threads.give()
 		return nil, err
 	}
 	return &tree{
-		pid: proc.Pid, mark: p.mark, proc: proc, scan: h.scan,
+		pid: proc.Pid, mark: p.mark, proc: proc, scan: h.scan, waits: h.waits, threads: &h.threads,
 		table: table, slot: table.add(proc.Pid),
 	}, nil
 }
@@ -53,13 +75,15 @@ func (h *host) close() {
 // tree is a command and all processes that came of it. Its pid is its group's
 // number, too, and stands for nobody else until reap.
 type tree struct {
-	pid   int
-	mark  mark
-	proc  *os.Process
-	scan  *scanner
-	table *table // of the guard; nil without one
-	slot  int64
-	asked asked // of the ladder
+	pid     int
+	mark    mark
+	proc    *os.Process
+	scan    *scanner
+	table   *table // of the guard; nil without one
+	slot    int64
+	threads *threads
+	waits
+	strays // of the ladder
 }
 
 // killRest kills what is left of the group when the first process has exited.
@@ -70,12 +94,24 @@ func (t *tree) killRest() {
 
 // reap frees the number of the first process, which has exited.
 func (t *tree) reap() (*os.ProcessState, error) {
+	defer t.threads.give()
 	defer unpin()
 	return t.proc.Wait()
 }
 
 // signalGroup signals the group. That nobody is left in it is no error.
 func (t *tree) signalGroup(signal unix.Signal) { _ = unix.Kill(-t.pid, signal) }
+
+// asking are the signals that ask a process to end. One that is stopped hears
+// that only when it goes on. It is made to before, too: where others of its
+// group end while it is stopped, the system sends it SIGHUP.
+var asking = []unix.Signal{unix.SIGCONT, unix.SIGTERM, unix.SIGCONT}
+
+func (t *tree) askGroup() {
+	for _, s := range asking {
+		t.signalGroup(s)
+	}
+}
 
 // signalOf is the name of the signal that ended a process, or "".
 func signalOf(state *os.ProcessState) string {

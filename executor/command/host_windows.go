@@ -36,7 +36,7 @@ func foldName(name string) string { return strings.ToUpper(name) }
 // nothing has to outlive this process.
 type host struct{}
 
-func newHost(*slog.Logger, string) *host { return &host{} }
+func newHost(*slog.Logger, string, int) *host { return &host{} }
 
 func (*host) close() {}
 

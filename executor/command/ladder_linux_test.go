@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,7 +69,7 @@ func TestKillsTheTree(t *testing.T) {
 	c := newCommand(t, Options{})
 	f := newFIFO(t)
 	a := begin(t, c, self("tree", f.path))
-	f.holders(t, 4)
+	f.holders(t, treeSize)
 	a.cancel(errStop)
 	close(a.killed)
 	a.wait(t)
@@ -175,4 +176,57 @@ func TestEndedBeforeItWasTold(t *testing.T) {
 	e := see(ctx, tree, out, nil)
 	require.False(t, e.told)
 	require.NoError(t, e.failure("it", out))
+}
+
+// TestHidden: what has left the group and cleared its environment is known by
+// its parent, also when that has ended.
+func TestHidden(t *testing.T) {
+	c := newCommand(t, Options{})
+	t.Run("asked", func(t *testing.T) {
+		f := newFIFO(t)
+		a := begin(t, c, self("hider", f.path))
+		f.holders(t, 2)
+		a.cancel(errStop)
+		a.wait(t)
+		f.requireFree(t)
+		require.False(t, a.failure(t).Forced)
+	})
+	t.Run("killed", func(t *testing.T) {
+		f := newFIFO(t)
+		in := self("deaf-hider")
+		in.Argv = []string{"sh", "-c", `"$0" "$1" & wait`, in.Argv[0], f.path}
+		a := begin(t, c, in)
+		pids := f.holders(t, 2)
+		hidden, parent := pids[0], pids[1]
+		a.cancel(errStop)
+		require.NoError(t, unix.Waitid(unix.P_PID, a.pids[0], &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))
+		require.NoError(t, unix.Kill(parent, unix.SIGKILL)) // all have been asked by now
+		awaitStat(t, hidden, "an orphan", func(_ string, is int) bool { return is != parent })
+		close(a.killed)
+		a.wait(t)
+		f.requireFree(t)
+		require.True(t, a.failure(t).Forced)
+		require.False(t, a.failure(t).Leaked)
+	})
+}
+
+// TestStoppedIsAsked: a process that is stopped has its grace, and not more.
+func TestStoppedIsAsked(t *testing.T) {
+	for name, before := range map[string]string{"in the group": "", "outside": "setsid "} {
+		t.Run(name, func(t *testing.T) {
+			c := newCommand(t, Options{})
+			in := self("polite")
+			in.Argv = []string{"sh", "-c", before + `"$0" & echo $!; wait`, in.Argv[0]}
+			a := begin(t, c, in)
+			a.stdout.await(t, "ready")
+			first, _, _ := strings.Cut(strings.TrimPrefix(a.stdout.String(), "ready\n"), "\n")
+			pid := number(first)
+			require.NoError(t, unix.Kill(pid, unix.SIGSTOP))
+			awaitStat(t, pid, "stopped", func(state string, _ int) bool { return state == "T" })
+			a.cancel(errStop)
+			a.wait(t)
+			require.False(t, a.failure(t).Forced)
+			require.Contains(t, a.stdout.String(), "cleaned")
+		})
+	}
 }

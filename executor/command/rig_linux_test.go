@@ -192,3 +192,16 @@ func (f *fifo) requireFree(t testing.TB) {
 		return true
 	}))
 }
+
+// awaitStat waits until a process is in a state, or has a parent.
+func awaitStat(t testing.TB, pid int, what string, is func(state string, parent int) bool) {
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(t, err)
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if is(fields[statState], number(fields[statParent])) {
+			return
+		}
+	}
+	require.FailNow(t, "it does not become "+what)
+}

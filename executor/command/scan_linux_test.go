@@ -28,7 +28,7 @@ func TestLooksAreShared(t *testing.T) {
 		var all sync.WaitGroup
 		ask := func(want int) {
 			all.Go(func() {
-				found, err := s.processes(nil)
+				found, err := s.processes(nil, 0)
 				require.NoError(t, err)
 				require.Equal(t, []process{{pid: want}}, found)
 			})
@@ -41,7 +41,7 @@ func TestLooksAreShared(t *testing.T) {
 		synctest.Wait()
 		stop := make(chan struct{})
 		close(stop)
-		_, err := s.processes(stop)
+		_, err := s.processes(stop, 0)
 		require.ErrorIs(t, err, errStopped, "a look under way holds nobody up")
 		close(begun)
 		all.Wait()
@@ -98,6 +98,7 @@ func TestTreesLookTogether(t *testing.T) {
 // TestBlind: that the processes cannot be seen ends no grace, and is reported.
 func TestBlind(t *testing.T) {
 	c := newCommand(t, Options{})
+	c.host.waits = waits{killWait: 1, lookWait: 1} // nothing is to be seen, however long
 	looks := make(chan struct{})
 	c.host.scan.look = func() ([]process, error) {
 		select {
@@ -178,10 +179,11 @@ func TestParseStat(t *testing.T) {
 	stat := func(state, threads string) string {
 		return "7 (a) b (c) " + state + " 1 5 5 0 -1 4 0 0 0 0 0 0 0 0 20 0 " + threads + " 0 99 0 0"
 	}
-	alive := &process{pid: 7, group: 5, start: "99"}
+	alive := &process{pid: 7, parent: 1, group: 5, start: "99"}
 	for text, want := range map[string]*process{
 		stat("S", "1"): alive, stat("Z", "2"): alive, stat("Z", "1"): nil, stat("Z", "0"): nil, stat("X", "1"): nil,
 		"": nil, "7 (x) S 1": nil, strings.Replace(stat("S", "1"), " 1 5 ", " 1 x ", 1): nil,
+		strings.Replace(stat("S", "1"), " 1 5 ", " x 5 ", 1): nil,
 	} {
 		require.Equal(t, want, parseStat(7, []byte(text)), text)
 	}

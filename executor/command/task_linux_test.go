@@ -118,7 +118,7 @@ func TestTaskIsStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, f := newRig(t, 2), newFIFO(t)
 			id := r.submit(self("tree", f.path), test.timeoutMs, test.graceMs)
-			f.holders(t, 4)
+			f.holders(t, treeSize)
 			test.stop(r, id)
 			task := r.end(id)
 			f.requireFree(t)
@@ -143,7 +143,7 @@ func TestTasksStopTogether(t *testing.T) {
 	for range trees {
 		ids = append(ids, r.submit(self("tree", f.path), 0, 0))
 	}
-	f.holders(t, 4*trees)
+	f.holders(t, treeSize*trees)
 	for _, id := range ids {
 		_, _, err := r.Cancel(context.Background(), id, executor.Cancellation{})
 		require.NoError(t, err)

@@ -8,16 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// killWait is how long killed processes are given to be gone before they
-	// count as leaked. It is a part of what the executor leaves after its grace.
-	killWait = 400 * time.Millisecond
-	// groupPoll is how often a group is looked at while it ends.
-	groupPoll = 10 * time.Millisecond
-)
+// groupPoll is how often a group is looked at while it ends.
+const groupPoll = 10 * time.Millisecond
 
-// asked is for systems that find processes outside the group.
-type asked struct{}
+// strays is for systems that find processes outside the group.
+type strays struct{}
 
 // scanner is for systems that find processes outside the group.
 type scanner struct{}
@@ -61,7 +56,7 @@ func (t *tree) awaitExit(within *unix.Timespec) bool {
 
 // terminate asks all processes of the group to end. Who has left it is not
 // found: these systems do not show a process's environment.
-func (t *tree) terminate(<-chan struct{}) { t.signalGroup(unix.SIGTERM) }
+func (t *tree) terminate(<-chan struct{}) { t.askGroup() }
 
 // waitRest waits until no process of the group is left, and answers false
 // where killed is closed before.
@@ -90,7 +85,7 @@ func (t *tree) killStrays() bool { return true }
 
 // settled waits for the end of the group's processes, which have been killed.
 func (t *tree) settled() bool {
-	late := time.After(killWait)
+	late := time.After(t.killWait)
 	tick := time.NewTicker(groupPoll)
 	defer tick.Stop()
 	for t.groupLives() {

@@ -1,23 +1,14 @@
 package command
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// killWait is how long killed processes are given to be gone before they
-	// count as leaked. It is a part of what the executor leaves after its grace.
-	killWait = 400 * time.Millisecond
-	// endPoll is how often a wait for processes looks whether it is to go on,
-	// and the pause before another look where one was not possible.
-	endPoll = 50 * time.Millisecond
-	// maxHandles bounds how many processes of a tree have a descriptor here at once.
-	maxHandles = 256
-)
+// endPoll is how often a wait for processes looks whether it is to go on, and
+// the pause before another look where one was not possible.
+const endPoll = 50 * time.Millisecond
 
 // waitExit waits until the first process has exited and leaves it a zombie.
 // What the command writes is read meanwhile, and from then on by copyRest. A
@@ -37,44 +28,62 @@ func (t *tree) hasExited() bool {
 	return err == nil && info.Signo != 0
 }
 
-// asked are the processes outside the group that terminate has signalled. One
-// that is about to exit has no environment any more, so it would not be found
-// again while it still has its files open.
-type asked struct {
-	members []member
-	missed  bool // nobody could look for them
+// strays is what a ladder knows of a tree: the processes of the last look, also
+// those that nothing but their parents told of. A parent that has ended tells
+// nothing any more, so they stay known until they have ended, too.
+type strays struct {
+	known []member
+	// missed is whether some were not seen before the first signal, and not asked to end.
+	missed bool
 }
 
-// terminate asks all processes of the tree to end. waitRest follows, and kill
-// where that answers false.
+// terminate asks all processes of the tree to end, also those that are stopped.
+// It looks first: who ends leaves children that nobody knows. Where killed is
+// closed by then it leaves them to kill. waitRest follows, and kill where that
+// answers false.
 func (t *tree) terminate(killed <-chan struct{}) {
-	t.signalGroup(unix.SIGTERM)
-	members, err := t.find(t.strayed, killed)
-	signalAll(members, unix.SIGTERM)
-	t.asked = asked{members: members, missed: err != nil}
+	t.missed = t.look(killed, t.lookWait) != nil
+	select {
+	case <-killed:
+		return
+	default:
+	}
+	t.askGroup()
+	ask(t.known, t.pid)
+}
+
+// look finds out what processes the tree has. After an error also those that
+// were known before may be there; a number alone is not kept. It gives up as
+// processes does.
+func (t *tree) look(stop <-chan struct{}, within time.Duration) error {
+	found, err := t.find(t.family, stop, within)
+	before := t.known
+	t.known = found
+	for _, m := range before {
+		if err != nil && m.fd >= 0 && !t.knows(m.pid, m.start) {
+			t.known = append(t.known, m)
+		} else {
+			closeAll([]member{m})
+		}
+	}
+	return err
 }
 
 // waitRest waits until no process of the tree is left, and answers false
 // where killed is closed before. That nobody can look is no sign of an end.
 func (t *tree) waitRest(killed <-chan struct{}) bool {
 	for {
-		members, err := t.find(t.owns, killed)
-		if t.asked.missed {
-			inGroup := func(m member) bool { return m.group == t.pid }
-			signalAll(slices.DeleteFunc(slices.Clone(members), inGroup), unix.SIGTERM)
-			t.asked.missed = err != nil
+		err := t.look(killed, 0)
+		if t.missed {
+			ask(t.known, t.pid)
+			t.missed = err != nil
 		}
-		alive := slices.Concat(members, t.asked.members)
-		if len(alive) == 0 && err == nil {
+		if len(t.known) == 0 && err == nil {
 			return true
 		}
-		ended := awaitAll(alive, killed) && (err == nil || pause(killed))
-		closeAll(members)
-		if !ended {
+		if !awaitAll(t.known, killed) || err != nil && !pause(killed) {
 			return false
 		}
-		closeAll(t.asked.members)
-		t.asked.members = nil
 	}
 }
 
@@ -102,18 +111,21 @@ func pause(killed <-chan struct{}) bool {
 	}
 }
 
-// kill kills the whole tree, also what it forks meanwhile, and answers
-// whether all of it is gone. The group does not wait for a look.
+// kill kills the whole tree, also what it forks meanwhile, and answers whether
+// all of it is gone. A group that is stopped has no orphans before they are
+// seen; its kill does not wait for a look for long.
 func (t *tree) kill() bool {
-	defer closeAll(t.asked.members)
-	gone := t.wipe(t.owns, func() { t.signalGroup(unix.SIGKILL) })
-	return len(awaitEnd(t.asked.members, time.Now().Add(killWait))) == 0 && gone
+	t.signalGroup(unix.SIGSTOP)
+	_ = t.look(nil, t.lookWait)
+	defer func() { closeAll(t.known) }()
+	signalAll(t.known, unix.SIGKILL)
+	return t.wipe(t.family, func() { t.signalGroup(unix.SIGKILL) })
 }
 
 // killStrays kills the processes that have left the group. The first process
 // may have been reaped.
 func (t *tree) killStrays() bool {
-	return t.wipe(t.marked, func() {})
+	return t.wipe(t.ownStrays, func() {})
 }
 
 // settled waits for the end of the group's processes, which have been killed
@@ -122,24 +134,24 @@ func (t *tree) settled() bool {
 	if unix.Kill(-t.pid, 0) == unix.ESRCH {
 		return true // the usual end
 	}
-	return t.gone(t.grouped, func([]member) {}) // zombies, which kill above counts, are not in it
+	return t.gone(t.inGroup, func([]member) {}) // zombies, which kill above counts, are not in it
 }
 
-// wipe kills the processes that match until there are none.
-func (t *tree) wipe(match func(*process) bool, more func()) bool {
+// wipe kills the processes that are chosen until there are none.
+func (t *tree) wipe(choice choice, more func()) bool {
 	more()
-	return t.gone(match, func(members []member) {
+	return t.gone(choice, func(members []member) {
 		more()
 		signalAll(members, unix.SIGKILL)
 	})
 }
 
-// gone looks until no process matches, and has it dealt with those that do.
+// gone looks until no process is chosen, and has it dealt with those that are.
 // It answers false where after killWait there are some, or nobody can look.
-func (t *tree) gone(match func(*process) bool, deal func([]member)) bool {
-	for until := time.Now().Add(killWait); ; {
+func (t *tree) gone(choice choice, deal func([]member)) bool {
+	for until := time.Now().Add(t.killWait); ; {
 		late := !time.Now().Before(until)
-		members, err := t.find(match, nil)
+		members, err := t.find(choice, nil, 0)
 		if len(members) == 0 && err == nil {
 			return true
 		}
@@ -155,97 +167,4 @@ func (t *tree) gone(match func(*process) bool, deal func([]member)) bool {
 			time.Sleep(endPoll)
 		}
 	}
-}
-
-func (t *tree) owns(p *process) bool    { return t.grouped(p) || t.marked(p) }
-func (t *tree) strayed(p *process) bool { return !t.grouped(p) && t.marked(p) }
-
-// grouped reports whether a process is in the command's group.
-func (t *tree) grouped(p *process) bool { return p.group == t.pid }
-
-// marked reports whether a process has the command's markers in its environment.
-func (t *tree) marked(p *process) bool { return slices.Contains(p.tasks, t.mark.task) }
-
-// member is a process of a tree: by a descriptor that stands for it and
-// nobody else, or by its number alone where there is none to be had.
-type member struct {
-	pid   int
-	group int
-	fd    int // -1 is none
-}
-
-// find lists the processes that match, which are to be closed. With an error
-// there may be others. It does not wait for its look once stop is closed.
-func (t *tree) find(match func(*process) bool, stop <-chan struct{}) (members []member, err error) {
-	all, err := t.scan.processes(stop)
-	for i := range all {
-		p := &all[i]
-		if !match(p) {
-			continue
-		}
-		m := member{pid: p.pid, group: p.group, fd: -1}
-		if len(members) < maxHandles {
-			if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
-				m.fd = fd
-			}
-		}
-		now, blind := t.scan.process(p.pid, false)
-		if now == nil || now.start != p.start { // the number has changed hands, or may have
-			closeAll([]member{m})
-			err = cmp.Or(err, blind)
-			continue
-		}
-		members = append(members, m)
-	}
-	return members, err
-}
-
-func signalAll(members []member, signal unix.Signal) {
-	for _, m := range members {
-		if m.fd >= 0 {
-			_ = unix.PidfdSendSignal(m.fd, signal, nil, 0)
-		} else {
-			_ = unix.Kill(m.pid, signal)
-		}
-	}
-}
-
-func closeAll(members []member) {
-	for _, m := range members {
-		if m.fd >= 0 {
-			unix.Close(m.fd)
-		}
-	}
-}
-
-// awaitEnd waits until all processes have ended or the time has come, and
-// answers those that have not ended. Who has no descriptor is left out of the
-// answer: look for it again.
-func awaitEnd(members []member, until time.Time) (alive []member) {
-	fds := make([]unix.PollFd, len(members))
-	for i, m := range members {
-		fds[i] = unix.PollFd{Fd: int32(m.fd), Events: unix.POLLIN} // -1 is ignored
-	}
-	for left := len(members); left > 0; {
-		wait := time.Until(until)
-		if wait <= 0 {
-			break
-		}
-		// +1: a rounded-down 0 would spin
-		if n, err := unix.Poll(fds, int(wait.Milliseconds())+1); err != nil || n == 0 {
-			continue
-		}
-		for i := range fds {
-			if fds[i].Revents != 0 {
-				fds[i].Fd, fds[i].Revents = -1, 0
-				left--
-			}
-		}
-	}
-	for i, m := range members {
-		if fds[i].Fd >= 0 {
-			alive = append(alive, m)
-		}
-	}
-	return alive
 }

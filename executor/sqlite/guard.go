@@ -129,12 +129,9 @@ type marks struct {
 // then: nothing else makes one of them shorter.
 func (c *conn) copyLog(mode sqlite3.CheckpointMode) error {
 	c.marks.fileSize = 0
-	frames, _, err := c.WALCheckpoint("", mode)
+	_, _, err := c.WALCheckpoint("", mode)
 	if err != nil && !errors.Is(err, sqlite3.BUSY) {
 		return err
-	}
-	if frames >= 0 { // else it is not known
-		c.logPages = frames
 	}
 	return errors.Join(err, c.mark())
 }
@@ -191,7 +188,7 @@ func (c *conn) logWhole(path string) error {
 	if whole || err != nil {
 		return err
 	}
-	// Another program may have copied the log into the file, for it to begin anew.
+	// A checkpoint, of this or another program, may have let it begin anew.
 	frames, _, err := c.WALCheckpoint("", sqlite3.CHECKPOINT_NOOP)
 	if err != nil {
 		return err

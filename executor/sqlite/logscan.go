@@ -71,9 +71,22 @@ func (d logDamage) String() string {
 	return fmt.Sprintf("the write-ahead log is not whole at frame %d, and %d frames follow: it was damaged, and what they record is lost, or the power failed while they were written, and nobody was told of it", d.frame, d.behind)
 }
 
-// scanLog reads the log of a store as SQLite does when it opens one. Of a log
-// that begins anew meanwhile it says nothing.
-func scanLog(path string) (d logDamage, err error) {
+// scanLog reads the log of a store as SQLite does when it opens one. A frame
+// that is not whole twice is none that a server is just writing.
+func scanLog(path string) (logDamage, error) {
+	d, err := scanLogOnce(path)
+	if err != nil || d == (logDamage{}) {
+		return logDamage{}, err
+	}
+	again, err := scanLogOnce(path)
+	if err != nil || again.frame != d.frame {
+		return logDamage{}, err
+	}
+	return again, nil
+}
+
+// scanLogOnce says nothing of a log that begins anew meanwhile.
+func scanLogOnce(path string) (d logDamage, err error) {
 	f, err := os.Open(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return d, nil

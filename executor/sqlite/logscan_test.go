@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 )
 
@@ -84,6 +85,62 @@ func TestALogBehindAnother(t *testing.T) {
 	}
 }
 
+// rawLog is a connection to a new file.
+func rawLog(tb testing.TB) (*conn, string) {
+	path := filepath.Join(tb.TempDir(), "tasks.db")
+	require.NoError(tb, makeFiles(path))
+	c, err := dialWriter(&Options{synchronous: "OFF"}, path, true)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, c.close()) })
+	require.NoError(tb, c.Exec("CREATE TABLE a(b)"))
+	return c, path
+}
+
+// TestATransactionThatWasTakenBack leaves frames behind the next one's that
+// nobody was told of.
+func TestATransactionThatWasTakenBack(t *testing.T) {
+	t.Parallel()
+	c, path := rawLog(t)
+	require.NoError(t, c.Exec("PRAGMA cache_size=2; BEGIN"))
+	for range 20 {
+		require.NoError(t, c.exec("INSERT INTO a VALUES(randomblob(5000))"))
+	}
+	require.NoError(t, c.Exec("ROLLBACK; INSERT INTO a VALUES(1)"))
+	info, err := os.Stat(path + "-wal")
+	require.NoError(t, err)
+	require.Greater(t, info.Size(), frameAt(c.logPages+10, 4096))
+	d, err := scanLog(path)
+	require.NoError(t, err)
+	require.Zero(t, d)
+}
+
+// TestALogThatIsWrittenMeanwhile has it grow and begin anew while it is read.
+func TestALogThatIsWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	c, path := rawLog(t)
+	over := make(chan error, 1)
+	go func() {
+		var err error
+		for n := 0; n < 3000 && err == nil; n++ {
+			if err = c.exec("INSERT INTO a VALUES(randomblob(9000))"); err == nil && n%300 == 299 {
+				_, _, err = c.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE)
+			}
+		}
+		over <- err
+	}()
+	for {
+		d, err := scanLog(path)
+		require.NoError(t, err)
+		require.Zero(t, d)
+		select {
+		case err := <-over:
+			require.NoError(t, err)
+			return
+		default:
+		}
+	}
+}
+
 // TestADamagedLogIsKept has a killed server's log with a wrong bit: the next
 // server says so, and keeps it.
 func TestADamagedLogIsKept(t *testing.T) {
@@ -140,8 +197,10 @@ func TestALogThatCannotBeKept(t *testing.T) {
 func BenchmarkScanLog(b *testing.B) {
 	for _, size := range []int64{4 << 20, 64 << 20} {
 		b.Run(fmt.Sprint(size>>20, " MiB"), func(b *testing.B) {
-			path := filepath.Join(b.TempDir(), "tasks.db")
-			longLog(b, path, size)
+			c, path := rawLog(b)
+			for int64(c.logPages)*4096 < size {
+				require.NoError(b, c.exec("INSERT INTO a VALUES(randomblob(1000000))"))
+			}
 			b.SetBytes(size)
 			for b.Loop() {
 				d, err := scanLog(path)
@@ -149,17 +208,5 @@ func BenchmarkScanLog(b *testing.B) {
 				require.Zero(b, d)
 			}
 		})
-	}
-}
-
-// longLog makes a store with a log that is so long.
-func longLog(b *testing.B, path string, size int64) {
-	require.NoError(b, makeFiles(path))
-	c, err := dialWriter(&Options{synchronous: "OFF"}, path, true)
-	require.NoError(b, err)
-	b.Cleanup(func() { require.NoError(b, c.close()) })
-	require.NoError(b, c.Exec("CREATE TABLE a(b)"))
-	for int64(c.logPages)*4096 < size {
-		require.NoError(b, c.exec("INSERT INTO a VALUES(randomblob(1000000))"))
 	}
 }

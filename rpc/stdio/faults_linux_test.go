@@ -1,6 +1,7 @@
 package stdio
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,6 +43,7 @@ func TestFarTooMuch(t *testing.T) {
 		"a line without end": {`[`, "x", 100 << 20, "\n" + request + "\n", int(schema.CodeTooLarge)},
 		"a long frame":       {fmt.Sprintf("Content-Length: %d\r\n\r\n", int64(4<<30)), "x", 4 << 30, frame, int(schema.CodeTooLarge)},
 		"deep nesting":       {"", "[", 1_000_000, "\n" + request + "\n", int(schema.CodeParse)},
+		"a large batch":      {`[1`, ",1", 15 << 20, "]\n" + request + "\n", int(schema.CodeTooLarge)},
 		"deep objects":       {"", `{"a":`, 5_000_000, "\n" + request + "\n", int(schema.CodeParse)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,6 +70,19 @@ func TestFarTooMuch(t *testing.T) {
 			require.Less(t, peak(t, p.cmd.Process.Pid), int64(most*memoryFactor))
 		})
 	}
+}
+
+// A file whose disk is full is no reader that is gone.
+func TestStdoutIsFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	var stderr bytes.Buffer
+	p := start(t, "log", func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = full, &stderr })
+	p.submit("noop", "")
+	require.Equal(t, exitFault, p.exit())
+	require.Contains(t, stderr.String(), "the replies cannot be written: no space left on device")
+	require.NotContains(t, stderr.String(), "is gone")
 }
 
 // A header without end is the end, since nobody knows where the next begins.

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -106,7 +107,7 @@ func (l *life) run(ctx context.Context, o Options) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, endingSignals...)
+	notify(signals)
 	defer signal.Stop(signals)
 	keepFromDyingOfSIGPIPE()
 
@@ -122,6 +123,16 @@ func (l *life) run(ctx context.Context, o Options) int {
 		whenParentGone(func() { close(parentGone) })
 	}
 	return l.wait(served, ran, signals, parentGone)
+}
+
+// notify asks for the signals that end the server, but for those that were
+// ignored when it was started: by nohup, or by a shell for what runs in its
+// background.
+func notify(signals chan<- os.Signal) {
+	heeded := slices.DeleteFunc(slices.Clone(endingSignals), signal.Ignored)
+	if len(heeded) > 0 { // none would be all
+		signal.Notify(signals, heeded...)
+	}
 }
 
 // wait waits for the first thing that ends the server, and then for the end.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -240,8 +241,17 @@ func TestEndOfInputInTheMiddle(t *testing.T) {
 	}
 }
 
+// heed lets servers have a signal that the test's own process may have been
+// started to ignore: what is caught is not ignored in a child.
+func heed(t *testing.T, s os.Signal) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, s)
+	t.Cleanup(func() { signal.Stop(caught) })
+}
+
 func TestSignals(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		heed(t, s)
 		t.Run(s.String(), func(t *testing.T) {
 			p := start(t, "main")
 			p.submit("sleep", longSleep+`,"graceMs":600000`)
@@ -261,6 +271,34 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// A signal that was ignored when the server was started, as nohup does it, and
+// shells do for what runs in the background, is ignored by the server, too.
+func TestIgnoredSignals(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		t.Run(s.String(), func(t *testing.T) {
+			signal.Ignore(s) // which a child inherits
+			p := start(t, "main")
+			heed(t, s)
+			p.submit("sleep", `,"input":{"durationMs":200}`)
+			p.until(schema.NotifyStarted)
+			require.NoError(t, p.cmd.Process.Signal(s))
+			require.NoError(t, p.in.Close())
+			state, code := p.end()
+			require.Equal(t, "completed", state)
+			require.Zero(t, code)
+		})
+	}
+}
+
+// A host that sends exit and waits for the process reads no more.
+func TestExitWithoutReading(t *testing.T) {
+	p := start(t, "main")
+	p.submit("flood", `,"events":["output"]`)
+	p.until(schema.NotifyOutput)
+	p.send(`{"jsonrpc":"2.0","method":"exit"}` + "\n")
+	require.Zero(t, p.exit())
+}
+
 // Code that does not stop holds the end up only as long as the budget is, and
 // its task is told to have ended.
 func TestSignalWithDeafTask(t *testing.T) {
@@ -275,6 +313,7 @@ func TestSignalWithDeafTask(t *testing.T) {
 
 // The second signal counts, and ends what the first has given time to.
 func TestSecondSignal(t *testing.T) {
+	heed(t, syscall.SIGINT)
 	p := start(t, "main")
 	p.submit("deaf", longSleep)
 	p.until(schema.NotifyStarted)

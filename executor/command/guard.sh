@@ -1,0 +1,68 @@
+# What outlives the server by a moment: see guard_unix.go. $1 is the marker of
+# the server, and file 3 the table of the groups.
+
+# family kills what is marked as kin, and all that has come of that: whoever's
+# parent is kin is kin. The families of groups are killed before their groups:
+# who is killed shows no children any more. Nothing but the shell itself is used
+# for it, since a fork bomb may leave no process to be had.
+family() {
+	set -- /proc/[0-9]*
+	for dir; do
+		pid=${dir#/proc/}
+		stat=
+		while read -r line; do stat="$stat $line"; done <"$dir/stat"
+		stat=${stat##*) ? } # the name ends with the last parenthesis
+		parent=${stat%% *}
+		stat=${stat#* }
+		eval "parent_$pid=$parent found=\$group_${stat%% *}"
+		[ "$found" ] && eval "kin_$pid=1"
+	done
+	grown=1
+	while [ "$grown" ]; do # children may stand before their parents
+		grown=
+		for dir; do
+			pid=${dir#/proc/}
+			eval "known=\$kin_$pid parent=\$parent_$pid"
+			eval "found=\$kin_$parent"
+			[ "$found" ] && [ -z "$known" ] || continue
+			kill -STOP "$pid"
+			eval "kin_$pid=1"
+			grown=1
+		done
+	done
+	for dir; do
+		pid=${dir#/proc/}
+		eval "known=\$kin_$pid kin_$pid="
+		[ "$known" ] && kill -9 "$pid"
+	done
+}
+
+trap '' TERM INT HUP
+read -r line
+groups=
+while read -r group; do
+	[ "$group" ] || continue
+	kill -STOP "-$group"
+	eval "group_$group=1"
+	groups="$groups $group"
+done <&3
+[ "$groups" ] && family
+for group in $groups; do
+	kill -9 "-$group"
+	eval "group_$group="
+done
+
+# New ones can appear while it looks, hence the rounds.
+round=0
+while [ $round -lt 20 ]; do
+	marked=$(grep -lsF "$1" /proc/[0-9]*/environ)
+	[ "$marked" ] || break
+	for file in $marked; do
+		pid=${file#/proc/}
+		pid=${pid%/environ}
+		kill -STOP "$pid"
+		eval "kin_$pid=1"
+	done
+	family
+	round=$((round+1))
+done

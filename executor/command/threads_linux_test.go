@@ -1,0 +1,118 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// countThreads runs commands one after another, and says whether there were
+// enough threads with the first, and whether each was given back.
+func countThreads(args []string) {
+	workers := number(args[0])
+	c := must(New(Options{Workers: workers}))
+	must(c.Run(context.Background(), Input{Argv: []string{"true"}}))
+	before := threadIDs()
+	for range 20 {
+		must(c.Run(context.Background(), Input{Argv: []string{"true"}}))
+	}
+	after := threadIDs()
+	gone := slices.DeleteFunc(before, func(id string) bool { return slices.Contains(after, id) })
+	fmt.Println(len(after) >= threadsEach*workers+threadsBeside, len(gone))
+}
+
+func threadIDs() (ids []string) {
+	for _, entry := range must(os.ReadDir("/proc/self/task")) {
+		ids = append(ids, entry.Name())
+	}
+	return ids
+}
+
+// TestThreads: they are there before they are needed, and stay.
+func TestThreads(t *testing.T) {
+	a := run(t, newCommand(t, Options{}), self("threads", "20"))
+	require.NoError(t, a.err, "%s", a.stderr.String())
+	require.Equal(t, "true 0\n", a.stdout.String())
+}
+
+func TestPlannedThreads(t *testing.T) {
+	tests := map[string]struct{ workers, room, wanted, had int }{
+		"much room":    {4, math.MaxInt, 16, 16},
+		"just enough":  {4, 24, 16, 16},
+		"a little":     {4, 22, 16, 15},
+		"none":         {4, 0, 16, 0},
+		"many workers": {math.MaxInt, math.MaxInt, maxThreads, maxThreads},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			wanted, had := plannedThreads(test.workers, test.room)
+			require.Equal(t, test.wanted, wanted)
+			require.Equal(t, test.had, had)
+		})
+	}
+}
+
+// TestTooFewThreads: a command that there are no threads for is refused, and
+// another one runs when one has ended.
+func TestTooFewThreads(t *testing.T) {
+	c := newCommand(t, Options{})
+	c.host.threads.made.Do(func() { c.host.threads.most = 1 })
+	a := begin(t, c, self("polite"))
+	a.stdout.await(t, "ready")
+	refused := run(t, c, Input{Argv: []string{"true"}})
+	require.Equal(t, "spawn EAGAIN true", describe(refused.err))
+	a.cancel(errStop)
+	a.wait(t)
+	require.Error(t, run(t, c, Input{Argv: []string{"/nonexistent"}}).err) // gives back, too
+	require.NoError(t, run(t, c, Input{Argv: []string{"true"}}).err)
+}
+
+// TestUserTasks counts the only process of a user.
+func TestUserTasks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	user := bombUser()
+	require.Zero(t, userTasks(user))
+	cmd := exec.Command("cat")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	require.Equal(t, 1, userTasks(user))
+	require.NoError(t, stdin.Close())
+	require.NoError(t, cmd.Wait())
+}
+
+func TestGroupRoom(t *testing.T) {
+	tests := map[string]struct {
+		list, most, used string
+		want             int
+	}{
+		"limited":        {"0::/a\n", "100\n", "30\n", 70},
+		"with old ones":  {"3:cpu:/b\n0::/a\n", "100", "30", 70},
+		"no limit":       {"0::/a\n", "max\n", "30\n", math.MaxInt},
+		"only old ones":  {"3:pids:/a\n", "100", "30", math.MaxInt},
+		"of another one": {"0::/b\n", "100", "30", math.MaxInt},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "a"), 0o700))
+			write(t, filepath.Join(dir, "a", "pids.max"), test.most, 0o600)
+			write(t, filepath.Join(dir, "a", "pids.current"), test.used, 0o600)
+			list := write(t, filepath.Join(dir, "list"), test.list, 0o600)
+			require.Equal(t, test.want, groupRoom(list, dir))
+		})
+	}
+	require.Equal(t, math.MaxInt, groupRoom("/nonexistent", "/"))
+}
