@@ -37,15 +37,32 @@ family() {
 	done
 }
 
+# ended waits for a while for the end of a process that the system has killed.
+ended() {
+	pid=$1 tries=0
+	while [ $tries -lt 200 ]; do
+		stat=
+		while read -r line; do stat="$stat $line"; done <"/proc/$pid/stat"
+		set -- ${stat##*) }
+		case $1:${18} in '':* | Z:[01]) break ;; esac # one with more threads is on its way out
+		tries=$((tries+1))
+	done
+}
+
 trap '' TERM INT HUP
 read -r line
 groups=
 while read -r group; do
 	[ "$group" ] || continue
-	kill -STOP "-$group"
 	eval "group_$group=1"
 	groups="$groups $group"
 done <&3
+# A group whose first process ends while others of it are stopped gets SIGHUP.
+for group in $groups; do
+	kill -9 "$group"
+	ended "$group"
+	kill -STOP "-$group"
+done
 [ "$groups" ] && family
 for group in $groups; do
 	kill -9 "-$group"

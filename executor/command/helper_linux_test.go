@@ -50,8 +50,9 @@ func init() {
 		"double-fork": doubleFork,
 		"unmarked":    unmarked,
 		"tree":        growTree,
-		"hider":       hide,
-		"deaf-hider":  func(args []string) { signal.Ignore(syscall.SIGTERM); hide(args) },
+		"hider":       func(args []string) { hide("hold", args) },
+		"deaf-hider":  func(args []string) { signal.Ignore(syscall.SIGTERM); hide("deaf-hold", args) },
+		"deaf-hold":   func(args []string) { signal.Ignore(syscall.SIGTERM); hold(args) },
 		"threads":     countThreads,
 		"server":      serve,
 		"emfile":      runOutOfFiles,
@@ -147,10 +148,14 @@ func unmarked(args []string) {
 	holdFor(args[0], func(cmd *exec.Cmd) { newSession(cmd); clearEnv(cmd) })
 }
 
-// hide is a process with one that only its parent tells of. Both hold the FIFO,
-// the other one first.
-func hide(args []string) {
-	holdFor(args[0], func(cmd *exec.Cmd) { newSession(cmd); clearEnv(cmd); noStdout(cmd) })
+// hide is a process with one, in a mode, that only its parent tells of. Both
+// hold the FIFO, the other one first.
+func hide(mode string, args []string) {
+	holdFor(args[0], func(cmd *exec.Cmd) {
+		newSession(cmd)
+		noStdout(cmd)
+		cmd.Env = []string{modeVar + "=" + mode}
+	})
 	hold(args[:1])
 }
 

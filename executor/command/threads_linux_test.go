@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -87,10 +88,15 @@ func TestUserTasks(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { stdin.Close(); _ = cmd.Wait() })
+	_, err = stdin.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(stdout, make([]byte, 1)) // it shows its user when it runs
+	require.NoError(t, err)
 	require.Equal(t, 1, userTasks(user))
-	require.NoError(t, stdin.Close())
-	require.NoError(t, cmd.Wait())
 }
 
 func TestGroupRoom(t *testing.T) {

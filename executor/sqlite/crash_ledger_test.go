@@ -133,8 +133,7 @@ func (g *ledger) differs(id uuid.UUID, shown *shown) string {
 // missing, but nothing may be other than it was.
 func (s *shown) outputDiffers(id uuid.UUID) string {
 	want, got := outputOf(id), s.outputs[schema.Stdout]
-	end := got.Offset + int64(len(got.Data))
-	if end > int64(len(want)) || !bytes.Equal(got.Data, want[got.Offset:end]) {
+	if !writtenBy(int(s.record.Attempt), want, got.Data, int(got.Offset)) {
 		return fmt.Sprintf("its output from %d is %.200q", got.Offset, got.Data)
 	}
 	hasRun := s.record.State == schema.Completed || s.record.State == schema.Failed && s.record.Error.Kind != schema.KindInterrupted
@@ -142,6 +141,38 @@ func (s *shown) outputDiffers(id uuid.UUID) string {
 		return fmt.Sprintf("its output was %d bytes and is %d", len(want), len(got.Data))
 	}
 	return ""
+}
+
+// writtenBy reports whether so many attempts, of which each writes this and may
+// be killed meanwhile, can have left the data, which begins at an offset.
+func writtenBy(attempts int, want, data []byte, offset int) bool {
+	if end := offset + len(data); end <= len(want) && bytes.Equal(data, want[offset:end]) {
+		return true
+	}
+	if attempts < 2 || len(want) == 0 {
+		return false
+	}
+	at := map[int]bool{} // how far the attempt that wrote the bytes so far may have come
+	if offset == 0 {
+		at[0] = true
+	} else {
+		for i := range len(want) + 1 {
+			at[i] = true
+		}
+	}
+	for _, b := range data {
+		next := map[int]bool{}
+		for i := range at {
+			if i < len(want) && want[i] == b {
+				next[i+1] = true
+			}
+		}
+		if want[0] == b { // of the next attempt
+			next[1] = true
+		}
+		at = next
+	}
+	return len(at) > 0
 }
 
 // inconsistency says where the file disagrees with itself, or "".
