@@ -37,14 +37,19 @@ family() {
 	done
 }
 
-# ended waits for a while for the end of a process that the system has killed.
+# ended waits for a while for the end of the server's child $1, which the system
+# has killed, and of the server: a group whose first process or its parent ends
+# while others of it are stopped gets SIGHUP.
 ended() {
 	pid=$1 tries=0
 	while [ $tries -lt 200 ]; do
 		stat=
 		while read -r line; do stat="$stat $line"; done <"/proc/$pid/stat"
 		set -- ${stat##*) }
-		case $1:${18} in '':* | Z:[01]) break ;; esac # one with more threads is on its way out
+		case $1:$2:${18} in
+		Z:$PPID:*) ;; # the server is on its way out
+		:* | Z:*:[01]) break ;; # with more threads it is, too
+		esac
 		tries=$((tries+1))
 	done
 }
@@ -57,7 +62,6 @@ while read -r group; do
 	eval "group_$group=1"
 	groups="$groups $group"
 done <&3
-# A group whose first process ends while others of it are stopped gets SIGHUP.
 for group in $groups; do
 	kill -9 "$group"
 	ended "$group"

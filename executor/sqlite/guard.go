@@ -120,24 +120,35 @@ type marks struct {
 	logInfo, indexInfo os.FileInfo
 	file, log          vfs.File
 	page               int64 // bytes
-	fileSize           int64 // after the latest checkpoint; 0 is not known
-	salts              string
-	tail               int // the frame of the log in which the commit before the latest look ended; 0 is none
+	fileSize           int64 // after the latest checkpoint
+	// tail is the frame of the log in which the latest commit had ended at the
+	// latest look, 0 for none, and salts are those that it had.
+	tail  int
+	salts string
 }
 
-// copyLog copies the write-ahead log into the file, and notes how the files are
-// then: nothing else makes one of them shorter.
+// copyLog copies the write-ahead log into the file, and notes how long that is
+// then: nothing else makes it shorter. The first time it notes which the files are.
 func (c *conn) copyLog(mode sqlite3.CheckpointMode) error {
-	c.marks.fileSize = 0
 	_, _, err := c.WALCheckpoint("", mode)
 	if err != nil && !errors.Is(err, sqlite3.BUSY) {
 		return err
 	}
-	return errors.Join(err, c.mark())
+	if c.marks.logInfo == nil {
+		if e := c.mark(); e != nil {
+			return e
+		}
+	}
+	size, e := c.marks.file.Size()
+	if e != nil {
+		return e
+	}
+	c.marks.fileSize = size
+	return err
 }
 
 func (c *conn) mark() (err error) {
-	m, path := &c.marks, c.Filename("").String()
+	m, path := &marks{}, c.Filename("").String()
 	if m.page, err = c.number("PRAGMA page_size"); err != nil {
 		return err
 	}
@@ -153,8 +164,8 @@ func (c *conn) mark() (err error) {
 	if m.indexInfo, err = os.Stat(path + "-shm"); err != nil {
 		return err
 	}
-	m.fileSize, err = m.file.Size()
-	return err
+	c.marks = *m
+	return nil
 }
 
 // handle is a file that the connection has open.
@@ -210,7 +221,6 @@ func (c *conn) hasFrames() (bool, error) {
 	m := &c.marks
 	last := c.logPages
 	if last == 0 {
-		m.tail = 0
 		return true, nil
 	}
 	size, err := m.log.Size()

@@ -18,7 +18,8 @@ import (
 )
 
 // guarded is an open store with two tasks, each of which ended in a commit of
-// its own.
+// its own. It is in a bubble, so that the committer can be waited for: what is
+// its alone is free for the test then.
 type guarded struct {
 	*testing.T
 	*Store
@@ -38,6 +39,7 @@ func newGuarded(t *testing.T) *guarded {
 		g.ids = append(g.ids, runOne(t, s, completed))
 		g.sizes = append(g.sizes, g.size("-wal"))
 	}
+	synctest.Wait()
 	return g
 }
 
@@ -90,11 +92,15 @@ func TestFilesThatAreLost(t *testing.T) {
 		why   string
 		saved bool // for the next server
 	}{
-		"lock removed":               {func(g *guarded) { require.NoError(g, os.Remove(g.path+".lock")) }, ".lock was removed or replaced", true},
-		"lock replaced":              {func(g *guarded) { g.replace(".lock") }, "another server may have the store, too; end this server", true},
-		"log removed":                {func(g *guarded) { require.NoError(g, os.Remove(g.path+"-wal")) }, saved, true},
-		"log moved":                  {func(g *guarded) { require.NoError(g, os.Rename(g.path+"-wal", g.path+".away")) }, saved, true},
-		"log replaced":               {func(g *guarded) { g.replace("-wal") }, saved, true},
+		"lock removed":  {func(g *guarded) { require.NoError(g, os.Remove(g.path+".lock")) }, ".lock was removed or replaced", true},
+		"lock replaced": {func(g *guarded) { g.replace(".lock") }, "another server may have the store, too; end this server", true},
+		"log removed":   {func(g *guarded) { require.NoError(g, os.Remove(g.path+"-wal")) }, saved, true},
+		"log moved":     {func(g *guarded) { require.NoError(g, os.Rename(g.path+"-wal", g.path+".away")) }, saved, true},
+		"log replaced":  {func(g *guarded) { g.replace("-wal") }, saved, true},
+		"log replaced and begun anew": {func(g *guarded) {
+			g.replace("-wal")
+			require.NoError(g, g.committer.conn.restartLog())
+		}, saved, true},
 		"log emptied":                {func(g *guarded) { g.cut("-wal", 0) }, cutLog, false},
 		"log halved":                 {func(g *guarded) { g.cut("-wal", g.sizes[0]) }, cutLog, false},
 		"log without its last byte":  {func(g *guarded) { g.cut("-wal", g.sizes[1]-1) }, cutLog, false},
@@ -104,35 +110,37 @@ func TestFilesThatAreLost(t *testing.T) {
 		"file halved":                {func(g *guarded) { g.cut("", 8192) }, " to 8192 bytes while it was in use", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGuarded(t)
-			files := map[string][]byte{}
-			for _, suffix := range []string{"", "-wal", ".lock"} {
-				b, err := os.ReadFile(g.path + suffix)
-				require.NoError(t, err)
-				files[suffix] = b
-			}
-			test.do(g)
-			g.refuses(test.why)
-			for suffix, b := range files {
-				if _, err := os.Stat(g.path + suffix); err != nil || suffix == "" && !test.saved {
-					require.NoError(t, os.WriteFile(g.path+suffix, b, 0o600))
+			synctest.Test(t, func(t *testing.T) {
+				g := newGuarded(t)
+				files := map[string][]byte{}
+				for _, suffix := range []string{"", "-wal", ".lock"} {
+					b, err := os.ReadFile(g.path + suffix)
+					require.NoError(t, err)
+					files[suffix] = b
 				}
-			}
-			g.refuses(test.why)
-			require.ErrorIs(t, g.Close(), executor.ErrStoreUnavailable)
-			require.Equal(t, 1, strings.Count(g.logged.String(), "msg="), g.logged.String())
-			require.Contains(t, g.logged.String(), "level=ERROR msg=\"the store records nothing any more\"")
-			if !test.saved {
-				return
-			}
-			s, err := Open(t.Context(), Options{Path: g.path})
-			require.NoError(t, err)
-			for _, id := range g.ids {
-				_, err := s.Get(t.Context(), id)
+				test.do(g)
+				g.refuses(test.why)
+				for suffix, b := range files {
+					if _, err := os.Stat(g.path + suffix); err != nil || suffix == "" && !test.saved {
+						require.NoError(t, os.WriteFile(g.path+suffix, b, 0o600))
+					}
+				}
+				g.refuses(test.why)
+				require.ErrorIs(t, g.Close(), executor.ErrStoreUnavailable)
+				require.Equal(t, 1, strings.Count(g.logged.String(), "msg="), g.logged.String())
+				require.Contains(t, g.logged.String(), "level=ERROR msg=\"the store records nothing any more\"")
+				if !test.saved {
+					return
+				}
+				s, err := Open(t.Context(), Options{Path: g.path})
 				require.NoError(t, err)
-			}
-			require.NoError(t, s.Close())
-			require.Empty(t, findings(t, g.path))
+				for _, id := range g.ids {
+					_, err := s.Get(t.Context(), id)
+					require.NoError(t, err)
+				}
+				require.NoError(t, s.Close())
+				require.Empty(t, findings(t, g.path))
+			})
 		})
 	}
 }
@@ -178,17 +186,19 @@ func TestAFileThatIsPutBack(t *testing.T) {
 // TestTheIndexOfTheLogIsMadeAnew has it removed before somebody reads: whoever
 // opens the file then makes another.
 func TestTheIndexOfTheLogIsMadeAnew(t *testing.T) {
-	g := newGuarded(t)
-	require.NoError(t, os.Remove(g.path+"-shm"))
-	_, err := g.Get(t.Context(), g.ids[0])
-	require.NoError(t, err)
-	submit(t, g, newTask())
-	id := runOne(t, g, completed)
-	_, err = g.Get(t.Context(), id)
-	require.NoError(t, err)
-	require.Empty(t, g.Info().Fault)
-	require.NoError(t, g.Close())
-	require.Empty(t, findings(t, g.path))
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t)
+		require.NoError(t, os.Remove(g.path+"-shm"))
+		_, err := g.Get(t.Context(), g.ids[0])
+		require.NoError(t, err)
+		submit(t, g, newTask())
+		id := runOne(t, g, completed)
+		_, err = g.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Empty(t, g.Info().Fault)
+		require.NoError(t, g.Close())
+		require.Empty(t, findings(t, g.path))
+	})
 }
 
 // TestCheckpointsMakeFilesShorter has this program and another copy the log into
@@ -207,23 +217,28 @@ func TestCheckpointsMakeFilesShorter(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGuarded(t)
-			submit(t, g, newTask(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 1<<20) + `"`) }))
-			g.ids = append(g.ids, runOne(t, g, completed))
-			require.NoError(t, g.committer.conn.restartLog())
-			submit(t, g, newTask())
-			for _, sql := range []string{"DELETE FROM task WHERE length(input)>1000", "PRAGMA incremental_vacuum"} {
-				require.NoError(t, g.committer.conn.Exec(sql))
-			}
-			before := g.size("")
-			checkpoint(g)
-			require.Zero(t, g.size("-wal"))
-			require.Less(t, g.size(""), before)
-			for range 2 {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGuarded(t)
+				submit(t, g, newTask(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 1<<20) + `"`) }))
+				runOne(t, g, completed)
+				synctest.Wait()
+				require.NoError(t, g.committer.conn.restartLog())
 				submit(t, g, newTask())
-				require.NoError(t, g.inPlace())
-			}
-			require.NoError(t, g.Close())
+				synctest.Wait()
+				for _, sql := range []string{"DELETE FROM task WHERE length(input)>1000", "PRAGMA incremental_vacuum"} {
+					require.NoError(t, g.committer.conn.Exec(sql))
+				}
+				before := g.size("")
+				checkpoint(g)
+				require.Zero(t, g.size("-wal"))
+				require.Less(t, g.size(""), before)
+				for range 2 {
+					submit(t, g, newTask())
+					synctest.Wait()
+					require.NoError(t, g.inPlace())
+				}
+				require.NoError(t, g.Close())
+			})
 		})
 	}
 }
@@ -231,13 +246,15 @@ func TestCheckpointsMakeFilesShorter(t *testing.T) {
 // TestAStoreThatHasLostCommitsIsNotTakenUp has a connection broken, and the
 // file of before in the place of what was recorded since.
 func TestAStoreThatHasLostCommitsIsNotTakenUp(t *testing.T) {
-	g := newGuarded(t)
-	g.cut("-wal", g.sizes[0])
-	require.NoError(t, os.Truncate(g.path+"-shm", 0))
-	g.committer.broken = true
-	g.refuses("the store has lost what was recorded: it has ")
-	require.Equal(t, g.sizes[0], g.size("-wal"), "it is left as it is")
-	require.ErrorIs(t, g.Close(), executor.ErrStoreUnavailable)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t)
+		g.cut("-wal", g.sizes[0])
+		require.NoError(t, os.Remove(g.path+"-shm"))
+		g.committer.broken = true
+		g.refuses("the store has lost what was recorded: it has ")
+		require.Equal(t, g.sizes[0], g.size("-wal"), "it is left as it is")
+		require.ErrorIs(t, g.Close(), executor.ErrStoreUnavailable)
+	})
 }
 
 // TestACheckpointThatFailsIsNoLoss has a disk that syncs nothing of the file for

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -72,7 +71,8 @@ func (d logDamage) String() string {
 }
 
 // scanLog reads the log of a store as SQLite does when it opens one. A frame
-// that is not whole twice is none that a server is just writing.
+// that is not whole when it is looked at again is none that a server was just
+// writing, or began to write anew.
 func scanLog(path string) (logDamage, error) {
 	d, err := scanLogOnce(path)
 	if err != nil || d == (logDamage{}) {
@@ -85,7 +85,6 @@ func scanLog(path string) (logDamage, error) {
 	return again, nil
 }
 
-// scanLogOnce says nothing of a log that begins anew meanwhile.
 func scanLogOnce(path string) (d logDamage, err error) {
 	f, err := os.Open(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,11 +114,7 @@ func scanLogOnce(path string) (d logDamage, err error) {
 		}
 		scan.frame(n, frame)
 	}
-	again := make([]byte, logHeader)
-	if _, err := f.ReadAt(again, 0); err != nil && err != io.EOF {
-		return d, err
-	}
-	if scan.last > scan.bad && scan.bad >= 0 && bytes.Equal(header, again) {
+	if scan.last > scan.bad && scan.bad >= 0 {
 		d = logDamage{scan.bad, scan.last - scan.bad}
 	}
 	return d, nil
