@@ -204,7 +204,7 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 	edit(t, newer, "PRAGMA user_version=99")
 	inLog := filepath.Join(dir, "in-log.db")
 	s := open(t)
-	require.NoError(t, s.committer.conn.Exec("PRAGMA user_version=99"))
+	edit(t, s.path, "PRAGMA user_version=99")
 	for _, suffix := range []string{"", "-wal"} {
 		b, err := os.ReadFile(s.path + suffix)
 		require.NoError(t, err)
