@@ -7,6 +7,7 @@
 # for it, since a fork bomb may leave no process to be had.
 family() {
 	set -- /proc/[0-9]*
+	[ -e "$1" ] || return 0 # not every system has it
 	for dir; do
 		pid=${dir#/proc/}
 		stat=

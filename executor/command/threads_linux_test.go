@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -20,10 +21,13 @@ import (
 func countThreads(args []string) {
 	workers := number(args[0])
 	c := must(New(Options{Workers: workers}))
-	must(c.Run(context.Background(), Input{Argv: []string{"true"}}))
+	runTrue := func() { must(c.Run(context.Background(), Input{Argv: []string{"true"}})) }
+	runTrue()
 	before := threadIDs()
 	for range 20 {
-		must(c.Run(context.Background(), Input{Argv: []string{"true"}}))
+		var one sync.WaitGroup
+		one.Go(runTrue) // a thread that was not given back ends with its goroutine
+		one.Wait()
 	}
 	after := threadIDs()
 	gone := slices.DeleteFunc(before, func(id string) bool { return slices.Contains(after, id) })
