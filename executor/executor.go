@@ -56,9 +56,11 @@ type Executor struct {
 	// unwritten counts tasks that have ended and of which the store has yet to
 	// say that their end is recorded, and unrecorded those of which it has given up.
 	unwritten, unrecorded atomic.Int64
-	graceMax              atomic.Int64 // ns; -1 is none
-	rates                 rates
-	stop                  shutdown
+	// stuckLeft are those stuck whose task is left to the store's next process.
+	stuckLeft atomic.Int64
+	graceMax  atomic.Int64 // ns; -1 is none
+	rates     rates
+	stop      shutdown
 }
 
 // New makes an executor over a store. It owns neither: close the store when

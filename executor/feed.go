@@ -304,7 +304,11 @@ func (w *feedWatcher) put(ev *Event) {
 	}
 	if len(w.pending) >= max(w.compact, compactFirst) {
 		w.pending = compacted(w.pending)
+		w.boundForeign()
 		w.compact = 2 * len(w.pending)
+		if ev.foreign && w.foreign.lags {
+			return
+		}
 	}
 	w.pending = append(w.pending, *ev)
 	w.size[0] += ev.size()

@@ -206,3 +206,25 @@ func TestHeldBackEventsAreBounded(t *testing.T) {
 	require.Len(t, held, 1, "what follows is joined")
 	require.Equal(t, int64(100), held[0].End)
 }
+
+// Progress alone is bounded, too: of many tasks there is one event each.
+func TestProgressOfManyTasksIsBounded(t *testing.T) {
+	const many, few = 50_000, 10_000
+	var f executor.Feed
+	w := f.Watch()
+	w.Subscribe(executor.Selector{Events: executor.EventMask(0).With(executor.EventProgress)})
+	for range many {
+		ev := reported
+		ev.ID = uuid.New()
+		f.Publish(0, 0, ev)
+	}
+	got, err := w.Next(t.Context())
+	require.NoError(t, err)
+	require.Less(t, len(got), few)
+	require.Equal(t, executor.EventLag, got[0].Kind)
+	require.EqualValues(t, many, got[0].End)
+	f.Publish(0, 0, reported)
+	got, err = w.Next(t.Context())
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+}

@@ -43,8 +43,31 @@ func (w *feedWatcher) takes(ev *Event) bool {
 	if b.events <= lagEvents && b.bytes <= lagBytes {
 		return true
 	}
-	b.lags = true
 	w.pending = append(w.pending, *ev) // so that there is a first one
+	w.dropForeign()
+	w.signal()
+	return false
+}
+
+// boundForeign drops what only subscriptions want where progress and output
+// alone, of many tasks, are more than is kept. It needs the feed's lock.
+func (w *feedWatcher) boundForeign() {
+	events, bytes := 0, int64(0)
+	for i := range w.pending {
+		if ev := &w.pending[i]; ev.foreign {
+			events++
+			bytes += int64(len(ev.Task.Input))
+		}
+	}
+	if events > lagEvents || bytes > lagBytes {
+		w.dropForeign()
+	}
+}
+
+// dropForeign puts an EventLag in the place of the first event that only
+// subscriptions want, and drops them all. It needs the feed's lock.
+func (w *feedWatcher) dropForeign() {
+	w.foreign.lags = true
 	first := slices.IndexFunc(w.pending, func(ev Event) bool { return ev.foreign })
 	w.pending[first] = Event{Seq: w.pending[first].Seq - 1, Kind: EventLag}
 	w.pending = slices.DeleteFunc(w.pending, func(ev Event) bool { return ev.foreign })
@@ -52,8 +75,6 @@ func (w *feedWatcher) takes(ev *Event) bool {
 	for i := range w.pending {
 		w.size[0] += w.pending[i].size()
 	}
-	w.signal()
-	return false
 }
 
 // size is how many bytes of input and result an event keeps.

@@ -36,6 +36,7 @@ type run struct {
 	settled  bool  // Finish was called, or the lease is lost
 	ended    bool  // the code has returned
 	gaveUp   bool  // it is counted as stuck
+	leftOver bool  // and as left to the store's next process
 	cause    error // why it is to stop
 	forced   bool  // the grace is over
 	kill     chan struct{}
@@ -168,6 +169,9 @@ func (r *run) giveUp() {
 	r.executor.stuck.Add(1)
 	cause, settled := r.cause, r.settled
 	r.settled = true
+	if r.leftOver = !settled && r.mayBeLeft(cause); r.leftOver {
+		r.executor.stuckLeft.Add(1)
+	}
 	r.mu.Unlock()
 	r.executor.stop.enter()
 	defer r.executor.stop.leave()
@@ -207,6 +211,9 @@ func (r *run) end(result jsontext.Value, err error) {
 	r.settled = true
 	if r.gaveUp {
 		r.executor.stuck.Add(-1)
+		if r.leftOver {
+			r.executor.stuckLeft.Add(-1)
+		}
 	}
 	if r.grace != nil {
 		r.grace.Stop()
@@ -229,10 +236,14 @@ func (r *run) end(result jsontext.Value, err error) {
 	r.cancel(context.Canceled)
 }
 
+// mayBeLeft reports whether a task that was told to stop is for the store's
+// next process to run again.
+func (r *run) mayBeLeft(cause error) bool { return cause == ErrInterrupted && r.record.Rerun }
+
 // fail settles a task by the error of its code. One that was interrupted, and
 // may run again, is not settled.
 func (r *run) fail(cause, err error) {
-	if cause == ErrInterrupted && r.record.Rerun {
+	if r.mayBeLeft(cause) {
 		r.executor.leave()
 		return
 	}

@@ -211,7 +211,7 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 		Completed: now.Completed - before.Completed,
 		Failed:    now.Failed - before.Failed,
 		Cancelled: now.Cancelled - before.Cancelled,
-		Left:      left + e.stuck.Load(),
+		Left:      left + e.stuck.Load() - e.stuckLeft.Load(), // these are in left
 	}
 }
 

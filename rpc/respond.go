@@ -111,6 +111,11 @@ func (s *session) handleBatch(ctx context.Context, array []byte) {
 		return
 	}
 	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true, requests: requests}
+	if b.waits() { // what is answered late is answered by the pump, and not while the batch is read
+		s.mu.Lock()
+		s.gated = true
+		s.mu.Unlock()
+	}
 	for _, value := range requests {
 		s.handleValue(ctx, value, b)
 	}

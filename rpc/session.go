@@ -50,7 +50,7 @@ type session struct {
 
 	subscriptions map[executor.SubscriptionID]*subscription
 	replays       []*replay  // what of the past is still to be sent, in the order of through
-	gated         bool       // a batch is being read that has subscribed: no event may be sent
+	gated         bool       // a batch is being read that subscribes or waits: no event may be sent, and nothing answered late
 	gate          *sync.Cond // over mu
 
 	tasks   sync.WaitGroup // goroutines of shutdown requests

@@ -34,6 +34,7 @@ type committer struct {
 	undo     []undo
 	returned []*record // that are to go back to the queue; the store's lock protects them
 	broken   bool      // the connection is to be opened again
+	looked   time.Time // when inPlace looked at the files
 	freed    bool      // there may be pages to give back
 	behind   bool      // there is more to remove
 	told     int64     // the latest transaction that is on the disk, and that somebody may know of

@@ -153,8 +153,11 @@ func (r *record) unwritten() bool {
 // the lock.
 func (s *Store) rewriteOutput() {
 	for _, r := range s.live {
-		if r.out.streams != nil {
-			r.out.written, r.out.afresh = [len(r.out.written)]int64{}, true
+		if r.out.streams == nil {
+			continue
+		}
+		r.out.written, r.out.afresh = [len(r.out.written)]int64{}, true
+		if r.unwritten() {
 			s.soil(r)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
@@ -17,15 +18,23 @@ type lossError string
 
 func (e lossError) Error() string { return string(e) }
 
+// lookEvery is how long a look at the files holds: it costs as much as some
+// commits, where they are small.
+const lookEvery = 5 * time.Millisecond
+
 // inPlace says whether the store's files are those that were opened and have
-// all that was committed. It is asked before each transaction: what is written
-// to a file that has lost its name is lost with it. After a lossError it never
-// says so again.
+// all that was committed. It is asked before each transaction, and looks now and
+// then: what is written to a file that has lost its name is lost with it. After
+// a lossError it never says so again.
 func (s *Store) inPlace() error {
 	c := &s.committer
 	if c.lost != nil {
 		return c.lost
 	}
+	if !c.broken && time.Since(c.looked) < s.options.lookEvery {
+		return nil
+	}
+	c.looked = time.Now()
 	err := s.stillHeld()
 	if err == nil {
 		err = s.fileInPlace()

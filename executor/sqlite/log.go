@@ -73,7 +73,7 @@ func (s *Store) requeue() {
 // While nothing can be written, what runs is still heard of.
 func (s *Store) publish(r *record, ev executor.Event) {
 	ev.ID, ev.Task = r.ID, &r.Task
-	direct := len(s.entries) == 0 || s.fault != nil && r.State == schema.Running
+	direct := len(s.entries) == 0 && s.feed.Seq() < s.reserved-reserve/4 || s.fault != nil && r.State == schema.Running
 	if direct && !s.inFlight {
 		s.happened(r, ev)
 		return

@@ -36,6 +36,8 @@ type Options struct {
 
 	// synchronous is FULL but for a test that shows why.
 	synchronous string
+	// lookEvery is lookEvery but for tests; below 0 is always.
+	lookEvery time.Duration
 }
 
 func (o *Options) setDefaults() {
@@ -45,6 +47,7 @@ func (o *Options) setDefaults() {
 	orDefault(&o.MaxQueued, DefaultMaxQueued)
 	orDefault(&o.MaxOutput, DefaultMaxOutput)
 	orDefault(&o.synchronous, "FULL")
+	orDefault(&o.lookEvery, lookEvery)
 	orDefault(&o.Logger, slog.New(slog.DiscardHandler))
 }
 

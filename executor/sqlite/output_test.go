@@ -245,3 +245,63 @@ func TestExpiryAfterAFailedSync(t *testing.T) {
 		require.NoError(t, s.Close())
 	})
 }
+
+// A task that writes more than is kept between two flushes leaves a hole in
+// what is stored: what is behind it is there after a restart.
+func TestOutputBehindAHole(t *testing.T) {
+	for _, keep := range []int{1000, 20_000, 40_000, 100_000} {
+		for _, fails := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d, fails %v", keep, fails), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.MaxOutput = keep })
+					l := claim(t, s, func(r *executor.Record) { r.Rerun = true })
+					text := strings.Repeat("0123456789", 3*11*keep/100)
+					for _, part := range []string{text[:len(text)/3], text[len(text)/3 : 2*len(text)/3], text[2*len(text)/3:]} {
+						require.NoError(t, l.Write(schema.Stdout, []byte(part)))
+						time.Sleep(2 * flushAfter)
+					}
+					for range 2 {
+						require.NoError(t, s.Close())
+						var err error
+						s, err = Open(t.Context(), s.options)
+						require.NoError(t, err)
+						if fails {
+							v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
+							_, _ = s.Submit(t.Context(), []executor.Record{newTask()})
+							time.Sleep(2 * retryMost)
+						}
+						p, err := s.Output(t.Context(), l.Record().ID, schema.Stdout, executor.OutputRange{Tail: -1, Limit: 1 << 30})
+						require.NoError(t, err)
+						require.Equal(t, text[len(text)-keep:], string(p.Data))
+					}
+					require.NoError(t, s.Close())
+				})
+			})
+		}
+	}
+}
+
+// Events use up the numbers that the file has given out, though nothing is
+// recorded meanwhile: more are asked for in time.
+func TestEventsDoNotRunOutOfNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const reports = 200
+		s := open(t)
+		l := claim(t, s)
+		w, err := s.Watch(t.Context())
+		require.NoError(t, err)
+		w.Subscribe(executor.Selector{Events: executor.AllEvents})
+		s.mu.Lock()
+		s.feed.SetSeq(s.reserved - reports/2)
+		s.mu.Unlock()
+		for i := range reports {
+			require.NoError(t, l.Progress(schema.Progress{Value: float64(i)}))
+			synctest.Wait()
+		}
+		events, err := w.Next(t.Context())
+		require.NoError(t, err)
+		require.Len(t, events, reports)
+		w.Close()
+		require.NoError(t, s.Close())
+	})
+}

@@ -178,9 +178,12 @@ func (s *Store) restoreOutput(c *conn, r *record) error {
 			if err != nil {
 				return err
 			}
-			if data == nil || row.start != ring.Total() { // what is before a hole is not shown
+			if data == nil {
 				ring.Restart(row.end)
 				continue
+			}
+			if row.start != ring.Total() { // what is before a hole is not shown
+				ring.Restart(row.start)
 			}
 			ring.Write(data, s.options.MaxOutput)
 		}

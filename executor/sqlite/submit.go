@@ -14,7 +14,7 @@ import (
 // clockSlack is how far, in microseconds, the times of creation may be out of
 // the order of the tasks: who submits at the same time as others gets a place
 // in the log later than a time. What goes back further is a clock that was set.
-const clockSlack = 100_000
+const clockSlack = 20_000
 
 // submission is the entry of a Submit.
 type submission struct {
