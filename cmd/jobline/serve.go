@@ -100,11 +100,24 @@ func (o *serveOptions) format() stdio.LogFormat {
 	return func(w io.Writer, ho *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, ho) }
 }
 
+// offersSome refuses an empty --allow, as an unset variable of a shell makes it:
+// without the flag everything is on offer. An empty variable of the environment
+// is as none, as for every flag.
+func (o *serveOptions) offersSome(c *cobra.Command) error {
+	if len(o.executor.Allow) == 0 && c.Flags().Changed("allow") {
+		return usagef("%s--allow is empty; name task types, or leave it out to offer all", place(c))
+	}
+	return nil
+}
+
 func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
 	defer writer.Close()
 	for _, warning := range strangers(c.Flags(), os.Environ()) {
 		log.Warn(warning)
+	}
+	if err := o.offersSome(c); err != nil {
+		return err
 	}
 	if err := o.setTypes(log); err != nil {
 		return err
