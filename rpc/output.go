@@ -85,14 +85,13 @@ func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors
 	begin := max(*from, end-maxOutputPiece)
 	piece, err := s.executor.Output(ctx, ev.ID, ev.Stream, executor.OutputRange{Offset: begin, Tail: -1, Limit: end - begin})
 	if err != nil { // no longer kept: what is left is a gap before nothing
-		*from = end
-		return
+		piece, last = executor.OutputPiece{Offset: end}, true
 	}
 	data := piece.Data
 	if !last {
 		data = data[:wholeRunes(data)]
 	}
-	if len(data) == 0 {
+	if len(data) == 0 && (!last || piece.Offset == *from) {
 		return
 	}
 	text, encoding := encodeOutput(data)
