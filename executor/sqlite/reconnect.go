@@ -49,7 +49,12 @@ func (s *Store) reconnect() error {
 			return err
 		}
 	}
+	breaks, err := loadBreaks(conn) // a transaction that was in doubt may have made one
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
+	s.breaks = breaks
 	c.undo = nil
 	s.expiry = 0 // an eviction may have been lost
 	s.countFinals()

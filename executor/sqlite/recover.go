@@ -26,7 +26,7 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.types.load(c.conn); err != nil {
 		return err
 	}
-	if err := s.loadBreaks(c.conn); err != nil {
+	if s.breaks, err = loadBreaks(c.conn); err != nil {
 		return err
 	}
 	s.feed.SetSeq(uint64(c.state.seq))
@@ -73,11 +73,12 @@ func (s *Store) removeMore() error {
 	return err
 }
 
-func (s *Store) loadBreaks(c *conn) error {
-	return c.query("SELECT ord FROM clock ORDER BY ord", func(row *sqlite3.Stmt) error {
-		s.breaks = append(s.breaks, row.ColumnInt64(0))
+func loadBreaks(c *conn) (breaks []int64, err error) {
+	err = c.query("SELECT ord FROM clock ORDER BY ord", func(row *sqlite3.Stmt) error {
+		breaks = append(breaks, row.ColumnInt64(0))
 		return nil
 	})
+	return breaks, err
 }
 
 // load reads the tasks that are not final. It answers the ends of those that
