@@ -41,6 +41,7 @@ type wait struct {
 	any      bool
 	missing  map[uuid.UUID]struct{} // not final yet
 	size     int                    // bytes of the results of those that are
+	begun    bool                   // the ends that it found when it began are sent
 	unsent   map[uuid.UUID]struct{} // final, but their end is still to be sent: the answer comes after it
 	over     bool                   // it is among those to be answered, or will be after unsent
 	timedOut bool
@@ -81,7 +82,10 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 		return
 	}
 	s.waits.pending[w] = struct{}{}
-	s.afterEvents(func() { s.waits.check(s, w) })
+	s.afterEvents(func() {
+		w.begun = true
+		s.waits.check(s, w)
+	})
 	if p.TimeoutMs != nil {
 		w.timer = time.AfterFunc(time.Duration(*p.TimeoutMs)*time.Millisecond, func() { s.timedOut(w) })
 	}
@@ -177,9 +181,11 @@ func (ws *waits) forget(s *session, w *wait, id uuid.UUID) {
 	s.watcher.Unfollow(id, finishedOnly)
 }
 
-// check ends a wait that has what it waits for, or too much of it.
+// check ends a wait that has what it waits for, or too much of it. Before the
+// wait has begun its answer could show an end that is not sent yet: one that
+// came while the wait looked at its tasks one after the other.
 func (ws *waits) check(s *session, w *wait) {
-	if _, pending := ws.pending[w]; !pending || w.over {
+	if _, pending := ws.pending[w]; !pending || w.over || !w.begun {
 		return
 	}
 	if w.size > maxWaitResults {

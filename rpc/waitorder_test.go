@@ -1,0 +1,69 @@
+package rpc_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/schema"
+)
+
+// watchedReads is a store that calls read before it answers Get.
+type watchedReads struct {
+	executor.Store
+	read func(id uuid.UUID)
+}
+
+func (s *watchedReads) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) {
+	s.read(id)
+	return s.Store.Get(ctx, id)
+}
+
+// A wait looks at its tasks one after the other. Tasks that end between two of
+// these looks are told of before the answer, whichever of them it has seen end.
+func TestTasksThatEndWhileAWaitBegins(t *testing.T) {
+	for _, until := range []string{"any", "all"} {
+		t.Run(until, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &watchedReads{Store: memory.New(memory.Options{}), read: func(uuid.UUID) {}}
+				ex := serverOver(t, store, 1)
+				p := connect(t, ex, rpc.Options{})
+				running, before, between, after := uuid.New(), uuid.New(), uuid.New(), uuid.New()
+				p.send(submitLine(1, running, "sleep", `,"input":{"durationMs":60000}`))
+				for i, id := range []uuid.UUID{before, between, after} {
+					p.send(submitLine(2+i, id, "noop", ""))
+				}
+				for range 5 { // the replies, and the start of the first
+					p.next()
+				}
+				synctest.Wait()
+				store.read = func(id uuid.UUID) {
+					if id != between {
+						return
+					}
+					for _, ends := range []uuid.UUID{before, between, after} {
+						_, _, err := ex.Cancel(t.Context(), ends, executor.Cancellation{})
+						require.NoError(t, err)
+					}
+				}
+				p.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":9,"method":"wait","params":{"ids":[%q,%q,%q],"until":%q}}`, before, between, after, until))
+				for _, id := range []uuid.UUID{before, between, after} {
+					m := p.next()
+					require.Equal(t, schema.NotifyFinished, m.Method, "the reply of the wait came before the end of a task in it")
+					require.Equal(t, id, m.Params.ID)
+				}
+				m := p.next()
+				require.Equal(t, "9", string(m.ID))
+				require.Nil(t, m.Error)
+				p.conn.Close()
+			})
+		})
+	}
+}
