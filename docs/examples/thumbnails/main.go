@@ -1,4 +1,5 @@
-// Thumbnails is a program with a task type of its own, served over stdio.
+// Thumbnails is a program with a task type of its own, and all of jobline's
+// command line around it.
 package main
 
 import (
@@ -6,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jobline/jobline/cmd"
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -35,5 +36,5 @@ func thumbnails(ctx context.Context, in input) (result, error) {
 }
 
 func main() {
-	stdio.Main(executor.MustDefine("thumbnails", thumbnails, executor.Timeout(time.Minute), executor.Limit(2)))
+	cmd.Main(executor.MustDefine("thumbnails", thumbnails, executor.Timeout(time.Minute), executor.Limit(2)))
 }

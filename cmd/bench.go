@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/cmd/internal/bench"
+)
+
+// benchOptions are the flags of bench.
+type benchOptions struct {
+	bench.Options
+	json bool
+}
+
+func (p *Program) benchCommand() *cobra.Command {
+	o := &benchOptions{}
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure this program on this machine",
+		Long: "Bench spawns servers of this program and measures them over their pipes. What it compares is\n" +
+			"measured in turns, so that both meet the same weather.\n" + bench.About(),
+		Args: benchArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c, p.build()) },
+	}
+	f := c.Flags()
+	f.Var(count(&o.Runs, 5, 1), "runs", "how often each is measured; the table has the medians")
+	f.Var(count(&o.Tasks, 1_000_000, 100), "tasks", "tasks to queue for their memory; the others take a share of it")
+	f.StringSliceVar(&o.Only, "only", nil, "what to measure, with commas between: "+strings.Join(bench.Names(), ", "))
+	f.StringVar(&o.StoreDir, "store", "", "measure the durable store alone, in this directory: the system's temporary one where none is named")
+	f.Lookup("store").NoOptDefVal = os.TempDir()
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	complete(c, "only", cobra.FixedCompletions(bench.Names(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// benchArgs refuses arguments. --store can be alone, so that what follows it
+// is one.
+func benchArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 && c.Flags().Changed("store") {
+		return usagef("bench: the argument %q is of no flag; the directory of --store is given as --store=DIR", args[0])
+	}
+	return noArgs(c, args)
+}
+
+func (o *benchOptions) run(c *cobra.Command, build buildInfo) error {
+	for _, name := range o.Only {
+		if !slices.Contains(bench.Names(), name) {
+			return usagef("bench: --only: nothing is named %q; %s", name,
+				didYouMean(name, bench.Names(), "there are "+strings.Join(bench.Names(), ", ")))
+		}
+	}
+	if o.StoreDir == "" && c.Flags().Changed("store") {
+		return usagef("bench: --store is empty; name a directory, or write --store alone for the system's temporary one")
+	}
+	if o.StoreDir != "" {
+		o.Only = append(o.Only, "store")
+	}
+	o.Progress = c.ErrOrStderr()
+	report, err := bench.Run(c.Context(), o.Options)
+	switch {
+	case err != nil:
+		return err
+	case o.json:
+		return report.PrintJSON(c.OutOrStdout(), build)
+	}
+	return report.Print(c.OutOrStdout(), fmt.Sprintf("%s %s, %s, %s", build.Program, build.Version, build.Go, build.Platform))
+}
+
+// benchEchoCommand is the program that bench measures the server against.
+func benchEchoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "bench-echo [BYTES]...", Hidden: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			var sizes []int
+			for _, arg := range args {
+				size, err := strconv.Atoi(arg)
+				if err != nil || size < 1 {
+					return fmt.Errorf("%q is not a number of bytes", arg)
+				}
+				sizes = append(sizes, size)
+			}
+			return bench.Echo(os.Stdin, os.Stdout, sizes...)
+		},
+	}
+}

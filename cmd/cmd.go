@@ -1,0 +1,196 @@
+// Package cmd is jobline's command line as a library. A program with task types
+// of its own gets all of it in one line:
+//
+//	func main() { cmd.Main(executor.MustDefine("thumbnails", thumbnails)) }
+//
+// It then has serve with every flag, run, types, store, version and shell
+// completion, under the name of its own file. cmd/jobline is this with no types
+// of its own.
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Exit codes beside those of a task's command.
+const (
+	exitFault = 1
+	exitUsage = 2
+	// exitSignal is added to the number of a signal.
+	exitSignal = 128
+)
+
+// Run runs one command line, without the program's name, and returns the exit
+// code. Like serve, which it may be, it is meant to be called once in a process:
+// serve takes stdin and stdout for itself, and run starts this program's file
+// anew with the arguments "serve …".
+func (p Program) Run(args []string) int {
+	p.Name = p.name()
+	root := p.newRoot()
+	root.SetArgs(args)
+	err := root.Execute()
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(safe(os.Stderr), "%s: %v\n", p.Name, err)
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	return exitFault
+}
+
+// exitCode ends the program with a code after everything was said.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// orNil is no error for 0.
+func (c exitCode) orNil() error {
+	if c == 0 {
+		return nil
+	}
+	return c
+}
+
+// usageError is a command line that cannot be meant as it is.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+func (p *Program) newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   p.Name,
+		Short: "A job queue that any program embeds",
+		Long: p.Name + " runs tasks and external commands for the program that started it.\n" +
+			"That program spawns `" + p.Name + " serve` and speaks JSON-RPC 2.0 to it, one message per line.",
+		Example: p.examples("run exec -- make test") +
+			`  echo '{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"` + p.sampleType() + `"}}' | ` + p.Name + ` serve`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: knownCommand,
+	}
+	showVersion := root.Flags().BoolP("version", "v", false, "print the version, as "+p.Name+" version does")
+	root.RunE = func(c *cobra.Command, _ []string) error {
+		if *showVersion {
+			return p.build().print(c.OutOrStdout(), false)
+		}
+		return c.Help()
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(p.serveCommand(), p.runCommand(), p.typesCommand(), p.storeCommand(), p.versionCommand())
+	if p.isJobline() { // it measures types that jobline ships
+		root.AddCommand(p.benchCommand(), benchEchoCommand())
+	}
+	strictDefaults(root)
+	return root
+}
+
+// strictDefaults makes the commands that cobra adds refuse what they do not
+// know: left to themselves, they print their help and exit with 0.
+func strictDefaults(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = knownTopic
+		case "completion":
+			c.Args, c.RunE = knownCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+			for _, shell := range c.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
+}
+
+// knownCommand refuses what is no command of c, with one that is close.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, inner := range c.Commands() {
+		if !inner.Hidden {
+			names = append(names, inner.Name())
+		}
+	}
+	return usagef("%sno command is named %q; %s", place(c), args[0], didYouMean(args[0], names, c.CommandPath()+" --help lists them"))
+}
+
+// knownTopic refuses help about what is no command.
+func knownTopic(help *cobra.Command, args []string) error {
+	c, rest, err := help.Root().Find(args)
+	if err != nil {
+		return usagef("help: %v", err)
+	}
+	if len(rest) > 0 && !c.HasSubCommands() {
+		return usagef("help: %s has no commands, such as %q; %s --help describes it", c.CommandPath(), rest[0], c.CommandPath())
+	}
+	return knownCommand(c, rest)
+}
+
+// place begins a message about a command, but for one about the program,
+// whose name comes before every message.
+func place(c *cobra.Command) string {
+	if !c.HasParent() {
+		return ""
+	}
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ") + ": "
+}
+
+// flagError makes one line of what pflag has to say.
+func flagError(c *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return usagef("%s%v", place(c), err)
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	hint := didYouMean(unknown.GetSpecifiedName(), names, c.CommandPath()+" --help lists them")
+	if len(unknown.GetSpecifiedShortnames()) > 0 {
+		return usagef("%s%v; %s --help lists the flags", place(c), err, c.CommandPath())
+	}
+	return usagef("%sthere is no flag --%s; %s", place(c), unknown.GetSpecifiedName(), strings.ReplaceAll(hint, "did you mean ", "did you mean --"))
+}
+
+// didYouMean offers the closest name, or says where the names are listed.
+func didYouMean(name string, known []string, otherwise string) string {
+	if close := schema.Suggest(name, slices.Compact(known)); len(close) > 0 {
+		return fmt.Sprintf("did you mean %s?", close[0])
+	}
+	return otherwise
+}
+
+// counted is a number with a noun, in the plural where it is not 1.
+func counted[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// noArgs is cobra.NoArgs with an exit code.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument, it has %q", c.Name(), args[0])
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package cmd
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagValue is a pflag.Value of any type that can be parsed.
+type flagValue[T any] struct {
+	to     *T
+	parse  func(string) (T, error)
+	format func(T) string
+	kind   string
+}
+
+func (v *flagValue[T]) Set(text string) error {
+	parsed, err := v.parse(text)
+	if err == nil {
+		*v.to = parsed
+	}
+	return err
+}
+
+func (v *flagValue[T]) Type() string { return v.kind }
+
+func (v *flagValue[T]) String() string {
+	if v.format == nil { // pflag asks the zero value
+		return ""
+	}
+	return v.format(*v.to)
+}
+
+// count is a flag for a number of at least least.
+func count(to *int, fallback, least int) pflag.Value {
+	return countTo(to, fallback, least, math.MaxInt)
+}
+
+// countTo is a flag for a number from least to most.
+func countTo(to *int, fallback, least, most int) pflag.Value {
+	*to = fallback
+	want := fmt.Errorf("want a number of %d or more", least)
+	if most < math.MaxInt {
+		want = fmt.Errorf("want a number from %d to %d", least, most)
+	}
+	return &flagValue[int]{to, func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			return 0, want
+		}
+		return n, nil
+	}, strconv.Itoa, "number"}
+}
+
+// size is a flag for a number of bytes of at least least.
+func size[N int | int64](to *N, fallback, least N) pflag.Value {
+	*to = fallback
+	return &flagValue[N]{to, func(text string) (N, error) {
+		n, ok := parseSize(text)
+		if !ok || n < int64(least) {
+			return 0, fmt.Errorf("want a number of bytes, %s or more, as 16777216, 16MiB or 16MB", formatSize(int64(least)))
+		}
+		return N(n), nil
+	}, func(n N) string { return formatSize(int64(n)) }, "bytes"}
+}
+
+// span is a flag for a time of at least least.
+func span(to *time.Duration, fallback, least time.Duration) pflag.Value {
+	*to = fallback
+	return &flagValue[time.Duration]{to, func(text string) (time.Duration, error) {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < least {
+			return 0, fmt.Errorf("want a time of %v or more, as 300ms, 1.5s or 24h", least)
+		}
+		return d, nil
+	}, time.Duration.String, "duration"}
+}
+
+// option is one value that a choice offers.
+type option[T any] struct {
+	name  string
+	value T
+}
+
+// choice adds a flag with few values, the first of which is the default, and
+// completes them.
+func choice[T comparable](c *cobra.Command, to *T, name, usage string, options ...option[T]) {
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.name
+	}
+	*to = options[0].value
+	parse := func(text string) (T, error) {
+		if i := slices.Index(names, text); i >= 0 {
+			return options[i].value, nil
+		}
+		return *to, fmt.Errorf("want one of %s%s", strings.Join(names, ", "), maybeMeant(text, names))
+	}
+	format := func(v T) string {
+		return names[slices.IndexFunc(options, func(o option[T]) bool { return o.value == v })]
+	}
+	c.Flags().Var(&flagValue[T]{to, parse, format, strings.Join(names, "|")}, name, usage)
+	complete(c, name, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func maybeMeant(text string, names []string) string {
+	if hint := didYouMean(text, names, ""); hint != "" {
+		return "; " + hint
+	}
+	return ""
+}
+
+// complete names what completes a flag, which must exist.
+func complete(c *cobra.Command, flag string, f cobra.CompletionFunc) {
+	if err := c.RegisterFlagCompletionFunc(flag, f); err != nil {
+		panic(err)
+	}
+}
+
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{
+	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1},
+}
+
+// parseSize reads 16777216 or 16MiB: 1 or more, and what an int64 can hold.
+func parseSize(text string) (bytes int64, ok bool) {
+	number, unit := strings.TrimSpace(text), int64(1)
+	for _, u := range sizeUnits {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, unit = strings.TrimSpace(rest), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 1 || n > math.MaxInt64/unit {
+		return 0, false
+	}
+	return n * unit, true
+}
+
+// formatSize writes a size in the largest binary unit that leaves a whole number.
+func formatSize(n int64) string {
+	for _, u := range sizeUnits[:4] {
+		if n >= u.bytes && n%u.bytes == 0 {
+			return fmt.Sprintf("%d%s", n/u.bytes, u.name)
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// envName is the environment variable of a flag.
+func envName(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+const envPrefix = "JOBLINE_"
+
+// ownVariables begin as those of flags do, and are of none: a server that runs
+// in a task of another has the first two, the project's tests the third.
+var ownVariables = []string{"JOBLINE_TASK_ID", "JOBLINE_SERVER_ID", "JOBLINE_CLIENTS"}
+
+// strangers say of each variable of the environment that looks as if it set a
+// flag that there is none. They do not say its value, which may be secret.
+func strangers(c *cobra.Command, environment []string) (warnings []string) {
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			known = append(known, strings.TrimPrefix(envName(f.Name), envPrefix))
+		}
+	})
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		short, ours := strings.CutPrefix(name, envPrefix)
+		if !ours || value == "" || slices.Contains(known, short) || slices.Contains(ownVariables, name) {
+			continue
+		}
+		hint := didYouMean(short, known, c.CommandPath()+" --help lists the flags")
+		warnings = append(warnings, fmt.Sprintf("the variable %s is of no flag; %s", name, strings.ReplaceAll(hint, "did you mean ", "did you mean "+envPrefix)))
+	}
+	return warnings
+}
+
+// fromEnv sets the flags that were not given from the environment.
+func fromEnv(flags *pflag.FlagSet) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		text := os.Getenv(envName(f.Name))
+		if f.Changed || text == "" || f.Name == "help" {
+			return
+		}
+		if err := f.Value.Set(text); err != nil {
+			errs = append(errs, usagef("%s=%q: %v", envName(f.Name), text, err))
+		}
+		f.Changed = true
+	})
+	if len(errs) > 0 {
+		return errs[0] // one line is enough to go on with
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+package cmd
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// endingSignals are those that ask a program to end.
+var endingSignals = []os.Signal{os.Interrupt}
+
+// detach gives a process a group of its own.
+func detach(c *exec.Cmd) {
+	c.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}
+
+// signalNumber is the number of a signal by its name: there are none here.
+func signalNumber(string) int { return 0 }

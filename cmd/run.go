@@ -1,0 +1,190 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/schema"
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	program    *Program
+	input      inputFlags
+	outputOnly bool
+	quiet      bool
+	id         string
+	priority   int
+	timeout    time.Duration
+	grace      time.Duration
+	labels     []string
+}
+
+func (p *Program) runCommand() *cobra.Command {
+	o := &runOptions{program: p}
+	c := &cobra.Command{
+		Use:   "run TYPE [-- ARGUMENT...]",
+		Short: "Run one task and wait for it",
+		Long: "Run starts a server of its own, submits one task to it and waits for its end.\n" +
+			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
+			"What comes after -- is the member argv of the input, as exec wants it.\n" +
+			"Stdin is not passed on to the task: a command of exec gets what --set stdin=TEXT says, or nothing.\n\n" +
+			"Exit codes: that of the task's command, or 128+n where signal n ended it;\n" +
+			"  1    the task failed otherwise, as at its time-out, or was cancelled but not interrupted\n" +
+			"  2    the task was refused, or the command line is wrong\n" +
+			"  130  it was interrupted with Ctrl-C, which cancels the task; a second Ctrl-C kills it\n" +
+			"       (143 after SIGTERM, 129 after SIGHUP)",
+		Example: strings.TrimSuffix(p.examples("run exec -- make test",
+			"run sleep --set durationMs=2000 --set progressEveryMs=100",
+			"run exec --output-only --set dir=/tmp -- ls -l",
+			"run exec -o --set stdin=hello -- cat"), "\n"),
+		Args:              o.args,
+		ValidArgsFunction: p.completeType,
+		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0]) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
+	f.StringArrayVar(&o.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON or else a string, a dot in KEY goes into an object")
+	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
+	f.StringVar(&o.id, "id", "", "the id of the task, a UUID")
+	f.IntVar(&o.priority, "priority", 0, "the priority of the task, -100..100")
+	f.Var(span(&o.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
+	f.Var(span(&o.grace, -1, 0), "grace", "how long the task may go on after it was told to stop")
+	f.Lookup("grace").DefValue = ""
+	f.StringArrayVar(&o.labels, "label", nil, "a label as KEY=VALUE")
+	for _, flag := range []string{"set", "id", "priority", "timeout", "grace", "label"} {
+		complete(c, flag, cobra.NoFileCompletions)
+	}
+	return c
+}
+
+// args splits the arguments at --.
+func (o *runOptions) args(c *cobra.Command, args []string) error {
+	before := args
+	if dash := c.ArgsLenAtDash(); dash >= 0 {
+		before, o.input.argv = args[:dash], append([]string{}, args[dash:]...)
+	}
+	switch len(before) {
+	case 0:
+		return usagef("run: which task type? %[1]s types lists them, as in: %[1]s run exec -- make test", o.program.Name)
+	case 1:
+		return nil
+	}
+	return usagef("run takes one task type, it has %q as well; arguments of a command come after --", before[1])
+}
+
+// params makes the submit of the flags.
+func (o *runOptions) params(name string) (p schema.SubmitParams, err error) {
+	p = schema.SubmitParams{
+		Type: name, Priority: o.priority, TimeoutMs: milliseconds(o.timeout),
+		Events: []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished},
+	}
+	if p.Input, err = o.input.build(os.Stdin); err != nil {
+		return p, err
+	}
+	if o.id != "" {
+		if p.ID, err = uuid.Parse(o.id); err != nil {
+			return p, usagef("run: --id %q is not a UUID", o.id)
+		}
+	}
+	if o.grace >= 0 {
+		p.GraceMs = new(milliseconds(o.grace))
+	}
+	for _, label := range o.labels {
+		key, value, ok := strings.Cut(label, "=")
+		if !ok || key == "" {
+			return p, usagef("run: --label %q: want KEY=VALUE", label)
+		}
+		if p.Labels == nil {
+			p.Labels = map[string]string{}
+		}
+		p.Labels[key] = value
+	}
+	return p, nil
+}
+
+// milliseconds rounds up: a time that is given is never none.
+func milliseconds(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+func (o *runOptions) run(ctx context.Context, name string) error {
+	params, err := o.params(name)
+	if err != nil {
+		return err
+	}
+	show := newScreen(o.program.Name, name, o.quiet)
+	server, err := serverProcess(len(params.Input))
+	if err != nil {
+		return err
+	}
+	server.Stderr = show
+	client, err := rpc.Spawn(ctx, server)
+	if err != nil {
+		return err
+	}
+	f := &follower{client: client, server: server, show: show, outputOnly: o.outputOnly, cure: o.input.cure}
+	return f.run(ctx, params)
+}
+
+// serverProcess is the server of one task: this binary, in a process group of
+// its own, so that Ctrl-C comes to us alone.
+func serverProcess(inputBytes int) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's file: %w", err)
+	}
+	args := []string{"serve", "--framing=line", "--on-eof=cancel", "--limit=1", "--keep-bytes=1TiB",
+		fmt.Sprintf("--max-output=%d", keptOutput)}
+	if need := inputBytes + requestRoom; need > rpc.DefaultMaxMessage {
+		args = append(args, fmt.Sprintf("--max-message=%d", need))
+	}
+	if os.Getenv(envName("log-level")) == "" {
+		args = append(args, "--log-level=warn")
+	}
+	server := exec.Command(self, args...)
+	detach(server)
+	return server, nil
+}
+
+// requestRoom is more than a submit has beside its input, in bytes.
+const requestRoom = 64 << 10
+
+// refused makes of a submit's error what a person can act on. A cure, or "",
+// follows each violation.
+func refused(show *screen, name string, cure func(schema.Violation) string, err error) error {
+	e, ok := errors.AsType[*rpc.Error](err)
+	if !ok {
+		return err
+	}
+	for _, v := range e.Data.Violations {
+		show.say("%s: %s%s", placeOf(v.Pointer), v.Message, cure(v))
+	}
+	switch {
+	case len(e.Data.Violations) > 0:
+		return usagef("%s was not run; %s types %[1]s says what it takes", name, show.program)
+	case e.Code == schema.CodeUnknownType && len(e.Data.Suggestions) > 0:
+		return usagef("no task type is named %q; did you mean %s?", name, e.Data.Suggestions[0])
+	case e.Code == schema.CodeUnknownType:
+		return usagef("no task type is named %q; %s types lists them", name, show.program)
+	}
+	return usagef("%s was not run: %s", name, e.Message)
+}
+
+// placeOf names the whole value where a pointer is empty.
+func placeOf(pointer string) string {
+	if pointer == "" {
+		return "input"
+	}
+	return pointer
+}

@@ -1,0 +1,144 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/schema"
+)
+
+// cancelPatience bounds how long a server may take to answer a cancel.
+const cancelPatience = 2 * time.Second
+
+// follower sees one task through.
+type follower struct {
+	client     *rpc.Client
+	server     *exec.Cmd
+	show       *screen
+	outputOnly bool
+	cure       func(schema.Violation) string // says what to do about a part of the input
+	streams    [len(schema.StreamNames)]cursor
+	signal     atomic.Int32 // that interrupted us
+}
+
+func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, endingSignals...)
+	defer signal.Stop(signals)
+	submitted, err := f.client.Submit(ctx, params)
+	if err != nil {
+		return alsoEnded(refused(f.show, params.Type, f.cure, err), f.client.Close())
+	}
+	task, err := f.follow(ctx, submitted.ID, signals)
+	ended := f.client.Close()
+	f.show.done()
+	if err != nil {
+		return alsoEnded(err, ended)
+	}
+	return f.end(task)
+}
+
+// alsoEnded adds how the server ended, where that was not well and is not said yet.
+func alsoEnded(err, ended error) error {
+	if _, said := errors.AsType[*rpc.ServerEndedError](err); said || ended == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, ended)
+}
+
+// follow shows the task's events until it is final.
+func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.Signal) (*schema.Task, error) {
+	ctx, stop := context.WithCancel(ctx)
+	var interrupts sync.WaitGroup
+	interrupts.Go(func() { f.interrupts(ctx, id, signals) })
+	defer interrupts.Wait()
+	defer stop()
+	for ev := range f.client.Events(ctx) {
+		switch {
+		case ev.Progress != nil:
+			f.show.progress(ev.Progress.Progress)
+		case ev.Output != nil:
+			if err := f.output(ctx, ev.Output); err != nil {
+				return nil, err
+			}
+		case ev.Finished != nil:
+			return &ev.Finished.Task, f.rest(ctx, &ev.Finished.Task)
+		}
+	}
+	return nil, errors.New("the server ended before the task did")
+}
+
+// interrupts turns signals into cancels: the first asks the task to stop, the
+// second kills it, a third kills the server.
+func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan os.Signal) {
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			if number, ok := s.(syscall.Signal); ok {
+				f.signal.CompareAndSwap(0, int32(number))
+			}
+			if n > 2 {
+				_ = f.server.Process.Kill() // an error means that it has ended
+				continue
+			}
+			if n == 1 {
+				f.show.say("%v: the task is told to stop; once more kills it", s)
+			}
+			f.cancel(ctx, id, n > 1)
+		}
+	}
+}
+
+func (f *follower) cancel(ctx context.Context, id uuid.UUID, force bool) {
+	ctx, stop := context.WithTimeout(ctx, cancelPatience)
+	defer stop()
+	_, err := f.client.Cancel(ctx, schema.CancelParams{ID: id, Reason: "interrupted", Force: force})
+	if err != nil && ctx.Err() == nil {
+		f.show.say("the task cannot be cancelled: %v", err)
+	}
+}
+
+// end shows how the task ended, and makes the exit code of it.
+func (f *follower) end(task *schema.Task) error {
+	if task.State == schema.Completed {
+		if f.outputOnly {
+			return f.complete()
+		}
+		return f.show.result(append(task.Result, '\n'))
+	}
+	e := task.Error
+	if e == nil {
+		e = &schema.TaskError{Message: "for an unknown reason"}
+	}
+	f.show.say("%s %s: %s", task.Type, task.State, e.Message)
+	if n := f.signal.Load(); n != 0 {
+		return exitCode(exitSignal + n)
+	}
+	return codeOf(e).orNil()
+}
+
+// codeOf is the exit code of a task that failed: its command's, where it had one.
+func codeOf(e *schema.TaskError) exitCode {
+	switch {
+	case e.Kind == schema.KindExit && e.ExitCode != nil && *e.ExitCode != 0:
+		return exitCode(*e.ExitCode)
+	case e.Kind == schema.KindSignal:
+		if n := signalNumber(e.Signal); n > 0 {
+			return exitCode(exitSignal + n)
+		}
+	}
+	return exitFault
+}

@@ -1,0 +1,165 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// maxInput bounds what is read of an input, in bytes.
+const maxInput = 1 << 30
+
+// inputFlags are the parts of a task's input on the command line.
+type inputFlags struct {
+	input string   // JSON, @file or -
+	set   []string // key=value, the key with dots
+	argv  []string // what comes after --
+}
+
+// build makes the input of its parts.
+func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
+	text, err := f.read(stdin)
+	if err != nil {
+		return nil, err
+	}
+	value := jsontext.Value(text)
+	if err := value.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
+		return nil, usagef("run: --input is not JSON: %v", plainly(err))
+	}
+	for _, assignment := range f.set {
+		key, text, ok := strings.Cut(assignment, "=")
+		if !ok || key == "" {
+			return nil, usagef("run: --set %q: want key=value", assignment)
+		}
+		if value, err = setMember(value, strings.Split(key, "."), looseJSON(text)); err != nil {
+			return nil, usagef("run: --set %q: %v", assignment, plainly(err))
+		}
+	}
+	if f.argv == nil {
+		return value, nil
+	}
+	argv, err := json.Marshal(f.argv)
+	if err != nil {
+		return nil, usagef("run: an argument after -- is not UTF-8")
+	}
+	if value, err = setMember(value, []string{"argv"}, argv); err != nil {
+		return nil, usagef("run: what comes after -- is the member argv: %v", plainly(err))
+	}
+	return value, nil
+}
+
+// plainly is an error without the name of the package that found it.
+func plainly(err error) error {
+	e, ok := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(e.Err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("the member %q is there twice", e.JSONPointer.LastToken())
+	}
+	return fmt.Errorf("%w, after %s", e.Err, counted(e.ByteOffset, "byte"))
+}
+
+// cure says how to give a text that looks like another value, where a
+// violation is about such a --set, and is "" for all others.
+func (f inputFlags) cure(v schema.Violation) string {
+	_, want, ok := strings.Cut(v.Message, ", want ")
+	if !ok || !strings.Contains(want, "string") {
+		return ""
+	}
+	for _, assignment := range slices.Backward(f.set) { // the last one counts
+		key, text, _ := strings.Cut(assignment, "=")
+		if pointerTo(key) != v.Pointer {
+			continue
+		}
+		switch looseJSON(text).Kind() {
+		case 't', 'f', 'n', '0':
+			shown := strings.ReplaceAll(key, "'", `'\''`)
+			return fmt.Sprintf(` (a string is --set '%s="%s"')`, shown, strings.TrimSpace(text))
+		}
+		return ""
+	}
+	return ""
+}
+
+// pointerTo is the JSON Pointer that a key with dots stands for.
+func pointerTo(key string) string {
+	var p jsontext.Pointer
+	for name := range strings.SplitSeq(key, ".") {
+		p = p.AppendToken(name)
+	}
+	return string(p)
+}
+
+// read answers the JSON of --input, which may be in a file or on stdin.
+func (f inputFlags) read(stdin io.Reader) ([]byte, error) {
+	name, isFile := strings.CutPrefix(f.input, "@")
+	switch {
+	case f.input == "":
+		return []byte("{}"), nil
+	case f.input == "-":
+		return readBounded(stdin)
+	case isFile:
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, usagef("run: --input: %v", err)
+		}
+		defer file.Close()
+		return readBounded(file)
+	}
+	return []byte(f.input), nil
+}
+
+func readBounded(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return nil, usagef("run: --input: %v", err)
+	}
+	if len(text) > maxInput {
+		return nil, usagef("run: --input has more than %s", formatSize(maxInput))
+	}
+	return text, nil
+}
+
+// looseJSON is text as JSON, or as a JSON string where it is none.
+func looseJSON(text string) jsontext.Value {
+	value := jsontext.Value(text)
+	if value.IsValid() {
+		return value
+	}
+	quoted, _ := jsontext.AppendQuote(nil, text) // bytes that are not UTF-8 become U+FFFD
+	return quoted
+}
+
+// setMember sets a member of an object, or of objects within it, and makes
+// those that are missing.
+func setMember(object jsontext.Value, path []string, value jsontext.Value) (jsontext.Value, error) {
+	if len(path) == 0 {
+		return value, nil
+	}
+	if object.Kind() != '{' {
+		return nil, fmt.Errorf("it cannot have a member %q, it is no object", path[0])
+	}
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, err
+	}
+	inner := members[path[0]]
+	if inner == nil {
+		inner = jsontext.Value("{}")
+	}
+	inner, err := setMember(inner, path[1:], value)
+	if err != nil {
+		return nil, err
+	}
+	members[path[0]] = inner
+	return json.Marshal(members, json.Deterministic(true))
+}

@@ -1,0 +1,181 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/command"
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/stdio"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	program  *Program
+	executor executor.Options
+	store    storeOptions
+	stdio    stdio.Options
+	grace    time.Duration
+	envAllow []string
+	level    slog.Level
+	json     bool
+}
+
+const (
+	// leastBytes is the least of a limit on requests or results, in bytes: with
+	// less, hardly a request would be read, or hardly a task complete.
+	leastBytes = 1 << 10
+	// mostTasks bounds --limit: a slot costs memory before it has a task.
+	mostTasks = 1_000_000
+)
+
+func (p *Program) serveCommand() *cobra.Command {
+	o := &serveOptions{program: p}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the protocol on stdin and stdout",
+		Long: "Serve reads requests from stdin and writes replies and notifications to stdout; logs go to stderr.\n" +
+			"It ends when stdin does and all that was accepted is done.\n\n" +
+			"Every flag can be set in the environment instead: --max-message as JOBLINE_MAX_MESSAGE.\n" +
+			"The flag wins. Sizes are as 16777216 or 16MiB, times as 300ms, 1.5s or 24h.",
+		Args:    noArgs,
+		PreRunE: func(c *cobra.Command, _ []string) error { return fromEnv(c.Flags()) },
+		RunE:    func(c *cobra.Command, _ []string) error { return o.serve(c) },
+	}
+	o.lifeFlags(c)
+	o.limitFlags(c)
+	o.logFlags(c)
+	return c
+}
+
+func (o *serveOptions) lifeFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.Var(countTo(&o.executor.Limit, runtime.NumCPU(), 1, mostTasks), "limit", "tasks that run at once")
+	choice(c, &o.stdio.RPC.Framing, "framing", "how messages are told apart",
+		option[rpc.Framing]{"auto", rpc.FramingAuto}, option[rpc.Framing]{"line", rpc.FramingLine},
+		option[rpc.Framing]{"header", rpc.FramingHeader})
+	choice(c, &o.stdio.RPC.OnEOF, "on-eof", "what the end of stdin means for the tasks; finish leaves those that wait in a durable store",
+		option[rpc.EOFPolicy]{"drain", rpc.EOFDrain}, option[rpc.EOFPolicy]{"finish", rpc.EOFFinish},
+		option[rpc.EOFPolicy]{"cancel", rpc.EOFCancel})
+	f.StringSliceVar(&o.executor.Allow, "allow", nil, "the task types on offer, by name, with commas between; all by default")
+	complete(c, "allow", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return o.program.typeNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+	if !o.program.NoExec {
+		f.StringSliceVar(&o.envAllow, "env-allow", nil, "the only environment variables that commands inherit, as PATH,LC_*; all by default")
+	}
+	f.Var(span(&o.grace, executor.DefaultGrace, 0), "grace", "how long a task may go on after it was told to stop")
+	f.BoolVar(&o.stdio.IgnoreParent, "ignore-parent", false, "go on when the parent process dies")
+}
+
+func (o *serveOptions) limitFlags(c *cobra.Command) {
+	f := c.Flags()
+	o.store.flags(c)
+	f.Var(size(&o.stdio.RPC.MaxMessage, rpc.DefaultMaxMessage, leastBytes), "max-message", "bytes of one message")
+	f.Var(count(&o.stdio.RPC.MaxBatch, rpc.DefaultMaxBatch, 1), "max-batch", "requests of one batch")
+	f.Var(count(&o.stdio.RPC.MaxWaits, rpc.DefaultMaxWaits, 1), "max-waits", "wait requests that are not answered yet")
+	f.Var(size(&o.executor.MaxResult, executor.DefaultMaxResult, leastBytes), "max-result", "bytes of a task's result")
+	f.Var(size(&o.stdio.RPC.MaxUnsent, rpc.DefaultMaxUnsent, 1), "max-unsent", "bytes that the client has not read before no more requests are read")
+}
+
+func (o *serveOptions) logFlags(c *cobra.Command) {
+	choice(c, &o.level, "log-level", "the least level that is logged",
+		option[slog.Level]{"info", slog.LevelInfo}, option[slog.Level]{"debug", slog.LevelDebug},
+		option[slog.Level]{"warn", slog.LevelWarn}, option[slog.Level]{"error", slog.LevelError})
+	choice(c, &o.json, "log-format", "how a line of the log looks",
+		option[bool]{"text", false}, option[bool]{"json", true})
+}
+
+func (o *serveOptions) format() stdio.LogFormat {
+	if o.json {
+		return func(w io.Writer, ho *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(w, ho) }
+	}
+	return func(w io.Writer, ho *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, ho) }
+}
+
+// offersSome refuses an empty --allow, as an unset variable of a shell makes it:
+// without the flag everything is on offer. An empty variable of the environment
+// is as none, as for every flag.
+func (o *serveOptions) offersSome(c *cobra.Command) error {
+	if len(o.executor.Allow) == 0 && c.Flags().Changed("allow") {
+		return usagef("%s--allow is empty; name task types, or leave it out to offer all", place(c))
+	}
+	return nil
+}
+
+func (o *serveOptions) serve(c *cobra.Command) (err error) {
+	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
+	defer writer.Close()
+	for _, warning := range strangers(c, os.Environ()) {
+		log.Warn(warning)
+	}
+	if err := o.offersSome(c); err != nil {
+		return err
+	}
+	if err := o.setTypes(log); err != nil {
+		return err
+	}
+	store, err := o.store.open(c, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := store.Close(); e != nil {
+			err = errors.Join(err, fmt.Errorf("close the store: %w", e))
+		}
+	}()
+	ex, err := executor.New(store, o.executor)
+	if err != nil {
+		return err
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		fmt.Fprintln(os.Stderr, o.program.Name+`: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
+	}
+	o.stdio.Logger = log
+	o.stdio.RPC.Version = o.program.build().Version
+	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
+}
+
+// setTypes makes the task types of the flags.
+func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
+	if o.executor.Types, err = o.program.taskTypes(command.Options{EnvAllow: o.envAllow, Workers: o.executor.Limit, Logger: log}); err != nil {
+		return usagef("serve: %v", err)
+	}
+	o.executor.Logger = log
+	o.executor.Grace = orNone(o.grace)
+	return allowed(o.executor, o.program.Name)
+}
+
+// allowed refuses a name in --allow that no type has: offering less than was
+// asked for would be found out late.
+func allowed(o executor.Options, program string) error {
+	var names []string
+	for _, t := range o.Types {
+		names = append(names, allNames(t.Info())...)
+	}
+	for _, name := range o.Allow {
+		if !slices.Contains(names, name) {
+			return usagef("serve: --allow: no task type is named %q; %s", name, didYouMean(name, names, program+" types lists them"))
+		}
+	}
+	return nil
+}
+
+// orNone turns a 0 of the command line, which is none, into the negative
+// number that is none for options whose 0 is their default.
+func orNone[N int | time.Duration](n N) N {
+	if n == 0 {
+		return -1
+	}
+	return n
+}

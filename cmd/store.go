@@ -1,0 +1,90 @@
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/executor/sqlite"
+)
+
+func (p *Program) storeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "store",
+		Short: "Look after the file of serve --store",
+		Long: "Store describes, checks, backs up or exports the file in which serve --store keeps tasks.\n" +
+			"All of it works while a server has the file, and changes nothing in it.",
+		Args: knownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(storeInfoCommand(), storeCheckCommand(), storeBackupCommand(), p.storeExportCommand())
+	return c
+}
+
+// fileArgs wants the arguments that are named, which are files.
+func fileArgs(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s%s is missing; %s --help describes it", place(c), names[len(args)], c.CommandPath())
+		case len(args) > len(names):
+			return usagef("%sit takes %s at most, it has %d: %q is one too many", place(c), counted(len(names), "argument"), len(args), args[len(names)])
+		}
+		for i, arg := range args {
+			if arg == "" {
+				return usagef("%s%s is empty; name a file", place(c), names[i])
+			}
+		}
+		return nil
+	}
+}
+
+// completeFiles completes as many files as there are arguments.
+func completeFiles(n int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= n {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+}
+
+// found counts the findings that it prints.
+type found struct {
+	to   io.Writer
+	n    int
+	json bool // a line of JSON each
+}
+
+func (f *found) print(finding sqlite.Finding) {
+	f.n++
+	if !f.json {
+		fmt.Fprintln(f.to, finding)
+		return
+	}
+	e := json.NewEncoder(f.to)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(finding) // as Fprintln, which is not asked either
+}
+
+// end is the exit code after findings.
+func (f *found) end() error {
+	if f.n > 0 {
+		return exitCode(exitFault)
+	}
+	return nil
+}
+
+// storeFault says which command of store an error is of.
+func storeFault(c *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s%w", place(c), err)
+}
+
+// findingsTo prints findings, which quote what is in a file.
+func findingsTo(f *os.File) *found { return &found{to: safe(f)} }

@@ -1,0 +1,38 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/executor/sqlite"
+)
+
+func storeBackupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE DEST",
+		Short: "Copy a store into one file, also while a server has it",
+		Long: "Backup writes a copy of a store as it is at one moment. DEST must not exist yet; it is there when\n" +
+			"the copy is whole, on the disk and checked, and can be served at once. What the check finds goes\n" +
+			"to stderr, with exit code 1. Where a damaged store can be copied, the copy is damaged, too, and is\n" +
+			"kept; where it cannot, there is no DEST.",
+		Args:              fileArgs("FILE", "DEST"),
+		ValidArgsFunction: completeFiles(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			// Else a signal would leave a part of a copy.
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			found := findingsTo(os.Stderr)
+			if err := sqlite.Backup(ctx, args[0], args[1], found.print); err != nil {
+				return storeFault(c, err)
+			}
+			if found.n > 0 {
+				fmt.Fprintf(os.Stderr, "%s: store backup: %s is as damaged as %s is: %s\n", c.Root().Name(), args[1], args[0], counted(found.n, "finding"))
+			}
+			return found.end()
+		},
+	}
+}

@@ -1,0 +1,67 @@
+package cmd
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/sqlite"
+)
+
+// storeOptions are the flags that say where tasks are kept, and how many.
+type storeOptions struct {
+	file      string
+	keep      int
+	keepFor   time.Duration
+	keepBytes int64
+	maxQueued int
+	maxOutput int
+}
+
+func (o *storeOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.file, "store", "", "the file in which tasks outlive the process; in memory by default")
+	complete(c, "store", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	})
+	f.Var(count(&o.keep, memory.DefaultKeep, 0), "keep",
+		fmt.Sprintf("finished tasks that are kept; 0 keeps none; with --store %d unless said", sqlite.DefaultKeep))
+	f.Var(span(&o.keepFor, memory.DefaultKeepFor, 1), "keep-for",
+		fmt.Sprintf("how long finished tasks are kept; with --store %v unless said", sqlite.DefaultKeepFor))
+	f.Var(size(&o.keepBytes, memory.DefaultKeepBytes, 1), "keep-bytes",
+		fmt.Sprintf("bytes of inputs, results and outputs that are kept of finished tasks; with --store %s unless said", formatSize(sqlite.DefaultKeepBytes)))
+	f.Var(count(&o.maxQueued, memory.DefaultMaxQueued, 1), "max-queued", "tasks that wait to run")
+	f.Var(size(&o.maxOutput, memory.DefaultMaxOutput, 1), "max-output", "bytes that are kept of each stream of a task, the newest")
+}
+
+// open opens the store of the flags.
+func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store, error) {
+	if o.file == "" {
+		if c.Flags().Changed("store") { // as an unset variable of a shell makes it
+			return nil, usagef("%s--store is empty; name a file, or leave --store out to keep tasks in memory", place(c))
+		}
+		return memory.New(memory.Options{
+			Keep: orNone(o.keep), KeepFor: o.keepFor, KeepBytes: o.keepBytes, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput,
+		}), nil
+	}
+	so := sqlite.Options{Path: o.file, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput, Logger: log}
+	f := c.Flags()
+	if f.Changed("keep") {
+		so.Keep = orNone(o.keep)
+	}
+	if f.Changed("keep-for") {
+		so.KeepFor = o.keepFor
+	}
+	if f.Changed("keep-bytes") {
+		so.KeepBytes = o.keepBytes
+	}
+	store, err := sqlite.Open(c.Context(), so)
+	if err != nil {
+		return nil, fmt.Errorf("serve: --store: %w", err)
+	}
+	return store, nil
+}
