@@ -174,7 +174,7 @@ var ownVariables = []string{"JOBLINE_TASK_ID", "JOBLINE_SERVER_ID", "JOBLINE_CLI
 func strangers(c *cobra.Command, environment []string) (warnings []string) {
 	var known []string
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
+		if !flagOnly(f.Name) {
 			known = append(known, strings.TrimPrefix(envName(f.Name), envPrefix))
 		}
 	})
@@ -190,12 +190,21 @@ func strangers(c *cobra.Command, environment []string) (warnings []string) {
 	return warnings
 }
 
-// fromEnv sets the flags that were not given from the environment.
-func fromEnv(flags *pflag.FlagSet) error {
+// flagOnly says that a flag has no variable.
+func flagOnly(flag string) bool { return flag == "help" || flag == "ignore-env" }
+
+// fromEnv sets the flags that were not given from the environment, and removes
+// their variables from it: they are meant for this server, not for a server
+// that one of its tasks starts.
+func (o *serveOptions) fromEnv(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
+		if flagOnly(f.Name) {
+			return
+		}
 		text := os.Getenv(envName(f.Name))
-		if f.Changed || text == "" || f.Name == "help" {
+		_ = os.Unsetenv(envName(f.Name)) // a valid name, which cannot fail
+		if f.Changed || text == "" || o.ignoreEnv {
 			return
 		}
 		if err := f.Value.Set(text); err != nil {

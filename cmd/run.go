@@ -3,9 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -27,6 +25,8 @@ type runOptions struct {
 	timeout    time.Duration
 	grace      time.Duration
 	labels     []string
+	// serverFlags are flags for the server of the task.
+	serverFlags []string
 }
 
 func (p *Program) runCommand() *cobra.Command {
@@ -34,7 +34,7 @@ func (p *Program) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run TYPE [-- ARGUMENT...]",
 		Short: "Run one task and wait for it",
-		Long: "Run starts a server of its own, submits one task to it and waits for its end.\n" +
+		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"What comes after -- is the member argv of the input, as exec wants it.\n" +
 			"Stdin is not passed on to the task: a command of exec gets what --set stdin=TEXT says, or nothing.\n\n" +
@@ -62,7 +62,8 @@ func (p *Program) runCommand() *cobra.Command {
 	f.Var(span(&o.grace, -1, 0), "grace", "how long the task may go on after it was told to stop")
 	f.Lookup("grace").DefValue = ""
 	f.StringArrayVar(&o.labels, "label", nil, "a label as KEY=VALUE")
-	for _, flag := range []string{"set", "id", "priority", "timeout", "grace", "label"} {
+	f.StringArrayVar(&o.serverFlags, "server-flag", nil, "a flag of serve for the task's server, as --server-flag=--log-level=debug; variables JOBLINE_… set none")
+	for _, flag := range []string{"set", "id", "priority", "timeout", "grace", "label", "server-flag"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
 	return c
@@ -124,7 +125,7 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 		return err
 	}
 	show := newScreen(o.program.Name, name, o.quiet)
-	server, err := serverProcess(len(params.Input))
+	server, err := o.serverProcess(len(params.Input))
 	if err != nil {
 		return err
 	}
@@ -136,29 +137,6 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	f := &follower{client: client, server: server, show: show, outputOnly: o.outputOnly, cure: o.input.cure}
 	return f.run(ctx, params)
 }
-
-// serverProcess is the server of one task: this binary, in a process group of
-// its own, so that Ctrl-C comes to us alone.
-func serverProcess(inputBytes int) (*exec.Cmd, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program's file: %w", err)
-	}
-	args := []string{"serve", "--framing=line", "--on-eof=cancel", "--limit=1", "--keep-bytes=1TiB",
-		fmt.Sprintf("--max-output=%d", keptOutput)}
-	if need := inputBytes + requestRoom; need > rpc.DefaultMaxMessage {
-		args = append(args, fmt.Sprintf("--max-message=%d", need))
-	}
-	if os.Getenv(envName("log-level")) == "" {
-		args = append(args, "--log-level=warn")
-	}
-	server := exec.Command(self, args...)
-	detach(server)
-	return server, nil
-}
-
-// requestRoom is more than a submit has beside its input, in bytes.
-const requestRoom = 64 << 10
 
 // refused makes of a submit's error what a person can act on. A cure, or "",
 // follows each violation.

@@ -28,7 +28,9 @@ type serveOptions struct {
 	grace    time.Duration
 	envAllow []string
 	level    slog.Level
-	json     bool
+	// ignoreEnv takes no flag from the environment.
+	ignoreEnv bool
+	json      bool
 }
 
 const (
@@ -47,9 +49,9 @@ func (p *Program) serveCommand() *cobra.Command {
 		Long: "Serve reads requests from stdin and writes replies and notifications to stdout; logs go to stderr.\n" +
 			"It ends when stdin does and all that was accepted is done.\n\n" +
 			"Every flag can be set in the environment instead: --max-message as JOBLINE_MAX_MESSAGE.\n" +
-			"The flag wins. Sizes are as 16777216 or 16MiB, times as 300ms, 1.5s or 24h.",
+			"The flag wins, and the tasks' commands get no such variable. Sizes are as 16777216 or 16MiB, times as 300ms, 1.5s or 24h.",
 		Args:    noArgs,
-		PreRunE: func(c *cobra.Command, _ []string) error { return fromEnv(c.Flags()) },
+		PreRunE: func(c *cobra.Command, _ []string) error { return o.fromEnv(c.Flags()) },
 		RunE:    func(c *cobra.Command, _ []string) error { return o.serve(c) },
 	}
 	o.lifeFlags(c)
@@ -75,6 +77,7 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 		f.StringSliceVar(&o.envAllow, "env-allow", nil, "the only environment variables that commands inherit, as PATH,LC_*; all by default")
 	}
 	f.Var(span(&o.grace, executor.DefaultGrace, 0), "grace", "how long a task may go on after it was told to stop")
+	f.BoolVar(&o.ignoreEnv, "ignore-env", false, "take no flag from the environment")
 	f.BoolVar(&o.stdio.IgnoreParent, "ignore-parent", false, "go on when the parent process dies")
 }
 
@@ -116,8 +119,10 @@ func (o *serveOptions) offersSome(c *cobra.Command) error {
 func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
 	defer writer.Close()
-	for _, warning := range strangers(c, os.Environ()) {
-		log.Warn(warning)
+	if !o.ignoreEnv {
+		for _, warning := range strangers(c, os.Environ()) {
+			log.Warn(warning)
+		}
 	}
 	if err := o.offersSome(c); err != nil {
 		return err

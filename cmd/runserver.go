@@ -1,0 +1,64 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/rpc"
+)
+
+// ownFlags are the flags of the server that run sets itself, or whose meaning
+// is nothing for one task: it keeps no tasks, and ends with run.
+var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "limit", "max-output", "max-queued", "on-eof", "store"}
+
+// requestRoom is more than a submit has beside its input, in bytes.
+const requestRoom = 64 << 10
+
+// serverProcess is the server of one task: this binary, in a process group of
+// its own, so that Ctrl-C comes to us alone. It is private: variables of the
+// environment that set flags of serve are not for it.
+func (o *runOptions) serverProcess(inputBytes int) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's file: %w", err)
+	}
+	if err := o.checkServerFlags(); err != nil {
+		return nil, err
+	}
+	args := []string{"serve", "--ignore-env", "--framing=line", "--on-eof=cancel", "--limit=1", "--keep-bytes=1TiB",
+		fmt.Sprintf("--max-output=%d", keptOutput), "--log-level=warn"}
+	if need := inputBytes + requestRoom; need > rpc.DefaultMaxMessage {
+		args = append(args, fmt.Sprintf("--max-message=%d", need))
+	}
+	server := exec.Command(self, append(args, o.serverFlags...)...)
+	detach(server)
+	return server, nil
+}
+
+// checkServerFlags refuses what the server would refuse, or run cannot have.
+func (o *runOptions) checkServerFlags() error {
+	for _, text := range o.serverFlags {
+		flags := o.program.serveCommand().Flags()
+		if !strings.HasPrefix(text, "--") || text == "--" {
+			return usagef("run: --server-flag %q: want a flag of serve, as --server-flag=--log-level=debug", text)
+		}
+		if err := flags.Parse([]string{text}); err != nil {
+			return usagef("run: --server-flag %q: %v; %s serve --help lists the flags", text, err, o.program.Name)
+		}
+		var refused error
+		flags.Visit(func(f *pflag.Flag) {
+			if slices.Contains(ownFlags, f.Name) {
+				refused = usagef("run: --server-flag %q: run sets --%s itself", text, f.Name)
+			}
+		})
+		if refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
