@@ -1,13 +1,42 @@
 # What outlives the server by a moment: see guard_unix.go. $1 is the marker of
 # the server, and file 3 the table of the groups.
 
+# ours answers whether /proc numbers the processes as this shell does: another PID
+# namespace's shows strangers under the numbers of our processes.
+ours() {
+	own=
+	while read -r name number inner; do
+		case $name in
+		Pid:) own=$number ;;
+		NSpid:) own=$number$inner ;; # with a number in a namespace within
+		esac
+	done </proc/self/status
+	[ "$own" = "$$" ]
+}
+
+# mark lists in $marked the environments that have the marker $1 in them. Not
+# every grep reads on behind a NUL byte; the shell does, but slowly.
+mark() {
+	if printf 'x\0%s' "$1" | grep -qF "$1"; then
+		marked=$(grep -lsF "$1" /proc/[0-9]*/environ)
+		return
+	fi
+	marked=
+	for file in /proc/[0-9]*/environ; do
+		text= line=
+		while read -r line; do text=$text$line; done <"$file"
+		case $text$line in
+		*"$1"*) marked="$marked $file" ;;
+		esac
+	done
+}
+
 # family kills what is marked as kin, and all that has come of that: whoever's
 # parent is kin is kin. The families of groups are killed before their groups:
 # who is killed shows no children any more. Nothing but the shell itself is used
 # for it, since a fork bomb may leave no process to be had.
 family() {
 	set -- /proc/[0-9]*
-	[ -e "$1" ] || return 0 # not every system has it
 	for dir; do
 		pid=${dir#/proc/}
 		stat=
@@ -63,12 +92,13 @@ while read -r group; do
 	eval "group_$group=1"
 	groups="$groups $group"
 done <&3
-for group in $groups; do
+ours && seen=1 || seen= # not every system has a /proc
+[ "$seen" ] && for group in $groups; do
 	kill -9 "$group"
 	ended "$group"
 	kill -STOP "-$group"
 done
-[ "$groups" ] && family
+[ "$seen" ] && [ "$groups" ] && family
 for group in $groups; do
 	kill -9 "-$group"
 	eval "group_$group="
@@ -76,8 +106,8 @@ done
 
 # New ones can appear while it looks, hence the rounds.
 round=0
-while [ $round -lt 20 ]; do
-	marked=$(grep -lsF "$1" /proc/[0-9]*/environ)
+while [ "$seen" ] && [ $round -lt 20 ]; do
+	mark "$1"
 	[ "$marked" ] || break
 	for file in $marked; do
 		pid=${file#/proc/}

@@ -294,8 +294,8 @@ func lookWithoutFiles([]string) {
 	for range 2 {
 		found, err := s.lookAtAll()
 		fmt.Println(len(found) > 0, errors.Is(err, unix.EMFILE))
-		kept = append(kept, s.spare) // or the collector closes it
-		s.spare = new(os.File)       // a closed one: the descriptor stays taken
+		kept = append(kept, s.proc.spare) // or the collector closes it
+		s.proc.spare = new(os.File)       // a closed one: the descriptor stays taken
 	}
 	defer runtime.KeepAlive(kept)
 	restore()

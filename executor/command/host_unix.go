@@ -19,6 +19,8 @@ const (
 	// after its grace, and of what is left after a signal to this process.
 	killWait = 400 * time.Millisecond
 	lookWait = 50 * time.Millisecond
+	// groupPoll is how often a group is looked at while it ends.
+	groupPoll = 10 * time.Millisecond
 )
 
 // cleanNames is what a command gets with cleanEnv.
@@ -111,6 +113,22 @@ func (t *tree) askGroup() {
 	for _, s := range asking {
 		t.signalGroup(s)
 	}
+}
+
+// groupEnds waits for the end of the group, which has been killed and whose first
+// process was reaped, and answers false where that takes longer than killWait.
+func (t *tree) groupEnds() bool {
+	late := time.After(t.killWait)
+	tick := time.NewTicker(groupPoll)
+	defer tick.Stop()
+	for t.groupLives() {
+		select {
+		case <-late:
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
 }
 
 // signalOf is the name of the signal that ended a process, or "".

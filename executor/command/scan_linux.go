@@ -3,19 +3,14 @@ package command
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
-	procDir = "/proc"
 	// statBytes is more than a /proc/PID/stat has.
 	statBytes = 4 << 10
 	// maxEnviron bounds what is read of a process's environment, in bytes.
@@ -41,10 +36,7 @@ type scanner struct {
 
 	rested time.Time // when the next look may begin; serve's own
 
-	reading sync.Mutex // protects what follows
-	proc    *os.File   // /proc, open so that a look needs no descriptor for it; may be nil
-	spare   *os.File   // given up for a moment where no other descriptor is to be had; may be nil
-	buffer  bytes.Buffer
+	proc procfs
 }
 
 // round is one look at all processes.
@@ -66,20 +58,14 @@ type process struct {
 func newScanner(server string) *scanner {
 	s := &scanner{mark: serverVar + "=" + server}
 	s.look = s.lookAtAll
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	_ = s.openLocked() // a look tries again
+	_ = s.proc.sight() // opens it, while there are descriptors
 	return s
 }
 
 // close is called when nobody looks any more.
 func (s *scanner) close() {
 	s.work.Wait()
-	for _, f := range []*os.File{s.proc, s.spare} {
-		if f != nil {
-			f.Close()
-		}
-	}
+	s.proc.close()
 }
 
 // processes are those of a look that began after the call. It does not wait
@@ -137,15 +123,14 @@ func (s *scanner) take() *round {
 	return r
 }
 
-// lookAtAll reads /proc. Where there is none, nothing is seen.
+// lookAtAll reads /proc.
 func (s *scanner) lookAtAll() (found []process, blind error) {
-	names, err := s.names()
+	pids, err := s.proc.pids()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil || pid == os.Getpid() {
+	for _, pid := range pids {
+		if pid == os.Getpid() {
 			continue
 		}
 		p, err := s.process(pid, true)
@@ -159,93 +144,18 @@ func (s *scanner) lookAtAll() (found []process, blind error) {
 	return found, blind
 }
 
-func (s *scanner) names() ([]string, error) {
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	if err := s.openLocked(); err != nil {
-		return nil, blindness(err)
-	}
-	if _, err := s.proc.Seek(0, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("list the processes: %w", err)
-	}
-	names, err := s.proc.Readdirnames(-1)
-	return names, blindness(err) // what was read before another error counts
-}
-
-// openLocked opens what is not open of /proc and the spare descriptor.
-func (s *scanner) openLocked() (err error) {
-	if s.proc == nil {
-		if s.proc, err = os.Open(procDir); err != nil {
-			return err
-		}
-	}
-	if s.spare == nil {
-		s.spare, _ = os.Open(procDir) // it is for later
-	}
-	return nil
-}
-
 // process is a process as it is now, or nil where it does not live. Its
 // markers are read where they are wanted.
-func (s *scanner) process(pid int, markers bool) (*process, error) {
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	dir := strconv.Itoa(pid)
-	stat, err := s.readLocked(dir+"/stat", statBytes)
+func (s *scanner) process(pid int, markers bool) (p *process, err error) {
+	read := func(stat []byte) { p = parseStat(pid, stat) }
+	if err := s.proc.read(pid, "stat", statBytes, read); err != nil || p == nil || !markers || !s.proc.ours(pid) {
+		return p, err
+	}
+	err = s.proc.read(pid, "environ", maxEnviron, func(env []byte) { p.tasks = tasksOf(env, s.mark) })
 	if err != nil {
 		return nil, err
 	}
-	p := parseStat(pid, stat)
-	if p == nil || !markers || !s.readableLocked(dir) {
-		return p, nil
-	}
-	env, err := s.readLocked(dir+"/environ", maxEnviron)
-	if err != nil {
-		return nil, err
-	}
-	p.tasks = tasksOf(env, s.mark)
 	return p, nil
-}
-
-// readableLocked reports whether a process's markers count: another user's do
-// not, but those of what changed its user count for root, who alone sees them.
-func (s *scanner) readableLocked(dir string) bool {
-	var st unix.Stat_t
-	user := os.Geteuid()
-	return user == 0 || unix.Fstatat(int(s.proc.Fd()), dir, &st, 0) == nil && int(st.Uid) == user
-}
-
-// readLocked reads a file below /proc, until the next read. One that may not
-// be read, or whose process is gone, is empty.
-func (s *scanner) readLocked(name string, limit int64) ([]byte, error) {
-	if err := s.openLocked(); err != nil {
-		return nil, blindness(err)
-	}
-	defer s.openLocked() // the spare one again, where it was needed
-	fd, err := unix.Openat(int(s.proc.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if blindness(err) != nil && s.spare != nil {
-		s.spare.Close()
-		s.spare = nil
-		fd, err = unix.Openat(int(s.proc.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	}
-	if err != nil {
-		return nil, blindness(err)
-	}
-	f := os.NewFile(uintptr(fd), name)
-	s.buffer.Reset()
-	_, err = s.buffer.ReadFrom(io.LimitReader(f, limit))
-	f.Close()
-	return s.buffer.Bytes(), blindness(err) // what was read before another error counts
-}
-
-// blindness is an error that says nothing about a process, or nil: with the
-// others, the process is gone, or not ours.
-func blindness(err error) error {
-	switch {
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM):
-		return fmt.Errorf("look at the processes: %w", err)
-	}
-	return nil
 }
 
 // tasksOf are the markers of tasks among NUL-separated variables that have the

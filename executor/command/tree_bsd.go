@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// groupPoll is how often a group is looked at while it ends.
-const groupPoll = 10 * time.Millisecond
-
 // strays is for systems that find processes outside the group.
 type strays struct{}
 
@@ -84,19 +81,7 @@ func (t *tree) kill() bool {
 func (t *tree) killStrays() bool { return true }
 
 // settled waits for the end of the group's processes, which have been killed.
-func (t *tree) settled() bool {
-	late := time.After(t.killWait)
-	tick := time.NewTicker(groupPoll)
-	defer tick.Stop()
-	for t.groupLives() {
-		select {
-		case <-late:
-			return false
-		case <-tick.C:
-		}
-	}
-	return true
-}
+func (t *tree) settled() bool { return t.groupEnds() }
 
 // groupLives reports whether a process of the group can be signalled. A zombie
 // cannot: it answers EPERM or ESRCH.

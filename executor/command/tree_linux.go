@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,7 +71,9 @@ func (t *tree) look(stop <-chan struct{}, within time.Duration) error {
 }
 
 // waitRest waits until no process of the tree is left, and answers false
-// where killed is closed before. That nobody can look is no sign of an end.
+// where killed is closed before. That nobody can look at the moment is no sign
+// of an end. Where the processes are never seen it does not wait for others than
+// the first one.
 func (t *tree) waitRest(killed <-chan struct{}) bool {
 	for {
 		err := t.look(killed, 0)
@@ -78,7 +81,7 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 			ask(t.known, t.pid)
 			t.missed = err != nil
 		}
-		if len(t.known) == 0 && err == nil {
+		if len(t.known) == 0 && final(err) {
 			return true
 		}
 		if !awaitAll(t.known, killed) || err != nil && !pause(killed) {
@@ -131,11 +134,17 @@ func (t *tree) killStrays() bool {
 // settled waits for the end of the group's processes, which have been killed
 // and whose first one was reaped, and answers whether they are gone.
 func (t *tree) settled() bool {
-	if unix.Kill(-t.pid, 0) == unix.ESRCH {
+	if !t.groupLives() {
 		return true // the usual end
 	}
-	return t.gone(t.inGroup, func([]member) {}) // zombies, which kill above counts, are not in it
+	if t.scan.proc.sight() == seesNobody {
+		return t.groupEnds()
+	}
+	return t.gone(t.inGroup, func([]member) {}) // zombies, which groupLives counts, are not in it
 }
+
+// groupLives reports whether a process has the group, which zombies do, too.
+func (t *tree) groupLives() bool { return unix.Kill(-t.pid, 0) != unix.ESRCH }
 
 // wipe kills the processes that are chosen until there are none.
 func (t *tree) wipe(choice choice, more func()) bool {
@@ -146,13 +155,17 @@ func (t *tree) wipe(choice choice, more func()) bool {
 	})
 }
 
+// final reports whether an error of a look leaves no hope that another would
+// show more. Where the processes are never seen, settled looks after the group.
+func final(err error) bool { return err == nil || errors.Is(err, errUnseen) }
+
 // gone looks until no process is chosen, and has it dealt with those that are.
 // It answers false where after killWait there are some, or nobody can look.
 func (t *tree) gone(choice choice, deal func([]member)) bool {
 	for until := time.Now().Add(t.killWait); ; {
 		late := !time.Now().Before(until)
 		members, err := t.find(choice, nil, 0)
-		if len(members) == 0 && err == nil {
+		if len(members) == 0 && final(err) {
 			return true
 		}
 		deal(members)

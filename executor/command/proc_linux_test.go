@@ -1,0 +1,120 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func init() { modes["foreign-proc"] = stopAmongStrangers }
+
+// inNewPIDs is a command that runs this binary in a mode in a new PID namespace.
+func inNewPIDs(t *testing.T, mode string, options ...string) *exec.Cmd {
+	if _, err := exec.LookPath("unshare"); err != nil || os.Geteuid() != 0 {
+		t.Skip("unshare and root are needed for a new PID namespace")
+	}
+	options = append(options, "--pid", "--fork", "--kill-child", must(os.Executable()))
+	cmd := exec.CommandContext(t.Context(), "unshare", options...)
+	cmd.Env = append(os.Environ(), modeVar+"="+mode)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// TestStrangersAreSpared: with the /proc of another PID namespace, the numbers
+// in it are not those of this process's commands, and nobody who has them here
+// is signalled: neither by a stop nor by the guard.
+func TestStrangersAreSpared(t *testing.T) {
+	out, err := inNewPIDs(t, "foreign-proc").Output()
+	require.NoError(t, err)
+	require.Equal(t, "stopped true\n2 live\nclosed <nil>\n2 live\n", string(out))
+}
+
+// stopAmongStrangers runs a command of two processes, starts strangers that
+// have here the numbers that those have in /proc, stops the command, and prints
+// who of them lives, and then again when the guard is done.
+func stopAmongStrangers([]string) {
+	c := must(New(Options{}))
+	var stdout screen
+	ctx, cancel := context.WithCancel(context.Background())
+	killed, done := make(chan struct{}), make(chan error)
+	go func() {
+		_, err := c.run(ctx, &Input{Argv: []string{"sh", "-c", `trap "" TERM; setsid sleep 1000 >/dev/null 2>&1 & echo ready; wait`}}, task{
+			id: uuid.NewString(), stdout: &stdout, stderr: io.Discard, started: func(int) {}, killed: killed,
+		})
+		done <- err
+	}()
+	for !strings.Contains(stdout.String(), "ready") {
+	}
+	var outside []int
+	for len(outside) < 2 { // sh, and sleep, which may still be sh's child's fork
+		outside = markedOutside(c.server)
+	}
+	var strangers []*exec.Cmd
+	for _, pid := range outside {
+		strangers = append(strangers, startAs(pid))
+	}
+	cancel()
+	close(killed)
+	fmt.Println("stopped", <-done != nil)
+	fmt.Println(living(strangers), "live")
+	fmt.Println("closed", c.Close())
+	fmt.Println(living(strangers), "live")
+}
+
+// markedOutside are the numbers that /proc gives to what is marked.
+func markedOutside(server string) (pids []int) {
+	for _, file := range must(filepath.Glob("/proc/[0-9]*/environ")) {
+		env, _ := os.ReadFile(file)
+		if bytes.Contains(env, []byte(server)) {
+			pids = append(pids, number(strings.Split(file, "/")[2]))
+		}
+	}
+	return pids
+}
+
+// startAs starts a process that gets a number in this PID namespace.
+func startAs(pid int) *exec.Cmd {
+	must(0, os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0))
+	cmd := exec.Command("sleep", "1000")
+	must(0, cmd.Start())
+	if cmd.Process.Pid != pid {
+		panic(fmt.Sprintf("it has number %d instead of %d", cmd.Process.Pid, pid))
+	}
+	return cmd
+}
+
+func living(all []*exec.Cmd) (n int) {
+	for _, cmd := range all {
+		var info unix.Siginfo
+		must(0, unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil))
+		if info.Signo == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func TestNumbersAlike(t *testing.T) {
+	for status, want := range map[string]bool{
+		"Name:\tx\nPid:\t7\nPPid:\t1\nNSpid:\t7\n":    true,
+		"Name:\tx\nPid:\t7\nPPid:\t1\nNSpid:\t7\t7\n": false, // by chance
+		"Name:\tx\nPid:\t9\nPPid:\t1\nNSpid:\t9\t7\n": false,
+		"Pid:\t9\nNSpid:\t9\n":                        false,
+		"Name:\tx\nPid:\t7\nPPid:\t1\n":               true, // a kernel without namespaces
+		"Name:\tx\nPid:\t1\nPPid:\t7\n":               false,
+		"":                                            false,
+	} {
+		require.Equal(t, want, numbersAlike(status, 7), "%q", status)
+	}
+}
