@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,6 +86,21 @@ func TestServeAtATerminalSaysWhatItWaitsFor(t *testing.T) {
 	require.Contains(t, string(reply), `"id":1,"result"`)
 	require.NoError(t, tty.Close())
 	require.NoError(t, c.Wait())
+}
+
+// TestACommandHasNoTerminal: what asks a question on the terminal is told that
+// there is none. In a session that has one it would be stopped for ever.
+func TestACommandHasNoTerminal(t *testing.T) {
+	screen, tty := openTerminal(t)
+	c := exec.CommandContext(t.Context(), "jobline", "run", "exec", "--", "sh", "-c", "read answer </dev/tty")
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	require.NoError(t, c.Start())
+	require.NoError(t, tty.Close())
+	text, err := io.ReadAll(screen)
+	require.ErrorIs(t, err, unix.EIO, "which is how a terminal ends")
+	require.Error(t, c.Wait())
+	require.Contains(t, string(text), "/dev/tty: No such device or address")
 }
 
 // TestRunWithoutAReader has a stdout that nobody reads any more: run ends as

@@ -106,15 +106,17 @@ func TestDirectory(t *testing.T) {
 	require.Contains(t, run(t, c, in).stdout.String(), "\nPWD="+dir+"\n")
 }
 
-// TestOwnGroup: what a terminal sends to this process's group is not for commands.
-func TestOwnGroup(t *testing.T) {
+// TestOwnSession: what a terminal sends to this process's group is not for commands.
+func TestOwnSession(t *testing.T) {
 	c := newCommand(t, Options{})
 	a := begin(t, c, self("catch-term"))
 	a.stdout.await(t, "ready")
 	group, err := unix.Getpgid(a.pids[0])
 	require.NoError(t, err)
 	require.Equal(t, a.pids[0], group)
-	require.NotEqual(t, unix.Getpgrp(), group)
+	session, err := unix.Getsid(a.pids[0])
+	require.NoError(t, err)
+	require.Equal(t, a.pids[0], session)
 	close(a.killed)
 	a.cancel(errStop)
 	a.wait(t)

@@ -10,11 +10,16 @@ import (
 	"strings"
 )
 
+// ownPrefix begins the names of variables that are settings of a server, or
+// marks of its commands. A command inherits none of them: a server that it
+// starts is not set up by the variables of this one.
+const ownPrefix = "JOBLINE_"
+
 // The variables that mark every process of a command, so that one which left
-// its group is found. They override what a task or this process has.
+// its group is found. They override what a task has.
 const (
-	taskVar   = "JOBLINE_TASK_ID"
-	serverVar = "JOBLINE_SERVER_ID"
+	taskVar   = ownPrefix + "TASK_ID"
+	serverVar = ownPrefix + "SERVER_ID"
 )
 
 // newServerID is unguessable, so that no stranger's process carries it.
@@ -46,7 +51,7 @@ func allowed(name string, patterns []string) bool {
 // environ is the environment of a command: the markers, what it gets of this
 // process's, and what its task gives.
 func (c *Command) environ(in *Input, m mark, dir string) []string {
-	given := map[string]bool{foldName(taskVar): true, foldName(serverVar): true}
+	given := map[string]bool{}
 	for name := range in.Env {
 		given[foldName(name)] = true
 	}
@@ -78,7 +83,8 @@ func isMarker(name string) bool {
 
 // passes says whether a command gets a variable of this process's environment.
 func (c *Command) passes(name string, clean bool) bool {
-	return (c.options.EnvAllow == nil || allowed(name, c.options.EnvAllow)) && (!clean || allowed(name, cleanNames))
+	return !strings.HasPrefix(foldName(name), ownPrefix) &&
+		(c.options.EnvAllow == nil || allowed(name, c.options.EnvAllow)) && (!clean || allowed(name, cleanNames))
 }
 
 // nameOf is the name in NAME=value. Windows has names that begin with "=".

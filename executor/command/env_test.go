@@ -19,6 +19,7 @@ func TestEnviron(t *testing.T) {
 	t.Setenv("PWD", "/here")
 	t.Setenv(taskVar, "outer")
 	t.Setenv(serverVar, "outer")
+	t.Setenv("JOBLINE_STORE", "/outer.db")
 	markers := mark{task: taskVar + "=t", server: serverVar + "=s"}
 	tests := map[string]struct {
 		allow  []string
@@ -27,17 +28,20 @@ func TestEnviron(t *testing.T) {
 		has    []string
 		hasNot []string
 	}{
-		"all of it": {has: []string{"LC_TEST=c", "OURS=1", "OTHER=2", "PWD=/here"}},
-		"given":     {in: Input{Env: env("OURS", "x", "NEW", "")}, has: []string{"OURS=x", "NEW=", "OTHER=2"}, hasNot: []string{"OURS=1"}},
-		"removed":   {in: Input{Env: map[string]*string{"OURS": nil, "NONE": nil}}, hasNot: []string{"OURS=1", "OURS=", "NONE="}},
-		"clean":     {in: Input{CleanEnv: true, Env: env("NEW", "x")}, has: []string{"LC_TEST=c", "NEW=x"}, hasNot: []string{"OURS=1", "OTHER=2"}},
-		"allowed":   {allow: []string{"OURS", "LC_*"}, in: Input{Env: env("NEW", "x")}, has: []string{"LC_TEST=c", "OURS=1", "NEW=x"}, hasNot: []string{"OTHER=2", "PWD=/here"}},
-		"nothing":   {allow: []string{}, hasNot: []string{"LC_TEST=c", "OURS=1", "OTHER=2"}},
-		"both":      {allow: []string{"OURS"}, in: Input{CleanEnv: true}, hasNot: []string{"OURS=1", "LC_TEST=c"}},
-		"markers":   {in: Input{Env: env(taskVar, "forged", serverVar, "forged")}, hasNot: []string{taskVar + "=forged", serverVar + "=outer"}},
-		"no marker": {in: Input{Env: map[string]*string{taskVar: nil}}},
-		"directory": {dir: "/there", has: []string{"PWD=/there"}, hasNot: []string{"PWD=/here"}},
-		"its PWD":   {dir: "/there", in: Input{Env: env("PWD", "/x")}, has: []string{"PWD=/x"}, hasNot: []string{"PWD=/there"}},
+		"all of it":              {has: []string{"LC_TEST=c", "OURS=1", "OTHER=2", "PWD=/here"}},
+		"given":                  {in: Input{Env: env("OURS", "x", "NEW", "")}, has: []string{"OURS=x", "NEW=", "OTHER=2"}, hasNot: []string{"OURS=1"}},
+		"removed":                {in: Input{Env: map[string]*string{"OURS": nil, "NONE": nil}}, hasNot: []string{"OURS=1", "OURS=", "NONE="}},
+		"clean":                  {in: Input{CleanEnv: true, Env: env("NEW", "x")}, has: []string{"LC_TEST=c", "NEW=x"}, hasNot: []string{"OURS=1", "OTHER=2"}},
+		"allowed":                {allow: []string{"OURS", "LC_*"}, in: Input{Env: env("NEW", "x")}, has: []string{"LC_TEST=c", "OURS=1", "NEW=x"}, hasNot: []string{"OTHER=2", "PWD=/here"}},
+		"nothing":                {allow: []string{}, hasNot: []string{"LC_TEST=c", "OURS=1", "OTHER=2"}},
+		"both":                   {allow: []string{"OURS"}, in: Input{CleanEnv: true}, hasNot: []string{"OURS=1", "LC_TEST=c"}},
+		"markers":                {in: Input{Env: env(taskVar, "forged", serverVar, "forged")}, hasNot: []string{taskVar + "=forged", serverVar + "=outer"}},
+		"settings":               {hasNot: []string{"JOBLINE_STORE=/outer.db", taskVar + "=outer"}},
+		"a setting":              {in: Input{Env: env("JOBLINE_STORE", "/inner.db")}, has: []string{"JOBLINE_STORE=/inner.db"}},
+		"allowed, but a setting": {allow: []string{"*"}, has: []string{"OURS=1"}, hasNot: []string{"JOBLINE_STORE=/outer.db"}},
+		"no marker":              {in: Input{Env: map[string]*string{taskVar: nil}}},
+		"directory":              {dir: "/there", has: []string{"PWD=/there"}, hasNot: []string{"PWD=/here"}},
+		"its PWD":                {dir: "/there", in: Input{Env: env("PWD", "/x")}, has: []string{"PWD=/x"}, hasNot: []string{"PWD=/there"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -49,15 +49,16 @@ func newHost(log *slog.Logger, server string, workers int) *host {
 	}
 }
 
-// launch starts a command as a process group of its own, so that a signal to
-// this process's group, as Ctrl-C in a terminal sends, is not for it. The
-// goroutine that launched it must reap it.
+// launch starts a command in a session of its own, and so in a process group
+// of its own: Ctrl-C in this process's terminal is not for it, and what wants
+// to ask a question on /dev/tty is told that there is no terminal, instead of
+// being stopped by it for ever. The goroutine that launched it must reap it.
 func (h *host) launch(p *plan, attr *os.ProcAttr) (*tree, error) {
 	if !h.threads.take(h.workers) {
 		return nil, syscall.EAGAIN
 	}
 	table := h.guard.ensure()
-	attr.Sys = &syscall.SysProcAttr{Setpgid: true}
+	attr.Sys = &syscall.SysProcAttr{Setsid: true}
 	proc, err := spawn(p.path, p.argv, attr)
 	if err != nil {
 		h.threads.give()
