@@ -99,9 +99,10 @@ type Event struct {
 	StartedAt schema.Time
 	// Progress is of EventProgress. Nobody changes it.
 	Progress *schema.Progress
-	// Task is the task. Of EventFinished it is final and whole; of any other
-	// kind only what never changes may be read: ID, Type, Priority, Labels and
-	// CreatedAt.
+	// Task is the task, without its input: an event must not keep more of a task
+	// in memory than it tells. Of EventFinished it is final and whole, unless
+	// it is Incomplete; of any other kind only what never changes may be read: ID,
+	// Type, Priority, Labels and CreatedAt.
 	Task *schema.Task
 }
 

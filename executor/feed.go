@@ -113,7 +113,7 @@ type feedWatcher struct {
 	pending []Event
 	taken   []Event  // what the latest Next returned; its memory is used again
 	compact int      // the length of pending at which it is worth a pass
-	size    [2]int64 // bytes of the tasks in pending, and in taken
+	size    [2]int64 // bytes of the events in pending, and in taken
 	foreign backlog  // of the events in pending that only subscriptions want
 	waiting bool
 	closed  bool
@@ -285,15 +285,6 @@ func (w *feedWatcher) Next(ctx context.Context) ([]Event, error) {
 	}
 }
 
-// Bounds of a watcher's queue. A pass over it costs its length, so the next
-// one comes only when it has doubled.
-const (
-	compactFirst = 4096
-	// joinedOutput is the most bytes that joined output events stand for, so
-	// that a reader has a number of its own for every piece it sends.
-	joinedOutput = 32 << 10
-)
-
 // put needs the feed's lock.
 func (w *feedWatcher) put(ev *Event) {
 	if ev.foreign && !w.takes(ev) {
@@ -304,14 +295,15 @@ func (w *feedWatcher) put(ev *Event) {
 	}
 	if len(w.pending) >= max(w.compact, compactFirst) {
 		w.pending = compacted(w.pending)
+		w.size[0] = sizeOf(w.pending)
 		w.boundForeign()
 		w.compact = 2 * len(w.pending)
 		if ev.foreign && w.foreign.lags {
 			return
 		}
 	}
-	w.pending = append(w.pending, *ev)
-	w.size[0] += ev.size()
+	w.pending = append(w.pending, ev.within(heldBytes-w.size[0]))
+	w.size[0] += w.pending[len(w.pending)-1].Size()
 	w.signal()
 }
 
@@ -320,78 +312,3 @@ func (w *feedWatcher) Size() int64 {
 	defer w.feed.mu.Unlock()
 	return w.size[0] + w.size[1]
 }
-
-// AppendEvent adds an event to a list that somebody holds back, as a watcher
-// does while its reader is slow.
-func AppendEvent(events []Event, ev *Event) []Event {
-	if n := len(events); n > 0 && ev.Kind == EventOutput && join(&events[n-1], ev) {
-		return events
-	}
-	if len(events) >= compactFirst && len(events) == cap(events) {
-		events = compacted(events)
-	}
-	return append(events, *ev)
-}
-
-// join makes one event of two that follow each other in the same stream.
-func join(last, ev *Event) bool {
-	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.foreign != ev.foreign ||
-		last.End != ev.Offset || ev.End-last.Offset > joinedOutput {
-		return false
-	}
-	last.End, last.Seq = ev.End, ev.Seq
-	return true
-}
-
-// compacted drops progress that a newer one of the same task has replaced,
-// and all but the newest output of each stream: a reader reads from the store
-// what is still there, and sees what is not as a gap.
-func compacted(events []Event) []Event {
-	type key struct {
-		id     uuid.UUID
-		kind   EventKind
-		stream uint8
-	}
-	type seen struct {
-		end  int64
-		kept int
-	}
-	newest := map[key]seen{}
-	keep := events[:0]
-	for i := len(events) - 1; i >= 0; i-- {
-		ev := &events[i]
-		k := key{ev.ID, ev.Kind, uint8(ev.Stream)}
-		s, later := newest[k]
-		switch ev.Kind {
-		case EventProgress:
-			if later {
-				ev.Seq = 0
-			}
-		case EventOutput:
-			if later && (s.end-ev.End > outputWorth || s.kept >= outputPieces) {
-				ev.Seq = 0
-			}
-		default:
-			continue
-		}
-		if !later {
-			s.end = ev.End
-		}
-		s.kept++
-		newest[k] = s
-	}
-	for i := range events {
-		if events[i].Seq != 0 || events[i].Kind >= EventMark { // a mark before the first event has no number
-			keep = append(keep, events[i])
-		}
-	}
-	clear(events[len(keep):])
-	return keep
-}
-
-// Per stream, a stalled reader's queue holds at most this many events, and
-// none further back than this many bytes.
-const (
-	outputPieces = 64
-	outputWorth  = 1 << 20
-)

@@ -85,11 +85,11 @@ func TestFeedKeepsApartWhatIsWanted(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got, 2)
 	require.Equal(t, []bool{false, true}, []bool{got[0].Wanted, got[1].Wanted})
-	var held []executor.Event
+	var held executor.Held
 	for i := range got {
-		held = executor.AppendEvent(held, &got[i])
+		held.Add(&got[i])
 	}
-	require.Equal(t, got, held, "also where they are held back")
+	require.Equal(t, got, held.Events(), "also where they are held back")
 }
 
 func TestFeedThatIsClosed(t *testing.T) {
@@ -188,23 +188,23 @@ func TestMarkIsNeverDropped(t *testing.T) {
 func TestHeldBackEventsAreBounded(t *testing.T) {
 	const many, few = 50_000, 10_000
 	a, b := uuid.New(), uuid.New()
-	var held []executor.Event
+	var held executor.Held
 	for n := range int64(many) {
 		ev := wrote(a, schema.Stream(n%2), n, n+1)
 		ev.Seq = uint64(2*n + 1)
-		held = executor.AppendEvent(held, &ev)
-		held = executor.AppendEvent(held, &executor.Event{ID: b, Kind: executor.EventProgress, Seq: uint64(2*n + 2)})
-		require.Less(t, len(held), few)
+		held.Add(&ev)
+		held.Add(&executor.Event{ID: b, Kind: executor.EventProgress, Seq: uint64(2*n + 2)})
+		require.Less(t, len(held.Events()), few)
 	}
-	require.Equal(t, uint64(2*many), held[len(held)-1].Seq)
+	require.Equal(t, uint64(2*many), held.Events()[len(held.Events())-1].Seq)
 
-	held = nil
+	held = executor.Held{}
 	for n := range int64(100) {
 		ev := wrote(a, schema.Stdout, n, n+1)
-		held = executor.AppendEvent(held, &ev)
+		held.Add(&ev)
 	}
-	require.Len(t, held, 1, "what follows is joined")
-	require.Equal(t, int64(100), held[0].End)
+	require.Len(t, held.Events(), 1, "what follows is joined")
+	require.Equal(t, int64(100), held.Events()[0].End)
 }
 
 // Progress alone is bounded, too: of many tasks there is one event each.

@@ -3,8 +3,8 @@ package executor
 import "slices"
 
 // Bounds of what a reader that is slow is kept of events that only its
-// subscriptions want: so many, and so many bytes of input and result. What it
-// has submitted or waits for is kept however much it is.
+// subscriptions want: so many, and so many bytes. What it has submitted or waits
+// for is kept however much it is, in brief where it is much.
 const (
 	lagEvents = 4096
 	lagBytes  = 8 << 20
@@ -39,7 +39,7 @@ func (w *feedWatcher) takes(ev *Event) bool {
 		return true
 	}
 	b.events++
-	b.bytes += ev.size()
+	b.bytes += ev.Size()
 	if b.events <= lagEvents && b.bytes <= lagBytes {
 		return true
 	}
@@ -56,7 +56,7 @@ func (w *feedWatcher) boundForeign() {
 	for i := range w.pending {
 		if ev := &w.pending[i]; ev.foreign {
 			events++
-			bytes += int64(len(ev.Task.Input))
+			bytes += ev.Size()
 		}
 	}
 	if events > lagEvents || bytes > lagBytes {
@@ -71,16 +71,5 @@ func (w *feedWatcher) dropForeign() {
 	first := slices.IndexFunc(w.pending, func(ev Event) bool { return ev.foreign })
 	w.pending[first] = Event{Seq: w.pending[first].Seq - 1, Kind: EventLag}
 	w.pending = slices.DeleteFunc(w.pending, func(ev Event) bool { return ev.foreign })
-	w.size[0] = 0
-	for i := range w.pending {
-		w.size[0] += w.pending[i].size()
-	}
-}
-
-// size is how many bytes of input and result an event keeps.
-func (ev *Event) size() int64 {
-	if ev.Kind != EventFinished {
-		return 0
-	}
-	return int64(len(ev.Task.Input) + len(ev.Task.Result))
+	w.size[0] = sizeOf(w.pending)
 }

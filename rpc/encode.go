@@ -95,6 +95,9 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"outputBytes":`...)
 		b = appendJSON(b, t.OutputBytes)
 	}
+	if t.Incomplete {
+		b = append(b, `,"incomplete":true`...)
+	}
 	return b
 }
 

@@ -60,6 +60,9 @@ func (s *session) caughtUp(ctx context.Context, l *lag) error {
 	if err := s.catchUp(ctx, l, &executor.Event{Seq: l.through, Kind: executor.EventMark}); err != nil {
 		return err
 	}
+	if l.missed != nil {
+		s.forgetHeard(ctx)
+	}
 	for _, id := range slices.Sorted(maps.Keys(s.subscriptions)) {
 		if s.subscriptions[id].since < l.through {
 			s.replayed(id, &l.past)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -43,6 +44,8 @@ type event struct {
 	// Progress is a number in task/progress and an object in task/finished.
 	Progress    jsontext.Value      `json:"progress"`
 	OutputBytes *schema.OutputBytes `json:"outputBytes"`
+	Result      jsontext.Value      `json:"result"`
+	Incomplete  bool                `json:"incomplete"`
 	// Subscription and Missed are of subscription/replayed.
 	Subscription uint32         `json:"subscription"`
 	Missed       *schema.Missed `json:"missed"`
@@ -162,6 +165,19 @@ func (p *peer) all() []message {
 func unmarshal(t testing.TB, text []byte, v any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal(text, v), "%s", text)
+}
+
+// awaitFinished waits until so many tasks are completed, kept or not.
+func (p *peer) awaitFinished(n int) {
+	for {
+		p.send(`{"jsonrpc":"2.0","id":"totals","method":"stats"}`)
+		var stats schema.StatsResult
+		unmarshal(p, p.reply(`"totals"`).Result, &stats)
+		if stats.Totals.Completed >= int64(n) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // awaitTask waits until a task is known that another connection has submitted.

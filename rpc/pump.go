@@ -92,6 +92,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 		return
 	}
 	ev.Wanted = ev.Wanted || s.follows[ev.ID].Has(ev.Kind)
+	s.complete(ctx, ev)
 	s.deliver(ctx, ev)
 	if ev.Kind == executor.EventFinished {
 		if mask, ok := s.follows[ev.ID]; ok {
@@ -105,7 +106,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 // deliver sends an event, or holds it back with others of its task; it needs mu.
 func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 	if h := s.held[ev.ID]; h != nil {
-		h.events = executor.AppendEvent(h.events, ev)
+		h.events.Add(ev)
 	} else {
 		s.send(ctx, ev)
 	}
@@ -138,10 +139,27 @@ func (s *session) release(ctx context.Context, h *hold) {
 	for _, id := range h.ids {
 		delete(s.held, id)
 	}
-	for i := range h.events {
-		s.send(ctx, &h.events[i])
+	for _, ev := range h.events.Events() {
+		if s.out.unsent() <= s.options.MaxUnsent {
+			s.complete(ctx, &ev)
+		}
+		s.send(ctx, &ev)
 	}
-	h.ids, h.events = nil, nil
+	*h = hold{}
+}
+
+// complete reads again what was left out of the end of a task while nobody took
+// it. Where the task is no longer kept, the client is told so. It needs mu.
+func (s *session) complete(ctx context.Context, ev *executor.Event) {
+	if ev.Kind != executor.EventFinished || !ev.Task.Incomplete {
+		return
+	}
+	task, err := s.executor.Status(ctx, ev.ID)
+	same := task.CreatedAt == ev.Task.CreatedAt && task.FinishedAt == ev.Task.FinishedAt // the id may have been used again
+	if err == nil && same {
+		task.Input = nil
+		ev.Task = &task
+	}
 }
 
 // afterEvents calls f, with mu held, when all events that have happened until

@@ -61,7 +61,7 @@ type session struct {
 // the batch is answered.
 type hold struct {
 	ids    []uuid.UUID
-	events []executor.Event
+	events executor.Held
 }
 
 func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options) (*session, error) {
@@ -207,7 +207,8 @@ func (s *session) followAgain(r *executor.Record, known *schema.Task) {
 		s.watcher.Follow(r.ID, add)
 	}
 	if _, known := s.cursors[r.ID]; !known && r.Events.Has(executor.EventOutput) {
-		s.cursors[r.ID] = cmp.Or(s.heard[r.ID], lateCursors(&r.Task))
+		var shown executor.Shown // the record is one of many that were gathered, and is used again
+		s.cursors[r.ID] = cmp.Or(s.heard[r.ID], lateCursors(shown.Live(&r.Task)))
 	}
 }
 

@@ -8,8 +8,11 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -185,4 +188,79 @@ func TestGuarantee7UnreadReplies(t *testing.T) {
 		}
 		<-done
 	})
+}
+
+// With the default events the output of a task costs a client nothing that
+// does not read them: what retention forgets is gone.
+func TestGuarantee7OutputOfForgottenTasks(t *testing.T) {
+	const tasks, size, most = 300, 2 << 20, 100 << 20 // most is more than retention keeps
+	ex := server(t, 2, talker(size, 10, false))
+	stalled, other := connect(t, ex, rpc.Options{}), connect(t, ex, rpc.Options{})
+	before := heap()
+	go func() {
+		for range tasks {
+			stalled.send(`{"jsonrpc":"2.0","method":"submit","params":{"type":"talker"}}`)
+		}
+	}()
+	other.awaitFinished(tasks)
+	require.Less(t, heap(), before+most)
+	for finished := 0; finished < tasks; {
+		m := stalled.next()
+		require.False(t, m.Params.Incomplete)
+		if m.Method == schema.NotifyFinished {
+			finished++
+		}
+	}
+}
+
+// A client that submits without reading is not read from any more when the
+// ends of its tasks take much room, however small they are.
+func TestGuarantee7EndlessSubmits(t *testing.T) {
+	const limit, most = 1 << 20, 10_000
+	ex := server(t, 2)
+	stalled, other := connect(t, ex, rpc.Options{MaxUnsent: limit}), connect(t, ex, rpc.Options{})
+	var sent atomic.Int64
+	go func() {
+		for range 3 * most {
+			stalled.send(`{"jsonrpc":"2.0","method":"submit","params":{"type":"noop"}}`)
+			sent.Add(1)
+		}
+	}()
+	for before := int64(-1); before != sent.Load(); time.Sleep(300 * time.Millisecond) {
+		before = sent.Load()
+	}
+	require.Less(t, sent.Load(), int64(most))
+	other.awaitFinished(int(sent.Load()) - 1)
+	for finished := 0; finished < 3*most; {
+		if stalled.next().Method == schema.NotifyFinished {
+			finished++
+		}
+	}
+}
+
+// What is too large to be held for a client that does not read is read again
+// when it does, while it is kept; of what is not, the client is told that it is
+// incomplete.
+func TestGuarantee7LargeResults(t *testing.T) {
+	const tasks, size = 200, 1 << 20
+	ex := server(t, 2, executor.MustDefine("large", func(context.Context, nothing) (string, error) {
+		return strings.Repeat("x", size), nil
+	}))
+	stalled, other := connect(t, ex, rpc.Options{}), connect(t, ex, rpc.Options{})
+	before := heap()
+	for i := range tasks {
+		stalled.send(submitLine(i, uuid.New(), "large", ""))
+	}
+	other.awaitFinished(tasks)
+	require.Less(t, heap(), before+(128<<20))
+	var whole []bool
+	for len(whole) < tasks {
+		if m := stalled.next(); m.Method == schema.NotifyFinished {
+			require.NotEqual(t, m.Params.Incomplete, len(m.Params.Result) == size+2)
+			whole = append(whole, !m.Params.Incomplete)
+		}
+	}
+	require.True(t, whole[0], "what came first was held")
+	require.Contains(t, whole, false, "what retention has forgotten")
+	require.True(t, whole[tasks-1], "what is kept is read again")
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -139,6 +140,16 @@ func (s *session) hears(t *schema.Task) bool {
 		}
 	}
 	return false
+}
+
+// forgetHeard forgets how far output was sent of tasks that are no longer kept:
+// nobody will tell of their ends. It needs mu.
+func (s *session) forgetHeard(ctx context.Context) {
+	for id := range s.heard {
+		if _, err := s.executor.Status(ctx, id); errors.Is(err, executor.ErrNotFound) {
+			delete(s.heard, id)
+		}
+	}
 }
 
 // stopHearing forgets how far output was sent that no subscription asks for

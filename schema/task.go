@@ -26,6 +26,8 @@ type Task struct {
 	Error             *TaskError        `json:"error,omitzero" jsonschema:"why it failed or was cancelled; only then"`
 	OutputBytes       *OutputBytes      `json:"outputBytes,omitzero" jsonschema:"how much it has written to each stream"`
 	Input             jsontext.Value    `json:"input,omitzero" jsonschema:"its input; only where asked for"`
+	// Incomplete is of what a slow client is told of a task's end, and never of a record.
+	Incomplete bool `json:"incomplete,omitzero" jsonschema:"whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile"`
 }
 
 // Progress is how far a running task has come, in its own Unit. A Total of

@@ -13,6 +13,7 @@ type lease struct {
 	store   *Store
 	record  *record
 	limited bool // its type has a limit, so that it must be released
+	shown   executor.Shown
 }
 
 // Claim implements executor.Store.
@@ -65,7 +66,7 @@ func (l *lease) Started(pid int) error {
 		return executor.ErrLeaseLost
 	}
 	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{
-		ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, PID: pid, Task: &r.Task,
+		ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, PID: pid, Task: l.shown.Live(&r.Task),
 	})
 	return nil
 }
@@ -79,7 +80,7 @@ func (l *lease) Progress(p schema.Progress) error {
 		return executor.ErrLeaseLost
 	}
 	r.Progress = &p
-	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p, Task: &r.Task})
+	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p, Task: l.shown.Live(&r.Task)})
 	return nil
 }
 
@@ -101,7 +102,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 		offset := ring.Total()
 		ring.Write(p[:n], s.options.MaxOutput)
 		s.feed.Publish(r.Owner, r.Events, executor.Event{
-			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total(), Task: &r.Task,
+			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total(), Task: l.shown.Live(&r.Task),
 		})
 		s.mu.Unlock()
 		p = p[n:]

@@ -281,7 +281,7 @@ func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 		s.counts.Cancelled++
 	}
 	s.kept += r.size()
-	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: executor.ShownEnd(&r.Task)})
 	s.finished.push(r)
 }
 

@@ -54,7 +54,7 @@ func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]e
 	for e := s.running.First(); e != nil; e = e.Next() {
 		if r := e.Value; r.seq > after && r.seq <= through {
 			events = append(events, executor.Event{
-				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: &r.Task,
+				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: r.lease.shown.Live(&r.Task),
 			})
 		}
 	}
@@ -62,7 +62,7 @@ func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]e
 		if r.seq > through || i == limit {
 			break
 		}
-		events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+		events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: executor.ShownEnd(&r.Task)})
 	}
 	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	return events[:min(limit, len(events))], nil

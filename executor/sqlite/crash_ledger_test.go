@@ -112,8 +112,8 @@ func (g *ledger) differs(id uuid.UUID, shown *shown) string {
 	if final, ok := g.final[id]; ok && r.State.String() != final {
 		return fmt.Sprintf("its end was %s, and it is %s", final, r.State)
 	}
-	if ended, ok := g.ended[id]; ok && (asText(&r.Task) != ended.text || shown.seq != ended.seq) {
-		return fmt.Sprintf("its end was seen as number %d, %s, and is number %d, %s", ended.seq, ended.text, shown.seq, asText(&r.Task))
+	if ended, ok := g.ended[id]; ok && (asTold(&r.Task) != ended.text || shown.seq != ended.seq) {
+		return fmt.Sprintf("its end was seen as number %d, %s, and is number %d, %s", ended.seq, ended.text, shown.seq, asTold(&r.Task))
 	}
 	interrupted := r.Error != nil && r.Error.Kind == schema.KindInterrupted
 	switch {

@@ -181,6 +181,13 @@ func (l *load) watch(ctx context.Context, w executor.Watcher) {
 	}
 }
 
+// asTold is a task as JSON as the event of its end has it.
+func asTold(t *schema.Task) string {
+	told := *t
+	told.Input = nil
+	return asText(&told)
+}
+
 // asText is a task as JSON.
 func asText(t *schema.Task) string {
 	b, err := json.Marshal(t, json.Deterministic(true))

@@ -72,7 +72,7 @@ func replayed(ctx context.Context, s *Store, found map[uuid.UUID]*shown) error {
 		for i := range events {
 			ev := &events[i]
 			one := found[ev.ID]
-			if one == nil || one.seq > 0 || asText(ev.Task) != asText(&one.record.Task) {
+			if one == nil || one.seq > 0 || asText(ev.Task) != asTold(&one.record.Task) {
 				return fmt.Errorf("its end is replayed twice, or otherwise, or without it: %s", asText(ev.Task))
 			}
 			one.seq, after = ev.Seq, ev.Seq

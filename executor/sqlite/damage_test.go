@@ -254,6 +254,7 @@ func (d *harmed) replays(ctx context.Context, s *Store) error {
 			return fmt.Errorf("replay: number %d: %s", ev.Seq, asText(ev.Task))
 		}
 		got, was := &shown{record: executor.Record{Task: *ev.Task}}, &shown{record: executor.Record{Task: want.record.Task}}
+		was.record.Input = nil
 		if got.String() != was.String() {
 			return fmt.Errorf("replay: %s was %s", got, was)
 		}

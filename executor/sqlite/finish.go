@@ -8,7 +8,7 @@ import (
 // ending is the end of a task, as a part of an entry.
 type ending struct {
 	record *record
-	task   schema.Task
+	task   *schema.Task // without its input, which the record has
 	seq    uint64
 	size   int64
 }
@@ -18,7 +18,9 @@ func endOf(r *record, as schema.Task, o executor.Outcome) ending {
 	as.State, as.Result, as.Error = o.State, o.Result, o.Error
 	as.FinishedAt = clock(as.StartedAt, as.CreatedAt)
 	as.OutputBytes = r.out.bytes()
-	return ending{record: r, task: as, size: int64(len(as.Input)+len(as.Result)) + r.out.kept()}
+	size := int64(len(as.Input)+len(as.Result)) + r.out.kept()
+	as.Input = nil
+	return ending{record: r, task: &as, size: size}
 }
 
 func (e *ending) write(t *transaction) error {
@@ -30,7 +32,7 @@ func (e *ending) write(t *transaction) error {
 		return err
 	}
 	e.seq = t.seq
-	if t.d, err = insertDone(c, t.d, e.record.ord, &e.task, e.seq, e.size); err != nil {
+	if t.d, err = insertDone(c, t.d, e.record.ord, e.task, e.seq, e.size); err != nil {
 		return err
 	}
 	if err := c.exec("DELETE FROM active WHERE ord=?", e.record.ord); err != nil {
@@ -49,9 +51,9 @@ func (e *ending) apply(s *Store) {
 	} else {
 		s.counts.Queued--
 	}
-	r.final, r.lease = &e.task, nil
+	r.final, r.lease = e.task, nil
 	delete(s.live, r.ID)
-	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &e.task})
+	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: e.task})
 }
 
 // finish is the entry of a Lease.Finish.
@@ -85,7 +87,7 @@ func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 	s.mu.Unlock()
 }
 
-func (e *finish) weight() (int, int) { return 1, int(e.size) - len(e.task.Input) }
+func (e *finish) weight() (int, int) { return 1, int(e.size) - len(e.record.Input) }
 
 func (e *finish) apply(s *Store) {
 	e.ending.apply(s)

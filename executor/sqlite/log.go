@@ -72,7 +72,7 @@ func (s *Store) requeue() {
 // publish hands out an event behind all changes in the log; it needs the lock.
 // While nothing can be written, what runs is still heard of.
 func (s *Store) publish(r *record, ev executor.Event) {
-	ev.ID, ev.Task = r.ID, &r.Task
+	ev.ID, ev.Task = r.ID, r.shown.Live(&r.Task)
 	direct := len(s.entries) == 0 && s.feed.Seq() < s.reserved-reserve/4 || s.fault != nil && r.State == schema.Running
 	if direct && !s.inFlight {
 		s.happened(r, ev)
@@ -81,11 +81,13 @@ func (s *Store) publish(r *record, ev executor.Event) {
 	ev.Seq = unnumbered
 	if n := len(s.entries); n > 0 {
 		if last, ok := s.entries[n-1].(*happenings); ok {
-			last.events = executor.AppendEvent(last.events, &ev)
+			last.held.Add(&ev)
 			return
 		}
 	}
-	s.append(&happenings{events: []executor.Event{ev}})
+	next := new(happenings)
+	next.held.Add(&ev)
+	s.append(next)
 }
 
 // unnumbered is the number of an event that has none yet.
@@ -105,36 +107,36 @@ func (s *Store) happened(r *record, ev executor.Event) {
 }
 
 // happenings are events that are not recorded, in their place among the changes.
-type happenings struct{ events []executor.Event }
+type happenings struct{ held executor.Held }
 
 func (h *happenings) weight() (int, int) { return 0, 0 }
 
-func (h *happenings) write(t *transaction) error { return t.number(uint64(len(h.events))) }
+func (h *happenings) write(t *transaction) error { return t.number(uint64(len(h.held.Events()))) }
 
 func (h *happenings) apply(s *Store) {
-	for i := range h.events {
-		if r := s.live[h.events[i].ID]; r != nil {
-			s.happened(r, h.events[i])
+	for _, ev := range h.held.Events() {
+		if r := s.live[ev.ID]; r != nil {
+			s.happened(r, ev)
 		}
 	}
 }
 
 // fail makes known what is of tasks that are seen to run.
 func (h *happenings) fail(s *Store, _ error) entry {
-	var later []executor.Event
-	for i := range h.events {
-		switch r := s.live[h.events[i].ID]; {
+	later := new(happenings)
+	for _, ev := range h.held.Events() {
+		switch r := s.live[ev.ID]; {
 		case r == nil:
 		case r.State == schema.Running:
-			s.happened(r, h.events[i])
+			s.happened(r, ev)
 		default:
-			later = append(later, h.events[i])
+			later.held.Add(&ev)
 		}
 	}
-	if later == nil {
+	if len(later.held.Events()) == 0 {
 		return nil
 	}
-	return &happenings{events: later}
+	return later
 }
 
 func (h *happenings) done() {}

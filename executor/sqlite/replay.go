@@ -21,7 +21,7 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 	for r := range s.running {
 		if r.seq > after && r.seq <= through {
 			events = append(events, executor.Event{
-				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: &r.Task,
+				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: r.shown.Live(&r.Task),
 			})
 		}
 	}
@@ -64,9 +64,10 @@ func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[
 		if err != nil {
 			return err
 		}
-		*events = append(*events, executor.Event{Seq: last, ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+		size += len(r.Input) + len(r.Result)
+		*events = append(*events, executor.Event{Seq: last, ID: r.ID, Kind: executor.EventFinished, Task: executor.ShownEnd(&r.Task)})
 		n++
-		if size += len(r.Input) + len(r.Result); n == limit || size > pageBytes {
+		if n == limit || size > pageBytes {
 			return errEnough
 		}
 		return nil

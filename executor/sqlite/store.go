@@ -62,7 +62,8 @@ type record struct {
 	asked asked
 	// cancelling is set when the end of a task that waits is in the log.
 	cancelling bool
-	final      *schema.Task
+	final      *schema.Task // without its input
+	shown      executor.Shown
 	out        output
 }
 
@@ -115,7 +116,9 @@ func (s *Store) poke() {
 // snapshot is the task as it is seen now, with its input; it needs the lock.
 func (r *record) snapshot() schema.Task {
 	if r.final != nil {
-		return *r.final
+		t := *r.final
+		t.Input = r.Input
+		return t
 	}
 	t := r.Task
 	if t.State == schema.Running {

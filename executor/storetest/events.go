@@ -58,7 +58,7 @@ func eventsLife(f *fixture) {
 	require.Equal(f, 1.0, events[1].Progress.Value)
 	require.Equal(f, schema.Stderr, events[2].Stream)
 	require.Equal(f, [2]int64{0, 4}, [2]int64{events[2].Offset, events[2].End})
-	require.Equal(f, f.get(id).Task, *events[3].Task)
+	require.Equal(f, asEvent(f.get(id)), *events[3].Task)
 }
 
 func eventsCancelled(f *fixture) {
@@ -67,7 +67,7 @@ func eventsCancelled(f *fixture) {
 	f.cancel(id, executor.Cancellation{Reason: "why"})
 	events := f.drain(w)
 	require.Equal(f, []executor.EventKind{executor.EventFinished}, kinds(events))
-	require.Equal(f, f.get(id).Task, *events[0].Task)
+	require.Equal(f, asEvent(f.get(id)), *events[0].Task)
 }
 
 func eventsFinishRoom(f *fixture) {

@@ -67,7 +67,7 @@ func replayEvery(f *fixture) {
 	for i, id := range []uuid.UUID{first, cancelled, running} {
 		require.Equal(f, id, events[i].ID)
 	}
-	require.Equal(f, f.get(first).Task, *events[0].Task)
+	require.Equal(f, asEvent(f.get(first)), *events[0].Task)
 }
 
 func replayAfter(f *fixture) {

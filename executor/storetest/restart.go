@@ -205,7 +205,7 @@ func restartGoesOn(f *fixture) {
 		id := f.live()
 		got := f.drain(w)
 		require.Equal(f, kinds(want), kinds(got))
-		require.Equal(f, f.get(id).Task, *got[len(got)-1].Task)
+		require.Equal(f, asEvent(f.get(id)), *got[len(got)-1].Task)
 		require.Equal(f, int64(n+2), f.counts().Completed)
 	}
 }

@@ -81,7 +81,7 @@ func restartFinals(f *fixture) {
 		events := f.replay(0, latest, 100)
 		require.Len(f, events, len(ids))
 		for i, ev := range events {
-			require.Equal(f, before[i].Task, *ev.Task)
+			require.Equal(f, asEvent(before[i]), *ev.Task)
 		}
 	}
 	found := f.list(executor.Filter{Labels: map[string]string{"k": difficult, "": "", "é": "e\u0301"}}, executor.PageRequest{Limit: 10})

@@ -71,7 +71,7 @@ func restartInterrupted(f *fixture) {
 		require.Equal(f, int32(1), got.Attempt)
 		require.Equal(f, before.StartedAt, got.StartedAt)
 		require.GreaterOrEqual(f, got.FinishedAt, got.StartedAt)
-		require.Equal(f, got.Task, *replayed[i].Task)
+		require.Equal(f, asEvent(got), *replayed[i].Task)
 	}
 	require.Equal(f, schema.TaskCounts{Completed: 1, Failed: 2}, f.counts().TaskCounts)
 	require.Equal(f, schema.Completed, f.get(done).State)
@@ -224,7 +224,7 @@ func restartReplay(f *fixture) {
 			for _, ev := range events {
 				require.Equal(f, executor.EventFinished, ev.Kind)
 				require.Equal(f, want[ev.ID], ev.Seq, "with the number that it had")
-				require.Equal(f, f.get(ev.ID).Task, *ev.Task)
+				require.Equal(f, asEvent(f.get(ev.ID)), *ev.Task)
 			}
 		}
 	}

@@ -72,6 +72,7 @@ func Run(t *testing.T, o Options) {
 		{"subscribe", subscribeContracts},
 		{"replay", replayContracts},
 		{"slow watcher", slowContracts},
+		{"unread watcher", unreadContracts},
 		{"output", outputContracts},
 		{"list", listContracts},
 		{"retention", retentionContracts},
@@ -220,6 +221,13 @@ func (f *fixture) get(id uuid.UUID) executor.Record {
 	require.NoError(f, err)
 	require.Equal(f, id, r.ID)
 	return r
+}
+
+// asEvent is the task as the event of its end has it: without its input, which
+// may be large and which nobody is told.
+func asEvent(r executor.Record) schema.Task {
+	r.Input = nil
+	return r.Task
 }
 
 func (f *fixture) counts() executor.Counts {
