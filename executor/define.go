@@ -75,7 +75,9 @@ var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
 // result are derived from In and Out: a field is required unless it is
 // omitzero or omitempty, the tag jsonschema:"…" describes it, and members that
 // In does not have are refused. Input is checked when a task is submitted,
-// the result when it has run.
+// the result when it has run. What is admitted can be decoded: a type of which
+// a schema would be untrue is an error, and schema.Derive lists these. In an
+// any, a number that a float64 cannot hold is a jsontext.Value with its text.
 //
 // The tag schema:"key=value,…" sets limits that a Go type cannot say:
 //
@@ -104,7 +106,7 @@ func Define[In, Out any](name string, run func(context.Context, In) (Out, error)
 	if err != nil {
 		return Type{}, fmt.Errorf("task type %q: result: %w", name, err)
 	}
-	t := Type{name: name, source: "program", input: input, result: result, run: erase(run)}
+	t := Type{name: name, source: "program", input: input, result: result, run: erase(input, run)}
 	for _, set := range options {
 		set(&t)
 	}
@@ -183,12 +185,12 @@ func (t *Type) checkResult(result jsontext.Value) []schema.Violation {
 }
 
 // erase leaves one closure of the types: JSON in, JSON out.
-func erase[In, Out any](run func(context.Context, In) (Out, error)) func(context.Context, jsontext.Value) (jsontext.Value, error) {
+func erase[In, Out any](input *schema.Schema, run func(context.Context, In) (Out, error)) func(context.Context, jsontext.Value) (jsontext.Value, error) {
 	emptyIn, emptyOut := memberless[In](), memberless[Out]()
 	return func(ctx context.Context, raw jsontext.Value) (jsontext.Value, error) {
 		var in In
 		if !emptyIn {
-			if err := schema.Unmarshal(raw, &in); err != nil {
+			if err := input.Unmarshal(raw, &in); err != nil {
 				return nil, fmt.Errorf("decode the input: %w", err)
 			}
 		}

@@ -27,7 +27,7 @@ func decoderOf[P any](nullable ...string) func(raw []byte) (*P, error) {
 			return nil, &executor.InputError{What: "params", Violations: v}
 		}
 		params := new(P)
-		if err := schema.Unmarshal(raw, params); err != nil {
+		if err := s.Unmarshal(raw, params); err != nil {
 			return nil, invalid("", err.Error())
 		}
 		return params, nil

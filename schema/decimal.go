@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"strconv"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -89,39 +87,4 @@ func (d decimal) appendPlain(b []byte) []byte {
 	}
 	b = append(b, d.digits...)
 	return append(b, bytes.Repeat([]byte("0"), d.point-len(d.digits))...)
-}
-
-// plainIntegers rewrites every integer of a valid JSON value that could be a
-// 64-bit one to its plain digits: 1.0, 1e3 and -0 become 1, 1000 and 0. All
-// else stays as it is, byte for byte. Numbers are told from text by the
-// strings being skipped.
-func plainIntegers(value jsontext.Value) (plain jsontext.Value, changed bool) {
-	plain = make(jsontext.Value, 0, len(value))
-	for i := 0; i < len(value); {
-		end := i + 1
-		switch c := value[i]; {
-		case c == '"':
-			for ; end < len(value) && value[end] != '"'; end++ {
-				if value[end] == '\\' {
-					end++
-				}
-			}
-			end = min(end+1, len(value))
-		case c == '-' || c >= '0' && c <= '9':
-			for end < len(value) && bytes.IndexByte([]byte("+-.eE0123456789"), value[end]) >= 0 {
-				end++
-			}
-			d := parseDecimal(value[i:end])
-			if d.isInteger() && d.point <= maxPlainDigits {
-				before := len(plain)
-				plain = d.appendPlain(plain)
-				changed = changed || !bytes.Equal(plain[before:], value[i:end])
-				i = end
-				continue
-			}
-		}
-		plain = append(plain, value[i:end]...)
-		i = end
-	}
-	return plain, changed
 }

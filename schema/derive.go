@@ -6,10 +6,9 @@ import (
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -30,15 +29,24 @@ const (
 	encodingBase64 = "base64"
 )
 
-const uuidPattern = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+// The patterns are for other validators, which take a format for a comment or
+// more broadly than the decoder does.
+const (
+	uuidPattern = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+	timePattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+
+	base64Quanta   = "^([A-Za-z0-9+/]{4})*"
+	base64OneByte  = "[A-Za-z0-9+/][AQgw]=="
+	base64TwoBytes = "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]="
+)
 
 type typeSchemas = map[reflect.Type]*jsonschema.Schema
 
 // wireTypes are the schemas of types whose kind does not tell what they are on
 // the wire.
 var wireTypes = typeSchemas{
-	reflect.TypeFor[Time]():               {Type: "string", Format: formatTime},
-	reflect.TypeFor[time.Time]():          {Type: "string", Format: formatTime},
+	reflect.TypeFor[Time]():               {Type: "string", Format: formatTime, Pattern: timePattern},
+	reflect.TypeFor[time.Time]():          {Type: "string", Format: formatTime, Pattern: timePattern},
 	reflect.TypeFor[uuid.UUID]():          {Type: "string", Format: formatUUID, Pattern: uuidPattern},
 	reflect.TypeFor[jsontext.Value]():     {},
 	reflect.TypeFor[stdjson.RawMessage](): {},
@@ -61,216 +69,206 @@ func enum[S ~string](names ...S) *jsonschema.Schema {
 	return s
 }
 
-// derive makes the schema of a type, given those of some types. The library
-// knows Go's kinds; what the JSON package does otherwise is added before
-// (visit) and after (refine).
-func derive(t reflect.Type, known typeSchemas) (*jsonschema.Schema, error) {
-	d := deriver{known: maps.Clone(known), seen: map[reflect.Type]bool{}}
-	if err := d.visit(t); err != nil {
-		return nil, err
-	}
-	s, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: d.known})
-	if err != nil {
-		return nil, fmt.Errorf("infer: %w", err)
-	}
-	return s, d.refine(t, s, false)
-}
-
+// deriver makes the schemas of Go types as the JSON package writes and reads
+// them. It refuses every type of which a schema would be untrue.
 type deriver struct {
 	known typeSchemas
-	seen  map[reflect.Type]bool
+	// reads has, of a schema whose keywords do not tell all, what else a text
+	// must be. It answers what is wanted, or "".
+	reads map[*jsonschema.Schema]func(text []byte) string
+	// within are the types that are being derived: one in itself is a cycle.
+	within []reflect.Type
+	// hasAny is true once a type has a value that may be anything.
+	hasAny bool
+}
+
+func newDeriver(known typeSchemas) *deriver {
+	return &deriver{known: known, reads: map[*jsonschema.Schema]func([]byte) string{}}
 }
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 
-	jsonMarshalers = []reflect.Type{reflect.TypeFor[json.MarshalerTo](), reflect.TypeFor[json.Marshaler]()}
-	textMarshalers = []reflect.Type{reflect.TypeFor[encoding.TextAppender](), reflect.TypeFor[encoding.TextMarshaler]()}
+	jsonMethods = []reflect.Type{
+		reflect.TypeFor[json.MarshalerTo](), reflect.TypeFor[json.Marshaler](),
+		reflect.TypeFor[json.UnmarshalerFrom](), reflect.TypeFor[json.Unmarshaler](),
+	}
+	textWriters = []reflect.Type{reflect.TypeFor[encoding.TextAppender](), reflect.TypeFor[encoding.TextMarshaler]()}
+	textReaders = []reflect.Type{reflect.TypeFor[encoding.TextUnmarshaler]()}
 )
 
-// visit goes through all that t is made of, refuses what has no schema, and
-// adds to known the types that are strings on the wire.
-func (d *deriver) visit(t reflect.Type) error {
-	t = indirect(t)
-	if d.known[t] != nil || d.seen[t] {
-		return nil
+// of makes the schema of a type. Null is a value of it only where t is a pointer.
+func (d *deriver) of(t reflect.Type) (*jsonschema.Schema, error) {
+	if s := d.known[t]; s != nil {
+		return s.CloneSchemas(), nil
 	}
-	d.seen[t] = true
-	switch {
-	case t == durationType:
-		return errors.New("time.Duration has no JSON form: use an int64 of milliseconds")
-	case implements(t, jsonMarshalers):
-		return fmt.Errorf("%v writes its own JSON, which cannot be known: use a struct, a type with MarshalText, or jsontext.Value", t)
-	case implements(t, textMarshalers):
-		d.known[t] = &jsonschema.Schema{Type: "string"}
-		return nil
+	if slices.Contains(d.within, t) {
+		return nil, fmt.Errorf("cycle: %v contains itself, which has no schema: use jsontext.Value for the inner one", t)
 	}
+	d.within = append(d.within, t)
+	defer func() { d.within = d.within[:len(d.within)-1] }()
 	switch t.Kind() {
-	case reflect.Slice, reflect.Array:
-		if t.Elem().Kind() == reflect.Uint8 && !implements(t.Elem(), textMarshalers) {
-			d.known[t] = bytesSchema(t)
-			return nil
+	case reflect.Pointer:
+		s, err := d.of(t.Elem())
+		if err == nil {
+			allowNull(s)
 		}
-		return d.visit(t.Elem())
-	case reflect.Map:
-		return d.visit(t.Elem())
+		return s, err
 	case reflect.Interface:
-		if t.NumMethod() > 0 {
-			return fmt.Errorf("%v cannot be decoded: use a struct or jsontext.Value", t)
+		return d.ofInterface(t)
+	}
+	writes, reads := implements(t, textWriters), implements(t, textReaders)
+	switch {
+	case implements(t, jsonMethods):
+		return nil, fmt.Errorf("%v writes or reads its own JSON, which cannot be known: use a struct, a type with MarshalText and UnmarshalText, or jsontext.Value", t)
+	case writes && reads:
+		return d.ofText(t), nil
+	case writes:
+		return nil, fmt.Errorf("%v has MarshalText and no UnmarshalText, so it cannot be read as it is written: add UnmarshalText, or use a string", t)
+	case reads:
+		return nil, fmt.Errorf("%v has UnmarshalText and no MarshalText, so it is not written as it is read: add MarshalText, or use a string", t)
+	}
+	return d.ofKind(t)
+}
+
+func (d *deriver) ofKind(t reflect.Type) (*jsonschema.Schema, error) {
+	switch t.Kind() {
+	case reflect.Bool:
+		return &jsonschema.Schema{Type: "boolean"}, nil
+	case reflect.String:
+		return &jsonschema.Schema{Type: "string"}, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		if t == durationType {
+			return nil, errors.New("time.Duration has no JSON form: use an int64 of milliseconds")
 		}
+		return ofInt(t.Bits()), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return ofUint(t.Bits()), nil
+	case reflect.Float32:
+		return &jsonschema.Schema{Type: "number", Format: formatFloat}, nil
+	case reflect.Float64:
+		return &jsonschema.Schema{Type: "number", Format: formatDouble}, nil
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 && t.Elem().PkgPath() == "" { // of a type with a name it is an array of numbers
+			return d.ofBytes(t), nil
+		}
+		return d.ofList(t)
+	case reflect.Map:
+		return d.ofMap(t)
 	case reflect.Struct:
-		return d.visitFields(t)
+		return d.ofStruct(t)
+	default:
+		return nil, fmt.Errorf("%v is unsupported: JSON has no %v", t, t.Kind())
 	}
-	return nil
-}
-
-func (d *deriver) visitFields(t reflect.Type) error {
-	fields, err := fieldsOf(t)
-	if err != nil {
-		return err
-	}
-	for _, f := range fields {
-		if err := d.visit(f.Type); err != nil {
-			return fmt.Errorf("field %s: %w", f.Name, err)
-		}
-	}
-	return nil
-}
-
-func indirect(t reflect.Type) reflect.Type {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return t
 }
 
 func implements(t reflect.Type, one []reflect.Type) bool {
 	return slices.ContainsFunc(one, reflect.PointerTo(t).Implements)
 }
 
-// bytesSchema is of a slice or an array of bytes, which are base64.
-func bytesSchema(t reflect.Type) *jsonschema.Schema {
-	s := &jsonschema.Schema{Type: "string", ContentEncoding: encodingBase64}
-	if t.Kind() == reflect.Array {
-		n := base64.StdEncoding.EncodedLen(t.Len())
-		s.MinLength, s.MaxLength = &n, &n
+func (d *deriver) ofInterface(t reflect.Type) (*jsonschema.Schema, error) {
+	if t.NumMethod() > 0 {
+		return nil, fmt.Errorf("%v cannot be decoded: use a struct or jsontext.Value", t)
+	}
+	d.hasAny = true
+	return &jsonschema.Schema{}, nil
+}
+
+func ofInt(bits int) *jsonschema.Schema {
+	if bits == 64 {
+		return &jsonschema.Schema{Type: "integer", Format: formatInt64}
+	}
+	most := math.Ldexp(1, bits-1)
+	return &jsonschema.Schema{Type: "integer", Minimum: new(-most), Maximum: new(most - 1)}
+}
+
+func ofUint(bits int) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "integer", Minimum: new(0.0)}
+	if bits == 64 {
+		s.Format = formatUint64
+	} else {
+		s.Maximum = new(math.Ldexp(1, bits) - 1)
 	}
 	return s
 }
 
-// field is a field of a struct, or one promoted from an embedded struct.
-type field struct {
-	reflect.StructField
-	member   string
-	optional bool
+// ofText is of a type with a text form. Only the type knows which texts it
+// reads.
+func (d *deriver) ofText(t reflect.Type) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "string"}
+	d.reads[s] = func(text []byte) (want string) {
+		want = "a text that " + t.String() + " reads"
+		defer func() { _ = recover() }() // of a text that the type cannot read, and did not expect
+		if reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText(slices.Clip(text)) == nil {
+			want = ""
+		}
+		return want
+	}
+	return s
 }
 
-// fieldsOf lists what is written of a struct. It refuses what the inference
-// and the JSON package take for different things.
-func fieldsOf(t reflect.Type) ([]field, error) {
-	fields, err := appendFields(nil, t)
+// ofBytes is of a slice or an array of bytes, which are base64.
+func (d *deriver) ofBytes(t reflect.Type) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "string", ContentEncoding: encodingBase64}
+	if t.Kind() == reflect.Slice {
+		s.Pattern = base64Quanta + "(" + base64OneByte + "|" + base64TwoBytes + ")?$"
+		return s
+	}
+	length := base64.StdEncoding.EncodedLen(t.Len())
+	s.MinLength, s.MaxLength = new(length), new(length)
+	s.Pattern = base64Quanta + [...]string{"", base64OneByte, base64TwoBytes}[t.Len()%3] + "$"
+	d.reads[s] = func(text []byte) string {
+		n, err := base64.StdEncoding.Decode(make([]byte, base64.StdEncoding.DecodedLen(len(text))), text)
+		if err == nil && n == t.Len() {
+			return ""
+		}
+		return counted(t.Len(), "byte") + " in base64"
+	}
+	return s
+}
+
+func (d *deriver) ofList(t reflect.Type) (*jsonschema.Schema, error) {
+	items, err := d.of(t.Elem())
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
-	for _, f := range fields {
-		if names["."+f.Name] || names[f.member] {
-			return nil, fmt.Errorf("%v has two fields named %s or members named %q", t, f.Name, f.member)
-		}
-		names["."+f.Name], names[f.member] = true, true
+	s := &jsonschema.Schema{Type: "array", Items: items}
+	if t.Kind() == reflect.Array {
+		s.MinItems, s.MaxItems = new(t.Len()), new(t.Len())
 	}
-	return fields, nil
+	return s, nil
 }
 
-func appendFields(fields []field, t reflect.Type) ([]field, error) {
-	for i := range t.NumField() {
-		sf := t.Field(i)
-		tag, tagged := sf.Tag.Lookup("json")
-		name, rest, _ := strings.Cut(tag, ",")
-		options := strings.FieldsFunc(rest, func(r rune) bool { return r == ',' || r == ':' })
-		switch {
-		case sf.Anonymous && (tagged || sf.Type.Kind() != reflect.Struct || implements(sf.Type, jsonMarshalers) || implements(sf.Type, textMarshalers)):
-			return nil, fmt.Errorf("embedded field %s: only a plain struct without a json tag can be embedded", sf.Name)
-		case sf.Anonymous:
-			var err error
-			if fields, err = appendFields(fields, sf.Type); err != nil {
-				return nil, err
-			}
-			continue
-		case tag == "-" || !sf.IsExported() && !tagged:
-			continue
-		case !sf.IsExported():
-			return nil, fmt.Errorf("field %s has a json tag and is not exported", sf.Name)
-		}
-		for _, refused := range []string{"string", "format", "embed"} {
-			if slices.Contains(options, refused) {
-				return nil, fmt.Errorf("field %s: a schema cannot follow the json option %q", sf.Name, refused)
-			}
-		}
-		if name == "" {
-			name = sf.Name
-		}
-		optional := slices.Contains(options, "omitzero") || slices.Contains(options, "omitempty")
-		fields = append(fields, field{sf, name, optional})
+// ofMap takes strings as keys. Other keys have several spellings, of which a
+// schema cannot say that only one may be there, or texts that it cannot know.
+func (d *deriver) ofMap(t reflect.Type) (*jsonschema.Schema, error) {
+	key := t.Key()
+	if key.Kind() != reflect.String || implements(key, slices.Concat(jsonMethods, textWriters, textReaders)) {
+		return nil, fmt.Errorf("the map key %v is no plain string: use map[string]%v", key, t.Elem())
 	}
-	return fields, nil
+	others, err := d.of(t.Elem())
+	if err != nil {
+		return nil, err
+	}
+	return &jsonschema.Schema{Type: "object", AdditionalProperties: others}, nil
 }
 
-// refine corrects the schema s of t: null, formats of numbers, tags. A nil
-// slice or map is written as empty, never as null; a nil pointer is null
-// unless it can be omitted.
-func (d *deriver) refine(t reflect.Type, s *jsonschema.Schema, optional bool) error {
-	setNull(s, t.Kind() == reflect.Pointer && !optional)
-	t = indirect(t)
-	if d.known[t] != nil {
-		return nil
+// allowNull makes null a value of s. A schema without a type takes null anyway.
+func allowNull(s *jsonschema.Schema) {
+	if s.Type == "" {
+		return
 	}
-	switch t.Kind() {
-	case reflect.Int, reflect.Int64:
-		s.Format = formatInt64
-	case reflect.Uint, reflect.Uint64, reflect.Uintptr:
-		s.Format = formatUint64
-	case reflect.Float32:
-		s.Format = formatFloat
-	case reflect.Float64:
-		s.Format = formatDouble
-	case reflect.Slice, reflect.Array:
-		return d.refine(t.Elem(), s.Items, false)
-	case reflect.Map:
-		return d.refine(t.Elem(), s.AdditionalProperties, false)
-	case reflect.Struct:
-		fields, err := fieldsOf(t)
-		if err != nil {
-			return err
-		}
-		for _, f := range fields {
-			if err := d.refine(f.Type, s.Properties[f.member], f.optional); err != nil {
-				return err
-			}
-			if err := applyTag(s.Properties[f.member], f.Tag.Get("schema")); err != nil {
-				return fmt.Errorf("field %s: %w", f.Name, err)
-			}
-		}
+	s.Types, s.Type = []string{s.Type, "null"}, ""
+	if s.Enum != nil {
+		s.Enum = append(slices.Clone(s.Enum), nil)
 	}
-	return nil
 }
 
-// setNull makes null a type of s or not. A schema without a type takes null anyway.
-func setNull(s *jsonschema.Schema, null bool) {
-	types := s.Types
-	if s.Type != "" {
-		types = []string{s.Type}
+// forbidNull undoes allowNull.
+func forbidNull(s *jsonschema.Schema) {
+	if s.Types == nil {
+		return
 	}
-	types = slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "null" })
-	s.Type, s.Types = "", nil
-	switch {
-	case len(types) == 0:
-	case null:
-		s.Types = append(types, "null")
-		if s.Enum != nil {
-			s.Enum = append(slices.Clone(s.Enum), nil)
-		}
-	default:
-		s.Type = types[0]
-	}
+	s.Type, s.Types = s.Types[0], nil
+	s.Enum = slices.DeleteFunc(s.Enum, func(name any) bool { return name == nil })
 }

@@ -33,6 +33,7 @@ type node struct {
 	minLength, maxLength int
 	enum                 []string
 	format               string
+	reads                func(text []byte) (want string) // what the keywords do not tell
 }
 
 type member struct {
@@ -51,8 +52,8 @@ var kindsOf = map[string]string{
 	"null": "n", "boolean": "tf", "string": `"`, "number": "0", "integer": "0", "object": "{", "array": "[",
 }
 
-// compile makes the node of a schema.
-func compile(s *jsonschema.Schema) *node {
+// compile makes the node of a schema that d has derived.
+func (d *deriver) compile(s *jsonschema.Schema) *node {
 	types := s.Types
 	if s.Type != "" {
 		types = []string{s.Type}
@@ -66,6 +67,7 @@ func compile(s *jsonschema.Schema) *node {
 		minItems: orElse(s.MinItems, 0), maxItems: orElse(s.MaxItems, math.MaxInt),
 		minLength: orElse(s.MinLength, 0), maxLength: orElse(s.MaxLength, math.MaxInt),
 		maxProps: orElse(s.MaxProperties, math.MaxInt), required: s.Required, format: s.Format,
+		reads: d.reads[s],
 	}
 	for _, t := range types {
 		n.kinds += kindsOf[t]
@@ -79,7 +81,7 @@ func compile(s *jsonschema.Schema) *node {
 		}
 	}
 	n.compileNumber(s)
-	n.compileElements(s)
+	d.compileElements(n, s)
 	return n
 }
 
@@ -90,18 +92,18 @@ func orElse(n *int, otherwise int) int {
 	return *n
 }
 
-func (n *node) compileElements(s *jsonschema.Schema) {
+func (d *deriver) compileElements(n *node, s *jsonschema.Schema) {
 	if s.Items != nil {
-		n.items = compile(s.Items)
+		n.items = d.compile(s.Items)
 	}
 	if a := s.AdditionalProperties; a != nil && a.Not != nil {
 		n.closed = true
 	} else if a != nil {
-		n.others = compile(a)
+		n.others = d.compile(a)
 	}
 	n.members = make(map[string]member, len(s.Properties))
 	for _, name := range s.PropertyOrder {
-		m := compile(s.Properties[name])
+		m := d.compile(s.Properties[name])
 		if m != nil {
 			m.optional = !slices.Contains(s.Required, name)
 		}

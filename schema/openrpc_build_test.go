@@ -101,20 +101,15 @@ func buildOpenRPC() (jsontext.Value, error) {
 	return json.Marshal(doc, json.Deterministic(true), jsontext.WithIndent("  "))
 }
 
-// deriveWithRefs is derive with references to the components in place of
-// copies. What is embedded cannot be one.
+// deriveWithRefs makes the schema of a type with references to the components
+// in place of copies.
 func deriveWithRefs(t reflect.Type) (*jsonschema.Schema, error) {
 	known := maps.Clone(wireTypes)
 	for c := range components {
 		known[c] = refTo(c)
 	}
 	delete(known, t)
-	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
-		if f := t.Field(i); f.Anonymous {
-			delete(known, f.Type)
-		}
-	}
-	return derive(t, known)
+	return newDeriver(known).of(t)
 }
 
 func refTo(t reflect.Type) *jsonschema.Schema {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -14,24 +13,33 @@ const dialect = "https://json-schema.org/draft/2020-12/schema"
 // Schema is a JSON Schema (2020-12) with its compiled validator. It never
 // changes, so any number of goroutines may use it.
 type Schema struct {
-	raw  jsontext.Value
-	root *node
+	raw    jsontext.Value
+	root   *node
+	hasAny bool // whether the type has a field, or is, an any
 }
 
-// Derive makes the schema of a Go type: of what json.Marshal writes for it. A
-// field is required unless it is omitzero or omitempty, embedded structs are
-// flattened, members that the type does not have are refused, and null is
-// allowed only where a nil pointer would be written as null. The tag
-// jsonschema:"…" describes a field; the tag schema:"key=value,…" sets limits
-// that a Go type cannot say: minimum, maximum, minLength, maxLength and enum
-// (names separated by |), which in a list or a map are of its elements, and
-// minItems, maxItems, maxProperties and default, which are of the whole.
+// Derive makes the schema of a Go type: of what json.Marshal writes for it,
+// and of what Unmarshal takes for it. A field is required unless it is
+// omitzero or omitempty, embedded structs are flattened, members that the type
+// does not have are refused, and null is allowed only where a nil pointer
+// would be written as null. The tag jsonschema:"…" describes a field; the tag
+// schema:"key=value,…" sets limits that a Go type cannot say: minimum,
+// maximum, minLength, maxLength and enum (names separated by |), which in a
+// list or a map are of its elements, and minItems, maxItems, maxProperties and
+// default, which are of the whole.
 //
-// It is an error where the schema would be a lie: types that write their own
-// JSON, time.Duration, fields with the options string, format or embed.
+// It is an error where a schema would be untrue: types that write or read
+// their own JSON, or only one of MarshalText and UnmarshalText; types that
+// contain themselves; time.Duration; maps whose keys are no plain strings;
+// interfaces other than any; structs and tags that the JSON package refuses;
+// fields with the options string, format or embed; embedded pointers.
+//
+// Of a type with MarshalText and UnmarshalText the schema says that it is a
+// string; which strings, Validate asks the type itself.
 func Derive[T any]() (*Schema, error) {
 	t := reflect.TypeFor[T]()
-	s, err := derive(t, wireTypes)
+	d := newDeriver(wireTypes)
+	s, err := d.of(t)
 	if err != nil {
 		return nil, fmt.Errorf("derive a JSON Schema of %v: %w", t, err)
 	}
@@ -40,7 +48,7 @@ func Derive[T any]() (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the JSON Schema of %v: %w", t, err)
 	}
-	return &Schema{raw: raw, root: compile(s)}, nil
+	return &Schema{raw: raw, root: d.compile(s), hasAny: d.hasAny}, nil
 }
 
 // Raw is the schema as JSON. It must not be changed.
@@ -59,19 +67,4 @@ func (s *Schema) Knows(member string) bool {
 	}
 	_, known := s.root.members[member]
 	return known || !s.root.closed
-}
-
-// Unmarshal decodes a value that Validate found valid. It is json.Unmarshal,
-// but takes 1.0 and 1e3 for an integer, as JSON Schema does and as languages
-// without integers write them.
-func Unmarshal(value jsontext.Value, into any) error {
-	err := json.Unmarshal(value, into)
-	if err == nil {
-		return nil
-	}
-	plain, changed := plainIntegers(value)
-	if !changed {
-		return err
-	}
-	return json.Unmarshal(plain, into)
 }

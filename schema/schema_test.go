@@ -1,11 +1,15 @@
 package schema
 
 import (
+	"encoding"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
+	"net/netip"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +28,35 @@ type base struct {
 	Path string `json:"path"`
 }
 
+// textual reads texts of two characters.
 type textual struct{ s string }
 
 func (t textual) MarshalText() ([]byte, error) { return []byte(t.s), nil }
+
+func (t *textual) UnmarshalText(text []byte) error {
+	if t.s = string(text[:2]); len(text) > 2 { // it panics where there are less
+		return errors.New("too long")
+	}
+	return nil
+}
+
+type writesText struct{}
+
+func (writesText) MarshalText() ([]byte, error) { return nil, nil }
+
+type readsText struct{}
+
+func (*readsText) UnmarshalText([]byte) error { return nil }
+
+type readsJSON struct{ N int }
+
+func (*readsJSON) UnmarshalJSON([]byte) error { return nil }
+
+type namedByte uint8
+
+type namedBytes []byte
+
+type selfPointer *selfPointer
 
 type ownJSON struct{}
 
@@ -37,6 +67,8 @@ type looping struct{ Next *looping }
 type unnamed struct{ N int }
 
 func (unnamed) MarshalText() ([]byte, error) { return nil, nil }
+
+func (unnamed) UnmarshalText([]byte) error { return nil }
 
 // schemaOf is the schema of T; every one names its dialect.
 func schemaOf[T any](t *testing.T) string {
@@ -85,10 +117,35 @@ func TestDerive(t *testing.T) {
 		}](t), object(`{"type":"array","items":{"type":["integer","null"],"minimum":-128,"maximum":127}}`)},
 		"bytes": {schemaOf[struct {
 			X []byte `json:"x"`
-		}](t), object(`{"type":"string","contentEncoding":"base64"}`)},
+		}](t), object(`{"type":"string","pattern":"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$","contentEncoding":"base64"}`)},
 		"array of bytes": {schemaOf[struct {
 			X [4]byte `json:"x"`
-		}](t), object(`{"type":"string","minLength":8,"maxLength":8,"contentEncoding":"base64"}`)},
+		}](t), object(`{"type":"string","minLength":8,"maxLength":8,"pattern":"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/][AQgw]==$","contentEncoding":"base64"}`)},
+		"bytes of a type with a name": {schemaOf[struct {
+			X []namedByte `json:"x"`
+		}](t), object(`{"type":"array","items":{"type":"integer","minimum":0,"maximum":255}}`)},
+		"a name for bytes": {schemaOf[struct {
+			X namedBytes `json:"x"`
+		}](t), object(`{"type":"string","pattern":"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$","contentEncoding":"base64"}`)},
+		"array": {schemaOf[struct {
+			X [2]bool `json:"x"`
+		}](t), object(`{"type":"array","items":{"type":"boolean"},"minItems":2,"maxItems":2}`)},
+		"optional pointer to a pointer can be null": {schemaOf[struct {
+			X **bool `json:"x,omitzero"`
+		}](t), optional(`{"type":["boolean","null"]}`)},
+		"pointer to a pointer that is never written as null": {schemaOf[struct {
+			X **bool `json:"x,omitempty"`
+		}](t), optional(`{"type":"boolean"}`)},
+		"embedded with a name": {schemaOf[struct {
+			base `json:"x"`
+		}](t), object(`{"type":"object","properties":{"path":{"type":"string"}},"required":["path"],"additionalProperties":false}`)},
+		"a field that hides another one's Go name": {schemaOf[struct {
+			base
+			Path bool `json:"x"`
+		}](t), `{"type":"object","properties":{"path":{"type":"string"},"x":{"type":"boolean"}},"required":["path","x"],"additionalProperties":false}`},
+		"a default in quotes": {schemaOf[struct {
+			X string `json:"x" schema:"default=\x01\""`
+		}](t), object(`{"type":"string","default":"\u0001\""}`)},
 		"text": {schemaOf[struct {
 			X textual `json:"x"`
 		}](t), object(`{"type":"string"}`)},
@@ -117,34 +174,52 @@ func TestDerive(t *testing.T) {
 
 func TestDeriveRefuses(t *testing.T) {
 	for want, err := range map[string]error{
-		"use an int64 of milliseconds": refused(Derive[struct{ D []time.Duration }]()),
-		"writes its own JSON":          refused(Derive[map[string]ownJSON]()),
-		"big.Int writes its own JSON":  refused(Derive[struct{ N *big.Int }]()),
-		"cannot be decoded":            refused(Derive[struct{ R io.Reader }]()),
-		"cycle":                        refused(Derive[looping]()),
-		"map key":                      refused(Derive[map[int]string]()),
-		"unsupported":                  refused(Derive[struct{ F func() }]()),
+		"use an int64 of milliseconds":                            refused(Derive[struct{ D []time.Duration }]()),
+		"ownJSON writes or reads its own JSON":                    refused(Derive[map[string]ownJSON]()),
+		"readsJSON writes or reads its own JSON":                  refused(Derive[struct{ X readsJSON }]()),
+		"big.Int writes or reads its own JSON":                    refused(Derive[struct{ N *big.Int }]()),
+		"add UnmarshalText":                                       refused(Derive[[]writesText]()),
+		"add MarshalText":                                         refused(Derive[[]readsText]()),
+		"cannot be decoded":                                       refused(Derive[struct{ R io.Reader }]()),
+		"encoding.TextMarshaler cannot be decoded":                refused(Derive[encoding.TextMarshaler]()),
+		"cycle: schema.looping contains itself":                   refused(Derive[looping]()),
+		"cycle: schema.selfPointer contains":                      refused(Derive[selfPointer]()),
+		"the map key int is no plain string: use map[string]bool": refused(Derive[map[int]bool]()),
+		"the map key bool is":                                     refused(Derive[map[bool]string]()),
+		"the map key schema.State is":                             refused(Derive[map[State]string]()),
+		"the map key schema.textual":                              refused(Derive[map[textual]string]()),
+		"JSON has no func":                                        refused(Derive[struct{ F func() }]()),
+		"JSON has no complex128":                                  refused(Derive[[]complex128]()),
+		"has no exported fields":                                  refused(Derive[struct{ n int }]()),
+		"field X: sync.Mutex has no JSON form":                    refused(Derive[struct{ X sync.Mutex }]()),
 		`json option "string"`: refused(Derive[struct {
 			N int `json:"n,string"`
 		}]()),
 		`json option "format"`: refused(Derive[struct {
 			T time.Time `json:"t,format:unix"`
 		}]()),
-		"only a plain struct": refused(Derive[struct {
-			base `json:"base"`
+		`json option "embed"`: refused(Derive[struct {
+			T map[string]int `json:",embed"`
 		}]()),
-		"embedded field base: only": refused(Derive[struct{ *base }]()),
-		"embedded field unnamed": refused(Derive[struct { // two: of one the method would be promoted
+		"embedded field base: a pointer may be nil": refused(Derive[struct{ *base }]()),
+		"must not implement marshal": refused(Derive[struct { // two: of one the method would be promoted
+			base
 			unnamed
 			textual
 		}]()),
-		"two fields": refused(Derive[struct {
+		`two fields, Path and Other, for the member "path"`: refused(Derive[struct {
 			base
 			Other string `json:"path"`
 		}]()),
-		"is not exported": refusedField(reflect.StructField{
-			Name: "n", PkgPath: "x", Type: reflect.TypeFor[int](), Tag: `json:"n"`,
-		}),
+		"begins like a limit": refused(Derive[struct {
+			N int `jsonschema:"minimum=3"`
+		}]()),
+		"unexported Go struct field n cannot have":          refusedField(reflect.StructField{Name: "n", PkgPath: "x", Tag: `json:"n"`}),
+		"specify `omitempty` instead":                       refusedField(reflect.StructField{Name: "N", Tag: `json:"n,omitEmpty"`}),
+		"invalid character '\\'' at start of option":        refusedField(reflect.StructField{Name: "N", Tag: `json:"'n'"`}),
+		"invalid trailing ',' character":                    refusedField(reflect.StructField{Name: "N", Tag: `json:"n,"`}),
+		"duplicate appearance of `omitzero` tag option":     refusedField(reflect.StructField{Name: "N", Tag: `json:"n,omitzero,omitzero"`}),
+		"has JSON object name \"\\xff\" with invalid UTF-8": refusedField(reflect.StructField{Name: "N", Tag: `json:"\xff"`}),
 	} {
 		require.ErrorContains(t, err, want, want)
 	}
@@ -154,7 +229,8 @@ func refused(_ *Schema, err error) error { return err }
 
 // refusedField is for what vet would refuse in the source.
 func refusedField(f reflect.StructField) error {
-	_, err := derive(reflect.StructOf([]reflect.StructField{f}), wireTypes)
+	f.Type = reflect.TypeFor[int]()
+	_, err := newDeriver(wireTypes).of(reflect.StructOf([]reflect.StructField{f}))
 	return err
 }
 
@@ -251,26 +327,73 @@ func TestValidate(t *testing.T) {
 	require.Equal(t, []Violation{{"/x", "unknown member; there are none"}}, mustDerive[Empty](t).Validate(jsontext.Value(`{"x":1}`)))
 }
 
-// TestUnmarshal holds that every spelling of an integer that is valid can be decoded.
+// TestUnmarshal holds that every spelling of an integer that is valid can be
+// decoded, and that this changes nothing else.
 func TestUnmarshal(t *testing.T) {
+	type params struct {
+		Argv       []string         `json:"argv"`
+		Raw        jsontext.Value   `json:"raw"`
+		Any        any              `json:"any"`
+		Ratio      float64          `json:"ratio"`
+		DurationMs int64            `json:"durationMs"`
+		More       map[string][]int `json:"more"`
+	}
+	s := mustDerive[params](t)
 	for number, want := range map[string]int64{
 		"1.0": 1, "-0": 0, "-0.0": 0, "1e3": 1000, "12.50E+1": 125, "100e-2": 1, "0e999999999": 0,
 		"9007199254740993.0": 9007199254740993, "-9.223372036854775808e18": -9223372036854775808,
 	} {
-		value := jsontext.Value(`{"argv":["1.0","\"2.0"],"raw":[0.10,1e999999999],"durationMs":` + number + `}`)
-		var p struct {
-			Argv       []string
-			Raw        jsontext.Value `json:"raw"`
-			DurationMs int64          `json:"durationMs"`
-		}
-		p.Argv = []string{"left over"}
-		require.NoError(t, Unmarshal(value, &p), number)
-		require.Equal(t, want, p.DurationMs, number)
-		require.Equal(t, `[0.10,1e999999999]`, string(p.Raw))
+		value := `{"argv":["1.0","\"2.0"],"raw":[0.10,1.0,1e999999999],"any":[1e2,"1.0",9007199254740993.0],` +
+			`"ratio":1.0,"durationMs":` + number + `, "more" : {"a":[2.0,3 , 1e1],"\u0062":[]} } `
+		require.Nil(t, s.Validate(jsontext.Value(value)))
+		p := params{Argv: []string{"left over"}, Any: "left over", More: map[string][]int{"left": nil}}
+		require.NoError(t, s.Unmarshal(jsontext.Value(value), &p), number)
+		require.Equal(t, params{
+			Argv: []string{"1.0", `"2.0`}, Raw: jsontext.Value(`[0.10,1.0,1e999999999]`),
+			Any: []any{100.0, "1.0", jsontext.Value("9007199254740993.0")}, Ratio: 1,
+			DurationMs: want, More: map[string][]int{"a": {2, 3, 10}, "b": {}},
+		}, p, number)
 	}
-	var n int
-	require.Error(t, Unmarshal(jsontext.Value(`"x"`), &n))
-	require.Error(t, Unmarshal(jsontext.Value(`1.5`), &n))
+	n := mustDerive[int](t)
+	for _, wrong := range []string{`"x"`, `1.5`, `1.0]`, `1e30`} {
+		require.Error(t, n.Unmarshal(jsontext.Value(wrong), new(int)), wrong)
+	}
+}
+
+// TestAnyLosesNothing: a number that no float64 is goes through an any as text.
+func TestAnyLosesNothing(t *testing.T) {
+	s := mustDerive[map[string]any](t)
+	for number, want := range map[string]any{
+		"1": 1.0, "1.0": 1.0, "0.1": 0.1, "-0": 0.0, "1e2": 100.0, "9007199254740992": 9007199254740992.0, "5e-324": 5e-324,
+		"9007199254740993": jsontext.Value("9007199254740993"), "1e309": jsontext.Value("1e309"), "1e-400": jsontext.Value("1e-400"),
+		"0.1000000000000000055511151231257827": jsontext.Value("0.1000000000000000055511151231257827"),
+	} {
+		value := jsontext.Value(`{"x":[` + number + `]}`)
+		require.Nil(t, s.Validate(value))
+		var got map[string]any
+		require.NoError(t, s.Unmarshal(value, &got))
+		require.Equal(t, map[string]any{"x": []any{want}}, got)
+		clear(value) // it is the caller's
+		_, err := json.Marshal(got)
+		require.NoError(t, err)
+	}
+}
+
+// TestTextTypes: a type with a text form is asked which texts it reads.
+func TestTextTypes(t *testing.T) {
+	s := mustDerive[struct {
+		X []textual  `json:"x"`
+		A netip.Addr `json:"a,omitzero"`
+	}](t)
+	require.Nil(t, s.Validate(jsontext.Value(`{"x":["ab","\u0061b"],"a":"::1"}`)))
+	require.Equal(t, []Violation{
+		{"/x/0", "want a text that schema.textual reads"}, {"/x/1", "want a text that schema.textual reads"},
+		{"/a", "want a text that netip.Addr reads"},
+	}, s.Validate(jsontext.Value(`{"x":["abc","a"],"a":"secret"}`)))
+	refusal := refused(Derive[struct {
+		X textual `schema:"enum=ab|abc"`
+	}]())
+	require.ErrorContains(t, refusal, `the name "abc" is no value of the field`)
 }
 
 func TestViolationsAreBounded(t *testing.T) {
@@ -309,7 +432,8 @@ func TestManyMembers(t *testing.T) {
 	for i := range 100 {
 		fields = append(fields, reflect.StructField{Name: fmt.Sprintf("M%d", i), Type: reflect.TypeFor[int]()})
 	}
-	s, err := derive(reflect.StructOf(fields), wireTypes)
+	d := newDeriver(wireTypes)
+	s, err := d.of(reflect.StructOf(fields))
 	require.NoError(t, err)
 	members := func(n int) jsontext.Value {
 		var b strings.Builder
@@ -318,8 +442,8 @@ func TestManyMembers(t *testing.T) {
 		}
 		return jsontext.Value("{" + b.String()[1:] + "}")
 	}
-	require.Nil(t, check(compile(s), members(100)))
-	require.Len(t, check(compile(s), members(90)), 10)
+	require.Nil(t, check(d.compile(s), members(100)))
+	require.Len(t, check(d.compile(s), members(90)), 10)
 }
 
 // TestValidateKeepsNothing: the value belongs to the caller.

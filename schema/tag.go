@@ -21,7 +21,7 @@ const maxExactInteger = 1 << 53
 // applyTag adds to the schema of a field what its tag schema:"key=value,…"
 // says; Derive lists the keys. What no value could satisfy, or what the type
 // does not know, is refused.
-func applyTag(s *jsonschema.Schema, tag string) error {
+func (d *deriver) applyTag(s *jsonschema.Schema, tag string) error {
 	if tag == "" {
 		return nil
 	}
@@ -31,7 +31,7 @@ func applyTag(s *jsonschema.Schema, tag string) error {
 			return fmt.Errorf("tag schema:%q: %s: %w", tag, key, err)
 		}
 	}
-	if err := satisfiable(s); err != nil {
+	if err := d.satisfiable(s); err != nil {
 		return fmt.Errorf("tag schema:%q: %w", tag, err)
 	}
 	return nil
@@ -167,7 +167,7 @@ func setEnum(s *jsonschema.Schema, value string) error {
 
 func setDefault(s *jsonschema.Schema, value string) error {
 	if typeOfSchema(s) == "string" {
-		value = strconv.Quote(value)
+		value = quoteJSON(value)
 	}
 	if !jsontext.Value(value).IsValid() {
 		return fmt.Errorf("%s is not JSON", value)
@@ -177,7 +177,7 @@ func setDefault(s *jsonschema.Schema, value string) error {
 }
 
 // satisfiable says what no value can satisfy of a schema with all of its tag.
-func satisfiable(s *jsonschema.Schema) error {
+func (d *deriver) satisfiable(s *jsonschema.Schema) error {
 	leaf := elementOf(s)
 	switch {
 	case above(leaf.Minimum, leaf.Maximum):
@@ -191,15 +191,15 @@ func satisfiable(s *jsonschema.Schema) error {
 		if name == nil {
 			continue
 		}
-		quoted := strconv.Quote(name.(string))
-		if v := check(compile(leaf), []byte(quoted)); v != nil {
+		quoted := quoteJSON(name.(string))
+		if v := check(d.compile(leaf), []byte(quoted)); v != nil {
 			return fmt.Errorf("the name %s is no value of the field: %s", quoted, v[0].Message)
 		}
 	}
 	if s.Default == nil {
 		return nil
 	}
-	if v := check(compile(s), jsontext.Value(s.Default)); v != nil {
+	if v := check(d.compile(s), jsontext.Value(s.Default)); v != nil {
 		return fmt.Errorf("the default %s is no value of the field: %s", s.Default, v[0].Message)
 	}
 	return nil
@@ -207,4 +207,9 @@ func satisfiable(s *jsonschema.Schema) error {
 
 func above[N int | float64](least, most *N) bool {
 	return least != nil && most != nil && *least > *most
+}
+
+func quoteJSON(text string) string {
+	quoted, _ := jsontext.AppendQuote(nil, text) // what is not UTF-8 is replaced
+	return string(quoted)
 }

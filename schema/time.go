@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -88,15 +89,43 @@ func civil(days int64) (year, month, day int64) {
 	return year, month, day
 }
 
-// MarshalText writes the wire form.
-func (t Time) MarshalText() ([]byte, error) { return t.Append(nil), nil }
+// MarshalText writes the wire form. RFC 3339 has the years 0 to 9999.
+func (t Time) MarshalText() ([]byte, error) {
+	if year := t.Time().Year(); year < 0 || year > 9999 {
+		return nil, fmt.Errorf("the year %d is not within 0..9999, so the time has no RFC 3339 form", year)
+	}
+	return t.Append(nil), nil
+}
 
 // UnmarshalText reads any RFC 3339 time; what is finer than a microsecond is cut off.
 func (t *Time) UnmarshalText(text []byte) error {
-	parsed, err := time.Parse(time.RFC3339Nano, string(text))
+	parsed, err := parseRFC3339(text)
 	if err != nil {
-		return fmt.Errorf("%q is not an RFC 3339 time", text)
+		return err
 	}
 	*t = TimeOf(parsed)
 	return nil
 }
+
+// parseRFC3339 reads a time by the letter of RFC 3339, as the JSON package
+// does. Package time takes more: an hour of one digit, a comma before the
+// fraction, and an offset of any size.
+func parseRFC3339(text []byte) (t time.Time, err error) {
+	const hour, fraction, zone = len("2006-01-02T"), len("2006-01-02T15:04:05"), len("+07:00")
+	err = t.UnmarshalText(text)
+	if err == nil && (text[hour+1] == ':' || text[fraction] == ',') {
+		err = errNotRFC3339
+	}
+	if err == nil && text[len(text)-1] != 'Z' {
+		offset := text[len(text)-zone:]
+		if string(offset[1:3]) > "23" || string(offset[4:6]) > "59" {
+			err = errNotRFC3339
+		}
+	}
+	if err != nil {
+		return t, fmt.Errorf("%q is not an RFC 3339 time", Cut(text))
+	}
+	return t, nil
+}
+
+var errNotRFC3339 = errors.New("more than RFC 3339 has")

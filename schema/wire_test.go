@@ -57,7 +57,7 @@ func wire[T any](values ...T) func(*testing.T) {
 			require.NoError(t, err)
 			require.Nil(t, s.Validate(text), "%T: %s", value, text)
 			var back T
-			require.NoError(t, Unmarshal(text, &back))
+			require.NoError(t, s.Unmarshal(text, &back))
 			again, err := json.Marshal(back, json.Deterministic(true))
 			require.NoError(t, err)
 			require.Equal(t, string(text), string(again))
