@@ -77,7 +77,9 @@ type Command struct {
 	closed  atomic.Bool
 }
 
-// New makes a Command. It starts nothing until the first Run.
+// New makes a Command. It starts nothing until the first Run. From then on no
+// process that this one starts inherits the descriptors above 2 that this one
+// was started with.
 func New(o Options) (*Command, error) {
 	if err := checkPatterns(o.EnvAllow); err != nil {
 		return nil, err

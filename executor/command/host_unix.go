@@ -43,6 +43,7 @@ type host struct {
 type waits struct{ killWait, lookWait time.Duration }
 
 func newHost(log *slog.Logger, server string, workers int) *host {
+	keepInherited()
 	return &host{
 		guard: guard{log: log, server: server}, scan: newScanner(server),
 		waits: waits{killWait: killWait, lookWait: lookWait}, workers: workers,
