@@ -122,7 +122,7 @@ type SubscriptionID uint32
 // for EventFinished.
 type Selector struct {
 	IDs    map[uuid.UUID]bool
-	Types  []string
+	Types  map[string]bool
 	Labels map[string]string
 	States []schema.State
 	Events EventMask
@@ -132,7 +132,7 @@ type Selector struct {
 // the end of output that is.
 func (s *Selector) Selects(ev *Event) (wanted, told bool) {
 	ofTask := (len(s.IDs) == 0 || s.IDs[ev.ID]) &&
-		(len(s.Types) == 0 || slices.Contains(s.Types, ev.Task.Type)) &&
+		(len(s.Types) == 0 || s.Types[ev.Task.Type]) &&
 		hasLabels(ev.Task.Labels, s.Labels)
 	if !ofTask {
 		return false, false

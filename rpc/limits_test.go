@@ -2,11 +2,14 @@ package rpc_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -31,4 +34,50 @@ func TestSchemaHasTheLimitsOfTheExecutor(t *testing.T) {
 	require.Equal(t, executor.MaxMs, published.Properties["graceMs"].Maximum)
 	require.Equal(t, int64(executor.MaxLabels), published.Properties["labels"].MaxProperties)
 	require.Equal(t, executor.MaxLabelBytes, label.MaxLength)
+}
+
+// What selects tasks has limits: each is told, and at it all is well.
+func TestLimitsOfSelections(t *testing.T) {
+	p := connect(t, server(t, 1), rpc.Options{})
+	times := func(n int, element string) string {
+		return strings.TrimSuffix(strings.Repeat(element+",", n), ",")
+	}
+	labels := func(n int) string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(`"l%d":""`, i))
+		}
+		return strings.Join(all, ",")
+	}
+	for _, c := range []struct {
+		methods  []string
+		params   func(n int) string
+		most     int
+		code     schema.Code
+		contains string
+	}{
+		{[]string{"list", "subscribe"}, func(n int) string { return `"types":[` + times(n, `"noop"`) + `]` }, 100, schema.CodeInvalidParams, "at /types: got more, want at most 100 elements"},
+		{[]string{"list", "subscribe"}, func(n int) string { return `"types":["` + strings.Repeat("n", n) + `"]` }, 256, schema.CodeInvalidParams, "at /types/0: got 257, want at most 256 characters"},
+		{[]string{"list", "subscribe"}, func(n int) string { return `"states":[` + times(n, `"queued"`) + `]` }, 16, schema.CodeInvalidParams, "at /states: got more, want at most 16 elements"},
+		{[]string{"list", "subscribe"}, func(n int) string { return `"labels":{` + labels(n) + `}` }, 32, schema.CodeInvalidParams, "at /labels: got more, want at most 32 members"},
+		{[]string{"list", "subscribe"}, func(n int) string { return `"labels":{"` + strings.Repeat("n", n) + `":"x"}` }, 256, schema.CodeTooLarge, "the bytes of the key of the label"},
+		{[]string{"subscribe"}, func(n int) string { return `"ids":[` + times(n, `"018f0000-0000-4000-8000-00000000000a"`) + `]` }, 1000, schema.CodeInvalidParams, "at /ids: got more, want at most 1000 elements"},
+		{[]string{"subscribe", "submit"}, func(n int) string { return `"events":[` + times(n, `"started"`) + `]` }, 16, schema.CodeInvalidParams, "at /events: got more, want at most 16 elements"},
+	} {
+		for _, method := range c.methods {
+			call := func(n int) message {
+				params := c.params(n)
+				if method == schema.MethodSubmit {
+					params += `,"type":"noop"`
+				}
+				p.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":"c","method":%q,"params":{%s}}`, method, params))
+				return p.reply(`"c"`)
+			}
+			require.Nil(t, call(c.most).Error, "%s %s", method, c.contains)
+			m := call(c.most + 1)
+			requireCode(t, c.code, m)
+			require.Contains(t, m.Error.Message, c.contains)
+		}
+	}
+	p.conn.Close()
 }

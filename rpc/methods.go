@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -118,6 +119,9 @@ func (s *session) list(ctx context.Context, p *schema.ListParams) (any, error) {
 	}
 	if !p.Until.IsZero() && p.Since > p.Until {
 		return nil, invalid("/since", fmt.Sprintf("%s is after until, which is %s", p.Since, p.Until))
+	}
+	if err := executor.CheckLabels(maps.All(p.Labels)); err != nil {
+		return nil, err
 	}
 	page, err := s.executor.List(ctx,
 		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, Since: p.Since, Until: p.Until},

@@ -38,12 +38,23 @@ func decoderOf[P any](nullable ...string) func(raw []byte) (*P, error) {
 // _meta, and the optional ones that are null, as many languages write what is
 // absent.
 func withoutNothing(object []byte, optional func(name string) bool) []byte {
-	rest := []byte{'{'}
 	if object == nil {
-		object = []byte("{}")
+		return []byte("{}")
 	}
+	needless := func(name, value []byte) bool {
+		return string(name) == "_meta" || value[0] == 'n' && optional(string(name))
+	}
+	clean := true
 	members(object, func(name, value []byte) bool {
-		if string(name) == "_meta" || value[0] == 'n' && optional(string(name)) {
+		clean = !needless(name, value)
+		return clean
+	})
+	if clean { // it need not be copied
+		return object
+	}
+	rest := append(make([]byte, 0, len(object)), '{')
+	members(object, func(name, value []byte) bool {
+		if needless(name, value) {
 			return true
 		}
 		if len(rest) > 1 {
@@ -175,7 +186,7 @@ func plainEvents(p *schema.SubmitParams, value []byte) bool {
 	p.Events = []string{}
 	elements(value, func(name []byte) bool {
 		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
-		if plain = i >= 0; plain {
+		if plain = i >= 0 && len(p.Events) < len(eventNames); plain { // of more the schema has the limit
 			p.Events = append(p.Events, eventNames[i][1:len(eventNames[i])-1])
 		}
 		return plain

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -25,7 +26,10 @@ const (
 const (
 	DefaultMaxMessage = 16 << 20
 	maxNesting        = 1000
-	firstBuffer       = 64 << 10
+	// largeMessage is from how many bytes on duplicate names are looked for
+	// apart: the decoder takes some 100 bytes for each member of an object.
+	largeMessage = 64 << 10
+	firstBuffer  = 64 << 10
 )
 
 // reader cuts a stream of bytes into JSON values, and survives whatever the
@@ -250,14 +254,26 @@ func (r *reader) valid(text []byte) (int, error) {
 	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) > maxNesting && depth(text) > maxNesting {
 		return 0, fmt.Errorf("nested deeper than %d", maxNesting)
 	}
-	if jsontext.Value(text).IsValid() { // the common case: all of it is one value
-		return len(text), nil
+	large := len(text) > largeMessage && len(text) <= math.MaxUint32
+	repeated := jsontext.AllowDuplicateNames(large) // which are looked for afterwards, at a smaller price
+	n := len(text)
+	if !jsontext.Value(text).IsValid(repeated) { // the common case: all of it is one value
+		r.decoder.Reset(bytes.NewBuffer(text), repeated)
+		if _, err := r.decoder.ReadValue(); err != nil {
+			return 0, plainError(err)
+		}
+		n = int(r.decoder.InputOffset())
 	}
-	r.decoder.Reset(bytes.NewBuffer(text))
-	if _, err := r.decoder.ReadValue(); err != nil {
-		return 0, plainError(err)
+	if large {
+		if name, at := schema.DuplicateName(text[:n]); at >= 0 {
+			return 0, duplicateError(at, name)
+		}
 	}
-	return int(r.decoder.InputOffset()), nil
+	return n, nil
+}
+
+func duplicateError(at int, name string) error {
+	return fmt.Errorf("at byte %d: %w %q", at, jsontext.ErrDuplicateName, schema.Cut(name))
 }
 
 // plainError says what is wrong with JSON in words for a client.
@@ -270,7 +286,7 @@ func plainError(err error) error {
 	case !ok:
 		return err
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fmt.Errorf("at byte %d: %w %q", s.ByteOffset, s.Err, schema.Cut(s.JSONPointer.LastToken()))
+		return duplicateError(int(s.ByteOffset), s.JSONPointer.LastToken())
 	default:
 		return fmt.Errorf("at byte %d: %w", s.ByteOffset, s.Err)
 	}

@@ -1,9 +1,11 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/google/uuid"
 
@@ -77,6 +79,9 @@ func (s *session) maySubscribe(ctx context.Context, after *uint64) error {
 // have may be named: a durable store can have tasks of it.
 func (s *session) selectorOf(p *schema.SubscribeParams) (*executor.Selector, error) {
 	events, err := executor.EventMaskOf(p.Events)
+	if err == nil {
+		err = executor.CheckLabels(maps.All(p.Labels))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +96,7 @@ func (s *session) selectorOf(p *schema.SubscribeParams) (*executor.Selector, err
 }
 
 // typeNames are the names that stand for themselves or are aliases.
-func (s *session) typeNames(given []string) []string {
+func (s *session) typeNames(given []string) map[string]bool {
 	if len(given) == 0 {
 		return nil
 	}
@@ -101,12 +106,9 @@ func (s *session) typeNames(given []string) []string {
 			byAlias[alias] = info.Name
 		}
 	}
-	names := make([]string, len(given))
-	for i, name := range given {
-		names[i] = name
-		if full, ok := byAlias[name]; ok {
-			names[i] = full
-		}
+	names := make(map[string]bool, len(given))
+	for _, name := range given {
+		names[cmp.Or(byAlias[name], name)] = true
 	}
 	return names
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ const (
 	// maxViolations bounds what one value can be told: it may have millions
 	// of members, and nobody reads more than the first few.
 	maxViolations = 16
+	// largeValue is from how many bytes on duplicate names are looked for apart
+	// from the check: the decoder takes some 100 bytes for each member of an object.
+	largeValue = 64 << 10
 	// maxKnownNames is how many names a message lists.
 	maxKnownNames = 20
 	// maxPointerBytes bounds a pointer, whose names come from a client. A
@@ -27,7 +31,8 @@ const (
 	maxPointerBytes = 1024
 )
 
-// errEnough ends the check at maxViolations.
+// errEnough ends the check at maxViolations, or behind the first element or
+// member that is too many: there may be millions of them.
 var errEnough = errors.New("enough violations")
 
 // checker walks through a value once, token by token, so that it needs no
@@ -43,7 +48,8 @@ var checkers = sync.Pool{New: func() any { return new(checker) }}
 func check(n *node, value jsontext.Value) []Violation {
 	c := checkers.Get().(*checker)
 	defer checkers.Put(c)
-	c.dec.Reset(bytes.NewBuffer(value))
+	large := len(value) > largeValue && len(value) <= math.MaxUint32
+	c.dec.Reset(bytes.NewBuffer(value), jsontext.AllowDuplicateNames(large))
 	c.found = nil
 	err := c.value(n)
 	ended := err == errEnough
@@ -54,6 +60,10 @@ func check(n *node, value jsontext.Value) []Violation {
 	found := c.found
 	c.dec.Reset(bytes.NewBuffer(nil)) // or the pool would keep the value
 	c.found = nil
+	if large && ended && err != errEnough {
+		_, duplicate := DuplicateName(value)
+		ended = duplicate < 0
+	}
 	if !ended {
 		return []Violation{{Message: "want one valid JSON value"}}
 	}
@@ -62,7 +72,10 @@ func check(n *node, value jsontext.Value) []Violation {
 
 // add tells of a violation at the value that was read last.
 func (c *checker) add(format string, args ...any) error {
-	at := c.dec.StackPointer()
+	return c.addAt(c.dec.StackPointer(), format, args...)
+}
+
+func (c *checker) addAt(at jsontext.Pointer, format string, args ...any) error {
 	for len(at) > maxPointerBytes {
 		at = at.Parent()
 	}
@@ -147,15 +160,18 @@ func (c *checker) object(n *node) error {
 		if err != nil {
 			return err
 		}
+		if count >= n.maxProps {
+			return c.tooMany(n.maxProps, "member")
+		}
 	}
 	if _, err := c.dec.ReadToken(); err != nil {
 		return err
 	}
-	return c.whole(n, seen, count)
+	return c.whole(n, seen)
 }
 
 // whole checks what only the end of an object tells.
-func (c *checker) whole(n *node, seen []bool, count int) error {
+func (c *checker) whole(n *node, seen []bool) error {
 	for _, name := range n.required {
 		if !seen[n.members[name].index] {
 			if err := c.add("missing member %q", name); err != nil {
@@ -163,10 +179,14 @@ func (c *checker) whole(n *node, seen []bool, count int) error {
 			}
 		}
 	}
-	if count > n.maxProps {
-		return c.add("got %d, want at most %s", count, counted(n.maxProps, "member"))
-	}
 	return nil
+}
+
+// tooMany ends the check, within an object or a list that has one more than it
+// may have.
+func (c *checker) tooMany(most int, noun string) error {
+	_ = c.addAt(c.dec.StackPointer().Parent(), "got more, want at most %s", counted(most, noun))
+	return errEnough
 }
 
 // unknown tells of a member that the object cannot have. Its name, which is
@@ -218,6 +238,9 @@ func (c *checker) array(n *node) error {
 		if err := c.value(n.items); err != nil {
 			return err
 		}
+		if count >= n.maxItems {
+			return c.tooMany(n.maxItems, "element")
+		}
 	}
 	if _, err := c.dec.ReadToken(); err != nil {
 		return err
@@ -228,9 +251,6 @@ func (c *checker) array(n *node) error {
 			orNone = ", or leave it out"
 		}
 		return c.add("got %d, want at least %s%s", count, counted(n.minItems, "element"), orNone)
-	}
-	if count > n.maxItems {
-		return c.add("got %d, want at most %s", count, counted(n.maxItems, "element"))
 	}
 	return nil
 }

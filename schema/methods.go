@@ -46,7 +46,7 @@ type SubmitParams struct {
 	// Events are the notifications wanted of this task: EventStarted,
 	// EventProgress, EventOutput, EventFinished. Nil is all but EventOutput;
 	// an empty slice that is not nil is none.
-	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress and finished, none for []" schema:"enum=started|progress|output|finished"`
+	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress and finished, none for []" schema:"maxItems=16,enum=started|progress|output|finished"`
 }
 
 // SubmitResult is the task, and whether its id was known already.
@@ -137,8 +137,8 @@ type WaitResult struct {
 // is all tasks. States and Types are left out where they are nil; an empty
 // slice that is not nil is refused, since it could mean all or none.
 type ListParams struct {
-	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states; absent for all" schema:"minItems=1"`
-	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types; absent for all" schema:"minItems=1"`
+	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states; absent for all" schema:"minItems=1,maxItems=16"`
+	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100,maxLength=256"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
 	// Since and Until bound createdAt: from Since on, and before Until.
 	Since  Time      `json:"since,omitzero" jsonschema:"only tasks submitted at this time or later"`
@@ -287,14 +287,14 @@ type SubscribeParams struct {
 	// After replays what became of tasks after this sequence number; nil
 	// replays nothing.
 	After  *uint64           `json:"after,omitzero" jsonschema:"first send what became of each task since the event with this seq; absent for nothing of the past"`
-	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100"`
-	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states, absent for all; all but task/finished show running" schema:"minItems=1"`
+	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100,maxLength=256"`
+	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states, absent for all; all but task/finished show running" schema:"minItems=1,maxItems=16"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only of tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
 	IDs    []uuid.UUID       `json:"ids,omitzero" jsonschema:"only of these tasks; absent for all" schema:"minItems=1,maxItems=1000"`
 	// Events are the notifications wanted: EventStarted, EventProgress,
 	// EventOutput, EventFinished. Nil is all but EventOutput; an empty slice
 	// that is not nil is none.
-	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted; where absent started, progress and finished, none for []" schema:"enum=started|progress|output|finished"`
+	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted; where absent started, progress and finished, none for []" schema:"maxItems=16,enum=started|progress|output|finished"`
 }
 
 // SubscribeResult names the subscription.

@@ -67,14 +67,14 @@ var calls = []described{
 		name: MethodList, summary: "Select tasks, page by page.",
 		description: "All that is given must hold; since counts what was submitted at that time, until does not. A page can be short of the limit and yet have a nextCursor; pages are stable while tasks come and go.",
 		params:      typeOf[ListParams](), result: typeOf[ListResult](), resultSummary: "a page of tasks",
-		errors:   []Code{CodeInvalidParams, CodeStoreUnavailable},
+		errors:   []Code{CodeInvalidParams, CodeTooLarge, CodeStoreUnavailable},
 		examples: []example{{"the running tasks of a project", ListParams{States: []State{Running}, Labels: map[string]string{"project": "demo"}}, ListResult{Tasks: []Task{runningTask()}}}},
 	},
 	{
 		name: MethodSubscribe, summary: "Follow the events of tasks, whoever submitted them.",
 		description: "All that is given must hold; nothing is every task. Each event is sent once, whatever asks for it. With after it first sends what each task had since: task/finished, or task/started where it runs, and behind them subscription/replayed.",
 		params:      typeOf[SubscribeParams](), result: typeOf[SubscribeResult](), resultSummary: "the subscription",
-		errors: []Code{CodeInvalidParams, CodeQueueFull, CodeStoreUnavailable, CodeEventsGone},
+		errors: []Code{CodeInvalidParams, CodeQueueFull, CodeTooLarge, CodeStoreUnavailable, CodeEventsGone},
 		examples: []example{
 			{"all tasks from now on", SubscribeParams{}, SubscribeResult{Subscription: 1, Seq: 1234}},
 			{"what a project missed", fullSubscribe(), SubscribeResult{Subscription: 2, Seq: 1234, Gap: true}},

@@ -142,3 +142,41 @@ func TestOpenRPCIsComplete(t *testing.T) {
 	require.ElementsMatch(t, constants(t, "methods.go", "Method"), names(calls))
 	require.ElementsMatch(t, constants(t, "events.go", "Notify"), names(notifications))
 }
+
+// Every list and every map of params has a limit: a server looks each element
+// up, or keeps it.
+func TestEveryListOfParamsIsBounded(t *testing.T) {
+	var doc struct {
+		Methods []struct {
+			Name   string
+			Params []struct {
+				Name   string
+				Schema jsontext.Value
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(openRPC, &doc, json.MatchCaseInsensitiveNames(true)))
+	bounded := 0
+	for _, method := range doc.Methods {
+		for _, param := range method.Params {
+			var s struct {
+				Type          string `json:"type"`
+				MaxItems      int    `json:"maxItems"`
+				MaxProperties int    `json:"maxProperties"`
+			}
+			if param.Schema.Kind() != '{' { // it may be anything, and is kept or compared as a text
+				continue
+			}
+			require.NoError(t, json.Unmarshal(param.Schema, &s))
+			switch s.Type {
+			case "array":
+				require.Positive(t, s.MaxItems, "%s: %s", method.Name, param.Name)
+				bounded++
+			case "object":
+				require.Positive(t, s.MaxProperties, "%s: %s", method.Name, param.Name)
+				bounded++
+			}
+		}
+	}
+	require.Greater(t, bounded, 8)
+}

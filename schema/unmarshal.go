@@ -17,7 +17,7 @@ import (
 // any a number that a float64 cannot hold exactly is a jsontext.Value with the
 // text of the number.
 func (s *Schema) Unmarshal(value jsontext.Value, into any) error {
-	var options []json.Options
+	options := namesAreChecked
 	if s.hasAny {
 		options = exactNumbers
 	}
@@ -33,7 +33,11 @@ func (s *Schema) Unmarshal(value jsontext.Value, into any) error {
 	return json.Unmarshal(plain, into, options...)
 }
 
-var exactNumbers = []json.Options{json.WithUnmarshalers(json.UnmarshalFromFunc(
+// namesAreChecked says that Validate has found no duplicate names: to look for
+// them again takes memory for each member.
+var namesAreChecked = []json.Options{jsontext.AllowDuplicateNames(true)}
+
+var exactNumbers = []json.Options{jsontext.AllowDuplicateNames(true), json.WithUnmarshalers(json.UnmarshalFromFunc(
 	func(dec *jsontext.Decoder, into *any) error {
 		if dec.PeekKind() != '0' {
 			return errors.ErrUnsupported // as always
@@ -63,7 +67,7 @@ func exactNumber(raw jsontext.Value) any {
 // integer is wanted to its plain digits: 1.0, 1e3 and -0 become 1, 1000 and 0.
 // All else stays as it is, byte for byte.
 func plainIntegers(root *node, value jsontext.Value) (plain jsontext.Value, changed bool) {
-	w := plainWriter{dec: jsontext.NewDecoder(bytes.NewBuffer(value)), value: value}
+	w := plainWriter{dec: jsontext.NewDecoder(bytes.NewBuffer(value), namesAreChecked...), value: value}
 	if err := w.rewrite(root); err != nil || w.copied == 0 {
 		return value, false
 	}

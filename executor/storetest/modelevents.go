@@ -89,7 +89,7 @@ func selects(s *executor.Selector, t *modelTask) bool {
 			return false
 		}
 	}
-	return (len(s.IDs) == 0 || s.IDs[t.ID]) && (len(s.Types) == 0 || slices.Contains(s.Types, t.Type))
+	return (len(s.IDs) == 0 || s.IDs[t.ID]) && (len(s.Types) == 0 || s.Types[t.Type])
 }
 
 // unread is what a watcher has.
@@ -153,7 +153,7 @@ func (m *model) Subscribe(rt *rapid.T) {
 		s.IDs = map[uuid.UUID]bool{m.drawID(rt): true, m.drawID(rt): true, m.drawID(rt): true}
 	}
 	if rapid.Bool().Draw(rt, "some types") {
-		s.Types = []string{rapid.SampledFrom([]string{"plain", "narrow"}).Draw(rt, "type")}
+		s.Types = map[string]bool{rapid.SampledFrom([]string{"plain", "narrow"}).Draw(rt, "type"): true}
 	}
 	if rapid.Bool().Draw(rt, "some states") {
 		s.States = rapid.SliceOfN(rapid.SampledFrom([]schema.State{1, 2, 3, 4}), 1, 2).Draw(rt, "states")

@@ -51,8 +51,8 @@ func subscribeSelects(f *fixture) {
 		{"ids", executor.Selector{
 			IDs: map[uuid.UUID]bool{records[0].ID: true, records[2].ID: true, uuid.New(): true}, Events: maskOf(started, ended),
 		}, []sent{{0, started}, {0, ended}, {2, ended}}},
-		{"a type", executor.Selector{Types: []string{"a"}, Events: end}, []sent{{0, ended}}},
-		{"types", executor.Selector{Types: []string{"c", "b"}, Events: end}, []sent{{1, ended}, {2, ended}}},
+		{"a type", executor.Selector{Types: map[string]bool{"a": true}, Events: end}, []sent{{0, ended}}},
+		{"types", executor.Selector{Types: map[string]bool{"c": true, "b": true}, Events: end}, []sent{{1, ended}, {2, ended}}},
 		{"a label", executor.Selector{Labels: label("k", "1"), Events: end}, []sent{{0, ended}, {1, ended}}},
 		{"labels", executor.Selector{Labels: map[string]string{"k": "1", "l": "x"}, Events: end}, []sent{{0, ended}}},
 		{"a label that is not there is not empty", executor.Selector{Labels: label("m", ""), Events: end}, nil},
@@ -62,7 +62,7 @@ func subscribeSelects(f *fixture) {
 		}, []sent{{1, ended}, {2, ended}}},
 		{"what runs", executor.Selector{States: []schema.State{schema.Running}, Events: maskOf(started, ended)}, []sent{{0, started}, {1, started}}},
 		{"all of it", executor.Selector{
-			IDs: map[uuid.UUID]bool{records[1].ID: true, records[2].ID: true}, Types: []string{"b"},
+			IDs: map[uuid.UUID]bool{records[1].ID: true, records[2].ID: true}, Types: map[string]bool{"b": true},
 			Labels: label("k", "1"), States: []schema.State{schema.Failed}, Events: end,
 		}, []sent{{1, ended}}},
 	}
@@ -102,7 +102,7 @@ func subscribeUnion(f *fixture) {
 	w := f.watch()
 	r := task(ownedBy(w, maskOf(executor.EventStarted, executor.EventFinished)))
 	w.Follow(r.ID, maskOf(executor.EventProgress, executor.EventOutput, executor.EventFinished))
-	w.Subscribe(executor.Selector{Types: []string{"plain"}, Events: maskOf(executor.EventStarted, executor.EventOutput)})
+	w.Subscribe(executor.Selector{Types: map[string]bool{"plain": true}, Events: maskOf(executor.EventStarted, executor.EventOutput)})
 	w.Subscribe(executor.Selector{IDs: map[uuid.UUID]bool{r.ID: true}, Events: maskOf(executor.EventOutput)})
 	f.accept(r)
 	f.act(f.claim(), completed)
