@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -167,6 +168,21 @@ func errnoName(err error) string {
 		return ""
 	}
 }
+
+// below is a path as it is meant from a directory. This system itself resolves
+// ".." in the text of a path.
+func below(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// absolute is a path that means the same from everywhere.
+func absolute(path string) (string, error) { return filepath.Abs(path) }
+
+// shellDir is a directory as PWD tells it.
+func shellDir(dir string) string { return dir }
 
 // enterable: the system says so itself when a program is started there.
 func enterable(string) bool { return true }

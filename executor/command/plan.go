@@ -42,13 +42,13 @@ func (c *Command) plan(in *Input, task string) (*plan, error) {
 		argv: in.Argv, mark: c.mark(task),
 	}
 	if in.Dir != "" {
-		dir, err := filepath.Abs(in.Dir)
+		dir, err := absolute(in.Dir)
 		if err != nil {
 			return nil, spawnError(err, fmt.Sprintf("the directory %q cannot be made absolute: %v", in.Dir, err))
 		}
 		p.dir = dir
 	}
-	p.env = c.environ(in, p.mark, p.dir)
+	p.env = c.environ(in, p.mark, shellDir(p.dir))
 	path, err := p.find(in.Argv[0])
 	if err != nil {
 		return nil, err
@@ -99,11 +99,8 @@ func show(name string, most int) string {
 // find is the absolute path of a program. A name without a slash is looked
 // for in the PATH that the command will have.
 func (p *plan) find(program string) (string, error) {
-	if filepath.Base(program) != program {
-		if filepath.IsAbs(program) {
-			return filepath.Clean(program), nil
-		}
-		path, err := filepath.Abs(filepath.Join(p.dir, program))
+	if filepath.Base(program) != program || os.IsPathSeparator(program[0]) {
+		path, err := absolute(below(p.dir, program))
 		if err != nil {
 			return "", spawnError(err, fmt.Sprintf("%s: the working directory of the server is not known: %v; give its absolute path", p.given, err))
 		}

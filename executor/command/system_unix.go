@@ -5,7 +5,10 @@ package command
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +25,40 @@ func errnoName(err error) string {
 	return ""
 }
 
+// below is a path as it is meant from a directory. Only the system can say what
+// ".." stands for behind a symbolic link, so nothing is resolved in the text.
+func below(dir, path string) string {
+	if dir == "" || filepath.IsAbs(path) {
+		return path
+	}
+	for strings.HasPrefix(path, "./") {
+		path = strings.TrimLeft(path[1:], "/")
+	}
+	return strings.TrimRight(dir, "/") + "/" + path
+}
+
+// absolute is a path that means the same from everywhere.
+func absolute(path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	dir, err := os.Getwd()
+	return below(dir, path), err
+}
+
+// shellDir is a directory as PWD tells it, or "" where that is not known:
+// shells believe no PWD that has ".." in it.
+func shellDir(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	if !slices.Contains(strings.Split(dir, "/"), "..") {
+		return filepath.Clean(dir)
+	}
+	real, _ := filepath.EvalSymlinks(dir)
+	return real
+}
+
 // enterable says whether a directory can be made the working directory.
 func enterable(dir string) bool { return unix.Access(dir, unix.X_OK) == nil }
 
@@ -30,7 +67,7 @@ func enterable(dir string) bool { return unix.Access(dir, unix.X_OK) == nil }
 func lookPath(program string, env []string) (string, error) {
 	result := fs.ErrNotExist
 	for _, dir := range filepath.SplitList(lookupEnv(env, "PATH")) {
-		path := filepath.Join(dir, program)
+		path := below(dir, program)
 		err := runnable(path)
 		switch {
 		case err == nil && filepath.IsAbs(path):
