@@ -63,6 +63,10 @@ var realClients = []realClient{
 		script: "neovim.lua", abrupt: "abrupt.lua", guide: "neovim.md", keepsLogs: true, absent: "jobline could not be started: is it in PATH?",
 	},
 	{name: "emacs", command: []string{"emacs", "-Q", "--batch", "-l", "SCRIPT"}, script: "emacs.el", abrupt: "abrupt.el", guide: "emacs.md", absent: "Searching for program"},
+	{
+		name: "typescript", command: []string{"node", "SCRIPT"}, script: "typescript.ts", guide: "typescript.md",
+		module: "typescript", absent: "spawn jobline ENOENT",
+	},
 	{name: "jrpc2", command: []string{"go", "run", "./SCRIPT"}, script: "go/main.go", guide: "go.md", mayMissLast: true},
 	{name: "python", command: []string{"python3", "SCRIPT"}, script: "python.py", guide: "python.md"},
 	{name: "shell", command: []string{"sh", "SCRIPT"}, script: "shell.sh", guide: "shell.md", needs: []string{"mkfifo", "mktemp"}},
@@ -75,20 +79,23 @@ func (c realClient) run(t *testing.T, ctx context.Context, script string) *exec.
 			t.Skipf("there is no %s; .ci/clients installs what these tests need", tool)
 		}
 	}
-	args := make([]string, len(c.command))
-	for i, a := range c.command {
-		args[i] = strings.Replace(a, "SCRIPT", script, 1)
-	}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir = clientsDir
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1")
+	env := append(os.Environ(), "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1")
 	if c.module != "" {
 		modules := nodeModules(t)
 		if _, err := os.Stat(filepath.Join(modules, c.module)); errors.Is(err, fs.ErrNotExist) {
 			t.Skipf("there is no %s in %s; .ci/clients installs it", c.module, modules)
 		}
-		cmd.Env = append(cmd.Env, "NODE_PATH="+modules)
+		env = append(env, "NODE_PATH="+modules)
 	}
+	if filepath.Ext(script) == ".ts" {
+		script = compileTypeScript(t, ctx, script)
+	}
+	args := make([]string, len(c.command))
+	for i, a := range c.command {
+		args[i] = strings.Replace(a, "SCRIPT", script, 1)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir, cmd.Env = clientsDir, env
 	if c.keepsLogs {
 		for _, xdg := range []string{"CACHE", "CONFIG", "DATA", "STATE"} {
 			cmd.Env = append(cmd.Env, "XDG_"+xdg+"_HOME="+t.TempDir())

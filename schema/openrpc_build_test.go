@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,11 +19,14 @@ import (
 // carries what they wrote.
 type (
 	rpcDocument struct {
-		OpenRPC       string        `json:"openrpc"`
-		Info          rpcInfo       `json:"info"`
-		Methods       []rpcMethod   `json:"methods"`
-		Components    rpcComponents `json:"components"`
-		Notifications []rpcMethod   `json:"x-notifications"`
+		OpenRPC    string        `json:"openrpc"`
+		Info       rpcInfo       `json:"info"`
+		Methods    []rpcMethod   `json:"methods"`
+		Components rpcComponents `json:"components"`
+		// Reserved are methods too, of JSON-RPC and of LSP. Generators make
+		// identifiers of the names of methods, which these cannot be.
+		Reserved      []rpcMethod `json:"x-reserved"`
+		Notifications []rpcMethod `json:"x-notifications"`
 	}
 	rpcInfo struct {
 		Title       string            `json:"title"`
@@ -85,14 +90,19 @@ func buildOpenRPC() (jsontext.Value, error) {
 		if err != nil {
 			return nil, fmt.Errorf("component %v: %w", t, err)
 		}
-		s.Title, s.Description = t.Name(), description
+		s.Description = description
+		entitle(s, t.Name())
 		doc.Components.Schemas[t.Name()] = s
 	}
 	for _, c := range Codes {
 		doc.Components.Errors[c.Kind] = rpcError{c.Code, c.Meaning, ErrorData{Kind: c.Kind, Retryable: c.Retryable}}
 	}
+	isReserved := func(d described) bool { return strings.ContainsAny(d.name, "$/.") }
 	var err error
-	if doc.Methods, err = methodsOf(calls); err != nil {
+	if doc.Methods, err = methodsOf(slices.DeleteFunc(slices.Clone(calls), isReserved)); err != nil {
+		return nil, err
+	}
+	if doc.Reserved, err = methodsOf(slices.DeleteFunc(slices.Clone(calls), func(d described) bool { return !isReserved(d) })); err != nil {
 		return nil, err
 	}
 	if doc.Notifications, err = methodsOf(notifications); err != nil {
@@ -110,6 +120,35 @@ func deriveWithRefs(t reflect.Type) (*jsonschema.Schema, error) {
 	}
 	delete(known, t)
 	return newDeriver(known).of(t)
+}
+
+// entitle gives a schema, and each in it, a title of its own: generators name
+// types by it, and those without at random.
+func entitle(s *jsonschema.Schema, title string) {
+	if s.Ref != "" {
+		return
+	}
+	s.Title = title
+	for _, name := range s.PropertyOrder {
+		entitle(s.Properties[name], title+pascal(name))
+	}
+	if s.Items != nil {
+		entitle(s.Items, title+"Item")
+	}
+	if s.AdditionalProperties != nil && s.AdditionalProperties.Not == nil {
+		entitle(s.AdditionalProperties, title+"Value")
+	}
+}
+
+var wordBegins = regexp.MustCompile(`[^a-zA-Z]*([a-zA-Z])([a-zA-Z]*)`)
+
+// pascal is a name as one of types: "TaskStarted" of "task/started".
+func pascal(name string) string {
+	var b strings.Builder
+	for _, word := range wordBegins.FindAllStringSubmatch(name, -1) {
+		b.WriteString(strings.ToUpper(word[1]) + word[2])
+	}
+	return b.String()
 }
 
 func refTo(t reflect.Type) *jsonschema.Schema {
@@ -137,6 +176,7 @@ func methodOf(d described) (rpcMethod, error) {
 	if err != nil {
 		return m, err
 	}
+	entitle(params, pascal(d.name)+"Params")
 	for _, name := range params.PropertyOrder {
 		p := params.Properties[name]
 		m.Params = append(m.Params, rpcContent{name, p.Description, slices.Contains(params.Required, name), p})
@@ -145,7 +185,7 @@ func methodOf(d described) (rpcMethod, error) {
 	if d.result != nil {
 		m.Result = &rpcContent{"result", d.resultSummary, true, refTo(d.result)}
 		if components[d.result] == "" {
-			m.Result.Schema = &jsonschema.Schema{Type: "object"}
+			m.Result.Schema = &jsonschema.Schema{Title: pascal(d.name) + "Result", Type: "object"}
 		}
 	}
 	for _, code := range d.errors {

@@ -3,7 +3,10 @@ package schema
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,13 +83,14 @@ func parsed(t require.TestingT, text string) any {
 func TestOpenRPCExamples(t *testing.T) {
 	var doc struct {
 		Methods       []rpcExampleMethod `json:"methods"`
+		Reserved      []rpcExampleMethod `json:"x-reserved"`
 		Notifications []rpcExampleMethod `json:"x-notifications"`
 		Components    struct {
 			Errors map[string]jsontext.Value `json:"errors"`
 		} `json:"components"`
 	}
 	require.NoError(t, json.Unmarshal(openRPC, &doc))
-	methods := append(doc.Methods, doc.Notifications...)
+	methods := slices.Concat(doc.Methods, doc.Reserved, doc.Notifications)
 	require.Len(t, methods, len(calls)+len(notifications))
 	for _, m := range methods {
 		schemas := map[string]jsontext.Value{}
@@ -120,6 +124,51 @@ type rpcExampleMethod struct {
 	Errors   []rpcRef         `json:"errors"`
 	Examples []rpcExamplePair `json:"examples"`
 }
+
+// TestOpenRPCSuitsGenerators: every schema has a title that no other has, and
+// every method a name that can be an identifier.
+func TestOpenRPCSuitsGenerators(t *testing.T) {
+	var doc struct {
+		Methods []struct {
+			Name string `json:"name"`
+		} `json:"methods"`
+	}
+	require.NoError(t, json.Unmarshal(openRPC, &doc))
+	require.Len(t, doc.Methods, len(calls)-2)
+	for _, m := range doc.Methods {
+		require.Regexp(t, `^[a-z]+$`, m.Name)
+	}
+	titles := map[string]bool{}
+	var walk func(at string, v any)
+	walk = func(at string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for i, e := range v {
+				walk(fmt.Sprintf("%s/%d", at, i), e)
+			}
+		case map[string]any:
+			for name, e := range v {
+				below := at + "/" + name
+				if name == "examples" {
+					continue
+				}
+				if isSchema.MatchString(below) && e != false {
+					s, ok := e.(map[string]any)
+					require.True(t, ok, "%s is %v", below, e)
+					title, _ := s["title"].(string)
+					require.True(t, s["$ref"] != nil || title != "" && !titles[title], "%s has the title %q", below, title)
+					titles[title] = true
+				}
+				walk(below, e)
+			}
+		}
+	}
+	walk("", parsed(t, string(openRPC)))
+	require.Greater(t, len(titles), 150)
+}
+
+// isSchema tells by the place in the document.
+var isSchema = regexp.MustCompile(`/(schema|items|additionalProperties|(schemas|properties)/[^/]+)$`)
 
 // requireRefValid validates a value against a schema of the document.
 func requireRefValid(t *testing.T, s, value jsontext.Value) {

@@ -1,0 +1,699 @@
+// The types of the jobline protocol, version 1.
+// Generated from the Go types: go test ./schema -update. Do not edit.
+
+/** What a cancel met. */
+export type CancelOutcome = "cancelled" | "cancelling" | "alreadyFinished";
+
+/** How bytes became a string. */
+export type Encoding = "utf8" | "base64";
+
+/** The class of a task's error. */
+export type ErrorKind = "taskError" | "exit" | "signal" | "spawn" | "timeout" | "panic" | "invalidResult" | "interrupted" | "cancelled";
+
+/** By time of creation. */
+export type ListOrder = "newest" | "oldest";
+
+/** What becomes of the tasks that are not final. */
+export type ShutdownMode = "drain" | "finish" | "cancel";
+
+/** Where a task is in its life. */
+export type State = "queued" | "running" | "completed" | "failed" | "cancelled";
+
+/** An output of a task. */
+export type Stream = "stdout" | "stderr" | "log";
+
+/** A time of RFC 3339. The server writes UTC with microseconds. */
+export type Time = string;
+
+/** A UUID of 36 characters: 8-4-4-4-12. */
+export type UUID = string;
+
+/** How many of the tasks must be final. */
+export type WaitUntil = "all" | "any";
+
+/** The params of cancel. */
+export interface CancelParams {
+  /** the id of the task */
+  id: UUID;
+  /** why, for the record */
+  reason?: string;
+  /** whether to skip the grace */
+  force?: boolean;
+}
+
+/** End a pending request of this connection, which answers requestCancelled. It touches no task. */
+export interface CancelRequestParams {
+  /** the id of a pending request of this connection */
+  id: unknown;
+}
+
+/** What the cancel met. */
+export interface CancelResult {
+  /** what the cancel met: a queued task is cancelled, a running one is cancelling, a final one alreadyFinished */
+  outcome: CancelOutcome;
+  /** the task after the cancel */
+  task: Task;
+}
+
+/** Of the connection that asked. */
+export interface ConnectionStats {
+  /** wait requests not yet answered */
+  pendingWaits: number;
+  /** bytes that wait for the client to read them */
+  unsentBytes: number;
+}
+
+/** Nothing: {}. */
+export type Empty = Record<string, never>;
+
+/** The data of every error. */
+export interface ErrorData {
+  /** the name of the code */
+  kind: string;
+  /** whether the same request may succeed later */
+  retryable: boolean;
+  /** how params or input break their schema; of -32602 */
+  violations?: Violation[];
+  /** the limit that was passed; of tooLarge and queueFull */
+  limit?: number;
+  /** the least seq to subscribe after; of eventsGone */
+  oldest?: number;
+  /** known names close to an unknown one */
+  suggestions?: string[];
+}
+
+/** A task is final. Nothing comes after it. */
+export interface FinishedEvent {
+  /** the id of the task */
+  id: UUID;
+  /** the name of the task type */
+  type: string;
+  /** where the task is in its life; completed, failed and cancelled are final */
+  state: State;
+  /** higher runs first */
+  priority: number;
+  /** which run of the task this is; 0 before the first */
+  attempt: number;
+  /** the labels it was submitted with */
+  labels: Record<string, string>;
+  /** when it was submitted */
+  createdAt: Time;
+  /** when its newest attempt began */
+  startedAt?: Time;
+  /** when it became final */
+  finishedAt?: Time;
+  /** when a cancel was first asked for */
+  cancelRequestedAt?: Time;
+  /** the reason given with the cancel */
+  cancelReason?: string;
+  /** the newest progress */
+  progress?: Progress;
+  /** what the task returned; only when completed */
+  result?: unknown;
+  /** why it failed or was cancelled; only then */
+  error?: TaskError;
+  /** how much it has written to each stream */
+  outputBytes?: OutputBytes;
+  /** its input; only where asked for */
+  input?: unknown;
+  /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
+  incomplete?: boolean;
+  /** greater than that of every other notification of the task */
+  seq: number;
+}
+
+/** The params of list. */
+export interface ListParams {
+  /** only tasks in one of these states; absent for all */
+  states?: State[];
+  /** only tasks of one of these types; absent for all */
+  types?: string[];
+  /** only tasks that have all these labels */
+  labels?: Record<string, string>;
+  /** only tasks submitted at this time or later */
+  since?: Time;
+  /** only tasks submitted before this time */
+  until?: Time;
+  /** by time of creation */
+  order?: ListOrder;
+  /** the most tasks to answer with */
+  limit?: number;
+  /** the nextCursor of the page before */
+  cursor?: string;
+}
+
+/** A page of tasks. */
+export interface ListResult {
+  /** a page of tasks */
+  tasks: Task[];
+  /** where to go on; absent at the end */
+  nextCursor?: string;
+}
+
+/** A range of sequence numbers. */
+export interface Missed {
+  /** tasks may be missing whose end, or start where they run, came after this seq */
+  after: number;
+  /** the last seq of which that is so */
+  through: number;
+}
+
+/** How much a task has written to each stream. */
+export interface OutputBytes {
+  /** bytes written to stdout, kept or not */
+  stdout: number;
+  /** bytes written to stderr, kept or not */
+  stderr: number;
+  /** bytes written to the log, kept or not */
+  log: number;
+}
+
+/** A piece of a stream of a task. */
+export interface OutputEvent {
+  /** the id of the task */
+  id: UUID;
+  /** rises with every notification of the task */
+  seq: number;
+  /** the stream that was written to */
+  stream: Stream;
+  /** where in the stream data begins, in bytes */
+  offset: number;
+  /** at most 64 KiB of the stream */
+  data: string;
+  /** how the bytes became data; base64 where they are not UTF-8 */
+  encoding: Encoding;
+  /** bytes skipped just before offset because the client was slow */
+  gap?: number;
+}
+
+/** The params of output. */
+export interface OutputParams {
+  /** the id of the task */
+  id: UUID;
+  /** the stream to read */
+  stream?: Stream;
+  /** where to begin, in bytes; not with tailBytes */
+  offset?: number;
+  /** how much of the end to read; not with offset */
+  tailBytes?: number;
+  /** the most bytes to answer with */
+  limit?: number;
+}
+
+/** A piece of a stream. */
+export interface OutputResult {
+  /** the piece of the stream */
+  data: string;
+  /** how the bytes became data; base64 where they are not UTF-8 */
+  encoding: Encoding;
+  /** where in the stream data begins, in bytes */
+  offset: number;
+  /** where to go on */
+  nextOffset: number;
+  /** whether the task is final and the piece reaches the end */
+  eof: boolean;
+  /** the first offset that is still kept */
+  truncatedBefore: number;
+}
+
+/** How far a running task has come. */
+export interface Progress {
+  /** how far it has come; never falls within an attempt */
+  progress: number;
+  /** the progress at which it is done; absent where not known */
+  total?: number;
+  /** what is counted */
+  unit?: string;
+  /** what it is doing */
+  message?: string;
+}
+
+/** The newest progress of a task, at most once in 100 ms. */
+export interface ProgressEvent {
+  /** the id of the task */
+  id: UUID;
+  /** rises with every notification of the task */
+  seq: number;
+  /** how far it has come; never falls within an attempt */
+  progress: number;
+  /** the progress at which it is done; absent where not known */
+  total?: number;
+  /** what is counted */
+  unit?: string;
+  /** what it is doing */
+  message?: string;
+}
+
+/** Means over the last minute. */
+export interface Rates {
+  /** tasks accepted in a second */
+  submittedPerSecond: number;
+  /** tasks finished in a second */
+  finishedPerSecond: number;
+}
+
+/** A subscription has been sent what it asked for of the past. */
+export interface ReplayedEvent {
+  /** the subscription */
+  subscription: number;
+  /** how far the past went: the seq that subscribe has answered, or how far a slow client had fallen behind */
+  seq: number;
+  /** what of the past could not be sent; absent where nothing is missing */
+  missed?: Missed;
+}
+
+/** The params of shutdown. */
+export interface ShutdownParams {
+  /** drain runs all that is queued and running, finish lets the running ones end, cancel cancels all */
+  mode?: ShutdownMode;
+  /** after so many milliseconds it goes on as cancel; 0 is never */
+  timeoutMs?: number;
+}
+
+/** What became of the tasks that were not final. */
+export interface ShutdownResult {
+  /** tasks completed since the shutdown was read */
+  completed: number;
+  /** tasks failed since */
+  failed: number;
+  /** tasks cancelled since */
+  cancelled: number;
+  /** tasks that stay in the store, or did not stop */
+  left: number;
+}
+
+/** An attempt of a task began. */
+export interface StartedEvent {
+  /** the id of the task */
+  id: UUID;
+  /** rises with every notification of the task */
+  seq: number;
+  /** which run of the task began */
+  attempt: number;
+  /** when the attempt began */
+  startedAt: Time;
+  /** the process id of the command */
+  pid?: number;
+}
+
+/** The state of the server in numbers. */
+export interface StatsResult {
+  /** the version of the server */
+  version: string;
+  /** where tasks are recorded */
+  store: StoreStats;
+  /** milliseconds since the start */
+  uptimeMs: number;
+  /** the tasks in the store, by state */
+  tasks: TaskCounts;
+  /** all tasks since the start, also those no longer kept */
+  totals: TaskTotals;
+  /** tasks that are final but whose code has not ended */
+  stuck: number;
+  /** whether submit is no longer admitted */
+  shuttingDown: boolean;
+  /** means over the last minute */
+  rates: Rates;
+  /** of the connection that asked */
+  connection: ConnectionStats;
+  /** the limits of the server, by name */
+  limits: Record<string, number>;
+}
+
+/** The params of status. */
+export interface StatusParams {
+  /** the id of the task */
+  id: UUID;
+  /** whether to answer with the input too */
+  includeInput?: boolean;
+}
+
+/** Where tasks are recorded. */
+export interface StoreStats {
+  /** the name of the store */
+  name: string;
+  /** whether tasks outlive the process */
+  durable: boolean;
+  /** the file of a durable store */
+  file?: string;
+  /** why nothing can be recorded now; absent when all is well */
+  fault?: string;
+}
+
+/** The params of submit. */
+export interface SubmitParams {
+  /** the name of a task type, or an alias */
+  type: string;
+  /** the input of the task, as the inputSchema of its type; {} where absent */
+  input?: unknown;
+  /** the id of the task; submitting it again with the same type and input answers with the task as it is */
+  id?: UUID;
+  /** higher runs first */
+  priority?: number;
+  /** bounds each attempt, in milliseconds; 0 is the time-out of the type */
+  timeoutMs?: number;
+  /** how long the task may go on after it was told to stop, in milliseconds */
+  graceMs?: number;
+  /** whether the task may run again where the executor died while it ran; where absent as the type says */
+  rerun?: boolean;
+  /** names to find the task by; at most 32, of 256 bytes each */
+  labels?: Record<string, string>;
+  /** the notifications wanted of the task; where absent started, progress and finished, none for [] */
+  events?: ("started" | "progress" | "output" | "finished")[];
+}
+
+/** The task, and whether its id was known already. */
+export interface SubmitResult {
+  /** the id of the task */
+  id: UUID;
+  /** the name of the task type */
+  type: string;
+  /** where the task is in its life; completed, failed and cancelled are final */
+  state: State;
+  /** higher runs first */
+  priority: number;
+  /** which run of the task this is; 0 before the first */
+  attempt: number;
+  /** the labels it was submitted with */
+  labels: Record<string, string>;
+  /** when it was submitted */
+  createdAt: Time;
+  /** when its newest attempt began */
+  startedAt?: Time;
+  /** when it became final */
+  finishedAt?: Time;
+  /** when a cancel was first asked for */
+  cancelRequestedAt?: Time;
+  /** the reason given with the cancel */
+  cancelReason?: string;
+  /** the newest progress */
+  progress?: Progress;
+  /** what the task returned; only when completed */
+  result?: unknown;
+  /** why it failed or was cancelled; only then */
+  error?: TaskError;
+  /** how much it has written to each stream */
+  outputBytes?: OutputBytes;
+  /** its input; only where asked for */
+  input?: unknown;
+  /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
+  incomplete?: boolean;
+  /** whether the id was known already */
+  existing?: boolean;
+}
+
+/** The params of subscribe. */
+export interface SubscribeParams {
+  /** first send what became of each task since the event with this seq; absent for nothing of the past */
+  after?: number;
+  /** only of tasks of one of these types; absent for all */
+  types?: string[];
+  /** only events that show a task in one of these states, absent for all; all but task/finished show running */
+  states?: State[];
+  /** only of tasks that have all these labels */
+  labels?: Record<string, string>;
+  /** only of these tasks; absent for all */
+  ids?: UUID[];
+  /** the notifications wanted; where absent started, progress and finished, none for [] */
+  events?: ("started" | "progress" | "output" | "finished")[];
+}
+
+/** A subscription. */
+export interface SubscribeResult {
+  /** what unsubscribe takes */
+  subscription: number;
+  /** the seq of the latest event before the subscription; ask for what comes after it another time */
+  seq: number;
+  /** whether there were events after the seq asked for, of which only the newest of each task is sent again */
+  gap?: boolean;
+}
+
+/** One submission of a task type. */
+export interface Task {
+  /** the id of the task */
+  id: UUID;
+  /** the name of the task type */
+  type: string;
+  /** where the task is in its life; completed, failed and cancelled are final */
+  state: State;
+  /** higher runs first */
+  priority: number;
+  /** which run of the task this is; 0 before the first */
+  attempt: number;
+  /** the labels it was submitted with */
+  labels: Record<string, string>;
+  /** when it was submitted */
+  createdAt: Time;
+  /** when its newest attempt began */
+  startedAt?: Time;
+  /** when it became final */
+  finishedAt?: Time;
+  /** when a cancel was first asked for */
+  cancelRequestedAt?: Time;
+  /** the reason given with the cancel */
+  cancelReason?: string;
+  /** the newest progress */
+  progress?: Progress;
+  /** what the task returned; only when completed */
+  result?: unknown;
+  /** why it failed or was cancelled; only then */
+  error?: TaskError;
+  /** how much it has written to each stream */
+  outputBytes?: OutputBytes;
+  /** its input; only where asked for */
+  input?: unknown;
+  /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
+  incomplete?: boolean;
+}
+
+/** Tasks by state. */
+export interface TaskCounts {
+  /** waiting for a slot */
+  queued: number;
+  /** being run */
+  running: number;
+  /** ended with a result */
+  completed: number;
+  /** ended with an error */
+  failed: number;
+  /** ended by a cancel */
+  cancelled: number;
+}
+
+/** Why a task failed or was cancelled. */
+export interface TaskError {
+  /** the class of the error */
+  kind: ErrorKind;
+  /** what went wrong, for a person */
+  message: string;
+  /** whether the same task may succeed another time */
+  retryable: boolean;
+  /** the exit code of the command */
+  exitCode?: number;
+  /** the signal that ended the command */
+  signal?: string;
+  /** the last of what the command wrote to stderr */
+  stderrTail?: string;
+  /** the system's name for why the command could not be started */
+  errno?: string;
+  /** whether the task was killed or given up after its grace */
+  forced?: boolean;
+  /** whether a process of the task outlived it */
+  leaked?: boolean;
+}
+
+/** Tasks since the start of the process. */
+export interface TaskTotals {
+  /** accepted */
+  submitted: number;
+  /** ended with a result */
+  completed: number;
+  /** ended with an error */
+  failed: number;
+  /** ended by a cancel */
+  cancelled: number;
+  /** finished and removed by retention */
+  evicted: number;
+}
+
+/** A task type. */
+export interface TypeInfo {
+  /** the name of the task type */
+  name: string;
+  /** other names that submit takes for it */
+  aliases?: string[];
+  /** what it does */
+  description: string;
+  /** the JSON Schema of its input */
+  inputSchema: unknown;
+  /** the JSON Schema of its result */
+  resultSchema: unknown;
+  /** whether a task of it runs again where the executor died while it ran */
+  idempotent: boolean;
+  /** where it comes from, as builtin or program */
+  source: string;
+}
+
+/** The task types on offer. */
+export interface TypesResult {
+  /** the task types, sorted by name */
+  types: TypeInfo[];
+}
+
+/** The params of unsubscribe. */
+export interface UnsubscribeParams {
+  /** the subscription, as subscribe has answered */
+  subscription: number;
+}
+
+/** One way in which a value breaks its schema. */
+export interface Violation {
+  /** the JSON Pointer of the place; empty for the whole value */
+  pointer: string;
+  /** what is wrong and what is wanted */
+  message: string;
+}
+
+/** The params of wait. */
+export interface WaitParams {
+  /** the ids of the tasks */
+  ids: UUID[];
+  /** how many of the tasks must be final */
+  until?: WaitUntil;
+  /** bounds the wait, in milliseconds; absent is no bound, 0 answers at once */
+  timeoutMs?: number;
+}
+
+/** The tasks in the order asked. */
+export interface WaitResult {
+  /** the tasks, in the order asked */
+  tasks: Task[];
+  /** whether the time passed first; the tasks are as they then were */
+  timedOut: boolean;
+}
+
+/** The methods, with what goes in and what comes out. */
+export interface Methods {
+  /** Ask for one run of a task type. The reply comes when the task is recorded, before any notification of it. With an id that is known the same type and input answer with the task as it is and existing: true; another type or input is idConflict. A task that fails is a result, never an error. */
+  "submit": { params: SubmitParams; result: SubmitResult };
+  /** Show one task. */
+  "status": { params: StatusParams; result: Task };
+  /** Ask for a task to stop. A queued task never runs. A running one is told to stop, and killed or given up after its grace. A final one stays as it is. */
+  "cancel": { params: CancelParams; result: CancelResult };
+  /** End the server. From the moment it is read no submit is admitted. The reply is the last message of the connection. A second shutdown may escalate. */
+  "shutdown": { params: ShutdownParams; result: ShutdownResult };
+  /** Wait until tasks are final. A time-out is a result with timedOut: true. The task/finished of a task comes before the reply. */
+  "wait": { params: WaitParams; result: WaitResult };
+  /** Select tasks, page by page. All that is given must hold; since counts what was submitted at that time, until does not. A page can be short of the limit and yet have a nextCursor; pages are stable while tasks come and go. */
+  "list": { params: ListParams; result: ListResult };
+  /** Follow the events of tasks, whoever submitted them. All that is given must hold; nothing is every task. Each event is sent once, whatever asks for it. With after it first sends what each task had since: task/finished, or task/started where it runs, and behind them subscription/replayed. */
+  "subscribe": { params: SubscribeParams; result: SubscribeResult };
+  /** End a subscription of this connection. Events that have happened already may still come. */
+  "unsubscribe": { params: UnsubscribeParams; result: Empty };
+  /** Read what a task has written. */
+  "output": { params: OutputParams; result: OutputResult };
+  /** List the task types on offer. */
+  "types": { params: Empty; result: TypesResult };
+  /** Show the state of the server in numbers. */
+  "stats": { params: Empty; result: StatsResult };
+  /** Show this document. */
+  "rpc.discover": { params: Empty; result: Record<string, unknown> };
+}
+
+/** The notifications that a client sends. */
+export interface ClientNotifications {
+  /** End a pending request of this connection, which answers requestCancelled. It touches no task. */
+  "$/cancelRequest": CancelRequestParams;
+  /** End the server as shutdown with mode cancel does, without a reply. */
+  "exit": Empty;
+}
+
+/** The notifications that the server sends. */
+export interface Notifications {
+  /** An attempt of a task began. */
+  "task/started": StartedEvent;
+  /** The newest progress of a task, at most once in 100 ms. */
+  "task/progress": ProgressEvent;
+  /** A piece of a stream of a task. */
+  "task/output": OutputEvent;
+  /** A task is final. Nothing comes after it. */
+  "task/finished": FinishedEvent;
+  /** A subscription has been sent what it asked for of the past. */
+  "subscription/replayed": ReplayedEvent;
+}
+
+/** The codes of errors, by the kind that data has beside them. */
+export interface ErrorCodes {
+  /** the message is not JSON */
+  parseError: -32700;
+  /** the message is JSON but not a request */
+  invalidRequest: -32600;
+  /** there is no such method */
+  methodNotFound: -32601;
+  /** the params, or the task's input, are wrong */
+  invalidParams: -32602;
+  /** a fault of the server; its log says more */
+  internalError: -32603;
+  /** the request was ended by $/cancelRequest */
+  requestCancelled: -32800;
+  /** no task has this id, or it is no longer kept */
+  taskNotFound: 1001;
+  /** no task type has this name */
+  unknownType: 1002;
+  /** another task has this id */
+  idConflict: 1003;
+  /** a queue is at its limit */
+  queueFull: 1004;
+  /** the server admits no more tasks */
+  shuttingDown: 1005;
+  /** this server was told not to offer it */
+  notPermitted: 1006;
+  /** a limit of size was passed */
+  tooLarge: 1007;
+  /** the store cannot record it now */
+  storeUnavailable: 1008;
+  /** events after this seq are no longer kept */
+  eventsGone: 1009;
+}
+
+export type Method = keyof Methods;
+
+export interface Request<M extends Method = Method> {
+  jsonrpc: "2.0";
+  id: string | number | null;
+  method: M;
+  params?: Methods[M]["params"];
+}
+
+export interface Result<M extends Method = Method> {
+  jsonrpc: "2.0";
+  id: string | number | null;
+  result: Methods[M]["result"];
+}
+
+/** The error of a request. Its code tells its data.kind, and the other way round. */
+export type RPCError = {
+  [K in keyof ErrorCodes]: { code: ErrorCodes[K]; message: string; data: ErrorData & { kind: K } };
+}[keyof ErrorCodes];
+
+export interface Failure {
+  jsonrpc: "2.0";
+  id: string | number | null;
+  error: RPCError;
+}
+
+/** The answer to a request. */
+export type Response<M extends Method = Method> = Result<M> | Failure;
+
+/** What the server sends without being asked. The method tells the params. */
+export type Notification = {
+  [N in keyof Notifications]: { jsonrpc: "2.0"; method: N; params: Notifications[N] };
+}[keyof Notifications];
+
+/** What a client sends without wanting an answer. */
+export type ClientNotification = {
+  [N in keyof ClientNotifications]: { jsonrpc: "2.0"; method: N; params?: ClientNotifications[N] };
+}[keyof ClientNotifications];
+
+/** All that the server writes, but for the answer to a batch, which is a list of responses. */
+export type Message = Response | Notification;
