@@ -20,14 +20,15 @@ const partSuffix = ".part"
 // of the check are reported: where a store that is damaged can be copied, the
 // copy is damaged, too, and is kept. Where it cannot, nothing is left of it.
 func Backup(ctx context.Context, path, dest string, report func(Finding)) error {
-	if err := vacant(dest); err != nil {
+	to, err := newFile(dest)
+	if err != nil {
 		return err
 	}
 	in, err := inspect(ctx, path)
 	if err != nil {
 		return asSpoiled(path, err, lookInside)
 	}
-	part := dest + partSuffix
+	part := to + partSuffix
 	err = backupInto(in.conn, part)
 	if errors.Is(err, os.ErrExist) {
 		_ = in.close() // nothing was read
@@ -41,10 +42,23 @@ func Backup(ctx context.Context, path, dest string, report func(Finding)) error 
 		err = errors.Join(err, remove(part+"-journal"))
 		return err
 	}
-	if err = settle(ctx, part, dest, report); err != nil {
+	if err = settle(ctx, part, to, report); err != nil {
 		return fmt.Errorf("%s: %w", doing, errors.Join(err, remove(part)))
 	}
 	return nil
+}
+
+// newFile is the path of a copy that is to be made, with no symbolic link in it.
+// Nobody else can put a file of theirs in its place.
+func newFile(dest string) (string, error) {
+	if err := vacant(dest); err != nil {
+		return "", err
+	}
+	path, err := inDirectory(dest)
+	if err == nil {
+		err = trustedDir(filepath.Dir(path), "the copy "+filepath.Base(path))
+	}
+	return path, err
 }
 
 // vacant refuses a name that is taken. A log that is left of another store

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 )
@@ -100,12 +99,10 @@ func inspect(ctx context.Context, name string) (_ *inspection, err error) {
 
 // find refuses what is not a store by a look at its first page.
 func (in *inspection) find() error {
-	if err := dangling(in.name); err != nil {
-		return err
-	}
-	path, err := filepath.EvalSymlinks(in.name)
+	path, err := locate(in.name)
+	var info os.FileInfo
 	if err == nil {
-		path, err = filepath.Abs(path)
+		info, err = os.Lstat(path)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no store %s; name the file that serve has as --store", in.name)
@@ -113,11 +110,10 @@ func (in *inspection) find() error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := regular(in.name, info, theStore, nameFile); err != nil {
 		return err
 	}
-	if err := regular(in.name, info); err != nil {
+	if err := companions(path, sameOwner(info)); err != nil {
 		return err
 	}
 	in.path = path
@@ -149,23 +145,6 @@ func (in *inspection) identify() error {
 		return tooNew(in.name, in.version, newest)
 	}
 	return nil
-}
-
-// holder is what the process says of itself that has a store, or "". It makes
-// no file and does not keep the lock; two who ask do not disturb each other.
-func holder(path string) (string, error) {
-	lock := flock.New(path+".lock", flock.SetFlag(os.O_RDONLY))
-	free, err := lock.TryRLock()
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("see who holds the store %s: %w", path, err)
-	}
-	if free {
-		return "", lock.Unlock()
-	}
-	return whoHolds(lock.Path()), nil
 }
 
 // shared reports whether there are the files that a holder shares with

@@ -119,8 +119,11 @@ func looks(t *testing.T, path string) map[string]any {
 		}
 		info, err := e.Info()
 		require.NoError(t, err)
-		b, err := os.ReadFile(filepath.Join(filepath.Dir(path), e.Name()))
-		require.NoError(t, err)
+		var b []byte
+		if info.Mode().IsRegular() {
+			b, err = os.ReadFile(filepath.Join(filepath.Dir(path), e.Name()))
+			require.NoError(t, err)
+		}
 		found[e.Name()] = [...]any{info.ModTime(), info.Mode(), sha256.Sum256(b)}
 	}
 	return found
@@ -217,7 +220,7 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 	require.NoError(t, c.close())
 	for name, test := range map[string]struct{ path, says string }{
 		"missing":           {filepath.Join(dir, "none.db"), "there is no store"},
-		"directory":         {dir, "is a directory; name a file"},
+		"directory":         {dir, "is a directory; name another file"},
 		"empty":             {write("empty.db", ""), "it is empty"},
 		"text":              {write("text.db", strings.Repeat("a line\n", 40)), "is not a jobline store"},
 		"cut":               {write("cut.db", "SQLite format 3\x00"), "is not a jobline store"},

@@ -35,7 +35,7 @@ func (stillVFS) OpenFilename(of *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vf
 	}
 	name := of.String()
 	readOnly := flags&^(vfs.OPEN_READWRITE|vfs.OPEN_CREATE) | vfs.OPEN_READONLY
-	f, err := os.Open(name)
+	f, err := openToRead(name)
 	if errors.Is(err, fs.ErrNotExist) && flags&vfs.OPEN_WAL != 0 {
 		return &stillFile{SizeReader: io.NewSectionReader(strings.NewReader(""), 0, 0)}, readOnly, nil
 	}
@@ -59,7 +59,7 @@ func (stillVFS) Delete(name string, sync bool) error {
 
 // Access implements vfs.VFS.
 func (stillVFS) Access(name string, flags vfs.AccessFlag) (bool, error) {
-	_, err := os.Stat(name)
+	_, err := os.Lstat(name)
 	return err == nil && flags == vfs.ACCESS_EXISTS, nil
 }
 

@@ -56,7 +56,7 @@ func (s *Store) lose(err error) error {
 
 // moved reports whether a path leads no longer to a file.
 func moved(path string, was os.FileInfo) (bool, error) {
-	now, err := os.Stat(path)
+	now, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
@@ -65,13 +65,9 @@ func moved(path string, was os.FileInfo) (bool, error) {
 
 // stillHeld says whether the lock keeps others out: it does by its name.
 func (s *Store) stillHeld() error {
-	mine, err := s.lock.Stat()
-	if err != nil {
-		return err
-	}
-	gone, err := moved(s.lock.Path(), mine)
+	gone, err := moved(s.lock.Name(), s.lock.info)
 	if gone {
-		return lossError(s.lock.Path() + " was removed or replaced while it was in use, so another server may have the store, too; end this server")
+		return lossError(s.lock.Name() + " was removed or replaced while it was in use, so another server may have the store, too; end this server")
 	}
 	return err
 }

@@ -86,7 +86,7 @@ func scanLog(path string) (logDamage, error) {
 }
 
 func scanLogOnce(path string) (d logDamage, err error) {
-	f, err := os.Open(path + "-wal")
+	f, err := openToRead(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return d, nil
 	}
@@ -168,7 +168,7 @@ func isPageSize(n int) bool { return n >= 512 && n <= 1<<16 && n&(n-1) == 0 }
 
 // pageSize is what the file says of it, or else what SQLite usually has.
 func pageSize(path string) (int, error) {
-	f, err := os.Open(path)
+	f, err := openToRead(path)
 	if err != nil {
 		return 0, err
 	}
@@ -207,7 +207,7 @@ func (s *Store) keepDamagedLog() error {
 
 // copyFile makes a copy that is on the disk, or none.
 func copyFile(from, to string) error {
-	in, err := os.Open(from)
+	in, err := openToRead(from)
 	if err != nil {
 		return err
 	}

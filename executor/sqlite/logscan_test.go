@@ -88,7 +88,8 @@ func TestALogBehindAnother(t *testing.T) {
 // rawLog is a connection to a new file.
 func rawLog(tb testing.TB) (*conn, string) {
 	path := filepath.Join(tb.TempDir(), "tasks.db")
-	require.NoError(tb, makeFiles(path))
+	_, err := makeFiles(path)
+	require.NoError(tb, err)
 	c, err := dialWriter(&Options{synchronous: "OFF"}, path, true)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, c.close()) })

@@ -45,7 +45,7 @@ const headerSize = 100
 // readHeader looks at a file without SQLite, so that one that is not ours is
 // not touched.
 func readHeader(path string) (h header, err error) {
-	f, err := os.Open(path)
+	f, err := openToRead(path)
 	if err != nil {
 		return h, err
 	}

@@ -36,6 +36,8 @@ type Options struct {
 
 	// synchronous is FULL but for a test that shows why.
 	synchronous string
+	// syncDir is syncDir but for a test that looks on.
+	syncDir func(dir string) error
 	// lookEvery is lookEvery but for tests; below 0 is always.
 	lookEvery time.Duration
 }
@@ -48,6 +50,9 @@ func (o *Options) setDefaults() {
 	orDefault(&o.MaxOutput, DefaultMaxOutput)
 	orDefault(&o.synchronous, "FULL")
 	orDefault(&o.lookEvery, lookEvery)
+	if o.syncDir == nil {
+		o.syncDir = syncDir
+	}
 	orDefault(&o.Logger, slog.New(slog.DiscardHandler))
 }
 

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
@@ -21,7 +20,7 @@ type Store struct {
 	path    string // with no symbolic link in it
 	log     *slog.Logger
 	opened  os.FileInfo
-	lock    *flock.Flock
+	lock    *lockFile
 	feed    executor.Feed
 	types   types
 	readers readers
@@ -100,7 +99,7 @@ func (s *Store) Close() error {
 		if failed {
 			s.closeErr = errors.Join(s.closeErr, s.readers.abandon())
 		}
-		s.closeErr = errors.Join(s.closeErr, s.readers.close(), s.committer.close(failed), s.lock.Unlock())
+		s.closeErr = errors.Join(s.closeErr, s.readers.close(), s.committer.close(failed), s.lock.release())
 	})
 	return s.closeErr
 }

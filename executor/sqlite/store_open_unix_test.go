@@ -20,7 +20,7 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	for path, kind := range map[string]string{dir: "directory", pipe: "pipe", socket: "socket", "/dev/null": "device"} {
-		says := path + " is a " + kind + "; name a file"
+		says := path + " is a " + kind + "; name another file"
 		require.ErrorContains(t, refused(t, path), says)
 		require.ErrorContains(t, Check(t.Context(), path, nil), says)
 	}
