@@ -1,13 +1,9 @@
 package cmd
 
 import (
-	"os"
 	"os/exec"
 	"syscall"
 )
-
-// endingSignals are those that ask a program to end.
-var endingSignals = []os.Signal{os.Interrupt}
 
 // detach gives a process a group of its own.
 func detach(c *exec.Cmd) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -34,7 +35,7 @@ type follower struct {
 
 func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, endingSignals...)
+	stdio.NotifyEnd(signals)
 	defer signal.Stop(signals)
 	submitted, err := f.client.Submit(ctx, params)
 	if err != nil {
@@ -82,11 +83,16 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 // interrupts turns signals into cancels: the first asks the task to stop, the
 // second kills it, a third kills the server.
 func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan os.Signal) {
-	for n := 1; ; n++ {
+	var last time.Time
+	for n := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
+			if time.Since(last) < stdio.OneWish {
+				continue
+			}
+			n, last = n+1, time.Now()
 			if number, ok := s.(syscall.Signal); ok {
 				f.signal.CompareAndSwap(0, int32(number))
 			}

@@ -11,8 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/rpc/stdio"
 )
 
 // program is a running jobline, with the pipes of a test.
@@ -84,6 +87,7 @@ func TestASecondSignalDoesNotWaitForTheGrace(t *testing.T) {
 	p.until(t, `ready\n`)
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	p.until(t, `told\n`)
+	time.Sleep(stdio.OneWish) // or it is the same wish
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	_, code := p.exit(t)
 	require.Equal(t, 128+int(syscall.SIGTERM), code)
@@ -107,12 +111,39 @@ func TestInterruptedRun(t *testing.T) {
 			require.NoError(t, p.Process.Signal(c.signal))
 			if c.more > 0 { // the first one was heard
 				p.until(t, "told")
+				time.Sleep(stdio.OneWish) // or it is the same wish
 				require.NoError(t, p.Process.Signal(c.signal))
 			}
 			_, code := p.exit(t)
 			require.Equal(t, c.code, code)
 		})
 	}
+}
+
+// timeout(1) signals its child, and then its child's group: that is one wish,
+// and the command has its grace to clean up.
+func TestRunIsSignalledTwiceAtOnce(t *testing.T) {
+	p := start(t, "run", "-o", "exec", "--grace=24h", "--", "sh", "-c",
+		"trap 'sleep 0.3; echo cleaned; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+	p.until(t, "ready")
+	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, p.Process.Signal(syscall.SIGINT)) // the same one might not come twice
+	rest, _ := p.exit(t)
+	require.Equal(t, "cleaned\n", rest)
+}
+
+// What nohup keeps from a program is kept from run, too.
+func TestRunKeepsASignalIgnored(t *testing.T) {
+	p := &program{Cmd: exec.CommandContext(t.Context(), "nohup", "jobline", "run", "-o", "exec", "--", "sh", "-c", "echo ready; sleep 0.3; echo done")}
+	out, err := p.StdoutPipe()
+	require.NoError(t, err)
+	p.lines = bufio.NewScanner(out)
+	require.NoError(t, p.Start())
+	p.until(t, "ready")
+	require.NoError(t, p.Process.Signal(syscall.SIGHUP))
+	rest, code := p.exit(t)
+	require.Equal(t, "done\n", rest)
+	require.Zero(t, code)
 }
 
 func TestStderrThatIsClosedOrFull(t *testing.T) {

@@ -83,6 +83,9 @@ func (s *shutdown) leave() {
 	s.poke()
 }
 
+// ShuttingDown says whether a shutdown has begun. It waits for nothing.
+func (e *Executor) ShuttingDown() bool { return e.stop.begun() }
+
 func (s *shutdown) begun() bool { return s.mode.Load() > 0 }
 
 // poke lets Run look again, once a shutdown is under way.

@@ -150,16 +150,9 @@ func TestStdoutIsFile(t *testing.T) {
 
 // Some hosts give a child sockets instead of pipes.
 func TestSockets(t *testing.T) {
-	pair := func() (*os.File, *os.File) {
-		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-		require.NoError(t, err)
-		unix.CloseOnExec(fds[0])
-		unix.CloseOnExec(fds[1])
-		return os.NewFile(uintptr(fds[0]), "near"), os.NewFile(uintptr(fds[1]), "far")
-	}
 	open := func() (*process, *os.File, *os.File) {
-		nearIn, farIn := pair()
-		nearOut, farOut := pair()
+		nearIn, farIn := socketPair(t)
+		nearOut, farOut := socketPair(t)
 		p := start(t, "main", func(cmd *exec.Cmd) { cmd.Stdin, cmd.Stdout = farIn, farOut })
 		require.NoError(t, farIn.Close())
 		require.NoError(t, farOut.Close())
@@ -183,4 +176,12 @@ func TestSockets(t *testing.T) {
 		require.NoError(t, out.Close())
 		require.Equal(t, exitFault, p.exit())
 	})
+}
+
+func socketPair(t *testing.T) (near, far *os.File) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	unix.CloseOnExec(fds[0])
+	unix.CloseOnExec(fds[1])
+	return os.NewFile(uintptr(fds[0]), "near"), os.NewFile(uintptr(fds[1]), "far")
 }

@@ -12,8 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +29,10 @@ const (
 	// orphanBudget is what a reader gets to take the last messages when the
 	// parent is gone: it may be a process that never reads.
 	orphanBudget = time.Second
+	// lastMoment is how long a server that has ended in order waits for the end
+	// of its input before it exits. Some clients (Emacs's jsonrpc) take an exit
+	// that comes together with the last reply for a crash, and lose the reply.
+	lastMoment = 250 * time.Millisecond
 	// secondSignalBudget is what the tasks' processes get to die once they were
 	// killed.
 	secondSignalBudget = 200 * time.Millisecond
@@ -83,6 +85,7 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	terminal := findTerminal()
 	conn, err := takeOver()
 	if err != nil {
 		log.Error("stdin and stdout cannot be used", "error", err)
@@ -90,24 +93,28 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 	}
 	tuneGC()
 	uuid.EnableRandPool() // ids are no secrets
-	l := &life{executor: ex, log: log, conn: conn, stop: make(chan struct{})}
+	conn.atEnd = ex.ShuttingDown
+	l := &life{
+		executor: ex, log: log, conn: conn, stop: make(chan struct{}),
+		interrupts: &interrupts{conn: conn, terminal: terminal, shuttingDown: ex.ShuttingDown},
+	}
 	return l.run(ctx, o)
 }
 
 // life is one run of the server, to its end.
 type life struct {
-	executor *executor.Executor
-	log      *slog.Logger
-	conn     io.ReadWriteCloser
-	stop     chan struct{} // closed to end the connection with its tasks
-	signal   syscall.Signal
+	executor   *executor.Executor
+	log        *slog.Logger
+	conn       *pipes
+	stop       chan struct{} // closed to end the connection with its tasks
+	interrupts *interrupts
 }
 
 func (l *life) run(ctx context.Context, o Options) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signals := make(chan os.Signal, 4)
-	notify(signals)
+	NotifyEnd(signals)
 	defer signal.Stop(signals)
 	keepFromDyingOfSIGPIPE()
 
@@ -123,16 +130,6 @@ func (l *life) run(ctx context.Context, o Options) int {
 		whenParentGone(func() { close(parentGone) })
 	}
 	return l.wait(served, ran, signals, parentGone)
-}
-
-// notify asks for the signals that end the server, but for those that were
-// ignored when it was started: by nohup, or by a shell for what runs in its
-// background.
-func notify(signals chan<- os.Signal) {
-	heeded := slices.DeleteFunc(slices.Clone(endingSignals), signal.Ignored)
-	if len(heeded) > 0 { // none would be all
-		signal.Notify(signals, heeded...)
-	}
 }
 
 // wait waits for the first thing that ends the server, and then for the end.
@@ -155,10 +152,15 @@ func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone c
 				deadline = time.After(orphanBudget)
 			}
 		case s := <-signals:
-			deadline = l.signalled(s)
+			deadline = l.heed(l.interrupts.signalled(s), deadline)
+		case <-l.interrupts.moment:
+			deadline = l.heed(l.interrupts.momentOver(), deadline)
+		case settled := <-l.conn.ended:
+			deadline = l.heed(l.interrupts.inputEnded(settled), deadline)
 		case <-parentGone:
 			parentGone = nil
 			fault = errors.New("the parent process is gone")
+			deadline = l.heed(l.interrupts.driverGone(), deadline)
 			l.endConnection()
 		case <-deadline:
 			return l.exit(fault)
@@ -169,17 +171,20 @@ func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone c
 	}
 }
 
-// signalled ends everything in time for the host; a second signal ends it at once.
-func (l *life) signalled(s os.Signal) <-chan time.Time {
-	first := l.signal == 0
-	l.signal, _ = s.(syscall.Signal)
-	if first {
+// heed does what a signal means, and returns the deadline of the end.
+func (l *life) heed(v verdict, deadline <-chan time.Time) <-chan time.Time {
+	switch v {
+	case hold:
+		l.log.Info("a signal of the terminal is left to the program that sends requests, for a moment", "signal", l.interrupts.held.String())
+	case end:
 		l.endConnection()
 		l.executor.Hasten(signalGrace)
 		return time.After(signalBudget)
+	case kill:
+		l.executor.Hasten(0)
+		return time.After(secondSignalBudget)
 	}
-	l.executor.Hasten(0)
-	return time.After(secondSignalBudget)
+	return deadline
 }
 
 func (l *life) endConnection() {
@@ -192,23 +197,14 @@ func (l *life) endConnection() {
 }
 
 func (l *life) exit(fault error) int {
-	switch {
-	case l.signal != 0:
-		l.log.Info("ended by a signal", "signal", l.signal.String())
-		return 128 + int(l.signal)
+	switch signal := l.interrupts.acted; {
+	case signal != 0:
+		l.log.Info("ended by a signal", "signal", signal.String())
+		return 128 + int(signal)
 	case fault != nil:
 		l.log.Error("ended by a fault", "error", fault)
 		return exitFault
 	}
+	awaitInputEnd(l.conn, lastMoment)
 	return exitClean
 }
-
-// pipes is stdin and stdout as one connection.
-type pipes struct {
-	in, out *os.File
-	try     syscall.RawConn // of an out that never waits, or nil
-}
-
-func (p *pipes) Read(b []byte) (int, error)  { return p.in.Read(b) }
-func (p *pipes) Write(b []byte) (int, error) { return p.out.Write(b) }
-func (p *pipes) Close() error                { return errors.Join(p.in.Close(), p.out.Close()) }

@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "main":
 		Main(types()...)
+	case "driver":
+		driver(os.Getenv(driverVariable))
 	case "parent": // starts a server on its own stdin and stdout, and stays
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), modeVariable+"=main")
@@ -68,6 +70,16 @@ func types() []executor.Type {
 		executor.MustDefine("deaf", func(_ context.Context, in builtin.SleepInput) (builtin.Nothing, error) {
 			time.Sleep(time.Duration(in.DurationMs) * time.Millisecond)
 			return builtin.Nothing{}, nil
+		}),
+		// tidy waits until it is told to stop, and cleans up then.
+		executor.MustDefine("tidy", func(ctx context.Context, _ builtin.Nothing) (builtin.Nothing, error) {
+			<-ctx.Done()
+			select {
+			case <-time.After(500 * time.Millisecond):
+				return builtin.Nothing{}, nil
+			case <-executor.Killed(ctx):
+				return builtin.Nothing{}, context.Cause(ctx)
+			}
 		}),
 		executor.MustDefine("panic", func(context.Context, builtin.Nothing) (builtin.Nothing, error) {
 			panic(strings.Repeat("no more nuts ", 100))
@@ -169,6 +181,28 @@ func (p *process) until(method string) message {
 			return m
 		}
 	}
+}
+
+// untilReply reads until a reply comes.
+func (p *process) untilReply(id string) message {
+	p.Helper()
+	for {
+		m, err := p.next()
+		require.NoError(p, err)
+		if string(m.ID) == id {
+			return m
+		}
+	}
+}
+
+// stats asks for them.
+func (p *process) stats() (stats schema.StatsResult) {
+	p.Helper()
+	p.send(`{"jsonrpc":"2.0","id":2,"method":"stats"}` + "\n")
+	m, err := p.next()
+	require.NoError(p, err)
+	require.NoError(p, json.Unmarshal(m.Result, &stats))
+	return stats
 }
 
 // end reads all that comes and answers the state of the last task that has
@@ -319,11 +353,9 @@ func TestSecondSignal(t *testing.T) {
 	p.until(schema.NotifyStarted)
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	for stats := (schema.StatsResult{}); !stats.ShuttingDown; {
-		p.send(`{"jsonrpc":"2.0","id":2,"method":"stats"}` + "\n")
-		m, err := p.next()
-		require.NoError(t, err)
-		require.NoError(t, json.Unmarshal(m.Result, &stats))
+		stats = p.stats()
 	}
+	time.Sleep(OneWish) // or it is the same wish
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGINT))
 	state, code := p.end()
 	require.Equal(t, "cancelled", state)

@@ -4,10 +4,10 @@ package stdio
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,12 +22,12 @@ func keepFromDyingOfSIGPIPE() {
 
 // takeOver moves stdin and stdout to descriptors of our own, which no child
 // inherits, and leaves /dev/null and stderr in their places.
-func takeOver() (io.ReadWriteCloser, error) {
-	in, err := own(0, unix.O_RDONLY, "stdin")
+func takeOver() (*pipes, error) {
+	in, err := own(0, "stdin")
 	if err != nil {
 		return nil, err
 	}
-	out, err := own(1, unix.O_WRONLY, "stdout")
+	out, err := own(1, "stdout")
 	if err != nil {
 		return nil, err
 	}
@@ -42,94 +42,17 @@ func takeOver() (io.ReadWriteCloser, error) {
 	if err := unix.Dup2(2, 1); err != nil {
 		return nil, fmt.Errorf("replace stdout: %w", err)
 	}
-	return &pipes{in: in, out: out, try: neverWaits(out)}, nil
-}
-
-// neverWaits is the way to a file whose writes do not wait, or nil.
-func neverWaits(f *os.File) syscall.RawConn {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	nonblocking := false
-	_ = raw.Control(func(fd uintptr) { // Fd would make it wait
-		flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
-		nonblocking = err == nil && flags&unix.O_NONBLOCK != 0
-	})
-	if !nonblocking {
-		return nil
-	}
-	return raw
-}
-
-// TryWrite writes as much as there is room for, without waiting. It saves the
-// switch to another goroutine where the reader keeps up.
-func (p *pipes) TryWrite(b []byte) (n int, err error) {
-	if p.try == nil {
-		return 0, nil
-	}
-	if rawErr := p.try.Write(func(fd uintptr) bool {
-		n, err = unix.Write(int(fd), b)
-		return true
-	}); rawErr != nil {
-		return 0, rawErr
-	}
-	if err == unix.EAGAIN || err == unix.EINTR {
-		return 0, nil
-	}
-	return max(n, 0), err
-}
-
-// own is a descriptor of our own for a standard one, such that a read can be
-// interrupted and a goroutine that waits holds no thread. Pipes and terminals
-// are opened anew where the system can do that: setting the flag of one that
-// is shared would set it for whoever shares it.
-func own(fd, flags int, name string) (*os.File, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFIFO, unix.S_IFCHR:
-		fresh, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), flags|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-		if err == nil {
-			return os.NewFile(uintptr(fresh), name), nil
-		}
-	}
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if kind := st.Mode & unix.S_IFMT; kind == unix.S_IFSOCK || kind == unix.S_IFIFO {
-		if err := unix.SetNonblock(dup, true); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return os.NewFile(uintptr(dup), name), nil
+	return newPipes(in, out), nil
 }
 
 // whenReaderGone calls f when nobody can read stdout any more, without
 // waiting for the next write. The goroutine ends with the process.
-func whenReaderGone(conn io.ReadWriteCloser, f func()) {
-	p, ok := conn.(*pipes)
-	if !ok {
-		return
-	}
-	raw, err := p.out.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Control(func(fd uintptr) {
-		watched, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
-			return
+func whenReaderGone(p *pipes, f func()) {
+	go func() {
+		if awaitHangup(p.out.watched) {
+			f()
 		}
-		go func() {
-			if awaitHangup(watched) {
-				f()
-			}
-		}()
-	})
+	}()
 }
 
 // awaitHangup waits until the other end of a descriptor is closed.
@@ -141,5 +64,25 @@ func awaitHangup(fd int) bool {
 			continue
 		}
 		return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	}
+}
+
+// awaitInputEnd waits until the other end of stdin is closed, but not longer
+// than most. Only a pipe or a socket has one.
+func awaitInputEnd(p *pipes, most time.Duration) {
+	if !p.driven() {
+		return
+	}
+	for deadline := time.Now().Add(most); ; {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return
+		}
+		// Input that nobody reads any more would be told again and again, so
+		// it is not asked for.
+		fds := []unix.PollFd{{Fd: int32(p.in.watched), Events: hangup}}
+		if n, err := unix.Poll(fds, int(left.Milliseconds())+1); err != unix.EINTR && (err != nil || n > 0) {
+			return
+		}
 	}
 }

@@ -3,20 +3,40 @@ package stdio
 import (
 	"io"
 	"os"
+	"syscall"
+	"time"
 )
 
 var endingSignals = []os.Signal{os.Interrupt}
 
 func keepFromDyingOfSIGPIPE() {}
 
+// descriptor is one of stdin and stdout.
+type descriptor struct {
+	io.ReadWriteCloser
+	drives bool // it is a pipe: another program may be at its end
+}
+
 // takeOver takes stdin and stdout. Children are given handles of their own.
-func takeOver() (io.ReadWriteCloser, error) {
-	p := &pipes{in: os.Stdin, out: os.Stdout}
+func takeOver() (*pipes, error) {
+	info, err := os.Stdin.Stat()
+	p := newPipes(descriptor{os.Stdin, err == nil && info.Mode()&os.ModeNamedPipe != 0}, descriptor{os.Stdout, false})
 	os.Stdout = os.Stderr
 	return p, nil
 }
 
 // On Windows a reader that is gone is noticed at the next write, and a parent
 // that is gone by the end of stdin.
-func whenReaderGone(io.ReadWriteCloser, func()) {}
-func whenParentGone(func())                     {}
+func whenReaderGone(*pipes, func()) {}
+func whenParentGone(func())         {}
+
+// awaitInputEnd does not wait: whether the other end of a pipe is closed is
+// only told by a read.
+func awaitInputEnd(*pipes, time.Duration) {}
+
+// terminal is the console. It sends Ctrl-C to all of its processes, and nobody
+// else sends it.
+type terminal struct{}
+
+func findTerminal() terminal               { return terminal{} }
+func (terminal) sends(syscall.Signal) bool { return true }

@@ -1,0 +1,51 @@
+package stdio
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// pipes is stdin and stdout as one connection, and what is known of the other
+// end.
+type pipes struct {
+	in, out  descriptor
+	received atomic.Int64 // bytes
+	atEnd    func() bool  // is called where the input ends, before the reader knows
+	over     sync.Once
+	// ended has what atEnd has answered, once the input has ended.
+	ended chan bool
+	done  atomic.Bool // the input has ended
+}
+
+func newPipes(in, out descriptor) *pipes {
+	return &pipes{in: in, out: out, ended: make(chan bool, 1)}
+}
+
+func (p *pipes) Read(b []byte) (int, error) {
+	n, err := p.in.Read(b)
+	p.received.Add(int64(n))
+	if err != nil && !errors.Is(err, os.ErrClosed) {
+		p.over.Do(func() {
+			p.done.Store(true)
+			p.ended <- p.atEnd()
+		})
+	}
+	return n, err
+}
+
+func (p *pipes) Write(b []byte) (int, error) { return p.out.Write(b) }
+func (p *pipes) Close() error                { return errors.Join(p.in.Close(), p.out.Close()) }
+
+// TryWrite writes as much as there is room for, without waiting: nothing where
+// stdout cannot do that.
+func (p *pipes) TryWrite(b []byte) (int, error) {
+	if t, ok := p.out.ReadWriteCloser.(interface{ TryWrite([]byte) (int, error) }); ok {
+		return t.TryWrite(b)
+	}
+	return 0, nil
+}
+
+// driven says that another program makes the requests, and may make more.
+func (p *pipes) driven() bool { return p.in.drives && !p.done.Load() }

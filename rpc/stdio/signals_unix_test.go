@@ -1,0 +1,50 @@
+//go:build unix
+
+package stdio
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Signals that come together are one wish: timeout(1) signals its child and
+// then its child's group, systemd sends SIGHUP after SIGTERM. The task has its
+// grace all the same: this one takes some of it to clean up.
+func TestSignalsThatComeTogether(t *testing.T) {
+	heed(t, syscall.SIGINT)
+	p := start(t, "main")
+	p.submit("tidy", `,"graceMs":600000`)
+	p.until(schema.NotifyStarted)
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGINT)) // the same one might not come twice
+	state, code := p.end()
+	require.Equal(t, "completed", state)
+	require.Contains(t, []int{128 + int(syscall.SIGTERM), 128 + int(syscall.SIGINT)}, code) // as they happen to come
+}
+
+// A server that has ended in order waits a moment for the end of its input.
+func TestLastMoment(t *testing.T) {
+	ends := func(near, far *os.File) *pipes {
+		in := descriptor{watched: int(far.Fd()), drives: true}
+		require.NoError(t, near.Close())
+		return newPipes(in, descriptor{})
+	}
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	_, err = w.WriteString("more that nobody reads")
+	require.NoError(t, err)
+	open := newPipes(descriptor{watched: int(r.Fd()), drives: true}, descriptor{})
+	awaitInputEnd(open, time.Millisecond) // it does not wait for ever
+	awaitInputEnd(ends(w, r), time.Hour)
+	near, far := socketPair(t)
+	defer far.Close()
+	awaitInputEnd(ends(near, far), time.Hour)
+	awaitInputEnd(newPipes(descriptor{}, descriptor{}), time.Hour) // a file, or a terminal
+}
