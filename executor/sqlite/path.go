@@ -48,7 +48,7 @@ func makeDir(dir string, sync func(string) error) error {
 func locate(path string) (string, error) {
 	found, err := inDirectory(path)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("find the store %s: %w", path, err)
 	}
 	return follow(path, found)
 }
