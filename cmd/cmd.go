@@ -37,18 +37,38 @@ func (p Program) Run(args []string) int {
 	p.Name = p.name()
 	root := p.newRoot()
 	root.SetArgs(args)
-	err := root.Execute()
-	if code, ok := errors.AsType[exitCode](err); ok {
-		return int(code)
+	code, say := verdict(root.Execute())
+	if say != nil {
+		fmt.Fprintf(safe(os.Stderr), "%s: %v\n", p.Name, say)
 	}
+	return code
+}
+
+// verdict is the exit code of an error, and what there is to say of it.
+func verdict(err error) (code int, say error) {
 	if err == nil {
-		return 0
+		return 0, nil
 	}
-	fmt.Fprintf(safe(os.Stderr), "%s: %v\n", p.Name, err)
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // an exit code must not hide what it was joined with
+		var others []error
+		for _, e := range joined.Unwrap() {
+			if c, ok := e.(exitCode); ok {
+				code = int(c)
+			} else {
+				others = append(others, e)
+			}
+		}
+		if code != 0 {
+			return code, errors.Join(others...)
+		}
+	}
+	if c, ok := errors.AsType[exitCode](err); ok {
+		return int(c), nil
+	}
 	if _, ok := errors.AsType[*usageError](err); ok {
-		return exitUsage
+		return exitUsage, err
 	}
-	return exitFault
+	return exitFault, err
 }
 
 // exitCode ends the program with a code after everything was said.

@@ -5,6 +5,7 @@ package cmd
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -76,4 +77,19 @@ func waited(t *testing.T, p *program, id string) []schema.Task {
 	var reply struct{ Result schema.WaitResult }
 	require.NoError(t, json.Unmarshal([]byte(all[len(all)-1]), &reply))
 	return reply.Result.Tasks
+}
+
+// TestAStoreThatCannotBeClosedIsToldOf ends a server by a signal while its store
+// cannot be written any more: the exit code is the signal's, and does not hide it.
+func TestAStoreThatCannotBeClosedIsToldOf(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "tasks.db")
+	p := start(t, "serve", "--store", store)
+	fmt.Fprintln(p.in, `{"jsonrpc":"2.0","id":1,"method":"stats"}`)
+	p.until(t, `"id":1`)
+	require.NoError(t, os.Remove(store+".lock"))
+	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
+	_, code := p.exit(t)
+	require.Equal(t, 128+int(syscall.SIGTERM), code)
+	require.Contains(t, p.stderr.String(), "jobline: close the store: the store is unavailable: ")
+	require.Contains(t, p.stderr.String(), "tasks.db.lock was removed or replaced while it was in use")
 }

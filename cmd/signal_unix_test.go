@@ -4,6 +4,7 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,8 @@ type program struct {
 	in    io.WriteCloser
 	out   io.ReadCloser
 	lines *bufio.Scanner
+	// stderr is what it has written there, once exit has answered.
+	stderr bytes.Buffer
 }
 
 func start(t *testing.T, args ...string) *program {
@@ -35,7 +38,7 @@ func start(t *testing.T, args ...string) *program {
 	p.out, err = p.StdoutPipe()
 	require.NoError(t, err)
 	p.lines = bufio.NewScanner(p.out)
-	p.Stderr = t.Output()
+	p.Stderr = io.MultiWriter(&p.stderr, t.Output())
 	require.NoError(t, p.Start())
 	return p
 }
