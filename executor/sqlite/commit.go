@@ -338,6 +338,7 @@ func (s *Store) finishUp() error {
 	if fault != nil {
 		return fmt.Errorf("%w; results not recorded: %d", s.unavailable(fault), lost)
 	}
+	c.looked = time.Time{} // there is no later look that would tell of a file that has gone
 	t, err := s.begins()
 	if err == nil {
 		_, err = t.writer()
