@@ -101,7 +101,11 @@ type Held struct {
 }
 
 // Add appends an event, or makes it one with the latest.
-func (h *Held) Add(ev *Event) {
+func (h *Held) Add(ev *Event) { h.AddWithin(ev, heldBytes) }
+
+// AddWithin is Add where there is room for so many bytes more. A large end is
+// held in brief also where that is less than such a list may have by itself.
+func (h *Held) AddWithin(ev *Event, room int64) {
 	if n := len(h.events); n > 0 && ev.Kind == EventOutput && join(&h.events[n-1], ev) {
 		return
 	}
@@ -109,12 +113,23 @@ func (h *Held) Add(ev *Event) {
 		h.events = compacted(h.events)
 		h.size = sizeOf(h.events)
 	}
-	h.events = append(h.events, ev.within(heldBytes-h.size))
+	h.events = append(h.events, ev.within(min(heldBytes-h.size, room)))
 	h.size += h.events[len(h.events)-1].Size()
 }
 
 // Events are those that are held. The slice is the list's own.
 func (h *Held) Events() []Event { return h.events }
+
+// Size is about how many bytes of memory the list costs.
+func (h *Held) Size() int64 { return h.size }
+
+// EndSize is about how many bytes of memory a final task costs that is held for
+// somebody, as an event of its end does.
+func EndSize(t *schema.Task) int64 { return endBytes + variable(t) }
+
+// Brief is a final task as it is held where there is no room for all of it:
+// incomplete, without its result and labels, and with its texts cut.
+func Brief(t *schema.Task) *schema.Task { return brief(t) }
 
 // join makes one event of two that follow each other in the same stream.
 func join(last, ev *Event) bool {

@@ -150,6 +150,7 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 		return nil, err
 	}
 	stats.Connection.PendingWaits = int64(len(s.waits.pending))
+	stats.Connection.PendingBytes = s.budget.used.Load()
 	stats.Connection.UnsentBytes = int64(s.out.unsent())
 	stats.Version = s.options.Version
 	stats.Limits["messageBytes"] = int64(s.options.MaxMessage)
@@ -158,6 +159,8 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 	stats.Limits["waitIds"] = maxWaitIDs
 	stats.Limits["subscriptions"] = maxSubscriptions
 	stats.Limits["waitResultBytes"] = maxWaitResults
+	stats.Limits["pendingBytes"] = maxPending
+	stats.Limits["shutdowns"] = maxEndings
 	stats.Limits["unsentBytes"] = int64(s.options.MaxUnsent)
 	return stats, nil
 }
@@ -167,12 +170,16 @@ func (s *session) discover(context.Context, *schema.Empty) (any, error) {
 }
 
 func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, to responder) {
-	s.shutdown(ctx, cmp.Or(p.Mode, schema.ShutdownDrain), time.Duration(p.TimeoutMs)*time.Millisecond, to)
+	s.end(ctx, cmp.Or(p.Mode, schema.ShutdownDrain), time.Duration(p.TimeoutMs)*time.Millisecond, to)
 }
 
 // exit asks for no reply, so its client may wait for the end and read nothing.
 func (s *session) exit(ctx context.Context, _ *schema.Empty, to responder) {
-	s.shutdown(ctx, schema.ShutdownCancel, 0, to)
+	s.end(ctx, schema.ShutdownCancel, 0, to)
+	if s.exiting {
+		return
+	}
+	s.exiting = true
 	s.tasks.Go(func() {
 		if _, err := s.executor.Shutdown(ctx, schema.ShutdownCancel, 0); err == nil {
 			s.out.leave(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
 )
 
 // pump sends events until the watcher or the context ends.
@@ -88,6 +89,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventMark {
 		next := s.marks[0]
 		s.marks = s.marks[1:]
+		s.budget.give(markBytes)
 		next()
 		return
 	}
@@ -106,7 +108,9 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 // deliver sends an event, or holds it back with others of its task; it needs mu.
 func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 	if h := s.held[ev.ID]; h != nil {
-		h.events.Add(ev)
+		before := h.events.Size()
+		h.events.AddWithin(ev, s.budget.left())
+		s.budget.use(h.events.Size() - before)
 	} else {
 		s.send(ctx, ev)
 	}
@@ -145,26 +149,35 @@ func (s *session) release(ctx context.Context, h *hold) {
 		}
 		s.send(ctx, &ev)
 	}
+	s.budget.give(h.events.Size())
 	*h = hold{}
 }
 
 // complete reads again what was left out of the end of a task while nobody took
 // it. Where the task is no longer kept, the client is told so. It needs mu.
 func (s *session) complete(ctx context.Context, ev *executor.Event) {
-	if ev.Kind != executor.EventFinished || !ev.Task.Incomplete {
-		return
+	if ev.Kind == executor.EventFinished {
+		ev.Task = s.whole(ctx, ev.Task)
 	}
-	task, err := s.executor.Status(ctx, ev.ID)
-	same := task.CreatedAt == ev.Task.CreatedAt && task.FinishedAt == ev.Task.FinishedAt // the id may have been used again
-	if err == nil && same {
-		task.Input = nil
-		ev.Task = &task
+}
+
+// whole is a final task with what was left out of it, where it is still kept.
+func (s *session) whole(ctx context.Context, t *schema.Task) *schema.Task {
+	if !t.Incomplete {
+		return t
 	}
+	task, err := s.executor.Status(ctx, t.ID)
+	if err != nil || task.CreatedAt != t.CreatedAt || task.FinishedAt != t.FinishedAt { // the id may have been used again
+		return t
+	}
+	task.Input = nil
+	return &task
 }
 
 // afterEvents calls f, with mu held, when all events that have happened until
 // now are sent. It needs mu.
 func (s *session) afterEvents(f func()) {
+	s.budget.use(markBytes)
 	s.marks = append(s.marks, f)
 	s.watcher.Mark()
 }

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"slices"
 
@@ -92,7 +91,10 @@ type batch struct {
 	ctx     context.Context
 	hold    *hold
 	replies [][]byte
-	size    int // of the replies, in bytes
+	size    int   // of the replies, in bytes
+	least   int64 // bytes of the budget that it takes at least while it waits
+	more    int64 // and those that replies have beyond that
+	lingers bool  // both are taken
 	missing int
 	open    bool // the reader has not seen all of it
 
@@ -145,20 +147,60 @@ func (s *session) batchError(n int) *Error {
 	return e
 }
 
+// linger takes the bytes of the budget that the batch costs from now on, once,
+// and answers how many there should be where there are not as many.
+func (b *batch) linger() (need int64) {
+	if b.lingers {
+		return 0
+	}
+	if b.least == 0 {
+		for _, value := range b.requests {
+			rq, _, _ := parseRequest(value)
+			b.least += int64(len(rq.id)) + memberBytes
+		}
+	}
+	if need = b.least + b.more; !b.session.budget.take(need) {
+		return need
+	}
+	b.lingers = true
+	return 0
+}
+
+// room takes the bytes of a reply, or answers the limit that it would pass.
+func (b *batch) room(id, reply []byte) (limit int64) {
+	more := max(int64(len(reply)-len(id)-memberBytes), 0)
+	switch {
+	case b.size+len(reply) > maxBatchReply:
+		return maxBatchReply
+	case b.lingers && !b.session.budget.take(more):
+		return maxPending
+	}
+	b.size += len(reply)
+	b.more += more
+	return 0
+}
+
 // maxBatchReply bounds the replies of a batch, in bytes; what comes after is
 // answered with an error.
 const maxBatchReply = 64 << 20
 
 func (b *batch) add(id, reply []byte) {
-	if b.size += len(reply); b.size > maxBatchReply {
-		b.size -= len(reply)
-		e := newError(schema.CodeTooLarge, "the replies of the batch are longer than %d bytes; ask for this one alone", maxBatchReply)
-		e.Data.Limit = maxBatchReply
-		reply = appendError(nil, id, e)
+	switch limit := b.room(id, reply); limit {
+	case 0:
+	case maxBatchReply:
+		reply = tooLong(id, limit, "the replies of the batch are longer than %d bytes; ask for this one alone")
+	default:
+		reply = tooLong(id, limit, "what is not answered yet on this connection, as this batch, holds more than %d bytes; ask for this one alone")
 	}
 	b.replies = append(b.replies, reply)
 	b.missing--
 	b.check()
+}
+
+func tooLong(id []byte, limit int64, format string) []byte {
+	e := newError(schema.CodeTooLarge, format, limit)
+	e.Data.Limit = limit
+	return appendError(nil, id, e)
 }
 
 // check sends the batch when it is whole, and then what its tasks did meanwhile.
@@ -167,8 +209,17 @@ func (b *batch) check() {
 		return
 	}
 	if len(b.replies) > 0 {
-		all := slices.Concat([]byte("["), bytes.Join(b.replies, []byte(",")), []byte("]"))
-		b.session.out.message(func(out []byte) []byte { return append(out, all...) })
+		b.session.out.message(b.appendReplies)
+	}
+	if b.lingers {
+		b.session.budget.give(b.least + b.more)
 	}
 	b.session.release(b.ctx, b.hold)
+}
+
+func (b *batch) appendReplies(out []byte) []byte {
+	for i, reply := range b.replies {
+		out = append(append(out, "[,"[min(i, 1)]), reply...)
+	}
+	return append(out, ']')
 }

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -125,7 +124,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	}
 	err = cmp.Or(err, gone(ctx))
 	cancel(nil)
-	s.end()
+	s.close()
 	if context.Cause(ctx) == errNotTaken {
 		o.Logger.Warn("the last messages are dropped", "error", errNotTaken)
 		return nil
@@ -149,7 +148,7 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.options.Stop:
-		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.nobody())
+		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.nobody(), 0)
 	case err = <-read:
 		read <- err
 		s.inputEnded(ctx)
@@ -177,11 +176,11 @@ func (s *session) nobody() responder { return responder{log: s.logError} }
 func (s *session) inputEnded(ctx context.Context) {
 	switch s.options.OnEOF {
 	case EOFDrain:
-		s.shutdown(ctx, schema.ShutdownDrain, 0, s.nobody())
+		s.shutdown(ctx, schema.ShutdownDrain, 0, s.nobody(), 0)
 	case EOFFinish:
-		s.shutdown(ctx, schema.ShutdownFinish, 0, s.nobody())
+		s.shutdown(ctx, schema.ShutdownFinish, 0, s.nobody(), 0)
 	case EOFCancel:
-		s.shutdown(ctx, schema.ShutdownCancel, 0, s.nobody())
+		s.shutdown(ctx, schema.ShutdownCancel, 0, s.nobody(), 0)
 	default:
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -259,7 +258,6 @@ func (s *session) handleValue(ctx context.Context, value []byte, b *batch) {
 	}
 	if b != nil && to.id != nil {
 		b.missing++
-		to.id = bytes.Clone(to.id)
 	}
 	s.handle(ctx, &rq, to)
 }

@@ -45,16 +45,19 @@ type session struct {
 	follows map[uuid.UUID]executor.EventMask // tasks of others, or of before, that this client asked for again
 	held    map[uuid.UUID]*hold
 	waits   waits
+	budget  budget
 	marks   []func() // what to do when the pump has come this far
 	sent    int      // bytes of events and answers, about, since it was last seen that there is room
 
 	subscriptions map[executor.SubscriptionID]*subscription
+	hushing       int        // subscriptions to output that have ended since the mark that is to forget it
 	replays       []*replay  // what of the past is still to be sent, in the order of through
 	gated         bool       // a batch is being read that subscribes or waits: no event may be sent, and nothing answered late
 	gate          *sync.Cond // over mu
 
 	tasks   sync.WaitGroup // goroutines of shutdown requests
 	endings atomic.Int32   // shutdown requests that are not answered
+	exiting bool           // the client has sent exit
 }
 
 // hold keeps the events of tasks back that were submitted in a batch, until
@@ -216,8 +219,8 @@ func (s *session) followAgain(r *executor.Record, known *schema.Task) {
 // and of the following.
 func withEnd(mask executor.EventMask) executor.EventMask { return mask.With(executor.EventFinished) }
 
-// end lets go of what the session has begun. Its context has ended.
-func (s *session) end() {
+// close lets go of what the session has begun. Its context has ended.
+func (s *session) close() {
 	s.mu.Lock()
 	for w := range s.waits.pending {
 		s.waits.drop(s, w)
@@ -226,10 +229,22 @@ func (s *session) end() {
 	s.tasks.Wait()
 }
 
+// end is a shutdown that a request asks for. One that is one too many has its
+// mode all the same, and is not answered with what became of the tasks.
+func (s *session) end(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder) {
+	cost, err := s.mayEnd(to)
+	if err != nil {
+		to.fail(err) // before the mode lets an earlier one be answered, which may be the last message
+		s.executor.Begin(mode)
+		return
+	}
+	to.id = bytes.Clone(to.id) // the request is gone when the answer comes
+	s.shutdown(ctx, mode, timeout, to, cost)
+}
+
 // shutdown closes the admission at once, and answers when all is over: its
 // reply is the last message of the connection.
-func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder) {
-	to.id = bytes.Clone(to.id)
+func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder, cost int64) {
 	s.endings.Add(1) // first: the mode may let an earlier shutdown be answered, and that must not be the last
 	s.executor.Begin(mode)
 	s.tasks.Go(func() {
@@ -238,6 +253,7 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 		defer s.mu.Unlock()
 		s.afterEvents(func() {
 			s.waits.failAll(s, executor.ErrShuttingDown)
+			s.budget.give(cost)
 			if err != nil {
 				to.fail(err)
 			} else {

@@ -66,6 +66,9 @@ func (s *session) maySubscribe(ctx context.Context, after *uint64) error {
 	if after == nil {
 		return nil
 	}
+	if s.budget.left() < markBytes {
+		return s.noRoom(markBytes)
+	}
 	nothing, latest := s.watcher.Subscribe(executor.Selector{}) // for the number alone
 	s.watcher.Unsubscribe(nothing)
 	if *after > latest {
@@ -126,8 +129,13 @@ func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to
 	}
 	s.watcher.Unsubscribe(id)
 	delete(s.subscriptions, id)
+	for _, r := range s.replays {
+		if r.id == id {
+			r.selector = nil // it is not asked any more
+		}
+	}
 	if ended.selector.Events.Has(executor.EventOutput) {
-		s.afterEvents(s.stopHearing)
+		s.hush()
 	}
 	to.value(schema.Empty{})
 }
@@ -152,6 +160,22 @@ func (s *session) forgetHeard(ctx context.Context) {
 			delete(s.heard, id)
 		}
 	}
+}
+
+// hush lets stopHearing follow on all events of the subscriptions that have
+// ended, with one mark for any number of them. It needs mu.
+func (s *session) hush() {
+	if s.hushing++; s.hushing > 1 {
+		return
+	}
+	s.afterEvents(func() {
+		again := s.hushing > 1
+		s.hushing = 0
+		s.stopHearing()
+		if again { // the events of those that have ended since may be behind the mark
+			s.hush()
+		}
+	})
 }
 
 // stopHearing forgets how far output was sent that no subscription asks for

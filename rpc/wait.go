@@ -46,12 +46,14 @@ type wait struct {
 	over     bool                   // it is among those to be answered, or will be after unsent
 	timedOut bool
 	timer    *time.Timer
+	cost     int64 // of the budget
 }
 
 // final is a final task, kept for the waits that are to be answered with it.
 type final struct {
-	task  schema.Task
+	task  *schema.Task
 	waits int
+	cost  int64 // of the budget
 }
 
 func newWaits() waits {
@@ -67,18 +69,18 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ids := unique(p.IDs)
-	if e := s.mayWait(len(ids)); e != nil {
+	cost, e := s.mayWait(to, len(ids))
+	if e != nil {
 		to.fail(e)
 		return
 	}
 	to.id = bytes.Clone(to.id) // the request is gone when the answer comes
 	w := &wait{
-		to: to, any: p.Until == schema.UntilAny,
+		to: to, any: p.Until == schema.UntilAny, cost: cost,
 		missing: map[uuid.UUID]struct{}{}, unsent: map[uuid.UUID]struct{}{},
 	}
 	if err := s.follow(ctx, w, ids); err != nil {
-		s.waits.drop(s, w)
-		to.fail(err)
+		s.waits.drop(s, w).fail(err)
 		return
 	}
 	s.waits.pending[w] = struct{}{}
@@ -91,9 +93,9 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	}
 }
 
-// mayWait says what is against one more wait, for so many tasks; it needs mu.
-func (s *session) mayWait(ids int) *Error {
-	var e *Error
+// mayWait admits one more wait, for so many tasks, or says what is against it;
+// it needs mu.
+func (s *session) mayWait(to responder, ids int) (cost int64, e *Error) {
 	switch {
 	case len(s.waits.pending) >= s.options.MaxWaits:
 		e = newError(schema.CodeQueueFull, "%d wait requests are pending on this connection, the limit is %[1]d; end some with $/cancelRequest, or raise --max-waits", s.options.MaxWaits)
@@ -101,8 +103,10 @@ func (s *session) mayWait(ids int) *Error {
 	case s.waits.ids+ids > maxWaitIDs:
 		e = newError(schema.CodeQueueFull, "the wait requests that are pending on this connection have %d ids, with %d more the limit of %d is passed; end some with $/cancelRequest, or subscribe", s.waits.ids, ids, maxWaitIDs)
 		e.Data.Limit = maxWaitIDs
+	default:
+		return s.admit(to)
 	}
-	return e
+	return 0, e
 }
 
 // unique leaves the first of ids that are the same.
@@ -131,8 +135,9 @@ func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 			return taskError(err, id)
 		}
 		if task.State.Final() {
+			task.Input = nil
 			s.waits.forget(s, w, id)
-			s.waits.arrived(w, &task)
+			s.waits.arrived(s, w, &task)
 		}
 	}
 	return nil
@@ -147,7 +152,7 @@ func (ws *waits) finished(s *session, task *schema.Task) {
 	delete(ws.byTask, task.ID)
 	s.watcher.Unfollow(task.ID, finishedOnly)
 	for _, w := range waiting {
-		ws.arrived(w, task)
+		ws.arrived(s, w, task)
 		ws.check(s, w)
 		if _, last := w.unsent[task.ID]; last {
 			if delete(w.unsent, task.ID); len(w.unsent) == 0 {
@@ -157,12 +162,17 @@ func (ws *waits) finished(s *session, task *schema.Task) {
 	}
 }
 
-// arrived notes a final task of a wait.
-func (ws *waits) arrived(w *wait, task *schema.Task) {
+// arrived notes a final task of a wait. Where there is no room for all of it,
+// the rest is read again for the answer.
+func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
 	f := ws.final[task.ID]
 	if f == nil {
-		f = &final{task: *task}
-		f.task.Input = nil
+		f = &final{task: task, cost: executor.EndSize(task)}
+		if !s.budget.take(f.cost) {
+			f.task = executor.Brief(task)
+			f.cost = executor.EndSize(f.task)
+			s.budget.use(f.cost)
+		}
 		ws.final[task.ID] = f
 	}
 	f.waits++
@@ -189,8 +199,7 @@ func (ws *waits) check(s *session, w *wait) {
 		return
 	}
 	if w.size > maxWaitResults {
-		ws.drop(s, w)
-		w.to.fail(resultsTooLarge())
+		ws.drop(s, w).fail(resultsTooLarge())
 		return
 	}
 	if w.done() {
@@ -245,13 +254,15 @@ func (s *session) answer(ctx context.Context, w *wait) {
 	tasks, err := s.waited(ctx, w)
 	switch {
 	case err != nil:
-		s.waits.drop(s, w)
-		w.to.fail(err)
+		s.waits.drop(s, w).fail(err)
 	case len(w.unsent) == 0:
-		text := appendWaited(nil, tasks, w.timedOut && !w.done())
-		s.waits.drop(s, w)
-		s.sent += len(text)
-		w.to.result(func(b []byte) []byte { return append(b, text...) })
+		timedOut := w.timedOut && !w.done()
+		s.waits.drop(s, w).result(func(b []byte) []byte {
+			before := len(b)
+			b = appendWaited(b, tasks, timedOut)
+			s.sent += len(b) - before
+			return b
+		})
 	}
 }
 
@@ -261,7 +272,7 @@ func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 	tasks, size := make([]*schema.Task, len(w.ids)), 0
 	for i, id := range w.ids {
 		if _, missing := w.missing[id]; !missing {
-			tasks[i] = &s.waits.final[id].task
+			tasks[i] = s.whole(ctx, s.waits.final[id].task)
 		} else {
 			task, err := s.executor.Status(ctx, id)
 			if err != nil && !errors.Is(err, executor.ErrNotFound) {
@@ -279,9 +290,11 @@ func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 	return tasks, nil
 }
 
-// drop forgets a wait.
-func (ws *waits) drop(s *session, w *wait) {
+// drop forgets a wait, and answers who is to hear of that. The wait's mark may
+// still be to come, and keeps nothing of it.
+func (ws *waits) drop(s *session, w *wait) (to responder) {
 	delete(ws.pending, w)
+	s.budget.give(w.cost)
 	ws.ids -= len(w.ids)
 	if w.timer != nil {
 		w.timer.Stop()
@@ -293,9 +306,13 @@ func (ws *waits) drop(s *session, w *wait) {
 		}
 		f := ws.final[id]
 		if f.waits--; f.waits == 0 {
+			s.budget.give(f.cost)
 			delete(ws.final, id)
 		}
 	}
+	to = w.to
+	w.to, w.ids, w.missing, w.unsent = responder{}, nil, nil, nil
+	return to
 }
 
 // cancelRequest ends the pending wait that has the request id.
@@ -304,8 +321,7 @@ func (s *session) cancelRequest(id []byte) {
 	defer s.mu.Unlock()
 	for w := range s.waits.pending {
 		if w.to.id != nil && bytes.Equal(w.to.id, id) {
-			s.waits.drop(s, w)
-			w.to.fail(newError(schema.CodeRequestCancelled, "the request was cancelled"))
+			s.waits.drop(s, w).fail(newError(schema.CodeRequestCancelled, "the request was cancelled"))
 			return
 		}
 	}
@@ -314,7 +330,6 @@ func (s *session) cancelRequest(id []byte) {
 // failAll ends every wait with an error.
 func (ws *waits) failAll(s *session, err error) {
 	for w := range ws.pending {
-		ws.drop(s, w)
-		w.to.fail(err)
+		ws.drop(s, w).fail(err)
 	}
 }

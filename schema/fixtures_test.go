@@ -83,7 +83,7 @@ func exampleStats() StatsResult {
 		Tasks:  TaskCounts{Queued: 1, Running: 2, Completed: 3, Failed: 4, Cancelled: 5},
 		Totals: TaskTotals{Submitted: 16, Completed: 3, Failed: 4, Cancelled: 5, Evicted: 1},
 		Stuck:  1, ShuttingDown: true, Rates: Rates{SubmittedPerSecond: 0.25, FinishedPerSecond: 0.2},
-		Connection: ConnectionStats{PendingWaits: 1, UnsentBytes: 512},
+		Connection: ConnectionStats{PendingWaits: 1, PendingBytes: 1100, UnsentBytes: 512},
 		Limits:     map[string]int64{"running": 2, "queued": 1_000_000},
 	}
 }

@@ -59,6 +59,8 @@ export interface CancelResult {
 export interface ConnectionStats {
   /** wait requests not yet answered */
   pendingWaits: number;
+  /** bytes that requests hold that are not answered yet */
+  pendingBytes: number;
   /** bytes that wait for the client to read them */
   unsentBytes: number;
 }

@@ -270,6 +270,8 @@ type Rates struct {
 // ConnectionStats is of the connection that asked.
 type ConnectionStats struct {
 	PendingWaits int64 `json:"pendingWaits" jsonschema:"wait requests not yet answered" schema:"minimum=0"`
+	// PendingBytes are held by what is not answered yet.
+	PendingBytes int64 `json:"pendingBytes" jsonschema:"bytes that requests hold that are not answered yet" schema:"minimum=0"`
 	// UnsentBytes wait for the client to read them.
 	UnsentBytes int64 `json:"unsentBytes" jsonschema:"bytes that wait for the client to read them" schema:"minimum=0"`
 }

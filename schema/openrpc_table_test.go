@@ -53,7 +53,7 @@ var calls = []described{
 		name: MethodShutdown, summary: "End the server.",
 		description: "From the moment it is read no submit is admitted. The reply is the last message of the connection. A second shutdown may escalate.",
 		params:      typeOf[ShutdownParams](), result: typeOf[ShutdownResult](), resultSummary: "what became of the tasks",
-		errors:   []Code{CodeInvalidParams},
+		errors:   []Code{CodeInvalidParams, CodeQueueFull},
 		examples: []example{{"run all that is accepted", ShutdownParams{Mode: ShutdownDrain, TimeoutMs: 60_000}, ShutdownResult{Completed: 3, Left: 1}}},
 	},
 	{
