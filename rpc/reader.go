@@ -254,7 +254,7 @@ func (r *reader) valid(text []byte) (int, error) {
 	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) > maxNesting && depth(text) > maxNesting {
 		return 0, fmt.Errorf("nested deeper than %d", maxNesting)
 	}
-	large := len(text) > largeMessage && len(text) <= math.MaxUint32
+	large := len(text) > largeMessage && uint64(len(text)) <= math.MaxUint32
 	repeated := jsontext.AllowDuplicateNames(large) // which are looked for afterwards, at a smaller price
 	n := len(text)
 	if !jsontext.Value(text).IsValid(repeated) { // the common case: all of it is one value

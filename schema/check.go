@@ -48,7 +48,7 @@ var checkers = sync.Pool{New: func() any { return new(checker) }}
 func check(n *node, value jsontext.Value) []Violation {
 	c := checkers.Get().(*checker)
 	defer checkers.Put(c)
-	large := len(value) > largeValue && len(value) <= math.MaxUint32
+	large := len(value) > largeValue && uint64(len(value)) <= math.MaxUint32
 	c.dec.Reset(bytes.NewBuffer(value), jsontext.AllowDuplicateNames(large))
 	c.found = nil
 	err := c.value(n)

@@ -9,7 +9,7 @@ import (
 const (
 	// maxExponent stands for all greater exponents: it is far beyond every
 	// limit, and adding the length of a number to it cannot overflow.
-	maxExponent = 1 << 40
+	maxExponent int64 = 1 << 40
 	// maxPlainDigits is the length of the greatest 64-bit integer.
 	maxPlainDigits = 20
 )
@@ -20,24 +20,24 @@ const (
 type decimal struct {
 	negative bool
 	digits   []byte
-	point    int
+	point    int64
 }
 
 // parseDecimal reads a valid JSON number. Digits may alias text.
 func parseDecimal(text []byte) decimal {
 	var d decimal
 	text, d.negative = bytes.CutPrefix(text, []byte("-"))
-	mantissa, exponent := text, 0
+	mantissa, exponent := text, int64(0)
 	if i := bytes.IndexAny(text, "eE"); i >= 0 {
 		mantissa, exponent = text[:i], parseExponent(text[i+1:])
 	}
 	whole, fraction, hasFraction := bytes.Cut(mantissa, []byte("."))
-	d.digits, d.point = whole, len(whole)+exponent
+	d.digits, d.point = whole, int64(len(whole))+exponent
 	if hasFraction {
 		d.digits = append(bytes.Clone(whole), fraction...)
 	}
 	significant := bytes.TrimLeft(d.digits, "0")
-	d.point -= len(d.digits) - len(significant)
+	d.point -= int64(len(d.digits) - len(significant))
 	d.digits = bytes.TrimRight(significant, "0")
 	if len(d.digits) == 0 {
 		return decimal{}
@@ -45,8 +45,8 @@ func parseDecimal(text []byte) decimal {
 	return d
 }
 
-func parseExponent(text []byte) int {
-	n, err := strconv.Atoi(string(text))
+func parseExponent(text []byte) int64 {
+	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil && text[0] == '-' || n < -maxExponent {
 		return -maxExponent
 	}
@@ -56,7 +56,7 @@ func parseExponent(text []byte) int {
 	return n
 }
 
-func (d decimal) isInteger() bool { return d.point >= len(d.digits) }
+func (d decimal) isInteger() bool { return d.point >= int64(len(d.digits)) }
 
 // compare orders two numbers.
 func (d decimal) compare(e decimal) int {
@@ -86,5 +86,5 @@ func (d decimal) appendPlain(b []byte) []byte {
 		b = append(b, '-')
 	}
 	b = append(b, d.digits...)
-	return append(b, bytes.Repeat([]byte("0"), d.point-len(d.digits))...)
+	return append(b, bytes.Repeat([]byte("0"), int(d.point)-len(d.digits))...)
 }

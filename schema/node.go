@@ -126,8 +126,8 @@ func (n *node) compileNumber(s *jsonschema.Schema) {
 	}
 	switch n.format {
 	case formatInt64:
-		add(false, fmt.Sprint(math.MinInt64), tooWide)
-		add(true, fmt.Sprint(math.MaxInt64), tooWide)
+		add(false, fmt.Sprint(int64(math.MinInt64)), tooWide)
+		add(true, fmt.Sprint(int64(math.MaxInt64)), tooWide)
 	case formatUint64:
 		add(true, fmt.Sprint(uint64(math.MaxUint64)), tooWide)
 	case formatFloat:

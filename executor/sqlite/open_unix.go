@@ -82,10 +82,3 @@ func syncDir(path string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
-
-// freeBytes is how much room the file system has for this user.
-func freeBytes(path string) (int64, error) {
-	var st unix.Statfs_t
-	err := unix.Statfs(path, &st)
-	return int64(st.Bavail) * int64(st.Bsize), err
-}

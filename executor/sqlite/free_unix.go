@@ -1,0 +1,12 @@
+//go:build unix && !netbsd && !openbsd
+
+package sqlite
+
+import "golang.org/x/sys/unix"
+
+// freeBytes is how much room the file system has for this user.
+func freeBytes(path string) (int64, error) {
+	var st unix.Statfs_t
+	err := unix.Statfs(path, &st)
+	return int64(st.Bavail) * int64(st.Bsize), err
+}
