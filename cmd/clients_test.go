@@ -62,7 +62,8 @@ var realClients = []realClient{
 		name: "neovim", command: []string{"nvim", "--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile SCRIPT", "-c", "qa!"},
 		script: "neovim.lua", abrupt: "abrupt.lua", guide: "neovim.md", keepsLogs: true, absent: "jobline could not be started: is it in PATH?",
 	},
-	{name: "emacs", command: []string{"emacs", "-Q", "--batch", "-l", "SCRIPT"}, script: "emacs.el", abrupt: "abrupt.el", guide: "emacs.md", absent: "Searching for program"},
+	{name: "emacs", command: []string{"emacs", "-Q", "--batch", "-l", "SCRIPT"}, script: "emacs.el", abrupt: "abrupt.el", guide: "emacs.md", absent: "Searching for program", mayMissLast: true},
+	{name: "emacs, messages handled late", command: []string{"emacs", "-Q", "--batch", "-l", "late.el", "-l", "SCRIPT"}, script: "emacs.el", guide: "emacs.md", mayMissLast: true},
 	{
 		name: "typescript", command: []string{"node", "SCRIPT"}, script: "typescript.ts", guide: "typescript.md",
 		module: "typescript", absent: "spawn jobline ENOENT",

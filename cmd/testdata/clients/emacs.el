@@ -56,6 +56,16 @@ An editor gives :success-fn its work instead of waiting here."
       (signal 'jobline-error failure))
     result))
 
+(defun end ()
+  "Have the server end, and answer its exit code, which is 0 where all went well.
+Newer versions of jsonrpc.el drop the reply, and call :error-fn, where the
+server has ended by the time that they handle it."
+  (condition-case failure (call :shutdown)
+    (jobline-error (unless (and (eq (process-status process) 'exit) (= (process-exit-status process) 0))
+                     (signal (car failure) (cdr failure)))))
+  (while (process-live-p process) (accept-process-output process 1))
+  (process-exit-status process))
+
 (defun say (&rest words)
   (princ (concat (mapconcat (lambda (w) (format "%s" w)) words " ") "\n")))
 
@@ -102,6 +112,4 @@ An editor gives :success-fn its work instead of waiting here."
     (say "exec" (story long))
     (say "all:" (mapconcat (lambda (task) (plist-get task :state)) all " "))))
 
-(say "shutdown, left:" (plist-get (call :shutdown) :left))
-(while (process-live-p process) (accept-process-output process 1))
-(say "exit" (process-exit-status process))
+(say "exit" (end))
