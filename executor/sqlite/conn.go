@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -35,7 +36,7 @@ func (o *Options) uri(path string) string {
 }
 
 func dial(uri string, flags sqlite3.OpenFlag, pragmas ...string) (*conn, error) {
-	c, err := sqlite3.OpenFlags(uri, flags|sqlite3.OPEN_URI)
+	c, err := openSQLite(uri, flags|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +46,21 @@ func dial(uri string, flags sqlite3.OpenFlag, pragmas ...string) (*conn, error) 
 		}
 	}
 	return &conn{Conn: c, prepared: map[string]*sqlite3.Stmt{}}, nil
+}
+
+// openSQLite opens a connection. SQLite reserves 256 MiB of addresses for one,
+// and panics with the system's error where a limit of the process forbids that.
+func openSQLite(uri string, flags sqlite3.OpenFlag) (c *sqlite3.Conn, err error) {
+	defer func() {
+		switch cause := recover().(type) {
+		case nil:
+		case syscall.Errno:
+			err = fmt.Errorf("reserve memory for SQLite: %w; raise the limit on the address space (ulimit -v)", cause)
+		default:
+			panic(cause)
+		}
+	}()
+	return sqlite3.OpenFlags(uri, flags)
 }
 
 // dialWriter opens the connection of the committer, to a file that may be empty.
