@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -47,4 +49,30 @@ func TestBatchOfWaitsThatEndAtOnce(t *testing.T) {
 	}
 	p.send(`{"jsonrpc":"2.0","id":"over","method":"stats"}`)
 	require.Equal(t, `"over"`, string(p.next().ID), "no batch was answered twice")
+}
+
+// What a batch holds back comes once, also where a subscription reads the same
+// again from the store meanwhile.
+func TestBatchHoldsBackWhatIsReplayedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, server(t, 1), rpc.Options{OnEOF: rpc.EOFDrain})
+		quick, slow := uuid.New(), uuid.New()
+		go func() {
+			p.send("[" + submitLine(1, quick, "noop", "") + "," + submitLine(2, slow, "sleep", `,"input":{"durationMs":1000}`) +
+				fmt.Sprintf(`,{"jsonrpc":"2.0","id":3,"method":"wait","params":{"ids":[%q]}}]`, slow))
+			time.Sleep(10 * time.Millisecond)
+			p.send(`{"jsonrpc":"2.0","id":4,"method":"subscribe","params":{"after":0}}`,
+				`{"jsonrpc":"2.0","id":5,"method":"subscribe","params":{"after":0}}`)
+			time.Sleep(2 * time.Second)
+			p.send(`{"jsonrpc":"2.0","method":"shutdown"}`)
+		}()
+		told := map[string]int{}
+		for _, m := range p.all() {
+			told[m.Method+" "+m.Params.ID.String()]++
+		}
+		for _, id := range []uuid.UUID{quick, slow} {
+			require.Equal(t, 1, told["task/started "+id.String()])
+			require.Equal(t, 1, told["task/finished "+id.String()])
+		}
+	})
 }

@@ -36,7 +36,7 @@ func (s *session) catchUp(ctx context.Context, l *lag, next *executor.Event) err
 		if itself || ev.Kind != executor.EventFinished || !s.selected(&ev) {
 			continue
 		}
-		s.deliver(ctx, &ev)
+		s.deliverPast(ctx, &ev)
 		if err := s.breathe(ctx); err != nil {
 			return err
 		}

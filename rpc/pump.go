@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
@@ -114,6 +115,23 @@ func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 	} else {
 		s.send(ctx, ev)
 	}
+}
+
+// deliverPast delivers an event that the store was asked for, but not where a
+// batch holds the same event back: it comes when the batch is answered. It
+// needs mu.
+func (s *session) deliverPast(ctx context.Context, ev *executor.Event) {
+	if h := s.held[ev.ID]; h != nil && h.has(ev) {
+		return
+	}
+	s.deliver(ctx, ev)
+}
+
+// has reports whether the client will be sent an event when the batch is answered.
+func (h *hold) has(ev *executor.Event) bool {
+	return slices.ContainsFunc(h.events.Events(), func(held executor.Event) bool {
+		return held.Wanted && held.Seq == ev.Seq && held.ID == ev.ID
+	})
 }
 
 // eventBytes is about how long an event is on the wire, but for a result and output.

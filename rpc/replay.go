@@ -120,7 +120,7 @@ func (s *session) sendPage(ctx context.Context, r *replay, page []executor.Event
 			continue
 		}
 		ev.Wanted = true
-		s.deliver(ctx, ev)
+		s.deliverPast(ctx, ev)
 		if err := s.breathe(ctx); err != nil {
 			return err
 		}
