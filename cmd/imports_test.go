@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"cmd/jobline":              {"cmd"},
 	"cmd/internal/bench":       {},
 	"rpc/rpctest":              {"rpc", "executor", "schema", "executor/memory"},
+	"rpc/rpctest/history":      {"executor", "schema"},
 }
 
 // importsAll says which packages may import every other: the one that wires

@@ -1,0 +1,171 @@
+package history
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Check says which guarantees a history shows broken. It takes every task to
+// be kept by the server, and every connection to be read to its end after the
+// last task has ended.
+func Check(h *History) []Violation {
+	x := build(h)
+	for _, check := range []func(*index){
+		(*index).answeredOnce, (*index).errorsHaveCauses, (*index).submitsAreIdempotent,
+		(*index).repliesBeforeEvents, (*index).eventsInOrder, (*index).numbersRise, (*index).endsOnce, (*index).outcomesAreTheirOwn,
+		(*index).admittedInOrder, (*index).limitHolds, (*index).limitIsShown, (*index).startsInOrder, (*index).startsAtOnce,
+		(*index).outputIsWhole, (*index).neverOlder, (*index).waitsHold, (*index).subscriptionsHold,
+		(*index).eventsWereAskedFor, (*index).pagesAreWhole,
+	} {
+		check(x)
+	}
+	return x.found
+}
+
+// answeredOnce: every request with an id has an answer. One that comes twice,
+// or was not asked for, was found when the history was read.
+func (x *index) answeredOnce() {
+	for _, rq := range x.requests {
+		if rq.id != "" && rq.answer == nil {
+			x.failRequest("answers", rq, "it was never answered")
+		}
+	}
+}
+
+// errorsHaveCauses: an error is answered only where the client has given cause.
+func (x *index) errorsHaveCauses() {
+	for _, rq := range x.requests {
+		if rq.answer == nil || rq.answer.err == nil {
+			continue
+		}
+		switch e := rq.answer.err; e.Code {
+		case schema.CodeTaskNotFound:
+			x.notFound(rq)
+		case schema.CodeIDConflict:
+			x.conflicts(rq)
+		case schema.CodeRequestCancelled:
+			if !x.client(rq.client).cancelled[rq.id] {
+				x.failRequest("answers", rq, "it was cancelled, and nobody asked for that")
+			}
+		default:
+			x.failRequest("answers", rq, "an error without a cause: %s (%d)", e.Message, e.Code)
+		}
+	}
+}
+
+// notFound: a task is found by every request that was sent on its connection
+// after the submit, and by any that was sent after the submit was answered.
+func (x *index) notFound(rq *request) {
+	for _, id := range idsOf(rq) {
+		t := x.tasks[id]
+		if t == nil || !strings.Contains(rq.answer.err.Message, id.String()) {
+			continue
+		}
+		for _, s := range t.submits {
+			if s.client == rq.client && s.position < rq.position {
+				x.failRequest("4", rq, "it does not find task %s, which its connection has submitted before", id)
+				return
+			}
+			if s.answer.at < rq.at {
+				x.failRequest("1", rq, "it does not find task %s, whose submit was answered before", id)
+				return
+			}
+		}
+	}
+}
+
+// idsOf are the tasks that a request names.
+func idsOf(rq *request) []uuid.UUID {
+	switch p := rq.params.(type) {
+	case *schema.StatusParams:
+		return []uuid.UUID{p.ID}
+	case *schema.CancelParams:
+		return []uuid.UUID{p.ID}
+	case *schema.OutputParams:
+		return []uuid.UUID{p.ID}
+	case *schema.WaitParams:
+		return p.IDs
+	}
+	return nil
+}
+
+// conflicts: an id is refused only where a task has it that is another.
+func (x *index) conflicts(rq *request) {
+	p := rq.params.(*schema.SubmitParams)
+	if t := x.tasks[p.ID]; t != nil && len(t.submits) > 0 && !sameTask(p, t.submits[0].params.(*schema.SubmitParams)) {
+		return
+	}
+	x.failRequest("submits", rq, "its id is refused, and no other task has it")
+}
+
+func sameTask(a, b *schema.SubmitParams) bool {
+	return a.Type == b.Type && cmp.Or(string(a.Input), "{}") == cmp.Or(string(b.Input), "{}")
+}
+
+// submitsAreIdempotent: of all submits with one id one makes the task, and the
+// others, which ask for the same, are answered with it.
+func (x *index) submitsAreIdempotent() {
+	for _, t := range x.order {
+		for _, s := range t.submits {
+			if !s.answer.result.(*schema.SubmitResult).Existing && s != t.fresh {
+				x.fail("submits", t, "two submits were both answered as new")
+			}
+			if !sameTask(s.params.(*schema.SubmitParams), t.submits[0].params.(*schema.SubmitParams)) {
+				x.fail("submits", t, "two submits that differ were both accepted")
+			}
+		}
+		if len(t.submits) > 0 && t.fresh == nil {
+			x.fail("submits", t, "every submit was answered as existing")
+		}
+	}
+}
+
+// repliesBeforeEvents: guarantee 1.
+func (x *index) repliesBeforeEvents() {
+	for _, t := range x.order {
+		for _, ev := range t.events {
+			if t.fresh != nil && ev.client == t.fresh.client && ev.at < t.fresh.answer.at {
+				x.fail("1", t, "client %d was sent %s before the reply to its submit", ev.client, ev.method)
+			}
+		}
+	}
+}
+
+// admittedInOrder: guarantee 4. Of two submits with one id on one connection
+// the first makes the task, and no request shows a state older than one that
+// was sent before it has shown.
+func (x *index) admittedInOrder() {
+	for _, t := range x.order {
+		for _, s := range t.submits {
+			if t.fresh != nil && s.client == t.fresh.client && s.position < t.fresh.position {
+				x.fail("4", t, "an earlier submit of it, %s, is answered as existing, a later one, %s, as new", s.id, t.fresh.id)
+			}
+		}
+		x.shownInOrder(t)
+	}
+}
+
+func (x *index) shownInOrder(t *task) {
+	best := map[int]*sighting{} // of each client, the highest that a request so far has shown
+	answers := []*sighting{}
+	for i := range t.sightings {
+		if t.sightings[i].request != nil {
+			answers = append(answers, &t.sightings[i])
+		}
+	}
+	slices.SortStableFunc(answers, func(a, b *sighting) int { return a.request.position - b.request.position })
+	for _, s := range answers {
+		before := best[s.client]
+		if before != nil && s.rank < before.rank {
+			x.fail("4", t, "on client %d request %s shows it in an older state than %s, which was sent before", s.client, s.request.id, before.request.id)
+		}
+		if s.request.method != schema.MethodWait && (before == nil || s.rank > before.rank) {
+			best[s.client] = s
+		}
+	}
+}

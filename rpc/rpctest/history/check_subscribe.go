@@ -1,0 +1,140 @@
+package history
+
+import (
+	"math"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// subscriptionsHold: guarantee 9. What a subscription has asked for comes,
+// from the past or as new, and nothing of it is between the two.
+func (x *index) subscriptionsHold() {
+	for _, s := range x.subscriptions {
+		if want := s.params.After != nil && *s.params.After < s.result.Seq; s.result.Gap != want {
+			x.failRequest("9", s.request, "gap is %t, and should be %t", s.result.Gap, want)
+		}
+		if s.params.After != nil && s.ended == math.MaxInt && s.replayed == math.MaxInt {
+			x.failRequest("9", s.request, "its subscription/replayed never came")
+		}
+		for _, t := range x.order {
+			x.endIsTold(s, t)
+			x.startIsTold(s, t)
+		}
+	}
+}
+
+// endIsTold holds for every task that has ended: as all have, when a history is over.
+func (x *index) endIsTold(s *subscription, t *task) {
+	if t.finished == 0 || t.final == nil || !s.selects(t.final, schema.EventFinished, t.final.State) {
+		return
+	}
+	before := s.replayed
+	if t.heldFor(s.request.client, before) {
+		before = math.MaxInt
+	}
+	past := s.params.After != nil && *s.params.After < t.finished && t.finished <= s.result.Seq
+	lost := s.missed != nil && s.missed.After < t.finished && t.finished <= s.missed.Through
+	switch {
+	case past && s.replayed < math.MaxInt && !lost && !t.told(s, schema.NotifyFinished, before):
+		x.fail("9", t, "subscription %d of client %d replays what came after %d, and not its end at %d", s.result.Subscription, s.request.client, *s.params.After, t.finished)
+	case t.finished > s.result.Seq && s.ended == math.MaxInt && !t.told(s, schema.NotifyFinished, math.MaxInt):
+		x.fail("9", t, "subscription %d of client %d began at %d, and is not told of its end at %d", s.result.Subscription, s.request.client, s.result.Seq, t.finished)
+	}
+}
+
+// startIsTold holds for every start after the subscription began, but where
+// the client was so slow that starts were dropped.
+func (x *index) startIsTold(s *subscription, t *task) {
+	if t.started <= s.result.Seq || t.final == nil || s.ended < math.MaxInt || x.client(s.request.client).fellBack ||
+		!s.selects(t.final, schema.EventStarted, schema.Running) {
+		return
+	}
+	if !t.told(s, schema.NotifyStarted, math.MaxInt) {
+		x.fail("9", t, "subscription %d of client %d began at %d, and is not told of its start at %d", s.result.Subscription, s.request.client, s.result.Seq, t.started)
+	}
+}
+
+// heldFor reports whether a batch of the client that was not answered by an
+// entry has made the task: the batch holds all its events back.
+func (t *task) heldFor(client, at int) bool {
+	return t.fresh != nil && t.fresh.batch && t.fresh.client == client && t.fresh.answer.at > at
+}
+
+// told reports whether the client was sent a notification between the answer
+// of a subscription and an entry.
+func (t *task) told(s *subscription, method string, before int) bool {
+	for _, ev := range t.events {
+		if ev.client == s.request.client && ev.method == method && s.request.answer.at < ev.at && ev.at < before {
+			return true
+		}
+	}
+	return false
+}
+
+// eventsWereAskedFor: guarantee 9: each notification has a submit or a
+// subscription that asks for it, and that was answered before.
+func (x *index) eventsWereAskedFor() {
+	byClient := map[int][]*subscription{}
+	for _, s := range x.subscriptions {
+		byClient[s.request.client] = append(byClient[s.request.client], s)
+	}
+	for _, ev := range x.events {
+		t := x.tasks[ev.ID]
+		if t.submitAsks(ev) {
+			continue
+		}
+		shown := t.anySighting()
+		if shown == nil {
+			continue
+		}
+		asked, later := false, false
+		for _, s := range byClient[ev.client] {
+			if s.brings(ev, shown) {
+				asked = asked || s.request.answer.at < ev.at
+				later = later || s.request.answer.at > ev.at
+			}
+		}
+		switch {
+		case asked:
+		case later:
+			x.fail("9", t, "client %d was sent %s (seq %d) before the reply to the subscribe that brings it", ev.client, ev.method, ev.Seq)
+		default:
+			x.fail("9", t, "client %d was sent %s (seq %d), for which nothing asks", ev.client, ev.method, ev.Seq)
+		}
+	}
+}
+
+func (t *task) submitAsks(ev *event) bool {
+	for _, s := range t.submits {
+		if s.client == ev.client && s.at < ev.at && asks(s.params.(*schema.SubmitParams).Events, kindOf(ev.method)) {
+			return true
+		}
+	}
+	return false
+}
+
+// anySighting is the task with what never changes of it.
+func (t *task) anySighting() *schema.Task {
+	if t.final != nil {
+		return t.final
+	}
+	for i := range t.sightings {
+		if t.sightings[i].task != nil {
+			return t.sightings[i].task
+		}
+	}
+	return nil
+}
+
+// brings reports whether a subscription asks for an event, as one of the past
+// or as a new one.
+func (s *subscription) brings(ev *event, shown *schema.Task) bool {
+	state := schema.Running
+	if ev.task != nil {
+		state = ev.task.State
+	}
+	if !s.selects(shown, kindOf(ev.method), state) || ev.Seq > s.endSeq {
+		return false
+	}
+	return ev.Seq > s.result.Seq || s.params.After != nil && *s.params.After < ev.Seq
+}

@@ -1,0 +1,211 @@
+package history
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// recorder notes messages in the order in which a client could prove it.
+type recorder struct {
+	mu      sync.Mutex
+	history History
+}
+
+func (r *recorder) note(client int, sent bool, text []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.history.Entries = append(r.history.Entries, Entry{client, sent, text})
+}
+
+// connection sends and receives for one client, and records it.
+type connection struct {
+	number int
+	conn   io.ReadWriteCloser
+	log    *recorder
+	slow   bool // it pauses while it reads
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	stalled  bool              // nothing is read
+	err      error             // why it is over
+	over     bool              // nothing more is to come
+	pending  map[string]asked  // the requests that are not answered, by id
+	heard    []uuid.UUID       // tasks of the latest notifications
+	seq      uint64            // the highest that was told
+	replays  int               // subscription/replayed received
+	active   []uint32          // subscriptions
+	page     schema.ListParams // asks for the next page of the latest list without selection; it has no cursor at the end
+	accepted func(uuid.UUID)
+}
+
+func newConnection(n int, conn io.ReadWriteCloser, log *recorder) *connection {
+	c := &connection{number: n, conn: conn, log: log, pending: map[string]asked{}}
+	c.changed = sync.NewCond(&c.mu)
+	return c
+}
+
+// asked is a request that is not answered.
+type asked struct {
+	method string
+	params any
+}
+
+// heardMost is how many tasks of late a client remembers.
+const heardMost = 40
+
+// slowEvery is after how many messages a slow reader pauses.
+const slowEvery = 20
+
+// send notes messages and writes them at once.
+func (c *connection) send(lines ...[]byte) error {
+	var all []byte
+	for _, line := range lines {
+		c.log.note(c.number, true, line)
+		all = append(append(all, line...), '\n')
+	}
+	_, err := c.conn.Write(all)
+	return err
+}
+
+// expect notes a request that will be answered. It is called before it is sent.
+func (c *connection) expect(id, method string, params any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending[id] = asked{method, params}
+}
+
+// quiesce waits until every request is answered.
+func (c *connection) quiesce() error { return c.until(func() bool { return len(c.pending) == 0 }) }
+
+// until waits for a condition that what is received brings about.
+func (c *connection) until(holds func() bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !holds() && c.err == nil {
+		c.changed.Wait()
+	}
+	if holds() {
+		return nil
+	}
+	return c.err
+}
+
+// release lets a client read that did not.
+func (c *connection) release() { c.change(func() { c.stalled = false }) }
+
+// end gives up: nobody waits any longer.
+func (c *connection) end(err error) {
+	c.change(func() { c.err = errors.Join(c.err, err) })
+	_ = c.conn.Close() // a read or write that hangs ends
+}
+
+// leave tells the server that no more requests come, and lets read go on to
+// the last message; after an error it ends the connection.
+func (c *connection) leave(err error) {
+	half, can := c.conn.(interface{ CloseWrite() error })
+	if err == nil && can && half.CloseWrite() == nil {
+		c.change(func() { c.over = true })
+		return
+	}
+	c.change(func() { c.over = true })
+	_ = c.conn.Close() // what was written is read by now
+}
+
+func (c *connection) change(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+	c.changed.Broadcast()
+}
+
+// read receives messages until the connection is over.
+func (c *connection) read() {
+	if c.until(func() bool { return !c.stalled }) != nil {
+		return
+	}
+	lines := bufio.NewReaderSize(c.conn, 64<<10)
+	for n := 1; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			c.change(func() {
+				if !c.over {
+					c.err = errors.Join(c.err, err)
+				}
+			})
+			return
+		}
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		c.log.note(c.number, false, line)
+		if all, _, err := messages(line); err == nil {
+			c.change(func() {
+				for i := range all {
+					c.receive(&all[i])
+				}
+			})
+		}
+		if c.slow && n%slowEvery == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// receive learns from a message what later requests are made of; it needs mu.
+func (c *connection) receive(m *message) {
+	if m.Method != "" {
+		c.notified(m)
+		return
+	}
+	rq := c.pending[string(m.ID)]
+	delete(c.pending, string(m.ID))
+	if m.Error != nil {
+		return
+	}
+	result, err := resultOf(rq.method, m.Result)
+	if err != nil {
+		return // the check tells
+	}
+	switch r := result.(type) {
+	case *schema.SubmitResult:
+		c.accepted(r.ID)
+		c.hear(r.ID)
+	case *schema.SubscribeResult:
+		c.active = append(c.active, r.Subscription)
+		c.seq = max(c.seq, r.Seq)
+	case *schema.ListResult:
+		if p := rq.params.(schema.ListParams); p.States == nil && p.Types == nil && p.Labels == nil {
+			c.page = schema.ListParams{Order: p.Order, Limit: p.Limit, Cursor: r.NextCursor}
+		}
+	}
+}
+
+func (c *connection) notified(m *message) {
+	var ev struct {
+		ID  uuid.UUID `json:"id"`
+		Seq uint64    `json:"seq"`
+	}
+	if json.Unmarshal(m.Params, &ev) != nil {
+		return // the check tells
+	}
+	if m.Method == schema.NotifyReplayed {
+		c.replays++
+		return
+	}
+	c.seq = max(c.seq, ev.Seq)
+	c.hear(ev.ID)
+}
+
+func (c *connection) hear(id uuid.UUID) {
+	if len(c.heard) == heardMost {
+		c.heard = c.heard[heardMost/2:]
+	}
+	c.heard = append(c.heard[:len(c.heard):len(c.heard)], id)
+}

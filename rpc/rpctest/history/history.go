@@ -1,0 +1,66 @@
+package history
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// History is what the clients of one server have sent and received.
+type History struct {
+	// Seed is what Run has made its choices with.
+	Seed uint64
+	// Limit is how many tasks the server runs at once.
+	Limit int
+	// Durable is true where the server may take the next task before it tells
+	// the end of the one before: it writes ends to a disk meanwhile.
+	Durable bool
+	// Virtual is true where time stood still while anything could be done, as in
+	// a bubble of testing/synctest: then no queued task waits beside a free slot.
+	Virtual bool
+	// Entries are the messages, in the order in which a client could prove it:
+	// one is noted before it is sent, and after it is received.
+	Entries []Entry
+}
+
+// Entry is one message of one connection.
+type Entry struct {
+	Client int
+	Sent   bool // by the client, or else received by it
+	Text   []byte
+}
+
+// String is a line of a transcript: "0→ {…}" was sent by client 0, "0← {…}" received.
+func (e Entry) String() string {
+	arrow := "←"
+	if e.Sent {
+		arrow = "→"
+	}
+	return fmt.Sprintf("%d%s %s", e.Client, arrow, e.Text)
+}
+
+// Parse reads a transcript: a line for each message, as Entry.String writes
+// it. Empty lines and those that begin with # are skipped.
+func Parse(transcript string) ([]Entry, error) {
+	var entries []Entry
+	lines := bufio.NewScanner(strings.NewReader(transcript))
+	lines.Buffer(nil, 1<<30)
+	for n := 1; lines.Scan(); n++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		client, text, received := bytes.Cut(line, []byte("← "))
+		if !received {
+			client, text, _ = bytes.Cut(line, []byte("→ "))
+		}
+		number, err := strconv.Atoi(string(client))
+		if err != nil || len(text) == 0 {
+			return nil, fmt.Errorf("line %d: %q is no message: begin it with the number of the client and → or ←", n, line)
+		}
+		entries = append(entries, Entry{Client: number, Sent: !received, Text: bytes.Clone(text)})
+	}
+	return entries, lines.Err()
+}

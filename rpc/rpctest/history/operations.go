@@ -1,0 +1,160 @@
+package history
+
+import (
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// submit makes a task.
+func (p *player) submit() []byte {
+	s := schema.SubmitParams{
+		ID: p.newID(), Type: typeNames[p.random.IntN(len(typeNames))],
+		Priority: []int{-5, 0, 0, 0, 5, 9}[p.random.IntN(6)], Events: p.events(),
+	}
+	in := Input{}
+	if s.Type != quickType {
+		in.Ms = p.random.IntN(3)
+	}
+	if s.Type == chattyType {
+		in.Lines = []int{1, 3, 3, 200}[p.random.IntN(4)]
+	}
+	s.Input = jsontext.Value(text(in))
+	if p.oneIn(8) {
+		s.TimeoutMs = 1 + p.random.Int64N(2)
+	}
+	grace := p.random.Int64N(3) // those that are deaf are given up soon
+	s.GraceMs = &grace
+	if p.oneIn(3) {
+		s.Labels = p.labels()
+	}
+	if p.oneIn(10) {
+		s.ID = uuid.UUID{} // the server chooses
+	} else {
+		p.own = append(p.own, s.ID)
+		p.pool.submitted(s)
+	}
+	return p.call(schema.MethodSubmit, s)
+}
+
+// resubmit submits a task of any client again, or another one with its id.
+func (p *player) resubmit() []byte {
+	s, ok := p.pool.some(p.random)
+	if !ok {
+		return p.submit()
+	}
+	s.Events = p.events()
+	if p.oneIn(5) {
+		s.Input = jsontext.Value(`{"ms":7}`)
+	}
+	return p.call(schema.MethodSubmit, s)
+}
+
+func (p *player) labels() map[string]string {
+	return map[string]string{"color": []string{"red", "green", "blue"}[p.random.IntN(3)]}
+}
+
+// events are what a submit or subscribe may ask for.
+func (p *player) events() []string {
+	return [][]string{
+		nil, nil, nil, {}, {schema.EventFinished}, {schema.EventStarted, schema.EventFinished}, {schema.EventOutput},
+		{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished},
+	}[p.random.IntN(8)]
+}
+
+// wait asks for the end of some tasks, or of many.
+func (p *player) wait() []byte {
+	n := 1 + p.random.IntN(4)
+	if p.oneIn(20) {
+		n = 100 + p.random.IntN(200)
+	}
+	w := schema.WaitParams{}
+	for range n {
+		w.IDs = append(w.IDs, p.task())
+	}
+	if p.oneIn(2) {
+		w.Until = schema.UntilAny
+	}
+	if p.oneIn(2) {
+		ms := p.random.Int64N(4)
+		w.TimeoutMs = &ms
+	}
+	return p.call(schema.MethodWait, w)
+}
+
+// list asks for a page: of a selection, or the next one of a walk over all.
+func (p *player) list() []byte {
+	l := schema.ListParams{Limit: 1 + p.random.IntN(30)}
+	if p.oneIn(2) {
+		l.Order = schema.OldestFirst
+	}
+	switch p.random.IntN(4) {
+	case 0:
+		l.States, l.Limit = []schema.State{schema.Running}, 100
+	case 1:
+		l.Types = []string{typeNames[p.random.IntN(len(typeNames))]}
+	case 2:
+		l.Labels, l.States = p.labels(), []schema.State{schema.Queued, schema.Completed}
+	default:
+		p.connection.mu.Lock()
+		if next := p.connection.page; next.Cursor != "" {
+			l = next
+		}
+		p.connection.mu.Unlock()
+	}
+	return p.call(schema.MethodList, l)
+}
+
+// mostSubscriptions is about how many a client has at once; the server allows 64.
+const mostSubscriptions = 20
+
+// subscribe asks for events of some tasks, or of all.
+func (p *player) subscribe() []byte {
+	p.connection.mu.Lock()
+	active := len(p.connection.active)
+	p.connection.mu.Unlock()
+	if active > mostSubscriptions {
+		return p.unsubscribe()
+	}
+	s := schema.SubscribeParams{Events: p.events()}
+	if p.oneIn(3) {
+		s.Types = []string{typeNames[p.random.IntN(len(typeNames))]}
+	}
+	if p.oneIn(4) {
+		s.Labels = p.labels()
+	}
+	if p.oneIn(4) {
+		s.IDs = []uuid.UUID{p.task(), p.task(), p.task()}
+	}
+	if p.oneIn(5) {
+		s.States = []schema.State{schema.Completed, schema.Failed}
+	}
+	if p.oneIn(2) {
+		p.connection.mu.Lock()
+		after := p.connection.seq
+		p.connection.mu.Unlock()
+		switch p.random.IntN(3) {
+		case 0:
+			after -= min(after, p.random.Uint64N(200))
+		case 1:
+			after = p.random.Uint64N(after + 1)
+		}
+		s.After = &after
+	}
+	return p.call(schema.MethodSubscribe, s)
+}
+
+// unsubscribe ends a subscription, so that they do not gather.
+func (p *player) unsubscribe() []byte {
+	p.connection.mu.Lock()
+	active := p.connection.active
+	if len(active) > 1 { // the first stays
+		p.connection.active = append(active[:1:1], active[2:]...)
+	}
+	p.connection.mu.Unlock()
+	if len(active) <= 1 {
+		return p.call(schema.MethodStats, schema.Empty{})
+	}
+	return p.call(schema.MethodUnsubscribe, schema.UnsubscribeParams{Subscription: active[1]})
+}
