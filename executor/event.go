@@ -89,6 +89,8 @@ type Event struct {
 	Wanted bool
 	// foreign is true where nothing but subscriptions wants it.
 	foreign bool
+	// whole is true of output that is not dropped for newer output.
+	whole bool
 	// Stream, and Offset and End of the piece written to it, are of EventOutput;
 	// the bytes are read with Store.Output.
 	Stream      schema.Stream

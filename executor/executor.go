@@ -61,6 +61,7 @@ type Executor struct {
 	graceMax  atomic.Int64 // ns; -1 is none
 	rates     rates
 	stop      shutdown
+	readers   outputReaders
 }
 
 // New makes an executor over a store. It owns neither: close the store when
@@ -92,6 +93,7 @@ func New(store Store, o Options) (*Executor, error) {
 	e.graceMax.Store(-1)
 	e.rates.began = e.began
 	e.stop.init()
+	e.readers.init(store.Info().Limits["outputBytes"])
 	return e, e.offer(o.Types)
 }
 

@@ -21,6 +21,7 @@ type Feed struct {
 	lastID      WatcherID
 	watchers    map[WatcherID]*feedWatcher
 	followers   map[uuid.UUID][]*feedWatcher
+	whole       map[uuid.UUID]int // how often all output of a task is to be kept, by any watcher
 	subscribers []*feedWatcher // that have a subscription
 }
 
@@ -81,11 +82,12 @@ func (f *Feed) Watch() Watcher {
 	f.lastID++
 	w := &feedWatcher{
 		feed: f, id: f.lastID, wake: make(chan struct{}, 1),
-		follows: map[uuid.UUID]follow{}, subscriptions: map[SubscriptionID]*Selector{},
+		follows: map[uuid.UUID]follow{}, whole: map[uuid.UUID]int{}, subscriptions: map[SubscriptionID]*Selector{},
 	}
 	if f.watchers == nil {
 		f.watchers = map[WatcherID]*feedWatcher{}
 		f.followers = map[uuid.UUID][]*feedWatcher{}
+		f.whole = map[uuid.UUID]int{}
 	}
 	f.watchers[w.id] = w
 	return w
@@ -119,6 +121,7 @@ type feedWatcher struct {
 	closed  bool
 	offered uint64 // the Seq of the latest event that it was offered
 	follows map[uuid.UUID]follow
+	whole   map[uuid.UUID]int // how often all output of a task is to be kept
 	// lastSubscription is the name that was given last.
 	lastSubscription SubscriptionID
 	subscriptions    map[SubscriptionID]*Selector
@@ -177,6 +180,7 @@ func (w *feedWatcher) offer(ev *Event, mask EventMask) {
 		return
 	}
 	ev.Wanted, ev.foreign = wanted, !own && !followed
+	ev.whole = ev.Kind == EventOutput && w.whole[ev.ID] > 0
 	w.put(ev)
 }
 
@@ -206,6 +210,26 @@ func (w *feedWatcher) Unfollow(id uuid.UUID, mask EventMask) {
 	if c == (follow{}) {
 		w.forget(id)
 	}
+}
+
+func (w *feedWatcher) KeepOutput(id uuid.UUID, keep bool) {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	for _, kept := range []map[uuid.UUID]int{w.whole, w.feed.whole} {
+		if keep {
+			kept[id]++
+		} else if kept[id]--; kept[id] == 0 {
+			delete(kept, id)
+		}
+	}
+}
+
+// Keeps makes an event that is not published yet one that is held whole, where a
+// watcher wants that. It is for a store that holds events back.
+func (f *Feed) Keeps(ev *Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ev.whole = ev.Kind == EventOutput && f.whole[ev.ID] > 0
 }
 
 // forget needs the feed's lock.

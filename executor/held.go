@@ -133,7 +133,7 @@ func Brief(t *schema.Task) *schema.Task { return brief(t) }
 
 // join makes one event of two that follow each other in the same stream.
 func join(last, ev *Event) bool {
-	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.foreign != ev.foreign ||
+	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.foreign != ev.foreign || last.whole != ev.whole ||
 		last.End != ev.Offset || ev.End-last.Offset > joinedOutput {
 		return false
 	}
@@ -178,6 +178,9 @@ func thinned(events []Event, pieces int, ended bool) []Event {
 				ev.Seq = 0
 			}
 		case EventOutput:
+			if ev.whole {
+				continue
+			}
 			if over || later && (s.end-ev.End > outputWorth || s.kept >= pieces) {
 				ev.Seq = 0
 			}

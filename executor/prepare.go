@@ -41,6 +41,9 @@ func (e *Executor) Prepare(p *schema.SubmitParams) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	if p.Output == schema.OutputLossless {
+		mask = mask.With(EventOutput)
+	}
 	if p.Input == nil {
 		p.Input = emptyObject
 	}

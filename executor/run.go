@@ -34,12 +34,15 @@ type run struct {
 
 	mu       sync.Mutex
 	settled  bool  // Finish was called, or the lease is lost
-	ended    bool  // the code has returned
+	returned bool  // the code has returned: readers of its output may still be waited for
+	ended    bool  // and they are not any more
 	gaveUp   bool  // it is counted as stuck
 	leftOver bool  // and as left to the store's next process
 	cause    error // why it is to stop
+	told     error // and what that was when the code returned
 	forced   bool  // the grace is over
 	kill     chan struct{}
+	late     chan struct{} // is closed when the grace is over; nil before anybody asks
 	grace    *time.Timer   // runs from the cause on: first the grace, then killDelay
 	deadline time.Time     // when grace fires
 	progress *progressGate // made with the first progress
@@ -48,6 +51,8 @@ type run struct {
 	// comes before it.
 	starting sync.Mutex
 	begun    bool
+
+	waited time.Duration // for readers of the output, since it was told to stop; whoever writes has it
 }
 
 // Value makes the run findable for the functions of the task API.
@@ -67,7 +72,18 @@ func (r *run) execute() {
 		r.timeout = time.AfterFunc(r.record.Timeout, func() { r.stop(ErrTimeout) })
 	}
 	r.lease.OnRevoke(r.stop)
-	result, err := r.call()
+	r.over(r.call())
+}
+
+// over sees to what comes after the code has returned.
+func (r *run) over(result jsontext.Value, err error) {
+	r.mu.Lock()
+	r.returned, r.told = true, r.cause
+	r.mu.Unlock()
+	if r.timeout != nil {
+		r.timeout.Stop()
+	}
+	r.drain()
 	r.end(result, err)
 	r.lease.Release()
 }
@@ -83,8 +99,7 @@ func (r *run) call() (result jsontext.Value, err error) {
 		reason := recover()
 		if reason == nil { // runtime.Goexit: the worker is replaced
 			err = &Failure{schema.TaskError{Kind: schema.KindPanic, Message: "the code called runtime.Goexit"}}
-			r.end(nil, err)
-			r.lease.Release()
+			r.over(nil, err)
 			return
 		}
 		r.executor.log.Error("a task panicked", "task", r.record.ID, "type", r.record.Type,
@@ -148,6 +163,13 @@ func (r *run) graceOver() {
 		return
 	}
 	r.forced = true
+	if r.late != nil {
+		close(r.late)
+	}
+	if r.returned {
+		r.mu.Unlock()
+		return
+	}
 	wait := time.Duration(0)
 	if r.kill != nil {
 		close(r.kill)
@@ -161,7 +183,7 @@ func (r *run) graceOver() {
 // slot, and is counted as stuck until it ends.
 func (r *run) giveUp() {
 	r.mu.Lock()
-	if r.ended {
+	if r.returned {
 		r.mu.Unlock()
 		return
 	}
@@ -200,6 +222,19 @@ func (r *run) killed() <-chan struct{} {
 	return r.kill
 }
 
+// overdue is closed when the grace is over.
+func (r *run) overdue() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.late == nil {
+		r.late = make(chan struct{})
+		if r.forced {
+			close(r.late)
+		}
+	}
+	return r.late
+}
+
 // end settles the task by what its code returned, unless it was given up.
 func (r *run) end(result jsontext.Value, err error) {
 	if err == nil {
@@ -207,7 +242,7 @@ func (r *run) end(result jsontext.Value, err error) {
 	}
 	r.mu.Lock()
 	r.ended = true
-	settled, cause := r.settled, r.cause
+	settled, cause := r.settled, r.told
 	r.settled = true
 	if r.gaveUp {
 		r.executor.stuck.Add(-1)
@@ -219,9 +254,6 @@ func (r *run) end(result jsontext.Value, err error) {
 		r.grace.Stop()
 	}
 	r.mu.Unlock()
-	if r.timeout != nil {
-		r.timeout.Stop()
-	}
 	if gate := r.progressGate(); gate != nil {
 		gate.close(r.sendProgress)
 	}

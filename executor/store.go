@@ -120,9 +120,14 @@ type Watcher interface {
 	Follow(id uuid.UUID, mask EventMask)
 	// Unfollow takes one such call back.
 	Unfollow(id uuid.UUID, mask EventMask)
-	// Size is how many bytes of input and result the tasks hold whose end the
-	// reader has not dealt with. Nothing bounds it but whoever admits tasks: of
-	// tasks that it only subscribes to, a slow reader gets an EventLag instead.
+	// KeepOutput says whether all EventOutput of a task are kept while the reader
+	// is slow, and not only the newest: for who reads all of it, and bounds how
+	// much there is. Many calls with true add up; each is taken back by one with
+	// false.
+	KeepOutput(id uuid.UUID, keep bool)
+	// Size is about how many bytes the events take that the reader has not dealt
+	// with. Nothing bounds it but whoever admits tasks: of tasks that it only
+	// subscribes to, a slow reader gets an EventLag instead.
 	Size() int64
 	// Mark puts an EventMark behind all events that there are now.
 	Mark()

@@ -43,9 +43,10 @@ func Report(ctx context.Context, p schema.Progress) {
 	}
 }
 
-// Output is a stream of the task. Writes never wait for a reader: the store
-// keeps the newest part up to its limit. It may be used from many goroutines;
-// a Write answers ErrLeaseLost once the task is final.
+// Output is a stream of the task. Writes do not wait for a reader, unless one
+// has asked for all of the output (OutputReader): the store keeps the newest part
+// up to its limit. It may be used from many goroutines; a Write answers
+// ErrLeaseLost once the task is final.
 func Output(ctx context.Context, stream schema.Stream) io.Writer {
 	if r := runOf(ctx); r != nil {
 		return outputWriter{r, stream}
@@ -79,7 +80,7 @@ type outputWriter struct {
 
 func (w outputWriter) Write(p []byte) (int, error) {
 	w.run.started(0)
-	if err := w.run.lease.Write(w.stream, p); err != nil {
+	if err := w.run.write(w.stream, p); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -15,6 +15,7 @@ const maxOutputPiece = 64 << 10
 type cursors struct {
 	sent [len(schema.StreamNames)]int64 // or notYet
 	task *schema.Task                   // of this only what never changes
+	all  *losslessOutput                // where the client is to be sent all
 }
 
 // notYet is of a stream that has been sent nothing of and whose beginning may
@@ -23,7 +24,7 @@ const notYet = -1
 
 // lateCursors are of a task that the client has not followed from its submit on.
 func lateCursors(t *schema.Task) *cursors {
-	return &cursors{[...]int64{notYet, notYet, notYet}, t}
+	return &cursors{sent: [...]int64{notYet, notYet, notYet}, task: t}
 }
 
 // cursorsOf needs mu.
@@ -49,7 +50,15 @@ func (s *session) cursorsOf(ev *executor.Event) *cursors {
 // bytes are read only now, so a slow client costs no memory: what the store no
 // longer has by then is a gap.
 func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
-	s.sendPiece(ctx, ev, s.cursorsOf(ev), ev.Seq, ev.End, false)
+	at := s.cursorsOf(ev)
+	if at.all != nil && !at.all.reader.Waited() {
+		at.endLossless()
+	}
+	if at.all != nil {
+		s.sendAllOutput(ctx, ev, at)
+	} else {
+		s.sendPiece(ctx, ev, at, ev.Seq, ev.End, false)
+	}
 }
 
 // sendRest sends what is left of every stream of a task that has finished,
@@ -61,13 +70,21 @@ func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	}
 	delete(s.cursors, ev.ID)
 	delete(s.heard, ev.ID)
+	if at == nil {
+		return
+	}
+	tails := at.endLossless()
 	total := ev.Task.OutputBytes
-	if at == nil || total == nil {
+	if total == nil {
 		return
 	}
 	for i, end := range []int64{total.Stdout, total.Stderr, total.Log} {
 		rest := *ev
 		rest.Stream = schema.Stream(i)
+		if tail := tails[i]; len(tail) > 0 && at.sent[i]+int64(len(tail)) == end { // also where the task is forgotten by now
+			s.sendBytes(&rest, ev.Seq-executor.SeqsPerFinish+1+uint64(i), at.sent[i], tail, 0)
+			continue
+		}
 		s.sendPiece(ctx, &rest, at, ev.Seq-executor.SeqsPerFinish+1+uint64(i), end, true)
 	}
 }
@@ -94,12 +111,17 @@ func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors
 	if len(data) == 0 && (!last || piece.Offset == *from) {
 		return
 	}
+	gap := piece.Offset - *from
+	*from = piece.Offset + int64(len(data))
+	s.sendBytes(ev, seq, piece.Offset, data, gap)
+}
+
+// sendBytes sends bytes of the event's stream; it needs mu.
+func (s *session) sendBytes(ev *executor.Event, seq uint64, offset int64, data []byte, gap int64) {
 	text, encoding := encodeOutput(data)
 	message := schema.OutputEvent{
-		ID: ev.ID, Seq: seq, Stream: ev.Stream, Offset: piece.Offset,
-		Data: text, Encoding: encoding, Gap: piece.Offset - *from,
+		ID: ev.ID, Seq: seq, Stream: ev.Stream, Offset: offset, Data: text, Encoding: encoding, Gap: gap,
 	}
-	*from = piece.Offset + int64(len(data))
 	s.sent += len(data)
 	s.out.notify(schema.NotifyOutput, func(b []byte) []byte { return appendJSON(b, message) })
 }

@@ -10,6 +10,7 @@ import (
 
 // pump sends events until the watcher or the context ends.
 func (s *session) pump(ctx context.Context) error {
+	defer s.leaveAll()
 	for {
 		err := s.out.room(ctx)
 		if err == nil {

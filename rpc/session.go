@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +36,8 @@ type session struct {
 	maxQueued int64 // the store's limit, once it was met
 
 	gathered  []executor.Record // submits that are not recorded yet,
-	answering []responder       // and who is to hear of them
+	answering []responder       // who is to hear of them,
+	lossless  []*losslessOutput // and the output of those that asked for all of it
 
 	mu      sync.Mutex
 	cursors map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first
@@ -54,6 +54,7 @@ type session struct {
 	replays       []*replay  // what of the past is still to be sent, in the order of through
 	gated         bool       // a batch is being read that subscribes or waits: no event may be sent, and nothing answered late
 	gate          *sync.Cond // over mu
+	gone          bool       // nothing is sent any more, so no task may wait for that
 
 	tasks   sync.WaitGroup // goroutines of shutdown requests
 	endings atomic.Int32   // shutdown requests that are not answered
@@ -126,9 +127,15 @@ func (s *session) submit(ctx context.Context, raw []byte, to responder) {
 		to.fail(err)
 		return
 	}
+	if params.Output == schema.OutputLossless && to.batch != nil && to.batch.waits() {
+		to.fail(newError(schema.CodeInvalidRequest,
+			"a batch with a lossless submit has no wait, shutdown or exit: the task would have to wait for their replies; send it alone"))
+		return
+	}
 	record.Owner = s.watcher.ID()
 	s.gathered = append(s.gathered, record)
 	s.answering = append(s.answering, to)
+	s.lossless = append(s.lossless, s.beginLossless(&record, params.Output))
 	if len(s.gathered) == gatherMost {
 		s.flushSubmits(ctx)
 	}
@@ -142,31 +149,43 @@ func (s *session) flushSubmits(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.gone {
+		for _, l := range s.lossless {
+			l.leave()
+		}
+	}
 	answers, err := s.executor.Submit(ctx, s.gathered)
 	for i := range s.gathered {
 		to, record := s.answering[i], &s.gathered[i]
 		switch {
 		case err != nil:
+			s.lossless[i].leave()
 			to.fail(err)
 		case answers[i].Err != nil:
+			s.lossless[i].leave()
 			to.fail(s.refusal(ctx, answers[i].Err, record))
 		case answers[i].Existing:
-			s.followAgain(record, answers[i].Task)
-			to.result(func(b []byte) []byte { return appendSubmitted(b, answers[i].Task, true) })
+			task, err := s.followAgain(ctx, record, answers[i].Task, s.lossless[i])
+			if err != nil {
+				to.fail(err)
+				continue
+			}
+			to.result(func(b []byte) []byte { return appendSubmitted(b, task, true) })
 		default:
 			if to.batch != nil { // nobody has heard of this task before: its events wait for the batch's reply
 				s.held[record.ID] = to.batch.hold
 				to.batch.hold.ids = append(to.batch.hold.ids, record.ID)
 			}
 			if record.Events.Has(executor.EventOutput) {
-				s.cursors[record.ID] = nil
+				s.cursors[record.ID] = s.lossless[i].cursors(record)
 			}
 			to.submitted(&record.Task)
 		}
 	}
 	clear(s.gathered)
 	clear(s.answering)
-	s.gathered, s.answering = s.gathered[:0], s.answering[:0]
+	clear(s.lossless)
+	s.gathered, s.answering, s.lossless = s.gathered[:0], s.answering[:0], s.lossless[:0]
 }
 
 // refusal says which id is taken, or where the limit of the queue is.
@@ -193,31 +212,6 @@ func (s *session) queueLimit(ctx context.Context) int64 {
 	}
 	return s.maxQueued
 }
-
-// followAgain lets a client hear of a task that it, or one before it, has
-// submitted already. It needs mu.
-func (s *session) followAgain(r *executor.Record, known *schema.Task) {
-	if known.State.Final() || r.Events == 0 {
-		return
-	}
-	before, again := s.follows[r.ID]
-	s.follows[r.ID] = before | r.Events
-	add := withEnd(r.Events)
-	if again {
-		add &^= withEnd(before)
-	}
-	if add != 0 {
-		s.watcher.Follow(r.ID, add)
-	}
-	if _, known := s.cursors[r.ID]; !known && r.Events.Has(executor.EventOutput) {
-		var shown executor.Shown // the record is one of many that were gathered, and is used again
-		s.cursors[r.ID] = cmp.Or(s.heard[r.ID], lateCursors(shown.Live(&r.Task)))
-	}
-}
-
-// withEnd is what a task is followed for: its end is also that of its output,
-// and of the following.
-func withEnd(mask executor.EventMask) executor.EventMask { return mask.With(executor.EventFinished) }
 
 // close lets go of what the session has begun. Its context has ended.
 func (s *session) close() {

@@ -44,6 +44,7 @@ func TestEnumsAreComplete(t *testing.T) {
 		{"CancelOutcome", "methods.go", Derive[CancelOutcome]},
 		{"ShutdownMode", "methods.go", Derive[ShutdownMode]},
 		{"WaitUntil", "methods.go", Derive[WaitUntil]},
+		{"OutputDelivery", "methods.go", Derive[OutputDelivery]},
 		{"ListOrder", "methods.go", Derive[ListOrder]},
 		{"Encoding", "methods.go", Derive[Encoding]},
 	} {

@@ -47,7 +47,18 @@ type SubmitParams struct {
 	// EventProgress, EventOutput, EventFinished. Nil is all but EventOutput;
 	// an empty slice that is not nil is none.
 	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress and finished, none for []" schema:"maxItems=16,enum=started|progress|output|finished"`
+	// Output OutputLossless asks for all output as events, whatever Events says.
+	Output OutputDelivery `json:"output,omitzero" jsonschema:"lossless sends all output, as output events whatever events says, and lets the task wait for this connection to read it; newest keeps the newest and tells of what was skipped" schema:"default=newest"`
 }
+
+// OutputDelivery says what becomes of output that is not read as fast as it is written.
+type OutputDelivery string
+
+// How output is delivered.
+const (
+	OutputNewest   OutputDelivery = "newest"   // the task goes on, and the newest is kept
+	OutputLossless OutputDelivery = "lossless" // the task waits for this connection
+)
 
 // SubmitResult is the task, and whether its id was known already.
 type SubmitResult struct {

@@ -79,6 +79,7 @@ func (s *Store) publish(r *record, ev executor.Event) {
 		return
 	}
 	ev.Seq = unnumbered
+	s.feed.Keeps(&ev)
 	if n := len(s.entries); n > 0 {
 		if last, ok := s.entries[n-1].(*happenings); ok {
 			last.held.Add(&ev)

@@ -1,0 +1,102 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// losslessOutput is the output of a task of which a client has asked for all:
+// the task waits until it is sent. Nil is of one that has not.
+type losslessOutput struct {
+	reader *executor.OutputReader
+	// tail is the beginning of a character at the end of each stream, which is
+	// sent with the rest of it; the task does not wait for it.
+	tail [len(schema.StreamNames)][]byte
+}
+
+// beginLossless lets a task that is about to be submitted wait for this client.
+func (s *session) beginLossless(r *executor.Record, how schema.OutputDelivery) *losslessOutput {
+	if how != schema.OutputLossless {
+		return nil
+	}
+	return &losslessOutput{reader: s.executor.ReadOutput(s.watcher, r.ID)}
+}
+
+func (l *losslessOutput) leave() {
+	if l != nil {
+		l.reader.Leave()
+	}
+}
+
+// cursors are those of a new task.
+func (l *losslessOutput) cursors(r *executor.Record) *cursors {
+	if l == nil {
+		return nil
+	}
+	return &cursors{task: live(r), all: l}
+}
+
+// sendAllOutput sends what a stream has up to the event's end, behind all that
+// came before. Events are as long as they can be sent at once, and none is
+// missing, so it skips only what was written before the task waited for this
+// client. It needs mu.
+func (s *session) sendAllOutput(ctx context.Context, ev *executor.Event, at *cursors) {
+	l := at.all
+	defer l.reader.Sent(ev.Stream, ev.End)
+	from, tail := &at.sent[ev.Stream], &l.tail[ev.Stream]
+	if *from == notYet {
+		*from = ev.Offset
+	}
+	if *from >= ev.End {
+		return
+	}
+	skips := ev.End-*from > maxOutputPiece
+	var piece executor.OutputPiece
+	if !skips {
+		var err error
+		piece, err = s.executor.Output(ctx, ev.ID, ev.Stream, executor.OutputRange{Offset: *from, Tail: -1, Limit: ev.End - *from})
+		skips = err != nil || piece.Offset != *from
+	}
+	if skips {
+		*from -= int64(len(*tail))
+		*tail = nil
+		s.sendPiece(ctx, ev, at, ev.Seq, ev.End, false)
+		return
+	}
+	offset, data := *from-int64(len(*tail)), append(*tail, piece.Data...)
+	*from += int64(len(piece.Data))
+	whole := wholeRunes(data)
+	*tail = bytes.Clone(data[whole:])
+	if whole > 0 {
+		s.sendBytes(ev, ev.Seq, offset, data[:whole], 0)
+	}
+}
+
+// endLossless lets the task go on: what comes is sent as to any client, from
+// where the tails begin, which it answers. It needs mu.
+func (at *cursors) endLossless() (tails [len(schema.StreamNames)][]byte) {
+	if at.all == nil {
+		return tails
+	}
+	at.all.leave()
+	tails, at.all = at.all.tail, nil
+	for i, tail := range tails {
+		at.sent[i] -= int64(len(tail))
+	}
+	return tails
+}
+
+// leaveAll lets all tasks go on that wait for this client, which has gone.
+func (s *session) leaveAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	for _, at := range s.cursors {
+		if at != nil {
+			at.all.leave()
+		}
+	}
+}
