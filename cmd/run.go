@@ -89,6 +89,7 @@ func (o *runOptions) params(name string) (p schema.SubmitParams, err error) {
 	p = schema.SubmitParams{
 		Type: name, Priority: o.priority, TimeoutMs: milliseconds(o.timeout),
 		Events: []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished},
+		Output: schema.OutputLossless,
 	}
 	if p.Input, err = o.input.build(os.Stdin); err != nil {
 		return p, err

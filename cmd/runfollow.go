@@ -28,9 +28,10 @@ type follower struct {
 	server     *exec.Cmd
 	show       *screen
 	outputOnly bool
-	cure       func(schema.Violation) string // says what to do about a part of the input
-	streams    [len(schema.StreamNames)]cursor
-	signal     atomic.Int32 // that interrupted us
+	cure       func(schema.Violation) string  // says what to do about a part of the input
+	lost       [len(schema.StreamNames)]int64 // bytes of each stream that were not shown
+	signal     atomic.Int32                   // that interrupted us
+	asks       sync.WaitGroup                 // what was said and asked because of signals
 }
 
 func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
@@ -63,6 +64,7 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 	ctx, stop := context.WithCancel(ctx)
 	var interrupts sync.WaitGroup
 	interrupts.Go(func() { f.interrupts(ctx, id, signals) })
+	defer f.asks.Wait()
 	defer interrupts.Wait()
 	defer stop()
 	for ev := range f.client.Events(ctx) {
@@ -70,11 +72,12 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 		case ev.Progress != nil:
 			f.show.progress(ev.Progress.Progress)
 		case ev.Output != nil:
-			if err := f.output(ctx, ev.Output); err != nil {
+			if err := f.output(ev.Output); err != nil {
 				return nil, err
 			}
 		case ev.Finished != nil:
-			return &ev.Finished.Task, f.rest(ctx, &ev.Finished.Task)
+			f.rest()
+			return &ev.Finished.Task, nil
 		}
 	}
 	return nil, errors.New("the server ended before the task did")
@@ -100,10 +103,11 @@ func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan 
 				_ = f.server.Process.Kill() // an error means that it has ended
 				continue
 			}
-			if n == 1 {
-				f.show.say("%v: the task is told to stop; once more kills it", s)
+			if n == 1 { // neither this nor the answer is waited for: whoever reads us may not
+				f.asks.Go(func() { f.show.say("%v: the task is told to stop; once more kills it", s) })
 			}
-			f.cancel(ctx, id, n > 1)
+			force := n > 1
+			f.asks.Go(func() { f.cancel(ctx, id, force) })
 		}
 	}
 }

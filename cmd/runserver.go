@@ -14,7 +14,7 @@ import (
 
 // ownFlags are the flags of the server that run sets itself, or whose meaning
 // is nothing for one task: it keeps no tasks, and ends with run.
-var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "limit", "max-output", "max-queued", "on-eof", "store"}
+var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "limit", "max-queued", "on-eof", "store"}
 
 // requestRoom is more than a submit has beside its input, in bytes.
 const requestRoom = 64 << 10
@@ -31,7 +31,7 @@ func (o *runOptions) serverProcess(inputBytes int) (*exec.Cmd, error) {
 		return nil, err
 	}
 	args := []string{"serve", "--ignore-env", "--framing=line", "--on-eof=cancel", "--limit=1", "--keep-bytes=1TiB",
-		fmt.Sprintf("--max-output=%d", keptOutput), "--log-level=warn"}
+		"--log-level=warn"}
 	if need := inputBytes + requestRoom; need > rpc.DefaultMaxMessage {
 		args = append(args, fmt.Sprintf("--max-message=%d", need))
 	}

@@ -70,8 +70,8 @@ func (s *screen) Write(p []byte) (int, error) {
 // result shows bytes on stdout.
 func (s *screen) result(p []byte) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.clearBar()
+	s.mu.Unlock() // a reader of stdout that is slow holds up nothing else
 	_, err := s.out.Write(p)
 	return err
 }

@@ -84,9 +84,25 @@ func clientError(wire *jsonrpc2.Error) error {
 	return e
 }
 
-// Submit asks for a task.
+// Submit asks for a task. With schema.OutputLossless the program must read
+// Events: while it does not take the output, the task waits, and in the end so
+// does all that comes from the server, replies too.
 func (c *Client) Submit(ctx context.Context, p schema.SubmitParams) (schema.SubmitResult, error) {
-	return call[schema.SubmitResult](ctx, c, schema.MethodSubmit, p)
+	if p.Output != schema.OutputLossless {
+		return call[schema.SubmitResult](ctx, c, schema.MethodSubmit, p)
+	}
+	if p.ID == uuid.Nil { // so that it is known before the first output comes
+		var err error
+		if p.ID, err = uuid.NewV7(); err != nil {
+			return schema.SubmitResult{}, fmt.Errorf("make an id: %w", err)
+		}
+	}
+	c.events.keepAll(p.ID, true)
+	result, err := call[schema.SubmitResult](ctx, c, schema.MethodSubmit, p)
+	if err != nil || result.State.Final() {
+		c.events.keepAll(p.ID, false)
+	}
+	return result, err
 }
 
 // Status asks for a task's record.

@@ -18,7 +18,8 @@ import (
 
 // maxQueuedOutput is how many bytes of output a client holds for a reader of
 // its events that is slow. What comes then is dropped, and the next piece of
-// the stream says so in its Gap.
+// the stream says so in its Gap; of a task that was submitted with
+// schema.OutputLossless nothing is, and nothing more is read until there is room.
 const maxQueuedOutput = 8 << 20
 
 // compactEvents is how many events a client holds before it drops progress
@@ -103,6 +104,8 @@ type eventQueue struct {
 	queue   []Event
 	compact int                 // the length at which it is worth a pass
 	output  int                 // bytes
+	room    *sync.Cond          // there is less output
+	whole   map[uuid.UUID]bool  // the tasks of which no output is dropped
 	gaps    map[streamKey]int64 // the offset from which a stream is dropped
 	ended   bool
 	wake    chan struct{} // has room for one
@@ -115,6 +118,7 @@ type streamKey struct {
 
 func (q *eventQueue) init() {
 	q.wake, q.gaps = make(chan struct{}, 1), map[streamKey]int64{}
+	q.room, q.whole = sync.NewCond(&q.mu), map[uuid.UUID]bool{}
 }
 
 func (q *eventQueue) add(ev Event) {
@@ -122,6 +126,9 @@ func (q *eventQueue) add(ev Event) {
 	defer q.mu.Unlock()
 	if o := ev.Output; o != nil {
 		key := streamKey{o.ID, o.Stream}
+		for q.whole[o.ID] && q.output > 0 && q.output+len(o.Data) > maxQueuedOutput && !q.ended {
+			q.room.Wait()
+		}
 		if q.output+len(o.Data) > maxQueuedOutput {
 			if _, already := q.gaps[key]; !already {
 				q.gaps[key] = o.Offset - o.Gap
@@ -134,7 +141,8 @@ func (q *eventQueue) add(ev Event) {
 			delete(q.gaps, key)
 		}
 	}
-	if ev.Finished != nil && len(q.gaps) > 0 {
+	if ev.Finished != nil {
+		delete(q.whole, ev.Finished.ID)
 		q.tellGapsLocked(ev.Finished)
 	}
 	if len(q.queue) >= max(q.compact, compactEvents) {
@@ -177,10 +185,22 @@ func withoutOldProgress(events []Event) []Event {
 	})
 }
 
+// keepAll says whether no output of a task is dropped.
+func (q *eventQueue) keepAll(id uuid.UUID, all bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if all {
+		q.whole[id] = true
+	} else {
+		delete(q.whole, id)
+	}
+}
+
 func (q *eventQueue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ended = true
+	q.room.Broadcast()
 	q.signal()
 }
 
@@ -200,6 +220,7 @@ func (q *eventQueue) next(ctx context.Context) (Event, error) {
 			q.queue = q.queue[1:]
 			if ev.Output != nil {
 				q.output -= len(ev.Output.Data)
+				q.room.Broadcast()
 			}
 			q.mu.Unlock()
 			return ev, nil

@@ -18,6 +18,8 @@ const (
 	// pipeDelay is how long a command's pipes may stay open after its end
 	// before what holds them is killed, and then once more before they are closed.
 	pipeDelay = 250 * time.Millisecond
+	// pipeLeast is the least time of waiting for readers that prolongs it.
+	pipeLeast = 10 * time.Millisecond
 )
 
 // streams is a command's stdin, stdout and stderr, seen from here.
@@ -30,6 +32,7 @@ type streams struct {
 
 	pending  atomic.Int32  // ends that are still copied
 	finished chan struct{} // closed when none is
+	writes   stopwatch     // runs while somebody waits to write on what was read
 }
 
 // pipe is where a stream comes from and goes to.
@@ -132,7 +135,9 @@ func (s *streams) copy(from *os.File, to io.Writer) {
 	for {
 		n, err := from.Read(buffer[:])
 		if n > 0 {
+			s.writes.start()
 			_, _ = to.Write(buffer[:n])
+			s.writes.stop()
 		}
 		if err != nil {
 			return
@@ -163,20 +168,64 @@ func (s *streams) drain(kill func()) (held bool) {
 	return true
 }
 
+// wait waits for the end of the pipes for pipeDelay, not counting the time in
+// which what was read waits for readers of the task's output.
 func (s *streams) wait() bool {
 	select {
 	case <-s.finished:
 		return true // the usual end, which needs no timer
 	default:
 	}
+	before := s.writes.ran()
 	timer := time.NewTimer(pipeDelay)
 	defer timer.Stop()
-	select {
-	case <-s.finished:
-		return true
-	case <-timer.C:
-		return false
+	for {
+		select {
+		case <-s.finished:
+			return true
+		case <-timer.C:
+			now := s.writes.ran()
+			if now-before < pipeLeast {
+				return false
+			}
+			timer.Reset(min(now-before, pipeDelay))
+			before = now
+		}
 	}
+}
+
+// stopwatch measures for how long at least one of several goroutines does
+// something. The zero value is ready.
+type stopwatch struct {
+	mu      sync.Mutex
+	running int
+	since   time.Time // when the first of them began
+	total   time.Duration
+}
+
+func (w *stopwatch) start() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running++; w.running == 1 {
+		w.since = time.Now()
+	}
+}
+
+func (w *stopwatch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running--; w.running == 0 {
+		w.total += time.Since(w.since)
+	}
+}
+
+func (w *stopwatch) ran() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running > 0 {
+		return w.total + time.Since(w.since)
+	}
+	return w.total
 }
 
 // stderrTail is the last of what was written to stderr. It is to be called

@@ -3,8 +3,10 @@ package command
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -52,4 +54,36 @@ func TestTailOfAny(t *testing.T) {
 		require.True(t, strings.HasSuffix(all, got))
 		require.GreaterOrEqual(t, len(got), min(len(all), maxTail-utf8.UTFMax+1))
 	})
+}
+
+// slowly takes what is written to it as a reader of the task's output does that
+// the task waits for.
+type slowly struct {
+	bytes.Buffer
+	each time.Duration
+}
+
+func (w *slowly) Write(p []byte) (int, error) {
+	time.Sleep(w.each)
+	return w.Buffer.Write(p)
+}
+
+// TestDrainWaitsForReaders: a pipe that is still open because its bytes wait
+// for a reader is held by nobody, and none of them is lost.
+func TestDrainWaitsForReaders(t *testing.T) {
+	const pieces = 8
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	out := &slowly{each: pipeDelay}
+	s, err := openStreams(null, "", out, io.Discard)
+	require.NoError(t, err)
+	s.begin()
+	s.copyRest()
+	written := bytes.Repeat([]byte("0123456789abcdef"), pieces*copyBytes/16)
+	_, err = s.child[1].Write(written)
+	require.NoError(t, err)
+	s.closeChild()
+	require.False(t, s.drain(func() {}))
+	require.True(t, bytes.Equal(written, out.Bytes()))
 }
