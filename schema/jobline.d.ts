@@ -362,6 +362,8 @@ export interface SubmitParams {
   labels?: Record<string, string>;
   /** the notifications wanted of the task; where absent started, progress and finished, none for [] */
   events?: ("started" | "progress" | "output" | "finished")[];
+  /** lossless sends all output, as output events whatever events says, and lets the task wait for this connection to read it; newest keeps the newest and tells of what was skipped */
+  output?: "newest" | "lossless";
 }
 
 /** The task, and whether its id was known already. */
