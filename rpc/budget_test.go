@@ -133,7 +133,7 @@ func TestShutdownNeedsNoRoom(t *testing.T) {
 // each of their requests is answered once.
 func TestReplyOfPendingBatchesIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const batches, each = 9, 400
+		const batches, each = 9, 450
 		p := connect(t, server(t, 1), rpc.Options{})
 		task, before := p.endless(), heap()
 		types := strings.Repeat(`,{"jsonrpc":"2.0","id":"types","method":"rpc.discover"}`, each)
