@@ -22,7 +22,7 @@ type Feed struct {
 	watchers    map[WatcherID]*feedWatcher
 	followers   map[uuid.UUID][]*feedWatcher
 	whole       map[uuid.UUID]int // how often all output of a task is to be kept, by any watcher
-	subscribers []*feedWatcher // that have a subscription
+	subscribers []*feedWatcher    // that have a subscription
 }
 
 // Seq is the number of the latest event.

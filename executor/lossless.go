@@ -136,7 +136,9 @@ func (r *OutputReader) Waited() bool {
 }
 
 // Leave lets the task go on without the reader. It may be called more than once.
-func (r *OutputReader) Leave() { r.of.release(r.flow, r.id, func(o *OutputReader) bool { return o == r }) }
+func (r *OutputReader) Leave() {
+	r.of.release(r.flow, r.id, func(o *OutputReader) bool { return o == r })
+}
 
 // release lets a task go on without some of its readers.
 func (rs *outputReaders) release(f *outputFlow, id uuid.UUID, leaves func(*OutputReader) bool) {
