@@ -36,16 +36,13 @@ func NotifyEnd(signals chan<- os.Signal) {
 // act, or a shutdown, which settles it. A driver that still makes requests when
 // the moment is over has dealt with the signal, and it is dropped.
 type interrupts struct {
-	conn         *pipes
-	terminal     terminal
-	shuttingDown func() bool
+	conn     *pipes
+	terminal terminal
 
 	last   time.Time      // when the last signal came that counted
 	acted  syscall.Signal // that ends the server; 0 for none
 	held   syscall.Signal // that is left to the driver; 0 for none
 	moment <-chan time.Time
-	seen   int64 // bytes that the driver had sent when a signal was held
-	before bool  // a shutdown had begun then
 }
 
 // verdict is what a signal means.
@@ -71,7 +68,7 @@ func (i *interrupts) signalled(s os.Signal) verdict {
 		return kill
 	case i.held == 0 && i.conn.driven() && i.terminal.sends(number):
 		i.last, i.held = time.Now(), number
-		i.seen, i.before, i.moment = i.conn.received.Load(), i.shuttingDown(), time.After(driverMoment)
+		i.moment = time.After(driverMoment)
 		return hold
 	}
 	return i.act(number)
@@ -86,7 +83,8 @@ func (i *interrupts) act(number syscall.Signal) verdict {
 
 // momentOver judges the signal that was left to the driver.
 func (i *interrupts) momentOver() verdict {
-	if i.conn.received.Load() > i.seen {
+	// A quick driver was faster than this process, which got it at the same time.
+	if i.conn.lastReceived().After(i.last.Add(-OneWish)) {
 		i.drop()
 		return ignore
 	}
@@ -96,7 +94,7 @@ func (i *interrupts) momentOver() verdict {
 // inputEnded judges it where the driver's requests end. Settled says that a
 // shutdown had begun by then.
 func (i *interrupts) inputEnded(settled bool) verdict {
-	if settled && !i.before { // the driver has said what is to become of the tasks
+	if settled { // the driver has said what is to become of the tasks
 		i.drop()
 	}
 	return i.driverGone()

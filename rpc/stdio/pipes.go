@@ -5,14 +5,15 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // pipes is stdin and stdout as one connection, and what is known of the other
 // end.
 type pipes struct {
 	in, out  descriptor
-	received atomic.Int64 // bytes
-	atEnd    func() bool  // is called where the input ends, before the reader knows
+	received atomic.Pointer[time.Time] // when bytes came last
+	atEnd    func() bool               // is called where the input ends, before the reader knows
 	over     sync.Once
 	// ended has what atEnd has answered, once the input has ended.
 	ended chan bool
@@ -25,7 +26,10 @@ func newPipes(in, out descriptor) *pipes {
 
 func (p *pipes) Read(b []byte) (int, error) {
 	n, err := p.in.Read(b)
-	p.received.Add(int64(n))
+	if n > 0 {
+		now := time.Now()
+		p.received.Store(&now)
+	}
 	if err != nil && !errors.Is(err, os.ErrClosed) {
 		p.over.Do(func() {
 			p.done.Store(true)
@@ -45,6 +49,14 @@ func (p *pipes) TryWrite(b []byte) (int, error) {
 		return t.TryWrite(b)
 	}
 	return 0, nil
+}
+
+// lastReceived is when bytes came last.
+func (p *pipes) lastReceived() time.Time {
+	if at := p.received.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // driven says that another program makes the requests, and may make more.

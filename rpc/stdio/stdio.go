@@ -96,7 +96,7 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 	conn.atEnd = ex.ShuttingDown
 	l := &life{
 		executor: ex, log: log, conn: conn, stop: make(chan struct{}),
-		interrupts: &interrupts{conn: conn, terminal: terminal, shuttingDown: ex.ShuttingDown},
+		interrupts: &interrupts{conn: conn, terminal: terminal},
 	}
 	return l.run(ctx, o)
 }
