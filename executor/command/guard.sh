@@ -1,5 +1,6 @@
 # What outlives the server by a moment: see guard_unix.go. $1 is the marker of
-# the server, and file 3 the table of the groups.
+# the server, $2 the control group of its commands or nothing, and file 3 the
+# table of the process groups.
 
 # ours answers whether /proc numbers the processes as this shell does: another PID
 # namespace's shows strangers under the numbers of our processes.
@@ -44,7 +45,9 @@ family() {
 		stat=${stat##*) ? } # the name ends with the last parenthesis
 		parent=${stat%% *}
 		stat=${stat#* }
-		eval "parent_$pid=$parent found=\$group_${stat%% *}"
+		group=${stat%% *}
+		stat=${stat#* }
+		eval "parent_$pid=$parent found=\$group_$group\$group_${stat%% *}" # its session's
 		[ "$found" ] && eval "kin_$pid=1"
 	done
 	grown=1
@@ -84,8 +87,20 @@ ended() {
 	done
 }
 
+# remove removes the control group $1 and those in it, whose processes are on
+# their way out. The next server does it where this cannot be done.
+remove() {
+	tries=0
+	while [ -d "$1" ] && [ $tries -lt 20 ]; do
+		[ $tries -gt 0 ] && sleep 0.05
+		find "$1" -depth -type d -exec rmdir {} + || rmdir "$1"/*/ "$1"
+		tries=$((tries+1))
+	done
+}
+
 trap '' TERM INT HUP
 read -r line
+[ "$2" ] && echo 1 >"$2/cgroup.kill"
 groups=
 while read -r group; do
 	[ "$group" ] || continue
@@ -118,3 +133,5 @@ while [ "$seen" ] && [ $round -lt 20 ]; do
 	family
 	round=$((round+1))
 done
+
+[ -z "$2" ] || remove "$2"

@@ -37,9 +37,10 @@ type server struct {
 	said *bufio.Reader
 }
 
-func startServer(t *testing.T, f *fifo) *server {
-	in := self("server", f.path)
-	cmd := exec.Command(in.Argv[0], f.path)
+// startServer starts a server without cells. With a mode it runs that as its
+// command, in a cell where there are some.
+func startServer(t *testing.T, f *fifo, mode ...string) *server {
+	cmd := exec.Command(must(os.Executable()), append([]string{f.path}, mode...)...)
 	cmd.Env = append(os.Environ(), modeVar+"=server")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -26,9 +26,9 @@ const (
 )
 
 // guardScript waits for the end of its stdin, which comes with the end of
-// this process, and kills the groups in the table (file 3), what has come of
-// them, and then, where /proc shows environments, every process with the marker
-// $1 and what has come of that.
+// this process, and kills what is in the control group $2, the process groups in
+// the table (file 3), what has come of them, and then, where /proc shows
+// environments, every process with the marker $1 and what has come of that.
 //
 //go:embed guard.sh
 var guardScript string
@@ -45,6 +45,7 @@ type guard struct {
 	keeping sync.WaitGroup // of keep
 
 	mu       sync.Mutex // protects what follows
+	yard     string     // the control group of all commands, or ""
 	table    *table     // nil until the first guard is tried
 	stdin    *os.File   // the guards' end of the pipe
 	lifeline *os.File   // our end; nobody else ever has it
@@ -57,10 +58,11 @@ type guard struct {
 
 // ensure sees to it that there is a guard, or tries again every guardRetry.
 // Commands run without one meanwhile, and are in the table for a later one; it
-// answers the table, or nil.
-func (g *guard) ensure() *table {
+// answers the table, or nil. yard is the control group of all commands, or "".
+func (g *guard) ensure(yard string) *table {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.yard = yard
 	if g.kept || g.closed || time.Since(g.tried) < guardRetry {
 		return g.table
 	}
@@ -113,7 +115,7 @@ func (g *guard) spawnLocked() error {
 		return err
 	}
 	defer null.Close()
-	argv := []string{"sh", "-c", guardScript, "jobline-guard", serverVar + "=" + g.server}
+	argv := []string{"sh", "-c", guardScript, "jobline-guard", serverVar + "=" + g.server, g.yard}
 	proc, err := os.StartProcess(guardShell, argv, &os.ProcAttr{
 		Dir: "/", Env: []string{"PATH=/usr/bin:/bin"},
 		Files: []*os.File{g.stdin, null, null, g.table.file},

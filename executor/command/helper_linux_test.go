@@ -54,11 +54,13 @@ func init() {
 		"hider":       func(args []string) { hide("hold", args) },
 		"deaf-hider":  func(args []string) { signal.Ignore(syscall.SIGTERM); hide("deaf-hold", args) },
 		"deaf-hold":   func(args []string) { signal.Ignore(syscall.SIGTERM); hold(args) },
+		"forget":      forget,
 		"threads":     countThreads,
 		"server":      serve,
 		"emfile":      runOutOfFiles,
 		"late-guard":  findGuardLater,
 		"spare":       lookWithoutFiles,
+		"strangers":   stopAmongStrangers,
 	}
 }
 
@@ -174,10 +176,16 @@ func growTree(args []string) {
 	hold(args[:1])
 }
 
-// serve is a server that runs a tree and says which process is its guard.
+// serve is a server that runs a command, by default a tree, and says which
+// process is its guard.
 func serve(args []string) {
 	c := must(New(Options{Logger: slog.New(guardTeller{slog.DiscardHandler})}))
 	tree := "tree"
+	if len(args) > 1 {
+		tree = args[1]
+	} else {
+		c.host.cells.forgo()
+	}
 	_, err := c.run(context.Background(), &Input{
 		Argv: []string{must(os.Executable()), args[0]}, Env: map[string]*string{modeVar: &tree},
 	}, task{

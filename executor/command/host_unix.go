@@ -33,6 +33,7 @@ func foldName(name string) string { return name }
 // host is what all commands of a Command share.
 type host struct {
 	guard   guard
+	cells   cells
 	scan    *scanner
 	waits   waits
 	workers int
@@ -45,7 +46,7 @@ type waits struct{ killWait, lookWait time.Duration }
 func newHost(log *slog.Logger, server string, workers int) *host {
 	keepInherited()
 	return &host{
-		guard: guard{log: log, server: server}, scan: newScanner(server),
+		guard: guard{log: log, server: server}, cells: newCells(log, workers), scan: newScanner(server),
 		waits: waits{killWait: killWait, lookWait: lookWait}, workers: workers,
 	}
 }
@@ -58,20 +59,21 @@ func (h *host) launch(p *plan, attr *os.ProcAttr) (*tree, error) {
 	if !h.threads.take(h.workers) {
 		return nil, syscall.EAGAIN
 	}
-	table := h.guard.ensure()
+	table := h.guard.ensure(h.cells.open())
 	attr.Sys = &syscall.SysProcAttr{Setsid: true}
-	proc, err := spawn(p.path, p.argv, attr)
+	proc, cell, err := h.cells.start(attr, func() (*os.Process, error) { return spawn(p.path, p.argv, attr) })
 	if err != nil {
 		h.threads.give()
 		return nil, err
 	}
 	return &tree{
-		pid: proc.Pid, mark: p.mark, proc: proc, scan: h.scan, waits: h.waits, threads: &h.threads,
-		table: table, slot: table.add(proc.Pid),
+		pid: proc.Pid, mark: p.mark, proc: proc, cell: cell, cells: &h.cells, scan: h.scan, waits: h.waits,
+		threads: &h.threads, table: table, slot: table.add(proc.Pid),
 	}, nil
 }
 
 func (h *host) close() {
+	h.cells.close()
 	h.guard.close()
 	h.scan.close()
 }
@@ -82,6 +84,8 @@ type tree struct {
 	pid     int
 	mark    mark
 	proc    *os.Process
+	cell    *cell // nil where it has none
+	cells   *cells
 	scan    *scanner
 	table   *table // of the guard; nil without one
 	slot    int64
@@ -102,6 +106,9 @@ func (t *tree) reap() (*os.ProcessState, error) {
 	defer unpin()
 	return t.proc.Wait()
 }
+
+// close is called when nothing of the command is looked for any more.
+func (t *tree) close() { t.cells.give(t.cell) }
 
 // signalGroup signals the group. That nobody is left in it is no error.
 func (t *tree) signalGroup(signal unix.Signal) { _ = unix.Kill(-t.pid, signal) }

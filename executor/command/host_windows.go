@@ -142,6 +142,8 @@ func (t *tree) settled() bool { return true }
 
 func (t *tree) killStrays() bool { return true }
 
+func (t *tree) close() {}
+
 // signalOf: there are no signals here.
 func signalOf(*os.ProcessState) string { return "" }
 

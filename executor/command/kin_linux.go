@@ -5,14 +5,20 @@ import "slices"
 // choice answers which of all processes are meant.
 type choice func(all []process) []process
 
-// family is the tree: its group, what has its markers, what was known to be of
-// it, and what has come of those. The group's number must not be free yet.
+// family is the tree: its cell, its group and session, what has its markers,
+// what was known to be of it, and what has come of those. The number of the
+// group and the session must not be free yet.
 func (t *tree) family(all []process) []process {
-	return kin(all, func(p *process) bool { return t.grouped(p) || t.marked(p) || t.knows(p.pid, p.start) })
+	return kin(all, func(p *process) bool {
+		return p.inside || t.grouped(p) || p.session == t.pid || t.marked(p) || t.knows(p.pid, p.start)
+	})
 }
 
-// ownStrays are what has the command's markers, and what has come of that.
-func (t *tree) ownStrays(all []process) []process { return kin(all, t.marked) }
+// ownStrays are what is in the command's cell or has its markers, and what has
+// come of that.
+func (t *tree) ownStrays(all []process) []process {
+	return kin(all, func(p *process) bool { return p.inside || t.marked(p) })
+}
 
 // inGroup are the processes of the command's group.
 func (t *tree) inGroup(all []process) (found []process) {

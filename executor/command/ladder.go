@@ -61,6 +61,7 @@ func see(ctx context.Context, tree *tree, out *streams, killed <-chan struct{}) 
 	e.state, e.err = tree.reap()
 	e.leaked = !tree.settled() || e.leaked
 	e.leaked = out.drain(func() { e.leaked = !tree.killStrays() || e.leaked }) || e.leaked
+	tree.close()
 	return e
 }
 

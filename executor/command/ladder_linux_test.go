@@ -12,8 +12,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-func TestStopsWhenAsked(t *testing.T) {
-	c := newCommand(t, Options{})
+func TestStopsWhenAsked(t *testing.T) { eachWay(t, stopsWhenAsked) }
+
+func stopsWhenAsked(t *testing.T, c *Command) {
 	a := begin(t, c, self("polite"))
 	a.stdout.await(t, "ready")
 	a.cancel(errStop)
@@ -48,8 +49,9 @@ func TestIgnoresTheRequest(t *testing.T) {
 
 // TestGraceIsTheGroups: that the first process has ended takes nothing from
 // the time of the others.
-func TestGraceIsTheGroups(t *testing.T) {
-	c := newCommand(t, Options{})
+func TestGraceIsTheGroups(t *testing.T) { eachWay(t, graceIsTheGroups) }
+
+func graceIsTheGroups(t *testing.T, c *Command) {
 	f := newFIFO(t)
 	a := begin(t, c, self("leader", f.path))
 	a.stdout.await(t, "ready")
@@ -65,8 +67,9 @@ func TestGraceIsTheGroups(t *testing.T) {
 }
 
 // TestKillsTheTree: with what has cleared its environment, and what has left the group.
-func TestKillsTheTree(t *testing.T) {
-	c := newCommand(t, Options{})
+func TestKillsTheTree(t *testing.T) { eachWay(t, killsTheTree) }
+
+func killsTheTree(t *testing.T, c *Command) {
 	f := newFIFO(t)
 	a := begin(t, c, self("tree", f.path))
 	f.holders(t, treeSize)
@@ -79,8 +82,9 @@ func TestKillsTheTree(t *testing.T) {
 }
 
 // TestStrayIsAskedFirst: a process that has left the group is told to end, too.
-func TestStrayIsAskedFirst(t *testing.T) {
-	c := newCommand(t, Options{})
+func TestStrayIsAskedFirst(t *testing.T) { eachWay(t, strayIsAskedFirst) }
+
+func strayIsAskedFirst(t *testing.T, c *Command) {
 	in := self("polite")
 	in.Argv = []string{"sh", "-c", `setsid "$0" & wait`, in.Argv[0]}
 	a := begin(t, c, in)
@@ -93,8 +97,9 @@ func TestStrayIsAskedFirst(t *testing.T) {
 
 // TestLeftovers: what a command leaves in its group ends with it, and before
 // it is said to have ended.
-func TestLeftovers(t *testing.T) {
-	c := newCommand(t, Options{})
+func TestLeftovers(t *testing.T) { eachWay(t, leftovers) }
+
+func leftovers(t *testing.T, c *Command) {
 	f := newFIFO(t)
 	a := begin(t, c, self("leave", f.path))
 	f.holders(t, 1)
@@ -106,8 +111,9 @@ func TestLeftovers(t *testing.T) {
 
 // TestHeldPipes: a process that has left the group and holds the output delays
 // the end a little, and is killed.
-func TestHeldPipes(t *testing.T) {
-	c := newCommand(t, Options{})
+func TestHeldPipes(t *testing.T) { eachWay(t, heldPipes) }
+
+func heldPipes(t *testing.T, c *Command) {
 	f := newFIFO(t)
 	a := begin(t, c, self("double-fork", f.path))
 	f.holders(t, 1)
@@ -120,7 +126,7 @@ func TestHeldPipes(t *testing.T) {
 // TestLeaked: what has left the group and carries no marker cannot be known
 // for the command's, but is reported.
 func TestLeaked(t *testing.T) {
-	c := newCommand(t, Options{})
+	c := newScanning(t, Options{})
 	f := newFIFO(t)
 	before := openFiles()
 	a := begin(t, c, self("unmarked", f.path))
@@ -180,8 +186,9 @@ func TestEndedBeforeItWasTold(t *testing.T) {
 
 // TestHidden: what has left the group and cleared its environment is known by
 // its parent, also when that has ended.
-func TestHidden(t *testing.T) {
-	c := newCommand(t, Options{})
+func TestHidden(t *testing.T) { eachWay(t, hidden) }
+
+func hidden(t *testing.T, c *Command) {
 	t.Run("asked", func(t *testing.T) {
 		f := newFIFO(t)
 		a := begin(t, c, self("hider", f.path))

@@ -14,32 +14,76 @@ const maxHandles = 256
 // member is a process of a tree: by a descriptor that stands for it and
 // nobody else, or by its number alone where there is none to be had.
 type member struct {
-	pid   int
-	group int
-	start string // as of process
-	fd    int    // -1 is none
+	pid    int
+	group  int
+	start  string // as of process
+	inside bool   // as of process
+	fd     int    // -1 is none
 }
 
 // find lists the processes that are chosen, which are to be closed. With an
 // error there may be others. It gives up as processes does.
-func (t *tree) find(choice choice, stop <-chan struct{}, within time.Duration) (members []member, err error) {
-	all, err := t.scan.processes(stop, within)
+func (t *tree) find(choice choice, stop <-chan struct{}, within time.Duration) ([]member, error) {
+	all, err := t.processes(stop, within)
+	var members []member
 	for _, p := range choice(all) {
-		m := member{pid: p.pid, group: p.group, start: p.start, fd: -1}
+		m := member{pid: p.pid, group: p.group, start: p.start, inside: p.inside, fd: -1}
 		if len(members) < maxHandles {
 			if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
 				m.fd = fd
 			}
 		}
-		now, blind := t.scan.process(p.pid, false)
-		if now == nil || now.start != p.start { // the number has changed hands, or may have
-			closeAll([]member{m})
-			err = cmp.Or(err, blind)
-			continue
-		}
 		members = append(members, m)
 	}
-	return members, err
+	members, blind := t.confirm(members)
+	return members, cmp.Or(err, blind)
+}
+
+// processes are all that a look shows, and those in the command's cell. Where
+// the cell tells, it does not matter what could not be seen besides.
+func (t *tree) processes(stop <-chan struct{}, within time.Duration) ([]process, error) {
+	all, err := t.scan.processes(stop, within)
+	inside, sure := t.cell.pids()
+	if len(inside) > 0 {
+		all = slices.Clone(all) // others have it, too
+	}
+	for i := range all {
+		if pid := all[i].pid; inside[pid] {
+			all[i].inside = true
+			delete(inside, pid)
+		}
+	}
+	for pid := range inside {
+		group, _ := unix.Getpgid(pid)
+		all = append(all, process{pid: pid, group: group, inside: true})
+	}
+	if sure {
+		return all, nil
+	}
+	return all, err
+}
+
+// confirm leaves out those whose number has changed hands, or may have, before
+// it got its descriptor. With an error there may be others.
+func (t *tree) confirm(members []member) (kept []member, err error) {
+	if len(members) == 0 {
+		return nil, nil
+	}
+	inside, _ := t.cell.pids()
+	for _, m := range members {
+		same := inside[m.pid]
+		if !m.inside {
+			now, blind := t.scan.process(m.pid, false)
+			same = now != nil && now.start == m.start
+			err = cmp.Or(err, blind)
+		}
+		if same {
+			kept = append(kept, m)
+		} else {
+			closeAll([]member{m})
+		}
+	}
+	return kept, err
 }
 
 // ask asks all processes outside a group to end.

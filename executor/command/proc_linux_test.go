@@ -17,8 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func init() { modes["foreign-proc"] = stopAmongStrangers }
-
 // inNewPIDs is a command that runs this binary in a mode in a new PID namespace.
 func inNewPIDs(t *testing.T, mode string, options ...string) *exec.Cmd {
 	if _, err := exec.LookPath("unshare"); err != nil || os.Geteuid() != 0 {
@@ -35,7 +33,7 @@ func inNewPIDs(t *testing.T, mode string, options ...string) *exec.Cmd {
 // in it are not those of this process's commands, and nobody who has them here
 // is signalled: neither by a stop nor by the guard.
 func TestStrangersAreSpared(t *testing.T) {
-	out, err := inNewPIDs(t, "foreign-proc").Output()
+	out, err := inNewPIDs(t, "strangers").Output()
 	require.NoError(t, err)
 	require.Equal(t, "stopped true\n2 live\nclosed <nil>\n2 live\n", string(out))
 }

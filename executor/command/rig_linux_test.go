@@ -33,6 +33,28 @@ func self(mode string, args ...string) Input {
 	}
 }
 
+// newScanning is newCommand without cells.
+func newScanning(t testing.TB, o Options) *Command {
+	c := newCommand(t, o)
+	c.host.cells.forgo()
+	return c
+}
+
+// forgo does without cells.
+func (c *cells) forgo() { c.opening.Do(func() { c.why = errors.New("a test does without") }) }
+
+// eachWay tests with cells, where they are to be had, and without.
+func eachWay(t *testing.T, test func(*testing.T, *Command)) {
+	t.Run("cell", func(t *testing.T) {
+		c := newCommand(t, Options{})
+		if c.host.cells.open() == "" {
+			t.Skip("there are no control groups to be had: ", c.host.cells.why)
+		}
+		test(t, c)
+	})
+	t.Run("scan", func(t *testing.T) { test(t, newScanning(t, Options{})) })
+}
+
 // attempt is a run of a command.
 type attempt struct {
 	stdout, stderr screen

@@ -51,8 +51,11 @@ type process struct {
 	pid    int
 	parent int
 	group  int
-	start  string   // with the pid, it stands for one process only
-	tasks  []string // its markers of tasks of this server: NAME=value
+	// session is 0 where only the cell has told of it.
+	session int
+	start   string   // with the pid, it stands for one process only
+	tasks   []string // its markers of tasks of this server: NAME=value
+	inside  bool     // it is in the cell of the tree that asks; start may be unknown then
 }
 
 func newScanner(server string) *scanner {
@@ -180,9 +183,9 @@ func tasksOf(env []byte, server string) (tasks []string) {
 
 // Where fields are in /proc/PID/stat, counted from what follows the name.
 const (
-	statState   = 0
-	statParent  = 1
-	statGroup   = 2
+	statState  = 0
+	statParent = 1
+	// the group and the session follow the parent
 	statThreads = 17
 	statStart   = 19
 )
@@ -195,13 +198,12 @@ func parseStat(pid int, stat []byte) *process {
 	if len(fields) <= statStart {
 		return nil
 	}
-	parent, err := strconv.Atoi(fields[statParent])
-	if err != nil {
-		return nil
-	}
-	group, err := strconv.Atoi(fields[statGroup])
-	if err != nil {
-		return nil
+	var numbers [3]int // parent, group, session
+	for i := range numbers {
+		var err error
+		if numbers[i], err = strconv.Atoi(fields[statParent+i]); err != nil {
+			return nil
+		}
 	}
 	switch fields[statState] {
 	case "X", "x":
@@ -211,5 +213,7 @@ func parseStat(pid int, stat []byte) *process {
 			return nil
 		}
 	}
-	return &process{pid: pid, parent: parent, group: group, start: fields[statStart]}
+	return &process{
+		pid: pid, parent: numbers[0], group: numbers[1], session: numbers[2], start: fields[statStart],
+	}
 }

@@ -97,7 +97,7 @@ func TestTreesLookTogether(t *testing.T) {
 
 // TestBlind: that the processes cannot be seen ends no grace, and is reported.
 func TestBlind(t *testing.T) {
-	c := newCommand(t, Options{})
+	c := newScanning(t, Options{})
 	c.host.waits = waits{killWait: 1, lookWait: 1} // nothing is to be seen, however long
 	looks := make(chan struct{})
 	c.host.scan.look = func() ([]process, error) {
@@ -128,7 +128,7 @@ func TestBlind(t *testing.T) {
 // TestStrayIsAskedLate: what could not be seen at first is asked to end when
 // it is seen.
 func TestStrayIsAskedLate(t *testing.T) {
-	c := newCommand(t, Options{})
+	c := newScanning(t, Options{})
 	var looks atomic.Int32
 	c.host.scan.look = func() ([]process, error) {
 		if looks.Add(1) <= 2 {
@@ -177,9 +177,9 @@ func TestStrayOfAnotherUser(t *testing.T) {
 
 func TestParseStat(t *testing.T) {
 	stat := func(state, threads string) string {
-		return "7 (a) b (c) " + state + " 1 5 5 0 -1 4 0 0 0 0 0 0 0 0 20 0 " + threads + " 0 99 0 0"
+		return "7 (a) b (c) " + state + " 1 5 6 0 -1 4 0 0 0 0 0 0 0 0 20 0 " + threads + " 0 99 0 0"
 	}
-	alive := &process{pid: 7, parent: 1, group: 5, start: "99"}
+	alive := &process{pid: 7, parent: 1, group: 5, session: 6, start: "99"}
 	for text, want := range map[string]*process{
 		stat("S", "1"): alive, stat("Z", "2"): alive, stat("Z", "1"): nil, stat("Z", "0"): nil, stat("X", "1"): nil,
 		"": nil, "7 (x) S 1": nil, strings.Replace(stat("S", "1"), " 1 5 ", " 1 x ", 1): nil,

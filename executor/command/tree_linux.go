@@ -122,13 +122,13 @@ func (t *tree) kill() bool {
 	_ = t.look(nil, t.lookWait)
 	defer func() { closeAll(t.known) }()
 	signalAll(t.known, unix.SIGKILL)
-	return t.wipe(t.family, func() { t.signalGroup(unix.SIGKILL) })
+	return t.wipe(t.family, func() { t.signalGroup(unix.SIGKILL); t.cell.kill() })
 }
 
 // killStrays kills the processes that have left the group. The first process
 // may have been reaped.
 func (t *tree) killStrays() bool {
-	return t.wipe(t.ownStrays, func() {})
+	return t.wipe(t.ownStrays, t.cell.kill)
 }
 
 // settled waits for the end of the group's processes, which have been killed
@@ -137,7 +137,7 @@ func (t *tree) settled() bool {
 	if !t.groupLives() {
 		return true // the usual end
 	}
-	if t.scan.proc.sight() == seesNobody {
+	if t.cell == nil && t.scan.proc.sight() == seesNobody {
 		return t.groupEnds()
 	}
 	return t.gone(t.inGroup, func([]member) {}) // zombies, which groupLives counts, are not in it

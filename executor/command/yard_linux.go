@@ -1,0 +1,150 @@
+package command
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// yardPrefix begins the name of the group of a server.
+	yardPrefix = "jobline-"
+	// yardTries is how often a server makes a group of its own, where another
+	// takes it for one that was left.
+	yardTries = 4
+)
+
+// yardName is what names of servers' groups look like: they are rand.Text.
+var yardName = regexp.MustCompile(`^` + yardPrefix + `[A-Z2-7]{20,}$`)
+
+// yard is the control group in which a server makes one for each command. It
+// stands in the group that the server itself is in, which needs no right but to
+// make directories there: no controller is used, so all limits stay those of
+// the server's group. The lock on it ends with the server, however it ends:
+// who gets the lock may remove the group.
+type yard struct {
+	path string
+	dir  *os.File // has the lock
+}
+
+// openYard makes a group for this server, and removes those that others have left.
+func openYard() (*yard, error) {
+	own, err := ownGroup()
+	if err != nil {
+		return nil, err
+	}
+	sweepYards(own)
+	for range yardTries {
+		y, err := newYard(filepath.Join(own, yardPrefix+rand.Text()))
+		if err != nil || y != nil {
+			return y, err
+		}
+	}
+	return nil, errors.New("others remove what this process makes")
+}
+
+// newYard makes a group and locks it. It answers nil where another server has
+// seen it before it was locked.
+func newYard(path string) (*yard, error) {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return nil, err
+	}
+	err := unix.Access(filepath.Join(path, groupKill), unix.W_OK)
+	if err == nil {
+		err = tryGroup(path)
+	}
+	if err != nil {
+		_ = unix.Rmdir(path)
+		return nil, err
+	}
+	dir, err := lockGroup(path)
+	if err != nil {
+		_ = unix.Rmdir(path)
+		return nil, err
+	}
+	if dir == nil {
+		return nil, nil
+	}
+	return &yard{path: path, dir: dir}, nil
+}
+
+// errKillsAll is of a kernel (6.14 to 6.18 at least) that compares how often
+// the group of the parent and that of the child were killed, and kills the child
+// where the numbers differ.
+var errKillsAll = errors.New("the system kills what is started in it")
+
+// tryGroup reports why no process can be started in a group: the right may be
+// missing, a sandbox may deny the call, the group may be of a threaded tree. It
+// starts what is no program, and so gets as far as the error of that.
+func tryGroup(path string) error {
+	one, err := openCell(path)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(one.fd)
+	sys := &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: one.fd}
+	proc, err := os.StartProcess(os.DevNull+"/", []string{""}, &os.ProcAttr{Sys: sys})
+	if err == nil {
+		_, _ = proc.Wait()
+		return errKillsAll
+	}
+	if errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	return fmt.Errorf("start a process in it: %w", errnoOf(err))
+}
+
+// lockGroup opens and locks a group. It answers nil where somebody else has
+// the lock, or has removed the group.
+func lockGroup(path string) (*os.File, error) {
+	dir, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		dir.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, nil
+		}
+		return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+	}
+	mine, err := dir.Stat()
+	there, e := os.Stat(path)
+	if err != nil || e != nil || !os.SameFile(mine, there) {
+		dir.Close()
+		return nil, nil
+	}
+	return dir, nil
+}
+
+// sweepYards removes the groups of servers that have ended, and kills what is
+// in them: neither they nor their guards had the time to.
+func sweepYards(own string) {
+	left, _ := filepath.Glob(filepath.Join(own, yardPrefix+"*"))
+	for _, path := range left {
+		if !yardName.MatchString(filepath.Base(path)) {
+			continue
+		}
+		dir, err := lockGroup(path)
+		if err != nil || dir == nil {
+			continue // its server lives, or it is not ours to remove
+		}
+		(&yard{path: path, dir: dir}).close()
+	}
+}
+
+// close kills all that is left in the group, and removes it.
+func (y *yard) close() {
+	_ = killGroup(y.path)
+	_ = removeGroup(y.path, killWait) // who starts next tries again
+	y.dir.Close()
+}
