@@ -26,6 +26,7 @@ type Type struct {
 	limit       int
 	ownStart    bool
 	idempotent  bool
+	containment func() string
 	input       *schema.Schema
 	result      *schema.Schema
 	// emptyInput and emptyResult remember what validation says of {}, which is
@@ -68,6 +69,11 @@ func Idempotent() TypeOption { return func(t *Type) { t.idempotent = true } }
 // StartsItself leaves it to the code to call Started. Without it a task has
 // started when its code is called.
 func StartsItself() TypeOption { return func(t *Type) { t.ownStart = true } }
+
+// Contains says that tasks of the type start processes, and which of the ways of
+// schema.StatsResult.Containment keeps those together. f is called for each
+// Executor.Stats, by many goroutines.
+func Contains(f func() string) TypeOption { return func(t *Type) { t.containment = f } }
 
 var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
 

@@ -259,10 +259,21 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 		Tasks:        counts.TaskCounts,
 		Totals:       totals,
 		Stuck:        e.stuck.Load(),
+		Containment:  e.containment(),
 		ShuttingDown: e.stop.begun(),
 		Rates:        e.rates.perSecond(),
 		Limits:       limits,
 	}, nil
+}
+
+// containment is that of the types that start processes, or "".
+func (e *Executor) containment() string {
+	for _, t := range e.types {
+		if t.containment != nil {
+			return t.containment()
+		}
+	}
+	return ""
 }
 
 // checkResult says what is wrong with a result, or nil.

@@ -40,9 +40,10 @@ type cells struct {
 	log  *slog.Logger
 	most int // that are kept
 
-	opening sync.Once
-	yard    *yard // nil without cells
-	why     error // there are none
+	opening  sync.Once
+	sweeping sync.WaitGroup
+	yard     *yard // nil without cells
+	why      error // there are none
 
 	mu      sync.Mutex // protects what follows
 	idle    []*cell    // may have processes in them; the longest unused first
@@ -56,9 +57,18 @@ func newCells(log *slog.Logger, commands int) cells {
 	return cells{log: log, most: commands + spareCells}
 }
 
-// open makes the server's group, once, and answers its path, or "".
+// open makes the server's group, once, and answers its path, or "". It has
+// those removed that other servers have left.
 func (c *cells) open() string {
-	c.opening.Do(func() { c.yard, c.why = openYard() })
+	c.opening.Do(func() {
+		own, err := ownGroup()
+		if err != nil {
+			c.why = err
+			return
+		}
+		c.yard, c.why = openYard(own)
+		c.sweeping.Go(func() { sweepYards(own) })
+	})
 	if c.yard == nil {
 		return ""
 	}
@@ -208,6 +218,7 @@ func refusal(err error) bool {
 // under way may use one; call it when nothing runs.
 func (c *cells) close() {
 	c.opening.Do(func() {})
+	c.sweeping.Wait()
 	if c.yard == nil {
 		return
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/jobline/jobline/schema"
 )
 
 // forget leaves a process that nothing tells of, which holds the FIFO.
@@ -166,7 +168,7 @@ func TestRefusedCell(t *testing.T) {
 	runTrue(0)
 	runTrue(0)
 	require.NoError(t, unix.Rmdir(threaded))
-	require.Equal(t, 1, strings.Count(log.String(), "control group"))
+	require.Equal(t, 1, strings.Count(log.String(), "has no control group"))
 	runTrue(1)
 	require.NoError(t, unix.Rmdir(cells.idle[0].path))
 	runTrue(1)
@@ -272,6 +274,39 @@ func TestGroupDir(t *testing.T) {
 			dir, err := groupDir(test.list, test.mounts)
 			require.Equal(t, test.want, dir)
 			require.Equal(t, test.want == "", err != nil)
+		})
+	}
+}
+
+// TestContainmentIsTold: once, with what is weaker.
+func TestContainmentIsTold(t *testing.T) {
+	for name, test := range map[string]struct {
+		cells bool
+		seen  string // what /proc shows
+		want  string
+		log   []string
+	}{
+		"cells":          {true, "all", schema.ContainmentCgroup, []string{"level=INFO", "control group of its own"}},
+		"cells, no proc": {true, "none", schema.ContainmentCgroup, []string{"/proc is missing"}},
+		"proc":           {false, "all", schema.ContainmentScan, []string{"level=INFO", "a test does without"}},
+		"no proc":        {false, "none", schema.ContainmentGroup, []string{"level=WARN", "only a command's process group"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			c := newCommand(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if test.cells {
+				needCells(t, c)
+			} else {
+				c.host.cells.forgo()
+			}
+			if test.seen == "none" {
+				c.host.scan.proc.conceal(t)
+			}
+			require.Equal(t, test.want, c.Containment())
+			require.NoError(t, run(t, c, Input{Argv: []string{"true"}}).err)
+			for _, text := range test.log {
+				require.Equal(t, 1, strings.Count(log.String(), text), "%s in %s", text, log.String())
+			}
 		})
 	}
 }

@@ -77,7 +77,7 @@ type Command struct {
 	closed  atomic.Bool
 }
 
-// New makes a Command. It starts nothing until the first Run. From then on no
+// New makes a Command. It starts nothing until the first Run or Containment. From then on no
 // process that this one starts inherits the descriptors above 2 that this one
 // was started with.
 func New(o Options) (*Command, error) {
@@ -108,10 +108,14 @@ func Type(o Options) (executor.Type, error) {
 
 // Type is the task type exec.
 func (c *Command) Type() (executor.Type, error) {
-	return executor.Define(TypeName, c.Run, executor.StartsItself(), executor.Source("builtin"),
+	return executor.Define(TypeName, c.Run, executor.StartsItself(), executor.Source("builtin"), executor.Contains(c.Containment),
 		executor.Limit(c.options.Limit),
 		executor.Describe("Runs a program. It completes when the program exits with 0, and fails otherwise."))
 }
+
+// Containment is how the processes of commands are kept together, as
+// schema.StatsResult.Containment. It makes what that needs, as the first Run does.
+func (c *Command) Containment() string { return c.host.containment() }
 
 // Close ends what belongs to the Command, and every process that its commands
 // have left. Call it when no Run is under way: what still runs is killed.

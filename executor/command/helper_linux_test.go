@@ -60,6 +60,7 @@ func init() {
 		"emfile":      runOutOfFiles,
 		"late-guard":  findGuardLater,
 		"spare":       lookWithoutFiles,
+		"sight":       tellSight,
 		"strangers":   stopAmongStrangers,
 	}
 }

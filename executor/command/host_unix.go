@@ -5,6 +5,7 @@ package command
 import (
 	"log/slog"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ func foldName(name string) string { return name }
 
 // host is what all commands of a Command share.
 type host struct {
+	log     *slog.Logger
+	told    sync.Once // how processes are kept together
 	guard   guard
 	cells   cells
 	scan    *scanner
@@ -46,7 +49,7 @@ type waits struct{ killWait, lookWait time.Duration }
 func newHost(log *slog.Logger, server string, workers int) *host {
 	keepInherited()
 	return &host{
-		guard: guard{log: log, server: server}, cells: newCells(log, workers), scan: newScanner(server),
+		log: log, guard: guard{log: log, server: server}, cells: newCells(log, workers), scan: newScanner(server),
 		waits: waits{killWait: killWait, lookWait: lookWait}, workers: workers,
 	}
 }
@@ -59,7 +62,7 @@ func (h *host) launch(p *plan, attr *os.ProcAttr) (*tree, error) {
 	if !h.threads.take(h.workers) {
 		return nil, syscall.EAGAIN
 	}
-	table := h.guard.ensure(h.cells.open())
+	table := h.prepare()
 	attr.Sys = &syscall.SysProcAttr{Setsid: true}
 	proc, cell, err := h.cells.start(attr, func() (*os.Process, error) { return spawn(p.path, p.argv, attr) })
 	if err != nil {
@@ -70,6 +73,14 @@ func (h *host) launch(p *plan, attr *os.ProcAttr) (*tree, error) {
 		pid: proc.Pid, mark: p.mark, proc: proc, cell: cell, cells: &h.cells, scan: h.scan, waits: h.waits,
 		threads: &h.threads, table: table, slot: table.add(proc.Pid),
 	}, nil
+}
+
+// prepare makes what is needed before the first command. It answers the table
+// of the guard, or nil.
+func (h *host) prepare() *table {
+	table := h.guard.ensure(h.cells.open())
+	h.told.Do(h.tell)
+	return table
 }
 
 func (h *host) close() {

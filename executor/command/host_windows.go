@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/jobline/jobline/schema"
 )
 
 // pwdVar is no variable of this system; its programs do not look for one.
@@ -40,6 +42,8 @@ type host struct{}
 func newHost(*slog.Logger, string, int) *host { return &host{} }
 
 func (*host) close() {}
+
+func (*host) containment() string { return schema.ContainmentJob }
 
 // launch starts a command and puts it into a job of its own. What it starts
 // in the instant before it is in the job is not in it: the system's way to

@@ -26,8 +26,10 @@ var errUnseen = errors.New("the processes cannot be seen")
 
 // procfs is /proc, where it numbers the processes as this process does. It is
 // kept open, so that a look needs one descriptor at most, and has one in
-// reserve for that. The zero value is ready to use; it is for many goroutines.
+// reserve for that. It is for many goroutines.
 type procfs struct {
+	root string // where it is
+
 	mu     sync.Mutex // protects what follows
 	dir    *os.File   // nil until it is open
 	spare  *os.File   // given up for a moment where no other descriptor is to be had; may be nil
@@ -123,7 +125,7 @@ func (p *procfs) sight() sight {
 // error is errUnseen or a blindness.
 func (p *procfs) openLocked() error {
 	if p.dir == nil {
-		dir, err := os.Open(procDir)
+		dir, err := os.Open(p.root)
 		if err != nil {
 			return unseen(err)
 		}
@@ -135,7 +137,7 @@ func (p *procfs) openLocked() error {
 		}
 	}
 	if p.spare == nil {
-		p.spare, _ = os.Open(procDir) // it is for later
+		p.spare, _ = os.Open(p.root) // it is for later
 	}
 	return nil
 }
@@ -177,7 +179,7 @@ func (p *procfs) readLocked(name string, limit int64) ([]byte, error) {
 	if blindness(err) != nil && p.spare != nil {
 		p.spare.Close()
 		p.spare = nil
-		defer func() { p.spare, _ = os.Open(procDir) }()
+		defer func() { p.spare, _ = os.Open(p.root) }()
 		fd, err = unix.Openat(int(p.dir.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	}
 	if err != nil {

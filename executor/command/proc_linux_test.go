@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -101,6 +102,49 @@ func living(all []*exec.Cmd) (n int) {
 		}
 	}
 	return n
+}
+
+// conceal makes it as where there is no /proc.
+func (p *procfs) conceal(t *testing.T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	require.NoError(t, p.dir.Close())
+	p.dir, p.root = nil, t.TempDir()
+}
+
+// TestWithoutProc: a command's process group is stopped and seen to end also
+// where there are neither cells nor a /proc.
+func TestWithoutProc(t *testing.T) {
+	c := newScanning(t, Options{})
+	c.host.scan.proc.conceal(t)
+	f := newFIFO(t)
+	in := Input{Argv: []string{"sh", "-c", `trap "" TERM; exec 3>"$0"; echo $$ >&3; (echo 1 >&3; sleep 1000) & wait; wait`, f.path}}
+	requireKilled(t, c, f, in, 2)
+	f = newFIFO(t)
+	a := begin(t, c, self("leave", f.path))
+	f.holders(t, 1)
+	a.wait(t)
+	require.NoError(t, a.err)
+	require.False(t, a.result.Leaked)
+	f.requireFree(t)
+}
+
+// TestSight: who sees only his own processes knows it.
+func TestSight(t *testing.T) {
+	cmd := inNewPIDs(t, "sight", "--mount")
+	cmd.Args = append(cmd.Args[:len(cmd.Args)-1], "sh", "-c", `"$0"; mount -t proc -o hidepid="$1" proc /proc && "$0"; umount /proc; umount /proc; "$0"`, must(os.Executable()), "2")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintln(seesNobody)+fmt.Sprintln(seesOwn)+fmt.Sprintln(seesNobody), string(out))
+}
+
+// tellSight prints how much an unprivileged process sees.
+func tellSight([]string) {
+	must(0, syscall.Setgroups(nil)) // who is in group 0 sees all
+	must(0, syscall.Setgid(65534))
+	must(0, syscall.Setuid(65534))
+	p := procfs{root: procDir}
+	fmt.Println(p.sight())
 }
 
 func TestNumbersAlike(t *testing.T) {

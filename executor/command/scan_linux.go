@@ -59,7 +59,7 @@ type process struct {
 }
 
 func newScanner(server string) *scanner {
-	s := &scanner{mark: serverVar + "=" + server}
+	s := &scanner{mark: serverVar + "=" + server, proc: procfs{root: procDir}}
 	s.look = s.lookAtAll
 	_ = s.proc.sight() // opens it, while there are descriptors
 	return s

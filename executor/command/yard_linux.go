@@ -33,13 +33,8 @@ type yard struct {
 	dir  *os.File // has the lock
 }
 
-// openYard makes a group for this server, and removes those that others have left.
-func openYard() (*yard, error) {
-	own, err := ownGroup()
-	if err != nil {
-		return nil, err
-	}
-	sweepYards(own)
+// openYard makes a group for this server in its own one.
+func openYard(own string) (*yard, error) {
 	for range yardTries {
 		y, err := newYard(filepath.Join(own, yardPrefix+rand.Text()))
 		if err != nil || y != nil {
