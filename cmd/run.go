@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor/command"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"
 )
@@ -123,6 +124,9 @@ func milliseconds(d time.Duration) int64 {
 func (o *runOptions) run(ctx context.Context, name string) error {
 	params, err := o.params(name)
 	if err != nil {
+		return err
+	}
+	if err := command.CheckRoom(); err != nil {
 		return err
 	}
 	show := newScreen(o.program.Name, name, o.quiet)

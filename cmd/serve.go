@@ -127,6 +127,9 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	if err := o.offersSome(c); err != nil {
 		return err
 	}
+	if err := command.CheckRoom(); err != nil {
+		return err
+	}
 	if err := o.setTypes(log); err != nil {
 		return err
 	}

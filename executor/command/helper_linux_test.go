@@ -55,6 +55,7 @@ func init() {
 		"deaf-hider":  func(args []string) { signal.Ignore(syscall.SIGTERM); hide("deaf-hold", args) },
 		"deaf-hold":   func(args []string) { signal.Ignore(syscall.SIGTERM); hold(args) },
 		"forget":      forget,
+		"room":        printRoom,
 		"threads":     countThreads,
 		"server":      serve,
 		"emfile":      runOutOfFiles,

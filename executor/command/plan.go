@@ -21,6 +21,9 @@ const (
 	maxPath = 512
 )
 
+// roomLimits are the limits that leave no room for a process or a thread.
+const roomLimits = "ulimit -u, ulimit -v, pids.max of a control group"
+
 // plan is a command as it is to be started.
 type plan struct {
 	name  string // for messages: the base of argv[0]
@@ -182,7 +185,7 @@ func (p *plan) reason(err error) string {
 	case "EMFILE", "ENFILE":
 		return "too many files are open: run fewer tasks at once, or raise the limit (ulimit -n)"
 	case "EAGAIN":
-		return "there are too many processes: run fewer tasks at once, or raise the limit (ulimit -u)"
+		return "there is no room for more processes: run fewer tasks at once, or raise the limit (" + roomLimits + ")"
 	case "ENOMEM":
 		return "there is not enough memory: run fewer tasks at once"
 	default:

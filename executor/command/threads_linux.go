@@ -2,16 +2,9 @@ package command
 
 import (
 	"math"
-	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -23,8 +16,6 @@ const (
 	threadsBeside = 8
 	// maxThreads bounds how many threads are made at once.
 	maxThreads = 256
-	// lowLimit is the least limit on a user's tasks that counts as room enough.
-	lowLimit = 4096
 )
 
 // threads are those of the runtime that commands need. They are made before
@@ -80,59 +71,4 @@ func makeThreads(n int) {
 	ready.Wait()
 	close(release)
 	over.Wait()
-}
-
-// room is how many more threads this process can have, as far as is known.
-func room() int {
-	return max(0, min(userRoom(), groupRoom(procDir+"/self/cgroup", "/sys/fs/cgroup")))
-}
-
-// userRoom is what RLIMIT_NPROC leaves; it does not count for root.
-func userRoom() int {
-	var limit unix.Rlimit
-	user := os.Getuid()
-	err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit)
-	if err != nil || user == 0 || limit.Cur >= lowLimit {
-		return math.MaxInt
-	}
-	return int(limit.Cur) - userTasks(user)
-}
-
-// userTasks is how many threads a user's processes have together.
-func userTasks(user int) (sum int) {
-	processes, _ := filepath.Glob(procDir + "/[0-9]*")
-	for _, dir := range processes {
-		info, err := os.Stat(dir)
-		if err != nil || int(info.Sys().(*syscall.Stat_t).Uid) != user {
-			continue
-		}
-		threads, _ := os.ReadDir(dir + "/task")
-		sum += len(threads)
-	}
-	return sum
-}
-
-// groupRoom is what the limit of the control group leaves: a container's. The
-// group is the one in a list, below where groups are mounted.
-func groupRoom(list, mount string) int {
-	text, _ := os.ReadFile(list)
-	_, path, found := strings.Cut("\n"+string(text), "\n0::")
-	path, _, _ = strings.Cut(path, "\n")
-	dir := filepath.Join(mount, path)
-	most, limited := readNumber(dir + "/pids.max")
-	used, known := readNumber(dir + "/pids.current")
-	if !found || !limited || !known {
-		return math.MaxInt
-	}
-	return most - used
-}
-
-// readNumber reads a file that has a number in it, or a word instead.
-func readNumber(path string) (n int, ok bool) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, false
-	}
-	n, err = strconv.Atoi(strings.TrimSpace(string(text)))
-	return n, err == nil
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -101,28 +100,4 @@ func TestUserTasks(t *testing.T) {
 	_, err = io.ReadFull(stdout, make([]byte, 1)) // it shows its user when it runs
 	require.NoError(t, err)
 	require.Equal(t, 1, userTasks(user))
-}
-
-func TestGroupRoom(t *testing.T) {
-	tests := map[string]struct {
-		list, most, used string
-		want             int
-	}{
-		"limited":        {"0::/a\n", "100\n", "30\n", 70},
-		"with old ones":  {"3:cpu:/b\n0::/a\n", "100", "30", 70},
-		"no limit":       {"0::/a\n", "max\n", "30\n", math.MaxInt},
-		"only old ones":  {"3:pids:/a\n", "100", "30", math.MaxInt},
-		"of another one": {"0::/b\n", "100", "30", math.MaxInt},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			require.NoError(t, os.Mkdir(filepath.Join(dir, "a"), 0o700))
-			write(t, filepath.Join(dir, "a", "pids.max"), test.most, 0o600)
-			write(t, filepath.Join(dir, "a", "pids.current"), test.used, 0o600)
-			list := write(t, filepath.Join(dir, "list"), test.list, 0o600)
-			require.Equal(t, test.want, groupRoom(list, dir))
-		})
-	}
-	require.Equal(t, math.MaxInt, groupRoom("/nonexistent", "/"))
 }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package command
+
+// CheckRoom is for Linux.
+func CheckRoom() error { return nil }
