@@ -6,12 +6,56 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/jobline/jobline/schema"
 )
 
-// maxHeader bounds a header block, in bytes.
-const maxHeader = 8 << 10
+const (
+	// maxHeader bounds a header block, in bytes.
+	maxHeader = 8 << 10
+	// salvageMost is how much of a frame that is too large is looked at for the
+	// id of its request, in bytes.
+	salvageMost = 64 << 10
+)
+
+// byteOrderMark is what some programs write before UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// skipByteOrderMark passes over one at the beginning of the stream. An error of
+// reading is met again by who reads next.
+func (r *reader) skipByteOrderMark() {
+	for {
+		have := r.buf[r.start:r.end]
+		if len(have) >= len(byteOrderMark) {
+			r.start += len(have) - len(bytes.TrimPrefix(have, []byte(byteOrderMark)))
+			return
+		}
+		if !bytes.HasPrefix([]byte(byteOrderMark), have) || r.fill() != nil {
+			return
+		}
+	}
+}
+
+// firstFraming decides by the first line of a connection: header framing where
+// it is a header, a name and a colon; line framing where it is anything else.
+func (r *reader) firstFraming() Framing {
+	for {
+		have := r.buf[r.start:r.end]
+		name := bytes.IndexFunc(have, func(c rune) bool { return !inHeaderName(c) })
+		switch {
+		case name > 0 && have[name] == ':':
+			return FramingHeader
+		case name >= 0 || len(have) > maxHeader || r.fill() != nil: // an error of reading is met again
+			return FramingLine
+		}
+	}
+}
+
+// inHeaderName reports whether the name of a header can have the character, by RFC 9110.
+func inHeaderName(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+}
 
 // errBrokenHeader ends a connection: nobody knows where the next frame begins.
 type errBrokenHeader struct{ text string }
@@ -25,13 +69,14 @@ func (r *reader) nextFrame() ([]byte, error) {
 		return nil, err
 	}
 	if length > int64(r.limit) {
-		r.skip.bytes = length
-		return nil, r.tooLarge()
-	}
-	for int64(r.end-r.start) < length {
-		if err := r.fill(); err != nil {
+		if err := r.await(min(int64(r.limit), salvageMost)); err != nil {
 			return nil, r.cutFrame(err)
 		}
+		r.skip.bytes = length
+		return nil, r.tooLarge(trimBlank(r.buf[r.start:r.end]))
+	}
+	if err := r.await(length); err != nil {
+		return nil, r.cutFrame(err)
 	}
 	body := bytes.TrimLeft(r.buf[r.start:r.start+int(length)], " \t\r\n")
 	r.start += int(length)
@@ -40,15 +85,26 @@ func (r *reader) nextFrame() ([]byte, error) {
 		err = errors.New("the frame has more than one message")
 	}
 	if err != nil {
-		return nil, &badMessage{code: schema.CodeParse, text: "not JSON: " + err.Error()}
+		return nil, notJSON(body, "not JSON: "+err.Error())
 	}
 	return body[:n], nil
 }
 
+// await reads until so many bytes are there.
+func (r *reader) await(n int64) error {
+	for int64(r.end-r.start) < n {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *reader) cutFrame(err error) error {
+	body := trimBlank(r.buf[r.start:r.end])
 	r.start = r.end
 	if errors.Is(err, io.EOF) {
-		return &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
+		return &badMessage{salvaged: salvage(body), code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
 	}
 	return err
 }
@@ -66,7 +122,7 @@ func (r *reader) header() (int64, error) {
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
-			return 0, &errBrokenHeader{"a header line has no colon (a first message that begins with a letter is taken for a header; JSON begins with { or [)"}
+			return 0, &errBrokenHeader{"a header line has no colon (the connection has header framing, since its first line was a header or --framing says so)"}
 		}
 		if !bytes.EqualFold(name, []byte("Content-Length")) {
 			continue

@@ -15,7 +15,7 @@ import (
 // Framing is how messages are told apart on a connection.
 type Framing uint8
 
-// The framings. Auto decides by the first byte that is not white space.
+// The framings. Auto decides by the first line that is not blank.
 const (
 	FramingAuto   Framing = iota
 	FramingLine           // one message per line
@@ -44,6 +44,7 @@ type reader struct {
 	framing    Framing
 	beforeRead func() // called before a read that may block
 
+	begun      bool // the beginning of the stream was looked at
 	buf        []byte
 	start, end int // buf[start:end] is read and not yet used
 	err        error
@@ -69,10 +70,13 @@ type skip struct {
 }
 
 // badMessage is what next answers for input that is no message. Reading goes on.
+// Its pieces are good until the next call.
 type badMessage struct {
-	code schema.Code
-	text string
-	over int64 // the limit that was passed, or 0
+	salvaged
+	batch []byte // an array whose elements can be told apart, and are to be looked at one by one
+	code  schema.Code
+	text  string
+	over  int64 // the limit that was passed, or 0
 }
 
 func (b *badMessage) Error() string { return b.text }
@@ -84,6 +88,10 @@ func newReader(source io.Reader, framing Framing, limit int) *reader {
 // next answers a JSON value, a *badMessage after which it can be called
 // again, or the error that ends the stream: io.EOF where it ended well.
 func (r *reader) next() ([]byte, error) {
+	if !r.begun {
+		r.begun = true
+		r.skipByteOrderMark()
+	}
 	if r.skip != (skip{}) {
 		if err := r.skipRest(); err != nil {
 			return nil, err
@@ -93,20 +101,12 @@ func (r *reader) next() ([]byte, error) {
 		return nil, err
 	}
 	if r.framing == FramingAuto {
-		r.framing = framingOf(r.buf[r.start])
+		r.framing = r.firstFraming()
 	}
 	if r.framing == FramingHeader {
 		return r.nextFrame()
 	}
 	return r.nextLine()
-}
-
-// framingOf decides by the first byte of a connection.
-func framingOf(first byte) Framing {
-	if 'a' <= first|0x20 && first|0x20 <= 'z' {
-		return FramingHeader
-	}
-	return FramingLine
 }
 
 // skipSpace goes on to the next byte that is not white space.
@@ -177,7 +177,7 @@ func (r *reader) nextLine() ([]byte, error) {
 		}
 		if len(rest) > r.limit {
 			r.skip.line = true
-			return nil, r.tooLarge()
+			return nil, r.tooLarge(rest)
 		}
 		if err := r.fill(); err != nil {
 			return r.cutShort(err)
@@ -192,7 +192,7 @@ func (r *reader) fromLine(line []byte) ([]byte, error) {
 			return r.take(line[:n])
 		}
 		r.start += len(line)
-		return nil, r.tooLarge()
+		return nil, r.tooLarge(line)
 	}
 	if first := line[0]; first != '{' && first != '[' {
 		return r.badRest(line, "a message begins with { or [")
@@ -224,17 +224,39 @@ func (r *reader) take(piece []byte) ([]byte, error) {
 		return piece, nil
 	}
 	r.line.answered = true
-	return nil, &badMessage{code: schema.CodeParse, text: "not JSON: " + err.Error()}
+	return nil, notJSON(piece, "not JSON: "+err.Error())
 }
 
-// badRest uses up the rest of a line. A line is reported once.
+// notJSON is a bad message, with what can be read of it.
+func notJSON(piece []byte, text string) *badMessage {
+	return &badMessage{salvaged: salvage(piece), batch: batchOf(piece), code: schema.CodeParse, text: text}
+}
+
+// badRest uses up the rest of a line. A line is reported once, but for what
+// somebody waits for.
 func (r *reader) badRest(line []byte, text string) ([]byte, error) {
 	r.start += len(line)
 	r.line.scan = scan{}
-	if r.line.answered {
+	bad := notJSON(line, text)
+	if r.line.answered && bad.id == nil && bad.batch == nil {
 		return r.next()
 	}
-	return nil, &badMessage{code: schema.CodeParse, text: text}
+	return nil, bad
+}
+
+// element checks an element of a broken batch by itself.
+func (r *reader) element(value []byte) *badMessage {
+	if len(value) == 0 {
+		return notJSON(value, "not JSON: an element of the batch is empty")
+	}
+	n, err := r.valid(value)
+	if err == nil && n < len(value) {
+		err = errors.New("an element of the batch is more than one value")
+	}
+	if err != nil {
+		return notJSON(value, "not JSON: "+err.Error())
+	}
+	return nil
 }
 
 // cutShort is the end of the stream in the middle of a line.
@@ -287,8 +309,10 @@ func plainError(err error) error {
 		return err
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return duplicateError(int(s.ByteOffset), s.JSONPointer.LastToken())
-	default:
+	case s.JSONPointer == "":
 		return fmt.Errorf("at byte %d: %w", s.ByteOffset, s.Err)
+	default:
+		return fmt.Errorf("at byte %d, in %s: %w", s.ByteOffset, schema.Cut(s.JSONPointer), s.Err)
 	}
 }
 
@@ -315,10 +339,12 @@ func (r *reader) skipRest() error {
 	}
 }
 
-func (r *reader) tooLarge() error {
+// tooLarge is of a message of which there is at least the beginning.
+func (r *reader) tooLarge(beginning []byte) error {
 	r.line.scan = scan{}
 	return &badMessage{
-		code: schema.CodeTooLarge, over: int64(r.limit),
+		salvaged: salvage(beginning[:min(len(beginning), r.limit)]),
+		code:     schema.CodeTooLarge, over: int64(r.limit),
 		text: fmt.Sprintf("the message is longer than %d bytes; send large data by file, or raise --max-message", r.limit),
 	}
 }

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/jobline/jobline/schema"
@@ -73,9 +72,7 @@ func (p *envelope) member(name, value []byte) bool {
 		}
 	case "result", "error":
 		p.response = true
-	default:
-		p.fault(fmt.Sprintf("unknown member %q; a request has jsonrpc, id, method and params", schema.Cut(name)))
-	}
+	} // others are of extensions, as traceparent of OpenTelemetry, and ignored
 	return true
 }
 

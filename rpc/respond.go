@@ -101,10 +101,15 @@ type batch struct {
 	requests [][]byte // good while it is open
 }
 
-// handleBatch takes the requests of an array to their methods.
-func (s *session) handleBatch(ctx context.Context, array []byte) {
+// handleBatch takes the requests of an array to their methods. Where the array
+// as a whole is not valid, check tells of each element whether it is.
+func (s *session) handleBatch(ctx context.Context, array []byte, check func([]byte) *badMessage) {
 	var requests [][]byte
-	elements(array, func(value []byte) bool { // an array can have millions
+	each := elements
+	if check != nil {
+		each = roughElements
+	}
+	each(array, func(value []byte) bool { // an array can have millions
 		requests = append(requests, value)
 		return len(requests) <= s.options.MaxBatch
 	})
@@ -112,14 +117,20 @@ func (s *session) handleBatch(ctx context.Context, array []byte) {
 		s.out.fail(nil, s.batchError(n))
 		return
 	}
-	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true, requests: requests}
+	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true}
+	bad := b.look(requests, check)
 	if b.waits() { // what is answered late is answered by the pump, and not while the batch is read
 		s.mu.Lock()
 		s.gated = true
 		s.mu.Unlock()
 	}
-	for _, value := range requests {
-		s.handleValue(ctx, value, b)
+	for i, value := range requests {
+		if bad[i] == nil {
+			s.handleValue(ctx, value, b)
+			continue
+		}
+		b.missing++
+		s.responderOf(bad[i], b).fail(bad[i])
 	}
 	s.flushSubmits(ctx)
 	s.mu.Lock()
@@ -128,6 +139,20 @@ func (s *session) handleBatch(ctx context.Context, array []byte) {
 	b.check()
 	s.gated = false
 	s.gate.Signal()
+}
+
+// look tells which elements of a batch are bad, and notes the others.
+func (b *batch) look(elements [][]byte, check func([]byte) *badMessage) []*badMessage {
+	bad := make([]*badMessage, len(elements))
+	for i, value := range elements {
+		if check != nil {
+			bad[i] = check(value)
+		}
+		if bad[i] == nil {
+			b.requests = append(b.requests, value)
+		}
+	}
+	return bad
 }
 
 // waits reports whether a request of the batch may be answered late.

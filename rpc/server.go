@@ -217,7 +217,7 @@ func (s *session) read(ctx context.Context, r *reader, c *connection) error {
 		}
 		s.flushSubmits(ctx)
 		if bad, ok := errors.AsType[*badMessage](err); ok {
-			c.fail(nil, wireError(bad))
+			s.handleBad(ctx, bad, r.element)
 			continue
 		}
 		if broken, ok := errors.AsType[*errBrokenHeader](err); ok {
@@ -232,10 +232,29 @@ func (s *session) read(ctx context.Context, r *reader, c *connection) error {
 func (s *session) handleMessage(ctx context.Context, value []byte) {
 	if value[0] == '[' {
 		s.flushSubmits(ctx)
-		s.handleBatch(ctx, value)
+		s.handleBatch(ctx, value, nil)
 		return
 	}
 	s.handleValue(ctx, value, nil)
+}
+
+// handleBad answers what is no message. Of a batch the good elements count.
+func (s *session) handleBad(ctx context.Context, bad *badMessage, check func([]byte) *badMessage) {
+	if bad.batch != nil {
+		s.handleBatch(ctx, bad.batch, check)
+		return
+	}
+	s.responderOf(bad, nil).fail(bad)
+}
+
+// responderOf is who is to hear that a message is bad: its request where that
+// can be told. A response is none.
+func (s *session) responderOf(bad *badMessage, b *batch) responder {
+	to := responder{id: nullID, out: s.out, batch: b, log: s.logError}
+	if bad.id != nil && !bad.reply {
+		to.id = bad.id
+	}
+	return to
 }
 
 // handleValue takes one request, alone or of a batch, to its method.

@@ -34,15 +34,24 @@ func NewStream(conn io.ReadWriteCloser, framing Framing, maxMessage int) *Stream
 	return s
 }
 
-// ReadObject reads the next message into v. What is no message is passed
-// over: a client has nobody to tell.
+// ReadObject reads the next message into v. Of a response that is no valid JSON,
+// or too long, v becomes an error, so that its call ends; a request is answered
+// with one. All else that is no message is passed over.
 func (s *Stream) ReadObject(v any) error {
 	for {
 		value, err := s.reader.next()
 		if s.reader.framing == FramingHeader {
 			s.outbox.useHeader()
 		}
-		if _, bad := errors.AsType[*badMessage](err); bad {
+		if bad, ok := errors.AsType[*badMessage](err); ok {
+			answer := appendError(nil, bad.id, wireError(bad))
+			switch {
+			case bad.id == nil:
+			case bad.reply:
+				return json.Unmarshal(answer, v)
+			default:
+				s.write(answer)
+			}
 			continue
 		}
 		if err != nil {
@@ -59,9 +68,13 @@ func (s *Stream) WriteObject(v any) error {
 	if err != nil {
 		return err
 	}
+	s.write(text)
+	return s.outbox.failed()
+}
+
+func (s *Stream) write(text []byte) {
 	s.outbox.end(append(s.outbox.begin(), text...))
 	s.outbox.flush()
-	return s.outbox.failed()
 }
 
 // Close writes what has gathered and closes the connection.

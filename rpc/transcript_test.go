@@ -302,7 +302,9 @@ func (set *settings) read(t *testing.T, words []string) {
 	switch words[0] {
 	case "framing":
 		set.framing = map[string]rpc.Framing{"line": rpc.FramingLine, "header": rpc.FramingHeader}[words[1]]
-		set.rpc.Framing = set.framing
+		if len(words) < 3 { // or "detected"
+			set.rpc.Framing = set.framing
+		}
 	case "max-message":
 		set.rpc.MaxMessage = number()
 	case "max-batch":

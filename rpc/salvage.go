@@ -1,0 +1,147 @@
+package rpc
+
+import (
+	"bytes"
+	"math"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file reads what it can of messages that are not valid JSON, or of which
+// there is only the beginning: who has sent a request waits for an answer with
+// its id.
+
+// salvaged is what can be told of a broken message.
+type salvaged struct {
+	id    []byte // of a request or a response, as it was sent; nil where none can be told
+	reply bool   // it is a response: it has a result or an error, and no method
+}
+
+// salvage reads a broken message as far as its brackets, strings and commas
+// make sense. An id counts where it is a member of the outermost object, whole,
+// and the only one.
+func salvage(text []byte) (s salvaged) {
+	if len(text) == 0 || text[0] != '{' {
+		return s
+	}
+	var method, outcome, twice bool
+	roughMembers(text, func(name, value []byte) {
+		switch string(name) {
+		case "id":
+			twice = s.id != nil && !bytes.Equal(s.id, value)
+			s.id = value
+		case "method":
+			method = true
+		case "result", "error":
+			outcome = true
+		}
+	})
+	s.reply = outcome && !method
+	if twice || !isID(s.id) {
+		s.id = nil
+	}
+	return s
+}
+
+// batchOf is the array that a broken text begins with, where its elements can be
+// told apart, or nil.
+func batchOf(text []byte) []byte {
+	if len(text) == 0 || text[0] != '[' {
+		return nil
+	}
+	array, _ := roughValue(text)
+	return array
+}
+
+// isID reports whether a text can be the id of a request.
+func isID(text []byte) bool {
+	if len(text) == 0 || !jsontext.Value(text).IsValid() {
+		return false
+	}
+	kind := jsontext.Value(text).Kind()
+	return kind == '"' || kind == '0'
+}
+
+// roughMembers calls f with the members of an object up to the first place that
+// makes no sense. A value that is not whole is nil.
+func roughMembers(object []byte, f func(name, value []byte)) {
+	for rest := object[1:]; ; {
+		name, after := roughString(trimBlank(rest))
+		after = trimBlank(after)
+		if name == nil || len(after) == 0 || after[0] != ':' {
+			return
+		}
+		value, after := roughValue(trimBlank(after[1:]))
+		f(unquoted(name), value)
+		after = trimBlank(after)
+		if value == nil || len(after) == 0 || after[0] != ',' {
+			return
+		}
+		rest = after[1:]
+	}
+}
+
+// roughElements calls f with what stands between the commas of an array whose
+// brackets match, until it answers false.
+func roughElements(array []byte, f func(element []byte) bool) {
+	rest := array[1:]
+	for {
+		rest = trimBlank(rest)
+		end := 0
+		for end < len(rest) && rest[end] != ',' && rest[end] != ']' {
+			switch rest[end] {
+			case '"', '{', '[':
+				value, _ := roughValue(rest[end:])
+				end += max(len(value), 1)
+			default:
+				end++
+			}
+		}
+		if !f(bytes.TrimRight(rest[:end], blanks)) || end == len(rest) || rest[end] == ']' {
+			return
+		}
+		rest = rest[end+1:]
+	}
+}
+
+// roughValue splits text behind the value that it begins with: nil where that
+// is not whole.
+func roughValue(text []byte) (value, after []byte) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	switch text[0] {
+	case '"':
+		return roughString(text)
+	case '{', '[':
+		brackets := scan{most: math.MaxInt}
+		if n := brackets.step(text); n > 0 {
+			return text[:n], text[n:]
+		}
+		return nil, nil
+	}
+	if n := bytes.IndexAny(text, ",]}"+blanks); n > 0 {
+		return text[:n], text[n:]
+	}
+	return nil, nil
+}
+
+// roughString splits text behind the string that it begins with.
+func roughString(text []byte) (quoted, after []byte) {
+	if len(text) == 0 || text[0] != '"' {
+		return nil, nil
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return text[:i+1], text[i+1:]
+		}
+	}
+	return nil, nil
+}
+
+const blanks = " \t\r\n"
+
+func trimBlank(text []byte) []byte { return bytes.TrimLeft(text, blanks) }
