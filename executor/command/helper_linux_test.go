@@ -61,6 +61,7 @@ func init() {
 		"emfile":      runOutOfFiles,
 		"late-guard":  findGuardLater,
 		"spare":       lookWithoutFiles,
+		"orphans":     makeOrphans,
 		"sight":       tellSight,
 		"strangers":   stopAmongStrangers,
 	}
