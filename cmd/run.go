@@ -129,6 +129,7 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	if err := command.CheckRoom(); err != nil {
 		return err
 	}
+	defer command.ReapOrphans()()
 	show := newScreen(o.program.Name, name, o.quiet)
 	server, err := o.serverProcess(len(params.Input))
 	if err != nil {

@@ -130,6 +130,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	if err := command.CheckRoom(); err != nil {
 		return err
 	}
+	defer command.ReapOrphans()()
 	if err := o.setTypes(log); err != nil {
 		return err
 	}
