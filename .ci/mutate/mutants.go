@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/build"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// mutant is one change of the code. Text is put before and after a piece of
+// it, so that the lines stay what they are, and asks mutantOn(number) whether
+// the change is in force.
+type mutant struct {
+	pkg, file, function string
+	line                int
+	start, end          int    // offsets of the piece
+	what                string // for a person, as "negated: a < b"
+	before, after       string // with %d for the number
+	number              int
+	broken              bool // it does not compile
+}
+
+func (m *mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what) }
+
+// key names a mutant in argued.txt: without the line, which moves.
+func (m *mutant) key() string { return fmt.Sprintf("%s: %s: %s", m.file, m.function, m.what) }
+
+// mutantsOf finds all mutants of a package, as it is built here.
+func mutantsOf(pkg string) ([]*mutant, error) {
+	built, err := build.ImportDir(pkg, 0)
+	if err != nil {
+		return nil, err
+	}
+	var all []*mutant
+	for _, name := range built.GoFiles {
+		file := filepath.Join(pkg, name)
+		source, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		f := &finder{pkg: pkg, file: file, source: string(source), positions: token.NewFileSet()}
+		parsed, err := parser.ParseFile(f.positions, file, source, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range parsed.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
+				f.function = fn.Name.Name
+				ast.Inspect(fn.Body, f.visit)
+			}
+		}
+		all = append(all, f.found...)
+	}
+	return all, nil
+}
+
+type finder struct {
+	pkg, file, source, function string
+	positions                   *token.FileSet
+	found                       []*mutant
+}
+
+func (f *finder) text(n ast.Node) string {
+	return f.source[f.positions.Position(n.Pos()).Offset:f.positions.Position(n.End()).Offset]
+}
+
+// add notes a mutant of a node.
+func (f *finder) add(n ast.Node, what, before, after string) {
+	start, end := f.positions.Position(n.Pos()), f.positions.Position(n.End())
+	text := strings.Join(strings.Fields(f.text(n)), " ")
+	if len(text) > 90 {
+		text = text[:90] + "…"
+	}
+	f.found = append(f.found, &mutant{
+		pkg: f.pkg, file: f.file, function: f.function, line: start.Line,
+		start: start.Offset, end: end.Offset, what: what + ": " + text, before: before, after: after,
+	})
+}
+
+const negation = ") != mutantOn(%d))"
+
+func (f *finder) visit(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IfStmt:
+		f.add(n.Cond, "negated", "((", negation)
+	case *ast.BinaryExpr:
+		f.binary(n)
+	case *ast.BasicLit:
+		f.literal(n)
+	case *ast.ReturnStmt:
+		f.results(n)
+	case *ast.BlockStmt:
+		f.statements(n.List)
+	case *ast.CaseClause:
+		f.statements(n.Body)
+	case *ast.CommClause:
+		f.statements(n.Body)
+	}
+	return true
+}
+
+// binary changes an operator. What is evaluated twice must not do anything.
+func (f *finder) binary(n *ast.BinaryExpr) {
+	x, y := f.text(n.X), f.text(n.Y)
+	plain := isPlain(n.X) && isPlain(n.Y)
+	switch {
+	case n.Op == token.EQL || n.Op == token.NEQ:
+		f.add(n, "negated", "((", negation)
+	case (n.Op == token.LSS || n.Op == token.GTR) && plain:
+		f.add(n, "bound by one", "((", fmt.Sprintf(") || mutantOn(%%d) && %s == %s)", x, y))
+	case (n.Op == token.LEQ || n.Op == token.GEQ) && plain:
+		f.add(n, "bound by one", "((", fmt.Sprintf(") && !(mutantOn(%%d) && %s == %s))", x, y))
+	case n.Op == token.LAND && plain:
+		f.add(n, "&& is ||", "((", fmt.Sprintf(") || mutantOn(%%d) && (%s || %s))", x, y))
+	case n.Op == token.LOR && plain:
+		f.add(n, "|| is &&", "((", fmt.Sprintf(") && (!mutantOn(%%d) || (%s) && (%s)))", x, y))
+	}
+}
+
+// isPlain reports whether an expression has no calls but such as are known to
+// change nothing, so that it can be evaluated twice.
+func isPlain(e ast.Expr) bool {
+	plain := true
+	ast.Inspect(e, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			name, ok := n.Fun.(*ast.Ident)
+			plain = plain && ok && slices.Contains([]string{"len", "cap", "min", "max", "int", "int64", "uint64"}, name.Name)
+		case *ast.UnaryExpr:
+			plain = plain && n.Op != token.ARROW
+		case *ast.FuncLit:
+			plain = false
+		}
+		return plain
+	})
+	return plain
+}
+
+// literal changes a number: 0 to 1, and any other to its double. Shifts take
+// the type that the number has.
+func (f *finder) literal(n *ast.BasicLit) {
+	switch {
+	case n.Kind != token.INT:
+	case n.Value == "0":
+		f.add(n, "1 for", "((1+", ")>>mutantOff(%d))")
+	default:
+		f.add(n, "doubled", "(", "<<mutantBit(%d))")
+	}
+}
+
+// results changes what a function returns.
+func (f *finder) results(n *ast.ReturnStmt) {
+	for _, r := range n.Results {
+		name, ok := r.(*ast.Ident)
+		switch {
+		case !ok:
+		case name.Name == "true" || name.Name == "false":
+			f.add(r, "returns not", "(", " != mutantOn(%d))")
+		case name.Name == "err":
+			f.add(r, "returns nil for", "mutantErr(%d, ", ")")
+		}
+	}
+}
+
+// statements drops each statement of a block that does something and that the
+// block can do without.
+func (f *finder) statements(list []ast.Stmt) {
+	for _, s := range list {
+		switch s := s.(type) {
+		case *ast.ExprStmt:
+			if call, ok := s.X.(*ast.CallExpr); ok && f.text(call.Fun) != "panic" {
+				f.drop(s)
+			}
+		case *ast.AssignStmt:
+			if s.Tok != token.DEFINE {
+				f.drop(s)
+			}
+		case *ast.IncDecStmt, *ast.SendStmt, *ast.DeferStmt, *ast.GoStmt:
+			f.drop(s)
+		}
+	}
+}
+
+func (f *finder) drop(s ast.Stmt) { f.add(s, "dropped", "if !mutantOn(%d) { ", " }") }
