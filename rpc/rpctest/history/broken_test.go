@@ -180,6 +180,8 @@ var broken = []struct{ guarantee, how, transcript string }{
 		tell(0, "task/output", "1", 2, `,"stream":"stdout","offset":16,"data":"stdout 00000001\n","encoding":"utf8"`), finished(0, "1", 6))},
 	{"7", "output that the task has not written", lines(submit(0, 1, "1", `,"events":["output","finished"]`), answer(0, 1, queued("1")),
 		tell(0, "task/output", "1", 2, `,"stream":"stdout","offset":0,"data":"stdout 00000001\n","encoding":"utf8"`), finished(0, "1", 6))},
+	{"7", "a gap in output that is to be lossless", lines(submit(0, 1, "1", `,"output":"lossless"`), answer(0, 1, queued("1")), started(0, "1", 1),
+		tell(0, "task/output", "1", 2, `,"stream":"stdout","offset":16,"gap":16,"data":"stdout 00000001\n","encoding":"utf8"`), finished(0, "1", 6))},
 	{"7", "the last output is missing", lines(submit(0, 1, "1", `,"events":["output","finished"]`), answer(0, 1, queued("1")),
 		tell(0, "task/finished", "1", 6, `,"outputBytes":{"stdout":16,"stderr":0,"log":0},`+completed))},
 	{"8", "a wait is answered before the end is told", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), started(0, "1", 1), wait(0, 2, "", "1"), waited(0, 2, false, shown("1", completed)), finished(0, "1", 5))},

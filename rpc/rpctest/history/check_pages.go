@@ -14,9 +14,10 @@ import (
 // told, every byte is at its offset, and at the end nothing is missing.
 func (x *index) outputIsWhole() {
 	for _, t := range x.order {
-		if t.fresh == nil || !asks(t.fresh.params.(*schema.SubmitParams).Events, schema.EventOutput) {
+		if t.fresh == nil || !submitAsks(t.fresh.params.(*schema.SubmitParams), schema.EventOutput) {
 			continue
 		}
+		lossless := t.fresh.params.(*schema.SubmitParams).Output == schema.OutputLossless && t.final != nil && t.final.State == schema.Completed
 		next := [len(schema.StreamNames)]int64{}
 		for _, ev := range t.events {
 			switch {
@@ -24,6 +25,9 @@ func (x *index) outputIsWhole() {
 			case ev.method == schema.NotifyOutput:
 				if ev.Offset != next[ev.Stream]+ev.Gap {
 					x.fail("7", t, "%s goes on at %d with a gap of %d, after %d", ev.Stream, ev.Offset, ev.Gap, next[ev.Stream])
+				}
+				if lossless && ev.Gap > 0 {
+					x.fail("7", t, "%s at %d has a gap of %d, and is to be lossless", ev.Stream, ev.Offset, ev.Gap)
 				}
 				if ev.Data != textAt(ev.Stream, ev.Offset, len(ev.Data)) {
 					x.fail("7", t, "%s at %d is not what the task wrote: %.40q", ev.Stream, ev.Offset, ev.Data)

@@ -106,7 +106,7 @@ func (x *index) eventsWereAskedFor() {
 
 func (t *task) submitAsks(ev *event) bool {
 	for _, s := range t.submits {
-		if s.client == ev.client && s.at < ev.at && asks(s.params.(*schema.SubmitParams).Events, kindOf(ev.method)) {
+		if s.client == ev.client && s.at < ev.at && submitAsks(s.params.(*schema.SubmitParams), kindOf(ev.method)) {
 			return true
 		}
 	}

@@ -297,6 +297,12 @@ func hasLabels(has, want map[string]string) bool {
 	return true
 }
 
+// submitAsks reports whether a submit asks for a kind of event: for all output
+// where it is to be lossless.
+func submitAsks(p *schema.SubmitParams, kind string) bool {
+	return asks(p.Events, kind) || kind == schema.EventOutput && p.Output == schema.OutputLossless
+}
+
 // asks reports whether a list of events has a kind; where there is none it is
 // all but output.
 func asks(events []string, kind string) bool {

@@ -29,6 +29,7 @@ func (p *player) submit() []byte {
 	if p.oneIn(3) {
 		s.Labels = p.labels()
 	}
+	s.Output = p.delivery()
 	if p.oneIn(10) {
 		s.ID = uuid.UUID{} // the server chooses
 	} else {
@@ -44,11 +45,20 @@ func (p *player) resubmit() []byte {
 	if !ok {
 		return p.submit()
 	}
-	s.Events = p.events()
+	s.Events, s.Output = p.events(), p.delivery()
 	if p.oneIn(5) {
 		s.Input = jsontext.Value(`{"ms":7}`)
 	}
 	return p.call(schema.MethodSubmit, s)
+}
+
+// delivery is how output is to come. Who does not read must not make a task
+// wait, and none may wait in a batch that has a wait.
+func (p *player) delivery() schema.OutputDelivery {
+	if p.stalls || p.batching || !p.oneIn(6) {
+		return ""
+	}
+	return schema.OutputLossless
 }
 
 func (p *player) labels() map[string]string {

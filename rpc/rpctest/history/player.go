@@ -21,6 +21,7 @@ type player struct {
 	connection *connection
 	pool       *pool
 	stalls     bool // it does not read until the others are done
+	batching   bool // a batch is being made
 
 	requests int
 	window   int         // the most requests that are not answered
@@ -185,6 +186,8 @@ func (p *player) newID() uuid.UUID {
 }
 
 func (p *player) batch() []byte {
+	p.batching = true
+	defer func() { p.batching = false }()
 	var all [][]byte
 	if p.oneIn(5) { // no wait may stand beside a subscribe
 		all = append(all, p.subscribe(), p.submit(), p.submit())
