@@ -18,6 +18,7 @@ type storeOptions struct {
 	keep      int
 	keepFor   time.Duration
 	keepBytes int64
+	keepIDs   int
 	maxQueued int
 	maxOutput int
 }
@@ -34,6 +35,8 @@ func (o *storeOptions) flags(c *cobra.Command) {
 		fmt.Sprintf("how long finished tasks are kept; with --store %v unless said", sqlite.DefaultKeepFor))
 	f.Var(size(&o.keepBytes, memory.DefaultKeepBytes, 1), "keep-bytes",
 		fmt.Sprintf("bytes of inputs, results and outputs that are kept of finished tasks; with --store %s unless said", formatSize(sqlite.DefaultKeepBytes)))
+	f.Var(count(&o.keepIDs, memory.DefaultKeepIDs, 0), "keep-ids",
+		fmt.Sprintf("ids that are remembered of tasks that are no longer kept, so that none runs again; with --store %d unless said", sqlite.DefaultKeepIDs))
 	f.Var(count(&o.maxQueued, memory.DefaultMaxQueued, 1), "max-queued", "tasks that wait to run")
 	f.Var(size(&o.maxOutput, memory.DefaultMaxOutput, 1), "max-output", "bytes that are kept of each stream of a task, the newest")
 }
@@ -45,7 +48,7 @@ func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store,
 			return nil, usagef("%s--store is empty; name a file, or leave --store out to keep tasks in memory", place(c))
 		}
 		return memory.New(memory.Options{
-			Keep: orNone(o.keep), KeepFor: o.keepFor, KeepBytes: o.keepBytes, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput,
+			Keep: orNone(o.keep), KeepFor: o.keepFor, KeepBytes: o.keepBytes, KeepIDs: orNone(o.keepIDs), MaxQueued: o.maxQueued, MaxOutput: o.maxOutput,
 		}), nil
 	}
 	so := sqlite.Options{Path: o.file, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput, Logger: log}
@@ -58,6 +61,9 @@ func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store,
 	}
 	if f.Changed("keep-bytes") {
 		so.KeepBytes = o.keepBytes
+	}
+	if f.Changed("keep-ids") {
+		so.KeepIDs = orNone(o.keepIDs)
 	}
 	store, err := sqlite.Open(c.Context(), so)
 	if err != nil {

@@ -11,9 +11,12 @@ import (
 
 // Errors of asking.
 var (
-	ErrNotFound     = errors.New("task not found")
-	ErrIDConflict   = errors.New("another task has this id")
-	ErrQueueFull    = errors.New("the queue is full")
+	ErrNotFound   = errors.New("task not found")
+	ErrIDConflict = errors.New("another task has this id")
+	ErrQueueFull  = errors.New("the queue is full")
+	// ErrTaskGone says that a task with this id has ended and is no longer kept:
+	// what it was, and whether it is the one that is submitted, is not known.
+	ErrTaskGone     = errors.New("a task with this id has ended and is no longer kept")
 	ErrShuttingDown = errors.New("the executor is shutting down")
 )
 

@@ -29,7 +29,7 @@ type Record struct {
 }
 
 // Submitted is the answer to one submission. Err is nil, or says why nothing
-// was recorded: ErrQueueFull or ErrIDConflict.
+// was recorded: ErrQueueFull, ErrIDConflict or ErrTaskGone.
 type Submitted struct {
 	// Existing is true where the id was known with the same type and input;
 	// Task is that task as it is now. For a new task, Task is not set: it is

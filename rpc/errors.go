@@ -37,6 +37,7 @@ var codes = []struct {
 	{executor.ErrDamaged, schema.CodeStoreUnavailable, "put a backup of the store in its place"},
 	{executor.ErrNotFound, schema.CodeTaskNotFound, "the id is wrong, or the task is no longer kept"},
 	{executor.ErrIDConflict, schema.CodeIDConflict, "it has another type or input; choose a new id"},
+	{executor.ErrTaskGone, schema.CodeTaskGone, "it was not run again; to run it again choose a new id"},
 	{executor.ErrQueueFull, schema.CodeQueueFull, "try again when tasks have finished, or raise --max-queued"},
 	{executor.ErrShuttingDown, schema.CodeShuttingDown, "start another server"},
 	{executor.ErrStoreUnavailable, schema.CodeStoreUnavailable, "it was not done; try again"},

@@ -191,7 +191,7 @@ func (s *session) flushSubmits(ctx context.Context) {
 // refusal says which id is taken, or where the limit of the queue is.
 func (s *session) refusal(ctx context.Context, err error, r *executor.Record) error {
 	switch {
-	case errors.Is(err, executor.ErrIDConflict):
+	case errors.Is(err, executor.ErrIDConflict), errors.Is(err, executor.ErrTaskGone):
 		return fmt.Errorf("%w: %s", err, r.ID)
 	case errors.Is(err, executor.ErrQueueFull):
 		e := wireError(err)

@@ -22,6 +22,7 @@ const (
 	CodeTooLarge         Code = 1007
 	CodeStoreUnavailable Code = 1008
 	CodeEventsGone       Code = 1009
+	CodeTaskGone         Code = 1010
 )
 
 // Codes lists every code with the kind that error.data carries beside it.
@@ -46,6 +47,7 @@ var Codes = []struct {
 	{CodeTooLarge, "tooLarge", false, "a limit of size was passed"},
 	{CodeStoreUnavailable, "storeUnavailable", true, "the store cannot record it now"},
 	{CodeEventsGone, "eventsGone", false, "events after this seq are no longer kept"},
+	{CodeTaskGone, "taskGone", false, "a task with this id has ended and is no longer kept"},
 }
 
 // Violation is one way in which a value breaks its schema. Pointer is the

@@ -660,6 +660,8 @@ export interface ErrorCodes {
   storeUnavailable: 1008;
   /** events after this seq are no longer kept */
   eventsGone: 1009;
+  /** a task with this id has ended and is no longer kept */
+  taskGone: 1010;
 }
 
 export type Method = keyof Methods;

@@ -100,7 +100,7 @@ func TestInfoHasTheLimits(t *testing.T) {
 	require.Equal(t, "memory", info.Name)
 	require.False(t, info.Durable)
 	require.Equal(t, map[string]int64{
-		"queuedTasks": 7, "outputBytes": 1 << 20, "keepTasks": 0, "keepForMs": 86_400_000, "keepBytes": 64 << 20,
+		"queuedTasks": 7, "outputBytes": 1 << 20, "keepTasks": 0, "keepForMs": 86_400_000, "keepBytes": 64 << 20, "keepIds": 100_000,
 	}, info.Limits)
 }
 

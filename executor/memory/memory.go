@@ -18,6 +18,7 @@ const (
 	DefaultKeep      = 10_000
 	DefaultKeepFor   = 24 * time.Hour
 	DefaultKeepBytes = 64 << 20
+	DefaultKeepIDs   = 100_000
 	DefaultMaxQueued = 1_000_000
 	DefaultMaxOutput = 1 << 20
 )
@@ -36,6 +37,10 @@ type Options struct {
 	Keep      int
 	KeepFor   time.Duration
 	KeepBytes int64
+	// KeepIDs is how many ids of tasks that are no longer kept are remembered, the
+	// newest, so that none runs again: at least half as many, and about 30 bytes
+	// of memory each. A negative one remembers none.
+	KeepIDs int
 	// MaxQueued bounds the tasks that wait to run.
 	MaxQueued int
 	// MaxOutput bounds what is kept of each stream of a task, in bytes.
@@ -55,6 +60,7 @@ type Store struct {
 	running  executor.FIFO[*record]
 	finished ends
 	kept     int64  // bytes of input, result and output of those
+	ids      ids    // of records that were evicted
 	gone     uint64 // the last event of the latest record that was evicted
 	counts   executor.Counts
 }
@@ -74,9 +80,10 @@ func New(o Options) *Store {
 	o.Keep = orDefault(o.Keep, DefaultKeep)
 	o.KeepFor = orDefault(o.KeepFor, DefaultKeepFor)
 	o.KeepBytes = orDefault(o.KeepBytes, DefaultKeepBytes)
+	o.KeepIDs = orDefault(o.KeepIDs, DefaultKeepIDs)
 	o.MaxQueued = orDefault(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = orDefault(o.MaxOutput, DefaultMaxOutput)
-	return &Store{options: o, records: map[uuid.UUID]*record{}}
+	return &Store{options: o, records: map[uuid.UUID]*record{}, ids: ids{limit: max(o.KeepIDs, 0)}}
 }
 
 func orDefault[T comparable](v, fallback T) T {
@@ -95,6 +102,7 @@ func (s *Store) Info() executor.StoreInfo {
 		"keepTasks":   int64(max(s.options.Keep, 0)),
 		"keepForMs":   s.options.KeepFor.Milliseconds(),
 		"keepBytes":   s.options.KeepBytes,
+		"keepIds":     int64(max(s.options.KeepIDs, 0)),
 	}}
 }
 
@@ -124,6 +132,8 @@ func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor
 	for i, r := range fresh {
 		if known, ok := s.records[r.ID]; ok {
 			answers[i] = s.answerKnown(known, r)
+		} else if s.ids.has(r.ID) {
+			answers[i].Err = executor.ErrTaskGone
 		} else if s.claims.Len() >= s.options.MaxQueued {
 			answers[i].Err = executor.ErrQueueFull
 		} else {
@@ -306,6 +316,7 @@ func (s *Store) sweep(now schema.Time) {
 		s.finished.pop()
 		s.timeline.remove(r)
 		delete(s.records, r.ID)
+		s.ids.add(r.ID)
 		s.kept -= r.size()
 		s.gone = max(s.gone, r.seq)
 		s.counts.Evicted++

@@ -12,7 +12,7 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, storetest.Options{
 		Open: func(_ *testing.T, l storetest.Limits) executor.Store {
 			return memory.New(memory.Options{
-				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
+				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, KeepIDs: l.KeepIDs, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
 			})
 		},
 	})

@@ -72,7 +72,7 @@ func (k *checker) all() {
 	}{
 		{"the write-ahead log", k.log}, {"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks},
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
-		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex},
+		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex}, {"the table gone", k.gone},
 	} {
 		if err := part.do(); err != nil {
 			whole = false

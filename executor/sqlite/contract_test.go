@@ -15,7 +15,7 @@ func TestContract(t *testing.T) {
 		Open: func(t *testing.T, l storetest.Limits) executor.Store {
 			s, err := Open(t.Context(), Options{
 				Path: filepath.Join(t.TempDir(), "tasks.db"),
-				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
+				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, KeepIDs: l.KeepIDs, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
 			})
 			require.NoError(t, err)
 			return s

@@ -71,7 +71,7 @@ func (in *inspection) describe(info *FileInfo) error {
 	if info.LatestSeq, err = in.conn.number("SELECT max(seq) FROM done"); err != nil {
 		return err
 	}
-	info.LatestSeq = max(info.LatestSeq, st.gone)
+	info.LatestSeq = max(info.LatestSeq, st.removed)
 	if info.Oldest, err = in.taskOf("SELECT id, created FROM task ORDER BY ord LIMIT 1"); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ const (
 	DefaultKeep      = 1_000_000
 	DefaultKeepFor   = 30 * 24 * time.Hour
 	DefaultKeepBytes = 4 << 30
+	DefaultKeepIDs   = 1_000_000
 	DefaultMaxQueued = 1_000_000
 	DefaultMaxOutput = 1 << 20
 )
@@ -25,6 +26,9 @@ type Options struct {
 	Keep      int
 	KeepFor   time.Duration
 	KeepBytes int64
+	// KeepIDs is how many ids of tasks that are no longer kept are remembered, the
+	// newest, so that none runs again: 58 bytes of the file each. A negative one remembers none.
+	KeepIDs int
 	// MaxQueued bounds the tasks that wait to run.
 	MaxQueued int
 	// MaxOutput bounds what is kept of each stream of a task, in bytes.
@@ -46,6 +50,7 @@ func (o *Options) setDefaults() {
 	orDefault(&o.Keep, DefaultKeep)
 	orDefault(&o.KeepFor, DefaultKeepFor)
 	orDefault(&o.KeepBytes, DefaultKeepBytes)
+	orDefault(&o.KeepIDs, DefaultKeepIDs)
 	orDefault(&o.MaxQueued, DefaultMaxQueued)
 	orDefault(&o.MaxOutput, DefaultMaxOutput)
 	orDefault(&o.synchronous, "FULL")

@@ -44,6 +44,9 @@ func (s *Store) reconnect() error {
 	if c.state, err = readState(conn); err != nil {
 		return err
 	}
+	if c.state.gone, err = readGone(conn); err != nil {
+		return err
+	}
 	if c.suspect > 0 && c.state.commits >= c.suspect {
 		if err := s.heal(); err != nil {
 			return err

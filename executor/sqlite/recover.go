@@ -23,6 +23,9 @@ func (s *Store) recover(ctx context.Context) error {
 	if c.state, err = readState(c.conn); err != nil {
 		return err
 	}
+	if c.state.gone, err = readGone(c.conn); err != nil {
+		return err
+	}
 	if err := s.types.load(c.conn); err != nil {
 		return err
 	}

@@ -157,8 +157,11 @@ func (t *transaction) removeDone(o *old) error {
 	if err == nil {
 		err = t.remove(o.ord, o.Labels)
 	}
+	if err == nil {
+		err = t.forget(o.ID)
+	}
 	t.state.ended(o.State, -1, -o.bytes)
-	t.state.gone = max(t.state.gone, int64(o.seq))
+	t.state.removed = max(t.state.removed, int64(o.seq))
 	t.evicted++
 	t.store.committer.freed = true
 	return err

@@ -75,6 +75,7 @@ func (s *Store) Info() executor.StoreInfo {
 		"keepTasks":   int64(max(o.Keep, 0)),
 		"keepForMs":   o.KeepFor.Milliseconds(),
 		"keepBytes":   o.KeepBytes,
+		"keepIds":     int64(max(o.KeepIDs, 0)),
 	}}
 	s.mu.Lock()
 	defer s.mu.Unlock()

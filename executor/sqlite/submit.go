@@ -85,6 +85,13 @@ func (e *submission) write(t *transaction) error {
 			e.known[i] = r
 			continue
 		}
+		switch forgotten, err := t.forgotten(from.ID); {
+		case err != nil:
+			return err
+		case forgotten:
+			e.answers[i].Err = executor.ErrTaskGone
+			continue
+		}
 		if room == 0 {
 			if err := e.existing(t.conn, i); errors.Is(err, executor.ErrNotFound) {
 				e.answers[i].Err = executor.ErrQueueFull

@@ -14,15 +14,16 @@ type state struct {
 	commits                      int64 // transactions so far
 	ord                          int64 // of the latest task
 	seq                          int64 // no event has a greater number
-	gone                         int64 // the event of the latest end that was removed
+	removed                      int64 // the event of the latest end that was removed
 	active                       int64
 	completed, failed, cancelled int64
-	bytes                        int64 // of the final ones, as retention counts
-	created                      int64 // the latest since the clock was set back
+	bytes                        int64   // of the final ones, as retention counts
+	created                      int64   // the latest since the clock was set back
+	gone                         goneIDs // which are no part of the row
 }
 
 func (st *state) numbers() [10]int64 {
-	return [...]int64{st.commits, st.ord, st.seq, st.gone, st.active, st.completed, st.failed, st.cancelled, st.bytes, st.created}
+	return [...]int64{st.commits, st.ord, st.seq, st.removed, st.active, st.completed, st.failed, st.cancelled, st.bytes, st.created}
 }
 
 func (st *state) digest(d digest) digest {
@@ -52,7 +53,7 @@ func readState(c *conn) (st state, err error) {
 	found := false
 	err = c.query("SELECT commits, ord, seq, gone, active, completed, failed, cancelled, bytes, created, sum FROM store", func(row *sqlite3.Stmt) error {
 		found = true
-		for i, n := range []*int64{&st.commits, &st.ord, &st.seq, &st.gone, &st.active, &st.completed, &st.failed, &st.cancelled, &st.bytes, &st.created} {
+		for i, n := range []*int64{&st.commits, &st.ord, &st.seq, &st.removed, &st.active, &st.completed, &st.failed, &st.cancelled, &st.bytes, &st.created} {
 			*n = row.ColumnInt64(i)
 		}
 		if st.digest(nil).sum() != row.ColumnInt64(10) {

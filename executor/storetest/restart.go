@@ -191,6 +191,7 @@ func restartGone(f *fixture) {
 		require.Equal(f, before, after)
 		require.Len(f, f.replay(after.Oldest, latest, 10), 2)
 		require.Zero(f, f.counts().Evicted, "of this opening")
+		require.Equal(f, make([]bool, 3), f.runAgain(ids[:3]...))
 	}
 }
 

@@ -17,7 +17,9 @@ var retentionContracts = []contract{
 	{name: "by age", limits: Limits{KeepFor: time.Hour}, test: retainAge},
 	{name: "by bytes", limits: Limits{KeepBytes: 3000}, test: retainBytes},
 	{name: "keeps what is not final", limits: Limits{Keep: -1, KeepFor: time.Hour, KeepBytes: 1}, test: retainLive},
-	{name: "frees the id", limits: Limits{Keep: -1}, test: retainFreesID},
+	{name: "knows the id for longer", limits: Limits{Keep: -1}, test: retainID},
+	{name: "knows so many ids", limits: Limits{Keep: -1, KeepIDs: 6}, test: retainIDs},
+	{name: "knows no id", limits: Limits{Keep: -1, KeepIDs: -1}, test: retainNoID},
 }
 
 // kept reports which of the tasks are known, by all ways to ask.
@@ -105,11 +107,52 @@ func retainLive(f *fixture) {
 	require.Equal(f, []bool{false, true}, f.kept(running, queued))
 }
 
-func retainFreesID(f *fixture) {
-	r := task()
-	f.accept(r)
-	f.finish(f.claim(), completed)
-	r.Type = "other"
-	f.accept(r)
-	require.Equal(f, "other", f.claim().Record().Type)
+// runAgain submits tasks that are no longer kept, and reports which would run again.
+func (f *fixture) runAgain(ids ...uuid.UUID) []bool {
+	f.Helper()
+	again := make([]bool, len(ids))
+	for i, id := range ids {
+		r := task()
+		r.ID = id
+		a := f.submit(r)[0]
+		require.Nil(f, a.Task)
+		require.False(f, a.Existing)
+		if again[i] = a.Err == nil; !again[i] {
+			require.ErrorIs(f, a.Err, executor.ErrTaskGone)
+		}
+	}
+	return again
+}
+
+func retainID(f *fixture) {
+	id := f.ran()
+	require.Equal(f, []bool{false}, f.runAgain(id))
+	other, fresh := task(ofType("other")), task()
+	other.ID = id
+	answers := f.submit(other, fresh, other)
+	require.ErrorIs(f, answers[0].Err, executor.ErrTaskGone, "whether it is the same is not known")
+	require.NoError(f, answers[1].Err, "the others have nothing to do with it")
+	require.ErrorIs(f, answers[2].Err, executor.ErrTaskGone)
+	require.Equal(f, []bool{false}, f.kept(id), "to ask for it is as to ask for one that never was")
+	waiting := f.one()
+	f.cancel(waiting, executor.Cancellation{})
+	require.Equal(f, []bool{false}, f.runAgain(waiting), "one that was cancelled does not run either")
+}
+
+// retainIDs has a store remember a few ids: it may forget all but the newest half.
+func retainIDs(f *fixture) {
+	var gone []uuid.UUID
+	for range 20 {
+		gone = append(gone, f.ran())
+		require.Equal(f, make([]bool, min(3, len(gone))), f.runAgain(gone[max(0, len(gone)-3):]...))
+	}
+	again := f.runAgain(gone...)
+	require.NotContains(f, again[:14], false, "more than so many are not remembered")
+	require.NotContains(f, again[17:], true)
+}
+
+func retainNoID(f *fixture) {
+	id := f.ran()
+	require.Equal(f, []bool{true}, f.runAgain(id))
+	require.Equal(f, id, f.claim().Record().ID)
 }

@@ -25,6 +25,7 @@ type Limits struct {
 	Keep      int
 	KeepFor   time.Duration
 	KeepBytes int64
+	KeepIDs   int
 	MaxQueued int
 	MaxOutput int
 }

@@ -1,0 +1,90 @@
+package sqlite
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+var done = executor.Outcome{State: schema.Completed, Result: []byte(`{}`)}
+
+// TestAnOlderFileIsBroughtToThisVersion has a file without the table of ids.
+func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
+	path, ids := sample(t)
+	edit(t, path, "DROP TABLE gone; PRAGMA user_version=1")
+	require.Empty(t, findings(t, path), "those that only read need no newer one")
+	info, err := Inspect(t.Context(), path)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, info.Version)
+
+	s, err := Open(t.Context(), Options{Path: path, Keep: -1})
+	require.NoError(t, err)
+	backup := path + ".version-1"
+	before, err := Inspect(t.Context(), backup)
+	require.NoError(t, err)
+	require.Equal(t, info.Tasks, before.Tasks, "the backup of what it was")
+	mode, err := os.Stat(backup)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), mode.Mode())
+	_, err = s.Get(t.Context(), ids[0])
+	require.ErrorIs(t, err, executor.ErrNotFound)
+	again := newTask(func(r *executor.Record) { r.ID = ids[0] })
+	answers, err := s.Submit(t.Context(), []executor.Record{again})
+	require.NoError(t, err)
+	require.ErrorIs(t, answers[0].Err, executor.ErrTaskGone)
+	require.NoError(t, s.Close())
+	info, err = Inspect(t.Context(), path)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, info.Version)
+	require.Empty(t, findings(t, path))
+}
+
+// TestSoManyIDsAreRemembered lowers the limit, and takes it away.
+func TestSoManyIDsAreRemembered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	var ids []uuid.UUID
+	rows := func() (n int64) {
+		c, err := dial((&Options{}).uri(path), sqlite3.OPEN_READWRITE)
+		require.NoError(t, err)
+		n, err = c.number("SELECT count(*) FROM gone")
+		require.NoError(t, err)
+		require.NoError(t, c.close())
+		return n
+	}
+	runs := func(limit, more int) {
+		s, err := Open(t.Context(), Options{Path: path, Keep: -1, KeepIDs: limit})
+		require.NoError(t, err)
+		for range more {
+			submit(t, s, newTask())
+			ids = append(ids, runOne(t, s, done))
+		}
+		for _, id := range ids[max(0, len(ids)-max(limit, 0)):] {
+			answers, err := s.Submit(t.Context(), []executor.Record{newTask(func(r *executor.Record) { r.ID = id })})
+			require.NoError(t, err)
+			require.ErrorIs(t, answers[0].Err, executor.ErrTaskGone)
+		}
+		require.NoError(t, s.Close())
+	}
+	runs(500, 200)
+	require.EqualValues(t, 200, rows())
+	runs(10, 1)
+	require.EqualValues(t, 201-trimStep, rows(), "the rest is dropped little by little")
+	runs(10, 5)
+	require.EqualValues(t, 10, rows())
+	ids = nil
+	runs(-1, 5)
+	require.EqualValues(t, 10, rows(), "nothing is added, nothing is looked up")
+	require.Empty(t, findings(t, path))
+
+	edit(t, path, "UPDATE gone SET id=randomblob(16) WHERE n=(SELECT max(n) FROM gone)")
+	found := findings(t, path)
+	require.Len(t, found, 1)
+	require.Contains(t, found[0], "in the table gone is wrong")
+}
