@@ -66,12 +66,21 @@ func (i *interrupts) signalled(s os.Signal) verdict {
 		i.last = time.Now()
 		i.acted = number
 		return kill
+	case i.answered() && i.terminal.sends(number):
+		return ignore
 	case i.held == 0 && i.conn.driven() && i.terminal.sends(number):
 		i.last, i.held = time.Now(), number
 		i.moment = time.After(driverMoment)
 		return hold
 	}
 	return i.act(number)
+}
+
+// answered says that the driver was faster than this process, which got the
+// signal at the same time: it has just asked for a shutdown and closed stdin.
+func (i *interrupts) answered() bool {
+	end := i.conn.end.Load()
+	return i.held == 0 && end != nil && end.settled && time.Since(end.at) < OneWish
 }
 
 // act lets a signal end the server.
@@ -91,10 +100,9 @@ func (i *interrupts) momentOver() verdict {
 	return i.act(i.held)
 }
 
-// inputEnded judges it where the driver's requests end. Settled says that a
-// shutdown had begun by then.
-func (i *interrupts) inputEnded(settled bool) verdict {
-	if settled { // the driver has said what is to become of the tasks
+// inputEnded judges it where the driver's requests end.
+func (i *interrupts) inputEnded(end inputEnd) verdict {
+	if end.settled { // the driver has said what is to become of the tasks
 		i.drop()
 	}
 	return i.driverGone()

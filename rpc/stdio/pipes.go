@@ -15,13 +15,18 @@ type pipes struct {
 	received atomic.Pointer[time.Time] // when bytes came last
 	atEnd    func() bool               // is called where the input ends, before the reader knows
 	over     sync.Once
-	// ended has what atEnd has answered, once the input has ended.
-	ended chan bool
-	done  atomic.Bool // the input has ended
+	end      atomic.Pointer[inputEnd] // nil before it
+	ended    chan inputEnd            // has it once
+}
+
+// inputEnd is the end of the input.
+type inputEnd struct {
+	at      time.Time
+	settled bool // what atEnd has answered: a shutdown had begun
 }
 
 func newPipes(in, out descriptor) *pipes {
-	return &pipes{in: in, out: out, ended: make(chan bool, 1)}
+	return &pipes{in: in, out: out, ended: make(chan inputEnd, 1)}
 }
 
 func (p *pipes) Read(b []byte) (int, error) {
@@ -32,8 +37,9 @@ func (p *pipes) Read(b []byte) (int, error) {
 	}
 	if err != nil && !errors.Is(err, os.ErrClosed) {
 		p.over.Do(func() {
-			p.done.Store(true)
-			p.ended <- p.atEnd()
+			end := inputEnd{time.Now(), p.atEnd()}
+			p.end.Store(&end)
+			p.ended <- end
 		})
 	}
 	return n, err
@@ -60,4 +66,4 @@ func (p *pipes) lastReceived() time.Time {
 }
 
 // driven says that another program makes the requests, and may make more.
-func (p *pipes) driven() bool { return p.in.drives && !p.done.Load() }
+func (p *pipes) driven() bool { return p.in.drives && p.end.Load() == nil }

@@ -155,8 +155,8 @@ func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone c
 			deadline = l.heed(l.interrupts.signalled(s), deadline)
 		case <-l.interrupts.moment:
 			deadline = l.heed(l.interrupts.momentOver(), deadline)
-		case settled := <-l.conn.ended:
-			deadline = l.heed(l.interrupts.inputEnded(settled), deadline)
+		case end := <-l.conn.ended:
+			deadline = l.heed(l.interrupts.inputEnded(end), deadline)
 		case <-parentGone:
 			parentGone = nil
 			fault = errors.New("the parent process is gone")
