@@ -93,6 +93,21 @@ func TestFullDisk(t *testing.T) {
 	require.Equal(t, refusedAt+2, strings.Count(stdout, `"state":"completed"`))
 }
 
+// TestFullDiskAtTheEnd ends a server by a signal whose disk is full: the end of
+// a task cannot be written, and the exit code says so.
+func TestFullDiskAtTheEnd(t *testing.T) {
+	dir := mount(t, 0, "size=2m")
+	p := start(t, "serve", "--store", filepath.Join(dir, "tasks.db"), "--log-level=error")
+	fmt.Fprintln(p.in, `{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"exec","events":["output"],`+
+		`"input":{"argv":["sh","-c","head -c 900000 /dev/urandom; echo all >&2; sleep 86400"]}}}`)
+	p.until(t, `"data":"all\n"`)
+	fillDisk(t, filepath.Join(dir, "filler"))
+	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
+	_, code := p.exit(t)
+	require.Equal(t, exitFault, code)
+	require.Contains(t, p.stderr.String(), "close the store")
+}
+
 // TestReadOnlyDisk names a store where nothing can be written.
 func TestReadOnlyDisk(t *testing.T) {
 	dir := mount(t, syscall.MS_RDONLY, "")

@@ -140,7 +140,9 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	}
 	defer func() {
 		if e := store.Close(); e != nil {
-			err = errors.Join(err, fmt.Errorf("close the store: %w", e))
+			// A fault whatever the exit code was: what the store could not
+			// write is not there at the next start.
+			err = joinFault(err, fmt.Errorf("serve: close the store: %w", e))
 		}
 	}()
 	ex, err := executor.New(store, o.executor)
@@ -153,6 +155,14 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	o.stdio.Logger = log
 	o.stdio.RPC.Version = o.program.build().Version
 	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
+}
+
+// joinFault adds a fault to how the server ended, which may be an exit code.
+func joinFault(err, fault error) error {
+	if _, ok := errors.AsType[exitCode](err); ok {
+		return fault
+	}
+	return errors.Join(err, fault)
 }
 
 // setTypes makes the task types of the flags.
