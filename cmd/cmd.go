@@ -49,19 +49,6 @@ func verdict(err error) (code int, say error) {
 	if err == nil {
 		return 0, nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { // an exit code must not hide what it was joined with
-		var others []error
-		for _, e := range joined.Unwrap() {
-			if c, ok := e.(exitCode); ok {
-				code = int(c)
-			} else {
-				others = append(others, e)
-			}
-		}
-		if code != 0 {
-			return code, errors.Join(others...)
-		}
-	}
 	if c, ok := errors.AsType[exitCode](err); ok {
 		return int(c), nil
 	}

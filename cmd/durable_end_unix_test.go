@@ -80,7 +80,7 @@ func waited(t *testing.T, p *program, id string) []schema.Task {
 }
 
 // TestAStoreThatCannotBeClosedIsToldOf ends a server by a signal while its store
-// cannot be written any more: the exit code is the signal's, and does not hide it.
+// cannot be written any more: that is a fault, which the signal does not hide.
 func TestAStoreThatCannotBeClosedIsToldOf(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "tasks.db")
 	p := start(t, "serve", "--store", store)
@@ -89,7 +89,7 @@ func TestAStoreThatCannotBeClosedIsToldOf(t *testing.T) {
 	require.NoError(t, os.Remove(store+".lock"))
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	_, code := p.exit(t)
-	require.Equal(t, 128+int(syscall.SIGTERM), code)
-	require.Contains(t, p.stderr.String(), "jobline: close the store: the store is unavailable: ")
+	require.Equal(t, exitFault, code)
+	require.Contains(t, p.stderr.String(), "jobline: serve: close the store: the store is unavailable: ")
 	require.Contains(t, p.stderr.String(), "tasks.db.lock was removed or replaced while it was in use")
 }

@@ -40,7 +40,7 @@ func (p *Program) build() buildInfo {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		b.add(info)
 	}
-	b.Version = cmp.Or(b.Version, "devel")
+	b.Version = cmp.Or(b.Version, rpc.DefaultVersion)
 	return b
 }
 

@@ -129,10 +129,13 @@ func session(t *testing.T, text string) string {
 		if _, exited := err.(*exec.ExitError); !exited {
 			require.NoError(t, err)
 		}
-		b.WriteString(steady(string(out)))
+		b.WriteString(steady(logLines.ReplaceAllString(string(out), "")))
 	}
 	return b.String()
 }
+
+// logLines are what a server has logged of its own life: the pages do not show them.
+var logLines = regexp.MustCompile(`(?m)^time=\S+ level=INFO .*\n`)
 
 var (
 	ids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)

@@ -129,6 +129,9 @@ func (r *run) stop(cause error) {
 	if r.cause == nil {
 		r.cause = cause
 		r.cancel(cause)
+		if cause == ErrInterrupted {
+			r.executor.log.Info("a task is interrupted", "task", r.record.ID, "type", r.record.Type, "runsAgain", r.record.Rerun)
+		}
 		r.startGraceLocked(r.executor.graceOf(r.record))
 	}
 	if force {

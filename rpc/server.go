@@ -20,6 +20,9 @@ const DefaultMaxBatch = 1000
 // ProtocolVersion is the version of the wire protocol.
 const ProtocolVersion = "1"
 
+// DefaultVersion is the version of a program that does not say its own.
+const DefaultVersion = "devel"
+
 // EOFPolicy says what becomes of the executor when a client's requests end.
 type EOFPolicy uint8
 
@@ -52,7 +55,7 @@ func (o Options) withDefaults() Options {
 	o.MaxBatch = cmp.Or(o.MaxBatch, DefaultMaxBatch)
 	o.MaxWaits = cmp.Or(o.MaxWaits, DefaultMaxWaits)
 	o.MaxUnsent = cmp.Or(o.MaxUnsent, DefaultMaxUnsent)
-	o.Version = cmp.Or(o.Version, "devel")
+	o.Version = cmp.Or(o.Version, DefaultVersion)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }

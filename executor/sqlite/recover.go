@@ -63,7 +63,24 @@ func (s *Store) recover(ctx context.Context) error {
 		interrupted[i].apply(s)
 	}
 	s.countFinals()
+	s.tellFound(interrupted)
 	return s.removeMore()
+}
+
+// tellFound logs what the last process has left.
+func (s *Store) tellFound(interrupted []ending) {
+	again := 0
+	for _, r := range s.live {
+		if r.Attempt > 0 {
+			again++
+		}
+	}
+	for i := range interrupted {
+		r := interrupted[i].record
+		s.log.Info("a task was interrupted: its server ended while it ran", "task", r.ID, "type", r.Type)
+	}
+	s.log.Info("the store is open", "file", s.path, "queued", s.counts.Queued, "runAgain", again, "interrupted", len(interrupted),
+		"finished", s.counts.Completed+s.counts.Failed+s.counts.Cancelled)
 }
 
 // removeMore removes for a while what is more than the limits of this process.

@@ -19,6 +19,7 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/memory"
 	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/schema"
 )
 
 // After a signal everything is over in signalBudget: hosts send SIGKILL two
@@ -123,17 +124,18 @@ func (l *life) run(ctx context.Context, o Options) int {
 	served := make(chan error, 1)
 	o.RPC.OnEOF = cmp.Or(o.RPC.OnEOF, rpc.EOFDrain)
 	o.RPC.Stop, o.RPC.Logger = l.stop, l.log
+	l.announce(ctx, o.RPC.Version)
 	go func() { served <- rpc.Serve(ctx, l.conn, l.executor, o.RPC) }()
 	whenReaderGone(l.conn, func() { cancel(rpc.ErrReaderGone) })
 	parentGone := make(chan struct{})
 	if !o.IgnoreParent {
 		whenParentGone(func() { close(parentGone) })
 	}
-	return l.wait(served, ran, signals, parentGone)
+	return l.wait(ctx, served, ran, signals, parentGone)
 }
 
 // wait waits for the first thing that ends the server, and then for the end.
-func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone chan struct{}) int {
+func (l *life) wait(ctx context.Context, served, ran chan error, signals chan os.Signal, parentGone chan struct{}) int {
 	var deadline <-chan time.Time
 	var fault error
 	for {
@@ -142,12 +144,13 @@ func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone c
 			served = nil
 			if err != nil {
 				fault = err
-				l.executor.Begin(executor.ShutdownInterrupt)
+				l.interrupt(err.Error())
 			}
 		case err := <-ran:
 			if ran = nil; err != nil {
 				fault = errors.Join(fault, err)
 			}
+			l.account(ctx)
 			if parentGone == nil && deadline == nil {
 				deadline = time.After(orphanBudget)
 			}
@@ -161,8 +164,9 @@ func (l *life) wait(served, ran chan error, signals chan os.Signal, parentGone c
 			parentGone = nil
 			fault = errors.New("the parent process is gone")
 			deadline = l.heed(l.interrupts.driverGone(), deadline)
-			l.endConnection()
+			l.endConnection(fault.Error())
 		case <-deadline:
+			l.log.Warn("not all tasks have ended in time")
 			return l.exit(fault)
 		}
 		if served == nil && ran == nil {
@@ -177,7 +181,7 @@ func (l *life) heed(v verdict, deadline <-chan time.Time) <-chan time.Time {
 	case hold:
 		l.log.Info("a signal of the terminal is left to the program that sends requests, for a moment", "signal", l.interrupts.held.String())
 	case end:
-		l.endConnection()
+		l.endConnection("signal: " + l.interrupts.acted.String())
 		l.executor.Hasten(signalGrace)
 		return time.After(signalBudget)
 	case kill:
@@ -187,8 +191,36 @@ func (l *life) heed(v verdict, deadline <-chan time.Time) <-chan time.Time {
 	return deadline
 }
 
-func (l *life) endConnection() {
+// announce logs what is served.
+func (l *life) announce(ctx context.Context, version string) {
+	stats, err := l.executor.Stats(ctx)
+	if err != nil {
+		l.log.Error("the store does not answer", "error", err)
+		return
+	}
+	l.log.Info("serving", "version", cmp.Or(version, rpc.DefaultVersion), "protocol", rpc.ProtocolVersion, "pid", os.Getpid(),
+		"store", cmp.Or(stats.Store.File, stats.Store.Name), "limit", l.executor.Limit(), "queued", stats.Tasks.Queued)
+}
+
+// account logs what became of the tasks since the shutdown began. The executor
+// has ended.
+func (l *life) account(ctx context.Context) {
+	became, err := l.executor.Shutdown(context.WithoutCancel(ctx), schema.ShutdownDrain, 0)
+	if err != nil {
+		return // it has ended, so there is none
+	}
+	l.log.Info("no task runs any more", "completed", became.Completed, "failed", became.Failed,
+		"cancelled", became.Cancelled, "left", became.Left)
+}
+
+// interrupt ends the tasks as the store allows.
+func (l *life) interrupt(because string) {
+	l.log.Info("the tasks are interrupted", "because", because)
 	l.executor.Begin(executor.ShutdownInterrupt)
+}
+
+func (l *life) endConnection(because string) {
+	l.interrupt(because)
 	select {
 	case <-l.stop:
 	default:
