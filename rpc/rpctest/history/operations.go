@@ -1,6 +1,8 @@
 package history
 
 import (
+	"slices"
+
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -91,6 +93,31 @@ func (p *player) wait() []byte {
 		w.TimeoutMs = &ms
 	}
 	return p.call(schema.MethodWait, w)
+}
+
+// A rush comes about once in so many operations, and has at most so many.
+const (
+	rushEvery = 100
+	rushMost  = 200
+)
+
+// rush submits many tasks at once and waits for them while they end.
+func (p *player) rush() {
+	w := schema.WaitParams{Until: schema.UntilAny}
+	for range 50 + p.random.IntN(rushMost-50) {
+		s := schema.SubmitParams{ID: p.newID(), Type: quickType}
+		p.own = append(p.own, s.ID)
+		p.pool.submitted(s)
+		p.add(schema.MethodSubmit, s)
+		w.IDs = append(w.IDs, s.ID)
+	}
+	if p.oneIn(3) {
+		w.Until = schema.UntilAll
+	}
+	if p.oneIn(2) {
+		slices.Reverse(w.IDs)
+	}
+	p.add(schema.MethodWait, w)
 }
 
 // list asks for a page: of a selection, or the next one of a walk over all.

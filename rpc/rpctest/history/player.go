@@ -54,11 +54,17 @@ func (p *player) play(operations int) error {
 		events := []string{schema.EventStarted, schema.EventFinished}
 		p.add(schema.MethodSubscribe, schema.SubscribeParams{Events: events})
 	}
-	for range operations {
+	for sent := 0; sent < operations; {
 		if p.oneIn(50) {
 			p.window = []int{1, 8, 64, 512}[p.random.IntN(4)]
 		}
-		p.unsent = append(p.unsent, p.operation())
+		before := len(p.unsent)
+		if p.oneIn(rushEvery) && operations-sent > rushMost {
+			p.rush()
+		} else {
+			p.unsent = append(p.unsent, p.operation())
+		}
+		sent += len(p.unsent) - before
 		if p.oneIn(4) || len(p.unsent) > p.window {
 			if err := p.flush(); err != nil {
 				return err
