@@ -62,6 +62,7 @@ func init() {
 		"late-guard":  findGuardLater,
 		"spare":       lookWithoutFiles,
 		"orphans":     makeOrphans,
+		"sandbox":     sandbox,
 		"sight":       tellSight,
 		"strangers":   stopAmongStrangers,
 	}

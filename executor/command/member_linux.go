@@ -86,22 +86,40 @@ func (t *tree) confirm(members []member) (kept []member, err error) {
 	return kept, err
 }
 
-// ask asks all processes outside a group to end.
-func ask(members []member, group int) {
-	outside := slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.group == group })
+// ask asks all processes outside the group to end.
+func (t *tree) ask(members []member) {
+	outside := slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.group == t.pid })
 	for _, s := range asking {
-		signalAll(outside, s)
+		t.signalAll(outside, s)
 	}
 }
 
-func signalAll(members []member, signal unix.Signal) {
+func (t *tree) signalAll(members []member, signal unix.Signal) {
 	for _, m := range members {
-		if m.fd >= 0 {
-			_ = unix.PidfdSendSignal(m.fd, signal, nil, 0)
-		} else {
-			_ = unix.Kill(m.pid, signal)
+		t.signal(m, signal)
+	}
+}
+
+// signal signals a process. Where it has no descriptor, or a sandbox denies the
+// call for them, it is signalled by its number, if that is still its own.
+func (t *tree) signal(m member, signal unix.Signal) {
+	if m.fd >= 0 && (unix.PidfdSendSignal(m.fd, signal, nil, 0) == nil || ended(m.fd)) {
+		return
+	}
+	if m.start != "" { // those without were just seen in the cell
+		now, err := t.scan.process(m.pid, false)
+		if err != nil || now == nil || now.start != m.start {
+			return
 		}
 	}
+	_ = unix.Kill(m.pid, signal)
+}
+
+// ended reports whether the process of a descriptor has ended.
+func ended(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return n > 0 || err != nil
 }
 
 func closeAll(members []member) {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,18 +51,17 @@ func (t *tree) terminate(killed <-chan struct{}) {
 	default:
 	}
 	t.askGroup()
-	ask(t.known, t.pid)
+	t.ask(t.known)
 }
 
 // look finds out what processes the tree has. After an error also those that
-// were known before may be there; a number alone is not kept. It gives up as
-// processes does.
+// were known before may be there. It gives up as processes does.
 func (t *tree) look(stop <-chan struct{}, within time.Duration) error {
 	found, err := t.find(t.family, stop, within)
 	before := t.known
 	t.known = found
 	for _, m := range before {
-		if err != nil && m.fd >= 0 && !t.knows(m.pid, m.start) {
+		if err != nil && !t.knows(m.pid, m.start) {
 			t.known = append(t.known, m)
 		} else {
 			closeAll([]member{m})
@@ -78,7 +78,7 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 	for {
 		err := t.look(killed, 0)
 		if t.missed {
-			ask(t.known, t.pid)
+			t.ask(t.known)
 			t.missed = err != nil
 		}
 		if len(t.known) == 0 && final(err) {
@@ -121,7 +121,7 @@ func (t *tree) kill() bool {
 	t.signalGroup(unix.SIGSTOP)
 	_ = t.look(nil, t.lookWait)
 	defer func() { closeAll(t.known) }()
-	signalAll(t.known, unix.SIGKILL)
+	t.signalAll(t.known, unix.SIGKILL)
 	return t.wipe(t.family, func() { t.signalGroup(unix.SIGKILL); t.cell.kill() })
 }
 
@@ -151,7 +151,7 @@ func (t *tree) wipe(choice choice, more func()) bool {
 	more()
 	return t.gone(choice, func(members []member) {
 		more()
-		signalAll(members, unix.SIGKILL)
+		t.signalAll(members, unix.SIGKILL)
 	})
 }
 
@@ -170,7 +170,7 @@ func (t *tree) gone(choice choice, deal func([]member)) bool {
 		}
 		deal(members)
 		if !late {
-			awaitEnd(members, until)
+			awaitEnd(members, nextLook(members, until))
 		}
 		closeAll(members)
 		if late {
@@ -180,4 +180,16 @@ func (t *tree) gone(choice choice, deal func([]member)) bool {
 			time.Sleep(endPoll)
 		}
 	}
+}
+
+// nextLook is when to look at processes again that have not ended by then: soon,
+// where some have no descriptor that would tell of their ends.
+func nextLook(members []member, until time.Time) time.Time {
+	if !slices.ContainsFunc(members, func(m member) bool { return m.fd < 0 }) {
+		return until
+	}
+	if soon := time.Now().Add(groupPoll); soon.Before(until) {
+		return soon
+	}
+	return until
 }
