@@ -19,13 +19,24 @@ func whenParentGone(f func()) {
 		return
 	}
 	go func() {
-		for {
-			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			if _, err := unix.Poll(fds, -1); err == unix.EINTR {
-				continue
-			}
+		ended := parentEnded(fd, parent)
+		unix.Close(fd)
+		if ended {
 			f()
-			return
+		} else {
+			pollParent(parent, f)
 		}
 	}()
+}
+
+// parentEnded waits for the end of the parent, for which a descriptor stands.
+// It answers false where the descriptor tells nothing of it: a sandbox may deny
+// the call, or somebody may have closed it.
+func parentEnded(fd, parent int) bool {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		if err != unix.EINTR {
+			return err == nil && os.Getppid() != parent
+		}
+	}
 }
