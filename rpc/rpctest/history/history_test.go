@@ -105,3 +105,26 @@ func check(t *testing.T, ctx context.Context, store executor.Store, setup histor
 	ex.Begin(schema.ShutdownCancel)
 	require.NoError(t, <-ran)
 }
+
+// A server that stops answering is told, with the client that waits for it and
+// the history until then.
+func TestRunSaysWhoIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		dial := func() (io.ReadWriteCloser, error) {
+			near, far := rpctest.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+			return near, nil
+		}
+		h, err := history.Run(ctx, history.Setup{Seed: 1, Operations: 100, Clients: 3, Limit: 1, Dial: dial})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "client 0 is not answered")
+		require.NotEmpty(t, h.Entries)
+		found := history.Check(h)
+		require.NotEmpty(t, found)
+		for _, v := range found {
+			require.Equal(t, "answers", v.Guarantee)
+		}
+	})
+}
