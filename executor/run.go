@@ -33,14 +33,15 @@ type run struct {
 	timeout  *time.Timer
 
 	mu       sync.Mutex
-	settled  bool  // Finish was called, or the lease is lost
-	returned bool  // the code has returned: readers of its output may still be waited for
-	ended    bool  // and they are not any more
-	gaveUp   bool  // it is counted as stuck
-	leftOver bool  // and as left to the store's next process
-	cause    error // why it is to stop
-	told     error // and what that was when the code returned
-	forced   bool  // the grace is over
+	settled  bool          // Finish was called, or the lease is lost
+	returned bool          // the code has returned: readers of its output may still be waited for
+	ended    bool          // and they are not any more
+	gaveUp   bool          // it is counted as stuck
+	noted    chan struct{} // of a task that was given up: is closed when the store has its end
+	leftOver bool          // and as left to the store's next process
+	cause    error         // why it is to stop
+	told     error         // and what that was when the code returned
+	forced   bool          // the grace is over
 	kill     chan struct{}
 	late     chan struct{} // is closed when the grace is over; nil before anybody asks
 	grace    *time.Timer   // runs from the cause on: first the grace, then killDelay
@@ -190,7 +191,8 @@ func (r *run) giveUp() {
 		r.mu.Unlock()
 		return
 	}
-	r.gaveUp = true
+	r.gaveUp, r.noted = true, make(chan struct{})
+	defer close(r.noted)
 	r.executor.stuck.Add(1)
 	cause, settled := r.cause, r.settled
 	r.settled = true
@@ -245,7 +247,7 @@ func (r *run) end(result jsontext.Value, err error) {
 	}
 	r.mu.Lock()
 	r.ended = true
-	settled, cause := r.settled, r.told
+	settled, cause, noted := r.settled, r.told, r.noted
 	r.settled = true
 	if r.gaveUp {
 		r.executor.stuck.Add(-1)
@@ -261,6 +263,9 @@ func (r *run) end(result jsontext.Value, err error) {
 		gate.close(r.sendProgress)
 	}
 	if settled {
+		if noted != nil { // before the slot is free, or two tasks would be seen to run in it
+			<-noted
+		}
 		return
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/memory"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -41,6 +42,52 @@ func TestLimitIsNeverExceeded(t *testing.T) {
 		}
 		require.Equal(r, int64(3), g.most.Load())
 		require.Equal(r, 67*time.Second, time.Since(began), "no slot was left empty")
+	})
+}
+
+// slowToFinish is a store that takes its time before it has noted an end.
+type slowToFinish struct{ executor.Store }
+
+type slowLease struct{ executor.Lease }
+
+func (s slowToFinish) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
+	l, err := s.Store.Claim(ctx, limits)
+	return slowLease{l}, err
+}
+
+func (l slowLease) Finish(o executor.Outcome, recorded func(error)) {
+	time.Sleep(10 * time.Millisecond)
+	l.Lease.Finish(o, recorded)
+}
+
+// TestLimitIsNeverSeenExceeded: a task that is given up when its code ends, too,
+// has its slot until its end is noted, so that the next is not seen beside it.
+func TestLimitIsNeverSeenExceeded(t *testing.T) {
+	open := func() executor.Store { return slowToFinish{memory.New(memory.Options{})} }
+	withStore(t, executor.Options{Limit: 1}, open, func(r *rig) {
+		const tasks = 40
+		w := r.watchAll()
+		for range tasks {
+			p := taking("deaf", time.Millisecond)
+			p.TimeoutMs, p.GraceMs = 1, new(int64)
+			r.submit(p)
+		}
+		for n := int64(0); n < tasks; {
+			time.Sleep(time.Millisecond)
+			tasks := r.stats().Tasks
+			require.LessOrEqual(r, tasks.Running, int64(1))
+			n = tasks.Failed + tasks.Completed
+		}
+		running := 0
+		for _, ev := range r.drain(w) {
+			switch ev.Kind {
+			case executor.EventStarted:
+				running++
+			case executor.EventFinished:
+				running--
+			}
+			require.LessOrEqual(r, running, 1)
+		}
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 )
 
 var claimContracts = []contract{
+	{name: "behind an end that was noted is never seen before it", test: claimBehindEnd},
 	{name: "makes the task running", test: claimRuns},
 	{name: "takes the highest priority first, then the first submitted", test: claimOrder},
 	{name: "of a task that may run again is seen soon", test: claimRerun},
@@ -245,4 +246,45 @@ func claimsMany(f *fixture) {
 		require.NoError(f, <-said)
 	}
 	require.Equal(f, int64(tasks), f.counts().Completed)
+}
+
+// claimBehindEnd has one worker, who claims when the store has noted the end of
+// his task, recorded or not: so nobody ever sees two that run.
+func claimBehindEnd(f *fixture) {
+	const tasks = 300
+	w := f.watchAll()
+	for n := range tasks {
+		f.one(withRerun(n%2 == 0))
+	}
+	var most int64
+	sampled := make(chan struct{})
+	ctx, cancel := context.WithCancel(f.Context())
+	go func() {
+		defer close(sampled)
+		for ctx.Err() == nil {
+			c, err := f.store.Counts(f.Context())
+			if err == nil {
+				most = max(most, c.Running)
+			}
+			time.Sleep(50 * time.Microsecond)
+		}
+	}()
+	stop := f.crew(1)
+	time.Sleep(time.Second)
+	cancel()
+	<-sampled
+	stop()
+	require.LessOrEqual(f, most, int64(1))
+	running, ended := 0, 0
+	for _, ev := range f.drain(w) {
+		switch ev.Kind {
+		case executor.EventStarted:
+			running++
+		case executor.EventFinished:
+			running--
+			ended++
+		}
+		require.LessOrEqual(f, running, 1)
+	}
+	require.Equal(f, tasks, ended)
 }
