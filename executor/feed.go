@@ -32,7 +32,7 @@ func (f *Feed) Seq() uint64 {
 	return f.seq
 }
 
-// SetSeq makes the next event's number n+1. It is for a store that goes on
+// SetSeq makes n the number of the latest event. It is for a store that goes on
 // with the numbers of an earlier process.
 func (f *Feed) SetSeq(n uint64) {
 	f.mu.Lock()

@@ -38,7 +38,7 @@ func failed(cause, err error) Outcome {
 // describe leads with why the task was stopped, and adds what the code said
 // of it where that is more than the context's own error.
 func describe(cause error, e *schema.TaskError, err error) string {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || e.Message == cause.Error() {
+	if endOfContext(err) || e.Message == cause.Error() {
 		return cause.Error()
 	}
 	return cause.Error() + "; " + e.Message
@@ -47,6 +47,28 @@ func describe(cause error, e *schema.TaskError, err error) string {
 // maxErrorText bounds each text of a task's error, and the reason of a cancel,
 // in bytes: they go to every client that asks, and into every list.
 const maxErrorText = 64 << 10
+
+// answered is an error of a task's code that was asked once for all that it has
+// to say. Its methods are the task's code, too: they may panic, as those of a nil
+// pointer do, and so are called only where that ends nothing but the task.
+type answered struct {
+	*Failure
+	stopped bool // it is the context's error
+}
+
+// heard asks an error.
+func heard(err error) error {
+	return answered{&Failure{*taskError(err)}, endOfContext(err)}
+}
+
+// Is makes errors.Is(err, context.Canceled) true where it was.
+func (a answered) Is(target error) bool { return a.stopped && target == context.Canceled }
+
+func (a answered) Unwrap() error { return a.Failure }
+
+func endOfContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
 
 func taskError(err error) *schema.TaskError {
 	e := schema.TaskError{Message: err.Error()}

@@ -29,7 +29,8 @@ type Record struct {
 }
 
 // Submitted is the answer to one submission. Err is nil, or says why nothing
-// was recorded: ErrQueueFull, ErrIDConflict or ErrTaskGone.
+// was recorded: ErrQueueFull, ErrIDConflict, ErrTaskGone, or ErrDamaged where the
+// record of the task that has the id cannot be read.
 type Submitted struct {
 	// Existing is true where the id was known with the same type and input;
 	// Task is that task as it is now. For a new task, Task is not set: it is
@@ -65,7 +66,9 @@ func (c *Cancellation) Error() string {
 // Is makes errors.Is(err, context.Canceled) true.
 func (c *Cancellation) Is(target error) bool { return target == context.Canceled }
 
-// CancelAnswer is what a cancel met. Err is nil or ErrNotFound.
+// CancelAnswer is what a cancel met. Err is nil, or says why the task is as it
+// was: ErrNotFound, ErrDamaged where its record cannot be read, or
+// ErrStoreUnavailable where it waits and its end could not be recorded.
 type CancelAnswer struct {
 	Outcome schema.CancelOutcome
 	Task    schema.Task

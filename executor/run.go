@@ -107,7 +107,9 @@ func (r *run) call() (result jsontext.Value, err error) {
 			"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 		err = &Failure{schema.TaskError{Kind: schema.KindPanic, Message: fmt.Sprintf("panic: %v", reason)}}
 	}()
-	result, err = r.typ.run(r, r.record.Input)
+	if result, err = r.typ.run(r, r.record.Input); err != nil {
+		err = heard(err)
+	}
 	returned = true
 	return result, err
 }

@@ -29,8 +29,8 @@ type Store interface {
 	// record that stays is seen exactly once.
 	List(ctx context.Context, filter Filter, page PageRequest) (Page, error)
 	// Cancel ends queued tasks as Cancelled and revokes the leases of running
-	// ones, after the wish is recorded, or can not be. It answers each id in its
-	// place.
+	// ones, after the wish is recorded, or can not be, or soon where the disk does
+	// not answer. It answers each id in its place.
 	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
 	// Claim waits for a task that may run, makes it Running and hands it to
 	// one caller: the highest priority first, then the first submitted. It

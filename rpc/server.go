@@ -42,8 +42,9 @@ type Options struct {
 	MaxBatch   int // requests of one batch
 	MaxWaits   int // pending wait requests
 	MaxUnsent  int // bytes that the client has not read, before no more requests are read
-	// Stop, when it is closed, ends the executor as a shutdown with mode
-	// cancel does, tells the client what became of its tasks, and ends Serve.
+	// Stop, when it is closed, interrupts the executor (executor.ShutdownInterrupt:
+	// a durable store keeps the tasks that may go on later), tells the client what
+	// became of its tasks, and ends Serve.
 	Stop <-chan struct{}
 	// Version is the program's version, for stats.
 	Version string

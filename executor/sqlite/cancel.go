@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -34,9 +36,15 @@ type step struct {
 	asked   asked
 }
 
-// Cancel implements executor.Store. Where ctx ends first, what runs is told to
-// stop all the same, and what waits may still be cancelled: the error, which
-// wraps executor.ErrStoreUnavailable and the cause, says so.
+// tellAfter is how long the disk may take to record that a running task is to
+// stop before the task is told without it: a disk may stall.
+const tellAfter = 100 * time.Millisecond
+
+// Cancel implements executor.Store. Where all the tasks run it waits for the disk
+// no longer than tellAfter: that they are to stop is then recorded later, or with
+// their ends. Where ctx ends first, what runs is told to stop all the same, and
+// what waits may still be cancelled: the error, which wraps
+// executor.ErrStoreUnavailable and the cause, says so.
 func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
 	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{})}
 	s.mu.Lock()
@@ -68,14 +76,54 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 		s.append(e)
 	}
 	s.mu.Unlock()
+	answers := e.answers
 	if wait {
-		err := s.await(ctx, e.ready, "cancel again")
-		e.tell(s)
+		early, err := e.await(ctx, s)
 		if err != nil {
 			return nil, err
 		}
+		if early != nil {
+			answers = early
+		}
 	}
-	return e.answers, s.cancelFinal(ctx, ids, e.answers)
+	return answers, s.cancelFinal(ctx, ids, answers)
+}
+
+// await waits until the wish is recorded, and tells those that run. Where that
+// takes too long it tells them first; where nothing else is to be recorded, it
+// answers then.
+func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.CancelAnswer, err error) {
+	soon, cancel := context.WithTimeout(ctx, tellAfter)
+	defer cancel()
+	err = s.await(soon, e.ready, "cancel again")
+	e.tell(s)
+	if err == nil || ctx.Err() != nil {
+		return nil, err
+	}
+	if early = e.ahead(s); early != nil {
+		return early, nil
+	}
+	return nil, s.await(ctx, e.ready, "cancel again")
+}
+
+// ahead shows of tasks that run that they are to stop, before it is recorded, or
+// answers nil where others are to be cancelled, too.
+func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range e.steps {
+		if e.steps[i].outcome == schema.OutcomeCancelled {
+			return nil
+		}
+	}
+	for i := range e.steps {
+		st := &e.steps[i]
+		if r := st.record; st.outcome == schema.OutcomeCancelling && r.final == nil {
+			r.CancelRequestedAt, r.CancelReason = st.asked.at, st.asked.reason
+		}
+		st.answer.Outcome, st.answer.Task = st.outcome, st.record.snapshot()
+	}
+	return slices.Clone(e.answers)
 }
 
 // plan takes a task out of the queue, or finds whom to tell; it needs the lock.

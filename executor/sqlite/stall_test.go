@@ -91,6 +91,57 @@ func TestCancelOnAStalledDisk(t *testing.T) {
 	})
 }
 
+// TestCancelTellsFirstWhereTheDiskStalls: what runs is told at once, and the
+// answer waits for the disk only where something else is cancelled, too.
+func TestCancelTellsFirstWhereTheDiskStalls(t *testing.T) {
+	for name, alone := range map[string]bool{"what runs alone": true, "and what waits": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, v := faulty(t, faultvfs.Options{})
+				l := claim(t, s)
+				waits := newTask()
+				submit(t, s, waits)
+				ids := []uuid.UUID{l.Record().ID, waits.ID}
+				if alone {
+					ids = ids[:1]
+				}
+				told := make(chan error, 2)
+				l.OnRevoke(func(cause error) { told <- cause })
+				goOn := stallDisk(v, faultvfs.Sync)
+				began := time.Now()
+				over := later(func() ([]executor.CancelAnswer, error) {
+					return s.Cancel(t.Context(), ids, executor.Cancellation{Reason: "why"})
+				})
+				require.Equal(t, &executor.Cancellation{Reason: "why"}, <-told)
+				require.Equal(t, tellAfter, time.Since(began))
+				if !alone {
+					goOn()
+				}
+				answers, err := over()
+				require.NoError(t, err)
+				require.Equal(t, schema.OutcomeCancelling, answers[0].Outcome)
+				require.Equal(t, "why", answers[0].Task.CancelReason)
+				require.NotZero(t, answers[0].Task.CancelRequestedAt)
+				if alone {
+					got, err := s.Get(t.Context(), ids[0])
+					require.NoError(t, err)
+					require.Equal(t, "why", got.CancelReason)
+					goOn()
+				}
+				synctest.Wait()
+				require.Empty(t, told, "once is enough")
+				l.Finish(executor.Outcome{State: schema.Cancelled, Error: &schema.TaskError{Kind: schema.KindCancelled}}, func(error) {})
+				l.Release()
+				synctest.Wait()
+				got, err := s.Get(t.Context(), ids[0])
+				require.NoError(t, err)
+				require.Equal(t, schema.Cancelled, got.State)
+				require.Equal(t, "why", got.CancelReason)
+			})
+		})
+	}
+}
+
 // TestClaimOnAStalledDisk gives a claim up whose start is recorded after all.
 func TestClaimOnAStalledDisk(t *testing.T) {
 	limits := executor.TypeLimits{"plain": 1}
