@@ -50,7 +50,6 @@ func check(n *node, value jsontext.Value) []Violation {
 	defer checkers.Put(c)
 	large := len(value) > largeValue && uint64(len(value)) <= math.MaxUint32
 	c.dec.Reset(bytes.NewBuffer(value), jsontext.AllowDuplicateNames(large))
-	c.found = nil
 	err := c.value(n)
 	ended := err == errEnough
 	if err == nil {

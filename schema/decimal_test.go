@@ -24,6 +24,9 @@ func TestDecimal(t *testing.T) {
 }
 
 func TestDecimalOfHugeExponents(t *testing.T) {
+	// The exponent and the number of digits must not overflow together.
+	require.Equal(t, 1, parseDecimal([]byte("10e9223372036854775807")).compare(parseDecimal([]byte("1e400"))))
+	require.Equal(t, -1, parseDecimal([]byte("0.001e-9223372036854775808")).compare(parseDecimal([]byte("1e-400"))))
 	ordered := []string{"-1e99999999999999999999", "-1", "-1e-99999999999999999999", "0e99999999999999999999", "1e-99999999999999999999", "1e400", "1e99999999999999999999"}
 	for i, a := range ordered {
 		for j, b := range ordered {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"net/netip"
 	"reflect"
@@ -39,6 +40,12 @@ func (t *textual) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+type textKey string
+
+func (k textKey) MarshalText() ([]byte, error) { return []byte(k), nil }
+
+func (k *textKey) UnmarshalText(text []byte) error { *k = textKey(text); return nil }
 
 type writesText struct{}
 
@@ -174,24 +181,25 @@ func TestDerive(t *testing.T) {
 
 func TestDeriveRefuses(t *testing.T) {
 	for want, err := range map[string]error{
-		"use an int64 of milliseconds":                            refused(Derive[struct{ D []time.Duration }]()),
-		"ownJSON writes or reads its own JSON":                    refused(Derive[map[string]ownJSON]()),
-		"readsJSON writes or reads its own JSON":                  refused(Derive[struct{ X readsJSON }]()),
-		"big.Int writes or reads its own JSON":                    refused(Derive[struct{ N *big.Int }]()),
-		"add UnmarshalText":                                       refused(Derive[[]writesText]()),
-		"add MarshalText":                                         refused(Derive[[]readsText]()),
-		"cannot be decoded":                                       refused(Derive[struct{ R io.Reader }]()),
-		"encoding.TextMarshaler cannot be decoded":                refused(Derive[encoding.TextMarshaler]()),
-		"cycle: schema.looping contains itself":                   refused(Derive[looping]()),
-		"cycle: schema.selfPointer contains":                      refused(Derive[selfPointer]()),
-		"the map key int is no plain string: use map[string]bool": refused(Derive[map[int]bool]()),
-		"the map key bool is":                                     refused(Derive[map[bool]string]()),
-		"the map key schema.State is":                             refused(Derive[map[State]string]()),
-		"the map key schema.textual":                              refused(Derive[map[textual]string]()),
-		"JSON has no func":                                        refused(Derive[struct{ F func() }]()),
-		"JSON has no complex128":                                  refused(Derive[[]complex128]()),
-		"has no exported fields":                                  refused(Derive[struct{ n int }]()),
-		"field X: sync.Mutex has no JSON form":                    refused(Derive[struct{ X sync.Mutex }]()),
+		"use an int64 of milliseconds":                                        refused(Derive[struct{ D []time.Duration }]()),
+		"ownJSON writes or reads its own JSON":                                refused(Derive[map[string]ownJSON]()),
+		"readsJSON writes or reads its own JSON":                              refused(Derive[struct{ X readsJSON }]()),
+		"big.Int writes or reads its own JSON":                                refused(Derive[struct{ N *big.Int }]()),
+		"add UnmarshalText":                                                   refused(Derive[[]writesText]()),
+		"add MarshalText":                                                     refused(Derive[[]readsText]()),
+		"cannot be decoded":                                                   refused(Derive[struct{ R io.Reader }]()),
+		"encoding.TextMarshaler cannot be decoded":                            refused(Derive[encoding.TextMarshaler]()),
+		"cycle: schema.looping contains itself":                               refused(Derive[looping]()),
+		"cycle: schema.selfPointer contains":                                  refused(Derive[selfPointer]()),
+		"the map key int is no plain string: use map[string]bool":             refused(Derive[map[int]bool]()),
+		"the map key bool is":                                                 refused(Derive[map[bool]string]()),
+		"the map key schema.State is":                                         refused(Derive[map[State]string]()),
+		"the map key schema.textKey":                                          refused(Derive[map[textKey]string]()),
+		"the map key schema.textual":                                          refused(Derive[map[textual]string]()),
+		"JSON has no func":                                                    refused(Derive[struct{ F func() }]()),
+		"JSON has no complex128":                                              refused(Derive[[]complex128]()),
+		"struct { n int } has no JSON form: Go struct has no exported fields": refused(Derive[struct{ n int }]()),
+		"field X: sync.Mutex has no JSON form":                                refused(Derive[struct{ X sync.Mutex }]()),
 		`json option "string"`: refused(Derive[struct {
 			N int `json:"n,string"`
 		}]()),
@@ -355,6 +363,12 @@ func TestUnmarshal(t *testing.T) {
 		}, p, number)
 	}
 	n := mustDerive[int](t)
+	u := mustDerive[uint64](t)
+	for _, most := range []string{"18446744073709551615.0", "1.8446744073709551615e19"} { // it has 20 digits
+		var got uint64
+		require.NoError(t, u.Unmarshal(jsontext.Value(most), &got), most)
+		require.Equal(t, uint64(math.MaxUint64), got)
+	}
 	for _, wrong := range []string{`"x"`, `1.5`, `1.0]`, `1e30`} {
 		require.Error(t, n.Unmarshal(jsontext.Value(wrong), new(int)), wrong)
 	}
@@ -365,7 +379,7 @@ func TestAnyLosesNothing(t *testing.T) {
 	s := mustDerive[map[string]any](t)
 	for number, want := range map[string]any{
 		"1": 1.0, "1.0": 1.0, "0.1": 0.1, "-0": 0.0, "1e2": 100.0, "9007199254740992": 9007199254740992.0, "5e-324": 5e-324,
-		"9007199254740993": jsontext.Value("9007199254740993"), "1e309": jsontext.Value("1e309"), "1e-400": jsontext.Value("1e-400"),
+		"9007199254740993": jsontext.Value("9007199254740993"), "9007199254740995": jsontext.Value("9007199254740995"), // rounded down, and up "1e309": jsontext.Value("1e309"), "1e-400": jsontext.Value("1e-400"),
 		"0.1000000000000000055511151231257827": jsontext.Value("0.1000000000000000055511151231257827"),
 	} {
 		value := jsontext.Value(`{"x":[` + number + `]}`)

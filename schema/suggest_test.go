@@ -30,6 +30,10 @@ func TestSuggest(t *testing.T) {
 		{"squirelpatrol", types, []string{"squirrelPatrol"}},
 		{"slep", types, []string{"sleep"}},
 		{"zz", types, nil},
+		{"a", []string{"b"}, nil}, // nothing is left of it
+		{"wo", []string{"workingDirectory"}, []string{"workingDirectory"}},
+		{"w", []string{"workingDirectory"}, nil},
+		{"ragv", []string{"argv"}, []string{"argv"}},
 		{"aab", []string{"aaa", "aac", "aad", "aae", "aaa"}, []string{"aaa", "aac", "aad"}},
 		{"träger", []string{"traeger", "trager"}, []string{"trager", "traeger"}},
 		{strings.Repeat("a", maxSuggestLength), []string{strings.Repeat("a", maxSuggestLength-1)}, []string{strings.Repeat("a", maxSuggestLength-1)}},

@@ -94,7 +94,7 @@ func elementOf(s *jsonschema.Schema) *jsonschema.Schema {
 	switch {
 	case s.Items != nil:
 		return elementOf(s.Items)
-	case s.AdditionalProperties != nil && s.Properties == nil:
+	case s.AdditionalProperties != nil && s.AdditionalProperties.Not == nil:
 		return elementOf(s.AdditionalProperties)
 	default:
 		return s

@@ -38,6 +38,12 @@ func TestTagRefuses(t *testing.T) {
 		"minLength: it is for string, and the field is any JSON": refused(Derive[struct {
 			V jsontext.Value `schema:"minLength=3"`
 		}]()),
+		"enum: it is for string, and the field is object": refused(Derive[struct {
+			S base `schema:"enum=a"`
+		}]()),
+		"maxLength: it is for string, and the field is object": refused(Derive[struct {
+			S Empty `schema:"maxLength=3"`
+		}]()),
 		"minItems: it is for array, and the field is object": refused(Derive[struct {
 			M map[string]int `schema:"minItems=3"`
 		}]()),
@@ -83,6 +89,26 @@ func TestTagRefuses(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, want, want)
 	}
+}
+
+// What a limit may just be, and what it is then.
+func TestTagBounds(t *testing.T) {
+	s := mustDerive[struct {
+		Least  int8        `schema:"minimum=-128,maximum=127"`
+		Exact  int         `schema:"minimum=3,maximum=3"`
+		Length string      `schema:"minLength=2,maxLength=2"`
+		Items  []int       `schema:"minItems=1,maxItems=1"`
+		Large  int         `schema:"minimum=-9007199254740992,maximum=9007199254740992"`
+		Deep   [][]float64 `schema:"minimum=0.5"`
+	}](t)
+	value := `{"Least":-128,"Exact":3,"Length":"ab","Items":[1],"Large":9007199254740992,"Deep":[[0.5]]}`
+	require.Nil(t, s.Validate(jsontext.Value(value)))
+	value = `{"Least":128,"Exact":2,"Length":"a","Items":[],"Large":9007199254740993,"Deep":[[0.4]]}`
+	require.Equal(t, []Violation{
+		{"/Least", "got 128, want at most 127"}, {"/Exact", "got 2, want at least 3"}, {"/Length", "got 1, want at least 2 characters"},
+		{"/Items", "got 0, want at least 1 element"}, {"/Large", "got 9007199254740993, want at most 9007199254740992"},
+		{"/Deep/0/0", "got 0.4, want at least 0.5"},
+	}, s.Validate(jsontext.Value(value)))
 }
 
 // The keys are listed where a program's author looks for them.
