@@ -52,8 +52,8 @@ func verdict(err error) (code int, say error) {
 	if c, ok := errors.AsType[exitCode](err); ok {
 		return int(c), nil
 	}
-	if _, ok := errors.AsType[*usageError](err); ok {
-		return exitUsage, err
+	if e, ok := errors.AsType[*usageError](err); ok {
+		return e.code, err
 	}
 	return exitFault, err
 }
@@ -72,12 +72,15 @@ func (c exitCode) orNil() error {
 }
 
 // usageError is a command line that cannot be meant as it is.
-type usageError struct{ text string }
+type usageError struct {
+	text string
+	code int // the exit code
+}
 
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
+	return &usageError{fmt.Sprintf(format, args...), exitUsage}
 }
 
 func (p *Program) newRoot() *cobra.Command {

@@ -20,6 +20,7 @@ type runOptions struct {
 	program    *Program
 	input      inputFlags
 	outputOnly bool
+	json       bool
 	quiet      bool
 	id         string
 	priority   int
@@ -37,13 +38,11 @@ func (p *Program) runCommand() *cobra.Command {
 		Short: "Run one task and wait for it",
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
+			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
 			"What comes after -- is the member argv of the input, as exec wants it.\n" +
 			"Stdin is not passed on to the task: a command of exec gets what --set stdin=TEXT says, or nothing.\n\n" +
-			"Exit codes: that of the task's command, or 128+n where signal n ended it;\n" +
-			"  1    the task failed otherwise, as at its time-out, or was cancelled but not interrupted\n" +
-			"  2    the task was refused, or the command line is wrong\n" +
-			"  130  it was interrupted with Ctrl-C, which cancels the task; a second Ctrl-C kills it\n" +
-			"       (143 after SIGTERM, 129 after SIGHUP)",
+			"Ctrl-C cancels the task; a second Ctrl-C kills it.\n\n" +
+			"Exit codes:\n" + strings.TrimSuffix(runCodesText(), "\n"),
 		Example: strings.TrimSuffix(p.examples("run exec -- make test",
 			"run sleep --set durationMs=2000 --set progressEveryMs=100",
 			"run exec --output-only --set dir=/tmp -- ls -l",
@@ -56,6 +55,7 @@ func (p *Program) runCommand() *cobra.Command {
 	f.StringVar(&o.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
 	f.StringArrayVar(&o.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON or else a string, a dot in KEY goes into an object")
 	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
+	f.BoolVar(&o.json, "json", false, "print the whole end of the task to stdout as one line of JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
 	f.StringVar(&o.id, "id", "", "the id of the task, a UUID")
 	f.IntVar(&o.priority, "priority", 0, "the priority of the task, -100..100")
@@ -75,6 +75,9 @@ func (o *runOptions) args(c *cobra.Command, args []string) error {
 	before := args
 	if dash := c.ArgsLenAtDash(); dash >= 0 {
 		before, o.input.argv = args[:dash], append([]string{}, args[dash:]...)
+	}
+	if o.json && o.outputOnly {
+		return usagef("run: --json and --output-only both want stdout: give one of them")
 	}
 	switch len(before) {
 	case 0:
@@ -140,7 +143,7 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	f := &follower{client: client, server: server, show: show, outputOnly: o.outputOnly, cure: o.input.cure}
+	f := &follower{client: client, server: server, show: show, outputOnly: o.outputOnly, json: o.json, cure: o.input.cure}
 	return f.run(ctx, params)
 }
 
@@ -156,13 +159,13 @@ func refused(show *screen, name string, cure func(schema.Violation) string, err 
 	}
 	switch {
 	case len(e.Data.Violations) > 0:
-		return usagef("%s was not run; %s types %[1]s says what it takes", name, show.program)
+		return refusedf("%s was not run; %s types %[1]s says what it takes", name, show.program)
 	case e.Code == schema.CodeUnknownType && len(e.Data.Suggestions) > 0:
-		return usagef("no task type is named %q; did you mean %s?", name, e.Data.Suggestions[0])
+		return refusedf("no task type is named %q; did you mean %s?", name, e.Data.Suggestions[0])
 	case e.Code == schema.CodeUnknownType:
-		return usagef("no task type is named %q; %s types lists them", name, show.program)
+		return refusedf("no task type is named %q; %s types lists them", name, show.program)
 	}
-	return usagef("%s was not run: %s", name, e.Message)
+	return refusedf("%s was not run: %s", name, e.Message)
 }
 
 // placeOf names the whole value where a pointer is empty.

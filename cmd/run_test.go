@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,14 @@ func TestMillisecondsRoundUp(t *testing.T) {
 	}
 }
 
+// The table of --help is that of the documentation, too.
+func TestExitCodesInTheDocs(t *testing.T) {
+	page := readText(t, "../docs/operations.md")
+	for _, row := range runCodes {
+		require.Contains(t, page, fmt.Sprintf("| %s | %s |\n", row.code, row.means))
+	}
+}
+
 func TestExitCodeOfATask(t *testing.T) {
 	for _, c := range []struct {
 		err  schema.TaskError
@@ -119,7 +128,11 @@ func TestExitCodeOfATask(t *testing.T) {
 		{schema.TaskError{Kind: schema.KindExit}, exitFault},
 		{schema.TaskError{Kind: schema.KindSignal, Signal: "SIGKILL"}, 137},
 		{schema.TaskError{Kind: schema.KindSignal, Signal: "SIGWHAT"}, exitFault},
-		{schema.TaskError{Kind: schema.KindTimeout, ExitCode: new(7)}, exitFault},
+		{schema.TaskError{Kind: schema.KindTimeout, ExitCode: new(7)}, 124},
+		{schema.TaskError{Kind: schema.KindSpawn, Errno: "ENOENT"}, 127},
+		{schema.TaskError{Kind: schema.KindSpawn, Errno: "EACCES"}, 126},
+		{schema.TaskError{Kind: schema.KindSpawn, Errno: "EAGAIN"}, 126},
+		{schema.TaskError{Kind: schema.KindSpawn, Errno: "EINVAL"}, 125},
 		{schema.TaskError{Kind: schema.KindPanic}, exitFault},
 	} {
 		require.Equal(t, c.want, codeOf(&c.err), "%+v", c.err)

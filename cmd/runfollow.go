@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/rpc"
@@ -28,6 +29,7 @@ type follower struct {
 	server     *exec.Cmd
 	show       *screen
 	outputOnly bool
+	json       bool                           // show the whole end
 	cure       func(schema.Violation) string  // says what to do about a part of the input
 	lost       [len(schema.StreamNames)]int64 // bytes of each stream that were not shown
 	signal     atomic.Int32                   // that interrupted us
@@ -123,9 +125,21 @@ func (f *follower) cancel(ctx context.Context, id uuid.UUID, force bool) {
 
 // end shows how the task ended, and makes the exit code of it.
 func (f *follower) end(task *schema.Task) error {
+	if f.json {
+		text, err := json.Marshal(task, json.Deterministic(true))
+		if err == nil {
+			err = f.show.result(append(text, '\n'))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if task.State == schema.Completed {
-		if f.outputOnly {
+		switch {
+		case f.outputOnly:
 			return f.complete()
+		case f.json:
+			return nil
 		}
 		return f.show.result(append(task.Result, '\n'))
 	}
@@ -138,17 +152,4 @@ func (f *follower) end(task *schema.Task) error {
 		return exitCode(exitSignal + n)
 	}
 	return codeOf(e).orNil()
-}
-
-// codeOf is the exit code of a task that failed: its command's, where it had one.
-func codeOf(e *schema.TaskError) exitCode {
-	switch {
-	case e.Kind == schema.KindExit && e.ExitCode != nil && *e.ExitCode != 0:
-		return exitCode(*e.ExitCode)
-	case e.Kind == schema.KindSignal:
-		if n := signalNumber(e.Signal); n > 0 {
-			return exitCode(exitSignal + n)
-		}
-	}
-	return exitFault
 }
