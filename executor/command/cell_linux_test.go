@@ -82,6 +82,22 @@ func TestNobodyEscapes(t *testing.T) {
 	})
 }
 
+// TestServerWithin: what a task of a server that is a command itself has left is
+// known by the keys of both.
+func TestServerWithin(t *testing.T) { eachWay(t, serverWithin) }
+
+func serverWithin(t *testing.T, c *Command) {
+	f := newFIFO(t)
+	a := begin(t, c, self("server", f.path, "daemon", "stay"))
+	pid := f.holders(t, 1)[0]
+	awaitStat(t, pid, "an orphan", func(_ string, parent int) bool {
+		program, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", parent))
+		return program != must(os.Executable())
+	})
+	stop(t, a)
+	f.requireFree(t)
+}
+
 // requireKilled runs a command until processes of it hold a FIFO, stops it
 // without a grace, and says that none of them is left.
 func requireKilled(t *testing.T, c *Command, f *fifo, in Input, holders int) {

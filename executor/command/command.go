@@ -72,7 +72,8 @@ type Command struct {
 	options Options
 	log     *slog.Logger
 	null    *os.File
-	server  string // the value of serverVar in every command's environment
+	server  string // is in the keys of all its commands
+	outer   string // before those: see outerKeysOf
 	host    *host
 	closed  atomic.Bool
 }
@@ -89,7 +90,7 @@ func New(o Options) (*Command, error) {
 		return nil, fmt.Errorf("the stdin of commands: %w", err)
 	}
 	c := &Command{
-		options: o, null: null, server: newServerID(),
+		options: o, null: null, server: newServerID(), outer: outerKeysOf(os.Getenv(serverVar)),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 	}
 	c.host = newHost(c.log, c.server, cmp.Or(o.Workers, runtime.NumCPU()))

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -25,11 +26,36 @@ const (
 // newServerID is unguessable, so that no stranger's process carries it.
 func newServerID() string { return rand.Text() }
 
-// mark is the markers of one command: NAME=value.
-type mark struct{ task, server string }
+// mark marks the processes of one command.
+type mark struct {
+	key    string // SERVER.TASK
+	task   string // of taskVar: NAME=value
+	server string // of serverVar: NAME=value, the keys of the commands that this one is within, too
+}
 
 func (c *Command) mark(task string) mark {
-	return mark{task: taskVar + "=" + task, server: serverVar + "=" + c.server}
+	key := c.server + keyDot + task
+	return mark{key: key, task: taskVar + "=" + task, server: serverVar + "=" + c.outer + key}
+}
+
+const (
+	keyDot   = "."
+	keySlash = "/"
+	// maxOuter bounds the keys that a server passes on, in bytes: some 60 servers
+	// within each other.
+	maxOuter = 4 << 10
+)
+
+var outerKeys = regexp.MustCompile(`^([A-Z2-7]{20,}\.[0-9a-f-]{36}/)*[A-Z2-7]{20,}\.[0-9a-f-]{36}$`)
+
+// outerKeysOf is what is put before the key of a command, where this server is
+// part of another's command itself and has this value of serverVar: the other
+// one has to find what this one's commands leave.
+func outerKeysOf(value string) string {
+	if len(value) > maxOuter || !outerKeys.MatchString(value) {
+		return ""
+	}
+	return value + keySlash
 }
 
 func checkPatterns(patterns []string) error {

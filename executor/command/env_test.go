@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,7 +21,7 @@ func TestEnviron(t *testing.T) {
 	t.Setenv(taskVar, "outer")
 	t.Setenv(serverVar, "outer")
 	t.Setenv("JOBLINE_STORE", "/outer.db")
-	markers := mark{task: taskVar + "=t", server: serverVar + "=s"}
+	markers := mark{key: "s.t", task: taskVar + "=t", server: serverVar + "=s"}
 	tests := map[string]struct {
 		allow  []string
 		in     Input
@@ -93,4 +94,21 @@ func TestShow(t *testing.T) {
 	} {
 		require.Equal(t, want, show(arg, maxName))
 	}
+}
+
+// TestOuterKeys: a server within another's command passes on what marks it, and
+// nothing else.
+func TestOuterKeys(t *testing.T) {
+	key := newServerID() + "." + uuid.NewString()
+	two := key + "/" + newServerID() + "." + uuid.NewString()
+	for value, want := range map[string]string{
+		key: key + "/", two: two + "/",
+		"": "", "outer": "", key + "/x": "", "/" + key: "", key + "\x00": "",
+		strings.Repeat(key+"/", 100) + key: "",
+	} {
+		require.Equal(t, want, outerKeysOf(value), "%q", value)
+	}
+	t.Setenv(serverVar, two)
+	inner := newCommand(t, Options{}).mark("t")
+	require.Equal(t, serverVar+"="+two+"/"+inner.key, inner.server)
 }

@@ -1,5 +1,5 @@
-# What outlives the server by a moment: see guard_unix.go. $1 is the marker of
-# the server, $2 the control group of its commands or nothing, and file 3 the
+# What outlives the server by a moment: see guard_unix.go. $1 is the id of the
+# server, $2 the control group of its commands or nothing, and file 3 the
 # table of the process groups.
 
 # ours answers whether /proc numbers the processes as this shell does: another PID
@@ -15,7 +15,7 @@ ours() {
 	[ "$own" = "$$" ]
 }
 
-# mark lists in $marked the environments that have the marker $1 in them. Not
+# mark lists in $marked the environments that have the id $1 in them. Not
 # every grep reads on behind a NUL byte; the shell does, but slowly.
 mark() {
 	if printf 'x\0%s' "$1" | grep -qF "$1"; then

@@ -115,7 +115,7 @@ func (g *guard) spawnLocked() error {
 		return err
 	}
 	defer null.Close()
-	argv := []string{"sh", "-c", guardScript, "jobline-guard", serverVar + "=" + g.server, g.yard}
+	argv := []string{"sh", "-c", guardScript, "jobline-guard", g.server, g.yard}
 	proc, err := os.StartProcess(guardShell, argv, &os.ProcAttr{
 		Dir: "/", Env: []string{"PATH=/usr/bin:/bin"},
 		Files: []*os.File{g.stdin, null, null, g.table.file},

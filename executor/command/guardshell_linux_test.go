@@ -29,17 +29,17 @@ func TestGuardOfAnyShell(t *testing.T) {
 			if test.path == box {
 				require.NoError(t, os.Symlink(shell, filepath.Join(box, "grep")))
 			}
-			mark := serverVar + "=" + newServerID()
+			server := newServerID()
 			in, f := self("hold"), newFIFO(t)
 			marked := exec.Command(in.Argv[0], f.path)
-			marked.Env = append(os.Environ(), modeVar+"=hold", mark) // not the first
+			marked.Env = append(os.Environ(), modeVar+"=hold", serverVar+"="+server+".task") // not the first
 			require.NoError(t, marked.Start())
 			f.holders(t, 1)
 
 			table, err := newTable()
 			require.NoError(t, err)
 			defer table.close()
-			guard := exec.Command(shell, append(test.shell[1:], "-c", guardScript, "jobline-guard", mark)...)
+			guard := exec.Command(shell, append(test.shell[1:], "-c", guardScript, "jobline-guard", server)...)
 			guard.Env, guard.ExtraFiles = []string{"PATH=" + test.path}, []*os.File{table.file}
 			require.NoError(t, guard.Run()) // its stdin is at its end
 			f.requireFree(t)

@@ -54,6 +54,7 @@ func init() {
 		"hider":       func(args []string) { hide("hold", args) },
 		"deaf-hider":  func(args []string) { signal.Ignore(syscall.SIGTERM); hide("deaf-hold", args) },
 		"deaf-hold":   func(args []string) { signal.Ignore(syscall.SIGTERM); hold(args) },
+		"daemon":      daemon,
 		"forget":      forget,
 		"room":        printRoom,
 		"threads":     countThreads,
@@ -181,13 +182,15 @@ func growTree(args []string) {
 }
 
 // serve is a server that runs a command, by default a tree, and says which
-// process is its guard.
+// process is its guard. It has cells where there are two arguments, and stays
+// when the command has ended where there are three.
 func serve(args []string) {
 	c := must(New(Options{Logger: slog.New(guardTeller{slog.DiscardHandler})}))
 	tree := "tree"
 	if len(args) > 1 {
 		tree = args[1]
-	} else {
+	}
+	if len(args) != 2 {
 		c.host.cells.forgo()
 	}
 	_, err := c.run(context.Background(), &Input{
@@ -196,7 +199,15 @@ func serve(args []string) {
 		id: uuid.NewString(), stdout: io.Discard, stderr: os.Stderr,
 		started: func(int) { fmt.Println(guardOf(c)) },
 	})
+	if len(args) > 2 {
+		block()
+	}
 	fmt.Fprintln(os.Stderr, "the tree ended:", err)
+}
+
+// daemon leaves a process in another session.
+func daemon(args []string) {
+	holdFor(args[0], func(cmd *exec.Cmd) { newSession(cmd); noStdout(cmd) })
 }
 
 // guardOf is the process id of the guard.

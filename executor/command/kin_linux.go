@@ -50,8 +50,8 @@ func kin(all []process, match func(*process) bool) (found []process) {
 // grouped reports whether a process is in the command's group.
 func (t *tree) grouped(p *process) bool { return p.group == t.pid }
 
-// marked reports whether a process has the command's markers in its environment.
-func (t *tree) marked(p *process) bool { return slices.Contains(p.tasks, t.mark.task) }
+// marked reports whether a process has the command's key in its environment.
+func (t *tree) marked(p *process) bool { return slices.Contains(p.keys, t.mark.key) }
 
 // knows reports whether a look has found a process to be of the tree.
 func (t *tree) knows(pid int, start string) bool {

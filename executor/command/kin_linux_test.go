@@ -25,8 +25,8 @@ func TestKin(t *testing.T) {
 	require.ElementsMatch(t, []int{7, 8, 9, 10, 12, 13, 14, 15}, pids(tree.family(all)))
 	require.Equal(t, []int{7, 12}, pids(tree.inGroup(all)))
 	require.Empty(t, tree.ownStrays(all))
-	tree.mark.task = "t"
-	all[2].tasks = []string{"s", "t"}
+	tree.mark.key = "t"
+	all[2].keys = []string{"s", "t"}
 	require.Equal(t, []int{2, 11}, pids(tree.ownStrays(all)))
 	require.Empty(t, kin(all, func(*process) bool { return false }))
 }

@@ -26,9 +26,9 @@ var errStopped = errors.New("the look at the processes was given up")
 type scanner struct {
 	// look lists the processes that live. It answers an error where some could
 	// not be seen, which is not to say that they are not there.
-	look func() ([]process, error)
-	mark string         // of the server: NAME=value
-	work sync.WaitGroup // of serve
+	look   func() ([]process, error)
+	server string         // its id
+	work   sync.WaitGroup // of serve
 
 	mu   sync.Mutex // protects what follows
 	next *round     // what is asked for and has not begun
@@ -54,12 +54,12 @@ type process struct {
 	// session is 0 where only the cell has told of it.
 	session int
 	start   string   // with the pid, it stands for one process only
-	tasks   []string // its markers of tasks of this server: NAME=value
+	keys    []string // of the commands of this server that it is of
 	inside  bool     // it is in the cell of the tree that asks; start may be unknown then
 }
 
 func newScanner(server string) *scanner {
-	s := &scanner{mark: serverVar + "=" + server, proc: procfs{root: procDir}}
+	s := &scanner{server: server, proc: procfs{root: procDir}}
 	s.look = s.lookAtAll
 	_ = s.proc.sight() // opens it, while there are descriptors
 	return s
@@ -154,31 +154,31 @@ func (s *scanner) process(pid int, markers bool) (p *process, err error) {
 	if err := s.proc.read(pid, "stat", statBytes, read); err != nil || p == nil || !markers || !s.proc.ours(pid) {
 		return p, err
 	}
-	err = s.proc.read(pid, "environ", maxEnviron, func(env []byte) { p.tasks = tasksOf(env, s.mark) })
+	err = s.proc.read(pid, "environ", maxEnviron, func(env []byte) { p.keys = keysOf(env, s.server) })
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// tasksOf are the markers of tasks among NUL-separated variables that have the
-// marker of the server.
-func tasksOf(env []byte, server string) (tasks []string) {
+// keysOf are the keys of a server's commands that are in an environment, which is
+// NUL-separated variables.
+func keysOf(env []byte, server string) (keys []string) {
 	if !bytes.Contains(env, []byte(server)) {
 		return nil // most processes
 	}
-	ours := false
 	for v := range bytes.SplitSeq(env, []byte{0}) {
-		if string(v) == server {
-			ours = true
-		} else if bytes.HasPrefix(v, []byte(taskVar+"=")) {
-			tasks = append(tasks, string(v))
+		value, ok := strings.CutPrefix(string(v), serverVar+"=")
+		if !ok {
+			continue
+		}
+		for key := range strings.SplitSeq(value, keySlash) {
+			if strings.HasPrefix(key, server+keyDot) {
+				keys = append(keys, key)
+			}
 		}
 	}
-	if !ours {
-		return nil
-	}
-	return tasks
+	return keys
 }
 
 // Where fields are in /proc/PID/stat, counted from what follows the name.

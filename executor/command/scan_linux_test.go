@@ -189,17 +189,19 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestTasksOf(t *testing.T) {
-	const server, task = serverVar + "=s", taskVar + "=t"
+func TestKeysOf(t *testing.T) {
+	const mark = serverVar + "="
 	for text, want := range map[string][]string{
-		task + "\x00" + server:                      {task},
-		"A=B\x00" + server + "\x00" + task + "\x00": {task},
-		task + "\x00" + server + "x":                nil,
-		task + "\x00X" + server:                     nil,
-		server + "\x00X" + task:                     nil,
-		task:                                        nil,
-		"":                                          nil,
+		mark + "s.t": {"s.t"},
+		"A=B\x00" + mark + "a.b/s.t/c.d\x00" + taskVar + "=d\x00": {"s.t"},
+		mark + "s.t/s.u":   {"s.t", "s.u"},
+		mark + "sx.t":      nil,
+		mark + "xs.t":      nil,
+		"X" + mark + "s.t": nil,
+		mark + "s":         nil,
+		taskVar + "=s.t":   nil,
+		"":                 nil,
 	} {
-		require.Equal(t, want, tasksOf([]byte(text), server), "%q", text)
+		require.Equal(t, want, keysOf([]byte(text), "s"), "%q", text)
 	}
 }
