@@ -147,6 +147,24 @@ func TestClients(t *testing.T) {
 	}
 }
 
+// TestClientsHalfCharacter sends texts that are no Unicode, as a program does
+// that cuts them anywhere: the call fails, and no other does.
+func TestClientsHalfCharacter(t *testing.T) {
+	offerJobline(t)
+	for name, c := range map[string]realClient{
+		"surrogate.js": {command: []string{"node", "SCRIPT"}, module: "vscode-jsonrpc"},
+		"surrogate.py": {command: []string{"python3", "SCRIPT"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
+			defer cancel()
+			told, err := c.run(t, ctx, name).Output()
+			require.NoError(t, err)
+			require.Regexp(t, "^error -32700\nword [\uFFFD?]\nexit 0\n$", string(told))
+		})
+	}
+}
+
 // TestClientsStore kills the server and goes on with another on its file.
 func TestClientsStore(t *testing.T) {
 	offerJobline(t)
