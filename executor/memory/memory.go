@@ -72,7 +72,8 @@ type record struct {
 	seq   uint64 // of its start or, once it is final, of its end; 0 is before both
 	entry executor.Entry[*record]
 	out   *executor.Streams
-	lease *lease // of the attempt that runs
+	lease *lease      // of the attempt that runs
+	ended schema.Time // by when it had ended, as retention counts
 }
 
 // New makes an empty store.
@@ -310,7 +311,7 @@ func (s *Store) sweep(now schema.Time) {
 	for s.finished.len() > 0 {
 		r := s.finished.oldest()
 		fits := s.kept <= s.options.KeepBytes || s.finished.len() == 1 // the newest is kept however large it is
-		if s.finished.len() <= s.options.Keep && fits && r.FinishedAt >= oldest {
+		if s.finished.len() <= s.options.Keep && fits && r.ended >= oldest {
 			return
 		}
 		s.finished.pop()

@@ -19,7 +19,15 @@ type ends struct {
 
 func (e *ends) len() int { return len(e.records) - e.gone }
 
-func (e *ends) push(r *record) { e.records = append(e.records, r) }
+// push adds an end. One whose clock ran ahead is no younger than those that came
+// after it.
+func (e *ends) push(r *record) {
+	r.ended = r.FinishedAt
+	for i := len(e.records) - 1; i >= e.gone && e.records[i].ended > r.ended; i-- {
+		e.records[i].ended = r.ended
+	}
+	e.records = append(e.records, r)
+}
 
 func (e *ends) oldest() *record { return e.records[e.gone] }
 

@@ -37,6 +37,7 @@ type committer struct {
 	looked   time.Time // when inPlace looked at the files
 	freed    bool      // there may be pages to give back
 	behind   bool      // there is more to remove
+	dated    dating    // of ends by a clock that ran ahead
 	told     int64     // the latest transaction that is on the disk, and that somebody may know of
 	lost     error     // why nothing is recorded any more; nil where it is
 }

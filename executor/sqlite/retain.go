@@ -34,6 +34,7 @@ type old struct {
 	executor.Record
 	ord, bytes int64
 	seq        uint64
+	ended      schema.Time // by when it had ended, as its age counts
 }
 
 // retain removes the oldest of the final tasks that are too many, too large
@@ -51,7 +52,7 @@ func (t *transaction) retain() error {
 			return err
 		}
 		if known = n < len(olds); known {
-			t.expiry = olds[n].FinishedAt + t.keepFor()
+			t.expiry = olds[n].ended + t.keepFor()
 			break
 		}
 		if n == 0 {
@@ -78,7 +79,7 @@ func (t *transaction) findExpiry() error {
 	}
 	olds, err := t.oldest(1)
 	if len(olds) > 0 {
-		t.expiry = olds[0].FinishedAt + t.keepFor()
+		t.expiry = olds[0].ended + t.keepFor()
 	}
 	return err
 }
@@ -118,7 +119,7 @@ func (t *transaction) oldest(most int) (olds []old, err error) {
 		if err != nil {
 			return err
 		}
-		o.Result = nil
+		o.Result, o.ended = nil, o.FinishedAt
 		olds = append(olds, o)
 		if size += o.bytes; len(olds) == most || size > retainBytes {
 			return errEnough
@@ -128,14 +129,51 @@ func (t *transaction) oldest(most int) (olds []old, err error) {
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
+	for i := range olds {
+		if err == nil {
+			err = t.dateBack(&olds[i])
+		}
+	}
 	return olds, err
 }
+
+// dateBack corrects the end of a task by a clock that ran ahead and was set back:
+// it is no younger than the first end behind it that is not ahead of the clock, or
+// than this moment where there is none.
+func (t *transaction) dateBack(o *old) error {
+	now, known := clock(), &t.store.committer.dated
+	if o.FinishedAt <= now+clockSlack {
+		return nil
+	}
+	if o.seq >= known.seq {
+		*known = dating{seq: t.seq + 1, at: now}
+		err := t.conn.query(selectDated, func(row *sqlite3.Stmt) error {
+			*known = dating{uint64(row.ColumnInt64(0)), schema.Time(row.ColumnInt64(1))}
+			return nil
+		}, int64(o.seq), int64(now))
+		if err != nil {
+			return err
+		}
+	}
+	o.ended = min(o.ended, known.at)
+	return nil
+}
+
+// dating is by when all ends below a number had come.
+type dating struct {
+	seq uint64
+	at  schema.Time
+}
+
+// selectDated looks for the first end behind a number that is not ahead of the clock.
+const selectDated = "SELECT seq, max(created, created+ifnull(done.started,0))+finished AS ended FROM done INDEXED BY done_seq JOIN task USING(ord)" +
+	" WHERE seq>? AND ended<=? ORDER BY seq LIMIT 1"
 
 // removeOld removes from the beginning of a list what must go.
 func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err error) {
 	for i := range olds {
 		o := &olds[i]
-		if o.FinishedAt >= cutoff && !t.tooMany() {
+		if o.ended >= cutoff && !t.tooMany() {
 			return n, nil
 		}
 		if _, err := t.writer(); err != nil {
@@ -174,7 +212,7 @@ func (t *transaction) removeDone(o *old) error {
 func (s *Store) evict() (*transaction, error) {
 	c := &s.committer
 	s.mu.Lock()
-	t := &transaction{store: s, conn: c.conn, state: c.state, expiry: s.expiry}
+	t := &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), expiry: s.expiry}
 	s.mu.Unlock()
 	if !t.tooMany() && !t.tooOld() && (t.expiry > 0 || t.state.finals() == 0) {
 		return t, nil

@@ -15,6 +15,7 @@ var retentionContracts = []contract{
 	{name: "by number", limits: Limits{Keep: 2}, test: retainNumber},
 	{name: "of none", limits: Limits{Keep: -1}, test: retainNone},
 	{name: "by age", limits: Limits{KeepFor: time.Hour}, test: retainAge},
+	{name: "by age, after a clock that ran ahead", limits: Limits{KeepFor: time.Hour}, test: retainAhead},
 	{name: "by bytes", limits: Limits{KeepBytes: 3000}, test: retainBytes},
 	{name: "keeps what is not final", limits: Limits{Keep: -1, KeepFor: time.Hour, KeepBytes: 1}, test: retainLive},
 	{name: "knows the id for longer", limits: Limits{Keep: -1}, test: retainID},
@@ -77,6 +78,24 @@ func retainAge(f *fixture) {
 	time.Sleep(30 * time.Minute)
 	require.Equal(f, executor.Counts{Evicted: 2}, f.counts())
 	require.Empty(f, f.list(executor.Filter{}, executor.PageRequest{Limit: 10}))
+}
+
+// retainAhead has tasks that were submitted, and so ended, by a clock that was a year
+// ahead and was set back then.
+func retainAhead(f *fixture) {
+	ahead := func(r *executor.Record) { r.CreatedAt += schema.TimeOf(time.Unix(365*24*3600, 0)) }
+	before, first, second := f.ran(), f.ran(ahead), f.ran(ahead)
+	time.Sleep(time.Minute)
+	after := f.ran()
+	require.Equal(f, []bool{true, true, true, true}, f.kept(before, first, second, after))
+	time.Sleep(time.Hour - time.Second)
+	require.Equal(f, []bool{false, true, true, true}, f.kept(before, first, second, after))
+	time.Sleep(time.Second + time.Millisecond)
+	require.Equal(f, []bool{false, false, false, false}, f.kept(before, first, second, after), "they ended before the last, which is too old")
+	late, last := f.ran(ahead), f.ran()
+	require.Equal(f, []bool{true, true}, f.kept(late, last))
+	time.Sleep(time.Hour + time.Millisecond)
+	require.Equal(f, []bool{false, false}, f.kept(late, last))
 }
 
 // retainBytes leaves a wide margin, so that a store may count what it needs
