@@ -45,6 +45,9 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.recover(ctx); err != nil {
 		return nil, s.inOpening(err)
 	}
+	if err := s.readers.warm(s); err != nil {
+		return nil, s.inOpening(err)
+	}
 	go s.commitLoop()
 	return s, nil
 }

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
@@ -13,9 +15,12 @@ import (
 // maxReaders is how many connections read.
 const maxReaders = 2
 
-// readers are the connections that read, opened when they are first needed.
+// readers are the connections that read. One is open from the beginning, with its
+// files, so that tasks can be read where no more files can be opened; the others
+// are opened when they are first needed.
 type readers struct {
-	free chan *conn // nil is one that is not open
+	free chan *conn   // nil is one that is not open
+	open atomic.Int32 // how many of them are
 }
 
 func (rs *readers) init() {
@@ -25,31 +30,68 @@ func (rs *readers) init() {
 	}
 }
 
+// warm opens the first connection, and has it open all its files.
+func (rs *readers) warm(s *Store) error {
+	c, err := dialReader(&s.options, s.path)
+	if err != nil {
+		return err
+	}
+	if _, err := readState(c); err != nil {
+		return errors.Join(err, c.abandon())
+	}
+	<-rs.free
+	rs.open.Add(1)
+	rs.free <- c
+	return nil
+}
+
+// otherPatience is how often it is tried to get a connection where no more can be
+// opened.
+const otherPatience = time.Millisecond
+
+// take waits for a connection. Where no more can be opened, it waits for one that
+// is.
+func (rs *readers) take(ctx context.Context, s *Store) (*conn, error) {
+	for {
+		var c *conn
+		var there bool
+		select {
+		case c, there = <-rs.free:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if !there {
+			return nil, executor.ErrClosed
+		}
+		if c != nil {
+			return c, nil
+		}
+		c, err := dialReader(&s.options, s.path)
+		if err == nil {
+			rs.open.Add(1)
+			return c, nil
+		}
+		rs.free <- nil
+		if rs.open.Load() == 0 {
+			return nil, s.unavailable(err)
+		}
+		time.Sleep(otherPatience)
+	}
+}
+
 // with calls f with a connection. A transaction that f leaves open would hold
 // up the write-ahead log, so f reads all that it wants.
 func (rs *readers) with(ctx context.Context, s *Store, f func(*conn) error) (err error) {
-	var c *conn
-	var open bool
-	select {
-	case c, open = <-rs.free:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if !open {
-		return executor.ErrClosed
+	c, err := rs.take(ctx, s)
+	if err != nil {
+		return err
 	}
 	defer func() { rs.free <- c }()
-	if c == nil {
-		fresh, err := dialReader(&s.options, s.path)
-		if err != nil {
-			return s.unavailable(err)
-		}
-		c = fresh
-	}
 	err = f(c)
 	if _, fault := errors.AsType[sqlite3.ErrorCode](err); fault {
 		_ = c.close()
 		c = nil
+		rs.open.Add(-1)
 		return s.unavailable(err)
 	}
 	return err
@@ -64,6 +106,7 @@ func (rs *readers) abandon() (err error) {
 	for _, c := range taken {
 		if c != nil {
 			err = errors.Join(err, c.abandon())
+			rs.open.Add(-1)
 		}
 		rs.free <- nil
 	}
