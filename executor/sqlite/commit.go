@@ -126,6 +126,7 @@ func (s *Store) round() (closed bool) {
 	err := error(nil)
 	if due {
 		err = s.write(batch)
+		clear(batch) // it is a part of the log's array, which lives on
 	} else {
 		err = s.sweep()
 	}

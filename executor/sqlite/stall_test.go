@@ -44,21 +44,26 @@ func TestSubmitToAStalledDisk(t *testing.T) {
 			over[i] = later(func() ([]executor.Submitted, error) { return s.Submit(ctx, tasks[i:i+1]) })
 		}
 		end(errEnoughWaited)
-		for i := range over {
+		for i, says := range []string{"whether it was recorded is not known; submit with the same id again", "it was not recorded; submit again"} {
 			_, err := over[i]()
 			require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 			require.ErrorIs(t, err, errEnoughWaited)
-			require.ErrorContains(t, err, "whether it was recorded is not known; submit with the same id again")
+			require.ErrorContains(t, err, says)
 		}
+		for range 100 {
+			_, err := s.Submit(ctx, []executor.Record{newTask()})
+			require.ErrorIs(t, err, errEnoughWaited)
+		}
+		require.Empty(t, s.entries, "what was given up does not pile up")
 		given := slices.Clone(tasks)
 		clear(tasks) // the slice is the caller's again
 		goOn()
 		synctest.Wait()
 		answers, err := s.Submit(t.Context(), given)
 		require.NoError(t, err)
-		for _, a := range answers {
+		for i, a := range answers {
 			require.NoError(t, a.Err)
-			require.True(t, a.Existing)
+			require.Equal(t, i == 0, a.Existing)
 		}
 	})
 }

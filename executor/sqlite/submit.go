@@ -28,9 +28,9 @@ type submission struct {
 	ready   chan struct{}
 }
 
-// Submit implements executor.Store. Where ctx ends first, the tasks may still be
-// recorded: the error, which wraps executor.ErrStoreUnavailable and the cause,
-// says so.
+// Submit implements executor.Store. Where ctx ends first, the tasks are not recorded,
+// or, where they are on their way to the disk, may still be: the error, which wraps
+// executor.ErrStoreUnavailable and the cause, says which.
 func (s *Store) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
 	records = slices.Clone(records) // the caller's are its own again when ctx ends
 	e := &submission{
@@ -48,12 +48,27 @@ func (s *Store) Submit(ctx context.Context, records []executor.Record) ([]execut
 	s.append(e)
 	s.mu.Unlock()
 	if err := s.await(ctx, e.ready, "submit with the same id again"); err != nil {
+		if s.withdraw(e) {
+			err = s.unavailable(fmt.Errorf("it was not recorded; submit again: %w", context.Cause(ctx)))
+		}
 		return nil, err
 	}
 	if e.err != nil {
 		return nil, e.err
 	}
 	return e.answers, nil
+}
+
+// withdraw takes a submission out of the log, so that what is given up does not pile up
+// while a disk stalls. It reports false where the committer has it.
+func (s *Store) withdraw(e *submission) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.Index(s.entries, entry(e)) // nothing in the log builds on it: its tasks are not seen yet
+	if at >= 0 {
+		s.entries = slices.Delete(s.entries, at, at+1)
+	}
+	return at >= 0
 }
 
 // refuses says why nothing new is taken; it needs the lock.
