@@ -106,17 +106,23 @@ func (o *runOptions) params(name string) (p schema.SubmitParams, err error) {
 	if o.grace >= 0 {
 		p.GraceMs = new(milliseconds(o.grace))
 	}
-	for _, label := range o.labels {
-		key, value, ok := strings.Cut(label, "=")
+	p.Labels, err = labelsOf("run", o.labels)
+	return p, err
+}
+
+// labelsOf reads the labels that were given to a command, each as KEY=VALUE.
+func labelsOf(command string, texts []string) (labels map[string]string, err error) {
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
 		if !ok || key == "" {
-			return p, usagef("run: --label %q: want KEY=VALUE", label)
+			return nil, usagef("%s: --label %q: want KEY=VALUE", command, text)
 		}
-		if p.Labels == nil {
-			p.Labels = map[string]string{}
+		if labels == nil {
+			labels = map[string]string{}
 		}
-		p.Labels[key] = value
+		labels[key] = value
 	}
-	return p, nil
+	return labels, nil
 }
 
 // milliseconds rounds up: a time that is given is never none.

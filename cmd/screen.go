@@ -186,11 +186,11 @@ func neutralise(b, text []byte) []byte {
 		case r == '\n' || r == '\t':
 			b = append(b, byte(r))
 		case r == '\r' && bytes.HasPrefix(text[1:], []byte("\n")):
-		case r < ' ' || r == 0x7f:
+		case r < ' ' || r == 0x7f: // as people write them
 			b = append(b, '^', byte(r)^0x40)
 		case r == utf8.RuneError && n == 1:
 			b = fmt.Appendf(b, `\x%02x`, text[0])
-		case r >= 0x80 && r < 0xa0 || bidirectional(r):
+		case obeyed(r):
 			b = fmt.Appendf(b, `\u%04x`, r)
 		default:
 			b = append(b, text[:n]...)
@@ -199,6 +199,10 @@ func neutralise(b, text []byte) []byte {
 	}
 	return b
 }
+
+// obeyed tells the characters beyond the controls of ASCII that a terminal would
+// obey, and DEL.
+func obeyed(r rune) bool { return r >= 0x7f && r < 0xa0 || bidirectional(r) }
 
 // bidirectional tells the marks that reorder text, and the separators that
 // some take for a newline.

@@ -15,12 +15,13 @@ func (p *Program) storeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "store",
 		Short: "Look after the file of serve --store",
-		Long: "Store describes, checks, backs up or exports the file in which serve --store keeps tasks.\n" +
-			"All of it works while a server has the file, and changes nothing in it.",
+		Long: "Store describes, checks, backs up and exports the file in which serve --store keeps tasks, and\n" +
+			"prints what a task has written. All of it works while a server has the file, and changes nothing\n" +
+			"in it.",
 		Args: knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(storeInfoCommand(), storeCheckCommand(), storeBackupCommand(), p.storeExportCommand())
+	c.AddCommand(storeInfoCommand(), storeCheckCommand(), storeBackupCommand(), p.storeExportCommand(), p.storeOutputCommand())
 	return c
 }
 

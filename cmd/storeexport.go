@@ -2,10 +2,13 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -16,41 +19,140 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
+// exportOptions are the flags of store export.
+type exportOptions struct {
+	filter  executor.Filter
+	labels  []string
+	outputs bool
+}
+
 func (p *Program) storeExportCommand() *cobra.Command {
-	var filter executor.Filter
+	o := &exportOptions{}
 	c := &cobra.Command{
 		Use:   "export FILE",
 		Short: "Print every task of a store as a line of JSON",
 		Long: "Export prints tasks as one line of JSON each, with their inputs, as status answers them, the\n" +
-			"oldest first. Those that are damaged are named on stderr and left out, with exit code 1.",
-		Example:           "  " + p.Name + " store export tasks.db --states failed --since 2026-01-31T00:00:00Z",
+			"oldest first. All that is given must hold, as with the method list. Those that are damaged are\n" +
+			"named on stderr and left out, with exit code 1. With --output a task has a member output: of each\n" +
+			"stream that has any what is kept, as the method output answers it.",
+		Example: "  " + p.Name + " store export tasks.db --state failed --since 2026-01-31T00:00:00Z\n" +
+			"  " + p.Name + " store export tasks.db --type exec --label team=red --output",
 		Args:              fileArgs("FILE"),
 		ValidArgsFunction: completeFiles(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			found := findingsTo(os.Stderr)
-			out := bufio.NewWriterSize(os.Stdout, exportBuffer)
-			err := sqlite.Export(c.Context(), args[0], filter, func(t *schema.Task) error {
-				line, err := json.Marshal(t, json.Deterministic(true))
-				if err == nil {
-					_, err = out.Write(append(line, '\n'))
-				}
-				return err
-			}, found.print)
-			if err = errors.Join(err, out.Flush()); err != nil {
-				return storeFault(c, err)
-			}
-			if found.n > 0 {
-				fmt.Fprintf(os.Stderr, "%s: store export: left out: %s\n", p.Name, counted(found.n, "damaged task"))
-			}
-			return found.end()
-		},
+		RunE:              func(c *cobra.Command, args []string) error { return o.export(c, p, args[0]) },
 	}
 	f := c.Flags()
-	f.Var(states(&filter.States), "states", "only tasks in these states, with commas between: "+strings.Join(schema.StateNames[:], ","))
-	complete(c, "states", cobra.FixedCompletions(schema.StateNames[:], cobra.ShellCompDirectiveNoFileComp))
-	f.Var(moment(&filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T00:00:00Z")
-	f.Var(moment(&filter.Until), "until", "only tasks submitted before this time")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		switch name { // as the members of list are named
+		case "states", "types", "labels":
+			name = strings.TrimSuffix(name, "s")
+		}
+		return pflag.NormalizedName(name)
+	})
+	f.Var(states(&o.filter.States), "state", "only tasks in these states, with commas between: "+strings.Join(schema.StateNames[:], ","))
+	complete(c, "state", cobra.FixedCompletions(schema.StateNames[:], cobra.ShellCompDirectiveNoFileComp))
+	f.StringSliceVar(&o.filter.Types, "type", nil, "only tasks of these types, by name or alias, with commas between")
+	complete(c, "type", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return p.typeNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+	f.StringArrayVar(&o.labels, "label", nil, "only tasks with this label, as KEY=VALUE")
+	f.Var(moment(&o.filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T00:00:00Z")
+	f.Var(moment(&o.filter.Until), "until", "only tasks submitted before this time")
+	f.BoolVar(&o.outputs, "output", false, "print what the tasks have written, too")
 	return c
+}
+
+// selection makes the filter of the flags.
+func (o *exportOptions) selection(p *Program) (filter executor.Filter, err error) {
+	filter = o.filter
+	if filter.Labels, err = labelsOf("store export", o.labels); err != nil {
+		return filter, err
+	}
+	infos, err := p.typeInfos(nil)
+	if err != nil {
+		return filter, err
+	}
+	for i, name := range filter.Types { // a store may have types that this program has not
+		for _, info := range infos {
+			if slices.Contains(info.Aliases, name) {
+				filter.Types[i] = info.Name
+			}
+		}
+	}
+	return filter, nil
+}
+
+func (o *exportOptions) export(c *cobra.Command, p *Program, file string) error {
+	filter, err := o.selection(p)
+	if err != nil {
+		return err
+	}
+	found := findingsTo(os.Stderr)
+	out := bufio.NewWriterSize(os.Stdout, exportBuffer)
+	if o.outputs {
+		err = sqlite.ExportOutputs(c.Context(), file, filter, func(t *schema.Task, all *sqlite.Outputs) error {
+			return exportLine(out, &taskWithOutput{t, outputsOf(all)})
+		}, found.print)
+	} else {
+		err = sqlite.Export(c.Context(), file, filter, func(t *schema.Task) error { return exportLine(out, t) }, found.print)
+	}
+	if err = errors.Join(err, out.Flush()); err != nil {
+		return storeFault(c, err)
+	}
+	if found.n > 0 {
+		fmt.Fprintf(os.Stderr, "%s: store export: left out: %s\n", p.Name, counted(found.n, "damaged task"))
+	}
+	return found.end()
+}
+
+// taskWithOutput is a line of an export with outputs.
+type taskWithOutput struct {
+	*schema.Task
+	Output map[string]schema.OutputResult `json:"output"`
+}
+
+// outputsOf are the streams that have anything, by name.
+func outputsOf(all *sqlite.Outputs) map[string]schema.OutputResult {
+	found := map[string]schema.OutputResult{}
+	for i := range all {
+		piece := &all[i]
+		if piece.Total == 0 {
+			continue
+		}
+		data, encoding := schema.EncodeOutput(piece.Data)
+		found[schema.Stream(i).String()] = schema.OutputResult{
+			Data: data, Encoding: encoding, Offset: piece.Offset, NextOffset: piece.Offset + int64(len(piece.Data)),
+			EOF: piece.Final, TruncatedBefore: piece.First,
+		}
+	}
+	return found
+}
+
+// exportLine writes a value as one line.
+func exportLine(out *bufio.Writer, value any) error {
+	line, err := json.Marshal(value, json.Deterministic(true))
+	if err == nil {
+		_, err = out.Write(append(harmless(line), '\n'))
+	}
+	return err
+}
+
+// harmless writes the characters of JSON text that a terminal would obey as
+// escapes, which mean the same: also where it goes to a file, which may be shown
+// later.
+func harmless(text []byte) []byte {
+	if bytes.IndexFunc(text, obeyed) < 0 {
+		return text
+	}
+	safe := make([]byte, 0, len(text)+len(text)/8)
+	for _, r := range string(text) {
+		if obeyed(r) {
+			safe = fmt.Appendf(safe, `\u%04x`, r)
+		} else {
+			safe = utf8.AppendRune(safe, r)
+		}
+	}
+	return safe
 }
 
 // exportBuffer is how many bytes are written at a time.

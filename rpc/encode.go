@@ -1,10 +1,8 @@
 package rpc
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -192,27 +190,4 @@ func appendJSON(b []byte, v any) []byte {
 		panic(err) // caught by the dispatcher: an internal error
 	}
 	return append(b, text...)
-}
-
-// escapedShare is which share of output may be control characters before it is
-// sent as base64: each takes six bytes as JSON text.
-const escapedShare = 8
-
-// encodeOutput makes a JSON string of bytes.
-func encodeOutput(data []byte) (string, schema.Encoding) {
-	if utf8.Valid(data) && controls(data) <= len(data)/escapedShare {
-		return string(data), schema.EncodingUTF8
-	}
-	return base64.StdEncoding.EncodeToString(data), schema.EncodingBase64
-}
-
-// controls counts the control characters that JSON has no short escape for.
-func controls(data []byte) int {
-	n := 0
-	for _, c := range data {
-		if c < ' ' && c != '\n' && c != '\t' && c != '\r' {
-			n++
-		}
-	}
-	return n
 }

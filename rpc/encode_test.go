@@ -129,7 +129,7 @@ func TestEncodedOutput(t *testing.T) {
 		data := []byte(text.Draw(t, "output"))
 		whole := data[:wholeRunes(data)]
 		require.LessOrEqual(t, len(data)-len(whole), 3)
-		encoded, encoding := encodeOutput(data)
+		encoded, encoding := schema.EncodeOutput(data)
 		var back schema.OutputEvent
 		require.NoError(t, json.Unmarshal(appendJSON(nil, schema.OutputEvent{Data: encoded, Encoding: encoding}), &back))
 		require.Equal(t, encoded, back.Data)
@@ -158,7 +158,7 @@ func TestEncodingOfOutput(t *testing.T) {
 		{"six by\x01", schema.EncodingBase64},
 		{"\xff", schema.EncodingBase64},
 	} {
-		_, encoding := encodeOutput([]byte(c.data))
+		_, encoding := schema.EncodeOutput([]byte(c.data))
 		require.Equal(t, c.want, encoding, "%q", c.data)
 	}
 }

@@ -118,7 +118,7 @@ func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors
 
 // sendBytes sends bytes of the event's stream; it needs mu.
 func (s *session) sendBytes(ev *executor.Event, seq uint64, offset int64, data []byte, gap int64) {
-	text, encoding := encodeOutput(data)
+	text, encoding := schema.EncodeOutput(data)
 	message := schema.OutputEvent{
 		ID: ev.ID, Seq: seq, Stream: ev.Stream, Offset: offset, Data: text, Encoding: encoding, Gap: gap,
 	}
@@ -172,7 +172,7 @@ func (s *session) output(ctx context.Context, p *schema.OutputParams) (any, erro
 			data = data[:n]
 		}
 	}
-	text, encoding := encodeOutput(data)
+	text, encoding := schema.EncodeOutput(data)
 	next := piece.Offset + int64(len(data))
 	return schema.OutputResult{
 		Data: text, Encoding: encoding, Offset: piece.Offset, NextOffset: next,

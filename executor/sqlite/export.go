@@ -15,6 +15,33 @@ import (
 // its progress and how much it has written so far. One that cannot be read is
 // reported and passed over.
 func Export(ctx context.Context, path string, filter executor.Filter, each func(*schema.Task) error, report func(Finding)) error {
+	return export(ctx, path, &filter, func(_ *checker, _ int64, t *schema.Task) error { return each(t) }, report)
+}
+
+// Outputs are what is kept of the streams of a task.
+type Outputs [len(schema.StreamNames)]executor.OutputPiece
+
+// ExportOutputs is Export with what each task has written, as far as it is in the
+// file: all of it is in memory at once. Where a piece in the middle of a stream is
+// lost or damaged, a stream begins behind it, at its Offset.
+func ExportOutputs(ctx context.Context, path string, filter executor.Filter, each func(*schema.Task, *Outputs) error, report func(Finding)) error {
+	return export(ctx, path, &filter, func(k *checker, ord int64, t *schema.Task) error {
+		var all Outputs
+		for i := range all {
+			rows, total, err := k.outputOf(ord, t, schema.Stream(i))
+			if err != nil {
+				return err
+			}
+			if all[i], err = lastWhole(k.conn, ord, schema.Stream(i), rows, total); err != nil {
+				return err
+			}
+			all[i].Final = t.State.Final()
+		}
+		return each(t, &all)
+	}, report)
+}
+
+func export(ctx context.Context, path string, filter *executor.Filter, each func(k *checker, ord int64, t *schema.Task) error, report func(Finding)) error {
 	in, err := inspect(ctx, path)
 	if err != nil {
 		return asSpoiled(path, err, useOutput)
@@ -30,7 +57,7 @@ func Export(ctx context.Context, path string, filter executor.Filter, each func(
 			if !ok || !filter.Match(t) {
 				return nil
 			}
-			return each(t)
+			return each(k, row.ColumnInt64(0), t)
 		}, int64(filter.Since), until)
 	}
 	return in.end(err, "export "+path, useOutput)

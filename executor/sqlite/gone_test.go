@@ -10,10 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/schema"
 )
-
-var done = executor.Outcome{State: schema.Completed, Result: []byte(`{}`)}
 
 // TestAnOlderFileIsBroughtToThisVersion has a file without the table of ids.
 func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
@@ -63,7 +60,7 @@ func TestSoManyIDsAreRemembered(t *testing.T) {
 		require.NoError(t, err)
 		for range more {
 			submit(t, s, newTask())
-			ids = append(ids, runOne(t, s, done))
+			ids = append(ids, runOne(t, s, completed))
 		}
 		for _, id := range ids[max(0, len(ids)-max(limit, 0)):] {
 			answers, err := s.Submit(t.Context(), []executor.Record{newTask(func(r *executor.Record) { r.ID = id })})

@@ -89,10 +89,7 @@ func (s *Store) readOutput(ctx context.Context, id uuid.UUID, stream schema.Stre
 		if err != nil {
 			return err
 		}
-		var total int64
-		if b := r.OutputBytes; b != nil {
-			total = [...]int64{b.Stdout, b.Stderr, b.Log}[stream]
-		}
+		total := writtenOf(r.OutputBytes, stream)
 		rows, err := storedPieces(c, ord, stream)
 		if err != nil {
 			return err
@@ -102,6 +99,14 @@ func (s *Store) readOutput(ctx context.Context, id uuid.UUID, stream schema.Stre
 		return err
 	})
 	return found, err
+}
+
+// writtenOf is how much was written to a stream; nil is nothing.
+func writtenOf(b *schema.OutputBytes, stream schema.Stream) int64 {
+	if b == nil {
+		return 0
+	}
+	return [...]int64{b.Stdout, b.Stderr, b.Log}[stream]
 }
 
 func storedPieces(c *conn, ord int64, stream schema.Stream) (rows []stored, err error) {

@@ -19,7 +19,7 @@ func TestTasksAreReadWhereNoFileCanBeOpened(t *testing.T) {
 	v := faultvfs.New(t, faultvfs.Options{})
 	s := open(t, func(o *Options) { o.VFS = v.Name() })
 	submit(t, s, newTask())
-	id := runOne(t, s, done)
+	id := runOne(t, s, completed)
 	v.Fail(faultvfs.Open, faultvfs.Main, sqlite3.CANTOPEN)
 	v.Fail(faultvfs.Open, faultvfs.WAL, sqlite3.CANTOPEN)
 	var all errgroup.Group
