@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 
@@ -14,3 +15,10 @@ func detach(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // signalNumber is the number of a signal by its name, or 0.
 func signalNumber(name string) int { return int(unix.SignalNum(name)) }
+
+// sameFile reports whether two files are one, be it a pipe or a terminal.
+func sameFile(a, b *os.File) bool {
+	infoA, errA := a.Stat()
+	infoB, errB := b.Stat()
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}

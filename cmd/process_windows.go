@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -12,3 +13,6 @@ func detach(c *exec.Cmd) {
 
 // signalNumber is the number of a signal by its name: there are none here.
 func signalNumber(string) int { return 0 }
+
+// sameFile is not known here: pipes and consoles have no identity.
+func sameFile(_, _ *os.File) bool { return false }

@@ -131,15 +131,18 @@ func milliseconds(d time.Duration) int64 {
 }
 
 func (o *runOptions) run(ctx context.Context, name string) error {
+	show := newScreen(o.program.Name, name, o.quiet)
 	params, err := o.params(name)
 	if err != nil {
 		return err
+	}
+	if o.program.shipsExec(name) && (show.together || !o.outputOnly) {
+		params.Input = withOnePipe(params.Input)
 	}
 	if err := command.CheckRoom(); err != nil {
 		return err
 	}
 	defer command.ReapOrphans()()
-	show := newScreen(o.program.Name, name, o.quiet)
 	server, err := o.serverProcess(len(params.Input))
 	if err != nil {
 		return err

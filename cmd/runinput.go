@@ -129,6 +129,21 @@ func readBounded(r io.Reader) ([]byte, error) {
 	return text, nil
 }
 
+// withOnePipe makes an input of exec say that stderr goes where stdout goes,
+// unless it says something about that itself: what is shown in one place is
+// then shown in the order in which it was written.
+func withOnePipe(input jsontext.Value) jsontext.Value {
+	var members map[string]jsontext.Value
+	if json.Unmarshal(input, &members) != nil || members["stderr"] != nil {
+		return input // what is wrong with it, the server says better
+	}
+	both, err := setMember(input, []string{"stderr"}, jsontext.Value(`"stdout"`))
+	if err != nil {
+		return input
+	}
+	return both
+}
+
 // looseJSON is text as JSON, or as a JSON string where it is none.
 func looseJSON(text string) jsontext.Value {
 	value := jsontext.Value(text)

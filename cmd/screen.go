@@ -33,6 +33,8 @@ type screen struct {
 	out     io.Writer
 	err     io.Writer  // for text, made safe where it goes to a terminal
 	columns func() int // 0 is no terminal: no bar
+	// together: stdout and stderr are the same file, as after 2>&1.
+	together bool
 
 	mu      sync.Mutex
 	drawn   bool      // the bar is on the terminal
@@ -43,6 +45,7 @@ type screen struct {
 
 func newScreen(program, name string, quiet bool) *screen {
 	s := &screen{program: program, name: name, quiet: quiet, out: safe(os.Stdout), err: safe(os.Stderr), raw: os.Stderr}
+	s.together = sameFile(os.Stdout, os.Stderr)
 	s.columns = func() int { return 0 }
 	if fd := int(os.Stderr.Fd()); term.IsTerminal(fd) && os.Getenv("TERM") != "dumb" {
 		s.columns = func() int {
@@ -71,6 +74,9 @@ func (s *screen) Write(p []byte) (int, error) {
 func (s *screen) result(p []byte) error {
 	s.mu.Lock()
 	s.clearBar()
+	if s.together && len(p) > 0 {
+		s.midLine = p[len(p)-1] != '\n'
+	}
 	s.mu.Unlock() // a reader of stdout that is slow holds up nothing else
 	_, err := s.out.Write(p)
 	return err

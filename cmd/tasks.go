@@ -36,6 +36,12 @@ func (p *Program) taskTypes(o command.Options) ([]executor.Type, error) {
 	return types, nil
 }
 
+// shipsExec says that a type name is that of the exec that ships.
+func (p *Program) shipsExec(name string) bool {
+	return name == command.TypeName && !p.NoExec &&
+		!slices.ContainsFunc(p.Types, func(own executor.Type) bool { return slices.Contains(allNames(own.Info()), name) })
+}
+
 // shareName says that two types have a name or an alias in common.
 func shareName(a, b executor.Type) bool {
 	names := allNames(b.Info())

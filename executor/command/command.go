@@ -55,6 +55,7 @@ type Input struct {
 	Dir      string             `json:"dir,omitzero" jsonschema:"the working directory; that of the server by default"`
 	Env      map[string]*string `json:"env,omitzero" jsonschema:"variables to set; null removes one"`
 	CleanEnv bool               `json:"cleanEnv,omitzero" jsonschema:"start from a short list of variables (PATH, HOME, LANG and the like) instead of the server's whole environment"`
+	Stderr   string             `json:"stderr,omitzero" jsonschema:"where stderr goes: stderr, a stream of its own (the default), or stdout, into the same pipe, so that all of it is in the order in which it was written" schema:"enum=stderr|stdout"`
 	Stdin    string             `json:"stdin,omitzero" jsonschema:"text for the command's standard input; it is empty by default"`
 }
 
@@ -155,6 +156,9 @@ func (c *Command) run(ctx context.Context, in *Input, t task) (Result, error) {
 	p, err := c.plan(in, t.id)
 	if err != nil {
 		return Result{}, err
+	}
+	if in.Stderr == schema.Stdout.String() {
+		t.stderr = nil
 	}
 	began := time.Now()
 	tree, out, err := c.start(p, &t, in.Stdin)

@@ -13,19 +13,19 @@ import (
 )
 
 // TestFollow: when a process has exited, what it wrote is read at once unless
-// that is very much or may become more; and all of it is read in the end.
+// that may become more; and all of it is read in the end.
 func TestFollow(t *testing.T) {
-	const most = (readsAtOnce - 1) * copyBytes // one is for the end
 	tests := map[string]struct {
 		bytes      int
 		held, over bool
 	}{
-		"nothing":              {0, false, true},
-		"a pipe's worth":       {64 << 10, false, true},
-		"all that is read":     {most, false, true},
-		"one byte more":        {most + 1, false, false},
-		"much more":            {1 << 20, false, false},
-		"somebody has it open": {10, true, false},
+		"nothing":                        {0, false, true},
+		"a read's worth":                 {copyBytes, false, true},
+		"one byte more":                  {copyBytes + 1, false, true},
+		"much":                           {1 << 20, false, true},
+		"somebody has it open":           {10, true, false},
+		"and has written much":           {1 << 20, true, false},
+		"and has written a read's worth": {copyBytes, true, false},
 	}
 	exited, exit, err := os.Pipe() // stands for a process that has exited
 	require.NoError(t, err)

@@ -12,9 +12,10 @@ import (
 
 // task is what a command needs of the task that it is.
 type task struct {
-	id             string
-	stdout, stderr io.Writer
-	started        func(pid int)
+	id      string
+	stdout  io.Writer
+	stderr  io.Writer // nil: stderr goes where stdout goes
+	started func(pid int)
 	// killed is closed when the time to stop in peace is over; nil is never.
 	killed <-chan struct{}
 }

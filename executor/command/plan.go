@@ -73,6 +73,9 @@ func check(in *Input) error {
 	if strings.ContainsRune(in.Dir, 0) {
 		return invalid("dir has a NUL byte in it")
 	}
+	if in.Stderr != "" && in.Stderr != schema.Stderr.String() && in.Stderr != schema.Stdout.String() {
+		return invalid(fmt.Sprintf("stderr is %q: want stderr or stdout", show(in.Stderr, maxName)))
+	}
 	for name, value := range in.Env { // names are not shown: one with "=" may hold a value
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			return invalid(`a name in env is empty, or has "=" or a NUL byte in it`)

@@ -20,3 +20,11 @@ func openSource() (*source, *os.File, error) {
 func (s *source) handOver() *os.File { return s.file }
 
 func (s *source) close() { s.file.Close() }
+
+// readiness is for systems on which the thread that waits for a command reads
+// its pipes.
+type readiness struct{}
+
+func (*readiness) open([]pipe) {}
+
+func (*readiness) close() {}

@@ -28,8 +28,10 @@ type streams struct {
 	null  *os.File    // the one of them that is not ours to close, if any
 	stdin *os.File    // nil without text
 	text  string
-	out   [2]pipe
+	out   []pipe // of stdout and stderr, or of both together
+	tail  *tail  // of what comes to stderr
 
+	ready    readiness
 	pending  atomic.Int32  // ends that are still copied
 	finished chan struct{} // closed when none is
 	writes   stopwatch     // runs while somebody waits to write on what was read
@@ -41,9 +43,17 @@ type pipe struct {
 	to   io.Writer
 }
 
-// openStreams makes the pipes of a command. None is left open where it fails.
+// openStreams makes the pipes of a command. Without a writer for stderr it has
+// one pipe for both: the system then keeps the order of all that is written. No
+// pipe is left open where it fails.
 func openStreams(null *os.File, text string, stdout, stderr io.Writer) (*streams, error) {
-	s := &streams{text: text, finished: make(chan struct{}), out: [2]pipe{{to: stdout}, {to: &tail{to: stderr}}}}
+	s := &streams{text: text, finished: make(chan struct{}), tail: &tail{to: stderr}}
+	if stderr == nil {
+		s.tail.to = stdout
+	} else {
+		s.out = append(s.out, pipe{to: stdout})
+	}
+	s.out = append(s.out, pipe{to: s.tail})
 	if err := s.open(null); err != nil {
 		s.close()
 		return nil, err
@@ -52,7 +62,7 @@ func openStreams(null *os.File, text string, stdout, stderr io.Writer) (*streams
 }
 
 func (s *streams) open(null *os.File) (err error) {
-	s.pending.Store(2)
+	s.pending.Store(int32(len(s.out)))
 	if s.text == "" {
 		s.null, s.child[0] = null, null
 	} else if s.child[0], s.stdin, err = os.Pipe(); err != nil {
@@ -65,6 +75,10 @@ func (s *streams) open(null *os.File) (err error) {
 			return err
 		}
 	}
+	if len(s.out) == 1 {
+		s.child[2] = s.child[1]
+	}
+	s.ready.open(s.out)
 	return nil
 }
 
@@ -86,6 +100,7 @@ func (s *streams) closeChild() {
 
 func (s *streams) closeOwn() {
 	s.closeStdin()
+	s.ready.close()
 	for _, p := range s.out {
 		if p.from != nil {
 			p.from.close()
@@ -230,7 +245,7 @@ func (w *stopwatch) ran() time.Duration {
 
 // stderrTail is the last of what was written to stderr. It is to be called
 // after drain.
-func (s *streams) stderrTail() string { return s.out[1].to.(*tail).text() }
+func (s *streams) stderrTail() string { return s.tail.text() }
 
 // tail passes on what is written to it and keeps the last maxTail bytes.
 type tail struct {
