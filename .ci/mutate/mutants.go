@@ -37,18 +37,23 @@ func mutantsOf(pkg string) ([]*mutant, error) {
 		return nil, err
 	}
 	var all []*mutant
+	var files []*finder
+	limits := map[string]bool{}
 	for _, name := range built.GoFiles {
-		file := filepath.Join(pkg, name)
-		source, err := os.ReadFile(file)
+		f := &finder{pkg: pkg, file: filepath.Join(pkg, name), positions: token.NewFileSet(), limits: limits, names: map[*ast.Ident]bool{}}
+		source, err := os.ReadFile(f.file)
 		if err != nil {
 			return nil, err
 		}
-		f := &finder{pkg: pkg, file: file, source: string(source), positions: token.NewFileSet()}
-		parsed, err := parser.ParseFile(f.positions, file, source, parser.SkipObjectResolution)
-		if err != nil {
+		f.source = string(source)
+		if f.parsed, err = parser.ParseFile(f.positions, f.file, source, parser.SkipObjectResolution); err != nil {
 			return nil, err
 		}
-		for _, d := range parsed.Decls {
+		f.findLimits()
+		files = append(files, f)
+	}
+	for _, f := range files {
+		for _, d := range f.parsed.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
 				f.function = fn.Name.Name
 				ast.Inspect(fn.Body, f.visit)
@@ -62,7 +67,27 @@ func mutantsOf(pkg string) ([]*mutant, error) {
 type finder struct {
 	pkg, file, source, function string
 	positions                   *token.FileSet
+	parsed                      *ast.File
+	limits                      map[string]bool     // the constants of the package that are numbers
+	names                       map[*ast.Ident]bool // members and keys, which are no constants
 	found                       []*mutant
+}
+
+// findLimits notes the constants that are numbers. They are changed where they
+// are used, since a constant cannot ask whether a change is in force.
+func (f *finder) findLimits() {
+	for _, d := range f.parsed.Decls {
+		decl, ok := d.(*ast.GenDecl)
+		if !ok || decl.Tok != token.CONST {
+			continue
+		}
+		for _, s := range decl.Specs {
+			spec := s.(*ast.ValueSpec)
+			if len(spec.Values) == 1 && strings.ContainsAny(f.text(spec.Values[0])[:1], "123456789") {
+				f.limits[spec.Names[0].Name] = true
+			}
+		}
+	}
 }
 
 func (f *finder) text(n ast.Node) string {
@@ -92,6 +117,16 @@ func (f *finder) visit(n ast.Node) bool {
 		f.binary(n)
 	case *ast.BasicLit:
 		f.literal(n)
+	case *ast.SelectorExpr:
+		f.names[n.Sel] = true
+	case *ast.KeyValueExpr:
+		if key, ok := n.Key.(*ast.Ident); ok {
+			f.names[key] = true
+		}
+	case *ast.Ident:
+		if f.limits[n.Name] && !f.names[n] {
+			f.add(n, "doubled", "(", "<<mutantBit(%d))")
+		}
 	case *ast.ReturnStmt:
 		f.results(n)
 	case *ast.BlockStmt:
