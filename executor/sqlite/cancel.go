@@ -107,18 +107,19 @@ func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.Ca
 }
 
 // ahead shows of tasks that run that they are to stop, before it is recorded, or
-// answers nil where others are to be cancelled, too.
+// answers nil where others are to be cancelled, too, or have an end that is not
+// recorded yet.
 func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range e.steps {
-		if e.steps[i].outcome == schema.OutcomeCancelled {
+		if e.steps[i].outcome != schema.OutcomeCancelling { // an end that is shown is recorded
 			return nil
 		}
 	}
 	for i := range e.steps {
 		st := &e.steps[i]
-		if r := st.record; st.outcome == schema.OutcomeCancelling && r.final == nil {
+		if r := st.record; r.final == nil {
 			r.CancelRequestedAt, r.CancelReason = st.asked.at, st.asked.reason
 		}
 		st.answer.Outcome, st.answer.Task = st.outcome, st.record.snapshot()

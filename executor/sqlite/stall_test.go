@@ -147,6 +147,42 @@ func TestCancelTellsFirstWhereTheDiskStalls(t *testing.T) {
 	}
 }
 
+// TestCancelShowsOnlyEndsThatAreRecorded: a task is finished already where its
+// end is on its way to the disk, and is answered so when it is there.
+func TestCancelShowsOnlyEndsThatAreRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		ends := claim(t, s)
+		waits := newTask()
+		submit(t, s, waits)
+		goOn := stallDisk(v, faultvfs.Sync)
+		ends.Finish(executor.Outcome{State: schema.Completed, Result: []byte("{}")}, func(error) {})
+		cancel := func(id uuid.UUID) func() ([]executor.CancelAnswer, error) {
+			over := later(func() ([]executor.CancelAnswer, error) {
+				return s.Cancel(t.Context(), []uuid.UUID{id}, executor.Cancellation{})
+			})
+			time.Sleep(2 * tellAfter)
+			return over
+		}
+		first, second, third := cancel(waits.ID), cancel(waits.ID), cancel(ends.Record().ID)
+		goOn()
+		for _, want := range []struct {
+			over    func() ([]executor.CancelAnswer, error)
+			outcome schema.CancelOutcome
+			state   schema.State
+		}{
+			{first, schema.OutcomeCancelled, schema.Cancelled},
+			{second, schema.OutcomeAlreadyFinished, schema.Cancelled},
+			{third, schema.OutcomeAlreadyFinished, schema.Completed},
+		} {
+			answers, err := want.over()
+			require.NoError(t, err)
+			require.Equal(t, want.outcome, answers[0].Outcome)
+			require.Equal(t, want.state, answers[0].Task.State)
+		}
+	})
+}
+
 // TestClaimOnAStalledDisk gives a claim up whose start is recorded after all.
 func TestClaimOnAStalledDisk(t *testing.T) {
 	limits := executor.TypeLimits{"plain": 1}
