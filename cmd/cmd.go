@@ -34,7 +34,7 @@ const (
 // serve takes stdin and stdout for itself, and run starts this program's file
 // anew with the arguments "serve …".
 func (p Program) Run(args []string) int {
-	p.Name = p.name()
+	p.Name, p.args = p.name(), args
 	root := p.newRoot()
 	root.SetArgs(args)
 	code, say := verdict(root.Execute())

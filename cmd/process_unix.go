@@ -22,3 +22,6 @@ func sameFile(a, b *os.File) bool {
 	infoB, errB := b.Stat()
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
+
+// runs says whether a file can be run.
+func runs(info os.FileInfo) bool { return info.Mode().IsRegular() && info.Mode()&0o111 != 0 }

@@ -16,3 +16,6 @@ func signalNumber(string) int { return 0 }
 
 // sameFile is not known here: pipes and consoles have no identity.
 func sameFile(_, _ *os.File) bool { return false }
+
+// runs says whether a file can be run: by its name, which is completed anyway.
+func runs(info os.FileInfo) bool { return info.Mode().IsRegular() }

@@ -26,6 +26,8 @@ type Program struct {
 	// Version is what the version command and the handshake say; what the Go
 	// toolchain has recorded of the main module unless given.
 	Version string
+
+	args []string // of Run
 }
 
 // Main runs the command line of the process with the given task types beside

@@ -48,12 +48,12 @@ func (p *Program) runCommand() *cobra.Command {
 			"run exec --output-only --set dir=/tmp -- ls -l",
 			"run exec -o --set stdin=hello -- cat"), "\n"),
 		Args:              o.args,
-		ValidArgsFunction: p.completeType,
+		ValidArgsFunction: o.completeArgs,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0]) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
-	f.StringArrayVar(&o.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON or else a string, a dot in KEY goes into an object")
+	f.StringArrayVar(&o.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
 	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
 	f.BoolVar(&o.json, "json", false, "print the whole end of the task to stdout as one line of JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
@@ -64,7 +64,9 @@ func (p *Program) runCommand() *cobra.Command {
 	f.Lookup("grace").DefValue = ""
 	f.StringArrayVar(&o.labels, "label", nil, "a label as KEY=VALUE")
 	f.StringArrayVar(&o.serverFlags, "server-flag", nil, "a flag of serve for the task's server, as --server-flag=--log-level=debug; variables JOBLINE_… set none")
-	for _, flag := range []string{"set", "id", "priority", "timeout", "grace", "label", "server-flag"} {
+	complete(c, "set", o.completeSet)
+	complete(c, "input", completeAtFile)
+	for _, flag := range []string{"id", "priority", "timeout", "grace", "label", "server-flag"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
 	return c
@@ -95,6 +97,7 @@ func (o *runOptions) params(name string) (p schema.SubmitParams, err error) {
 		Events: []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished},
 		Output: schema.OutputLossless,
 	}
+	o.input.schema = o.program.inputSchemaOf(name)
 	if p.Input, err = o.input.build(os.Stdin); err != nil {
 		return p, err
 	}
@@ -152,19 +155,18 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	f := &follower{client: client, server: server, show: show, outputOnly: o.outputOnly, json: o.json, cure: o.input.cure}
+	f := &follower{client: client, server: server, show: show, outputOnly: o.outputOnly, json: o.json}
 	return f.run(ctx, params)
 }
 
-// refused makes of a submit's error what a person can act on. A cure, or "",
-// follows each violation.
-func refused(show *screen, name string, cure func(schema.Violation) string, err error) error {
+// refused makes of a submit's error what a person can act on.
+func refused(show *screen, name string, err error) error {
 	e, ok := errors.AsType[*rpc.Error](err)
 	if !ok {
 		return err
 	}
 	for _, v := range e.Data.Violations {
-		show.say("%s: %s%s", placeOf(v.Pointer), v.Message, cure(v))
+		show.say("%s: %s", placeOf(v.Pointer), v.Message)
 	}
 	switch {
 	case len(e.Data.Violations) > 0:

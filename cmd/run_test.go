@@ -77,32 +77,51 @@ func TestWhereInputIsBad(t *testing.T) {
 	}
 }
 
-// TestCures: only a --set whose value was not meant as it looks has one.
-func TestCures(t *testing.T) {
-	const wants = "got number, want string or null"
+// TestValuesByType: what a --set means is for the schema to say.
+func TestValuesByType(t *testing.T) {
+	of := func(kinds ...string) *inputSchema { return &inputSchema{Types: kinds} }
 	for _, c := range []struct {
-		name             string
-		set              []string
-		pointer, message string
-		want             string
+		name   string
+		schema *inputSchema
+		text   string
+		want   string
 	}{
-		{"a number", []string{"env.A=1"}, "/env/A", wants, ` (a string is --set 'env.A="1"')`},
-		{"a boolean", []string{"dir=true"}, "/dir", "got boolean, want string", ` (a string is --set 'dir="true"')`},
-		{"null", []string{"dir= null "}, "/dir", "got null, want string", ` (a string is --set 'dir="null"')`},
-		{"the last of two", []string{"a=1", "b=2", "a=3"}, "/a", wants, ` (a string is --set 'a="3"')`},
-		{"signs of pointers", []string{"a~/b=1"}, "/a~0~1b", wants, ` (a string is --set 'a~/b="1"')`},
-		{"signs of shells", []string{"it's=1"}, "/it's", wants, ` (a string is --set 'it'\''s="1"')`},
-		{"no string is wanted", []string{"a=1"}, "/a", "got number, want boolean", ""},
-		{"another complaint", []string{"a=1"}, "/a", "unknown member", ""},
-		{"another member", []string{"a=1"}, "/b", wants, ""},
-		{"an object", []string{"a={}"}, "/a", "got object, want string", ""},
-		{"replaced by an object", []string{"a=1", "a={}"}, "/a", "got object, want string", ""},
-		{"no --set", nil, "/a", wants, ""},
+		{"a number", of("integer"), "5", `5`},
+		{"a number for a string", of("string"), "5", `"5"`},
+		{"a boolean for a string", of("string", "null"), "true", `"true"`},
+		{"an object for a string", of("string"), `{"a":1}`, `"{\"a\":1}"`},
+		{"null where it may be", of("null", "string"), "null", `null`},
+		{"null for a string", of("string"), "null", `"null"`},
+		{"a string as JSON", of("string"), `"5"`, `"5"`},
+		{"a number or a string", of("number", "string"), "5", `5`},
+		{"a word for a number", of("integer"), "soon", `"soon"`}, // which the server refuses
+		{"no JSON", of("string"), "it's", `"it's"`},
+		{"any type", &inputSchema{}, "5", `5`},
+		{"an unknown type", nil, "5", `5`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			require.Equal(t, c.want, inputFlags{set: c.set}.cure(schema.Violation{Pointer: c.pointer, Message: c.message}))
+			require.Equal(t, c.want, string(typedJSON(c.schema, c.text)))
 		})
 	}
+}
+
+func TestMemberOfASchema(t *testing.T) {
+	leaf := &inputSchema{Type: "string"}
+	root := &inputSchema{
+		Properties: map[string]*inputSchema{
+			"plain": leaf,
+			"map":   {AdditionalProperties: leaf},
+			"ref":   {Ref: "#/$defs/D"},
+			"loop":  {Ref: "#/$defs/L"},
+		},
+		Defs: map[string]*inputSchema{"D": {Properties: map[string]*inputSchema{"in": leaf}}, "L": {Ref: "#/$defs/L"}},
+	}
+	for key, want := range map[string]*inputSchema{
+		"plain": leaf, "map.any": leaf, "ref.in": leaf, "ref.out": nil, "none": nil, "plain.more": nil, "loop.x": nil, "none.more": nil,
+	} {
+		require.Equal(t, want, memberOf(root, strings.Split(key, ".")), key)
+	}
+	require.Nil(t, memberOf(nil, []string{"a"}))
 }
 
 func TestMillisecondsRoundUp(t *testing.T) {

@@ -30,7 +30,6 @@ type follower struct {
 	show       *screen
 	outputOnly bool
 	json       bool                           // show the whole end
-	cure       func(schema.Violation) string  // says what to do about a part of the input
 	lost       [len(schema.StreamNames)]int64 // bytes of each stream that were not shown
 	signal     atomic.Int32                   // that interrupted us
 	asks       sync.WaitGroup                 // what was said and asked because of signals
@@ -42,7 +41,7 @@ func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 	defer signal.Stop(signals)
 	submitted, err := f.client.Submit(ctx, params)
 	if err != nil {
-		return alsoEnded(refused(f.show, params.Type, f.cure, err), f.client.Close())
+		return alsoEnded(refused(f.show, params.Type, err), f.client.Close())
 	}
 	task, err := f.follow(ctx, submitted.ID, signals)
 	ended := f.client.Close()

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/jobline/jobline/schema"
 )
 
 // maxInput bounds what is read of an input, in bytes.
@@ -22,6 +19,8 @@ type inputFlags struct {
 	input string   // JSON, @file or -
 	set   []string // key=value, the key with dots
 	argv  []string // what comes after --
+	// schema of the input, or nil: it says of what type the values of set are.
+	schema *inputSchema
 }
 
 // build makes the input of its parts.
@@ -39,7 +38,8 @@ func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
 		if !ok || key == "" {
 			return nil, usagef("run: --set %q: want key=value", assignment)
 		}
-		if value, err = setMember(value, strings.Split(key, "."), looseJSON(text)); err != nil {
+		path := strings.Split(key, ".")
+		if value, err = setMember(value, path, typedJSON(memberOf(f.schema, path), text)); err != nil {
 			return nil, usagef("run: --set %q: %v", assignment, plainly(err))
 		}
 	}
@@ -66,37 +66,6 @@ func plainly(err error) error {
 		return fmt.Errorf("the member %q is there twice", e.JSONPointer.LastToken())
 	}
 	return fmt.Errorf("%w, after %s", e.Err, counted(e.ByteOffset, "byte"))
-}
-
-// cure says how to give a text that looks like another value, where a
-// violation is about such a --set, and is "" for all others.
-func (f inputFlags) cure(v schema.Violation) string {
-	_, want, ok := strings.Cut(v.Message, ", want ")
-	if !ok || !strings.Contains(want, "string") {
-		return ""
-	}
-	for _, assignment := range slices.Backward(f.set) { // the last one counts
-		key, text, _ := strings.Cut(assignment, "=")
-		if pointerTo(key) != v.Pointer {
-			continue
-		}
-		switch looseJSON(text).Kind() {
-		case 't', 'f', 'n', '0':
-			shown := strings.ReplaceAll(key, "'", `'\''`)
-			return fmt.Sprintf(` (a string is --set '%s="%s"')`, shown, strings.TrimSpace(text))
-		}
-		return ""
-	}
-	return ""
-}
-
-// pointerTo is the JSON Pointer that a key with dots stands for.
-func pointerTo(key string) string {
-	var p jsontext.Pointer
-	for name := range strings.SplitSeq(key, ".") {
-		p = p.AppendToken(name)
-	}
-	return string(p)
 }
 
 // read answers the JSON of --input, which may be in a file or on stdin.
@@ -150,6 +119,11 @@ func looseJSON(text string) jsontext.Value {
 	if value.IsValid() {
 		return value
 	}
+	return quotedJSON(text)
+}
+
+// quotedJSON is text as a JSON string.
+func quotedJSON(text string) jsontext.Value {
 	quoted, _ := jsontext.AppendQuote(nil, text) // bytes that are not UTF-8 become U+FFFD
 	return quoted
 }
