@@ -65,7 +65,7 @@ func size[N int | int64](to *N, fallback, least N) pflag.Value {
 	return &flagValue[N]{to, func(text string) (N, error) {
 		n, ok := parseSize(text)
 		if !ok || n < int64(least) {
-			return 0, fmt.Errorf("want a number of bytes, %s or more, as 16777216, 16MiB or 16MB", formatSize(int64(least)))
+			return 0, fmt.Errorf("want a number of bytes, %s or more, as 16777216, 16M (or 16MiB) or 16MB", formatSize(int64(least)))
 		}
 		return N(n), nil
 	}, func(n N) string { return formatSize(int64(n)) }, "bytes"}
@@ -75,12 +75,44 @@ func size[N int | int64](to *N, fallback, least N) pflag.Value {
 func span(to *time.Duration, fallback, least time.Duration) pflag.Value {
 	*to = fallback
 	return &flagValue[time.Duration]{to, func(text string) (time.Duration, error) {
-		d, err := time.ParseDuration(text)
+		d, err := parseSpan(text)
 		if err != nil || d < least {
-			return 0, fmt.Errorf("want a time of %v or more, as 300ms, 1.5s or 24h", least)
+			return 0, fmt.Errorf("want a time of %v or more, as 300ms, 1.5s, 24h or 30d", least)
 		}
 		return d, nil
-	}, time.Duration.String, "duration"}
+	}, formatSpan, "duration"}
+}
+
+// day is 24 hours: a duration knows no calendar.
+const day = 24 * time.Hour
+
+// parseSpan reads a time as Go writes it, with days before the rest: 36h or 1d12h.
+func parseSpan(text string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
+	}
+	n, err := strconv.ParseFloat(days, 64)
+	if err != nil || math.IsNaN(n) || math.Abs(n) > float64(math.MaxInt64/day) {
+		return 0, fmt.Errorf("%q is no number of days", days)
+	}
+	whole := time.Duration(n * float64(day))
+	if rest == "" {
+		return whole, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err != nil || n < 0 || more < 0 || whole > math.MaxInt64-more {
+		return 0, fmt.Errorf("%q is no time after days", rest)
+	}
+	return whole + more, nil
+}
+
+// formatSpan writes a time of whole days as such.
+func formatSpan(d time.Duration) string {
+	if d >= 2*day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
 }
 
 // option is one value that a choice offers.
@@ -130,6 +162,8 @@ var sizeUnits = []struct {
 }{
 	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
 	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1},
+	// Alone, a letter is what it is for dd, head and systemd.
+	{"T", 1 << 40}, {"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"k", 1 << 10},
 }
 
 // parseSize reads 16777216 or 16MiB: 1 or more, and what an int64 can hold.

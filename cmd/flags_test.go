@@ -11,13 +11,13 @@ import (
 func TestSizes(t *testing.T) {
 	for text, want := range map[string]int64{
 		"1": 1, "16777216": 16 << 20, "16MiB": 16 << 20, " 2 KiB ": 2 << 10, "3kB": 3000, "4MB": 4e6,
-		"5GiB": 5 << 30, "6GB": 6e9, "7B": 7, "1TiB": 1 << 40, "9223372036854775807": math.MaxInt64,
+		"5GiB": 5 << 30, "5G": 5 << 30, "1 M": 1 << 20, "2K": 2 << 10, "2k": 2 << 10, "1T": 1 << 40, "6GB": 6e9, "7B": 7, "1TiB": 1 << 40, "9223372036854775807": math.MaxInt64,
 	} {
 		n, ok := parseSize(text)
 		require.True(t, ok, text)
 		require.Equal(t, want, n, text)
 	}
-	for _, text := range []string{"", "0", "-1", "MiB", "1.5MiB", "1 M", "1mib", "8388608TiB", "9223372036854775808", "0x10"} {
+	for _, text := range []string{"", "0", "-1", "MiB", "1.5MiB", "1mib", "16m", "1.5G", "8388608TiB", "9223372036854775808", "0x10"} {
 		_, ok := parseSize(text)
 		require.False(t, ok, text)
 	}

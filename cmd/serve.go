@@ -49,7 +49,7 @@ func (p *Program) serveCommand() *cobra.Command {
 		Long: "Serve reads requests from stdin and writes replies and notifications to stdout; logs go to stderr.\n" +
 			"It ends when stdin does and all that was accepted is done.\n\n" +
 			"Every flag can be set in the environment instead: --max-message as JOBLINE_MAX_MESSAGE.\n" +
-			"The flag wins, and the tasks' commands get no such variable. Sizes are as 16777216 or 16MiB, times as 300ms, 1.5s or 24h.",
+			"The flag wins, and the tasks' commands get no such variable. Sizes are as 16777216, 16M (16MiB) or 16MB, times as 300ms, 1.5s, 24h or 30d.",
 		Args:    noArgs,
 		PreRunE: func(c *cobra.Command, _ []string) error { return o.fromEnv(c.Flags()) },
 		RunE:    func(c *cobra.Command, _ []string) error { return o.serve(c) },
