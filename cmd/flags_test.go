@@ -67,6 +67,26 @@ func TestBoundsOfFlags(t *testing.T) {
 	require.Equal(t, time.Second, d)
 }
 
+func TestTimes(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"300ms": 300 * time.Millisecond, "24h": day, "30d": 30 * day, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "0d": 0,
+	} {
+		d, err := parseSpan(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, d, text)
+	}
+	for _, text := range []string{"", "d", "1", "1dd", "1d-1h", "1d1", "xd", "1e300d", "NaNd", "106751d24h"} {
+		_, err := parseSpan(text)
+		require.Error(t, err, text)
+	}
+	for d, want := range map[time.Duration]string{time.Hour: "1h0m0s", day: "24h0m0s", 30 * day: "30d"} {
+		require.Equal(t, want, formatSpan(d))
+		back, err := parseSpan(want)
+		require.NoError(t, err)
+		require.Equal(t, d, back)
+	}
+}
+
 func TestNamesInTheEnvironment(t *testing.T) {
 	require.Equal(t, "JOBLINE_MAX_MESSAGE", envName("max-message"))
 	require.Equal(t, "JOBLINE_LIMIT", envName("limit"))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -56,7 +57,7 @@ func (p *Program) storeExportCommand() *cobra.Command {
 		return p.typeNames(), cobra.ShellCompDirectiveNoFileComp
 	})
 	f.StringArrayVar(&o.labels, "label", nil, "only tasks with this label, as KEY=VALUE")
-	f.Var(moment(&o.filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T00:00:00Z")
+	f.Var(moment(&o.filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T08:30:00Z or 2026-01-31")
 	f.Var(moment(&o.filter.Until), "until", "only tasks submitted before this time")
 	f.BoolVar(&o.outputs, "output", false, "print what the tasks have written, too")
 	return c
@@ -181,8 +182,11 @@ func states(to *[]schema.State) pflag.Value {
 // moment is a flag for a point in time.
 func moment(to *schema.Time) pflag.Value {
 	return &flagValue[schema.Time]{to, func(text string) (at schema.Time, err error) {
+		if _, dateErr := time.Parse(time.DateOnly, text); dateErr == nil {
+			text += "T00:00:00Z"
+		}
 		if at.UnmarshalText([]byte(text)) != nil {
-			err = errors.New("want an RFC 3339 time, as 2026-01-31T00:00:00Z")
+			err = errors.New("want an RFC 3339 time, as 2026-01-31T08:30:00+01:00, or a date, which begins at 00:00 UTC")
 		}
 		return at, err
 	}, func(at schema.Time) string {
