@@ -118,13 +118,26 @@ func (p *plan) find(program string) (string, error) {
 		return path, nil
 	case errors.Is(err, errRelativePath):
 		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
-			"%s is only in a relative directory of PATH, which is not searched: give its path with a slash in it", p.name))
+			"%q is only in a relative directory of PATH, which is not searched: give its path with a slash in it", p.name))
 	case errors.Is(err, fs.ErrPermission):
-		return "", spawnError(err, fmt.Sprintf("%s is in PATH but is not executable: chmod +x it", p.name))
+		return "", spawnError(err, fmt.Sprintf("%q is in PATH but is not executable: chmod +x it", p.name))
 	default:
 		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
-			"%s is not in PATH: install it, or give its absolute path", p.name))
+			"%q is not in PATH: install it, or give its absolute path%s", p.name, p.shellHint()))
 	}
+}
+
+// shellSigns are those that a name of a program hardly has, and a command line
+// that was meant for a shell does.
+const shellSigns = " \t\n|&;<>()$`\"'*?"
+
+// shellHint is what to do where a whole command line was given as the name of
+// a program, and "" otherwise.
+func (p *plan) shellHint() string {
+	if !strings.ContainsAny(p.argv[0], shellSigns) {
+		return ""
+	}
+	return `; argv[0] is one name with all of its signs: give each argument apart, or a command line to a shell, as ["sh", "-c", "…"]`
 }
 
 // errRelativePath says that a program is where nobody should run one from
@@ -171,9 +184,9 @@ func (p *plan) reason(err error) string {
 		case statErr == nil:
 			return "it exists, but the interpreter that its first line names, or its loader, does not"
 		case !filepath.IsAbs(p.argv[0]):
-			return fmt.Sprintf("there is no file %q: give another dir, or its absolute path", p.path)
+			return fmt.Sprintf("there is no file %q: give another dir, or its absolute path%s", p.path, p.shellHint())
 		}
-		return "there is no such file"
+		return "there is no such file" + p.shellHint()
 	case "EACCES", "EPERM":
 		if statErr == nil && info.IsDir() {
 			return "it is a directory: give the path of a program"

@@ -44,8 +44,8 @@ func TestSpawnFailures(t *testing.T) {
 			fmt.Sprintf("./nope could not be started: there is no file %q: give another dir, or its absolute path", must(filepath.Abs("nope"))), false,
 		},
 		"missing in dir":  {Input{Argv: []string{"./nope"}, Dir: dir}, "ENOENT", fmt.Sprintf("%q", filepath.Join(dir, "nope")), false},
-		"missing in PATH": {Input{Argv: []string{"no-such-tool"}}, "ENOENT", "no-such-tool is not in PATH", false},
-		"no PATH":         {Input{Argv: []string{"true"}, Env: map[string]*string{"PATH": nil}}, "ENOENT", "true is not in PATH", false},
+		"missing in PATH": {Input{Argv: []string{"no-such-tool"}}, "ENOENT", `"no-such-tool" is not in PATH`, false},
+		"no PATH":         {Input{Argv: []string{"true"}, Env: map[string]*string{"PATH": nil}}, "ENOENT", `"true" is not in PATH`, false},
 		"not executable":  {Input{Argv: []string{file}}, "EACCES", file + " could not be started: it is not an executable file: chmod +x", false},
 		"not executable, PATH": {
 			Input{Argv: []string{"file"}, Env: map[string]*string{"PATH": &dir}}, "EACCES", "chmod +x", false,
