@@ -65,6 +65,9 @@ func TestOutputIsWrittenOnceMoreAfterAnError(t *testing.T) {
 				_, err := s.Submit(t.Context(), []executor.Record{newTask()})
 				require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 				time.Sleep(2 * retryMost)
+				text := text + "more"
+				require.NoError(t, l.Write(schema.Stdout, []byte("more")))
+				time.Sleep(2 * flushAfter)
 				if ends {
 					recorded := make(chan error, 1)
 					l.Finish(completed, func(err error) { recorded <- err })
@@ -81,6 +84,47 @@ func TestOutputIsWrittenOnceMoreAfterAnError(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Output of a transaction that failed and is in the file all the same begins at
+// another place when it is written again, where the task has gone on meanwhile: no
+// byte is there twice.
+func TestOutputOfAFailedTransactionIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.MaxOutput = 25 })
+		l := claim(t, s, func(r *executor.Record) { r.Rerun = true })
+		write := func(text string) {
+			require.NoError(t, l.Write(schema.Stdout, []byte(text)))
+			time.Sleep(2 * flushAfter)
+		}
+		write("0123456789")
+		write("abcdefghij")
+		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC)
+		write("ABCDEFGHIJ")
+		require.NotEmpty(t, s.Info().Fault)
+		write("klmnopqrstuvwxyz..")
+		v.Heal()
+		time.Sleep(2 * retryMost)
+		write("!")
+		require.Empty(t, s.Info().Fault)
+		require.NoError(t, s.Close())
+
+		c, err := dial((&Options{}).uri(s.path), sqlite3.OPEN_READWRITE)
+		require.NoError(t, err)
+		rows, err := c.number("SELECT count(*) FROM output")
+		require.NoError(t, err)
+		require.NotZero(t, rows)
+		twice, err := c.number("SELECT count(*) FROM output a JOIN output b ON a.ord=b.ord AND a.stream=b.stream AND a.start<b.start AND a.start+length(a.data)>b.start")
+		require.NoError(t, err)
+		require.Zero(t, twice)
+		require.NoError(t, c.close())
+		again, err := Open(t.Context(), Options{Path: s.path, MaxOutput: 25})
+		require.NoError(t, err)
+		p, err := again.Output(t.Context(), l.Record().ID, schema.Stdout, executor.OutputRange{Tail: -1, Limit: 1 << 30})
+		require.NoError(t, err)
+		require.Equal(t, "EFGHIJklmnopqrstuvwxyz..!", string(p.Data))
+		require.NoError(t, again.Close())
+	})
 }
 
 // What a task has written is on the disk when its end is told, however much.
