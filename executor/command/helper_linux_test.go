@@ -56,6 +56,8 @@ func init() {
 		"deaf-hold":   func(args []string) { signal.Ignore(syscall.SIGTERM); hold(args) },
 		"daemon":      daemon,
 		"forget":      forget,
+		"forbidden":   runForbidden,
+		"closed":      runInClosed,
 		"room":        printRoom,
 		"threads":     countThreads,
 		"server":      serve,

@@ -193,6 +193,9 @@ func shellDir(dir string) string { return dir }
 // enterable: the system says so itself when a program is started there.
 func enterable(string) bool { return true }
 
+// anyMayExecute: files have no such mode here.
+func anyMayExecute(fs.FileInfo) bool { return true }
+
 // lookPath finds a program, with the extensions of PATHEXT, in the PATH of
 // this process.
 func lookPath(program string, _ []string) (string, error) {

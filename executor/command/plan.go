@@ -120,7 +120,7 @@ func (p *plan) find(program string) (string, error) {
 		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
 			"%q is only in a relative directory of PATH, which is not searched: give its path with a slash in it", p.name))
 	case errors.Is(err, fs.ErrPermission):
-		return "", spawnError(err, fmt.Sprintf("%q is in PATH but is not executable: chmod +x it", p.name))
+		return "", spawnError(err, fmt.Sprintf("%q is in PATH, as %q, but %s", p.name, path, denied(path)))
 	default:
 		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
 			"%q is not in PATH: install it, or give its absolute path%s", p.name, p.shellHint()))
@@ -177,21 +177,19 @@ func (p *plan) dirFailure() error {
 
 // reason says in words what an error of starting means.
 func (p *plan) reason(err error) string {
-	info, statErr := os.Stat(p.path)
 	switch errnoName(err) {
 	case "ENOENT":
-		switch {
+		switch _, statErr := os.Stat(p.path); {
 		case statErr == nil:
 			return "it exists, but the interpreter that its first line names, or its loader, does not"
 		case !filepath.IsAbs(p.argv[0]):
 			return fmt.Sprintf("there is no file %q: give another dir, or its absolute path%s", p.path, p.shellHint())
 		}
 		return "there is no such file" + p.shellHint()
-	case "EACCES", "EPERM":
-		if statErr == nil && info.IsDir() {
-			return "it is a directory: give the path of a program"
-		}
-		return "it is not an executable file: chmod +x it, and look whether its directory may be entered"
+	case "EPERM":
+		return "the system forbids it: look for a sandbox, such as a seccomp filter, or a security policy"
+	case "EACCES":
+		return denied(p.path)
 	case "ENOEXEC":
 		return "it is no program of this system: a script needs a first line such as #!/bin/sh"
 	case "ETXTBSY":
@@ -207,6 +205,20 @@ func (p *plan) reason(err error) string {
 	default:
 		return errnoOf(err).Error()
 	}
+}
+
+// denied says in words why a program may not be executed.
+func denied(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "a directory on its path may not be entered: give this user the right to"
+	case err == nil && info.IsDir():
+		return "it is a directory: give the path of a program"
+	case err == nil && !anyMayExecute(info):
+		return "it is not an executable file: chmod +x it"
+	}
+	return "it may not be executed: look at its mode and owner, at its first line, for a file system mounted with noexec, and for a security policy"
 }
 
 // spawnError is the failure of a command that never ran.

@@ -63,9 +63,10 @@ func shellDir(dir string) string {
 func enterable(dir string) bool { return unix.Access(dir, unix.X_OK) == nil }
 
 // lookPath finds a program in the PATH of an environment. It goes on past
-// files that may not be run, as a shell does.
-func lookPath(program string, env []string) (string, error) {
-	result := fs.ErrNotExist
+// files that may not be run, as a shell does. Where it finds only such, it
+// answers the first of them with the error.
+func lookPath(program string, env []string) (found string, result error) {
+	result = fs.ErrNotExist
 	for _, dir := range filepath.SplitList(lookupEnv(env, "PATH")) {
 		path := below(dir, program)
 		err := runnable(path)
@@ -75,17 +76,21 @@ func lookPath(program string, env []string) (string, error) {
 		case err == nil:
 			result = errRelativePath
 		case errors.Is(err, fs.ErrPermission) && result == fs.ErrNotExist:
-			result = err
+			found, result = path, err
 		}
 	}
-	return "", result
+	return found, result
 }
 
-// runnable says why a file cannot be run, or nil.
+// anyMayExecute reports whether a file's mode lets anybody execute it.
+func anyMayExecute(info fs.FileInfo) bool { return info.Mode()&0o111 != 0 }
+
+// runnable says why a file cannot be run, or nil. One that cannot even be seen
+// is none.
 func runnable(path string) error {
 	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return err
+	if unix.Stat(path, &st) != nil {
+		return fs.ErrNotExist
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return syscall.EISDIR
