@@ -119,6 +119,47 @@ func TestHigherPriorityRunsFirst(t *testing.T) {
 	})
 }
 
+// TestFreeSlotTakesTheBestOfABurst: what a slot takes is decided when it takes
+// it, also where it waited for the first of them.
+func TestFreeSlotTakesTheBestOfABurst(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		r.stats() // the slot waits
+		var burst []executor.Record
+		for _, priority := range []int{0, 5, 5} {
+			p := nap(time.Second)
+			p.Priority = priority
+			record, err := r.Prepare(&p)
+			require.NoError(r, err)
+			burst = append(burst, record)
+		}
+		_, err := r.Submit(r.Context(), burst)
+		require.NoError(r, err)
+		for i, state := range []schema.State{schema.Queued, schema.Running, schema.Queued} {
+			r.inState(burst[i].ID, state)
+		}
+	})
+}
+
+// TestStoppedBeforeItStarts: a task whose code never said that it has started
+// has an attempt and an end, and no event of a start.
+func TestStoppedBeforeItStarts(t *testing.T) {
+	tardy := executor.MustDefine("tardy", func(ctx context.Context, _ empty) (empty, error) {
+		<-ctx.Done()
+		return empty{}, context.Cause(ctx)
+	}, executor.StartsItself())
+	withRig(t, executor.Options{Types: []executor.Type{tardy}}, func(r *rig) {
+		w := r.watchAll()
+		id := r.of("tardy")
+		require.Equal(r, int32(1), r.inState(id, schema.Running).Attempt)
+		r.cancel(id, executor.Cancellation{})
+		task := r.inState(id, schema.Cancelled)
+		require.NotZero(r, task.StartedAt)
+		events := r.drain(w)
+		require.Len(r, events, 1)
+		require.Equal(r, executor.EventFinished, events[0].Kind)
+	})
+}
+
 func TestTypeLimitHoldsBackItsTypeOnly(t *testing.T) {
 	var g gauge
 	o := executor.Options{Limit: 4, Types: []executor.Type{executor.MustDefine("narrow", g.run, executor.Limit(2))}}
