@@ -48,10 +48,12 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
+func newMemory() executor.Store { return memory.New(memory.Options{}) }
+
 // withRig runs a test on an executor, and ends it.
 func withRig(t *testing.T, o executor.Options, test func(r *rig)) {
 	t.Helper()
-	withStore(t, o, func() executor.Store { return memory.New(memory.Options{}) }, test)
+	withStore(t, o, newMemory, test)
 }
 
 func withStore(t *testing.T, o executor.Options, open func() executor.Store, test func(r *rig)) {

@@ -44,8 +44,9 @@ type shutdown struct {
 	beginning  sync.Mutex              // is held to change the mode, and protects the next two
 	before     schema.TaskTotals       // what had ended when it began
 	stopClaims context.CancelCauseFunc // of Run; nil before it
-	// admitting counts the submits under way. Who finds it 0 once there is a
-	// mode knows all that was admitted.
+	// admitting counts the submits under way, and has shut added when the shutdown
+	// begins: in one number, so that none is admitted that settle does not see. Who
+	// finds it shut knows all that was admitted.
 	admitting atomic.Int64
 
 	changed chan struct{} // has room for one
@@ -61,13 +62,15 @@ func (s *shutdown) init() {
 
 // admit begins a submit, or answers false; admitted ends it.
 func (s *shutdown) admit() bool {
-	s.admitting.Add(1)
-	if s.begun() {
+	if s.admitting.Add(1) > shut {
 		s.admitted()
 		return false
 	}
 	return true
 }
+
+// shut is more than the submits that can be under way.
+const shut = 1 << 48
 
 func (s *shutdown) admitted() {
 	s.admitting.Add(-1)
@@ -133,6 +136,7 @@ func (e *Executor) escalate(mode schema.ShutdownMode) bool {
 	}
 	if !s.begun() {
 		s.before = e.rates.sums()
+		s.admitting.Add(shut)
 	}
 	s.mode.Store(to)
 	s.closeClaims()
@@ -227,7 +231,7 @@ func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 	<-s.changed
 	for failures := 0; ; s.await() {
 		mode := s.current()
-		closed := s.admitting.Load() == 0 // nothing is admitted any more
+		closed := s.admitting.Load() == shut // nothing is admitted any more
 		leave := mode == ShutdownInterrupt || mode == schema.ShutdownFinish && e.store.Info().Durable
 		var hitch error
 		switch {
