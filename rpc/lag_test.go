@@ -93,3 +93,74 @@ func TestSlowSubscriberIsOvertakenByRetention(t *testing.T) {
 		p.conn.Close()
 	})
 }
+
+// Who subscribes while the client lags is sent the ends since, of what it
+// selects, and is told so; of what was before it hears nothing.
+func TestSubscriptionDuringALag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 15_000
+		ex := serverOver(t, memory.New(memory.Options{Keep: 1_000_000}), 2)
+		p := connect(t, ex, rpc.Options{})
+		p.subscribe(`{"types":["noop"],"events":["finished"]}`)
+		runMany(t, ex, "noop", many) // more than is kept
+		before := runMany(t, ex, "fail", 10)
+		p.send(`{"jsonrpc":"2.0","id":"late","method":"subscribe","params":{"types":["fail"],"events":["finished"]}}`)
+		synctest.Wait()
+		during := runMany(t, ex, "fail", 10)
+		var late schema.SubscribeResult
+		heard, told := 0, map[uint32]uint64{}
+		for len(told) < 2 {
+			switch m := p.next(); m.Method {
+			case "":
+				unmarshal(t, m.Result, &late)
+			case schema.NotifyFinished:
+				require.NotContains(t, before, m.Params.ID)
+				if seq, ok := during[m.Params.ID]; ok {
+					require.NotZero(t, late.Subscription, "the reply comes first")
+					require.Equal(t, seq, m.Params.Seq)
+					heard++
+				}
+			case schema.NotifyReplayed:
+				require.Nil(t, m.Params.Missed)
+				told[m.Params.Subscription] = m.Params.Seq
+			}
+		}
+		require.Equal(t, len(during), heard)
+		require.Greater(t, told[late.Subscription], late.Seq)
+		p.conn.Close()
+	})
+}
+
+// Who subscribes when the client has caught up, but before it was told, is not
+// told of a lag that was before.
+func TestSubscriptionAfterALag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 30_000 // so many that the pump stops in the middle of what it reads again
+		ex := serverOver(t, memory.New(memory.Options{Keep: 1_000_000}), 2)
+		p := connect(t, ex, rpc.Options{})
+		first := p.subscribe(`{"events":["finished"]}`)
+		runMany(t, ex, "noop", many)
+		heard := 0
+		for heard < many/2 { // the lag's end is known by now
+			if p.next().Method == schema.NotifyFinished {
+				heard++
+			}
+		}
+		synctest.Wait()
+		p.send(`{"jsonrpc":"2.0","id":"late","method":"subscribe","params":{"events":["finished"]}}`)
+		synctest.Wait()
+		for over := false; !over; {
+			switch m := p.next(); m.Method {
+			case schema.NotifyFinished:
+				heard++
+			case schema.NotifyReplayed:
+				require.Equal(t, first.Subscription, m.Params.Subscription)
+				over = true
+			}
+		}
+		require.Equal(t, many, heard)
+		p.send(`{"jsonrpc":"2.0","id":"over","method":"types"}`)
+		require.Equal(t, `"over"`, string(p.next().ID))
+		p.conn.Close()
+	})
+}

@@ -15,6 +15,7 @@ import (
 )
 
 var finishContracts = []contract{
+	{name: "has times that never go back", test: finishTimes},
 	{name: "records the outcome", test: finishRecords},
 	{name: "leaves a task one final state", test: oneFinalState},
 	{name: "is answered once", test: finishAnswered},
@@ -196,5 +197,22 @@ func (f *fixture) readOneWorker(w executor.Watcher, tasks int) {
 				require.Equal(f, running, ev.ID)
 			}
 		}
+	}
+}
+
+// finishTimes has tasks that were submitted before the clock was set back.
+func finishTimes(f *fixture) {
+	ahead := func(r *executor.Record) { r.CreatedAt += schema.Time(time.Hour.Microseconds()) }
+	ran, cancelled := f.one(ahead), f.one(ahead)
+	f.cancel(cancelled, executor.Cancellation{Reason: "why"})
+	l := f.claim()
+	require.GreaterOrEqual(f, l.Record().StartedAt, l.Record().CreatedAt)
+	f.cancel(ran, executor.Cancellation{Reason: "why"})
+	f.finish(l, completed)
+	for id, started := range map[uuid.UUID]bool{ran: true, cancelled: false} {
+		r := f.get(id)
+		require.Equal(f, started, !r.StartedAt.IsZero())
+		require.GreaterOrEqual(f, r.FinishedAt, max(r.StartedAt, r.CreatedAt))
+		require.GreaterOrEqual(f, r.CancelRequestedAt, r.CreatedAt)
 	}
 }

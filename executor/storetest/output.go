@@ -16,6 +16,7 @@ import (
 const ring = 16
 
 var outputContracts = []contract{
+	{name: "of one large write comes in pieces of 32 KiB", test: outputLarge},
 	{name: "of a task that wrote nothing is empty", test: outputEmpty},
 	{name: "is read from an offset, or from the end", test: outputRanges},
 	{name: "keeps streams apart", test: outputStreams},
@@ -165,4 +166,21 @@ func outputGreat(f *fixture) {
 		next = ev.End
 	}
 	require.Equal(f, int64(great.Len()), next)
+}
+
+// outputLarge has a number of its own for every piece that a reader sends.
+func outputLarge(f *fixture) {
+	const piece, size = 32 << 10, 100_000
+	w := f.watchAll()
+	f.one()
+	lease := f.claim()
+	require.NoError(f, lease.Write(schema.Stderr, make([]byte, size)))
+	var lengths []int64
+	next := int64(0)
+	for _, ev := range f.drain(w) {
+		require.Equal(f, next, ev.Offset)
+		next = ev.End
+		lengths = append(lengths, ev.End-ev.Offset)
+	}
+	require.Equal(f, []int64{piece, piece, piece, size - 3*piece}, lengths)
 }
