@@ -11,7 +11,6 @@ import (
 // then, which is the usual case; copyRest is for the others.
 func (s *streams) follow(process int) {
 	r := &s.ready
-	defer r.close()
 	if !r.opened || r.add(process, theProcess) != nil {
 		return
 	}

@@ -76,6 +76,7 @@ func TestTheFirstIsReadFirst(t *testing.T) {
 		s.closeChild()
 		exit.Close()
 		s.follow(int(exited.Fd()))
+		s.copyRest()
 		require.Equal(t, want, all.String())
 		require.False(t, s.drain(nil))
 	}

@@ -133,6 +133,7 @@ var buffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
 // copyRest copies what has not been read yet, until drain has returned.
 func (s *streams) copyRest() {
+	s.ready.close()
 	for _, p := range s.out {
 		if from := p.from.handOver(); from != nil {
 			go s.copy(from, p.to)
