@@ -34,6 +34,7 @@ type step struct {
 	end     ending // of OutcomeCancelled
 	lease   *lease // of OutcomeCancelling
 	asked   asked
+	again   bool // an entry before this one records as much
 }
 
 // tellAfter is how long the disk may take to record that a running task is to
@@ -79,6 +80,9 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	answers := e.answers
 	if wait {
 		early, err := e.await(ctx, s)
+		if early != nil || err != nil {
+			e.withdraw(s)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -106,6 +110,17 @@ func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.Ca
 	return nil, s.await(ctx, e.ready, "cancel again")
 }
 
+// withdraw takes a cancel that nobody waits for out of the log where it records nothing
+// new: who repeats it while the disk stalls is not to fill the memory.
+func (e *cancellation) withdraw(s *Store) {
+	for i := range e.steps {
+		if !e.steps[i].again {
+			return
+		}
+	}
+	s.withdraw(e)
+}
+
 // ahead shows of tasks that run that they are to stop, before it is recorded, or
 // answers nil where others are to be cancelled, too, or have an end that is not
 // recorded yet.
@@ -131,9 +146,10 @@ func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cancellation) step {
 	st := step{answer: answer, record: r, outcome: schema.OutcomeAlreadyFinished}
 	if r.cancelling || r.lease != nil && r.lease.finishing {
+		st.again = true
 		return st
 	}
-	if r.asked.at.IsZero() {
+	if st.again = !r.asked.at.IsZero(); !st.again {
 		r.asked = asked{clock(r.CreatedAt), c.Reason}
 	}
 	st.asked = r.asked

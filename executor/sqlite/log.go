@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
@@ -40,6 +41,19 @@ func (s *Store) await(ctx context.Context, ready <-chan struct{}, cure string) e
 	case <-ctx.Done():
 		return s.unavailable(fmt.Errorf("whether it was recorded is not known; %s: %w", cure, context.Cause(ctx)))
 	}
+}
+
+// withdraw takes an entry out of the log on which nothing behind it builds, as a submission,
+// whose tasks are not seen yet: what is given up must not pile up while a disk
+// stalls. It reports false where the committer has it.
+func (s *Store) withdraw(e entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.Index(s.entries, e)
+	if at >= 0 {
+		s.entries = slices.Delete(s.entries, at, at+1)
+	}
+	return at >= 0
 }
 
 // takeBack fails entries, and puts into the log what is to be tried again. It

@@ -183,6 +183,40 @@ func TestCancelShowsOnlyEndsThatAreRecorded(t *testing.T) {
 	})
 }
 
+// TestCancelsOnAStalledDiskDoNotPileUp repeats the cancel of a task that runs, and of
+// one that waits.
+func TestCancelsOnAStalledDiskDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		l, waits := claim(t, s), newTask()
+		submit(t, s, waits)
+		goOn := stallDisk(v, faultvfs.Sync)
+		later(func() ([]executor.Submitted, error) { return s.Submit(t.Context(), []executor.Record{newTask()}) })
+		synctest.Wait()
+		for range 50 {
+			for _, id := range []uuid.UUID{l.Record().ID, waits.ID} {
+				ctx, end := context.WithTimeout(t.Context(), time.Second)
+				_, err := s.Cancel(ctx, []uuid.UUID{id}, executor.Cancellation{Reason: "why"})
+				end()
+				if id == waits.ID {
+					require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+				} else {
+					require.NoError(t, err)
+				}
+			}
+		}
+		require.Len(t, s.entries, 2, "one for each task")
+		goOn()
+		synctest.Wait()
+		for id, state := range map[uuid.UUID]schema.State{l.Record().ID: schema.Running, waits.ID: schema.Cancelled} {
+			got, err := s.Get(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, state, got.State)
+			require.Equal(t, "why", got.CancelReason)
+		}
+	})
+}
+
 // TestClaimOnAStalledDisk gives a claim up whose start is recorded after all.
 func TestClaimOnAStalledDisk(t *testing.T) {
 	limits := executor.TypeLimits{"plain": 1}

@@ -59,18 +59,6 @@ func (s *Store) Submit(ctx context.Context, records []executor.Record) ([]execut
 	return e.answers, nil
 }
 
-// withdraw takes a submission out of the log, so that what is given up does not pile up
-// while a disk stalls. It reports false where the committer has it.
-func (s *Store) withdraw(e *submission) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := slices.Index(s.entries, entry(e)) // nothing in the log builds on it: its tasks are not seen yet
-	if at >= 0 {
-		s.entries = slices.Delete(s.entries, at, at+1)
-	}
-	return at >= 0
-}
-
 // refuses says why nothing new is taken; it needs the lock.
 func (s *Store) refuses() error {
 	if s.closed {
