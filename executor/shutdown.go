@@ -176,6 +176,9 @@ func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeo
 	}
 }
 
+// Ended is closed when Run has ended.
+func (e *Executor) Ended() <-chan struct{} { return e.stop.over }
+
 // Hasten bounds the grace of every task, also of those in it now. With 0 all
 // that is told to stop is killed at once.
 func (e *Executor) Hasten(most time.Duration) {

@@ -47,7 +47,8 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// Close ends the connection. It closes a child's stdin and waits for its end,
+// Close ends the connection. A server that takes nothing of what is still to be
+// written for a second is not waited for. It closes a child's stdin and waits for its end,
 // which comes when all that was submitted is done; its error is how it ended.
 func (c *Client) Close() error {
 	c.closed.Store(true)
@@ -132,6 +133,9 @@ func (c *Client) WaitFor(ctx context.Context, id uuid.UUID) (schema.Task, error)
 	result, err := c.Wait(ctx, schema.WaitParams{IDs: []uuid.UUID{id}})
 	if err != nil {
 		return schema.Task{}, err
+	}
+	if len(result.Tasks) != 1 || result.Tasks[0].ID != id {
+		return schema.Task{}, fmt.Errorf("wait: the server has answered with %d tasks, want the task %s alone", len(result.Tasks), id)
 	}
 	return result.Tasks[0], nil
 }

@@ -22,20 +22,42 @@ import (
 // schema.OutputLossless nothing is, and nothing more is read until there is room.
 const maxQueuedOutput = 8 << 20
 
-// compactEvents is how many events a client holds before it drops progress
-// that is out of date.
-const compactEvents = 1024
+const (
+	// maxQueuedEvents is how many bytes of events a client holds, besides what is
+	// within them of output. What comes then is dropped, and a Lost stands in
+	// its place.
+	maxQueuedEvents = 64 << 20
+	// queuedEventBytes is about what a queued event costs beyond its text.
+	queuedEventBytes = 256
+	// compactEvents is how many events a client holds before it drops progress
+	// that is out of date.
+	compactEvents = 1024
+)
 
-// Event is a notification; exactly one of its parts is set.
+// Event is a notification, or tells that some were dropped; exactly one of its
+// parts is set.
 type Event struct {
 	Started  *schema.StartedEvent
 	Progress *schema.ProgressEvent
 	Output   *schema.OutputEvent
 	Finished *schema.FinishedEvent
 	Replayed *schema.ReplayedEvent
+	Lost     *LostEvents
 }
 
-// TaskID is the id of the event's task; the nil UUID for Replayed, which is of none.
+// LostEvents tells a program that takes its events too slowly, or has not
+// called Events at all, that its client has dropped some: it holds at most 64
+// MiB of them. A Subscribe with After sends again what became of tasks since.
+type LostEvents struct {
+	// Count is how many were dropped; ends of tasks may be among them.
+	Count int
+	// After is the highest seq that the client had been sent before the first of
+	// them, and Through the highest when the last was dropped.
+	After, Through uint64
+}
+
+// TaskID is the id of the event's task; the nil UUID for Replayed and Lost,
+// which are of none.
 func (e Event) TaskID() uuid.UUID {
 	switch {
 	case e.Started != nil:
@@ -82,8 +104,10 @@ func (c *Client) notified(_ context.Context, _ *jsonrpc2.Conn, rq *jsonrpc2.Requ
 	case schema.NotifyReplayed:
 		ev.Replayed = decodeEvent[schema.ReplayedEvent](*rq.Params)
 	}
-	if ev != (Event{}) {
-		c.events.add(ev)
+	if ev.Output != nil {
+		c.events.add(ev, queuedEventBytes)
+	} else if ev != (Event{}) {
+		c.events.add(ev, queuedEventBytes+len(*rq.Params))
 	}
 	return nil, nil
 }
@@ -101,14 +125,21 @@ func decodeResult(raw []byte, v any) error { return json.Unmarshal(raw, v) }
 // eventQueue holds events until they are asked for.
 type eventQueue struct {
 	mu      sync.Mutex
-	queue   []Event
+	queue   []queuedEvent
 	compact int                 // the length at which it is worth a pass
-	output  int                 // bytes
-	room    *sync.Cond          // there is less output
+	output  int                 // bytes of output
+	bytes   int                 // of all else
+	seq     uint64              // the highest that was sent
+	room    *sync.Cond          // there is less
 	whole   map[uuid.UUID]bool  // the tasks of which no output is dropped
 	gaps    map[streamKey]int64 // the offset from which a stream is dropped
 	ended   bool
 	wake    chan struct{} // has room for one
+}
+
+type queuedEvent struct {
+	Event
+	bytes int
 }
 
 type streamKey struct {
@@ -121,15 +152,21 @@ func (q *eventQueue) init() {
 	q.room, q.whole = sync.NewCond(&q.mu), map[uuid.UUID]bool{}
 }
 
-func (q *eventQueue) add(ev Event) {
+// add queues an event that costs so many bytes, without those of output.
+func (q *eventQueue) add(ev Event, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	before := q.seq
+	q.seq = max(q.seq, ev.seq())
 	if o := ev.Output; o != nil {
 		key := streamKey{o.ID, o.Stream}
-		for q.whole[o.ID] && q.output > 0 && q.output+len(o.Data) > maxQueuedOutput && !q.ended {
+		full := func() bool {
+			return q.output+len(o.Data) > maxQueuedOutput || q.bytes+bytes > maxQueuedEvents
+		}
+		for q.whole[o.ID] && len(q.queue) > 0 && full() && !q.ended {
 			q.room.Wait()
 		}
-		if q.output+len(o.Data) > maxQueuedOutput {
+		if full() {
 			if _, already := q.gaps[key]; !already {
 				q.gaps[key] = o.Offset - o.Gap
 			}
@@ -143,19 +180,54 @@ func (q *eventQueue) add(ev Event) {
 	}
 	if ev.Finished != nil {
 		delete(q.whole, ev.Finished.ID)
-		q.tellGapsLocked(ev.Finished)
+		q.tellGapsLocked(ev.Finished, before)
 	}
 	if len(q.queue) >= max(q.compact, compactEvents) {
 		q.queue = withoutOldProgress(q.queue)
 		q.compact = 2 * len(q.queue)
+		q.bytes = 0
+		for i := range q.queue {
+			q.bytes += q.queue[i].bytes
+		}
 	}
-	q.queue = append(q.queue, ev)
+	q.appendLocked(ev, bytes, before)
 	q.signal()
+}
+
+// appendLocked queues an event, or drops it and says so in its place. Before it
+// the highest seq was the given one.
+func (q *eventQueue) appendLocked(ev Event, bytes int, before uint64) {
+	if q.bytes+bytes <= maxQueuedEvents {
+		q.bytes += bytes
+		q.queue = append(q.queue, queuedEvent{ev, bytes})
+		return
+	}
+	if n := len(q.queue); n == 0 || q.queue[n-1].Lost == nil {
+		q.queue = append(q.queue, queuedEvent{Event: Event{Lost: &LostEvents{After: before}}})
+	}
+	lost := q.queue[len(q.queue)-1].Lost
+	lost.Count++
+	lost.Through = q.seq
+}
+
+// seq is the number of the event, or 0.
+func (e Event) seq() uint64 {
+	switch {
+	case e.Started != nil:
+		return e.Started.Seq
+	case e.Progress != nil:
+		return e.Progress.Seq
+	case e.Output != nil:
+		return e.Output.Seq
+	case e.Finished != nil:
+		return e.Finished.Seq
+	}
+	return 0
 }
 
 // tellGapsLocked adds a piece without data for each stream of a finished task
 // whose last pieces were dropped: no later one would tell of them.
-func (q *eventQueue) tellGapsLocked(ev *schema.FinishedEvent) {
+func (q *eventQueue) tellGapsLocked(ev *schema.FinishedEvent, before uint64) {
 	var totals [len(schema.StreamNames)]int64
 	if b := ev.OutputBytes; b != nil {
 		totals = [...]int64{schema.Stdout: b.Stdout, schema.Stderr: b.Stderr, schema.Log: b.Log}
@@ -165,22 +237,22 @@ func (q *eventQueue) tellGapsLocked(ev *schema.FinishedEvent) {
 		if from, dropped := q.gaps[key]; dropped {
 			delete(q.gaps, key)
 			seq := ev.Seq - executor.SeqsPerFinish + 1 + uint64(stream) // the number of what the server sent last of it
-			q.queue = append(q.queue, Event{Output: &schema.OutputEvent{
+			q.appendLocked(Event{Output: &schema.OutputEvent{
 				ID: ev.ID, Seq: seq, Stream: key.stream, Offset: total, Encoding: schema.EncodingUTF8, Gap: total - from,
-			}})
+			}}, queuedEventBytes, before)
 		}
 	}
 }
 
 // withoutOldProgress drops progress that a newer one of its task has replaced.
-func withoutOldProgress(events []Event) []Event {
+func withoutOldProgress(events []queuedEvent) []queuedEvent {
 	newest := map[uuid.UUID]*schema.ProgressEvent{}
 	for _, ev := range events {
 		if ev.Progress != nil {
 			newest[ev.Progress.ID] = ev.Progress
 		}
 	}
-	return slices.DeleteFunc(events, func(ev Event) bool {
+	return slices.DeleteFunc(events, func(ev queuedEvent) bool {
 		return ev.Progress != nil && newest[ev.Progress.ID] != ev.Progress
 	})
 }
@@ -215,13 +287,14 @@ func (q *eventQueue) next(ctx context.Context) (Event, error) {
 	for {
 		q.mu.Lock()
 		if len(q.queue) > 0 {
-			ev := q.queue[0]
-			q.queue[0] = Event{}
+			ev := q.queue[0].Event
+			q.bytes -= q.queue[0].bytes
+			q.queue[0] = queuedEvent{}
 			q.queue = q.queue[1:]
 			if ev.Output != nil {
 				q.output -= len(ev.Output.Data)
-				q.room.Broadcast()
 			}
+			q.room.Broadcast()
 			q.mu.Unlock()
 			return ev, nil
 		}

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 
 	"github.com/sourcegraph/jsonrpc2"
@@ -18,9 +17,12 @@ import (
 //
 // The connection belongs to the program: shutdown and exit end the executor,
 // not the connection, and the library's own ways with ids, batches and
-// malformed input hold. Serve has none of these limits.
+// malformed input hold. Serve has none of these limits. A client that does not
+// read delays no task: messages gather as with Serve, and beyond
+// Options.MaxUnsent Handle waits until the client has read. What the stream of
+// the connection gathers comes on top; a Stream holds at most 64 MiB.
 func Handler(ex *executor.Executor, next jsonrpc2.Handler, o Options) jsonrpc2.Handler {
-	return &handler{executor: ex, next: next, options: o.withDefaults(), sessions: map[*jsonrpc2.Conn]*session{}}
+	return &handler{executor: ex, next: next, options: o.withDefaults(), sessions: map[*jsonrpc2.Conn]*mounted{}}
 }
 
 type handler struct {
@@ -29,93 +31,97 @@ type handler struct {
 	options  Options
 
 	mu       sync.Mutex
-	sessions map[*jsonrpc2.Conn]*session
+	sessions map[*jsonrpc2.Conn]*mounted
+}
+
+// mounted is the session of a connection that belongs to the program.
+type mounted struct {
+	*session
+	sink *connSink
+	ctx  context.Context // ends with the connection
 }
 
 // Handle implements jsonrpc2.Handler. It is to be called in the order of the
-// requests, so not through jsonrpc2.AsyncHandler; it does not wait.
+// requests, so not through jsonrpc2.AsyncHandler. It waits for nothing but a
+// client that does not read.
 func (h *handler) Handle(ctx context.Context, conn *jsonrpc2.Conn, rq *jsonrpc2.Request) {
 	if _, ours := methods[rq.Method]; !ours && h.next != nil {
 		h.next.Handle(ctx, conn, rq)
 		return
 	}
-	s, err := h.session(ctx, conn)
+	m, err := h.session(ctx, conn)
 	if err != nil {
 		_ = conn.ReplyWithError(ctx, rq.ID, &jsonrpc2.Error{Code: int64(schema.CodeInternal), Message: err.Error()})
 		return
 	}
 	call := request{method: rq.Method}
-	if rq.Params != nil && string(*rq.Params) != "null" {
-		call.params = *rq.Params
-	}
 	if !rq.Notif {
 		call.id, _ = rq.ID.MarshalJSON() // of an id that was unmarshalled
 	}
-	to := responder{id: call.id, out: s.out, log: s.logError}
-	s.handle(ctx, &call, to)
-	s.flushSubmits(ctx)
+	to := responder{id: call.id, out: m.sink, log: m.logError}
+	if rq.Params != nil {
+		var p envelope
+		if p.takeParams(*rq.Params); p.wrong != "" {
+			to.fail(newError(schema.CodeInvalidRequest, "%s", p.wrong))
+			return
+		}
+		call.params = p.params // strict JSON, since the library has decoded and encoded them
+	}
+	m.handle(m.ctx, &call, to)
+	m.flushSubmits(m.ctx)
+	m.keepPace()
+}
+
+// keepPace waits for a client that does not read, as Serve does between two reads.
+func (m *mounted) keepPace() {
+	most := m.options.MaxUnsent
+	if m.watcher.Size() > int64(most) {
+		most = eventRoom
+	}
+	_ = m.sink.await(m.ctx, most) // where the connection ends, nothing is left to be done
 }
 
 // session finds or makes the session of a connection. It ends with it.
-func (h *handler) session(ctx context.Context, conn *jsonrpc2.Conn) (*session, error) {
+func (h *handler) session(ctx context.Context, conn *jsonrpc2.Conn) (*mounted, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s, ok := h.sessions[conn]; ok {
-		return s, nil
+	if m, ok := h.sessions[conn]; ok {
+		return m, nil
 	}
-	s, err := newSession(ctx, h.executor, &connSink{conn: conn}, h.options)
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	sink := newConnSink(conn)
+	s, err := newSession(ctx, h.executor, sink, h.options)
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	h.sessions[conn] = s
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m := &mounted{session: s, sink: sink, ctx: ctx}
+	h.sessions[conn] = m
+	var running sync.WaitGroup
+	running.Go(sink.run)
+	running.Go(func() { s.run(ctx) })
 	go func() { // ends with the connection, whose owner waits for that
-		<-conn.DisconnectNotify()
+		m.untilDisconnected(conn.DisconnectNotify())
 		stop()
+		sink.end()
+		s.watcher.Close()
+		running.Wait()
+		s.close()
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.sessions, conn)
-		s.watcher.Close()
 	}()
-	go func() { _ = s.pump(ctx) }() // likewise
-	return s, nil
+	return m, nil
 }
 
-// connSink sends through a jsonrpc2.Conn, which writes as it is called. An
-// error of writing means that the connection is gone, which its owner sees.
-type connSink struct{ conn *jsonrpc2.Conn }
-
-func (k *connSink) result(id []byte, f func([]byte) []byte) {
-	_ = k.conn.Reply(context.Background(), connID(id), json.RawMessage(f(nil)))
+// untilDisconnected waits for the end of the connection. Where the executor
+// ends before it, the pending waits are told.
+func (m *mounted) untilDisconnected(disconnected <-chan struct{}) {
+	select {
+	case <-disconnected:
+		return
+	case <-m.executor.Ended():
+		m.executorEnded()
+	}
+	<-disconnected
 }
-
-func (k *connSink) submitted(id []byte, t *schema.Task) {
-	k.result(id, func(b []byte) []byte { return appendSubmitted(b, t, false) })
-}
-
-func (k *connSink) fail(id []byte, e *Error) {
-	data := json.RawMessage(appendJSON(nil, e.Data))
-	_ = k.conn.ReplyWithError(context.Background(), connID(id), &jsonrpc2.Error{Code: int64(e.Code), Message: e.Message, Data: &data})
-}
-
-func connID(raw []byte) (id jsonrpc2.ID) {
-	_ = json.Unmarshal(raw, &id) // it was marshalled from one
-	return id
-}
-
-func (k *connSink) notify(method string, params func([]byte) []byte) {
-	_ = k.conn.Notify(context.Background(), method, json.RawMessage(params(nil)))
-}
-
-func (k *connSink) event(ev *executor.Event) {
-	k.notify(notificationOf[ev.Kind], func(b []byte) []byte { return appendEvent(b, ev) })
-}
-
-// message is of batches, which the library does not hand on.
-func (k *connSink) message(func([]byte) []byte) {}
-
-func (k *connSink) flush()                     {}
-func (k *connSink) last()                      {}
-func (k *connSink) leave(context.Context)      {}
-func (k *connSink) room(context.Context) error { return nil }
-func (k *connSink) unsent() int                { return 0 }

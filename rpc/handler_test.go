@@ -1,12 +1,19 @@
 package rpc_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/sourcegraph/jsonrpc2"
 	"github.com/stretchr/testify/require"
 
@@ -132,4 +139,106 @@ func TestHandlerSubscribes(t *testing.T) {
 		require.NoError(t, client.Close())
 		<-host.DisconnectNotify()
 	})
+}
+
+// Params that are no object are told of, as Serve does.
+func TestHandlerRefusesOtherParams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, host, _ := mounted(t, server(t, 1))
+		for params, code := range map[string]schema.Code{
+			`7`: schema.CodeInvalidRequest, `"x"`: schema.CodeInvalidRequest, `true`: schema.CodeInvalidRequest,
+			`[1]`: schema.CodeInvalidParams, `{"id":"\ud83e"}`: schema.CodeInvalidParams,
+		} {
+			var wire *jsonrpc2.Error
+			require.ErrorAs(t, client.Call(t.Context(), schema.MethodStatus, json.RawMessage(params), nil), &wire, params)
+			require.EqualValues(t, code, wire.Code, params)
+		}
+		require.NoError(t, client.Call(t.Context(), schema.MethodTypes, json.RawMessage(`null`), nil))
+		require.NoError(t, client.Close())
+		<-host.DisconnectNotify()
+	})
+}
+
+// Nothing is left of a connection that has ended, though its requests have not.
+func TestHandlerSessionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ex := server(t, 1)
+		running := func() int {
+			synctest.Wait()
+			stacks := make([]byte, 1<<20)
+			return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "rpc.(*session)")
+		}
+		before := running()
+		client, host, _ := mounted(t, ex)
+		var task schema.SubmitResult
+		require.NoError(t, client.Call(t.Context(), schema.MethodSubmit,
+			map[string]any{"type": "sleep", "input": json.RawMessage(`{"durationMs":60000}`)}, &task))
+		for _, call := range []struct{ method, params string }{
+			{schema.MethodWait, fmt.Sprintf(`{"ids":[%q],"timeoutMs":86400000}`, task.ID)}, {schema.MethodShutdown, `{"mode":"drain"}`},
+		} {
+			_, err := client.DispatchCall(t.Context(), call.method, json.RawMessage(call.params))
+			require.NoError(t, err)
+		}
+		require.Greater(t, running(), before)
+		require.NoError(t, client.Close())
+		<-host.DisconnectNotify()
+		require.Equal(t, before, running())
+		memory := heap()
+		for range 10 { // the time-out of a wait keeps nothing either
+			client, host, _ := mounted(t, ex)
+			_, err := client.DispatchCall(t.Context(), schema.MethodWait, json.RawMessage(fmt.Sprintf(`{"ids":[%q],"timeoutMs":86400000}`, task.ID)),
+				jsonrpc2.PickID(jsonrpc2.ID{Str: strings.Repeat("i", 4<<20), IsString: true}))
+			require.NoError(t, err)
+			synctest.Wait()
+			require.NoError(t, client.Close())
+			<-host.DisconnectNotify()
+		}
+		synctest.Wait()
+		require.Less(t, heap(), memory+(16<<20))
+		now, err := ex.Status(t.Context(), task.ID)
+		require.NoError(t, err)
+		require.Equal(t, schema.Running, now.State)
+	})
+}
+
+// A client of a mounted connection that asks and does not read costs a bounded
+// amount of memory, and delays nobody else.
+func TestHandlerOfStalledClient(t *testing.T) {
+	const size, count, most = 1 << 20, 250, 170 << 20
+	ex := server(t, 2, talker(size, 0, false))
+	other := connect(t, ex, rpc.Options{})
+	written := uuid.New()
+	other.send(submitLine(1, written, "talker", ""), waitLine("written", written))
+	require.Nil(t, other.reply(`"written"`).Error)
+	near, far := rpctest.Pipe()
+	host := jsonrpc2.NewConn(context.Background(), rpc.NewStream(far, rpc.FramingLine, 0), rpc.Handler(ex, nil, rpc.Options{MaxUnsent: 4 << 20}))
+	before, sent := heap(), make(chan struct{})
+	var asked atomic.Int64
+	go func() {
+		defer close(sent)
+		for i := range count {
+			_, err := fmt.Fprintf(near, `{"jsonrpc":"2.0","id":%d,"method":"output","params":{"id":%q,"limit":%d}}`+"\n", i, written, size)
+			require.NoError(t, err)
+			asked.Add(1)
+		}
+	}()
+	for seen := int64(-1); seen != asked.Load(); time.Sleep(300 * time.Millisecond) {
+		seen = asked.Load()
+		id := uuid.New()
+		other.send(submitLine(1, id, "noop", ""), waitLine("noop", id))
+		require.Nil(t, other.reply(`"noop"`).Error)
+		require.Less(t, heap(), before+most)
+	}
+	require.Less(t, asked.Load(), int64(count))
+	replies := bufio.NewReader(near)
+	for range count {
+		_, err := replies.ReadSlice('\n')
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = replies.ReadSlice('\n')
+		}
+		require.NoError(t, err)
+	}
+	<-sent
+	require.NoError(t, near.Close())
+	<-host.DisconnectNotify()
 }

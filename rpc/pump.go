@@ -2,11 +2,30 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
+
+// run sends events until the context ends. Where the store is closed before, no
+// event comes any more, and the connection ends as with its executor.
+func (s *session) run(ctx context.Context) {
+	if err := s.pump(ctx); !errors.Is(err, executor.ErrClosed) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.eventless = true
+	for _, mark := range s.marks {
+		s.budget.give(markBytes)
+		mark()
+	}
+	s.marks = nil
+	_ = s.answerWaits(ctx) // it fails where the connection has ended
+	s.noEvents()
+}
 
 // pump sends events until the watcher or the context ends.
 func (s *session) pump(ctx context.Context) error {
@@ -196,6 +215,10 @@ func (s *session) whole(ctx context.Context, t *schema.Task) *schema.Task {
 // afterEvents calls f, with mu held, when all events that have happened until
 // now are sent. It needs mu.
 func (s *session) afterEvents(f func()) {
+	if s.eventless {
+		f()
+		return
+	}
 	s.budget.use(markBytes)
 	s.marks = append(s.marks, f)
 	s.watcher.Mark()

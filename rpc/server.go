@@ -83,8 +83,8 @@ const exitPatience = time.Second
 // ends it.
 const closePatience = time.Second
 
-// Serve serves one client until it leaves, a shutdown has been answered, or
-// ctx ends. Closing conn must end a Read of it. The executor must be running.
+// Serve serves one client until it leaves, a shutdown has been answered, the
+// executor has ended at the wish of another, or ctx ends. Closing conn must end a Read of it. The executor must be running.
 //
 // It returns nil where the connection ended as the protocol has it, an error
 // that wraps ErrReaderGone where nothing can be written to the client any more,
@@ -110,7 +110,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	running.Go(func() {
 		unhook := context.AfterFunc(ctx, stopPump)
 		defer unhook()
-		_ = s.pump(pumping) // it ends because it is told to
+		s.run(pumping)
 	})
 	read := make(chan error, 1)
 	go func() { read <- s.read(ctx, newReader(conn, o.Framing, o.MaxMessage), c) }()
@@ -153,6 +153,8 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 		return context.Cause(ctx)
 	case <-s.options.Stop:
 		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.nobody(), 0)
+	case <-s.executor.Ended():
+		s.executorEnded()
 	case err = <-read:
 		read <- err
 		s.inputEnded(ctx)

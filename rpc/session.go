@@ -59,6 +59,8 @@ type session struct {
 	tasks   sync.WaitGroup // goroutines of shutdown requests
 	endings atomic.Int32   // shutdown requests that are not answered
 	exiting bool           // the client has sent exit
+
+	eventless bool // the store is closed, and nothing pumps
 }
 
 // hold keeps the events of tasks back that were submitted in a batch, until
@@ -258,6 +260,22 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 			}
 		})
 	})
+}
+
+// executorEnded ends a connection whose executor has ended at the wish of
+// another: behind all events its waits are told, and then nothing comes any more.
+func (s *session) executorEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.afterEvents(s.noEvents)
+}
+
+// noEvents is when no event comes any more. It needs mu.
+func (s *session) noEvents() {
+	s.waits.failAll(s, executor.ErrShuttingDown)
+	if s.endings.Load() == 0 { // or the last reply to a shutdown of its own is the last message
+		s.out.last()
+	}
 }
 
 func (s *session) unknownMethod(name string) *Error {

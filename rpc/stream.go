@@ -1,10 +1,12 @@
 package rpc
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/sourcegraph/jsonrpc2"
 )
@@ -17,9 +19,20 @@ type Stream struct {
 	reader *reader
 	outbox *outbox
 	writer sync.WaitGroup
+	open   context.Context // ends when Close begins
+	shut   context.CancelFunc
 	close  sync.Once
 	err    error // of closing
 }
+
+const (
+	// maxStreamUnsent is how many bytes a Stream holds that its peer has not
+	// read, before WriteObject waits.
+	maxStreamUnsent = DefaultMaxUnsent
+	// streamPatience is how long a peer may take nothing before Close drops what
+	// is left for it.
+	streamPatience = time.Second
+)
 
 var _ jsonrpc2.ObjectStream = (*Stream)(nil)
 
@@ -30,6 +43,7 @@ func NewStream(conn io.ReadWriteCloser, framing Framing, maxMessage int) *Stream
 	}
 	s := &Stream{conn: conn, reader: newReader(conn, framing, maxMessage), outbox: newOutbox(conn)}
 	s.outbox.header = framing == FramingHeader
+	s.open, s.shut = context.WithCancel(context.Background())
 	s.writer.Go(func() { _ = s.outbox.run() }) // WriteObject reports what went wrong
 	return s
 }
@@ -61,14 +75,16 @@ func (s *Stream) ReadObject(v any) error {
 	}
 }
 
-// WriteObject writes a message. It returns before the bytes are written, and
-// with the error of an earlier message that could not be.
+// WriteObject writes a message. It returns before the bytes are written, unless
+// the peer has left more than 64 MiB unread, and with the error of an earlier
+// message that could not be written.
 func (s *Stream) WriteObject(v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	s.write(text)
+	_ = s.outbox.await(s.open, maxStreamUnsent) // where the stream is closed, the next read says so
 	return s.outbox.failed()
 }
 
@@ -77,15 +93,36 @@ func (s *Stream) write(text []byte) {
 	s.outbox.flush()
 }
 
-// Close writes what has gathered and closes the connection.
+// Close writes what has gathered and closes the connection, which must end a
+// Write of it. A peer that takes nothing for a second is not waited for.
 func (s *Stream) Close() error {
 	s.close.Do(func() {
+		s.shut()
 		s.outbox.close()
-		if s.outbox.failed() == nil {
-			s.writer.Wait()
-		}
+		s.drain()
 		s.err = s.conn.Close()
 		s.writer.Wait()
 	})
 	return s.err
+}
+
+// drain waits until all is written, a write has failed, or the peer takes nothing.
+func (s *Stream) drain() {
+	ended := make(chan struct{})
+	go func() { // ends with the writer, for which Close waits
+		s.writer.Wait()
+		close(ended)
+	}()
+	for before := int64(-1); ; {
+		written := s.outbox.written.Load()
+		if written == before {
+			return
+		}
+		before = written
+		select {
+		case <-ended:
+			return
+		case <-time.After(streamPatience):
+		}
+	}
 }

@@ -1,0 +1,153 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/sourcegraph/jsonrpc2"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// connSink sends through a jsonrpc2.Conn, whose writes may wait for the peer.
+// So messages gather in a queue, and run sends them one after the other.
+type connSink struct {
+	conn *jsonrpc2.Conn
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	queue   []outgoing
+	bytes   int  // of what is in the queue or being sent
+	ended   bool // nothing is sent any more
+}
+
+// outgoing is a message on its way.
+type outgoing struct {
+	send  func() error
+	bytes int
+}
+
+func newConnSink(conn *jsonrpc2.Conn) *connSink {
+	k := &connSink{conn: conn}
+	k.changed = sync.NewCond(&k.mu)
+	return k
+}
+
+func (k *connSink) add(bytes int, send func() error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		return
+	}
+	k.queue = append(k.queue, outgoing{send, bytes})
+	k.bytes += bytes
+	k.changed.Broadcast()
+}
+
+// run sends what there is until end is called or the connection fails.
+func (k *connSink) run() {
+	for {
+		next, ok := k.next()
+		if !ok {
+			return
+		}
+		if next.send() != nil { // the connection is gone, which its owner sees
+			k.end()
+			return
+		}
+		k.mu.Lock()
+		k.bytes -= next.bytes
+		k.changed.Broadcast()
+		k.mu.Unlock()
+	}
+}
+
+func (k *connSink) next() (m outgoing, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for len(k.queue) == 0 && !k.ended {
+		k.changed.Wait()
+	}
+	if k.ended {
+		return m, false
+	}
+	m = k.queue[0]
+	k.queue[0] = outgoing{}
+	k.queue = k.queue[1:]
+	return m, true
+}
+
+// end drops what is left, and lets everybody go who waits.
+func (k *connSink) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended, k.queue, k.bytes = true, nil, 0
+	k.changed.Broadcast()
+}
+
+// await waits until at most so many bytes are unsent.
+func (k *connSink) await(ctx context.Context, most int) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.bytes <= most {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.changed.Broadcast()
+	})
+	defer stop()
+	for k.bytes > most && !k.ended && ctx.Err() == nil {
+		k.changed.Wait()
+	}
+	return context.Cause(ctx)
+}
+
+func (k *connSink) result(id []byte, f func([]byte) []byte) {
+	text, to := json.RawMessage(f(nil)), connID(id)
+	k.add(len(id)+len(text), func() error { return k.conn.Reply(context.Background(), to, text) })
+}
+
+func (k *connSink) submitted(id []byte, t *schema.Task) {
+	k.result(id, func(b []byte) []byte { return appendSubmitted(b, t, false) })
+}
+
+func (k *connSink) fail(id []byte, e *Error) {
+	data, to := json.RawMessage(appendJSON(nil, e.Data)), connID(id)
+	wire := &jsonrpc2.Error{Code: int64(e.Code), Message: e.Message, Data: &data}
+	k.add(len(id)+len(e.Message)+len(data), func() error { return k.conn.ReplyWithError(context.Background(), to, wire) })
+}
+
+func connID(raw []byte) (id jsonrpc2.ID) {
+	_ = json.Unmarshal(raw, &id) // it was marshalled from one
+	return id
+}
+
+func (k *connSink) notify(method string, params func([]byte) []byte) {
+	text := json.RawMessage(params(nil))
+	k.add(len(text), func() error { return k.conn.Notify(context.Background(), method, text) })
+}
+
+func (k *connSink) event(ev *executor.Event) {
+	k.notify(notificationOf[ev.Kind], func(b []byte) []byte { return appendEvent(b, ev) })
+}
+
+// message is of batches, which the library does not hand on.
+func (k *connSink) message(func([]byte) []byte) {}
+
+func (k *connSink) flush() {} // run sends at once
+
+// last and leave do nothing: the connection is its owner's to end.
+func (k *connSink) last()                 {}
+func (k *connSink) leave(context.Context) {}
+
+func (k *connSink) room(ctx context.Context) error { return k.await(ctx, eventRoom) }
+
+func (k *connSink) unsent() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.bytes
+}
