@@ -42,7 +42,7 @@ func TestDotDotBehindALink(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := run(t, c, test.in)
 			if test.dir == "" {
-				require.Contains(t, a.failure(t).Message, "tool is only in a relative directory of PATH")
+				require.Contains(t, a.failure(t).Message, `"tool" is only in a relative directory of PATH`)
 				return
 			}
 			require.NoError(t, a.err)
