@@ -225,7 +225,9 @@ func strangers(c *cobra.Command, environment []string) (warnings []string) {
 }
 
 // flagOnly says that a flag has no variable.
-func flagOnly(flag string) bool { return flag == "help" || flag == "ignore-env" }
+func flagOnly(flag string) bool {
+	return flag == "help" || flag == "ignore-env" || flag == taskStdinFlag
+}
 
 // fromEnv sets the flags that were not given from the environment, and removes
 // their variables from it: they are meant for this server, not for a server

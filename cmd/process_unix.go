@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // detach gives a process a group of its own.
@@ -25,3 +26,10 @@ func sameFile(a, b *os.File) bool {
 
 // runs says whether a file can be run.
 func runs(info os.FileInfo) bool { return info.Mode().IsRegular() && info.Mode()&0o111 != 0 }
+
+// canShare says whether a command can read a file that this process has. A
+// terminal is only for those in its foreground, and a command is never there.
+func canShare(f *os.File) bool {
+	_, err := f.Stat()
+	return err == nil && !term.IsTerminal(int(f.Fd()))
+}

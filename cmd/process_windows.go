@@ -19,3 +19,7 @@ func sameFile(_, _ *os.File) bool { return false }
 
 // runs says whether a file can be run: by its name, which is completed anyway.
 func runs(info os.FileInfo) bool { return info.Mode().IsRegular() }
+
+// canShare says whether a command can read a file that this process has: a
+// process inherits no others here than the standard ones.
+func canShare(*os.File) bool { return false }

@@ -19,6 +19,7 @@ import (
 type runOptions struct {
 	program    *Program
 	input      inputFlags
+	stdin      stdinFlags
 	outputOnly bool
 	json       bool
 	quiet      bool
@@ -40,19 +41,22 @@ func (p *Program) runCommand() *cobra.Command {
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
 			"What comes after -- is the member argv of the input, as exec wants it.\n" +
-			"Stdin is not passed on to the task: a command of exec gets what --set stdin=TEXT says, or nothing.\n\n" +
+			"A command of exec reads the stdin of run, unless that is a terminal, or what --stdin names;\n" +
+			"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n\n" +
 			"Ctrl-C cancels the task; a second Ctrl-C kills it.\n\n" +
 			"Exit codes:\n" + strings.TrimSuffix(runCodesText(), "\n"),
 		Example: strings.TrimSuffix(p.examples("run exec -- make test",
 			"run sleep --set durationMs=2000 --set progressEveryMs=100",
 			"run exec --output-only --set dir=/tmp -- ls -l",
-			"run exec -o --set stdin=hello -- cat"), "\n"),
+			"run exec -o --stdin @list.txt -- sort"), "\n"),
 		Args:              o.args,
 		ValidArgsFunction: o.completeArgs,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0]) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
+	f.StringVar(&o.stdin.from, "stdin", "", "what a command of exec reads: @FILE, or - for stdin")
+	f.BoolVar(&o.stdin.none, "no-stdin", false, "a command of exec reads nothing")
 	f.StringArrayVar(&o.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
 	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
 	f.BoolVar(&o.json, "json", false, "print the whole end of the task to stdout as one line of JSON")
@@ -66,6 +70,7 @@ func (p *Program) runCommand() *cobra.Command {
 	f.StringArrayVar(&o.serverFlags, "server-flag", nil, "a flag of serve for the task's server, as --server-flag=--log-level=debug; variables JOBLINE_… set none")
 	complete(c, "set", o.completeSet)
 	complete(c, "input", completeAtFile)
+	complete(c, "stdin", completeAtFile)
 	for _, flag := range []string{"id", "priority", "timeout", "grace", "label", "server-flag"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
@@ -142,11 +147,16 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	if o.program.shipsExec(name) && (show.together || !o.outputOnly) {
 		params.Input = withOnePipe(params.Input)
 	}
+	stdin, input, err := o.stdin.apply(params.Input, o.input.input == "-", o.program.shipsExec(name))
+	if err != nil {
+		return err
+	}
+	params.Input = input
 	if err := command.CheckRoom(); err != nil {
 		return err
 	}
 	defer command.ReapOrphans()()
-	server, err := o.serverProcess(len(params.Input))
+	server, err := o.serverProcess(len(params.Input), stdin)
 	if err != nil {
 		return err
 	}

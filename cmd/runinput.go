@@ -75,25 +75,26 @@ func (f inputFlags) read(stdin io.Reader) ([]byte, error) {
 	case f.input == "":
 		return []byte("{}"), nil
 	case f.input == "-":
-		return readBounded(stdin)
+		return readBounded("--input", stdin)
 	case isFile:
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, usagef("run: --input: %v", err)
 		}
 		defer file.Close()
-		return readBounded(file)
+		return readBounded("--input", file)
 	}
 	return []byte(f.input), nil
 }
 
-func readBounded(r io.Reader) ([]byte, error) {
+// readBounded reads what a flag names.
+func readBounded(flag string, r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxInput+1))
 	if err != nil {
-		return nil, usagef("run: --input: %v", err)
+		return nil, usagef("run: %s: %v", flag, err)
 	}
 	if len(text) > maxInput {
-		return nil, usagef("run: --input has more than %s", formatSize(maxInput))
+		return nil, usagef("run: %s has more than %s", flag, formatSize(maxInput))
 	}
 	return text, nil
 }

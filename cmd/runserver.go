@@ -14,15 +14,23 @@ import (
 
 // ownFlags are the flags of the server that run sets itself, or whose meaning
 // is nothing for one task: it keeps no tasks, and ends with run.
-var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "limit", "max-queued", "on-eof", "store"}
+var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "limit", "max-queued", "on-eof", "store", taskStdinFlag}
 
 // requestRoom is more than a submit has beside its input, in bytes.
 const requestRoom = 64 << 10
 
+// taskStdinFlag is the hidden flag of a server that was started with a file,
+// as descriptor taskStdin, for its commands to read.
+const (
+	taskStdinFlag = "task-stdin"
+	taskStdin     = 3
+)
+
 // serverProcess is the server of one task: this binary, in a process group of
 // its own, so that Ctrl-C comes to us alone. It is private: variables of the
-// environment that set flags of serve are not for it.
-func (o *runOptions) serverProcess(inputBytes int) (*exec.Cmd, error) {
+// environment that set flags of serve are not for it. Stdin, where it is not
+// nil, is what the command of the task reads.
+func (o *runOptions) serverProcess(inputBytes int, stdin *os.File) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
@@ -35,8 +43,14 @@ func (o *runOptions) serverProcess(inputBytes int) (*exec.Cmd, error) {
 	if need := inputBytes + requestRoom; need > rpc.DefaultMaxMessage {
 		args = append(args, fmt.Sprintf("--max-message=%d", need))
 	}
+	if stdin != nil {
+		args = append(args, "--"+taskStdinFlag)
+	}
 	server := exec.Command(self, append(args, o.serverFlags...)...)
 	detach(server)
+	if stdin != nil {
+		server.ExtraFiles = []*os.File{stdin}
+	}
 	return server, nil
 }
 

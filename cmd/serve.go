@@ -28,6 +28,8 @@ type serveOptions struct {
 	grace    time.Duration
 	envAllow []string
 	level    slog.Level
+	// taskStdin: descriptor taskStdin is what commands read.
+	taskStdin bool
 	// ignoreEnv takes no flag from the environment.
 	ignoreEnv bool
 	json      bool
@@ -77,6 +79,8 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 		f.StringSliceVar(&o.envAllow, "env-allow", nil, "the only environment variables that commands inherit, as PATH,LC_*; all by default")
 	}
 	f.Var(span(&o.grace, executor.DefaultGrace, 0), "grace", "how long a task may go on after it was told to stop")
+	f.BoolVar(&o.taskStdin, taskStdinFlag, false, "commands read descriptor 3")
+	f.Lookup(taskStdinFlag).Hidden = true
 	f.BoolVar(&o.ignoreEnv, "ignore-env", false, "take no flag from the environment")
 	f.BoolVar(&o.stdio.IgnoreParent, "ignore-parent", false, "go on when the parent process dies")
 }
@@ -167,7 +171,11 @@ func joinFault(err, fault error) error {
 
 // setTypes makes the task types of the flags.
 func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
-	if o.executor.Types, err = o.program.taskTypes(command.Options{EnvAllow: o.envAllow, Workers: o.executor.Limit, Logger: log}); err != nil {
+	co := command.Options{EnvAllow: o.envAllow, Workers: o.executor.Limit, Logger: log}
+	if o.taskStdin {
+		co.Stdin = os.NewFile(taskStdin, "the stdin of commands")
+	}
+	if o.executor.Types, err = o.program.taskTypes(co); err != nil {
 		return usagef("serve: %v", err)
 	}
 	o.executor.Logger = log

@@ -37,6 +37,9 @@ type Options struct {
 	// commands get: names, or patterns such as LC_*. What a task gives in env
 	// is added to it. Nil is the whole environment.
 	EnvAllow []string
+	// Stdin, where it is not nil, is what commands read whose task gives no text
+	// for it: the file itself, which all of them share. Nil is nothing to read.
+	Stdin *os.File
 	// Limit is the most commands that run at once; 0 is as many as the
 	// executor runs tasks.
 	Limit int

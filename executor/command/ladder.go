@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ type task struct {
 
 // start begins a command. An error is the system's own.
 func (c *Command) start(p *plan, t *task, stdin string) (*tree, *streams, error) {
-	out, err := openStreams(c.null, stdin, t.stdout, t.stderr)
+	out, err := openStreams(cmp.Or(c.options.Stdin, c.null), stdin, t.stdout, t.stderr)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,7 +25,7 @@ const (
 // streams is a command's stdin, stdout and stderr, seen from here.
 type streams struct {
 	child [3]*os.File // the command's ends
-	null  *os.File    // the one of them that is not ours to close, if any
+	kept  *os.File    // the one of them that is not ours to close, if any
 	stdin *os.File    // nil without text
 	text  string
 	out   []pipe // of stdout and stderr, or of both together
@@ -43,10 +43,11 @@ type pipe struct {
 	to   io.Writer
 }
 
-// openStreams makes the pipes of a command. Without a writer for stderr it has
+// openStreams makes the pipes of a command, which reads text or, without it,
+// stdin. Without a writer for stderr it has
 // one pipe for both: the system then keeps the order of all that is written. No
 // pipe is left open where it fails.
-func openStreams(null *os.File, text string, stdout, stderr io.Writer) (*streams, error) {
+func openStreams(stdin *os.File, text string, stdout, stderr io.Writer) (*streams, error) {
 	s := &streams{text: text, finished: make(chan struct{}), tail: &tail{to: stderr}}
 	if stderr == nil {
 		s.tail.to = stdout
@@ -54,17 +55,17 @@ func openStreams(null *os.File, text string, stdout, stderr io.Writer) (*streams
 		s.out = append(s.out, pipe{to: stdout})
 	}
 	s.out = append(s.out, pipe{to: s.tail})
-	if err := s.open(null); err != nil {
+	if err := s.open(stdin); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *streams) open(null *os.File) (err error) {
+func (s *streams) open(stdin *os.File) (err error) {
 	s.pending.Store(int32(len(s.out)))
 	if s.text == "" {
-		s.null, s.child[0] = null, null
+		s.kept, s.child[0] = stdin, stdin
 	} else if s.child[0], s.stdin, err = os.Pipe(); err != nil {
 		return err
 	} else {
@@ -91,7 +92,7 @@ func (s *streams) close() {
 // closeChild closes the command's ends, which it has its own copies of.
 func (s *streams) closeChild() {
 	for i, f := range s.child {
-		if f != nil && f != s.null {
+		if f != nil && f != s.kept {
 			f.Close()
 		}
 		s.child[i] = nil

@@ -1,0 +1,82 @@
+package cmd
+
+import (
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// stdinFlags say what a command of exec reads.
+type stdinFlags struct {
+	from string // - or @FILE
+	none bool
+}
+
+// apply makes of the flags, and of the stdin of this process, what the command
+// of a task reads: the file that it shares with us, or the member stdin of the
+// input, or neither. The file is shared and not read here, so nothing of it is
+// taken that the command does not read, and it need not end.
+func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool) (*os.File, jsontext.Value, error) {
+	given := hasMember(input, "stdin")
+	switch {
+	case s.from == "" && (s.none || !isExec || given || inputIsStdin || !canShare(os.Stdin)):
+		return nil, input, nil
+	case s.from == "":
+		return os.Stdin, input, nil
+	case s.none:
+		return nil, nil, usagef("run: --stdin and --no-stdin: give one of them")
+	case !isExec:
+		return nil, nil, usagef("run: --stdin is for exec; --input and --set give other types theirs")
+	case given:
+		return nil, nil, usagef("run: --stdin and the member stdin of the input: give one of them")
+	case s.from == "-" && inputIsStdin:
+		return nil, nil, usagef("run: --input - and --stdin - both want stdin: give one of them a file, as @FILE")
+	}
+	f, err := s.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	if canShare(f) {
+		return f, input, nil
+	}
+	if f != os.Stdin {
+		defer f.Close()
+	}
+	text, err := readBounded("--stdin", f)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !utf8.Valid(text) {
+		return nil, nil, usagef("run: --stdin: a command is given text here, and this is not UTF-8; let it open the file itself")
+	}
+	quoted, err := json.Marshal(string(text))
+	if err != nil {
+		return nil, nil, err
+	}
+	input, err = setMember(input, []string{"stdin"}, quoted)
+	return nil, input, err
+}
+
+func (s stdinFlags) open() (*os.File, error) {
+	name, isFile := strings.CutPrefix(s.from, "@")
+	switch {
+	case s.from == "-":
+		return os.Stdin, nil
+	case !isFile:
+		return nil, usagef("run: --stdin %q: want - or @FILE; text is given as --set stdin=TEXT", s.from)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usagef("run: --stdin: %v", err)
+	}
+	return f, nil
+}
+
+// hasMember says whether a JSON object has a member.
+func hasMember(object jsontext.Value, name string) bool {
+	var members map[string]jsontext.Value
+	return json.Unmarshal(object, &members) == nil && members[name] != nil
+}
