@@ -35,7 +35,9 @@ var ErrClosed = errors.New("commands are not run any more")
 type Options struct {
 	// EnvAllow, where it is not nil, is all of this process's environment that
 	// commands get: names, or patterns such as LC_*. What a task gives in env
-	// is added to it. Nil is the whole environment.
+	// is added to it. Nil is the whole environment. With any other value New has
+	// the system hide this process's environment from others of the same user, on
+	// Linux: see docs/operations.md, Security.
 	EnvAllow []string
 	// Stdin, where it is not nil, is what commands read whose task gives no text
 	// for it: the file itself, which all of them share. Nil is nothing to read.
@@ -96,6 +98,11 @@ func New(o Options) (*Command, error) {
 	c := &Command{
 		options: o, null: null, server: newServerID(), outer: outerKeysOf(os.Getenv(serverVar)),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+	}
+	if o.EnvAllow != nil {
+		if err := hideEnviron(); err != nil {
+			c.log.Warn("commands can read the environment of this process in /proc", "error", err)
+		}
 	}
 	c.host = newHost(c.log, c.server, cmp.Or(o.Workers, runtime.NumCPU()))
 	return c, nil

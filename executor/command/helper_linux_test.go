@@ -58,6 +58,7 @@ func init() {
 		"forget":      forget,
 		"forbidden":   runForbidden,
 		"closed":      runInClosed,
+		"spies":       runSpies,
 		"room":        printRoom,
 		"threads":     countThreads,
 		"server":      serve,
