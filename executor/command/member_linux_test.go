@@ -1,0 +1,121 @@
+package command
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// startStranger starts a process that is no command's, and answers it and its start.
+func startStranger(t *testing.T, c *Command) (pid int, start string) {
+	cmd := exec.Command("sleep", "1000")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	p, err := c.host.scan.process(cmd.Process.Pid, false)
+	require.NoError(t, err)
+	return p.pid, p.start
+}
+
+// requireLives says that a child has not ended, also not by a signal that was
+// sent before the call.
+func requireLives(t *testing.T, pid int) {
+	require.NoError(t, unix.Kill(pid, unix.SIGSTOP)) // signals of one process come in order, but SIGKILL first
+	awaitStat(t, pid, "stopped", func(state string, _ int) bool {
+		require.NotEqual(t, "Z", state, "it was killed")
+		return state == "T"
+	})
+	require.NoError(t, unix.Kill(pid, unix.SIGCONT))
+}
+
+// TestNumberHasChangedHands: that a look has seen a process of the command under
+// a number is no reason to signal who has it now.
+func TestNumberHasChangedHands(t *testing.T) {
+	c := newScanning(t, Options{})
+	stranger, start := startStranger(t, c)
+	a := begin(t, c, Input{Argv: []string{"sh", "-c", `trap "" TERM; echo ready; sleep 1000`}})
+	a.stdout.await(t, "ready")
+	c.host.scan.look = func() ([]process, error) {
+		all, err := c.host.scan.lookAtAll()
+		return append(all, process{pid: stranger, parent: a.pids[0], group: a.pids[0], session: a.pids[0], start: start + "0"}), err
+	}
+	a.cancel(errStop)
+	requireLives(t, stranger)
+	close(a.killed)
+	a.wait(t)
+	require.False(t, a.failure(t).Leaked)
+	requireLives(t, stranger)
+}
+
+// TestSignalsNoStranger: neither by a number that is another's by now, nor by
+// that of a process that has ended.
+func TestSignalsNoStranger(t *testing.T) {
+	c := newCommand(t, Options{})
+	stranger, start := startStranger(t, c)
+	over := exec.Command("true")
+	require.NoError(t, over.Start())
+	ended, err := unix.PidfdOpen(over.Process.Pid, 0)
+	require.NoError(t, err)
+	defer unix.Close(ended)
+	require.NoError(t, over.Wait())
+
+	tree := &tree{scan: c.host.scan}
+	tree.signal(member{pid: stranger, start: start + "0", fd: -1}, unix.SIGKILL)
+	tree.signal(member{pid: stranger, start: start, fd: ended}, unix.SIGKILL)
+	requireLives(t, stranger)
+	kept, err := tree.confirm([]member{{pid: stranger, start: start + "0", fd: -1}, {pid: stranger, inside: true, fd: -1}})
+	require.NoError(t, err)
+	require.Empty(t, kept)
+	tree.signal(member{pid: stranger, start: start, fd: -1}, unix.SIGTERM)
+	awaitStat(t, stranger, "ended", func(state string, _ int) bool { return state == "Z" })
+}
+
+// TestForksWhileItIsKilled: what is forked between a look and a kill is killed,
+// too, in the group, where the parent is stopped or killed first, and outside.
+func TestForksWhileItIsKilled(t *testing.T) {
+	c := newScanning(t, Options{})
+	for name, with := range map[string]string{"in the group": "", "outside": "setsid"} {
+		t.Run(name, func(t *testing.T) {
+			f := newFIFO(t)
+			a := begin(t, c, startChain(t, f.path, with))
+			f.holders(t, chainLinks)
+			looks := 0
+			c.host.scan.look = func() ([]process, error) {
+				all, err := c.host.scan.lookAtAll()
+				if looks++; looks <= 3 {
+					time.Sleep(50 * time.Millisecond) // some links later
+				}
+				return all, err
+			}
+			stop(t, a)
+			f.requireFree(t)
+			require.False(t, a.failure(t).Leaked)
+		})
+	}
+}
+
+// TestAsksInTheCell: what nothing but the cell tells of has its grace, too.
+func TestAsksInTheCell(t *testing.T) {
+	c := newCelled(t, Options{})
+	const orphan = `trap "echo cleaned; exit" TERM; echo ready; while :; do sleep 0.01; done`
+	a := begin(t, c, Input{Argv: []string{"sh", "-c", `(env -i PATH="$PATH" setsid sh -c "$0" &); sleep 1000`, orphan}})
+	a.stdout.await(t, "ready")
+	a.cancel(errStop)
+	a.wait(t)
+	require.False(t, a.failure(t).Forced)
+	require.Contains(t, a.stdout.String(), "cleaned")
+}
+
+// TestFrozenCell: a command is not started where it would be frozen.
+func TestFrozenCell(t *testing.T) {
+	c := newCelled(t, Options{})
+	require.NoError(t, run(t, c, Input{Argv: []string{"true"}}).err)
+	cell := c.host.cells.idle[0]
+	require.NoError(t, os.WriteFile(filepath.Join(cell.path, "cgroup.freeze"), []byte("1"), 0))
+	require.NoError(t, run(t, c, Input{Argv: []string{"true"}}).err)
+	require.Equal(t, 2, c.host.cells.made)
+}
