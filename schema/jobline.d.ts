@@ -312,8 +312,8 @@ export interface StatsResult {
   totals: TaskTotals;
   /** tasks that are final but whose code has not ended */
   stuck: number;
-  /** how the processes of commands are kept together, the surest first: by a control group for each, by a job, by a subreaper, by looking at all processes, or by their process groups alone; absent where no task type starts processes */
-  containment?: "cgroup" | "job" | "subreaper" | "scan" | "group";
+  /** how the processes of commands are kept together, the surest first: by a control group for each, by a job, by looking at all processes, or by their process groups alone; absent where no task type starts processes */
+  containment?: "cgroup" | "job" | "scan" | "group";
   /** whether submit is no longer admitted */
   shuttingDown: boolean;
   /** means over the last minute */

@@ -227,11 +227,10 @@ type TypeInfo struct {
 // The ways in which the processes of commands are kept together, so that all
 // of them can be stopped; the surest first.
 const (
-	ContainmentCgroup    = "cgroup"    // Linux: a control group of version 2 for each command
-	ContainmentJob       = "job"       // Windows: a job object for each command
-	ContainmentSubreaper = "subreaper" // Linux: looks at all processes; orphans become children of the server
-	ContainmentScan      = "scan"      // Linux: looks at all processes
-	ContainmentGroup     = "group"     // the process group of each command
+	ContainmentCgroup = "cgroup" // Linux: a control group of version 2 for each command
+	ContainmentJob    = "job"    // Windows: a job object for each command
+	ContainmentScan   = "scan"   // Linux: looks at all processes
+	ContainmentGroup  = "group"  // the process group of each command
 )
 
 // StatsResult is the server's state in numbers.
@@ -246,7 +245,7 @@ type StatsResult struct {
 	// Stuck counts tasks that are final but whose code has not ended.
 	Stuck int64 `json:"stuck" jsonschema:"tasks that are final but whose code has not ended" schema:"minimum=0"`
 	// Containment is one of the constants Containment…; absent where no type starts processes.
-	Containment string `json:"containment,omitzero" jsonschema:"how the processes of commands are kept together, the surest first: by a control group for each, by a job, by a subreaper, by looking at all processes, or by their process groups alone; absent where no task type starts processes" schema:"enum=cgroup|job|subreaper|scan|group"`
+	Containment string `json:"containment,omitzero" jsonschema:"how the processes of commands are kept together, the surest first: by a control group for each, by a job, by looking at all processes, or by their process groups alone; absent where no task type starts processes" schema:"enum=cgroup|job|scan|group"`
 	// ShuttingDown is true when no submit is admitted.
 	ShuttingDown bool             `json:"shuttingDown" jsonschema:"whether submit is no longer admitted"`
 	Rates        Rates            `json:"rates" jsonschema:"means over the last minute"`

@@ -24,6 +24,22 @@ func forget(args []string) {
 	block()
 }
 
+// retitle is a daemon that, as many do to show a title, has written over its
+// environment, and holds the FIFO. Its parent has ended.
+func retitle(args []string) {
+	if len(args) == 1 {
+		spawnSelf("retitle", func(cmd *exec.Cmd) { newSession(cmd); noStdout(cmd) }, args[0], "daemon")
+		block()
+	}
+	stat := string(must(os.ReadFile("/proc/self/stat")))
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const envStart, envEnd = 47, 48
+	from, to := number(fields[envStart]), number(fields[envEnd])
+	memory := must(os.OpenFile("/proc/self/mem", os.O_RDWR, 0))
+	must(memory.WriteAt(make([]byte, to-from), int64(from)))
+	hold(args[:1])
+}
+
 // chain is a script that hands on to another process, in a session of its own,
 // every few milliseconds, and is deaf to SIGTERM. Its first chainLinks processes
 // say so to what is file 3, which all of them hold. $1 is how many there were.
@@ -67,6 +83,20 @@ func TestNobodyEscapes(t *testing.T) {
 	t.Run("a cleared environment", func(t *testing.T) {
 		f := newFIFO(t)
 		requireKilled(t, c, f, self("forget", f.path), 1)
+	})
+	t.Run("a title over the environment", func(t *testing.T) {
+		f := newFIFO(t)
+		in := self("retitle", f.path)
+		in.Argv = []string{"sh", "-c", `"$0" "$1" & sleep 1000`, in.Argv[0], f.path}
+		a := begin(t, c, in)
+		pid := f.holders(t, 1)[0]
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		require.NoError(t, err)
+		require.Empty(t, bytes.Trim(env, "\x00"))
+		require.NoError(t, unix.Kill(parentOf(t, pid), unix.SIGKILL))
+		stop(t, a)
+		f.requireFree(t)
+		require.False(t, a.failure(t).Leaked)
 	})
 	t.Run("from process to process", func(t *testing.T) {
 		f := newFIFO(t)

@@ -119,11 +119,15 @@ for group in $groups; do
 	eval "group_$group="
 done
 
-# New ones can appear while it looks, hence the rounds.
-round=0
-while [ "$seen" ] && [ $round -lt 20 ]; do
+# New ones can appear while it looks, hence the rounds; and one that forks and
+# exits can be missed, so it takes three without any to end them.
+round=0 none=0
+while [ "$seen" ] && [ $round -lt 20 ] && [ $none -lt 3 ]; do
 	mark "$1"
-	[ "$marked" ] || break
+	round=$((round+1))
+	none=$((none+1))
+	[ "$marked" ] || continue
+	none=0
 	for file in $marked; do
 		pid=${file#/proc/}
 		pid=${pid%/environ}
@@ -131,7 +135,6 @@ while [ "$seen" ] && [ $round -lt 20 ]; do
 		eval "kin_$pid=1"
 	done
 	family
-	round=$((round+1))
 done
 
 [ -z "$2" ] || remove "$2"

@@ -59,6 +59,7 @@ func init() {
 		"forbidden":   runForbidden,
 		"closed":      runInClosed,
 		"spies":       runSpies,
+		"retitle":     retitle,
 		"room":        printRoom,
 		"threads":     countThreads,
 		"server":      serve,

@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -63,6 +64,10 @@ func (t *tree) processes(stop <-chan struct{}, within time.Duration) ([]process,
 	return all, err
 }
 
+// errChanged is the error of a look at processes of which some have ended since.
+// They may have started others before.
+var errChanged = errors.New("processes have ended while they were looked at")
+
 // confirm leaves out those whose number has changed hands, or may have, before
 // it got its descriptor. With an error there may be others.
 func (t *tree) confirm(members []member) (kept []member, err error) {
@@ -81,6 +86,7 @@ func (t *tree) confirm(members []member) (kept []member, err error) {
 			kept = append(kept, m)
 		} else {
 			closeAll([]member{m})
+			err = cmp.Or(err, errChanged)
 		}
 	}
 	return kept, err

@@ -13,6 +13,9 @@ import (
 const (
 	// statBytes is more than a /proc/PID/stat has.
 	statBytes = 4 << 10
+	// maxLists bounds how often one look lists the processes, where others start
+	// some all the time.
+	maxLists = 16
 	// maxEnviron bounds what is read of a process's environment, in bytes.
 	maxEnviron = 8 << 20
 )
@@ -55,6 +58,7 @@ type process struct {
 	session int
 	start   string   // with the pid, it stands for one process only
 	keys    []string // of the commands of this server that it is of
+	bare    bool     // its environment was to be read, and was empty
 	inside  bool     // it is in the cell of the tree that asks; start may be unknown then
 }
 
@@ -128,23 +132,47 @@ func (s *scanner) take() *round {
 
 // lookAtAll reads /proc.
 func (s *scanner) lookAtAll() (found []process, blind error) {
-	pids, err := s.proc.pids()
-	if err != nil {
-		return nil, err
-	}
-	for _, pid := range pids {
-		if pid == os.Getpid() {
-			continue
+	seen := map[int]bool{os.Getpid(): true}
+	// A process may fork and exit between the list and its turn. Where a later
+	// list has nobody new, all who live were seen while they did.
+	for range maxLists {
+		pids, err := s.proc.pids()
+		if err != nil {
+			return found, err
 		}
-		p, err := s.process(pid, true)
-		switch {
-		case err != nil:
-			blind = err // the others still count
-		case p != nil:
-			found = append(found, *p)
+		before := len(seen)
+		for _, pid := range pids {
+			if seen[pid] {
+				continue
+			}
+			seen[pid] = true
+			p, err := s.process(pid, true)
+			switch {
+			case err != nil:
+				blind = err // the others still count
+			case p != nil:
+				found = append(found, *p)
+			}
+		}
+		if len(seen) == before {
+			break
 		}
 	}
+	s.lookOnceMore(found)
 	return found, blind
+}
+
+// lookOnceMore reads the environments that were empty again: that of a process
+// is so for a moment while it executes a program. Processes of the system,
+// which have none, are in no group.
+func (s *scanner) lookOnceMore(found []process) {
+	for i := range found {
+		if p := &found[i]; p.bare && p.group != 0 {
+			if now, err := s.process(p.pid, true); err == nil && now != nil && now.start == p.start {
+				*p = *now
+			}
+		}
+	}
 }
 
 // process is a process as it is now, or nil where it does not live. Its
@@ -154,7 +182,9 @@ func (s *scanner) process(pid int, markers bool) (p *process, err error) {
 	if err := s.proc.read(pid, "stat", statBytes, read); err != nil || p == nil || !markers || !s.proc.ours(pid) {
 		return p, err
 	}
-	err = s.proc.read(pid, "environ", maxEnviron, func(env []byte) { p.keys = keysOf(env, s.server) })
+	err = s.proc.read(pid, "environ", maxEnviron, func(env []byte) {
+		p.keys, p.bare = keysOf(env, s.server), len(env) == 0
+	})
 	if err != nil {
 		return nil, err
 	}

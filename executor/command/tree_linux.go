@@ -44,7 +44,7 @@ type strays struct {
 // closed by then it leaves them to kill. waitRest follows, and kill where that
 // answers false.
 func (t *tree) terminate(killed <-chan struct{}) {
-	t.missed = t.look(killed, t.lookWait) != nil
+	t.missed = blinded(t.look(killed, t.lookWait))
 	select {
 	case <-killed:
 		return
@@ -61,7 +61,7 @@ func (t *tree) look(stop <-chan struct{}, within time.Duration) error {
 	before := t.known
 	t.known = found
 	for _, m := range before {
-		if err != nil && !t.knows(m.pid, m.start) {
+		if blinded(err) && !t.knows(m.pid, m.start) {
 			t.known = append(t.known, m)
 		} else {
 			closeAll([]member{m})
@@ -79,12 +79,12 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 		err := t.look(killed, 0)
 		if t.missed {
 			t.ask(t.known)
-			t.missed = err != nil
+			t.missed = blinded(err)
 		}
 		if len(t.known) == 0 && final(err) {
 			return true
 		}
-		if !awaitAll(t.known, killed) || err != nil && !pause(killed) {
+		if !awaitAll(t.known, killed) || blinded(err) && !pause(killed) {
 			return false
 		}
 	}
@@ -155,6 +155,10 @@ func (t *tree) wipe(choice choice, more func()) bool {
 	})
 }
 
+// blinded reports whether an error of a look means that some processes were not
+// seen that lived all the time.
+func blinded(err error) bool { return err != nil && !errors.Is(err, errChanged) }
+
 // final reports whether an error of a look leaves no hope that another would
 // show more. Where the processes are never seen, settled looks after the group.
 func final(err error) bool { return err == nil || errors.Is(err, errUnseen) }
@@ -176,7 +180,7 @@ func (t *tree) gone(choice choice, deal func([]member)) bool {
 		if late {
 			return false
 		}
-		if err != nil {
+		if blinded(err) {
 			time.Sleep(endPoll)
 		}
 	}
