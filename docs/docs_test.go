@@ -54,7 +54,7 @@ func documents(t *testing.T) []string {
 }
 
 // block is a fenced block, with what the comment before it says it quotes.
-var block = regexp.MustCompile("(?m)(?:^<!-- (file|transcript): (\\S+) -->\n)?^```(\\w*)\n((?s:.*?))^```$")
+var block = regexp.MustCompile("(?m)(?:^<!-- (file|transcript|example): (\\S.*) -->\n)?^```(\\w*)\n((?s:.*?))^```$")
 
 func TestQuotesAndCommands(t *testing.T) {
 	for _, path := range documents(t) {
@@ -92,6 +92,45 @@ func actual(t *testing.T, dir, kind, name, language, text string) string {
 		return session(t, text)
 	}
 	return text
+}
+
+// runElsewhere names, by page, the test that runs the commands of its blocks
+// which are not sessions.
+var runElsewhere = map[string]string{
+	"../README.md":         "docs_test.go:TestCIRunsTheREADME",
+	"tasks.md":             "docs_test.go:TestCloneIsEnough",
+	"durability.md":        "../cmd/store_unix_test.go:TestTheSQLiteShell",
+	"guides/emacs.md":      "../cmd/clients_test.go:TestClientsGuides",
+	"guides/go.md":         "../cmd/clients_test.go:TestClientsGuides",
+	"guides/neovim.md":     "../cmd/clients_test.go:TestClientsGuides",
+	"guides/shell.md":      "../cmd/clients_test.go:TestClientsGuides",
+	"guides/typescript.md": "../cmd/clients_test.go:TestClientsGuides",
+	"guides/vscode.md":     "../cmd/clients_test.go:TestClientsGuides",
+}
+
+// TestEveryCommandIsRunOrMarked: what a reader may type is run by a test, or a
+// comment before it says that it is an example of another system.
+func TestEveryCommandIsRunOrMarked(t *testing.T) {
+	examples := 0
+	for _, path := range documents(t) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, found := range block.FindAllSubmatch(text, -1) {
+			kind, language := string(found[1]), string(found[3])
+			if kind == "example" {
+				examples++
+			}
+			if kind != "" || language != "sh" && language != "ini" && language != "dockerfile" {
+				continue
+			}
+			file, name, ok := strings.Cut(runElsewhere[path], ":")
+			require.True(t, ok, "%s: make it a console session, or mark it with <!-- example: SYSTEM -->:\n%s", path, found[4])
+			tests, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Contains(t, string(tests), "func "+name+"(")
+		}
+	}
+	require.GreaterOrEqual(t, examples, 3)
 }
 
 // transcript shows a protocol test as a dialogue: what the client does beside
