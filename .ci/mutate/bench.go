@@ -135,7 +135,7 @@ func (b *bench) kill(ctx context.Context, m *mutant) (string, error) {
 		if !t.reaches[m.number] {
 			continue
 		}
-		_, err := b.run(ctx, t, 10*time.Second+5*t.took, "MUTANT="+strconv.Itoa(m.number))
+		_, err := b.run(ctx, t, 5*time.Second+4*t.took, "MUTANT="+strconv.Itoa(m.number))
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
