@@ -77,7 +77,7 @@ func (b *bench) compiles(ctx context.Context, sample []*mutant, packages []strin
 		found := false
 		for _, at := range compileError.FindAllStringSubmatch(string(out), -1) {
 			for _, m := range sample {
-				if !m.broken && filepath.Base(m.file) == filepath.Base(at[1]) && strconv.Itoa(m.line) == at[2] {
+				if !m.broken && filepath.Base(at[1]) == flat(m.file) && strconv.Itoa(m.line) == at[2] {
 					m.broken, found = true, true
 				}
 			}

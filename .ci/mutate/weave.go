@@ -95,12 +95,15 @@ func woven(source string, mutants []*mutant) string {
 	return b.String()
 }
 
+// flat is the name under which a changed file is written, and named in errors.
+func flat(file string) string { return strings.ReplaceAll(file, string(filepath.Separator), "_") }
+
 // overlay writes the changed files to a directory, and the file that lets go
 // build take them in place of the tree's.
 func overlay(dir string, sample []*mutant, packages []string) (string, error) {
 	replace := map[string]string{}
 	put := func(file, text string) error {
-		to := filepath.Join(dir, strings.ReplaceAll(file, string(filepath.Separator), "_"))
+		to := filepath.Join(dir, flat(file))
 		absolute, err := filepath.Abs(file)
 		replace[absolute] = to
 		if err != nil {
