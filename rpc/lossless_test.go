@@ -326,6 +326,7 @@ func TestLosslessOutputOfARefusedSubmit(t *testing.T) {
 		ex := server(t, 1, scribe(writings(1, 8<<20)))
 		p, other, id := connect(t, ex, rpc.Options{}), connect(t, ex, rpc.Options{}), uuid.New()
 		other.send(submitLine(1, id, "scribe", `,"input":{}`))
+		synctest.Wait() // it is read
 		p.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"noop","id":%q,"output":"lossless"}}`, id))
 		require.Equal(t, schema.CodeIDConflict, p.next().Error.Code)
 		synctest.Wait()
