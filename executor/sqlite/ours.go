@@ -57,7 +57,7 @@ func ours(path string, info fs.FileInfo, what, cure string) error {
 	case !known:
 		return nil
 	case !owner.self():
-		return fmt.Errorf("%s %s belongs to %v, and this program runs as %v; run it as the owner, %s", what, path, owner, self(), cure)
+		return fmt.Errorf("%s %s belongs to %v, and this program runs as %v; run it as the owner, chown it if you trust what is in it, %s", what, path, owner, self(), cure)
 	case linksTo(info) > 1:
 		return fmt.Errorf("%s %s has %d names (hard links), and two servers could have it at once; remove the others, %s", what, path, linksTo(info), cure)
 	}
@@ -89,7 +89,7 @@ func regular(path string, info fs.FileInfo, what, cure string) error {
 const (
 	theStore = "the store"
 	nameFile = "or name another file"
-	aPart    = "a file of the store,"
+	aPart    = "the store's file"
 	orRemove = "or remove it where no server needs it"
 )
 

@@ -36,7 +36,7 @@ func TestFilesOfOthersAreRefused(t *testing.T) {
 		}{
 			"of another user": {func(t *testing.T, path, _ string) {
 				give(t, path, stranger)
-			}, " belongs to user 54321, and this program runs as root; run it as the owner, or ", " belongs to user 54321, and the store to root", false},
+			}, " belongs to user 54321, and this program runs as root; run it as the owner, chown it if you trust what is in it, or ", " belongs to user 54321, and the store to root", false},
 			"a link": {func(t *testing.T, path, elsewhere string) {
 				require.NoError(t, os.Remove(path))
 				require.NoError(t, os.WriteFile(elsewhere, []byte("precious"), 0o600))
