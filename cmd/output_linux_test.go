@@ -50,6 +50,27 @@ func TestRunPassesOnEveryByte(t *testing.T) {
 	}
 }
 
+// BenchmarkOutput is how fast a file comes through cat alone, and through run,
+// to a file that takes everything. Text goes as it is, other bytes as base64.
+func BenchmarkOutput(b *testing.B) {
+	const size = 64 << 20
+	for name, unit := range map[string]string{"text": "0123456789abcde\n", "bytes": "\xff\xfe\x00\x01\x80\x81\x82\x83"} {
+		file := filepath.Join(b.TempDir(), name)
+		require.NoError(b, os.WriteFile(file, bytes.Repeat([]byte(unit), size/len(unit)), 0o600))
+		for how, argv := range map[string][]string{
+			"cat": {"cat", file}, "run": {"jobline", "run", "exec", "-o", "--", "cat", file},
+		} {
+			b.Run(name+"/"+how, func(b *testing.B) {
+				b.SetBytes(size)
+				for b.Loop() {
+					c := exec.CommandContext(b.Context(), "sh", append([]string{"-c", `"$@" >/dev/null`, "sh"}, argv...)...)
+					require.NoError(b, c.Run())
+				}
+			})
+		}
+	}
+}
+
 // TestLosslessOutputOfAServer is of a driver that asks for all of both streams
 // of two commands at once, from each store.
 func TestLosslessOutputOfAServer(t *testing.T) {

@@ -30,13 +30,41 @@ type Client struct {
 func Dial(ctx context.Context, conn io.ReadWriteCloser, framing Framing) *Client {
 	c := &Client{}
 	c.events.init()
-	c.conn = jsonrpc2.NewConn(context.WithoutCancel(ctx), NewStream(conn, framing, clientMaxMessage),
-		jsonrpc2.HandlerWithError(c.notified), jsonrpc2.SetLogger(silent{}))
+	stream := &clientStream{NewStream(conn, framing, clientMaxMessage), c.notified}
+	c.conn = jsonrpc2.NewConn(context.WithoutCancel(ctx), stream,
+		jsonrpc2.HandlerWithError(noMethods), jsonrpc2.SetLogger(silent{}))
 	go func() { // ends with the connection
 		<-c.conn.DisconnectNotify()
 		c.events.end()
 	}()
 	return c
+}
+
+// clientStream keeps the notifications from the jsonrpc2.Conn, which would read
+// each of them three times: a server sends output by the hundred megabytes.
+type clientStream struct {
+	*Stream
+	notified func(method string, params []byte)
+}
+
+// ReadObject reads the next message that is no notification.
+func (s *clientStream) ReadObject(v any) error {
+	for {
+		value, err := s.next()
+		if err != nil {
+			return err
+		}
+		rq, response, bad := parseRequest(value)
+		if bad != nil || response || rq.id != nil {
+			return json.Unmarshal(value, v)
+		}
+		s.notified(rq.method, rq.params)
+	}
+}
+
+// noMethods answers a server that calls its client.
+func noMethods(context.Context, *jsonrpc2.Conn, *jsonrpc2.Request) (any, error) {
+	return nil, &jsonrpc2.Error{Code: int64(schema.CodeMethodNotFound), Message: "a client has no methods"}
 }
 
 // clientMaxMessage bounds what a client reads: the longest reply of a server

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	stdjson "encoding/json"
 	"io"
 	"iter"
 	"slices"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
-	"github.com/sourcegraph/jsonrpc2"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
@@ -87,32 +85,28 @@ func (c *Client) Events(ctx context.Context) iter.Seq[Event] {
 }
 
 // notified is called by the connection's reader, which it must not hold up.
-func (c *Client) notified(_ context.Context, _ *jsonrpc2.Conn, rq *jsonrpc2.Request) (any, error) {
-	if !rq.Notif || rq.Params == nil {
-		return nil, &jsonrpc2.Error{Code: int64(schema.CodeMethodNotFound), Message: "a client has no methods"}
-	}
+func (c *Client) notified(method string, params []byte) {
 	var ev Event
-	switch rq.Method {
+	switch method {
 	case schema.NotifyStarted:
-		ev.Started = decodeEvent[schema.StartedEvent](*rq.Params)
+		ev.Started = decodeEvent[schema.StartedEvent](params)
 	case schema.NotifyProgress:
-		ev.Progress = decodeEvent[schema.ProgressEvent](*rq.Params)
+		ev.Progress = decodeEvent[schema.ProgressEvent](params)
 	case schema.NotifyOutput:
-		ev.Output = decodeEvent[schema.OutputEvent](*rq.Params)
+		ev.Output = decodeEvent[schema.OutputEvent](params)
 	case schema.NotifyFinished:
-		ev.Finished = decodeEvent[schema.FinishedEvent](*rq.Params)
+		ev.Finished = decodeEvent[schema.FinishedEvent](params)
 	case schema.NotifyReplayed:
-		ev.Replayed = decodeEvent[schema.ReplayedEvent](*rq.Params)
+		ev.Replayed = decodeEvent[schema.ReplayedEvent](params)
 	}
 	if ev.Output != nil {
 		c.events.add(ev, queuedEventBytes)
 	} else if ev != (Event{}) {
 		c.events.add(ev, queuedEventBytes+len(*rq.Params))
 	}
-	return nil, nil
 }
 
-func decodeEvent[E any](raw stdjson.RawMessage) *E {
+func decodeEvent[E any](raw []byte) *E {
 	ev := new(E)
 	if json.Unmarshal(raw, ev) != nil {
 		return nil

@@ -52,6 +52,15 @@ func NewStream(conn io.ReadWriteCloser, framing Framing, maxMessage int) *Stream
 // or too long, v becomes an error, so that its call ends; a request is answered
 // with one. All else that is no message is passed over.
 func (s *Stream) ReadObject(v any) error {
+	value, err := s.next()
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(value, v)
+}
+
+// next reads the next message, which is good until the next call.
+func (s *Stream) next() ([]byte, error) {
 	for {
 		value, err := s.reader.next()
 		if s.reader.framing == FramingHeader {
@@ -62,16 +71,13 @@ func (s *Stream) ReadObject(v any) error {
 			switch {
 			case bad.id == nil:
 			case bad.reply:
-				return json.Unmarshal(answer, v)
+				return answer, nil
 			default:
 				s.write(answer)
 			}
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(value, v)
+		return value, err
 	}
 }
 
