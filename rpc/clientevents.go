@@ -102,7 +102,7 @@ func (c *Client) notified(method string, params []byte) {
 	if ev.Output != nil {
 		c.events.add(ev, queuedEventBytes)
 	} else if ev != (Event{}) {
-		c.events.add(ev, queuedEventBytes+len(*rq.Params))
+		c.events.add(ev, queuedEventBytes+len(params))
 	}
 }
 
