@@ -52,7 +52,7 @@ func importsAll(name string) bool {
 }
 
 // topLevel is what may stand in the root of the module, besides dot files.
-var topLevel = []string{"LICENSE", "README.md", "cmd", "docs", "executor", "go.mod", "go.sum", "rpc", "schema"}
+var topLevel = []string{"LICENSE", "README.md", "cmd", "docs", "executor", "findings", "go.mod", "go.sum", "rpc", "schema"}
 
 const (
 	mostLines         = 400 // of a Go file that is no test
