@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -280,6 +281,29 @@ func awaitGone(t *testing.T, dir string) {
 		}
 	}
 	require.NoDirExists(t, dir)
+}
+
+// TestInAGroupThatWasKilled: commands run also where the server is in a group
+// that was killed before, which makes some kernels kill what it starts in another.
+func TestInAGroupThatWasKilled(t *testing.T) {
+	c := newCelled(t, Options{})
+	group := filepath.Join(filepath.Dir(c.host.cells.yard.path), fmt.Sprint("killed-", os.Getpid()))
+	require.NoError(t, os.Mkdir(group, 0o755))
+	defer func() { require.NoError(t, removeGroup(group, patience)) }()
+	require.NoError(t, killGroup(group))
+	cmd := exec.Command("sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$1"`, group, must(os.Executable()))
+	cmd.Env = append(os.Environ(), modeVar+"=contained")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Regexp(t, "^<nil> (cgroup|scan)\n$", string(out))
+}
+
+// printContainment runs a command, and prints how that went and by what it was held.
+func printContainment([]string) {
+	c := must(New(Options{}))
+	_, err := c.Run(context.Background(), Input{Argv: []string{"true"}})
+	fmt.Println(err, c.Containment())
+	must(0, c.Close())
 }
 
 // TestYardsOfOthers: who does not look like a server's group, or is locked,

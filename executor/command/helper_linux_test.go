@@ -60,6 +60,7 @@ func init() {
 		"closed":      runInClosed,
 		"spies":       runSpies,
 		"retitle":     retitle,
+		"contained":   printContainment,
 		"room":        printRoom,
 		"threads":     countThreads,
 		"server":      serve,

@@ -69,9 +69,9 @@ func newYard(path string) (*yard, error) {
 	return &yard{path: path, dir: dir}, nil
 }
 
-// errKillsAll is of a kernel (6.14 to 6.18 at least) that compares how often
-// the group of the parent and that of the child were killed, and kills the child
-// where the numbers differ.
+// errKillsAll is of a kernel (6.18 for one) that compares how often the group of
+// the parent and that of the child were killed, and kills the child where the
+// numbers differ: see findings/killed-cgroup-kills-what-is-cloned-into-it.sh.
 var errKillsAll = errors.New("the system kills what is started in it")
 
 // tryGroup reports why no process can be started in a group: the right may be
