@@ -1,9 +1,11 @@
 package command
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +98,37 @@ func TestForksWhileItIsKilled(t *testing.T) {
 	stop(t, a)
 	f.requireFree(t)
 	require.False(t, a.failure(t).Leaked)
+}
+
+// TestStopsBeforeItLooks: the group forks nothing between the look and the kill
+// that the look does not know, and that nothing else tells of.
+func TestStopsBeforeItLooks(t *testing.T) {
+	c, f := newScanning(t, Options{}), newFIFO(t)
+	trigger := filepath.Join(t.TempDir(), "trigger")
+	const script = `until [ -e "$0" ]; do sleep 0.01; done; env -i setsid sh -c 'exec 3>"$0"; while :; do sleep 1000; done' "$1" & wait`
+	in := Input{Argv: []string{"sh", "-c", script, trigger, f.path}}
+	p, err := c.plan(&in, "a task")
+	require.NoError(t, err)
+	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, "")
+	require.NoError(t, err)
+	out.begin()
+	reader, err := unix.Open(f.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(reader)
+	var once sync.Once
+	c.host.scan.look = func() ([]process, error) {
+		all, err := c.host.scan.lookAtAll()
+		once.Do(func() {
+			write(t, trigger, "", 0o600)
+			time.Sleep(200 * time.Millisecond) // it would have forked by now
+		})
+		return all, err
+	}
+	require.True(t, tree.kill())
+	see(t.Context(), tree, out, nil)
+	n, err := unix.Read(reader, make([]byte, 1))
+	require.NoError(t, err, "a process that was forked meanwhile lives")
+	require.Zero(t, n)
 }
 
 // TestAsksInTheCell: what nothing but the cell tells of has its grace, too.

@@ -122,13 +122,16 @@ func (t *tree) kill() bool {
 	_ = t.look(nil, t.lookWait)
 	defer func() { closeAll(t.known) }()
 	t.signalAll(t.known, unix.SIGKILL)
-	return t.wipe(t.family, func() { t.signalGroup(unix.SIGKILL); t.cell.kill() })
+	t.signalGroup(unix.SIGKILL)
+	t.cell.kill()
+	return t.wipe(t.family)
 }
 
 // killStrays kills the processes that have left the group. The first process
 // may have been reaped.
 func (t *tree) killStrays() bool {
-	return t.wipe(t.ownStrays, t.cell.kill)
+	t.cell.kill()
+	return t.wipe(t.ownStrays)
 }
 
 // settled waits for the end of the group's processes, which have been killed
@@ -147,12 +150,8 @@ func (t *tree) settled() bool {
 func (t *tree) groupLives() bool { return unix.Kill(-t.pid, 0) != unix.ESRCH }
 
 // wipe kills the processes that are chosen until there are none.
-func (t *tree) wipe(choice choice, more func()) bool {
-	more()
-	return t.gone(choice, func(members []member) {
-		more()
-		t.signalAll(members, unix.SIGKILL)
-	})
+func (t *tree) wipe(choice choice) bool {
+	return t.gone(choice, func(members []member) { t.signalAll(members, unix.SIGKILL) })
 }
 
 // blinded reports whether an error of a look means that some processes were not
