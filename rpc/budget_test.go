@@ -1,6 +1,8 @@
 package rpc_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/memory"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"
@@ -241,12 +244,53 @@ func TestMarksAreBounded(t *testing.T) {
 		synctest.Wait()
 		before := heap()
 		subscribe := `{"jsonrpc":"2.0","method":"subscribe","params":{"after":0,"ids":[` + strings.TrimPrefix(strings.TrimSuffix(waitLine("", ids...), `]}}`), `{"jsonrpc":"2.0","id":"","method":"wait","params":{"ids":[`) + `]}}`
-		for i := range 1000 {
+		for i := range 500 {
 			p.send(waitLine("w", ids...), `{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":"w"}}`,
 				subscribe, fmt.Sprintf(`{"jsonrpc":"2.0","method":"unsubscribe","params":{"subscription":%d}}`, 2*i+2))
 		}
 		synctest.Wait()
-		require.Less(t, heap(), before+(16<<20))
+		require.Less(t, heap(), before+(10<<20))
 		p.conn.Close()
 	})
+}
+
+// The replies of a batch have a limit: at it all are there, and of one byte more
+// the last is refused.
+func TestReplyOfABatchIsBounded(t *testing.T) {
+	const limit, piece = 64 << 20, 1 << 20
+	writer := executor.MustDefine("writer", func(ctx context.Context, _ nothing) (nothing, error) {
+		_, err := executor.Output(ctx, schema.Stdout).Write(bytes.Repeat([]byte("a"), piece))
+		return nothing{}, err
+	})
+	p := connect(t, server(t, 1, writer), rpc.Options{})
+	id := uuid.New()
+	p.send(submitLine(1, id, "writer", ""), waitLine("written", id))
+	require.Nil(t, p.reply(`"written"`).Error)
+	output := func(size int) string {
+		return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"output","params":{"id":%q,"limit":%d}}`, id, size)
+	}
+	length := func(size int) int { // of the reply
+		p.send(output(size))
+		line, err := p.lines.ReadBytes('\n')
+		require.NoError(t, err)
+		return len(line) - 1
+	}
+	whole := length(piece)
+	rest := limit % whole
+	last := rest - (length(rest-500) - (rest - 500))
+	require.Equal(t, rest, length(last))
+	for more, refused := range []int{0, 1} {
+		p.send("[" + strings.Repeat(output(piece)+",", limit/whole) + output(last+more) + "]")
+		batch := p.next().Batch
+		require.Len(t, batch, limit/whole+1)
+		for i, reply := range batch {
+			if refused == 1 && i == len(batch)-1 {
+				requireCode(t, schema.CodeTooLarge, reply)
+				require.EqualValues(t, limit, reply.Error.Data.Limit)
+			} else {
+				require.Nil(t, reply.Error)
+			}
+		}
+	}
+	p.conn.Close()
 }

@@ -32,7 +32,7 @@ func endsWriter(t *testing.T, to io.Writer, from, count, size int) {
 // A client whose program does not take its events holds some of them, says how
 // many it has dropped, and goes on when they are taken.
 func TestClientWithoutReaderOfEvents(t *testing.T) {
-	const held, count, size = 64 << 20, 3000, 64 << 10
+	const held, count, size = 64 << 20, 1600, 64 << 10
 	synctest.Test(t, func(t *testing.T) {
 		near, far := rpctest.Pipe()
 		c := rpc.Dial(t.Context(), near, rpc.FramingLine)

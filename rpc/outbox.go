@@ -255,7 +255,7 @@ func (o *outbox) wroteLocked(data []byte, n int, err error) {
 		o.spare = data[:0]
 	}
 	o.drained.Broadcast()
-	if o.closed || o.err != nil {
+	if o.err != nil { // run is to say so; where the outbox is closed, flush signals
 		o.signal()
 	}
 }

@@ -67,3 +67,31 @@ func TestTasksThatEndWhileAWaitBegins(t *testing.T) {
 		})
 	}
 }
+
+// A wait that has ended and is not answered yet can be cancelled, and is then
+// answered once.
+func TestCancelledWaitIsAnsweredOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, server(t, 1, large(2<<20)), rpc.Options{})
+		id := uuid.New()
+		p.send(submitLine(1, id, "large", ""))
+		require.Nil(t, p.next().Error)
+		for _, wait := range []string{"a", "b", "c"} {
+			p.send(waitLine(wait, id))
+		}
+		synctest.Wait() // the end of the task takes all the room there is: nothing is answered behind it
+		p.send(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":"b"}}`, `{"jsonrpc":"2.0","id":"last","method":"types"}`)
+		answers := map[string][]bool{}
+		for len(answers) < 4 {
+			if m := p.next(); m.Method == "" {
+				answers[string(m.ID)] = append(answers[string(m.ID)], m.Error == nil)
+			}
+		}
+		synctest.Wait()
+		p.send(`{"jsonrpc":"2.0","id":"stats","method":"stats"}`)
+		require.Equal(t, `"stats"`, string(p.next().ID), "nothing came twice")
+		require.Equal(t, map[string][]bool{`"a"`: {true}, `"b"`: {false}, `"c"`: {true}, `"last"`: {true}}, answers)
+		require.Zero(t, p.pending(), "what was dropped is not counted twice")
+		p.conn.Close()
+	})
+}
