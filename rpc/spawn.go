@@ -52,6 +52,10 @@ func (e *ServerEndedError) Unwrap() error { return e.Err }
 // by this process: the server sees a pipe also where it is a terminal. Close
 // ends the server.
 //
+// In a terminal Ctrl-C reaches the server, too, unless its SysProcAttr gives it
+// a process group of its own. It leaves the signal to this process for two
+// seconds: to a Shutdown, to its end, or to any other call.
+//
 // Spawn does not wait until the server answers: to start takes about 20 ms,
 // which the caller may have other use for, and an answer would not prove that
 // the next call has one. Where the server refused to start, as for a wrong

@@ -101,7 +101,7 @@ func TestPrintingDoesNotCorrupt(t *testing.T) {
 	state, code := p.end()
 	require.Equal(t, "completed", state)
 	require.Zero(t, code)
-	require.Contains(t, stderr.String(), "\nthis is no message\n") // among the log
+	require.Contains(t, stderr.String(), "this is no message\n") // among the log
 }
 
 // The machine sleeps and wakes.
