@@ -36,7 +36,10 @@ func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.
 		if err := l.plan(); err != nil {
 			return err
 		}
-		return l.run(&found)
+		if err := l.run(&found); err != nil {
+			return err
+		}
+		return l.together(&found)
 	})
 	return found, err
 }
@@ -53,6 +56,7 @@ type listing struct {
 	driver string
 	args   []any // of the driver, behind the bounds and how many: from ?4 on
 	none   bool
+	parts  int // so many were read
 }
 
 // plan chooses which index the tasks are looked up in.
@@ -203,6 +207,20 @@ func (l *listing) run(found *executor.Page) error {
 	return nil
 }
 
+// together shows the tasks of a page as they are at one moment, so that no more
+// of them run than do at once. It was read in parts: what ended meanwhile, and
+// is not asked for as it is now, is left out.
+func (l *listing) together(found *executor.Page) error {
+	if l.parts < 2 {
+		return nil
+	}
+	if err := l.store.showLive(l.conn, found.Tasks); err != nil {
+		return err
+	}
+	found.Tasks = slices.DeleteFunc(found.Tasks, func(t schema.Task) bool { return t.ID == uuid.Nil || !l.filter.Match(&t) })
+	return nil
+}
+
 // beyond reports whether a task comes behind the cursor.
 func (l *listing) beyond(ord int64) bool {
 	if l.page.Oldest {
@@ -213,6 +231,7 @@ func (l *listing) beyond(ord int64) bool {
 
 // fetch reads the next tasks, with their places. One that is damaged has no id.
 func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) {
+	l.parts++
 	err = l.conn.query(l.sql(), func(row *sqlite3.Stmt) error {
 		task, ord, err := l.store.listed(l.conn, row)
 		if err != nil {
