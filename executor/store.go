@@ -120,9 +120,9 @@ type Watcher interface {
 	Follow(id uuid.UUID, mask EventMask)
 	// Unfollow takes one such call back.
 	Unfollow(id uuid.UUID, mask EventMask)
-	// KeepOutput says whether all EventOutput of a task are kept while the reader
-	// is slow, and not only the newest: for who reads all of it, and bounds how
-	// much there is. Many calls with true add up; each is taken back by one with
+	// KeepOutput says whether all EventOutput of a task, which it owns or follows,
+	// are kept while the reader is slow, and not only the newest: for who reads all
+	// of it, and bounds how much there is. Many calls with true add up; each is taken back by one with
 	// false.
 	KeepOutput(id uuid.UUID, keep bool)
 	// Size is about how many bytes the events take that the reader has not dealt

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"unicode/utf8"
 
 	"github.com/jobline/jobline/executor"
@@ -100,8 +101,12 @@ func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors
 		return
 	}
 	begin := max(*from, end-maxOutputPiece)
-	piece, err := s.executor.Output(ctx, ev.ID, ev.Stream, executor.OutputRange{Offset: begin, Tail: -1, Limit: end - begin})
-	if err != nil { // no longer kept: what is left is a gap before nothing
+	var piece executor.OutputPiece
+	err := errNoRoom // a batch can hold back the events of many tasks, and lets go of them at once
+	if s.out.unsent() <= s.options.MaxUnsent {
+		piece, err = s.executor.Output(ctx, ev.ID, ev.Stream, executor.OutputRange{Offset: begin, Tail: -1, Limit: end - begin})
+	}
+	if err != nil { // or it is no longer kept: what is left is a gap before nothing
 		piece, last = executor.OutputPiece{Offset: end}, true
 	}
 	data := piece.Data
@@ -125,6 +130,8 @@ func (s *session) sendBytes(ev *executor.Event, seq uint64, offset int64, data [
 	s.sent += len(data)
 	s.out.notify(schema.NotifyOutput, func(b []byte) []byte { return appendJSON(b, message) })
 }
+
+var errNoRoom = errors.New("the client has not read what was sent before")
 
 // wholeRunes is the length of data without the beginning of a character at its end.
 func wholeRunes(data []byte) int {

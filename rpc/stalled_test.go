@@ -264,3 +264,35 @@ func TestGuarantee7LargeResults(t *testing.T) {
 	require.Contains(t, whole, false, "what retention has forgotten")
 	require.True(t, whole[tasks-1], "what is kept is read again")
 }
+
+// What a batch has held back of many tasks' output is not read at once when it
+// is answered: beyond the limit it is a gap.
+func TestGuarantee7OutputThatABatchHeldBack(t *testing.T) {
+	const tasks, size, limit, most = 60, 1 << 20, 1 << 20, 100 << 20 // the store keeps all of it
+	ex := server(t, 2, talker(size, 0, false))
+	p, other := connect(t, ex, rpc.Options{MaxUnsent: limit}), connect(t, ex, rpc.Options{})
+	before := heap()
+	batch, ids := "", ""
+	for i := range tasks {
+		id := uuid.New()
+		batch += submitLine(i, id, "talker", "") + ","
+		ids += fmt.Sprintf(",%q", id)
+	}
+	go p.send("[" + batch + `{"jsonrpc":"2.0","id":"all","method":"wait","params":{"ids":[` + ids[1:] + "]}}]")
+	other.awaitFinished(tasks)
+	require.Len(t, p.next().Batch, tasks+1)
+	require.Less(t, heap(), before+most)
+	next, gaps := map[uuid.UUID]int64{}, int64(0)
+	for finished := 0; finished < tasks; {
+		switch m := p.next(); m.Method {
+		case schema.NotifyOutput:
+			require.Equal(t, next[m.Params.ID]+m.Params.Gap, m.Params.Offset)
+			next[m.Params.ID] = m.Params.Offset + sizeOf(t, m.Params)
+			gaps += m.Params.Gap
+		case schema.NotifyFinished:
+			require.EqualValues(t, size, next[m.Params.ID])
+			finished++
+		}
+	}
+	require.Positive(t, gaps)
+}

@@ -18,6 +18,7 @@ var slowContracts = []contract{
 	{name: "is told where it subscribes to larger ones than are kept", test: slowSubscriberOfMuch},
 	{name: "has the newest progress, and little more", test: slowProgress},
 	{name: "has output joined", test: slowJoined},
+	{name: "has all output that it is to be kept", test: slowWhole},
 	{name: "has a bounded part of mixed output", test: slowMixed},
 }
 
@@ -150,4 +151,54 @@ func slowMixed(f *fixture) {
 		ends[ev.Stream] = ev.End
 	}
 	require.Equal(f, total, ends, "the newest is there")
+}
+
+// slowWhole asks for all output of one of two tasks, and takes that back.
+func slowWhole(f *fixture) {
+	const writes = 20_000
+	w := f.watch()
+	tasks := []*writer{f.mixed(w, true), f.mixed(w, false)}
+	for range writes {
+		for _, task := range tasks {
+			task.next()
+		}
+	}
+	seen := map[uuid.UUID]int{}
+	ends := [2]int64{}
+	for _, ev := range f.drain(w) {
+		seen[ev.ID]++
+		if ev.ID == tasks[0].id {
+			require.Equal(f, ends[ev.Stream], ev.Offset, "nothing is missing")
+			ends[ev.Stream] = ev.End
+		}
+	}
+	require.Equal(f, writes, seen[tasks[0].id])
+	require.Less(f, seen[tasks[1].id], slowMost)
+	w.KeepOutput(tasks[0].id, false)
+	for range writes {
+		tasks[0].next()
+	}
+	require.Less(f, len(f.drain(w)), slowMost)
+}
+
+// writer is a task that writes a byte to two streams in turn, so that no two
+// pieces can be joined.
+type writer struct {
+	*fixture
+	id    uuid.UUID
+	lease executor.Lease
+	n     int
+}
+
+func (f *fixture) mixed(w executor.Watcher, whole bool) *writer {
+	id := f.one(ownedBy(w, executor.AllEvents))
+	if whole {
+		w.KeepOutput(id, true)
+	}
+	return &writer{f, id, f.claim(), 0}
+}
+
+func (w *writer) next() {
+	require.NoError(w, w.lease.Write(schema.Stream(w.n%2), []byte{'x'}))
+	w.n++
 }
