@@ -22,6 +22,9 @@ func benchStore(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if dir, err = filepath.EvalSymlinks(dir); err != nil { // Join takes ".." behind a link for the parent by name
+		return err
+	}
 	file := filepath.Join(dir, "tasks.db")
 	server, err := startServer(ctx, "--store="+file)
 	if err != nil {
