@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -24,13 +25,11 @@ type conn struct {
 	marks    marks
 }
 
-// uri names the file for SQLite. The log and the shared memory get the mode of
-// the file.
+// uri names the file for SQLite. It does not ask for the mode of the file for the
+// others (modeof): as root, SQLite's VFS would then take over files of other users.
 func (o *Options) uri(path string) string {
-	q := url.Values{"modeof": {path}}
-	if o.VFS != "" {
-		q.Set("vfs", o.VFS)
-	}
+	registerOwn()
+	q := url.Values{"vfs": {cmp.Or(o.VFS, ownName)}}
 	query := strings.ReplaceAll(q.Encode(), "+", "%20") // SQLite takes a + for itself
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}).String()
 }

@@ -173,7 +173,7 @@ func TestADamagedLogIsKept(t *testing.T) {
 	s, err = Open(t.Context(), o)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	require.Empty(t, logged.String())
+	require.NotContains(t, logged.String(), "level=WARN")
 }
 
 // TestALogThatCannotBeKept has a name that is too long with more behind it: the

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -81,6 +82,17 @@ func TestFilesOfOthersAreRefused(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAJournalThatComesLate is there after the look at the files, before SQLite looks.
+func TestAJournalThatComesLate(t *testing.T) {
+	path, _ := sample(t)
+	require.NoError(t, os.WriteFile(path+"-journal", []byte("not empty, so that SQLite takes it for one to play back"), 0o600))
+	give(t, path+"-journal", stranger)
+	before := looks(t, path)
+	_, err := dialWriter(&Options{synchronous: "FULL"}, path, false)
+	require.ErrorIs(t, err, sqlite3.CANTOPEN)
+	require.Equal(t, before, looks(t, path))
 }
 
 // contents are those of a file that need not be there.
