@@ -31,7 +31,7 @@ type guarded struct {
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
 	g := &guarded{T: t}
-	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "tasks.db"), lookEvery: -1, Logger: slog.New(slog.NewTextHandler(&g.logged, nil))})
+	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "tasks.db"), lookEvery: -1, Logger: slog.New(slog.NewTextHandler(&g.logged, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	require.NoError(t, err)
 	g.Store = s
 	for range 2 {
