@@ -61,7 +61,7 @@ func main() {
 	code, err := serve(context.Background(), os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "durable:", err)
-		code = max(code, 1)
+		code = 1 // also where a signal ended it: not all may be in the file
 	}
 	os.Exit(code)
 }
