@@ -135,3 +135,14 @@ func TestServeStop(t *testing.T) {
 	require.Equal(t, schema.NotifyFinished, all[len(all)-1].Method)
 	require.Equal(t, "cancelled", all[len(all)-1].Params.State)
 }
+
+// A store that is closed serves nobody, and says so.
+func TestServeOverAClosedStore(t *testing.T) {
+	store := memory.New(memory.Options{})
+	ex, err := executor.New(store, executor.Options{})
+	require.NoError(t, err)
+	require.NoError(t, store.Close())
+	near, far := rpctest.Pipe()
+	defer near.Close()
+	require.ErrorIs(t, rpc.Serve(t.Context(), far, ex, rpc.Options{}), executor.ErrClosed)
+}

@@ -114,7 +114,7 @@ func judge(ctx context.Context, b *bench, sample []*mutant, argued map[string]st
 			fmt.Printf("argued    %s  (%s)\n", m, reason)
 		default:
 			survived++
-			fmt.Printf("SURVIVED  %s  (%d tests reach it)\n", m, b.reaching(m))
+			fmt.Printf("SURVIVED  line %d  %s  (%d tests reach it)\n", m.line, m.key(), b.reaching(m))
 		}
 	}
 	fmt.Printf("%d mutants, %d survived, %d more are argued\n", tried, survived, explained)

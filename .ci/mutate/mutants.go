@@ -21,6 +21,7 @@ type mutant struct {
 	start, end          int    // offsets of the piece
 	what                string // for a person, as "negated: a < b"
 	before, after       string // with %d for the number
+	nth                 int    // of those in the function that read the same, from 1
 	number              int
 	broken              bool // it does not compile
 }
@@ -28,7 +29,13 @@ type mutant struct {
 func (m *mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what) }
 
 // key names a mutant in argued.txt: without the line, which moves.
-func (m *mutant) key() string { return fmt.Sprintf("%s: %s: %s", m.file, m.function, m.what) }
+func (m *mutant) key() string {
+	key := fmt.Sprintf("%s: %s: %s", m.file, m.function, m.what)
+	if m.nth > 1 {
+		key += fmt.Sprintf(" #%d", m.nth)
+	}
+	return key
+}
 
 // mutantsOf finds all mutants of a package, as it is built here.
 func mutantsOf(pkg string) ([]*mutant, error) {
@@ -60,6 +67,12 @@ func mutantsOf(pkg string) ([]*mutant, error) {
 			}
 		}
 		all = append(all, f.found...)
+	}
+	same := map[string]int{}
+	for _, m := range all {
+		key := m.key()
+		same[key]++
+		m.nth = same[key]
 	}
 	return all, nil
 }
