@@ -37,7 +37,7 @@ func NotifyEnd(signals chan<- os.Signal) {
 // the moment is over has dealt with the signal, and it is dropped.
 type interrupts struct {
 	conn     *pipes
-	terminal terminal
+	terminal interface{ sends(syscall.Signal) bool }
 
 	last   time.Time      // when the last signal came that counted
 	acted  syscall.Signal // that ends the server; 0 for none
