@@ -84,7 +84,7 @@ func addressRoom() int {
 		return math.MaxInt
 	}
 	left := int64(limit.Cur) - pages*int64(os.Getpagesize())
-	return int(min(left/threadBytes, math.MaxInt32))
+	return int(min(left/threadBytes(), math.MaxInt32))
 }
 
 // groupRoom is what the control groups leave.

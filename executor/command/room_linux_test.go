@@ -143,6 +143,6 @@ func TestRoomForAddresses(t *testing.T) {
 	got, _ := roomOf(t, nowhere)
 	require.Greater(t, got, maxThreads)
 	const threads = 200
-	got, _ = roomOf(t, nowhere, strconv.Itoa(threads*threadBytes))
+	got, _ = roomOf(t, nowhere, strconv.FormatInt(threads*threadBytes(), 10))
 	require.InDelta(t, threads, got, 20, "the process takes some more meanwhile")
 }
