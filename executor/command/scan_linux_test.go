@@ -175,6 +175,25 @@ func TestStrayOfAnotherUser(t *testing.T) {
 	require.False(t, a.failure(t).Leaked)
 }
 
+// TestLookOnceMore: who was executing a program when its environment was read has
+// its keys, unless it is another by now. A process of the system has none.
+func TestLookOnceMore(t *testing.T) {
+	c := newScanning(t, Options{})
+	a := begin(t, c, self("polite"))
+	a.stdout.await(t, "ready")
+	now, err := c.host.scan.process(a.pids[0], true)
+	require.NoError(t, err)
+	require.Len(t, now.keys, 1)
+	require.False(t, now.bare)
+	seen := process{pid: now.pid, group: now.group, start: now.start, bare: true}
+	another, system := seen, seen
+	another.start += "0"
+	system.group = 0
+	found := []process{seen, another, system}
+	c.host.scan.lookOnceMore(found)
+	require.Equal(t, []process{*now, another, system}, found)
+}
+
 func TestParseStat(t *testing.T) {
 	stat := func(state, threads string) string {
 		return "7 (a) b (c) " + state + " 1 5 6 0 -1 4 0 0 0 0 0 0 0 0 20 0 " + threads + " 0 99 0 0"
