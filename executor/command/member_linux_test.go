@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,34 @@ func TestNumberHasChangedHands(t *testing.T) {
 	a.wait(t)
 	require.False(t, a.failure(t).Leaked)
 	requireLives(t, stranger)
+}
+
+// TestIsAskedOnce: that others end while the processes are looked at is no reason
+// to ask one a second time.
+func TestIsAskedOnce(t *testing.T) {
+	c := newScanning(t, Options{})
+	const stray = `trap "echo term" TERM; echo ready; while :; do sleep 0.01; done`
+	a := begin(t, c, Input{Argv: []string{"sh", "-c", `setsid sh -c "$0" & wait; sleep 1000`, stray}})
+	a.stdout.await(t, "ready")
+	looks := make(chan struct{}, 2)
+	c.host.scan.look = func() ([]process, error) {
+		all, err := c.host.scan.lookAtAll()
+		select {
+		case looks <- struct{}{}:
+			return append(all, process{pid: os.Getpid(), session: a.pids[0], start: "0"}), err // it is gone
+		default:
+			return all, err
+		}
+	}
+	a.cancel(errStop)
+	a.stdout.await(t, "term")
+	for len(looks) < cap(looks) {
+		time.Sleep(groupPoll)
+	}
+	time.Sleep(10 * groupPoll) // it would have been asked by now
+	close(a.killed)
+	a.wait(t)
+	require.Equal(t, 1, strings.Count(a.stdout.String(), "term"))
 }
 
 // TestSignalsNoStranger: neither by a number that is another's by now, nor by

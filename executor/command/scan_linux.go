@@ -154,25 +154,34 @@ func (s *scanner) lookAtAll() (found []process, blind error) {
 				found = append(found, *p)
 			}
 		}
-		if len(seen) == before {
+		if all := s.lookOnceMore(found); all && len(seen) == before {
 			break
 		}
 	}
-	s.lookOnceMore(found)
 	return found, blind
 }
 
 // lookOnceMore reads the environments that were empty again: that of a process
-// is so for a moment while it executes a program. Processes of the system,
-// which have none, are in no group.
-func (s *scanner) lookOnceMore(found []process) {
+// is so for a moment while it executes a program. It answers false where one has
+// ended, which may have started others. Processes of the system, which have
+// none, are in no group.
+func (s *scanner) lookOnceMore(found []process) (all bool) {
+	all = true
 	for i := range found {
-		if p := &found[i]; p.bare && p.group != 0 {
-			if now, err := s.process(p.pid, true); err == nil && now != nil && now.start == p.start {
-				*p = *now
-			}
+		p := &found[i]
+		if !p.bare || p.group == 0 {
+			continue
+		}
+		now, err := s.process(p.pid, true)
+		switch {
+		case err != nil:
+		case now != nil && now.start == p.start:
+			*p = *now
+		default:
+			p.bare, all = false, false
 		}
 	}
+	return all
 }
 
 // process is a process as it is now, or nil where it does not live. Its

@@ -3,6 +3,7 @@ package command
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -190,8 +191,31 @@ func TestLookOnceMore(t *testing.T) {
 	another.start += "0"
 	system.group = 0
 	found := []process{seen, another, system}
-	c.host.scan.lookOnceMore(found)
+	require.False(t, c.host.scan.lookOnceMore(found))
+	another.bare = false
 	require.Equal(t, []process{*now, another, system}, found)
+	require.True(t, c.host.scan.lookOnceMore(found))
+}
+
+// TestLookFindsAChain: a look finds somebody of those who fork and exit all the
+// time. It may miss them now and then: where all they do is in the moment of
+// executing a program.
+func TestLookFindsAChain(t *testing.T) {
+	c, f := newScanning(t, Options{}), newFIFO(t)
+	a := begin(t, c, startChain(t, f.path, "setsid"))
+	f.holders(t, chainLinks)
+	const looks = 200
+	missed := 0
+	for range looks {
+		all, err := c.host.scan.lookAtAll()
+		require.NoError(t, err)
+		if !slices.ContainsFunc(all, func(p process) bool { return len(p.keys) > 0 && p.session != a.pids[0] }) {
+			missed++
+		}
+	}
+	stop(t, a)
+	f.requireFree(t)
+	require.Less(t, missed, looks/10)
 }
 
 func TestParseStat(t *testing.T) {
