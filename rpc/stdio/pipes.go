@@ -12,7 +12,8 @@ import (
 // end.
 type pipes struct {
 	in, out  descriptor
-	received atomic.Pointer[time.Time] // when bytes came last
+	begun    time.Time
+	received atomic.Int64 // when bytes came last, in nanoseconds since begun; 0 is never
 	atEnd    func() bool               // is called where the input ends, before the reader knows
 	over     sync.Once
 	end      atomic.Pointer[inputEnd] // nil before it
@@ -26,14 +27,13 @@ type inputEnd struct {
 }
 
 func newPipes(in, out descriptor) *pipes {
-	return &pipes{in: in, out: out, ended: make(chan inputEnd, 1)}
+	return &pipes{in: in, out: out, begun: time.Now(), ended: make(chan inputEnd, 1)}
 }
 
 func (p *pipes) Read(b []byte) (int, error) {
 	n, err := p.in.Read(b)
 	if n > 0 {
-		now := time.Now()
-		p.received.Store(&now)
+		p.received.Store(int64(time.Since(p.begun)) + 1)
 	}
 	if err != nil && !errors.Is(err, os.ErrClosed) {
 		p.over.Do(func() {
@@ -59,8 +59,8 @@ func (p *pipes) TryWrite(b []byte) (int, error) {
 
 // lastReceived is when bytes came last.
 func (p *pipes) lastReceived() time.Time {
-	if at := p.received.Load(); at != nil {
-		return *at
+	if at := p.received.Load(); at > 0 {
+		return p.begun.Add(time.Duration(at))
 	}
 	return time.Time{}
 }
