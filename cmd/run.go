@@ -40,9 +40,7 @@ func (p *Program) runCommand() *cobra.Command {
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
-			"What comes after -- is the member argv of the input, as exec wants it.\n" +
-			"A command of exec reads the stdin of run, unless that is a terminal, or what --stdin names;\n" +
-			"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n\n" +
+			p.runExecText() + "\n" +
 			"Ctrl-C cancels the task; a second Ctrl-C kills it.\n\n" +
 			"Exit codes:\n" + strings.TrimSuffix(runCodesText(), "\n"),
 		Example: strings.TrimSuffix(p.examples("run exec -- make test",
@@ -55,8 +53,11 @@ func (p *Program) runCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
-	f.StringVar(&o.stdin.from, "stdin", "", "what a command of exec reads: @FILE, or - for stdin")
-	f.BoolVar(&o.stdin.none, "no-stdin", false, "a command of exec reads nothing")
+	if !p.NoExec {
+		f.StringVar(&o.stdin.from, "stdin", "", "what a command of exec reads: @FILE, or - for stdin")
+		f.BoolVar(&o.stdin.none, "no-stdin", false, "a command of exec reads nothing")
+		complete(c, "stdin", completeAtFile)
+	}
 	f.StringArrayVar(&o.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
 	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
 	f.BoolVar(&o.json, "json", false, "print the whole end of the task to stdout as one line of JSON")
@@ -70,11 +71,20 @@ func (p *Program) runCommand() *cobra.Command {
 	f.StringArrayVar(&o.serverFlags, "server-flag", nil, "a flag of serve for the task's server, as --server-flag=--log-level=debug; variables JOBLINE_… set none")
 	complete(c, "set", o.completeSet)
 	complete(c, "input", completeAtFile)
-	complete(c, "stdin", completeAtFile)
 	for _, flag := range []string{"id", "priority", "timeout", "grace", "label", "server-flag"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
 	return c
+}
+
+// runExecText says what is of exec alone.
+func (p *Program) runExecText() string {
+	if p.NoExec {
+		return ""
+	}
+	return "What comes after -- is the member argv of the input, as exec wants it.\n" +
+		"A command of exec reads the stdin of run, unless that is a terminal, or what --stdin names;\n" +
+		"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n"
 }
 
 // args splits the arguments at --.

@@ -14,7 +14,7 @@ type pipes struct {
 	in, out  descriptor
 	begun    time.Time
 	received atomic.Int64 // when bytes came last, in nanoseconds since begun; 0 is never
-	atEnd    func() bool               // is called where the input ends, before the reader knows
+	atEnd    func() bool  // is called where the input ends, before the reader knows
 	over     sync.Once
 	end      atomic.Pointer[inputEnd] // nil before it
 	ended    chan inputEnd            // has it once
