@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func programs(prefix string) []string {
 			if !strings.HasPrefix(e.Name(), prefix) {
 				continue
 			}
-			if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && runs(info) {
+			if info, err := os.Stat(dir + string(filepath.Separator) + e.Name()); err == nil && runs(info) {
 				names = append(names, e.Name())
 			}
 		}
@@ -113,7 +114,7 @@ func completeAtFile(_ *cobra.Command, _ []string, word string) ([]string, cobra.
 // completePath completes a path behind a text that is no part of it.
 func completePath(before, path string) ([]string, cobra.ShellCompDirective) {
 	dir, prefix := filepath.Split(path)
-	entries, err := os.ReadDir(filepath.Clean(dir)) // of "" it is "."
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -124,7 +125,7 @@ func completePath(before, path string) ([]string, cobra.ShellCompDirective) {
 		if !strings.HasPrefix(name, prefix) || prefix == "" && strings.HasPrefix(name, ".") {
 			continue
 		}
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
+		if info, err := os.Stat(dir + name); err == nil && info.IsDir() { // Join would take ".." behind a link in the text
 			name += "/"
 			directive |= cobra.ShellCompDirectiveNoSpace
 		}
