@@ -63,7 +63,7 @@ func privateGroup(info os.FileInfo) bool {
 func writableByOthers(info os.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
 
 // narrow lets only the owner read and write a file.
-func narrow(f *os.File) error { return f.Chmod(0o600) }
+func narrow(f chmoder) error { return f.Chmod(0o600) }
 
 // absolute makes a path absolute, and leaves each ".." to the system.
 func absolute(path string) (string, error) {

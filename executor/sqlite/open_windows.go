@@ -33,7 +33,7 @@ func privateGroup(os.FileInfo) bool { return true }
 func writableByOthers(os.FileInfo) bool { return false }
 
 // narrow does nothing: the file has what its directory hands down.
-func narrow(*os.File) error { return nil }
+func narrow(chmoder) error { return nil }
 
 // absolute makes a path absolute. The system itself takes ".." for the parent by
 // name.

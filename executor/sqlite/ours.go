@@ -152,6 +152,9 @@ func openOurs(path, what, cure string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
+// chmoder is a file that is open.
+type chmoder interface{ Chmod(mode fs.FileMode) error }
+
 // openToRead opens a file to read it, which may be another user's.
 func openToRead(path string) (*os.File, error) {
 	f, _, err := openPlain(path, os.O_RDONLY, theStore, nameFile)

@@ -25,7 +25,7 @@ type ownVFS struct{ vfs.VFSFilename }
 type ownFile interface {
 	vfs.File
 	Stat() (fs.FileInfo, error)
-	Chmod(mode fs.FileMode) error
+	chmoder
 }
 
 // OpenFilename implements vfs.VFSFilename.
@@ -47,7 +47,7 @@ func takeOwn(f ownFile, path string) error {
 		err = ours(path, info, aPart, orRemove)
 	}
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = f.Chmod(0o600)
+		err = narrow(f)
 	}
 	return err
 }
