@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -296,6 +297,33 @@ func TestInAGroupThatWasKilled(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Regexp(t, "^<nil> (cgroup|scan)\n$", string(out))
+}
+
+// TestDelegated: who is not root has cells where the group is his, and only there.
+func TestDelegated(t *testing.T) {
+	c := newCelled(t, Options{})
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a group to somebody")
+	}
+	for name, owner := range map[string]int{"cgroup": nobody, "scan": 0} {
+		t.Run(name, func(t *testing.T) {
+			group := filepath.Join(filepath.Dir(c.host.cells.yard.path), fmt.Sprint("delegated-", os.Getpid()))
+			require.NoError(t, os.Mkdir(group, 0o755))
+			defer func() { require.NoError(t, removeGroup(group, patience)) }()
+			for _, file := range []string{"", groupProcs, "cgroup.subtree_control"} {
+				require.NoError(t, os.Chown(filepath.Join(group, file), owner, owner))
+			}
+			dir, err := os.Open(group)
+			require.NoError(t, err)
+			defer dir.Close()
+			cmd := exec.Command(must(os.Executable()))
+			cmd.Env = append(os.Environ(), modeVar+"=delegated")
+			cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			require.Equal(t, "<nil> "+name+"\n", string(out))
+		})
+	}
 }
 
 // printContainment runs a command, and prints how that went and by what it was held.

@@ -61,6 +61,7 @@ func init() {
 		"spies":       runSpies,
 		"retitle":     retitle,
 		"contained":   printContainment,
+		"delegated":   func(args []string) { becomeNobody(); printContainment(args) },
 		"room":        printRoom,
 		"threads":     countThreads,
 		"server":      serve,

@@ -140,11 +140,18 @@ func TestSight(t *testing.T) {
 
 // tellSight prints how much an unprivileged process sees.
 func tellSight([]string) {
-	must(0, syscall.Setgroups(nil)) // who is in group 0 sees all
-	must(0, syscall.Setgid(65534))
-	must(0, syscall.Setuid(65534))
+	becomeNobody()
 	p := procfs{root: procDir}
 	fmt.Println(p.sight())
+}
+
+// nobody is a user who may do nothing in particular.
+const nobody = 65534
+
+func becomeNobody() {
+	must(0, syscall.Setgroups(nil)) // who is in group 0 sees all
+	must(0, syscall.Setgid(nobody))
+	must(0, syscall.Setuid(nobody))
 }
 
 func TestNumbersAlike(t *testing.T) {
