@@ -143,6 +143,8 @@ func (b *bench) kill(ctx context.Context, m *mutant) (string, error) {
 		switch {
 		case errors.As(err, &failed):
 			return t.name, nil
+		case errors.Is(err, context.DeadlineExceeded):
+			return t.name + " hangs", nil
 		case err != nil:
 			return "", err
 		}
