@@ -46,7 +46,7 @@ func (b *bench) prepare(ctx context.Context, sample []*mutant, packages []string
 	}
 	for _, suite := range needed {
 		binary := filepath.Join(b.dir, strings.ReplaceAll(suite, "/", "_")+".test")
-		if out, err := command(ctx, ".", "go", "test", "-c", "-overlay", file, "-o", binary, "./"+suite).CombinedOutput(); err != nil {
+		if out, err := command(ctx, ".", "go", "test", "-c", "-vet=off", "-overlay", file, "-o", binary, "./"+suite).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", suite, err, out)
 		}
 		if err := b.survey(ctx, suite, binary); err != nil {
