@@ -157,6 +157,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 		fmt.Fprintln(os.Stderr, o.program.Name+`: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
 	}
 	o.stdio.Logger = log
+	o.stdio.Ended = func() { _ = store.Close() } // what it returns, the deferred call returns again
 	o.stdio.RPC.Version = o.program.build().Version
 	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
 }

@@ -3,7 +3,10 @@
 package stdio
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -47,4 +50,23 @@ func TestLastMoment(t *testing.T) {
 	defer far.Close()
 	awaitInputEnd(ends(near, far), time.Hour)
 	awaitInputEnd(newPipes(descriptor{}, descriptor{}), time.Hour) // a file, or a terminal
+}
+
+// However a server ends, Ended is called once.
+func TestEnded(t *testing.T) {
+	for name, finish := range map[string]func(*process){
+		"in order":    func(p *process) { require.NoError(t, p.in.Close()) },
+		"by a signal": func(p *process) { require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM)) },
+		"by a fault":  func(p *process) { require.NoError(t, p.out.Close()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			p := start(t, "log", func(cmd *exec.Cmd) { cmd.Stderr = &stderr })
+			p.submit("noop", "")
+			p.until(schema.NotifyFinished)
+			finish(p)
+			_ = p.cmd.Wait() // its error is the exit code
+			require.Equal(t, 1, strings.Count(stderr.String(), "Ended was called"), &stderr)
+		})
+	}
 }

@@ -54,7 +54,12 @@ type Options struct {
 	// IgnoreParent goes on when the parent process dies, for a server that is
 	// started in the background by a script.
 	IgnoreParent bool
-	Logger       *slog.Logger
+	// Ended, where it is not nil, is called once when the connection and the
+	// tasks have ended, or their time is over, and before the last moment in
+	// which the process waits for the end of its input: a store is closed here,
+	// so that the next server need not wait for it.
+	Ended  func()
+	Logger *slog.Logger
 }
 
 // Main serves task types of the program's own, with a store in memory, and
@@ -96,10 +101,16 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 	uuid.EnableRandPool() // ids are no secrets
 	conn.atEnd = ex.ShuttingDown
 	l := &life{
-		executor: ex, log: log, conn: conn, stop: make(chan struct{}),
+		executor: ex, log: log, conn: conn, stop: make(chan struct{}), signals: make(chan os.Signal, 4),
 		interrupts: &interrupts{conn: conn, terminal: terminal},
 	}
-	return l.run(ctx, o)
+	NotifyEnd(l.signals)
+	defer signal.Stop(l.signals) // in the last moment, too, they do no harm
+	fault := l.run(ctx, o)
+	if o.Ended != nil {
+		o.Ended()
+	}
+	return l.exit(fault)
 }
 
 // life is one run of the server, to its end.
@@ -108,15 +119,14 @@ type life struct {
 	log        *slog.Logger
 	conn       *pipes
 	stop       chan struct{} // closed to end the connection with its tasks
+	signals    chan os.Signal
 	interrupts *interrupts
 }
 
-func (l *life) run(ctx context.Context, o Options) int {
+// run serves to the end, and returns what was wrong with it.
+func (l *life) run(ctx context.Context, o Options) (fault error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	signals := make(chan os.Signal, 4)
-	NotifyEnd(signals)
-	defer signal.Stop(signals)
 	keepFromDyingOfSIGPIPE()
 
 	ran := make(chan error, 1)
@@ -131,13 +141,12 @@ func (l *life) run(ctx context.Context, o Options) int {
 	if !o.IgnoreParent {
 		whenParentGone(func() { close(parentGone) })
 	}
-	return l.wait(ctx, served, ran, signals, parentGone)
+	return l.wait(ctx, served, ran, parentGone)
 }
 
 // wait waits for the first thing that ends the server, and then for the end.
-func (l *life) wait(ctx context.Context, served, ran chan error, signals chan os.Signal, parentGone chan struct{}) int {
+func (l *life) wait(ctx context.Context, served, ran chan error, parentGone chan struct{}) (fault error) {
 	var deadline <-chan time.Time
-	var fault error
 	for {
 		select {
 		case err := <-served:
@@ -154,7 +163,7 @@ func (l *life) wait(ctx context.Context, served, ran chan error, signals chan os
 			if parentGone == nil && deadline == nil {
 				deadline = time.After(orphanBudget)
 			}
-		case s := <-signals:
+		case s := <-l.signals:
 			deadline = l.heed(l.interrupts.signalled(s), deadline)
 		case <-l.interrupts.moment:
 			deadline = l.heed(l.interrupts.momentOver(), deadline)
@@ -167,10 +176,10 @@ func (l *life) wait(ctx context.Context, served, ran chan error, signals chan os
 			l.endConnection(fault.Error())
 		case <-deadline:
 			l.log.Warn("not all tasks have ended in time")
-			return l.exit(fault)
+			return fault
 		}
 		if served == nil && ran == nil {
-			return l.exit(fault)
+			return fault
 		}
 	}
 }
@@ -228,6 +237,7 @@ func (l *life) endConnection(because string) {
 	}
 }
 
+// exit makes the exit code of the end.
 func (l *life) exit(fault error) int {
 	switch signal := l.interrupts.acted; {
 	case signal != 0:

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-		o := Options{Logger: log}
+		o := Options{Logger: log, Ended: func() { log.Info("Ended was called") }}
 		if mode == "cancel on eof" {
 			o.RPC.OnEOF = rpc.EOFCancel
 		}
