@@ -76,11 +76,7 @@ func vacant(dest string) error {
 
 // settle gives a copy its name when all of it is on the disk and was checked.
 func settle(ctx context.Context, part, dest string, report func(Finding)) error {
-	f, err := os.OpenFile(part, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := syncFile(part); err != nil {
 		return err
 	}
 	if err := Check(ctx, part, report); err != nil {
@@ -93,6 +89,15 @@ func settle(ctx context.Context, part, dest string, report func(Finding)) error 
 		return err
 	}
 	return syncDir(filepath.Dir(dest))
+}
+
+// syncFile puts what is in a file on the disk.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // remove removes a file that may have its name no longer.

@@ -21,9 +21,13 @@ func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, info.Version)
 
+	backup := path + ".version-1"
+	for _, left := range []string{backup, backup + ".part"} { // by a process that died at this
+		require.NoError(t, os.WriteFile(left, []byte("half of a file"), 0o600))
+	}
 	s, err := Open(t.Context(), Options{Path: path, Keep: -1})
 	require.NoError(t, err)
-	backup := path + ".version-1"
+	require.NoFileExists(t, backup+".part")
 	before, err := Inspect(t.Context(), backup)
 	require.NoError(t, err)
 	require.Equal(t, info.Tasks, before.Tasks, "the backup of what it was")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -100,7 +101,7 @@ func migrate(c *conn, path string, steps []string) error {
 		}
 	default:
 		backup := fmt.Sprintf("%s.version-%d", path, version)
-		if err := backupInto(c, backup); err != nil {
+		if err := keepVersion(c, backup); err != nil {
 			return fmt.Errorf("back up to %s before the file is migrated: %w", backup, err)
 		}
 	}
@@ -110,6 +111,26 @@ func migrate(c *conn, path string, steps []string) error {
 		}
 	}
 	return c.restartUnlessRead() // for the header to say the version
+}
+
+// keepVersion makes a copy of a file that is to be migrated. One that a process has
+// left that died meanwhile is of the same version, and is replaced.
+func keepVersion(c *conn, backup string) error {
+	part := backup + partSuffix
+	err := remove(part)
+	if err == nil {
+		err = backupInto(c, part)
+	}
+	if err == nil {
+		err = syncFile(part)
+	}
+	if err == nil {
+		err = os.Rename(part, backup)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(backup))
+	}
+	return err
 }
 
 // upgrade does one step.
