@@ -276,8 +276,13 @@ func TestLosslessOutputOfTwoReaders(t *testing.T) {
 }
 
 // Where the code has ended, its last output is waited for: then a cancel comes
-// too late, and ends the waiting.
+// too late, and ends the waiting, at once where there is no grace.
 func TestLosslessOutputIsSentBeforeTheEnd(t *testing.T) {
+	t.Run("with grace", func(t *testing.T) { losslessEnd(t, 5000, 500*time.Millisecond) })
+	t.Run("without", func(t *testing.T) { losslessEnd(t, 0, 0) })
+}
+
+func losslessEnd(t *testing.T, graceMs int, took time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan struct{})
 		small := executor.MustDefine("small", func(ctx context.Context, _ nothing) (nothing, error) {
@@ -290,7 +295,7 @@ func TestLosslessOutputIsSentBeforeTheEnd(t *testing.T) {
 		for n := range 8 { // so that nothing more has room
 			stalled.send(submitLine(10+n, uuid.New(), "print", fmt.Sprintf(`,"input":{"stdout":["AAAA"],"repeat":%d}`, 100_000)))
 		}
-		stalled.send(losslessLine(1, id, "small"))
+		stalled.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"small","id":%q,"output":"lossless","graceMs":%d}}`, id, graceMs))
 		<-ended
 		time.Sleep(time.Hour)
 		require.Equal(t, "running", other.state(id), "no time-out counts any more")
@@ -298,7 +303,7 @@ func TestLosslessOutputIsSentBeforeTheEnd(t *testing.T) {
 		other.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":"cancel","params":{"id":%q}}`, id))
 		other.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":3,"method":"wait","params":{"ids":[%q]}}`, id))
 		require.Nil(t, other.reply("3").Error)
-		require.Equal(t, 500*time.Millisecond, time.Since(began))
+		require.Equal(t, took, time.Since(began))
 		require.Equal(t, "completed", other.state(id))
 		stalled.conn.Close()
 		other.conn.Close()
