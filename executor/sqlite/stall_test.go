@@ -217,6 +217,49 @@ func TestCancelsOnAStalledDiskDoNotPileUp(t *testing.T) {
 	})
 }
 
+// TestOutputWhileTheDiskStalls: events that wait behind a commit are all there
+// afterwards where somebody is to have all output, and few where nobody is.
+func TestOutputWhileTheDiskStalls(t *testing.T) {
+	const writes, few = 10_000, 6000
+	for _, whole := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s, v := faulty(t, faultvfs.Options{})
+			w, err := s.Watch(t.Context())
+			require.NoError(t, err)
+			defer w.Close()
+			r := newTask()
+			r.Owner, r.Events = w.ID(), executor.AllEvents
+			submit(t, s, r)
+			l, err := s.Claim(t.Context(), nil)
+			require.NoError(t, err)
+			if whole {
+				w.KeepOutput(r.ID, true)
+			}
+			goOn := stallDisk(v, faultvfs.Sync)
+			over := later(func() ([]executor.Submitted, error) { return s.Submit(t.Context(), []executor.Record{newTask()}) })
+			for n := range writes {
+				require.NoError(t, l.Write(schema.Stream(n%2), []byte{'x'}))
+			}
+			goOn()
+			_, err = over()
+			require.NoError(t, err)
+			synctest.Wait()
+			events, err := w.Next(t.Context())
+			require.NoError(t, err)
+			if !whole {
+				require.Less(t, len(events), few)
+				return
+			}
+			require.Len(t, events, writes)
+			ends := [2]int64{}
+			for _, ev := range events {
+				require.Equal(t, ends[ev.Stream], ev.Offset)
+				ends[ev.Stream] = ev.End
+			}
+		})
+	}
+}
+
 // TestClaimOnAStalledDisk gives a claim up whose start is recorded after all.
 func TestClaimOnAStalledDisk(t *testing.T) {
 	limits := executor.TypeLimits{"plain": 1}
