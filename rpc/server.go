@@ -126,7 +126,9 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	case <-read:
 	case <-time.After(closePatience):
 	}
-	err = cmp.Or(err, gone(ctx))
+	if err = cmp.Or(err, gone(ctx)); errors.Is(err, ErrReaderGone) && c.delivered() {
+		err = nil // the client has read the last message, and left at once
+	}
 	cancel(nil)
 	s.close()
 	if context.Cause(ctx) == errNotTaken {
@@ -330,6 +332,16 @@ func (c *connection) flush() { c.outbox.flush() }
 func (c *connection) last() {
 	c.outbox.close()
 	c.once.Do(func() { close(c.over) })
+}
+
+// delivered says that the last message of the connection was written.
+func (c *connection) delivered() bool {
+	select {
+	case <-c.over:
+		return c.outbox.unsent() == 0 && c.outbox.failed() == nil
+	default:
+		return false
+	}
 }
 
 func (c *connection) leave(ctx context.Context) {

@@ -70,3 +70,16 @@ func TestEnded(t *testing.T) {
 		})
 	}
 }
+
+// A client that leaves as soon as it has the last reply has seen the end: that
+// is no fault.
+func TestClientLeavesWithTheLastReply(t *testing.T) {
+	for range 30 {
+		p := start(t, "main")
+		p.send(`{"jsonrpc":"2.0","id":1,"method":"shutdown"}` + "\n")
+		p.untilReply("1")
+		require.NoError(t, p.out.Close())
+		require.NoError(t, p.in.Close())
+		require.Zero(t, p.exit())
+	}
+}
