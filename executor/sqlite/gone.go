@@ -9,7 +9,7 @@ import (
 // added, where the limit has become lower.
 const trimStep = 64
 
-// goneIDs are the rows of the table gone: from first to last, which is 0 for none.
+// goneIDs are the rows of the table gone: from first to last. Last is 0 for none.
 type goneIDs struct{ first, last int64 }
 
 func readGone(c *conn) (g goneIDs, err error) {
@@ -36,9 +36,7 @@ func (t *transaction) forget(id uuid.UUID) error {
 		return nil
 	}
 	g := &t.state.gone
-	if g.last++; g.first == 0 {
-		g.first = g.last
-	}
+	g.last++
 	t.d = goneDigest(t.d[:0], g.last, id[:])
 	if err := t.conn.exec("INSERT OR REPLACE INTO gone VALUES(?,?,?)", g.last, id[:], t.d.sum()); err != nil {
 		return err
