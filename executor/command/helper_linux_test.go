@@ -55,6 +55,7 @@ func init() {
 		"deaf-hider":  func(args []string) { signal.Ignore(syscall.SIGTERM); hide("deaf-hold", args) },
 		"deaf-hold":   func(args []string) { signal.Ignore(syscall.SIGTERM); hold(args) },
 		"daemon":      daemon,
+		"regroup":     regroup,
 		"forget":      forget,
 		"forbidden":   runForbidden,
 		"closed":      runInClosed,
@@ -160,6 +161,15 @@ func doubleFork(args []string) { holdFor(args[0], newSession) }
 // unmarked is doubleFork without a trace in the environment.
 func unmarked(args []string) {
 	holdFor(args[0], func(cmd *exec.Cmd) { newSession(cmd); clearEnv(cmd) })
+}
+
+// regroup leaves a process without markers that has a group of its own.
+func regroup(args []string) {
+	holdFor(args[0], func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		noStdout(cmd)
+		clearEnv(cmd)
+	})
 }
 
 // hide is a process with one, in a mode, that only its parent tells of. Both

@@ -81,6 +81,21 @@ func killsTheTree(t *testing.T, c *Command) {
 	require.False(t, zombies())
 }
 
+// TestOwnGroupInTheSession: what has only made a group of its own is known by its
+// session, as a shell's job is.
+func TestOwnGroupInTheSession(t *testing.T) { eachWay(t, ownGroupInTheSession) }
+
+func ownGroupInTheSession(t *testing.T, c *Command) {
+	f := newFIFO(t)
+	in := self("regroup", f.path)
+	in.Argv = []string{"sh", "-c", `"$0" "$1"; echo ready; sleep 1000`, in.Argv[0], f.path}
+	a := begin(t, c, in)
+	f.holders(t, 1)
+	a.stdout.await(t, "ready") // its parent has ended
+	stop(t, a)
+	f.requireFree(t)
+}
+
 // TestStrayIsAskedFirst: a process that has left the group is told to end, too.
 func TestStrayIsAskedFirst(t *testing.T) { eachWay(t, strayIsAskedFirst) }
 
