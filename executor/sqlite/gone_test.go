@@ -79,8 +79,13 @@ func TestSoManyIDsAreRemembered(t *testing.T) {
 	require.EqualValues(t, 201-trimStep, rows(), "the rest is dropped little by little")
 	runs(10, 5)
 	require.EqualValues(t, 10, rows())
+	known := ids[len(ids)-1]
 	ids = nil
 	runs(-1, 5)
+	s, err := Open(t.Context(), Options{Path: path, KeepIDs: -1})
+	require.NoError(t, err)
+	submit(t, s, newTask(func(r *executor.Record) { r.ID = known }))
+	require.NoError(t, s.Close())
 	require.EqualValues(t, 10, rows(), "nothing is added, nothing is looked up")
 	require.Empty(t, findings(t, path))
 
