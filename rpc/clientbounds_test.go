@@ -107,6 +107,7 @@ func TestCloseWithSlowReader(t *testing.T) {
 		}()
 		require.NoError(t, s.Close())
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Equal(t, size+len("\"\"\n"), read)
 	})
 }
