@@ -174,6 +174,26 @@ func TestCancelAgainWhileTheDiskIsFull(t *testing.T) {
 	})
 }
 
+// TestCloseSaysHowManyResultsAreLost has a disk that stays full.
+func TestCloseSaysHowManyResultsAreLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		leases := []executor.Lease{claim(t, s), claim(t, s)}
+		v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.FULL)
+		lost := 0
+		for _, l := range leases {
+			l.Finish(completed, func(err error) {
+				require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+				lost++
+			})
+			l.Release()
+		}
+		time.Sleep(2 * retryMost)
+		require.ErrorContains(t, s.Close(), "results not recorded: 2")
+		require.Equal(t, 2, lost)
+	})
+}
+
 // TestEventsKeepTheirOrderOverAFault has a start that is told while a commit is
 // in flight that fails, and what comes after it when it has failed.
 func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
