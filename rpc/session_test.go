@@ -1,11 +1,13 @@
 package rpc_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"testing"
+	"testing/synctest"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -145,4 +147,28 @@ func TestServeOverAClosedStore(t *testing.T) {
 	near, far := rpctest.Pipe()
 	defer near.Close()
 	require.ErrorIs(t, rpc.Serve(t.Context(), far, ex, rpc.Options{}), executor.ErrClosed)
+}
+
+// reluctant takes all but the last byte at once, as a pipe that is nearly full.
+type reluctant struct{ io.ReadWriteCloser }
+
+func (r reluctant) TryWrite(p []byte) (int, error) { return r.Write(p[:len(p)-1]) }
+
+// One byte that is left is written, too: it is the end of a line.
+func TestTheLastByteIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := rpctest.Pipe()
+		served := make(chan error, 1)
+		go func() { served <- rpc.Serve(t.Context(), reluctant{far}, server(t, 1), rpc.Options{}) }()
+		lines := bufio.NewReader(near)
+		for range 3 {
+			_, err := io.WriteString(near, `{"jsonrpc":"2.0","id":1,"method":"types"}`+"\n")
+			require.NoError(t, err)
+			line, err := lines.ReadString('\n')
+			require.NoError(t, err)
+			require.Contains(t, line, `"result"`)
+		}
+		near.Close()
+		<-served
+	})
 }
