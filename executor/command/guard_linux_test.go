@@ -87,6 +87,19 @@ func TestServerIsKilled(t *testing.T) {
 	requireEnds(t, guard)
 }
 
+// TestServerIsKilledWithSession: what has only made a group of its own ends, too.
+func TestServerIsKilledWithSession(t *testing.T) {
+	f := newFIFO(t)
+	s := startServer(t, f, "outlive")
+	pid := f.holders(t, 1)[0]
+	awaitStat(t, pid, "an orphan", func(_ string, parent int) bool {
+		program, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", parent))
+		return program != must(os.Executable())
+	})
+	require.NoError(t, s.Process.Kill())
+	f.requireLetGo(t)
+}
+
 // TestGuardIsKilled: another one takes its place and knows what it knew.
 func TestGuardIsKilled(t *testing.T) {
 	f := newFIFO(t)

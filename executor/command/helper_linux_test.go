@@ -56,6 +56,7 @@ func init() {
 		"deaf-hold":   func(args []string) { signal.Ignore(syscall.SIGTERM); hold(args) },
 		"daemon":      daemon,
 		"regroup":     regroup,
+		"outlive":     outlive,
 		"forget":      forget,
 		"forbidden":   runForbidden,
 		"closed":      runInClosed,
@@ -172,6 +173,13 @@ func regroup(args []string) {
 	})
 }
 
+// outlive stays when the parent of what regroup leaves has ended.
+func outlive(args []string) {
+	spawnSelf("regroup", nil, args[0])
+	must(unix.Wait4(-1, nil, 0, nil))
+	block()
+}
+
 // hide is a process with one, in a mode, that only its parent tells of. Both
 // hold the FIFO, the other one first.
 func hide(mode string, args []string) {
@@ -206,7 +214,7 @@ func serve(args []string) {
 	if len(args) > 1 {
 		tree = args[1]
 	}
-	if len(args) != 2 {
+	if len(args) != 2 || tree == "outlive" {
 		c.host.cells.forgo()
 	}
 	_, err := c.run(context.Background(), &Input{
