@@ -29,3 +29,15 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 2)
 }
+
+// A file that cannot be looked at is not in its place, and the system says why.
+func TestAFileThatCannotBeLookedAt(t *testing.T) {
+	s := open(t)
+	dir := filepath.Dir(s.path)
+	require.NoError(t, s.fileInPlace())
+	require.NoError(t, os.Rename(dir, dir+" aside"))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+	require.ErrorIs(t, s.fileInPlace(), unix.ENOTDIR)
+	require.NoError(t, os.Remove(dir))
+	require.NoError(t, os.Rename(dir+" aside", dir))
+}
