@@ -238,10 +238,12 @@ func TestStoppedIsAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCommand(t, Options{})
 			in := self("polite")
-			in.Argv = []string{"sh", "-c", before + `"$0" & echo $!; wait`, in.Argv[0]}
+			in.Argv = []string{"sh", "-c", before + `"$0" & echo pid $!.; wait`, in.Argv[0]}
 			a := begin(t, c, in)
 			a.stdout.await(t, "ready")
-			first, _, _ := strings.Cut(strings.TrimPrefix(a.stdout.String(), "ready\n"), "\n")
+			a.stdout.await(t, ".\n")
+			_, rest, _ := strings.Cut(a.stdout.String(), "pid ")
+			first, _, _ := strings.Cut(rest, ".\n")
 			pid := number(first)
 			require.NoError(t, unix.Kill(pid, unix.SIGSTOP))
 			awaitStat(t, pid, "stopped", func(state string, _ int) bool { return state == "T" })
