@@ -224,7 +224,7 @@ func (x *index) replayed(ev *event) {
 		if s.request.client != ev.client || s.result.Subscription != ev.Subscribed || s.ended < ev.at {
 			continue
 		}
-		if s.params.After != nil && s.replayed == math.MaxInt {
+		if s.params.After != nil && s.replayed == math.MaxInt && ev.Seq == s.result.Seq { // or else of a client that was slow
 			s.replayed, s.missed = ev.at, ev.Missed
 		} else {
 			x.client(ev.client).fellBack = true
