@@ -56,7 +56,7 @@ func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 	var behind *lag
 	for i := range events {
 		ev := &events[i]
-		if err := s.replayBefore(ctx, ev); err != nil {
+		if err := s.replayBefore(ctx, ev, behind); err != nil {
 			return err
 		}
 		if behind != nil {

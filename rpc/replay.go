@@ -30,11 +30,16 @@ type replay struct {
 // replayBefore sends the past that belongs before an event: of subscriptions
 // for which that event is new. All older events are sent by then, so a task's
 // seq rises. It needs mu, and lets go of it while it reads or waits for room.
-func (s *session) replayBefore(ctx context.Context, ev *executor.Event) error {
+func (s *session) replayBefore(ctx context.Context, ev *executor.Event, behind *lag) error {
 	for len(s.replays) > 0 {
 		r := s.replays[0]
 		if ev.Seq < r.through || ev.Seq == r.through && ev.Kind != executor.EventMark {
 			return nil
+		}
+		if behind != nil { // what was dropped of the same range comes first
+			if err := s.catchUp(ctx, behind, &executor.Event{Seq: r.through, Kind: executor.EventMark}); err != nil {
+				return err
+			}
 		}
 		if err := s.replay(ctx, r); err != nil {
 			return err
