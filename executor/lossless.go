@@ -21,9 +21,9 @@ const (
 	losslessWindow = 512 << 10
 	// losslessPiece is how many bytes are written between two looks at the readers.
 	losslessPiece = 32 << 10
-	// changeCost is what going from one stream to the other counts, in bytes: each
-	// time makes an event of its own.
-	changeCost = 1 << 10
+	// writeCost is what a write counts beyond its bytes: it may make an event of
+	// its own.
+	writeCost = 1 << 10
 	// stopPatience is how long, in sum, a task that was told to stop still waits
 	// for readers.
 	stopPatience = 500 * time.Millisecond
@@ -45,7 +45,6 @@ type outputFlow struct {
 	// The mutex of outputReaders protects what follows.
 	readers []*OutputReader
 	total   streamOffsets // what was written while there was a reader
-	last    schema.Stream // that was written to
 	changed chan struct{} // is closed when a reader has gone on
 }
 
@@ -75,12 +74,12 @@ type OutputReader struct {
 
 	// The mutex of outputReaders protects what follows.
 	sent streamOffsets
-	owed int64 // for changes of the stream
+	owed int64 // for the writes since it had everything
 	left bool
 }
 
 // ReadOutput makes a reader that has none of the output yet. It is to be called
-// before the task is submitted, or else Begin must follow. The watcher, which is
+// before the task is submitted, or else Join must follow. The watcher, which is
 // to be told of the output, keeps all events of it until the reader leaves.
 func (e *Executor) ReadOutput(w Watcher, id uuid.UUID) *OutputReader {
 	rs := &e.readers
@@ -191,11 +190,10 @@ func (rs *outputReaders) wrote(f *outputFlow, stream schema.Stream, total int64)
 	defer rs.mu.Unlock()
 	f.total[stream] = total
 	for _, r := range f.readers {
-		if stream != f.last && r.behind(f) > 0 {
-			r.owed += changeCost
+		if r.behind(f) > 0 {
+			r.owed += writeCost
 		}
 	}
-	f.last = stream
 }
 
 // room reports whether no reader is further behind than it may be: by so many

@@ -16,6 +16,11 @@ func (s *session) followAgain(ctx context.Context, r *executor.Record, known *sc
 		all.leave()
 		return known, nil
 	}
+	if h := s.held[r.ID]; all != nil && h != nil && h.late {
+		all.leave()
+		return nil, newError(schema.CodeInvalidRequest,
+			"the task is of a batch with wait, shutdown or exit that is not answered yet: it would have to wait for that reply; submit it again behind it")
+	}
 	before, again := s.follows[r.ID]
 	s.follows[r.ID] = before | r.Events
 	add := withEnd(r.Events)
@@ -38,6 +43,9 @@ func (s *session) followAgain(ctx context.Context, r *executor.Record, known *sc
 	if !again { // nothing comes after the answer
 		delete(s.follows, r.ID)
 		s.watcher.Unfollow(r.ID, add)
+	}
+	if err != nil {
+		err = executor.ErrTaskGone
 	}
 	return &task, taskError(err, r.ID)
 }

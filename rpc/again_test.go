@@ -42,7 +42,7 @@ func TestSubmittedAgainWhileItEnds(t *testing.T) {
 				again.send(submitLine(3, id, "noop", `,"output":"`+output+`"`))
 				m := again.next()
 				if keep < 0 {
-					require.NotNil(t, m.Error)
+					require.Equal(t, schema.CodeTaskGone, m.Error.Code)
 					continue
 				}
 				require.Equal(t, schema.Cancelled, m.task(t).State)

@@ -325,6 +325,19 @@ func TestLosslessOutputInABatch(t *testing.T) {
 	require.Zero(t, got.gaps)
 }
 
+// A task whose events are held back until its batch is answered cannot wait for
+// a reader: the batch waits for the end of the task.
+func TestLosslessOutputOfATaskInABatchThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, id := connect(t, server(t, 1, scribe(writings(3, 2<<20))), rpc.Options{}), uuid.New()
+		p.send(`[` + submitLine(1, id, "scribe", "") + fmt.Sprintf(`,{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":[%q]}}]`, id) + "\n" +
+			losslessLine(3, id, "scribe"))
+		require.Equal(t, schema.CodeInvalidRequest, p.reply("3").Error.Code)
+		require.Len(t, p.next().Batch, 2)
+		p.conn.Close()
+	})
+}
+
 // What is refused leaves nobody waiting.
 func TestLosslessOutputOfARefusedSubmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -127,7 +127,7 @@ func (s *session) sendBytes(ev *executor.Event, seq uint64, offset int64, data [
 	message := schema.OutputEvent{
 		ID: ev.ID, Seq: seq, Stream: ev.Stream, Offset: offset, Data: text, Encoding: encoding, Gap: gap,
 	}
-	s.sent += len(data)
+	s.sent += eventBytes + len(data)
 	s.out.notify(schema.NotifyOutput, func(b []byte) []byte { return appendJSON(b, message) })
 }
 

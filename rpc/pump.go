@@ -154,7 +154,7 @@ func (h *hold) has(ev *executor.Event) bool {
 	})
 }
 
-// eventBytes is about how long an event is on the wire, but for a result and output.
+// eventBytes is about how long an event is on the wire, but for a result and the data of output.
 const eventBytes = 400
 
 // send sends an event that the client has asked for. The end of a task is

@@ -119,7 +119,8 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	}
 	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true}
 	bad := b.look(requests, check)
-	if b.waits() { // what is answered late is answered by the pump, and not while the batch is read
+	b.hold.late = b.waits()
+	if b.hold.late { // what is answered late is answered by the pump, and not while the batch is read
 		s.mu.Lock()
 		s.gated = true
 		s.mu.Unlock()

@@ -28,7 +28,7 @@ func salvage(text []byte) (s salvaged) {
 	roughMembers(text, func(name, value []byte) {
 		switch string(name) {
 		case "id":
-			twice = s.id != nil && !bytes.Equal(s.id, value)
+			twice = twice || s.id != nil && !bytes.Equal(s.id, value)
 			s.id = value
 		case "method":
 			method = true

@@ -46,6 +46,7 @@ func FuzzBrokenRequest(f *testing.F) {
 			f.Add(bytes.TrimSpace(line), uint16(len(line)/2))
 		}
 	}
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"id":2,"id":2,"method":"stats"}`), uint16(0))
 	f.Fuzz(func(t *testing.T, text []byte, cut uint16) {
 		if !json.Valid(text) || text[0] != '{' {
 			return

@@ -66,6 +66,7 @@ type session struct {
 // hold keeps the events of tasks back that were submitted in a batch, until
 // the batch is answered.
 type hold struct {
+	late   bool // a request of the batch may be answered late
 	ids    []uuid.UUID
 	events executor.Held
 }
@@ -129,7 +130,7 @@ func (s *session) submit(ctx context.Context, raw []byte, to responder) {
 		to.fail(err)
 		return
 	}
-	if params.Output == schema.OutputLossless && to.batch != nil && to.batch.waits() {
+	if params.Output == schema.OutputLossless && to.batch != nil && to.batch.hold.late {
 		to.fail(newError(schema.CodeInvalidRequest,
 			"a batch with a lossless submit has no wait, shutdown or exit: the task would have to wait for their replies; send it alone"))
 		return

@@ -27,7 +27,7 @@ type subscription struct {
 // come from the pump, which waits for mu: so the reply comes first.
 func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to responder) {
 	selector, err := s.selectorOf(p)
-	if err == nil && to.batch != nil && to.batch.waits() {
+	if err == nil && to.batch != nil && to.batch.hold.late {
 		err = newError(schema.CodeInvalidRequest,
 			"a batch with subscribe has no wait, shutdown or exit: its events would have to wait for their replies; send it alone")
 	}
