@@ -59,6 +59,7 @@ func eachWay(t *testing.T, test func(*testing.T, *Command)) {
 type attempt struct {
 	stdout, stderr screen
 	pids           []int // with which it was said to have started
+	started        chan struct{}
 	killed         chan struct{}
 	cancel         context.CancelCauseFunc
 	done           chan struct{}
@@ -70,18 +71,32 @@ var errStop = errors.New("stop")
 
 // begin runs a command in the background.
 func begin(t testing.TB, c *Command, in Input) *attempt {
-	a := &attempt{killed: make(chan struct{}), done: make(chan struct{})}
+	a := &attempt{started: make(chan struct{}), killed: make(chan struct{}), done: make(chan struct{})}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	a.cancel = cancel
 	go func() {
 		defer close(a.done)
 		a.result, a.err = c.run(ctx, &in, task{
 			id: uuid.NewString(), stdout: &a.stdout, stderr: &a.stderr,
-			started: func(pid int) { a.pids = append(a.pids, pid) }, killed: a.killed,
+			started: func(pid int) {
+				if a.pids = append(a.pids, pid); len(a.pids) == 1 {
+					close(a.started)
+				}
+			}, killed: a.killed,
 		})
 	}()
 	t.Cleanup(func() { cancel(errStop); <-a.done })
 	return a
+}
+
+// pid waits for the start of the command and returns its process id.
+func (a *attempt) pid(t testing.TB) int {
+	select {
+	case <-a.started:
+	case <-time.After(patience):
+		require.FailNow(t, "the command does not start")
+	}
+	return a.pids[0]
 }
 
 // run runs a command to its end.
