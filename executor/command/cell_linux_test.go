@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/jobline/jobline/schema"
@@ -332,6 +333,32 @@ func printContainment([]string) {
 	_, err := c.Run(context.Background(), Input{Argv: []string{"true"}})
 	fmt.Println(err, c.Containment())
 	must(0, c.Close())
+}
+
+// TestYardsAtOnce: servers that start together, and sweep, leave each other's
+// new groups alone.
+func TestYardsAtOnce(t *testing.T) {
+	needCells(t, newCommand(t, Options{}))
+	own, err := ownGroup()
+	require.NoError(t, err)
+	var starts errgroup.Group
+	for range 8 {
+		starts.Go(func() error {
+			for range 20 {
+				y, err := openYard(own)
+				if err != nil {
+					return err
+				}
+				sweepYards(own)
+				if _, err := os.Stat(y.path); err != nil {
+					return err
+				}
+				y.close()
+			}
+			return nil
+		})
+	}
+	require.NoError(t, starts.Wait())
 }
 
 // TestYardsOfOthers: who does not look like a server's group, or is locked,

@@ -17,7 +17,7 @@ const (
 	yardPrefix = "jobline-"
 	// yardTries is how often a server makes a group of its own, where another
 	// takes it for one that was left.
-	yardTries = 4
+	yardTries = 10
 )
 
 // yardName is what names of servers' groups look like: they are rand.Text.
@@ -44,27 +44,29 @@ func openYard(own string) (*yard, error) {
 	return nil, errors.New("others remove what this process makes")
 }
 
-// newYard makes a group and locks it. It answers nil where another server has
-// seen it before it was locked.
+// newYard makes a group, and locks it before anything else: until then another
+// server takes it for one that was left, and kills what is in it. It answers nil
+// where one has been faster.
 func newYard(path string) (*yard, error) {
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return nil, err
 	}
-	err := unix.Access(filepath.Join(path, groupKill), unix.W_OK)
+	dir, err := lockGroup(path)
+	if err == nil && dir == nil {
+		return nil, nil
+	}
+	if err == nil {
+		err = unix.Access(filepath.Join(path, groupKill), unix.W_OK)
+	}
 	if err == nil {
 		err = tryGroup(path)
 	}
 	if err != nil {
 		_ = unix.Rmdir(path)
+		if dir != nil {
+			dir.Close()
+		}
 		return nil, err
-	}
-	dir, err := lockGroup(path)
-	if err != nil {
-		_ = unix.Rmdir(path)
-		return nil, err
-	}
-	if dir == nil {
-		return nil, nil
 	}
 	return &yard{path: path, dir: dir}, nil
 }
