@@ -27,9 +27,11 @@ const (
 // would stay zombies that count against the limit of processes. A child that
 // the program has started by package os is left to whoever has; one that was
 // started in another way, as by C code, is not told from an orphan. Where no
-// children are given to this process, it does nothing. Needs Linux 5.4.
+// children are given to this process, it does nothing; nor where package os has
+// no descriptors for processes: before Linux 5.4, or where a sandbox denies one
+// of their calls.
 func ReapOrphans() (stop func()) {
-	if !adopts() {
+	if !adopts() || !osHasHandles() {
 		return func() {}
 	}
 	r := &reaper{ended: make(chan os.Signal, 1), stop: make(chan struct{})}
@@ -57,6 +59,17 @@ func adopts() bool {
 	var subreaper int32
 	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&subreaper)), 0, 0, 0)
 	return err == nil && subreaper != 0
+}
+
+// osHasHandles reports whether package os starts processes with descriptors,
+// without which its children are not told from orphans.
+func osHasHandles() bool {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return false
+	}
+	defer func() { _ = self.Release() }()
+	return self.WithHandle(func(uintptr) {}) == nil
 }
 
 func (r *reaper) close() {

@@ -30,6 +30,16 @@ func TestOrphansAreReaped(t *testing.T) {
 	})
 }
 
+// TestNoStatusIsTaken: a process that is waited for late keeps its exit status.
+// TestInASandbox runs this, too, where package os has no descriptors.
+func TestNoStatusIsTaken(t *testing.T) {
+	require.NoError(t, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+	defer func() { require.NoError(t, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)) }()
+	stop := ReapOrphans()
+	defer stop()
+	require.NoError(t, waitLate(exec.Command("sh", "-c", "exit 3")))
+}
+
 // makeOrphans runs commands that leave orphans, while others run processes and
 // are slow to wait for them, and prints how that went.
 func makeOrphans([]string) {
