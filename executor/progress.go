@@ -28,7 +28,7 @@ func cleanProgress(p schema.Progress) (schema.Progress, bool) {
 // cut makes text valid UTF-8 of at most n bytes.
 func cut(text string, n int) string {
 	if len(text) > n {
-		text = text[:n]
+		text = strings.Clone(text[:n]) // a part of a text keeps the whole in memory
 	}
 	return strings.ToValidUTF8(text, "")
 }

@@ -53,9 +53,24 @@ func (x *index) errorsHaveCauses() {
 				x.failRequest("answers", rq, "it was cancelled, and nobody asked for that")
 			}
 		default:
-			x.failRequest("answers", rq, "an error without a cause: %s (%d)", e.Message, e.Code)
+			if e.Code != schema.CodeInvalidRequest || !x.waitsForItself(rq) {
+				x.failRequest("answers", rq, "an error without a cause: %s (%d)", e.Message, e.Code)
+			}
 		}
 	}
+}
+
+// waitsForItself reports whether the request submits a task again as lossless
+// while the batch that submitted it is not answered: the task would have to wait
+// for output that the batch holds back.
+func (x *index) waitsForItself(rq *request) bool {
+	p, ok := rq.params.(*schema.SubmitParams)
+	if !ok || p.Output != schema.OutputLossless || x.tasks[p.ID] == nil {
+		return false
+	}
+	return slices.ContainsFunc(x.tasks[p.ID].submits, func(s *request) bool {
+		return s.batch && s.client == rq.client && s.position < rq.position && s.answer != nil && s.answer.at > rq.answer.at
+	})
 }
 
 // notFound: a task is found by every request that was sent on its connection
