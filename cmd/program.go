@@ -23,7 +23,7 @@ type Program struct {
 	// Name is the program's name in help, messages and completion: the name of
 	// its file unless given. It has no spaces.
 	Name string
-	// Version is what the version command and the handshake say; what the Go
+	// Version is what the version command, stats and the log say; what the Go
 	// toolchain has recorded of the main module unless given.
 	Version string
 

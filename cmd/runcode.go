@@ -24,7 +24,7 @@ var runCodes = []struct{ code, means string }{
 	{"124", "its time-out passed"},
 	{"125", "it was refused, and was not run: an unknown type, a bad input, a limit"},
 	{"126", "its program could not be started"},
-	{"127", "its program was not found"},
+	{"127", "its program, or the directory that it is to run in, was not found"},
 	{"128+n", "signal n ended its command, or run itself was interrupted: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP"},
 	{"other", "that of the task's command"},
 }

@@ -110,8 +110,8 @@ func (e *TooLargeError) Error() string {
 }
 
 // Failure is an error of a task's code that says itself how the task's error
-// is to look. A task whose code returns any other error fails with kind
-// taskError.
+// is to look. A task whose code returns any other error, or a Failure whose Kind
+// is none of schema.ErrorKinds, fails with kind taskError.
 type Failure struct{ schema.TaskError }
 
 func (f *Failure) Error() string { return f.Message }

@@ -1,9 +1,9 @@
 package executor
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jobline/jobline/schema"
@@ -75,7 +75,9 @@ func taskError(err error) *schema.TaskError {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		e = f.TaskError
 	}
-	e.Kind = schema.ErrorKind(clean(string(cmp.Or(e.Kind, schema.KindTaskError))))
+	if !slices.Contains(schema.ErrorKinds[:], e.Kind) { // clients know no others
+		e.Kind = schema.KindTaskError
+	}
 	for _, text := range []*string{&e.Message, &e.Signal, &e.StderrTail, &e.Errno} {
 		*text = clean(*text)
 	}

@@ -46,7 +46,7 @@ func TestHowATaskEnds(t *testing.T) {
 			return &executor.Failure{TaskError: schema.TaskError{
 				Kind: "my\xffkind", Message: "caf\xe9", Signal: "\xe9", StderrTail: "th\xe9\xe9!", Errno: "E\xe9",
 			}}
-		}, schema.TaskError{Kind: "my\uFFFDkind", Message: "caf\uFFFD", Signal: "\uFFFD", StderrTail: "th\uFFFD!", Errno: "E\uFFFD"}},
+		}, schema.TaskError{Kind: schema.KindTaskError, Message: "caf\uFFFD", Signal: "\uFFFD", StderrTail: "th\uFFFD!", Errno: "E\uFFFD"}},
 		{"an error that is not UTF-8", func(context.Context) error { return errors.New("caf\xe9") },
 			schema.TaskError{Kind: schema.KindTaskError, Message: "caf\uFFFD"}},
 		{"a failure with long texts", func(context.Context) error {

@@ -125,7 +125,7 @@ type eventQueue struct {
 	bytes   int                 // of all else
 	seq     uint64              // the highest that was sent
 	room    *sync.Cond          // there is less
-	whole   map[uuid.UUID]bool  // the tasks of which no output is dropped
+	whole   map[uuid.UUID]int   // how many submits ask that no output of a task is dropped
 	gaps    map[streamKey]int64 // the offset from which a stream is dropped
 	ended   bool
 	wake    chan struct{} // has room for one
@@ -143,7 +143,7 @@ type streamKey struct {
 
 func (q *eventQueue) init() {
 	q.wake, q.gaps = make(chan struct{}, 1), map[streamKey]int64{}
-	q.room, q.whole = sync.NewCond(&q.mu), map[uuid.UUID]bool{}
+	q.room, q.whole = sync.NewCond(&q.mu), map[uuid.UUID]int{}
 }
 
 // add queues an event that costs so many bytes, without those of output.
@@ -157,7 +157,7 @@ func (q *eventQueue) add(ev Event, bytes int) {
 		full := func() bool {
 			return q.output+len(o.Data) > maxQueuedOutput || q.bytes+bytes > maxQueuedEvents
 		}
-		for q.whole[o.ID] && len(q.queue) > 0 && full() && !q.ended {
+		for q.whole[o.ID] > 0 && len(q.queue) > 0 && full() && !q.ended {
 			q.room.Wait()
 		}
 		if full() {
@@ -251,14 +251,16 @@ func withoutOldProgress(events []queuedEvent) []queuedEvent {
 	})
 }
 
-// keepAll says whether no output of a task is dropped.
+// keepAll says whether no output of a task is dropped. Each call with true is
+// taken back by one with false, or by the end of the task.
 func (q *eventQueue) keepAll(id uuid.UUID, all bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if all {
-		q.whole[id] = true
-	} else {
+		q.whole[id]++
+	} else if q.whole[id]--; q.whole[id] <= 0 {
 		delete(q.whole, id)
+		q.room.Broadcast()
 	}
 }
 

@@ -37,14 +37,18 @@ func (r *reader) skipByteOrderMark() {
 	}
 }
 
+// headerPrefix begins the names of all headers of the Language Server Protocol.
+const headerPrefix = "Content-"
+
 // firstFraming decides by the first line of a connection: header framing where
-// it is a header, a name and a colon; line framing where it is anything else.
+// it is a header of the Language Server Protocol; line framing where it is
+// anything else, as the line of a log, which can have a colon, too.
 func (r *reader) firstFraming() Framing {
 	for {
 		have := r.buf[r.start:r.end]
 		name := bytes.IndexFunc(have, func(c rune) bool { return !inHeaderName(c) })
 		switch {
-		case name > 0 && have[name] == ':':
+		case name > len(headerPrefix) && have[name] == ':' && bytes.EqualFold(have[:len(headerPrefix)], []byte(headerPrefix)):
 			return FramingHeader
 		case name >= 0 || len(have) > maxHeader || r.fill() != nil: // an error of reading is met again
 			return FramingLine

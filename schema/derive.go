@@ -52,14 +52,13 @@ var wireTypes = typeSchemas{
 	reflect.TypeFor[stdjson.RawMessage](): {},
 	reflect.TypeFor[State]():              enum(StateNames[:]...),
 	reflect.TypeFor[Stream]():             enum(StreamNames[:]...),
-	reflect.TypeFor[ErrorKind](): enum(KindTaskError, KindExit, KindSignal, KindSpawn, KindTimeout,
-		KindPanic, KindInvalidResult, KindInterrupted, KindCancelled),
-	reflect.TypeFor[CancelOutcome]():  enum(OutcomeCancelled, OutcomeCancelling, OutcomeAlreadyFinished),
-	reflect.TypeFor[ShutdownMode]():   enum(ShutdownDrain, ShutdownFinish, ShutdownCancel),
-	reflect.TypeFor[OutputDelivery](): enum(OutputNewest, OutputLossless),
-	reflect.TypeFor[WaitUntil]():      enum(UntilAll, UntilAny),
-	reflect.TypeFor[ListOrder]():      enum(NewestFirst, OldestFirst),
-	reflect.TypeFor[Encoding]():       enum(EncodingUTF8, EncodingBase64),
+	reflect.TypeFor[ErrorKind]():          enum(ErrorKinds[:]...),
+	reflect.TypeFor[CancelOutcome]():      enum(OutcomeCancelled, OutcomeCancelling, OutcomeAlreadyFinished),
+	reflect.TypeFor[ShutdownMode]():       enum(ShutdownDrain, ShutdownFinish, ShutdownCancel),
+	reflect.TypeFor[OutputDelivery]():     enum(OutputNewest, OutputLossless),
+	reflect.TypeFor[WaitUntil]():          enum(UntilAll, UntilAny),
+	reflect.TypeFor[ListOrder]():          enum(NewestFirst, OldestFirst),
+	reflect.TypeFor[Encoding]():           enum(EncodingUTF8, EncodingBase64),
 }
 
 func enum[S ~string](names ...S) *jsonschema.Schema {

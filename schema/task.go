@@ -81,6 +81,12 @@ const (
 	KindCancelled     ErrorKind = "cancelled"     // somebody asked for it
 )
 
+// ErrorKinds are all classes of errors; the set is closed.
+var ErrorKinds = [...]ErrorKind{
+	KindTaskError, KindExit, KindSignal, KindSpawn, KindTimeout,
+	KindPanic, KindInvalidResult, KindInterrupted, KindCancelled,
+}
+
 // State is where a task is in its life.
 type State uint8
 
