@@ -227,8 +227,9 @@ func TestHandlerOfStalledClient(t *testing.T) {
 		id := uuid.New()
 		other.send(submitLine(1, id, "noop", ""), waitLine("noop", id))
 		require.Nil(t, other.reply(`"noop"`).Error)
-		require.Less(t, heap(), before+most)
+		require.Less(t, heap(), before+2*most) // a buffer that grows is there twice for a moment
 	}
+	require.Less(t, heap(), before+most)
 	require.Less(t, asked.Load(), int64(count))
 	replies := bufio.NewReader(near)
 	for range count {

@@ -120,7 +120,7 @@ func TestRoomInAGroup(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, os.Remove(outer)) })
 	require.NoError(t, os.Mkdir(inner, 0o755))
 	t.Cleanup(func() { require.NoError(t, os.Remove(inner)) })
-	for _, most := range []int{50, 12} {
+	for _, most := range []int{50, 10} {
 		if err := os.WriteFile(outer+"/pids.max", []byte(strconv.Itoa(most)), 0); err != nil {
 			t.Skip("this group does not limit tasks: ", err)
 		}
