@@ -126,7 +126,8 @@ func TestReaderLimits(t *testing.T) {
 	over := `{"a":"` + strings.Repeat("x", limit-7) + `"}`
 	frame := func(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body) }
 	tooLong := "bad: the message is longer than 40 bytes; send large data by file, or raise --max-message"
-	header := strings.Repeat("X: y\r\n", (maxHeader-len("Content-Length: 2\r\n\r\n"))/6)
+	const first = "Content-Type: x\r\n"
+	header := first + strings.Repeat("X: y\r\n", (maxHeader-len(first)-len("Content-Length: 2\r\n\r\n"))/6)
 	fill := strings.Repeat("z", maxHeader-len("Content-Length: 2\r\n\r\n")-len(header))
 	for name, c := range map[string]struct {
 		text string
@@ -138,10 +139,10 @@ func TestReaderLimits(t *testing.T) {
 		"many messages on one line": {strings.Repeat(exact, 3) + "\n", []string{exact, exact, exact, "end: EOF"}},
 		"frame at the limit":        {frame(exact), []string{exact, "end: EOF"}},
 		"frame past the limit":      {frame(over) + frame(exact), []string{tooLong, exact, "end: EOF"}},
-		"header at the limit":       {strings.Replace(header, "y", "y"+fill, 1) + "Content-Length: 2\r\n\r\n{}", []string{"{}", "end: EOF"}},
-		"header past the limit": {strings.Replace(header, "y", "yy"+fill, 1) + "Content-Length: 2\r\n\r\n{}",
+		"header at the limit":       {strings.Replace(header, ": y", ": y"+fill, 1) + "Content-Length: 2\r\n\r\n{}", []string{"{}", "end: EOF"}},
+		"header past the limit": {strings.Replace(header, ": y", ": yy"+fill, 1) + "Content-Length: 2\r\n\r\n{}",
 			[]string{"end: the header is longer than 8192 bytes"}},
-		"endless header line":   {"A:" + strings.Repeat("x", 10_000), []string{"end: the header is longer than 8192 bytes"}},
+		"endless header line":   {"Content-A:" + strings.Repeat("x", 10_000), []string{"end: the header is longer than 8192 bytes"}},
 		"endless name":          {strings.Repeat("x", 10_000), []string{tooLong, "end: EOF"}},
 		"header without number": {"Content-Length: many\r\n\r\n", []string{`end: the Content-Length "many" is not a number of bytes`}},
 		"header below zero":     {"Content-Length: -1\r\n\r\n", []string{`end: the Content-Length "-1" is not a number of bytes`}},

@@ -87,7 +87,7 @@ func TestStdoutIsFull(t *testing.T) {
 // A header without end is the end, since nobody knows where the next begins.
 func TestEndlessHeader(t *testing.T) {
 	p := start(t, "main")
-	p.send(strings.Repeat("X: y\r\n", 10_000))
+	p.send("Content-Type: x\r\n" + strings.Repeat("X: y\r\n", 10_000))
 	m, err := p.next()
 	require.NoError(t, err)
 	require.Equal(t, int(schema.CodeParse), m.Error.Code)
