@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -115,6 +116,19 @@ func (h *Held) AddWithin(ev *Event, room int64) {
 	}
 	h.events = append(h.events, ev.within(min(heldBytes-h.size, room)))
 	h.size += h.events[len(h.events)-1].Size()
+}
+
+// AddPast is AddWithin for a start or an end that is read from the store: it has
+// its place among the later events that are held already, so that the numbers rise.
+func (h *Held) AddPast(ev *Event, room int64) {
+	h.AddWithin(ev, room)
+	last := len(h.events) - 1
+	place := slices.IndexFunc(h.events[:last], func(held Event) bool { return held.Seq > ev.Seq })
+	if place >= 0 {
+		held := h.events[last]
+		copy(h.events[place+1:], h.events[place:last])
+		h.events[place] = held
+	}
 }
 
 // Events are those that are held. The slice is the list's own.

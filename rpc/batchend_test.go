@@ -76,3 +76,29 @@ func TestBatchHoldsBackWhatIsReplayedMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// A start that a replay brings of a task that a batch holds back comes before
+// what the batch holds back of it already.
+func TestBatchHoldsBackInOrderWhatIsReplayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, server(t, 1), rpc.Options{OnEOF: rpc.EOFDrain})
+		slow := uuid.New()
+		go func() {
+			p.send(fmt.Sprintf(`[{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"sleep","id":%q,"input":{"durationMs":1000,"progressEveryMs":100},"events":["progress"]}},`+
+				`{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":[%q]}}]`, slow, slow))
+			time.Sleep(500 * time.Millisecond)
+			p.send(`{"jsonrpc":"2.0","id":3,"method":"subscribe","params":{"after":0,"events":["started"]}}`)
+			time.Sleep(2 * time.Second)
+			p.send(`{"jsonrpc":"2.0","method":"shutdown"}`)
+		}()
+		var methods []string
+		for _, m := range p.all() {
+			if m.Params.ID == slow {
+				methods = append(methods, m.Method)
+			}
+		}
+		require.Greater(t, len(methods), 2)
+		require.Equal(t, "task/started", methods[0])
+		require.NotContains(t, methods[1:], "task/started")
+	})
+}

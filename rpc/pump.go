@@ -129,22 +129,30 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 // deliver sends an event, or holds it back with others of its task; it needs mu.
 func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 	if h := s.held[ev.ID]; h != nil {
-		before := h.events.Size()
-		h.events.AddWithin(ev, s.budget.left())
-		s.budget.use(h.events.Size() - before)
+		s.holdBack(h, ev, (*executor.Held).AddWithin)
 	} else {
 		s.send(ctx, ev)
 	}
+}
+
+// holdBack adds an event to those that a batch holds back; it needs mu.
+func (s *session) holdBack(h *hold, ev *executor.Event, add func(*executor.Held, *executor.Event, int64)) {
+	before := h.events.Size()
+	add(&h.events, ev, s.budget.left())
+	s.budget.use(h.events.Size() - before)
 }
 
 // deliverPast delivers an event that the store was asked for, but not where a
 // batch holds the same event back: it comes when the batch is answered. It
 // needs mu.
 func (s *session) deliverPast(ctx context.Context, ev *executor.Event) {
-	if h := s.held[ev.ID]; h != nil && h.has(ev) {
-		return
+	h := s.held[ev.ID]
+	switch {
+	case h == nil:
+		s.send(ctx, ev)
+	case !h.has(ev):
+		s.holdBack(h, ev, (*executor.Held).AddPast)
 	}
-	s.deliver(ctx, ev)
 }
 
 // has reports whether the client will be sent an event when the batch is answered.
