@@ -124,8 +124,8 @@ func TestHandlerSubscribes(t *testing.T) {
 		for range 3 {
 			require.NoError(t, client.Call(t.Context(), schema.MethodSubmit, map[string]any{"type": "noop", "events": []string{}}, nil))
 			require.Equal(t, "reply", <-notified)
+			synctest.Wait() // so that the seq of each end is known
 		}
-		synctest.Wait()
 		var s schema.SubscribeResult
 		require.NoError(t, client.Call(t.Context(), schema.MethodSubscribe, map[string]any{"after": 5}, &s))
 		require.Equal(t, "reply", <-notified)

@@ -46,10 +46,13 @@
   "The result of METHOD with the plist PARAMS.
 An editor gives :success-fn its work instead of waiting here."
   (let (done result failure)
-    (jsonrpc-async-request jobline method params
-                           :timeout nil ; ten seconds where it is absent
-                           :success-fn (lambda (r) (setq done t result r))
-                           :error-fn (lambda (e) (setq done t failure e)))
+    (condition-case unsent
+        (jsonrpc-async-request jobline method params
+                               :timeout nil ; ten seconds where it is absent
+                               :success-fn (lambda (r) (setq done t result r))
+                               :error-fn (lambda (e) (setq done t failure e)))
+      (error (signal (if (process-live-p process) (car unsent) 'jobline-error)
+                     (if (process-live-p process) (cdr unsent) (list :message (last-words))))))
     (while (not done) (next))
     (when failure
       (unless (process-live-p process) (next)) ; to tell more than that it died
