@@ -31,17 +31,17 @@ const (
 var mayImport = map[string][]string{
 	"schema":                   {},
 	"executor":                 {"schema"},
-	"executor/memory":          {"executor", "schema"},
+	"executor/store/memory":          {"executor", "schema"},
 	"executor/sqlite":          {"executor", "schema"},
 	"executor/sqlite/faultvfs": {},
 	"executor/storetest":       {"executor", "schema"},
 	"executor/command":         {"executor", "schema"},
 	"executor/builtin":         {"executor", "schema"},
 	"rpc":                      {"executor", "schema"},
-	"rpc/stdio":                {"rpc", "executor", "schema", "executor/memory"},
+	"rpc/stdio":                {"rpc", "executor", "schema", "executor/store/memory"},
 	"cmd/jobline":              {"cmd"},
 	"cmd/internal/bench":       {},
-	"rpc/rpctest":              {"rpc", "executor", "schema", "executor/memory"},
+	"rpc/rpctest":              {"rpc", "executor", "schema", "executor/store/memory"},
 	"rpc/rpctest/history":      {"executor", "schema"},
 }
 

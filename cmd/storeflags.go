@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/sqlite"
 )
 

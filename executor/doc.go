@@ -7,6 +7,6 @@
 //	Submit ─► Store ─► Claim ─► worker ─► task code ─► Lease ─► Store ─► Watcher
 //
 // A program defines its tasks with [Define], makes an [Executor] of them over
-// a Store (package executor/memory has one), and lets it Run. What speaks the
+// a Store (package executor/store/memory has one), and lets it Run. What speaks the
 // protocol (package rpc) stands on top and is not known here.
 package executor

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/schema"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/builtin"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 )
 
 // submits are so many lines that each ask for a task that does nothing.

@@ -12,7 +12,7 @@ import (
 	"github.com/sourcegraph/jsonrpc2"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
 	"github.com/jobline/jobline/schema"

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/storetest"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/builtin"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/storetest"
 	"github.com/jobline/jobline/schema"
 )

@@ -28,7 +28,7 @@ import (
 
 // suites are the packages whose tests are to notice a mutant of a package.
 var suites = map[string][]string{
-	"executor":        {"executor", "executor/memory", "rpc", "rpc/rpctest/history"},
+	"executor":        {"executor", "executor/store/memory", "rpc", "rpc/rpctest/history"},
 	"executor/sqlite": {"executor/sqlite", "rpc/rpctest/history"},
 	"rpc":             {"rpc", "rpc/rpctest/history"},
 }

@@ -23,7 +23,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/builtin"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"
 )

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/memory"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/storetest"
 )
 
