@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/schema"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
-	"github.com/jobline/jobline/executor/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite"
 )
 
 // storeOptions are the flags that say where tasks are kept, and how many.

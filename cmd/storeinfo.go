@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite"
 )
 
 func storeInfoCommand() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/schema"
 )
 

@@ -15,7 +15,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
-	"github.com/jobline/jobline/executor/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
 	"github.com/jobline/jobline/rpc/rpctest/history"

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 	"github.com/jobline/jobline/schema"
 )
 

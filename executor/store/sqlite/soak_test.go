@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 )
 
 // TestSoak has a store live through random load, kills, power cuts, faults and

@@ -10,7 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 )
 
 // childVar makes the test binary commit until it is killed.

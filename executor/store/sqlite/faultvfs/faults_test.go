@@ -9,7 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 )
 
 func TestFail(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/executor/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 )
 
 // TestOpenSaysWhatFails fails each call of the file system that opening a
