@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"executor/store/memory":          {"executor", "schema"},
 	"executor/store/sqlite":          {"executor", "schema"},
 	"executor/store/sqlite/faultvfs": {},
-	"executor/storetest":       {"executor", "schema"},
+	"executor/store/storetest":       {"executor", "schema"},
 	"executor/command":         {"executor", "schema"},
 	"executor/builtin":         {"executor", "schema"},
 	"rpc":                      {"executor", "schema"},

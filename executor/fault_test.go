@@ -10,7 +10,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
-	"github.com/jobline/jobline/executor/storetest"
+	"github.com/jobline/jobline/executor/store/storetest"
 	"github.com/jobline/jobline/schema"
 )
 

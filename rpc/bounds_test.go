@@ -13,7 +13,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
-	"github.com/jobline/jobline/executor/storetest"
+	"github.com/jobline/jobline/executor/store/storetest"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
 	"github.com/jobline/jobline/schema"

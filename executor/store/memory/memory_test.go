@@ -5,7 +5,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
-	"github.com/jobline/jobline/executor/storetest"
+	"github.com/jobline/jobline/executor/store/storetest"
 )
 
 func TestContract(t *testing.T) {

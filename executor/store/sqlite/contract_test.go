@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/storetest"
+	"github.com/jobline/jobline/executor/store/storetest"
 )
 
 func TestContract(t *testing.T) {
