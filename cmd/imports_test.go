@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"executor/store/sqlite/faultvfs": {},
 	"executor/store/storetest":       {"executor", "schema"},
 	"executor/command":         {"executor", "schema"},
-	"executor/builtin":         {"executor", "schema"},
+	"executor/task/builtin":         {"executor", "schema"},
 	"rpc":                      {"executor", "schema"},
 	"rpc/stdio":                {"rpc", "executor", "schema", "executor/store/memory"},
 	"cmd/jobline":              {"cmd"},

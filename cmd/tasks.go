@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/builtin"
+	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/executor/command"
 	"github.com/jobline/jobline/schema"
 )

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/builtin"
+	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/executor/store/memory"
 )
 

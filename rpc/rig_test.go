@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/builtin"
+	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/store/storetest"
 	"github.com/jobline/jobline/schema"

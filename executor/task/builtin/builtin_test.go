@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/executor/builtin"
+	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
 	"github.com/jobline/jobline/schema"
