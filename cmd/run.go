@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor/command"
+	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/schema"
 )
@@ -162,10 +162,10 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 		return err
 	}
 	params.Input = input
-	if err := command.CheckRoom(); err != nil {
+	if err := exec.CheckRoom(); err != nil {
 		return err
 	}
-	defer command.ReapOrphans()()
+	defer exec.ReapOrphans()()
 	server, err := o.serverProcess(len(params.Input), stdin)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/command"
+	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/stdio"
 )
@@ -131,10 +131,10 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	if err := o.offersSome(c); err != nil {
 		return err
 	}
-	if err := command.CheckRoom(); err != nil {
+	if err := exec.CheckRoom(); err != nil {
 		return err
 	}
-	defer command.ReapOrphans()()
+	defer exec.ReapOrphans()()
 	if err := o.setTypes(log); err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func joinFault(err, fault error) error {
 
 // setTypes makes the task types of the flags.
 func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
-	co := command.Options{EnvAllow: o.envAllow, Workers: o.executor.Limit, Logger: log}
+	co := exec.Options{EnvAllow: o.envAllow, Workers: o.executor.Limit, Logger: log}
 	if o.taskStdin {
 		co.Stdin = os.NewFile(taskStdin, "the stdin of commands")
 	}

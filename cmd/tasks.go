@@ -6,12 +6,12 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/task/builtin"
-	"github.com/jobline/jobline/executor/command"
+	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/schema"
 )
 
 // taskTypes are what this program offers.
-func (p *Program) taskTypes(o command.Options) ([]executor.Type, error) {
+func (p *Program) taskTypes(o exec.Options) ([]executor.Type, error) {
 	var shipped []executor.Type
 	if !p.NoBuiltins {
 		builtins, err := builtin.Types()
@@ -21,11 +21,11 @@ func (p *Program) taskTypes(o command.Options) ([]executor.Type, error) {
 		shipped = append(shipped, builtins...)
 	}
 	if !p.NoExec {
-		exec, err := command.Type(o)
+		run, err := exec.Type(o)
 		if err != nil {
 			return nil, err
 		}
-		shipped = append(shipped, exec)
+		shipped = append(shipped, run)
 	}
 	types := slices.Clone(p.Types)
 	for _, t := range shipped {
@@ -38,7 +38,7 @@ func (p *Program) taskTypes(o command.Options) ([]executor.Type, error) {
 
 // shipsExec says that a type name is that of the exec that ships.
 func (p *Program) shipsExec(name string) bool {
-	return name == command.TypeName && !p.NoExec &&
+	return name == exec.TypeName && !p.NoExec &&
 		!slices.ContainsFunc(p.Types, func(own executor.Type) bool { return slices.Contains(allNames(own.Info()), name) })
 }
 

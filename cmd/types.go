@@ -12,7 +12,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor/command"
+	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -56,7 +56,7 @@ func (p *Program) completeType(_ *cobra.Command, args []string, _ string) ([]str
 
 // typeInfos are all types, or the one named.
 func (p *Program) typeInfos(named []string) ([]schema.TypeInfo, error) {
-	types, err := p.taskTypes(command.Options{})
+	types, err := p.taskTypes(exec.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/executor/task/builtin"
 )
 
 // submits are so many lines that each ask for a task that does nothing.

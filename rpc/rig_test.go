@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/store/storetest"
+	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/schema"
 )
 

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
 	"github.com/jobline/jobline/schema"

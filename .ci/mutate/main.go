@@ -28,9 +28,9 @@ import (
 
 // suites are the packages whose tests are to notice a mutant of a package.
 var suites = map[string][]string{
-	"executor":        {"executor", "executor/store/memory", "rpc", "rpc/rpctest/history"},
+	"executor":              {"executor", "executor/store/memory", "rpc", "rpc/rpctest/history"},
 	"executor/store/sqlite": {"executor/store/sqlite", "rpc/rpctest/history"},
-	"rpc":             {"rpc", "rpc/rpctest/history"},
+	"rpc":                   {"rpc", "rpc/rpctest/history"},
 }
 
 func main() {

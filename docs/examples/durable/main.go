@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/command"
 	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/stdio"
 )
 
@@ -36,7 +36,7 @@ func serve(ctx context.Context, file string) (code int, err error) {
 		return slog.NewTextHandler(w, o)
 	})
 	defer logs.Close()
-	exec, err := command.Type(command.Options{Logger: log})
+	run, err := exec.Type(exec.Options{Logger: log})
 	if err != nil {
 		return 1, err
 	}
@@ -46,7 +46,7 @@ func serve(ctx context.Context, file string) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	ex, err := executor.New(store, executor.Options{Types: []executor.Type{exec, own}, Logger: log})
+	ex, err := executor.New(store, executor.Options{Types: []executor.Type{run, own}, Logger: log})
 	if err != nil {
 		return 1, err
 	}

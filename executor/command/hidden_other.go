@@ -1,6 +1,0 @@
-//go:build !linux
-
-package command
-
-// hideEnviron is for systems that show a process's environment as a file.
-func hideEnviron() error { return nil }

@@ -1,0 +1,281 @@
+package exec
+
+import (
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// copyBytes is how much of a command's output is read at once.
+	copyBytes = 32 << 10
+	// maxTail bounds the end of stderr that an error carries, in bytes.
+	maxTail = 4 << 10
+	// pipeDelay is how long a command's pipes may stay open after its end
+	// before what holds them is killed, and then once more before they are closed.
+	pipeDelay = 250 * time.Millisecond
+	// pipeLeast is the least time of waiting for readers that prolongs it.
+	pipeLeast = 10 * time.Millisecond
+)
+
+// streams is a command's stdin, stdout and stderr, seen from here.
+type streams struct {
+	child [3]*os.File // the command's ends
+	kept  *os.File    // the one of them that is not ours to close, if any
+	stdin *os.File    // nil without text
+	text  string
+	out   []pipe // of stdout and stderr, or of both together
+	tail  *tail  // of what comes to stderr
+
+	ready    readiness
+	pending  atomic.Int32  // ends that are still copied
+	finished chan struct{} // closed when none is
+	writes   stopwatch     // runs while somebody waits to write on what was read
+}
+
+// pipe is where a stream comes from and goes to.
+type pipe struct {
+	from *source // nil until it is open
+	to   io.Writer
+}
+
+// openStreams makes the pipes of a command, which reads text or, without it,
+// stdin. Without a writer for stderr it has
+// one pipe for both: the system then keeps the order of all that is written. No
+// pipe is left open where it fails.
+func openStreams(stdin *os.File, text string, stdout, stderr io.Writer) (*streams, error) {
+	s := &streams{text: text, finished: make(chan struct{}), tail: &tail{to: stderr}}
+	if stderr == nil {
+		s.tail.to = stdout
+	} else {
+		s.out = append(s.out, pipe{to: stdout})
+	}
+	s.out = append(s.out, pipe{to: s.tail})
+	if err := s.open(stdin); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *streams) open(stdin *os.File) (err error) {
+	s.pending.Store(int32(len(s.out)))
+	if s.text == "" {
+		s.kept, s.child[0] = stdin, stdin
+	} else if s.child[0], s.stdin, err = os.Pipe(); err != nil {
+		return err
+	} else {
+		s.pending.Add(1)
+	}
+	for i := range s.out {
+		if s.out[i].from, s.child[i+1], err = openSource(); err != nil {
+			return err
+		}
+	}
+	if len(s.out) == 1 {
+		s.child[2] = s.child[1]
+	}
+	s.ready.open(s.out)
+	return nil
+}
+
+// close closes both ends of every pipe.
+func (s *streams) close() {
+	s.closeChild()
+	s.closeOwn()
+}
+
+// closeChild closes the command's ends, which it has its own copies of.
+func (s *streams) closeChild() {
+	for i, f := range s.child {
+		if f != nil && f != s.kept {
+			f.Close()
+		}
+		s.child[i] = nil
+	}
+}
+
+func (s *streams) closeOwn() {
+	s.closeStdin()
+	s.ready.close()
+	for _, p := range s.out {
+		if p.from != nil {
+			p.from.close()
+		}
+	}
+}
+
+func (s *streams) closeStdin() {
+	if s.stdin != nil {
+		s.stdin.Close()
+	}
+}
+
+// begin writes the text, until drain has returned. What the command writes is
+// read from waitExit on.
+func (s *streams) begin() {
+	if s.stdin != nil {
+		go s.feed()
+	}
+}
+
+// feed writes the text. That the command does not read it is no error.
+func (s *streams) feed() {
+	defer s.ended()
+	_, _ = io.WriteString(s.stdin, s.text)
+	s.stdin.Close()
+}
+
+var buffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
+
+// copyRest copies what has not been read yet, until drain has returned.
+func (s *streams) copyRest() {
+	s.ready.close()
+	for _, p := range s.out {
+		if from := p.from.handOver(); from != nil {
+			go s.copy(from, p.to)
+		}
+	}
+}
+
+// copy reads to the end, also when nobody takes what it reads: a command that
+// cannot write would never end.
+func (s *streams) copy(from *os.File, to io.Writer) {
+	defer s.ended()
+	defer from.Close()
+	buffer := buffers.Get().(*[copyBytes]byte)
+	defer buffers.Put(buffer)
+	for {
+		n, err := from.Read(buffer[:])
+		if n > 0 {
+			s.writes.start()
+			_, _ = to.Write(buffer[:n])
+			s.writes.stop()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *streams) ended() {
+	if s.pending.Add(-1) == 0 {
+		close(s.finished)
+	}
+}
+
+// drain waits until all that the command wrote is read. It calls kill where
+// the pipes are held by a process that has outlived the command, and answers
+// whether they still are after that.
+func (s *streams) drain(kill func()) (held bool) {
+	s.closeStdin() // whoever may still read it is not the command
+	if s.wait() {
+		return false
+	}
+	kill()
+	if s.wait() {
+		return false
+	}
+	s.closeOwn()
+	<-s.finished
+	return true
+}
+
+// wait waits for the end of the pipes for pipeDelay, not counting the time in
+// which what was read waits for readers of the task's output.
+func (s *streams) wait() bool {
+	select {
+	case <-s.finished:
+		return true // the usual end, which needs no timer
+	default:
+	}
+	before := s.writes.ran()
+	timer := time.NewTimer(pipeDelay)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.finished:
+			return true
+		case <-timer.C:
+			now := s.writes.ran()
+			if now-before < pipeLeast {
+				return false
+			}
+			timer.Reset(min(now-before, pipeDelay))
+			before = now
+		}
+	}
+}
+
+// stopwatch measures for how long at least one of several goroutines does
+// something. The zero value is ready.
+type stopwatch struct {
+	mu      sync.Mutex
+	running int
+	since   time.Time // when the first of them began
+	total   time.Duration
+}
+
+func (w *stopwatch) start() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running++; w.running == 1 {
+		w.since = time.Now()
+	}
+}
+
+func (w *stopwatch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running--; w.running == 0 {
+		w.total += time.Since(w.since)
+	}
+}
+
+func (w *stopwatch) ran() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running > 0 {
+		return w.total + time.Since(w.since)
+	}
+	return w.total
+}
+
+// stderrTail is the last of what was written to stderr. It is to be called
+// after drain.
+func (s *streams) stderrTail() string { return s.tail.text() }
+
+// tail passes on what is written to it and keeps the last maxTail bytes.
+type tail struct {
+	to   io.Writer
+	kept []byte
+	cut  bool // text begins later than what was written, maybe within a character
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	last := p[max(0, len(p)-maxTail):]
+	t.cut = t.cut || len(t.kept)+len(p) > maxTail
+	if len(t.kept)+len(last) > 2*maxTail { // moved rarely, so a byte costs O(1)
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-maxTail:]...)
+	}
+	t.kept = append(t.kept, last...)
+	return t.to.Write(p)
+}
+
+// text is what was kept as valid UTF-8 of at most maxTail bytes.
+func (t *tail) text() string {
+	kept := t.kept[max(0, len(t.kept)-maxTail):]
+	for i := 0; t.cut && i < utf8.UTFMax && len(kept) > 0 && !utf8.RuneStart(kept[0]); i++ {
+		kept = kept[1:]
+	}
+	text := strings.ToValidUTF8(string(kept), "\uFFFD")
+	for len(text) > maxTail { // a replacement is longer than what it replaces
+		_, size := utf8.DecodeRuneInString(text)
+		text = text[size:]
+	}
+	return text
+}

@@ -1,0 +1,88 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package exec
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// strays is for systems that find processes outside the group.
+type strays struct{}
+
+// scanner is for systems that find processes outside the group.
+type scanner struct{}
+
+func newScanner(string) *scanner { return nil }
+
+func (*scanner) close() {}
+
+// waitExit waits until the first process has exited and leaves it a zombie.
+// Where that is not possible reap waits, too; only the number is then free a
+// moment early.
+func (t *tree) waitExit(out *streams) {
+	out.copyRest()
+	t.awaitExit(nil)
+}
+
+// hasExited reports whether the first process has exited.
+func (t *tree) hasExited() bool { return t.awaitExit(&unix.Timespec{}) }
+
+// awaitExit reports whether the first process exits within a time; nil has no
+// end. waitid cannot do that on all of these systems; a kernel queue can.
+func (t *tree) awaitExit(within *unix.Timespec) bool {
+	queue, err := unix.Kqueue()
+	if err != nil {
+		return false
+	}
+	defer unix.Close(queue)
+	unix.CloseOnExec(queue)
+	event := make([]unix.Kevent_t, 1)
+	unix.SetKevent(&event[0], t.pid, unix.EVFILT_PROC, unix.EV_ADD|unix.EV_ONESHOT)
+	event[0].Fflags = unix.NOTE_EXIT
+	if _, err := unix.Kevent(queue, event, nil, nil); err != nil {
+		return err == unix.ESRCH
+	}
+	for {
+		if n, err := unix.Kevent(queue, nil, event, within); err != unix.EINTR {
+			return err == nil && n > 0
+		}
+	}
+}
+
+// terminate asks all processes of the group to end. Who has left it is not
+// found: these systems do not show a process's environment.
+func (t *tree) terminate(<-chan struct{}) { t.askGroup() }
+
+// waitRest waits until no process of the group is left, and answers false
+// where killed is closed before.
+func (t *tree) waitRest(killed <-chan struct{}) bool {
+	tick := time.NewTicker(groupPoll)
+	defer tick.Stop()
+	for t.groupLives() {
+		select {
+		case <-killed:
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
+// kill kills the group, and answers whether all of it is gone.
+func (t *tree) kill() bool {
+	t.signalGroup(unix.SIGKILL)
+	return t.settled()
+}
+
+// killStrays would kill processes that have left the group; what holds the
+// command's pipes for longer is reported as leaked instead.
+func (t *tree) killStrays() bool { return true }
+
+// settled waits for the end of the group's processes, which have been killed.
+func (t *tree) settled() bool { return t.groupEnds() }
+
+// groupLives reports whether a process of the group can be signalled. A zombie
+// cannot: it answers EPERM or ESRCH.
+func (t *tree) groupLives() bool { return unix.Kill(-t.pid, 0) == nil }
