@@ -29,6 +29,7 @@ const (
 // mayImport says which packages of the module a package may import: data flows
 // one way, and so do imports. What is not in the table may import nothing.
 var mayImport = map[string][]string{
+	"internal/jsonscan":              {},
 	"schema":                         {},
 	"executor":                       {"schema"},
 	"executor/store/memory":          {"executor", "schema"},
@@ -37,7 +38,7 @@ var mayImport = map[string][]string{
 	"executor/store/storetest":       {"executor", "schema"},
 	"executor/task/exec":             {"executor", "schema"},
 	"executor/task/builtin":          {"executor", "schema"},
-	"rpc":                            {"executor", "schema"},
+	"rpc":                            {"internal/jsonscan", "executor", "schema"},
 	"rpc/stdio":                      {"rpc", "executor", "schema", "executor/store/memory"},
 	"cmd/jobline":                    {"cmd"},
 	"cmd/internal/bench":             {},
@@ -52,7 +53,7 @@ func importsAll(name string) bool {
 }
 
 // topLevel is what may stand in the root of the module, besides dot files.
-var topLevel = []string{"LICENSE", "README.md", "cmd", "docs", "executor", "findings", "go.mod", "go.sum", "rpc", "schema"}
+var topLevel = []string{"LICENSE", "README.md", "cmd", "docs", "executor", "findings", "go.mod", "go.sum", "internal", "rpc", "schema"}
 
 const (
 	mostLines         = 400 // of a Go file that is no test

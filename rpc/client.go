@@ -50,15 +50,14 @@ type clientStream struct {
 // ReadObject reads the next message that is no notification.
 func (s *clientStream) ReadObject(v any) error {
 	for {
-		value, err := s.next()
+		m, err := s.next()
 		if err != nil {
 			return err
 		}
-		rq, response, bad := parseRequest(value)
-		if bad != nil || response || rq.id != nil {
-			return json.Unmarshal(value, v)
+		if m.isResponse() || m.check() != nil || m.id != nil {
+			return json.Unmarshal(m.text, v)
 		}
-		s.notified(rq.method, rq.params)
+		s.notified(m.methodName(), m.params.raw)
 	}
 }
 

@@ -67,7 +67,7 @@ type errBrokenHeader struct{ text string }
 func (e *errBrokenHeader) Error() string { return e.text }
 
 // nextFrame answers the value of a frame with a header.
-func (r *reader) nextFrame() ([]byte, error) {
+func (r *reader) nextFrame() (*message, error) {
 	length, err := r.header()
 	if err != nil {
 		return nil, err
@@ -84,14 +84,14 @@ func (r *reader) nextFrame() ([]byte, error) {
 	}
 	body := bytes.TrimLeft(r.buf[r.start:r.start+int(length)], " \t\r\n")
 	r.start += int(length)
-	n, err := r.valid(body)
-	if err == nil && len(bytes.TrimSpace(body[n:])) > 0 {
+	_, err = r.read(body)
+	if err == nil && !r.scanner.AtEnd() {
 		err = errors.New("the frame has more than one message")
 	}
 	if err != nil {
 		return nil, notJSON(body, "not JSON: "+err.Error())
 	}
-	return body[:n], nil
+	return &r.message, nil
 }
 
 // await reads until so many bytes are there.

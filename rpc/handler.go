@@ -7,6 +7,7 @@ import (
 	"github.com/sourcegraph/jsonrpc2"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -54,20 +55,23 @@ func (h *handler) Handle(ctx context.Context, conn *jsonrpc2.Conn, rq *jsonrpc2.
 		_ = conn.ReplyWithError(ctx, rq.ID, &jsonrpc2.Error{Code: int64(schema.CodeInternal), Message: err.Error()})
 		return
 	}
-	call := request{method: rq.Method}
+	to := responder{out: m.sink, log: m.logError}
 	if !rq.Notif {
-		call.id, _ = rq.ID.MarshalJSON() // of an id that was unmarshalled
+		to.id, _ = rq.ID.MarshalJSON() // of an id that was unmarshalled
 	}
-	to := responder{id: call.id, out: m.sink, log: m.logError}
+	var p params
 	if rq.Params != nil {
-		var p envelope
-		if p.takeParams(*rq.Params); p.wrong != "" {
-			to.fail(newError(schema.CodeInvalidRequest, "%s", p.wrong))
+		var s jsonscan.Scanner
+		if s.Reset(*rq.Params, maxNesting); !p.read(&s) {
+			to.fail(newError(schema.CodeInvalidRequest, "params must be an object, got %s", schema.Cut(*rq.Params)))
 			return
 		}
-		call.params = p.params // strict JSON, since the library has decoded and encoded them
+		if err := s.Err(); err != nil { // the library is not strict
+			to.fail(newError(schema.CodeParse, "not JSON: %v", plainError(err)))
+			return
+		}
 	}
-	m.handle(m.ctx, &call, to)
+	m.handle(m.ctx, rq.Method, &p, to)
 	m.flushSubmits(m.ctx)
 	m.keepPace()
 }

@@ -8,6 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/schema"
 )
 
 // drawJSON draws a valid JSON value with all there can be in it, and blanks
@@ -58,15 +61,12 @@ func drawString(t *rapid.T) string {
 	return `"` + strings.Join(pieces, "") + `"`
 }
 
-// The quick ways through JSON see what the careful one does.
-func TestWalkAgreesWithJSONText(t *testing.T) {
+// Members, elements and the end of a value are those that the JSON package finds.
+func TestPartsAgreeWithJSONText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := []byte(drawJSON(t, 4))
 		require.True(t, jsontext.Value(text).IsValid(), "%s", text)
-		end := skipValue(append(text, ','), 0)
-		require.Equal(t, len(text), end)
-		deepest := compareWalk(t, text)
-		require.Equal(t, deepest, depth(text))
+		compareParts(t, text)
 		if text[0] == '{' || text[0] == '[' {
 			cut := rapid.IntRange(0, len(text)).Draw(t, "cut")
 			var s scan
@@ -78,10 +78,54 @@ func TestWalkAgreesWithJSONText(t *testing.T) {
 	})
 }
 
-// compareWalk walks through a value both ways, and answers how deep it nests.
-func compareWalk(t *rapid.T, value []byte) int {
+// The parts of a request are those that the JSON package finds, however many
+// params there are.
+func TestMessageAgreesWithJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var names, values []string
+		want := map[string]jsontext.Value{}
+		for range rapid.IntRange(0, firstMembers+4).Draw(t, "params") {
+			name, value := drawString(t), drawJSON(t, 2)
+			plain, err := jsontext.AppendUnquote(nil, name)
+			require.NoError(t, err)
+			if want[string(plain)] == nil {
+				want[string(plain)] = jsontext.Value(value)
+				names, values = append(names, string(plain)), append(values, name+" :\t"+value)
+			}
+		}
+		raw := "{" + strings.Join(values, " , ") + "}"
+		text := rapid.SampledFrom([]string{
+			`{"jsonrpc":"2.0","id":7,"method":"submit","params":` + raw + `}`,
+			` {"params" : ` + raw + ` , "method" : "s\u0075bmit" , "id" : 7, "more" : ` + raw + `, "jsonrpc":"2.0" } `,
+		}).Draw(t, "text")
+		var s jsonscan.Scanner
+		var m message
+		s.Reset([]byte(text), maxNesting)
+		m.read(&s)
+		require.Nil(t, s.Err())
+		require.Nil(t, m.check())
+		require.Equal(t, strings.TrimSpace(text), string(m.text))
+		require.Equal(t, "7", string(m.id))
+		require.Equal(t, schema.MethodSubmit, m.methodName())
+		require.Equal(t, raw, string(m.params.raw))
+		require.Equal(t, len(want), m.params.count)
+		var got []string
+		m.params.each(func(name, value []byte) bool {
+			got = append(got, string(name))
+			require.Equal(t, string(want[string(name)]), string(value))
+			return true
+		})
+		require.Equal(t, names, got)
+		for name, value := range want {
+			require.Equal(t, string(value), string(m.params.get(name)))
+		}
+		require.Nil(t, m.params.get("nothing"))
+	})
+}
+
+// compareParts takes a value apart both ways.
+func compareParts(t *rapid.T, value []byte) {
 	decoder := jsontext.NewDecoder(bytes.NewReader(value))
-	deepest := 0
 	next := func() []byte {
 		v, err := decoder.ReadValue()
 		require.NoError(t, err)
@@ -89,7 +133,7 @@ func compareWalk(t *rapid.T, value []byte) int {
 	}
 	child := func(got []byte) {
 		require.Equal(t, string(next()), string(got))
-		deepest = max(deepest, compareWalk(t, got))
+		compareParts(t, bytes.Clone(got))
 	}
 	switch value[0] {
 	case '{':
@@ -111,8 +155,5 @@ func compareWalk(t *rapid.T, value []byte) int {
 			return true
 		})
 		require.EqualValues(t, ']', decoder.PeekKind())
-	default:
-		return 0
 	}
-	return deepest + 1
 }

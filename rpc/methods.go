@@ -15,7 +15,7 @@ import (
 
 // method answers one kind of request. It is called on the goroutine that
 // reads, so it must not wait: what has to wait answers later.
-type method func(s *session, ctx context.Context, params []byte, to responder)
+type method func(s *session, ctx context.Context, p *params, to responder)
 
 // methods is the only list of methods.
 var methods = map[string]method{
@@ -42,8 +42,8 @@ var late = []string{schema.MethodWait, schema.MethodShutdown, schema.MethodExit}
 // quick makes a method of a function that answers at once.
 func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
 	decode := decoderOf[P]()
-	return func(s *session, ctx context.Context, raw []byte, to responder) {
-		params, err := decode(raw)
+	return func(s *session, ctx context.Context, p *params, to responder) {
+		params, err := decode(p)
 		if err != nil {
 			to.fail(err)
 			return
@@ -62,18 +62,18 @@ func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
 // of more than the reply.
 func placed[P any](f func(*session, context.Context, *P) (any, error)) method {
 	answer := quick(f)
-	return func(s *session, ctx context.Context, raw []byte, to responder) {
+	return func(s *session, ctx context.Context, p *params, to responder) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		answer(s, ctx, raw, to)
+		answer(s, ctx, p, to)
 	}
 }
 
 // slow makes a method of a function that answers when it can.
 func slow[P any](f func(*session, context.Context, *P, responder), nullable ...string) method {
 	decode := decoderOf[P](nullable...)
-	return func(s *session, ctx context.Context, raw []byte, to responder) {
-		params, err := decode(raw)
+	return func(s *session, ctx context.Context, p *params, to responder) {
+		params, err := decode(p)
 		if err != nil {
 			to.fail(err)
 			return

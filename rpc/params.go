@@ -9,51 +9,52 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
 )
 
 // decoderOf makes the function that reads the params of a method: as strictly
 // as the published schema, which is derived when it is needed for the first
 // time. A member that can be null is named.
-func decoderOf[P any](nullable ...string) func(raw []byte) (*P, error) {
+func decoderOf[P any](nullable ...string) func(*params) (*P, error) {
 	derived := sync.OnceValues(schema.Derive[P])
-	return func(raw []byte) (*P, error) {
+	return func(p *params) (*P, error) {
 		s, err := derived()
 		if err != nil {
 			return nil, err
 		}
-		raw = withoutNothing(raw, func(name string) bool { return s.Knows(name) && !slices.Contains(nullable, name) })
+		raw := p.withoutNothing(func(name string) bool { return s.Knows(name) && !slices.Contains(nullable, name) })
 		if v := s.Validate(raw); v != nil {
 			return nil, &executor.InputError{What: "params", Violations: v}
 		}
-		params := new(P)
-		if err := s.Unmarshal(raw, params); err != nil {
+		decoded := new(P)
+		if err := s.Unmarshal(raw, decoded); err != nil {
 			return nil, invalid("", err.Error())
 		}
-		return params, nil
+		return decoded, nil
 	}
 }
 
 // withoutNothing drops the members of params that say nothing: the reserved
 // _meta, and the optional ones that are null, as many languages write what is
 // absent.
-func withoutNothing(object []byte, optional func(name string) bool) []byte {
-	if object == nil {
+func (p *params) withoutNothing(optional func(name string) bool) []byte {
+	if p.raw == nil {
 		return []byte("{}")
 	}
 	needless := func(name, value []byte) bool {
 		return string(name) == "_meta" || value[0] == 'n' && optional(string(name))
 	}
 	clean := true
-	members(object, func(name, value []byte) bool {
+	p.each(func(name, value []byte) bool {
 		clean = !needless(name, value)
 		return clean
 	})
 	if clean { // it need not be copied
-		return object
+		return p.raw
 	}
-	rest := append(make([]byte, 0, len(object)), '{')
-	members(object, func(name, value []byte) bool {
+	rest := append(make([]byte, 0, len(p.raw)), '{')
+	p.each(func(name, value []byte) bool {
 		if needless(name, value) {
 			return true
 		}
@@ -65,18 +66,6 @@ func withoutNothing(object []byte, optional func(name string) bool) []byte {
 		return true
 	})
 	return append(rest, '}')
-}
-
-// saysNothing reports whether params that are an array stand for none: some
-// languages write an empty object as [], and some libraries undefined as [null].
-func saysNothing(array []byte) bool {
-	nothing, n := true, 0
-	elements(array, func(value []byte) bool {
-		n++
-		nothing = n == 1 && value[0] == 'n'
-		return nothing
-	})
-	return nothing
 }
 
 // invalid is an error about one place in the params.
@@ -94,105 +83,124 @@ func needID(id uuid.UUID) error {
 
 var decodeAnySubmit = decoderOf[schema.SubmitParams]("input")
 
-// decodeSubmit reads the params of a submit, into p where that is possible.
-// The members that nearly every submit has are read by hand; as soon as
-// something is not as expected, all is read again by the schema.
-func decodeSubmit(raw []byte, p *schema.SubmitParams) (*schema.SubmitParams, error) {
-	*p = schema.SubmitParams{}
-	plain := raw != nil
-	if plain {
-		members(raw, func(name, value []byte) bool {
-			plain = submitMember(p, name, value)
-			return plain
-		})
+// submitDecoder reads the params of submits, one after the other.
+type submitDecoder struct {
+	scanner jsonscan.Scanner
+	params  schema.SubmitParams // of the latest
+}
+
+// decode reads the params of a submit, which are good until the next call. The
+// members that nearly every submit has are read by hand; as soon as something is
+// not as expected, all is read again by the schema.
+func (d *submitDecoder) decode(p *params) (*schema.SubmitParams, error) {
+	d.params = schema.SubmitParams{Type: d.params.Type, Events: d.params.Events[:0]} // which most share
+	if d.plain(p) {
+		return &d.params, nil
 	}
-	if plain && p.Type != "" {
-		return p, nil
+	if err := executor.CheckLabels(p.labels()); err != nil {
+		return nil, err
 	}
-	if raw != nil {
-		if err := executor.CheckLabels(labelsOf(raw)); err != nil {
-			return nil, err
-		}
-	}
-	general, err := decodeAnySubmit(raw)
-	if err == nil && general.ID == uuid.Nil && hasMember(raw, "id") {
+	general, err := decodeAnySubmit(p)
+	if id := p.get("id"); err == nil && general.ID == uuid.Nil && id != nil && id[0] != 'n' {
 		return nil, invalid("/id", "the nil UUID is no id; choose another, or leave it out")
 	}
 	return general, err
 }
 
-// labelsOf are the labels in the params of a submit. What is not as it should
-// be is left out.
-func labelsOf(params []byte) iter.Seq2[string, string] {
-	return func(yield func(key, value string) bool) {
-		members(params, func(name, value []byte) bool {
-			if string(name) != "labels" {
-				return true
+// plain reads params that have nothing but what is read by hand, or answers false.
+func (d *submitDecoder) plain(p *params) bool {
+	var typed, selects bool
+	for i := range p.first[:min(p.count, firstMembers)] {
+		name, value := p.first[i].name, p.first[i].value
+		switch string(name) {
+		case "type":
+			if typed = d.typeName(value); !typed {
+				return false
 			}
-			if value[0] == '{' {
-				members(value, func(key, text []byte) bool {
-					return text[0] != '"' || yield(string(key), string(unquoted(text)))
-				})
+		case "events":
+			if selects = d.events(value); !selects {
+				return false
 			}
-			return false
-		})
+		default:
+			if !d.member(name, value) {
+				return false
+			}
+		}
 	}
+	if !selects {
+		d.params.Events = nil
+	}
+	return typed && p.count <= firstMembers
 }
 
-// hasMember reports whether an object has a member that is not null.
-func hasMember(object []byte, wanted string) bool {
-	found := false
-	members(object, func(name, value []byte) bool {
-		found = string(name) == wanted && value[0] != 'n'
-		return !found
-	})
-	return found
+// typeName takes the name of the type over, as a new string only where the
+// submit before had another.
+func (d *submitDecoder) typeName(value []byte) bool {
+	if value[0] != '"' {
+		return false
+	}
+	if name := jsonscan.Unquote(value); string(name) != d.params.Type {
+		d.params.Type = string(name)
+	}
+	return d.params.Type != ""
 }
 
-// submitMember reads one member by hand, or answers false.
-func submitMember(p *schema.SubmitParams, name, value []byte) bool {
+func (d *submitDecoder) events(value []byte) bool {
+	if value[0] != '[' {
+		return false
+	}
+	events := d.params.Events
+	if events == nil {
+		events = []string{}
+	}
+	d.scanner.Reset(value, maxNesting)
+	for d.scanner.Open(); d.scanner.Next(); {
+		name := d.scanner.Value()
+		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
+		if i < 0 || len(events) == len(eventNames) { // of more the schema has the limit
+			return false
+		}
+		events = append(events, eventNames[i][1:len(eventNames[i])-1])
+	}
+	d.params.Events = events
+	return true
+}
+
+// member reads one of the other members, or answers false.
+func (d *submitDecoder) member(name, value []byte) bool {
 	var err error
 	switch string(name) {
-	case "type":
-		if value[0] != '"' {
-			return false
-		}
-		p.Type = string(unquoted(value))
 	case "input":
-		p.Input = value
+		d.params.Input = value
 	case "id":
-		if len(value) != 38 {
+		if len(value) != len(`""`)+36 {
 			return false
 		}
-		p.ID, err = uuid.ParseBytes(value[1:37])
-		return err == nil && p.ID != uuid.Nil
+		d.params.ID, err = uuid.ParseBytes(value[1:37])
+		return err == nil && d.params.ID != uuid.Nil
 	case "priority":
-		p.Priority, err = strconv.Atoi(string(value))
+		d.params.Priority, err = strconv.Atoi(string(value))
 	case "timeoutMs":
-		p.TimeoutMs, err = strconv.ParseInt(string(value), 10, 64)
-	case "events":
-		return plainEvents(p, value)
+		d.params.TimeoutMs, err = strconv.ParseInt(string(value), 10, 64)
 	default:
 		return false
 	}
 	return err == nil
 }
 
-func plainEvents(p *schema.SubmitParams, value []byte) bool {
-	if value[0] != '[' {
-		return false
-	}
-	plain := true
-	p.Events = []string{}
-	elements(value, func(name []byte) bool {
-		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
-		if plain = i >= 0 && len(p.Events) < len(eventNames); plain { // of more the schema has the limit
-			p.Events = append(p.Events, eventNames[i][1:len(eventNames[i])-1])
-		}
-		return plain
-	})
-	return plain
-}
-
 // eventNames are the events of a submit as JSON.
 var eventNames = []string{`"started"`, `"progress"`, `"output"`, `"finished"`}
+
+// labels are the labels in the params of a submit. What is not as it should be
+// is left out.
+func (p *params) labels() iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
+		labels := p.get("labels")
+		if len(labels) == 0 || labels[0] != '{' {
+			return
+		}
+		members(labels, func(key, text []byte) bool {
+			return text[0] != '"' || yield(string(key), string(jsonscan.Unquote(text)))
+		})
+	}
+}

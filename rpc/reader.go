@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -26,15 +24,12 @@ const (
 const (
 	DefaultMaxMessage = 16 << 20
 	maxNesting        = 1000
-	// largeMessage is from how many bytes on duplicate names are looked for
-	// apart: the decoder takes some 100 bytes for each member of an object.
-	largeMessage = 64 << 10
-	firstBuffer  = 64 << 10
+	firstBuffer       = 64 << 10
 )
 
-// reader cuts a stream of bytes into JSON values, and survives whatever the
-// stream has. A value that next answers is strict JSON (RFC 8259 with UTF-8
-// and without duplicate names) and is good until the next call.
+// reader cuts a stream of bytes into messages, and survives whatever the stream
+// has. A message that next answers is strict JSON (RFC 8259 in UTF-8 and without
+// duplicate names) and is good until the next call.
 //
 // In line framing a value ends where its outermost bracket closes, or with
 // the line. A line that is not JSON spoils itself alone.
@@ -50,7 +45,8 @@ type reader struct {
 	err        error
 	skip       skip
 	line       lineState
-	decoder    jsontext.Decoder
+	scanner    jsonscan.Scanner
+	message    message // the latest
 }
 
 // lineState is what is known of the line that begins at start.
@@ -85,9 +81,9 @@ func newReader(source io.Reader, framing Framing, limit int) *reader {
 	return &reader{source: source, framing: framing, limit: limit, beforeRead: func() {}}
 }
 
-// next answers a JSON value, a *badMessage after which it can be called
-// again, or the error that ends the stream: io.EOF where it ended well.
-func (r *reader) next() ([]byte, error) {
+// next answers a message, a *badMessage after which it can be called again, or the
+// error that ends the stream: io.EOF where it ended well.
+func (r *reader) next() (*message, error) {
 	if !r.begun {
 		r.begun = true
 		r.skipByteOrderMark()
@@ -160,7 +156,7 @@ func (r *reader) fill() error {
 }
 
 // nextLine answers a value that begins at start.
-func (r *reader) nextLine() ([]byte, error) {
+func (r *reader) nextLine() (*message, error) {
 	for {
 		if r.line.newline > r.start {
 			return r.fromLine(r.buf[r.start:r.line.newline])
@@ -186,7 +182,7 @@ func (r *reader) nextLine() ([]byte, error) {
 }
 
 // fromLine answers the first value of a line.
-func (r *reader) fromLine(line []byte) ([]byte, error) {
+func (r *reader) fromLine(line []byte) (*message, error) {
 	if len(line) > r.limit { // it can still begin with messages that are not
 		if n := r.line.scan.step(line[:r.limit]); n > 0 {
 			return r.take(line[:n])
@@ -203,11 +199,11 @@ func (r *reader) fromLine(line []byte) ([]byte, error) {
 			return r.take(line[:n])
 		}
 	}
-	n, err := r.valid(line)
+	n, err := r.read(line)
 	if err == nil {
 		r.start += n
 		r.line.scan, r.line.more = scan{}, true
-		return line[:n], nil
+		return &r.message, nil
 	}
 	if n = s.step(line); n == 0 {
 		return r.badRest(line, "not JSON: "+err.Error())
@@ -216,12 +212,12 @@ func (r *reader) fromLine(line []byte) ([]byte, error) {
 }
 
 // take uses up a piece that ends where its outermost bracket closes.
-func (r *reader) take(piece []byte) ([]byte, error) {
+func (r *reader) take(piece []byte) (*message, error) {
 	r.start += len(piece)
 	r.line.scan, r.line.more = scan{}, true
-	_, err := r.valid(piece)
+	_, err := r.read(piece)
 	if err == nil {
-		return piece, nil
+		return &r.message, nil
 	}
 	r.line.answered = true
 	return nil, notJSON(piece, "not JSON: "+err.Error())
@@ -234,7 +230,7 @@ func notJSON(piece []byte, text string) *badMessage {
 
 // badRest uses up the rest of a line. A line is reported once, but for what
 // somebody waits for.
-func (r *reader) badRest(line []byte, text string) ([]byte, error) {
+func (r *reader) badRest(line []byte, text string) (*message, error) {
 	r.start += len(line)
 	r.line.scan = scan{}
 	bad := notJSON(line, text)
@@ -249,7 +245,7 @@ func (r *reader) element(value []byte) *badMessage {
 	if len(value) == 0 {
 		return notJSON(value, "not JSON: an element of the batch is empty")
 	}
-	n, err := r.valid(value)
+	n, err := r.read(value)
 	if err == nil && n < len(value) {
 		err = errors.New("an element of the batch is more than one value")
 	}
@@ -260,7 +256,7 @@ func (r *reader) element(value []byte) *badMessage {
 }
 
 // cutShort is the end of the stream in the middle of a line.
-func (r *reader) cutShort(err error) ([]byte, error) {
+func (r *reader) cutShort(err error) (*message, error) {
 	if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -271,48 +267,29 @@ func (r *reader) cutShort(err error) ([]byte, error) {
 	return r.fromLine(bytes.TrimRight(line, " \t\r"))
 }
 
-// valid checks the value at the beginning of text and answers its length.
-func (r *reader) valid(text []byte) (int, error) {
-	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) > maxNesting && depth(text) > maxNesting {
-		return 0, fmt.Errorf("nested deeper than %d", maxNesting)
+// read reads the message at the beginning of text and answers its length.
+func (r *reader) read(text []byte) (int, error) {
+	r.scanner.Reset(text, maxNesting)
+	r.message.read(&r.scanner)
+	if err := r.scanner.Err(); err != nil {
+		return 0, plainError(err)
 	}
-	large := len(text) > largeMessage && uint64(len(text)) <= math.MaxUint32
-	repeated := jsontext.AllowDuplicateNames(large) // which are looked for afterwards, at a smaller price
-	n := len(text)
-	if !jsontext.Value(text).IsValid(repeated) { // the common case: all of it is one value
-		r.decoder.Reset(bytes.NewBuffer(text), repeated)
-		if _, err := r.decoder.ReadValue(); err != nil {
-			return 0, plainError(err)
-		}
-		n = int(r.decoder.InputOffset())
-	}
-	if large {
-		if name, at := schema.DuplicateName(text[:n]); at >= 0 {
-			return 0, duplicateError(at, name)
-		}
-	}
-	return n, nil
-}
-
-func duplicateError(at int, name string) error {
-	return fmt.Errorf("at byte %d: %w %q", at, jsontext.ErrDuplicateName, schema.Cut(name))
+	return r.scanner.Offset(), nil
 }
 
 // plainError says what is wrong with JSON in words for a client.
-func plainError(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the message ends too early")
-	}
-	s, ok := errors.AsType[*jsontext.SyntacticError](err)
+func plainError(err *jsonscan.SyntaxError) error {
 	switch {
-	case !ok:
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the message ends too early")
+	case errors.Is(err, jsonscan.ErrDepth):
+		return fmt.Errorf("nested deeper than %d", maxNesting)
+	case errors.Is(err, jsonscan.ErrDuplicateName):
+		return fmt.Errorf("at byte %d: %w %q", err.Offset, err.Err, schema.Cut(err.Name))
+	case err.Pointer == "":
 		return err
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return duplicateError(int(s.ByteOffset), s.JSONPointer.LastToken())
-	case s.JSONPointer == "":
-		return fmt.Errorf("at byte %d: %w", s.ByteOffset, s.Err)
 	default:
-		return fmt.Errorf("at byte %d, in %s: %w", s.ByteOffset, schema.Cut(s.JSONPointer), s.Err)
+		return fmt.Errorf("at byte %d, in %s: %w", err.Offset, schema.Cut(err.Pointer), err.Err)
 	}
 }
 

@@ -33,18 +33,17 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readAll is what a reader makes of a stream, to its end. White space behind
-// a value counts for nothing.
+// readAll is what a reader makes of a stream, to its end.
 func readAll(t testing.TB, source io.Reader, framing Framing, limit int) []string {
 	r := newReader(source, framing, limit)
 	var all []string
 	for {
-		value, err := r.next()
+		m, err := r.next()
 		require.LessOrEqual(t, len(r.buf), 2*max(limit, maxHeader)+2*firstBuffer)
 		_, bad := errors.AsType[*badMessage](err)
 		switch {
 		case err == nil:
-			all = append(all, strings.TrimRight(string(value), " \t\r\n"))
+			all = append(all, string(m.text))
 		case bad:
 			all = append(all, "bad: "+err.Error())
 		default:

@@ -97,8 +97,6 @@ type batch struct {
 	lingers bool  // both are taken
 	missing int
 	open    bool // the reader has not seen all of it
-
-	requests [][]byte // good while it is open
 }
 
 // handleBatch takes the requests of an array to their methods. Where the array
@@ -119,7 +117,6 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	}
 	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true}
 	bad := b.look(requests, check)
-	b.hold.late = b.waits()
 	if b.hold.late { // what is answered late is answered by the pump, and not while the batch is read
 		s.mu.Lock()
 		s.gated = true
@@ -127,7 +124,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	}
 	for i, value := range requests {
 		if bad[i] == nil {
-			s.handleValue(ctx, value, b)
+			s.handleRequest(ctx, s.element(value), b)
 			continue
 		}
 		b.missing++
@@ -136,13 +133,15 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	s.flushSubmits(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b.open, b.requests = false, nil
+	b.open = false
 	b.check()
 	s.gated = false
 	s.gate.Signal()
 }
 
-// look tells which elements of a batch are bad, and notes the others.
+// look tells which elements of a batch are bad. Of the others it notes how many
+// bytes they take at least while they are not answered, and whether one may be
+// answered late.
 func (b *batch) look(elements [][]byte, check func([]byte) *badMessage) []*badMessage {
 	bad := make([]*badMessage, len(elements))
 	for i, value := range elements {
@@ -150,18 +149,19 @@ func (b *batch) look(elements [][]byte, check func([]byte) *badMessage) []*badMe
 			bad[i] = check(value)
 		}
 		if bad[i] == nil {
-			b.requests = append(b.requests, value)
+			m := b.session.element(value)
+			b.least += int64(len(m.id)) + memberBytes
+			b.hold.late = b.hold.late || m.check() == nil && slices.Contains(late, m.methodName())
 		}
 	}
 	return bad
 }
 
-// waits reports whether a request of the batch may be answered late.
-func (b *batch) waits() bool {
-	return slices.ContainsFunc(b.requests, func(value []byte) bool {
-		rq, _, err := parseRequest(value)
-		return err == nil && slices.Contains(late, rq.method)
-	})
+// element reads a valid element of a batch. It is good until the next one is read.
+func (s *session) element(value []byte) *message {
+	s.scanner.Reset(value, maxNesting)
+	s.member.read(&s.scanner)
+	return &s.member
 }
 
 func (s *session) batchError(n int) *Error {
@@ -178,12 +178,6 @@ func (s *session) batchError(n int) *Error {
 func (b *batch) linger() (need int64) {
 	if b.lingers {
 		return 0
-	}
-	if b.least == 0 {
-		for _, value := range b.requests {
-			rq, _, _ := parseRequest(value)
-			b.least += int64(len(rq.id)) + memberBytes
-		}
 	}
 	if need = b.least + b.more; !b.session.budget.take(need) {
 		return need

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"math"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/jobline/jobline/internal/jsonscan"
 )
 
 // This file reads what it can of messages that are not valid JSON, or of which
@@ -55,11 +55,10 @@ func batchOf(text []byte) []byte {
 
 // isID reports whether a text can be the id of a request.
 func isID(text []byte) bool {
-	if len(text) == 0 || !jsontext.Value(text).IsValid() {
-		return false
-	}
-	kind := jsontext.Value(text).Kind()
-	return kind == '"' || kind == '0'
+	var s jsonscan.Scanner
+	s.Reset(text, 0)
+	kind := s.Kind()
+	return (kind == '"' || kind == '0') && s.Value() != nil && s.AtEnd()
 }
 
 // roughMembers calls f with the members of an object up to the first place that
@@ -72,7 +71,7 @@ func roughMembers(object []byte, f func(name, value []byte)) {
 			return
 		}
 		value, after := roughValue(trimBlank(after[1:]))
-		f(unquoted(name), value)
+		f(jsonscan.Unquote(name), value)
 		after = trimBlank(after)
 		if value == nil || len(after) == 0 || after[0] != ',' {
 			return

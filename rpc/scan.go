@@ -44,25 +44,3 @@ func (s *scan) step(text []byte) int {
 	}
 	return 0
 }
-
-// depth is how deep the brackets of text nest.
-func depth(text []byte) int {
-	deepest, now := 0, 0
-	str, escaped := false, false
-	for _, c := range text {
-		switch {
-		case escaped:
-			escaped = false
-		case str:
-			escaped, str = c == '\\', c != '"'
-		case c == '"':
-			str = true
-		case c == '{' || c == '[':
-			now++
-			deepest = max(deepest, now)
-		case c == '}' || c == ']':
-			now--
-		}
-	}
-	return deepest
-}

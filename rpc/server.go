@@ -212,12 +212,12 @@ func (s *session) read(ctx context.Context, r *reader, c *connection) error {
 		_ = c.outbox.await(ctx, most) // where ctx ends, the next read does
 	}
 	for {
-		value, err := r.next()
+		m, err := r.next()
 		if r.framing == FramingHeader {
 			c.outbox.useHeader()
 		}
 		if err == nil {
-			s.handleMessage(ctx, value)
+			s.handleMessage(ctx, m)
 			if c.outbox.unsent() > s.options.MaxUnsent { // a few bytes of requests can ask for many of replies
 				r.beforeRead()
 			}
@@ -237,13 +237,13 @@ func (s *session) read(ctx context.Context, r *reader, c *connection) error {
 	}
 }
 
-func (s *session) handleMessage(ctx context.Context, value []byte) {
-	if value[0] == '[' {
+func (s *session) handleMessage(ctx context.Context, m *message) {
+	if m.text[0] == '[' {
 		s.flushSubmits(ctx)
-		s.handleBatch(ctx, value, nil)
+		s.handleBatch(ctx, m.text, nil)
 		return
 	}
-	s.handleValue(ctx, value, nil)
+	s.handleRequest(ctx, m, nil)
 }
 
 // handleBad answers what is no message. Of a batch the good elements count.
@@ -265,15 +265,14 @@ func (s *session) responderOf(bad *badMessage, b *batch) responder {
 	return to
 }
 
-// handleValue takes one request, alone or of a batch, to its method.
-func (s *session) handleValue(ctx context.Context, value []byte, b *batch) {
-	rq, response, err := parseRequest(value)
-	if response {
+// handleRequest takes one request, alone or of a batch, to its method.
+func (s *session) handleRequest(ctx context.Context, m *message, b *batch) {
+	if m.isResponse() {
 		s.log.Debug("a response came to a server that has asked nothing")
 		return
 	}
-	to := responder{id: rq.id, out: s.out, batch: b, log: s.logError}
-	if err != nil {
+	to := responder{id: m.id, out: s.out, batch: b, log: s.logError}
+	if err := m.check(); err != nil {
 		if to.id == nil {
 			to.id = nullID
 		}
@@ -286,7 +285,7 @@ func (s *session) handleValue(ctx context.Context, value []byte, b *batch) {
 	if b != nil && to.id != nil {
 		b.missing++
 	}
-	s.handle(ctx, &rq, to)
+	s.handle(ctx, m.methodName(), &m.params, to)
 }
 
 var nullID = []byte("null")

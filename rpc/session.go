@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -31,7 +32,9 @@ type session struct {
 	out      sink
 	logError func(error)
 
-	submitting schema.SubmitParams // of the submit that is being read
+	submitting submitDecoder
+	scanner    jsonscan.Scanner // for the elements of batches,
+	member     message          // and the one that is being read
 
 	maxQueued int64 // the store's limit, once it was met
 
@@ -91,36 +94,35 @@ func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options)
 const gatherMost = 256
 
 // handle takes one request to its method.
-func (s *session) handle(ctx context.Context, rq *request, to responder) {
-	call, ok := methods[rq.method]
+func (s *session) handle(ctx context.Context, name string, p *params, to responder) {
+	call, ok := methods[name]
 	if !ok {
 		s.flushSubmits(ctx)
-		to.fail(s.unknownMethod(rq.method))
+		to.fail(s.unknownMethod(name))
 		return
 	}
-	if rq.method != schema.MethodSubmit {
+	if name != schema.MethodSubmit {
 		s.flushSubmits(ctx)
 	}
-	params := rq.params
-	if len(params) > 0 && params[0] == '[' {
-		if !saysNothing(params) {
+	if len(p.raw) > 0 && p.raw[0] == '[' {
+		if !p.sayNothing() {
 			to.fail(newError(schema.CodeInvalidParams, "params are by name: an object, not an array"))
 			return
 		}
-		params = nil
+		p.reset()
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
-			s.log.Error("a request panicked", "method", rq.method, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
-			to.fail(newError(schema.CodeInternal, "internal error in %s; the server's log says more", rq.method))
+			s.log.Error("a request panicked", "method", name, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			to.fail(newError(schema.CodeInternal, "internal error in %s; the server's log says more", name))
 		}
 	}()
-	call(s, ctx, params, to)
+	call(s, ctx, p, to)
 }
 
 // submit gathers a submit; flushSubmits records it with its neighbours.
-func (s *session) submit(ctx context.Context, raw []byte, to responder) {
-	params, err := decodeSubmit(raw, &s.submitting)
+func (s *session) submit(ctx context.Context, p *params, to responder) {
+	params, err := s.submitting.decode(p)
 	if err != nil {
 		to.fail(err)
 		return

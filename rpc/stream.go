@@ -52,17 +52,17 @@ func NewStream(conn io.ReadWriteCloser, framing Framing, maxMessage int) *Stream
 // or too long, v becomes an error, so that its call ends; a request is answered
 // with one. All else that is no message is passed over.
 func (s *Stream) ReadObject(v any) error {
-	value, err := s.next()
+	m, err := s.next()
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(value, v)
+	return json.Unmarshal(m.text, v)
 }
 
 // next reads the next message, which is good until the next call.
-func (s *Stream) next() ([]byte, error) {
+func (s *Stream) next() (*message, error) {
 	for {
-		value, err := s.reader.next()
+		m, err := s.reader.next()
 		if s.reader.framing == FramingHeader {
 			s.outbox.useHeader()
 		}
@@ -71,13 +71,13 @@ func (s *Stream) next() ([]byte, error) {
 			switch {
 			case bad.id == nil:
 			case bad.reply:
-				return answer, nil
+				return &message{text: answer, response: true}, nil
 			default:
 				s.write(answer)
 			}
 			continue
 		}
-		return value, err
+		return m, err
 	}
 }
 
