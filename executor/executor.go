@@ -50,6 +50,7 @@ type Executor struct {
 	offered []string         // the names, sorted
 	limits  TypeLimits
 	began   time.Time
+	ids     ids
 
 	workers []worker
 	stuck   atomic.Int64

@@ -25,6 +25,12 @@ const (
 // Prepare checks what a client asks for and makes a record of it, ready for
 // Submit. The record keeps nothing of p's Input but a copy.
 func (e *Executor) Prepare(p *schema.SubmitParams) (Record, error) {
+	return e.PrepareAt(p, schema.Now())
+}
+
+// PrepareAt is Prepare for a caller that has read the clock: many submits that
+// come together are made at one time.
+func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Record, error) {
 	t, err := e.lookup(p.Type)
 	if err != nil {
 		return Record{}, err
@@ -55,12 +61,10 @@ func (e *Executor) Prepare(p *schema.SubmitParams) (Record, error) {
 		r.Rerun = *p.Rerun
 	}
 	if r.ID = p.ID; r.ID == uuid.Nil {
-		if r.ID, err = uuid.NewV7(); err != nil {
-			return Record{}, fmt.Errorf("make an id: %w", err)
-		}
+		r.ID = e.ids.next(now)
 	}
 	r.Type, r.Priority, r.Labels = t.name, int8(p.Priority), p.Labels
-	r.CreatedAt, r.Input = schema.Now(), keep(p.Input)
+	r.CreatedAt, r.Input = now, keep(p.Input)
 	if p.TimeoutMs > 0 {
 		r.Timeout = time.Duration(p.TimeoutMs) * time.Millisecond
 	}

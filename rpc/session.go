@@ -38,6 +38,7 @@ type session struct {
 
 	maxQueued int64 // the store's limit, once it was met
 
+	now       schema.Time       // when the first of those that are gathered was read
 	gathered  []executor.Record // submits that are not recorded yet,
 	answering []responder       // who is to hear of them,
 	lossless  []*losslessOutput // and the output of those that asked for all of it
@@ -127,7 +128,10 @@ func (s *session) submit(ctx context.Context, p *params, to responder) {
 		to.fail(err)
 		return
 	}
-	record, err := s.executor.Prepare(params)
+	if len(s.gathered) == 0 {
+		s.now = schema.Now()
+	}
+	record, err := s.executor.PrepareAt(params, s.now)
 	if err != nil {
 		to.fail(err)
 		return

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,66 +29,35 @@ func (t Time) IsZero() bool { return t == 0 }
 func (t Time) String() string { return string(t.Append(nil)) }
 
 // Append appends the wire form of t, without quotes. Every task has several
-// times, so this does not go through the general layouts of package time.
+// times, and those that are written together are of few seconds: the texts of the
+// latest seconds are kept.
 func (t Time) Append(b []byte) []byte {
-	seconds, micros := floorDiv(int64(t), 1_000_000)
-	days, second := floorDiv(seconds, 24*60*60)
-	year, month, day := civil(days)
-	if year < 0 || year > 9999 {
+	second, micros := int64(t)/1_000_000, int64(t)%1_000_000
+	if t < 0 {
 		return t.Time().AppendFormat(b, timeLayout)
 	}
-	var text [len("0000-00-00T00:00:00.000000Z")]byte
-	two(&text, 0, year/100)
-	two(&text, 2, year%100)
-	text[4] = '-'
-	two(&text, 5, month)
-	text[7] = '-'
-	two(&text, 8, day)
-	text[10] = 'T'
-	two(&text, 11, second/3600)
-	text[13] = ':'
-	two(&text, 14, second/60%60)
-	text[16] = ':'
-	two(&text, 17, second%60)
-	text[19] = '.'
-	two(&text, 20, micros/10_000)
-	two(&text, 22, micros/100%100)
-	two(&text, 24, micros%100)
-	text[26] = 'Z'
-	return append(b, text[:]...)
-}
-
-// two writes a number of two digits.
-func two(text *[27]byte, at int, n int64) {
-	text[at], text[at+1] = byte('0'+n/10), byte('0'+n%10)
-}
-
-// floorDiv divides such that the rest is never below zero.
-func floorDiv(n, by int64) (quotient, rest int64) {
-	quotient, rest = n/by, n%by
-	if rest < 0 {
-		return quotient - 1, rest + by
+	kept := &secondTexts[second%int64(len(secondTexts))]
+	text := kept.Load()
+	if text == nil || text.second != second {
+		text = &secondText{second, t.Time().Format(layoutToSecond)}
+		kept.Store(text)
 	}
-	return quotient, rest
+	b = append(b, text.text...)
+	return append(b, '.', digit(micros/100_000), digit(micros/10_000), digit(micros/1_000), digit(micros/100), digit(micros/10), digit(micros), 'Z')
 }
 
-// civil is the date of a day counted from 1970-01-01, by the proleptic
-// Gregorian calendar: "days_from_civil" of Howard Hinnant, backwards. Its
-// years begin in March, so that the leap day is the last.
-func civil(days int64) (year, month, day int64) {
-	const daysOf400Years = 146_097
-	era, ofEra := floorDiv(days+719_468, daysOf400Years)
-	yearOfEra := (ofEra - ofEra/1_460 + ofEra/36_524 - ofEra/(daysOf400Years-1)) / 365
-	dayOfYear := ofEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
-	m := (5*dayOfYear + 2) / 153
-	day = dayOfYear - (153*m+2)/5 + 1
-	year = yearOfEra + 400*era
-	if month = m + 3; month > 12 {
-		month -= 12
-		year++
-	}
-	return year, month, day
+const layoutToSecond = "2006-01-02T15:04:05"
+
+// secondText is how a second is written.
+type secondText struct {
+	second int64
+	text   string
 }
+
+// secondTexts has the text of a second at its number modulo the length.
+var secondTexts [16]atomic.Pointer[secondText]
+
+func digit(n int64) byte { return byte('0' + n%10) }
 
 // MarshalText writes the wire form. RFC 3339 has the years 0 to 9999.
 func (t Time) MarshalText() ([]byte, error) {

@@ -16,6 +16,12 @@ func TestTimeIsWrittenAsPackageTimeWouldWriteIt(t *testing.T) {
 		at := schema.Time(rapid.Int64Range(-63_000_000_000_000_000, 254_000_000_000_000_000).Draw(t, "microseconds"))
 		require.Equal(t, at.Time().Format("2006-01-02T15:04:05.000000Z"), string(at.Append(nil)))
 	})
+	rapid.Check(t, func(t *rapid.T) { // of few seconds, whose texts are kept
+		for _, n := range rapid.SliceOfN(rapid.Int64Range(0, 40_000_000), 0, 20).Draw(t, "microseconds") {
+			at := schema.TimeOf(time.Date(2028, 2, 29, 23, 59, 40, 0, time.UTC)) + schema.Time(n)
+			require.Equal(t, at.Time().Format("2006-01-02T15:04:05.000000Z"), string(at.Append(nil)))
+		}
+	})
 	for _, text := range []string{"1970-01-01T00:00:00.000000Z", "2000-02-29T23:59:59.999999Z", "2100-03-01T00:00:00.000001Z", "1969-12-31T23:59:59.999999Z"} {
 		var at schema.Time
 		require.NoError(t, at.UnmarshalText([]byte(text)))
