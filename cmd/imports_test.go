@@ -30,7 +30,7 @@ const (
 // one way, and so do imports. What is not in the table may import nothing.
 var mayImport = map[string][]string{
 	"internal/jsonscan":              {},
-	"schema":                         {},
+	"schema":                         {"internal/jsonscan"},
 	"executor":                       {"schema"},
 	"executor/store/memory":          {"executor", "schema"},
 	"executor/store/sqlite":          {"executor", "schema"},

@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,15 +13,16 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/internal/jsonscan"
 )
 
 const (
 	// maxViolations bounds what one value can be told: it may have millions
 	// of members, and nobody reads more than the first few.
 	maxViolations = 16
-	// largeValue is from how many bytes on duplicate names are looked for apart
-	// from the check: the decoder takes some 100 bytes for each member of an object.
-	largeValue = 64 << 10
+	// maxDepth is how deep a value may nest: as deep as the JSON package decodes.
+	maxDepth = 10_000
 	// maxKnownNames is how many names a message lists.
 	maxKnownNames = 20
 	// maxPointerBytes bounds a pointer, whose names come from a client. A
@@ -35,10 +34,11 @@ const (
 // member that is too many: there may be millions of them.
 var errEnough = errors.New("enough violations")
 
-// checker walks through a value once, token by token, so that it needs no
-// memory but for what it finds, whatever the size of the value.
+// checker walks through a value once, part by part, so that it needs no memory but
+// for what it finds, whatever the size of the value. Its methods answer errEnough
+// or nil; where the value is not valid JSON the scanner knows.
 type checker struct {
-	dec   jsontext.Decoder
+	scan  jsonscan.Scanner
 	found []Violation
 }
 
@@ -48,22 +48,13 @@ var checkers = sync.Pool{New: func() any { return new(checker) }}
 func check(n *node, value jsontext.Value) []Violation {
 	c := checkers.Get().(*checker)
 	defer checkers.Put(c)
-	large := len(value) > largeValue && uint64(len(value)) <= math.MaxUint32
-	c.dec.Reset(bytes.NewBuffer(value), jsontext.AllowDuplicateNames(large))
+	c.scan.Reset(value, maxDepth)
 	err := c.value(n)
-	ended := err == errEnough
-	if err == nil {
-		_, err = c.dec.ReadToken()
-		ended = err == io.EOF
-	}
+	valid := err == errEnough || c.scan.Err() == nil && c.scan.AtEnd()
 	found := c.found
-	c.dec.Reset(bytes.NewBuffer(nil)) // or the pool would keep the value
+	c.scan.Reset(nil, 0) // or the pool would keep the value
 	c.found = nil
-	if large && ended && err != errEnough {
-		_, duplicate := DuplicateName(value)
-		ended = duplicate < 0
-	}
-	if !ended {
+	if !valid {
 		return []Violation{{Message: "want one valid JSON value"}}
 	}
 	return found
@@ -71,14 +62,14 @@ func check(n *node, value jsontext.Value) []Violation {
 
 // add tells of a violation at the value that was read last.
 func (c *checker) add(format string, args ...any) error {
-	return c.addAt(c.dec.StackPointer(), format, args...)
+	return c.addAt(c.scan.Pointer(), format, args...)
 }
 
-func (c *checker) addAt(at jsontext.Pointer, format string, args ...any) error {
+func (c *checker) addAt(at string, format string, args ...any) error {
 	for len(at) > maxPointerBytes {
-		at = at.Parent()
+		at = at[:strings.LastIndexByte(at, '/')]
 	}
-	c.found = append(c.found, Violation{Pointer: string(at), Message: fmt.Sprintf(format, args...)})
+	c.found = append(c.found, Violation{Pointer: at, Message: fmt.Sprintf(format, args...)})
 	if len(c.found) == maxViolations {
 		return errEnough
 	}
@@ -87,12 +78,13 @@ func (c *checker) addAt(at jsontext.Pointer, format string, args ...any) error {
 
 func (c *checker) value(n *node) error {
 	if n == nil {
-		return c.dec.SkipValue()
+		c.scan.Value()
+		return nil
 	}
-	kind := c.dec.PeekKind()
-	if strings.IndexByte(n.kinds, byte(kind)) < 0 {
-		if err := c.dec.SkipValue(); err != nil {
-			return err
+	kind := c.scan.Kind()
+	if strings.IndexByte(n.kinds, kind) < 0 {
+		if c.scan.Value() == nil {
+			return nil
 		}
 		return c.add("got %s, want %s", kindName(kind), n.want)
 	}
@@ -102,10 +94,10 @@ func (c *checker) value(n *node) error {
 	case '[':
 		return c.array(n)
 	}
-	raw, err := c.dec.ReadValue()
+	raw := c.scan.Value()
 	switch {
-	case err != nil:
-		return err
+	case raw == nil:
+		return nil
 	case kind == '"':
 		return c.text(n, raw)
 	case kind == '0':
@@ -114,8 +106,8 @@ func (c *checker) value(n *node) error {
 	return nil
 }
 
-func kindName(k jsontext.Kind) string {
-	switch k {
+func kindName(kind byte) string {
+	switch kind {
 	case 't', 'f':
 		return "boolean"
 	case '0':
@@ -124,49 +116,47 @@ func kindName(k jsontext.Kind) string {
 		return "object"
 	case '[':
 		return "array"
+	case '"':
+		return "string"
 	default:
-		return k.String() // null, string
+		return "null"
 	}
 }
 
 func (c *checker) object(n *node) error {
-	if _, err := c.dec.ReadToken(); err != nil {
-		return err
-	}
 	var few [64]bool // most structs fit, and it needs no memory
 	seen, count := few[:], 0
 	if len(n.names) > len(few) {
 		seen = make([]bool, len(n.names))
 	}
-	for ; c.dec.PeekKind() != '}'; count++ {
-		quoted, err := c.dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		name := unquote(quoted)
-		m, known := n.members[string(name)]
-		switch {
-		case known:
-			seen[m.index] = true
-			err = c.value(m.node)
-		case n.closed:
-			if err = c.unknown(n, string(name)); err == nil {
-				err = c.dec.SkipValue()
-			}
-		default:
-			err = c.value(n.others)
-		}
-		if err != nil {
+	for c.scan.Open(); c.scan.Next(); count++ {
+		if err := c.member(n, seen); err != nil {
 			return err
 		}
 		if count >= n.maxProps {
 			return c.tooMany(n.maxProps, "member")
 		}
 	}
-	if _, err := c.dec.ReadToken(); err != nil {
-		return err
+	if c.scan.Err() != nil {
+		return nil
 	}
 	return c.whole(n, seen)
+}
+
+func (c *checker) member(n *node, seen []bool) error {
+	name := c.scan.Name()
+	m, known := n.members[string(name)]
+	switch {
+	case known:
+		seen[m.index] = true
+		return c.value(m.node)
+	case n.closed:
+		err := c.unknown(n, string(name))
+		c.scan.Value()
+		return err
+	default:
+		return c.value(n.others)
+	}
 }
 
 // whole checks what only the end of an object tells.
@@ -184,7 +174,7 @@ func (c *checker) whole(n *node, seen []bool) error {
 // tooMany ends the check, within an object or a list that has one more than it
 // may have.
 func (c *checker) tooMany(most int, noun string) error {
-	_ = c.addAt(c.dec.StackPointer().Parent(), "got more, want at most %s", counted(most, noun))
+	_ = c.addAt(c.scan.Within(), "got more, want at most %s", counted(most, noun))
 	return errEnough
 }
 
@@ -229,11 +219,8 @@ func counted(n int, noun string) string {
 }
 
 func (c *checker) array(n *node) error {
-	if _, err := c.dec.ReadToken(); err != nil {
-		return err
-	}
 	count := 0
-	for ; c.dec.PeekKind() != ']'; count++ {
+	for c.scan.Open(); c.scan.Next(); count++ {
 		if err := c.value(n.items); err != nil {
 			return err
 		}
@@ -241,8 +228,8 @@ func (c *checker) array(n *node) error {
 			return c.tooMany(n.maxItems, "element")
 		}
 	}
-	if _, err := c.dec.ReadToken(); err != nil {
-		return err
+	if c.scan.Err() != nil {
+		return nil
 	}
 	if count < n.minItems {
 		orNone := ""
@@ -276,7 +263,7 @@ func (c *checker) number(n *node, raw []byte) error {
 }
 
 func (c *checker) text(n *node, quoted []byte) error {
-	text := unquote(quoted)
+	text := jsonscan.Unquote(quoted)
 	if n.enum != nil && !slices.Contains(n.enum, string(text)) {
 		return c.add("got %s, want one of %s%s", shortText(text), quoteAll(n.enum), didYouMean(string(text), n.enum))
 	}
@@ -317,15 +304,6 @@ func formatCure(format string, text []byte) string {
 		}
 	}
 	return ""
-}
-
-// unquote is the text of a JSON string, without a copy where nothing is escaped.
-func unquote(quoted []byte) []byte {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1]
-	}
-	text, _ := jsontext.AppendUnquote(nil, quoted) // the decoder has checked it
-	return text
 }
 
 // maxShown bounds a value that a message shows, in bytes. Numbers are shown,

@@ -13,7 +13,7 @@ import (
 // node is a schema made ready to be checked against. It knows the keywords
 // that derive writes and no others. A nil node takes every value.
 type node struct {
-	kinds string // the jsontext.Kinds of values to take
+	kinds string // of the values to take, as jsonscan.Scanner.Kind tells them
 	want  string // the types, in words
 
 	members  map[string]member

@@ -489,3 +489,15 @@ func BenchmarkValidate(b *testing.B) {
 		}
 	}
 }
+
+// A large value with a duplicate name is as invalid as a small one.
+func TestLargeValueWithADuplicateName(t *testing.T) {
+	s, err := Derive[map[string]any]()
+	require.NoError(t, err)
+	for _, size := range []int{1, 1 << 20} {
+		text := strings.Repeat("x", size)
+		require.Nil(t, s.Validate(jsontext.Value(`{"a":"`+text+`","b":{"c":1}}`)))
+		require.NotNil(t, s.Validate(jsontext.Value(`{"a":"`+text+`","b":{"c":1,"c":1}}`)))
+		require.NotNil(t, s.Validate(jsontext.Value(`{"a":"`+text+`","b":{"c":1}}}`)))
+	}
+}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/internal/jsonscan"
 )
 
 // Unmarshal decodes a value that Validate has found valid into a value of the
@@ -67,8 +69,9 @@ func exactNumber(raw jsontext.Value) any {
 // integer is wanted to its plain digits: 1.0, 1e3 and -0 become 1, 1000 and 0.
 // All else stays as it is, byte for byte.
 func plainIntegers(root *node, value jsontext.Value) (plain jsontext.Value, changed bool) {
-	w := plainWriter{dec: jsontext.NewDecoder(bytes.NewBuffer(value), namesAreChecked...), value: value}
-	if err := w.rewrite(root); err != nil || w.copied == 0 {
+	w := plainWriter{value: value}
+	w.scan.Reset(value, maxDepth)
+	if w.rewrite(root); w.copied == 0 {
 		return value, false
 	}
 	return append(w.plain, value[w.copied:]...), true
@@ -76,76 +79,44 @@ func plainIntegers(root *node, value jsontext.Value) (plain jsontext.Value, chan
 
 // plainWriter has written plain, which stands for value up to copied.
 type plainWriter struct {
-	dec    *jsontext.Decoder
+	scan   jsonscan.Scanner
 	value  jsontext.Value
 	plain  jsontext.Value
 	copied int
 }
 
-func (w *plainWriter) rewrite(n *node) error {
-	if n == nil {
-		return w.dec.SkipValue()
+func (w *plainWriter) rewrite(n *node) {
+	kind := w.scan.Kind()
+	switch {
+	case n != nil && kind == '{':
+		for w.scan.Open(); w.scan.Next(); {
+			of := n.others
+			if m, known := n.members[string(w.scan.Name())]; known {
+				of = m.node
+			}
+			w.rewrite(of)
+		}
+	case n != nil && kind == '[':
+		for w.scan.Open(); w.scan.Next(); {
+			w.rewrite(n.items)
+		}
+	case n != nil && kind == '0' && n.integer:
+		w.integer(w.scan.Value())
+	default:
+		w.scan.Value()
 	}
-	switch kind := w.dec.PeekKind(); {
-	case kind == '{':
-		return w.object(n)
-	case kind == '[':
-		return w.array(n)
-	case kind == '0' && n.integer:
-		return w.integer()
-	}
-	return w.dec.SkipValue()
 }
 
-func (w *plainWriter) object(n *node) error {
-	if _, err := w.dec.ReadToken(); err != nil {
-		return err
-	}
-	for w.dec.PeekKind() != '}' {
-		quoted, err := w.dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		of := n.others
-		if m, known := n.members[string(unquote(quoted))]; known {
-			of = m.node
-		}
-		if err := w.rewrite(of); err != nil {
-			return err
-		}
-	}
-	_, err := w.dec.ReadToken()
-	return err
-}
-
-func (w *plainWriter) array(n *node) error {
-	if _, err := w.dec.ReadToken(); err != nil {
-		return err
-	}
-	for w.dec.PeekKind() != ']' {
-		if err := w.rewrite(n.items); err != nil {
-			return err
-		}
-	}
-	_, err := w.dec.ReadToken()
-	return err
-}
-
-func (w *plainWriter) integer() error {
-	raw, err := w.dec.ReadValue()
-	if err != nil {
-		return err
-	}
+func (w *plainWriter) integer(raw []byte) {
 	d := parseDecimal(raw)
 	if !d.isInteger() || d.point > maxPlainDigits {
-		return nil // it is not valid
+		return // it is not valid
 	}
 	digits := d.appendPlain(nil)
 	if bytes.Equal(digits, raw) {
-		return nil
+		return
 	}
-	end := int(w.dec.InputOffset())
+	end := w.scan.Offset()
 	w.plain = append(append(w.plain, w.value[w.copied:end-len(raw)]...), digits...)
 	w.copied = end
-	return nil
 }
