@@ -24,7 +24,9 @@ func (p *Program) benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this program on this machine",
 		Long: "Bench spawns servers of this program and measures them over their pipes. What it compares is\n" +
-			"measured in turns, so that both meet the same weather.\n" + bench.About(),
+			"measured in turns, so that both meet the same weather. With --against another build of jobline is\n" +
+			"measured in turns with this one, and the table has the ratio of each figure: ours divided by theirs,\n" +
+			"the median, lowest and highest of the runs.\n" + bench.About(),
 		Args: benchArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c, p.build()) },
 	}
@@ -32,6 +34,7 @@ func (p *Program) benchCommand() *cobra.Command {
 	f.Var(count(&o.Runs, 5, 1), "runs", "how often each is measured; the table has the medians")
 	f.Var(count(&o.Tasks, 1_000_000, 100), "tasks", "tasks to queue for their memory; the others take a share of it")
 	f.StringSliceVar(&o.Only, "only", nil, "what to measure, with commas between: "+strings.Join(bench.Names(), ", "))
+	f.StringVar(&o.Against, "against", "", "the file of another build of jobline to compare this one with")
 	f.StringVar(&o.StoreDir, "store", "", "measure the durable store alone, in this directory: the system's temporary one where none is named")
 	f.Lookup("store").NoOptDefVal = os.TempDir()
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -54,6 +57,9 @@ func (o *benchOptions) run(c *cobra.Command, build buildInfo) error {
 			return usagef("bench: --only: nothing is named %q; %s", name,
 				didYouMean(name, bench.Names(), "there are "+strings.Join(bench.Names(), ", ")))
 		}
+	}
+	if o.Against == "" && c.Flags().Changed("against") {
+		return usagef("bench: --against is empty; name the file of another build of jobline")
 	}
 	if o.StoreDir == "" && c.Flags().Changed("store") {
 		return usagef("bench: --store is empty; name a directory, or write --store alone for the system's temporary one")

@@ -29,7 +29,9 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
+			program, err := exec.LookPath("jobline")
+			e.Setenv("JOBLINE", program)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": exitsWith, "oneline": oneLine, "protocol": protocolOnly,

@@ -2,10 +2,10 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -15,6 +15,7 @@ type Options struct {
 	Runs     int       // how often each is measured
 	Tasks    int       // to queue for their memory; the others take a share of it
 	Only     []string  // what is measured; everything where it is empty
+	Against  string    // another program's file, which is measured in turns with this one; none where it is empty
 	StoreDir string    // where stores are made; the system's temporary directory where it is empty
 	Progress io.Writer // is told of each measurement before it begins
 }
@@ -30,9 +31,10 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"noop", "pipelined noop tasks on one connection, next to an echo of the same lines", benchNoop},
 	{"latency", "one noop task at a time, next to the echo's round trip", benchLatency},
-	{"status", "status requests while noop tasks keep the server busy", benchStatus},
-	{"exec", "the command true, next to a loop that only starts it", benchExec},
+	{"status", "status requests among noop tasks and commands, in memory and with a store", benchStatus},
+	{"exec", "the command true, in memory and with a store, next to a loop that only starts it", benchExec},
 	{"memory", "tasks queued behind others: their memory, and the time to run them", benchMemory},
+	{"queued", "the memory of a fifth as many queued tasks, in memory and with a store", benchQueued},
 	{"finished", "the memory of tasks that are finished and kept", benchFinished},
 	{"store", "the durable store, next to a loop that only writes and syncs", benchStore},
 	{"start", "the time to the first reply, and an idle server", benchStart},
@@ -58,86 +60,76 @@ func About() string {
 
 // Run measures, and returns what it has found. The program that calls it must
 // be jobline's command line with the hidden command bench-echo, which is Echo.
+// The other program needs only the command serve and its flags.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	b := &bench{tasks: o.Tasks, storeDir: o.StoreDir}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	programs := []string{self}
+	if o.Against != "" {
+		other, err := filepath.Abs(o.Against)
+		if err != nil {
+			return nil, err
+		}
+		programs = append(programs, other)
+	}
+	report := &Report{compared: len(programs) > 1}
 	for run := range o.Runs {
 		for _, m := range benchmarks {
 			if len(o.Only) > 0 && !slices.Contains(o.Only, m.name) {
 				continue
 			}
 			fmt.Fprintf(o.Progress, "run %d of %d: %s\n", run+1, o.Runs, m.name)
-			if err := m.run(ctx, b); err != nil {
+			if err := report.round(ctx, o, m, programs, run%2 == 1); err != nil {
 				return nil, fmt.Errorf("bench %s: %w", m.name, err)
 			}
 		}
 	}
-	return &Report{b}, nil
+	return report, nil
 }
 
-// Report is what was measured.
-type Report struct{ bench *bench }
-
-// Print prints a title, a table, and the histogram of the latencies.
-func (r *Report) Print(w io.Writer, title string) error {
-	if _, err := fmt.Fprintf(w, "%s, %d CPUs\n\n", title, benchLimit); err != nil {
-		return err
+// round measures each program once. Every other round begins with the last, so
+// that none has the better place.
+func (r *Report) round(ctx context.Context, o Options, m benchmark, programs []string, lastFirst bool) error {
+	found := make([]*bench, len(programs))
+	for i := range programs {
+		if lastFirst {
+			i = len(programs) - 1 - i
+		}
+		found[i] = &bench{program: programs[i], tasks: o.Tasks, storeDir: o.StoreDir}
+		if err := m.run(ctx, found[i]); err != nil {
+			return err
+		}
 	}
-	return r.bench.print(w)
+	r.latencies = append(r.latencies, found[0].latencies...)
+	if r.compared {
+		r.add(found[0].figures, found[1].figures)
+	} else {
+		r.add(found[0].figures, nil)
+	}
+	return nil
 }
 
-// PrintJSON prints one JSON object, with build as its first member.
-func (r *Report) PrintJSON(w io.Writer, build any) error { return r.bench.printJSON(w, build) }
-
-// bench gathers what was measured.
+// bench gathers what one benchmark finds out about one program in one round.
 type bench struct {
+	program   string // the file
 	tasks     int
 	storeDir  string
-	rows      []*benchRow
-	latencies []int64 // ns, of all runs
+	figures   []figure
+	latencies []int64 // ns, for the histogram
+}
+
+// figure is one number.
+type figure struct {
+	name, unit string
+	value      float64
 }
 
 // share is a part of the tasks, at least least.
 func (b *bench) share(part, least int) int { return max(b.tasks/part, least) }
 
-// benchRow is one number, measured once in every run. Without values it could
-// not be measured, and has no other numbers either.
-type benchRow struct {
-	Name   string    `json:"name"`
-	Unit   string    `json:"unit"`
-	Median float64   `json:"median,omitzero"`
-	Min    float64   `json:"min,omitzero"`
-	Max    float64   `json:"max,omitzero"`
-	Values []float64 `json:"values"`
-}
-
-// record adds a value to the row of a name. One that is not above 0, or not
-// finite, was too small for what measures it, and only makes sure of the row.
+// record notes a figure, whose name no other of the same benchmark has.
 func (b *bench) record(name, unit string, value float64) {
-	i := slices.IndexFunc(b.rows, func(r *benchRow) bool { return r.Name == name })
-	if i < 0 {
-		i = len(b.rows)
-		b.rows = append(b.rows, &benchRow{Name: name, Unit: unit, Values: []float64{}})
-	}
-	if !(value > 0) || math.IsInf(value, 1) {
-		return
-	}
-	r := b.rows[i]
-	r.Values = append(r.Values, value)
-	sorted := slices.Sorted(slices.Values(r.Values))
-	r.Min, r.Max = sorted[0], sorted[len(sorted)-1]
-	r.Median = (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
-}
-
-func (b *bench) printJSON(w io.Writer, build any) error {
-	text, err := json.MarshalIndent(struct {
-		Build     any         `json:"build"`
-		CPUs      int         `json:"cpus"`
-		Rows      []*benchRow `json:"rows"`
-		Histogram []bucket    `json:"latencyHistogram,omitempty"`
-	}{build, benchLimit, b.rows, histogram(b.latencies)}, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "%s\n", text)
-	return err
+	b.figures = append(b.figures, figure{name, unit, value})
 }

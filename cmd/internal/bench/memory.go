@@ -36,7 +36,7 @@ func benchMemory(ctx context.Context, b *bench) error {
 }
 
 func (b *bench) drain(ctx context.Context, n int, all bool) error {
-	server, err := startServer(ctx, "--max-queued="+strconv.Itoa(n+benchLimit)) // a blocker may still be queued
+	server, err := b.startServer(ctx, "--max-queued="+strconv.Itoa(n+benchLimit)) // a blocker may still be queued
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,33 @@ func (b *bench) drain(ctx context.Context, n int, all bool) error {
 		return err
 	}
 	b.record(fmt.Sprintf("time to run %s queued tasks, per task", grouped(int64(n))), "us", micros(took)/float64(left))
+	return nil
+}
+
+// benchQueued measures the memory of a fifth of the tasks while they wait, in
+// memory and with a store.
+func benchQueued(ctx context.Context, b *bench) error {
+	n := b.share(5, 20)
+	for _, store := range []bool{false, true} {
+		name := fmt.Sprintf("memory per queued task of %s", grouped(int64(n)))
+		if store {
+			name += ", with a store"
+		}
+		flags := []string{"--max-queued=" + strconv.Itoa(n+benchLimit)} // a blocker may still be queued
+		if err := b.withServer(ctx, store, flags, func(server *peer, _ string) error {
+			if err := server.block(); err != nil {
+				return err
+			}
+			before := residentOf(server.cmd.Process.Pid)
+			if _, err := server.fill(n); err != nil {
+				return err
+			}
+			b.recordMemory(name, before, server, n)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -139,7 +166,7 @@ func cancelLines(kind, first, n int) []byte {
 // benchFinished measures tasks that are finished and kept.
 func benchFinished(ctx context.Context, b *bench) error {
 	n := b.share(10, 50)
-	server, err := startServer(ctx, "--keep="+strconv.Itoa(n+1000), "--keep-bytes=1GiB")
+	server, err := b.startServer(ctx, "--keep="+strconv.Itoa(n+1000), "--keep-bytes=1GiB")
 	if err != nil {
 		return err
 	}
@@ -168,10 +195,10 @@ const startSamples = 10
 
 // benchStart measures the time from the start of a server to its first reply.
 func benchStart(ctx context.Context, b *bench) error {
-	var samples []int64
+	var samples, idle []int64 // ns, bytes
 	for range startSamples {
 		began := time.Now()
-		server, err := startServer(ctx)
+		server, err := b.startServer(ctx)
 		if err != nil {
 			return err
 		}
@@ -182,19 +209,16 @@ func benchStart(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		if canMeasure {
-			b.record("memory of an idle server", "MB", float64(resident)/1e6)
-		}
+		idle = append(idle, resident)
+	}
+	if canMeasure {
+		b.record("memory of an idle server", "MB", float64(percentile(idle, 0.5))/1e6)
 	}
 	b.record("start to first reply", "ms", percentile(samples, 0.5).Seconds()*1000)
-	self, err := os.Executable()
+	file, err := os.Stat(b.program)
 	if err != nil {
 		return err
 	}
-	file, err := os.Stat(self)
-	if err != nil {
-		return err
-	}
-	b.record("this program's file", "MB", float64(file.Size())/1e6)
+	b.record("the program's file", "MB", float64(file.Size())/1e6)
 	return nil
 }

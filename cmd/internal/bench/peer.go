@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,14 +31,9 @@ type peer struct {
 	lines *bufio.Reader
 }
 
-// startPeer starts this program with other arguments, and without flags from
-// the environment.
-func startPeer(ctx context.Context, args ...string) (*peer, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &peer{cmd: exec.CommandContext(ctx, self, args...)}
+// startPeer starts a program without the flags of this one's environment.
+func startPeer(ctx context.Context, program string, args ...string) (p *peer, err error) {
+	p = &peer{cmd: exec.CommandContext(ctx, program, args...)}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "JOBLINE_") {
 			p.cmd.Env = append(p.cmd.Env, v)
@@ -53,9 +50,44 @@ func startPeer(ctx context.Context, args ...string) (*peer, error) {
 	return p, p.cmd.Start()
 }
 
+// startEcho starts an Echo that answers with lines of the given sizes.
+func (b *bench) startEcho(ctx context.Context, sizes ...int) (*peer, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"bench-echo"}
+	for _, size := range sizes {
+		args = append(args, strconv.Itoa(size))
+	}
+	return startPeer(ctx, self, args...)
+}
+
 // startServer starts a server with the default limits but for the flags given.
-func startServer(ctx context.Context, flags ...string) (*peer, error) {
-	return startPeer(ctx, append([]string{"serve", "--log-level=error", "--limit=" + strconv.Itoa(benchLimit)}, flags...)...)
+func (b *bench) startServer(ctx context.Context, flags ...string) (*peer, error) {
+	return startPeer(ctx, b.program, append([]string{"serve", "--log-level=error", "--limit=" + strconv.Itoa(benchLimit)}, flags...)...)
+}
+
+// withServer lets f have a server with the flags given, in memory or with a
+// store, and the directory of the store.
+func (b *bench) withServer(ctx context.Context, store bool, flags []string, f func(server *peer, dir string) error) (err error) {
+	var dir string
+	if store {
+		if dir, err = os.MkdirTemp(b.storeDir, "jobline-bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		if dir, err = filepath.EvalSymlinks(dir); err != nil { // Join takes ".." behind a link for the parent by name
+			return err
+		}
+		flags = append(slices.Clone(flags), "--store="+filepath.Join(dir, "tasks.db"))
+	}
+	server, err := b.startServer(ctx, flags...)
+	if err != nil {
+		return err
+	}
+	defer server.end()
+	return f(server, dir)
 }
 
 // end kills the process: what was measured is known.
@@ -68,7 +100,7 @@ func (p *peer) end() {
 func (p *peer) line() ([]byte, error) {
 	line, err := p.lines.ReadSlice('\n')
 	if err != nil {
-		return nil, fmt.Errorf("read from the server: %w", err)
+		return nil, fmt.Errorf("read from %s: %w", p.cmd.Path, err)
 	}
 	return line, nil
 }
@@ -79,6 +111,14 @@ func (p *peer) ask(line []byte) ([]byte, error) {
 		return nil, err
 	}
 	return p.line()
+}
+
+// runOne submits one task and awaits its reply and its end.
+func (p *peer) runOne(submit []byte) error {
+	if _, err := p.in.Write(submit); err != nil {
+		return err
+	}
+	return p.awaitBoth(1, 1)
 }
 
 var (

@@ -9,40 +9,48 @@ import (
 	"time"
 )
 
-// This file measures a durable store next to what the disk can do.
+// This file measures a durable store next to what the disk can do. A task
+// counts when its submit and its end are both on the disk.
 
-// rawTime is how long the disk alone is measured, before and after.
+// rawTime is how long the disk alone is measured, before and after each load.
 const rawTime = 300 * time.Millisecond
 
-// benchStore measures pipelined tasks whose submit and end are both on disk
-// when they are told of, one task at a time, and a start with tasks that wait.
-func benchStore(ctx context.Context, b *bench) (err error) {
-	dir, err := os.MkdirTemp(b.storeDir, "jobline-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if dir, err = filepath.EvalSymlinks(dir); err != nil { // Join takes ".." behind a link for the parent by name
-		return err
-	}
-	file := filepath.Join(dir, "tasks.db")
-	server, err := startServer(ctx, "--store="+file)
-	if err != nil {
-		return err
-	}
-	defer server.end()
+// storeWindows are the most tasks that a client has under way in the loads that
+// are not written at once.
+var storeWindows = []int{256, 16}
+
+// benchStore measures pipelined tasks, one task at a time, and a start with
+// tasks that wait.
+func benchStore(ctx context.Context, b *bench) error {
+	return b.withServer(ctx, true, nil, func(server *peer, dir string) error {
+		if _, err := server.pour(submitLines(0, 100, noopParams), func() error { return server.awaitBoth(100, 100) }); err != nil {
+			return err
+		}
+		if err := b.benchStoreSpeed(server, dir); err != nil {
+			return err
+		}
+		if err := b.benchStoreLatency(server, dir); err != nil {
+			return err
+		}
+		return b.benchStoreStart(ctx, dir)
+	})
+}
+
+// benchStoreSpeed measures tasks that are all written at once, and then those
+// of clients that wait for ends before they write on. More syncs are shared
+// the more tasks are under way.
+func (b *bench) benchStoreSpeed(server *peer, dir string) error {
 	n := b.share(10, 100)
-	if _, err := server.pour(submitLines(0, 100, noopParams), func() error { return server.awaitBoth(100, 100) }); err != nil {
-		return err
-	}
 	before, err := syncSamples(dir)
 	if err != nil {
 		return err
 	}
+	cpu := cpuOf(server.cmd.Process.Pid)
 	took, err := server.pour(submitLines(0, n, noopParams), func() error { return server.awaitBoth(n, n) })
 	if err != nil {
 		return err
 	}
+	cpu = cpuOf(server.cmd.Process.Pid) - cpu
 	after, err := syncSamples(dir)
 	if err != nil {
 		return err
@@ -51,29 +59,40 @@ func benchStore(ctx context.Context, b *bench) (err error) {
 	b.record("durable noop tasks, pipelined on one connection", "tasks/s", perSecond(n, took))
 	b.record("append of 4 KiB and sync, one after the other", "syncs/s", raw)
 	b.record("durable noop to syncs", "times", perSecond(n, took)/raw)
-	if err := b.benchStoreLatency(server, dir); err != nil {
-		return err
+	if canMeasure {
+		b.record("server's CPU per durable noop task", "us", micros(cpu)/float64(n))
 	}
-	return b.benchStoreStart(ctx, dir)
+	for _, window := range storeWindows {
+		l := load{server: server, params: noopParams, window: window, left: n / 4}
+		began := time.Now()
+		if err := l.run(); err != nil {
+			return err
+		}
+		b.record(fmt.Sprintf("durable noop tasks, at most %d under way", window), "tasks/s", perSecond(n/4, time.Since(began)))
+	}
+	return nil
 }
+
+// latencyPieces is in how many pieces tasks and syncs are measured, in turns.
+const latencyPieces = 5
 
 // benchStoreLatency measures one durable task at a time: two syncs each.
 func (b *bench) benchStoreLatency(server *peer, dir string) error {
 	line := submitLines(1, 1, noopParams)
-	tasks, err := samplesOf(b.share(1000, 20), func() error {
-		if _, err := server.in.Write(line); err != nil {
+	var tasks, raw []int64
+	for range latencyPieces {
+		piece, err := samplesOf(b.share(1000, 20)/latencyPieces, func() error { return server.runOne(line) })
+		if err != nil {
 			return err
 		}
-		return server.awaitBoth(1, 1)
-	})
-	if err != nil {
-		return err
-	}
-	raw, err := syncSamples(dir)
-	if err != nil {
-		return err
+		tasks = append(tasks, piece...)
+		if piece, err = syncSamples(dir); err != nil {
+			return err
+		}
+		raw = append(raw, piece...)
 	}
 	b.recordLatency("durable noop task, one at a time", tasks)
+	b.recordLatency("append of 4 KiB and sync", raw)
 	b.record("durable noop to a sync, one at a time, p50", "times", float64(percentile(tasks, 0.5))/float64(percentile(raw, 0.5)))
 	return nil
 }
@@ -83,7 +102,7 @@ func (b *bench) benchStoreLatency(server *peer, dir string) error {
 func (b *bench) benchStoreStart(ctx context.Context, dir string) error {
 	const waiting = 10_000
 	file := "--store=" + filepath.Join(dir, "waiting.db")
-	server, err := startServer(ctx, file, "--limit=1")
+	server, err := b.startServer(ctx, file, "--limit=1")
 	if err != nil {
 		return err
 	}
@@ -95,12 +114,12 @@ func (b *bench) benchStoreStart(ctx context.Context, dir string) error {
 	}
 	server.end()
 	began := time.Now()
-	again, err := startServer(ctx, file, "--limit=1")
+	again, err := b.startServer(ctx, file, "--limit=1")
 	if err != nil {
 		return err
 	}
 	defer again.end()
-	if _, err := again.ask([]byte(`{"jsonrpc":"2.0","id":0,"method":"stats"}` + "\n")); err != nil {
+	if _, err := again.ask(statsLine); err != nil {
 		return err
 	}
 	b.record(fmt.Sprintf("start to the first reply after kill -9, %d tasks waiting", waiting), "ms", micros(time.Since(began))/1000)

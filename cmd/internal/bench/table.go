@@ -10,22 +10,29 @@ import (
 	"time"
 )
 
-// print prints the rows as a table, and the histogram of the latencies.
-func (b *bench) print(w io.Writer) error {
+// printTable prints the rows as a table.
+func (r *Report) printTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "median\tmin\tmax\tunit\t  what")
-	for _, r := range b.rows {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t  %s\n", r.shown(r.Median), r.shown(r.Min), r.shown(r.Max), r.Unit, r.Name)
+	if r.compared {
+		fmt.Fprintln(table, "ours\ttheirs\tours/theirs\tlowest\thighest\tunit\t  what")
+	} else {
+		fmt.Fprintln(table, "median\tmin\tmax\tunit\t  what")
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	for _, row := range r.rows {
+		shown, summary := []string{row.shown(row.Median)}, &row.summary
+		if r.compared {
+			summary = row.Ratio
+			shown = append(shown, row.Theirs.shown(row.Theirs.Median), summary.shown(summary.Median))
+		}
+		shown = append(shown, summary.shown(summary.Min), summary.shown(summary.Max), row.Unit, "  "+row.Name)
+		fmt.Fprintln(table, strings.Join(shown, "\t"))
 	}
-	return printHistogram(w, histogram(b.latencies))
+	return table.Flush()
 }
 
-// shown writes a number of the row.
-func (r *benchRow) shown(v float64) string {
-	if len(r.Values) == 0 {
+// shown writes a number of the summary.
+func (s *summary) shown(v float64) string {
+	if len(s.Values) == 0 {
 		return "-"
 	}
 	return digits(v)

@@ -29,30 +29,63 @@ func TestPercentiles(t *testing.T) {
 }
 
 func TestMedians(t *testing.T) {
-	b := &bench{}
+	r := &Report{}
 	for _, v := range []float64{9, 1, 5} {
-		b.record("odd", "us", v)
-		b.record("even", "us", v)
+		r.add([]figure{{"odd", "us", v}, {"even", "us", v}}, nil)
 	}
-	b.record("even", "us", 6)
-	require.Equal(t, &benchRow{Name: "odd", Unit: "us", Median: 5, Min: 1, Max: 9, Values: []float64{9, 1, 5}}, b.rows[0])
-	require.Equal(t, 5.5, b.rows[1].Median)
+	r.add([]figure{{"even", "us", 6}}, nil)
+	require.Equal(t, &row{Name: "odd", Unit: "us", summary: summary{5, 1, 9, []float64{9, 1, 5}}}, r.rows[0])
+	require.Equal(t, 5.5, r.rows[1].Median)
+}
+
+// TestRatios: the ratio of a figure is the median of the rounds' ratios, not
+// the ratio of the medians.
+func TestRatios(t *testing.T) {
+	r := &Report{compared: true}
+	for _, round := range []struct{ ours, theirs float64 }{{10, 20}, {40, 10}, {30, 30}} {
+		r.add([]figure{{"speed", "tasks/s", round.ours}}, []figure{{"speed", "tasks/s", round.theirs}})
+	}
+	require.Len(t, r.rows, 1)
+	require.Equal(t, summary{30, 10, 40, []float64{10, 40, 30}}, r.rows[0].summary)
+	require.Equal(t, &summary{20, 10, 30, []float64{20, 10, 30}}, r.rows[0].Theirs)
+	require.Equal(t, &summary{1, 0.5, 4, []float64{0.5, 4, 1}}, r.rows[0].Ratio)
+
+	r.add([]figure{{"never", "us", 0}, {"ours", "us", 1}}, []figure{{"never", "us", -1}, {"ours", "us", 0}})
+	r.add([]figure{{"ours", "us", 3}}, []figure{{"ours", "us", 2}})
+	var out bytes.Buffer
+	require.NoError(t, r.printTable(&out))
+	require.Regexp(t, `(?m)^ *ours +theirs +ours/theirs +lowest +highest +unit +what$`, out.String())
+	require.Regexp(t, `(?m)^ *30\.0 +20\.0 +1\.00 +0\.50 +4\.00 +tasks/s +speed$`, out.String())
+	require.Regexp(t, `(?m)^ *- +- +- +- +- +us +never$`, out.String(), "a ratio of nothing is none")
+	require.Regexp(t, `(?m)^ *2\.00 +2\.00 +1\.50 +1\.50 +1\.50 +us +ours$`, out.String(), "only of rounds with both")
+	out.Reset()
+	require.NoError(t, r.PrintJSON(&out, nil))
+	var found struct {
+		Rows []struct {
+			Name          string
+			Median        float64
+			Theirs, Ratio struct{ Median, Min, Max float64 }
+		}
+	}
+	require.NoError(t, json.Unmarshal(out.Bytes(), &found))
+	require.Equal(t, "speed", found.Rows[0].Name)
+	require.Equal(t, 30.0, found.Rows[0].Median)
+	require.Equal(t, 20.0, found.Rows[0].Theirs.Median)
+	require.Equal(t, 4.0, found.Rows[0].Ratio.Max)
 }
 
 // TestNotMeasured: what was too small for its clock is no 0.
 func TestNotMeasured(t *testing.T) {
-	b := &bench{}
-	for _, v := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1)} {
-		b.record("never", "us", v)
-		b.record("once", "us", v)
+	r := &Report{}
+	for _, v := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 3} {
+		r.add([]figure{{"never", "us", min(v, 0)}, {"once", "us", v}}, nil)
 	}
-	b.record("once", "us", 3)
 	var out bytes.Buffer
-	require.NoError(t, b.print(&out))
+	require.NoError(t, r.printTable(&out))
 	require.Regexp(t, `(?m)^ +- +- +- +us +never$`, out.String())
 	require.Regexp(t, `(?m)^ +3\.00 +3\.00 +3\.00 +us +once$`, out.String())
 	out.Reset()
-	require.NoError(t, b.printJSON(&out, nil))
+	require.NoError(t, r.PrintJSON(&out, nil))
 	var found struct {
 		Rows []map[string]any `json:"rows"`
 	}

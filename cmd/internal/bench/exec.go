@@ -1,0 +1,142 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// This file measures commands next to a loop that starts the same program and
+// waits for it, with os/exec and nothing else.
+
+// execPieces is in how many pieces each of the compared loads is measured, in turns.
+const execPieces = 5
+
+// commandPath is where the program is that does nothing.
+func commandPath() (string, error) { return exec.LookPath("true") }
+
+// benchExec measures commands, as many at once as there are CPUs and one at a
+// time, in memory and with a store.
+func benchExec(ctx context.Context, b *bench) error {
+	program, err := commandPath()
+	if err != nil {
+		return err
+	}
+	params, err := commandParams()
+	if err != nil {
+		return err
+	}
+	c := &commands{program: program, params: params}
+	return b.withServer(ctx, false, nil, func(memory *peer, _ string) error {
+		return b.withServer(ctx, true, nil, func(durable *peer, _ string) error {
+			c.memory, c.durable = memory, durable
+			for _, server := range []*peer{memory, durable} { // until they are warm
+				if err := server.runOne(submitLines(0, 1, params)); err != nil {
+					return err
+				}
+			}
+			n := b.share(1000, 20) / execPieces
+			if err := c.atOnce(ctx, b, n); err != nil {
+				return err
+			}
+			return c.oneAtATime(ctx, b, n)
+		})
+	})
+}
+
+// commands are what runs the same program in three ways.
+type commands struct {
+	program         string
+	params          string // of a submit
+	memory, durable *peer
+}
+
+// pour runs so many commands that are submitted together.
+func (c *commands) pour(server *peer, n int) (time.Duration, error) {
+	return server.pour(submitLines(0, n, c.params), func() error { return server.awaitBoth(n, n) })
+}
+
+// atOnce measures as many commands at once as there are CPUs, n in each piece.
+func (c *commands) atOnce(ctx context.Context, b *bench, n int) error {
+	var bare, memory, durable time.Duration
+	for range execPieces {
+		took, err := bareLoop(ctx, c.program, n)
+		if err != nil {
+			return err
+		}
+		bare += took
+		if took, err = c.pour(c.memory, n); err != nil {
+			return err
+		}
+		memory += took
+		if took, err = c.pour(c.durable, n); err != nil {
+			return err
+		}
+		durable += took
+	}
+	all := n * execPieces
+	b.record(fmt.Sprintf("exec true, %d at once", benchLimit), "tasks/s", perSecond(all, memory))
+	b.record(fmt.Sprintf("exec true, %d at once, with a store", benchLimit), "tasks/s", perSecond(all, durable))
+	b.record("loop that only starts and waits, as many at once", "starts/s", perSecond(all, bare))
+	b.record("exec to loop", "times", bare.Seconds()/memory.Seconds())
+	b.record("exec with a store to loop", "times", bare.Seconds()/durable.Seconds())
+	return nil
+}
+
+// oneAtATime measures commands that are each submitted when the one before has
+// ended, n in each piece.
+func (c *commands) oneAtATime(ctx context.Context, b *bench, n int) error {
+	line := submitLines(0, 1, c.params)
+	var samples [3][]int64 // of the loop, and of commands in memory and with a store
+	for range execPieces {
+		for i, run := range []func() error{
+			func() error { return exec.CommandContext(ctx, c.program).Run() },
+			func() error { return c.memory.runOne(line) },
+			func() error { return c.durable.runOne(line) },
+		} {
+			piece, err := samplesOf(n, run)
+			if err != nil {
+				return err
+			}
+			samples[i] = append(samples[i], piece...)
+		}
+	}
+	b.recordLatency("exec true, one at a time", samples[1])
+	b.recordLatency("exec true, one at a time, with a store", samples[2])
+	b.recordLatency("loop that only starts and waits, one at a time", samples[0])
+	bare := float64(percentile(samples[0], 0.5))
+	b.record("exec to loop, one at a time, p50", "times", float64(percentile(samples[1], 0.5))/bare)
+	b.record("exec with a store to loop, one at a time, p50", "times", float64(percentile(samples[2], 0.5))/bare)
+	return nil
+}
+
+// bareLoop runs a program n times with os/exec and nothing else, as many at
+// once as there are CPUs.
+func bareLoop(ctx context.Context, program string, n int) (time.Duration, error) {
+	var left atomic.Int64
+	var loops sync.WaitGroup
+	left.Store(int64(n))
+	errs := make(chan error, benchLimit)
+	began := time.Now()
+	for range benchLimit {
+		loops.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := exec.CommandContext(ctx, program).Run(); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	loops.Wait()
+	took := time.Since(began)
+	select {
+	case err := <-errs:
+		return 0, err
+	default:
+		return took, nil
+	}
+}
