@@ -23,8 +23,7 @@ const killDelay = time.Second
 // run is one attempt of one task on a worker: it watches over the code, and
 // settles the task exactly once. It is the code's context, too.
 type run struct {
-	context.Context // ends with the cause: a *Cancellation, ErrTimeout, ErrInterrupted, ErrLeaseLost
-	cancel          context.CancelCauseFunc
+	taskContext // ends with the cause: a *Cancellation, ErrTimeout, ErrInterrupted, ErrLeaseLost
 
 	executor *Executor
 	lease    Lease
@@ -61,7 +60,7 @@ func (r *run) Value(key any) any {
 	if _, ok := key.(runKey); ok {
 		return r
 	}
-	return r.Context.Value(key)
+	return r.taskContext.Value(key)
 }
 
 // execute runs the code and waits for its end.
@@ -131,7 +130,7 @@ func (r *run) stop(cause error) {
 	}
 	if r.cause == nil {
 		r.cause = cause
-		r.cancel(cause)
+		r.expire(cause)
 		if cause == ErrInterrupted {
 			r.executor.log.Info("a task is interrupted", "task", r.record.ID, "type", r.record.Type, "runsAgain", r.record.Rerun)
 		}
@@ -275,7 +274,7 @@ func (r *run) end(result jsontext.Value, err error) {
 	} else {
 		r.finish(Outcome{State: schema.Completed, Result: result})
 	}
-	r.cancel(context.Canceled)
+	r.expire(context.Canceled)
 }
 
 // mayBeLeft reports whether a task that was told to stop is for the store's

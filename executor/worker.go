@@ -65,8 +65,7 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 		e.refuse(lease, "it could not be run: "+err.Error())
 		return
 	}
-	r := &run{executor: e, lease: lease, record: record, typ: t}
-	r.Context, r.cancel = context.WithCancelCause(ctx)
+	r := &run{taskContext: taskContext{values: ctx}, executor: e, lease: lease, record: record, typ: t}
 	w.set(r)
 	if e.stop.interrupts() { // who told the others did not find this one
 		r.stop(ErrInterrupted)
