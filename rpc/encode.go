@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"encoding/hex"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -146,13 +145,11 @@ func appendProgress(b []byte, ev *executor.Event) []byte {
 }
 
 func appendID(b []byte, id uuid.UUID) []byte {
-	var text [38]byte
-	text[0], text[9], text[14], text[19], text[24], text[37] = '"', '-', '-', '-', '-', '"'
-	hex.Encode(text[1:9], id[:4])
-	hex.Encode(text[10:14], id[4:6])
-	hex.Encode(text[15:19], id[6:8])
-	hex.Encode(text[20:24], id[8:10])
-	hex.Encode(text[25:37], id[10:])
+	const digits = "0123456789abcdef"
+	text := [38]byte{0: '"', 9: '-', 14: '-', 19: '-', 24: '-', 37: '"'}
+	for i, at := range [len(id)]int{1, 3, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27, 29, 31, 33, 35} {
+		text[at], text[at+1] = digits[id[i]>>4], digits[id[i]&0xf]
+	}
 	return append(b, text[:]...)
 }
 

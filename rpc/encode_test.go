@@ -162,3 +162,15 @@ func TestEncodingOfOutput(t *testing.T) {
 		require.Equal(t, c.want, encoding, "%q", c.data)
 	}
 }
+
+func BenchmarkAppendFinished(b *testing.B) {
+	id, _ := uuid.NewV7()
+	now := schema.Now()
+	ev := executor.Event{Seq: 1234567, ID: id, Kind: executor.EventFinished, Task: &schema.Task{
+		ID: id, Type: "noop", State: schema.Completed, Attempt: 1, CreatedAt: now, StartedAt: now + 100, FinishedAt: now + 200, Result: []byte("{}"),
+	}}
+	var buf []byte
+	for b.Loop() {
+		buf = appendFinished(buf[:0], &ev)
+	}
+}

@@ -129,7 +129,8 @@ func (p *params) read(s *jsonscan.Scanner) bool {
 		begin := s.Offset()
 		for s.Open(); s.Next(); p.count++ {
 			if p.count < firstMembers {
-				p.first[p.count] = member{s.Name(), s.Value()}
+				m := &p.first[p.count]
+				m.name, m.value = s.Name(), s.Value()
 			} else {
 				s.Value()
 			}

@@ -38,6 +38,7 @@ type outbox struct {
 	try func([]byte) (int, error) // writes what can be written at once, or nil
 
 	written atomic.Int64 // bytes, in all
+	size    atomic.Int64 // bytes that are not written, for who asks without the lock
 
 	mu      sync.Mutex
 	header  bool   // write frames with a header, not lines
@@ -83,6 +84,7 @@ func (o *outbox) end(b []byte) {
 	default:
 		o.buf = append(b, '\n')
 	}
+	o.size.Store(int64(o.unsentLocked()))
 	o.mu.Unlock()
 }
 
@@ -148,11 +150,7 @@ func (o *outbox) failed() error {
 }
 
 // unsent is how many bytes have not been written.
-func (o *outbox) unsent() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.unsentLocked()
-}
+func (o *outbox) unsent() int { return int(o.size.Load()) }
 
 func (o *outbox) unsentLocked() int { return len(o.buf) + len(o.rest) + o.writing }
 
@@ -254,6 +252,7 @@ func (o *outbox) wroteLocked(data []byte, n int, err error) {
 	case cap(data) <= spareBuffer && cap(data) > cap(o.spare):
 		o.spare = data[:0]
 	}
+	o.size.Store(int64(o.unsentLocked()))
 	o.drained.Broadcast()
 	if o.err != nil { // run is to say so; where the outbox is closed, flush signals
 		o.signal()

@@ -87,7 +87,14 @@ func (s *Scanner) open(bracket byte) {
 		return
 	}
 	s.pos++
-	s.levels = append(s.levels, level{end: bracket + 2, first: uint32(len(s.names))}) // '}' is '{'+2, ']' is '['+2
+	depth := len(s.levels)
+	if depth == cap(s.levels) {
+		s.levels = append(s.levels, level{})
+	}
+	s.levels = s.levels[:depth+1]
+	l := &s.levels[depth] // in place: there are many
+	l.table, l.first, l.count = nil, uint32(len(s.names)), 0
+	l.end = bracket + 2 // '}' is '{'+2, ']' is '['+2
 }
 
 // Next goes on to the next member or element of what was opened last. Its value
@@ -146,7 +153,13 @@ func (s *Scanner) member(l *level, i int) bool {
 
 // Name is the name of the member that Next has gone on to, without quotes and
 // escapes. It is a part of the text, or a copy where it has escapes.
-func (s *Scanner) Name() []byte { return Unquote(s.quoted(s.last)) }
+func (s *Scanner) Name() []byte {
+	quoted := s.quoted(s.last)
+	if s.last.escaped() {
+		return Unquote(quoted)
+	}
+	return quoted[1 : len(quoted)-1]
+}
 
 // Value reads the next value, and answers it without the space around it.
 func (s *Scanner) Value() []byte {
