@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 )
@@ -48,7 +49,29 @@ func benchNoop(ctx context.Context, b *bench) error {
 		b.record("server's CPU per noop task", "us", micros(cpuOf(server.cmd.Process.Pid)-before)/float64(n))
 		b.record("client's CPU per noop task", "us", micros(cpuOf(os.Getpid())-beforeOwn)/float64(n))
 	}
+	for _, window := range windows {
+		if _, err := b.recordWindow(server, fmt.Sprintf("noop tasks, at most %d under way", window), window, n); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// windows are the most tasks that a client has under way in the pipelined loads
+// that are not written at once.
+var windows = []int{256, 64, 16}
+
+// recordWindow measures pipelined tasks of which at most so many are under way,
+// and answers how many end in a second.
+func (b *bench) recordWindow(server *peer, name string, window, n int) (float64, error) {
+	l := load{server: server, params: noopParams, window: window, left: n}
+	began := time.Now()
+	if err := l.run(); err != nil {
+		return 0, err
+	}
+	speed := perSecond(n, time.Since(began))
+	b.record(name, "tasks/s", speed)
+	return speed, nil
 }
 
 // answerSizes is how long the lines are that answer a task: its reply and its

@@ -15,10 +15,6 @@ import (
 // rawTime is how long the disk alone is measured, before and after each load.
 const rawTime = 300 * time.Millisecond
 
-// storeWindows are the most tasks that a client has under way in the loads that
-// are not written at once.
-var storeWindows = []int{256, 16}
-
 // benchStore measures pipelined tasks, one task at a time, and a start with
 // tasks that wait.
 func benchStore(ctx context.Context, b *bench) error {
@@ -62,13 +58,13 @@ func (b *bench) benchStoreSpeed(server *peer, dir string) error {
 	if canMeasure {
 		b.record("server's CPU per durable noop task", "us", micros(cpu)/float64(n))
 	}
-	for _, window := range storeWindows {
-		l := load{server: server, params: noopParams, window: window, left: n / 4}
-		began := time.Now()
-		if err := l.run(); err != nil {
+	for _, window := range windows {
+		name := fmt.Sprintf("durable noop tasks, at most %d under way", window)
+		windowed, err := b.recordWindow(server, name, window, n/4)
+		if err != nil {
 			return err
 		}
-		b.record(fmt.Sprintf("durable noop tasks, at most %d under way", window), "tasks/s", perSecond(n/4, time.Since(began)))
+		b.record(name+", to syncs", "times", windowed/raw)
 	}
 	return nil
 }
