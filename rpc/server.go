@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -38,7 +39,7 @@ const (
 type Options struct {
 	Framing    Framing
 	OnEOF      EOFPolicy
-	MaxMessage int // bytes of one message
+	MaxMessage int // bytes of one message; at most 2 GiB less one
 	MaxBatch   int // requests of one batch
 	MaxWaits   int // pending wait requests
 	MaxUnsent  int // bytes that the client has not read, before no more requests are read
@@ -52,7 +53,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.MaxMessage = cmp.Or(o.MaxMessage, DefaultMaxMessage)
+	o.MaxMessage = min(cmp.Or(o.MaxMessage, DefaultMaxMessage), jsonscan.MaxText)
 	o.MaxBatch = cmp.Or(o.MaxBatch, DefaultMaxBatch)
 	o.MaxWaits = cmp.Or(o.MaxWaits, DefaultMaxWaits)
 	o.MaxUnsent = cmp.Or(o.MaxUnsent, DefaultMaxUnsent)

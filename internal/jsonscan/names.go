@@ -21,7 +21,7 @@ var nameSeed = maphash.MakeSeed()
 // Names that differ in their lower halves differ, unless one has escapes.
 type name uint64
 
-const escapedName = 1 << 31 // more than any length: a text has at most maxText bytes
+const escapedName = 1 << 31 // more than any length: a text has at most MaxText bytes
 
 func nameOf(begin, end int, escaped bool) name {
 	n := name(begin)<<32 | name(end-begin)

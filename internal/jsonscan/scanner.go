@@ -22,8 +22,8 @@ type Scanner struct {
 	scratch, other []byte // for two names with escapes
 }
 
-// maxText bounds a text, in bytes: places in it are kept in 32 bits.
-const maxText = math.MaxInt32
+// MaxText is the most bytes that a text can have: places in it are kept in 32 bits.
+const MaxText = math.MaxInt32
 
 // level is an object or array that is open.
 type level struct {
@@ -39,7 +39,7 @@ type level struct {
 func (s *Scanner) Reset(text []byte, most int) {
 	s.text, s.pos, s.most = text, 0, most
 	s.levels, s.names, s.fault = s.levels[:0], s.names[:0], nil
-	if len(text) > maxText {
+	if len(text) > MaxText {
 		s.fail(0, errTooLong, false)
 	}
 }
