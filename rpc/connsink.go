@@ -8,7 +8,6 @@ import (
 	"github.com/sourcegraph/jsonrpc2"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/schema"
 )
 
 // connSink sends through a jsonrpc2.Conn, whose writes may wait for the peer.
@@ -111,8 +110,10 @@ func (k *connSink) result(id []byte, f func([]byte) []byte) {
 	k.add(len(id)+len(text), func() error { return k.conn.Reply(context.Background(), to, text) })
 }
 
-func (k *connSink) submitted(id []byte, t *schema.Task) {
-	k.result(id, func(b []byte) []byte { return appendSubmitted(b, t, false) })
+func (k *connSink) submitted(answers []newTask) {
+	for _, a := range answers {
+		k.result(a.id, func(b []byte) []byte { return appendSubmitted(b, a.task, false) })
+	}
 }
 
 func (k *connSink) fail(id []byte, e *Error) {

@@ -43,7 +43,6 @@ type outbox struct {
 	mu      sync.Mutex
 	header  bool   // write frames with a header, not lines
 	buf     []byte // what has gathered
-	mark    int    // where the message begins that is being appended
 	rest    []byte // what try could not write; it goes before buf
 	spare   []byte // the buffer written before
 	writing int    // bytes that somebody is writing; one at a time does
@@ -68,22 +67,28 @@ func newOutbox(to io.Writer) *outbox {
 	return o
 }
 
-// begin locks the outbox and answers the buffer that a message is to be
-// appended to; end takes it back. Nothing is kept once the outbox is closed.
+// begin locks the outbox and answers the buffer that a message is to be appended
+// to; end takes it back. Several are added with one lock where next stands between
+// them. Nothing is kept once the outbox is closed.
 func (o *outbox) begin() []byte {
 	o.mu.Lock()
-	o.mark = len(o.buf)
+	return o.buf
+}
+
+// next ends a message, and answers the buffer for the one that follows.
+func (o *outbox) next(b []byte) []byte {
+	switch {
+	case o.closed || o.err != nil:
+	case o.header:
+		o.buf = withHeader(b, len(o.buf))
+	default:
+		o.buf = append(b, '\n')
+	}
 	return o.buf
 }
 
 func (o *outbox) end(b []byte) {
-	switch {
-	case o.closed || o.err != nil:
-	case o.header:
-		o.buf = withHeader(b, o.mark)
-	default:
-		o.buf = append(b, '\n')
-	}
+	o.next(b)
 	o.size.Store(int64(o.unsentLocked()))
 	o.mu.Unlock()
 }

@@ -10,10 +10,11 @@ import (
 
 // sink is where a session's messages go. Nothing in it waits but room.
 type sink interface {
-	// result, submitted and fail answer the request with the id.
+	// result and fail answer the request with the id.
 	result(id []byte, f func([]byte) []byte)
-	submitted(id []byte, t *schema.Task)
 	fail(id []byte, e *Error)
+	// submitted answers requests with their new tasks, in order.
+	submitted(answers []newTask)
 	// message sends a whole message.
 	message(f func([]byte) []byte)
 	// notify and event send a notification.
@@ -31,6 +32,12 @@ type sink interface {
 	room(ctx context.Context) error
 	// unsent is how many bytes wait for the client to read them.
 	unsent() int
+}
+
+// newTask is a task, and the id of the request that has asked for it.
+type newTask struct {
+	id   []byte
+	task *schema.Task
 }
 
 // responder answers one request, alone or within a batch. One with no id is
@@ -57,15 +64,6 @@ func (to responder) result(f func([]byte) []byte) {
 func (to responder) value(v any) {
 	text := appendJSON(nil, v) // here, where a panic holds no lock
 	to.result(func(b []byte) []byte { return append(b, text...) })
-}
-
-// submitted answers with a new task.
-func (to responder) submitted(t *schema.Task) {
-	if to.id != nil && to.batch == nil {
-		to.out.submitted(to.id, t)
-		return
-	}
-	to.result(func(b []byte) []byte { return appendSubmitted(b, t, false) })
 }
 
 // fail answers with an error.

@@ -303,10 +303,16 @@ func (c *connection) result(id []byte, f func([]byte) []byte) {
 	c.outbox.end(appendReply(c.outbox.begin(), id, f))
 }
 
-func (c *connection) submitted(id []byte, t *schema.Task) {
-	b := appendReplyHead(c.outbox.begin(), id)
-	b = appendSubmitted(b, t, false)
-	c.outbox.end(append(b, '}'))
+func (c *connection) submitted(answers []newTask) {
+	b := c.outbox.begin()
+	for i, a := range answers {
+		if i > 0 {
+			b = c.outbox.next(b)
+		}
+		b = appendReplyHead(b, a.id)
+		b = append(appendSubmitted(b, a.task, false), '}')
+	}
+	c.outbox.end(b)
 }
 
 func (c *connection) fail(id []byte, e *Error) {

@@ -42,6 +42,7 @@ type session struct {
 	gathered  []executor.Record // submits that are not recorded yet,
 	answering []responder       // who is to hear of them,
 	lossless  []*losslessOutput // and the output of those that asked for all of it
+	created   []newTask         // of those that are recorded, and not answered yet
 
 	mu      sync.Mutex
 	cursors map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first
@@ -165,36 +166,58 @@ func (s *session) flushSubmits(ctx context.Context) {
 	}
 	answers, err := s.executor.Submit(ctx, s.gathered)
 	for i := range s.gathered {
-		to, record := s.answering[i], &s.gathered[i]
-		switch {
-		case err != nil:
-			s.lossless[i].leave()
-			to.fail(err)
-		case answers[i].Err != nil:
-			s.lossless[i].leave()
-			to.fail(s.refusal(ctx, answers[i].Err, record))
-		case answers[i].Existing:
-			task, err := s.followAgain(ctx, record, answers[i].Task, s.lossless[i])
-			if err != nil {
-				to.fail(err)
-				continue
-			}
-			to.result(func(b []byte) []byte { return appendSubmitted(b, task, true) })
-		default:
-			if to.batch != nil { // nobody has heard of this task before: its events wait for the batch's reply
-				s.held[record.ID] = to.batch.hold
-				to.batch.hold.ids = append(to.batch.hold.ids, record.ID)
-			}
-			if record.Events.Has(executor.EventOutput) {
-				s.cursors[record.ID] = s.lossless[i].cursors(record)
-			}
-			to.submitted(&record.Task)
+		var answer executor.Submitted
+		if answer.Err = err; err == nil {
+			answer = answers[i]
 		}
+		s.answerSubmit(ctx, i, answer)
 	}
+	s.tellNew()
 	clear(s.gathered)
 	clear(s.answering)
 	clear(s.lossless)
 	s.gathered, s.answering, s.lossless = s.gathered[:0], s.answering[:0], s.lossless[:0]
+}
+
+// answerSubmit answers the gathered submit with the index, or notes that it is to
+// be told of its new task. It needs mu.
+func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submitted) {
+	to, record := &s.answering[i], &s.gathered[i]
+	switch {
+	case answer.Err != nil:
+		s.lossless[i].leave()
+		s.tellNew()
+		to.fail(s.refusal(ctx, answer.Err, record))
+	case answer.Existing:
+		s.tellNew()
+		task, err := s.followAgain(ctx, record, answer.Task, s.lossless[i])
+		if err != nil {
+			to.fail(err)
+			return
+		}
+		to.result(func(b []byte) []byte { return appendSubmitted(b, task, true) })
+	default:
+		if record.Events.Has(executor.EventOutput) {
+			s.cursors[record.ID] = s.lossless[i].cursors(record)
+		}
+		switch {
+		case to.batch != nil: // nobody has heard of this task before: its events wait for the batch's reply
+			s.held[record.ID] = to.batch.hold
+			to.batch.hold.ids = append(to.batch.hold.ids, record.ID)
+			to.result(func(b []byte) []byte { return appendSubmitted(b, &record.Task, false) })
+		case to.id != nil:
+			s.created = append(s.created, newTask{to.id, &record.Task})
+		}
+	}
+}
+
+// tellNew answers the submits that have made new tasks. It needs mu.
+func (s *session) tellNew() {
+	if len(s.created) > 0 {
+		s.out.submitted(s.created)
+		clear(s.created)
+		s.created = s.created[:0]
+	}
 }
 
 // refusal says which id is taken, or where the limit of the queue is.
