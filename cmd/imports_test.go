@@ -29,21 +29,23 @@ const (
 // mayImport says which packages of the module a package may import: data flows
 // one way, and so do imports. What is not in the table may import nothing.
 var mayImport = map[string][]string{
-	"internal/jsonscan":              {},
-	"schema":                         {"internal/jsonscan"},
-	"executor":                       {"schema"},
-	"executor/store/memory":          {"executor", "schema"},
-	"executor/store/sqlite":          {"executor", "schema"},
-	"executor/store/sqlite/faultvfs": {},
-	"executor/store/storetest":       {"executor", "schema"},
-	"executor/task/exec":             {"executor", "schema"},
-	"executor/task/builtin":          {"executor", "schema"},
-	"rpc":                            {"internal/jsonscan", "executor", "schema"},
-	"rpc/stdio":                      {"rpc", "executor", "schema", "executor/store/memory"},
-	"cmd/jobline":                    {"cmd"},
-	"cmd/internal/bench":             {},
-	"rpc/rpctest":                    {"rpc", "executor", "schema", "executor/store/memory"},
-	"rpc/rpctest/history":            {"executor", "schema"},
+	"internal/jsonscan":                   {},
+	"schema":                              {"internal/jsonscan"},
+	"executor":                            {"schema"},
+	"executor/store/memory":               {"executor", "schema"},
+	"executor/store/sqlite":               {"executor", "schema", "executor/store/sqlite/internal/file"},
+	"executor/store/sqlite/inspect":       {"executor", "schema", "executor/store/sqlite/internal/file"},
+	"executor/store/sqlite/internal/file": {"executor", "schema"},
+	"executor/store/sqlite/faultvfs":      {},
+	"executor/store/storetest":            {"executor", "schema"},
+	"executor/task/exec":                  {"executor", "schema"},
+	"executor/task/builtin":               {"executor", "schema"},
+	"rpc":                                 {"internal/jsonscan", "executor", "schema"},
+	"rpc/stdio":                           {"rpc", "executor", "schema", "executor/store/memory"},
+	"cmd/jobline":                         {"cmd"},
+	"cmd/internal/bench":                  {},
+	"rpc/rpctest":                         {"rpc", "executor", "schema", "executor/store/memory"},
+	"rpc/rpctest/history":                 {"executor", "schema"},
 }
 
 // importsAll says which packages may import every other: the one that wires

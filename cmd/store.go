@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
 func (p *Program) storeCommand() *cobra.Command {
@@ -60,7 +60,7 @@ type found struct {
 	json bool // a line of JSON each
 }
 
-func (f *found) print(finding sqlite.Finding) {
+func (f *found) print(finding inspect.Finding) {
 	f.n++
 	if !f.json {
 		fmt.Fprintln(f.to, finding)

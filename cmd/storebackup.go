@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
 func storeBackupCommand() *cobra.Command {
@@ -26,7 +26,7 @@ func storeBackupCommand() *cobra.Command {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			found := findingsTo(os.Stderr)
-			if err := sqlite.Backup(ctx, args[0], args[1], found.print); err != nil {
+			if err := inspect.Backup(ctx, args[0], args[1], found.print); err != nil {
 				return storeFault(c, err)
 			}
 			if found.n > 0 {

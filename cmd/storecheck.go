@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
 func storeCheckCommand() *cobra.Command {
@@ -22,7 +22,7 @@ func storeCheckCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			found := findingsTo(os.Stdout)
 			found.json = asJSON
-			if err := sqlite.Check(c.Context(), args[0], found.print); err != nil {
+			if err := inspect.Check(c.Context(), args[0], found.print); err != nil {
 				return storeFault(c, err)
 			}
 			if found.n > 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -91,11 +91,11 @@ func (o *exportOptions) export(c *cobra.Command, p *Program, file string) error 
 	found := findingsTo(os.Stderr)
 	out := bufio.NewWriterSize(os.Stdout, exportBuffer)
 	if o.outputs {
-		err = sqlite.ExportOutputs(c.Context(), file, filter, func(t *schema.Task, all *sqlite.Outputs) error {
+		err = inspect.ExportOutputs(c.Context(), file, filter, func(t *schema.Task, all *inspect.Outputs) error {
 			return exportLine(out, &taskWithOutput{t, outputsOf(all)})
 		}, found.print)
 	} else {
-		err = sqlite.Export(c.Context(), file, filter, func(t *schema.Task) error { return exportLine(out, t) }, found.print)
+		err = inspect.Export(c.Context(), file, filter, func(t *schema.Task) error { return exportLine(out, t) }, found.print)
 	}
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return storeFault(c, err)
@@ -113,7 +113,7 @@ type taskWithOutput struct {
 }
 
 // outputsOf are the streams that have anything, by name.
-func outputsOf(all *sqlite.Outputs) map[string]schema.OutputResult {
+func outputsOf(all *inspect.Outputs) map[string]schema.OutputResult {
 	found := map[string]schema.OutputResult{}
 	for i := range all {
 		piece := &all[i]

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
 func storeInfoCommand() *cobra.Command {
@@ -19,7 +19,7 @@ func storeInfoCommand() *cobra.Command {
 		Args:              fileArgs("FILE"),
 		ValidArgsFunction: completeFiles(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			info, err := sqlite.Inspect(c.Context(), args[0])
+			info, err := inspect.Inspect(c.Context(), args[0])
 			switch {
 			case err != nil:
 				return storeFault(c, err)
@@ -33,7 +33,7 @@ func storeInfoCommand() *cobra.Command {
 	return c
 }
 
-func printInfo(w io.Writer, info *sqlite.FileInfo) error {
+func printInfo(w io.Writer, info *inspect.FileInfo) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name string, value any) { fmt.Fprintf(table, "%s\t%v\n", name, value) }
 	line("file", info.File)
@@ -53,7 +53,7 @@ func printInfo(w io.Writer, info *sqlite.FileInfo) error {
 	return table.Flush()
 }
 
-func taskName(t *sqlite.TaskName) string {
+func taskName(t *inspect.TaskName) string {
 	if t == nil {
 		return "none"
 	}

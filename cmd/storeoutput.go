@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -42,7 +42,7 @@ func (p *Program) storeOutputCommand() *cobra.Command {
 }
 
 func (p *Program) storeOutput(c *cobra.Command, file string, id uuid.UUID, stream schema.Stream, tail int64) error {
-	loss, err := sqlite.ReadOutput(c.Context(), file, id, stream, tail, safe(os.Stdout))
+	loss, err := inspect.ReadOutput(c.Context(), file, id, stream, tail, safe(os.Stdout))
 	if errors.Is(err, executor.ErrNotFound) {
 		return fmt.Errorf("%sthere is no task %s in %s: the id is wrong, or the task is no longer kept", place(c), id, file)
 	}

@@ -28,13 +28,15 @@ import (
 
 // suites are the packages whose tests are to notice a mutant of a package.
 var suites = map[string][]string{
-	"executor":              {"executor", "executor/store/memory", "rpc", "rpc/rpctest/history"},
-	"executor/store/sqlite": {"executor/store/sqlite", "rpc/rpctest/history"},
-	"rpc":                   {"rpc", "rpc/rpctest/history"},
+	"executor":                            {"executor", "executor/store/memory", "rpc", "rpc/rpctest/history"},
+	"executor/store/sqlite":               {"executor/store/sqlite", "rpc/rpctest/history"},
+	"executor/store/sqlite/inspect":       {"executor/store/sqlite/inspect", "executor/store/sqlite"},
+	"executor/store/sqlite/internal/file": {"executor/store/sqlite/internal/file", "executor/store/sqlite"},
+	"rpc":                                 {"rpc", "rpc/rpctest/history"},
 }
 
 func main() {
-	packages := flag.String("packages", "executor,executor/store/sqlite,rpc", "the `packages` to change, by commas")
+	packages := flag.String("packages", "executor,executor/store/sqlite,executor/store/sqlite/inspect,executor/store/sqlite/internal/file,rpc", "the `packages` to change, by commas")
 	n := flag.Int("n", 200, "how many mutants")
 	seed := flag.Uint64("seed", rand.Uint64(), "the `seed` of the sample")
 	only := flag.String("only", "", "only mutants whose description contains this `text`")

@@ -11,11 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
-func backUp(t *testing.T, path, dest string) (damaged []Finding, err error) {
+func backUp(t *testing.T, path, dest string) (damaged []inspect.Finding, err error) {
 	t.Helper()
-	err = Backup(t.Context(), path, dest, func(f Finding) { damaged = append(damaged, f) })
+	err = inspect.Backup(t.Context(), path, dest, func(f inspect.Finding) { damaged = append(damaged, f) })
 	return damaged, err
 }
 
@@ -118,7 +119,7 @@ func TestABackupThatLosesItsNameReplacesNothing(t *testing.T) {
 	path, _ := sample(t)
 	edit(t, path, "UPDATE task SET priority=9 WHERE ord=1")
 	dest := filepath.Join(t.TempDir(), "backup.db")
-	err := Backup(t.Context(), path, dest, func(Finding) {
+	err := inspect.Backup(t.Context(), path, dest, func(inspect.Finding) {
 		require.NoError(t, os.WriteFile(dest, []byte("mine"), 0o600))
 	})
 	require.ErrorContains(t, err, "exists, and a backup replaces nothing")
@@ -133,7 +134,7 @@ func TestABackupThatIsInterruptedLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := t.TempDir()
-	require.Error(t, Backup(ctx, path, filepath.Join(dir, "backup.db"), func(Finding) {}))
+	require.Error(t, inspect.Backup(ctx, path, filepath.Join(dir, "backup.db"), func(inspect.Finding) {}))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -192,8 +193,8 @@ func writeWish(t *transaction, l *lease, a asked) error {
 	}
 	c, err := t.writer()
 	if err == nil {
-		t.d, err = writeActive(c, t.d, l.record.ord, attempt{
-			number: l.claimed.Attempt, started: l.claimed.StartedAt, cancelled: a.at, reason: a.reason,
+		t.d, err = file.WriteActive(c, t.d, l.record.ord, file.Active{
+			Attempt: l.claimed.Attempt, Started: l.claimed.StartedAt, Cancelled: a.at, Reason: a.reason,
 		})
 	}
 	return err

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -44,7 +46,7 @@ func fill(t *testing.T, s *Store, ids *[]uuid.UUID) {
 	l.Finish(completed, func(err error) { recorded <- err })
 	l.Release()
 	require.NoError(t, <-recorded)
-	add(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 2*largeInput) + `"`) })
+	add(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 2*file.LargeInput) + `"`) })
 	runOne(t, s, executor.Outcome{State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "no"}})
 	add()
 	_, err = s.Cancel(t.Context(), (*ids)[2:3], executor.Cancellation{Reason: "not wanted"})
@@ -72,15 +74,15 @@ func killed(t *testing.T) (path string, ids []uuid.UUID) {
 
 func findings(t *testing.T, path string) (texts []string) {
 	t.Helper()
-	require.NoError(t, Check(t.Context(), path, func(f Finding) { texts = append(texts, f.String()) }))
+	require.NoError(t, inspect.Check(t.Context(), path, func(f inspect.Finding) { texts = append(texts, f.String()) }))
 	return texts
 }
 
 func exports(t *testing.T, path string, filter executor.Filter) (tasks []schema.Task, damaged []string) {
 	t.Helper()
-	err := Export(t.Context(), path, filter,
+	err := inspect.Export(t.Context(), path, filter,
 		func(task *schema.Task) error { tasks = append(tasks, *task); return nil },
-		func(f Finding) { damaged = append(damaged, f.String()) })
+		func(f inspect.Finding) { damaged = append(damaged, f.String()) })
 	require.NoError(t, err)
 	return tasks, damaged
 }
@@ -89,22 +91,22 @@ func exports(t *testing.T, path string, filter executor.Filter) (tasks []schema.
 // a tool would.
 func edit(t *testing.T, path, sql string) {
 	t.Helper()
-	c, err := dial((&Options{}).uri(path), sqlite3.OPEN_READWRITE)
+	c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE)
 	require.NoError(t, err)
 	require.NoError(t, c.Exec(sql))
-	require.NoError(t, c.close())
+	require.NoError(t, c.Close())
 }
 
 // editState changes the table store, with a checksum that is right.
-func editState(t *testing.T, path string, change func(*state)) {
+func editState(t *testing.T, path string, change func(*file.State)) {
 	t.Helper()
-	c, err := dial((&Options{}).uri(path), sqlite3.OPEN_READWRITE)
+	c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE)
 	require.NoError(t, err)
-	st, err := readState(c)
+	st, err := file.ReadState(c)
 	require.NoError(t, err)
 	change(&st)
-	require.NoError(t, writeState(c, &st))
-	require.NoError(t, c.close())
+	require.NoError(t, file.WriteState(c, &st))
+	require.NoError(t, c.Close())
 }
 
 // looks is how the files in a directory look.
@@ -138,7 +140,7 @@ func TestCareChangesNoFile(t *testing.T) {
 			tasks, damaged := exports(t, path, executor.Filter{})
 			require.Empty(t, damaged)
 			require.Len(t, tasks, len(ids))
-			info, err := Inspect(t.Context(), path)
+			info, err := inspect.Inspect(t.Context(), path)
 			require.NoError(t, err)
 			require.Empty(t, info.HeldBy)
 			require.Equal(t, ids[4], info.Newest.ID)
@@ -155,7 +157,7 @@ func TestCareBesideAServer(t *testing.T) {
 	require.Empty(t, findings(t, s.path))
 	tasks, _ := exports(t, s.path, executor.Filter{})
 	require.Len(t, tasks, 5)
-	info, err := Inspect(t.Context(), s.path)
+	info, err := inspect.Inspect(t.Context(), s.path)
 	require.NoError(t, err)
 	require.Contains(t, info.HeldBy, "process ")
 	require.Positive(t, info.WALBytes)
@@ -173,11 +175,11 @@ func TestCareBesideAServer(t *testing.T) {
 
 func TestInspect(t *testing.T) {
 	path, ids := sample(t)
-	info, err := Inspect(t.Context(), path)
+	info, err := inspect.Inspect(t.Context(), path)
 	require.NoError(t, err)
 	tasks := info.Tasks
 	require.Equal(t, [...]int64{1, 1, 1, 1, 1}, [...]int64{tasks.Queued, tasks.Running, tasks.Completed, tasks.Failed, tasks.Cancelled})
-	require.Equal(t, int64(len(migrations())), info.Version)
+	require.Equal(t, int64(len(file.Migrations())), info.Version)
 	require.Equal(t, ids[0], info.Oldest.ID)
 	require.Positive(t, info.KeptBytes)
 	file, err := os.Stat(path)
@@ -190,7 +192,7 @@ func TestInspectNoTask(t *testing.T) {
 	s, err := Open(t.Context(), Options{Path: path})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	info, err := Inspect(t.Context(), path)
+	info, err := inspect.Inspect(t.Context(), path)
 	require.NoError(t, err)
 	require.Nil(t, info.Oldest)
 	require.Nil(t, info.Newest)
@@ -214,10 +216,10 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 		require.NoError(t, os.WriteFile(inLog+suffix, b, 0o600))
 	}
 	foreign := filepath.Join(dir, "foreign.db")
-	c, err := dial((&Options{}).uri(foreign), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	c, err := file.Dial(file.URI(foreign, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
 	require.NoError(t, err)
 	require.NoError(t, c.Exec("CREATE TABLE a(b); CREATE TABLE c(d)"))
-	require.NoError(t, c.close())
+	require.NoError(t, c.Close())
 	for name, test := range map[string]struct{ path, says string }{
 		"missing":           {filepath.Join(dir, "none.db"), "there is no store"},
 		"directory":         {dir, "is a directory; name another file"},
@@ -231,12 +233,12 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := looks(t, test.path)
 			dest := filepath.Join(t.TempDir(), "backup.db")
-			_, inspects := Inspect(t.Context(), test.path)
+			_, inspects := inspect.Inspect(t.Context(), test.path)
 			for what, err := range map[string]error{
 				"inspect": inspects,
-				"check":   Check(t.Context(), test.path, func(Finding) {}),
-				"backup":  Backup(t.Context(), test.path, dest, func(Finding) {}),
-				"export":  Export(t.Context(), test.path, executor.Filter{}, nil, nil),
+				"check":   inspect.Check(t.Context(), test.path, func(inspect.Finding) {}),
+				"backup":  inspect.Backup(t.Context(), test.path, dest, func(inspect.Finding) {}),
+				"export":  inspect.Export(t.Context(), test.path, executor.Filter{}, nil, nil),
 			} {
 				require.ErrorContains(t, err, test.says, what)
 				require.NotContains(t, err.Error(), "\n", what)
@@ -257,34 +259,21 @@ func TestAHotJournalIsNotPassedOver(t *testing.T) {
 	require.Empty(t, findings(t, dest))
 	require.NoError(t, os.WriteFile(dest+"-journal", []byte(strings.Repeat("x", 4096)), 0o600))
 	before := looks(t, dest)
-	_, err = Inspect(t.Context(), dest)
+	_, err = inspect.Inspect(t.Context(), dest)
 	require.ErrorIs(t, err, sqlite3.READONLY_ROLLBACK)
 	require.Equal(t, before, looks(t, dest))
 }
 
 func TestAServerThatStartsDuringAnExportIsNoticed(t *testing.T) {
 	path, _ := sample(t)
-	err := Export(t.Context(), path, executor.Filter{}, func(*schema.Task) error {
+	err := inspect.Export(t.Context(), path, executor.Filter{}, func(*schema.Task) error {
 		s, err := Open(t.Context(), Options{Path: path})
 		if err == nil {
 			err = s.Close()
 		}
 		return err
-	}, func(Finding) {})
+	}, func(inspect.Finding) {})
 	require.ErrorContains(t, err, "changed while it was read")
-}
-
-// TestTheLastReaderDeletesNoLog has the server end before the reader.
-func TestTheLastReaderDeletesNoLog(t *testing.T) {
-	s := open(t)
-	submit(t, s, newTask())
-	in, err := inspect(t.Context(), s.path)
-	require.NoError(t, err)
-	require.NoError(t, s.Close())
-	before := looks(t, s.path)
-	require.Contains(t, before, "tasks.db-wal")
-	require.NoError(t, in.close())
-	require.Equal(t, before, looks(t, s.path))
 }
 
 func TestExport(t *testing.T) {

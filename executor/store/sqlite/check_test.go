@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 func TestCheckFinds(t *testing.T) {
@@ -17,7 +19,7 @@ func TestCheckFinds(t *testing.T) {
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		sql   string
-		state func(*state)
+		state func(*file.State)
 		task  int // whose id is named; 0 is none
 		says  []string
 	}{
@@ -48,13 +50,13 @@ func TestCheckFinds(t *testing.T) {
 		"a state of no end":      {sql: "UPDATE done SET state=9 WHERE ord=1", task: 1, says: []string{"it ended in state 9"}},
 		"another table":          {sql: "CREATE TABLE more(a)", says: []string{"its tables are not those"}},
 		"an index that is lost":  {sql: "DROP INDEX done_seq", says: []string{"its tables are not those"}},
-		"the active count":       {state: func(st *state) { st.active++ }, says: []string{"tasks that are not final: the table store counts 3, the rows are 2"}},
-		"the completed count":    {state: func(st *state) { st.completed-- }, says: []string{"completed tasks: the table store counts 0, the rows are 1"}},
-		"the failed count":       {state: func(st *state) { st.failed++ }, says: []string{"failed tasks: the table store counts 2, the rows are 1"}},
-		"the cancelled count":    {state: func(st *state) { st.cancelled++ }, says: []string{"cancelled tasks: the table store counts 2, the rows are 1"}},
-		"the bytes":              {state: func(st *state) { st.bytes++ }, says: []string{"bytes of finished tasks"}},
-		"the reserved number":    {state: func(st *state) { st.seq = 1 }, says: []string{"only those up to 1 were reserved"}},
-		"the number of tasks":    {state: func(st *state) { st.ord = 4 }, says: []string{"has the number 5"}},
+		"the active count":       {state: func(st *file.State) { st.Active++ }, says: []string{"tasks that are not final: the table store counts 3, the rows are 2"}},
+		"the completed count":    {state: func(st *file.State) { st.Completed-- }, says: []string{"completed tasks: the table store counts 0, the rows are 1"}},
+		"the failed count":       {state: func(st *file.State) { st.Failed++ }, says: []string{"failed tasks: the table store counts 2, the rows are 1"}},
+		"the cancelled count":    {state: func(st *file.State) { st.Cancelled++ }, says: []string{"cancelled tasks: the table store counts 2, the rows are 1"}},
+		"the bytes":              {state: func(st *file.State) { st.Bytes++ }, says: []string{"bytes of finished tasks"}},
+		"the reserved number":    {state: func(st *file.State) { st.Seq = 1 }, says: []string{"only those up to 1 were reserved"}},
+		"the number of tasks":    {state: func(st *file.State) { st.Ord = 4 }, says: []string{"has the number 5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tasks.db")

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -64,8 +65,8 @@ func TestBreaksGoWithTheirTasks(t *testing.T) {
 		return func(r *executor.Record) { r.CreatedAt = now - schema.Time(int64(i%2)*time.Minute.Microseconds()) }
 	}
 	stored := func() (n int64) {
-		require.NoError(t, s.readers.with(t.Context(), s, func(c *conn) (err error) {
-			n, err = c.number("SELECT count(*) FROM clock")
+		require.NoError(t, s.readers.with(t.Context(), s, func(c *file.Conn) (err error) {
+			n, err = c.Number("SELECT count(*) FROM clock")
 			return err
 		}))
 		return n

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // Bounds of a transaction. One entry is taken however large it is.
@@ -25,8 +27,8 @@ const (
 
 // committer is what only the goroutine uses that writes.
 type committer struct {
-	conn  *conn
-	state state
+	conn  *file.Conn
+	state file.State
 	// suspect is the number of a transaction of which nobody knows whether it
 	// is in the file, or 0; undo, which the store's lock protects, is what must
 	// not stay of it.
@@ -48,9 +50,9 @@ func (c *committer) close(failed bool) error {
 	case c.conn == nil:
 		return nil
 	case failed:
-		return c.conn.abandon()
+		return c.conn.Abandon()
 	}
-	return c.conn.close()
+	return c.conn.Close()
 }
 
 // commitLoop writes until the store is closed.
@@ -151,7 +153,7 @@ func (s *Store) round() (closed bool) {
 // checkpoint empties the write-ahead log now and then. What fails there puts
 // what was committed since the latest sync in doubt.
 func (s *Store) checkpoint() error {
-	if err := s.committer.conn.checkpoint(); err != nil {
+	if err := s.committer.conn.Checkpoint(); err != nil {
 		return s.failed(nil, nil, err)
 	}
 	return nil
@@ -186,13 +188,13 @@ func (s *Store) write(batch []entry) error {
 	}
 	s.committer.state = t.state
 	if t.begun {
-		s.committer.told = t.state.commits
+		s.committer.told = t.state.Commits
 	}
 	removed, hitch := s.evict() // first, so that who is told of an end finds no more than is kept
 	s.mu.Lock()
 	recovered := s.fault != nil
 	s.fault = nil
-	s.reserved = uint64(t.state.seq)
+	s.reserved = uint64(t.state.Seq)
 	s.breaks = append(s.breaks, t.breaks...)
 	for _, e := range batch {
 		e.apply(s)
@@ -281,7 +283,7 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	doubt := !errors.Is(err, sqlite3.FULL) || c.conn == nil || !c.conn.GetAutocommit()
 	suspect := doubt && t != nil && t.begun && c.suspect == 0
 	if suspect {
-		c.suspect = t.state.commits
+		c.suspect = t.state.Commits
 	}
 	c.broken = c.broken || doubt
 	s.mu.Lock()
@@ -312,7 +314,7 @@ const leastFree = 1 << 20
 
 // explain says of an error that the disk is full, where it is.
 func (s *Store) explain(err error) error {
-	if free, e := freeBytes(filepath.Dir(s.path)); e == nil && free < leastFree {
+	if free, e := file.FreeBytes(filepath.Dir(s.path)); e == nil && free < leastFree {
 		return fmt.Errorf("the disk is full: %w", err)
 	}
 	return err
@@ -346,11 +348,11 @@ func (s *Store) finishUp() error {
 		_, err = t.writer()
 	}
 	if err == nil {
-		t.state.seq = int64(t.seq)
+		t.state.Seq = int64(t.seq)
 		err = t.commit()
 	}
 	if err == nil {
-		err = c.conn.restartUnlessRead()
+		err = c.conn.RestartWALUnlessRead()
 	}
 	if err != nil {
 		return s.unavailable(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -198,30 +199,30 @@ func inconsistency(ctx context.Context, s *Store, found map[uuid.UUID]*shown) (s
 	if counts.TaskCounts != want.TaskCounts {
 		return fmt.Sprintf("the counts are %+v, and there are %+v", counts.TaskCounts, want.TaskCounts), nil
 	}
-	c, err := dialReader(&s.options, s.path)
+	c, err := file.DialReader(s.path, s.options.VFS)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	st, err := readState(c)
+	defer func() { err = errors.Join(err, c.Close()) }()
+	st, err := file.ReadState(c)
 	if err != nil {
 		return "", err
 	}
-	if bytes, err = c.number("SELECT coalesce(sum(bytes),0) FROM done"); err != nil {
+	if bytes, err = c.Number("SELECT coalesce(sum(bytes),0) FROM done"); err != nil {
 		return "", err
 	}
-	active, err := c.number("SELECT count(*) FROM active")
+	active, err := c.Number("SELECT count(*) FROM active")
 	if err != nil {
 		return "", err
 	}
-	both, err := c.number("SELECT count(*) FROM task LEFT JOIN active USING(ord) LEFT JOIN done USING(ord) WHERE (active.ord IS NULL) = (done.ord IS NULL)")
+	both, err := c.Number("SELECT count(*) FROM task LEFT JOIN active USING(ord) LEFT JOIN done USING(ord) WHERE (active.ord IS NULL) = (done.ord IS NULL)")
 	if err != nil {
 		return "", err
 	}
-	sound, err := c.text("PRAGMA integrity_check(1)")
-	if bytes != st.bytes || active != st.active || both > 0 || sound != "ok" {
+	sound, err := c.Text("PRAGMA integrity_check(1)")
+	if bytes != st.Bytes || active != st.Active || both > 0 || sound != "ok" {
 		return fmt.Sprintf("%d bytes and the table store says %d; %d active and it says %d; %d tasks with no end and no place, or both; integrity: %s",
-			bytes, st.bytes, active, st.active, both, sound), nil
+			bytes, st.Bytes, active, st.Active, both, sound), nil
 	}
 	return "", err
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // TestCutFile opens a store's file that ends too early. One of no bytes is a
@@ -34,15 +36,15 @@ const (
 func (d *harmed) shortPages(t *testing.T) map[int]bool {
 	t.Helper()
 	require.NoError(t, os.WriteFile(d.path, d.whole, 0o600))
-	c, err := dialReader(&Options{}, d.path)
+	c, err := file.DialReader(d.path, "")
 	require.NoError(t, err)
 	pages := map[int]bool{}
-	err = c.query("SELECT rootpage FROM sqlite_schema WHERE name IN ('active','store')", func(row *sqlite3.Stmt) error {
+	err = c.Query("SELECT rootpage FROM sqlite_schema WHERE name IN ('active','store')", func(row *sqlite3.Stmt) error {
 		pages[row.ColumnInt(0)] = true
 		return nil
 	})
 	require.NoError(t, err)
-	require.NoError(t, c.close())
+	require.NoError(t, c.Close())
 	require.Len(t, pages, 2)
 	return pages
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -43,9 +44,9 @@ type harmed struct {
 func makeSmall(t *testing.T, path string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	c, err := dial((&Options{}).uri(path), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, fmt.Sprintf("page_size=%d", smallPage), "auto_vacuum=INCREMENTAL", "journal_mode=WAL")
+	c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, fmt.Sprintf("page_size=%d", smallPage), "auto_vacuum=INCREMENTAL", "journal_mode=WAL")
 	require.NoError(t, err)
-	require.NoError(t, c.close())
+	require.NoError(t, c.Close())
 }
 
 // fillSmall has tasks of all states in a store, and answers their ids.

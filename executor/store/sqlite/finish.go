@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -32,14 +33,14 @@ func (e *ending) write(t *transaction) error {
 		return err
 	}
 	e.seq = t.seq
-	if t.d, err = insertDone(c, t.d, e.record.ord, e.task, e.seq, e.size); err != nil {
+	if t.d, err = file.InsertDone(c, t.d, e.record.ord, e.task, e.seq, e.size); err != nil {
 		return err
 	}
-	if err := c.exec("DELETE FROM active WHERE ord=?", e.record.ord); err != nil {
+	if err := c.Run("DELETE FROM active WHERE ord=?", e.record.ord); err != nil {
 		return err
 	}
-	t.state.active--
-	t.state.ended(e.task.State, 1, e.size)
+	t.state.Active--
+	t.state.Ended(e.task.State, 1, e.size)
 	return t.writeRest(e.record)
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -95,17 +96,17 @@ func (t *transaction) writePieces(pieces []piece) error {
 	}
 	r := pieces[0].record
 	if r.out.afresh {
-		if err := c.exec("DELETE FROM output WHERE ord=?", r.ord); err != nil {
+		if err := c.Run("DELETE FROM output WHERE ord=?", r.ord); err != nil {
 			return err
 		}
 	}
 	for i := range pieces {
 		p := &pieces[i]
 		stream := int64(p.stream)
-		t.d = pieceDigest(t.d[:0], r.ord, stream, p.start, p.data)
-		err := c.exec("INSERT OR REPLACE INTO output VALUES(?,?,?,?,?)", r.ord, stream, p.start, t.d.sum(), p.data)
+		t.d = file.PieceDigest(t.d[:0], r.ord, stream, p.start, p.data)
+		err := c.Run("INSERT OR REPLACE INTO output VALUES(?,?,?,?,?)", r.ord, stream, p.start, t.d.Sum(), p.data)
 		if old := p.start + int64(len(p.data)) - int64(t.store.options.MaxOutput) - maxPiece; err == nil && old > 0 {
-			err = c.exec("DELETE FROM output WHERE ord=? AND stream=? AND start<?", r.ord, stream, old)
+			err = c.Run("DELETE FROM output WHERE ord=? AND stream=? AND start<?", r.ord, stream, old)
 		}
 		if err != nil {
 			return err
@@ -113,10 +114,6 @@ func (t *transaction) writePieces(pieces []piece) error {
 	}
 	t.flushed = append(t.flushed, pieces...)
 	return nil
-}
-
-func pieceDigest(d digest, ord, stream, start int64, data []byte) digest {
-	return d.number(ord).number(stream).number(start).bytes(data)
 }
 
 // wroteOutput notes what of the output is in the file; it needs the lock.

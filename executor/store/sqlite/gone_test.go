@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // TestAnOlderFileIsBroughtToThisVersion has a file without the table of ids.
@@ -17,7 +19,7 @@ func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
 	path, ids := sample(t)
 	edit(t, path, "DROP TABLE gone; PRAGMA user_version=1")
 	require.Empty(t, findings(t, path), "those that only read need no newer one")
-	info, err := Inspect(t.Context(), path)
+	info, err := inspect.Inspect(t.Context(), path)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, info.Version)
 
@@ -28,7 +30,7 @@ func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
 	s, err := Open(t.Context(), Options{Path: path, Keep: -1})
 	require.NoError(t, err)
 	require.NoFileExists(t, backup+".part")
-	before, err := Inspect(t.Context(), backup)
+	before, err := inspect.Inspect(t.Context(), backup)
 	require.NoError(t, err)
 	require.Equal(t, info.Tasks, before.Tasks, "the backup of what it was")
 	mode, err := os.Stat(backup)
@@ -41,7 +43,7 @@ func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, answers[0].Err, executor.ErrTaskGone)
 	require.NoError(t, s.Close())
-	info, err = Inspect(t.Context(), path)
+	info, err = inspect.Inspect(t.Context(), path)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, info.Version)
 	require.Empty(t, findings(t, path))
@@ -52,11 +54,11 @@ func TestSoManyIDsAreRemembered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
 	var ids []uuid.UUID
 	rows := func() (n int64) {
-		c, err := dial((&Options{}).uri(path), sqlite3.OPEN_READWRITE)
+		c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE)
 		require.NoError(t, err)
-		n, err = c.number("SELECT count(*) FROM gone")
+		n, err = c.Number("SELECT count(*) FROM gone")
 		require.NoError(t, err)
-		require.NoError(t, c.close())
+		require.NoError(t, c.Close())
 		return n
 	}
 	runs := func(limit, more int) {

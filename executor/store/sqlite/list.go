@@ -11,6 +11,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -31,7 +32,7 @@ func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.
 	if err := s.sweepExpired(ctx); err != nil {
 		return found, err
 	}
-	err = s.readers.with(ctx, s, func(c *conn) error {
+	err = s.readers.with(ctx, s, func(c *file.Conn) error {
 		l := &listing{store: s, conn: c, filter: &filter, page: &page, cursor: int64(cursor)}
 		if err := l.plan(); err != nil {
 			return err
@@ -47,7 +48,7 @@ func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.
 // listing is a page that is being read.
 type listing struct {
 	store  *Store
-	conn   *conn
+	conn   *file.Conn
 	filter *executor.Filter
 	page   *executor.PageRequest
 	cursor int64
@@ -86,7 +87,7 @@ func (l *listing) plan() error {
 		}
 	case len(f.Types) > 0:
 		for _, name := range slices.Compact(slices.Sorted(slices.Values(f.Types))) {
-			if n, ok := l.store.types.number(name); ok {
+			if n, ok := l.store.types.Number(name); ok {
 				part(fmt.Sprintf("task INDEXED BY task_type WHERE type=%d", n))
 			}
 		}
@@ -156,13 +157,13 @@ func (l *listing) bound() error {
 // search is the first place in a span from which on tasks were created at the
 // time or later.
 func (l *listing) search(from, to, created int64) (int64, error) {
-	newest, err := l.conn.number("SELECT max(ord) FROM task")
+	newest, err := l.conn.Number("SELECT max(ord) FROM task")
 	if err != nil {
 		return 0, err
 	}
 	to = min(to, newest+1)
 	n := sort.Search(int(max(to-from, 0)), func(i int) bool {
-		at, e := l.conn.number("SELECT created FROM task WHERE ord>=? ORDER BY ord LIMIT 1", from+int64(i))
+		at, e := l.conn.Number("SELECT created FROM task WHERE ord>=? ORDER BY ord LIMIT 1", from+int64(i))
 		if e != nil {
 			err = e
 		}
@@ -232,7 +233,7 @@ func (l *listing) beyond(ord int64) bool {
 // fetch reads the next tasks, with their places. One that is damaged has no id.
 func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) {
 	l.parts++
-	err = l.conn.query(l.sql(), func(row *sqlite3.Stmt) error {
+	err = l.conn.Query(l.sql(), func(row *sqlite3.Stmt) error {
 		task, ord, err := l.store.listed(l.conn, row)
 		if err != nil {
 			l.store.log.Error("a task cannot be read", "number", ord, "error", err)
@@ -253,15 +254,15 @@ func (l *listing) sql() string {
 	if l.page.Oldest {
 		order = ""
 	}
-	return "SELECT " + bareColumns + ", " + doneColumns + " FROM (" + l.driver + " ORDER BY ord" + order +
+	return "SELECT " + file.BareColumns + ", " + file.DoneColumns + " FROM (" + l.driver + " ORDER BY ord" + order +
 		" LIMIT ?3) AS d CROSS JOIN task ON task.ord=d.ord LEFT JOIN done ON done.ord=task.ord ORDER BY d.ord" + order
 }
 
 // listed reads a row of a list.
-func (s *Store) listed(c *conn, row *sqlite3.Stmt) (schema.Task, int64, error) {
-	r, ord, err := s.readTask(c, row)
-	if err == nil && row.ColumnType(doneAt) != sqlite3.NULL {
-		_, err = readDone(row, doneAt, &r.Task)
+func (s *Store) listed(c *file.Conn, row *sqlite3.Stmt) (schema.Task, int64, error) {
+	r, ord, err := file.ReadTask(c, s.types, row)
+	if err == nil && row.ColumnType(file.DoneAt) != sqlite3.NULL {
+		_, err = file.ReadDone(row, file.DoneAt, &r.Task)
 	}
 	r.Input = nil
 	return r.Task, ord, err
@@ -269,7 +270,7 @@ func (s *Store) listed(c *conn, row *sqlite3.Stmt) (schema.Task, int64, error) {
 
 // showLive puts what is seen of tasks that are not final in the place of what
 // the file has.
-func (s *Store) showLive(c *conn, tasks []schema.Task) error {
+func (s *Store) showLive(c *file.Conn, tasks []schema.Task) error {
 	var late []*schema.Task
 	s.mu.Lock()
 	for i := range tasks {

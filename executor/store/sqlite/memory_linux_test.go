@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
 // TestNoMemory: that SQLite's memory cannot be reserved is an error, also of
@@ -20,7 +22,7 @@ func TestNoMemory(t *testing.T) {
 
 	restore := limitMemory(t, 100<<20)
 	_, openErr := Open(t.Context(), Options{Path: path})
-	_, infoErr := Inspect(t.Context(), path)
+	_, infoErr := inspect.Inspect(t.Context(), path)
 	restore()
 
 	require.ErrorContains(t, openErr, want)

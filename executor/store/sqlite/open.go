@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // Open opens a store, or makes one where there is no file. One process holds a
@@ -19,24 +21,23 @@ import (
 // returns: those that may run again are queued, the others end as interrupted.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	o.setDefaults()
-	s := &Store{
+	s := &Store{types: file.NewTypes(),
 		options: o, log: o.Logger, over: make(chan struct{}), wake: make(chan struct{}, 1),
 		live: map[uuid.UUID]*record{}, running: map[*record]struct{}{},
 	}
-	s.types.init()
 	s.readers.init()
-	if s.path, err = place(o.Path, o.syncDir); err != nil {
+	if s.path, err = file.PreparePath(o.Path, o.syncDir); err != nil {
 		return nil, err
 	}
-	if _, err := look(s.path); err != nil { // nothing is made beside what is no store
+	if _, err := file.Probe(s.path); err != nil { // nothing is made beside what is no store
 		return nil, err
 	}
-	if s.lock, err = hold(s.path); err != nil {
+	if s.lock, err = file.TakeLock(s.path); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.committer.close(true), s.lock.release())
+			err = errors.Join(err, s.committer.close(true), s.lock.Release())
 		}
 	}()
 	if err := s.connect(); err != nil {
@@ -54,44 +55,62 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 
 // connect opens the file, and brings it to this program's version.
 func (s *Store) connect() error {
-	h, err := look(s.path) // again: until it was held, another process could change it
+	h, err := file.Probe(s.path) // again: until it was held, another process could change it
 	if err != nil {
 		return err
 	}
-	if s.opened, err = makeFiles(s.path); err != nil {
+	if s.opened, err = file.CreateFiles(s.path); err != nil {
 		return fmt.Errorf("make the store: %w", err)
 	}
 	if err := s.options.syncDir(filepath.Dir(s.path)); err != nil {
 		return fmt.Errorf("make the store: %w", err)
 	}
-	if err := renewLog(&s.options, s.path); err != nil {
+	if err := file.RewriteWAL(s.path, s.options.VFS, s.options.synchronous); err != nil {
 		return s.inOpening(err)
 	}
 	if err := s.keepDamagedLog(); err != nil {
 		return err
 	}
-	c, err := dialWriter(&s.options, s.path, h.empty)
+	c, err := file.DialWriter(s.path, s.options.VFS, s.options.synchronous, h.Empty)
 	if err != nil {
 		return s.inOpening(err)
 	}
 	s.committer.conn = c
-	steps := migrations()
-	if err := migrate(c, s.path, steps); err != nil {
+	steps := file.Migrations()
+	if err := file.Migrate(c, s.path, steps); err != nil {
 		return s.inOpening(err)
 	}
-	if err := checkTables(c, s.path, steps); err != nil {
+	if err := file.CheckTables(c, s.path, steps); err != nil {
 		return s.inOpening(err)
 	}
-	return s.inOpening(c.restartUnlessRead())
+	return s.inOpening(c.RestartWALUnlessRead())
 }
 
 // inOpening names the file in an error that does not, and says where it is damaged.
 func (s *Store) inOpening(err error) error {
-	err = asSpoiled(s.path, err, lookInside)
+	err = file.ExplainCorruption(s.path, err, file.AdviceInspect)
 	if err == nil || strings.Contains(err.Error(), s.path) {
 		return err
 	}
 	return fmt.Errorf("open the store %s: %w", s.path, s.explain(err))
+}
+
+// keepDamagedLog keeps a copy of a log that is damaged: SQLite takes what is
+// before the damage, and drops the rest.
+func (s *Store) keepDamagedLog() error {
+	d, err := file.ScanWAL(s.path)
+	if err != nil {
+		return fmt.Errorf("read the write-ahead log of %s: %w", s.path, err)
+	}
+	if d == (file.WALDamage{}) {
+		return nil
+	}
+	to := fmt.Sprintf("%s-wal.damaged-%s", s.path, time.Now().UTC().Format("20060102T150405.000Z"))
+	if err := file.CopyFile(s.path+"-wal", to); err != nil {
+		return fmt.Errorf("%s: %v; keep a copy of it as %s: %w; make that possible, or remove %[1]s-wal", s.path, d, to, err)
+	}
+	s.log.Warn(d.String(), "file", s.path, "copy", to)
+	return nil
 }
 
 var _ executor.Store = (*Store)(nil)

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"log/slog"
 	"time"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // The defaults of Options.
@@ -56,7 +58,7 @@ func (o *Options) setDefaults() {
 	orDefault(&o.synchronous, "FULL")
 	orDefault(&o.lookEvery, lookEvery)
 	if o.syncDir == nil {
-		o.syncDir = syncDir
+		o.syncDir = file.SyncDir
 	}
 	orDefault(&o.Logger, slog.New(slog.DiscardHandler))
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -78,102 +78,22 @@ func (s *Store) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, 
 	return s.readOutput(ctx, id, stream, o)
 }
 
-// stored is a row of the table output without its bytes.
-type stored struct{ start, end int64 }
-
 // readOutput reads the output of a final task from the file. What a crash has
 // taken is passed over, so the piece begins later than asked.
 func (s *Store) readOutput(ctx context.Context, id uuid.UUID, stream schema.Stream, o executor.OutputRange) (found executor.OutputPiece, err error) {
-	err = s.readers.with(ctx, s, func(c *conn) error {
+	err = s.readers.with(ctx, s, func(c *file.Conn) error {
 		r, ord, err := s.finalWith(c, id)
 		if err != nil {
 			return err
 		}
-		total := writtenOf(r.OutputBytes, stream)
-		rows, err := storedPieces(c, ord, stream)
+		total := file.WrittenBytes(r.OutputBytes, stream)
+		rows, err := file.StoredPieces(c, ord, stream)
 		if err != nil {
 			return err
 		}
-		found, err = readPieces(c, ord, stream, rows, o, total, int64(s.options.MaxOutput))
+		found, err = file.ReadPieces(c, ord, stream, rows, o, total, int64(s.options.MaxOutput))
 		found.Final = true
 		return err
 	})
 	return found, err
-}
-
-// writtenOf is how much was written to a stream; nil is nothing.
-func writtenOf(b *schema.OutputBytes, stream schema.Stream) int64 {
-	if b == nil {
-		return 0
-	}
-	return [...]int64{b.Stdout, b.Stderr, b.Log}[stream]
-}
-
-func storedPieces(c *conn, ord int64, stream schema.Stream) (rows []stored, err error) {
-	err = c.query("SELECT start, start+length(data) FROM output WHERE ord=? AND stream=? ORDER BY start", func(row *sqlite3.Stmt) error {
-		rows = append(rows, stored{row.ColumnInt64(0), row.ColumnInt64(1)})
-		return nil
-	}, ord, int64(stream))
-	return rows, err
-}
-
-// readPieces reads a range of a stream of which the rows are in the file.
-func readPieces(c *conn, ord int64, stream schema.Stream, rows []stored, o executor.OutputRange, total, keep int64) (executor.OutputPiece, error) {
-	first, end := total, total
-	if len(rows) > 0 {
-		first, end = rows[0].start, min(rows[len(rows)-1].end, total)
-	}
-	first = max(first, total-keep)
-	if o.Tail >= 0 {
-		o.Offset, o.Tail = end-o.Tail, -1
-	}
-	found := o.Within(min(first, total), total)
-	stop := found.Offset + min(o.Limit, total-found.Offset)
-	for _, row := range rows {
-		if row.end <= found.Offset+int64(len(found.Data)) || row.start >= stop {
-			continue
-		}
-		data, err := readPiece(c, ord, stream, row.start)
-		if err != nil {
-			return found, err
-		}
-		at := found.Offset + int64(len(found.Data))
-		if data == nil || row.start > at && len(found.Data) > 0 {
-			if len(found.Data) > 0 {
-				break // what follows is not next to it
-			}
-			continue
-		}
-		if row.start > at {
-			found.Offset, at = row.start, row.start
-			stop = max(stop, at)
-		}
-		found.Data = append(found.Data, data[at-row.start:min(row.end, stop)-row.start]...)
-	}
-	if len(found.Data) == 0 && found.Offset < stop { // nothing is left of what was asked for
-		found.Offset = nextStored(rows, found.Offset, total)
-	}
-	return found, nil
-}
-
-// nextStored is where the stream goes on behind a hole.
-func nextStored(rows []stored, offset, total int64) int64 {
-	for _, row := range rows {
-		if row.start > offset {
-			return row.start
-		}
-	}
-	return total
-}
-
-// readPiece is the bytes of a row, or nil where they are not what was written.
-func readPiece(c *conn, ord int64, stream schema.Stream, start int64) (data []byte, err error) {
-	err = c.query("SELECT sum, data FROM output WHERE ord=? AND stream=? AND start=?", func(row *sqlite3.Stmt) error {
-		b := row.ColumnRawBlob(1)
-		if pieceDigest(nil, ord, int64(stream), start, b).sum() == row.ColumnInt64(0) {
-			data = append([]byte{}, b...)
-		}
-		return nil
-	}, ord, int64(stream), start)
-	return data, err
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -109,15 +110,15 @@ func TestOutputOfAFailedTransactionIsReplaced(t *testing.T) {
 		require.Empty(t, s.Info().Fault)
 		require.NoError(t, s.Close())
 
-		c, err := dial((&Options{}).uri(s.path), sqlite3.OPEN_READWRITE)
+		c, err := file.Dial(file.URI(s.path, ""), sqlite3.OPEN_READWRITE)
 		require.NoError(t, err)
-		rows, err := c.number("SELECT count(*) FROM output")
+		rows, err := c.Number("SELECT count(*) FROM output")
 		require.NoError(t, err)
 		require.NotZero(t, rows)
-		twice, err := c.number("SELECT count(*) FROM output a JOIN output b ON a.ord=b.ord AND a.stream=b.stream AND a.start<b.start AND a.start+length(a.data)>b.start")
+		twice, err := c.Number("SELECT count(*) FROM output a JOIN output b ON a.ord=b.ord AND a.stream=b.stream AND a.start<b.start AND a.start+length(a.data)>b.start")
 		require.NoError(t, err)
 		require.Zero(t, twice)
-		require.NoError(t, c.close())
+		require.NoError(t, c.Close())
 		again, err := Open(t.Context(), Options{Path: s.path, MaxOutput: 25})
 		require.NoError(t, err)
 		p, err := again.Output(t.Context(), l.Record().ID, schema.Stdout, executor.OutputRange{Tail: -1, Limit: 1 << 30})
@@ -191,11 +192,11 @@ func TestNoFailedSyncIsPassedOver(t *testing.T) {
 					leases = append(leases, claim(t, s))
 				}
 				if c.reader {
-					reader, err := dialReader(&s.options, s.path)
+					reader, err := file.DialReader(s.path, s.options.VFS)
 					require.NoError(t, err)
-					defer reader.close()
-					require.NoError(t, reader.exec("BEGIN"))
-					_, err = reader.number("SELECT count(*) FROM store")
+					defer reader.Close()
+					require.NoError(t, reader.Run("BEGIN"))
+					_, err = reader.Number("SELECT count(*) FROM store")
 					require.NoError(t, err)
 				}
 				if c.log {

@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // maxReaders is how many connections read.
@@ -19,12 +20,12 @@ const maxReaders = 2
 // files, so that tasks can be read where no more files can be opened; the others
 // are opened when they are first needed.
 type readers struct {
-	free chan *conn   // nil is one that is not open
-	open atomic.Int32 // how many of them are
+	free chan *file.Conn // nil is one that is not open
+	open atomic.Int32    // how many of them are
 }
 
 func (rs *readers) init() {
-	rs.free = make(chan *conn, maxReaders)
+	rs.free = make(chan *file.Conn, maxReaders)
 	for range maxReaders {
 		rs.free <- nil
 	}
@@ -32,12 +33,12 @@ func (rs *readers) init() {
 
 // warm opens the first connection, and has it open all its files.
 func (rs *readers) warm(s *Store) error {
-	c, err := dialReader(&s.options, s.path)
+	c, err := file.DialReader(s.path, s.options.VFS)
 	if err != nil {
 		return err
 	}
-	if _, err := readState(c); err != nil {
-		return errors.Join(err, c.abandon())
+	if _, err := file.ReadState(c); err != nil {
+		return errors.Join(err, c.Abandon())
 	}
 	<-rs.free
 	rs.open.Add(1)
@@ -51,9 +52,9 @@ const otherPatience = time.Millisecond
 
 // take waits for a connection. Where no more can be opened, it waits for one that
 // is.
-func (rs *readers) take(ctx context.Context, s *Store) (*conn, error) {
+func (rs *readers) take(ctx context.Context, s *Store) (*file.Conn, error) {
 	for {
-		var c *conn
+		var c *file.Conn
 		var there bool
 		select {
 		case c, there = <-rs.free:
@@ -66,7 +67,7 @@ func (rs *readers) take(ctx context.Context, s *Store) (*conn, error) {
 		if c != nil {
 			return c, nil
 		}
-		c, err := dialReader(&s.options, s.path)
+		c, err := file.DialReader(s.path, s.options.VFS)
 		if err == nil {
 			rs.open.Add(1)
 			return c, nil
@@ -81,7 +82,7 @@ func (rs *readers) take(ctx context.Context, s *Store) (*conn, error) {
 
 // with calls f with a connection. A transaction that f leaves open would hold
 // up the write-ahead log, so f reads all that it wants.
-func (rs *readers) with(ctx context.Context, s *Store, f func(*conn) error) (err error) {
+func (rs *readers) with(ctx context.Context, s *Store, f func(*file.Conn) error) (err error) {
 	c, err := rs.take(ctx, s)
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (rs *readers) with(ctx context.Context, s *Store, f func(*conn) error) (err
 	defer func() { rs.free <- c }()
 	err = f(c)
 	if _, fault := errors.AsType[sqlite3.ErrorCode](err); fault {
-		_ = c.close()
+		_ = c.Close()
 		c = nil
 		rs.open.Add(-1)
 		return s.unavailable(err)
@@ -99,13 +100,13 @@ func (rs *readers) with(ctx context.Context, s *Store, f func(*conn) error) (err
 
 // abandon ends all connections; they are opened again when they are needed.
 func (rs *readers) abandon() (err error) {
-	var taken [maxReaders]*conn
+	var taken [maxReaders]*file.Conn
 	for i := range taken { // all of them, so that none is opened meanwhile
 		taken[i] = <-rs.free
 	}
 	for _, c := range taken {
 		if c != nil {
-			err = errors.Join(err, c.abandon())
+			err = errors.Join(err, c.Abandon())
 			rs.open.Add(-1)
 		}
 		rs.free <- nil
@@ -117,7 +118,7 @@ func (rs *readers) abandon() (err error) {
 func (rs *readers) close() (err error) {
 	for range maxReaders {
 		if c := <-rs.free; c != nil {
-			err = errors.Join(err, c.close())
+			err = errors.Join(err, c.Close())
 		}
 	}
 	close(rs.free)
@@ -125,12 +126,12 @@ func (rs *readers) close() (err error) {
 }
 
 const (
-	selectByID = "SELECT " + taskColumns + ", " + doneColumns + " FROM task JOIN done USING(ord) WHERE id=?"
+	selectByID = "SELECT " + file.TaskColumns + ", " + file.DoneColumns + " FROM task JOIN done USING(ord) WHERE id=?"
 )
 
 // readFinal reads a final task.
 func (s *Store) readFinal(ctx context.Context, id uuid.UUID) (r executor.Record, ord int64, err error) {
-	err = s.readers.with(ctx, s, func(c *conn) error {
+	err = s.readers.with(ctx, s, func(c *file.Conn) error {
 		r, ord, err = s.finalWith(c, id)
 		return err
 	})
@@ -138,12 +139,12 @@ func (s *Store) readFinal(ctx context.Context, id uuid.UUID) (r executor.Record,
 }
 
 // finalWith reads a final task, or answers ErrNotFound.
-func (s *Store) finalWith(c *conn, id uuid.UUID) (r executor.Record, ord int64, err error) {
+func (s *Store) finalWith(c *file.Conn, id uuid.UUID) (r executor.Record, ord int64, err error) {
 	found := false
-	err = c.query(selectByID, func(row *sqlite3.Stmt) (err error) {
+	err = c.Query(selectByID, func(row *sqlite3.Stmt) (err error) {
 		found = true
-		if r, ord, err = s.readTask(c, row); err == nil {
-			_, err = readDone(row, doneAt, &r.Task)
+		if r, ord, err = file.ReadTask(c, s.types, row); err == nil {
+			_, err = file.ReadDone(row, file.DoneAt, &r.Task)
 		}
 		return err
 	}, id[:])

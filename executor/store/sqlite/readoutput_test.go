@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -29,15 +30,15 @@ func TestOutputIsReadWithoutServing(t *testing.T) {
 	require.NoError(t, <-recorded)
 	id := l.Record().ID
 	piece := func(c string) string { return strings.Repeat(c, maxPiece) }
-	read := func(stream schema.Stream, tail int64) (string, OutputLoss) {
+	read := func(stream schema.Stream, tail int64) (string, inspect.OutputLoss) {
 		var b bytes.Buffer
-		loss, err := ReadOutput(t.Context(), path, id, stream, tail, &b)
+		loss, err := inspect.ReadOutput(t.Context(), path, id, stream, tail, &b)
 		require.NoError(t, err)
 		return b.String(), loss
 	}
 	text, loss := read(schema.Stdout, -1)
 	require.True(t, strings.HasSuffix(piece("b")+piece("c")+piece("d")+piece("e"), text))
-	require.Equal(t, OutputLoss{Before: int64(5*maxPiece - len(text))}, loss)
+	require.Equal(t, inspect.OutputLoss{Before: int64(5*maxPiece - len(text))}, loss)
 	text, _ = read(schema.Stdout, maxPiece+1)
 	require.Equal(t, "d"+piece("e"), text)
 	text, loss = read(schema.Log, 100)
@@ -50,7 +51,7 @@ func TestOutputIsReadWithoutServing(t *testing.T) {
 	l = claim(t, s)
 	require.NoError(t, l.Write(schema.Stdout, []byte("so far")))
 	require.NoError(t, s.Close())
-	_, err = ReadOutput(t.Context(), path, uuid.New(), schema.Stdout, -1, &bytes.Buffer{})
+	_, err = inspect.ReadOutput(t.Context(), path, uuid.New(), schema.Stdout, -1, &bytes.Buffer{})
 	require.ErrorIs(t, err, executor.ErrNotFound)
 
 	edit(t, path, "UPDATE output SET data=zeroblob(length(data)) WHERE stream=0 AND start=98304")
@@ -58,8 +59,8 @@ func TestOutputIsReadWithoutServing(t *testing.T) {
 	require.True(t, strings.HasSuffix(text, piece("e")))
 	require.NotContains(t, text, "d")
 	require.EqualValues(t, maxPiece, loss.Within)
-	outputs := map[uuid.UUID]Outputs{}
-	require.NoError(t, ExportOutputs(t.Context(), path, executor.Filter{}, func(t *schema.Task, all *Outputs) error {
+	outputs := map[uuid.UUID]inspect.Outputs{}
+	require.NoError(t, inspect.ExportOutputs(t.Context(), path, executor.Filter{}, func(t *schema.Task, all *inspect.Outputs) error {
 		outputs[t.ID] = *all
 		return nil
 	}, nil))

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -22,15 +23,15 @@ func (s *Store) reconnect() error {
 		return err
 	}
 	if c.conn != nil {
-		if err := c.conn.abandon(); err != nil {
+		if err := c.conn.Abandon(); err != nil {
 			return err
 		}
 		c.conn = nil
 	}
-	if err := renewLog(&s.options, s.path); err != nil {
+	if err := file.RewriteWAL(s.path, s.options.VFS, s.options.synchronous); err != nil {
 		return err
 	}
-	conn, err := dialWriter(&s.options, s.path, false)
+	conn, err := file.DialWriter(s.path, s.options.VFS, s.options.synchronous, false)
 	if err != nil {
 		return err
 	}
@@ -38,16 +39,16 @@ func (s *Store) reconnect() error {
 	if err := s.remembers(); err != nil {
 		return err
 	}
-	if err := conn.restartLog(); err != nil {
+	if err := conn.RestartWAL(); err != nil {
 		return err
 	}
-	if c.state, err = readState(conn); err != nil {
+	if c.state, err = file.ReadState(conn); err != nil {
 		return err
 	}
-	if c.state.gone, err = readGone(conn); err != nil {
+	if c.state.Gone, err = file.ReadGone(conn); err != nil {
 		return err
 	}
-	if c.suspect > 0 && c.state.commits >= c.suspect {
+	if c.suspect > 0 && c.state.Commits >= c.suspect {
 		if err := s.heal(); err != nil {
 			return err
 		}
@@ -94,27 +95,27 @@ func (t *transaction) undo(u *undo) error {
 		if err := t.remove(r.ord, r.Labels); err != nil || t.conn.Changes() == 0 {
 			return err
 		}
-		t.state.active--
-		return t.conn.exec("DELETE FROM active WHERE ord=?", r.ord)
+		t.state.Active--
+		return t.conn.Run("DELETE FROM active WHERE ord=?", r.ord)
 	}
-	err := t.conn.query("SELECT state, bytes FROM done WHERE ord=?", func(row *sqlite3.Stmt) error {
-		t.state.ended(schema.State(row.ColumnInt64(0)), -1, -row.ColumnInt64(1))
-		t.state.active++
+	err := t.conn.Query("SELECT state, bytes FROM done WHERE ord=?", func(row *sqlite3.Stmt) error {
+		t.state.Ended(schema.State(row.ColumnInt64(0)), -1, -row.ColumnInt64(1))
+		t.state.Active++
 		return nil
 	}, r.ord)
 	if err == nil {
-		err = t.conn.exec("DELETE FROM done WHERE ord=?", r.ord)
+		err = t.conn.Run("DELETE FROM done WHERE ord=?", r.ord)
 	}
 	if err != nil {
 		return err
 	}
 	t.store.mu.Lock()
-	a := attempt{number: r.Attempt}
+	a := file.Active{Attempt: r.Attempt}
 	if r.State == schema.Running {
-		a = attempt{r.Attempt, r.StartedAt, r.CancelRequestedAt, r.CancelReason}
+		a = file.Active{Attempt: r.Attempt, Started: r.StartedAt, Cancelled: r.CancelRequestedAt, Reason: r.CancelReason}
 	}
 	t.store.mu.Unlock()
-	t.d, err = writeActive(t.conn, t.d, r.ord, a)
+	t.d, err = file.WriteActive(t.conn, t.d, r.ord, a)
 	return err
 }
 
@@ -122,9 +123,9 @@ func (t *transaction) undo(u *undo) error {
 // connection's Changes says.
 func (t *transaction) remove(ord int64, labels map[string]string) error {
 	for name, value := range labels {
-		if err := t.conn.exec("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord); err != nil {
+		if err := t.conn.Run("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord); err != nil {
 			return err
 		}
 	}
-	return t.conn.exec("DELETE FROM task WHERE ord=?", ord)
+	return t.conn.Run("DELETE FROM task WHERE ord=?", ord)
 }

@@ -8,10 +8,11 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
-const selectActive = "SELECT " + taskColumns + ", active.ord, attempt, started, cancelled, reason, active.sum" +
+const selectActive = "SELECT " + file.TaskColumns + ", active.ord, attempt, started, cancelled, reason, active.sum" +
 	" FROM active CROSS JOIN task USING(ord) ORDER BY active.ord"
 
 // recover takes up what the last process has left: it queues the tasks that
@@ -20,19 +21,19 @@ const selectActive = "SELECT " + taskColumns + ", active.ord, attempt, started, 
 func (s *Store) recover(ctx context.Context) error {
 	c := &s.committer
 	var err error
-	if c.state, err = readState(c.conn); err != nil {
+	if c.state, err = file.ReadState(c.conn); err != nil {
 		return err
 	}
-	if c.state.gone, err = readGone(c.conn); err != nil {
+	if c.state.Gone, err = file.ReadGone(c.conn); err != nil {
 		return err
 	}
-	if err := s.types.load(c.conn); err != nil {
+	if err := s.types.Load(c.conn); err != nil {
 		return err
 	}
 	if s.breaks, err = loadBreaks(c.conn); err != nil {
 		return err
 	}
-	s.feed.SetSeq(uint64(c.state.seq))
+	s.feed.SetSeq(uint64(c.state.Seq))
 	t, err := s.begins()
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	c.state = t.state
-	s.reserved = uint64(t.state.seq)
+	s.reserved = uint64(t.state.Seq)
 	for i := range interrupted {
 		s.counts.Queued++ // for apply to take back
 		interrupted[i].apply(s)
@@ -93,8 +94,8 @@ func (s *Store) removeMore() error {
 	return err
 }
 
-func loadBreaks(c *conn) (breaks []int64, err error) {
-	err = c.query("SELECT ord FROM clock ORDER BY ord", func(row *sqlite3.Stmt) error {
+func loadBreaks(c *file.Conn) (breaks []int64, err error) {
+	err = c.Query("SELECT ord FROM clock ORDER BY ord", func(row *sqlite3.Stmt) error {
 		breaks = append(breaks, row.ColumnInt64(0))
 		return nil
 	})
@@ -105,7 +106,7 @@ func loadBreaks(c *conn) (breaks []int64, err error) {
 // were interrupted.
 func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending, err error) {
 	read := int64(0)
-	err = t.conn.query(selectActive, func(row *sqlite3.Stmt) error {
+	err = t.conn.Query(selectActive, func(row *sqlite3.Stmt) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -115,20 +116,20 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 			s.log.Error("a task that is not final cannot be read; it is left in the file and not run", "error", err)
 			return nil
 		}
-		if a.started.IsZero() {
+		if a.Started.IsZero() {
 			s.enqueue(r)
 			return nil
 		}
-		r.Attempt = a.number
-		if a.cancelled.IsZero() && r.Rerun {
+		r.Attempt = a.Attempt
+		if a.Cancelled.IsZero() && r.Rerun {
 			s.enqueue(r)
 			return nil
 		}
 		interrupted = append(interrupted, interruption(r, a))
 		return nil
 	})
-	if err == nil && read != t.state.active {
-		err = fmt.Errorf("tasks that are not final: %d by the table store, %d by the rows; jobline store check tells more", t.state.active, read)
+	if err == nil && read != t.state.Active {
+		err = fmt.Errorf("tasks that are not final: %d by the table store, %d by the rows; jobline store check tells more", t.state.Active, read)
 	}
 	for _, r := range s.live {
 		if err == nil && r.Attempt > 0 {
@@ -145,14 +146,14 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 	return interrupted, err
 }
 
-func (s *Store) readLive(c *conn, row *sqlite3.Stmt) (r *record, a attempt, err error) {
-	if a, err = readActive(row, doneAt); err != nil {
+func (s *Store) readLive(c *file.Conn, row *sqlite3.Stmt) (r *record, a file.Active, err error) {
+	if a, err = file.ReadActive(row, file.DoneAt); err != nil {
 		return nil, a, err
 	}
 	r = new(record)
 	r.entry.Value = r
-	r.Record, r.ord, err = s.readTask(c, row)
-	r.Attempt = a.number
+	r.Record, r.ord, err = file.ReadTask(c, s.types, row)
+	r.Attempt = a.Attempt
 	return r, a, err
 }
 
@@ -163,26 +164,26 @@ func (s *Store) enqueue(r *record) {
 }
 
 // interruption is the end of a task whose process died.
-func interruption(r *record, a attempt) ending {
+func interruption(r *record, a file.Active) ending {
 	as := r.Task
-	as.StartedAt = a.started
+	as.StartedAt = a.Started
 	o := executor.Outcome{State: schema.Failed, Error: &schema.TaskError{
 		Kind: schema.KindInterrupted, Retryable: true,
 		Message: "the executor ended while the task ran; how far the task came is not known",
 	}}
-	if !a.cancelled.IsZero() {
-		as.CancelRequestedAt, as.CancelReason = a.cancelled, a.reason
-		o = executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&executor.Cancellation{Reason: a.reason})}
+	if !a.Cancelled.IsZero() {
+		as.CancelRequestedAt, as.CancelReason = a.Cancelled, a.Reason
+		o = executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&executor.Cancellation{Reason: a.Reason})}
 		o.Error.Message += "; the executor ended before the task did"
 	}
 	return endOf(r, as, o)
 }
 
 // restoreOutput reads back what an earlier attempt has written.
-func (s *Store) restoreOutput(c *conn, r *record) error {
+func (s *Store) restoreOutput(c *file.Conn, r *record) error {
 	for i := range schema.StreamNames {
 		stream := schema.Stream(i)
-		rows, err := storedPieces(c, r.ord, stream)
+		rows, err := file.StoredPieces(c, r.ord, stream)
 		if err != nil {
 			return err
 		}
@@ -193,18 +194,18 @@ func (s *Store) restoreOutput(c *conn, r *record) error {
 			r.out.streams = new(executor.Streams)
 		}
 		ring := &r.out.streams[i]
-		ring.Restart(rows[0].start)
+		ring.Restart(rows[0].Start)
 		for _, row := range rows {
-			data, err := readPiece(c, r.ord, stream, row.start)
+			data, err := file.ReadPiece(c, r.ord, stream, row.Start)
 			if err != nil {
 				return err
 			}
 			if data == nil {
-				ring.Restart(row.end)
+				ring.Restart(row.End)
 				continue
 			}
-			if row.start != ring.Total() { // what is before a hole is not shown
-				ring.Restart(row.start)
+			if row.Start != ring.Total() { // what is before a hole is not shown
+				ring.Restart(row.Start)
 			}
 			ring.Write(data, s.options.MaxOutput)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // Replay implements executor.Store.
@@ -26,8 +27,8 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 		}
 	}
 	s.mu.Unlock()
-	err := s.readers.with(ctx, s, func(c *conn) error {
-		return c.snapshot(func() error { return s.replayFinal(c, after, through, limit, &events) })
+	err := s.readers.with(ctx, s, func(c *file.Conn) error {
+		return c.Snapshot(func() error { return s.replayFinal(c, after, through, limit, &events) })
 	})
 	if err != nil {
 		return nil, err
@@ -36,14 +37,14 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 	return events[:min(limit, len(events))], nil
 }
 
-const selectBySeq = "SELECT " + taskColumns + ", " + doneColumns +
+const selectBySeq = "SELECT " + file.TaskColumns + ", " + file.DoneColumns +
 	" FROM done INDEXED BY done_seq JOIN task USING(ord) WHERE seq>? AND seq<=? ORDER BY seq"
 
 // replayFinal adds the ends of tasks, so many or until they are large together.
 // One that is damaged is passed over, and not counted: a page without any event
 // is the last one.
-func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[]executor.Event) error {
-	removed, err := c.number("SELECT gone FROM store")
+func (s *Store) replayFinal(c *file.Conn, after, through uint64, limit int, events *[]executor.Event) error {
+	removed, err := c.Number("SELECT gone FROM store")
 	if err != nil {
 		return err
 	}
@@ -52,10 +53,10 @@ func (s *Store) replayFinal(c *conn, after, through uint64, limit int, events *[
 	}
 	n, size := 0, 0
 	var last uint64
-	err = c.query(selectBySeq, func(row *sqlite3.Stmt) error {
-		r, ord, err := s.readTask(c, row)
+	err = c.Query(selectBySeq, func(row *sqlite3.Stmt) error {
+		r, ord, err := file.ReadTask(c, s.types, row)
 		if err == nil {
-			last, err = readDone(row, doneAt, &r.Task)
+			last, err = file.ReadDone(row, file.DoneAt, &r.Task)
 		}
 		if errors.Is(err, executor.ErrDamaged) {
 			s.log.Error("the end of a task cannot be read", "number", ord, "error", err)

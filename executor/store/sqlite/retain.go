@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -74,7 +75,7 @@ func (t *transaction) retain() error {
 // findExpiry finds when the first of the ends is no longer kept.
 func (t *transaction) findExpiry() error {
 	t.expiry = 0
-	if t.state.finals() == 0 {
+	if t.state.Finals() == 0 {
 		return nil
 	}
 	olds, err := t.oldest(1)
@@ -86,8 +87,8 @@ func (t *transaction) findExpiry() error {
 
 // tooMany reports whether the oldest must go because of the others.
 func (t *transaction) tooMany() bool {
-	o, n := &t.store.options, t.state.finals()
-	return n > 0 && n > int64(o.Keep) || n > 1 && t.state.bytes > o.KeepBytes
+	o, n := &t.store.options, t.state.Finals()
+	return n > 0 && n > int64(o.Keep) || n > 1 && t.state.Bytes > o.KeepBytes
 }
 
 // tooOld reports whether the oldest may have to go because of its age.
@@ -100,18 +101,18 @@ func (t *transaction) keepFor() schema.Time {
 
 // selectOldest reads what ended first. A large result is read with it, for its
 // row to be checked.
-const selectOldest = "SELECT " + bareColumns + ", " + doneColumns + " FROM done INDEXED BY done_seq JOIN task USING(ord) ORDER BY seq"
+const selectOldest = "SELECT " + file.BareColumns + ", " + file.DoneColumns + " FROM done INDEXED BY done_seq JOIN task USING(ord) ORDER BY seq"
 
 // oldest answers so many of the tasks that ended first, or fewer that are large
 // together. Those that are damaged are passed over, and so are kept: what their
 // rows say of their age, their size and their place is not to be trusted.
 func (t *transaction) oldest(most int) (olds []old, err error) {
 	size := int64(0)
-	err = t.conn.query(selectOldest, func(row *sqlite3.Stmt) error {
-		o := old{bytes: row.ColumnInt64(doneAt + 6)}
+	err = t.conn.Query(selectOldest, func(row *sqlite3.Stmt) error {
+		o := old{bytes: row.ColumnInt64(file.DoneAt + 6)}
 		var err error
-		if o.Record, o.ord, err = t.store.readTask(t.conn, row); err == nil {
-			o.seq, err = readDone(row, doneAt, &o.Task)
+		if o.Record, o.ord, err = file.ReadTask(t.conn, t.store.types, row); err == nil {
+			o.seq, err = file.ReadDone(row, file.DoneAt, &o.Task)
 		}
 		if errors.Is(err, executor.ErrDamaged) {
 			return nil
@@ -147,7 +148,7 @@ func (t *transaction) dateBack(o *old) error {
 	}
 	if o.seq >= known.seq {
 		*known = dating{seq: t.seq + 1, at: now}
-		err := t.conn.query(selectDated, func(row *sqlite3.Stmt) error {
+		err := t.conn.Query(selectDated, func(row *sqlite3.Stmt) error {
 			*known = dating{uint64(row.ColumnInt64(0)), schema.Time(row.ColumnInt64(1))}
 			return nil
 		}, int64(o.seq), int64(now))
@@ -188,9 +189,9 @@ func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err erro
 }
 
 func (t *transaction) removeDone(o *old) error {
-	err := t.conn.exec("DELETE FROM output WHERE ord=?", o.ord)
+	err := t.conn.Run("DELETE FROM output WHERE ord=?", o.ord)
 	if err == nil {
-		err = t.conn.exec("DELETE FROM done WHERE ord=?", o.ord)
+		err = t.conn.Run("DELETE FROM done WHERE ord=?", o.ord)
 	}
 	if err == nil {
 		err = t.remove(o.ord, o.Labels)
@@ -198,8 +199,8 @@ func (t *transaction) removeDone(o *old) error {
 	if err == nil {
 		err = t.forget(o.ID)
 	}
-	t.state.ended(o.State, -1, -o.bytes)
-	t.state.removed = max(t.state.removed, int64(o.seq))
+	t.state.Ended(o.State, -1, -o.bytes)
+	t.state.Removed = max(t.state.Removed, int64(o.seq))
 	t.evicted++
 	t.store.committer.freed = true
 	return err
@@ -214,7 +215,7 @@ func (s *Store) evict() (*transaction, error) {
 	s.mu.Lock()
 	t := &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), expiry: s.expiry}
 	s.mu.Unlock()
-	if !t.tooMany() && !t.tooOld() && (t.expiry > 0 || t.state.finals() == 0) {
+	if !t.tooMany() && !t.tooOld() && (t.expiry > 0 || t.state.Finals() == 0) {
 		return t, nil
 	}
 	err := s.relaxed(func() error {
@@ -256,7 +257,7 @@ func (s *Store) sweep() error {
 // countFinals shows how many tasks are final; it needs the lock.
 func (s *Store) countFinals() {
 	st := &s.committer.state
-	s.counts.Completed, s.counts.Failed, s.counts.Cancelled = st.completed, st.failed, st.cancelled
+	s.counts.Completed, s.counts.Failed, s.counts.Cancelled = st.Completed, st.Failed, st.Cancelled
 }
 
 // relaxed does something that need not be on the disk when it is done.
@@ -267,7 +268,7 @@ func (s *Store) relaxed(do func() error) error {
 	}
 	err := do()
 	if err != nil && !c.conn.GetAutocommit() {
-		_ = c.conn.exec("ROLLBACK")
+		_ = c.conn.Run("ROLLBACK")
 	}
 	if strict := c.conn.Exec("PRAGMA synchronous=" + s.options.synchronous); strict != nil {
 		c.broken = true // it would not sync any more
@@ -308,11 +309,11 @@ func (s *Store) sweepExpired(ctx context.Context) error {
 // shrink gives some free pages back to the system, where there are many.
 func (s *Store) shrink() error {
 	c := &s.committer
-	free, err := c.conn.number("PRAGMA freelist_count")
+	free, err := c.conn.Number("PRAGMA freelist_count")
 	if err != nil {
 		return s.failed(nil, nil, err)
 	}
-	pages, err := c.conn.number("PRAGMA page_count")
+	pages, err := c.conn.Number("PRAGMA page_count")
 	if err != nil {
 		return s.failed(nil, nil, err)
 	}

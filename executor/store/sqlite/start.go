@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -50,7 +51,7 @@ func (e *start) write(t *transaction) error {
 	}
 	c, err := t.writer()
 	if err == nil {
-		t.d, err = writeActive(c, t.d, l.record.ord, attempt{number: l.claimed.Attempt, started: l.claimed.StartedAt})
+		t.d, err = file.WriteActive(c, t.d, l.record.ord, file.Active{Attempt: l.claimed.Attempt, Started: l.claimed.StartedAt})
 	}
 	return err
 }
@@ -113,7 +114,7 @@ func (e *unstart) weight() (int, int) { return 1, 0 }
 func (e *unstart) write(t *transaction) error {
 	c, err := t.writer()
 	if err == nil {
-		t.d, err = writeActive(c, t.d, e.record.ord, attempt{number: e.record.Attempt})
+		t.d, err = file.WriteActive(c, t.d, e.record.ord, file.Active{Attempt: e.record.Attempt})
 	}
 	return err
 }

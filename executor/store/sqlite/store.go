@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -20,9 +21,9 @@ type Store struct {
 	path    string // with no symbolic link in it
 	log     *slog.Logger
 	opened  os.FileInfo
-	lock    *lockFile
+	lock    *file.Lock
 	feed    executor.Feed
-	types   types
+	types   *file.Types
 	readers readers
 
 	committer committer // of its goroutine alone
@@ -100,7 +101,7 @@ func (s *Store) Close() error {
 		if failed {
 			s.closeErr = errors.Join(s.closeErr, s.readers.abandon())
 		}
-		s.closeErr = errors.Join(s.closeErr, s.readers.close(), s.committer.close(failed), s.lock.release())
+		s.closeErr = errors.Join(s.closeErr, s.readers.close(), s.committer.close(failed), s.lock.Release())
 	})
 	return s.closeErr
 }

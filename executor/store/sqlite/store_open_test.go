@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // refused is the error of a store that cannot be opened.
@@ -93,14 +95,14 @@ func TestALinkThatLeadsNowhere(t *testing.T) {
 	require.NoError(t, os.Symlink(target, link))
 	says := link + " is a symbolic link to " + target + ", which is not there: name that file itself"
 	require.ErrorContains(t, refused(t, link), says)
-	require.ErrorContains(t, Check(t.Context(), link, nil), says)
+	require.ErrorContains(t, inspect.Check(t.Context(), link, nil), says)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 
 	s, err := Open(t.Context(), Options{Path: target})
 	require.NoError(t, err)
-	var held *HeldError
+	var held *file.HeldError
 	require.ErrorAs(t, refused(t, link), &held)
 	require.NoError(t, s.Close())
 
@@ -130,16 +132,16 @@ func TestADamagedFileIsNamedWithTheCure(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, []byte(test.file), 0o600))
 			const inside = "; put a backup in its place, or see what can be read with jobline store check and jobline store export"
 			dest := filepath.Join(t.TempDir(), "backup.db")
-			_, inspects := Inspect(t.Context(), path)
+			_, inspects := inspect.Inspect(t.Context(), path)
 			for what, test := range map[string]struct {
 				err  error
 				cure string
 			}{
 				"open":    {refused(t, path), inside},
 				"inspect": {inspects, inside},
-				"backup":  {Backup(t.Context(), path, dest, func(Finding) {}), inside},
+				"backup":  {inspect.Backup(t.Context(), path, dest, func(inspect.Finding) {}), inside},
 				"export": {
-					Export(t.Context(), path, executor.Filter{}, nil, func(Finding) {}),
+					inspect.Export(t.Context(), path, executor.Filter{}, nil, func(inspect.Finding) {}),
 					"; put a backup in its place, or go on with what was printed until here",
 				},
 			} {
@@ -157,18 +159,4 @@ func TestADamagedFileIsNamedWithTheCure(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestDamageOfAFileThatChangesIsNone has a server start while the file is read.
-func TestDamageOfAFileThatChangesIsNone(t *testing.T) {
-	path, _ := sample(t)
-	in, err := inspect(t.Context(), path)
-	require.NoError(t, err)
-	s, err := Open(t.Context(), Options{Path: path})
-	require.NoError(t, err)
-	submit(t, s, newTask())
-	err = in.end(sqlite3.CORRUPT, "read it", lookInside)
-	require.ErrorContains(t, err, "a server has started; run this again")
-	require.NotContains(t, err.Error(), "put a backup in its place")
-	require.NoError(t, s.Close())
 }

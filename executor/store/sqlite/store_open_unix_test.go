@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
 func TestWhatIsNoFileIsNamed(t *testing.T) {
@@ -22,7 +24,7 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 	for path, kind := range map[string]string{dir: "directory", pipe: "pipe", socket: "socket", "/dev/null": "device"} {
 		says := path + " is a " + kind + "; name another file"
 		require.ErrorContains(t, refused(t, path), says)
-		require.ErrorContains(t, Check(t.Context(), path, nil), says)
+		require.ErrorContains(t, inspect.Check(t.Context(), path, nil), says)
 	}
 	require.NoFileExists(t, dir+".lock")
 	entries, err := os.ReadDir(dir)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -66,21 +67,21 @@ var completed = executor.Outcome{State: schema.Completed, Result: []byte(`{"b":2
 // one connection writes while another checkpoints (sqlite.org/wal.html, "The
 // WAL-reset bug").
 func TestSQLiteVersion(t *testing.T) {
-	c, err := dial(":memory:", sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	c, err := file.Dial(":memory:", sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
 	require.NoError(t, err)
-	defer c.close()
-	version, err := c.text("SELECT sqlite_version()")
+	defer c.Close()
+	version, err := c.Text("SELECT sqlite_version()")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, semver.Compare("v"+version, "v3.51.3"), 0, version)
 }
 
 func TestEveryCommitIsSynced(t *testing.T) {
 	s := open(t)
-	full, err := s.committer.conn.number("PRAGMA synchronous")
+	full, err := s.committer.conn.Number("PRAGMA synchronous")
 	require.NoError(t, err)
 	require.Equal(t, int64(2), full)
 	require.NoError(t, s.relaxed(func() error { return nil }))
-	full, err = s.committer.conn.number("PRAGMA synchronous")
+	full, err = s.committer.conn.Number("PRAGMA synchronous")
 	require.NoError(t, err)
 	require.Equal(t, int64(2), full, "and again after what need not be")
 }
@@ -102,7 +103,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		}
 	}
 	for _, sql := range texts {
-		err := s.committer.conn.query("EXPLAIN QUERY PLAN "+sql, func(row *sqlite3.Stmt) error {
+		err := s.committer.conn.Query("EXPLAIN QUERY PLAN "+sql, func(row *sqlite3.Stmt) error {
 			step := row.ColumnText(3)
 			if strings.HasPrefix(step, "SCAN") {
 				require.Regexp(t, `^SCAN (d|active|done USING INDEX done_seq|CONSTANT ROW|\(subquery)`, step, sql)
@@ -135,7 +136,7 @@ func TestASecondOwnerIsRefused(t *testing.T) {
 	require.NoError(t, os.Symlink(s.path, link))
 	for _, path := range []string{s.path, link} {
 		_, err := Open(t.Context(), Options{Path: path})
-		var held *HeldError
+		var held *file.HeldError
 		require.ErrorAs(t, err, &held)
 		require.Contains(t, err.Error(), fmt.Sprintf("held by process %d", os.Getpid()))
 		require.Contains(t, err.Error(), s.path)
@@ -162,8 +163,8 @@ func TestTheFileShrinks(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 	require.Eventually(t, func() bool {
 		var free int64
-		err := s.readers.with(t.Context(), s, func(c *conn) (err error) {
-			free, err = c.number("PRAGMA freelist_count")
+		err := s.readers.with(t.Context(), s, func(c *file.Conn) (err error) {
+			free, err = c.Number("PRAGMA freelist_count")
 			return err
 		})
 		return err == nil && free <= freePages

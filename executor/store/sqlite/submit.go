@@ -9,6 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // clockSlack is how far, in microseconds, the times of creation may be out of
@@ -136,9 +137,9 @@ func (e *submission) insert(t *transaction, i int) error {
 	if err != nil {
 		return err
 	}
-	r := &record{Record: *from, ord: t.state.ord + 1}
+	r := &record{Record: *from, ord: t.state.Ord + 1}
 	r.entry.Value = r
-	t.d, err = insertTask(c, t.d, r, typ)
+	t.d, err = file.InsertTask(c, t.d, r.ord, &r.Record, typ)
 	if errors.Is(err, sqlite3.CONSTRAINT) {
 		err := e.existing(c, i)
 		if errors.Is(err, executor.ErrNotFound) { // it is not final, and could not be read at the start
@@ -148,7 +149,7 @@ func (e *submission) insert(t *transaction, i int) error {
 		return err
 	}
 	if err == nil {
-		t.d, err = writeActive(c, t.d, r.ord, attempt{})
+		t.d, err = file.WriteActive(c, t.d, r.ord, file.Active{})
 	}
 	if err == nil {
 		err = t.tick(r)
@@ -156,15 +157,15 @@ func (e *submission) insert(t *transaction, i int) error {
 	if err != nil {
 		return err
 	}
-	t.state.ord++
-	t.state.active++
+	t.state.Ord++
+	t.state.Active++
 	t.fresh[r.ID] = r
 	e.fresh[i] = r
 	return nil
 }
 
 // existing answers with the final task that has the id.
-func (e *submission) existing(c *conn, i int) error {
+func (e *submission) existing(c *file.Conn, i int) error {
 	found, _, err := e.store.finalWith(c, e.records[i].ID)
 	switch {
 	case err == nil:
@@ -180,13 +181,13 @@ func (e *submission) existing(c *conn, i int) error {
 // tick notes a clock that was set back.
 func (t *transaction) tick(r *record) error {
 	created := int64(r.CreatedAt)
-	if created >= t.state.created-clockSlack {
-		t.state.created = max(t.state.created, created)
+	if created >= t.state.Created-clockSlack {
+		t.state.Created = max(t.state.Created, created)
 		return nil
 	}
-	t.state.created = created
+	t.state.Created = created
 	t.breaks = append(t.breaks, r.ord)
-	return t.conn.exec("INSERT INTO clock VALUES(?)", r.ord)
+	return t.conn.Run("INSERT INTO clock VALUES(?)", r.ord)
 }
 
 // forgetBreaks forgets where the clock was set back before the first task that
@@ -195,9 +196,9 @@ func (t *transaction) forgetBreaks() error {
 	if len(t.store.breaks) == 0 { // nobody else changes them
 		return nil
 	}
-	first, err := t.conn.number("SELECT coalesce(min(ord), ?) FROM task", t.state.ord+1)
+	first, err := t.conn.Number("SELECT coalesce(min(ord), ?) FROM task", t.state.Ord+1)
 	if err == nil {
-		err = t.conn.exec("DELETE FROM clock WHERE ord<=?", first)
+		err = t.conn.Run("DELETE FROM clock WHERE ord<=?", first)
 	}
 	t.first = first
 	return err

@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+)
+
+// lookEvery is how long a look at the files holds: it costs as much as some
+// commits, where they are small.
+const lookEvery = 5 * time.Millisecond
+
+// inPlace says whether the store's files are those that were opened and have
+// all that was committed. It is asked before each transaction, and looks now and
+// then: what is written to a file that has lost its name is lost with it. After
+// a lossError it never says so again.
+func (s *Store) inPlace() error {
+	c := &s.committer
+	if c.lost != nil {
+		return c.lost
+	}
+	if !c.broken && time.Since(c.looked) < s.options.lookEvery {
+		return nil
+	}
+	c.looked = time.Now()
+	err := s.stillHeld()
+	if err == nil {
+		err = s.fileInPlace()
+	}
+	if err == nil && c.conn != nil {
+		err = s.logInPlace()
+	}
+	return s.lose(err)
+}
+
+// lose notes a lossError.
+func (s *Store) lose(err error) error {
+	if loss, ok := errors.AsType[file.LossError](err); ok {
+		s.committer.lost = loss
+		s.log.Error("the store records nothing any more", "file", s.path, "error", loss)
+	}
+	return err
+}
+
+// stillHeld says whether the lock keeps others out: it does by its name.
+func (s *Store) stillHeld() error {
+	gone, err := s.lock.Moved()
+	if gone {
+		return file.LossError(s.lock.Name() + " was removed or replaced while it was in use, so another server may have the store, too; end this server")
+	}
+	return err
+}
+
+func (s *Store) fileInPlace() error {
+	gone, err := file.Moved(s.path, s.opened)
+	if gone {
+		return fmt.Errorf("%s was removed or replaced while it was in use; put it back, or end this server", s.path)
+	}
+	return err
+}
+
+// logInPlace looks at the files that the connection has open.
+func (s *Store) logInPlace() error {
+	c := s.committer.conn
+	if !c.Marked() { // it was broken from the beginning
+		return nil
+	}
+	gone, err := c.WALMoved(s.path)
+	if gone {
+		return s.rescue()
+	}
+	if err != nil || s.committer.broken { // after an error the log may end sooner: reconnect looks at what is in it
+		return err
+	}
+	if err := c.FileIntact(s.path); err != nil {
+		return err
+	}
+	if err := c.WALIntact(s.path); err != nil {
+		return err
+	}
+	gone, err = c.IndexMoved(s.path)
+	if gone { // what opens the file from now on has an index of its own, and sees nothing of what is written by this one
+		s.log.Warn("the index of the write-ahead log was removed while it was in use; it is made anew", "file", s.path+"-shm")
+		s.committer.broken = true
+	}
+	return err
+}
+
+// rescue copies a log that has lost its name into the file.
+func (s *Store) rescue() error {
+	what := s.path + "-wal was removed or replaced while it was in use; "
+	frames, copied, err := s.committer.conn.WALCheckpoint("", sqlite3.CHECKPOINT_FULL)
+	if err == nil && copied < frames {
+		err = sqlite3.BUSY
+	}
+	if err != nil {
+		return file.LossError(fmt.Sprintf("%swhat it held could not be saved in %s (%v); end this server, and put the log back before another is started", what, s.path, err))
+	}
+	return file.LossError(what + "what it held was saved in " + s.path + "; end this server, and remove what is there by the name of the log")
+}
+
+// remembers says whether the file has every commit that somebody was told of.
+func (s *Store) remembers() error {
+	st, err := file.ReadState(s.committer.conn)
+	if told := s.committer.told; err == nil && st.Commits < told {
+		err = s.lose(file.LossError(fmt.Sprintf("the store has lost what was recorded: it has %d transactions, and %d were made; end this server, then put a backup in its place, or %s",
+			st.Commits, told, file.AdviceInspect)))
+	}
+	return err
+}

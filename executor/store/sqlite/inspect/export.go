@@ -1,0 +1,95 @@
+package inspect
+
+import (
+	"context"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/schema"
+)
+
+// Export calls each for every task of a store, held or not, that the filter
+// selects, the oldest first, as of one moment. It changes no file. The task
+// has its input; it lacks what only the process knows that runs it, which is
+// its progress and how much it has written so far. One that cannot be read is
+// reported and passed over.
+func Export(ctx context.Context, path string, filter executor.Filter, each func(*schema.Task) error, report func(Finding)) error {
+	return export(ctx, path, &filter, func(_ *checker, _ int64, t *schema.Task) error { return each(t) }, report)
+}
+
+// Outputs are what is kept of the streams of a task.
+type Outputs [len(schema.StreamNames)]executor.OutputPiece
+
+// ExportOutputs is Export with what each task has written, as far as it is in the
+// file: all of it is in memory at once. Where a piece in the middle of a stream is
+// lost or damaged, a stream begins behind it, at its Offset.
+func ExportOutputs(ctx context.Context, path string, filter executor.Filter, each func(*schema.Task, *Outputs) error, report func(Finding)) error {
+	return export(ctx, path, &filter, func(k *checker, ord int64, t *schema.Task) error {
+		var all Outputs
+		for i := range all {
+			rows, total, err := k.outputOf(ord, t, schema.Stream(i))
+			if err != nil {
+				return err
+			}
+			if all[i], err = lastWhole(k.conn, ord, schema.Stream(i), rows, total); err != nil {
+				return err
+			}
+			all[i].Final = t.State.Final()
+		}
+		return each(t, &all)
+	}, report)
+}
+
+func export(ctx context.Context, path string, filter *executor.Filter, each func(k *checker, ord int64, t *schema.Task) error, report func(Finding)) error {
+	in, err := openInspection(ctx, path)
+	if err != nil {
+		return file.ExplainCorruption(path, err, file.AdviceUseOutput)
+	}
+	until := int64(filter.Until)
+	if filter.Until.IsZero() {
+		until = 1 << 62
+	}
+	k := &checker{inspection: in, report: report}
+	if err = in.snapshot(); err == nil {
+		err = in.conn.Query(selectAll+" WHERE created>=? AND created<? ORDER BY task.ord", func(row *sqlite3.Stmt) error {
+			t, ok := k.exported(row)
+			if !ok || !filter.Match(t) {
+				return nil
+			}
+			return each(k, row.ColumnInt64(0), t)
+		}, int64(filter.Since), until)
+	}
+	return in.end(err, "export "+path, file.AdviceUseOutput)
+}
+
+// exported is the task of a row of selectAll, or false where it is damaged.
+func (k *checker) exported(row *sqlite3.Stmt) (*schema.Task, bool) {
+	r, ord, err := file.ReadTask(k.conn, k.types, row)
+	if err != nil {
+		k.unreadable(ord, "task", err)
+		return nil, false
+	}
+	if row.ColumnType(file.DoneAt) != sqlite3.NULL {
+		if _, err := file.ReadDone(row, file.DoneAt, &r.Task); err != nil {
+			k.unreadable(ord, "done", err)
+			return nil, false
+		}
+		return &r.Task, true
+	}
+	if row.ColumnType(activeAt) == sqlite3.NULL {
+		k.found(ord, "it is neither in the table done nor in active")
+		return nil, false
+	}
+	a, err := file.ReadActive(row, activeAt)
+	if err != nil {
+		k.unreadable(ord, "active", err)
+		return nil, false
+	}
+	r.Attempt, r.StartedAt, r.CancelRequestedAt, r.CancelReason = a.Attempt, a.Started, a.Cancelled, a.Reason
+	if !a.Started.IsZero() {
+		r.State = schema.Running
+	}
+	return &r.Task, true
+}

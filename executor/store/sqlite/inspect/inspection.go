@@ -1,0 +1,213 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+)
+
+// Finding is something in a store that is not as it was written.
+type Finding struct {
+	// Number is the task's place in the file, ID its id. They are zero where
+	// the finding is not of one task, ID also where it cannot be read.
+	Number int64     `json:"number,omitzero"`
+	ID     uuid.UUID `json:"id,omitzero"`
+	Text   string    `json:"text"`
+}
+
+func (f Finding) String() string {
+	switch {
+	case f.Number == 0:
+		return f.Text
+	case f.ID == uuid.Nil:
+		return fmt.Sprintf("task number %d: %s", f.Number, f.Text)
+	}
+	return fmt.Sprintf("task %s (number %d): %s", f.ID, f.Number, f.Text)
+}
+
+// inspection is a file that is read by a process that does not hold it.
+type inspection struct {
+	name    string // as the caller has it
+	path    string // with no symbolic link in it
+	version int64
+	heldBy  string // "" is nobody
+	conn    *file.Conn
+	types   *file.Types
+	before  [2]stamp
+}
+
+// openInspection opens a file to read it and nothing else. While a process holds the
+// store, it is one more reader beside that one's. While nobody does, it reads
+// the file and its log through stillVFS, which cannot write: SQLite's own way
+// would make the shared memory anew, and copy the log into the file and delete
+// it at the end. A copy of the files would do as well, and need their room.
+func openInspection(ctx context.Context, name string) (_ *inspection, err error) {
+	in := &inspection{name: name, types: file.NewTypes()}
+	if err := in.find(); err != nil {
+		return nil, err
+	}
+	if in.heldBy, err = file.HolderOf(in.path); err != nil {
+		return nil, err
+	}
+	in.before = in.stamps()
+	still := in.heldBy == "" || !in.shared()
+	if in.conn, err = dialReadOnly(in.path, still); err != nil {
+		err = fmt.Errorf("open the store %s: %w", name, err)
+	} else {
+		in.conn.SetInterrupt(ctx)
+		if err = in.identify(); err != nil {
+			err = errors.Join(err, in.conn.Close())
+		}
+	}
+	if err == nil {
+		return in, nil
+	}
+	if e := in.changed(); e != nil {
+		err = e // it says nothing of the file
+	}
+	return nil, err
+}
+
+// find refuses what is not a store by a look at its first page.
+func (in *inspection) find() error {
+	path, err := file.ResolvePath(in.name)
+	var info os.FileInfo
+	if err == nil {
+		info, err = os.Lstat(path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no store %s; name the file that serve has as --store", in.name)
+	}
+	if err != nil {
+		return err
+	}
+	if err := file.RequireRegular(in.name, info, file.TheStore, file.NameFile); err != nil {
+		return err
+	}
+	if err := file.EachCompanion(path, file.RequireSameOwner(info)); err != nil {
+		return err
+	}
+	in.path = path
+	h, err := file.ReadHeader(path)
+	switch newest := int64(len(file.Migrations())); {
+	case err != nil:
+		return err
+	case h.Empty:
+		return fmt.Errorf("%s is not a jobline store: it is empty", in.name)
+	case h.Version > newest:
+		return file.TooNew(in.name, h.Version, newest)
+	}
+	return nil
+}
+
+// identify does as find, with what is in the log.
+func (in *inspection) identify() error {
+	id, err := in.conn.Number("PRAGMA application_id")
+	if err != nil {
+		return fmt.Errorf("read the store %s: %w", in.name, err)
+	}
+	if in.version, err = in.conn.Number("PRAGMA user_version"); err != nil {
+		return fmt.Errorf("read the store %s: %w", in.name, err)
+	}
+	switch newest := int64(len(file.Migrations())); {
+	case id != file.ApplicationID || in.version == 0:
+		return fmt.Errorf("%s is not a jobline store: it has no tables of one", in.name)
+	case in.version > newest:
+		return file.TooNew(in.name, in.version, newest)
+	}
+	return nil
+}
+
+// shared reports whether there are the files that a holder shares with
+// readers. A holder that opens or closes has them not yet, or no longer.
+func (in *inspection) shared() bool {
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(in.path + suffix); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func dialReadOnly(path string, still bool) (*file.Conn, error) {
+	q := url.Values{}
+	pragmas := []string{"cache_size=-8192"}
+	if still {
+		registerReadOnlyVFS()
+		q.Set("vfs", readOnlyVFSName)
+		// It keeps the index of the log in this process's memory.
+		pragmas = append([]string{"locking_mode=EXCLUSIVE"}, pragmas...)
+	}
+	uri := &url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	c, err := file.Dial(uri.String(), sqlite3.OPEN_READONLY, pragmas...)
+	if err != nil {
+		return nil, err
+	}
+	// The holder may end first, and the last connection deletes the log where
+	// the system lets it lock a file that it only reads.
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// snapshot makes all that is read from here on be of one moment.
+func (in *inspection) snapshot() error {
+	err := in.conn.Run("BEGIN")
+	if err == nil {
+		_, err = in.conn.Number("SELECT count(*) FROM store")
+	}
+	return err
+}
+
+// stamp is how a file looked.
+type stamp struct {
+	there bool
+	size  int64
+	time  time.Time
+}
+
+func (in *inspection) stamps() (now [2]stamp) {
+	for i, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(in.path + suffix); err == nil {
+			now[i] = stamp{true, info.Size(), info.ModTime()}
+		}
+	}
+	return now
+}
+
+// end ends the inspection, and names the store in err and what was done with
+// it. What was read of a file that was changed meanwhile says nothing of damage.
+func (in *inspection) end(err error, doing, also string) error {
+	if e := in.close(); e != nil {
+		err = errors.Join(err, e)
+	} else if _, damaged := file.Corruption(err); damaged {
+		return file.ExplainCorruption(in.name, err, also)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+// close ends the inspection.
+func (in *inspection) close() error { return errors.Join(in.conn.Close(), in.changed()) }
+
+// changed says whether a server has started meanwhile, which nothing keeps it
+// from where nobody held the store: what was read while it changed the file
+// means nothing.
+func (in *inspection) changed() error {
+	if in.heldBy == "" && in.stamps() != in.before {
+		return fmt.Errorf("%s was changed while it was read, so what was read may be wrong: a server has started; run this again, beside it", in.name)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// HeldError says that another process has the store.
+type HeldError struct {
+	Path string
+	// Holder is what the other process has said of itself.
+	Holder string
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("the store %s is held by %s; end that one, or name another file", e.Path, e.Holder)
+}
+
+// Lock is the file beside a store whose lock keeps other processes out. The
+// system lets go of the lock when the process ends, however it does.
+type Lock struct {
+	*os.File
+	info fs.FileInfo
+}
+
+// Release gives the lock back. Closing the file would not be enough: until a command
+// that is just being started has begun, its process has the file open, too.
+func (l *Lock) Release() error { return errors.Join(unlock(l.File), l.Close()) }
+
+// Moved reports whether the lock file has lost its name: then it keeps nobody out.
+func (l *Lock) Moved() (bool, error) { return Moved(l.Name(), l.info) }
+
+// TakeLock takes the lock of a store, and says in its file who has it.
+func TakeLock(path string) (*Lock, error) {
+	f, info, err := openOwned(path+lockSuffix, aPart, orRemove)
+	if err != nil {
+		return nil, err
+	}
+	lock := &Lock{f, info}
+	switch ok, err := tryLock(f, true); {
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("lock the store %s: %w", path, err), f.Close())
+	case !ok:
+		return nil, errors.Join(&HeldError{Path: path, Holder: whoHolds(f)}, f.Close())
+	}
+	if err := sayWho(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the store %s: %w", path, err), lock.Release())
+	}
+	return lock, nil
+}
+
+// sayWho writes into a lock file which process has it. It writes through the
+// handle that has the lock: on Windows no other may.
+func sayWho(f *os.File) error {
+	text := fmt.Sprintf("process %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0]))
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+// sayPatience is in which time a process that has taken the lock says so: until
+// then the text is of the one before it.
+const sayPatience = 50 * time.Millisecond
+
+// mostSaid is the most bytes of a lock file that are read.
+const mostSaid = 4 << 10
+
+// whoHolds is what the process has said of itself that has the lock. One that has
+// only just taken it is about to.
+func whoHolds(f *os.File) string {
+	time.Sleep(sayPatience)
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, mostSaid))
+	if err != nil || len(text) == 0 {
+		return "another process"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// HolderOf is what the process says of itself that has a store, or "". It makes
+// no file and does not keep the lock; two who ask do not disturb each other.
+func HolderOf(path string) (found string, err error) {
+	f, err := OpenToRead(path + lockSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("see who holds the store %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	free, err := tryLock(f, false)
+	if err != nil {
+		return "", fmt.Errorf("see who holds the store %s: %w", path, err)
+	}
+	if free {
+		return "", unlock(f)
+	}
+	return whoHolds(f), nil
+}

@@ -1,0 +1,60 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Probe refuses what is at the path of a store and is none. It makes and changes
+// nothing. Where there is no file, it is empty.
+func Probe(path string) (h header, err error) {
+	info, err := os.Lstat(path)
+	there := !errors.Is(err, fs.ErrNotExist)
+	if err != nil && there {
+		return h, err
+	}
+	if there {
+		if err := requireOwned(path, info, TheStore, NameFile); err != nil {
+			return h, err
+		}
+		if writableByOthers(info) {
+			return h, fmt.Errorf("the store %s can be written by other users: its mode is %#o; chmod 600 it if you trust what is in it", path, info.Mode().Perm())
+		}
+	}
+	if err := TrustedDir(filepath.Dir(path), "the store "+filepath.Base(path)); err != nil {
+		return h, err
+	}
+	if err := EachCompanion(path, requireOwnedCompanion); err != nil {
+		return h, err
+	}
+	if !there {
+		return header{Empty: true}, refuseOrphanedWAL(path)
+	}
+	if h, err = ReadHeader(path); err != nil {
+		return h, err
+	}
+	if h.Empty {
+		return h, refuseOrphanedWAL(path)
+	}
+	if newest := int64(len(Migrations())); h.Version > newest {
+		return h, TooNew(path, h.Version, newest)
+	}
+	return h, nil
+}
+
+// refuseOrphanedWAL refuses to make a store beside the log of one whose file has gone:
+// SQLite would destroy the log.
+func refuseOrphanedWAL(path string) error {
+	log := path + "-wal"
+	info, err := os.Stat(log)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("there is nothing in %s, but %s, the write-ahead log of a store, has %d bytes, in which there may be tasks; put the file of that store back, or remove the log", path, log, info.Size())
+}

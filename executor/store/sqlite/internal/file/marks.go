@@ -1,0 +1,178 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// LossError says that what was recorded is lost, or may be. Nothing puts that
+// right while the process lives: what it has in memory is not in the file.
+type LossError string
+
+func (e LossError) Error() string { return string(e) }
+
+// Moved reports whether a path leads no longer to a file.
+func Moved(path string, was os.FileInfo) (bool, error) {
+	now, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return err == nil && !os.SameFile(was, now), err
+}
+
+// marks are what a connection knows of the files that it has open.
+type marks struct {
+	logInfo, indexInfo os.FileInfo
+	file, log          vfs.File
+	page               int64 // bytes
+	fileSize           int64 // after the latest checkpoint
+	// tail is the frame of the log in which the latest commit had ended at the
+	// latest look, 0 for none, and salts are those that it had.
+	tail  int
+	salts string
+}
+
+// copyWAL copies the write-ahead log into the file, and notes how long that is
+// then: nothing else makes it shorter. The first time it notes which the files are.
+func (c *Conn) copyWAL(mode sqlite3.CheckpointMode) error {
+	_, _, err := c.WALCheckpoint("", mode)
+	if err != nil && !errors.Is(err, sqlite3.BUSY) {
+		return err
+	}
+	if c.marks.logInfo == nil {
+		if e := c.mark(); e != nil {
+			return e
+		}
+	}
+	size, e := c.marks.file.Size()
+	if e != nil {
+		return e
+	}
+	c.marks.fileSize = size
+	return err
+}
+
+// Marked reports whether the connection knows which files it has open.
+func (c *Conn) Marked() bool { return c.marks.logInfo != nil }
+
+// WALLookedUpTo is the frame of the write-ahead log in which the latest commit had ended
+// when the log was last looked at; 0 is none.
+func (c *Conn) WALLookedUpTo() int { return c.marks.tail }
+
+// WALMoved reports whether the write-ahead log has lost its name.
+func (c *Conn) WALMoved(path string) (bool, error) { return Moved(path+walSuffix, c.marks.logInfo) }
+
+// IndexMoved reports whether the index of the write-ahead log has lost its name.
+func (c *Conn) IndexMoved(path string) (bool, error) {
+	return Moved(path+indexSuffix, c.marks.indexInfo)
+}
+
+func (c *Conn) mark() (err error) {
+	m, path := &marks{}, c.Filename("").String()
+	if m.page, err = c.Number("PRAGMA page_size"); err != nil {
+		return err
+	}
+	if m.file, err = c.handle(sqlite3.FCNTL_FILE_POINTER); err != nil {
+		return err
+	}
+	if m.log, err = c.handle(sqlite3.FCNTL_JOURNAL_POINTER); err != nil {
+		return err
+	}
+	if m.logInfo, err = os.Stat(path + "-wal"); err != nil {
+		return err
+	}
+	if m.indexInfo, err = os.Stat(path + "-shm"); err != nil {
+		return err
+	}
+	c.marks = *m
+	return nil
+}
+
+// handle is a file that the connection has open.
+func (c *Conn) handle(which sqlite3.FcntlOpcode) (vfs.File, error) {
+	found, err := c.FileControl("", which)
+	if f, ok := found.(vfs.File); ok || err != nil {
+		return f, err
+	}
+	return nil, fmt.Errorf("SQLite has no open file of kind %d", which)
+}
+
+// FileIntact says whether the file has not become shorter. After a checkpoint of
+// another program it is as long as its pages are many.
+func (c *Conn) FileIntact(path string) error {
+	size, err := c.marks.file.Size()
+	if err != nil || size >= c.marks.fileSize {
+		return err
+	}
+	if pages, err := c.Number("PRAGMA page_count"); err == nil && size >= pages*c.marks.page {
+		c.marks.fileSize = size
+		return nil
+	}
+	return LossError(fmt.Sprintf("%s was cut from %d to %d bytes while it was in use; end this server, then put a backup in its place, or %s",
+		path, c.marks.fileSize, size, AdviceInspect))
+}
+
+// WALIntact says whether the log still has all that was committed to it, by a
+// look at its length and at the ends of two commits.
+func (c *Conn) WALIntact(path string) error {
+	whole, err := c.hasFrames()
+	if whole || err != nil {
+		return err
+	}
+	// A checkpoint, of this or another program, may have let it begin anew.
+	frames, _, err := c.WALCheckpoint("", sqlite3.CHECKPOINT_NOOP)
+	if err != nil {
+		return err
+	}
+	if frames != c.WALPages {
+		c.WALPages, c.marks.tail = frames, 0
+		if whole, err = c.hasFrames(); whole || err != nil {
+			return err
+		}
+	}
+	return LossError(fmt.Sprintf("%s-wal was cut or overwritten while it was in use, and what was recorded in it is lost; end this server, then put a backup in the place of %[1]s, or %s",
+		path, AdviceInspect))
+}
+
+// hasFrames looks for the frame in which the latest commit ended, and for the
+// one at the latest look: a log that was cut between the two is as long as
+// before, with nothing where the older one was.
+func (c *Conn) hasFrames() (bool, error) {
+	m := &c.marks
+	last := c.WALPages
+	if last == 0 {
+		return true, nil
+	}
+	size, err := m.log.Size()
+	if err != nil || size < FrameAt(last+1, m.page) {
+		return false, err
+	}
+	head := make([]byte, WALHeaderSize)
+	if _, err := m.log.ReadAt(head, 0); err != nil {
+		return false, err
+	}
+	salts := string(saltsOf(head))
+	whole, err := m.frameOf(salts, last)
+	if whole && m.tail > 0 && m.salts == salts {
+		whole, err = m.frameOf(salts, m.tail)
+	}
+	if whole {
+		m.salts, m.tail = salts, last
+	}
+	return whole, err
+}
+
+// frameOf reports whether a frame has these salts and ends a commit.
+func (m *marks) frameOf(salts string, n int) (bool, error) {
+	b := make([]byte, FrameHeaderSize)
+	if _, err := m.log.ReadAt(b, FrameAt(n, m.page)); err != nil && err != io.EOF {
+		return false, err
+	}
+	return frameSalts(b) == salts && ends(b), nil
+}

@@ -1,0 +1,186 @@
+package file
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// Migrations are the steps from an empty file to the newest version, in order:
+// the version of a file is how many of them it has had.
+func Migrations() []string {
+	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	steps := make([]string, len(names))
+	for i, name := range names { // sorted, as Glob answers
+		text, err := migrationFiles.ReadFile(name)
+		if err != nil {
+			panic(err) // it is in the program
+		}
+		steps[i] = string(text)
+	}
+	return steps
+}
+
+// header is what the first page of a file says of it.
+type header struct {
+	Version int64
+	Empty   bool
+}
+
+// headerSize is how much of the first page is looked at.
+const headerSize = 100
+
+// ReadHeader looks at a file without SQLite, so that one that is not ours is
+// not touched.
+func ReadHeader(path string) (h header, err error) {
+	f, err := OpenToRead(path)
+	if err != nil {
+		return h, err
+	}
+	defer f.Close()
+	var b [headerSize]byte
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil && err != io.EOF {
+		return h, err
+	}
+	if n == 0 {
+		return header{Empty: true}, nil
+	}
+	const magic = "SQLite format 3\x00"
+	if n < headerSize || string(b[:len(magic)]) != magic {
+		return h, fmt.Errorf("%s is not a jobline store: it does not begin as an SQLite file does, or is cut; name another file, or put a backup in its place", path)
+	}
+	number := func(at int) int64 {
+		return int64(b[at])<<24 | int64(b[at+1])<<16 | int64(b[at+2])<<8 | int64(b[at+3])
+	}
+	h.Version = number(60)
+	// One page is what a process leaves that died before it made the tables.
+	if id, pages := number(68), number(28); id != ApplicationID && (id != 0 || h.Version != 0 || pages > 1) {
+		return h, fmt.Errorf("%s is an SQLite file of another program: its application_id is %#x, a jobline store has %#x; name another file", path, id, ApplicationID)
+	}
+	return h, nil
+}
+
+// TooNew refuses the file of a later program.
+func TooNew(path string, version, known int64) error {
+	return fmt.Errorf("%s was written by a newer jobline: its version is %d, this program knows up to %d; it was not touched. Use the newer program", path, version, known)
+}
+
+// Migrate brings a file to the newest version, after a backup where it has
+// tasks already.
+func Migrate(c *Conn, path string, steps []string) error {
+	version, err := c.Number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	switch newest := int64(len(steps)); {
+	case version > newest:
+		return TooNew(path, version, newest)
+	case version == newest:
+		return nil
+	case version == 0:
+		tables, err := c.Number("SELECT count(*) FROM sqlite_schema")
+		if err == nil && tables > 0 {
+			err = fmt.Errorf("%s is an SQLite file of another program: it has tables and no version; name another file", path)
+		}
+		if err != nil {
+			return err
+		}
+	default:
+		backup := fmt.Sprintf("%s.version-%d", path, version)
+		if err := keepVersion(c, backup); err != nil {
+			return fmt.Errorf("back up to %s before the file is migrated: %w", backup, err)
+		}
+	}
+	for n := version; n < int64(len(steps)); n++ {
+		if err := upgrade(c, steps[n], n+1); err != nil {
+			return fmt.Errorf("migrate %s from version %d to %d: %w", path, n, n+1, err)
+		}
+	}
+	return c.RestartWALUnlessRead() // for the header to say the version
+}
+
+// keepVersion makes a copy of a file that is to be migrated. One that a process has
+// left that died meanwhile is of the same version, and is replaced.
+func keepVersion(c *Conn, backup string) error {
+	part := backup + PartSuffix
+	err := RemoveIfExists(part)
+	if err == nil {
+		err = VacuumInto(c, part)
+	}
+	if err == nil {
+		err = SyncFile(part)
+	}
+	if err == nil {
+		err = os.Rename(part, backup)
+	}
+	if err == nil {
+		err = SyncDir(filepath.Dir(backup))
+	}
+	return err
+}
+
+// upgrade does one step.
+func upgrade(c *Conn, sql string, version int64) error {
+	text := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id=%d; PRAGMA user_version=%d", sql, ApplicationID, version)
+	err := c.Exec(text)
+	if err == nil && version == 1 {
+		err = WriteState(c, &State{})
+	}
+	if err == nil {
+		err = c.Exec("COMMIT")
+	}
+	if err != nil && !c.GetAutocommit() {
+		err = errors.Join(err, c.Exec("ROLLBACK"))
+	}
+	return err
+}
+
+// CheckTables refuses a file whose tables are not what this program made.
+func CheckTables(c *Conn, path string, steps []string) error {
+	fresh, err := Dial(":memory:", sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	if err != nil {
+		return err
+	}
+	defer fresh.Close()
+	for n, sql := range steps {
+		if err := upgrade(fresh, sql, int64(n+1)); err != nil {
+			return err
+		}
+	}
+	want, err := fresh.tables()
+	if err != nil {
+		return err
+	}
+	have, err := c.tables()
+	if err != nil {
+		return err
+	}
+	if have != want {
+		return fmt.Errorf("%s is damaged: its tables are not those of a jobline store of version %d; put a backup in its place", path, len(steps))
+	}
+	return nil
+}
+
+// tables is the text of all that defines the file.
+func (c *Conn) tables() (string, error) {
+	var all strings.Builder
+	err := c.Query("SELECT type, name, sql FROM sqlite_schema ORDER BY name", func(row *sqlite3.Stmt) error {
+		fmt.Fprintf(&all, "%s %s %s\n", row.ColumnText(0), row.ColumnText(1), row.ColumnText(2))
+		return nil
+	})
+	return all.String(), err
+}

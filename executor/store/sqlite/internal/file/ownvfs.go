@@ -1,0 +1,53 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// ownedVFSName names ownVFS for SQLite.
+const ownedVFSName = "jobline-own"
+
+var registerOwnedVFS = sync.OnceFunc(func() { vfs.Register(ownedVFSName, ownedVFS{vfs.Find("").(vfs.VFSFilename)}) })
+
+// ownedVFS is the system's VFS, which opens files that are this user's alone. Between
+// the look at the files of a store and the moment in which SQLite opens them, another
+// user could put one that was not there into a directory such as /tmp: a journal, of
+// which SQLite would take over what is in it.
+type ownedVFS struct{ vfs.VFSFilename }
+
+// ownedFile is what the system's VFS opens.
+type ownedFile interface {
+	vfs.File
+	Stat() (fs.FileInfo, error)
+	chmoder
+}
+
+// OpenFilename implements vfs.VFSFilename.
+func (v ownedVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, opened, err := v.VFSFilename.OpenFilename(name, flags)
+	if own, ok := f.(ownedFile); ok && err == nil && name != nil {
+		if err := takeOwned(own, name.String()); err != nil {
+			return nil, flags, errors.Join(fmt.Errorf("%w: %w", sqlite3.CANTOPEN, err), f.Close())
+		}
+	}
+	return f, opened, err
+}
+
+// takeOwned refuses a file that is not this user's alone, and lets only this user read
+// and write it.
+func takeOwned(f ownedFile, path string) error {
+	info, err := f.Stat()
+	if err == nil {
+		err = requireOwned(path, info, aPart, orRemove)
+	}
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = narrow(f)
+	}
+	return err
+}

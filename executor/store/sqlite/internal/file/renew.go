@@ -1,0 +1,61 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// RewriteWAL reads the write-ahead log and writes it where it is, and syncs it.
+// After a sync that has failed, in this process or in one before it, the system
+// has parts of the log in memory that are not on the disk, and may forget them
+// at any moment: so also between SQLite's look at the log and its copy into the
+// file. What is there after a renewal stays.
+//
+// It is done with SQLite's lock on the log, which keeps others from writing to
+// it, and on a connection that is given up, for what it knows of the log may
+// have changed.
+func RewriteWAL(path, vfsName, synchronous string) (err error) {
+	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
+		return nil // where there is none there is nothing to renew
+	}
+	c, err := DialWriter(path, vfsName, synchronous, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Abandon()) }()
+	if err := c.Run("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	log, err := c.FileControl("", sqlite3.FCNTL_JOURNAL_POINTER)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rewrite(log.(vfs.File)), c.Run("ROLLBACK"))
+}
+
+// rewrite writes to a file what is in it, and syncs that.
+func rewrite(f vfs.File) error {
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, 1<<20)
+	for at := int64(0); at < size; {
+		n, err := f.ReadAt(buffer[:min(int64(len(buffer)), size-at)], at)
+		if n == 0 && err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if n == 0 {
+			break // it has become shorter
+		}
+		if _, err := f.WriteAt(buffer[:n], at); err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return f.Sync(vfs.SYNC_FULL)
+}

@@ -1,0 +1,250 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// The columns of a task and of its end, in the order in which they are read.
+const (
+	TaskColumns = "task.ord, id, type, created, priority, rerun, timeout, grace, labels, task.sum, inputsum, input"
+	// BareColumns are taskColumns where a large input is not read.
+	BareColumns = "task.ord, id, type, created, priority, rerun, timeout, grace, labels, task.sum, inputsum, iif(inputsum IS NULL, input, NULL)"
+	DoneColumns = "done.ord, seq, state, done.attempt, done.started, finished, bytes, more, done.sum, result, error"
+	// DoneAt is where the columns of the end begin, behind those of the task.
+	DoneAt = 12
+)
+
+// LargeInput is from how many bytes on an input has a checksum of its own, so
+// that the rest of the row can be read without it.
+const LargeInput = 1 << 10
+
+// lenient takes texts that are not UTF-8 and labels that are the same when
+// they are made UTF-8: one task must not keep the others from being recorded.
+var lenient = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+// text is JSON for a column, or NULL for nothing.
+func text(v any, some bool) (any, []byte, error) {
+	if !some {
+		return null{}, nil, nil
+	}
+	b, err := json.Marshal(v, lenient)
+	return string(b), b, err
+}
+
+func InsertTask(c *Conn, d Digest, ord int64, r *executor.Record, typ int64) (Digest, error) {
+	labels, labelsText, err := text(r.Labels, len(r.Labels) > 0)
+	if err != nil {
+		return d, err
+	}
+	timeout, grace, rerun := milliseconds(r.Timeout), milliseconds(r.Grace), int64(0)
+	if r.Rerun {
+		rerun = 1
+	}
+	d = taskDigest(d[:0], ord, r.ID, r.Type, int64(r.CreatedAt), int64(r.Priority), rerun, timeout, grace, labelsText)
+	var inputSum any = null{}
+	if len(r.Input) < LargeInput {
+		d = d.bytes(r.Input)
+	}
+	sum := d.Sum()
+	if len(r.Input) >= LargeInput {
+		d = d[:0].number(ord).bytes(r.Input)
+		inputSum = d.Sum()
+	}
+	err = c.Run("INSERT INTO task VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", ord, r.ID[:], typ, int64(r.CreatedAt),
+		int64(r.Priority), rerun, timeout, grace, labels, sum, inputSum, string(r.Input))
+	for name, value := range r.Labels {
+		if err == nil {
+			err = c.Run("INSERT INTO label VALUES(?,?,?)", name, value, ord)
+		}
+	}
+	return d, err
+}
+
+func taskDigest(d Digest, ord int64, id uuid.UUID, typ string, created, priority, rerun, timeout, grace int64, labels []byte) Digest {
+	return d.number(ord).bytes(id[:]).text(typ).number(created).number(priority).number(rerun).
+		number(timeout).number(grace).bytes(labels)
+}
+
+// milliseconds rounds up: a bound that is there is never none. The greatest are
+// a little less, so that the milliseconds are a time.Duration again.
+func milliseconds(d time.Duration) int64 {
+	const up = time.Millisecond - 1
+	return int64((min(d, math.MaxInt64-up) + up) / time.Millisecond)
+}
+
+// ReadTask reads taskColumns or bareColumns.
+func ReadTask(c *Conn, known *Types, row *sqlite3.Stmt) (r executor.Record, ord int64, err error) {
+	ord = row.ColumnInt64(0)
+	id := row.ColumnRawBlob(1)
+	if len(id) != len(r.ID) {
+		return r, ord, damaged("task", ord)
+	}
+	copy(r.ID[:], id)
+	if r.Type, err = known.name(c, row.ColumnInt64(2)); errors.Is(err, errNoType) {
+		return r, ord, damaged("task", ord)
+	} else if err != nil {
+		return r, ord, err
+	}
+	created, priority, rerun := row.ColumnInt64(3), row.ColumnInt64(4), row.ColumnInt64(5)
+	timeout, grace := row.ColumnInt64(6), row.ColumnInt64(7)
+	labels := row.ColumnRawText(8)
+	input, large := row.ColumnRawText(11), row.ColumnType(10) != sqlite3.NULL
+	d := taskDigest(nil, ord, r.ID, r.Type, created, priority, rerun, timeout, grace, labels)
+	if !large {
+		d = d.bytes(input)
+	}
+	if d.Sum() != row.ColumnInt64(9) {
+		return r, ord, damaged("task", ord)
+	}
+	if large && input != nil && Digest(nil).number(ord).bytes(input).Sum() != row.ColumnInt64(10) {
+		return r, ord, damaged("task", ord)
+	}
+	if labels != nil {
+		if err := json.Unmarshal(labels, &r.Labels, lenient); err != nil {
+			return r, ord, damaged("task", ord)
+		}
+	}
+	r.CreatedAt, r.Priority, r.Rerun = schema.Time(created), int8(priority), rerun == 1
+	r.Timeout, r.Grace = time.Duration(timeout)*time.Millisecond, time.Duration(grace)*time.Millisecond
+	if input != nil {
+		r.Input = keepValue(input)
+	}
+	return r, ord, nil
+}
+
+var emptyObject = jsontext.Value("{}")
+
+// keepValue copies a value, but for the commonest one, which all tasks share.
+func keepValue(v []byte) jsontext.Value {
+	if string(v) == "{}" {
+		return emptyObject
+	}
+	return bytes.Clone(v)
+}
+
+// rest is what most ends do not have.
+type rest struct {
+	CancelRequestedAt schema.Time         `json:"cancelRequestedAt,omitzero"`
+	CancelReason      string              `json:"cancelReason,omitzero"`
+	Progress          *schema.Progress    `json:"progress,omitzero"`
+	OutputBytes       *schema.OutputBytes `json:"outputBytes,omitzero"`
+}
+
+// InsertDone records the end of a task. It replaces an end that a commit has
+// written that was then told to have failed.
+func InsertDone(c *Conn, d Digest, ord int64, t *schema.Task, seq uint64, size int64) (Digest, error) {
+	rest := rest{t.CancelRequestedAt, t.CancelReason, t.Progress, t.OutputBytes}
+	more, moreText, err := text(rest, !t.CancelRequestedAt.IsZero() || t.Progress != nil || t.OutputBytes != nil)
+	if err != nil {
+		return d, err
+	}
+	failure, failureText, err := text(t.Error, t.Error != nil)
+	if err != nil {
+		return d, err
+	}
+	var result, started any = null{}, null{}
+	if t.Result != nil {
+		result = string(t.Result)
+	}
+	since := int64(-1)
+	if !t.StartedAt.IsZero() {
+		since = int64(t.StartedAt - t.CreatedAt)
+		started = since
+	}
+	finished := int64(t.FinishedAt - max(t.StartedAt, t.CreatedAt))
+	d = doneDigest(d[:0], ord, int64(seq), int64(t.State), int64(t.Attempt), since, finished, size, moreText, t.Result, failureText)
+	return d, c.Run("INSERT OR REPLACE INTO done VALUES(?,?,?,?,?,?,?,?,?,?,?)", ord, int64(seq), int64(t.State),
+		int64(t.Attempt), started, finished, size, more, d.Sum(), result, failure)
+}
+
+func doneDigest(d Digest, ord, seq, state, attempt, started, finished, size int64, more, result, failure []byte) Digest {
+	return d.number(ord).number(seq).number(state).number(attempt).number(started).number(finished).number(size).
+		bytes(more).bytes(result).bytes(failure)
+}
+
+// ReadDone reads doneColumns, from column at, into a task that readTask has read.
+func ReadDone(row *sqlite3.Stmt, at int, t *schema.Task) (seq uint64, err error) {
+	ord := row.ColumnInt64(at)
+	n := [6]int64{}
+	for i := range n {
+		n[i] = row.ColumnInt64(at + 1 + i)
+	}
+	if row.ColumnType(at+4) == sqlite3.NULL {
+		n[3] = -1
+	}
+	more, result, failure := row.ColumnRawText(at+7), row.ColumnRawText(at+9), row.ColumnRawText(at+10)
+	if doneDigest(nil, ord, n[0], n[1], n[2], n[3], n[4], n[5], more, result, failure).Sum() != row.ColumnInt64(at+8) {
+		return 0, damaged("done", ord)
+	}
+	t.State, t.Attempt = schema.State(n[1]), int32(n[2])
+	if n[3] >= 0 {
+		t.StartedAt = t.CreatedAt + schema.Time(n[3])
+	}
+	t.FinishedAt = max(t.StartedAt, t.CreatedAt) + schema.Time(n[4])
+	if result != nil {
+		t.Result = keepValue(result)
+	}
+	var rest rest
+	if more != nil {
+		err = json.Unmarshal(more, &rest)
+	}
+	if failure != nil {
+		t.Error = new(schema.TaskError)
+		err = errors.Join(err, json.Unmarshal(failure, t.Error))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", damaged("done", ord), err)
+	}
+	t.CancelRequestedAt, t.CancelReason, t.Progress, t.OutputBytes = rest.CancelRequestedAt, rest.CancelReason, rest.Progress, rest.OutputBytes
+	return uint64(n[0]), nil
+}
+
+// Active is what a row of active says of a task: that it waits, or that an
+// attempt may be running.
+type Active struct {
+	Attempt   int32
+	Started   schema.Time
+	Cancelled schema.Time
+	Reason    string
+}
+
+func (a *Active) digest(d Digest, ord int64) Digest {
+	return d.number(ord).number(int64(a.Attempt)).number(int64(a.Started)).number(int64(a.Cancelled)).text(a.Reason)
+}
+
+func WriteActive(c *Conn, d Digest, ord int64, a Active) (Digest, error) {
+	d = a.digest(d[:0], ord)
+	var started, cancelled, reason any = null{}, null{}, null{}
+	if !a.Started.IsZero() {
+		started = int64(a.Started)
+	}
+	if !a.Cancelled.IsZero() {
+		cancelled, reason = int64(a.Cancelled), a.Reason
+	}
+	return d, c.Run("INSERT OR REPLACE INTO active VALUES(?,?,?,?,?,?)", ord, int64(a.Attempt), started, cancelled, reason, d.Sum())
+}
+
+// ReadActive reads ord, attempt, started, cancelled, reason and sum from column at.
+func ReadActive(row *sqlite3.Stmt, at int) (a Active, err error) {
+	ord := row.ColumnInt64(at)
+	a = Active{
+		Attempt: int32(row.ColumnInt64(at + 1)), Started: schema.Time(row.ColumnInt64(at + 2)),
+		Cancelled: schema.Time(row.ColumnInt64(at + 3)), Reason: row.ColumnText(at + 4),
+	}
+	if a.digest(nil, ord).Sum() != row.ColumnInt64(at+5) {
+		return a, damaged("active", ord)
+	}
+	return a, nil
+}

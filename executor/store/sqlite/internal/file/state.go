@@ -1,0 +1,77 @@
+package file
+
+import (
+	"errors"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// State is the row of the table store.
+type State struct {
+	Commits                      int64 // transactions so far
+	Ord                          int64 // of the latest task
+	Seq                          int64 // no event has a greater number
+	Removed                      int64 // the event of the latest end that was removed
+	Active                       int64
+	Completed, Failed, Cancelled int64
+	Bytes                        int64   // of the final ones, as retention counts
+	Created                      int64   // the latest since the clock was set back
+	Gone                         goneIDs // which are no part of the row
+}
+
+func (st *State) numbers() [10]int64 {
+	return [...]int64{st.Commits, st.Ord, st.Seq, st.Removed, st.Active, st.Completed, st.Failed, st.Cancelled, st.Bytes, st.Created}
+}
+
+func (st *State) digest(d Digest) Digest {
+	for _, n := range st.numbers() {
+		d = d.number(n)
+	}
+	return d
+}
+
+// Finals is how many tasks are final.
+func (st *State) Finals() int64 { return st.Completed + st.Failed + st.Cancelled }
+
+// Ended counts n more tasks, or less, that ended so.
+func (st *State) Ended(how schema.State, n, bytes int64) {
+	switch how {
+	case schema.Completed:
+		st.Completed += n
+	case schema.Failed:
+		st.Failed += n
+	default:
+		st.Cancelled += n
+	}
+	st.Bytes += bytes
+}
+
+func ReadState(c *Conn) (st State, err error) {
+	found := false
+	err = c.Query("SELECT commits, ord, seq, gone, active, completed, failed, cancelled, bytes, created, sum FROM store", func(row *sqlite3.Stmt) error {
+		found = true
+		for i, n := range []*int64{&st.Commits, &st.Ord, &st.Seq, &st.Removed, &st.Active, &st.Completed, &st.Failed, &st.Cancelled, &st.Bytes, &st.Created} {
+			*n = row.ColumnInt64(i)
+		}
+		if st.digest(nil).Sum() != row.ColumnInt64(10) {
+			return errDamagedState
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = errDamagedState
+	}
+	return st, err
+}
+
+var errDamagedState = errors.New("the table store, which counts the tasks, is damaged; jobline store check tells more")
+
+func WriteState(c *Conn, st *State) error {
+	args := make([]any, 0, 11)
+	for _, n := range st.numbers() {
+		args = append(args, n)
+	}
+	return c.Run("INSERT OR REPLACE INTO store VALUES(1,?,?,?,?,?,?,?,?,?,?,?)", append(args, st.digest(nil).Sum())...)
+}

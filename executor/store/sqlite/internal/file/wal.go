@@ -1,0 +1,185 @@
+package file
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/bits"
+)
+
+// A write-ahead log is a header and frames, each a header and a page
+// (sqlite.org/fileformat2.html#walformat). Sizes are in bytes.
+const (
+	WALHeaderSize   = 32
+	FrameHeaderSize = 24
+	walMagic        = 0x377f0682 // one more where the checksums are of big-endian numbers
+	walFormat       = 3007000
+)
+
+// FrameAt is where a frame begins, the first of which is 1.
+func FrameAt(n int, page int64) int64 { return WALHeaderSize + int64(n-1)*(FrameHeaderSize+page) }
+
+// saltsOf are the salts in the header of a log: all its frames have them, and
+// those of the log that was there before have others.
+func saltsOf(header []byte) []byte { return header[16:24] }
+
+func frameSalts(frame []byte) string { return string(frame[8:16]) }
+
+// ends reports whether a frame is the last of a commit.
+func ends(frame []byte) bool { return binary.BigEndian.Uint32(frame[4:]) != 0 }
+
+// walSum is the checksum that a log carries on from frame to frame.
+type walSum struct {
+	big  bool // it is of big-endian numbers
+	a, b uint32
+}
+
+func (s *walSum) add(p []byte) {
+	a, b := s.a, s.b
+	for ; len(p) >= 8; p = p[8:] {
+		x, y := binary.LittleEndian.Uint32(p), binary.LittleEndian.Uint32(p[4:])
+		if s.big {
+			x, y = bits.ReverseBytes32(x), bits.ReverseBytes32(y)
+		}
+		a += x + b
+		b += y + a
+	}
+	s.a, s.b = a, b
+}
+
+// is reports whether the sum is what is stored.
+func (s *walSum) is(stored []byte) bool {
+	return s.a == binary.BigEndian.Uint32(stored) && s.b == binary.BigEndian.Uint32(stored[4:])
+}
+
+// WALDamage is a place in a log at which SQLite stops to read it, though commits
+// follow that belong to it. The zero is none. A log that only ends too early is
+// what every killed process leaves.
+type WALDamage struct {
+	Frame  int // 0 is the header
+	Behind int // how many frames follow, up to the last that ends a commit
+}
+
+func (d WALDamage) String() string {
+	return fmt.Sprintf("the write-ahead log is not whole at frame %d, and %d frames follow: it was damaged, and what they record is lost, or the power failed while they were written, and nobody was told of it", d.Frame, d.Behind)
+}
+
+// ScanWAL reads the log of a store as SQLite does when it opens one. A frame
+// that is not whole when it is looked at again is none that a server was just
+// writing, or began to write anew.
+func ScanWAL(path string) (WALDamage, error) {
+	d, err := scanWALOnce(path)
+	if err != nil || d == (WALDamage{}) {
+		return WALDamage{}, err
+	}
+	again, err := scanWALOnce(path)
+	if err != nil || again.Frame != d.Frame {
+		return WALDamage{}, err
+	}
+	return again, nil
+}
+
+func scanWALOnce(path string) (d WALDamage, err error) {
+	f, err := OpenToRead(path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	defer f.Close()
+	header := make([]byte, WALHeaderSize)
+	if _, err := f.ReadAt(header, 0); err == io.EOF {
+		return d, nil
+	} else if err != nil {
+		return d, err
+	}
+	scan := walScan{bad: -1}
+	if err := scan.begin(path, header); err != nil {
+		return d, err
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(f, WALHeaderSize, 1<<62), 1<<18)
+	frame := make([]byte, FrameHeaderSize+scan.page)
+	for n := 1; ; n++ {
+		if _, err := io.ReadFull(r, frame); err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		} else if err != nil {
+			return d, err
+		}
+		scan.frame(n, frame)
+	}
+	if scan.last > scan.bad && scan.bad >= 0 {
+		d = WALDamage{scan.bad, scan.last - scan.bad}
+	}
+	return d, nil
+}
+
+// walScan is a scan at work.
+type walScan struct {
+	walSum
+	page  int
+	salts string // "" is not known yet
+	bad   int    // the first frame that is not whole; -1 is none
+	last  int    // the last that ends a commit of this log
+}
+
+// begin takes the header. Where that is not whole, the size of the pages is
+// taken from the file, and the salts from the first frame.
+func (s *walScan) begin(path string, header []byte) error {
+	number := func(at int) uint32 { return binary.BigEndian.Uint32(header[at:]) }
+	s.big = number(0) == walMagic+1
+	s.add(header[:24])
+	if s.is(header[24:]) && number(0)|1 == walMagic|1 && number(4) == walFormat && isPageSize(int(number(8))) {
+		s.page, s.salts = int(number(8)), string(saltsOf(header))
+		return nil
+	}
+	s.bad = 0
+	var err error
+	s.page, err = pageSize(path)
+	return err
+}
+
+// frame takes the next frame.
+func (s *walScan) frame(n int, b []byte) {
+	if s.salts == "" {
+		s.salts = frameSalts(b)
+	}
+	ours := frameSalts(b) == s.salts
+	if ours && ends(b) {
+		s.last = n
+	}
+	if s.bad >= 0 {
+		return
+	}
+	s.add(b[:8])
+	s.add(b[FrameHeaderSize:])
+	if !ours || binary.BigEndian.Uint32(b) == 0 || !s.is(b[16:]) {
+		s.bad = n
+	}
+}
+
+func isPageSize(n int) bool { return n >= 512 && n <= 1<<16 && n&(n-1) == 0 }
+
+// pageSize is what the file says of it, or else what SQLite usually has.
+func pageSize(path string) (int, error) {
+	f, err := OpenToRead(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var b [2]byte
+	if _, err := f.ReadAt(b[:], 16); err != nil && err != io.EOF {
+		return 0, err
+	}
+	size := int(binary.BigEndian.Uint16(b[:]))
+	switch {
+	case size == 1: // 65536 does not fit
+		size = 1 << 16
+	case !isPageSize(size):
+		size = 4096
+	}
+	return size, nil
+}
