@@ -13,8 +13,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// asked is the first wish to cancel a task, seen or not.
-type asked struct {
+// cancelRequest is the first request to cancel a task, whether it is visible yet or not.
+type cancelRequest struct {
 	at     schema.Time
 	reason string
 }
@@ -29,13 +29,13 @@ type cancellation struct {
 
 // step is what a cancel does to one task.
 type step struct {
-	answer  *executor.CancelAnswer
-	record  *record
-	outcome schema.CancelOutcome
-	end     ending // of OutcomeCancelled
-	lease   *lease // of OutcomeCancelling
-	asked   asked
-	again   bool // an entry before this one records as much
+	answer        *executor.CancelAnswer
+	record        *record
+	outcome       schema.CancelOutcome
+	end           ending // of OutcomeCancelled
+	lease         *lease // of OutcomeCancelling
+	cancelRequest cancelRequest
+	again         bool // an entry before this one records as much
 }
 
 // tellAfter is how long the disk may take to record that a running task is to
@@ -69,7 +69,7 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	wait := len(e.steps) > 0
 	switch {
 	case !wait:
-	case unavailable != nil: // the wish is kept, and told at once
+	case unavailable != nil: // the request is kept, and the task is told at once
 		if kept := e.fail(s, unavailable); kept != nil {
 			s.append(kept)
 		}
@@ -94,7 +94,7 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	return answers, s.cancelFinal(ctx, ids, answers)
 }
 
-// await waits until the wish is recorded, and tells those that run. Where that
+// await waits until the request is recorded, and tells those that run. Where that
 // takes too long it tells them first; where nothing else is to be recorded, it
 // answers then.
 func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.CancelAnswer, err error) {
@@ -136,7 +136,7 @@ func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 	for i := range e.steps {
 		st := &e.steps[i]
 		if r := st.record; r.final == nil {
-			r.CancelRequestedAt, r.CancelReason = st.asked.at, st.asked.reason
+			r.CancelRequestedAt, r.CancelReason = st.cancelRequest.at, st.cancelRequest.reason
 		}
 		st.answer.Outcome, st.answer.Task = st.outcome, st.record.snapshot()
 	}
@@ -150,10 +150,10 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 		st.again = true
 		return st
 	}
-	if st.again = !r.asked.at.IsZero(); !st.again {
-		r.asked = asked{clock(r.CreatedAt), c.Reason}
+	if st.again = !r.cancelRequest.at.IsZero(); !st.again {
+		r.cancelRequest = cancelRequest{clock(r.CreatedAt), c.Reason}
 	}
-	st.asked = r.asked
+	st.cancelRequest = r.cancelRequest
 	if r.lease != nil {
 		st.outcome, st.lease = schema.OutcomeCancelling, r.lease
 		return st
@@ -162,7 +162,7 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 	r.cancelling = true
 	st.outcome = schema.OutcomeCancelled
 	as := r.Task
-	as.CancelRequestedAt, as.CancelReason = r.asked.at, r.asked.reason
+	as.CancelRequestedAt, as.CancelReason = r.cancelRequest.at, r.cancelRequest.reason
 	st.end = endOf(r, as, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(c)})
 	return st
 }
@@ -177,7 +177,7 @@ func (e *cancellation) write(t *transaction) error {
 		case schema.OutcomeCancelled:
 			err = st.end.write(t)
 		case schema.OutcomeCancelling:
-			err = writeWish(t, st.lease, st.asked)
+			err = writeCancelRequest(t, st.lease, st.cancelRequest)
 		}
 		if err != nil {
 			return err
@@ -186,8 +186,8 @@ func (e *cancellation) write(t *transaction) error {
 	return nil
 }
 
-// writeWish records that a running task is to stop.
-func writeWish(t *transaction, l *lease, a asked) error {
+// writeCancelRequest records that a running task is to stop.
+func writeCancelRequest(t *transaction, l *lease, a cancelRequest) error {
 	if l.ends == t || l.record.final != nil {
 		return nil
 	}
@@ -207,30 +207,30 @@ func (e *cancellation) apply(s *Store) {
 		case schema.OutcomeCancelled:
 			st.end.apply(s)
 		case schema.OutcomeCancelling:
-			st.record.CancelRequestedAt, st.record.CancelReason = st.asked.at, st.asked.reason
+			st.record.CancelRequestedAt, st.record.CancelReason = st.cancelRequest.at, st.cancelRequest.reason
 		}
 		st.answer.Outcome, st.answer.Task = st.outcome, st.record.snapshot()
 	}
 }
 
-// fail keeps the wishes for those that run, which are told all the same: a
+// fail keeps the requests for tasks that run, which are told all the same: a
 // disk that is full must not keep a task from being stopped.
 func (e *cancellation) fail(s *Store, err error) entry {
-	kept := new(wishes)
+	kept := new(pendingCancels)
 	for i := range e.steps {
 		st := &e.steps[i]
 		r := st.record
 		if st.outcome == schema.OutcomeCancelling && r.lease == st.lease {
-			r.CancelRequestedAt, r.CancelReason = st.asked.at, st.asked.reason
+			r.CancelRequestedAt, r.CancelReason = st.cancelRequest.at, st.cancelRequest.reason
 			st.answer.Outcome, st.answer.Task = st.outcome, r.snapshot()
-			if !st.lease.wished {
-				st.lease.wished = true
-				kept.list = append(kept.list, wish{st.lease, st.asked})
+			if !st.lease.cancelPending {
+				st.lease.cancelPending = true
+				kept.list = append(kept.list, pendingCancel{st.lease, st.cancelRequest})
 			}
 			continue
 		}
 		if st.outcome != schema.OutcomeAlreadyFinished {
-			r.asked = asked{}
+			r.cancelRequest = cancelRequest{}
 		}
 		if st.outcome == schema.OutcomeCancelled {
 			r.cancelling = false
@@ -283,27 +283,27 @@ func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []exec
 	return nil
 }
 
-// wishes are those to cancel that could not be recorded yet.
-type wishes struct{ list []wish }
+// pendingCancels are those to cancel that could not be recorded yet.
+type pendingCancels struct{ list []pendingCancel }
 
-type wish struct {
-	lease *lease
-	asked asked
+type pendingCancel struct {
+	lease         *lease
+	cancelRequest cancelRequest
 }
 
-func (w *wishes) weight() (int, int) { return len(w.list), 0 }
+func (w *pendingCancels) weight() (int, int) { return len(w.list), 0 }
 
-func (w *wishes) write(t *transaction) error {
+func (w *pendingCancels) write(t *transaction) error {
 	for _, one := range w.list {
-		if err := writeWish(t, one.lease, one.asked); err != nil {
+		if err := writeCancelRequest(t, one.lease, one.cancelRequest); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *wishes) apply(*Store) {}
+func (w *pendingCancels) apply(*Store) {}
 
-func (w *wishes) fail(*Store, error) entry { return w }
+func (w *pendingCancels) fail(*Store, error) entry { return w }
 
-func (w *wishes) done() {}
+func (w *pendingCancels) done() {}

@@ -30,7 +30,7 @@ type entry interface {
 // append adds to the log; it needs the lock.
 func (s *Store) append(e entry) {
 	s.entries = append(s.entries, e)
-	s.poke()
+	s.notify()
 }
 
 // await waits until an entry is over. It stays in the log where ctx ends before.
@@ -89,18 +89,18 @@ func (s *Store) publish(r *record, ev executor.Event) {
 	ev.ID, ev.Task = r.ID, r.shown.Live(&r.Task)
 	direct := len(s.entries) == 0 && s.feed.Seq() < s.reserved-reserve/4 || s.fault != nil && r.State == schema.Running
 	if direct && !s.inFlight {
-		s.happened(r, ev)
+		s.publishNow(r, ev)
 		return
 	}
 	ev.Seq = unnumbered
 	s.feed.Keeps(&ev)
 	if n := len(s.entries); n > 0 {
-		if last, ok := s.entries[n-1].(*happenings); ok {
+		if last, ok := s.entries[n-1].(*events); ok {
 			last.held.Add(&ev)
 			return
 		}
 	}
-	next := new(happenings)
+	next := new(events)
 	next.held.Add(&ev)
 	s.append(next)
 }
@@ -108,8 +108,8 @@ func (s *Store) publish(r *record, ev executor.Event) {
 // unnumbered is the number of an event that has none yet.
 const unnumbered = 1
 
-// happened makes an event known of a task that is seen to run; it needs the lock.
-func (s *Store) happened(r *record, ev executor.Event) {
+// publishNow makes an event known of a task that is seen to run; it needs the lock.
+func (s *Store) publishNow(r *record, ev executor.Event) {
 	if ev.Kind == executor.EventProgress && r.lease != nil {
 		r.Progress = r.lease.progress // there may be a newer one, which is in the log
 	}
@@ -121,29 +121,29 @@ func (s *Store) happened(r *record, ev executor.Event) {
 	}
 }
 
-// happenings are events that are not recorded, in their place among the changes.
-type happenings struct{ held executor.Held }
+// events are events that are not recorded, in their place among the changes.
+type events struct{ held executor.Held }
 
-func (h *happenings) weight() (int, int) { return 0, 0 }
+func (h *events) weight() (int, int) { return 0, 0 }
 
-func (h *happenings) write(t *transaction) error { return t.number(uint64(len(h.held.Events()))) }
+func (h *events) write(t *transaction) error { return t.number(uint64(len(h.held.Events()))) }
 
-func (h *happenings) apply(s *Store) {
+func (h *events) apply(s *Store) {
 	for _, ev := range h.held.Events() {
 		if r := s.live[ev.ID]; r != nil {
-			s.happened(r, ev)
+			s.publishNow(r, ev)
 		}
 	}
 }
 
 // fail makes known what is of tasks that are seen to run.
-func (h *happenings) fail(s *Store, _ error) entry {
-	later := new(happenings)
+func (h *events) fail(s *Store, _ error) entry {
+	later := new(events)
 	for _, ev := range h.held.Events() {
 		switch r := s.live[ev.ID]; {
 		case r == nil:
 		case r.State == schema.Running:
-			s.happened(r, ev)
+			s.publishNow(r, ev)
 		default:
 			later.held.Add(&ev)
 		}
@@ -154,4 +154,4 @@ func (h *happenings) fail(s *Store, _ error) entry {
 	return later
 }
 
-func (h *happenings) done() {}
+func (h *events) done() {}

@@ -29,19 +29,19 @@ const (
 type committer struct {
 	conn  *file.Conn
 	state file.State
-	// suspect is the number of a transaction of which nobody knows whether it
+	// inDoubt is the number of a transaction of which nobody knows whether it
 	// is in the file, or 0; undo, which the store's lock protects, is what must
 	// not stay of it.
-	suspect  int64
-	undo     []undo
-	returned []*record // that are to go back to the queue; the store's lock protects them
-	broken   bool      // the connection is to be opened again
-	looked   time.Time // when inPlace looked at the files
-	freed    bool      // there may be pages to give back
-	behind   bool      // there is more to remove
-	dated    dating    // of ends by a clock that ran ahead
-	told     int64     // the latest transaction that is on the disk, and that somebody may know of
-	lost     error     // why nothing is recorded any more; nil where it is
+	inDoubt        int64
+	undo           []undo
+	returned       []*record // that are to go back to the queue; the store's lock protects them
+	broken         bool      // the connection is to be opened again
+	filesCheckedAt time.Time // when filesIntact looked at the files
+	freed          bool      // there may be pages to give back
+	behind         bool      // there is more to remove
+	dated          dating    // of ends by a clock that ran ahead
+	acknowledged   int64     // the latest transaction that is on the disk, so that somebody may know of it
+	lost           error     // why nothing is recorded any more; nil where it is
 }
 
 // close ends the connection, with care for the log where something has failed.
@@ -74,7 +74,7 @@ func (s *Store) commitLoop() {
 	s.closeErr = s.finishUp()
 }
 
-// pause is how long there is nothing to do unless somebody pokes.
+// pause is how long there is nothing to do unless somebody notifies the committer.
 func (s *Store) pause() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,9 +188,9 @@ func (s *Store) write(batch []entry) error {
 	}
 	s.committer.state = t.state
 	if t.begun {
-		s.committer.told = t.state.Commits
+		s.committer.acknowledged = t.state.Commits
 	}
-	removed, hitch := s.evict() // first, so that who is told of an end finds no more than is kept
+	removed, evictErr := s.evict() // first, so that who is told of an end finds no more than is kept
 	s.mu.Lock()
 	recovered := s.fault != nil
 	s.fault = nil
@@ -200,7 +200,7 @@ func (s *Store) write(batch []entry) error {
 		e.apply(s)
 	}
 	s.wroteOutput(t.flushed)
-	if hitch == nil {
+	if evictErr == nil {
 		s.evicted(removed)
 	} else {
 		s.countFinals()
@@ -215,15 +215,15 @@ func (s *Store) write(batch []entry) error {
 	for _, e := range batch {
 		e.done()
 	}
-	if hitch != nil {
-		return s.failed(removed, nil, hitch)
+	if evictErr != nil {
+		return s.failed(removed, nil, evictErr)
 	}
 	return nil
 }
 
 // ready looks at the files, and makes a new connection where the old one is broken.
 func (s *Store) ready() error {
-	err := s.inPlace()
+	err := s.filesIntact()
 	if err == nil && s.committer.broken {
 		err = s.reconnect()
 	}
@@ -281,9 +281,9 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	// A full disk is no reason to doubt the connection; anything else is, and
 	// what has become of the transaction is not known.
 	doubt := !errors.Is(err, sqlite3.FULL) || c.conn == nil || !c.conn.GetAutocommit()
-	suspect := doubt && t != nil && t.begun && c.suspect == 0
-	if suspect {
-		c.suspect = t.state.Commits
+	uncertain := doubt && t != nil && t.begun && c.inDoubt == 0
+	if uncertain {
+		c.inDoubt = t.state.Commits
 	}
 	c.broken = c.broken || doubt
 	s.mu.Lock()
@@ -295,7 +295,7 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	behind, undone := s.entries, len(c.undo)
 	s.entries = nil
 	over := s.takeBack(batch, s.unavailable(err))
-	if suspect {
+	if uncertain {
 		undone = len(c.undo)
 	}
 	over = append(over, s.takeBack(behind, s.unavailable(err))...)
@@ -342,7 +342,7 @@ func (s *Store) finishUp() error {
 	if fault != nil {
 		return fmt.Errorf("%w; results not recorded: %d", s.unavailable(fault), lost)
 	}
-	c.looked = time.Time{} // there is no later look that would tell of a file that has gone
+	c.filesCheckedAt = time.Time{} // there is no later look that would tell of a file that has gone
 	t, err := s.begins()
 	if err == nil {
 		_, err = t.writer()

@@ -10,29 +10,29 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// lookEvery is how long a look at the files holds: it costs as much as some
+// checkFilesEvery is how long a look at the files holds: it costs as much as some
 // commits, where they are small.
-const lookEvery = 5 * time.Millisecond
+const checkFilesEvery = 5 * time.Millisecond
 
-// inPlace says whether the store's files are those that were opened and have
+// filesIntact says whether the store's files are those that were opened and have
 // all that was committed. It is asked before each transaction, and looks now and
 // then: what is written to a file that has lost its name is lost with it. After
 // a lossError it never says so again.
-func (s *Store) inPlace() error {
+func (s *Store) filesIntact() error {
 	c := &s.committer
 	if c.lost != nil {
 		return c.lost
 	}
-	if !c.broken && time.Since(c.looked) < s.options.lookEvery {
+	if !c.broken && time.Since(c.filesCheckedAt) < s.options.checkFilesEvery {
 		return nil
 	}
-	c.looked = time.Now()
+	c.filesCheckedAt = time.Now()
 	err := s.stillHeld()
 	if err == nil {
-		err = s.fileInPlace()
+		err = s.fileUnmoved()
 	}
 	if err == nil && c.conn != nil {
-		err = s.logInPlace()
+		err = s.walIntact()
 	}
 	return s.lose(err)
 }
@@ -55,7 +55,7 @@ func (s *Store) stillHeld() error {
 	return err
 }
 
-func (s *Store) fileInPlace() error {
+func (s *Store) fileUnmoved() error {
 	gone, err := file.Moved(s.path, s.opened)
 	if gone {
 		return fmt.Errorf("%s was removed or replaced while it was in use; put it back, or end this server", s.path)
@@ -63,8 +63,8 @@ func (s *Store) fileInPlace() error {
 	return err
 }
 
-// logInPlace looks at the files that the connection has open.
-func (s *Store) logInPlace() error {
+// walIntact looks at the files that the connection has open.
+func (s *Store) walIntact() error {
 	c := s.committer.conn
 	if !c.Marked() { // it was broken from the beginning
 		return nil
@@ -103,10 +103,10 @@ func (s *Store) rescue() error {
 	return file.LossError(what + "what it held was saved in " + s.path + "; end this server, and remove what is there by the name of the log")
 }
 
-// remembers says whether the file has every commit that somebody was told of.
-func (s *Store) remembers() error {
+// hasAcknowledged says whether the file has every commit that somebody was told of.
+func (s *Store) hasAcknowledged() error {
 	st, err := file.ReadState(s.committer.conn)
-	if told := s.committer.told; err == nil && st.Commits < told {
+	if told := s.committer.acknowledged; err == nil && st.Commits < told {
 		err = s.lose(file.LossError(fmt.Sprintf("the store has lost what was recorded: it has %d transactions, and %d were made; end this server, then put a backup in its place, or %s",
 			st.Commits, told, file.AdviceInspect)))
 	}

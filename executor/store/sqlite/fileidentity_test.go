@@ -32,7 +32,7 @@ type guarded struct {
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
 	g := &guarded{T: t}
-	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "tasks.db"), lookEvery: -1, Logger: slog.New(slog.NewTextHandler(&g.logged, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	s, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "tasks.db"), checkFilesEvery: -1, Logger: slog.New(slog.NewTextHandler(&g.logged, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	require.NoError(t, err)
 	g.Store = s
 	for range 2 {
@@ -236,7 +236,7 @@ func TestCheckpointsMakeFilesShorter(t *testing.T) {
 				for range 2 {
 					submit(t, g, newTask())
 					synctest.Wait()
-					require.NoError(t, g.inPlace())
+					require.NoError(t, g.filesIntact())
 				}
 				require.NoError(t, g.Close())
 			})
@@ -287,7 +287,7 @@ func TestAnEvictionThatIsLostIsNoLoss(t *testing.T) {
 			runOne(t, s, completed)
 		}
 		s.mu.Lock()
-		s.append(&happenings{}) // nothing is written for it
+		s.append(&events{}) // nothing is written for it
 		s.mu.Unlock()
 		synctest.Wait()
 		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
@@ -362,7 +362,7 @@ func BenchmarkInPlace(b *testing.B) {
 	_, err := s.Submit(b.Context(), []executor.Record{benchTask()})
 	require.NoError(b, err)
 	for b.Loop() {
-		if err := s.inPlace(); err != nil {
+		if err := s.filesIntact(); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -80,7 +80,7 @@ func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 	}
 	l.finishing = true
 	as := l.claimed.Task // and what came before the end in the log, seen or not
-	as.Progress, as.CancelRequestedAt, as.CancelReason = l.progress, r.asked.at, r.asked.reason
+	as.Progress, as.CancelRequestedAt, as.CancelReason = l.progress, r.cancelRequest.at, r.cancelRequest.reason
 	e := &finish{ending: endOf(r, as, o), lease: l, recorded: recorded}
 	s.ahead++
 	s.held += e.size

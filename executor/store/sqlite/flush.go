@@ -126,7 +126,7 @@ func (s *Store) wroteOutput(pieces []piece) {
 	}
 	var again []*record
 	s.dirty = slices.DeleteFunc(s.dirty, func(r *record) bool {
-		if r.final == nil && r.out.since.IsZero() && r.unwritten() { // while it was written
+		if r.final == nil && r.out.since.IsZero() && r.hasUnsavedOutput() { // while it was written
 			r.out.since = time.Now()
 			again = append(again, r)
 		}
@@ -135,9 +135,9 @@ func (s *Store) wroteOutput(pieces []piece) {
 	s.dirty = append(s.dirty, again...)
 }
 
-// unwritten reports whether there is output that is not in the file; it needs
+// hasUnsavedOutput reports whether there is output that is not in the file; it needs
 // the lock.
-func (r *record) unwritten() bool {
+func (r *record) hasUnsavedOutput() bool {
 	for i := range r.out.streams {
 		if ring := &r.out.streams[i]; ring.Total() > max(r.out.written[i], ring.First()) {
 			return true
@@ -154,8 +154,8 @@ func (s *Store) rewriteOutput() {
 			continue
 		}
 		r.out.written, r.out.afresh = [len(r.out.written)]int64{}, true
-		if r.unwritten() {
-			s.soil(r)
+		if r.hasUnsavedOutput() {
+			s.markDirty(r)
 		}
 	}
 }

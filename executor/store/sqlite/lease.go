@@ -25,9 +25,9 @@ type lease struct {
 	progress *schema.Progress
 	// finishing is set when the end is in the log; ends is the latest
 	// transaction that writes it.
-	finishing bool
-	ends      *transaction
-	wished    bool // the wish to cancel it is kept where it could not be recorded
+	finishing     bool
+	ends          *transaction
+	cancelPending bool // a request to cancel it could not be recorded yet, and is kept
 }
 
 // Claim implements executor.Store. Where ctx ends while a start is on its way to

@@ -45,7 +45,7 @@ type Options struct {
 	// syncDir is syncDir but for a test that looks on.
 	syncDir func(dir string) error
 	// lookEvery is lookEvery but for tests; below 0 is always.
-	lookEvery time.Duration
+	checkFilesEvery time.Duration
 }
 
 func (o *Options) setDefaults() {
@@ -56,7 +56,7 @@ func (o *Options) setDefaults() {
 	orDefault(&o.MaxQueued, DefaultMaxQueued)
 	orDefault(&o.MaxOutput, DefaultMaxOutput)
 	orDefault(&o.synchronous, "FULL")
-	orDefault(&o.lookEvery, lookEvery)
+	orDefault(&o.checkFilesEvery, checkFilesEvery)
 	if o.syncDir == nil {
 		o.syncDir = file.SyncDir
 	}

@@ -44,19 +44,19 @@ func (s *Store) wrote(r *record, stream schema.Stream, p []byte) (offset int64) 
 	ring := &r.out.streams[stream]
 	offset = ring.Total()
 	ring.Write(p, s.options.MaxOutput)
-	s.soil(r)
+	s.markDirty(r)
 	return offset
 }
 
-// soil notes that there is output that is not in the file; it needs the lock.
-func (s *Store) soil(r *record) {
+// markDirty notes that there is output that is not in the file; it needs the lock.
+func (s *Store) markDirty(r *record) {
 	if !r.out.since.IsZero() {
 		return
 	}
 	r.out.since = time.Now()
 	s.dirty = append(s.dirty, r)
 	if len(s.dirty) == 1 {
-		s.poke()
+		s.notify()
 	}
 }
 

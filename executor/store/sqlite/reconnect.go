@@ -36,7 +36,7 @@ func (s *Store) reconnect() error {
 		return err
 	}
 	c.conn = conn
-	if err := s.remembers(); err != nil {
+	if err := s.hasAcknowledged(); err != nil {
 		return err
 	}
 	if err := conn.RestartWAL(); err != nil {
@@ -48,7 +48,7 @@ func (s *Store) reconnect() error {
 	if c.state.Gone, err = file.ReadGone(conn); err != nil {
 		return err
 	}
-	if c.suspect > 0 && c.state.Commits >= c.suspect {
+	if c.inDoubt > 0 && c.state.Commits >= c.inDoubt {
 		if err := s.heal(); err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (s *Store) reconnect() error {
 	s.countFinals()
 	s.rewriteOutput()
 	s.mu.Unlock()
-	c.suspect, c.broken = 0, false
+	c.inDoubt, c.broken = 0, false
 	return nil
 }
 

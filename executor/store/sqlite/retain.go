@@ -294,7 +294,7 @@ func (s *Store) sweepExpired(ctx context.Context) error {
 	}
 	if s.sweeping == nil {
 		s.sweeping = make(chan struct{})
-		s.poke()
+		s.notify()
 	}
 	swept := s.sweeping
 	s.mu.Unlock()

@@ -63,13 +63,13 @@ func (e *start) apply(s *Store) {
 		s.ahead--
 	}
 	if e.left {
-		if r.asked.at.IsZero() {
+		if r.cancelRequest.at.IsZero() {
 			e.giveBack(s)
 			s.requeue()
 			s.append(&unstart{record: r})
 			return
 		}
-		e.cancel = &executor.Cancellation{Reason: r.asked.reason} // as it was, or will be, answered
+		e.cancel = &executor.Cancellation{Reason: r.cancelRequest.reason} // as it was, or will be, answered
 	}
 	r.State, r.Attempt, r.StartedAt = schema.Running, e.lease.claimed.Attempt, e.lease.claimed.StartedAt
 	s.running[r] = struct{}{}

@@ -55,11 +55,11 @@ type Store struct {
 // Record is what is seen of it: it changes when a commit has succeeded.
 type record struct {
 	executor.Record
-	ord   int64
-	entry executor.Entry[*record]
-	seq   uint64 // of its start; 0 is before that
-	lease *lease // of the attempt that was claimed
-	asked asked
+	ord           int64
+	entry         executor.Entry[*record]
+	seq           uint64 // of its start; 0 is before that
+	lease         *lease // of the attempt that was claimed
+	cancelRequest cancelRequest
 	// cancelling is set when the end of a task that waits is in the log.
 	cancelling bool
 	final      *schema.Task // without its input
@@ -93,7 +93,7 @@ func (s *Store) Close() error {
 		s.mu.Lock()
 		s.closed = true
 		s.claims.WakeAll()
-		s.poke()
+		s.notify()
 		s.mu.Unlock()
 		<-s.over
 		s.feed.Close()
@@ -106,8 +106,8 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// poke lets the committer look; it needs the lock.
-func (s *Store) poke() {
+// notify lets the committer look; it needs the lock.
+func (s *Store) notify() {
 	select {
 	case s.wake <- struct{}{}:
 	default:

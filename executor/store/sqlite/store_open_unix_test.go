@@ -36,10 +36,10 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 func TestAFileThatCannotBeLookedAt(t *testing.T) {
 	s := open(t)
 	dir := filepath.Dir(s.path)
-	require.NoError(t, s.fileInPlace())
+	require.NoError(t, s.fileUnmoved())
 	require.NoError(t, os.Rename(dir, dir+" aside"))
 	require.NoError(t, os.WriteFile(dir, nil, 0o600))
-	require.ErrorIs(t, s.fileInPlace(), unix.ENOTDIR)
+	require.ErrorIs(t, s.fileUnmoved(), unix.ENOTDIR)
 	require.NoError(t, os.Remove(dir))
 	require.NoError(t, os.Rename(dir+" aside", dir))
 }

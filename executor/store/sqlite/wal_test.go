@@ -15,7 +15,7 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// scanOf is what scanLog says of a log beside the file.
+// scanOf is what file.ScanWAL says of a log beside the file.
 func (l *leftLog) scanOf(t *testing.T, wal []byte) file.WALDamage {
 	t.Helper()
 	require.NoError(t, os.WriteFile(l.path, l.main, 0o600))

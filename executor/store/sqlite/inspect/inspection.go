@@ -47,7 +47,7 @@ type inspection struct {
 
 // openInspection opens a file to read it and nothing else. While a process holds the
 // store, it is one more reader beside that one's. While nobody does, it reads
-// the file and its log through stillVFS, which cannot write: SQLite's own way
+// the file and its log through readOnlyVFS, which cannot write: SQLite's own way
 // would make the shared memory anew, and copy the log into the file and delete
 // it at the end. A copy of the files would do as well, and need their room.
 func openInspection(ctx context.Context, name string) (_ *inspection, err error) {

@@ -15,8 +15,8 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// readOnlyVFSName names stillVFS for SQLite.
-const readOnlyVFSName = "jobline-still"
+// readOnlyVFSName names readOnlyVFS for SQLite.
+const readOnlyVFSName = "jobline-read-only"
 
 var registerReadOnlyVFS = sync.OnceFunc(func() { vfs.Register(readOnlyVFSName, readOnlyVFS{}) })
 
@@ -74,7 +74,7 @@ type sizeReader interface {
 	Size() int64
 }
 
-// readOnlyFile is a file of stillVFS. Its locks are none: without shared memory
+// readOnlyFile is a file of readOnlyVFS. Its locks are none: without shared memory
 // SQLite takes them for a file that nobody else has.
 type readOnlyFile struct {
 	SizeReader sizeReader

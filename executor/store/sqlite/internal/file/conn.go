@@ -127,7 +127,7 @@ func (c *Conn) RestartWAL() error {
 	return errors.Join(err, c.BusyTimeout(busyPatience))
 }
 
-// RestartWALUnlessRead is restartLog where nothing has failed: that somebody
+// RestartWALUnlessRead is RestartWAL where nothing has failed: that somebody
 // reads is no error.
 func (c *Conn) RestartWALUnlessRead() error {
 	if err := c.RestartWAL(); !errors.Is(err, sqlite3.BUSY) {

@@ -84,7 +84,7 @@ func milliseconds(d time.Duration) int64 {
 	return int64((min(d, math.MaxInt64-up) + up) / time.Millisecond)
 }
 
-// ReadTask reads taskColumns or bareColumns.
+// ReadTask reads TaskColumns or BareColumns.
 func ReadTask(c *Conn, known *Types, row *sqlite3.Stmt) (r executor.Record, ord int64, err error) {
 	ord = row.ColumnInt64(0)
 	id := row.ColumnRawBlob(1)
@@ -174,7 +174,7 @@ func doneDigest(d Digest, ord, seq, state, attempt, started, finished, size int6
 		bytes(more).bytes(result).bytes(failure)
 }
 
-// ReadDone reads doneColumns, from column at, into a task that readTask has read.
+// ReadDone reads DoneColumns, from column at, into a task that ReadTask has read.
 func ReadDone(row *sqlite3.Stmt, at int, t *schema.Task) (seq uint64, err error) {
 	ord := row.ColumnInt64(at)
 	n := [6]int64{}

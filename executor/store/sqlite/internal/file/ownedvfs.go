@@ -10,8 +10,8 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// ownedVFSName names ownVFS for SQLite.
-const ownedVFSName = "jobline-own"
+// ownedVFSName names ownedVFS for SQLite.
+const ownedVFSName = "jobline-owned"
 
 var registerOwnedVFS = sync.OnceFunc(func() { vfs.Register(ownedVFSName, ownedVFS{vfs.Find("").(vfs.VFSFilename)}) })
 
