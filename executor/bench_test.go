@@ -54,19 +54,3 @@ func BenchmarkNoop(b *testing.B) {
 	e.Begin(schema.ShutdownDrain)
 	require.NoError(b, <-over)
 }
-
-// BenchmarkQueue pushes and takes one entry of a queue of 100,000.
-func BenchmarkQueue(b *testing.B) {
-	var q executor.Queue[int]
-	entries := make([]executor.Entry[int], 100_000)
-	for i := range entries {
-		q.Push(&entries[i], "t", int8(i%201-100))
-	}
-	held := func(string) bool { return false }
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		e := q.Next(held)
-		q.Remove(e)
-		q.Push(e, "t", int8(i%201-100))
-	}
-}

@@ -281,3 +281,28 @@ func TestLostLease(t *testing.T) {
 		})
 	}
 }
+
+// TestASecondForceGivesNothingUp: code that kills its processes has its moment
+// to see them end, however often it is forced.
+func TestASecondForceGivesNothingUp(t *testing.T) {
+	killer := executor.MustDefine("killer", func(ctx context.Context, _ empty) (empty, error) {
+		<-executor.Killed(ctx)
+		time.Sleep(500 * time.Millisecond)
+		return empty{}, context.Cause(ctx)
+	})
+	withRig(t, executor.Options{Limit: 1, Types: []executor.Type{killer}}, func(r *rig) {
+		id := r.of("killer")
+		r.inState(id, schema.Running)
+		for range 4 {
+			r.cancel(id, executor.Cancellation{Force: true})
+			r.pass(100 * time.Millisecond)
+			r.Hasten(0)
+		}
+		r.inState(id, schema.Running)
+		r.pass(100 * time.Millisecond)
+		got := r.inState(id, schema.Cancelled)
+		require.False(r, got.Error.Forced, "its code has ended by itself")
+		require.Equal(r, 500*time.Millisecond, took(got))
+		require.NotContains(r, r.log.String(), "does not stop")
+	})
+}

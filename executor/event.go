@@ -40,6 +40,21 @@ func (k EventKind) String() string {
 	return eventNames[k]
 }
 
+// Delivery says what a list of waiting events may do with an event while its
+// reader is slow. Starts and ends are dropped only where they are Droppable.
+type Delivery uint8
+
+const (
+	// Coalesced gives way to what is newer: progress to later progress of the
+	// task, output to later output of the stream.
+	Coalesced Delivery = iota
+	// Lossless output is kept however much it is: its reader bounds it.
+	Lossless
+	// Droppable is what only subscriptions want: where there is too much of it,
+	// all of it is dropped, and an EventLag says so.
+	Droppable
+)
+
 // EventMask is a set of kinds of events.
 type EventMask uint8
 
@@ -87,10 +102,8 @@ type Event struct {
 	// it only follows. Who wants a task's output and not its end is told of the
 	// end, too, with Wanted unset: it is the output's end.
 	Wanted bool
-	// foreign is true where nothing but subscriptions wants it.
-	foreign bool
-	// whole is true of output that is not dropped for newer output.
-	whole bool
+	// Delivery says what may become of the event while it waits for its reader.
+	Delivery Delivery
 	// Stream, and Offset and End of the piece written to it, are of EventOutput;
 	// the bytes are read with Store.Output.
 	Stream      schema.Stream

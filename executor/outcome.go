@@ -86,4 +86,6 @@ func taskError(err error) *schema.TaskError {
 
 // clean makes text fit for JSON and for lists: what is not UTF-8 becomes
 // U+FFFD, and what is more than maxErrorText is left out.
-func clean(text string) string { return cut(strings.ToValidUTF8(text, "\uFFFD"), maxErrorText) }
+func clean(text string) string {
+	return schema.CutBytes(strings.ToValidUTF8(text, "\uFFFD"), maxErrorText)
+}

@@ -85,6 +85,12 @@ func keep(input jsontext.Value) jsontext.Value {
 	return bytes.Clone(input)
 }
 
+// MinPriority and MaxPriority bound the priority of a task; higher runs first.
+const (
+	MinPriority = -100
+	MaxPriority = 100
+)
+
 func checkNumbers(p *schema.SubmitParams) error {
 	var v []schema.Violation
 	outside := func(name string, n, least, most int64) {

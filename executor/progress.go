@@ -2,7 +2,6 @@ package executor
 
 import (
 	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,16 +20,8 @@ func cleanProgress(p schema.Progress) (schema.Progress, bool) {
 	if math.IsNaN(p.Total) || math.IsInf(p.Total, 0) {
 		p.Total = 0
 	}
-	p.Unit, p.Message = cut(p.Unit, maxProgressText), cut(p.Message, maxProgressText)
+	p.Unit, p.Message = schema.CutBytes(p.Unit, maxProgressText), schema.CutBytes(p.Message, maxProgressText)
 	return p, true
-}
-
-// cut makes text valid UTF-8 of at most n bytes.
-func cut(text string, n int) string {
-	if len(text) > n {
-		text = strings.Clone(text[:n]) // a part of a text keeps the whole in memory
-	}
-	return strings.ToValidUTF8(text, "")
 }
 
 // progressGate lets one progress through in progressEvery: the first at once,

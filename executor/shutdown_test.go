@@ -324,3 +324,37 @@ func TestTypeThatIsNotOfferedInTheStore(t *testing.T) {
 		require.True(r, failed.Error.Retryable)
 	})
 }
+
+// TestASubmitThatIsAdmittedIsSeenThrough begins shutdowns while tasks are
+// submitted: each that was admitted has an end when Run returns.
+func TestASubmitThatIsAdmittedIsSeenThrough(t *testing.T) {
+	const rounds = 300
+	for range rounds {
+		r := newRig(t, executor.Options{Limit: 2}, newMemory())
+		go func() { r.over <- r.Executor.Run(t.Context()) }()
+		admitted := make(chan int)
+		for range 3 {
+			go func() {
+				for n := 0; ; n++ {
+					record, err := r.Prepare(&schema.SubmitParams{Type: "fail"})
+					if err == nil {
+						_, err = r.Submit(context.Background(), []executor.Record{record})
+					}
+					if err != nil {
+						admitted <- n
+						return
+					}
+				}
+			}()
+		}
+		r.Begin(schema.ShutdownDrain)
+		require.NoError(t, <-r.over)
+		c, err := r.store.Counts(t.Context())
+		require.NoError(t, err)
+		n := <-admitted + <-admitted + <-admitted
+		again, err := r.store.Counts(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, n, c.Failed)
+		require.Equal(t, c, again)
+	}
+}

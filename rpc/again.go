@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -77,7 +78,7 @@ func (s *session) hearAgain(ctx context.Context, r *executor.Record, all *lossle
 // live is what never changes of the task of a record, which is one of many that
 // were gathered, and is used again.
 func live(r *executor.Record) *schema.Task {
-	var shown executor.Shown
+	var shown kit.Shown
 	return shown.Live(&r.Task)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -129,14 +130,14 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 // deliver sends an event, or holds it back with others of its task; it needs mu.
 func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 	if h := s.held[ev.ID]; h != nil {
-		s.holdBack(h, ev, (*executor.Held).AddWithin)
+		s.holdBack(h, ev, (*kit.Held).AddWithin)
 	} else {
 		s.send(ctx, ev)
 	}
 }
 
 // holdBack adds an event to those that a batch holds back; it needs mu.
-func (s *session) holdBack(h *hold, ev *executor.Event, add func(*executor.Held, *executor.Event, int64)) {
+func (s *session) holdBack(h *hold, ev *executor.Event, add func(*kit.Held, *executor.Event, int64)) {
 	before := h.events.Size()
 	add(&h.events, ev, s.budget.left())
 	s.budget.use(h.events.Size() - before)
@@ -151,7 +152,7 @@ func (s *session) deliverPast(ctx context.Context, ev *executor.Event) {
 	case h == nil:
 		s.send(ctx, ev)
 	case !h.has(ev):
-		s.holdBack(h, ev, (*executor.Held).AddPast)
+		s.holdBack(h, ev, (*kit.Held).AddPast)
 	}
 }
 

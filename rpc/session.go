@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
 )
@@ -73,7 +74,7 @@ type session struct {
 type hold struct {
 	late   bool // a request of the batch may be answered late
 	ids    []uuid.UUID
-	events executor.Held
+	events kit.Held
 }
 
 func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options) (*session, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -167,10 +168,10 @@ func (ws *waits) finished(s *session, task *schema.Task) {
 func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
 	f := ws.final[task.ID]
 	if f == nil {
-		f = &final{task: task, cost: executor.EndSize(task)}
+		f = &final{task: task, cost: kit.EndSize(task)}
 		if !s.budget.take(f.cost) {
-			f.task = executor.Brief(task)
-			f.cost = executor.EndSize(f.task)
+			f.task = kit.Brief(task)
+			f.cost = kit.EndSize(f.task)
 			s.budget.use(f.cost)
 		}
 		ws.final[task.ID] = f

@@ -1,6 +1,9 @@
 package schema
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // maxCut is how many characters of a client's text a message shows.
 const maxCut = 100
@@ -16,4 +19,12 @@ func Cut[T ~string | ~[]byte](text T) string {
 		n++
 	}
 	return head
+}
+
+// CutBytes makes text valid UTF-8 of at most n bytes.
+func CutBytes(text string, n int) string {
+	if len(text) > n {
+		text = strings.Clone(text[:n]) // a part of a text keeps the whole in memory
+	}
+	return strings.ToValidUTF8(text, "")
 }

@@ -4,16 +4,17 @@ import (
 	"context"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
-	executor.Revocation
+	kit.Revocation
 	store   *Store
 	record  *record
 	limited bool // its type has a limit, so that it must be released
-	shown   executor.Shown
+	shown   kit.Shown
 }
 
 // Claim implements executor.Store.
@@ -96,7 +97,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 			return executor.ErrLeaseLost
 		}
 		if r.out == nil {
-			r.out = new(executor.Streams)
+			r.out = new(kit.Streams)
 		}
 		ring := &r.out[stream]
 		offset := ring.Total()

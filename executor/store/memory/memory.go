@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -50,14 +51,14 @@ type Options struct {
 // Store implements executor.Store. Make one with New.
 type Store struct {
 	options Options
-	feed    executor.Feed
+	feed    kit.Feed
 
 	mu       sync.Mutex // protects what follows, and every record
 	closed   bool
 	records  map[uuid.UUID]*record
 	timeline timeline
-	claims   executor.Claims[*record]
-	running  executor.FIFO[*record]
+	claims   kit.Claims[*record]
+	running  kit.FIFO[*record]
 	finished ends
 	kept     int64  // bytes of input, result and output of those
 	ids      ids    // of records that were evicted
@@ -70,8 +71,8 @@ type Store struct {
 type record struct {
 	executor.Record
 	seq   uint64 // of its start or, once it is final, of its end; 0 is before both
-	entry executor.Entry[*record]
-	out   *executor.Streams
+	entry kit.Entry[*record]
+	out   *kit.Streams
 	lease *lease      // of the attempt that runs
 	ended schema.Time // by when it had ended, as retention counts
 }
@@ -196,7 +197,7 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 
 // List implements executor.Store.
 func (s *Store) List(_ context.Context, filter executor.Filter, page executor.PageRequest) (executor.Page, error) {
-	cursor, err := page.ParseCursor()
+	cursor, err := kit.ParseCursor(&page)
 	if err != nil {
 		return executor.Page{}, err
 	}
@@ -210,7 +211,7 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 	scanned := 0
 	visit := func(r *record) bool {
 		if len(found.Tasks) == page.Limit || scanned == listScan {
-			found.Next = page.FormatCursor(cursor)
+			found.Next = kit.FormatCursor(&page, cursor)
 			return false
 		}
 		scanned++
@@ -292,7 +293,7 @@ func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 		s.counts.Cancelled++
 	}
 	s.kept += r.size()
-	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: executor.ShownEnd(&r.Task)})
+	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: kit.ShownEnd(&r.Task)})
 	s.finished.push(r)
 }
 

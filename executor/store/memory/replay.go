@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -70,7 +71,7 @@ func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]e
 		if r.seq > through || i == limit {
 			break
 		}
-		events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: executor.ShownEnd(&r.Task)})
+		events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: kit.ShownEnd(&r.Task)})
 	}
 	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	return events[:min(limit, len(events))], nil

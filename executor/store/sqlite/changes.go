@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -75,7 +76,7 @@ func (s *Store) takeBack(entries []entry, err error) (over []entry) {
 // the lock.
 func (s *Store) requeue() {
 	c := &s.committer
-	entries := make([]*executor.Entry[*record], len(c.returned))
+	entries := make([]*kit.Entry[*record], len(c.returned))
 	for i, r := range c.returned {
 		entries[i] = &r.entry
 	}
@@ -122,7 +123,7 @@ func (s *Store) publishNow(r *record, ev executor.Event) {
 }
 
 // events are events that are not recorded, in their place among the changes.
-type events struct{ held executor.Held }
+type events struct{ held kit.Held }
 
 func (h *events) weight() (int, int) { return 0, 0 }
 

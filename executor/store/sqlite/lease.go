@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -16,7 +17,7 @@ const (
 
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
-	executor.Revocation
+	kit.Revocation
 	store  *Store
 	record *record
 	// claimed is the task as it will be seen when the start is recorded.

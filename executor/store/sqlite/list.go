@@ -11,6 +11,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -25,7 +26,7 @@ const (
 
 // List implements executor.Store.
 func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.PageRequest) (found executor.Page, err error) {
-	cursor, err := page.ParseCursor()
+	cursor, err := kit.ParseCursor(&page)
 	if err != nil {
 		return found, err
 	}
@@ -183,7 +184,7 @@ func (l *listing) run(found *executor.Page) error {
 		}
 		for i := range tasks {
 			if len(found.Tasks) == l.page.Limit || scanned == listScan || size > pageBytes {
-				found.Next = l.page.FormatCursor(uint64(l.cursor))
+				found.Next = kit.FormatCursor(l.page, uint64(l.cursor))
 				return nil
 			}
 			scanned++

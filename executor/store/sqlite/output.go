@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -16,7 +17,7 @@ const maxPiece = 32 << 10
 
 // output is what a task has written.
 type output struct {
-	streams *executor.Streams // nil where nothing was ever written
+	streams *kit.Streams // nil where nothing was ever written
 	written [len(schema.StreamNames)]int64
 	since   time.Time // when the oldest was written that is not in the file; zero where all is
 	afresh  bool      // what the file has of it is to be replaced
@@ -39,7 +40,7 @@ func (o *output) kept() int64 {
 // wrote appends to a stream and answers the offset; it needs the lock.
 func (s *Store) wrote(r *record, stream schema.Stream, p []byte) (offset int64) {
 	if r.out.streams == nil {
-		r.out.streams = new(executor.Streams)
+		r.out.streams = new(kit.Streams)
 	}
 	ring := &r.out.streams[stream]
 	offset = ring.Total()

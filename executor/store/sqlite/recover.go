@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -191,7 +192,7 @@ func (s *Store) restoreOutput(c *file.Conn, r *record) error {
 			continue
 		}
 		if r.out.streams == nil {
-			r.out.streams = new(executor.Streams)
+			r.out.streams = new(kit.Streams)
 		}
 		ring := &r.out.streams[i]
 		ring.Restart(rows[0].Start)

@@ -9,6 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
@@ -66,7 +67,7 @@ func (s *Store) replayFinal(c *file.Conn, after, through uint64, limit int, even
 			return err
 		}
 		size += len(r.Input) + len(r.Result)
-		*events = append(*events, executor.Event{Seq: last, ID: r.ID, Kind: executor.EventFinished, Task: executor.ShownEnd(&r.Task)})
+		*events = append(*events, executor.Event{Seq: last, ID: r.ID, Kind: executor.EventFinished, Task: kit.ShownEnd(&r.Task)})
 		n++
 		if n == limit || size > pageBytes {
 			return errEnough

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -22,7 +23,7 @@ type Store struct {
 	log     *slog.Logger
 	opened  os.FileInfo
 	lock    *file.Lock
-	feed    executor.Feed
+	feed    kit.Feed
 	types   *file.Types
 	readers readers
 
@@ -35,7 +36,7 @@ type Store struct {
 	closed   bool
 	live     map[uuid.UUID]*record // that are not final
 	running  map[*record]struct{}  // those of them that are seen to run
-	claims   executor.Claims[*record]
+	claims   kit.Claims[*record]
 	counts   executor.Counts
 	entries  []entry // the log: what is not committed yet, in order
 	inFlight bool    // the committer is at work on entries that were taken from it
@@ -56,14 +57,14 @@ type Store struct {
 type record struct {
 	executor.Record
 	ord           int64
-	entry         executor.Entry[*record]
+	entry         kit.Entry[*record]
 	seq           uint64 // of its start; 0 is before that
 	lease         *lease // of the attempt that was claimed
 	cancelRequest cancelRequest
 	// cancelling is set when the end of a task that waits is in the log.
 	cancelling bool
 	final      *schema.Task // without its input
-	shown      executor.Shown
+	shown      kit.Shown
 	out        output
 }
 

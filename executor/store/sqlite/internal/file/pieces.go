@@ -4,6 +4,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -36,7 +37,7 @@ func ReadPieces(c *Conn, ord int64, stream schema.Stream, rows []StoredPiece, o 
 	if o.Tail >= 0 {
 		o.Offset, o.Tail = end-o.Tail, -1
 	}
-	found := o.Within(min(first, total), total)
+	found := kit.Locate(o, min(first, total), total)
 	stop := found.Offset + min(o.Limit, total-found.Offset)
 	for _, row := range rows {
 		if row.End <= found.Offset+int64(len(found.Data)) || row.Start >= stop {

@@ -1,6 +1,10 @@
-package executor
+package kit
 
-import "github.com/jobline/jobline/schema"
+import (
+	"github.com/jobline/jobline/schema"
+
+	"github.com/jobline/jobline/executor"
+)
 
 // Streams are the newest parts of what a task has written, for stores to build
 // on. The zero value is empty.
@@ -83,18 +87,18 @@ func (r *Ring) Read(offset, end int64, limit int) []byte {
 }
 
 // Piece reads a range.
-func (r *Ring) Piece(o OutputRange, limit int) OutputPiece {
-	piece := o.Within(r.First(), r.total)
+func (r *Ring) Piece(o executor.OutputRange, limit int) executor.OutputPiece {
+	piece := Locate(o, r.First(), r.total)
 	piece.Data = r.Read(piece.Offset, piece.Offset+min(o.Limit, r.total-piece.Offset), limit)
 	return piece
 }
 
-// Within is the piece, still without its bytes, where a range begins of a
-// stream that is kept from first to total.
-func (o OutputRange) Within(first, total int64) OutputPiece {
+// Locate answers where a range begins in a stream that is kept from first to
+// total: the piece, still without its bytes.
+func Locate(o executor.OutputRange, first, total int64) executor.OutputPiece {
 	offset := o.Offset
 	if o.Tail >= 0 {
 		offset = total - o.Tail
 	}
-	return OutputPiece{Offset: min(max(offset, first), total), First: first, Total: total}
+	return executor.OutputPiece{Offset: min(max(offset, first), total), First: first, Total: total}
 }

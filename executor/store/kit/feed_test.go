@@ -1,4 +1,4 @@
-package executor_test
+package kit_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -25,14 +26,14 @@ var (
 )
 
 // watchAll follows everything.
-func watchAll(f *executor.Feed) executor.Watcher {
+func watchAll(f *kit.Feed) executor.Watcher {
 	w := f.Watch()
 	w.Subscribe(executor.Selector{Events: executor.AllEvents})
 	return w
 }
 
 // published is what a watcher that sleeps has of events.
-func published(t *testing.T, f *executor.Feed, events ...executor.Event) []executor.Event {
+func published(t *testing.T, f *kit.Feed, events ...executor.Event) []executor.Event {
 	t.Helper()
 	w := watchAll(f)
 	defer w.Close()
@@ -60,7 +61,7 @@ func TestFeedJoinsOutput(t *testing.T) {
 		"not over another event":  {[]executor.Event{wrote(a, 0, 0, 5), reported, wrote(a, 0, 5, 9)}, 3},
 		"the number of the newer": {[]executor.Event{wrote(a, 0, 0, 5), wrote(a, 0, 5, 9), reported}, 2},
 	} {
-		var f executor.Feed
+		var f kit.Feed
 		got := published(t, &f, c.events...)
 		require.Len(t, got, c.want, name)
 		require.Equal(t, f.Seq(), got[len(got)-1].Seq, name)
@@ -74,7 +75,7 @@ func TestFeedJoinsOutput(t *testing.T) {
 // TestFeedKeepsApartWhatIsWanted has output that one reader follows only, and
 // subscribes to in between.
 func TestFeedKeepsApartWhatIsWanted(t *testing.T) {
-	var f executor.Feed
+	var f kit.Feed
 	w := f.Watch()
 	id := uuid.New()
 	w.Follow(id, executor.AllEvents)
@@ -85,7 +86,7 @@ func TestFeedKeepsApartWhatIsWanted(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got, 2)
 	require.Equal(t, []bool{false, true}, []bool{got[0].Wanted, got[1].Wanted})
-	var held executor.Held
+	var held kit.Held
 	for i := range got {
 		held.Add(&got[i])
 	}
@@ -94,7 +95,7 @@ func TestFeedKeepsApartWhatIsWanted(t *testing.T) {
 
 func TestFeedThatIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f executor.Feed
+		var f kit.Feed
 		errs := make(chan error, 3)
 		for range cap(errs) {
 			w := watchAll(&f)
@@ -114,7 +115,7 @@ func TestFeedThatIsClosed(t *testing.T) {
 }
 
 func TestFeedGoesOnWithEarlierNumbers(t *testing.T) {
-	var f executor.Feed
+	var f kit.Feed
 	f.SetSeq(1000)
 	got := published(t, &f, started, ended)
 	require.Equal(t, uint64(1001), got[0].Seq)
@@ -123,7 +124,7 @@ func TestFeedGoesOnWithEarlierNumbers(t *testing.T) {
 
 // TestClosedWatcherKeepsNothing counts allocations: what it kept would stay for ever.
 func TestClosedWatcherKeepsNothing(t *testing.T) {
-	var f executor.Feed
+	var f kit.Feed
 	w := f.Watch()
 	w.Close()
 	var id uuid.UUID
@@ -136,7 +137,7 @@ func TestClosedWatcherKeepsNothing(t *testing.T) {
 }
 
 func TestNextOfAnEndedContextHasWhatIsThere(t *testing.T) {
-	var f executor.Feed
+	var f kit.Feed
 	w := watchAll(&f)
 	f.Publish(0, 0, started)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -151,7 +152,7 @@ func TestNextOfAnEndedContextHasWhatIsThere(t *testing.T) {
 // TestFeedIsSmallAgainAfterABacklog has a reader that was slow once.
 func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
 	const many, few = 50_000, 10_000
-	var f executor.Feed
+	var f kit.Feed
 	w := watchAll(&f)
 	for range many {
 		f.Publish(w.ID(), executor.DefaultEvents, ended)
@@ -170,7 +171,7 @@ func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
 // TestMarkIsNeverDropped puts one before the first event, and lets a backlog
 // come that has to be made shorter.
 func TestMarkIsNeverDropped(t *testing.T) {
-	var f executor.Feed
+	var f kit.Feed
 	w := watchAll(&f)
 	w.Mark()
 	for range 20_000 {
@@ -188,7 +189,7 @@ func TestMarkIsNeverDropped(t *testing.T) {
 func TestHeldBackEventsAreBounded(t *testing.T) {
 	const many, few = 50_000, 10_000
 	a, b := uuid.New(), uuid.New()
-	var held executor.Held
+	var held kit.Held
 	for n := range int64(many) {
 		ev := wrote(a, schema.Stream(n%2), n, n+1)
 		ev.Seq = uint64(2*n + 1)
@@ -198,7 +199,7 @@ func TestHeldBackEventsAreBounded(t *testing.T) {
 	}
 	require.Equal(t, uint64(2*many), held.Events()[len(held.Events())-1].Seq)
 
-	held = executor.Held{}
+	held = kit.Held{}
 	for n := range int64(100) {
 		ev := wrote(a, schema.Stdout, n, n+1)
 		held.Add(&ev)
@@ -210,7 +211,7 @@ func TestHeldBackEventsAreBounded(t *testing.T) {
 // Progress alone is bounded, too: of many tasks there is one event each.
 func TestProgressOfManyTasksIsBounded(t *testing.T) {
 	const many, few = 50_000, 10_000
-	var f executor.Feed
+	var f kit.Feed
 	w := f.Watch()
 	w.Subscribe(executor.Selector{Events: executor.EventMask(0).With(executor.EventProgress)})
 	for range many {

@@ -1,9 +1,11 @@
-package executor
+package kit
 
 import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/jobline/jobline/executor"
 )
 
 // Claims is the queue of a store with those who wait for it, and the part of
@@ -12,7 +14,7 @@ import (
 type Claims[T any] struct {
 	Queue[T]
 	held   map[string]int // leases not yet released of types with a limit
-	limits TypeLimits
+	limits executor.TypeLimits
 	idle   []chan struct{} // claimers that wait; each channel has room for one
 }
 
@@ -68,7 +70,7 @@ func (c *Claims[T]) WakeAll() { c.Wake(len(c.idle)) }
 
 // Take takes out the best entry whose type is not at its limit, or answers
 // nil. Its type is held until Release.
-func (c *Claims[T]) Take(limits TypeLimits, typeOf func(T) string) *Entry[T] {
+func (c *Claims[T]) Take(limits executor.TypeLimits, typeOf func(T) string) *Entry[T] {
 	if len(limits) > 0 && len(c.limits) == 0 {
 		c.separate(limits, typeOf)
 	}
@@ -85,7 +87,7 @@ func (c *Claims[T]) Take(limits TypeLimits, typeOf func(T) string) *Entry[T] {
 
 // separate gives the types with a limit their own places in the queue. A
 // process has one set of types, so the first claim says it for all.
-func (c *Claims[T]) separate(limits TypeLimits, typeOf func(T) string) {
+func (c *Claims[T]) separate(limits executor.TypeLimits, typeOf func(T) string) {
 	c.limits, c.held = limits, map[string]int{}
 	for typ := range limits {
 		c.Separate(typ, func(v T) bool { return typeOf(v) == typ })

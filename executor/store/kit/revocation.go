@@ -1,8 +1,10 @@
-package executor
+package kit
 
 import (
 	"errors"
 	"sync"
+
+	"github.com/jobline/jobline/executor"
 )
 
 // Revocation is the part of Lease.OnRevoke that is the same in every store.
@@ -40,9 +42,9 @@ func (r *Revocation) Revoke(cause error) {
 
 // sooner joins two causes: the first counts, and Force where either has it.
 func sooner(first, second error) error {
-	c, ok := errors.AsType[*Cancellation](first)
-	if again, is := errors.AsType[*Cancellation](second); ok && is {
-		return &Cancellation{Reason: c.Reason, Force: c.Force || again.Force}
+	c, ok := errors.AsType[*executor.Cancellation](first)
+	if again, is := errors.AsType[*executor.Cancellation](second); ok && is {
+		return &executor.Cancellation{Reason: c.Reason, Force: c.Force || again.Force}
 	}
 	return second
 }

@@ -1,4 +1,4 @@
-package executor_test
+package kit_test
 
 import (
 	"slices"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -28,9 +29,15 @@ func lagging(t *testing.T, w executor.Watcher) (lost bool, kept int) {
 // endOf is the end of a task that takes so many bytes while it waits.
 func endOf(t *testing.T, bytes int64) executor.Event {
 	ev := executor.Event{ID: uuid.New(), Kind: executor.EventFinished, Task: &schema.Task{State: schema.Completed}}
-	ev.Task.Result = make([]byte, bytes-ev.Size())
-	require.Equal(t, bytes, ev.Size())
+	ev.Task.Result = make([]byte, bytes-sizeOf(ev))
+	require.Equal(t, bytes, sizeOf(ev))
 	return ev
+}
+
+func sizeOf(ev executor.Event) int64 {
+	var h kit.Held
+	h.Add(&ev)
+	return h.Size()
 }
 
 func TestLagIsBoundedByOne(t *testing.T) {
@@ -43,7 +50,7 @@ func TestLagIsBoundedByOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, past := range []bool{false, true} {
-				var f executor.Feed
+				var f kit.Feed
 				w := watchAll(&f)
 				for _, ev := range c.full {
 					f.Publish(0, 0, ev)

@@ -1,4 +1,4 @@
-package executor_test
+package kit_test
 
 import (
 	"cmp"
@@ -10,11 +10,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 )
 
 // queued is an entry as the model has it.
 type queued struct {
-	entry    *executor.Entry[int]
+	entry    *kit.Entry[int]
 	typ      string
 	priority int8
 }
@@ -23,7 +24,7 @@ type queued struct {
 // anew for every look.
 func TestQueueAgainstASortedSlice(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		var q executor.Queue[int]
+		var q kit.Queue[int]
 		var model, taken []queued
 		types, priorities := map[int]string{}, map[int]int8{} // by value
 		last := uint64(0)
@@ -39,7 +40,7 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"push": func(rt *rapid.T) {
 				e := queued{
-					&executor.Entry[int]{Value: len(types)},
+					&kit.Entry[int]{Value: len(types)},
 					rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "type"),
 					rapid.SampledFrom([]int8{executor.MinPriority, -37, -36, 0, 0, 0, 27, 28, executor.MaxPriority}).Draw(rt, "priority"),
 				}
@@ -59,7 +60,7 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 					rt.Skip("nothing was taken out")
 				}
 				back := rapid.Permutation(taken).Draw(rt, "back")[:rapid.IntRange(1, len(taken)).Draw(rt, "n")]
-				entries := make([]*executor.Entry[int], len(back))
+				entries := make([]*kit.Entry[int], len(back))
 				for i := range back {
 					entries[i] = back[i].entry
 				}
@@ -111,8 +112,8 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 }
 
 func TestOrderNumbersRiseAndStay(t *testing.T) {
-	var q executor.Queue[string]
-	var a, b, c executor.Entry[string]
+	var q kit.Queue[string]
+	var a, b, c kit.Entry[string]
 	q.Push(&a, "t", 0)
 	q.PushAs(&b, 7, "t", 0)
 	q.Push(&c, "t", 0)
@@ -125,9 +126,9 @@ func TestOrderNumbersRiseAndStay(t *testing.T) {
 // looked for by itself, it would not be over within a test's time.
 func TestReturnWalksOnce(t *testing.T) {
 	const length = 1_000_000
-	var q executor.Queue[int]
-	entries := make([]executor.Entry[int], length)
-	var out []*executor.Entry[int]
+	var q kit.Queue[int]
+	entries := make([]kit.Entry[int], length)
+	var out []*kit.Entry[int]
 	for i := range entries {
 		q.Push(&entries[i], "t", 0)
 	}
@@ -148,9 +149,9 @@ func TestReturnWalksOnce(t *testing.T) {
 }
 
 func TestFIFO(t *testing.T) {
-	var f executor.FIFO[int]
+	var f kit.FIFO[int]
 	require.Nil(t, f.First())
-	entries := make([]executor.Entry[int], 5)
+	entries := make([]kit.Entry[int], 5)
 	for i := range entries {
 		f.Push(&entries[i])
 	}
@@ -169,8 +170,8 @@ func TestFIFO(t *testing.T) {
 // TestQueueCostsNoMemory holds at any length: an entry is its place.
 func TestQueueCostsNoMemory(t *testing.T) {
 	for _, length := range []int{10, 100_000} {
-		var q executor.Queue[int]
-		entries := make([]executor.Entry[int], length+1)
+		var q kit.Queue[int]
+		entries := make([]kit.Entry[int], length+1)
 		for i := range length {
 			q.Push(&entries[i], "t", int8(i%201-100))
 		}
@@ -182,5 +183,21 @@ func TestQueueCostsNoMemory(t *testing.T) {
 			q.Remove(last)
 		})
 		require.Zero(t, allocs, fmt.Sprint("at a length of ", length))
+	}
+}
+
+// BenchmarkQueue pushes and takes one entry of a queue of 100,000.
+func BenchmarkQueue(b *testing.B) {
+	var q kit.Queue[int]
+	entries := make([]kit.Entry[int], 100_000)
+	for i := range entries {
+		q.Push(&entries[i], "t", int8(i%201-100))
+	}
+	held := func(string) bool { return false }
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		e := q.Next(held)
+		q.Remove(e)
+		q.Push(e, "t", int8(i%201-100))
 	}
 }

@@ -1,4 +1,4 @@
-package executor
+package kit
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -38,12 +39,12 @@ const (
 	briefText = 256
 )
 
-// Size is about how many bytes of memory the event costs while it waits.
-func (ev *Event) Size() int64 {
+// sizeOf is about how many bytes of memory the event costs while it waits.
+func sizeOf(ev *executor.Event) int64 {
 	switch ev.Kind {
-	case EventMark, EventLag:
+	case executor.EventMark, executor.EventLag:
 		return 0
-	case EventFinished:
+	case executor.EventFinished:
 		return eventBytes + endBytes + variable(ev.Task)
 	}
 	return eventBytes
@@ -64,18 +65,18 @@ func variable(t *schema.Task) int64 {
 	return int64(n)
 }
 
-func sizeOf(events []Event) (n int64) {
+func sumOf(events []executor.Event) (n int64) {
 	for i := range events {
-		n += events[i].Size()
+		n += sizeOf(&events[i])
 	}
 	return n
 }
 
 // within is the event as it is held where there is room for so many bytes: an
 // end that is larger is held in brief.
-func (ev *Event) within(room int64) Event {
+func within(ev *executor.Event, room int64) executor.Event {
 	held := *ev
-	if ev.Kind == EventFinished && ev.Size() > room && variable(ev.Task) > briefText {
+	if ev.Kind == executor.EventFinished && sizeOf(ev) > room && variable(ev.Task) > briefText {
 		held.Task = brief(ev.Task)
 	}
 	return held
@@ -85,10 +86,10 @@ func (ev *Event) within(room int64) Event {
 func brief(t *schema.Task) *schema.Task {
 	short := *t
 	short.Result, short.Labels, short.Progress, short.Incomplete = nil, nil, nil, true
-	short.CancelReason = strings.Clone(cut(t.CancelReason, briefText)) // of its own: a part of a text keeps the whole
+	short.CancelReason = strings.Clone(schema.CutBytes(t.CancelReason, briefText)) // of its own: a part of a text keeps the whole
 	if t.Error != nil {
 		e := *t.Error
-		e.Message, e.StderrTail = strings.Clone(cut(e.Message, briefText)), ""
+		e.Message, e.StderrTail = strings.Clone(schema.CutBytes(e.Message, briefText)), ""
 		short.Error = &e
 	}
 	return &short
@@ -97,33 +98,33 @@ func brief(t *schema.Task) *schema.Task {
 // Held is a list of events that somebody holds back, as a watcher does while
 // its reader is slow. The zero value is empty.
 type Held struct {
-	events []Event
+	events []executor.Event
 	size   int64
 }
 
 // Add appends an event, or makes it one with the latest.
-func (h *Held) Add(ev *Event) { h.AddWithin(ev, heldBytes) }
+func (h *Held) Add(ev *executor.Event) { h.AddWithin(ev, heldBytes) }
 
 // AddWithin is Add where there is room for so many bytes more. A large end is
 // held in brief also where that is less than such a list may have by itself.
-func (h *Held) AddWithin(ev *Event, room int64) {
-	if n := len(h.events); n > 0 && ev.Kind == EventOutput && join(&h.events[n-1], ev) {
+func (h *Held) AddWithin(ev *executor.Event, room int64) {
+	if n := len(h.events); n > 0 && ev.Kind == executor.EventOutput && join(&h.events[n-1], ev) {
 		return
 	}
 	if len(h.events) >= compactFirst && len(h.events) == cap(h.events) {
 		h.events = compacted(h.events)
-		h.size = sizeOf(h.events)
+		h.size = sumOf(h.events)
 	}
-	h.events = append(h.events, ev.within(min(heldBytes-h.size, room)))
-	h.size += h.events[len(h.events)-1].Size()
+	h.events = append(h.events, within(ev, min(heldBytes-h.size, room)))
+	h.size += sizeOf(&h.events[len(h.events)-1])
 }
 
 // AddPast is AddWithin for a start or an end that is read from the store: it has
 // its place among the later events that are held already, so that the numbers rise.
-func (h *Held) AddPast(ev *Event, room int64) {
+func (h *Held) AddPast(ev *executor.Event, room int64) {
 	h.AddWithin(ev, room)
 	last := len(h.events) - 1
-	place := slices.IndexFunc(h.events[:last], func(held Event) bool { return held.Seq > ev.Seq })
+	place := slices.IndexFunc(h.events[:last], func(held executor.Event) bool { return held.Seq > ev.Seq })
 	if place >= 0 {
 		held := h.events[last]
 		copy(h.events[place+1:], h.events[place:last])
@@ -132,7 +133,7 @@ func (h *Held) AddPast(ev *Event, room int64) {
 }
 
 // Events are those that are held. The slice is the list's own.
-func (h *Held) Events() []Event { return h.events }
+func (h *Held) Events() []executor.Event { return h.events }
 
 // Size is about how many bytes of memory the list costs.
 func (h *Held) Size() int64 { return h.size }
@@ -146,8 +147,8 @@ func EndSize(t *schema.Task) int64 { return endBytes + variable(t) }
 func Brief(t *schema.Task) *schema.Task { return brief(t) }
 
 // join makes one event of two that follow each other in the same stream.
-func join(last, ev *Event) bool {
-	if last.Kind != EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.foreign != ev.foreign || last.whole != ev.whole ||
+func join(last, ev *executor.Event) bool {
+	if last.Kind != executor.EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.Delivery != ev.Delivery ||
 		last.End != ev.Offset || ev.End-last.Offset > joinedOutput {
 		return false
 	}
@@ -158,7 +159,7 @@ func join(last, ev *Event) bool {
 // compacted drops progress that a newer one of the same task has replaced,
 // and all but the newest output of each stream: a reader reads from the store
 // what is still there, and sees what is not as a gap.
-func compacted(events []Event) []Event {
+func compacted(events []executor.Event) []executor.Event {
 	events = thinned(events, outputPieces, false)
 	if len(events) > crowded {
 		events = thinned(events, 1, true)
@@ -169,10 +170,10 @@ func compacted(events []Event) []Event {
 // thinned keeps so many pieces of output of each stream. Where ended is set,
 // nothing but the start is kept before an end: that tells the last progress, and
 // whoever sends it sends the last output with it.
-func thinned(events []Event, pieces int, ended bool) []Event {
+func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 	type key struct {
 		id     uuid.UUID
-		kind   EventKind
+		kind   executor.EventKind
 		stream uint8
 	}
 	type seen struct {
@@ -185,20 +186,20 @@ func thinned(events []Event, pieces int, ended bool) []Event {
 		ev := &events[i]
 		k := key{ev.ID, ev.Kind, uint8(ev.Stream)}
 		s, later := newest[k]
-		_, over := newest[key{ev.ID, EventFinished, 0}]
+		_, over := newest[key{ev.ID, executor.EventFinished, 0}]
 		switch ev.Kind {
-		case EventProgress:
+		case executor.EventProgress:
 			if later || over {
 				ev.Seq = 0
 			}
-		case EventOutput:
-			if ev.whole {
+		case executor.EventOutput:
+			if ev.Delivery == executor.Lossless {
 				continue
 			}
 			if over || later && (s.end-ev.End > outputWorth || s.kept >= pieces) {
 				ev.Seq = 0
 			}
-		case EventFinished:
+		case executor.EventFinished:
 			if !ended {
 				continue
 			}
@@ -212,7 +213,7 @@ func thinned(events []Event, pieces int, ended bool) []Event {
 		newest[k] = s
 	}
 	for i := range events {
-		if events[i].Seq != 0 || events[i].Kind >= EventMark { // a mark before the first event has no number
+		if events[i].Seq != 0 || events[i].Kind >= executor.EventMark { // a mark before the first event has no number
 			keep = append(keep, events[i])
 		}
 	}

@@ -1,6 +1,10 @@
-package executor
+package kit
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/jobline/jobline/executor"
+)
 
 // Bounds of what a reader that is slow is kept of events that only its
 // subscriptions want: so many, and so many bytes. What it has submitted or waits
@@ -19,9 +23,9 @@ type backlog struct {
 
 // over begins anew for a reader that has come back, and tells it how far the
 // events go, at the number latest, that were dropped.
-func (b *backlog) over(taken []Event, latest uint64) {
+func (b *backlog) over(taken []executor.Event, latest uint64) {
 	if b.lags {
-		i := slices.IndexFunc(taken, func(ev Event) bool { return ev.Kind == EventLag })
+		i := slices.IndexFunc(taken, func(ev executor.Event) bool { return ev.Kind == executor.EventLag })
 		taken[i].End = int64(latest)
 	}
 	*b = backlog{}
@@ -30,46 +34,46 @@ func (b *backlog) over(taken []Event, latest uint64) {
 // takes reports whether there is room for an event that only subscriptions
 // want. Where there is none, those that wait are dropped, too, and an EventLag
 // has the place of the first. It needs the feed's lock.
-func (w *feedWatcher) takes(ev *Event) bool {
-	b := &w.foreign
+func (w *feedWatcher) takes(ev *executor.Event) bool {
+	b := &w.droppable
 	if b.lags {
 		return false
 	}
-	if ev.Kind == EventProgress || ev.Kind == EventOutput {
+	if ev.Kind == executor.EventProgress || ev.Kind == executor.EventOutput {
 		return true
 	}
 	b.events++
-	b.bytes += ev.Size()
+	b.bytes += sizeOf(ev)
 	if b.events <= lagEvents && b.bytes <= lagBytes {
 		return true
 	}
 	w.pending = append(w.pending, *ev) // so that there is a first one
-	w.dropForeign()
+	w.dropDroppable()
 	w.signal()
 	return false
 }
 
-// boundForeign drops what only subscriptions want where progress and output
+// boundDroppable drops what only subscriptions want where progress and output
 // alone, of many tasks, are more than is kept. It needs the feed's lock.
-func (w *feedWatcher) boundForeign() {
+func (w *feedWatcher) boundDroppable() {
 	events, bytes := 0, int64(0)
 	for i := range w.pending {
-		if ev := &w.pending[i]; ev.foreign {
+		if ev := &w.pending[i]; ev.Delivery == executor.Droppable {
 			events++
-			bytes += ev.Size()
+			bytes += sizeOf(ev)
 		}
 	}
 	if events > lagEvents || bytes > lagBytes {
-		w.dropForeign()
+		w.dropDroppable()
 	}
 }
 
-// dropForeign puts an EventLag in the place of the first event that only
+// dropDroppable puts an EventLag in the place of the first event that only
 // subscriptions want, and drops them all. It needs the feed's lock.
-func (w *feedWatcher) dropForeign() {
-	w.foreign.lags = true
-	first := slices.IndexFunc(w.pending, func(ev Event) bool { return ev.foreign })
-	w.pending[first] = Event{Seq: w.pending[first].Seq - 1, Kind: EventLag}
-	w.pending = slices.DeleteFunc(w.pending, func(ev Event) bool { return ev.foreign })
-	w.size[0] = sizeOf(w.pending)
+func (w *feedWatcher) dropDroppable() {
+	w.droppable.lags = true
+	first := slices.IndexFunc(w.pending, func(ev executor.Event) bool { return ev.Delivery == executor.Droppable })
+	w.pending[first] = executor.Event{Seq: w.pending[first].Seq - 1, Kind: executor.EventLag}
+	w.pending = slices.DeleteFunc(w.pending, func(ev executor.Event) bool { return ev.Delivery == executor.Droppable })
+	w.size[0] = sumOf(w.pending)
 }

@@ -1,18 +1,14 @@
-package executor
+package kit
 
 import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"github.com/jobline/jobline/executor"
 )
 
-// MinPriority and MaxPriority bound the priority of a task; higher runs first.
-const (
-	MinPriority = -100
-	MaxPriority = 100
-)
-
-const levels = MaxPriority - MinPriority + 1
+const levels = executor.MaxPriority - executor.MinPriority + 1
 
 // Entry is a task's place in a Queue, and the task itself. It is a part of
 // the store's record, so that queueing costs no allocation and leaving the
@@ -158,7 +154,7 @@ func (q *Queue[T]) Return(entries []*Entry[T], placeOf func(T) (typ string, prio
 	reached := map[*list[T]]*Entry[T]{} // what is behind the latest to come to a list
 	for _, e := range entries {
 		typ, priority := placeOf(e.Value)
-		level := &q.laneOf(typ).levels[int(priority)-MinPriority]
+		level := &q.laneOf(typ).levels[int(priority)-executor.MinPriority]
 		next, met := reached[level]
 		if !met {
 			next = level.near(e.order)
@@ -173,7 +169,7 @@ func (q *Queue[T]) Return(entries []*Entry[T], placeOf func(T) (typ string, prio
 
 func (q *Queue[T]) insert(e, next *Entry[T], typ string, priority int8) {
 	l := q.laneOf(typ)
-	n := int(priority) - MinPriority
+	n := int(priority) - executor.MinPriority
 	level := &l.levels[n]
 	level.lane, level.level = l, uint8(n)
 	level.insert(e, next)
@@ -232,7 +228,7 @@ func (q *Queue[T]) Separate(typ string, isOf func(T) bool) {
 			next := e.next
 			if isOf(e.Value) {
 				q.Remove(e)
-				q.insert(e, nil, typ, int8(n+MinPriority))
+				q.insert(e, nil, typ, int8(n+executor.MinPriority))
 			}
 			e = next
 		}

@@ -1,4 +1,4 @@
-package executor
+package kit
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -13,7 +14,7 @@ import (
 // before have looked at, behind a word for the direction, so that neither
 // another text nor the cursor of another list is taken for one.
 
-func (p *PageRequest) direction() string {
+func direction(p *executor.PageRequest) string {
 	if p.Oldest {
 		return "oldest-"
 	}
@@ -22,23 +23,23 @@ func (p *PageRequest) direction() string {
 
 // FormatCursor is the cursor behind a record, for stores whose records have
 // rising order numbers.
-func (p *PageRequest) FormatCursor(order uint64) string {
-	return p.direction() + strconv.FormatUint(order, 10)
+func FormatCursor(p *executor.PageRequest, order uint64) string {
+	return direction(p) + strconv.FormatUint(order, 10)
 }
 
 // ParseCursor answers the order number to go on from: above it, or below it
 // where the newest come first.
-func (p *PageRequest) ParseCursor() (uint64, error) {
+func ParseCursor(p *executor.PageRequest) (uint64, error) {
 	if p.Cursor == "" {
 		if p.Oldest {
 			return 0, nil
 		}
 		return math.MaxInt64, nil
 	}
-	number, ok := strings.CutPrefix(p.Cursor, p.direction())
+	number, ok := strings.CutPrefix(p.Cursor, direction(p))
 	order, err := strconv.ParseUint(number, 10, 63)
 	if !ok || err != nil {
-		return 0, &InputError{Violations: []schema.Violation{{
+		return 0, &executor.InputError{Violations: []schema.Violation{{
 			Pointer: "/cursor",
 			Message: fmt.Sprintf("%q is not a nextCursor that list has answered in this order; give one, or leave it out", schema.Cut(p.Cursor)),
 		}}}

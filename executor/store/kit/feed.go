@@ -1,4 +1,4 @@
-package executor
+package kit
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
 )
 
 // Feed hands the events of a store to its watchers: the in-process half of
@@ -18,10 +20,10 @@ import (
 type Feed struct {
 	mu          sync.Mutex
 	seq         uint64
-	lastID      WatcherID
-	watchers    map[WatcherID]*feedWatcher
+	lastID      executor.WatcherID
+	watchers    map[executor.WatcherID]*feedWatcher
 	followers   map[uuid.UUID][]*feedWatcher
-	whole       map[uuid.UUID]int // how often all output of a task is to be kept, by any watcher
+	lossless    map[uuid.UUID]int // how often all output of a task is to be kept, by any watcher
 	subscribers []*feedWatcher    // that have a subscription
 }
 
@@ -43,12 +45,12 @@ func (f *Feed) SetSeq(n uint64) {
 // Publish numbers the event and hands it to all who want it: the owner, if
 // the mask has its kind, those who subscribe to it, and those who follow the
 // task.
-func (f *Feed) Publish(owner WatcherID, mask EventMask, ev Event) uint64 {
+func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev executor.Event) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seq++
-	if ev.Kind == EventFinished {
-		f.seq += SeqsPerFinish - 1
+	if ev.Kind == executor.EventFinished {
+		f.seq += executor.SeqsPerFinish - 1
 	}
 	ev.Seq = f.seq
 	if w := f.watchers[owner]; w != nil {
@@ -76,31 +78,31 @@ func (f *Feed) Close() {
 }
 
 // Watch makes a watcher.
-func (f *Feed) Watch() Watcher {
+func (f *Feed) Watch() executor.Watcher {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lastID++
 	w := &feedWatcher{
 		feed: f, id: f.lastID, wake: make(chan struct{}, 1),
-		follows: map[uuid.UUID]follow{}, whole: map[uuid.UUID]int{}, subscriptions: map[SubscriptionID]*Selector{},
+		follows: map[uuid.UUID]follow{}, lossless: map[uuid.UUID]int{}, subscriptions: map[executor.SubscriptionID]*executor.Selector{},
 	}
 	if f.watchers == nil {
-		f.watchers = map[WatcherID]*feedWatcher{}
+		f.watchers = map[executor.WatcherID]*feedWatcher{}
 		f.followers = map[uuid.UUID][]*feedWatcher{}
-		f.whole = map[uuid.UUID]int{}
+		f.lossless = map[uuid.UUID]int{}
 	}
 	f.watchers[w.id] = w
 	return w
 }
 
 // follow counts, for one task, how often each kind was asked for.
-type follow [len(eventNames)]int32
+type follow [executor.EventFinished + 1]int32
 
-func (c follow) has(k EventKind) bool { return c[k] > 0 }
+func (c follow) has(k executor.EventKind) bool { return c[k] > 0 }
 
-func (c *follow) add(mask EventMask, n int32) {
+func (c *follow) add(mask executor.EventMask, n int32) {
 	for k := range c {
-		if mask.Has(EventKind(k)) {
+		if mask.Has(executor.EventKind(k)) {
 			c[k] += n
 		}
 	}
@@ -108,28 +110,28 @@ func (c *follow) add(mask EventMask, n int32) {
 
 type feedWatcher struct {
 	feed *Feed
-	id   WatcherID
+	id   executor.WatcherID
 	wake chan struct{} // has room for one
 
 	// The feed's lock protects what follows.
-	pending []Event
-	taken   []Event  // what the latest Next returned; its memory is used again
-	compact int      // the length of pending at which it is worth a pass
-	size    [2]int64 // bytes of the events in pending, and in taken
-	foreign backlog  // of the events in pending that only subscriptions want
-	waiting bool
-	closed  bool
-	offered uint64 // the Seq of the latest event that it was offered
-	follows map[uuid.UUID]follow
-	whole   map[uuid.UUID]int // how often all output of a task is to be kept
+	pending   []executor.Event
+	taken     []executor.Event // what the latest Next returned; its memory is used again
+	compact   int              // the length of pending at which it is worth a pass
+	size      [2]int64         // bytes of the events in pending, and in taken
+	droppable backlog          // of the events in pending that only subscriptions want
+	waiting   bool
+	closed    bool
+	offered   uint64 // the Seq of the latest event that it was offered
+	follows   map[uuid.UUID]follow
+	lossless  map[uuid.UUID]int // how often all output of a task is to be kept
 	// lastSubscription is the name that was given last.
-	lastSubscription SubscriptionID
-	subscriptions    map[SubscriptionID]*Selector
+	lastSubscription executor.SubscriptionID
+	subscriptions    map[executor.SubscriptionID]*executor.Selector
 }
 
-func (w *feedWatcher) ID() WatcherID { return w.id }
+func (w *feedWatcher) ID() executor.WatcherID { return w.id }
 
-func (w *feedWatcher) Subscribe(s Selector) (SubscriptionID, uint64) {
+func (w *feedWatcher) Subscribe(s executor.Selector) (executor.SubscriptionID, uint64) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
 	w.lastSubscription++
@@ -142,7 +144,7 @@ func (w *feedWatcher) Subscribe(s Selector) (SubscriptionID, uint64) {
 	return w.lastSubscription, w.feed.seq
 }
 
-func (w *feedWatcher) Unsubscribe(id SubscriptionID) bool {
+func (w *feedWatcher) Unsubscribe(id executor.SubscriptionID) bool {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
 	if _, known := w.subscriptions[id]; !known {
@@ -163,13 +165,13 @@ func (f *Feed) drop(w *feedWatcher) {
 // offer takes an event that the watcher wants, or is to be told of, for any of
 // its reasons; the mask is of its own task, 0 of any other. An event that it
 // was offered before is not taken again. It needs the feed's lock.
-func (w *feedWatcher) offer(ev *Event, mask EventMask) {
+func (w *feedWatcher) offer(ev *executor.Event, mask executor.EventMask) {
 	if w.offered == ev.Seq {
 		return
 	}
 	w.offered = ev.Seq
 	wanted := mask.Has(ev.Kind)
-	own := wanted || ev.Kind == EventFinished && mask.Has(EventOutput)
+	own := wanted || ev.Kind == executor.EventFinished && mask.Has(executor.EventOutput)
 	told := own
 	for _, s := range w.subscriptions {
 		a, b := s.Selects(ev)
@@ -179,12 +181,16 @@ func (w *feedWatcher) offer(ev *Event, mask EventMask) {
 	if !told && !followed {
 		return
 	}
-	ev.Wanted, ev.foreign = wanted, !own && !followed
-	ev.whole = ev.Kind == EventOutput && w.whole[ev.ID] > 0
+	ev.Wanted, ev.Delivery = wanted, executor.Coalesced
+	if !own && !followed {
+		ev.Delivery = executor.Droppable
+	} else if ev.Kind == executor.EventOutput && w.lossless[ev.ID] > 0 {
+		ev.Delivery = executor.Lossless
+	}
 	w.put(ev)
 }
 
-func (w *feedWatcher) Follow(id uuid.UUID, mask EventMask) {
+func (w *feedWatcher) Follow(id uuid.UUID, mask executor.EventMask) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
 	if w.closed {
@@ -198,7 +204,7 @@ func (w *feedWatcher) Follow(id uuid.UUID, mask EventMask) {
 	}
 }
 
-func (w *feedWatcher) Unfollow(id uuid.UUID, mask EventMask) {
+func (w *feedWatcher) Unfollow(id uuid.UUID, mask executor.EventMask) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
 	c, known := w.follows[id]
@@ -215,7 +221,7 @@ func (w *feedWatcher) Unfollow(id uuid.UUID, mask EventMask) {
 func (w *feedWatcher) KeepOutput(id uuid.UUID, keep bool) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
-	for _, kept := range []map[uuid.UUID]int{w.whole, w.feed.whole} {
+	for _, kept := range []map[uuid.UUID]int{w.lossless, w.feed.lossless} {
 		if keep {
 			kept[id]++
 		} else if kept[id]--; kept[id] == 0 {
@@ -226,10 +232,12 @@ func (w *feedWatcher) KeepOutput(id uuid.UUID, keep bool) {
 
 // Keeps makes an event that is not published yet one that is held whole, where a
 // watcher wants that. It is for a store that holds events back.
-func (f *Feed) Keeps(ev *Event) {
+func (f *Feed) Keeps(ev *executor.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	ev.whole = ev.Kind == EventOutput && f.whole[ev.ID] > 0
+	if ev.Kind == executor.EventOutput && f.lossless[ev.ID] > 0 {
+		ev.Delivery = executor.Lossless
+	}
 }
 
 // forget needs the feed's lock.
@@ -262,7 +270,7 @@ func (w *feedWatcher) Close() {
 func (w *feedWatcher) Mark() {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
-	w.pending = append(w.pending, Event{Seq: w.feed.seq, Kind: EventMark})
+	w.pending = append(w.pending, executor.Event{Seq: w.feed.seq, Kind: executor.EventMark})
 	w.signal()
 }
 
@@ -274,12 +282,12 @@ func (w *feedWatcher) signal() {
 	}
 }
 
-func (w *feedWatcher) Next(ctx context.Context) ([]Event, error) {
+func (w *feedWatcher) Next(ctx context.Context) ([]executor.Event, error) {
 	for {
 		w.feed.mu.Lock()
 		if w.closed {
 			w.feed.mu.Unlock()
-			return nil, ErrClosed
+			return nil, executor.ErrClosed
 		}
 		if len(w.pending) > 0 {
 			if cap(w.taken) > compactFirst { // a backlog is over
@@ -289,7 +297,7 @@ func (w *feedWatcher) Next(ctx context.Context) ([]Event, error) {
 			w.taken, w.pending = w.pending, w.taken[:0]
 			w.size = [2]int64{0, w.size[0]}
 			w.compact = 0
-			w.foreign.over(w.taken, w.feed.seq)
+			w.droppable.over(w.taken, w.feed.seq)
 			w.feed.mu.Unlock()
 			return w.taken, nil
 		}
@@ -310,24 +318,24 @@ func (w *feedWatcher) Next(ctx context.Context) ([]Event, error) {
 }
 
 // put needs the feed's lock.
-func (w *feedWatcher) put(ev *Event) {
-	if ev.foreign && !w.takes(ev) {
+func (w *feedWatcher) put(ev *executor.Event) {
+	if ev.Delivery == executor.Droppable && !w.takes(ev) {
 		return
 	}
-	if n := len(w.pending); n > 0 && ev.Kind == EventOutput && join(&w.pending[n-1], ev) {
+	if n := len(w.pending); n > 0 && ev.Kind == executor.EventOutput && join(&w.pending[n-1], ev) {
 		return
 	}
 	if len(w.pending) >= max(w.compact, compactFirst) {
 		w.pending = compacted(w.pending)
-		w.size[0] = sizeOf(w.pending)
-		w.boundForeign()
+		w.size[0] = sumOf(w.pending)
+		w.boundDroppable()
 		w.compact = 2 * len(w.pending)
-		if ev.foreign && w.foreign.lags {
+		if ev.Delivery == executor.Droppable && w.droppable.lags {
 			return
 		}
 	}
-	w.pending = append(w.pending, ev.within(heldBytes-w.size[0]))
-	w.size[0] += w.pending[len(w.pending)-1].Size()
+	w.pending = append(w.pending, within(ev, heldBytes-w.size[0]))
+	w.size[0] += sizeOf(&w.pending[len(w.pending)-1])
 	w.signal()
 }
 

@@ -1,4 +1,4 @@
-package executor
+package kit
 
 import "github.com/jobline/jobline/schema"
 

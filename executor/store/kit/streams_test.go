@@ -1,4 +1,4 @@
-package executor_test
+package kit_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 )
 
 // TestRingAgainstAString compares a ring with all that was written to it since
@@ -14,7 +14,7 @@ import (
 func TestRingAgainstAString(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		limit := rapid.IntRange(1, 9).Draw(rt, "limit")
-		var ring executor.Ring
+		var ring kit.Ring
 		var all string
 		begun := int64(0) // the offset of its first byte
 		rt.Repeat(map[string]func(*rapid.T){
