@@ -45,7 +45,7 @@ func (s *Store) reconnect() error {
 	if c.state, err = file.ReadState(conn); err != nil {
 		return err
 	}
-	if c.state.Gone, err = file.ReadGone(conn); err != nil {
+	if c.state.Forgotten, err = file.ReadForgotten(conn); err != nil {
 		return err
 	}
 	if c.inDoubt > 0 && c.state.Commits >= c.inDoubt {

@@ -25,7 +25,7 @@ func (s *Store) recover(ctx context.Context) error {
 	if c.state, err = file.ReadState(c.conn); err != nil {
 		return err
 	}
-	if c.state.Gone, err = file.ReadGone(c.conn); err != nil {
+	if c.state.Forgotten, err = file.ReadForgotten(c.conn); err != nil {
 		return err
 	}
 	if err := s.types.Load(c.conn); err != nil {

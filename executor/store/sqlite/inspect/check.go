@@ -270,7 +270,7 @@ func (k *checker) gone() error {
 		return nil
 	}
 	return k.conn.Query("SELECT n, id, sum FROM gone", func(row *sqlite3.Stmt) error {
-		if n := row.ColumnInt64(0); file.GoneDigest(nil, n, row.ColumnRawBlob(1)).Sum() != row.ColumnInt64(2) {
+		if n := row.ColumnInt64(0); file.ForgottenDigest(nil, n, row.ColumnRawBlob(1)).Sum() != row.ColumnInt64(2) {
 			k.found(0, "the checksum of row %d in the table gone is wrong: a task that is no longer kept could run again", n)
 		}
 		return nil

@@ -16,9 +16,9 @@ type State struct {
 	Removed                      int64 // the event of the latest end that was removed
 	Active                       int64
 	Completed, Failed, Cancelled int64
-	Bytes                        int64   // of the final ones, as retention counts
-	Created                      int64   // the latest since the clock was set back
-	Gone                         goneIDs // which are no part of the row
+	Bytes                        int64        // of the final ones, as retention counts
+	Created                      int64        // the latest since the clock was set back
+	Forgotten                    ForgottenIDs // which are no part of the row
 }
 
 func (st *State) numbers() [10]int64 {

@@ -13,7 +13,7 @@ const trimStep = 64
 
 // forgotten reports whether an id is of a task that is no longer kept.
 func (t *transaction) forgotten(id uuid.UUID) (found bool, err error) {
-	if t.state.Gone.Last == 0 || t.store.options.KeepIDs < 0 {
+	if t.state.Forgotten.Last == 0 || t.store.options.KeepIDs < 0 {
 		return false, nil
 	}
 	err = t.conn.Query("SELECT 1 FROM gone WHERE id=?", func(*sqlite3.Stmt) error { found = true; return nil }, id[:])
@@ -27,9 +27,9 @@ func (t *transaction) forget(id uuid.UUID) error {
 	if limit < 0 {
 		return nil
 	}
-	g := &t.state.Gone
+	g := &t.state.Forgotten
 	g.Last++
-	t.d = file.GoneDigest(t.d[:0], g.Last, id[:])
+	t.d = file.ForgottenDigest(t.d[:0], g.Last, id[:])
 	if err := t.conn.Run("INSERT OR REPLACE INTO gone VALUES(?,?,?)", g.Last, id[:], t.d.Sum()); err != nil {
 		return err
 	}

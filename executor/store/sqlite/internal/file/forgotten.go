@@ -1,0 +1,13 @@
+package file
+
+// ForgottenIDs are the rows of the table gone: from first to last. Last is 0 for none.
+type ForgottenIDs struct{ First, Last int64 }
+
+func ReadForgotten(c *Conn) (g ForgottenIDs, err error) {
+	if g.First, err = c.Number("SELECT min(n) FROM gone"); err == nil {
+		g.Last, err = c.Number("SELECT max(n) FROM gone")
+	}
+	return g, err
+}
+
+func ForgottenDigest(d Digest, n int64, id []byte) Digest { return d.number(n).bytes(id) }
