@@ -61,7 +61,7 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Record, e
 		r.Rerun = *p.Rerun
 	}
 	if r.ID = p.ID; r.ID == uuid.Nil {
-		r.ID = e.ids.next(now)
+		r.ID, r.NewID = e.ids.next(now), true
 	}
 	r.Type, r.Priority, r.Labels = t.name, int8(p.Priority), p.Labels
 	r.CreatedAt, r.Input = now, keep(p.Input)

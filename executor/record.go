@@ -26,6 +26,9 @@ type Record struct {
 	// see. They are of this process only and not part of what is stored.
 	Owner  WatcherID
 	Events EventMask
+	// NewID says that the id was made for this record, and not by a client. A store
+	// need not look whether it is that of a task that it no longer keeps.
+	NewID bool
 }
 
 // Submitted is the answer to one submission. Err is nil, or says why nothing

@@ -7,21 +7,52 @@ import "github.com/google/uuid"
 // is dropped as a whole, so that none needs a place in an order.
 type ids struct {
 	limit      int
-	young, old map[uuid.UUID]struct{}
+	young, old idSet
 }
 
-func (s *ids) has(id uuid.UUID) bool {
-	_, young := s.young[id]
-	_, old := s.old[id]
-	return young || old
-}
+func (s *ids) has(id uuid.UUID) bool { return s.young.has(id) || s.old.has(id) }
 
 func (s *ids) add(id uuid.UUID) {
 	if s.limit == 0 {
 		return
 	}
-	if s.young == nil || len(s.young) >= (s.limit+1)/2 {
-		s.young, s.old = map[uuid.UUID]struct{}{}, s.young
+	if s.young.count >= (s.limit+1)/2 {
+		s.young, s.old = idSet{}, s.young
 	}
-	s.young[id] = struct{}{}
+	s.young.add(id)
+}
+
+// idSet is a set of ids, as a hash table with open addressing: 16 bytes for each
+// place, of which up to three quarters are taken. The nil UUID is the id of no task,
+// and a free place. The zero value is empty.
+type idSet struct {
+	places []uuid.UUID
+	count  int
+}
+
+// find is the place of an id, or the free one where it belongs.
+func (s *idSet) find(id uuid.UUID) *uuid.UUID {
+	mask := uint32(len(s.places) - 1)
+	for i := tagOf(id) & mask; ; i = (i + 1) & mask {
+		if place := &s.places[i]; *place == id || *place == uuid.Nil {
+			return place
+		}
+	}
+}
+
+func (s *idSet) has(id uuid.UUID) bool { return s.count > 0 && *s.find(id) == id }
+
+// add adds an id that is not there.
+func (s *idSet) add(id uuid.UUID) {
+	if 4*(s.count+1) > 3*len(s.places) {
+		before := s.places
+		s.places = make([]uuid.UUID, max(2*len(before), leastPlaces))
+		for _, id := range before {
+			if id != uuid.Nil {
+				*s.find(id) = id
+			}
+		}
+	}
+	*s.find(id) = id
+	s.count++
 }

@@ -55,7 +55,7 @@ type Store struct {
 
 	mu       sync.Mutex // protects what follows, and every record
 	closed   bool
-	records  map[uuid.UUID]*record
+	records  index
 	timeline timeline
 	claims   kit.Claims[*record]
 	running  kit.FIFO[*record]
@@ -85,7 +85,7 @@ func New(o Options) *Store {
 	o.KeepIDs = orDefault(o.KeepIDs, DefaultKeepIDs)
 	o.MaxQueued = orDefault(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = orDefault(o.MaxOutput, DefaultMaxOutput)
-	return &Store{options: o, records: map[uuid.UUID]*record{}, ids: ids{limit: max(o.KeepIDs, 0)}}
+	return &Store{options: o, ids: ids{limit: max(o.KeepIDs, 0)}}
 }
 
 func orDefault[T comparable](v, fallback T) T {
@@ -132,9 +132,9 @@ func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor
 	}
 	added := 0
 	for i, r := range fresh {
-		if known, ok := s.records[r.ID]; ok {
+		if known := s.records.get(r.ID); known != nil {
 			answers[i] = s.answerKnown(known, r)
-		} else if s.ids.has(r.ID) {
+		} else if !r.NewID && s.ids.has(r.ID) {
 			answers[i].Err = executor.ErrTaskGone
 		} else if s.claims.Len() >= s.options.MaxQueued {
 			answers[i].Err = executor.ErrQueueFull
@@ -164,7 +164,7 @@ func (s *Store) answerKnown(known, asked *record) executor.Submitted {
 
 func (s *Store) add(r *record) {
 	s.claims.Push(&r.entry, r.Type, r.Priority)
-	s.records[r.ID] = r
+	s.records.add(r)
 	s.timeline.add(r)
 	s.counts.Queued++
 }
@@ -186,8 +186,8 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 		return executor.Record{}, executor.ErrClosed
 	}
 	s.sweep(schema.Now())
-	r, ok := s.records[id]
-	if !ok {
+	r := s.records.get(id)
+	if r == nil {
 		return executor.Record{}, executor.ErrNotFound
 	}
 	found := r.Record
@@ -242,8 +242,8 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	}
 	now := schema.Now()
 	for i, id := range ids {
-		r, ok := s.records[id]
-		if !ok {
+		r := s.records.get(id)
+		if r == nil {
 			answers[i].Err = executor.ErrNotFound
 			continue
 		}
@@ -317,7 +317,7 @@ func (s *Store) sweep(now schema.Time) {
 		}
 		s.finished.pop()
 		s.timeline.remove(r)
-		delete(s.records, r.ID)
+		s.records.remove(r)
 		s.ids.add(r.ID)
 		s.kept -= r.size()
 		s.gone = max(s.gone, r.seq)

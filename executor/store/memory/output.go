@@ -16,8 +16,8 @@ func (s *Store) Output(_ context.Context, id uuid.UUID, stream schema.Stream, o 
 	if s.closed {
 		return executor.OutputPiece{}, executor.ErrClosed
 	}
-	r, ok := s.records[id]
-	if !ok {
+	r := s.records.get(id)
+	if r == nil {
 		return executor.OutputPiece{}, executor.ErrNotFound
 	}
 	var piece executor.OutputPiece

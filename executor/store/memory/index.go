@@ -1,0 +1,90 @@
+package memory
+
+import (
+	"hash/maphash"
+
+	"github.com/google/uuid"
+)
+
+// index finds the records by their ids. It is a hash table with open addressing,
+// which costs 12 bytes for each place and is from an eighth to three quarters full.
+// The zero value is ready.
+type index struct {
+	tags    []uint32 // of the record in the same place: taken, and bits of the hash of its id; 0 is a free place
+	records []*record
+	count   int
+}
+
+// leastPlaces is the length of the smallest table. Lengths are powers of two.
+const leastPlaces = 64
+
+// taken is in the tag of each place that has a record.
+const taken = 1 << 31
+
+var idSeed = maphash.MakeSeed()
+
+// tagOf is the tag of a record with the id. A search begins at the tag modulo the
+// length of the table and goes on to the first free place.
+func tagOf(id uuid.UUID) uint32 { return uint32(maphash.Bytes(idSeed, id[:])) | taken }
+
+// get is the record with the id, or nil.
+func (x *index) get(id uuid.UUID) *record {
+	if x.count == 0 {
+		return nil
+	}
+	tag, mask := tagOf(id), uint32(len(x.tags)-1)
+	for i := tag & mask; x.tags[i] != 0; i = (i + 1) & mask {
+		if x.tags[i] == tag && x.records[i].ID == id {
+			return x.records[i]
+		}
+	}
+	return nil
+}
+
+// add adds a record whose id is not there.
+func (x *index) add(r *record) {
+	if 4*(x.count+1) > 3*len(x.tags) {
+		x.resize(max(2*len(x.tags), leastPlaces))
+	}
+	x.place(tagOf(r.ID), r)
+	x.count++
+}
+
+func (x *index) place(tag uint32, r *record) {
+	mask := uint32(len(x.tags) - 1)
+	i := tag & mask
+	for x.tags[i] != 0 {
+		i = (i + 1) & mask
+	}
+	x.tags[i], x.records[i] = tag, r
+}
+
+// resize moves all to a table of another length.
+func (x *index) resize(places int) {
+	tags, records := x.tags, x.records
+	x.tags, x.records = make([]uint32, places), make([]*record, places)
+	for i, tag := range tags {
+		if tag != 0 {
+			x.place(tag, records[i])
+		}
+	}
+}
+
+// remove takes a record out that is there.
+func (x *index) remove(r *record) {
+	mask := uint32(len(x.tags) - 1)
+	free := tagOf(r.ID) & mask
+	for x.records[free] != r {
+		free = (free + 1) & mask
+	}
+	for i := (free + 1) & mask; x.tags[i] != 0; i = (i + 1) & mask { // who cannot be found beyond the free place moves into it
+		if begin := x.tags[i] & mask; (i-begin)&mask >= (i-free)&mask {
+			x.tags[free], x.records[free] = x.tags[i], x.records[i]
+			free = i
+		}
+	}
+	x.tags[free], x.records[free] = 0, nil
+	if x.count--; len(x.tags) > leastPlaces && 8*x.count < len(x.tags) {
+		x.resize(len(x.tags) / 4)
+	}
+}

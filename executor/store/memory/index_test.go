@@ -1,0 +1,67 @@
+package memory
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// The index finds what is in it, as a map does, while it grows and shrinks.
+func TestIndexAgreesWithAMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var x index
+		model, order := map[uuid.UUID]*record{}, []uuid.UUID{}
+		for range rapid.IntRange(0, 6).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 3*leastPlaces).Draw(t, "add") {
+				r := &record{Record: executor.Record{}}
+				r.ID = uuid.New()
+				x.add(r)
+				model[r.ID] = r
+				order = append(order, r.ID)
+			}
+			for range min(rapid.IntRange(0, 4*leastPlaces).Draw(t, "remove"), len(order)) {
+				i := rapid.IntRange(0, len(order)-1).Draw(t, "which")
+				x.remove(model[order[i]])
+				require.Nil(t, x.get(order[i]))
+				delete(model, order[i])
+				order[i] = order[len(order)-1]
+				order = order[:len(order)-1]
+			}
+			require.Equal(t, len(model), x.count)
+			for id, r := range model {
+				require.Same(t, r, x.get(id))
+			}
+			require.Nil(t, x.get(uuid.New()))
+			require.LessOrEqual(t, 4*x.count, 3*len(x.tags))
+			require.True(t, len(x.tags) <= leastPlaces || 8*x.count >= len(x.tags), "%d of %d", x.count, len(x.tags))
+		}
+	})
+}
+
+// Of the ids that were added the newest half of the limit is there, and no more
+// than the limit.
+func TestIDsKeepTheNewest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := ids{limit: rapid.IntRange(0, 300).Draw(t, "limit")}
+		var all []uuid.UUID
+		for range rapid.IntRange(0, 1000).Draw(t, "add") {
+			id := uuid.New()
+			require.False(t, s.has(id))
+			s.add(id)
+			all = append(all, id)
+		}
+		known := 0
+		for i, id := range all {
+			if s.has(id) {
+				known++
+			} else {
+				require.Less(t, i, len(all)-s.limit/2)
+			}
+		}
+		require.LessOrEqual(t, known, s.limit+s.limit%2)
+	})
+}
