@@ -34,6 +34,8 @@ func URI(path, vfs string) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}).String()
 }
 
+// Dial opens a connection to the file of a URI, sets the pragmas that every connection
+// has, and then those given.
 func Dial(uri string, flags sqlite3.OpenFlag, pragmas ...string) (*Conn, error) {
 	c, err := openSQLite(uri, flags|sqlite3.OPEN_URI)
 	if err != nil {

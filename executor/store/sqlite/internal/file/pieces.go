@@ -19,6 +19,7 @@ func WrittenBytes(b *schema.OutputBytes, stream schema.Stream) int64 {
 	return [...]int64{b.Stdout, b.Stderr, b.Log}[stream]
 }
 
+// StoredPieces are the rows of a stream of a task, in the order of the stream.
 func StoredPieces(c *Conn, ord int64, stream schema.Stream) (rows []StoredPiece, err error) {
 	err = c.Query("SELECT start, start+length(data) FROM output WHERE ord=? AND stream=? ORDER BY start", func(row *sqlite3.Stmt) error {
 		rows = append(rows, StoredPiece{row.ColumnInt64(0), row.ColumnInt64(1)})
@@ -88,6 +89,7 @@ func ReadPiece(c *Conn, ord int64, stream schema.Stream, start int64) (data []by
 	return data, err
 }
 
+// PieceDigest is the digest of a row of the table output; d is a buffer, or nil.
 func PieceDigest(d Digest, ord, stream, start int64, data []byte) Digest {
 	return d.number(ord).number(stream).number(start).bytes(data)
 }

@@ -43,6 +43,8 @@ func text(v any, some bool) (any, []byte, error) {
 	return string(b), b, err
 }
 
+// InsertTask records a new task, with its labels, as the task number ord of the type
+// number typ. It uses d as a buffer, and returns it.
 func InsertTask(c *Conn, d Digest, ord int64, r *executor.Record, typ int64) (Digest, error) {
 	labels, labelsText, err := text(r.Labels, len(r.Labels) > 0)
 	if err != nil {
@@ -224,6 +226,8 @@ func (a *Active) digest(d Digest, ord int64) Digest {
 	return d.number(ord).number(int64(a.Attempt)).number(int64(a.Started)).number(int64(a.Cancelled)).text(a.Reason)
 }
 
+// WriteActive records that a task waits or runs, in the place of what was recorded
+// before. It uses d as a buffer, and returns it.
 func WriteActive(c *Conn, d Digest, ord int64, a Active) (Digest, error) {
 	d = a.digest(d[:0], ord)
 	var started, cancelled, reason any = null{}, null{}, null{}

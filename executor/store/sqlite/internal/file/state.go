@@ -48,6 +48,7 @@ func (st *State) Ended(how schema.State, n, bytes int64) {
 	st.Bytes += bytes
 }
 
+// ReadState reads the row of the table store, without State.Forgotten.
 func ReadState(c *Conn) (st State, err error) {
 	found := false
 	err = c.Query("SELECT commits, ord, seq, gone, active, completed, failed, cancelled, bytes, created, sum FROM store", func(row *sqlite3.Stmt) error {
@@ -68,6 +69,7 @@ func ReadState(c *Conn) (st State, err error) {
 
 var errDamagedState = errors.New("the table store, which counts the tasks, is damaged; jobline store check tells more")
 
+// WriteState writes the row of the table store.
 func WriteState(c *Conn, st *State) error {
 	args := make([]any, 0, 11)
 	for _, n := range st.numbers() {

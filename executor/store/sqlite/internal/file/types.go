@@ -15,10 +15,12 @@ type Types struct {
 	names   map[int64]string
 }
 
+// NewTypes makes an empty table of types, which Load fills.
 func NewTypes() *Types {
 	return &Types{numbers: map[string]int64{}, names: map[int64]string{}}
 }
 
+// Add notes the number of a type.
 func (t *Types) Add(name string, number int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,6 +68,7 @@ func (t *Types) name(c *Conn, number int64) (string, error) {
 	return name, nil
 }
 
+// Load reads all types that the file has.
 func (t *Types) Load(c *Conn) error {
 	return c.Query("SELECT type, name FROM type", func(row *sqlite3.Stmt) error {
 		t.Add(row.ColumnText(1), row.ColumnInt64(0))
