@@ -14,6 +14,9 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
+// HeldError says that another process has the store, and which. Open answers it.
+type HeldError = file.HeldError
+
 // Open opens a store, or makes one where there is no file. One process holds a
 // store at a time: for any other it is a *HeldError.
 //

@@ -11,7 +11,6 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
-	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // refused is the error of a store that cannot be opened.
@@ -102,7 +101,7 @@ func TestALinkThatLeadsNowhere(t *testing.T) {
 
 	s, err := Open(t.Context(), Options{Path: target})
 	require.NoError(t, err)
-	var held *file.HeldError
+	var held *HeldError
 	require.ErrorAs(t, refused(t, link), &held)
 	require.NoError(t, s.Close())
 

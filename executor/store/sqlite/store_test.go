@@ -136,7 +136,7 @@ func TestASecondOwnerIsRefused(t *testing.T) {
 	require.NoError(t, os.Symlink(s.path, link))
 	for _, path := range []string{s.path, link} {
 		_, err := Open(t.Context(), Options{Path: path})
-		var held *file.HeldError
+		var held *HeldError
 		require.ErrorAs(t, err, &held)
 		require.Contains(t, err.Error(), fmt.Sprintf("held by process %d", os.Getpid()))
 		require.Contains(t, err.Error(), s.path)
