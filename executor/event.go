@@ -18,8 +18,8 @@ const (
 	EventProgress
 	EventOutput
 	EventFinished
-	// EventMark is no change of a task: it is what Watcher.Mark has put between events.
-	EventMark
+	// EventBarrier is no change of a task: Watcher.Barrier has put it there.
+	EventBarrier
 	// EventLag is no change of a task either: here are missing the events after
 	// Seq, and up to the number End, that only subscriptions want. The reader was
 	// so slow that they were dropped; Store.Replay has those that end a task.
@@ -32,7 +32,7 @@ var eventNames = [...]string{
 
 func (k EventKind) String() string {
 	switch k {
-	case EventMark:
+	case EventBarrier:
 		return "mark"
 	case EventLag:
 		return "lag"

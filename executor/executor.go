@@ -54,15 +54,18 @@ type Executor struct {
 
 	workers []worker
 	stuck   atomic.Int64
-	// unwritten counts tasks that have ended and of which the store has yet to
-	// say that their end is recorded, and unrecorded those of which it has given up.
-	unwritten, unrecorded atomic.Int64
-	// stuckLeft are those stuck whose task is left to the store's next process.
-	stuckLeft atomic.Int64
-	graceMax  atomic.Int64 // ns; -1 is none
-	rates     rates
-	stop      shutdown
-	readers   outputReaders
+	// finishesPending counts the ends that the store has yet to record, and
+	// finishesLost those that it could not record: their tasks stay Running there.
+	finishesPending, finishesLost atomic.Int64
+	// requeued counts tasks that were interrupted and stay Running in the store, so
+	// that its next process runs them again.
+	requeued atomic.Int64
+	// stuckRequeued counts, of the stuck tasks, those that are requeued.
+	stuckRequeued atomic.Int64
+	graceMax      atomic.Int64 // ns; -1 is none
+	rates         rates
+	stop          shutdown
+	readers       outputReaders
 }
 
 // New makes an executor over a store. It owns neither: close the store when

@@ -37,7 +37,7 @@ type run struct {
 	ended    bool          // and they are not any more
 	gaveUp   bool          // it is counted as stuck
 	noted    chan struct{} // of a task that was given up: is closed when the store has its end
-	leftOver bool          // and as left to the store's next process
+	requeued bool          // and its task is for the store's next process to run
 	cause    error         // why it is to stop
 	told     error         // and what that was when the code returned
 	forced   bool          // the grace is over
@@ -197,8 +197,8 @@ func (r *run) giveUp() {
 	r.executor.stuck.Add(1)
 	cause, settled := r.cause, r.settled
 	r.settled = true
-	if r.leftOver = !settled && r.mayBeLeft(cause); r.leftOver {
-		r.executor.stuckLeft.Add(1)
+	if r.requeued = !settled && r.requeuesOnRestart(cause); r.requeued {
+		r.executor.stuckRequeued.Add(1)
 	}
 	r.mu.Unlock()
 	r.executor.stop.enter()
@@ -252,8 +252,8 @@ func (r *run) end(result jsontext.Value, err error) {
 	r.settled = true
 	if r.gaveUp {
 		r.executor.stuck.Add(-1)
-		if r.leftOver {
-			r.executor.stuckLeft.Add(-1)
+		if r.requeued {
+			r.executor.stuckRequeued.Add(-1)
 		}
 	}
 	if r.grace != nil {
@@ -277,15 +277,15 @@ func (r *run) end(result jsontext.Value, err error) {
 	r.expire(context.Canceled)
 }
 
-// mayBeLeft reports whether a task that was told to stop is for the store's
-// next process to run again.
-func (r *run) mayBeLeft(cause error) bool { return cause == ErrInterrupted && r.record.Rerun }
+// requeuesOnRestart reports whether a task that was told to stop is left to the
+// store's next process, which queues it again.
+func (r *run) requeuesOnRestart(cause error) bool { return cause == ErrInterrupted && r.record.Rerun }
 
 // fail settles a task by the error of its code. One that was interrupted, and
 // may run again, is not settled.
 func (r *run) fail(cause, err error) {
-	if r.mayBeLeft(cause) {
-		r.executor.leave()
+	if r.requeuesOnRestart(cause) {
+		r.executor.requeue()
 		return
 	}
 	r.finish(failed(cause, err))

@@ -74,7 +74,7 @@ const shut = 1 << 48
 
 func (s *shutdown) admitted() {
 	s.admitting.Add(-1)
-	s.poke()
+	s.notify()
 }
 
 // enter says that the caller may make a task final, and leave that it has
@@ -83,7 +83,7 @@ func (s *shutdown) enter() { s.alive.Add(1) }
 
 func (s *shutdown) leave() {
 	s.alive.Add(-1)
-	s.poke()
+	s.notify()
 }
 
 // ShuttingDown says whether a shutdown has begun. It waits for nothing.
@@ -91,8 +91,8 @@ func (e *Executor) ShuttingDown() bool { return e.stop.begun() }
 
 func (s *shutdown) begun() bool { return s.mode.Load() > 0 }
 
-// poke lets Run look again, once a shutdown is under way.
-func (s *shutdown) poke() {
+// notify lets Run look again, once a shutdown is under way.
+func (s *shutdown) notify() {
 	if s.begun() {
 		select {
 		case s.changed <- struct{}{}:
@@ -121,7 +121,7 @@ func (e *Executor) Begin(mode schema.ShutdownMode) {
 	case schema.ShutdownCancel:
 		time.AfterFunc(tellAfter, e.cancelWorkers)
 	}
-	e.stop.poke()
+	e.stop.notify()
 }
 
 // escalate makes the mode that of the shutdown, unless it is no less gentle.
@@ -221,7 +221,7 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 		Completed: now.Completed - before.Completed,
 		Failed:    now.Failed - before.Failed,
 		Cancelled: now.Cancelled - before.Cancelled,
-		Left:      left + e.stuck.Load() - e.stuckLeft.Load(), // these are in left
+		Left:      left + e.stuck.Load() - e.stuckRequeued.Load(), // these are in left
 	}
 }
 
@@ -252,12 +252,12 @@ func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 				e.cancelWorkers() // nobody will see whether they end
 				return 0, fmt.Errorf("count the tasks left: %w", err)
 			}
-			time.AfterFunc(storePause, s.poke)
+			time.AfterFunc(storePause, s.notify)
 			continue
 		}
 		failures, left = 0, counts.Queued+counts.Running
 		cancelled = cancelled && counts.Queued == 0 // a submit that was given up may be recorded all the same
-		if closed && counts.Running <= e.unrecorded.Load() && e.unwritten.Load() == 0 && (counts.Queued == 0 || leave && idle) {
+		if closed && counts.Running <= e.finishesLost.Load()+e.requeued.Load() && e.finishesPending.Load() == 0 && (counts.Queued == 0 || leave && idle) {
 			return left, nil
 		}
 		if why := e.hopeless(hitch, &since); why != nil {

@@ -129,8 +129,8 @@ type Watcher interface {
 	// with. Nothing bounds it but whoever admits tasks: of tasks that it only
 	// subscribes to, a slow reader gets an EventLag instead.
 	Size() int64
-	// Mark puts an EventMark behind all events that there are now.
-	Mark()
+	// Barrier puts an EventBarrier behind all events that there are now.
+	Barrier()
 	// Next waits for events, in the order of Seq. The slice is good until the next call.
 	Next(ctx context.Context) ([]Event, error)
 	Close()

@@ -83,25 +83,25 @@ func (e *Executor) refuse(lease Lease, why string) {
 // record makes a task final. The worker goes on to the next task: the store
 // keeps the order.
 func (e *Executor) record(lease Lease, o Outcome) {
-	e.unwritten.Add(1)
+	e.finishesPending.Add(1)
 	lease.Finish(o, func(err error) {
 		switch {
 		case err == nil:
 			e.rates.ended(o.State)
 		case !errors.Is(err, ErrLeaseLost): // then it is another worker's
 			e.log.Error("the end of a task could not be recorded", "task", lease.Record().ID, "error", err)
-			e.unrecorded.Add(1)
+			e.finishesLost.Add(1)
 		}
-		e.unwritten.Add(-1)
-		e.stop.poke()
+		e.finishesPending.Add(-1)
+		e.stop.notify()
 	})
-	e.stop.poke()
+	e.stop.notify()
 }
 
-// leave lets a task be, as one that runs: the store's next process runs it again.
-func (e *Executor) leave() {
-	e.unrecorded.Add(1)
-	e.stop.poke()
+// requeue leaves a task Running in the store, whose next process runs it again.
+func (e *Executor) requeue() {
+	e.requeued.Add(1)
+	e.stop.notify()
 }
 
 // worker is a slot: the code of at most one task runs in it.

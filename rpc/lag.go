@@ -32,7 +32,7 @@ func (s *session) catchUp(ctx context.Context, l *lag, next *executor.Event) err
 			return nil
 		}
 		l.page, l.at = l.page[1:], ev.Seq
-		itself := ev.Seq == next.Seq && next.Kind != executor.EventMark
+		itself := ev.Seq == next.Seq && next.Kind != executor.EventBarrier
 		if itself || ev.Kind != executor.EventFinished || !s.selected(&ev) {
 			continue
 		}
@@ -57,7 +57,7 @@ func (s *session) selected(ev *executor.Event) (told bool) {
 
 // caughtUp sends the rest of what was dropped, and tells the subscriptions.
 func (s *session) caughtUp(ctx context.Context, l *lag) error {
-	if err := s.catchUp(ctx, l, &executor.Event{Seq: l.through, Kind: executor.EventMark}); err != nil {
+	if err := s.catchUp(ctx, l, &executor.Event{Seq: l.through, Kind: executor.EventBarrier}); err != nil {
 		return err
 	}
 	if l.missed != nil {

@@ -108,7 +108,7 @@ func (s *session) breathe(ctx context.Context) error {
 
 // event is one event of the watcher; it needs mu.
 func (s *session) event(ctx context.Context, ev *executor.Event) {
-	if ev.Kind == executor.EventMark {
+	if ev.Kind == executor.EventBarrier {
 		next := s.marks[0]
 		s.marks = s.marks[1:]
 		s.budget.give(markBytes)
@@ -230,5 +230,5 @@ func (s *session) afterEvents(f func()) {
 	}
 	s.budget.use(markBytes)
 	s.marks = append(s.marks, f)
-	s.watcher.Mark()
+	s.watcher.Barrier()
 }

@@ -33,11 +33,11 @@ type replay struct {
 func (s *session) replayBefore(ctx context.Context, ev *executor.Event, behind *lag) error {
 	for len(s.replays) > 0 {
 		r := s.replays[0]
-		if ev.Seq < r.through || ev.Seq == r.through && ev.Kind != executor.EventMark {
+		if ev.Seq < r.through || ev.Seq == r.through && ev.Kind != executor.EventBarrier {
 			return nil
 		}
 		if behind != nil { // what was dropped of the same range comes first
-			if err := s.catchUp(ctx, behind, &executor.Event{Seq: r.through, Kind: executor.EventMark}); err != nil {
+			if err := s.catchUp(ctx, behind, &executor.Event{Seq: r.through, Kind: executor.EventBarrier}); err != nil {
 				return err
 			}
 		}

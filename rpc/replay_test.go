@@ -318,9 +318,9 @@ type eventfulWatcher struct {
 	store *eventfulStore
 }
 
-func (w eventfulWatcher) Mark() {
+func (w eventfulWatcher) Barrier() {
 	w.store.happens()
-	w.Watcher.Mark()
+	w.Watcher.Barrier()
 }
 
 // Types of which this program knows nothing may be asked for; aliases are the

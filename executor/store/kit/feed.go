@@ -267,10 +267,10 @@ func (w *feedWatcher) Close() {
 	w.signal()
 }
 
-func (w *feedWatcher) Mark() {
+func (w *feedWatcher) Barrier() {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
-	w.pending = append(w.pending, executor.Event{Seq: w.feed.seq, Kind: executor.EventMark})
+	w.pending = append(w.pending, executor.Event{Seq: w.feed.seq, Kind: executor.EventBarrier})
 	w.signal()
 }
 

@@ -173,16 +173,16 @@ func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
 func TestMarkIsNeverDropped(t *testing.T) {
 	var f kit.Feed
 	w := watchAll(&f)
-	w.Mark()
+	w.Barrier()
 	for range 20_000 {
 		f.Publish(0, 0, reported)
 	}
-	w.Mark()
+	w.Barrier()
 	got, err := w.Next(t.Context())
 	require.NoError(t, err)
 	require.Less(t, len(got), 10_000)
-	require.Equal(t, executor.EventMark, got[0].Kind)
-	require.Equal(t, executor.EventMark, got[len(got)-1].Kind)
+	require.Equal(t, executor.EventBarrier, got[0].Kind)
+	require.Equal(t, executor.EventBarrier, got[len(got)-1].Kind)
 	require.Equal(t, executor.EventProgress, got[len(got)-2].Kind)
 }
 

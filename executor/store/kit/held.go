@@ -42,7 +42,7 @@ const (
 // sizeOf is about how many bytes of memory the event costs while it waits.
 func sizeOf(ev *executor.Event) int64 {
 	switch ev.Kind {
-	case executor.EventMark, executor.EventLag:
+	case executor.EventBarrier, executor.EventLag:
 		return 0
 	case executor.EventFinished:
 		return eventBytes + endBytes + variable(ev.Task)
@@ -213,7 +213,7 @@ func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 		newest[k] = s
 	}
 	for i := range events {
-		if events[i].Seq != 0 || events[i].Kind >= executor.EventMark { // a mark before the first event has no number
+		if events[i].Seq != 0 || events[i].Kind >= executor.EventBarrier { // a barrier before the first event has no number
 			keep = append(keep, events[i])
 		}
 	}

@@ -31,9 +31,6 @@ func (e *Entry[T]) Order() uint64 { return e.order }
 // Next is the neighbour pushed after, or nil.
 func (e *Entry[T]) Next() *Entry[T] { return e.next }
 
-// Prev is the neighbour pushed before, or nil.
-func (e *Entry[T]) Prev() *Entry[T] { return e.prev }
-
 // list is a doubly linked list: first in, first out.
 type list[T any] struct {
 	head, tail *Entry[T]

@@ -220,9 +220,9 @@ func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
 		l.Finish(completed, func(err error) { recorded <- err })
 		l.Release()
 		require.NoError(t, <-recorded)
-		w.Mark()
+		w.Barrier()
 		var kinds []executor.EventKind
-		for len(kinds) == 0 || kinds[len(kinds)-1] != executor.EventMark {
+		for len(kinds) == 0 || kinds[len(kinds)-1] != executor.EventBarrier {
 			events, err := w.Next(t.Context())
 			require.NoError(t, err)
 			for _, ev := range events {
@@ -230,7 +230,7 @@ func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
 			}
 		}
 		require.Equal(t, []executor.EventKind{
-			executor.EventStarted, executor.EventProgress, executor.EventOutput, executor.EventFinished, executor.EventMark,
+			executor.EventStarted, executor.EventProgress, executor.EventOutput, executor.EventFinished, executor.EventBarrier,
 		}, kinds)
 	})
 }

@@ -166,9 +166,9 @@ func eventsClosed(f *fixture) {
 func eventsMark(f *fixture) {
 	w := f.watch()
 	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
-	w.Mark()
+	w.Barrier()
 	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
-	require.Equal(f, kindsOf(executor.EventFinished, executor.EventMark, executor.EventFinished), kinds(f.drain(w)))
+	require.Equal(f, kindsOf(executor.EventFinished, executor.EventBarrier, executor.EventFinished), kinds(f.drain(w)))
 
 	got := make(chan []executor.EventKind, 1)
 	go func() {
@@ -177,8 +177,8 @@ func eventsMark(f *fixture) {
 		require.NoError(f, err)
 	}()
 	synctest.Wait()
-	w.Mark()
-	require.Equal(f, kindsOf(executor.EventMark), <-got, "it wakes")
+	w.Barrier()
+	require.Equal(f, kindsOf(executor.EventBarrier), <-got, "it wakes")
 }
 
 func followAdds(f *fixture) {
