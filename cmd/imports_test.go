@@ -41,11 +41,13 @@ var mayImport = map[string][]string{
 	"executor/store/storetest":            {"executor", "schema"},
 	"executor/task/exec":                  {"executor", "schema"},
 	"executor/task/builtin":               {"executor", "schema"},
-	"rpc":                                 {"internal/jsonscan", "executor/store/kit", "executor", "schema"},
+	"rpc":                                 {"internal/jsonscan", "rpc/wire", "executor/store/kit", "executor", "schema"},
+	"rpc/wire":                            {"internal/jsonscan", "schema"},
+	"rpc/client":                          {"rpc/wire", "schema"},
 	"rpc/stdio":                           {"rpc", "executor", "schema", "executor/store/memory"},
 	"cmd/jobline":                         {"cmd"},
 	"cmd/internal/bench":                  {},
-	"rpc/rpctest":                         {"rpc", "executor", "schema", "executor/store/memory"},
+	"rpc/rpctest":                         {"rpc", "rpc/client", "executor", "schema", "executor/store/memory"},
 	"rpc/rpctest/history":                 {"executor", "schema"},
 }
 

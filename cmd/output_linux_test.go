@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -82,18 +82,18 @@ func TestLosslessOutputOfAServer(t *testing.T) {
 			if store != "" {
 				args = append(args, "--store", filepath.Join(t.TempDir(), store))
 			}
-			client, err := rpc.Spawn(t.Context(), exec.Command("jobline", args...))
+			c, err := client.Spawn(t.Context(), exec.Command("jobline", args...))
 			require.NoError(t, err)
 			input := fmt.Appendf(nil, `{"argv":["sh","-c","seq 1 %d & seq 1 %[1]d >&2; wait"]}`, last)
 			sums := map[uuid.UUID]*[2]hash.Hash{}
 			for range 2 {
 				id := uuid.New()
 				sums[id] = &[2]hash.Hash{md5.New(), md5.New()}
-				_, err := client.Submit(t.Context(), schema.SubmitParams{Type: "exec", ID: id, Input: input, Output: schema.OutputLossless})
+				_, err := c.Submit(t.Context(), schema.SubmitParams{Type: "exec", ID: id, Input: input, Output: schema.OutputLossless})
 				require.NoError(t, err)
 			}
 			ended := 0
-			for ev := range client.Events(t.Context()) {
+			for ev := range c.Events(t.Context()) {
 				if o := ev.Output; o != nil {
 					require.Zero(t, o.Gap)
 					data, err := decodeOutput(o.Data, o.Encoding)
@@ -110,7 +110,7 @@ func TestLosslessOutputOfAServer(t *testing.T) {
 			for _, two := range sums {
 				require.Equal(t, [2]string{want, want}, [2]string{fmt.Sprintf("%x", two[0].Sum(nil)), fmt.Sprintf("%x", two[1].Sum(nil))})
 			}
-			require.NoError(t, client.Close())
+			require.NoError(t, c.Close())
 		})
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor/task/exec"
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -171,17 +172,17 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 		return err
 	}
 	server.Stderr = show
-	client, err := rpc.Spawn(ctx, server)
+	c, err := client.Spawn(ctx, server)
 	if err != nil {
 		return err
 	}
-	f := &follower{client: client, server: server, show: show, outputOnly: o.outputOnly, json: o.json}
+	f := &follower{client: c, server: server, show: show, outputOnly: o.outputOnly, json: o.json}
 	return f.run(ctx, params)
 }
 
 // refused makes of a submit's error what a person can act on.
 func refused(show *screen, name string, err error) error {
-	e, ok := errors.AsType[*rpc.Error](err)
+	e, ok := errors.AsType[*wire.Error](err)
 	if !ok {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
@@ -25,7 +25,7 @@ const cancelPatience = 2 * time.Second
 
 // follower sees one task through.
 type follower struct {
-	client     *rpc.Client
+	client     *client.Client
 	server     *exec.Cmd
 	show       *screen
 	outputOnly bool
@@ -54,7 +54,7 @@ func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 
 // alsoEnded adds how the server ended, where that was not well and is not said yet.
 func alsoEnded(err, ended error) error {
-	if _, said := errors.AsType[*rpc.ServerEndedError](err); said || ended == nil {
+	if _, said := errors.AsType[*client.ServerEndedError](err); said || ended == nil {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, ended)

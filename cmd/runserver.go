@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/wire"
 )
 
 // ownFlags are the flags of the server that run sets itself, or whose meaning
@@ -40,7 +40,7 @@ func (o *runOptions) serverProcess(inputBytes int, stdin *os.File) (*exec.Cmd, e
 	}
 	args := []string{"serve", "--ignore-env", "--framing=line", "--on-eof=cancel", "--limit=1", "--keep-bytes=1TiB",
 		"--log-level=warn"}
-	if need := inputBytes + requestRoom; need > rpc.DefaultMaxMessage {
+	if need := inputBytes + requestRoom; need > wire.DefaultMaxMessage {
 		args = append(args, fmt.Sprintf("--max-message=%d", need))
 	}
 	if stdin != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/stdio"
+	"github.com/jobline/jobline/rpc/wire"
 )
 
 // serveOptions are the flags of serve.
@@ -66,8 +67,8 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.Var(countTo(&o.executor.Limit, runtime.NumCPU(), 1, mostTasks), "limit", "tasks that run at once")
 	choice(c, &o.stdio.RPC.Framing, "framing", "how messages are told apart",
-		option[rpc.Framing]{"auto", rpc.FramingAuto}, option[rpc.Framing]{"line", rpc.FramingLine},
-		option[rpc.Framing]{"header", rpc.FramingHeader})
+		option[wire.Framing]{"auto", wire.FramingAuto}, option[wire.Framing]{"line", wire.FramingLine},
+		option[wire.Framing]{"header", wire.FramingHeader})
 	choice(c, &o.stdio.RPC.OnEOF, "on-eof", "what the end of stdin means for the tasks; finish leaves those that wait in a durable store",
 		option[rpc.EOFPolicy]{"drain", rpc.EOFDrain}, option[rpc.EOFPolicy]{"finish", rpc.EOFFinish},
 		option[rpc.EOFPolicy]{"cancel", rpc.EOFCancel})
@@ -88,11 +89,11 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 func (o *serveOptions) limitFlags(c *cobra.Command) {
 	f := c.Flags()
 	o.store.flags(c)
-	f.Var(size(&o.stdio.RPC.MaxMessage, rpc.DefaultMaxMessage, leastBytes), "max-message", "bytes of one message")
+	f.Var(size(&o.stdio.RPC.MaxMessage, wire.DefaultMaxMessage, leastBytes), "max-message", "bytes of one message")
 	f.Var(count(&o.stdio.RPC.MaxBatch, rpc.DefaultMaxBatch, 1), "max-batch", "requests of one batch")
 	f.Var(count(&o.stdio.RPC.MaxWaits, rpc.DefaultMaxWaits, 1), "max-waits", "wait requests that are not answered yet")
 	f.Var(size(&o.executor.MaxResult, executor.DefaultMaxResult, leastBytes), "max-result", "bytes of a task's result")
-	f.Var(size(&o.stdio.RPC.MaxUnsent, rpc.DefaultMaxUnsent, 1), "max-unsent", "bytes that the client has not read before no more requests are read")
+	f.Var(size(&o.stdio.RPC.MaxUnsent, wire.DefaultMaxUnsent, 1), "max-unsent", "bytes that the client has not read before no more requests are read")
 }
 
 func (o *serveOptions) logFlags(c *cobra.Command) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -19,7 +20,7 @@ func (s *session) followAgain(ctx context.Context, r *executor.Record, known *sc
 	}
 	if h := s.held[r.ID]; all != nil && h != nil && h.late {
 		all.leave()
-		return nil, newError(schema.CodeInvalidRequest,
+		return nil, wire.NewError(schema.CodeInvalidRequest,
 			"the task is of a batch with wait, shutdown or exit that is not answered yet: it would have to wait for that reply; submit it again behind it")
 	}
 	before, again := s.follows[r.ID]

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"runtime"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/task/builtin"
+	"github.com/jobline/jobline/rpc/wire"
 )
 
 // submits are so many lines that each ask for a task that does nothing.
@@ -45,17 +47,17 @@ func (r *repeated) Read(p []byte) (int, error) {
 // BenchmarkReader cuts a stream into messages and checks them.
 func BenchmarkReader(b *testing.B) {
 	line := submits(1)
-	for _, framing := range []Framing{FramingLine, FramingHeader} {
+	for _, framing := range []wire.Framing{wire.FramingLine, wire.FramingHeader} {
 		text, name := line, "lines"
-		if framing == FramingHeader {
-			text, name = withHeader(bytes.Clone(line), 0), "frames"
+		if framing == wire.FramingHeader {
+			text, name = fmt.Appendf(nil, "Content-Length: %d\r\n\r\n%s", len(line), line), "frames"
 		}
 		b.Run(name, func(b *testing.B) {
-			r := newReader(&repeated{text: bytes.Repeat(text, 1000), left: len(text) * b.N}, framing, DefaultMaxMessage)
+			r := wire.NewReader(&repeated{text: bytes.Repeat(text, 1000), left: len(text) * b.N}, framing, wire.DefaultMaxMessage)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(text)))
 			for range b.N {
-				if _, err := r.next(); err != nil {
+				if _, err := r.Next(); err != nil {
 					b.Fatal(err)
 				}
 			}

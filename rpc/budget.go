@@ -3,6 +3,7 @@ package rpc
 import (
 	"sync/atomic"
 
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -50,7 +51,7 @@ func (b *budget) left() int64 { return max(maxPending-b.used.Load(), 0) }
 
 // admit counts a request that is answered later, and the batch that has to wait
 // for it, or says why there is no room. The number is for release.
-func (s *session) admit(to responder) (cost int64, err *Error) {
+func (s *session) admit(to responder) (cost int64, err *wire.Error) {
 	cost = int64(len(to.id)) + pendingBytes
 	if !s.budget.take(cost) {
 		return 0, s.noRoom(cost)
@@ -65,8 +66,8 @@ func (s *session) admit(to responder) (cost int64, err *Error) {
 	return cost, nil
 }
 
-func (s *session) noRoom(need int64) *Error {
-	e := newError(schema.CodeQueueFull,
+func (s *session) noRoom(need int64) *wire.Error {
+	e := wire.NewError(schema.CodeQueueFull,
 		"what is not answered yet on this connection holds %d bytes, with %d more the limit of %d is passed; let some be answered, end waits with $/cancelRequest, and keep ids short",
 		s.budget.used.Load(), need, int64(maxPending))
 	e.Data.Limit = maxPending
@@ -74,9 +75,9 @@ func (s *session) noRoom(need int64) *Error {
 }
 
 // mayEnd says what is against one more shutdown that is to be answered.
-func (s *session) mayEnd(to responder) (cost int64, err *Error) {
+func (s *session) mayEnd(to responder) (cost int64, err *wire.Error) {
 	if s.endings.Load() >= maxEndings {
-		e := newError(schema.CodeQueueFull, "%d shutdown requests are not answered yet on this connection, the limit; the mode of this one holds all the same", maxEndings)
+		e := wire.NewError(schema.CodeQueueFull, "%d shutdown requests are not answered yet on this connection, the limit; the mode of this one holds all the same", maxEndings)
 		e.Data.Limit = maxEndings
 		return 0, e
 	}

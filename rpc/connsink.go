@@ -8,6 +8,7 @@ import (
 	"github.com/sourcegraph/jsonrpc2"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 )
 
 // connSink sends through a jsonrpc2.Conn, whose writes may wait for the peer.
@@ -116,10 +117,10 @@ func (k *connSink) submitted(answers []newTask) {
 	}
 }
 
-func (k *connSink) fail(id []byte, e *Error) {
-	data, to := json.RawMessage(appendJSON(nil, e.Data)), connID(id)
-	wire := &jsonrpc2.Error{Code: int64(e.Code), Message: e.Message, Data: &data}
-	k.add(len(id)+len(e.Message)+len(data), func() error { return k.conn.ReplyWithError(context.Background(), to, wire) })
+func (k *connSink) fail(id []byte, e *wire.Error) {
+	data, to := json.RawMessage(wire.AppendJSON(nil, e.Data)), connID(id)
+	answer := &jsonrpc2.Error{Code: int64(e.Code), Message: e.Message, Data: &data}
+	k.add(len(id)+len(e.Message)+len(data), func() error { return k.conn.ReplyWithError(context.Background(), to, answer) })
 }
 
 func connID(raw []byte) (id jsonrpc2.ID) {

@@ -3,11 +3,10 @@ package rpc
 import (
 	"strconv"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -59,7 +58,7 @@ func appendTask(b []byte, t *schema.Task) []byte {
 	b = append(b, `{"id":`...)
 	b = appendID(b, t.ID)
 	b = append(b, `,"type":`...)
-	b = appendString(b, t.Type)
+	b = wire.AppendString(b, t.Type)
 	b = append(b, `,"state":"`...)
 	b = append(b, t.State.String()...)
 	b = append(b, `","priority":`...)
@@ -74,11 +73,11 @@ func appendTask(b []byte, t *schema.Task) []byte {
 	b = appendTime(b, `,"cancelRequestedAt":"`, t.CancelRequestedAt)
 	if t.CancelReason != "" {
 		b = append(b, `,"cancelReason":`...)
-		b = appendString(b, t.CancelReason)
+		b = wire.AppendString(b, t.CancelReason)
 	}
 	if t.Progress != nil {
 		b = append(b, `,"progress":`...)
-		b = appendJSON(b, t.Progress)
+		b = wire.AppendJSON(b, t.Progress)
 	}
 	if t.Result != nil {
 		b = append(b, `,"result":`...)
@@ -86,11 +85,11 @@ func appendTask(b []byte, t *schema.Task) []byte {
 	}
 	if t.Error != nil {
 		b = append(b, `,"error":`...)
-		b = appendJSON(b, t.Error)
+		b = wire.AppendJSON(b, t.Error)
 	}
 	if t.OutputBytes != nil {
 		b = append(b, `,"outputBytes":`...)
-		b = appendJSON(b, t.OutputBytes)
+		b = wire.AppendJSON(b, t.OutputBytes)
 	}
 	if t.Incomplete {
 		b = append(b, `,"incomplete":true`...)
@@ -141,7 +140,7 @@ func appendStarted(b []byte, ev *executor.Event) []byte {
 }
 
 func appendProgress(b []byte, ev *executor.Event) []byte {
-	return appendJSON(b, schema.ProgressEvent{ID: ev.ID, Seq: ev.Seq, Progress: *ev.Progress})
+	return wire.AppendJSON(b, schema.ProgressEvent{ID: ev.ID, Seq: ev.Seq, Progress: *ev.Progress})
 }
 
 func appendID(b []byte, id uuid.UUID) []byte {
@@ -172,19 +171,5 @@ func appendLabels(b []byte, labels map[string]string) []byte {
 	if len(labels) == 0 {
 		return append(b, "{}"...)
 	}
-	return appendJSON(b, labels)
-}
-
-func appendString(b []byte, text string) []byte {
-	b, _ = jsontext.AppendQuote(b, text) // no error: bad UTF-8 becomes U+FFFD
-	return b
-}
-
-// appendJSON appends a value of the wire types, which all can be marshalled.
-func appendJSON(b []byte, v any) []byte {
-	text, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
-	if err != nil {
-		panic(err) // caught by the dispatcher: an internal error
-	}
-	return append(b, text...)
+	return wire.AppendJSON(b, labels)
 }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -70,8 +71,8 @@ func drawTask(t *rapid.T) *schema.Task {
 
 // requireSame compares what was appended with what the wire type marshals to,
 // as canonical JSON. What was appended must be strict JSON.
-func requireSame(t *rapid.T, wire any, appended []byte) {
-	want, err := json.Marshal(wire, jsontext.AllowInvalidUTF8(true))
+func requireSame(t *rapid.T, value any, appended []byte) {
+	want, err := json.Marshal(value, jsontext.AllowInvalidUTF8(true))
 	require.NoError(t, err)
 	got := jsontext.Value(appended)
 	require.NoError(t, got.Canonicalize(), "%s", appended)
@@ -110,11 +111,11 @@ func TestAppendedIsWhatTheTypesMarshalTo(t *testing.T) {
 
 func TestAppendedEnvelopes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := newError(schema.CodeTooLarge, "%s", text.Draw(t, "message"))
+		e := wire.NewError(schema.CodeTooLarge, "%s", text.Draw(t, "message"))
 		e.Data.Limit, e.Data.Suggestions = 7, []string{text.Draw(t, "suggestion")}
 		raw := jsontext.Value(rapid.SampledFrom([]string{`1`, `"a\u0000"`, `-0.5e1`, `null`}).Draw(t, "id"))
-		requireSame(t, map[string]any{"jsonrpc": "2.0", "id": raw, "error": e}, appendError(nil, raw, e))
-		requireSame(t, map[string]any{"jsonrpc": "2.0", "id": nil, "error": e}, appendError(nil, nil, e))
+		requireSame(t, map[string]any{"jsonrpc": "2.0", "id": raw, "error": e}, wire.AppendError(nil, raw, e))
+		requireSame(t, map[string]any{"jsonrpc": "2.0", "id": nil, "error": e}, wire.AppendError(nil, nil, e))
 		empty := func(b []byte) []byte { return append(b, "{}"...) }
 		requireSame(t, map[string]any{"jsonrpc": "2.0", "id": raw, "result": schema.Empty{}}, appendReply(nil, raw, empty))
 		head := appendNotificationHead(nil, schema.NotifyOutput)
@@ -131,7 +132,7 @@ func TestEncodedOutput(t *testing.T) {
 		require.LessOrEqual(t, len(data)-len(whole), 3)
 		encoded, encoding := schema.EncodeOutput(data)
 		var back schema.OutputEvent
-		require.NoError(t, json.Unmarshal(appendJSON(nil, schema.OutputEvent{Data: encoded, Encoding: encoding}), &back))
+		require.NoError(t, json.Unmarshal(wire.AppendJSON(nil, schema.OutputEvent{Data: encoded, Encoding: encoding}), &back))
 		require.Equal(t, encoded, back.Data)
 		if encoding == schema.EncodingUTF8 {
 			require.Equal(t, string(data), encoded)

@@ -2,31 +2,11 @@ package rpc
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
-
-// Error is a JSON-RPC error as it crosses the wire.
-type Error struct {
-	Code    schema.Code      `json:"code"`
-	Message string           `json:"message"`
-	Data    schema.ErrorData `json:"data"`
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code) }
-
-// newError is an error with the kind that belongs to its code.
-func newError(code schema.Code, format string, args ...any) *Error {
-	e := &Error{Code: code, Message: fmt.Sprintf(format, args...)}
-	for _, known := range schema.Codes {
-		if known.Code == code {
-			e.Data = schema.ErrorData{Kind: known.Kind, Retryable: known.Retryable}
-		}
-	}
-	return e
-}
 
 // codes is the only place where errors of the executor get their codes.
 var codes = []struct {
@@ -45,56 +25,42 @@ var codes = []struct {
 }
 
 // wireError makes a JSON-RPC error of any error.
-func wireError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+func wireError(err error) *wire.Error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
 		return e
 	}
 	if e, ok := errors.AsType[*executor.InputError](err); ok {
-		wire := newError(schema.CodeInvalidParams, "%s", e.Error())
-		wire.Data.Violations, wire.Data.Suggestions = e.Violations, e.Suggestions
-		return wire
+		answer := wire.NewError(schema.CodeInvalidParams, "%s", e.Error())
+		answer.Data.Violations, answer.Data.Suggestions = e.Violations, e.Suggestions
+		return answer
 	}
 	if e, ok := errors.AsType[*executor.UnknownTypeError](err); ok {
-		wire := newError(schema.CodeUnknownType, "%s", e.Error())
-		wire.Data.Suggestions = e.Suggestions
-		return wire
+		answer := wire.NewError(schema.CodeUnknownType, "%s", e.Error())
+		answer.Data.Suggestions = e.Suggestions
+		return answer
 	}
 	if e, ok := errors.AsType[*executor.NotPermittedError](err); ok {
-		return newError(schema.CodeNotPermitted, "%s", e.Error())
+		return wire.NewError(schema.CodeNotPermitted, "%s", e.Error())
 	}
 	if e, ok := errors.AsType[*executor.TooLargeError](err); ok {
-		wire := newError(schema.CodeTooLarge, "%s", e.Error())
-		wire.Data.Limit = e.Limit
-		return wire
+		answer := wire.NewError(schema.CodeTooLarge, "%s", e.Error())
+		answer.Data.Limit = e.Limit
+		return answer
 	}
 	if e, ok := errors.AsType[*executor.EventsGoneError](err); ok {
-		wire := newError(schema.CodeEventsGone, "%s; the method list shows what there is", e.Error())
-		wire.Data.Oldest = e.Oldest
-		return wire
+		answer := wire.NewError(schema.CodeEventsGone, "%s; the method list shows what there is", e.Error())
+		answer.Data.Oldest = e.Oldest
+		return answer
 	}
-	if e, ok := errors.AsType[*badMessage](err); ok {
-		wire := newError(e.code, "%s", e.text)
-		wire.Data.Limit = e.over
-		return wire
+	if e, ok := errors.AsType[*wire.BadMessage](err); ok {
+		return e.Answer()
 	}
 	for _, known := range codes {
 		if errors.Is(err, known.err) {
-			wire := newError(known.code, "%s: %s", err.Error(), known.cure)
-			wire.Data.Retryable = wire.Data.Retryable && !errors.Is(err, executor.ErrDamaged)
-			return wire
+			answer := wire.NewError(known.code, "%s: %s", err.Error(), known.cure)
+			answer.Data.Retryable = answer.Data.Retryable && !errors.Is(err, executor.ErrDamaged)
+			return answer
 		}
 	}
-	return newError(schema.CodeInternal, "internal error; the server's log says more")
-}
-
-// appendError appends a response with an error. A nil id is null.
-func appendError(b, id []byte, e *Error) []byte {
-	if id == nil {
-		id = []byte("null")
-	}
-	b = append(b, `{"jsonrpc":"2.0","id":`...)
-	b = append(b, id...)
-	b = append(b, `,"error":`...)
-	b = appendJSON(b, e)
-	return append(b, '}')
+	return wire.NewError(schema.CodeInternal, "internal error; the server's log says more")
 }

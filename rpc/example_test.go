@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"os"
-	"os/exec"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/sourcegraph/jsonrpc2"
 
 	"github.com/jobline/jobline/executor"
@@ -71,54 +68,6 @@ func ExampleServe() {
 	// Output:
 	// {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"input at /name: got number, want string","data":{"kind":"invalidParams","retryable":false,"violations":[{"pointer":"/name","message":"got number, want string"}]}}}
 	// {"jsonrpc":"2.0","id":2,"result":{"completed":0,"failed":0,"cancelled":0,"left":0}}
-	// <nil>
-}
-
-// A client over a connection that there is already.
-func ExampleDial() {
-	near, far := rpctest.Pipe()
-	served := make(chan error, 1)
-	go func() { served <- rpc.Serve(context.Background(), far, running(), rpc.Options{}) }()
-
-	ctx := context.Background()
-	client := rpc.Dial(ctx, near, rpc.FramingLine)
-	task, err := client.Submit(ctx, schema.SubmitParams{Type: "greet", Input: jsontext.Value(`{"name":"world"}`)})
-	if err != nil {
-		log.Fatal(err)
-	}
-	for ev := range client.Events(ctx) {
-		if ev.Finished != nil && ev.TaskID() == task.ID {
-			fmt.Println(ev.Finished.State, string(ev.Finished.Result))
-			break
-		}
-	}
-	_ = client.Close()
-	<-served
-	// Output: completed {"text":"Hello, world!"}
-}
-
-// A server that is a child process. Closing the client lets it finish what it
-// was asked to do.
-func ExampleSpawn() {
-	server := exec.Command(os.Args[0]) // of a program: exec.Command("jobline", "serve")
-	server.Env = append(os.Environ(), serveVariable+"=1")
-	ctx := context.Background()
-	client, err := rpc.Spawn(ctx, server)
-	if err != nil {
-		log.Fatal(err)
-	}
-	task, err := client.Submit(ctx, schema.SubmitParams{Type: "squirrelPatrol", Input: jsontext.Value(`{"durationMs":100}`)})
-	if err != nil {
-		log.Fatal(err)
-	}
-	final, err := client.WaitFor(ctx, task.ID)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(final.State, string(final.Result))
-	fmt.Println(client.Close())
-	// Output:
-	// completed {"squirrelsSeen":1}
 	// <nil>
 }
 

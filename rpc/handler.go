@@ -8,6 +8,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -59,15 +60,15 @@ func (h *handler) Handle(ctx context.Context, conn *jsonrpc2.Conn, rq *jsonrpc2.
 	if !rq.Notif {
 		to.id, _ = rq.ID.MarshalJSON() // of an id that was unmarshalled
 	}
-	var p params
+	var p wire.Params
 	if rq.Params != nil {
 		var s jsonscan.Scanner
-		if s.Reset(*rq.Params, maxNesting); !p.read(&s) {
-			to.fail(newError(schema.CodeInvalidRequest, "params must be an object, got %s", schema.Cut(*rq.Params)))
+		if s.Reset(*rq.Params, wire.MaxNesting); !p.Read(&s) {
+			to.fail(wire.NewError(schema.CodeInvalidRequest, "params must be an object, got %s", schema.Cut(*rq.Params)))
 			return
 		}
 		if err := s.Err(); err != nil { // the library is not strict
-			to.fail(newError(schema.CodeParse, "not JSON: %v", plainError(err)))
+			to.fail(wire.NewError(schema.CodeParse, "not JSON: %v", wire.PlainError(err)))
 			return
 		}
 	}

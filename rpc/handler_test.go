@@ -19,13 +19,15 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
 // mounted is a language server that jobline is mounted on, and a client of it
 // that gathers the methods of what it is notified of.
-func mounted(t *testing.T, ex *executor.Executor) (client, host *jsonrpc2.Conn, notified chan string) {
+func mounted(t *testing.T, ex *executor.Executor) (c, host *jsonrpc2.Conn, notified chan string) {
 	near, far := rpctest.Pipe()
 	next := jsonrpc2.HandlerWithError(func(_ context.Context, _ *jsonrpc2.Conn, rq *jsonrpc2.Request) (any, error) {
 		return map[string]string{"of the language server": rq.Method}, nil
@@ -37,45 +39,45 @@ func mounted(t *testing.T, ex *executor.Executor) (client, host *jsonrpc2.Conn, 
 		notified <- rq.Method
 		return nil, nil
 	})
-	client = jsonrpc2.NewConn(context.Background(), jsonrpc2.NewBufferedStream(near, jsonrpc2.VSCodeObjectCodec{}), listen,
+	c = jsonrpc2.NewConn(context.Background(), jsonrpc2.NewBufferedStream(near, jsonrpc2.VSCodeObjectCodec{}), listen,
 		jsonrpc2.OnRecv(func(_ *jsonrpc2.Request, reply *jsonrpc2.Response) {
 			if reply != nil {
 				notified <- "reply"
 			}
 		}))
-	return client, host, notified
+	return c, host, notified
 }
 
 func TestHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, host, notified := mounted(t, server(t, 2))
+		c, host, notified := mounted(t, server(t, 2))
 		ctx := t.Context()
 		var task schema.SubmitResult
 		submit := schema.SubmitParams{Type: "noop"}
 		for range 20 {
-			require.NoError(t, client.Call(ctx, schema.MethodSubmit, submit, &task))
+			require.NoError(t, c.Call(ctx, schema.MethodSubmit, submit, &task))
 			require.Equal(t, "reply", <-notified)
 			require.Equal(t, schema.NotifyStarted, <-notified)
 			require.Equal(t, schema.NotifyFinished, <-notified)
 		}
 		var waited schema.WaitResult
-		require.NoError(t, client.Call(ctx, schema.MethodWait, map[string]any{"ids": []string{task.ID.String()}}, &waited))
+		require.NoError(t, c.Call(ctx, schema.MethodWait, map[string]any{"ids": []string{task.ID.String()}}, &waited))
 		require.Equal(t, schema.Completed, waited.Tasks[0].State)
 
 		var other map[string]string
-		require.NoError(t, client.Call(ctx, "textDocument/hover", nil, &other))
+		require.NoError(t, c.Call(ctx, "textDocument/hover", nil, &other))
 		require.Equal(t, map[string]string{"of the language server": "textDocument/hover"}, other)
 
-		var wire *jsonrpc2.Error
-		require.ErrorAs(t, client.Call(ctx, schema.MethodSubmit, map[string]any{"type": "nop"}, nil), &wire)
-		require.EqualValues(t, schema.CodeUnknownType, wire.Code)
-		require.Contains(t, string(*wire.Data), `"kind":"unknownType"`)
-		require.ErrorAs(t, client.Call(ctx, schema.MethodStatus, []int{1}, nil), &wire)
-		require.EqualValues(t, schema.CodeInvalidParams, wire.Code)
+		var refused *jsonrpc2.Error
+		require.ErrorAs(t, c.Call(ctx, schema.MethodSubmit, map[string]any{"type": "nop"}, nil), &refused)
+		require.EqualValues(t, schema.CodeUnknownType, refused.Code)
+		require.Contains(t, string(*refused.Data), `"kind":"unknownType"`)
+		require.ErrorAs(t, c.Call(ctx, schema.MethodStatus, []int{1}, nil), &refused)
+		require.EqualValues(t, schema.CodeInvalidParams, refused.Code)
 
 		// The session ends with the connection: the bubble would tell of a
 		// goroutine that is left.
-		require.NoError(t, client.Close())
+		require.NoError(t, c.Close())
 		<-host.DisconnectNotify()
 	})
 }
@@ -84,11 +86,11 @@ func TestHandler(t *testing.T) {
 func TestHandlerClientLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ex := server(t, 2)
-		client, host, _ := mounted(t, ex)
+		c, host, _ := mounted(t, ex)
 		var task schema.SubmitResult
-		require.NoError(t, client.Call(t.Context(), schema.MethodSubmit,
+		require.NoError(t, c.Call(t.Context(), schema.MethodSubmit,
 			map[string]any{"type": "sleep", "input": json.RawMessage(`{"durationMs":60000}`)}, &task))
-		require.NoError(t, client.Close())
+		require.NoError(t, c.Close())
 		<-host.DisconnectNotify()
 		time.Sleep(time.Hour)
 		now, err := ex.Status(t.Context(), task.ID)
@@ -101,17 +103,17 @@ func TestHandlerClientLeaves(t *testing.T) {
 func TestHandlerAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := rpctest.Pipe()
-		host := jsonrpc2.NewConn(context.Background(), rpc.NewStream(far, rpc.FramingAuto, 0), rpc.Handler(server(t, 1), nil, rpc.Options{}))
-		c := rpc.Dial(t.Context(), near, rpc.FramingHeader)
+		host := jsonrpc2.NewConn(context.Background(), client.NewStream(far, wire.FramingAuto, 0), rpc.Handler(server(t, 1), nil, rpc.Options{}))
+		c := client.New(t.Context(), near, wire.FramingHeader)
 		_, err := c.Stats(t.Context())
 		require.NoError(t, err)
 		ended, err := c.Shutdown(t.Context(), schema.ShutdownParams{})
 		require.NoError(t, err, "the executor ends, and the connection does not")
 		require.Zero(t, ended)
 		_, err = c.Submit(t.Context(), schema.SubmitParams{Type: "noop"})
-		var wire *rpc.Error
-		require.ErrorAs(t, err, &wire)
-		require.Equal(t, schema.CodeShuttingDown, wire.Code)
+		var refused *wire.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, schema.CodeShuttingDown, refused.Code)
 		require.NoError(t, c.Close())
 		<-host.DisconnectNotify()
 	})
@@ -120,23 +122,23 @@ func TestHandlerAlone(t *testing.T) {
 // A subscription on a mounted connection, with the past: the reply comes first.
 func TestHandlerSubscribes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, host, notified := mounted(t, server(t, 2))
+		c, host, notified := mounted(t, server(t, 2))
 		for range 3 {
-			require.NoError(t, client.Call(t.Context(), schema.MethodSubmit, map[string]any{"type": "noop", "events": []string{}}, nil))
+			require.NoError(t, c.Call(t.Context(), schema.MethodSubmit, map[string]any{"type": "noop", "events": []string{}}, nil))
 			require.Equal(t, "reply", <-notified)
 			synctest.Wait() // so that the seq of each end is known
 		}
 		var s schema.SubscribeResult
-		require.NoError(t, client.Call(t.Context(), schema.MethodSubscribe, map[string]any{"after": 5}, &s))
+		require.NoError(t, c.Call(t.Context(), schema.MethodSubscribe, map[string]any{"after": 5}, &s))
 		require.Equal(t, "reply", <-notified)
 		require.EqualValues(t, 15, s.Seq)
 		require.Equal(t, schema.NotifyFinished, <-notified)
 		require.Equal(t, schema.NotifyFinished, <-notified)
 		require.Equal(t, schema.NotifyReplayed, <-notified)
-		require.NoError(t, client.Call(t.Context(), schema.MethodUnsubscribe, map[string]any{"subscription": s.Subscription}, nil))
-		require.NoError(t, client.Call(t.Context(), schema.MethodTypes, []any{}, nil))
-		require.NoError(t, client.Call(t.Context(), schema.MethodTypes, []any{nil}, nil))
-		require.NoError(t, client.Close())
+		require.NoError(t, c.Call(t.Context(), schema.MethodUnsubscribe, map[string]any{"subscription": s.Subscription}, nil))
+		require.NoError(t, c.Call(t.Context(), schema.MethodTypes, []any{}, nil))
+		require.NoError(t, c.Call(t.Context(), schema.MethodTypes, []any{nil}, nil))
+		require.NoError(t, c.Close())
 		<-host.DisconnectNotify()
 	})
 }
@@ -144,17 +146,17 @@ func TestHandlerSubscribes(t *testing.T) {
 // Params that are no object are told of, as Serve does.
 func TestHandlerRefusesOtherParams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, host, _ := mounted(t, server(t, 1))
+		c, host, _ := mounted(t, server(t, 1))
 		for params, code := range map[string]schema.Code{
 			`7`: schema.CodeInvalidRequest, `"x"`: schema.CodeInvalidRequest, `true`: schema.CodeInvalidRequest,
 			`[1]`: schema.CodeInvalidParams, `{"id":"\ud83e"}`: schema.CodeInvalidParams,
 		} {
-			var wire *jsonrpc2.Error
-			require.ErrorAs(t, client.Call(t.Context(), schema.MethodStatus, json.RawMessage(params), nil), &wire, params)
-			require.EqualValues(t, code, wire.Code, params)
+			var refused *jsonrpc2.Error
+			require.ErrorAs(t, c.Call(t.Context(), schema.MethodStatus, json.RawMessage(params), nil), &refused, params)
+			require.EqualValues(t, code, refused.Code, params)
 		}
-		require.NoError(t, client.Call(t.Context(), schema.MethodTypes, json.RawMessage(`null`), nil))
-		require.NoError(t, client.Close())
+		require.NoError(t, c.Call(t.Context(), schema.MethodTypes, json.RawMessage(`null`), nil))
+		require.NoError(t, c.Close())
 		<-host.DisconnectNotify()
 	})
 }
@@ -169,28 +171,28 @@ func TestHandlerSessionEnds(t *testing.T) {
 			return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "rpc.(*session)")
 		}
 		before := running()
-		client, host, _ := mounted(t, ex)
+		c, host, _ := mounted(t, ex)
 		var task schema.SubmitResult
-		require.NoError(t, client.Call(t.Context(), schema.MethodSubmit,
+		require.NoError(t, c.Call(t.Context(), schema.MethodSubmit,
 			map[string]any{"type": "sleep", "input": json.RawMessage(`{"durationMs":60000}`)}, &task))
 		for _, call := range []struct{ method, params string }{
 			{schema.MethodWait, fmt.Sprintf(`{"ids":[%q],"timeoutMs":86400000}`, task.ID)}, {schema.MethodShutdown, `{"mode":"drain"}`},
 		} {
-			_, err := client.DispatchCall(t.Context(), call.method, json.RawMessage(call.params))
+			_, err := c.DispatchCall(t.Context(), call.method, json.RawMessage(call.params))
 			require.NoError(t, err)
 		}
 		require.Greater(t, running(), before)
-		require.NoError(t, client.Close())
+		require.NoError(t, c.Close())
 		<-host.DisconnectNotify()
 		require.Equal(t, before, running())
 		memory := heap()
 		for range 10 { // the time-out of a wait keeps nothing either
-			client, host, _ := mounted(t, ex)
-			_, err := client.DispatchCall(t.Context(), schema.MethodWait, json.RawMessage(fmt.Sprintf(`{"ids":[%q],"timeoutMs":86400000}`, task.ID)),
+			c, host, _ := mounted(t, ex)
+			_, err := c.DispatchCall(t.Context(), schema.MethodWait, json.RawMessage(fmt.Sprintf(`{"ids":[%q],"timeoutMs":86400000}`, task.ID)),
 				jsonrpc2.PickID(jsonrpc2.ID{Str: strings.Repeat("i", 4<<20), IsString: true}))
 			require.NoError(t, err)
 			synctest.Wait()
-			require.NoError(t, client.Close())
+			require.NoError(t, c.Close())
 			<-host.DisconnectNotify()
 		}
 		synctest.Wait()
@@ -211,7 +213,7 @@ func TestHandlerOfStalledClient(t *testing.T) {
 	other.send(submitLine(1, written, "talker", ""), waitLine("written", written))
 	require.Nil(t, other.reply(`"written"`).Error)
 	near, far := rpctest.Pipe()
-	host := jsonrpc2.NewConn(context.Background(), rpc.NewStream(far, rpc.FramingLine, 0), rpc.Handler(ex, nil, rpc.Options{MaxUnsent: 4 << 20}))
+	host := jsonrpc2.NewConn(context.Background(), client.NewStream(far, wire.FramingLine, 0), rpc.Handler(ex, nil, rpc.Options{MaxUnsent: 4 << 20}))
 	before, sent := heap(), make(chan struct{})
 	var asked atomic.Int64
 	go func() {

@@ -10,12 +10,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
 // method answers one kind of request. It is called on the goroutine that
 // reads, so it must not wait: what has to wait answers later.
-type method func(s *session, ctx context.Context, p *params, to responder)
+type method func(s *session, ctx context.Context, p *wire.Params, to responder)
 
 // methods is the only list of methods.
 var methods = map[string]method{
@@ -42,7 +43,7 @@ var late = []string{schema.MethodWait, schema.MethodShutdown, schema.MethodExit}
 // quick makes a method of a function that answers at once.
 func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
 	decode := decoderOf[P]()
-	return func(s *session, ctx context.Context, p *params, to responder) {
+	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
 		params, err := decode(p)
 		if err != nil {
 			to.fail(err)
@@ -62,7 +63,7 @@ func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
 // of more than the reply.
 func placed[P any](f func(*session, context.Context, *P) (any, error)) method {
 	answer := quick(f)
-	return func(s *session, ctx context.Context, p *params, to responder) {
+	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		answer(s, ctx, p, to)
@@ -72,7 +73,7 @@ func placed[P any](f func(*session, context.Context, *P) (any, error)) method {
 // slow makes a method of a function that answers when it can.
 func slow[P any](f func(*session, context.Context, *P, responder), nullable ...string) method {
 	decode := decoderOf[P](nullable...)
-	return func(s *session, ctx context.Context, p *params, to responder) {
+	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
 		params, err := decode(p)
 		if err != nil {
 			to.fail(err)

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -128,7 +129,7 @@ func (s *session) sendBytes(ev *executor.Event, seq uint64, offset int64, data [
 		ID: ev.ID, Seq: seq, Stream: ev.Stream, Offset: offset, Data: text, Encoding: encoding, Gap: gap,
 	}
 	s.sent += eventBytes + len(data)
-	s.out.notify(schema.NotifyOutput, func(b []byte) []byte { return appendJSON(b, message) })
+	s.out.notify(schema.NotifyOutput, func(b []byte) []byte { return wire.AppendJSON(b, message) })
 }
 
 var errNoRoom = errors.New("the client has not read what was sent before")

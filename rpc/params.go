@@ -10,20 +10,21 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
 // decoderOf makes the function that reads the params of a method: as strictly
 // as the published schema, which is derived when it is needed for the first
 // time. A member that can be null is named.
-func decoderOf[P any](nullable ...string) func(*params) (*P, error) {
+func decoderOf[P any](nullable ...string) func(*wire.Params) (*P, error) {
 	derived := sync.OnceValues(schema.Derive[P])
-	return func(p *params) (*P, error) {
+	return func(p *wire.Params) (*P, error) {
 		s, err := derived()
 		if err != nil {
 			return nil, err
 		}
-		raw := p.withoutNothing(func(name string) bool { return s.Knows(name) && !slices.Contains(nullable, name) })
+		raw := withoutNothing(p, func(name string) bool { return s.Knows(name) && !slices.Contains(nullable, name) })
 		if v := s.Validate(raw); v != nil {
 			return nil, &executor.InputError{What: "params", Violations: v}
 		}
@@ -38,30 +39,30 @@ func decoderOf[P any](nullable ...string) func(*params) (*P, error) {
 // withoutNothing drops the members of params that say nothing: the reserved
 // _meta, and the optional ones that are null, as many languages write what is
 // absent.
-func (p *params) withoutNothing(optional func(name string) bool) []byte {
-	if p.raw == nil {
+func withoutNothing(p *wire.Params, optional func(name string) bool) []byte {
+	if p.Raw == nil {
 		return []byte("{}")
 	}
 	needless := func(name, value []byte) bool {
 		return string(name) == "_meta" || value[0] == 'n' && optional(string(name))
 	}
 	clean := true
-	p.each(func(name, value []byte) bool {
+	p.Each(func(name, value []byte) bool {
 		clean = !needless(name, value)
 		return clean
 	})
 	if clean { // it need not be copied
-		return p.raw
+		return p.Raw
 	}
-	rest := append(make([]byte, 0, len(p.raw)), '{')
-	p.each(func(name, value []byte) bool {
+	rest := append(make([]byte, 0, len(p.Raw)), '{')
+	p.Each(func(name, value []byte) bool {
 		if needless(name, value) {
 			return true
 		}
 		if len(rest) > 1 {
 			rest = append(rest, ',')
 		}
-		rest = appendString(rest, string(name))
+		rest = wire.AppendString(rest, string(name))
 		rest = append(append(rest, ':'), value...)
 		return true
 	})
@@ -92,26 +93,27 @@ type submitDecoder struct {
 // decode reads the params of a submit, which are good until the next call. The
 // members that nearly every submit has are read by hand; as soon as something is
 // not as expected, all is read again by the schema.
-func (d *submitDecoder) decode(p *params) (*schema.SubmitParams, error) {
+func (d *submitDecoder) decode(p *wire.Params) (*schema.SubmitParams, error) {
 	d.params = schema.SubmitParams{Type: d.params.Type, Events: d.params.Events[:0]} // which most share
 	if d.plain(p) {
 		return &d.params, nil
 	}
-	if err := executor.CheckLabels(p.labels()); err != nil {
+	if err := executor.CheckLabels(labelsOf(p)); err != nil {
 		return nil, err
 	}
 	general, err := decodeAnySubmit(p)
-	if id := p.get("id"); err == nil && general.ID == uuid.Nil && id != nil && id[0] != 'n' {
+	if id := p.Get("id"); err == nil && general.ID == uuid.Nil && id != nil && id[0] != 'n' {
 		return nil, invalid("/id", "the nil UUID is no id; choose another, or leave it out")
 	}
 	return general, err
 }
 
 // plain reads params that have nothing but what is read by hand, or answers false.
-func (d *submitDecoder) plain(p *params) bool {
+func (d *submitDecoder) plain(p *wire.Params) bool {
 	var typed, selects bool
-	for i := range p.first[:min(p.count, firstMembers)] {
-		name, value := p.first[i].name, p.first[i].value
+	members, all := p.Noted()
+	for i := range members {
+		name, value := members[i].Name, members[i].Value
 		switch string(name) {
 		case "type":
 			if typed = d.typeName(value); !typed {
@@ -130,7 +132,7 @@ func (d *submitDecoder) plain(p *params) bool {
 	if !selects {
 		d.params.Events = nil
 	}
-	return typed && p.count <= firstMembers
+	return typed && all
 }
 
 // typeName takes the name of the type over, as a new string only where the
@@ -153,7 +155,7 @@ func (d *submitDecoder) events(value []byte) bool {
 	if events == nil {
 		events = []string{}
 	}
-	d.scanner.Reset(value, maxNesting)
+	d.scanner.Reset(value, wire.MaxNesting)
 	for d.scanner.Open(); d.scanner.Next(); {
 		name := d.scanner.Value()
 		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
@@ -191,15 +193,15 @@ func (d *submitDecoder) member(name, value []byte) bool {
 // eventNames are the events of a submit as JSON.
 var eventNames = []string{`"started"`, `"progress"`, `"output"`, `"finished"`}
 
-// labels are the labels in the params of a submit. What is not as it should be
+// labelsOf are the labels in the params of a submit. What is not as it should be
 // is left out.
-func (p *params) labels() iter.Seq2[string, string] {
+func labelsOf(p *wire.Params) iter.Seq2[string, string] {
 	return func(yield func(key, value string) bool) {
-		labels := p.get("labels")
+		labels := p.Get("labels")
 		if len(labels) == 0 || labels[0] != '{' {
 			return
 		}
-		members(labels, func(key, text []byte) bool {
+		wire.Members(labels, func(key, text []byte) bool {
 			return text[0] != '"' || yield(string(key), string(jsonscan.Unquote(text)))
 		})
 	}

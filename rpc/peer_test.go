@@ -17,6 +17,7 @@ import (
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -26,7 +27,7 @@ type message struct {
 	Method string         `json:"method"`
 	Params event          `json:"params"`
 	Result jsontext.Value `json:"result"`
-	Error  *rpc.Error     `json:"error"`
+	Error  *wire.Error    `json:"error"`
 
 	Batch []message `json:"-"`
 }

@@ -163,6 +163,10 @@ func (h *hold) has(ev *executor.Event) bool {
 	})
 }
 
+// eventRoom is how many unsent bytes there may be before notifications wait, in
+// the shorter form that a watcher keeps them in.
+const eventRoom = 1 << 20
+
 // eventBytes is about how long an event is on the wire, but for a result and the data of output.
 const eventBytes = 400
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -91,7 +92,7 @@ func (s *session) readPast(ctx context.Context, p *past) (page []executor.Event,
 // replayed tells the client that a subscription has been sent the past.
 func (s *session) replayed(id executor.SubscriptionID, p *past) {
 	message := schema.ReplayedEvent{Subscription: uint32(id), Seq: p.through, Missed: p.missed}
-	s.out.notify(schema.NotifyReplayed, func(b []byte) []byte { return appendJSON(b, message) })
+	s.out.notify(schema.NotifyReplayed, func(b []byte) []byte { return wire.AppendJSON(b, message) })
 }
 
 // subscribed reports whether the client still wants the replay; it needs mu.

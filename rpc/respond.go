@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -12,7 +13,7 @@ import (
 type sink interface {
 	// result and fail answer the request with the id.
 	result(id []byte, f func([]byte) []byte)
-	fail(id []byte, e *Error)
+	fail(id []byte, e *wire.Error)
 	// submitted answers requests with their new tasks, in order.
 	submitted(answers []newTask)
 	// message sends a whole message.
@@ -62,7 +63,7 @@ func (to responder) result(f func([]byte) []byte) {
 
 // value answers with a value of the wire types.
 func (to responder) value(v any) {
-	text := appendJSON(nil, v) // here, where a panic holds no lock
+	text := wire.AppendJSON(nil, v) // here, where a panic holds no lock
 	to.result(func(b []byte) []byte { return append(b, text...) })
 }
 
@@ -75,7 +76,7 @@ func (to responder) fail(err error) {
 	switch {
 	case to.id == nil:
 	case to.batch != nil:
-		to.batch.add(to.id, appendError(nil, to.id, e))
+		to.batch.add(to.id, wire.AppendError(nil, to.id, e))
 	default:
 		to.out.fail(to.id, e)
 	}
@@ -99,11 +100,11 @@ type batch struct {
 
 // handleBatch takes the requests of an array to their methods. Where the array
 // as a whole is not valid, check tells of each element whether it is.
-func (s *session) handleBatch(ctx context.Context, array []byte, check func([]byte) *badMessage) {
+func (s *session) handleBatch(ctx context.Context, array []byte, check func([]byte) *wire.BadMessage) {
 	var requests [][]byte
-	each := elements
+	each := wire.Elements
 	if check != nil {
-		each = roughElements
+		each = wire.RoughElements
 	}
 	each(array, func(value []byte) bool { // an array can have millions
 		requests = append(requests, value)
@@ -140,33 +141,33 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 // look tells which elements of a batch are bad. Of the others it notes how many
 // bytes they take at least while they are not answered, and whether one may be
 // answered late.
-func (b *batch) look(elements [][]byte, check func([]byte) *badMessage) []*badMessage {
-	bad := make([]*badMessage, len(elements))
+func (b *batch) look(elements [][]byte, check func([]byte) *wire.BadMessage) []*wire.BadMessage {
+	bad := make([]*wire.BadMessage, len(elements))
 	for i, value := range elements {
 		if check != nil {
 			bad[i] = check(value)
 		}
 		if bad[i] == nil {
 			m := b.session.element(value)
-			b.least += int64(len(m.id)) + memberBytes
-			b.hold.late = b.hold.late || m.check() == nil && slices.Contains(late, m.methodName())
+			b.least += int64(len(m.ID)) + memberBytes
+			b.hold.late = b.hold.late || m.Check() == nil && slices.Contains(late, m.MethodName())
 		}
 	}
 	return bad
 }
 
 // element reads a valid element of a batch. It is good until the next one is read.
-func (s *session) element(value []byte) *message {
-	s.scanner.Reset(value, maxNesting)
-	s.member.read(&s.scanner)
+func (s *session) element(value []byte) *wire.Message {
+	s.scanner.Reset(value, wire.MaxNesting)
+	s.member.Read(&s.scanner)
 	return &s.member
 }
 
-func (s *session) batchError(n int) *Error {
+func (s *session) batchError(n int) *wire.Error {
 	if n == 0 {
-		return newError(schema.CodeInvalidRequest, "a batch has at least one request")
+		return wire.NewError(schema.CodeInvalidRequest, "a batch has at least one request")
 	}
-	e := newError(schema.CodeTooLarge, "the batch has more than %d requests, the limit; send several, or raise --max-batch", s.options.MaxBatch)
+	e := wire.NewError(schema.CodeTooLarge, "the batch has more than %d requests, the limit; send several, or raise --max-batch", s.options.MaxBatch)
 	e.Data.Limit = int64(s.options.MaxBatch)
 	return e
 }
@@ -216,9 +217,9 @@ func (b *batch) add(id, reply []byte) {
 }
 
 func tooLong(id []byte, limit int64, format string) []byte {
-	e := newError(schema.CodeTooLarge, format, limit)
+	e := wire.NewError(schema.CodeTooLarge, format, limit)
 	e.Data.Limit = limit
-	return appendError(nil, id, e)
+	return wire.AppendError(nil, id, e)
 }
 
 // check sends the batch when it is whole, and then what its tasks did meanwhile.

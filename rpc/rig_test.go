@@ -49,12 +49,8 @@ type printInput struct {
 
 // testTypes are the built-in ones and such that do what a test needs.
 func testTypes(t testing.TB) []executor.Type {
-	return testTypesOf(func(err error) { require.NoError(t, err) })
-}
-
-func testTypesOf(check func(error)) []executor.Type {
 	types, err := builtin.Types()
-	check(err)
+	require.NoError(t, err)
 	return append(types,
 		executor.MustDefine("print", runPrint),
 		executor.MustDefine("panic", func(context.Context, nothing) (nothing, error) { panic("no more nuts") }),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -37,7 +38,7 @@ const (
 
 // Options sets how a connection is served. A zero is the default.
 type Options struct {
-	Framing    Framing
+	Framing    wire.Framing
 	OnEOF      EOFPolicy
 	MaxMessage int // bytes of one message; at most 2 GiB less one
 	MaxBatch   int // requests of one batch
@@ -53,10 +54,10 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.MaxMessage = min(cmp.Or(o.MaxMessage, DefaultMaxMessage), jsonscan.MaxText)
+	o.MaxMessage = min(cmp.Or(o.MaxMessage, wire.DefaultMaxMessage), jsonscan.MaxText)
 	o.MaxBatch = cmp.Or(o.MaxBatch, DefaultMaxBatch)
 	o.MaxWaits = cmp.Or(o.MaxWaits, DefaultMaxWaits)
-	o.MaxUnsent = cmp.Or(o.MaxUnsent, DefaultMaxUnsent)
+	o.MaxUnsent = cmp.Or(o.MaxUnsent, wire.DefaultMaxUnsent)
 	o.Version = cmp.Or(o.Version, DefaultVersion)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return o
@@ -94,7 +95,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := &connection{outbox: newOutbox(conn), over: make(chan struct{}), cut: cancel}
+	c := &connection{outbox: wire.NewOutbox(conn), over: make(chan struct{}), cut: cancel}
 	s, err := newSession(ctx, ex, c, o)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := c.outbox.run(); err != nil {
+		if err := c.outbox.Run(); err != nil {
 			cancel(&deliveryError{err})
 		}
 	})
@@ -114,11 +115,11 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 		s.run(pumping)
 	})
 	read := make(chan error, 1)
-	go func() { read <- s.read(ctx, newReader(conn, o.Framing, o.MaxMessage), c) }()
+	go func() { read <- s.read(ctx, wire.NewReader(conn, o.Framing, o.MaxMessage), c) }()
 
 	err = s.untilOver(ctx, read, c)
 	stopPump()
-	c.outbox.close()
+	c.outbox.Close()
 	unhook := context.AfterFunc(ctx, func() { conn.Close() }) // nobody reads what is left
 	running.Wait()
 	unhook()
@@ -200,57 +201,57 @@ func (s *session) inputEnded(ctx context.Context) {
 }
 
 // read takes messages to their methods until the stream ends.
-func (s *session) read(ctx context.Context, r *reader, c *connection) error {
-	r.beforeRead = func() {
+func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error {
+	r.BeforeRead = func() {
 		s.flushSubmits(ctx)
 		runtime.Gosched() // a task that is quick is sent with its reply: one wake-up of the client less
-		c.outbox.flush()
-		c.outbox.smooth(ctx)
+		c.outbox.Flush()
+		c.outbox.Smooth(ctx)
 		most := s.options.MaxUnsent
 		if s.watcher.Size() > int64(most) { // results wait, too: until the pump goes on
 			most = eventRoom
 		}
-		_ = c.outbox.await(ctx, most) // where ctx ends, the next read does
+		_ = c.outbox.Await(ctx, most) // where ctx ends, the next read does
 	}
 	for {
-		m, err := r.next()
-		if r.framing == FramingHeader {
-			c.outbox.useHeader()
+		m, err := r.Next()
+		if r.Framing() == wire.FramingHeader {
+			c.outbox.UseHeader()
 		}
 		if err == nil {
 			s.handleMessage(ctx, m)
-			if c.outbox.unsent() > s.options.MaxUnsent { // a few bytes of requests can ask for many of replies
-				r.beforeRead()
+			if c.outbox.Unsent() > s.options.MaxUnsent { // a few bytes of requests can ask for many of replies
+				r.BeforeRead()
 			}
 			continue
 		}
 		s.flushSubmits(ctx)
-		if bad, ok := errors.AsType[*badMessage](err); ok {
-			s.handleBad(ctx, bad, r.element)
+		if bad, ok := errors.AsType[*wire.BadMessage](err); ok {
+			s.handleBad(ctx, bad, r.Element)
 			continue
 		}
-		if broken, ok := errors.AsType[*errBrokenHeader](err); ok {
-			c.fail(nil, newError(schema.CodeParse, "%s: the connection cannot go on", broken.text))
+		if broken, ok := errors.AsType[*wire.BrokenHeaderError](err); ok {
+			c.fail(nil, wire.NewError(schema.CodeParse, "%s: the connection cannot go on", broken))
 			err = broken
 		}
-		c.outbox.flush()
+		c.outbox.Flush()
 		return err
 	}
 }
 
-func (s *session) handleMessage(ctx context.Context, m *message) {
-	if m.text[0] == '[' {
+func (s *session) handleMessage(ctx context.Context, m *wire.Message) {
+	if m.Text[0] == '[' {
 		s.flushSubmits(ctx)
-		s.handleBatch(ctx, m.text, nil)
+		s.handleBatch(ctx, m.Text, nil)
 		return
 	}
 	s.handleRequest(ctx, m, nil)
 }
 
 // handleBad answers what is no message. Of a batch the good elements count.
-func (s *session) handleBad(ctx context.Context, bad *badMessage, check func([]byte) *badMessage) {
-	if bad.batch != nil {
-		s.handleBatch(ctx, bad.batch, check)
+func (s *session) handleBad(ctx context.Context, bad *wire.BadMessage, check func([]byte) *wire.BadMessage) {
+	if bad.Batch != nil {
+		s.handleBatch(ctx, bad.Batch, check)
 		return
 	}
 	s.responderOf(bad, nil).fail(bad)
@@ -258,22 +259,22 @@ func (s *session) handleBad(ctx context.Context, bad *badMessage, check func([]b
 
 // responderOf is who is to hear that a message is bad: its request where that
 // can be told. A response is none.
-func (s *session) responderOf(bad *badMessage, b *batch) responder {
+func (s *session) responderOf(bad *wire.BadMessage, b *batch) responder {
 	to := responder{id: nullID, out: s.out, batch: b, log: s.logError}
-	if bad.id != nil && !bad.reply {
-		to.id = bad.id
+	if bad.ID != nil && !bad.Response {
+		to.id = bad.ID
 	}
 	return to
 }
 
 // handleRequest takes one request, alone or of a batch, to its method.
-func (s *session) handleRequest(ctx context.Context, m *message, b *batch) {
-	if m.isResponse() {
+func (s *session) handleRequest(ctx context.Context, m *wire.Message, b *batch) {
+	if m.IsResponse() {
 		s.log.Debug("a response came to a server that has asked nothing")
 		return
 	}
-	to := responder{id: m.id, out: s.out, batch: b, log: s.logError}
-	if err := m.check(); err != nil {
+	to := responder{id: m.ID, out: s.out, batch: b, log: s.logError}
+	if err := m.Check(); err != nil {
 		if to.id == nil {
 			to.id = nullID
 		}
@@ -286,57 +287,57 @@ func (s *session) handleRequest(ctx context.Context, m *message, b *batch) {
 	if b != nil && to.id != nil {
 		b.missing++
 	}
-	s.handle(ctx, m.methodName(), &m.params, to)
+	s.handle(ctx, m.MethodName(), &m.Params, to)
 }
 
 var nullID = []byte("null")
 
 // connection is the sink of a served stream.
 type connection struct {
-	outbox *outbox
+	outbox *wire.Outbox
 	once   sync.Once
 	over   chan struct{}
 	cut    context.CancelCauseFunc // ends it at once
 }
 
 func (c *connection) result(id []byte, f func([]byte) []byte) {
-	c.outbox.end(appendReply(c.outbox.begin(), id, f))
+	c.outbox.End(appendReply(c.outbox.Begin(), id, f))
 }
 
 func (c *connection) submitted(answers []newTask) {
-	b := c.outbox.begin()
+	b := c.outbox.Begin()
 	for i, a := range answers {
 		if i > 0 {
-			b = c.outbox.next(b)
+			b = c.outbox.Next(b)
 		}
 		b = appendReplyHead(b, a.id)
 		b = append(appendSubmitted(b, a.task, false), '}')
 	}
-	c.outbox.end(b)
+	c.outbox.End(b)
 }
 
-func (c *connection) fail(id []byte, e *Error) {
-	c.outbox.end(appendError(c.outbox.begin(), id, e))
+func (c *connection) fail(id []byte, e *wire.Error) {
+	c.outbox.End(wire.AppendError(c.outbox.Begin(), id, e))
 }
 
 func (c *connection) message(f func([]byte) []byte) {
-	c.outbox.end(f(c.outbox.begin()))
+	c.outbox.End(f(c.outbox.Begin()))
 }
 
 func (c *connection) notify(method string, params func([]byte) []byte) {
-	b := appendNotificationHead(c.outbox.begin(), method)
-	c.outbox.end(append(params(b), '}'))
+	b := appendNotificationHead(c.outbox.Begin(), method)
+	c.outbox.End(append(params(b), '}'))
 }
 
 func (c *connection) event(ev *executor.Event) {
-	b := appendNotificationHead(c.outbox.begin(), notificationOf[ev.Kind])
-	c.outbox.end(append(appendEvent(b, ev), '}'))
+	b := appendNotificationHead(c.outbox.Begin(), notificationOf[ev.Kind])
+	c.outbox.End(append(appendEvent(b, ev), '}'))
 }
 
-func (c *connection) flush() { c.outbox.flush() }
+func (c *connection) flush() { c.outbox.Flush() }
 
 func (c *connection) last() {
-	c.outbox.close()
+	c.outbox.Close()
 	c.once.Do(func() { close(c.over) })
 }
 
@@ -344,7 +345,7 @@ func (c *connection) last() {
 func (c *connection) delivered() bool {
 	select {
 	case <-c.over:
-		return c.outbox.unsent() == 0 && c.outbox.failed() == nil
+		return c.outbox.Unsent() == 0 && c.outbox.Err() == nil
 	default:
 		return false
 	}
@@ -352,7 +353,7 @@ func (c *connection) delivered() bool {
 
 func (c *connection) leave(ctx context.Context) {
 	for before := int64(-1); ; {
-		written := c.outbox.written.Load()
+		written := c.outbox.Written()
 		if written == before && c.unsent() > 0 {
 			c.cut(errNotTaken)
 		}
@@ -366,8 +367,8 @@ func (c *connection) leave(ctx context.Context) {
 }
 
 func (c *connection) room(ctx context.Context) error {
-	c.outbox.flush()
-	return c.outbox.await(ctx, eventRoom)
+	c.outbox.Flush()
+	return c.outbox.Await(ctx, eventRoom)
 }
 
-func (c *connection) unsent() int { return c.outbox.unsent() }
+func (c *connection) unsent() int { return c.outbox.Unsent() }

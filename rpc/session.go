@@ -16,6 +16,7 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -35,7 +36,7 @@ type session struct {
 
 	submitting submitDecoder
 	scanner    jsonscan.Scanner // for the elements of batches,
-	member     message          // and the one that is being read
+	member     wire.Message     // and the one that is being read
 
 	maxQueued int64 // the store's limit, once it was met
 
@@ -97,7 +98,7 @@ func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options)
 const gatherMost = 256
 
 // handle takes one request to its method.
-func (s *session) handle(ctx context.Context, name string, p *params, to responder) {
+func (s *session) handle(ctx context.Context, name string, p *wire.Params, to responder) {
 	call, ok := methods[name]
 	if !ok {
 		s.flushSubmits(ctx)
@@ -107,24 +108,24 @@ func (s *session) handle(ctx context.Context, name string, p *params, to respond
 	if name != schema.MethodSubmit {
 		s.flushSubmits(ctx)
 	}
-	if len(p.raw) > 0 && p.raw[0] == '[' {
-		if !p.sayNothing() {
-			to.fail(newError(schema.CodeInvalidParams, "params are by name: an object, not an array"))
+	if len(p.Raw) > 0 && p.Raw[0] == '[' {
+		if !p.SayNothing() {
+			to.fail(wire.NewError(schema.CodeInvalidParams, "params are by name: an object, not an array"))
 			return
 		}
-		p.reset()
+		p.Reset()
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
 			s.log.Error("a request panicked", "method", name, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
-			to.fail(newError(schema.CodeInternal, "internal error in %s; the server's log says more", name))
+			to.fail(wire.NewError(schema.CodeInternal, "internal error in %s; the server's log says more", name))
 		}
 	}()
 	call(s, ctx, p, to)
 }
 
 // submit gathers a submit; flushSubmits records it with its neighbours.
-func (s *session) submit(ctx context.Context, p *params, to responder) {
+func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 	params, err := s.submitting.decode(p)
 	if err != nil {
 		to.fail(err)
@@ -139,7 +140,7 @@ func (s *session) submit(ctx context.Context, p *params, to responder) {
 		return
 	}
 	if params.Output == schema.OutputLossless && to.batch != nil && to.batch.hold.late {
-		to.fail(newError(schema.CodeInvalidRequest,
+		to.fail(wire.NewError(schema.CodeInvalidRequest,
 			"a batch with a lossless submit has no wait, shutdown or exit: the task would have to wait for their replies; send it alone"))
 		return
 	}
@@ -309,8 +310,8 @@ func (s *session) noEvents() {
 	}
 }
 
-func (s *session) unknownMethod(name string) *Error {
-	e := newError(schema.CodeMethodNotFound, "no method is named %q", schema.Cut(name))
+func (s *session) unknownMethod(name string) *wire.Error {
+	e := wire.NewError(schema.CodeMethodNotFound, "no method is named %q", schema.Cut(name))
 	if s.executor.Offers(name) {
 		e.Message += "; it is a task type: submit it"
 		return e

@@ -19,6 +19,7 @@ import (
 	"github.com/jobline/jobline/executor/task/builtin"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -29,7 +30,7 @@ type envelope struct {
 	Method  string         `json:"method"`
 	Params  jsontext.Value `json:"params"`
 	Result  jsontext.Value `json:"result"`
-	Error   *rpc.Error     `json:"error"`
+	Error   *wire.Error    `json:"error"`
 }
 
 // requireMessage checks a line of a server's.
@@ -68,7 +69,7 @@ func FuzzSession(f *testing.F) {
 		near, far := rpctest.Pipe()
 		served := make(chan error, 1)
 		go func() {
-			served <- rpc.Serve(context.Background(), far, ex, rpc.Options{Framing: rpc.FramingLine, OnEOF: rpc.EOFCancel})
+			served <- rpc.Serve(context.Background(), far, ex, rpc.Options{Framing: wire.FramingLine, OnEOF: rpc.EOFCancel})
 		}()
 		go func() {
 			// Where it fails the server has ended, as the text has asked.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -28,7 +29,7 @@ type subscription struct {
 func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to responder) {
 	selector, err := s.selectorOf(p)
 	if err == nil && to.batch != nil && to.batch.hold.late {
-		err = newError(schema.CodeInvalidRequest,
+		err = wire.NewError(schema.CodeInvalidRequest,
 			"a batch with subscribe has no wait, shutdown or exit: its events would have to wait for their replies; send it alone")
 	}
 	if err != nil {
@@ -59,7 +60,7 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 // is no longer kept is told here, while nothing has begun.
 func (s *session) maySubscribe(ctx context.Context, after *uint64) error {
 	if len(s.subscriptions) >= maxSubscriptions {
-		e := newError(schema.CodeQueueFull, "this connection has %d subscriptions, the limit; end some with unsubscribe", maxSubscriptions)
+		e := wire.NewError(schema.CodeQueueFull, "this connection has %d subscriptions, the limit; end some with unsubscribe", maxSubscriptions)
 		e.Data.Limit = maxSubscriptions
 		return e
 	}

@@ -14,7 +14,9 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -272,7 +274,7 @@ func TestClientSubscribes(t *testing.T) {
 		require.True(t, s.Gap)
 		now, err := c.Submit(t.Context(), submit)
 		require.NoError(t, err)
-		var got []rpc.Event
+		var got []client.Event
 		for ev := range c.Events(t.Context()) {
 			if got = append(got, ev); len(got) == 3 {
 				break
@@ -283,9 +285,9 @@ func TestClientSubscribes(t *testing.T) {
 		require.Zero(t, got[1].TaskID())
 		require.Equal(t, now.ID, got[2].Finished.ID)
 		require.NoError(t, c.Unsubscribe(t.Context(), schema.UnsubscribeParams{Subscription: s.Subscription}))
-		var wire *rpc.Error
-		require.ErrorAs(t, c.Unsubscribe(t.Context(), schema.UnsubscribeParams{Subscription: s.Subscription}), &wire)
-		require.Equal(t, schema.CodeInvalidParams, wire.Code)
+		var refused *wire.Error
+		require.ErrorAs(t, c.Unsubscribe(t.Context(), schema.UnsubscribeParams{Subscription: s.Subscription}), &refused)
+		require.Equal(t, schema.CodeInvalidParams, refused.Code)
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -64,8 +65,8 @@ func TestTranscripts(t *testing.T) {
 			}
 			require.NotNil(t, server, "no server section")
 			require.Equal(t, string(server.Data), got)
-			if settings.framing == rpc.FramingAuto { // the same with headers
-				require.Equal(t, string(server.Data), converse(t, settings, string(client.Data), rpc.FramingHeader))
+			if settings.framing == wire.FramingAuto { // the same with headers
+				require.Equal(t, string(server.Data), converse(t, settings, string(client.Data), wire.FramingHeader))
 			}
 		})
 	}
@@ -98,7 +99,7 @@ type conversation struct {
 
 // converse runs a client section and answers what the server has said, with a
 // last line that tells how the connection ended.
-func converse(t *testing.T, set settings, client string, framing rpc.Framing) (server string) {
+func converse(t *testing.T, set settings, client string, framing wire.Framing) (server string) {
 	synctest.Test(t, func(t *testing.T) {
 		ex := set.executor(t)
 		ran := make(chan error, 1)
@@ -106,7 +107,7 @@ func converse(t *testing.T, set settings, client string, framing rpc.Framing) (s
 		near, far := rpctest.Pipe()
 		served := make(chan error, 1)
 		go func() { served <- rpc.Serve(context.Background(), far, ex, set.rpc) }()
-		c := &conversation{T: t, conn: near, header: framing == rpc.FramingHeader, idNames: map[string]string{}}
+		c := &conversation{T: t, conn: near, header: framing == wire.FramingHeader, idNames: map[string]string{}}
 		read := make(chan struct{})
 		go func() {
 			defer close(read)
@@ -273,7 +274,7 @@ func unframed(t testing.TB, text string) string {
 // settings are what the settings section of a transcript says.
 type settings struct {
 	rpc       rpc.Options
-	framing   rpc.Framing
+	framing   wire.Framing
 	maxQueued int
 	keep      int // finished tasks
 	limit     int
@@ -301,7 +302,7 @@ func (set *settings) read(t *testing.T, words []string) {
 	}
 	switch words[0] {
 	case "framing":
-		set.framing = map[string]rpc.Framing{"line": rpc.FramingLine, "header": rpc.FramingHeader}[words[1]]
+		set.framing = map[string]wire.Framing{"line": wire.FramingLine, "header": wire.FramingHeader}[words[1]]
 		if len(words) < 3 { // or "detected"
 			set.rpc.Framing = set.framing
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -96,13 +97,13 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 
 // mayWait admits one more wait, for so many tasks, or says what is against it;
 // it needs mu.
-func (s *session) mayWait(to responder, ids int) (cost int64, e *Error) {
+func (s *session) mayWait(to responder, ids int) (cost int64, e *wire.Error) {
 	switch {
 	case len(s.waits.pending) >= s.options.MaxWaits:
-		e = newError(schema.CodeQueueFull, "%d wait requests are pending on this connection, the limit is %[1]d; end some with $/cancelRequest, or raise --max-waits", s.options.MaxWaits)
+		e = wire.NewError(schema.CodeQueueFull, "%d wait requests are pending on this connection, the limit is %[1]d; end some with $/cancelRequest, or raise --max-waits", s.options.MaxWaits)
 		e.Data.Limit = int64(s.options.MaxWaits)
 	case s.waits.ids+ids > maxWaitIDs:
-		e = newError(schema.CodeQueueFull, "the wait requests that are pending on this connection have %d ids, with %d more the limit of %d is passed; end some with $/cancelRequest, or subscribe", s.waits.ids, ids, maxWaitIDs)
+		e = wire.NewError(schema.CodeQueueFull, "the wait requests that are pending on this connection have %d ids, with %d more the limit of %d is passed; end some with $/cancelRequest, or subscribe", s.waits.ids, ids, maxWaitIDs)
 		e.Data.Limit = maxWaitIDs
 	default:
 		return s.admit(to)
@@ -211,8 +212,8 @@ func (ws *waits) check(s *session, w *wait) {
 // done reports whether a wait has what it waits for.
 func (w *wait) done() bool { return len(w.missing) == 0 || w.any && len(w.missing) < len(w.ids) }
 
-func resultsTooLarge() *Error {
-	e := newError(schema.CodeTooLarge, "the results of the tasks are longer than %d bytes; wait for fewer tasks at once, or read each with status", maxWaitResults)
+func resultsTooLarge() *wire.Error {
+	e := wire.NewError(schema.CodeTooLarge, "the results of the tasks are longer than %d bytes; wait for fewer tasks at once, or read each with status", maxWaitResults)
 	e.Data.Limit = maxWaitResults
 	return e
 }
@@ -322,7 +323,7 @@ func (s *session) cancelRequest(id []byte) {
 	defer s.mu.Unlock()
 	for w := range s.waits.pending {
 		if w.to.id != nil && bytes.Equal(w.to.id, id) {
-			s.waits.drop(s, w).fail(newError(schema.CodeRequestCancelled, "the request was cancelled"))
+			s.waits.drop(s, w).fail(wire.NewError(schema.CodeRequestCancelled, "the request was cancelled"))
 			return
 		}
 	}

@@ -12,13 +12,14 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
 
 // New starts an executor with the task types and answers a client of it. The
 // end of the test cancels what still runs, and fails it if a task's code does
 // not stop.
-func New(t testing.TB, types ...executor.Type) *rpc.Client {
+func New(t testing.TB, types ...executor.Type) *client.Client {
 	t.Helper()
 	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types})
 	if err != nil {
@@ -28,7 +29,7 @@ func New(t testing.TB, types ...executor.Type) *rpc.Client {
 }
 
 // Connect runs an executor and answers a client of it.
-func Connect(t testing.TB, ex *executor.Executor, o rpc.Options) *rpc.Client {
+func Connect(t testing.TB, ex *executor.Executor, o rpc.Options) *client.Client {
 	t.Helper()
 	ctx := context.Background()
 	ran := make(chan error, 1)
@@ -36,18 +37,18 @@ func Connect(t testing.TB, ex *executor.Executor, o rpc.Options) *rpc.Client {
 	near, far := Pipe()
 	served := make(chan error, 1)
 	go func() { served <- rpc.Serve(ctx, far, ex, o) }()
-	client := rpc.Dial(ctx, near, o.Framing)
+	c := client.New(ctx, near, o.Framing)
 	t.Cleanup(func() {
 		ex.Begin(schema.ShutdownCancel)
 		if err := <-ran; err != nil {
 			t.Errorf("run: %v", err)
 		}
-		_ = client.Close()
+		_ = c.Close()
 		if err := <-served; err != nil && !errors.Is(err, rpc.ErrReaderGone) { // the client leaves while it is being told
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return client
+	return c
 }
 
 // Pipe is a connection in memory, by its two ends. Writes wait for reads.

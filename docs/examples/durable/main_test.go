@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -22,11 +22,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func start(t *testing.T, store string) *rpc.Client {
+func start(t *testing.T, store string) *client.Client {
 	server := exec.Command(os.Args[0], store)
 	server.Env = append(os.Environ(), serveVariable+"=1")
 	server.Stderr = os.Stderr
-	client, err := rpc.Spawn(t.Context(), server)
+	client, err := client.Spawn(t.Context(), server)
 	require.NoError(t, err)
 	return client
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor/task/builtin"
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
-func connect(t *testing.T) *rpc.Client {
+func connect(t *testing.T) *client.Client {
 	t.Helper()
 	types, err := builtin.Types()
 	require.NoError(t, err)
@@ -22,7 +23,7 @@ func connect(t *testing.T) *rpc.Client {
 }
 
 // ran runs a task to its end and answers it with its progress.
-func ran(t *testing.T, c *rpc.Client, name, input string) (schema.Task, []schema.Progress) {
+func ran(t *testing.T, c *client.Client, name, input string) (schema.Task, []schema.Progress) {
 	t.Helper()
 	_, err := c.Submit(t.Context(), schema.SubmitParams{Type: name, Input: jsontext.Value(input)})
 	require.NoError(t, err)
@@ -154,7 +155,7 @@ func TestInputIsChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, err := connect(t).Submit(t.Context(), schema.SubmitParams{Type: name, Input: jsontext.Value(input)})
-				var refused *rpc.Error
+				var refused *wire.Error
 				require.ErrorAs(t, err, &refused)
 				require.Equal(t, schema.CodeInvalidParams, refused.Code)
 				require.Len(t, refused.Data.Violations, 1)

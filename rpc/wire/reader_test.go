@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import (
 	"bytes"
@@ -35,15 +35,15 @@ func (c *chunks) Read(p []byte) (int, error) {
 
 // readAll is what a reader makes of a stream, to its end.
 func readAll(t testing.TB, source io.Reader, framing Framing, limit int) []string {
-	r := newReader(source, framing, limit)
+	r := NewReader(source, framing, limit)
 	var all []string
 	for {
-		m, err := r.next()
+		m, err := r.Next()
 		require.LessOrEqual(t, len(r.buf), 2*max(limit, maxHeader)+2*firstBuffer)
-		_, bad := errors.AsType[*badMessage](err)
+		_, bad := errors.AsType[*BadMessage](err)
 		switch {
 		case err == nil:
-			all = append(all, string(m.text))
+			all = append(all, string(m.Text))
 		case bad:
 			all = append(all, "bad: "+err.Error())
 		default:
@@ -54,7 +54,7 @@ func readAll(t testing.TB, source io.Reader, framing Framing, limit int) []strin
 
 // seeds are what clients send in the transcripts.
 func seeds(t testing.TB) [][]byte {
-	files, err := filepath.Glob("testdata/*.txtar")
+	files, err := filepath.Glob("../testdata/*.txtar")
 	require.NoError(t, err)
 	var all [][]byte
 	for _, file := range files {

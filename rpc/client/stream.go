@@ -1,4 +1,4 @@
-package rpc
+package client
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sourcegraph/jsonrpc2"
+
+	"github.com/jobline/jobline/rpc/wire"
 )
 
 // Stream is the connection's bytes as JSON messages, strict and bounded, in
@@ -16,8 +18,8 @@ import (
 // that mounts Handler, runs on; Serve reads and writes the same way.
 type Stream struct {
 	conn   io.ReadWriteCloser
-	reader *reader
-	outbox *outbox
+	reader *wire.Reader
+	outbox *wire.Outbox
 	writer sync.WaitGroup
 	open   context.Context // ends when Close begins
 	shut   context.CancelFunc
@@ -28,7 +30,7 @@ type Stream struct {
 const (
 	// maxStreamUnsent is how many bytes a Stream holds that its peer has not
 	// read, before WriteObject waits.
-	maxStreamUnsent = DefaultMaxUnsent
+	maxStreamUnsent = wire.DefaultMaxUnsent
 	// streamPatience is how long a peer may take nothing before Close drops what
 	// is left for it.
 	streamPatience = time.Second
@@ -36,15 +38,17 @@ const (
 
 var _ jsonrpc2.ObjectStream = (*Stream)(nil)
 
-// NewStream makes a stream. FramingAuto writes lines until it has read a header.
-func NewStream(conn io.ReadWriteCloser, framing Framing, maxMessage int) *Stream {
+// NewStream makes a stream. wire.FramingAuto writes lines until it has read a header.
+func NewStream(conn io.ReadWriteCloser, framing wire.Framing, maxMessage int) *Stream {
 	if maxMessage <= 0 {
-		maxMessage = DefaultMaxMessage
+		maxMessage = wire.DefaultMaxMessage
 	}
-	s := &Stream{conn: conn, reader: newReader(conn, framing, maxMessage), outbox: newOutbox(conn)}
-	s.outbox.header = framing == FramingHeader
+	s := &Stream{conn: conn, reader: wire.NewReader(conn, framing, maxMessage), outbox: wire.NewOutbox(conn)}
+	if framing == wire.FramingHeader {
+		s.outbox.UseHeader()
+	}
 	s.open, s.shut = context.WithCancel(context.Background())
-	s.writer.Go(func() { _ = s.outbox.run() }) // WriteObject reports what went wrong
+	s.writer.Go(func() { _ = s.outbox.Run() }) // WriteObject reports what went wrong
 	return s
 }
 
@@ -56,22 +60,22 @@ func (s *Stream) ReadObject(v any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(m.text, v)
+	return json.Unmarshal(m.Text, v)
 }
 
 // next reads the next message, which is good until the next call.
-func (s *Stream) next() (*message, error) {
+func (s *Stream) next() (*wire.Message, error) {
 	for {
-		m, err := s.reader.next()
-		if s.reader.framing == FramingHeader {
-			s.outbox.useHeader()
+		m, err := s.reader.Next()
+		if s.reader.Framing() == wire.FramingHeader {
+			s.outbox.UseHeader()
 		}
-		if bad, ok := errors.AsType[*badMessage](err); ok {
-			answer := appendError(nil, bad.id, wireError(bad))
+		if bad, ok := errors.AsType[*wire.BadMessage](err); ok {
+			answer := wire.AppendError(nil, bad.ID, bad.Answer())
 			switch {
-			case bad.id == nil:
-			case bad.reply:
-				return &message{text: answer, response: true}, nil
+			case bad.ID == nil:
+			case bad.Response:
+				return &wire.Message{Text: answer}, nil
 			default:
 				s.write(answer)
 			}
@@ -90,13 +94,13 @@ func (s *Stream) WriteObject(v any) error {
 		return err
 	}
 	s.write(text)
-	_ = s.outbox.await(s.open, maxStreamUnsent) // where the stream is closed, the next read says so
-	return s.outbox.failed()
+	_ = s.outbox.Await(s.open, maxStreamUnsent) // where the stream is closed, the next read says so
+	return s.outbox.Err()
 }
 
 func (s *Stream) write(text []byte) {
-	s.outbox.end(append(s.outbox.begin(), text...))
-	s.outbox.flush()
+	s.outbox.End(append(s.outbox.Begin(), text...))
+	s.outbox.Flush()
 }
 
 // Close writes what has gathered and closes the connection, which must end a
@@ -104,7 +108,7 @@ func (s *Stream) write(text []byte) {
 func (s *Stream) Close() error {
 	s.close.Do(func() {
 		s.shut()
-		s.outbox.close()
+		s.outbox.Close()
 		s.drain()
 		s.err = s.conn.Close()
 		s.writer.Wait()
@@ -120,7 +124,7 @@ func (s *Stream) drain() {
 		close(ended)
 	}()
 	for before := int64(-1); ; {
-		written := s.outbox.written.Load()
+		written := s.outbox.Written()
 		if written == before {
 			return
 		}

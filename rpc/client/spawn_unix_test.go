@@ -1,6 +1,6 @@
 //go:build unix
 
-package rpc_test
+package client_test
 
 import (
 	"os/exec"
@@ -12,17 +12,17 @@ import (
 	"github.com/sourcegraph/jsonrpc2"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 )
 
 // A process that the server has left behind, and that holds its stderr open,
 // hides its end from nobody.
 func TestSpawnedServerLeavesAProcess(t *testing.T) {
-	c, err := rpc.Spawn(t.Context(), exec.Command("sh", "-c", "sleep 600 <&- >&- & echo $! >&2"))
+	c, err := client.Spawn(t.Context(), exec.Command("sh", "-c", "sleep 600 <&- >&- & echo $! >&2"))
 	require.NoError(t, err)
 	_, err = c.Stats(t.Context())
 	require.ErrorIs(t, err, jsonrpc2.ErrClosed)
-	var ended *rpc.ServerEndedError
+	var ended *client.ServerEndedError
 	require.ErrorAs(t, err, &ended)
 	require.Zero(t, ended.ExitCode)
 	require.NoError(t, c.Close())
@@ -34,11 +34,11 @@ func TestSpawnedServerLeavesAProcess(t *testing.T) {
 // A server that only hangs up has not ended.
 func TestSpawnedServerHangsUp(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "exec sleep 600 <&- >&-")
-	c, err := rpc.Spawn(t.Context(), cmd)
+	c, err := client.Spawn(t.Context(), cmd)
 	require.NoError(t, err)
 	_, err = c.Stats(t.Context())
 	require.Error(t, err)
-	var ended *rpc.ServerEndedError
+	var ended *client.ServerEndedError
 	require.NotErrorAs(t, err, &ended)
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, c.Close())

@@ -1,4 +1,4 @@
-package rpc
+package client
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
-	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -230,7 +229,7 @@ func (q *eventQueue) tellGapsLocked(ev *schema.FinishedEvent, before uint64) {
 		key := streamKey{ev.ID, schema.Stream(stream)}
 		if from, dropped := q.gaps[key]; dropped {
 			delete(q.gaps, key)
-			seq := ev.Seq - executor.SeqsPerFinish + 1 + uint64(stream) // the number of what the server sent last of it
+			seq := ev.Seq - uint64(len(totals)-stream) // the number of what the server sent last of it
 			q.appendLocked(Event{Output: &schema.OutputEvent{
 				ID: ev.ID, Seq: seq, Stream: key.stream, Offset: total, Encoding: schema.EncodingUTF8, Gap: total - from,
 			}}, queuedEventBytes, before)

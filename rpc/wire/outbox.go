@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import (
 	"context"
@@ -11,9 +11,6 @@ import (
 
 // The limits of what is not sent yet.
 const (
-	// eventRoom is how many unsent bytes there may be before notifications
-	// wait, in the shorter form that a watcher keeps them in.
-	eventRoom = 1 << 20
 	// DefaultMaxUnsent is how many unsent bytes there may be before no further
 	// request is read: a client that sends and sends and never reads.
 	DefaultMaxUnsent = 64 << 20
@@ -30,10 +27,10 @@ const (
 	spareBuffer = 4 << 20
 )
 
-// outbox gathers messages and writes them in few system calls: whoever
+// Outbox gathers messages and writes them in few system calls: whoever
 // writes takes all that has gathered. Neither adding nor flushing waits for
-// the reader: what cannot be written at once is left to run.
-type outbox struct {
+// the reader: what cannot be written at once is left to Run.
+type Outbox struct {
 	to  io.Writer
 	try func([]byte) (int, error) // writes what can be written at once, or nil
 
@@ -58,8 +55,10 @@ type tryWriter interface {
 	TryWrite(p []byte) (n int, err error)
 }
 
-func newOutbox(to io.Writer) *outbox {
-	o := &outbox{to: to, wake: make(chan struct{}, 1)}
+// NewOutbox makes an outbox that writes lines, until UseHeader is called. Where to has
+// a method TryWrite, Flush uses it to write what does not have to wait.
+func NewOutbox(to io.Writer) *Outbox {
+	o := &Outbox{to: to, wake: make(chan struct{}, 1)}
 	if t, ok := to.(tryWriter); ok {
 		o.try = t.TryWrite
 	}
@@ -67,16 +66,16 @@ func newOutbox(to io.Writer) *outbox {
 	return o
 }
 
-// begin locks the outbox and answers the buffer that a message is to be appended
-// to; end takes it back. Several are added with one lock where next stands between
+// Begin locks the outbox and answers the buffer that a message is to be appended
+// to; End takes it back. Several are added with one lock where Next stands between
 // them. Nothing is kept once the outbox is closed.
-func (o *outbox) begin() []byte {
+func (o *Outbox) Begin() []byte {
 	o.mu.Lock()
 	return o.buf
 }
 
-// next ends a message, and answers the buffer for the one that follows.
-func (o *outbox) next(b []byte) []byte {
+// Next ends a message, and answers the buffer for the one that follows.
+func (o *Outbox) Next(b []byte) []byte {
 	switch {
 	case o.closed || o.err != nil:
 	case o.header:
@@ -87,8 +86,10 @@ func (o *outbox) next(b []byte) []byte {
 	return o.buf
 }
 
-func (o *outbox) end(b []byte) {
-	o.next(b)
+// End takes back the buffer that Begin answered, with a message appended, and
+// unlocks the outbox.
+func (o *Outbox) End(b []byte) {
+	o.Next(b)
 	o.size.Store(int64(o.unsentLocked()))
 	o.mu.Unlock()
 }
@@ -105,14 +106,15 @@ func withHeader(b []byte, mark int) []byte {
 	return b
 }
 
-func (o *outbox) useHeader() {
+// UseHeader writes the messages that follow with header framing.
+func (o *Outbox) UseHeader() {
 	o.mu.Lock()
 	o.header = true
 	o.mu.Unlock()
 }
 
-// flush writes what has gathered, or lets run do it.
-func (o *outbox) flush() {
+// Flush writes what has gathered, or lets Run do it.
+func (o *Outbox) Flush() {
 	o.mu.Lock()
 	for o.try != nil && len(o.rest) == 0 && len(o.buf) > 0 {
 		data := o.takeLocked()
@@ -132,36 +134,39 @@ func (o *outbox) flush() {
 	}
 }
 
-func (o *outbox) signal() {
+func (o *Outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
 }
 
-// close lets run end when all is written.
-func (o *outbox) close() {
+// Close lets Run end when all is written.
+func (o *Outbox) Close() {
 	o.mu.Lock()
 	o.closed = true
 	o.mu.Unlock()
 	o.signal()
 }
 
-// failed is the error of writing, or nil.
-func (o *outbox) failed() error {
+// Err is the error of writing, or nil.
+func (o *Outbox) Err() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err
 }
 
-// unsent is how many bytes have not been written.
-func (o *outbox) unsent() int { return int(o.size.Load()) }
+// Written is how many bytes have been written in all.
+func (o *Outbox) Written() int64 { return o.written.Load() }
 
-func (o *outbox) unsentLocked() int { return len(o.buf) + len(o.rest) + o.writing }
+// Unsent is how many bytes have not been written.
+func (o *Outbox) Unsent() int { return int(o.size.Load()) }
 
-// await waits until at most n bytes are unsent, or nothing is written any
+func (o *Outbox) unsentLocked() int { return len(o.buf) + len(o.rest) + o.writing }
+
+// Await waits until at most n bytes are unsent, or nothing is written any
 // more, or the context ends.
-func (o *outbox) await(ctx context.Context, n int) error {
+func (o *Outbox) Await(ctx context.Context, n int) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.unsentLocked() <= n {
@@ -179,26 +184,26 @@ func (o *outbox) await(ctx context.Context, n int) error {
 	return context.Cause(ctx)
 }
 
-// smooth lets the writer catch up for a moment.
-func (o *outbox) smooth(ctx context.Context) {
-	if o.unsent() <= smoothUnsent {
+// Smooth lets the writer catch up for a moment.
+func (o *Outbox) Smooth(ctx context.Context) {
+	if o.Unsent() <= smoothUnsent {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, smoothWait)
 	defer cancel()
-	_ = o.await(ctx, smoothUnsent) // it is of no matter why the wait is over
+	_ = o.Await(ctx, smoothUnsent) // it is of no matter why the wait is over
 }
 
-// run writes, and waits for the reader where it must, until the outbox is
+// Run writes, and waits for the reader where it must, until the outbox is
 // closed and empty, or a write fails.
-func (o *outbox) run() error {
+func (o *Outbox) Run() error {
 	for range o.wake {
 		for {
 			o.mu.Lock()
 			data, over := o.takeLocked(), o.overLocked()
 			o.mu.Unlock()
 			if over {
-				return o.failed()
+				return o.Err()
 			}
 			if data == nil {
 				break
@@ -213,7 +218,7 @@ func (o *outbox) run() error {
 }
 
 // write writes all of data, and waits for the reader.
-func (o *outbox) write(data []byte) (n int, err error) {
+func (o *Outbox) write(data []byte) (n int, err error) {
 	for n < len(data) && err == nil {
 		var m int
 		m, err = o.to.Write(data[n:min(n+pieceMost, len(data))])
@@ -224,13 +229,13 @@ func (o *outbox) write(data []byte) (n int, err error) {
 }
 
 // overLocked reports whether nothing is to be written any more.
-func (o *outbox) overLocked() bool {
+func (o *Outbox) overLocked() bool {
 	return o.err != nil || o.closed && o.writing == 0 && len(o.rest) == 0 && len(o.buf) == 0
 }
 
 // takeLocked hands what has gathered to one who writes it; nil where there is
 // nothing, or somebody is writing.
-func (o *outbox) takeLocked() []byte {
+func (o *Outbox) takeLocked() []byte {
 	if o.writing > 0 || o.err != nil {
 		return nil
 	}
@@ -246,7 +251,7 @@ func (o *outbox) takeLocked() []byte {
 	return data
 }
 
-func (o *outbox) wroteLocked(data []byte, n int, err error) {
+func (o *Outbox) wroteLocked(data []byte, n int, err error) {
 	o.writing = 0
 	switch {
 	case err != nil:
@@ -259,7 +264,7 @@ func (o *outbox) wroteLocked(data []byte, n int, err error) {
 	}
 	o.size.Store(int64(o.unsentLocked()))
 	o.drained.Broadcast()
-	if o.err != nil { // run is to say so; where the outbox is closed, flush signals
+	if o.err != nil { // Run is to say so; where the outbox is closed, Flush signals
 		o.signal()
 	}
 }

@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import "cmp"
 
@@ -10,7 +10,7 @@ type scan struct {
 	str     bool   // within a string
 	escaped bool   // after a backslash within a string
 	broken  bool   // a bracket closes what another has opened
-	most    int    // brackets that may be open at once; 0 is maxNesting
+	most    int    // brackets that may be open at once; 0 is MaxNesting
 }
 
 // step goes on with text, which begins as it did before and may be longer. It
@@ -29,7 +29,7 @@ func (s *scan) step(text []byte) int {
 			s.broken = !s.str
 		case c == '{' || c == '[':
 			s.open = append(s.open, c+2) // '}' is '{'+2, ']' is '['+2
-			s.broken = len(s.open) > cmp.Or(s.most, maxNesting)
+			s.broken = len(s.open) > cmp.Or(s.most, MaxNesting)
 		case c == '}' || c == ']':
 			last := len(s.open) - 1
 			if s.broken = last < 0 || s.open[last] != c; s.broken {

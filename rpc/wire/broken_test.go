@@ -1,9 +1,8 @@
-package rpc
+package wire
 
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -52,16 +51,16 @@ func FuzzBrokenRequest(f *testing.F) {
 			return
 		}
 		want := idByStandardLibrary(t, text)
-		require.Equal(t, want, string(salvage(text).id))
-		part := salvage(text[:min(int(cut), len(text))]).id
+		require.Equal(t, want, string(salvage(text).ID))
+		part := salvage(text[:min(int(cut), len(text))]).ID
 		require.Contains(t, []string{"", want, firstID(t, text)}, string(part))
 
-		r := newReader(bytes.NewReader(bytes.ReplaceAll(text, []byte("\n"), []byte(" "))), FramingLine, 1<<20)
-		m, err := r.next()
-		if bad, ok := err.(*badMessage); ok {
-			require.Equal(t, want, string(bad.id))
+		r := NewReader(bytes.NewReader(bytes.ReplaceAll(text, []byte("\n"), []byte(" "))), FramingLine, 1<<20)
+		m, err := r.Next()
+		if bad, ok := err.(*BadMessage); ok {
+			require.Equal(t, want, string(bad.ID))
 		} else {
-			require.True(t, m.isResponse() || want == string(m.id) || string(m.id) == "null")
+			require.True(t, m.IsResponse() || want == string(m.ID) || string(m.ID) == "null")
 		}
 	})
 }
@@ -83,7 +82,7 @@ func TestRoughWalkAgreesOnValidJSON(t *testing.T) {
 		blank := func() string { return rapid.StringMatching(`[ \t\r\n]{0,2}`).Draw(t, "blank") }
 		object := []byte(drawObject(t, 3, blank))
 		var want, got []string
-		members(object, func(name, value []byte) bool {
+		Members(object, func(name, value []byte) bool {
 			want = append(want, string(name), string(value))
 			return true
 		})
@@ -92,64 +91,14 @@ func TestRoughWalkAgreesOnValidJSON(t *testing.T) {
 
 		array := []byte("[" + blank() + drawJSON(t, 3) + blank() + "," + drawJSON(t, 2) + blank() + "]")
 		want, got = nil, nil
-		elements(array, func(value []byte) bool {
+		Elements(array, func(value []byte) bool {
 			want = append(want, string(value))
 			return true
 		})
-		roughElements(array, func(value []byte) bool {
+		RoughElements(array, func(value []byte) bool {
 			got = append(got, string(value))
 			return true
 		})
 		require.Equal(t, want, got, "%s", array)
 	})
 }
-
-// A response that a client cannot read ends its call with an error, in either
-// framing, whether it is broken, too long or cut.
-func TestStreamTellsOfBrokenResponses(t *testing.T) {
-	long := `{"jsonrpc":"2.0","id":3,"result":"` + strings.Repeat("x", 1<<20) + `"}`
-	texts := []string{
-		`{"jsonrpc":"2.0","id":1,"result":{"half":"\ud83e"}}`, `{"jsonrpc":"2.0","id":"two","error":{"code":1,}}`, long,
-		`{"jsonrpc":"2.0","method":"task/started","params":{"half":"\ud83e"}}`, `{"jsonrpc":"2.0","id":4,"result":7}`,
-	}
-	for framing, format := range map[Framing]func(string) string{
-		FramingLine:   func(text string) string { return text + "\n" },
-		FramingHeader: func(text string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(text), text) },
-	} {
-		var all strings.Builder
-		for _, text := range texts {
-			all.WriteString(format(text))
-		}
-		s := NewStream(&fakeConn{in: strings.NewReader(all.String())}, framing, 100_000)
-		for _, want := range []string{"1", `"two"`, "3", "4"} {
-			var m struct {
-				ID     json.RawMessage
-				Result json.RawMessage
-				Error  *Error
-			}
-			require.NoError(t, s.ReadObject(&m))
-			require.Equal(t, want, string(m.ID))
-			require.Equal(t, want == "4", m.Error == nil)
-		}
-		require.NoError(t, s.Close())
-	}
-}
-
-// A request that a Stream cannot read is answered, for a program that mounts Handler.
-func TestStreamAnswersBrokenRequests(t *testing.T) {
-	conn := &fakeConn{in: strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"submit","params":{"half":"\ud83e"}}` + "\n")}
-	s := NewStream(conn, FramingLine, 1000)
-	require.Error(t, s.ReadObject(new(json.RawMessage)))
-	require.NoError(t, s.Close())
-	require.Contains(t, conn.out.String(), `"id":1,"error":{"code":-32700`)
-}
-
-// fakeConn reads a text and keeps what is written.
-type fakeConn struct {
-	in  *strings.Reader
-	out bytes.Buffer
-}
-
-func (c *fakeConn) Read(p []byte) (int, error)  { return c.in.Read(p) }
-func (c *fakeConn) Write(p []byte) (int, error) { return c.out.Write(p) }
-func (c *fakeConn) Close() error                { return nil }

@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import (
 	"bytes"
@@ -99,27 +99,27 @@ func TestMessageAgreesWithJSON(t *testing.T) {
 			` {"params" : ` + raw + ` , "method" : "s\u0075bmit" , "id" : 7, "more" : ` + raw + `, "jsonrpc":"2.0" } `,
 		}).Draw(t, "text")
 		var s jsonscan.Scanner
-		var m message
-		s.Reset([]byte(text), maxNesting)
-		m.read(&s)
+		var m Message
+		s.Reset([]byte(text), MaxNesting)
+		m.Read(&s)
 		require.Nil(t, s.Err())
-		require.Nil(t, m.check())
-		require.Equal(t, strings.TrimSpace(text), string(m.text))
-		require.Equal(t, "7", string(m.id))
-		require.Equal(t, schema.MethodSubmit, m.methodName())
-		require.Equal(t, raw, string(m.params.raw))
-		require.Equal(t, len(want), m.params.count)
+		require.Nil(t, m.Check())
+		require.Equal(t, strings.TrimSpace(text), string(m.Text))
+		require.Equal(t, "7", string(m.ID))
+		require.Equal(t, schema.MethodSubmit, m.MethodName())
+		require.Equal(t, raw, string(m.Params.Raw))
+		require.Equal(t, len(want), m.Params.count)
 		var got []string
-		m.params.each(func(name, value []byte) bool {
+		m.Params.Each(func(name, value []byte) bool {
 			got = append(got, string(name))
 			require.Equal(t, string(want[string(name)]), string(value))
 			return true
 		})
 		require.Equal(t, names, got)
 		for name, value := range want {
-			require.Equal(t, string(value), string(m.params.get(name)))
+			require.Equal(t, string(value), string(m.Params.Get(name)))
 		}
-		require.Nil(t, m.params.get("nothing"))
+		require.Nil(t, m.Params.Get("nothing"))
 	})
 }
 
@@ -139,7 +139,7 @@ func compareParts(t *rapid.T, value []byte) {
 	case '{':
 		_, err := decoder.ReadToken()
 		require.NoError(t, err)
-		members(value, func(name, got []byte) bool {
+		Members(value, func(name, got []byte) bool {
 			token, err := decoder.ReadToken()
 			require.NoError(t, err)
 			require.Equal(t, token.String(), string(name))
@@ -150,7 +150,7 @@ func compareParts(t *rapid.T, value []byte) {
 	case '[':
 		_, err := decoder.ReadToken()
 		require.NoError(t, err)
-		elements(value, func(got []byte) bool {
+		Elements(value, func(got []byte) bool {
 			child(got)
 			return true
 		})

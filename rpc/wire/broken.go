@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import (
 	"bytes"
@@ -11,16 +11,16 @@ import (
 // there is only the beginning: who has sent a request waits for an answer with
 // its id.
 
-// salvaged is what can be told of a broken message.
-type salvaged struct {
-	id    []byte // of a request or a response, as it was sent; nil where none can be told
-	reply bool   // it is a response: it has a result or an error, and no method
+// Salvaged is what can be told of a broken message.
+type Salvaged struct {
+	ID       []byte // of a request or a response, as it was sent; nil where none can be told
+	Response bool   // it is a response: it has a result or an error, and no method
 }
 
 // salvage reads a broken message as far as its brackets, strings and commas
 // make sense. An id counts where it is a member of the outermost object, whole,
 // and the only one.
-func salvage(text []byte) (s salvaged) {
+func salvage(text []byte) (s Salvaged) {
 	if len(text) == 0 || text[0] != '{' {
 		return s
 	}
@@ -28,17 +28,17 @@ func salvage(text []byte) (s salvaged) {
 	roughMembers(text, func(name, value []byte) {
 		switch string(name) {
 		case "id":
-			twice = twice || s.id != nil && !bytes.Equal(s.id, value)
-			s.id = value
+			twice = twice || s.ID != nil && !bytes.Equal(s.ID, value)
+			s.ID = value
 		case "method":
 			method = true
 		case "result", "error":
 			outcome = true
 		}
 	})
-	s.reply = outcome && !method
-	if twice || !isID(s.id) {
-		s.id = nil
+	s.Response = outcome && !method
+	if twice || !isID(s.ID) {
+		s.ID = nil
 	}
 	return s
 }
@@ -80,9 +80,9 @@ func roughMembers(object []byte, f func(name, value []byte)) {
 	}
 }
 
-// roughElements calls f with what stands between the commas of an array whose
+// RoughElements calls f with what stands between the commas of an array whose
 // brackets match, until it answers false.
-func roughElements(array []byte, f func(element []byte) bool) {
+func RoughElements(array []byte, f func(element []byte) bool) {
 	rest := array[1:]
 	for {
 		rest = trimBlank(rest)

@@ -1,4 +1,4 @@
-package rpc
+package client
 
 import (
 	"context"
@@ -12,11 +12,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/sourcegraph/jsonrpc2"
 
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
 // Client speaks to a server. Its methods can be called from many goroutines;
-// an error that the server has answered is an *Error. Where the connection has
+// an error that the server has answered is a *wire.Error. Where the connection has
 // ended calls answer jsonrpc2.ErrClosed, of a server that was spawned and has
 // ended itself within a *ServerEndedError.
 type Client struct {
@@ -26,8 +27,8 @@ type Client struct {
 	closed atomic.Bool
 }
 
-// Dial makes a client over a connection, which the client then owns.
-func Dial(ctx context.Context, conn io.ReadWriteCloser, framing Framing) *Client {
+// New makes a client over a connection, which the client then owns.
+func New(ctx context.Context, conn io.ReadWriteCloser, framing wire.Framing) *Client {
 	c := &Client{}
 	c.events.init()
 	stream := &clientStream{NewStream(conn, framing, clientMaxMessage), c.notified}
@@ -54,10 +55,10 @@ func (s *clientStream) ReadObject(v any) error {
 		if err != nil {
 			return err
 		}
-		if m.isResponse() || m.check() != nil || m.id != nil {
-			return json.Unmarshal(m.text, v)
+		if m.IsResponse() || m.Check() != nil || m.ID != nil {
+			return json.Unmarshal(m.Text, v)
 		}
-		s.notified(m.methodName(), m.params.raw)
+		s.notified(m.MethodName(), m.Params.Raw)
 	}
 }
 
@@ -91,9 +92,9 @@ func (c *Client) Close() error {
 func call[R any](ctx context.Context, c *Client, method string, params any, options ...jsonrpc2.CallOption) (R, error) {
 	var raw json.RawMessage
 	var result R
-	err := c.conn.Call(ctx, method, json.RawMessage(appendJSON(nil, params)), &raw, options...)
-	if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok {
-		return result, clientError(wire)
+	err := c.conn.Call(ctx, method, json.RawMessage(wire.AppendJSON(nil, params)), &raw, options...)
+	if answer, ok := errors.AsType[*jsonrpc2.Error](err); ok {
+		return result, clientError(answer)
 	}
 	if err != nil && c.child != nil && !c.closed.Load() && ctx.Err() == nil {
 		err = c.child.explain(ctx, err)
@@ -104,10 +105,10 @@ func call[R any](ctx context.Context, c *Client, method string, params any, opti
 	return result, decodeResult(raw, &result)
 }
 
-func clientError(wire *jsonrpc2.Error) error {
-	e := &Error{Code: schema.Code(wire.Code), Message: wire.Message}
-	if wire.Data != nil {
-		_ = decodeResult(*wire.Data, &e.Data) // another server's data may be anything
+func clientError(answer *jsonrpc2.Error) error {
+	e := &wire.Error{Code: schema.Code(answer.Code), Message: answer.Message}
+	if answer.Data != nil {
+		_ = decodeResult(*answer.Data, &e.Data) // another server's data may be anything
 	}
 	return e
 }
@@ -149,8 +150,8 @@ func (c *Client) Wait(ctx context.Context, p schema.WaitParams) (schema.WaitResu
 	id := jsonrpc2.ID{Str: uuid.NewString(), IsString: true}
 	result, err := call[schema.WaitResult](ctx, c, schema.MethodWait, p, jsonrpc2.PickID(id))
 	if ctx.Err() != nil {
-		params := schema.CancelRequestParams{ID: appendString(nil, id.Str)}
-		_ = c.conn.Notify(context.WithoutCancel(ctx), schema.MethodCancelRequest, json.RawMessage(appendJSON(nil, params)))
+		params := schema.CancelRequestParams{ID: wire.AppendString(nil, id.Str)}
+		_ = c.conn.Notify(context.WithoutCancel(ctx), schema.MethodCancelRequest, json.RawMessage(wire.AppendJSON(nil, params)))
 	}
 	return result, err
 }

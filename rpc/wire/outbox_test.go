@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import (
 	"errors"
@@ -35,15 +35,15 @@ func TestOutboxEndsBehindAWriteOfAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &heldWriter{let: make(chan error)}
-				o := newOutbox(w)
+				o := NewOutbox(w)
 				ran := make(chan error)
-				go func() { ran <- o.run() }()
-				o.end(append(o.begin(), "message"...))
-				go o.flush()
+				go func() { ran <- o.Run() }()
+				o.End(append(o.Begin(), "message"...))
+				go o.Flush()
 				synctest.Wait()
 				if c.close {
-					o.close()
-					synctest.Wait() // run has looked, and found somebody writing
+					o.Close()
+					synctest.Wait() // Run has looked, and found somebody writing
 				}
 				w.let <- c.err
 				require.Equal(t, c.err, <-ran)

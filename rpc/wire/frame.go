@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ const byteOrderMark = "\xef\xbb\xbf"
 
 // skipByteOrderMark passes over one at the beginning of the stream. An error of
 // reading is met again by who reads next.
-func (r *reader) skipByteOrderMark() {
+func (r *Reader) skipByteOrderMark() {
 	for {
 		have := r.buf[r.start:r.end]
 		if len(have) >= len(byteOrderMark) {
@@ -43,7 +43,7 @@ const headerPrefix = "Content-"
 // firstFraming decides by the first line of a connection: header framing where
 // it is a header of the Language Server Protocol; line framing where it is
 // anything else, as the line of a log, which can have a colon, too.
-func (r *reader) firstFraming() Framing {
+func (r *Reader) firstFraming() Framing {
 	for {
 		have := r.buf[r.start:r.end]
 		name := bytes.IndexFunc(have, func(c rune) bool { return !inHeaderName(c) })
@@ -61,13 +61,13 @@ func inHeaderName(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }
 
-// errBrokenHeader ends a connection: nobody knows where the next frame begins.
-type errBrokenHeader struct{ text string }
+// BrokenHeaderError ends a connection: nobody knows where the next frame begins.
+type BrokenHeaderError struct{ text string }
 
-func (e *errBrokenHeader) Error() string { return e.text }
+func (e *BrokenHeaderError) Error() string { return e.text }
 
 // nextFrame answers the value of a frame with a header.
-func (r *reader) nextFrame() (*message, error) {
+func (r *Reader) nextFrame() (*Message, error) {
 	length, err := r.header()
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (r *reader) nextFrame() (*message, error) {
 }
 
 // await reads until so many bytes are there.
-func (r *reader) await(n int64) error {
+func (r *Reader) await(n int64) error {
 	for int64(r.end-r.start) < n {
 		if err := r.fill(); err != nil {
 			return err
@@ -104,17 +104,17 @@ func (r *reader) await(n int64) error {
 	return nil
 }
 
-func (r *reader) cutFrame(err error) error {
+func (r *Reader) cutFrame(err error) error {
 	body := trimBlank(r.buf[r.start:r.end])
 	r.start = r.end
 	if errors.Is(err, io.EOF) {
-		return &badMessage{salvaged: salvage(body), code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
+		return &BadMessage{Salvaged: salvage(body), code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
 	}
 	return err
 }
 
 // header reads a header block and answers the Content-Length.
-func (r *reader) header() (int64, error) {
+func (r *Reader) header() (int64, error) {
 	length := int64(-1)
 	for used := 0; ; {
 		line, err := r.headerLine(&used)
@@ -126,7 +126,7 @@ func (r *reader) header() (int64, error) {
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
-			return 0, &errBrokenHeader{"a header line has no colon (the connection has header framing, since its first line was a header or --framing says so)"}
+			return 0, &BrokenHeaderError{"a header line has no colon (the connection has header framing, since its first line was a header or --framing says so)"}
 		}
 		if !bytes.EqualFold(name, []byte("Content-Length")) {
 			continue
@@ -135,20 +135,20 @@ func (r *reader) header() (int64, error) {
 		n, err := strconv.ParseUint(string(value), 10, 63) // which takes no sign
 		switch {
 		case err != nil:
-			return 0, &errBrokenHeader{fmt.Sprintf("the Content-Length %q is not a number of bytes", schema.Cut(value))}
+			return 0, &BrokenHeaderError{fmt.Sprintf("the Content-Length %q is not a number of bytes", schema.Cut(value))}
 		case length >= 0 && int64(n) != length:
-			return 0, &errBrokenHeader{fmt.Sprintf("the header has two Content-Lengths, %d and %d", length, n)}
+			return 0, &BrokenHeaderError{fmt.Sprintf("the header has two Content-Lengths, %d and %d", length, n)}
 		}
 		length = int64(n)
 	}
 	if length < 0 {
-		return 0, &errBrokenHeader{"the header has no Content-Length"}
+		return 0, &BrokenHeaderError{"the header has no Content-Length"}
 	}
 	return length, nil
 }
 
 // headerLine answers a line of a header without its end.
-func (r *reader) headerLine(used *int) ([]byte, error) {
+func (r *Reader) headerLine(used *int) ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(r.buf[r.start:r.end], '\n'); i >= 0 {
 			line := r.buf[r.start : r.start+i]
@@ -164,10 +164,10 @@ func (r *reader) headerLine(used *int) ([]byte, error) {
 		if err := r.fill(); err != nil {
 			if errors.Is(err, io.EOF) {
 				r.start = r.end
-				return nil, &badMessage{code: schema.CodeParse, text: "the stream ends in the middle of a header"}
+				return nil, &BadMessage{code: schema.CodeParse, text: "the stream ends in the middle of a header"}
 			}
 			return nil, err
 		}
 	}
-	return nil, &errBrokenHeader{fmt.Sprintf("the header is longer than %d bytes", maxHeader)}
+	return nil, &BrokenHeaderError{fmt.Sprintf("the header is longer than %d bytes", maxHeader)}
 }

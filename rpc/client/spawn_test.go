@@ -1,4 +1,4 @@
-package rpc_test
+package client_test
 
 import (
 	"bytes"
@@ -12,7 +12,9 @@ import (
 	"github.com/sourcegraph/jsonrpc2"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/task/builtin"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
@@ -30,13 +32,18 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "%s\n%s\n\n", strings.Repeat("long ", 20_000), refusal)
 		os.Exit(3)
 	default:
-		stdio.Main(testTypesOf(func(err error) {
-			if err != nil {
-				panic(err)
-			}
-		})...)
+		stdio.Main(builtinTypes()...)
 	}
 	os.Exit(m.Run())
+}
+
+// builtinTypes are the task types that ship.
+func builtinTypes() []executor.Type {
+	types, err := builtin.Types()
+	if err != nil {
+		panic(err)
+	}
+	return types
 }
 
 // child is the command of a server.
@@ -48,7 +55,7 @@ func child() *exec.Cmd {
 }
 
 func TestSpawn(t *testing.T) {
-	c, err := rpc.Spawn(t.Context(), child())
+	c, err := client.Spawn(t.Context(), child())
 	require.NoError(t, err)
 	task, err := c.Submit(t.Context(), schema.SubmitParams{Type: "noop"})
 	require.NoError(t, err)
@@ -57,21 +64,21 @@ func TestSpawn(t *testing.T) {
 	require.Equal(t, schema.Completed, task.State)
 	require.NoError(t, c.Close())
 	require.NoError(t, c.Close(), "closing again changes nothing")
-	_, err = rpc.Spawn(t.Context(), exec.Command("/does/not/exist"))
+	_, err = client.Spawn(t.Context(), exec.Command("/does/not/exist"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 // A server that was killed is told of by its calls and by Close.
 func TestSpawnedServerIsKilled(t *testing.T) {
 	cmd := child()
-	c, err := rpc.Spawn(t.Context(), cmd)
+	c, err := client.Spawn(t.Context(), cmd)
 	require.NoError(t, err)
 	task, err := c.Submit(t.Context(), schema.SubmitParams{Type: "sleep", Input: jsontext.Value(`{"durationMs":60000}`)})
 	require.NoError(t, err)
 	require.NoError(t, cmd.Process.Kill())
 	_, err = c.WaitFor(t.Context(), task.ID)
 	require.ErrorIs(t, err, jsonrpc2.ErrClosed)
-	var ended *rpc.ServerEndedError
+	var ended *client.ServerEndedError
 	require.ErrorAs(t, err, &ended)
 	require.Equal(t, -1, ended.ExitCode)
 	require.ErrorContains(t, err, "wait: the server has ended (signal: killed)")
@@ -90,12 +97,12 @@ func TestSpawnedServerRefuses(t *testing.T) {
 			if stderr != nil {
 				cmd.Stderr = stderr
 			}
-			c, err := rpc.Spawn(t.Context(), cmd)
+			c, err := client.Spawn(t.Context(), cmd)
 			require.NoError(t, err)
 			for range 3 {
 				_, err = c.Submit(t.Context(), schema.SubmitParams{Type: "noop"})
 				require.EqualError(t, err, "submit: the server has ended (exit status 3): "+refusal)
-				var ended *rpc.ServerEndedError
+				var ended *client.ServerEndedError
 				require.ErrorAs(t, err, &ended)
 				require.Equal(t, 3, ended.ExitCode)
 				require.Len(t, ended.Stderr, 4096)
@@ -116,7 +123,7 @@ func TestSpawnedServerRefuses(t *testing.T) {
 
 // That a client has closed its server itself is no news to its calls.
 func TestSpawnedServerIsClosed(t *testing.T) {
-	c, err := rpc.Spawn(t.Context(), child())
+	c, err := client.Spawn(t.Context(), child())
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
 	_, err = c.Stats(t.Context())

@@ -1,4 +1,4 @@
-package rpc
+package wire
 
 import (
 	"bytes"
@@ -23,21 +23,23 @@ const (
 // The limits of reading.
 const (
 	DefaultMaxMessage = 16 << 20
-	maxNesting        = 1000
+	MaxNesting        = 1000
 	firstBuffer       = 64 << 10
 )
 
-// reader cuts a stream of bytes into messages, and survives whatever the stream
-// has. A message that next answers is strict JSON (RFC 8259 in UTF-8 and without
+// Reader cuts a stream of bytes into messages, and survives whatever the stream
+// has. A message that Next answers is strict JSON (RFC 8259 in UTF-8 and without
 // duplicate names) and is good until the next call.
 //
 // In line framing a value ends where its outermost bracket closes, or with
 // the line. A line that is not JSON spoils itself alone.
-type reader struct {
-	source     io.Reader
-	limit      int
-	framing    Framing
-	beforeRead func() // called before a read that may block
+type Reader struct {
+	source  io.Reader
+	limit   int
+	framing Framing
+
+	// BeforeRead is called before a read that may block.
+	BeforeRead func()
 
 	begun      bool // the beginning of the stream was looked at
 	buf        []byte
@@ -46,7 +48,7 @@ type reader struct {
 	skip       skip
 	line       lineState
 	scanner    jsonscan.Scanner
-	message    message // the latest
+	message    Message // the latest
 }
 
 // lineState is what is known of the line that begins at start.
@@ -65,25 +67,36 @@ type skip struct {
 	bytes int64 // or so many bytes
 }
 
-// badMessage is what next answers for input that is no message. Reading goes on.
+// BadMessage is what Next answers for input that is no message. Reading goes on.
 // Its pieces are good until the next call.
-type badMessage struct {
-	salvaged
-	batch []byte // an array whose elements can be told apart, and are to be looked at one by one
+type BadMessage struct {
+	Salvaged
+	Batch []byte // an array whose elements can be told apart, and are to be looked at one by one
 	code  schema.Code
 	text  string
 	over  int64 // the limit that was passed, or 0
 }
 
-func (b *badMessage) Error() string { return b.text }
+func (b *BadMessage) Error() string { return b.text }
 
-func newReader(source io.Reader, framing Framing, limit int) *reader {
-	return &reader{source: source, framing: framing, limit: limit, beforeRead: func() {}}
+// Answer is the error that answers the message.
+func (b *BadMessage) Answer() *Error {
+	e := NewError(b.code, "%s", b.text)
+	e.Data.Limit = b.over
+	return e
 }
 
-// next answers a message, a *badMessage after which it can be called again, or the
+// NewReader makes a reader of messages that are at most limit bytes long.
+func NewReader(source io.Reader, framing Framing, limit int) *Reader {
+	return &Reader{source: source, framing: framing, limit: limit, BeforeRead: func() {}}
+}
+
+// Framing is the framing of the connection: FramingAuto until its first line was read.
+func (r *Reader) Framing() Framing { return r.framing }
+
+// Next answers a message, a *BadMessage after which it can be called again, or the
 // error that ends the stream: io.EOF where it ended well.
-func (r *reader) next() (*message, error) {
+func (r *Reader) Next() (*Message, error) {
 	if !r.begun {
 		r.begun = true
 		r.skipByteOrderMark()
@@ -106,7 +119,7 @@ func (r *reader) next() (*message, error) {
 }
 
 // skipSpace goes on to the next byte that is not white space.
-func (r *reader) skipSpace() error {
+func (r *Reader) skipSpace() error {
 	for {
 		for r.start < r.end {
 			switch r.buf[r.start] {
@@ -125,11 +138,11 @@ func (r *reader) skipSpace() error {
 }
 
 // fill reads more into the buffer, which grows as far as the limit demands.
-func (r *reader) fill() error {
+func (r *Reader) fill() error {
 	if r.err != nil {
 		return r.err
 	}
-	r.beforeRead()
+	r.BeforeRead()
 	if r.start > 0 { // keep what is not used at the front
 		copy(r.buf, r.buf[r.start:r.end])
 		r.end -= r.start
@@ -156,7 +169,7 @@ func (r *reader) fill() error {
 }
 
 // nextLine answers a value that begins at start.
-func (r *reader) nextLine() (*message, error) {
+func (r *Reader) nextLine() (*Message, error) {
 	for {
 		if r.line.newline > r.start {
 			return r.fromLine(r.buf[r.start:r.line.newline])
@@ -182,7 +195,7 @@ func (r *reader) nextLine() (*message, error) {
 }
 
 // fromLine answers the first value of a line.
-func (r *reader) fromLine(line []byte) (*message, error) {
+func (r *Reader) fromLine(line []byte) (*Message, error) {
 	if len(line) > r.limit { // it can still begin with messages that are not
 		if n := r.line.scan.step(line[:r.limit]); n > 0 {
 			return r.take(line[:n])
@@ -212,7 +225,7 @@ func (r *reader) fromLine(line []byte) (*message, error) {
 }
 
 // take uses up a piece that ends where its outermost bracket closes.
-func (r *reader) take(piece []byte) (*message, error) {
+func (r *Reader) take(piece []byte) (*Message, error) {
 	r.start += len(piece)
 	r.line.scan, r.line.more = scan{}, true
 	_, err := r.read(piece)
@@ -224,24 +237,24 @@ func (r *reader) take(piece []byte) (*message, error) {
 }
 
 // notJSON is a bad message, with what can be read of it.
-func notJSON(piece []byte, text string) *badMessage {
-	return &badMessage{salvaged: salvage(piece), batch: batchOf(piece), code: schema.CodeParse, text: text}
+func notJSON(piece []byte, text string) *BadMessage {
+	return &BadMessage{Salvaged: salvage(piece), Batch: batchOf(piece), code: schema.CodeParse, text: text}
 }
 
 // badRest uses up the rest of a line. A line is reported once, but for what
 // somebody waits for.
-func (r *reader) badRest(line []byte, text string) (*message, error) {
+func (r *Reader) badRest(line []byte, text string) (*Message, error) {
 	r.start += len(line)
 	r.line.scan = scan{}
 	bad := notJSON(line, text)
-	if r.line.answered && bad.id == nil && bad.batch == nil {
-		return r.next()
+	if r.line.answered && bad.ID == nil && bad.Batch == nil {
+		return r.Next()
 	}
 	return nil, bad
 }
 
-// element checks an element of a broken batch by itself.
-func (r *reader) element(value []byte) *badMessage {
+// Element checks an element of a broken batch by itself.
+func (r *Reader) Element(value []byte) *BadMessage {
 	if len(value) == 0 {
 		return notJSON(value, "not JSON: an element of the batch is empty")
 	}
@@ -256,7 +269,7 @@ func (r *reader) element(value []byte) *badMessage {
 }
 
 // cutShort is the end of the stream in the middle of a line.
-func (r *reader) cutShort(err error) (*message, error) {
+func (r *Reader) cutShort(err error) (*Message, error) {
 	if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -267,23 +280,23 @@ func (r *reader) cutShort(err error) (*message, error) {
 	return r.fromLine(bytes.TrimRight(line, " \t\r"))
 }
 
-// read reads the message at the beginning of text and answers its length.
-func (r *reader) read(text []byte) (int, error) {
-	r.scanner.Reset(text, maxNesting)
-	r.message.read(&r.scanner)
+// Read reads the message at the beginning of text and answers its length.
+func (r *Reader) read(text []byte) (int, error) {
+	r.scanner.Reset(text, MaxNesting)
+	r.message.Read(&r.scanner)
 	if err := r.scanner.Err(); err != nil {
-		return 0, plainError(err)
+		return 0, PlainError(err)
 	}
 	return r.scanner.Offset(), nil
 }
 
-// plainError says what is wrong with JSON in words for a client.
-func plainError(err *jsonscan.SyntaxError) error {
+// PlainError says what is wrong with JSON in words for a client.
+func PlainError(err *jsonscan.SyntaxError) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the message ends too early")
 	case errors.Is(err, jsonscan.ErrDepth):
-		return fmt.Errorf("nested deeper than %d", maxNesting)
+		return fmt.Errorf("nested deeper than %d", MaxNesting)
 	case errors.Is(err, jsonscan.ErrDuplicateName):
 		return fmt.Errorf("at byte %d: %w %q", err.Offset, err.Err, schema.Cut(err.Name))
 	case err.Pointer == "":
@@ -294,7 +307,7 @@ func plainError(err *jsonscan.SyntaxError) error {
 }
 
 // skipRest throws the rest of a message away that is too long.
-func (r *reader) skipRest() error {
+func (r *Reader) skipRest() error {
 	for {
 		have := r.buf[r.start:r.end]
 		n := min(r.skip.bytes, int64(len(have)))
@@ -317,10 +330,10 @@ func (r *reader) skipRest() error {
 }
 
 // tooLarge is of a message of which there is at least the beginning.
-func (r *reader) tooLarge(beginning []byte) error {
+func (r *Reader) tooLarge(beginning []byte) error {
 	r.line.scan = scan{}
-	return &badMessage{
-		salvaged: salvage(beginning[:min(len(beginning), r.limit)]),
+	return &BadMessage{
+		Salvaged: salvage(beginning[:min(len(beginning), r.limit)]),
 		code:     schema.CodeTooLarge, over: int64(r.limit),
 		text: fmt.Sprintf("the message is longer than %d bytes; send large data by file, or raise --max-message", r.limit),
 	}

@@ -1,4 +1,4 @@
-package rpc
+package client
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sourcegraph/jsonrpc2"
+
+	"github.com/jobline/jobline/rpc/wire"
 )
 
 const (
@@ -82,7 +84,7 @@ func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
-	c := Dial(ctx, childPipes{in, out}, FramingLine)
+	c := New(ctx, childPipes{in, out}, wire.FramingLine)
 	c.child = p
 	go p.wait(c.conn) // ends with the server
 	return c, nil

@@ -1,4 +1,4 @@
-package rpc_test
+package client_test
 
 import (
 	"bytes"
@@ -15,14 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
 func TestClientMethods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, c := t.Context(), rpctest.New(t, testTypes(t)...)
+		ctx, c := t.Context(), rpctest.New(t, builtinTypes()...)
 		submitted, err := c.Submit(ctx, schema.SubmitParams{
 			Type: "sleep", Input: jsontext.Value(`{"durationMs":3600000}`), ID: uuid.New(), Priority: 5,
 			TimeoutMs: 7200000, GraceMs: new(int64(10)), Labels: map[string]string{"team": "red"}, Events: []string{},
@@ -46,7 +47,7 @@ func TestClientMethods(t *testing.T) {
 		require.True(t, output.EOF)
 		types, err := c.Types(ctx)
 		require.NoError(t, err)
-		require.Len(t, types.Types, len(testTypes(t)))
+		require.Len(t, types.Types, len(builtinTypes()))
 		stats, err := c.Stats(ctx)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, stats.Tasks.Completed)
@@ -61,19 +62,19 @@ func TestClientMethods(t *testing.T) {
 
 func TestClientErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := rpctest.New(t, testTypes(t)...)
+		c := rpctest.New(t, builtinTypes()...)
 		_, err := c.Submit(t.Context(), schema.SubmitParams{Type: "sleep", Input: jsontext.Value(`{}`)})
-		var wire *rpc.Error
-		require.ErrorAs(t, err, &wire)
-		require.Equal(t, schema.CodeInvalidParams, wire.Code)
-		require.Equal(t, "invalidParams", wire.Data.Kind)
-		require.Len(t, wire.Data.Violations, 1)
+		var refused *wire.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, schema.CodeInvalidParams, refused.Code)
+		require.Equal(t, "invalidParams", refused.Data.Kind)
+		require.Len(t, refused.Data.Violations, 1)
 	})
 }
 
 func TestClientEventsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := rpctest.New(t, testTypes(t)...)
+		c := rpctest.New(t, builtinTypes()...)
 		const tasks = 50
 		go func() {
 			for range tasks {
@@ -107,16 +108,16 @@ func TestClientEventsInOrder(t *testing.T) {
 func TestClientSlowReaderOfEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size, tasks = 10 << 20, 3
-		writer := executor.MustDefine("writer", func(ctx context.Context, _ nothing) (nothing, error) {
+		writer := executor.MustDefine("writer", func(ctx context.Context, _ schema.Empty) (schema.Empty, error) {
 			piece := bytes.Repeat([]byte("nuts "), 2048)
 			for range size / len(piece) {
 				if _, err := executor.Output(ctx, schema.Stdout).Write(piece); err != nil {
-					return nothing{}, err
+					return schema.Empty{}, err
 				}
 				executor.Report(ctx, schema.Progress{Value: float64(time.Now().UnixMilli())})
 				time.Sleep(100 * time.Millisecond)
 			}
-			return nothing{}, nil
+			return schema.Empty{}, nil
 		})
 		c := rpctest.New(t, writer)
 		for range tasks {
@@ -164,7 +165,7 @@ func TestClientSlowReaderOfEvents(t *testing.T) {
 func TestClientOfDeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := rpctest.Pipe()
-		c := rpc.Dial(t.Context(), near, rpc.FramingLine)
+		c := client.New(t.Context(), near, wire.FramingLine)
 		pending := make(chan error, 1)
 		go func() {
 			_, err := c.Stats(t.Context())
@@ -186,7 +187,7 @@ func TestClientOfDeadServer(t *testing.T) {
 // off the server.
 func TestClientCancelledCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := rpctest.New(t, testTypes(t)...)
+		c := rpctest.New(t, builtinTypes()...)
 		task, err := c.Submit(t.Context(), schema.SubmitParams{Type: "sleep", Input: jsontext.Value(`{"durationMs":60000}`)})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -204,7 +205,7 @@ func TestClientCancelledCall(t *testing.T) {
 func TestClientOfStrangeServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := rpctest.Pipe()
-		c := rpc.Dial(t.Context(), near, rpc.FramingLine)
+		c := client.New(t.Context(), near, wire.FramingLine)
 		go func() { _, _ = io.Copy(io.Discard, far) }()
 		id := uuid.New()
 		_, err := fmt.Fprintf(far, "hello\n{\"jsonrpc\":\"2.0\",\"method\":\"task/started\",\"params\":[]}\n"+
@@ -212,7 +213,7 @@ func TestClientOfStrangeServer(t *testing.T) {
 			"{\"jsonrpc\":\"2.0\",\"method\":\"task/started\",\"params\":{\"id\":%q,\"new\":1}}\n", id)
 		require.NoError(t, err)
 		require.NoError(t, far.Close())
-		var got []rpc.Event
+		var got []client.Event
 		for ev := range c.Events(t.Context()) {
 			got = append(got, ev)
 		}

@@ -1,10 +1,12 @@
-package rpc_test
+package client_test
 
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,10 +15,19 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/rpctest"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
+
+// heap is how many bytes are live.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
 
 // endsWriter sends so many ends of tasks to a client, with results of some size.
 func endsWriter(t *testing.T, to io.Writer, from, count, size int) {
@@ -35,7 +46,7 @@ func TestClientWithoutReaderOfEvents(t *testing.T) {
 	const held, count, size = 64 << 20, 1600, 64 << 10
 	synctest.Test(t, func(t *testing.T) {
 		near, far := rpctest.Pipe()
-		c := rpc.Dial(t.Context(), near, rpc.FramingLine)
+		c := client.New(t.Context(), near, wire.FramingLine)
 		before := heap()
 		endsWriter(t, far, 1, count, size)
 		synctest.Wait()
@@ -43,7 +54,7 @@ func TestClientWithoutReaderOfEvents(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		events, latest := 0, uint64(0)
-		var lost *rpc.LostEvents
+		var lost *client.LostEvents
 		for ev := range c.Events(ctx) {
 			if ev.Lost != nil {
 				require.Nil(t, lost, "told of once")
@@ -73,7 +84,7 @@ func TestClientWithoutReaderOfEvents(t *testing.T) {
 func TestCloseWithoutReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := rpctest.Pipe()
-		c := rpc.Dial(t.Context(), near, rpc.FramingLine)
+		c := client.New(t.Context(), near, wire.FramingLine)
 		go func() {
 			_, err := c.Submit(t.Context(), schema.SubmitParams{Type: "noop"})
 			require.Error(t, err)
@@ -90,7 +101,7 @@ func TestCloseWithoutReader(t *testing.T) {
 func TestCloseWithSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := rpctest.Pipe()
-		s := rpc.NewStream(near, rpc.FramingLine, 0)
+		s := client.NewStream(near, wire.FramingLine, 0)
 		const size = 1 << 20
 		require.NoError(t, s.WriteObject(strings.Repeat("x", size)))
 		read := 0
@@ -117,7 +128,7 @@ func TestStreamHoldsSoMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most, piece = 64 << 20, 1 << 20
 		near, far := rpctest.Pipe()
-		s := rpc.NewStream(near, rpc.FramingLine, 0)
+		s := client.NewStream(near, wire.FramingLine, 0)
 		written := 0
 		ended := make(chan struct{})
 		go func() {
@@ -149,13 +160,13 @@ func TestWaitForOfStrangeServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := rpctest.Pipe()
-				c := rpc.Dial(t.Context(), near, rpc.FramingLine)
+				c := client.New(t.Context(), near, wire.FramingLine)
 				go func() {
 					line, err := bufio.NewReader(far).ReadString('\n')
 					require.NoError(t, err)
-					var m message
-					unmarshal(t, []byte(line), &m)
-					fmt.Fprintf(far, `{"jsonrpc":"2.0","id":%s,"result":{"tasks":%s,"timedOut":false}}`+"\n", m.ID, tasks)
+					var request struct{ ID json.RawMessage }
+					require.NoError(t, json.Unmarshal([]byte(line), &request))
+					fmt.Fprintf(far, `{"jsonrpc":"2.0","id":%s,"result":{"tasks":%s,"timedOut":false}}`+"\n", request.ID, tasks)
 				}()
 				_, err := c.WaitFor(t.Context(), uuid.MustParse("018f0000-0000-4000-8000-00000000000a"))
 				require.ErrorContains(t, err, "want the task 018f0000-0000-4000-8000-00000000000a alone")
