@@ -10,30 +10,30 @@ import (
 const (
 	// maxPending bounds what a connection's unanswered requests keep in memory,
 	// in bytes: their ids, the replies that their batches have gathered, the
-	// events that these hold back, the ends that waits have seen, and the marks
+	// events that these hold back, the ends that waits have seen, and the barriers
 	// that the pump has not reached. It is room for the results of one wait at
 	// their limit, and for as many requests as have no ids of megabytes.
 	maxPending = maxWaitResults + 16<<20
 	// pendingBytes is what an unanswered request costs beyond its id and its tasks.
 	pendingBytes = 512
-	// markBytes is what a mark costs, with what is to be done at it.
-	markBytes = 512
+	// barrierBytes is what a barrier costs, with what is to be done at it.
+	barrierBytes = 512
 	// memberBytes is what a request of a batch costs at least while the batch is
 	// not answered, beyond its id: an error, and the end of a task in brief.
 	memberBytes = 1024
-	// maxEndings bounds the unanswered shutdown requests of a connection.
-	maxEndings = 64
-	// maxEndingID bounds the id of a shutdown that is admitted though there is
+	// maxShutdowns bounds the unanswered shutdown requests of a connection.
+	maxShutdowns = 64
+	// maxShutdownID bounds the id of a shutdown that is admitted though there is
 	// no room for other requests: a client can always end the server.
-	maxEndingID = 64 << 10
+	maxShutdownID = 64 << 10
 )
 
 // budget counts the bytes of what waits on a connection. The goroutine that
 // reads and the pump both use it.
 type budget struct{ used atomic.Int64 }
 
-// take counts n bytes more, or answers false where that would pass maxPending.
-func (b *budget) take(n int64) bool {
+// reserve counts n bytes more, or answers false where that would pass maxPending.
+func (b *budget) reserve(n int64) bool {
 	if b.used.Add(n) <= maxPending {
 		return true
 	}
@@ -41,32 +41,32 @@ func (b *budget) take(n int64) bool {
 	return false
 }
 
-// use counts what is bounded otherwise, or cannot be refused.
-func (b *budget) use(n int64) { b.used.Add(n) }
+// charge counts what is bounded otherwise, or cannot be refused.
+func (b *budget) charge(n int64) { b.used.Add(n) }
 
-func (b *budget) give(n int64) { b.used.Add(-n) }
+func (b *budget) release(n int64) { b.used.Add(-n) }
 
-// left is how many bytes there are until maxPending.
-func (b *budget) left() int64 { return max(maxPending-b.used.Load(), 0) }
+// available is how many bytes there are until maxPending.
+func (b *budget) available() int64 { return max(maxPending-b.used.Load(), 0) }
 
 // admit counts a request that is answered later, and the batch that has to wait
 // for it, or says why there is no room. The number is for release.
 func (s *session) admit(to responder) (cost int64, err *wire.Error) {
 	cost = int64(len(to.id)) + pendingBytes
-	if !s.budget.take(cost) {
-		return 0, s.noRoom(cost)
+	if !s.budget.reserve(cost) {
+		return 0, s.overBudget(cost)
 	}
 	if to.batch == nil {
 		return cost, nil
 	}
-	if need := to.batch.linger(); need > 0 {
-		s.budget.give(cost)
-		return 0, s.noRoom(cost + need)
+	if need := to.batch.reserveBudget(); need > 0 {
+		s.budget.release(cost)
+		return 0, s.overBudget(cost + need)
 	}
 	return cost, nil
 }
 
-func (s *session) noRoom(need int64) *wire.Error {
+func (s *session) overBudget(need int64) *wire.Error {
 	e := wire.NewError(schema.CodeQueueFull,
 		"what is not answered yet on this connection holds %d bytes, with %d more the limit of %d is passed; let some be answered, end waits with $/cancelRequest, and keep ids short",
 		s.budget.used.Load(), need, int64(maxPending))
@@ -74,16 +74,16 @@ func (s *session) noRoom(need int64) *wire.Error {
 	return e
 }
 
-// mayEnd says what is against one more shutdown that is to be answered.
-func (s *session) mayEnd(to responder) (cost int64, err *wire.Error) {
-	if s.endings.Load() >= maxEndings {
-		e := wire.NewError(schema.CodeQueueFull, "%d shutdown requests are not answered yet on this connection, the limit; the mode of this one holds all the same", maxEndings)
-		e.Data.Limit = maxEndings
+// admitShutdown says what is against one more shutdown that is to be answered.
+func (s *session) admitShutdown(to responder) (cost int64, err *wire.Error) {
+	if s.pendingShutdowns.Load() >= maxShutdowns {
+		e := wire.NewError(schema.CodeQueueFull, "%d shutdown requests are not answered yet on this connection, the limit; the mode of this one holds all the same", maxShutdowns)
+		e.Data.Limit = maxShutdowns
 		return 0, e
 	}
-	if to.batch == nil && len(to.id) <= maxEndingID {
+	if to.batch == nil && len(to.id) <= maxShutdownID {
 		cost = int64(len(to.id)) + pendingBytes
-		s.budget.use(cost)
+		s.budget.charge(cost)
 		return cost, nil
 	}
 	return s.admit(to)

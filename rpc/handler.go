@@ -39,8 +39,8 @@ type handler struct {
 // mounted is the session of a connection that belongs to the program.
 type mounted struct {
 	*session
-	sink *connSink
-	ctx  context.Context // ends with the connection
+	transport *connTransport
+	ctx       context.Context // ends with the connection
 }
 
 // Handle implements jsonrpc2.Handler. It is to be called in the order of the
@@ -56,7 +56,7 @@ func (h *handler) Handle(ctx context.Context, conn *jsonrpc2.Conn, rq *jsonrpc2.
 		_ = conn.ReplyWithError(ctx, rq.ID, &jsonrpc2.Error{Code: int64(schema.CodeInternal), Message: err.Error()})
 		return
 	}
-	to := responder{out: m.sink, log: m.logError}
+	to := responder{out: m.transport, log: m.logError}
 	if !rq.Notif {
 		to.id, _ = rq.ID.MarshalJSON() // of an id that was unmarshalled
 	}
@@ -83,7 +83,7 @@ func (m *mounted) keepPace() {
 	if m.watcher.Size() > int64(most) {
 		most = eventRoom
 	}
-	_ = m.sink.await(m.ctx, most) // where the connection ends, nothing is left to be done
+	_ = m.transport.await(m.ctx, most) // where the connection ends, nothing is left to be done
 }
 
 // session finds or makes the session of a connection. It ends with it.
@@ -94,21 +94,21 @@ func (h *handler) session(ctx context.Context, conn *jsonrpc2.Conn) (*mounted, e
 		return m, nil
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	sink := newConnSink(conn)
-	s, err := newSession(ctx, h.executor, sink, h.options)
+	transport := newConnTransport(conn)
+	s, err := newSession(ctx, h.executor, transport, h.options)
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	m := &mounted{session: s, sink: sink, ctx: ctx}
+	m := &mounted{session: s, transport: transport, ctx: ctx}
 	h.sessions[conn] = m
 	var running sync.WaitGroup
-	running.Go(sink.run)
+	running.Go(transport.run)
 	running.Go(func() { s.run(ctx) })
 	go func() { // ends with the connection, whose owner waits for that
 		m.untilDisconnected(conn.DisconnectNotify())
 		stop()
-		sink.end()
+		transport.end()
 		s.watcher.Close()
 		running.Wait()
 		s.close()

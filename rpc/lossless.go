@@ -36,7 +36,7 @@ func (l *losslessOutput) cursors(r *executor.Record) *cursors {
 	if l == nil {
 		return nil
 	}
-	return &cursors{task: live(r), all: l}
+	return &cursors{task: identity(r), all: l}
 }
 
 // sendAllOutput sends what a stream has up to the event's end, behind all that
@@ -93,7 +93,7 @@ func (at *cursors) endLossless() (tails [len(schema.StreamNames)][]byte) {
 func (s *session) leaveAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = true
+	s.clientGone = true
 	for _, at := range s.cursors {
 		if at != nil {
 			at.all.leave()

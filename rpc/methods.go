@@ -21,27 +21,27 @@ type method func(s *session, ctx context.Context, p *wire.Params, to responder)
 // methods is the only list of methods.
 var methods = map[string]method{
 	schema.MethodSubmit:        (*session).submit,
-	schema.MethodStatus:        placed((*session).status),
-	schema.MethodCancel:        slow((*session).cancel),
-	schema.MethodList:          placed((*session).list),
-	schema.MethodOutput:        placed((*session).outputMethod),
-	schema.MethodTypes:         quick((*session).types),
-	schema.MethodStats:         placed((*session).stats),
-	schema.MethodDiscover:      quick((*session).discover),
-	schema.MethodSubscribe:     slow((*session).subscribe),
-	schema.MethodUnsubscribe:   slow((*session).unsubscribe),
-	schema.MethodWait:          slow((*session).wait),
-	schema.MethodShutdown:      slow((*session).shutdownMethod),
-	schema.MethodCancelRequest: slow((*session).cancelRequestMethod, "id"),
-	schema.MethodExit:          slow((*session).exit),
+	schema.MethodStatus:        lockedMethod((*session).status),
+	schema.MethodCancel:        deferred((*session).cancel),
+	schema.MethodList:          lockedMethod((*session).list),
+	schema.MethodOutput:        lockedMethod((*session).outputMethod),
+	schema.MethodTypes:         immediate((*session).types),
+	schema.MethodStats:         lockedMethod((*session).stats),
+	schema.MethodDiscover:      immediate((*session).discover),
+	schema.MethodSubscribe:     deferred((*session).subscribe),
+	schema.MethodUnsubscribe:   deferred((*session).unsubscribe),
+	schema.MethodWait:          deferred((*session).wait),
+	schema.MethodShutdown:      deferred((*session).shutdownMethod),
+	schema.MethodCancelRequest: deferred((*session).cancelRequestMethod, "id"),
+	schema.MethodExit:          deferred((*session).exit),
 }
 
-// late are the methods that may answer when others that came after them have
+// lateMethods are the methods that may answer when others that came after them have
 // answered: who waits for their replies may wait for long.
-var late = []string{schema.MethodWait, schema.MethodShutdown, schema.MethodExit}
+var lateMethods = []string{schema.MethodWait, schema.MethodShutdown, schema.MethodExit}
 
-// quick makes a method of a function that answers at once.
-func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
+// immediate makes a method of a function that answers at once.
+func immediate[P any](f func(*session, context.Context, *P) (any, error)) method {
 	decode := decoderOf[P]()
 	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
 		params, err := decode(p)
@@ -58,11 +58,11 @@ func quick[P any](f func(*session, context.Context, *P) (any, error)) method {
 	}
 }
 
-// placed makes a method of a function that answers at once with what the store
+// lockedMethod makes a method of a function that answers at once with what the store
 // has: the pump waits for mu, so no event that is sent before the reply tells
 // of more than the reply.
-func placed[P any](f func(*session, context.Context, *P) (any, error)) method {
-	answer := quick(f)
+func lockedMethod[P any](f func(*session, context.Context, *P) (any, error)) method {
+	answer := immediate(f)
 	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -70,8 +70,8 @@ func placed[P any](f func(*session, context.Context, *P) (any, error)) method {
 	}
 }
 
-// slow makes a method of a function that answers when it can.
-func slow[P any](f func(*session, context.Context, *P, responder), nullable ...string) method {
+// deferred makes a method of a function that answers when it can.
+func deferred[P any](f func(*session, context.Context, *P, responder), nullable ...string) method {
 	decode := decoderOf[P](nullable...)
 	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
 		params, err := decode(p)
@@ -161,7 +161,7 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 	stats.Limits["subscriptions"] = maxSubscriptions
 	stats.Limits["waitResultBytes"] = maxWaitResults
 	stats.Limits["pendingBytes"] = maxPending
-	stats.Limits["shutdowns"] = maxEndings
+	stats.Limits["shutdowns"] = maxShutdowns
 	stats.Limits["unsentBytes"] = int64(s.options.MaxUnsent)
 	return stats, nil
 }

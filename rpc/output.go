@@ -39,10 +39,10 @@ func (s *session) cursorsOf(ev *executor.Event) *cursors {
 	if own {
 		return at
 	}
-	if at = s.heard[ev.ID]; at == nil {
+	if at = s.subscribedOutput[ev.ID]; at == nil {
 		at = lateCursors(ev.Task)
-		if s.hears(ev.Task) { // or nobody tells of its end any more
-			s.heard[ev.ID] = at
+		if s.wantsOutput(ev.Task) { // or nobody tells of its end any more
+			s.subscribedOutput[ev.ID] = at
 		}
 	}
 	return at
@@ -68,10 +68,10 @@ func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
 func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	at := s.cursors[ev.ID]
 	if at == nil {
-		at = s.heard[ev.ID]
+		at = s.subscribedOutput[ev.ID]
 	}
 	delete(s.cursors, ev.ID)
-	delete(s.heard, ev.ID)
+	delete(s.subscribedOutput, ev.ID)
 	if at == nil {
 		return
 	}

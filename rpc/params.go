@@ -24,7 +24,7 @@ func decoderOf[P any](nullable ...string) func(*wire.Params) (*P, error) {
 		if err != nil {
 			return nil, err
 		}
-		raw := withoutNothing(p, func(name string) bool { return s.Knows(name) && !slices.Contains(nullable, name) })
+		raw := dropNulls(p, func(name string) bool { return s.Knows(name) && !slices.Contains(nullable, name) })
 		if v := s.Validate(raw); v != nil {
 			return nil, &executor.InputError{What: "params", Violations: v}
 		}
@@ -36,10 +36,10 @@ func decoderOf[P any](nullable ...string) func(*wire.Params) (*P, error) {
 	}
 }
 
-// withoutNothing drops the members of params that say nothing: the reserved
+// dropNulls drops the members of params that say nothing: the reserved
 // _meta, and the optional ones that are null, as many languages write what is
 // absent.
-func withoutNothing(p *wire.Params, optional func(name string) bool) []byte {
+func dropNulls(p *wire.Params, optional func(name string) bool) []byte {
 	if p.Raw == nil {
 		return []byte("{}")
 	}

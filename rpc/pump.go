@@ -18,14 +18,14 @@ func (s *session) run(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eventless = true
-	for _, mark := range s.marks {
-		s.budget.give(markBytes)
-		mark()
+	s.storeClosed = true
+	for _, reached := range s.barriers {
+		s.budget.release(barrierBytes)
+		reached()
 	}
-	s.marks = nil
+	s.barriers = nil
 	_ = s.answerWaits(ctx) // it fails where the connection has ended
-	s.noEvents()
+	s.endWithoutEvents()
 }
 
 // pump sends events until the watcher or the context ends.
@@ -54,7 +54,7 @@ func (s *session) pump(ctx context.Context) error {
 func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 	s.lockToSend()
 	defer s.mu.Unlock()
-	var behind *lag
+	var behind *droppedEvents
 	for i := range events {
 		ev := &events[i]
 		if err := s.replayBefore(ctx, ev, behind); err != nil {
@@ -66,7 +66,7 @@ func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 			}
 		}
 		if ev.Kind == executor.EventLag {
-			behind = &lag{past: past{at: ev.Seq, through: uint64(ev.End)}}
+			behind = &droppedEvents{past: past{at: ev.Seq, through: uint64(ev.End)}}
 			continue
 		}
 		s.event(ctx, ev)
@@ -75,7 +75,7 @@ func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 		}
 	}
 	if behind != nil {
-		return s.caughtUp(ctx, behind)
+		return s.finishCatchingUp(ctx, behind)
 	}
 	return nil
 }
@@ -84,8 +84,8 @@ func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 // has subscribed, whose reply comes before all events.
 func (s *session) lockToSend() {
 	s.mu.Lock()
-	for s.gated {
-		s.gate.Wait()
+	for s.deliveryPaused {
+		s.deliveryResumed.Wait()
 	}
 }
 
@@ -93,9 +93,9 @@ func (s *session) lockToSend() {
 // looked again whether there is room for more.
 const burst = 256 << 10
 
-// breathe waits until there is room, where a burst was sent. It needs mu, and
+// awaitRoomAfterBurst waits until there is room, where a burst was sent. It needs mu, and
 // lets go of it meanwhile.
-func (s *session) breathe(ctx context.Context) error {
+func (s *session) awaitRoomAfterBurst(ctx context.Context) error {
 	if s.sent < burst {
 		return nil
 	}
@@ -109,9 +109,9 @@ func (s *session) breathe(ctx context.Context) error {
 // event is one event of the watcher; it needs mu.
 func (s *session) event(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventBarrier {
-		next := s.marks[0]
-		s.marks = s.marks[1:]
-		s.budget.give(markBytes)
+		next := s.barriers[0]
+		s.barriers = s.barriers[1:]
+		s.budget.release(barrierBytes)
 		next()
 		return
 	}
@@ -121,7 +121,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventFinished {
 		if mask, ok := s.follows[ev.ID]; ok {
 			delete(s.follows, ev.ID)
-			s.watcher.Unfollow(ev.ID, withEnd(mask))
+			s.watcher.Unfollow(ev.ID, withFinished(mask))
 		}
 		s.waits.finished(s, ev.Task)
 	}
@@ -139,8 +139,8 @@ func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 // holdBack adds an event to those that a batch holds back; it needs mu.
 func (s *session) holdBack(h *hold, ev *executor.Event, add func(*kit.Held, *executor.Event, int64)) {
 	before := h.events.Size()
-	add(&h.events, ev, s.budget.left())
-	s.budget.use(h.events.Size() - before)
+	add(&h.events, ev, s.budget.available())
+	s.budget.charge(h.events.Size() - before)
 }
 
 // deliverPast delivers an event that the store was asked for, but not where a
@@ -200,7 +200,7 @@ func (s *session) release(ctx context.Context, h *hold) {
 		}
 		s.send(ctx, &ev)
 	}
-	s.budget.give(h.events.Size())
+	s.budget.release(h.events.Size())
 	*h = hold{}
 }
 
@@ -208,12 +208,12 @@ func (s *session) release(ctx context.Context, h *hold) {
 // it. Where the task is no longer kept, the client is told so. It needs mu.
 func (s *session) complete(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventFinished {
-		ev.Task = s.whole(ctx, ev.Task)
+		ev.Task = s.restoreResult(ctx, ev.Task)
 	}
 }
 
-// whole is a final task with what was left out of it, where it is still kept.
-func (s *session) whole(ctx context.Context, t *schema.Task) *schema.Task {
+// restoreResult is a final task with what was left out of it, where it is still kept.
+func (s *session) restoreResult(ctx context.Context, t *schema.Task) *schema.Task {
 	if !t.Incomplete {
 		return t
 	}
@@ -228,11 +228,11 @@ func (s *session) whole(ctx context.Context, t *schema.Task) *schema.Task {
 // afterEvents calls f, with mu held, when all events that have happened until
 // now are sent. It needs mu.
 func (s *session) afterEvents(f func()) {
-	if s.eventless {
+	if s.storeClosed {
 		f()
 		return
 	}
-	s.budget.use(markBytes)
-	s.marks = append(s.marks, f)
+	s.budget.charge(barrierBytes)
+	s.barriers = append(s.barriers, f)
 	s.watcher.Barrier()
 }

@@ -31,7 +31,7 @@ type replay struct {
 // replayBefore sends the past that belongs before an event: of subscriptions
 // for which that event is new. All older events are sent by then, so a task's
 // seq rises. It needs mu, and lets go of it while it reads or waits for room.
-func (s *session) replayBefore(ctx context.Context, ev *executor.Event, behind *lag) error {
+func (s *session) replayBefore(ctx context.Context, ev *executor.Event, behind *droppedEvents) error {
 	for len(s.replays) > 0 {
 		r := s.replays[0]
 		if ev.Seq < r.through || ev.Seq == r.through && ev.Kind != executor.EventBarrier {
@@ -84,7 +84,7 @@ func (s *session) readPast(ctx context.Context, p *past) (page []executor.Event,
 		if err == nil {
 			return page, nil
 		}
-		s.missed(p, err)
+		s.skipMissed(p, err)
 	}
 	return nil, nil
 }
@@ -98,10 +98,10 @@ func (s *session) replayed(id executor.SubscriptionID, p *past) {
 // subscribed reports whether the client still wants the replay; it needs mu.
 func (s *session) subscribed(r *replay) bool { return s.subscriptions[r.id] != nil }
 
-// missed notes what cannot be replayed, and goes on behind it: after what
+// skipMissed notes what cannot be replayed, and goes on behind it: after what
 // retention has removed since the subscription began; not at all where the
 // store cannot be read. It needs mu.
-func (s *session) missed(p *past, err error) {
+func (s *session) skipMissed(p *past, err error) {
 	from := p.at
 	p.at = p.through
 	if gone, ok := errors.AsType[*executor.EventsGoneError](err); ok {
@@ -127,7 +127,7 @@ func (s *session) sendPage(ctx context.Context, r *replay, page []executor.Event
 		}
 		ev.Wanted = true
 		s.deliverPast(ctx, ev)
-		if err := s.breathe(ctx); err != nil {
+		if err := s.awaitRoomAfterBurst(ctx); err != nil {
 			return err
 		}
 	}

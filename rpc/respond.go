@@ -9,8 +9,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// sink is where a session's messages go. Nothing in it waits but room.
-type sink interface {
+// transport is where a session's messages go. Nothing in it waits but room.
+type transport interface {
 	// result and fail answer the request with the id.
 	result(id []byte, f func([]byte) []byte)
 	fail(id []byte, e *wire.Error)
@@ -45,7 +45,7 @@ type newTask struct {
 // of a notification and answers nothing.
 type responder struct {
 	id    []byte
-	out   sink
+	out   transport
 	batch *batch
 	log   func(error)
 }
@@ -86,16 +86,16 @@ func (to responder) fail(err error) {
 // last reply comes with the session's mu held: from the reader when it has
 // seen all of the batch (close), or from the pump.
 type batch struct {
-	session *session
-	ctx     context.Context
-	hold    *hold
-	replies [][]byte
-	size    int   // of the replies, in bytes
-	least   int64 // bytes of the budget that it takes at least while it waits
-	more    int64 // and those that replies have beyond that
-	lingers bool  // both are taken
-	missing int
-	open    bool // the reader has not seen all of it
+	session  *session
+	ctx      context.Context
+	hold     *hold
+	replies  [][]byte
+	size     int   // of the replies, in bytes
+	least    int64 // bytes of the budget that it takes at least while it waits
+	more     int64 // and those that replies have beyond that
+	reserved bool  // both are taken
+	missing  int
+	open     bool // the reader has not seen all of it
 }
 
 // handleBatch takes the requests of an array to their methods. Where the array
@@ -104,7 +104,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	var requests [][]byte
 	each := wire.Elements
 	if check != nil {
-		each = wire.RoughElements
+		each = wire.LenientElements
 	}
 	each(array, func(value []byte) bool { // an array can have millions
 		requests = append(requests, value)
@@ -116,9 +116,9 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	}
 	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true}
 	bad := b.look(requests, check)
-	if b.hold.late { // what is answered late is answered by the pump, and not while the batch is read
+	if b.hold.hasLateReply { // what is answered late is answered by the pump, and not while the batch is read
 		s.mu.Lock()
-		s.gated = true
+		s.deliveryPaused = true
 		s.mu.Unlock()
 	}
 	for i, value := range requests {
@@ -134,8 +134,8 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	defer s.mu.Unlock()
 	b.open = false
 	b.check()
-	s.gated = false
-	s.gate.Signal()
+	s.deliveryPaused = false
+	s.deliveryResumed.Signal()
 }
 
 // look tells which elements of a batch are bad. Of the others it notes how many
@@ -150,7 +150,7 @@ func (b *batch) look(elements [][]byte, check func([]byte) *wire.BadMessage) []*
 		if bad[i] == nil {
 			m := b.session.element(value)
 			b.least += int64(len(m.ID)) + memberBytes
-			b.hold.late = b.hold.late || m.Check() == nil && slices.Contains(late, m.MethodName())
+			b.hold.hasLateReply = b.hold.hasLateReply || m.Check() == nil && slices.Contains(lateMethods, m.MethodName())
 		}
 	}
 	return bad
@@ -172,16 +172,16 @@ func (s *session) batchError(n int) *wire.Error {
 	return e
 }
 
-// linger takes the bytes of the budget that the batch costs from now on, once,
+// reserveBudget takes the bytes of the budget that the batch costs from now on, once,
 // and answers how many there should be where there are not as many.
-func (b *batch) linger() (need int64) {
-	if b.lingers {
+func (b *batch) reserveBudget() (need int64) {
+	if b.reserved {
 		return 0
 	}
-	if need = b.least + b.more; !b.session.budget.take(need) {
+	if need = b.least + b.more; !b.session.budget.reserve(need) {
 		return need
 	}
-	b.lingers = true
+	b.reserved = true
 	return 0
 }
 
@@ -191,7 +191,7 @@ func (b *batch) room(id, reply []byte) (limit int64) {
 	switch {
 	case b.size+len(reply) > maxBatchReply:
 		return maxBatchReply
-	case b.lingers && !b.session.budget.take(more):
+	case b.reserved && !b.session.budget.reserve(more):
 		return maxPending
 	}
 	b.size += len(reply)
@@ -230,8 +230,8 @@ func (b *batch) check() {
 	if len(b.replies) > 0 {
 		b.session.out.message(b.appendReplies)
 	}
-	if b.lingers {
-		b.session.budget.give(b.least + b.more)
+	if b.reserved {
+		b.session.budget.release(b.least + b.more)
 	}
 	b.session.release(b.ctx, b.hold)
 }

@@ -73,17 +73,17 @@ type deliveryError struct{ err error }
 func (e *deliveryError) Error() string   { return "the replies cannot be written: " + e.err.Error() }
 func (e *deliveryError) Unwrap() []error { return []error{ErrReaderGone, e.err} }
 
-// errNotTaken ends a connection whose client has sent exit and does not read.
-var errNotTaken = errors.New("the client has sent exit and does not read")
+// errClientStalled ends a connection whose client has sent exit and does not read.
+var errClientStalled = errors.New("the client has sent exit and does not read")
 
-// exitPatience is how long a client that has sent exit may take nothing, once
+// exitTimeout is how long a client that has sent exit may take nothing, once
 // all tasks have ended, before what is left for it is dropped.
-const exitPatience = time.Second
+const exitTimeout = time.Second
 
-// closePatience is how long a Read may go on after its stream was closed. A
+// closeTimeout is how long a Read may go on after its stream was closed. A
 // read from a terminal cannot be interrupted everywhere; the process's end
 // ends it.
-const closePatience = time.Second
+const closeTimeout = time.Second
 
 // Serve serves one client until it leaves, a shutdown has been answered, the
 // executor has ended at the wish of another, or ctx ends. Closing conn must end a Read of it. The executor must be running.
@@ -126,15 +126,15 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	conn.Close()
 	select {
 	case <-read:
-	case <-time.After(closePatience):
+	case <-time.After(closeTimeout):
 	}
 	if err = cmp.Or(err, gone(ctx)); errors.Is(err, ErrReaderGone) && c.delivered() {
 		err = nil // the client has read the last message, and left at once
 	}
 	cancel(nil)
 	s.close()
-	if context.Cause(ctx) == errNotTaken {
-		o.Logger.Warn("the last messages are dropped", "error", errNotTaken)
+	if context.Cause(ctx) == errClientStalled {
+		o.Logger.Warn("the last messages are dropped", "error", errClientStalled)
 		return nil
 	}
 	return err
@@ -156,7 +156,7 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.options.Stop:
-		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.nobody(), 0)
+		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.noResponder(), 0)
 	case <-s.executor.Ended():
 		s.executorEnded()
 	case err = <-read:
@@ -179,22 +179,22 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 	}
 }
 
-// nobody is who is answered where no request has asked.
-func (s *session) nobody() responder { return responder{log: s.logError} }
+// noResponder is who is answered where no request has asked.
+func (s *session) noResponder() responder { return responder{log: s.logError} }
 
 // inputEnded does what the end of the requests means.
 func (s *session) inputEnded(ctx context.Context) {
 	switch s.options.OnEOF {
 	case EOFDrain:
-		s.shutdown(ctx, schema.ShutdownDrain, 0, s.nobody(), 0)
+		s.shutdown(ctx, schema.ShutdownDrain, 0, s.noResponder(), 0)
 	case EOFFinish:
-		s.shutdown(ctx, schema.ShutdownFinish, 0, s.nobody(), 0)
+		s.shutdown(ctx, schema.ShutdownFinish, 0, s.noResponder(), 0)
 	case EOFCancel:
-		s.shutdown(ctx, schema.ShutdownCancel, 0, s.nobody(), 0)
+		s.shutdown(ctx, schema.ShutdownCancel, 0, s.noResponder(), 0)
 	default:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.endings.Load() == 0 {
+		if s.pendingShutdowns.Load() == 0 {
 			s.afterEvents(s.out.last)
 		}
 	}
@@ -206,7 +206,7 @@ func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error
 		s.flushSubmits(ctx)
 		runtime.Gosched() // a task that is quick is sent with its reply: one wake-up of the client less
 		c.outbox.Flush()
-		c.outbox.Smooth(ctx)
+		c.outbox.YieldToWriter(ctx)
 		most := s.options.MaxUnsent
 		if s.watcher.Size() > int64(most) { // results wait, too: until the pump goes on
 			most = eventRoom
@@ -355,13 +355,13 @@ func (c *connection) leave(ctx context.Context) {
 	for before := int64(-1); ; {
 		written := c.outbox.Written()
 		if written == before && c.unsent() > 0 {
-			c.cut(errNotTaken)
+			c.cut(errClientStalled)
 		}
 		before = written
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(exitPatience):
+		case <-time.After(exitTimeout):
 		}
 	}
 }

@@ -31,7 +31,7 @@ type session struct {
 	watcher  executor.Watcher
 	options  Options
 	log      *slog.Logger
-	out      sink
+	out      transport
 	logError func(error)
 
 	submitting submitDecoder
@@ -46,39 +46,39 @@ type session struct {
 	lossless  []*losslessOutput // and the output of those that asked for all of it
 	created   []newTask         // of those that are recorded, and not answered yet
 
-	mu      sync.Mutex
-	cursors map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first
-	heard   map[uuid.UUID]*cursors           // of other tasks, whose output a subscription asks for
-	follows map[uuid.UUID]executor.EventMask // tasks of others, or of before, that this client asked for again
-	held    map[uuid.UUID]*hold
-	waits   waits
-	budget  budget
-	marks   []func() // what to do when the pump has come this far
-	sent    int      // bytes of events and answers, about, since it was last seen that there is room
+	mu               sync.Mutex
+	cursors          map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first
+	subscribedOutput map[uuid.UUID]*cursors           // of other tasks, whose output a subscription asks for
+	follows          map[uuid.UUID]executor.EventMask // tasks of others, or of before, that this client asked for again
+	held             map[uuid.UUID]*hold
+	waits            waits
+	budget           budget
+	barriers         []func() // what to do when the pump has come this far
+	sent             int      // bytes of events and answers, about, since it was last seen that there is room
 
-	subscriptions map[executor.SubscriptionID]*subscription
-	hushing       int        // subscriptions to output that have ended since the mark that is to forget it
-	replays       []*replay  // what of the past is still to be sent, in the order of through
-	gated         bool       // a batch is being read that subscribes or waits: no event may be sent, and nothing answered late
-	gate          *sync.Cond // over mu
-	gone          bool       // nothing is sent any more, so no task may wait for that
+	subscriptions   map[executor.SubscriptionID]*subscription
+	endedOutputs    int        // subscriptions to output that have ended since the mark that is to forget it
+	replays         []*replay  // what of the past is still to be sent, in the order of through
+	deliveryPaused  bool       // a batch is being read that subscribes or waits: no event may be sent, and nothing answered late
+	deliveryResumed *sync.Cond // over mu
+	clientGone      bool       // nothing is sent any more, so no task may wait for that
 
-	tasks   sync.WaitGroup // goroutines of shutdown requests
-	endings atomic.Int32   // shutdown requests that are not answered
-	exiting bool           // the client has sent exit
+	tasks            sync.WaitGroup // goroutines of shutdown requests
+	pendingShutdowns atomic.Int32   // shutdown requests that are not answered
+	exiting          bool           // the client has sent exit
 
-	eventless bool // the store is closed, and nothing pumps
+	storeClosed bool // the store is closed, and nothing pumps
 }
 
 // hold keeps the events of tasks back that were submitted in a batch, until
 // the batch is answered.
 type hold struct {
-	late   bool // a request of the batch may be answered late
-	ids    []uuid.UUID
-	events kit.Held
+	hasLateReply bool // a request of the batch may be answered late
+	ids          []uuid.UUID
+	events       kit.Held
 }
 
-func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options) (*session, error) {
+func newSession(ctx context.Context, ex *executor.Executor, out transport, o Options) (*session, error) {
 	watcher, err := ex.Watch(ctx)
 	if err != nil {
 		return nil, err
@@ -86,11 +86,11 @@ func newSession(ctx context.Context, ex *executor.Executor, out sink, o Options)
 	s := &session{
 		executor: ex, watcher: watcher, options: o, log: o.Logger, out: out,
 		logError: func(err error) { o.Logger.Error("a request failed", "error", err) },
-		cursors:  map[uuid.UUID]*cursors{}, heard: map[uuid.UUID]*cursors{},
+		cursors:  map[uuid.UUID]*cursors{}, subscribedOutput: map[uuid.UUID]*cursors{},
 		follows: map[uuid.UUID]executor.EventMask{}, held: map[uuid.UUID]*hold{}, waits: newWaits(),
 		subscriptions: map[executor.SubscriptionID]*subscription{},
 	}
-	s.gate = sync.NewCond(&s.mu)
+	s.deliveryResumed = sync.NewCond(&s.mu)
 	return s, nil
 }
 
@@ -109,7 +109,7 @@ func (s *session) handle(ctx context.Context, name string, p *wire.Params, to re
 		s.flushSubmits(ctx)
 	}
 	if len(p.Raw) > 0 && p.Raw[0] == '[' {
-		if !p.SayNothing() {
+		if !p.StandForNone() {
 			to.fail(wire.NewError(schema.CodeInvalidParams, "params are by name: an object, not an array"))
 			return
 		}
@@ -139,7 +139,7 @@ func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 		to.fail(err)
 		return
 	}
-	if params.Output == schema.OutputLossless && to.batch != nil && to.batch.hold.late {
+	if params.Output == schema.OutputLossless && to.batch != nil && to.batch.hold.hasLateReply {
 		to.fail(wire.NewError(schema.CodeInvalidRequest,
 			"a batch with a lossless submit has no wait, shutdown or exit: the task would have to wait for their replies; send it alone"))
 		return
@@ -161,7 +161,7 @@ func (s *session) flushSubmits(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone {
+	if s.clientGone {
 		for _, l := range s.lossless {
 			l.leave()
 		}
@@ -192,7 +192,7 @@ func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submi
 		to.fail(s.refusal(ctx, answer.Err, record))
 	case answer.Existing:
 		s.tellNew()
-		task, err := s.followAgain(ctx, record, answer.Task, s.lossless[i])
+		task, err := s.submitExisting(ctx, record, answer.Task, s.lossless[i])
 		if err != nil {
 			to.fail(err)
 			return
@@ -260,7 +260,7 @@ func (s *session) close() {
 // end is a shutdown that a request asks for. One that is one too many has its
 // mode all the same, and is not answered with what became of the tasks.
 func (s *session) end(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder) {
-	cost, err := s.mayEnd(to)
+	cost, err := s.admitShutdown(to)
 	if err != nil {
 		to.fail(err) // before the mode lets an earlier one be answered, which may be the last message
 		s.executor.Begin(mode)
@@ -273,7 +273,7 @@ func (s *session) end(ctx context.Context, mode schema.ShutdownMode, timeout tim
 // shutdown closes the admission at once, and answers when all is over: its
 // reply is the last message of the connection.
 func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder, cost int64) {
-	s.endings.Add(1) // first: the mode may let an earlier shutdown be answered, and that must not be the last
+	s.pendingShutdowns.Add(1) // first: the mode may let an earlier shutdown be answered, and that must not be the last
 	s.executor.Begin(mode)
 	s.tasks.Go(func() {
 		result, err := s.executor.Shutdown(ctx, mode, timeout)
@@ -281,13 +281,13 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 		defer s.mu.Unlock()
 		s.afterEvents(func() {
 			s.waits.failAll(s, executor.ErrShuttingDown)
-			s.budget.give(cost)
+			s.budget.release(cost)
 			if err != nil {
 				to.fail(err)
 			} else {
 				to.value(result)
 			}
-			if s.endings.Add(-1) == 0 {
+			if s.pendingShutdowns.Add(-1) == 0 {
 				s.out.last()
 			}
 		})
@@ -299,13 +299,13 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 func (s *session) executorEnded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.afterEvents(s.noEvents)
+	s.afterEvents(s.endWithoutEvents)
 }
 
-// noEvents is when no event comes any more. It needs mu.
-func (s *session) noEvents() {
+// endWithoutEvents is when no event comes any more. It needs mu.
+func (s *session) endWithoutEvents() {
 	s.waits.failAll(s, executor.ErrShuttingDown)
-	if s.endings.Load() == 0 { // or the last reply to a shutdown of its own is the last message
+	if s.pendingShutdowns.Load() == 0 { // or the last reply to a shutdown of its own is the last message
 		s.out.last()
 	}
 }

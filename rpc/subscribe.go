@@ -28,7 +28,7 @@ type subscription struct {
 // come from the pump, which waits for mu: so the reply comes first.
 func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to responder) {
 	selector, err := s.selectorOf(p)
-	if err == nil && to.batch != nil && to.batch.hold.late {
+	if err == nil && to.batch != nil && to.batch.hold.hasLateReply {
 		err = wire.NewError(schema.CodeInvalidRequest,
 			"a batch with subscribe has no wait, shutdown or exit: its events would have to wait for their replies; send it alone")
 	}
@@ -38,7 +38,7 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.maySubscribe(ctx, p.After); err != nil {
+	if err := s.checkSubscribe(ctx, p.After); err != nil {
 		to.fail(err)
 		return
 	}
@@ -51,14 +51,14 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 		s.afterEvents(func() {}) // so that the pump comes by
 	}
 	if to.batch != nil {
-		s.gated = true
+		s.deliveryPaused = true
 	}
 	to.value(result)
 }
 
-// maySubscribe says what is against one more subscription; it needs mu. What
+// checkSubscribe says what is against one more subscription; it needs mu. What
 // is no longer kept is told here, while nothing has begun.
-func (s *session) maySubscribe(ctx context.Context, after *uint64) error {
+func (s *session) checkSubscribe(ctx context.Context, after *uint64) error {
 	if len(s.subscriptions) >= maxSubscriptions {
 		e := wire.NewError(schema.CodeQueueFull, "this connection has %d subscriptions, the limit; end some with unsubscribe", maxSubscriptions)
 		e.Data.Limit = maxSubscriptions
@@ -67,8 +67,8 @@ func (s *session) maySubscribe(ctx context.Context, after *uint64) error {
 	if after == nil {
 		return nil
 	}
-	if s.budget.left() < markBytes {
-		return s.noRoom(markBytes)
+	if s.budget.available() < barrierBytes {
+		return s.overBudget(barrierBytes)
 	}
 	nothing, latest := s.watcher.Subscribe(executor.Selector{}) // for the number alone
 	s.watcher.Unsubscribe(nothing)
@@ -136,14 +136,14 @@ func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to
 		}
 	}
 	if ended.selector.Events.Has(executor.EventOutput) {
-		s.hush()
+		s.dropUnwantedOutputLater()
 	}
 	to.value(schema.Empty{})
 }
 
-// hears reports whether a subscription asks for the output of a running task;
+// wantsOutput reports whether a subscription asks for the output of a running task;
 // it needs mu.
-func (s *session) hears(t *schema.Task) bool {
+func (s *session) wantsOutput(t *schema.Task) bool {
 	written := executor.Event{ID: t.ID, Kind: executor.EventOutput, Task: t}
 	for _, sub := range s.subscriptions {
 		if wanted, _ := sub.selector.Selects(&written); wanted {
@@ -153,38 +153,38 @@ func (s *session) hears(t *schema.Task) bool {
 	return false
 }
 
-// forgetHeard forgets how far output was sent of tasks that are no longer kept:
+// forgetRemovedTasks forgets how far output was sent of tasks that are no longer kept:
 // nobody will tell of their ends. It needs mu.
-func (s *session) forgetHeard(ctx context.Context) {
-	for id := range s.heard {
+func (s *session) forgetRemovedTasks(ctx context.Context) {
+	for id := range s.subscribedOutput {
 		if _, err := s.executor.Status(ctx, id); errors.Is(err, executor.ErrNotFound) {
-			delete(s.heard, id)
+			delete(s.subscribedOutput, id)
 		}
 	}
 }
 
-// hush lets stopHearing follow on all events of the subscriptions that have
+// dropUnwantedOutputLater lets dropUnwantedOutput follow on all events of the subscriptions that have
 // ended, with one mark for any number of them. It needs mu.
-func (s *session) hush() {
-	if s.hushing++; s.hushing > 1 {
+func (s *session) dropUnwantedOutputLater() {
+	if s.endedOutputs++; s.endedOutputs > 1 {
 		return
 	}
 	s.afterEvents(func() {
-		again := s.hushing > 1
-		s.hushing = 0
-		s.stopHearing()
+		again := s.endedOutputs > 1
+		s.endedOutputs = 0
+		s.dropUnwantedOutput()
 		if again { // the events of those that have ended since may be behind the mark
-			s.hush()
+			s.dropUnwantedOutputLater()
 		}
 	})
 }
 
-// stopHearing forgets how far output was sent that no subscription asks for
+// dropUnwantedOutput forgets how far output was sent that no subscription asks for
 // any more: nobody will tell of the end of those tasks. It needs mu.
-func (s *session) stopHearing() {
-	for id, heard := range s.heard {
-		if !s.hears(heard.task) {
-			delete(s.heard, id)
+func (s *session) dropUnwantedOutput() {
+	for id, heard := range s.subscribedOutput {
+		if !s.wantsOutput(heard.task) {
+			delete(s.subscribedOutput, id)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ids := unique(p.IDs)
-	cost, e := s.mayWait(to, len(ids))
+	cost, e := s.admitWait(to, len(ids))
 	if e != nil {
 		to.fail(e)
 		return
@@ -95,9 +95,9 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	}
 }
 
-// mayWait admits one more wait, for so many tasks, or says what is against it;
+// admitWait admits one more wait, for so many tasks, or says what is against it;
 // it needs mu.
-func (s *session) mayWait(to responder, ids int) (cost int64, e *wire.Error) {
+func (s *session) admitWait(to responder, ids int) (cost int64, e *wire.Error) {
 	switch {
 	case len(s.waits.pending) >= s.options.MaxWaits:
 		e = wire.NewError(schema.CodeQueueFull, "%d wait requests are pending on this connection, the limit is %[1]d; end some with $/cancelRequest, or raise --max-waits", s.options.MaxWaits)
@@ -170,10 +170,10 @@ func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
 	f := ws.final[task.ID]
 	if f == nil {
 		f = &final{task: task, cost: kit.EndSize(task)}
-		if !s.budget.take(f.cost) {
+		if !s.budget.reserve(f.cost) {
 			f.task = kit.Brief(task)
 			f.cost = kit.EndSize(f.task)
-			s.budget.use(f.cost)
+			s.budget.charge(f.cost)
 		}
 		ws.final[task.ID] = f
 	}
@@ -239,7 +239,7 @@ func (s *session) timedOut(w *wait) {
 // is room; it needs mu.
 func (s *session) answerWaits(ctx context.Context) error {
 	for {
-		if err := s.breathe(ctx); err != nil || len(s.waits.over) == 0 {
+		if err := s.awaitRoomAfterBurst(ctx); err != nil || len(s.waits.over) == 0 {
 			return err
 		}
 		w := s.waits.over[0]
@@ -274,7 +274,7 @@ func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 	tasks, size := make([]*schema.Task, len(w.ids)), 0
 	for i, id := range w.ids {
 		if _, missing := w.missing[id]; !missing {
-			tasks[i] = s.whole(ctx, s.waits.final[id].task)
+			tasks[i] = s.restoreResult(ctx, s.waits.final[id].task)
 		} else {
 			task, err := s.executor.Status(ctx, id)
 			if err != nil && !errors.Is(err, executor.ErrNotFound) {
@@ -296,7 +296,7 @@ func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 // still be to come, and keeps nothing of it.
 func (ws *waits) drop(s *session, w *wait) (to responder) {
 	delete(ws.pending, w)
-	s.budget.give(w.cost)
+	s.budget.release(w.cost)
 	ws.ids -= len(w.ids)
 	if w.timer != nil {
 		w.timer.Stop()
@@ -308,7 +308,7 @@ func (ws *waits) drop(s *session, w *wait) (to responder) {
 		}
 		f := ws.final[id]
 		if f.waits--; f.waits == 0 {
-			s.budget.give(f.cost)
+			s.budget.release(f.cost)
 			delete(ws.final, id)
 		}
 	}

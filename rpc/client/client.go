@@ -126,10 +126,10 @@ func (c *Client) Submit(ctx context.Context, p schema.SubmitParams) (schema.Subm
 			return schema.SubmitResult{}, fmt.Errorf("make an id: %w", err)
 		}
 	}
-	c.events.keepAll(p.ID, true)
+	c.events.keepAllOutput(p.ID, true)
 	result, err := call[schema.SubmitResult](ctx, c, schema.MethodSubmit, p)
 	if err != nil || result.State.Final() {
-		c.events.keepAll(p.ID, false)
+		c.events.keepAllOutput(p.ID, false)
 	}
 	return result, err
 }

@@ -117,17 +117,17 @@ func decodeResult(raw []byte, v any) error { return json.Unmarshal(raw, v) }
 
 // eventQueue holds events until they are asked for.
 type eventQueue struct {
-	mu      sync.Mutex
-	queue   []queuedEvent
-	compact int                 // the length at which it is worth a pass
-	output  int                 // bytes of output
-	bytes   int                 // of all else
-	seq     uint64              // the highest that was sent
-	room    *sync.Cond          // there is less
-	whole   map[uuid.UUID]int   // how many submits ask that no output of a task is dropped
-	gaps    map[streamKey]int64 // the offset from which a stream is dropped
-	ended   bool
-	wake    chan struct{} // has room for one
+	mu       sync.Mutex
+	queue    []queuedEvent
+	compact  int                 // the length at which it is worth a pass
+	output   int                 // bytes of output
+	bytes    int                 // of all else
+	seq      uint64              // the highest that was sent
+	room     *sync.Cond          // there is less
+	lossless map[uuid.UUID]int   // how many submits ask that no output of a task is dropped
+	gaps     map[streamKey]int64 // the offset from which a stream is dropped
+	ended    bool
+	wake     chan struct{} // has room for one
 }
 
 type queuedEvent struct {
@@ -142,7 +142,7 @@ type streamKey struct {
 
 func (q *eventQueue) init() {
 	q.wake, q.gaps = make(chan struct{}, 1), map[streamKey]int64{}
-	q.room, q.whole = sync.NewCond(&q.mu), map[uuid.UUID]int{}
+	q.room, q.lossless = sync.NewCond(&q.mu), map[uuid.UUID]int{}
 }
 
 // add queues an event that costs so many bytes, without those of output.
@@ -156,7 +156,7 @@ func (q *eventQueue) add(ev Event, bytes int) {
 		full := func() bool {
 			return q.output+len(o.Data) > maxQueuedOutput || q.bytes+bytes > maxQueuedEvents
 		}
-		for q.whole[o.ID] > 0 && len(q.queue) > 0 && full() && !q.ended {
+		for q.lossless[o.ID] > 0 && len(q.queue) > 0 && full() && !q.ended {
 			q.room.Wait()
 		}
 		if full() {
@@ -172,8 +172,8 @@ func (q *eventQueue) add(ev Event, bytes int) {
 		}
 	}
 	if ev.Finished != nil {
-		delete(q.whole, ev.Finished.ID)
-		q.tellGapsLocked(ev.Finished, before)
+		delete(q.lossless, ev.Finished.ID)
+		q.reportGapsLocked(ev.Finished, before)
 	}
 	if len(q.queue) >= max(q.compact, compactEvents) {
 		q.queue = withoutOldProgress(q.queue)
@@ -218,9 +218,9 @@ func (e Event) seq() uint64 {
 	return 0
 }
 
-// tellGapsLocked adds a piece without data for each stream of a finished task
+// reportGapsLocked adds a piece without data for each stream of a finished task
 // whose last pieces were dropped: no later one would tell of them.
-func (q *eventQueue) tellGapsLocked(ev *schema.FinishedEvent, before uint64) {
+func (q *eventQueue) reportGapsLocked(ev *schema.FinishedEvent, before uint64) {
 	var totals [len(schema.StreamNames)]int64
 	if b := ev.OutputBytes; b != nil {
 		totals = [...]int64{schema.Stdout: b.Stdout, schema.Stderr: b.Stderr, schema.Log: b.Log}
@@ -250,15 +250,15 @@ func withoutOldProgress(events []queuedEvent) []queuedEvent {
 	})
 }
 
-// keepAll says whether no output of a task is dropped. Each call with true is
+// keepAllOutput says whether no output of a task is dropped. Each call with true is
 // taken back by one with false, or by the end of the task.
-func (q *eventQueue) keepAll(id uuid.UUID, all bool) {
+func (q *eventQueue) keepAllOutput(id uuid.UUID, all bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if all {
-		q.whole[id]++
-	} else if q.whole[id]--; q.whole[id] <= 0 {
-		delete(q.whole, id)
+		q.lossless[id]++
+	} else if q.lossless[id]--; q.lossless[id] <= 0 {
+		delete(q.lossless, id)
 		q.room.Broadcast()
 	}
 }

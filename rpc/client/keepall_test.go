@@ -12,11 +12,11 @@ func TestOutputIsKeptForEverySubmit(t *testing.T) {
 	var q eventQueue
 	q.init()
 	id := uuid.New()
-	q.keepAll(id, true)
-	q.keepAll(id, true)
-	q.keepAll(id, false)
-	require.Equal(t, 1, q.whole[id])
-	q.keepAll(id, false)
-	q.keepAll(id, false) // the end of the task came before
-	require.Empty(t, q.whole)
+	q.keepAllOutput(id, true)
+	q.keepAllOutput(id, true)
+	q.keepAllOutput(id, false)
+	require.Equal(t, 1, q.lossless[id])
+	q.keepAllOutput(id, false)
+	q.keepAllOutput(id, false) // the end of the task came before
+	require.Empty(t, q.lossless)
 }

@@ -17,12 +17,12 @@ import (
 const (
 	// maxStderr bounds the end of a server's stderr that a client keeps, in bytes.
 	maxStderr = 4 << 10
-	// endPatience is how long a call whose connection is gone waits for the
+	// endTimeout is how long a call whose connection is gone waits for the
 	// server's end, to tell of it.
-	endPatience = time.Second
-	// stderrPatience is how long stderr is read after that end: a process that
+	endTimeout = time.Second
+	// stderrTimeout is how long stderr is read after that end: a process that
 	// the server has left behind may hold it open.
-	stderrPatience = endPatience / 2
+	stderrTimeout = endTimeout / 2
 )
 
 // ServerEndedError says that a server that Spawn has started has ended while
@@ -79,7 +79,7 @@ func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
 		server.Stderr = io.MultiWriter(&p.stderr, server.Stderr)
 	}
 	if server.WaitDelay == 0 {
-		server.WaitDelay = stderrPatience
+		server.WaitDelay = stderrTimeout
 	}
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
@@ -121,7 +121,7 @@ func (p *child) explain(ctx context.Context, err error) error {
 	case <-p.ended:
 	case <-ctx.Done():
 		return err
-	case <-time.After(endPatience): // the connection has failed, and the server goes on
+	case <-time.After(endTimeout): // the connection has failed, and the server goes on
 		return err
 	}
 	state := p.cmd.ProcessState

@@ -28,12 +28,12 @@ type Stream struct {
 }
 
 const (
-	// maxStreamUnsent is how many bytes a Stream holds that its peer has not
+	// maxUnsent is how many bytes a Stream holds that its peer has not
 	// read, before WriteObject waits.
-	maxStreamUnsent = wire.DefaultMaxUnsent
-	// streamPatience is how long a peer may take nothing before Close drops what
+	maxUnsent = wire.DefaultMaxUnsent
+	// closeTimeout is how long a peer may take nothing before Close drops what
 	// is left for it.
-	streamPatience = time.Second
+	closeTimeout = time.Second
 )
 
 var _ jsonrpc2.ObjectStream = (*Stream)(nil)
@@ -94,7 +94,7 @@ func (s *Stream) WriteObject(v any) error {
 		return err
 	}
 	s.write(text)
-	_ = s.outbox.Await(s.open, maxStreamUnsent) // where the stream is closed, the next read says so
+	_ = s.outbox.Await(s.open, maxUnsent) // where the stream is closed, the next read says so
 	return s.outbox.Err()
 }
 
@@ -132,7 +132,7 @@ func (s *Stream) drain() {
 		select {
 		case <-ended:
 			return
-		case <-time.After(streamPatience):
+		case <-time.After(closeTimeout):
 		}
 	}
 }

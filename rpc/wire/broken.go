@@ -11,21 +11,21 @@ import (
 // there is only the beginning: who has sent a request waits for an answer with
 // its id.
 
-// Salvaged is what can be told of a broken message.
-type Salvaged struct {
+// identity is what can be told of a broken message.
+type identity struct {
 	ID       []byte // of a request or a response, as it was sent; nil where none can be told
 	Response bool   // it is a response: it has a result or an error, and no method
 }
 
-// salvage reads a broken message as far as its brackets, strings and commas
+// identify reads a broken message as far as its brackets, strings and commas
 // make sense. An id counts where it is a member of the outermost object, whole,
 // and the only one.
-func salvage(text []byte) (s Salvaged) {
+func identify(text []byte) (s identity) {
 	if len(text) == 0 || text[0] != '{' {
 		return s
 	}
 	var method, outcome, twice bool
-	roughMembers(text, func(name, value []byte) {
+	lenientMembers(text, func(name, value []byte) {
 		switch string(name) {
 		case "id":
 			twice = twice || s.ID != nil && !bytes.Equal(s.ID, value)
@@ -49,7 +49,7 @@ func batchOf(text []byte) []byte {
 	if len(text) == 0 || text[0] != '[' {
 		return nil
 	}
-	array, _ := roughValue(text)
+	array, _ := lenientValue(text)
 	return array
 }
 
@@ -61,16 +61,16 @@ func isID(text []byte) bool {
 	return (kind == '"' || kind == '0') && s.Value() != nil && s.AtEnd()
 }
 
-// roughMembers calls f with the members of an object up to the first place that
+// lenientMembers calls f with the members of an object up to the first place that
 // makes no sense. A value that is not whole is nil.
-func roughMembers(object []byte, f func(name, value []byte)) {
+func lenientMembers(object []byte, f func(name, value []byte)) {
 	for rest := object[1:]; ; {
-		name, after := roughString(trimBlank(rest))
+		name, after := lenientString(trimBlank(rest))
 		after = trimBlank(after)
 		if name == nil || len(after) == 0 || after[0] != ':' {
 			return
 		}
-		value, after := roughValue(trimBlank(after[1:]))
+		value, after := lenientValue(trimBlank(after[1:]))
 		f(jsonscan.Unquote(name), value)
 		after = trimBlank(after)
 		if value == nil || len(after) == 0 || after[0] != ',' {
@@ -80,9 +80,9 @@ func roughMembers(object []byte, f func(name, value []byte)) {
 	}
 }
 
-// RoughElements calls f with what stands between the commas of an array whose
+// LenientElements calls f with what stands between the commas of an array whose
 // brackets match, until it answers false.
-func RoughElements(array []byte, f func(element []byte) bool) {
+func LenientElements(array []byte, f func(element []byte) bool) {
 	rest := array[1:]
 	for {
 		rest = trimBlank(rest)
@@ -90,7 +90,7 @@ func RoughElements(array []byte, f func(element []byte) bool) {
 		for end < len(rest) && rest[end] != ',' && rest[end] != ']' {
 			switch rest[end] {
 			case '"', '{', '[':
-				value, _ := roughValue(rest[end:])
+				value, _ := lenientValue(rest[end:])
 				end += max(len(value), 1)
 			default:
 				end++
@@ -103,15 +103,15 @@ func RoughElements(array []byte, f func(element []byte) bool) {
 	}
 }
 
-// roughValue splits text behind the value that it begins with: nil where that
+// lenientValue splits text behind the value that it begins with: nil where that
 // is not whole.
-func roughValue(text []byte) (value, after []byte) {
+func lenientValue(text []byte) (value, after []byte) {
 	if len(text) == 0 {
 		return nil, nil
 	}
 	switch text[0] {
 	case '"':
-		return roughString(text)
+		return lenientString(text)
 	case '{', '[':
 		brackets := scan{most: math.MaxInt}
 		if n := brackets.step(text); n > 0 {
@@ -125,8 +125,8 @@ func roughValue(text []byte) (value, after []byte) {
 	return nil, nil
 }
 
-// roughString splits text behind the string that it begins with.
-func roughString(text []byte) (quoted, after []byte) {
+// lenientString splits text behind the string that it begins with.
+func lenientString(text []byte) (quoted, after []byte) {
 	if len(text) == 0 || text[0] != '"' {
 		return nil, nil
 	}

@@ -51,8 +51,8 @@ func FuzzBrokenRequest(f *testing.F) {
 			return
 		}
 		want := idByStandardLibrary(t, text)
-		require.Equal(t, want, string(salvage(text).ID))
-		part := salvage(text[:min(int(cut), len(text))]).ID
+		require.Equal(t, want, string(identify(text).ID))
+		part := identify(text[:min(int(cut), len(text))]).ID
 		require.Contains(t, []string{"", want, firstID(t, text)}, string(part))
 
 		r := NewReader(bytes.NewReader(bytes.ReplaceAll(text, []byte("\n"), []byte(" "))), FramingLine, 1<<20)
@@ -68,7 +68,7 @@ func FuzzBrokenRequest(f *testing.F) {
 // firstID is the first of several ids: where text is cut behind it, nobody can
 // know of the others.
 func firstID(t require.TestingT, object []byte) (id string) {
-	roughMembers(object, func(name, value []byte) {
+	lenientMembers(object, func(name, value []byte) {
 		if string(name) == "id" && id == "" && isID(value) {
 			id = string(value)
 		}
@@ -86,7 +86,7 @@ func TestRoughWalkAgreesOnValidJSON(t *testing.T) {
 			want = append(want, string(name), string(value))
 			return true
 		})
-		roughMembers(object, func(name, value []byte) { got = append(got, string(name), string(value)) })
+		lenientMembers(object, func(name, value []byte) { got = append(got, string(name), string(value)) })
 		require.Equal(t, want, got, "%s", object)
 
 		array := []byte("[" + blank() + drawJSON(t, 3) + blank() + "," + drawJSON(t, 2) + blank() + "]")
@@ -95,7 +95,7 @@ func TestRoughWalkAgreesOnValidJSON(t *testing.T) {
 			want = append(want, string(value))
 			return true
 		})
-		RoughElements(array, func(value []byte) bool {
+		LenientElements(array, func(value []byte) bool {
 			got = append(got, string(value))
 			return true
 		})

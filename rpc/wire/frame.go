@@ -14,9 +14,9 @@ import (
 const (
 	// maxHeader bounds a header block, in bytes.
 	maxHeader = 8 << 10
-	// salvageMost is how much of a frame that is too large is looked at for the
+	// maxIDSearch is how much of a frame that is too large is looked at for the
 	// id of its request, in bytes.
-	salvageMost = 64 << 10
+	maxIDSearch = 64 << 10
 )
 
 // byteOrderMark is what some programs write before UTF-8.
@@ -73,14 +73,14 @@ func (r *Reader) nextFrame() (*Message, error) {
 		return nil, err
 	}
 	if length > int64(r.limit) {
-		if err := r.await(min(int64(r.limit), salvageMost)); err != nil {
-			return nil, r.cutFrame(err)
+		if err := r.await(min(int64(r.limit), maxIDSearch)); err != nil {
+			return nil, r.endInFrame(err)
 		}
 		r.skip.bytes = length
 		return nil, r.tooLarge(trimBlank(r.buf[r.start:r.end]))
 	}
 	if err := r.await(length); err != nil {
-		return nil, r.cutFrame(err)
+		return nil, r.endInFrame(err)
 	}
 	body := bytes.TrimLeft(r.buf[r.start:r.start+int(length)], " \t\r\n")
 	r.start += int(length)
@@ -104,11 +104,11 @@ func (r *Reader) await(n int64) error {
 	return nil
 }
 
-func (r *Reader) cutFrame(err error) error {
+func (r *Reader) endInFrame(err error) error {
 	body := trimBlank(r.buf[r.start:r.end])
 	r.start = r.end
 	if errors.Is(err, io.EOF) {
-		return &BadMessage{Salvaged: salvage(body), code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
+		return &BadMessage{identity: identify(body), code: schema.CodeParse, text: "the stream ends in the middle of a frame"}
 	}
 	return err
 }

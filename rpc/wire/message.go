@@ -181,9 +181,9 @@ func (p *Params) Get(wanted string) (found []byte) {
 	return found
 }
 
-// SayNothing reports whether params that are an array stand for none: some
+// StandForNone reports whether params that are an array stand for none: some
 // languages write an empty object as [], and some libraries undefined as [null].
-func (p *Params) SayNothing() bool {
+func (p *Params) StandForNone() bool {
 	nothing, n := true, 0
 	Elements(p.Raw, func(value []byte) bool {
 		n++

@@ -14,17 +14,17 @@ const (
 	// DefaultMaxUnsent is how many unsent bytes there may be before no further
 	// request is read: a client that sends and sends and never reads.
 	DefaultMaxUnsent = 64 << 20
-	// smoothUnsent is from how many unsent bytes on the next read of requests
-	// waits for the writer, but at most smoothWait: what is in the cache is
+	// slowUnsent is from how many unsent bytes on the next read of requests
+	// waits for the writer, but at most slowWait: what is in the cache is
 	// written sooner than what is not, and a reader that stalls costs each read
 	// a moment and no more.
-	smoothUnsent = 256 << 10
-	smoothWait   = time.Millisecond
-	// pieceMost is how many bytes are written at once where the write may wait:
+	slowUnsent = 256 << 10
+	slowWait   = time.Millisecond
+	// maxWrite is how many bytes are written at once where the write may wait:
 	// each that returns shows that the reader takes something.
-	pieceMost = 64 << 10
-	// spareBuffer is the largest buffer that is kept for the next time.
-	spareBuffer = 4 << 20
+	maxWrite = 64 << 10
+	// maxSpare is the largest buffer that is kept for the next time.
+	maxSpare = 4 << 20
 )
 
 // Outbox gathers messages and writes them in few system calls: whoever
@@ -184,14 +184,14 @@ func (o *Outbox) Await(ctx context.Context, n int) error {
 	return context.Cause(ctx)
 }
 
-// Smooth lets the writer catch up for a moment.
-func (o *Outbox) Smooth(ctx context.Context) {
-	if o.Unsent() <= smoothUnsent {
+// YieldToWriter lets the writer catch up for a moment.
+func (o *Outbox) YieldToWriter(ctx context.Context) {
+	if o.Unsent() <= slowUnsent {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, smoothWait)
+	ctx, cancel := context.WithTimeout(ctx, slowWait)
 	defer cancel()
-	_ = o.Await(ctx, smoothUnsent) // it is of no matter why the wait is over
+	_ = o.Await(ctx, slowUnsent) // it is of no matter why the wait is over
 }
 
 // Run writes, and waits for the reader where it must, until the outbox is
@@ -221,7 +221,7 @@ func (o *Outbox) Run() error {
 func (o *Outbox) write(data []byte) (n int, err error) {
 	for n < len(data) && err == nil {
 		var m int
-		m, err = o.to.Write(data[n:min(n+pieceMost, len(data))])
+		m, err = o.to.Write(data[n:min(n+maxWrite, len(data))])
 		n += m
 		o.written.Add(int64(m))
 	}
@@ -259,7 +259,7 @@ func (o *Outbox) wroteLocked(data []byte, n int, err error) {
 		o.buf, o.rest = nil, nil
 	case n < len(data):
 		o.rest = data[n:]
-	case cap(data) <= spareBuffer && cap(data) > cap(o.spare):
+	case cap(data) <= maxSpare && cap(data) > cap(o.spare):
 		o.spare = data[:0]
 	}
 	o.size.Store(int64(o.unsentLocked()))

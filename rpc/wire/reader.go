@@ -70,7 +70,7 @@ type skip struct {
 // BadMessage is what Next answers for input that is no message. Reading goes on.
 // Its pieces are good until the next call.
 type BadMessage struct {
-	Salvaged
+	identity
 	Batch []byte // an array whose elements can be told apart, and are to be looked at one by one
 	code  schema.Code
 	text  string
@@ -189,7 +189,7 @@ func (r *Reader) nextLine() (*Message, error) {
 			return nil, r.tooLarge(rest)
 		}
 		if err := r.fill(); err != nil {
-			return r.cutShort(err)
+			return r.endInLine(err)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func (r *Reader) fromLine(line []byte) (*Message, error) {
 		return nil, r.tooLarge(line)
 	}
 	if first := line[0]; first != '{' && first != '[' {
-		return r.badRest(line, "a message begins with { or [")
+		return r.spoilRest(line, "a message begins with { or [")
 	}
 	var s scan
 	if r.line.more { // do not look at all of the line for each of them
@@ -219,7 +219,7 @@ func (r *Reader) fromLine(line []byte) (*Message, error) {
 		return &r.message, nil
 	}
 	if n = s.step(line); n == 0 {
-		return r.badRest(line, "not JSON: "+err.Error())
+		return r.spoilRest(line, "not JSON: "+err.Error())
 	}
 	return r.take(line[:n])
 }
@@ -238,12 +238,12 @@ func (r *Reader) take(piece []byte) (*Message, error) {
 
 // notJSON is a bad message, with what can be read of it.
 func notJSON(piece []byte, text string) *BadMessage {
-	return &BadMessage{Salvaged: salvage(piece), Batch: batchOf(piece), code: schema.CodeParse, text: text}
+	return &BadMessage{identity: identify(piece), Batch: batchOf(piece), code: schema.CodeParse, text: text}
 }
 
-// badRest uses up the rest of a line. A line is reported once, but for what
+// spoilRest uses up the rest of a line. A line is reported once, but for what
 // somebody waits for.
-func (r *Reader) badRest(line []byte, text string) (*Message, error) {
+func (r *Reader) spoilRest(line []byte, text string) (*Message, error) {
 	r.start += len(line)
 	r.line.scan = scan{}
 	bad := notJSON(line, text)
@@ -268,8 +268,8 @@ func (r *Reader) Element(value []byte) *BadMessage {
 	return nil
 }
 
-// cutShort is the end of the stream in the middle of a line.
-func (r *Reader) cutShort(err error) (*Message, error) {
+// endInLine is the end of the stream in the middle of a line.
+func (r *Reader) endInLine(err error) (*Message, error) {
 	if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -333,7 +333,7 @@ func (r *Reader) skipRest() error {
 func (r *Reader) tooLarge(beginning []byte) error {
 	r.line.scan = scan{}
 	return &BadMessage{
-		Salvaged: salvage(beginning[:min(len(beginning), r.limit)]),
+		identity: identify(beginning[:min(len(beginning), r.limit)]),
 		code:     schema.CodeTooLarge, over: int64(r.limit),
 		text: fmt.Sprintf("the message is longer than %d bytes; send large data by file, or raise --max-message", r.limit),
 	}

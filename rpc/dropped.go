@@ -8,9 +8,9 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// lag is what of the events, that only subscriptions want, was dropped because
+// droppedEvents is what of the events, that only subscriptions want, was dropped because
 // the client was slow. The ends among them are read again from the store.
-type lag struct {
+type droppedEvents struct {
 	past
 	page []executor.Event // read, and not sent
 }
@@ -18,7 +18,7 @@ type lag struct {
 // catchUp sends the ends that were dropped before an event, so that the numbers
 // on a connection rise. The event itself may be an end that the store answers,
 // too. It needs mu, and lets go of it while it reads or waits for room.
-func (s *session) catchUp(ctx context.Context, l *lag, next *executor.Event) error {
+func (s *session) catchUp(ctx context.Context, l *droppedEvents, next *executor.Event) error {
 	for {
 		if len(l.page) == 0 {
 			page, err := s.readPast(ctx, &l.past)
@@ -37,7 +37,7 @@ func (s *session) catchUp(ctx context.Context, l *lag, next *executor.Event) err
 			continue
 		}
 		s.deliverPast(ctx, &ev)
-		if err := s.breathe(ctx); err != nil {
+		if err := s.awaitRoomAfterBurst(ctx); err != nil {
 			return err
 		}
 	}
@@ -45,23 +45,23 @@ func (s *session) catchUp(ctx context.Context, l *lag, next *executor.Event) err
 
 // selected reports whether a subscription wants an event that was dropped, or
 // is to be told of it, and notes which. It needs mu.
-func (s *session) selected(ev *executor.Event) (told bool) {
+func (s *session) selected(ev *executor.Event) (concerned bool) {
 	for _, sub := range s.subscriptions {
 		if sub.since < ev.Seq {
 			wanted, also := sub.selector.Selects(ev)
-			ev.Wanted, told = ev.Wanted || wanted, told || also
+			ev.Wanted, concerned = ev.Wanted || wanted, concerned || also
 		}
 	}
-	return told
+	return concerned
 }
 
-// caughtUp sends the rest of what was dropped, and tells the subscriptions.
-func (s *session) caughtUp(ctx context.Context, l *lag) error {
+// finishCatchingUp sends the rest of what was dropped, and tells the subscriptions.
+func (s *session) finishCatchingUp(ctx context.Context, l *droppedEvents) error {
 	if err := s.catchUp(ctx, l, &executor.Event{Seq: l.through, Kind: executor.EventBarrier}); err != nil {
 		return err
 	}
 	if l.missed != nil {
-		s.forgetHeard(ctx)
+		s.forgetRemovedTasks(ctx)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.subscriptions)) {
 		if s.subscriptions[id].since < l.through {

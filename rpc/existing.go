@@ -10,24 +10,24 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// followAgain lets a client hear of a task that it, or one before it, has
+// submitExisting lets a client hear of a task that it, or one before it, has
 // submitted already, and answers the task as it is by then: it follows first and
 // looks then, so that no end falls between the two. It needs mu.
-func (s *session) followAgain(ctx context.Context, r *executor.Record, known *schema.Task, all *losslessOutput) (*schema.Task, error) {
+func (s *session) submitExisting(ctx context.Context, r *executor.Record, known *schema.Task, all *losslessOutput) (*schema.Task, error) {
 	if known.State.Final() || r.Events == 0 {
 		all.leave()
 		return known, nil
 	}
-	if h := s.held[r.ID]; all != nil && h != nil && h.late {
+	if h := s.held[r.ID]; all != nil && h != nil && h.hasLateReply {
 		all.leave()
 		return nil, wire.NewError(schema.CodeInvalidRequest,
 			"the task is of a batch with wait, shutdown or exit that is not answered yet: it would have to wait for that reply; submit it again behind it")
 	}
 	before, again := s.follows[r.ID]
 	s.follows[r.ID] = before | r.Events
-	add := withEnd(r.Events)
+	add := withFinished(r.Events)
 	if again {
-		add &^= withEnd(before)
+		add &^= withFinished(before)
 	}
 	if add != 0 {
 		s.watcher.Follow(r.ID, add)
@@ -35,7 +35,7 @@ func (s *session) followAgain(ctx context.Context, r *executor.Record, known *sc
 	task, err := s.executor.Status(ctx, r.ID)
 	over := err == nil && task.State.Final() || errors.Is(err, executor.ErrNotFound)
 	if !over {
-		s.hearAgain(ctx, r, all)
+		s.followOutput(ctx, r, all)
 		if err != nil { // what is known is true, if not the newest
 			return known, nil
 		}
@@ -52,14 +52,14 @@ func (s *session) followAgain(ctx context.Context, r *executor.Record, known *sc
 	return &task, taskError(err, r.ID)
 }
 
-// hearAgain begins to send the output of a task that may run already. It needs mu.
-func (s *session) hearAgain(ctx context.Context, r *executor.Record, all *losslessOutput) {
+// followOutput begins to send the output of a task that may run already. It needs mu.
+func (s *session) followOutput(ctx context.Context, r *executor.Record, all *losslessOutput) {
 	at := s.cursors[r.ID]
 	if at == nil && r.Events.Has(executor.EventOutput) {
 		if _, own := s.cursors[r.ID]; own { // from its submit on
-			at = &cursors{task: live(r)}
-		} else if at = s.heard[r.ID]; at == nil {
-			at = lateCursors(live(r))
+			at = &cursors{task: identity(r)}
+		} else if at = s.subscribedOutput[r.ID]; at == nil {
+			at = lateCursors(identity(r))
 		}
 		s.cursors[r.ID] = at
 	}
@@ -76,13 +76,15 @@ func (s *session) hearAgain(ctx context.Context, r *executor.Record, all *lossle
 	}
 }
 
-// live is what never changes of the task of a record, which is one of many that
+// identity is what never changes of the task of a record, which is one of many that
 // were gathered, and is used again.
-func live(r *executor.Record) *schema.Task {
+func identity(r *executor.Record) *schema.Task {
 	var shown kit.Shown
 	return shown.Live(&r.Task)
 }
 
-// withEnd is what a task is followed for: its end is also that of its output,
+// withFinished is what a task is followed for: its end is also that of its output,
 // and of the following.
-func withEnd(mask executor.EventMask) executor.EventMask { return mask.With(executor.EventFinished) }
+func withFinished(mask executor.EventMask) executor.EventMask {
+	return mask.With(executor.EventFinished)
+}

@@ -11,9 +11,9 @@ import (
 	"github.com/jobline/jobline/rpc/wire"
 )
 
-// connSink sends through a jsonrpc2.Conn, whose writes may wait for the peer.
+// connTransport sends through a jsonrpc2.Conn, whose writes may wait for the peer.
 // So messages gather in a queue, and run sends them one after the other.
-type connSink struct {
+type connTransport struct {
 	conn *jsonrpc2.Conn
 
 	mu      sync.Mutex
@@ -29,13 +29,13 @@ type outgoing struct {
 	bytes int
 }
 
-func newConnSink(conn *jsonrpc2.Conn) *connSink {
-	k := &connSink{conn: conn}
+func newConnTransport(conn *jsonrpc2.Conn) *connTransport {
+	k := &connTransport{conn: conn}
 	k.changed = sync.NewCond(&k.mu)
 	return k
 }
 
-func (k *connSink) add(bytes int, send func() error) {
+func (k *connTransport) add(bytes int, send func() error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ended {
@@ -47,7 +47,7 @@ func (k *connSink) add(bytes int, send func() error) {
 }
 
 // run sends what there is until end is called or the connection fails.
-func (k *connSink) run() {
+func (k *connTransport) run() {
 	for {
 		next, ok := k.next()
 		if !ok {
@@ -64,7 +64,7 @@ func (k *connSink) run() {
 	}
 }
 
-func (k *connSink) next() (m outgoing, ok bool) {
+func (k *connTransport) next() (m outgoing, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for len(k.queue) == 0 && !k.ended {
@@ -80,7 +80,7 @@ func (k *connSink) next() (m outgoing, ok bool) {
 }
 
 // end drops what is left, and lets everybody go who waits.
-func (k *connSink) end() {
+func (k *connTransport) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.ended, k.queue, k.bytes = true, nil, 0
@@ -88,7 +88,7 @@ func (k *connSink) end() {
 }
 
 // await waits until at most so many bytes are unsent.
-func (k *connSink) await(ctx context.Context, most int) error {
+func (k *connTransport) await(ctx context.Context, most int) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.bytes <= most {
@@ -106,18 +106,18 @@ func (k *connSink) await(ctx context.Context, most int) error {
 	return context.Cause(ctx)
 }
 
-func (k *connSink) result(id []byte, f func([]byte) []byte) {
+func (k *connTransport) result(id []byte, f func([]byte) []byte) {
 	text, to := json.RawMessage(f(nil)), connID(id)
 	k.add(len(id)+len(text), func() error { return k.conn.Reply(context.Background(), to, text) })
 }
 
-func (k *connSink) submitted(answers []newTask) {
+func (k *connTransport) submitted(answers []newTask) {
 	for _, a := range answers {
 		k.result(a.id, func(b []byte) []byte { return appendSubmitted(b, a.task, false) })
 	}
 }
 
-func (k *connSink) fail(id []byte, e *wire.Error) {
+func (k *connTransport) fail(id []byte, e *wire.Error) {
 	data, to := json.RawMessage(wire.AppendJSON(nil, e.Data)), connID(id)
 	answer := &jsonrpc2.Error{Code: int64(e.Code), Message: e.Message, Data: &data}
 	k.add(len(id)+len(e.Message)+len(data), func() error { return k.conn.ReplyWithError(context.Background(), to, answer) })
@@ -128,27 +128,27 @@ func connID(raw []byte) (id jsonrpc2.ID) {
 	return id
 }
 
-func (k *connSink) notify(method string, params func([]byte) []byte) {
+func (k *connTransport) notify(method string, params func([]byte) []byte) {
 	text := json.RawMessage(params(nil))
 	k.add(len(text), func() error { return k.conn.Notify(context.Background(), method, text) })
 }
 
-func (k *connSink) event(ev *executor.Event) {
+func (k *connTransport) event(ev *executor.Event) {
 	k.notify(notificationOf[ev.Kind], func(b []byte) []byte { return appendEvent(b, ev) })
 }
 
 // message is of batches, which the library does not hand on.
-func (k *connSink) message(func([]byte) []byte) {}
+func (k *connTransport) message(func([]byte) []byte) {}
 
-func (k *connSink) flush() {} // run sends at once
+func (k *connTransport) flush() {} // run sends at once
 
 // last and leave do nothing: the connection is its owner's to end.
-func (k *connSink) last()                 {}
-func (k *connSink) leave(context.Context) {}
+func (k *connTransport) last()                 {}
+func (k *connTransport) leave(context.Context) {}
 
-func (k *connSink) room(ctx context.Context) error { return k.await(ctx, eventRoom) }
+func (k *connTransport) room(ctx context.Context) error { return k.await(ctx, eventRoom) }
 
-func (k *connSink) unsent() int {
+func (k *connTransport) unsent() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.bytes
