@@ -259,8 +259,9 @@ func (r *run) end(result jsontext.Value, err error) {
 	if r.grace != nil {
 		r.grace.Stop()
 	}
+	gate := r.progress
 	r.mu.Unlock()
-	if gate := r.progressGate(); gate != nil {
+	if gate != nil {
 		gate.close(r.sendProgress)
 	}
 	if settled {

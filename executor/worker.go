@@ -3,7 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jobline/jobline/schema"
@@ -66,12 +66,12 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 		return
 	}
 	r := &run{taskContext: taskContext{values: ctx}, executor: e, lease: lease, record: record, typ: t}
-	w.set(r)
+	w.run.Store(r)
 	if e.stop.interrupts() { // who told the others did not find this one
 		r.stop(ErrInterrupted)
 	}
 	r.execute()
-	w.set(nil)
+	w.run.Store(nil)
 }
 
 func (e *Executor) refuse(lease Lease, why string) {
@@ -84,10 +84,11 @@ func (e *Executor) refuse(lease Lease, why string) {
 // keeps the order.
 func (e *Executor) record(lease Lease, o Outcome) {
 	e.finishesPending.Add(1)
+	state := o.State
 	lease.Finish(o, func(err error) {
 		switch {
 		case err == nil:
-			e.rates.ended(o.State)
+			e.rates.ended(state)
 		case !errors.Is(err, ErrLeaseLost): // then it is another worker's
 			e.log.Error("the end of a task could not be recorded", "task", lease.Record().ID, "error", err)
 			e.finishesLost.Add(1)
@@ -104,39 +105,26 @@ func (e *Executor) requeue() {
 	e.stop.notify()
 }
 
-// worker is a slot: the code of at most one task runs in it.
-type worker struct {
-	mu  sync.Mutex
-	run *run
-}
-
-func (w *worker) set(r *run) {
-	w.mu.Lock()
-	w.run = r
-	w.mu.Unlock()
-}
+// worker is a slot: the code of at most one task runs in it. The run that it has
+// may have ended meanwhile, and then does nothing of what it is told.
+type worker struct{ run atomic.Pointer[run] }
 
 // stop tells the slot's task to stop.
 func (w *worker) stop(cause error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.run != nil {
-		w.run.stop(cause)
+	if r := w.run.Load(); r != nil {
+		r.stop(cause)
 	}
 }
 
 // busy reports whether the slot's code runs and was not given up.
 func (w *worker) busy() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.run != nil && w.run.busy()
+	r := w.run.Load()
+	return r != nil && r.busy()
 }
 
 // shorten makes what is left of the grace of the slot's task at most d.
 func (w *worker) shorten(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.run != nil {
-		w.run.shorten(d)
+	if r := w.run.Load(); r != nil {
+		r.shorten(d)
 	}
 }

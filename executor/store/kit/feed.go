@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
 )
 
 // Feed hands the events of a store to its watchers: the in-process half of
@@ -46,6 +47,12 @@ func (f *Feed) SetSeq(n uint64) {
 // the mask has its kind, those who subscribe to it, and those who follow the
 // task.
 func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev executor.Event) uint64 {
+	return f.PublishOf(owner, mask, ev, func() *schema.Task { return ev.Task })
+}
+
+// PublishOf is Publish of an event whose task is made only where the event may be
+// wanted.
+func (f *Feed) PublishOf(owner executor.WatcherID, mask executor.EventMask, ev executor.Event, task func() *schema.Task) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seq++
@@ -53,6 +60,10 @@ func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev exe
 		f.seq += executor.SeqsPerFinish - 1
 	}
 	ev.Seq = f.seq
+	if len(f.subscribers) == 0 && len(f.followers) == 0 && !tells(mask, ev.Kind) {
+		return ev.Seq
+	}
+	ev.Task = task()
 	if w := f.watchers[owner]; w != nil {
 		w.offer(&ev, mask)
 	}
@@ -65,6 +76,12 @@ func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev exe
 		}
 	}
 	return ev.Seq
+}
+
+// tells reports whether who has asked for the kinds of the mask is told of an event
+// of a kind: the end of a task is also the end of its output.
+func tells(mask executor.EventMask, kind executor.EventKind) bool {
+	return mask.Has(kind) || kind == executor.EventFinished && mask.Has(executor.EventOutput)
 }
 
 // Close ends all watchers: those who wait in Next are answered ErrClosed.
@@ -171,7 +188,7 @@ func (w *feedWatcher) offer(ev *executor.Event, mask executor.EventMask) {
 	}
 	w.offered = ev.Seq
 	wanted := mask.Has(ev.Kind)
-	own := wanted || ev.Kind == executor.EventFinished && mask.Has(executor.EventOutput)
+	own := tells(mask, ev.Kind)
 	told := own
 	for _, s := range w.subscriptions {
 		a, b := s.Selects(ev)

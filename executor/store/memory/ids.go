@@ -17,7 +17,7 @@ func (s *ids) add(id uuid.UUID) {
 		return
 	}
 	if s.young.count >= (s.limit+1)/2 {
-		s.young, s.old = idSet{}, s.young
+		s.young, s.old = idSet{places: make([]uuid.UUID, len(s.young.places))}, s.young
 	}
 	s.young.add(id)
 }

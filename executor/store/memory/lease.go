@@ -55,6 +55,9 @@ func (s *Store) take(limits executor.TypeLimits) *lease {
 // bounds stay.
 func (l *lease) Record() *executor.Record { return &l.record.Record }
 
+// live is the task as events before its end show it; it needs the lock.
+func (l *lease) live() *schema.Task { return l.shown.Live(&l.record.Task) }
+
 // lost needs the lock.
 func (l *lease) lost() bool { return l.record.lease != l || l.store.closed }
 
@@ -66,9 +69,9 @@ func (l *lease) Started(pid int) error {
 	if l.lost() {
 		return executor.ErrLeaseLost
 	}
-	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{
-		ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, PID: pid, Task: l.shown.Live(&r.Task),
-	})
+	r.seq = s.feed.PublishOf(r.Owner, r.Events, executor.Event{
+		ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, PID: pid,
+	}, l.live)
 	return nil
 }
 
@@ -81,7 +84,7 @@ func (l *lease) Progress(p schema.Progress) error {
 		return executor.ErrLeaseLost
 	}
 	r.Progress = &p
-	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p, Task: l.shown.Live(&r.Task)})
+	s.feed.PublishOf(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p}, l.live)
 	return nil
 }
 
@@ -102,9 +105,9 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 		ring := &r.out[stream]
 		offset := ring.Total()
 		ring.Write(p[:n], s.options.MaxOutput)
-		s.feed.Publish(r.Owner, r.Events, executor.Event{
-			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total(), Task: l.shown.Live(&r.Task),
-		})
+		s.feed.PublishOf(r.Owner, r.Events, executor.Event{
+			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total(),
+		}, l.live)
 		s.mu.Unlock()
 		p = p[n:]
 	}

@@ -293,7 +293,8 @@ func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 		s.counts.Cancelled++
 	}
 	s.kept += r.size()
-	r.seq = s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: kit.ShownEnd(&r.Task)})
+	r.seq = s.feed.PublishOf(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished},
+		func() *schema.Task { return kit.ShownEnd(&r.Task) })
 	s.finished.push(r)
 }
 
