@@ -163,7 +163,7 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 		return err
 	}
 	params.Input = input
-	if err := exec.CheckRoom(); err != nil {
+	if err := exec.CheckHeadroom(); err != nil {
 		return err
 	}
 	defer exec.ReapOrphans()()

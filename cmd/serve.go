@@ -132,7 +132,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	if err := o.offersSome(c); err != nil {
 		return err
 	}
-	if err := exec.CheckRoom(); err != nil {
+	if err := exec.CheckHeadroom(); err != nil {
 		return err
 	}
 	defer exec.ReapOrphans()()

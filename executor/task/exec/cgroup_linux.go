@@ -1,150 +1,77 @@
 package exec
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Files of a control group of version 2.
-const (
-	groupProcs  = "cgroup.procs"
-	groupKill   = "cgroup.kill"
-	groupEvents = "cgroup.events"
-	// freeEvents are the events of a group that no process is in, and that
-	// would not freeze one.
-	freeEvents = "populated 0\nfrozen 0\n"
-)
-
-// ownGroup is the directory of the control group that this process is in.
-func ownGroup() (string, error) {
-	list, err := os.ReadFile(procDir + "/self/cgroup")
-	if err != nil {
-		return "", err
-	}
-	mounts, err := os.ReadFile(procDir + "/self/mountinfo")
-	if err != nil {
-		return "", err
-	}
-	dir, err := groupDir(string(list), string(mounts))
-	if err != nil {
-		return "", err
-	}
-	pids, err := processesIn(dir)
-	if err == nil && !slices.Contains(pids, os.Getpid()) {
-		err = fmt.Errorf("this process is not in %s", dir)
-	}
-	return dir, err
+// cgroup is the control group of one command: whatever a process does to its
+// parent, session, environment or name, it stays in it.
+type cgroup struct {
+	path string
+	fd   int
+	// spent is set by kill. What is started in a group that was killed before is
+	// killed, too, by some kernels: see errKillsAll.
+	wasKilled bool
 }
 
-// groupDir finds the directory of a process's control group of version 2 by
-// the process's list of groups and of mounts.
-func groupDir(list, mounts string) (string, error) {
-	_, path, found := strings.Cut("\n"+list, "\n0::")
-	path, _, _ = strings.Cut(path, "\n")
-	if !found {
-		return "", errors.New("control groups of version 2 are not in use")
-	}
-	for line := range strings.Lines(mounts) {
-		// 41 31 0:38 ROOT MOUNTPOINT rw,relatime shared:9 - cgroup2 cgroup2 rw
-		before, after, _ := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if len(fields) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
-			continue
-		}
-		root, mountPoint := unescapeMount(fields[3]), unescapeMount(fields[4])
-		if below, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(below) {
-			return filepath.Join(mountPoint, below), nil
-		}
-	}
-	return "", errors.New("the control group of this process is mounted nowhere")
-}
-
-var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-
-func unescapeMount(path string) string { return mountEscapes.Replace(path) }
-
-// processesIn are the numbers of the processes that are in a group itself.
-func processesIn(dir string) (pids []int, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, groupProcs))
-	if err != nil {
+func newCgroup(path string) (*cgroup, error) {
+	if err := os.Mkdir(path, 0o755); err != nil {
 		return nil, err
 	}
-	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
-		// A process of a PID namespace that is not below ours has number 0.
-		if pid, err := strconv.Atoi(s.Text()); err == nil && pid > 0 {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
-}
-
-// processesBelow are the numbers of the processes that are in a group and in
-// the groups that were made within it.
-func processesBelow(dir string) (pids []int, err error) {
-	for _, dir := range groupsBelow(dir) {
-		found, e := processesIn(dir)
-		pids = append(pids, found...)
-		if err == nil && !gone(e) {
-			err = e
-		}
-	}
-	return pids, err
-}
-
-// gone reports whether an error of a group's file says that the group has been
-// removed, or that its processes are those of the group above (a threaded one).
-func gone(err error) bool {
-	return err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP)
-}
-
-// groupsBelow are the directories of a group and of the groups within it, each
-// before those within itself.
-func groupsBelow(dir string) (dirs []string) {
-	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() {
-			dirs = append(dirs, path)
-		}
-		return nil // one may vanish meanwhile
-	})
-	return dirs
-}
-
-// killGroup kills all processes of a group and of those within it, also what
-// they fork meanwhile. It does not wait for their ends.
-func killGroup(dir string) error {
-	file, err := os.OpenFile(filepath.Join(dir, groupKill), os.O_WRONLY, 0)
+	one, err := openCgroup(path)
 	if err != nil {
-		return err
+		_ = unix.Rmdir(path)
 	}
-	defer file.Close()
-	_, err = file.WriteString("1")
-	return err
+	return one, err
 }
 
-// removeGroup removes a group and those within it, and waits for the end of the
-// processes in them, which have been killed.
-func removeGroup(dir string, within time.Duration) error {
-	for until := time.Now().Add(within); ; time.Sleep(groupPoll) {
-		var err error
-		for _, dir := range slices.Backward(groupsBelow(dir)) {
-			err = unix.Rmdir(dir)
-		}
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if !time.Now().Before(until) {
-			return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
-		}
+func openCgroup(path string) (*cgroup, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return &cgroup{path: path, fd: fd}, nil
+}
+
+// free reports whether no process is in the cgroup, and none would be frozen in it.
+func (c *cgroup) free() (bool, error) {
+	fd, err := unix.Openat(c.fd, eventsFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, &os.PathError{Op: "open", Path: c.path, Err: err}
+	}
+	defer unix.Close(fd)
+	var text [len(unusedEvents) + 1]byte
+	n, err := unix.Read(fd, text[:])
+	return err == nil && string(text[:n]) == unusedEvents, err
+}
+
+// drop gives a cgroup up. Where a process is in it, it is removed with the serverCgroup.
+func (c *cgroup) discard() {
+	_ = unix.Rmdir(c.path)
+	unix.Close(c.fd)
+}
+
+// pids are the numbers of the processes in a cgroup. Where sure is false there
+// may be others. A nil cgroup is never sure.
+func (c *cgroup) pids() (inCgroup map[int]bool, sure bool) {
+	if c == nil {
+		return nil, false
+	}
+	found, err := processesBelow(c.path)
+	inCgroup = make(map[int]bool, len(found))
+	for _, pid := range found {
+		inCgroup[pid] = true
+	}
+	return inCgroup, err == nil
+}
+
+// kill kills all processes of a cgroup, whatever they do meanwhile. Where the
+// system denies it, they are signalled one by one.
+func (c *cgroup) kill() {
+	if c != nil {
+		c.wasKilled = true
+		_ = killCgroup(c.path)
 	}
 }

@@ -33,7 +33,7 @@ type mark struct {
 	server string // of serverVar: NAME=value, the keys of the commands that this one is within, too
 }
 
-func (c *Command) mark(task string) mark {
+func (c *Runner) mark(task string) mark {
 	key := c.server + keyDot + task
 	return mark{key: key, task: taskVar + "=" + task, server: serverVar + "=" + c.outer + key}
 }
@@ -76,7 +76,7 @@ func allowed(name string, patterns []string) bool {
 
 // environ is the environment of a command: the markers, what it gets of this
 // process's, and what its task gives.
-func (c *Command) environ(in *Input, m mark, dir string) []string {
+func (c *Runner) environ(in *Input, m mark, dir string) []string {
 	given := map[string]bool{}
 	for name := range in.Env {
 		given[foldName(name)] = true
@@ -90,7 +90,7 @@ func (c *Command) environ(in *Input, m mark, dir string) []string {
 	}
 	for _, variable := range own {
 		name := nameOf(variable)
-		if !given[foldName(name)] && c.passes(name, in.CleanEnv) {
+		if !given[foldName(name)] && c.inherits(name, in.CleanEnv) {
 			env = append(env, variable)
 		}
 	}
@@ -108,7 +108,7 @@ func isMarker(name string) bool {
 }
 
 // passes says whether a command gets a variable of this process's environment.
-func (c *Command) passes(name string, clean bool) bool {
+func (c *Runner) inherits(name string, clean bool) bool {
 	return !strings.HasPrefix(foldName(name), ownPrefix) &&
 		(c.options.EnvAllow == nil || allowed(name, c.options.EnvAllow)) && (!clean || allowed(name, cleanNames))
 }

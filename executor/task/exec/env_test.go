@@ -62,10 +62,10 @@ func TestEnviron(t *testing.T) {
 }
 
 // newCommand makes a Command that the machine's speed does not matter to.
-func newCommand(t testing.TB, o Options) *Command {
+func newCommand(t testing.TB, o Options) *Runner {
 	c, err := New(o)
 	require.NoError(t, err)
-	c.host.waits = waits{killWait: time.Minute, lookWait: time.Minute}
+	c.launcher.timeouts = timeouts{killWait: time.Minute, lookWait: time.Minute}
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
 }
@@ -92,7 +92,7 @@ func TestShow(t *testing.T) {
 		"/usr/bin/make": "/usr/bin/make", "a b": "a b", "a\x1b[31m\n": "a\uFFFD[31m\uFFFD", "a\xff": "a\uFFFD",
 		strings.Repeat("x", 200): strings.Repeat("x", maxName),
 	} {
-		require.Equal(t, want, show(arg, maxName))
+		require.Equal(t, want, printable(arg, maxName))
 	}
 }
 

@@ -3,9 +3,9 @@
 // it that a command's whole tree of processes ends: with the command, when the
 // task is stopped, and when this process dies in whatever way.
 //
-//	Run ─► plan ─► host.launch ─► tree.waitExit ─► tree.killRest ─► tree.reap ─► streams.drain
+//	Run ─► plan ─► host.launch ─► tree.waitExit ─► tree.killProcessGroup ─► tree.reap ─► streams.drain
 //	                                   ▲
-//	            the context's end ─► ladder (SIGTERM, then SIGKILL)
+//	            the context's end ─► terminator (SIGTERM, then SIGKILL)
 package exec
 
 import (
@@ -74,20 +74,20 @@ type Result struct {
 }
 
 // Command runs commands. Make one with New; one is enough for a process.
-type Command struct {
-	options Options
-	log     *slog.Logger
-	null    *os.File
-	server  string // is in the keys of all its commands
-	outer   string // before those: see outerKeysOf
-	host    *host
-	closed  atomic.Bool
+type Runner struct {
+	options  Options
+	log      *slog.Logger
+	null     *os.File
+	server   string // is in the keys of all its commands
+	outer    string // before those: see outerKeysOf
+	launcher *launcher
+	closed   atomic.Bool
 }
 
 // New makes a Command. It starts nothing until the first Run or Containment. From then on no
 // process that this one starts inherits the descriptors above 2 that this one
 // was started with.
-func New(o Options) (*Command, error) {
+func New(o Options) (*Runner, error) {
 	if err := checkPatterns(o.EnvAllow); err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func New(o Options) (*Command, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the stdin of commands: %w", err)
 	}
-	c := &Command{
+	c := &Runner{
 		options: o, null: null, server: newServerID(), outer: outerKeysOf(os.Getenv(serverVar)),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 	}
@@ -104,7 +104,7 @@ func New(o Options) (*Command, error) {
 			c.log.Warn("commands can read the environment of this process in /proc", "error", err)
 		}
 	}
-	c.host = newHost(c.log, c.server, cmp.Or(o.Workers, runtime.NumCPU()))
+	c.launcher = newLauncher(c.log, c.server, cmp.Or(o.Workers, runtime.NumCPU()))
 	return c, nil
 }
 
@@ -119,7 +119,7 @@ func Type(o Options) (executor.Type, error) {
 }
 
 // Type is the task type exec.
-func (c *Command) Type() (executor.Type, error) {
+func (c *Runner) Type() (executor.Type, error) {
 	return executor.Define(TypeName, c.Run, executor.StartsItself(), executor.Source("builtin"), executor.Contains(c.Containment),
 		executor.Limit(c.options.Limit),
 		executor.Describe("Runs a program. It completes when the program exits with 0, and fails otherwise."))
@@ -127,22 +127,22 @@ func (c *Command) Type() (executor.Type, error) {
 
 // Containment is how the processes of commands are kept together, as
 // schema.StatsResult.Containment. It makes what that needs, as the first Run does.
-func (c *Command) Containment() string { return c.host.containment() }
+func (c *Runner) Containment() string { return c.launcher.containment() }
 
 // Close ends what belongs to the Command, and every process that its commands
 // have left. Call it when no Run is under way: what still runs is killed.
-func (c *Command) Close() error {
+func (c *Runner) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	c.host.close()
+	c.launcher.close()
 	return c.null.Close()
 }
 
 // Run runs a command and waits for its end. It is the code of the task type;
 // outside a task, the output is discarded, and the end of ctx is a SIGTERM
 // that nothing follows.
-func (c *Command) Run(ctx context.Context, in Input) (Result, error) {
+func (c *Runner) Run(ctx context.Context, in Input) (Result, error) {
 	id := executor.TaskID(ctx)
 	if id == uuid.Nil {
 		id = uuid.New()
@@ -156,14 +156,14 @@ func (c *Command) Run(ctx context.Context, in Input) (Result, error) {
 	})
 }
 
-func (c *Command) run(ctx context.Context, in *Input, t task) (Result, error) {
+func (c *Runner) run(ctx context.Context, in *Input, t task) (Result, error) {
 	if ctx.Err() != nil {
 		return Result{}, context.Cause(ctx)
 	}
 	if c.closed.Load() {
 		return Result{}, ErrClosed
 	}
-	p, err := c.plan(in, t.id)
+	p, err := c.command(in, t.id)
 	if err != nil {
 		return Result{}, err
 	}
@@ -178,7 +178,7 @@ func (c *Command) run(ctx context.Context, in *Input, t task) (Result, error) {
 	t.started(tree.pid)
 	out.begin()
 	c.log.Debug("a command runs", "task", t.id, "pid", tree.pid, "program", p.name)
-	e := see(ctx, tree, out, t.killed)
+	e := supervise(ctx, tree, out, t.killed)
 	took := time.Since(began)
 	c.log.Debug("a command ended", "task", t.id, "pid", tree.pid, "program", p.name, "took", took, "leaked", e.leaked)
 	if err := e.failure(p.name, out); err != nil {

@@ -34,11 +34,11 @@ func taskOf(t *testing.T, pid int) string {
 // server is another process that runs a tree of commands.
 type server struct {
 	*exec.Cmd
-	said *bufio.Reader
+	warned *bufio.Reader
 }
 
-// startServer starts a server without cells. With a mode it runs that as its
-// command, in a cell where there are some.
+// startServer starts a server without cgroups. With a mode it runs that as its
+// command, in a cgroup where there are some.
 func startServer(t *testing.T, f *fifo, mode ...string) *server {
 	cmd := exec.Command(must(os.Executable()), append([]string{f.path}, mode...)...)
 	cmd.Env = append(os.Environ(), modeVar+"=server")
@@ -53,7 +53,7 @@ func startServer(t *testing.T, f *fifo, mode ...string) *server {
 // guard reads the id of the next guard, and answers a handle for it.
 func (s *server) guard(t *testing.T) int {
 	var pid int
-	_, err := fmt.Fscanln(s.said, &pid)
+	_, err := fmt.Fscanln(s.warned, &pid)
 	require.NoError(t, err)
 	fd, err := unix.PidfdOpen(pid, 0)
 	require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestGuardIsNotAsked(t *testing.T) {
 	}
 	require.NoError(t, s.Process.Kill())
 	f.requireLetGo(t) // by the first guard: another would have been told of
-	rest, err := io.ReadAll(s.said)
+	rest, err := io.ReadAll(s.warned)
 	require.NoError(t, err)
 	require.Empty(t, rest)
 }
@@ -235,7 +235,7 @@ func TestGuardIsFoundLater(t *testing.T) {
 // TestGuardIsGivenUp: one that dies again and again is not kept, until later.
 func TestGuardIsGivenUp(t *testing.T) {
 	c := newCommand(t, Options{})
-	g := &c.host.guard
+	g := &c.launcher.guard
 	require.NoError(t, run(t, c, Input{Argv: []string{"true"}}).err)
 	for until := time.Now().Add(patience); g.isKept(); {
 		require.True(t, time.Now().Before(until), "it is kept for ever")
@@ -247,31 +247,31 @@ func TestGuardIsGivenUp(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	table, err := newTable()
+	groupTable, err := newGroupTable()
 	require.NoError(t, err)
-	defer table.close()
+	defer groupTable.close()
 	content := func() string {
-		text, err := io.ReadAll(io.NewSectionReader(table.file, 0, 1<<20))
+		text, err := io.ReadAll(io.NewSectionReader(groupTable.file, 0, 1<<20))
 		require.NoError(t, err)
 		return string(text)
 	}
-	a, b := table.add(12), table.add(4194304)
+	a, b := groupTable.add(12), groupTable.add(4194304)
 	require.Equal(t, "12        \n4194304   \n", content())
-	table.remove(a)
+	groupTable.remove(a)
 	require.Equal(t, "          \n4194304   \n", content())
-	require.Equal(t, a, table.add(7), "the slot is used again")
-	table.remove(b)
+	require.Equal(t, a, groupTable.add(7), "the slot is used again")
+	groupTable.remove(b)
 	require.Equal(t, "7         \n          \n", content())
 	for range maxSlots - 1 {
-		require.NotEqual(t, int64(noSlot), table.add(1))
+		require.NotEqual(t, int64(noSlot), groupTable.add(1))
 	}
-	require.Equal(t, int64(noSlot), table.add(1), "one past the limit")
-	table.remove(noSlot)
+	require.Equal(t, int64(noSlot), groupTable.add(1), "one past the limit")
+	groupTable.remove(noSlot)
 	require.Len(t, content(), maxSlots*slotBytes)
 }
 
 func TestNoTable(t *testing.T) {
-	var table *table
-	require.Equal(t, int64(noSlot), table.add(1))
-	table.remove(noSlot)
+	var groupTable *groupTable
+	require.Equal(t, int64(noSlot), groupTable.add(1))
+	groupTable.remove(noSlot)
 }

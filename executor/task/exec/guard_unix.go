@@ -44,27 +44,27 @@ type guard struct {
 	server  string
 	keeping sync.WaitGroup // of keep
 
-	mu       sync.Mutex // protects what follows
-	yard     string     // the control group of all commands, or ""
-	table    *table     // nil until the first guard is tried
-	stdin    *os.File   // the guards' end of the pipe
-	lifeline *os.File   // our end; nobody else ever has it
-	proc     *os.Process
-	kept     bool      // keep is under way
-	tried    time.Time // when a start was tried last
-	troubled bool      // it was said that there is none; it is not said again
-	closed   bool
+	mu           sync.Mutex  // protects what follows
+	serverCgroup string      // the control group of all commands, or ""
+	groupTable   *groupTable // nil until the first guard is tried
+	stdin        *os.File    // the guards' end of the pipe
+	lifeline     *os.File    // our end; nobody else ever has it
+	proc         *os.Process
+	kept         bool      // keep is under way
+	tried        time.Time // when a start was tried last
+	troubled     bool      // it was said that there is none; it is not said again
+	closed       bool
 }
 
 // ensure sees to it that there is a guard, or tries again every guardRetry.
 // Commands run without one meanwhile, and are in the table for a later one; it
-// answers the table, or nil. yard is the control group of all commands, or "".
-func (g *guard) ensure(yard string) *table {
+// answers the table, or nil. serverCgroup is the control group of all commands, or "".
+func (g *guard) ensure(serverCgroup string) *groupTable {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.yard = yard
+	g.serverCgroup = serverCgroup
 	if g.kept || g.closed || time.Since(g.tried) < guardRetry {
-		return g.table
+		return g.groupTable
 	}
 	g.tried = time.Now()
 	err := g.openLocked()
@@ -72,35 +72,35 @@ func (g *guard) ensure(yard string) *table {
 		err = g.spawnLocked()
 	}
 	if err != nil {
-		g.complainLocked("there is no guard yet: if this process is killed, processes of its commands may be left", err)
-		return g.table
+		g.warnLocked("there is no guard yet: if this process is killed, processes of its commands may be left", err)
+		return g.groupTable
 	}
 	g.kept = true
 	g.keeping.Go(g.keep)
-	return g.table
+	return g.groupTable
 }
 
 // openLocked makes what all guards share.
 func (g *guard) openLocked() error {
-	if g.table != nil {
+	if g.groupTable != nil {
 		return nil
 	}
 	stdin, lifeline, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	table, err := newTable()
+	groupTable, err := newGroupTable()
 	if err != nil {
 		stdin.Close()
 		lifeline.Close()
 		return err
 	}
-	g.stdin, g.lifeline, g.table = stdin, lifeline, table
+	g.stdin, g.lifeline, g.groupTable = stdin, lifeline, groupTable
 	return nil
 }
 
-// complainLocked says once that there is no guard, until one has lived.
-func (g *guard) complainLocked(text string, err error) {
+// warnLocked says once that there is no guard, until one has lived.
+func (g *guard) warnLocked(text string, err error) {
 	if !g.troubled {
 		g.log.Warn(text, "error", err)
 	}
@@ -115,10 +115,10 @@ func (g *guard) spawnLocked() error {
 		return err
 	}
 	defer null.Close()
-	argv := []string{"sh", "-c", guardScript, "jobline-guard", g.server, g.yard}
+	argv := []string{"sh", "-c", guardScript, "jobline-guard", g.server, g.serverCgroup}
 	proc, err := os.StartProcess(guardShell, argv, &os.ProcAttr{
 		Dir: "/", Env: []string{"PATH=/usr/bin:/bin"},
-		Files: []*os.File{g.stdin, null, null, g.table.file},
+		Files: []*os.File{g.stdin, null, null, g.groupTable.file},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
@@ -163,7 +163,7 @@ func (g *guard) replace(lived, again bool) bool {
 	switch {
 	case g.closed:
 	case err != nil:
-		g.complainLocked("the guard is gone: if this process is killed, processes of its commands may be left", err)
+		g.warnLocked("the guard is gone: if this process is killed, processes of its commands may be left", err)
 	default:
 		if !g.troubled {
 			g.log.Warn("the guard was ended by somebody; there is another", "pid", g.proc.Pid)
@@ -178,9 +178,9 @@ func (g *guard) replace(lived, again bool) bool {
 func (g *guard) close() {
 	g.mu.Lock()
 	g.closed = true
-	table, proc := g.table, g.proc
+	groupTable, proc := g.groupTable, g.proc
 	g.mu.Unlock()
-	if table == nil {
+	if groupTable == nil {
 		return
 	}
 	g.lifeline.Close()
@@ -190,5 +190,5 @@ func (g *guard) close() {
 	}
 	g.keeping.Wait()
 	g.stdin.Close()
-	table.close()
+	groupTable.close()
 }

@@ -39,18 +39,18 @@ func TestGuardOfAnyShell(t *testing.T) {
 			marked.Env = append(os.Environ(), modeVar+"=hold", serverVar+"="+server+".task") // not the first
 			require.NoError(t, marked.Start())
 			f.holders(t, 1)
-			group, inGroup := startInGroup(t)
+			group, inProcessGroup := startInGroup(t)
 
-			table, err := newTable()
+			groupTable, err := newGroupTable()
 			require.NoError(t, err)
-			defer table.close()
+			defer groupTable.close()
 			guard := exec.Command(shell, append(test.shell[1:], "-c", guardScript, "jobline-guard", server, group)...)
-			guard.Env, guard.ExtraFiles = []string{"PATH=" + test.path}, []*os.File{table.file}
+			guard.Env, guard.ExtraFiles = []string{"PATH=" + test.path}, []*os.File{groupTable.file}
 			require.NoError(t, guard.Run()) // its stdin is at its end
 			f.requireFree(t)
 			require.Error(t, marked.Wait())
 			if group != "" {
-				require.Error(t, inGroup.Wait())
+				require.Error(t, inProcessGroup.Wait())
 				_, err := os.Stat(group)
 				require.Equal(t, name != "without tools", os.IsNotExist(err))
 			}
@@ -61,7 +61,7 @@ func TestGuardOfAnyShell(t *testing.T) {
 // startInGroup starts a process in the innermost of new control groups, and answers
 // the outermost, or nothing where there are none to be had.
 func startInGroup(t *testing.T) (group string, cmd *exec.Cmd) {
-	own, err := ownGroup()
+	own, err := ownCgroup()
 	if err != nil {
 		return "", nil
 	}
@@ -70,7 +70,7 @@ func startInGroup(t *testing.T) (group string, cmd *exec.Cmd) {
 	if err := os.MkdirAll(inner, 0o755); err != nil {
 		return "", nil
 	}
-	t.Cleanup(func() { _ = killGroup(group); require.NoError(t, removeGroup(group, patience)) })
+	t.Cleanup(func() { _ = killCgroup(group); require.NoError(t, removeCgroup(group, patience)) })
 	dir, err := os.Open(inner)
 	require.NoError(t, err)
 	defer dir.Close()

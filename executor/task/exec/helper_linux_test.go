@@ -24,7 +24,11 @@ import (
 const modeVar = "COMMAND_TEST_MODE"
 
 func TestMain(m *testing.M) {
-	if mode, ok := modes[os.Getenv(modeVar)]; ok {
+	if name := os.Getenv(modeVar); name != "" {
+		mode, ok := modes[name]
+		if !ok {
+			panic("no mode " + name) // the tests themselves would start this binary again
+		}
 		mode(os.Args[1:])
 		os.Exit(0)
 	}
@@ -64,7 +68,7 @@ func init() {
 		"retitle":     retitle,
 		"contained":   printContainment,
 		"delegated":   func(args []string) { becomeNobody(); printContainment(args) },
-		"room":        printRoom,
+		"headroom":    printHeadroom,
 		"threads":     countThreads,
 		"server":      serve,
 		"emfile":      runOutOfFiles,
@@ -72,8 +76,8 @@ func init() {
 		"spare":       lookWithoutFiles,
 		"orphans":     makeOrphans,
 		"sandbox":     sandbox,
-		"sight":       tellSight,
-		"strangers":   stopAmongStrangers,
+		"visibility":  logVisibility,
+		"unknown-env": stopWithUnknownEnv,
 	}
 }
 
@@ -206,7 +210,7 @@ func growTree(args []string) {
 }
 
 // serve is a server that runs a command, by default a tree, and says which
-// process is its guard. It has cells where there are two arguments, and stays
+// process is its guard. It has cgroups where there are two arguments, and stays
 // when the command has ended where there are three.
 func serve(args []string) {
 	c := must(New(Options{Logger: slog.New(guardTeller{slog.DiscardHandler})}))
@@ -215,7 +219,7 @@ func serve(args []string) {
 		tree = args[1]
 	}
 	if len(args) != 2 || tree == "outlive" {
-		c.host.cells.forgo()
+		c.launcher.cgroups.forgo()
 	}
 	_, err := c.run(context.Background(), &Input{
 		Argv: []string{must(os.Executable()), args[0]}, Env: map[string]*string{modeVar: &tree},
@@ -235,10 +239,10 @@ func daemon(args []string) {
 }
 
 // guardOf is the process id of the guard.
-func guardOf(c *Command) int {
-	c.host.guard.mu.Lock()
-	defer c.host.guard.mu.Unlock()
-	return c.host.guard.proc.Pid
+func guardOf(c *Runner) int {
+	c.launcher.guard.mu.Lock()
+	defer c.launcher.guard.mu.Unlock()
+	return c.launcher.guard.proc.Pid
 }
 
 // guardTeller prints the pid that comes with the news of another guard.
@@ -305,16 +309,16 @@ func findGuardLater([]string) {
 	c := must(New(Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}))
 	runTrue := func() {
 		_, err := c.Run(context.Background(), Input{Argv: []string{"true"}})
-		fmt.Println(describe(err), c.host.guard.isKept())
+		fmt.Println(describe(err), c.launcher.guard.isKept())
 	}
 	restore := leaveFiles(5) // enough for the pipes of a command
 	runTrue()
-	c.host.guard.retry()
+	c.launcher.guard.retry()
 	runTrue()
 	restore()
-	c.host.guard.tried = time.Now().Add(time.Hour)
+	c.launcher.guard.tried = time.Now().Add(time.Hour)
 	runTrue()
-	c.host.guard.retry()
+	c.launcher.guard.retry()
 	runTrue()
 	fmt.Println(strings.Count(log.String(), "level=WARN"))
 }
@@ -340,7 +344,7 @@ func lookWithoutFiles([]string) {
 	restore := leaveFiles(0)
 	var kept []*os.File
 	for range 2 {
-		found, err := s.lookAtAll()
+		found, err := s.scanAll()
 		fmt.Println(len(found) > 0, errors.Is(err, unix.EMFILE))
 		kept = append(kept, s.proc.spare) // or the collector closes it
 		s.proc.spare = new(os.File)       // a closed one: the descriptor stays taken

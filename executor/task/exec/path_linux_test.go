@@ -46,8 +46,8 @@ func TestDotDotBehindALink(t *testing.T) {
 				return
 			}
 			require.NoError(t, a.err)
-			_, said, _ := strings.Cut(a.stdout.String(), " ")
-			require.Equal(t, test.dir+" the system's\n", said)
+			_, warned, _ := strings.Cut(a.stdout.String(), " ")
+			require.Equal(t, test.dir+" the system's\n", warned)
 			if test.in.Dir != "" && !strings.HasSuffix(test.in.Dir, "/link") {
 				require.Equal(t, test.dir+" "+test.dir+" the system's\n", a.stdout.String(), "PWD as it was given")
 			}

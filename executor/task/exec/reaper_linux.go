@@ -109,13 +109,13 @@ func reapAll() (all bool) {
 		if pid == 0 {
 			return true
 		}
-		if !reapGiven(pid) {
+		if !reapAdopted(pid) {
 			break // the system always shows this one first
 		}
 	}
-	for _, pid := range givenChildren() {
+	for _, pid := range adoptedChildren() {
 		if endedChild(unix.P_PID, pid) != 0 {
-			reapGiven(pid)
+			reapAdopted(pid)
 		}
 	}
 	return false
@@ -131,11 +131,11 @@ func endedChild(kind, id int) int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), sigPidOffset)))
 }
 
-// reapGiven reaps a child that has ended, unless this process has a descriptor
+// reapAdopted reaps a child that has ended, unless this process has a descriptor
 // that stands for it, and answers whether it is reaped. Package os has one of
 // each child from its start until it is waited for. The one made here comes
 // first, so that the number cannot change hands during the search for others.
-func reapGiven(pid int) bool {
+func reapAdopted(pid int) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return err == unix.ESRCH
@@ -155,9 +155,9 @@ func reapGiven(pid int) bool {
 	return err == nil || err == unix.ECHILD
 }
 
-// givenChildren lists the children of the first thread, which are the given
+// adoptedChildren lists the children of the first thread, which are the given
 // ones and others. Not every system can; it then lists none.
-func givenChildren() (pids []int) {
+func adoptedChildren() (pids []int) {
 	pid := strconv.Itoa(os.Getpid())
 	text, _ := os.ReadFile(filepath.Join(procDir, "self", "task", pid, "children"))
 	for word := range bytes.FieldsSeq(text) {

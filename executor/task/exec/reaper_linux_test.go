@@ -104,7 +104,7 @@ func awaitZombie(pid int) {
 
 // orphanZombies reports whether a given child is to be reaped, but for one.
 func orphanZombies(except int) bool {
-	for _, pid := range givenChildren() {
+	for _, pid := range adoptedChildren() {
 		if pid != except && endedChild(unix.P_PID, pid) != 0 {
 			return true
 		}

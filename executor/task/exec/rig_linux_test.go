@@ -33,22 +33,22 @@ func self(mode string, args ...string) Input {
 	}
 }
 
-// newScanning is newCommand without cells.
-func newScanning(t testing.TB, o Options) *Command {
+// newScanning is newCommand without cgroups.
+func newScanning(t testing.TB, o Options) *Runner {
 	c := newCommand(t, o)
-	c.host.cells.forgo()
+	c.launcher.cgroups.forgo()
 	return c
 }
 
-// forgo does without cells.
-func (c *cells) forgo() { c.opening.Do(func() { c.why = errors.New("a test does without") }) }
+// forgo does without cgroups.
+func (c *cgroupPool) forgo() { c.opening.Do(func() { c.why = errors.New("a test does without") }) }
 
-// eachWay tests with cells, where they are to be had, and without.
-func eachWay(t *testing.T, test func(*testing.T, *Command)) {
-	t.Run("cell", func(t *testing.T) {
+// eachWay tests with cgroups, where they are to be had, and without.
+func eachWay(t *testing.T, test func(*testing.T, *Runner)) {
+	t.Run("cgroup", func(t *testing.T) {
 		c := newCommand(t, Options{})
-		if c.host.cells.open() == "" {
-			t.Skip("there are no control groups to be had: ", c.host.cells.why)
+		if c.launcher.cgroups.open() == "" {
+			t.Skip("there are no control groups to be had: ", c.launcher.cgroups.why)
 		}
 		test(t, c)
 	})
@@ -70,7 +70,7 @@ type attempt struct {
 var errStop = errors.New("stop")
 
 // begin runs a command in the background.
-func begin(t testing.TB, c *Command, in Input) *attempt {
+func begin(t testing.TB, c *Runner, in Input) *attempt {
 	a := &attempt{started: make(chan struct{}), killed: make(chan struct{}), done: make(chan struct{})}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	a.cancel = cancel
@@ -100,7 +100,7 @@ func (a *attempt) pid(t testing.TB) int {
 }
 
 // run runs a command to its end.
-func run(t testing.TB, c *Command, in Input) *attempt {
+func run(t testing.TB, c *Runner, in Input) *attempt {
 	a := begin(t, c, in)
 	a.wait(t)
 	return a

@@ -12,7 +12,7 @@ import (
 // killed with SIGKILL. The system sends a process its parent-death signal when
 // the thread that made it ends, and a thread of Go ends with a goroutine that
 // is locked to it. So the caller's goroutine has the thread for itself until
-// unpin, when the process is gone; it spends that time in one system call.
+// unlockThread, when the process is gone; it spends that time in one system call.
 func spawn(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys.Pdeathsig = syscall.SIGKILL
 	runtime.LockOSThread()
@@ -25,9 +25,9 @@ func spawn(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	return proc, err
 }
 
-// unpin is called once by the goroutine that called spawn, when the process
+// unlockThread is called once by the goroutine that called spawn, when the process
 // has ended.
-func unpin() { runtime.UnlockOSThread() }
+func unlockThread() { runtime.UnlockOSThread() }
 
 // unblockSignals lets all signals through to this thread, until block is
 // called. A process has the mask of the thread that made it, and threads of Go

@@ -10,11 +10,11 @@ func spawn(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	return os.StartProcess(path, argv, attr)
 }
 
-func unpin() {}
+func unlockThread() {}
 
 // threads: these systems do not count them as processes.
 type threads struct{}
 
-func (*threads) take(int) bool { return true }
+func (*threads) acquire(int) bool { return true }
 
-func (*threads) give() {}
+func (*threads) release() {}

@@ -31,7 +31,7 @@ type streams struct {
 	out   []pipe // of stdout and stderr, or of both together
 	tail  *tail  // of what comes to stderr
 
-	ready    readiness
+	ready    pipePoller
 	pending  atomic.Int32  // ends that are still copied
 	finished chan struct{} // closed when none is
 	writes   stopwatch     // runs while somebody waits to write on what was read
@@ -39,7 +39,7 @@ type streams struct {
 
 // pipe is where a stream comes from and goes to.
 type pipe struct {
-	from *source // nil until it is open
+	from *readEnd // nil until it is open
 	to   io.Writer
 }
 
@@ -72,7 +72,7 @@ func (s *streams) open(stdin *os.File) (err error) {
 		s.pending.Add(1)
 	}
 	for i := range s.out {
-		if s.out[i].from, s.child[i+1], err = openSource(); err != nil {
+		if s.out[i].from, s.child[i+1], err = openReadEnd(); err != nil {
 			return err
 		}
 	}
@@ -132,8 +132,8 @@ func (s *streams) feed() {
 
 var buffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
-// copyRest copies what has not been read yet, until drain has returned.
-func (s *streams) copyRest() {
+// copyInBackground copies what has not been read yet, until drain has returned.
+func (s *streams) copyInBackground() {
 	s.ready.close()
 	for _, p := range s.out {
 		if from := p.from.handOver(); from != nil {

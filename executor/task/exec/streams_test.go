@@ -79,7 +79,7 @@ func TestDrainWaitsForReaders(t *testing.T) {
 	s, err := openStreams(null, "", out, io.Discard)
 	require.NoError(t, err)
 	s.begin()
-	s.copyRest()
+	s.copyInBackground()
 	written := bytes.Repeat([]byte("0123456789abcdef"), pieces*copyBytes/16)
 	_, err = s.child[1].Write(written)
 	require.NoError(t, err)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// strays is for systems that find processes outside the group.
-type strays struct{}
+// treeSnapshot is for systems that find processes outside the group.
+type treeSnapshot struct{}
 
 // scanner is for systems that find processes outside the group.
 type scanner struct{}
@@ -22,7 +22,7 @@ func (*scanner) close() {}
 // Where that is not possible reap waits, too; only the number is then free a
 // moment early.
 func (t *tree) waitExit(out *streams) {
-	out.copyRest()
+	out.copyInBackground()
 	t.awaitExit(nil)
 }
 
@@ -53,7 +53,7 @@ func (t *tree) awaitExit(within *unix.Timespec) bool {
 
 // terminate asks all processes of the group to end. Who has left it is not
 // found: these systems do not show a process's environment.
-func (t *tree) terminate(<-chan struct{}) { t.askGroup() }
+func (t *tree) terminate(<-chan struct{}) { t.terminateGroup() }
 
 // waitRest waits until no process of the group is left, and answers false
 // where killed is closed before.
@@ -73,15 +73,15 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 // kill kills the group, and answers whether all of it is gone.
 func (t *tree) kill() bool {
 	t.signalGroup(unix.SIGKILL)
-	return t.settled()
+	return t.awaitGroupEnd()
 }
 
-// killStrays would kill processes that have left the group; what holds the
+// killIdentified would kill processes that have left the group; what holds the
 // command's pipes for longer is reported as leaked instead.
-func (t *tree) killStrays() bool { return true }
+func (t *tree) killIdentified() bool { return true }
 
-// settled waits for the end of the group's processes, which have been killed.
-func (t *tree) settled() bool { return t.groupEnds() }
+// awaitGroupEnd waits for the end of the group's processes, which have been killed.
+func (t *tree) awaitGroupEnd() bool { return t.pollGroupEnd() }
 
 // groupLives reports whether a process of the group can be signalled. A zombie
 // cannot: it answers EPERM or ESRCH.

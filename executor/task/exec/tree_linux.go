@@ -13,11 +13,11 @@ import (
 const endPoll = 50 * time.Millisecond
 
 // waitExit waits until the first process has exited and leaves it a zombie.
-// What the command writes is read meanwhile, and from then on by copyRest. A
+// What the command writes is read meanwhile, and from then on by copyInBackground. A
 // system that has no descriptors for processes follows nothing.
 func (t *tree) waitExit(out *streams) {
-	_ = t.proc.WithHandle(func(handle uintptr) { out.follow(int(handle)) })
-	out.copyRest()
+	_ = t.proc.WithHandle(func(handle uintptr) { out.readUntilExit(int(handle)) })
+	out.copyInBackground()
 	var info unix.Siginfo
 	for unix.Waitid(unix.P_PID, t.pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
@@ -30,11 +30,11 @@ func (t *tree) hasExited() bool {
 	return err == nil && info.Signo != 0
 }
 
-// strays is what a ladder knows of a tree: the processes of the last look, also
+// treeSnapshot is what a terminator knows of a tree: the processes of the last look, also
 // those that nothing but their parents told of. A parent that has ended tells
 // nothing any more, so they stay known until they have ended, too.
-type strays struct {
-	known []member
+type treeSnapshot struct {
+	known []processHandle
 	// missed is whether some were not seen before the first signal, and not asked to end.
 	missed bool
 }
@@ -44,27 +44,27 @@ type strays struct {
 // closed by then it leaves them to kill. waitRest follows, and kill where that
 // answers false.
 func (t *tree) terminate(killed <-chan struct{}) {
-	t.missed = blinded(t.look(killed, t.lookWait))
+	t.missed = incomplete(t.look(killed, t.lookWait))
 	select {
 	case <-killed:
 		return
 	default:
 	}
-	t.askGroup()
+	t.terminateGroup()
 	t.ask(t.known)
 }
 
 // look finds out what processes the tree has. After an error also those that
 // were known before may be there. It gives up as processes does.
 func (t *tree) look(stop <-chan struct{}, within time.Duration) error {
-	found, err := t.find(t.family, stop, within)
+	found, err := t.find(t.wholeTree, stop, within)
 	before := t.known
 	t.known = found
 	for _, m := range before {
-		if blinded(err) && !t.knows(m.pid, m.start) {
+		if incomplete(err) && !t.isKnown(m.pid, m.start) {
 			t.known = append(t.known, m)
 		} else {
-			closeAll([]member{m})
+			closeAll([]processHandle{m})
 		}
 	}
 	return err
@@ -79,12 +79,12 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 		err := t.look(killed, 0)
 		if t.missed {
 			t.ask(t.known)
-			t.missed = blinded(err)
+			t.missed = incomplete(err)
 		}
-		if len(t.known) == 0 && final(err) {
+		if len(t.known) == 0 && conclusive(err) {
 			return true
 		}
-		if !awaitAll(t.known, killed) || blinded(err) && !pause(killed) {
+		if !awaitAll(t.known, killed) || incomplete(err) && !pause(killed) {
 			return false
 		}
 	}
@@ -92,7 +92,7 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 
 // awaitAll waits until all processes have ended, and answers false where
 // killed is closed before. Who has no descriptor counts for one endPoll.
-func awaitAll(alive []member, killed <-chan struct{}) bool {
+func awaitAll(alive []processHandle, killed <-chan struct{}) bool {
 	for len(alive) > 0 {
 		select {
 		case <-killed:
@@ -123,56 +123,56 @@ func (t *tree) kill() bool {
 	defer func() { closeAll(t.known) }()
 	t.signalAll(t.known, unix.SIGKILL)
 	t.signalGroup(unix.SIGKILL)
-	t.cell.kill()
-	return t.wipe(t.family)
+	t.cgroup.kill()
+	return t.killSelected(t.wholeTree)
 }
 
-// killStrays kills the processes that have left the group. The first process
+// killIdentified kills the processes that have left the group. The first process
 // may have been reaped.
-func (t *tree) killStrays() bool {
-	t.cell.kill()
-	return t.wipe(t.ownStrays)
+func (t *tree) killIdentified() bool {
+	t.cgroup.kill()
+	return t.killSelected(t.identified)
 }
 
-// settled waits for the end of the group's processes, which have been killed
+// awaitGroupEnd waits for the end of the group's processes, which have been killed
 // and whose first one was reaped, and answers whether they are gone.
-func (t *tree) settled() bool {
+func (t *tree) awaitGroupEnd() bool {
 	if !t.groupLives() {
 		return true // the usual end
 	}
-	if t.cell == nil && t.scan.proc.sight() == seesNobody {
-		return t.groupEnds()
+	if t.cgroup == nil && t.scan.proc.visibility() == noneVisible {
+		return t.pollGroupEnd()
 	}
-	return t.gone(t.inGroup, func([]member) {}) // zombies, which groupLives counts, are not in it
+	return t.awaitNone(t.inProcessGroup, func([]processHandle) {}) // zombies, which groupLives counts, are not in it
 }
 
 // groupLives reports whether a process has the group, which zombies do, too.
 func (t *tree) groupLives() bool { return unix.Kill(-t.pid, 0) != unix.ESRCH }
 
-// wipe kills the processes that are chosen until there are none.
-func (t *tree) wipe(choice choice) bool {
-	return t.gone(choice, func(members []member) { t.signalAll(members, unix.SIGKILL) })
+// killSelected kills the processes that are chosen until there are none.
+func (t *tree) killSelected(selector selector) bool {
+	return t.awaitNone(selector, func(members []processHandle) { t.signalAll(members, unix.SIGKILL) })
 }
 
-// blinded reports whether an error of a look means that some processes were not
+// incomplete reports whether an error of a look means that some processes were not
 // seen that lived all the time.
-func blinded(err error) bool { return err != nil && !errors.Is(err, errChanged) }
+func incomplete(err error) bool { return err != nil && !errors.Is(err, errTreeChanged) }
 
 // final reports whether an error of a look leaves no hope that another would
-// show more. Where the processes are never seen, settled looks after the group.
-func final(err error) bool { return err == nil || errors.Is(err, errUnseen) }
+// show more. Where the processes are never seen, awaitGroupEnd looks after the group.
+func conclusive(err error) bool { return err == nil || errors.Is(err, errNoProcfs) }
 
 // gone looks until no process is chosen, and has it dealt with those that are.
 // It answers false where after killWait there are some, or nobody can look. A
 // look can miss who executes a program at that moment, so where there was
-// somebody it takes a second one without; a cell misses nobody.
-func (t *tree) gone(choice choice, deal func([]member)) bool {
+// somebody it takes a second one without; a cgroup misses nobody.
+func (t *tree) awaitNone(selector selector, deal func([]processHandle)) bool {
 	looks := 1 // without anybody, that end this
 	for until := time.Now().Add(t.killWait); ; {
 		late := !time.Now().Before(until)
-		members, err := t.find(choice, nil, 0)
-		if len(members) == 0 && final(err) {
-			if looks--; looks == 0 || late || t.cell != nil {
+		members, err := t.find(selector, nil, 0)
+		if len(members) == 0 && conclusive(err) {
+			if looks--; looks == 0 || late || t.cgroup != nil {
 				return true
 			}
 			continue
@@ -186,7 +186,7 @@ func (t *tree) gone(choice choice, deal func([]member)) bool {
 		if late {
 			return false
 		}
-		if blinded(err) {
+		if incomplete(err) {
 			time.Sleep(endPoll)
 		}
 	}
@@ -194,8 +194,8 @@ func (t *tree) gone(choice choice, deal func([]member)) bool {
 
 // nextLook is when to look at processes again that have not ended by then: soon,
 // where some have no descriptor that would tell of their ends.
-func nextLook(members []member, until time.Time) time.Time {
-	if !slices.ContainsFunc(members, func(m member) bool { return m.fd < 0 }) {
+func nextLook(members []processHandle, until time.Time) time.Time {
+	if !slices.ContainsFunc(members, func(m processHandle) bool { return m.fd < 0 }) {
 		return until
 	}
 	if soon := time.Now().Add(groupPoll); soon.Before(until) {

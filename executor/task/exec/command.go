@@ -1,0 +1,140 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// What of a program's name, and of its path, is put in messages, in bytes.
+const (
+	maxName = 64
+	maxPath = 512
+)
+
+// processLimits are the limits that leave no room for a process or a thread.
+const processLimits = "ulimit -u, ulimit -v, pids.max of a control group"
+
+// plan is a command as it is to be started.
+type command struct {
+	name  string // for messages: the base of argv[0]
+	given string // for messages that it could not be started: argv[0]
+	path  string // absolute
+	dir   string // absolute, or "" for this process's own
+	argv  []string
+	env   []string
+	mark  mark
+}
+
+// plan checks an input and finds its program.
+func (c *Runner) command(in *Input, task string) (*command, error) {
+	if err := check(in); err != nil {
+		return nil, err
+	}
+	p := &command{
+		name: printable(filepath.Base(in.Argv[0]), maxName), given: printable(in.Argv[0], maxPath),
+		argv: in.Argv, mark: c.mark(task),
+	}
+	if in.Dir != "" {
+		dir, err := absolute(in.Dir)
+		if err != nil {
+			return nil, spawnError(err, fmt.Sprintf("the directory %q cannot be made absolute: %v", in.Dir, err))
+		}
+		p.dir = dir
+	}
+	p.env = c.environ(in, p.mark, shellDir(p.dir))
+	path, err := p.find(in.Argv[0])
+	if err != nil {
+		return nil, err
+	}
+	p.path = path
+	return p, nil
+}
+
+// check refuses what no system call takes, or takes for something else.
+func check(in *Input) error {
+	if len(in.Argv) == 0 || in.Argv[0] == "" {
+		return invalid("argv must begin with the name of a program")
+	}
+	for i, arg := range in.Argv {
+		if strings.ContainsRune(arg, 0) {
+			return invalid(fmt.Sprintf("argv[%d] has a NUL byte in it", i))
+		}
+	}
+	if strings.ContainsRune(in.Dir, 0) {
+		return invalid("dir has a NUL byte in it")
+	}
+	if in.Stderr != "" && in.Stderr != schema.Stderr.String() && in.Stderr != schema.Stdout.String() {
+		return invalid(fmt.Sprintf("stderr is %q: want stderr or stdout", printable(in.Stderr, maxName)))
+	}
+	for name, value := range in.Env { // names are not shown: one with "=" may hold a value
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			return invalid(`a name in env is empty, or has "=" or a NUL byte in it`)
+		}
+		if value != nil && strings.ContainsRune(*value, 0) {
+			return invalid("the value of " + strconv.Quote(name) + " in env has a NUL byte in it")
+		}
+	}
+	return nil
+}
+
+func invalid(message string) error { return spawnError(syscall.EINVAL, message) }
+
+// show makes of a name or a path what fits a line of text.
+func printable(name string, most int) string {
+	if len(name) > most {
+		name = name[:most]
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(name, string(unicode.ReplacementChar)))
+}
+
+// find is the absolute path of a program. A name without a slash is looked
+// for in the PATH that the command will have.
+func (p *command) find(program string) (string, error) {
+	if filepath.Base(program) != program || os.IsPathSeparator(program[0]) {
+		path, err := absolute(joinDir(p.dir, program))
+		if err != nil {
+			return "", spawnError(err, fmt.Sprintf("%s: the working directory of the server is not known: %v; give its absolute path", p.given, err))
+		}
+		return path, nil
+	}
+	path, err := lookPath(program, p.env)
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(err, errRelativePath):
+		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
+			"%q is only in a relative directory of PATH, which is not searched: give its path with a slash in it", p.name))
+	case errors.Is(err, fs.ErrPermission):
+		return "", spawnError(err, fmt.Sprintf("%q is in PATH, as %q, but %s", p.name, path, whyDenied(path)))
+	default:
+		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
+			"%q is not in PATH: install it, or give its absolute path%s", p.name, p.shellHint()))
+	}
+}
+
+// shellSigns are those that a name of a program hardly has, and a command line
+// that was meant for a shell does.
+const shellSigns = " \t\n|&;<>()$`\"'*?"
+
+// shellHint is what to do where a whole command line was given as the name of
+// a program, and "" otherwise.
+func (p *command) shellHint() string {
+	if !strings.ContainsAny(p.argv[0], shellSigns) {
+		return ""
+	}
+	return `; argv[0] is one name with all of its signs: give each argument apart, or a command line to a shell, as ["sh", "-c", "…"]`
+}

@@ -1,0 +1,40 @@
+package exec
+
+import "github.com/jobline/jobline/schema"
+
+// containment is how processes are kept together.
+func (h *launcher) containment() string {
+	h.prepare()
+	switch {
+	case h.cgroups.serverCgroup != nil:
+		return schema.ContainmentCgroup
+	case h.scan.proc.visibility() == noneVisible:
+		return schema.ContainmentGroup
+	default:
+		return schema.ContainmentScan
+	}
+}
+
+// tell logs, once, how processes are kept together, and what is weaker for it.
+func (h *launcher) logContainment() {
+	visibility := h.scan.proc.visibility()
+	if h.cgroups.serverCgroup != nil {
+		h.log.Info("each command has a control group of its own, whose processes are killed together",
+			"containment", schema.ContainmentCgroup, "path", h.cgroups.serverCgroup.path)
+		if visibility == noneVisible {
+			h.log.Info("/proc is missing, or is of another PID namespace: a process that changes its control group is not found")
+		}
+		return
+	}
+	if visibility == noneVisible {
+		h.log.Warn("/proc is missing, or is of another PID namespace, and there are no control groups: "+
+			"only a command's process group is stopped with it, and the grace ends with its first process",
+			"containment", schema.ContainmentGroup, "reason", h.cgroups.why)
+		return
+	}
+	h.log.Info("commands have no control groups: their processes are found by session, environment and parent",
+		"containment", schema.ContainmentScan, "reason", h.cgroups.why)
+	if visibility == ownVisible {
+		h.log.Info("/proc hides processes of other users: where one of a command becomes another user's it is neither stopped nor told of as leaked")
+	}
+}

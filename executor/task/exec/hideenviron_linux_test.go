@@ -1,0 +1,41 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// runSpies has commands read the environment of this process, in which there
+// is a secret, without EnvAllow and with it.
+func runSpies([]string) {
+	becomeOtherUser()
+	must(0, unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)) // as a program that this user has started
+	for _, allow := range [][]string{nil, {"PATH"}} {
+		c := must(New(Options{EnvAllow: allow}))
+		var out screen
+		_, err := c.run(context.Background(), &Input{
+			Argv: []string{"sh", "-c", `env | grep -c ^SECRET; cat "/proc/$PPID/environ" | tr '\0' '\n' | grep ^SECRET || echo hidden; cat /proc/self/environ >/dev/null`},
+			Dir:  "/",
+		}, task{id: "a", stdout: &out, stderr: &out, started: func(int) {}})
+		fmt.Println(out.String(), err)
+		must(0, c.Close())
+	}
+}
+
+// TestHiddenEnviron: what commands are not to inherit they cannot read from the
+// server either.
+func TestHiddenEnviron(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	in := self("spies")
+	in.Env["SECRET"], in.Dir = new("canary"), "/"
+	a := run(t, newCommand(t, Options{}), in)
+	require.NoError(t, a.err, "%s", a.stderr.String())
+	require.Regexp(t, "^1\nSECRET=canary\n <nil>\n0\n.*/environ: Permission denied\nhidden\n <nil>\n$", a.stdout.String())
+}

@@ -1,0 +1,122 @@
+package exec
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// task is what a command needs of the task that it is.
+type task struct {
+	id      string
+	stdout  io.Writer
+	stderr  io.Writer // nil: stderr goes where stdout goes
+	started func(pid int)
+	// killed is closed when the time to stop in peace is over; nil is never.
+	killed <-chan struct{}
+}
+
+// start begins a command. An error is the system's own.
+func (c *Runner) start(p *command, t *task, stdin string) (*tree, *streams, error) {
+	out, err := openStreams(cmp.Or(c.options.Stdin, c.null), stdin, t.stdout, t.stderr)
+	if err != nil {
+		return nil, nil, err
+	}
+	tree, err := c.launcher.launch(p, &os.ProcAttr{Dir: p.dir, Env: p.env, Files: out.child[:]})
+	if err != nil {
+		out.close()
+		return nil, nil, err
+	}
+	out.closeChild()
+	return tree, out, nil
+}
+
+// ending is how a command ended.
+type outcome struct {
+	state *os.ProcessState
+	err   error // why state is not known
+	// told is true where it was told to stop before it had ended.
+	stopRequested bool
+	forced        bool // it had to be killed
+	leaked        bool // some process of it could not be killed
+}
+
+// see sees a command through: when it returns, no process of its group lives,
+// and all that it wrote is read. The order matters. The first process stays
+// unreaped until nothing will signal its group any more, so that its number
+// cannot become somebody else's.
+func supervise(ctx context.Context, tree *tree, out *streams, killed <-chan struct{}) outcome {
+	l := terminator{tree: tree, killed: killed, exited: make(chan struct{}), done: make(chan struct{})}
+	unhook := context.AfterFunc(ctx, l.run)
+	tree.waitExit(out)
+	close(l.exited)
+	if !unhook() {
+		<-l.done
+	}
+	e := outcome{stopRequested: l.stopRequested, forced: l.forced, leaked: l.leaked}
+	tree.killProcessGroup()
+	e.state, e.err = tree.reap()
+	e.leaked = !tree.awaitGroupEnd() || e.leaked
+	e.leaked = out.drain(func() { e.leaked = !tree.killIdentified() || e.leaked }) || e.leaked
+	tree.close()
+	return e
+}
+
+// terminator stops a command when its context ends.
+type terminator struct {
+	tree          *tree
+	killed        <-chan struct{}
+	exited        chan struct{} // closed when the first process has exited
+	done          chan struct{} // closed when run is over; then the rest may be read
+	stopRequested bool
+	forced        bool
+	leaked        bool
+}
+
+// run asks all processes of the command to end, and kills those that have
+// not when killed is closed. Where the first process is gone before the
+// others, they still have their time to clean up. A command that had ended by
+// then was not told: where this process was stopped for a while, it learns of
+// the end and of the time limit together.
+func (l *terminator) run() {
+	defer close(l.done)
+	if l.tree.hasExited() {
+		return
+	}
+	l.stopRequested = true
+	l.tree.terminate(l.killed)
+	select {
+	case <-l.exited:
+	case <-l.killed:
+	}
+	if l.tree.waitRest(l.killed) {
+		return
+	}
+	l.forced = true
+	l.leaked = !l.tree.kill()
+}
+
+// failure is the error that an ending is, or nil.
+func (e *outcome) failure(name string, out *streams) error {
+	if e.err != nil {
+		return fmt.Errorf("how %s ended is not known: %w", name, e.err)
+	}
+	code, signal := e.state.ExitCode(), signalOf(e.state)
+	if code == 0 && !e.stopRequested {
+		return nil
+	}
+	f := schema.TaskError{Kind: schema.KindExit, Forced: e.forced, Leaked: e.leaked, StderrTail: out.stderrTail()}
+	if signal != "" {
+		f.Kind, f.Signal = schema.KindSignal, signal
+		f.Message = fmt.Sprintf("%s was ended by %s", name, signal)
+	} else {
+		f.ExitCode = &code
+		f.Message = fmt.Sprintf("%s exited with code %d", name, code)
+	}
+	return &executor.Failure{TaskError: f}
+}
