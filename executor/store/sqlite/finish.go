@@ -33,9 +33,7 @@ func (e *ending) write(t *transaction) error {
 		return err
 	}
 	e.seq = t.seq
-	if t.d, err = file.InsertDone(c, t.d, e.record.ord, e.task, e.seq, e.size); err != nil {
-		return err
-	}
+	t.done = append(t.done, file.DoneRow{Ord: e.record.ord, Task: e.task, Seq: e.seq, Size: e.size})
 	if err := c.Run("DELETE FROM active WHERE ord=?", e.record.ord); err != nil {
 		return err
 	}

@@ -42,12 +42,15 @@ func (s *Store) reconnect() error {
 	if err := conn.RestartWAL(); err != nil {
 		return err
 	}
-	if c.state, err = file.ReadState(conn); err != nil {
+	state, err := file.ReadState(conn)
+	if err == nil {
+		state.Forgotten, err = file.ReadForgotten(conn)
+	}
+	if err != nil {
 		return err
 	}
-	if c.state.Forgotten, err = file.ReadForgotten(conn); err != nil {
-		return err
-	}
+	state.Greatest = c.state.Greatest
+	c.state = state
 	if c.inDoubt > 0 && c.state.Commits >= c.inDoubt {
 		if err := s.heal(); err != nil {
 			return err

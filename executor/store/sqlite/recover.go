@@ -28,6 +28,9 @@ func (s *Store) recover(ctx context.Context) error {
 	if c.state.Forgotten, err = file.ReadForgotten(c.conn); err != nil {
 		return err
 	}
+	if c.state.Greatest, err = file.ReadGreatest(c.conn); err != nil {
+		return err
+	}
 	if err := s.types.Load(c.conn); err != nil {
 		return err
 	}

@@ -1,12 +1,13 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/ncruces/go-sqlite3"
+	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
@@ -133,14 +134,11 @@ func (e *submission) insert(t *transaction, i int) error {
 	if err != nil {
 		return err
 	}
-	typ, err := t.typeNumber(from.Type)
+	taken, err := t.taken(from.ID)
 	if err != nil {
 		return err
 	}
-	r := &record{Record: *from, ord: t.state.Ord + 1}
-	r.entry.Value = r
-	t.d, err = file.InsertTask(c, t.d, r.ord, &r.Record, typ)
-	if errors.Is(err, sqlite3.CONSTRAINT) {
+	if taken {
 		err := e.existing(c, i)
 		if errors.Is(err, executor.ErrNotFound) { // it is not final, and could not be read at the start
 			e.answers[i].Err = fmt.Errorf("%w: that of the task that has the id %s; jobline store check tells more", executor.ErrDamaged, from.ID)
@@ -148,6 +146,13 @@ func (e *submission) insert(t *transaction, i int) error {
 		}
 		return err
 	}
+	typ, err := t.typeNumber(from.Type)
+	if err != nil {
+		return err
+	}
+	r := &record{Record: *from, ord: t.state.Ord + 1}
+	r.entry.Value = r
+	t.tasks = append(t.tasks, file.TaskRow{Ord: r.ord, Type: typ, Record: &r.Record})
 	if err == nil {
 		t.d, err = file.WriteActive(c, t.d, r.ord, file.Active{})
 	}
@@ -162,6 +167,17 @@ func (e *submission) insert(t *transaction, i int) error {
 	t.fresh[r.ID] = r
 	e.fresh[i] = r
 	return nil
+}
+
+// taken reports whether the file has a task with the id. Most ids are greater than all
+// that came before, as those of UUIDs of version 7 are: nothing is looked up for those.
+func (t *transaction) taken(id uuid.UUID) (found bool, err error) {
+	if bytes.Compare(id[:], t.state.Greatest[:]) > 0 {
+		t.state.Greatest = id
+		return false, nil
+	}
+	n, err := t.conn.Number("SELECT count(*) FROM task WHERE id=?", id[:])
+	return n > 0, err
 }
 
 // existing answers with the final task that has the id.

@@ -1,7 +1,10 @@
 package sqlite
 
 import (
+	"errors"
+
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
@@ -17,8 +20,10 @@ type transaction struct {
 	conn  *file.Conn
 	state file.State // as it is when the transaction is on disk
 	begun bool
-	seq   uint64      // of the latest event
-	d     file.Digest // a buffer
+	tasks []file.TaskRow // that commit inserts
+	done  []file.DoneRow // that commit inserts
+	seq   uint64         // of the latest event
+	d     file.Digest    // a buffer
 	// fresh are the tasks that it records, and breaks those of them before
 	// which the clock was set back.
 	fresh    map[uuid.UUID]*record
@@ -56,6 +61,16 @@ func (t *transaction) number(n uint64) error {
 func (t *transaction) commit() error {
 	if !t.begun {
 		return nil
+	}
+	err := file.InsertTasks(t.conn, t.tasks)
+	if errors.Is(err, sqlite3.CONSTRAINT) { // the index of the ids is damaged
+		t.store.committer.state.Greatest = uuid.Max
+	}
+	if err == nil {
+		err = file.InsertDone(t.conn, t.done)
+	}
+	if err != nil {
+		return err
 	}
 	t.state.Commits++
 	if err := file.WriteState(t.conn, &t.state); err != nil {

@@ -23,6 +23,7 @@ type Conn struct {
 	prepared map[string]*sqlite3.Stmt
 	WALPages int // how long the write-ahead log was at the latest commit
 	marks    marks
+	digest   Digest // a buffer
 }
 
 // URI names the file for SQLite. It does not ask for the mode of the file for the

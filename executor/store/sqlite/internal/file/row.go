@@ -34,46 +34,6 @@ const LargeInput = 1 << 10
 // they are made UTF-8: one task must not keep the others from being recorded.
 var lenient = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// text is JSON for a column, or NULL for nothing.
-func text(v any, some bool) (any, []byte, error) {
-	if !some {
-		return null{}, nil, nil
-	}
-	b, err := json.Marshal(v, lenient)
-	return string(b), b, err
-}
-
-// InsertTask records a new task, with its labels, as the task number ord of the type
-// number typ. It uses d as a buffer, and returns it.
-func InsertTask(c *Conn, d Digest, ord int64, r *executor.Record, typ int64) (Digest, error) {
-	labels, labelsText, err := text(r.Labels, len(r.Labels) > 0)
-	if err != nil {
-		return d, err
-	}
-	timeout, grace, rerun := milliseconds(r.Timeout), milliseconds(r.Grace), int64(0)
-	if r.Rerun {
-		rerun = 1
-	}
-	d = taskDigest(d[:0], ord, r.ID, r.Type, int64(r.CreatedAt), int64(r.Priority), rerun, timeout, grace, labelsText)
-	var inputSum any = null{}
-	if len(r.Input) < LargeInput {
-		d = d.bytes(r.Input)
-	}
-	sum := d.Sum()
-	if len(r.Input) >= LargeInput {
-		d = d[:0].number(ord).bytes(r.Input)
-		inputSum = d.Sum()
-	}
-	err = c.Run("INSERT INTO task VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", ord, r.ID[:], typ, int64(r.CreatedAt),
-		int64(r.Priority), rerun, timeout, grace, labels, sum, inputSum, string(r.Input))
-	for name, value := range r.Labels {
-		if err == nil {
-			err = c.Run("INSERT INTO label VALUES(?,?,?)", name, value, ord)
-		}
-	}
-	return d, err
-}
-
 func taskDigest(d Digest, ord int64, id uuid.UUID, typ string, created, priority, rerun, timeout, grace int64, labels []byte) Digest {
 	return d.number(ord).bytes(id[:]).text(typ).number(created).number(priority).number(rerun).
 		number(timeout).number(grace).bytes(labels)
@@ -142,33 +102,6 @@ type rest struct {
 	CancelReason      string              `json:"cancelReason,omitzero"`
 	Progress          *schema.Progress    `json:"progress,omitzero"`
 	OutputBytes       *schema.OutputBytes `json:"outputBytes,omitzero"`
-}
-
-// InsertDone records the end of a task. It replaces an end that a commit has
-// written that was then told to have failed.
-func InsertDone(c *Conn, d Digest, ord int64, t *schema.Task, seq uint64, size int64) (Digest, error) {
-	rest := rest{t.CancelRequestedAt, t.CancelReason, t.Progress, t.OutputBytes}
-	more, moreText, err := text(rest, !t.CancelRequestedAt.IsZero() || t.Progress != nil || t.OutputBytes != nil)
-	if err != nil {
-		return d, err
-	}
-	failure, failureText, err := text(t.Error, t.Error != nil)
-	if err != nil {
-		return d, err
-	}
-	var result, started any = null{}, null{}
-	if t.Result != nil {
-		result = string(t.Result)
-	}
-	since := int64(-1)
-	if !t.StartedAt.IsZero() {
-		since = int64(t.StartedAt - t.CreatedAt)
-		started = since
-	}
-	finished := int64(t.FinishedAt - max(t.StartedAt, t.CreatedAt))
-	d = doneDigest(d[:0], ord, int64(seq), int64(t.State), int64(t.Attempt), since, finished, size, moreText, t.Result, failureText)
-	return d, c.Run("INSERT OR REPLACE INTO done VALUES(?,?,?,?,?,?,?,?,?,?,?)", ord, int64(seq), int64(t.State),
-		int64(t.Attempt), started, finished, size, more, d.Sum(), result, failure)
 }
 
 func doneDigest(d Digest, ord, seq, state, attempt, started, finished, size int64, more, result, failure []byte) Digest {

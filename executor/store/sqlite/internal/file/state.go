@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/schema"
@@ -16,9 +17,12 @@ type State struct {
 	Removed                      int64 // the event of the latest end that was removed
 	Active                       int64
 	Completed, Failed, Cancelled int64
-	Bytes                        int64        // of the final ones, as retention counts
-	Created                      int64        // the latest since the clock was set back
-	Forgotten                    ForgottenIDs // which are no part of the row
+	Bytes                        int64 // of the final ones, as retention counts
+	Created                      int64 // the latest since the clock was set back
+
+	// These are no part of the row.
+	Forgotten ForgottenIDs
+	Greatest  uuid.UUID // no task of the file has a greater id
 }
 
 func (st *State) numbers() [10]int64 {
@@ -65,6 +69,15 @@ func ReadState(c *Conn) (st State, err error) {
 		err = errDamagedState
 	}
 	return st, err
+}
+
+// ReadGreatest is the greatest id of a task.
+func ReadGreatest(c *Conn) (id uuid.UUID, err error) {
+	err = c.Query("SELECT max(id) FROM task", func(row *sqlite3.Stmt) error {
+		copy(id[:], row.ColumnRawBlob(0))
+		return nil
+	})
+	return id, err
 }
 
 var errDamagedState = errors.New("the table store, which counts the tasks, is damaged; jobline store check tells more")
