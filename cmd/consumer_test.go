@@ -26,6 +26,10 @@ var consumers = map[string]struct {
 		imports: []string{"executor", "executor/store/sqlite"},
 		needs:   slices.Concat(ofEveryProgram, ofSQLite),
 	},
+	"a client": {
+		imports: []string{"rpc/client"},
+		needs:   slices.Concat(ofEveryProgram, []string{jsonrpc2}),
+	},
 	"a server": {
 		imports: []string{"executor", "executor/store/memory", "executor/store/sqlite", "executor/task/exec", "rpc", "rpc/stdio"},
 		needs:   slices.Concat(ofEveryProgram, ofSQLite, []string{jsonrpc2}),
