@@ -140,8 +140,6 @@ func (k *connTransport) event(ev *executor.Event) {
 // message is of batches, which the library does not hand on.
 func (k *connTransport) message(func([]byte) []byte) {}
 
-func (k *connTransport) flush() {} // run sends at once
-
 // last and leave do nothing: the connection is its owner's to end.
 func (k *connTransport) last()                 {}
 func (k *connTransport) leave(context.Context) {}

@@ -21,9 +21,6 @@ type transport interface {
 	// notify and event send a notification.
 	notify(method string, params func([]byte) []byte)
 	event(ev *executor.Event)
-	// flush lets what there is be sent; the goroutines that read and pump do so
-	// before they wait.
-	flush()
 	// last says that nothing is to be sent any more.
 	last()
 	// leave returns when the connection has ended, and ends it where the client
