@@ -27,7 +27,7 @@ func BenchmarkNoop(b *testing.B) {
 	go func() { over <- e.Run(b.Context()) }()
 	w, err := e.Watch(b.Context())
 	require.NoError(b, err)
-	records := make([]executor.Record, batch)
+	records := make([]executor.Submission, batch)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for sent, ended := 0, 0; ended < b.N; {

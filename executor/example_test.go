@@ -23,7 +23,7 @@ func runOne(typ executor.Type, input string) (schema.Task, *executor.Executor) {
 	if err != nil {
 		panic(err)
 	}
-	if _, err := jobs.Submit(ctx, []executor.Record{record}); err != nil {
+	if _, err := jobs.Submit(ctx, []executor.Submission{record}); err != nil {
 		panic(err)
 	}
 	jobs.Begin(schema.ShutdownDrain)
@@ -111,7 +111,7 @@ func ExampleExecutor_Run() {
 		if err != nil {
 			panic(err)
 		}
-		if _, err := jobs.Submit(ctx, []executor.Record{record}); err != nil {
+		if _, err := jobs.Submit(ctx, []executor.Submission{record}); err != nil {
 			panic(err)
 		}
 		printEnd(ctx, events)

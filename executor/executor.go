@@ -172,12 +172,12 @@ func (e *Executor) lookup(name string) (*Type, error) {
 
 // Submit records prepared tasks, in order, and answers each in its place.
 // The error is of all: nothing was recorded.
-func (e *Executor) Submit(ctx context.Context, records []Record) ([]Submitted, error) {
+func (e *Executor) Submit(ctx context.Context, submissions []Submission) ([]Submitted, error) {
 	if !e.stop.admit() {
 		return nil, ErrShuttingDown
 	}
 	defer e.stop.admitted()
-	answers, err := e.store.Submit(ctx, records)
+	answers, err := e.store.Submit(ctx, submissions)
 	if err == nil {
 		e.rates.submitted(accepted(answers))
 	}

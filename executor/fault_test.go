@@ -26,7 +26,7 @@ func TestSubmitThatTheStoreCannotRecord(t *testing.T) {
 		s.Fail("Submit", 1)
 		record, err := r.Prepare(&schema.SubmitParams{Type: "nap"})
 		require.NoError(r, err)
-		_, err = r.Submit(r.Context(), []executor.Record{record})
+		_, err = r.Submit(r.Context(), []executor.Submission{record})
 		require.ErrorIs(r, err, executor.ErrStoreUnavailable)
 		_, err = r.Status(r.Context(), record.ID)
 		require.ErrorIs(r, err, executor.ErrNotFound)

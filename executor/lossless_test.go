@@ -44,7 +44,7 @@ func losslessInSmallPieces(t *testing.T, tasks, streams int) {
 			require.Equal(r, executor.EventMask(0).With(executor.EventOutput), record.Events)
 			record.Owner = w.ID()
 			readers[p.ID] = r.ReadOutput(w, p.ID)
-			_, err = r.Submit(r.Context(), []executor.Record{record})
+			_, err = r.Submit(r.Context(), []executor.Submission{record})
 			require.NoError(r, err)
 		}
 		time.Sleep(time.Minute) // they wait

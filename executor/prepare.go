@@ -22,30 +22,30 @@ const (
 	MaxMs = int64(10 * 365 * 24 * time.Hour / time.Millisecond)
 )
 
-// Prepare checks what a client asks for and makes a record of it, ready for
-// Submit. The record keeps nothing of p's Input but a copy.
-func (e *Executor) Prepare(p *schema.SubmitParams) (Record, error) {
+// Prepare checks what a client asks for and makes a submission of it, ready for
+// Submit once it has an Owner. It keeps nothing of p's Input but a copy.
+func (e *Executor) Prepare(p *schema.SubmitParams) (Submission, error) {
 	return e.PrepareAt(p, schema.Now())
 }
 
 // PrepareAt is Prepare for a caller that has read the clock: many submits that
 // come together are made at one time.
-func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Record, error) {
+func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submission, error) {
 	t, err := e.lookup(p.Type)
 	if err != nil {
-		return Record{}, err
+		return Submission{}, err
 	}
 	if err := checkNumbers(p); err != nil {
-		return Record{}, err
+		return Submission{}, err
 	}
 	if len(p.Labels) > 0 { // most have none
 		if err := CheckLabels(maps.All(p.Labels)); err != nil {
-			return Record{}, err
+			return Submission{}, err
 		}
 	}
 	mask, err := EventMaskOf(p.Events)
 	if err != nil {
-		return Record{}, err
+		return Submission{}, err
 	}
 	if p.Output == schema.OutputLossless {
 		mask = mask.With(EventOutput)
@@ -54,9 +54,9 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Record, e
 		p.Input = emptyObject
 	}
 	if v := t.checkInput(p.Input); v != nil {
-		return Record{}, &InputError{What: "input", Violations: v}
+		return Submission{}, &InputError{What: "input", Violations: v}
 	}
-	r := Record{Timeout: t.timeout, Grace: e.options.Grace, Events: mask, Rerun: t.idempotent}
+	r := Submission{Record: Record{Timeout: t.timeout, Grace: e.options.Grace, Rerun: t.idempotent}, Events: mask}
 	if p.Rerun != nil {
 		r.Rerun = *p.Rerun
 	}

@@ -22,8 +22,14 @@ type Record struct {
 	// Rerun says that the task may run again where nobody knows how its last
 	// attempt ended: because the process died.
 	Rerun bool
-	// Owner is the watcher that follows this task, and Events what it wants to
-	// see. They are of this process only and not part of what is stored.
+}
+
+// Submission is a record to be queued, with what is of this process only: it is
+// not stored.
+type Submission struct {
+	Record
+	// Owner is the watcher that is sent the task's events of the kinds in
+	// Events; 0 is none.
 	Owner  WatcherID
 	Events EventMask
 	// NewID says that the id was made for this record, and not by a client. A store

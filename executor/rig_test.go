@@ -122,7 +122,7 @@ func (r *rig) submit(p schema.SubmitParams) uuid.UUID {
 	r.Helper()
 	record, err := r.Prepare(&p)
 	require.NoError(r, err)
-	answers, err := r.Submit(r.Context(), []executor.Record{record})
+	answers, err := r.Submit(r.Context(), []executor.Submission{record})
 	require.NoError(r, err)
 	require.NoError(r, answers[0].Err)
 	return record.ID

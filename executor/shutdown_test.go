@@ -121,7 +121,7 @@ func TestNothingIsAdmittedInAShutdown(t *testing.T) {
 		end := r.shutdown(schema.ShutdownDrain, 0)
 		record, err := r.Prepare(&schema.SubmitParams{Type: "nap"})
 		require.NoError(r, err)
-		_, err = r.Submit(r.Context(), []executor.Record{record})
+		_, err = r.Submit(r.Context(), []executor.Submission{record})
 		require.ErrorIs(r, err, executor.ErrShuttingDown)
 
 		r.inState(running, schema.Running) // the rest is answered still
@@ -139,7 +139,7 @@ type gate struct {
 	open chan struct{}
 }
 
-func (g gate) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
+func (g gate) Submit(ctx context.Context, records []executor.Submission) ([]executor.Submitted, error) {
 	<-g.open
 	return g.Store.Submit(ctx, records)
 }
@@ -172,7 +172,7 @@ func TestSubmitUnderWayIsPartOfTheShutdown(t *testing.T) {
 				require.NoError(r, err)
 				submitted := make(chan error, 1)
 				go func() {
-					_, err := r.Submit(r.Context(), []executor.Record{record})
+					_, err := r.Submit(r.Context(), []executor.Submission{record})
 					submitted <- err
 				}()
 				synctest.Wait()
@@ -304,7 +304,7 @@ func TestUnknownTypeInTheStore(t *testing.T) {
 		record, err := r.Prepare(&schema.SubmitParams{Type: "nap"})
 		require.NoError(r, err)
 		record.Type = "of an earlier program"
-		_, err = r.Submit(r.Context(), []executor.Record{record})
+		_, err = r.Submit(r.Context(), []executor.Submission{record})
 		require.NoError(r, err)
 		failed := r.inState(record.ID, schema.Failed)
 		require.Contains(r, failed.Error.Message, "of an earlier program")
@@ -315,9 +315,9 @@ func TestUnknownTypeInTheStore(t *testing.T) {
 // A store may have tasks of types that an executor before this one has offered.
 func TestTypeThatIsNotOfferedInTheStore(t *testing.T) {
 	withRig(t, executor.Options{Allow: []string{"fail"}}, func(r *rig) {
-		record := executor.Record{}
+		record := executor.Submission{}
 		record.ID, record.Type, record.Input, record.CreatedAt = uuid.New(), "nap", []byte(`{}`), schema.Now()
-		_, err := r.store.Submit(r.Context(), []executor.Record{record})
+		_, err := r.store.Submit(r.Context(), []executor.Submission{record})
 		require.NoError(r, err)
 		failed := r.inState(record.ID, schema.Failed)
 		require.Contains(r, failed.Error.Message, "nap")
@@ -338,7 +338,7 @@ func TestASubmitThatIsAdmittedIsSeenThrough(t *testing.T) {
 				for n := 0; ; n++ {
 					record, err := r.Prepare(&schema.SubmitParams{Type: "fail"})
 					if err == nil {
-						_, err = r.Submit(context.Background(), []executor.Record{record})
+						_, err = r.Submit(context.Background(), []executor.Submission{record})
 					}
 					if err != nil {
 						admitted <- n

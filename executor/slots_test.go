@@ -124,7 +124,7 @@ func TestHigherPriorityRunsFirst(t *testing.T) {
 func TestFreeSlotTakesTheBestOfABurst(t *testing.T) {
 	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
 		r.stats() // the slot waits
-		var burst []executor.Record
+		var burst []executor.Submission
 		for _, priority := range []int{0, 5, 5} {
 			p := nap(time.Second)
 			p.Priority = priority

@@ -20,8 +20,8 @@ import (
 type slowDisk struct {
 	executor.Store
 	mu   sync.Mutex
-	busy chan struct{}     // closed when the disk answers again; nil is at once
-	late []executor.Record // of submits that were given up: they are recorded before a cancel
+	busy chan struct{}         // closed when the disk answers again; nil is at once
+	late []executor.Submission // of submits that were given up: they are recorded before a cancel
 }
 
 func (s *slowDisk) stall() {
@@ -57,7 +57,7 @@ func (*slowDisk) Info() executor.StoreInfo {
 	return executor.StoreInfo{Name: "slow disk", Durable: true}
 }
 
-func (s *slowDisk) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
+func (s *slowDisk) Submit(ctx context.Context, records []executor.Submission) ([]executor.Submitted, error) {
 	if err := s.wait(ctx); err != nil {
 		s.late = records
 		return nil, err
@@ -118,7 +118,7 @@ func TestShutdownDoesNotWaitForTheDisk(t *testing.T) {
 				disk.stall()
 				submitted := make(chan error, 2)
 				submit := func() {
-					_, err := r.Submit(r.Context(), []executor.Record{record})
+					_, err := r.Submit(r.Context(), []executor.Submission{record})
 					submitted <- err
 				}
 				go submit()
@@ -161,7 +161,7 @@ func TestShutdownCancelsWhatIsRecordedLate(t *testing.T) {
 		disk.stall()
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 		defer cancel()
-		_, err = r.Submit(ctx, []executor.Record{record})
+		_, err = r.Submit(ctx, []executor.Submission{record})
 		require.ErrorIs(r, err, context.DeadlineExceeded)
 		end := r.shutdown(schema.ShutdownCancel, 0)
 		disk.answer()

@@ -19,10 +19,10 @@ import (
 // ended before the disk had answered, that the change may come yet.
 type Store interface {
 	// Submit records tasks as queued, in the order given, and answers each in
-	// its place. It is idempotent on the id. The store copies the records, so
+	// its place. It is idempotent on the id. The store copies the submissions, so
 	// the slice is the caller's again when it returns; nobody changes what they
 	// point to.
-	Submit(ctx context.Context, records []Record) ([]Submitted, error)
+	Submit(ctx context.Context, submissions []Submission) ([]Submitted, error)
 	// Get answers ErrNotFound for an id that is not, or no longer, known.
 	Get(ctx context.Context, id uuid.UUID) (Record, error)
 	// List pages through the tasks by creation, without their inputs. While tasks come and go, a

@@ -128,7 +128,7 @@ func (s *stormer) submitOne(ctx context.Context) error {
 		return err
 	}
 	record.Owner = s.watcher.ID()
-	answers, err := s.Submit(ctx, []executor.Record{record})
+	answers, err := s.Submit(ctx, []executor.Submission{record})
 	if errors.Is(err, executor.ErrShuttingDown) {
 		return nil
 	}

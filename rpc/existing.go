@@ -13,7 +13,7 @@ import (
 // submitExisting lets a client hear of a task that it, or one before it, has
 // submitted already, and answers the task as it is by then: it follows first and
 // looks then, so that no end falls between the two. It needs mu.
-func (s *session) submitExisting(ctx context.Context, r *executor.Record, known *schema.Task, all *losslessOutput) (*schema.Task, error) {
+func (s *session) submitExisting(ctx context.Context, r *executor.Submission, known *schema.Task, all *losslessOutput) (*schema.Task, error) {
 	if known.State.Final() || r.Events == 0 {
 		all.leave()
 		return known, nil
@@ -53,7 +53,7 @@ func (s *session) submitExisting(ctx context.Context, r *executor.Record, known 
 }
 
 // followOutput begins to send the output of a task that may run already. It needs mu.
-func (s *session) followOutput(ctx context.Context, r *executor.Record, all *losslessOutput) {
+func (s *session) followOutput(ctx context.Context, r *executor.Submission, all *losslessOutput) {
 	at := s.cursors[r.ID]
 	if at == nil && r.Events.Has(executor.EventOutput) {
 		if _, own := s.cursors[r.ID]; own { // from its submit on
@@ -78,7 +78,7 @@ func (s *session) followOutput(ctx context.Context, r *executor.Record, all *los
 
 // identity is what never changes of the task of a record, which is one of many that
 // were gathered, and is used again.
-func identity(r *executor.Record) *schema.Task {
+func identity(r *executor.Submission) *schema.Task {
 	var shown kit.Shown
 	return shown.Live(&r.Task)
 }

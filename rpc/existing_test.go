@@ -18,7 +18,7 @@ import (
 // after the store has answered.
 type endsMeanwhile struct{ executor.Store }
 
-func (s endsMeanwhile) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
+func (s endsMeanwhile) Submit(ctx context.Context, records []executor.Submission) ([]executor.Submitted, error) {
 	answers, err := s.Store.Submit(ctx, records)
 	for i := range answers {
 		if answers[i].Existing {

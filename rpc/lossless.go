@@ -18,7 +18,7 @@ type losslessOutput struct {
 }
 
 // beginLossless lets a task that is about to be submitted wait for this client.
-func (s *session) beginLossless(r *executor.Record, how schema.OutputDelivery) *losslessOutput {
+func (s *session) beginLossless(r *executor.Submission, how schema.OutputDelivery) *losslessOutput {
 	if how != schema.OutputLossless {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (l *losslessOutput) leave() {
 }
 
 // cursors are those of a new task.
-func (l *losslessOutput) cursors(r *executor.Record) *cursors {
+func (l *losslessOutput) cursors(r *executor.Submission) *cursors {
 	if l == nil {
 		return nil
 	}

@@ -141,7 +141,7 @@ func runMany(t *testing.T, ex *executor.Executor, typ string, count int) map[uui
 		record, err := ex.Prepare(&schema.SubmitParams{Type: typ, Events: []string{"finished"}})
 		require.NoError(t, err)
 		record.Owner = w.ID()
-		_, err = ex.Submit(t.Context(), []executor.Record{record})
+		_, err = ex.Submit(t.Context(), []executor.Submission{record})
 		require.NoError(t, err)
 	}
 	for len(ends) < count {

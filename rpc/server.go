@@ -334,8 +334,6 @@ func (c *connection) event(ev *executor.Event) {
 	c.outbox.End(append(appendEvent(b, ev), '}'))
 }
 
-func (c *connection) flush() { c.outbox.Flush() }
-
 func (c *connection) last() {
 	c.outbox.Close()
 	c.once.Do(func() { close(c.over) })

@@ -40,11 +40,11 @@ type session struct {
 
 	maxQueued int64 // the store's limit, once it was met
 
-	now       schema.Time       // when the first of those that are gathered was read
-	gathered  []executor.Record // submits that are not recorded yet,
-	answering []responder       // who is to hear of them,
-	lossless  []*losslessOutput // and the output of those that asked for all of it
-	created   []newTask         // of those that are recorded, and not answered yet
+	now       schema.Time           // when the first of those that are gathered was read
+	gathered  []executor.Submission // submits that are not recorded yet,
+	answering []responder           // who is to hear of them,
+	lossless  []*losslessOutput     // and the output of those that asked for all of it
+	created   []newTask             // of those that are recorded, and not answered yet
 
 	mu               sync.Mutex
 	cursors          map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first
@@ -223,7 +223,7 @@ func (s *session) tellNew() {
 }
 
 // refusal says which id is taken, or where the limit of the queue is.
-func (s *session) refusal(ctx context.Context, err error, r *executor.Record) error {
+func (s *session) refusal(ctx context.Context, err error, r *executor.Submission) error {
 	switch {
 	case errors.Is(err, executor.ErrIDConflict), errors.Is(err, executor.ErrTaskGone):
 		return fmt.Errorf("%w: %s", err, r.ID)

@@ -105,7 +105,7 @@ func flood(t testing.TB, ex *executor.Executor, typ string, stop <-chan struct{}
 			}
 			record, err := ex.Prepare(&schema.SubmitParams{Type: typ, Events: []string{}})
 			require.NoError(t, err)
-			answers, err := ex.Submit(t.Context(), []executor.Record{record})
+			answers, err := ex.Submit(t.Context(), []executor.Submission{record})
 			require.NoError(t, err)
 			require.NoError(t, answers[0].Err)
 			n++
@@ -241,7 +241,7 @@ func TestUnsubscribedOutputCostsNothing(t *testing.T) {
 			for range 1_000 {
 				record, err := ex.Prepare(&schema.SubmitParams{Type: "writer", Events: []string{}})
 				require.NoError(t, err)
-				_, err = ex.Submit(t.Context(), []executor.Record{record})
+				_, err = ex.Submit(t.Context(), []executor.Submission{record})
 				require.NoError(t, err)
 			}
 			for range 1_000 {

@@ -17,9 +17,9 @@ import (
 // clock in a bubble is decades behind.
 func TestEndIsNotBeforeStart(t *testing.T) {
 	store := memory.New(memory.Options{})
-	r := executor.Record{Grace: time.Second}
+	r := executor.Submission{Record: executor.Record{Grace: time.Second}}
 	r.ID, r.Type, r.CreatedAt, r.Input = uuid.New(), "plain", 1, []byte("{}")
-	_, err := store.Submit(t.Context(), []executor.Record{r})
+	_, err := store.Submit(t.Context(), []executor.Submission{r})
 	require.NoError(t, err)
 	lease, err := store.Claim(t.Context(), nil)
 	require.NoError(t, err)

@@ -14,8 +14,8 @@ import (
 
 var completed = executor.Outcome{State: schema.Completed, Result: []byte(`{}`)}
 
-func newRecord(priority int8) executor.Record {
-	r := executor.Record{Events: executor.DefaultEvents}
+func newRecord(priority int8) executor.Submission {
+	r := executor.Submission{Events: executor.DefaultEvents}
 	r.ID, r.Type, r.CreatedAt, r.Input, r.Priority = uuid.New(), "plain", schema.Now(), jsontext.Value(`{}`), priority
 	return r
 }
@@ -23,7 +23,7 @@ func newRecord(priority int8) executor.Record {
 // queued is a store in which n tasks wait, below the tasks of the test.
 func queued(t testing.TB, n int, o memory.Options) *memory.Store {
 	s := memory.New(o)
-	batch := make([]executor.Record, 0, 1000)
+	batch := make([]executor.Submission, 0, 1000)
 	for i := range n {
 		if batch = append(batch, newRecord(int8(-1-i%100))); len(batch) == cap(batch) || i == n-1 {
 			_, err := s.Submit(t.Context(), batch)
@@ -35,7 +35,7 @@ func queued(t testing.TB, n int, o memory.Options) *memory.Store {
 }
 
 // life submits a task, claims it and ends it.
-func life(t testing.TB, s *memory.Store, records []executor.Record) {
+func life(t testing.TB, s *memory.Store, records []executor.Submission) {
 	records[0].ID = uuid.New()
 	_, err := s.Submit(t.Context(), records)
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestCostOfATaskDoesNotGrow(t *testing.T) {
 	costs := map[int]float64{}
 	for _, waiting := range []int{10, 100_000} {
 		s := queued(t, waiting, memory.Options{Keep: 10})
-		records := []executor.Record{newRecord(0)}
+		records := []executor.Submission{newRecord(0)}
 		costs[waiting] = testing.AllocsPerRun(2000, func() { life(t, s, records) })
 		require.NoError(t, s.Close())
 	}
@@ -107,7 +107,7 @@ func TestInfoHasTheLimits(t *testing.T) {
 func BenchmarkSubmit(b *testing.B) {
 	const batch = 64
 	s := memory.New(memory.Options{MaxQueued: b.N + 1<<30})
-	records := make([]executor.Record, batch)
+	records := make([]executor.Submission, batch)
 	b.ReportAllocs()
 	for n := 0; n < b.N; n += batch {
 		for i := range records {

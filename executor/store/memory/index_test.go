@@ -6,8 +6,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/jobline/jobline/executor"
 )
 
 // The index finds what is in it, as a map does, while it grows and shrinks.
@@ -17,7 +15,7 @@ func TestIndexAgreesWithAMap(t *testing.T) {
 		model, order := map[uuid.UUID]*record{}, []uuid.UUID{}
 		for range rapid.IntRange(0, 6).Draw(t, "rounds") {
 			for range rapid.IntRange(0, 3*leastPlaces).Draw(t, "add") {
-				r := &record{Record: executor.Record{}}
+				r := new(record)
 				r.ID = uuid.New()
 				x.add(r)
 				model[r.ID] = r

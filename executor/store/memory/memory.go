@@ -67,9 +67,9 @@ type Store struct {
 }
 
 // record is what the store holds of a task. Once the task is final, the
-// embedded Record does not change any more.
+// embedded Submission does not change any more.
 type record struct {
-	executor.Record
+	executor.Submission
 	seq   uint64 // of its start or, once it is final, of its end; 0 is before both
 	entry kit.Entry[*record]
 	out   *kit.Streams
@@ -119,11 +119,11 @@ func (s *Store) Close() error {
 }
 
 // Submit implements executor.Store.
-func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor.Submitted, error) {
-	answers := make([]executor.Submitted, len(records))
-	fresh := make([]*record, len(records))
-	for i := range records { // what can be done before the lock is taken
-		fresh[i] = newRecord(&records[i])
+func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
+	answers := make([]executor.Submitted, len(submissions))
+	fresh := make([]*record, len(submissions))
+	for i := range submissions { // what can be done before the lock is taken
+		fresh[i] = newRecord(&submissions[i])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,8 +148,8 @@ func (s *Store) Submit(_ context.Context, records []executor.Record) ([]executor
 	return answers, nil
 }
 
-func newRecord(from *executor.Record) *record {
-	r := &record{Record: *from}
+func newRecord(from *executor.Submission) *record {
+	r := &record{Submission: *from}
 	r.entry.Value = r
 	return r
 }

@@ -34,7 +34,7 @@ func TestBackupBesideAServer(t *testing.T) {
 				return
 			default:
 				r := newTask()
-				if answers, err := s.Submit(t.Context(), []executor.Record{r}); err != nil || answers[0].Err != nil {
+				if answers, err := s.Submit(t.Context(), []executor.Submission{r}); err != nil || answers[0].Err != nil {
 					t.Error(err, answers)
 					return
 				}

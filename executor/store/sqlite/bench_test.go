@@ -20,8 +20,8 @@ import (
 // payload is half of what a task of the benchmarks carries: its input, and its result.
 var payload = []byte(`{"text":"` + strings.Repeat("x", 139) + `"}`)
 
-func benchTask() executor.Record {
-	r := executor.Record{Grace: 5 * time.Second, Rerun: true}
+func benchTask() executor.Submission {
+	r := executor.Submission{Record: executor.Record{Grace: 5 * time.Second, Rerun: true}}
 	r.ID, r.Type, r.CreatedAt, r.Input = uuid.Must(uuid.NewV7()), "noop", schema.Now(), payload
 	return r
 }
@@ -81,7 +81,7 @@ func BenchmarkDurable(b *testing.B) {
 				for range w {
 					all.Go(func() {
 						for left.Add(-1) >= 0 {
-							a, err := s.Submit(b.Context(), []executor.Record{benchTask()})
+							a, err := s.Submit(b.Context(), []executor.Submission{benchTask()})
 							if err != nil || a[0].Err != nil {
 								b.Error(err, a)
 								return

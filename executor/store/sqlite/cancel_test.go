@@ -206,7 +206,7 @@ func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
 		l := claim(t, s)
 		goOn := stallDisk(v, faultvfs.Write)
 		refused := later(func() ([]executor.Submitted, error) {
-			return s.Submit(t.Context(), []executor.Record{newTask()})
+			return s.Submit(t.Context(), []executor.Submission{newTask()})
 		})
 		require.NoError(t, l.Started(7))
 		v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.IOERR_WRITE)

@@ -34,10 +34,10 @@ func TestTimesOutOfOrder(t *testing.T) {
 			random := newRandom(t)
 			s := open(t)
 			now := schema.Now()
-			var all []executor.Record
+			var all []executor.Submission
 			for i := range 600 {
 				at := now + schema.Time(int64(i)*time.Millisecond.Microseconds()-random.Int64N(c.late+1))
-				all = append(all, newTask(func(r *executor.Record) { r.CreatedAt = at }))
+				all = append(all, newTask(func(r *executor.Submission) { r.CreatedAt = at }))
 			}
 			submit(t, s, all...)
 			require.Equal(t, c.breaks, len(seenBreaks(s)) > 0)
@@ -61,8 +61,8 @@ func TestBreaksGoWithTheirTasks(t *testing.T) {
 	s, err := Open(t.Context(), Options{Path: path, Keep: 3})
 	require.NoError(t, err)
 	now := schema.Now()
-	back := func(i int) func(*executor.Record) {
-		return func(r *executor.Record) { r.CreatedAt = now - schema.Time(int64(i%2)*time.Minute.Microseconds()) }
+	back := func(i int) func(*executor.Submission) {
+		return func(r *executor.Submission) { r.CreatedAt = now - schema.Time(int64(i%2)*time.Minute.Microseconds()) }
 	}
 	stored := func() (n int64) {
 		require.NoError(t, s.readers.with(t.Context(), s, func(c *file.Conn) (err error) {

@@ -25,7 +25,7 @@ func TestTheClockJumps(t *testing.T) {
 		s, err := Open(t.Context(), set)
 		require.NoError(t, err)
 		clock := time.Now()
-		var all []executor.Record
+		var all []executor.Submission
 		for range 300 {
 			switch random.IntN(40) {
 			case 0:
@@ -37,7 +37,7 @@ func TestTheClockJumps(t *testing.T) {
 			default:
 				clock = clock.Add(time.Duration(random.IntN(5000)) * time.Millisecond)
 			}
-			all = append(all, newTask(func(r *executor.Record) { r.CreatedAt = schema.TimeOf(clock) }))
+			all = append(all, newTask(func(r *executor.Submission) { r.CreatedAt = schema.TimeOf(clock) }))
 			submit(t, s, all[len(all)-1])
 		}
 		for i := range 100 {

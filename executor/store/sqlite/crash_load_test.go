@@ -55,7 +55,7 @@ func (l *load) run(ctx context.Context, random *rand.Rand) {
 
 func (l *load) submit(ctx context.Context, random *rand.Rand) {
 	for ctx.Err() == nil {
-		batch := make([]executor.Record, 1+random.IntN(3))
+		batch := make([]executor.Submission, 1+random.IntN(3))
 		for i := range batch {
 			batch[i] = planned(uuid.Must(uuid.NewV7()))
 		}

@@ -60,7 +60,7 @@ func (p *phase) here(id uuid.UUID) {
 
 func (p *phase) submit(ids ...uuid.UUID) error {
 	for _, id := range ids {
-		if _, err := p.store.Submit(context.Background(), []executor.Record{planned(id)}); err != nil {
+		if _, err := p.store.Submit(context.Background(), []executor.Submission{planned(id)}); err != nil {
 			return err
 		}
 		p.tell(fact{what: factAcked, id: id})

@@ -59,8 +59,8 @@ func outcomeOf(id uuid.UUID) executor.Outcome {
 	return executor.Outcome{State: schema.Completed, Result: fmt.Appendf(nil, `{"of":"%s"}`, id)}
 }
 
-func planned(id uuid.UUID) executor.Record {
-	return newTask(func(r *executor.Record) {
+func planned(id uuid.UUID) executor.Submission {
+	return newTask(func(r *executor.Submission) {
 		r.ID, r.Type, r.Rerun, r.Labels, r.Input = id, typeOf(id), mayRerun(id), labelsOf(id), inputOf(id)
 		r.Priority = int8(id[9]%8) - 4
 	})

@@ -26,7 +26,7 @@ func TestALongQueueIsTakenUp(t *testing.T) {
 	require.NoError(t, err)
 	var ids []uuid.UUID
 	for len(ids) < n {
-		batch := make([]executor.Record, 1000)
+		batch := make([]executor.Submission, 1000)
 		for i := range batch {
 			batch[i] = newTask()
 			ids = append(ids, batch[i].ID)

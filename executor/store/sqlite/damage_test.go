@@ -52,7 +52,7 @@ func makeSmall(t *testing.T, path string) {
 // fillSmall has tasks of all states in a store, and answers their ids.
 func fillSmall(t *testing.T, s *Store) (ids []uuid.UUID) {
 	t.Helper()
-	add := func(typ byte, set ...func(*uuid.UUID)) executor.Record {
+	add := func(typ byte, set ...func(*uuid.UUID)) executor.Submission {
 		id := idOf(typ)
 		for _, f := range set {
 			f(&id)
@@ -275,7 +275,7 @@ func (d *harmed) submits(ctx context.Context, s *Store) error {
 		if !d.wasFinal[id] || lost[id] {
 			continue
 		}
-		answers, err := s.Submit(ctx, []executor.Record{planned(id)})
+		answers, err := s.Submit(ctx, []executor.Submission{planned(id)})
 		if err == nil && answers[0].Err == nil && !answers[0].Existing {
 			return fmt.Errorf("%s has ended, and was submitted again as new", id)
 		}

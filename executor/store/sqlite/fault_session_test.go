@@ -102,7 +102,7 @@ func (x *session) submit(typ byte) (id uuid.UUID) {
 	x.Helper()
 	x.until(func(ctx context.Context) error {
 		id = idOf(typ)
-		answers, err := x.store.Submit(ctx, []executor.Record{planned(id)})
+		answers, err := x.store.Submit(ctx, []executor.Submission{planned(id)})
 		if err != nil {
 			x.ledger.note(fact{what: factRefused, id: id})
 			return err

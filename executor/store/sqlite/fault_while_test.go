@@ -51,7 +51,7 @@ func (x *session) aMinute(c sweepCase) {
 	x.vfs.Fail(c.op, c.kind, c.err)
 	refused := idOf(once)
 	for range 3 {
-		_, err := s.Submit(t.Context(), []executor.Record{planned(refused)})
+		_, err := s.Submit(t.Context(), []executor.Submission{planned(refused)})
 		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 		time.Sleep(time.Second)
 	}

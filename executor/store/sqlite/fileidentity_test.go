@@ -77,7 +77,7 @@ func (g *guarded) regrow(size int64) {
 // refuses says that nothing is recorded, and why.
 func (g *guarded) refuses(why string) {
 	g.Helper()
-	_, err := g.Submit(g.Context(), []executor.Record{newTask()})
+	_, err := g.Submit(g.Context(), []executor.Submission{newTask()})
 	require.ErrorIs(g, err, executor.ErrStoreUnavailable)
 	require.ErrorContains(g, err, why)
 	require.Contains(g, g.Info().Fault, why)
@@ -220,7 +220,7 @@ func TestCheckpointsMakeFilesShorter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGuarded(t)
-				submit(t, g, newTask(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 1<<20) + `"`) }))
+				submit(t, g, newTask(func(r *executor.Submission) { r.Input = []byte(`"` + strings.Repeat("x", 1<<20) + `"`) }))
 				runOne(t, g, completed)
 				synctest.Wait()
 				require.NoError(t, g.committer.conn.RestartWAL())
@@ -265,7 +265,7 @@ func TestACheckpointThatFailsIsNoLoss(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
 		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
 		v.Fail(faultvfs.Sync, faultvfs.Main, sqlite3.IOERR_FSYNC)
-		_, err := s.Submit(t.Context(), []executor.Record{newTask()})
+		_, err := s.Submit(t.Context(), []executor.Submission{newTask()})
 		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 		time.Sleep(time.Minute)
 		require.Contains(t, s.Info().Fault, "I/O error")
@@ -291,7 +291,7 @@ func TestAnEvictionThatIsLostIsNoLoss(t *testing.T) {
 		s.mu.Unlock()
 		synctest.Wait()
 		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
-		_, err := s.Submit(t.Context(), []executor.Record{newTask()})
+		_, err := s.Submit(t.Context(), []executor.Submission{newTask()})
 		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 		v.Evict()
 		time.Sleep(2 * retryMost)
@@ -308,12 +308,12 @@ func TestAnEvictionThatIsLostIsNoLoss(t *testing.T) {
 func TestADiskThatIsFullWhenTheLogBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
-		submit(t, s, newTask(func(r *executor.Record) {
+		submit(t, s, newTask(func(r *executor.Submission) {
 			r.Input = []byte(`"` + strings.Repeat("x", file.CheckpointPages*4096) + `"`)
 		}))
 		id := runOne(t, s, completed) // the log was copied into the file before
 		v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.FULL, 3)
-		_, err := s.Submit(t.Context(), []executor.Record{newTask()})
+		_, err := s.Submit(t.Context(), []executor.Submission{newTask()})
 		require.ErrorIs(t, err, sqlite3.FULL)
 		time.Sleep(2 * retryMost)
 		require.Empty(t, s.Info().Fault)
@@ -359,7 +359,7 @@ func TestALogWithoutItsFile(t *testing.T) {
 // BenchmarkInPlace measures what is added to each transaction.
 func BenchmarkInPlace(b *testing.B) {
 	s := openBench(b)
-	_, err := s.Submit(b.Context(), []executor.Record{benchTask()})
+	_, err := s.Submit(b.Context(), []executor.Submission{benchTask()})
 	require.NoError(b, err)
 	for b.Loop() {
 		if err := s.filesIntact(); err != nil {

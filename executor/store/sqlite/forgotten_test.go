@@ -38,8 +38,8 @@ func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), mode.Mode())
 	_, err = s.Get(t.Context(), ids[0])
 	require.ErrorIs(t, err, executor.ErrNotFound)
-	again := newTask(func(r *executor.Record) { r.ID = ids[0] })
-	answers, err := s.Submit(t.Context(), []executor.Record{again})
+	again := newTask(func(r *executor.Submission) { r.ID = ids[0] })
+	answers, err := s.Submit(t.Context(), []executor.Submission{again})
 	require.NoError(t, err)
 	require.ErrorIs(t, answers[0].Err, executor.ErrTaskGone)
 	require.NoError(t, s.Close())
@@ -69,7 +69,7 @@ func TestSoManyIDsAreRemembered(t *testing.T) {
 			ids = append(ids, runOne(t, s, completed))
 		}
 		for _, id := range ids[max(0, len(ids)-max(limit, 0)):] {
-			answers, err := s.Submit(t.Context(), []executor.Record{newTask(func(r *executor.Record) { r.ID = id })})
+			answers, err := s.Submit(t.Context(), []executor.Submission{newTask(func(r *executor.Submission) { r.ID = id })})
 			require.NoError(t, err)
 			require.ErrorIs(t, answers[0].Err, executor.ErrTaskGone)
 		}
@@ -86,7 +86,7 @@ func TestSoManyIDsAreRemembered(t *testing.T) {
 	runs(-1, 5)
 	s, err := Open(t.Context(), Options{Path: path, KeepIDs: -1})
 	require.NoError(t, err)
-	submit(t, s, newTask(func(r *executor.Record) { r.ID = known }))
+	submit(t, s, newTask(func(r *executor.Submission) { r.ID = known }))
 	require.NoError(t, s.Close())
 	require.EqualValues(t, 10, rows(), "nothing is added, nothing is looked up")
 	require.Empty(t, findings(t, path))

@@ -33,12 +33,12 @@ func sample(t *testing.T) (path string, ids []uuid.UUID) {
 
 func fill(t *testing.T, s *Store, ids *[]uuid.UUID) {
 	t.Helper()
-	add := func(set ...func(*executor.Record)) {
+	add := func(set ...func(*executor.Submission)) {
 		r := newTask(set...)
 		submit(t, s, r)
 		*ids = append(*ids, r.ID)
 	}
-	add(func(r *executor.Record) { r.Labels = map[string]string{"team": "red", "n": "1"} })
+	add(func(r *executor.Submission) { r.Labels = map[string]string{"team": "red", "n": "1"} })
 	l, err := s.Claim(t.Context(), nil)
 	require.NoError(t, err)
 	require.NoError(t, l.Write(schema.Stdout, []byte("hello\n")))
@@ -46,12 +46,12 @@ func fill(t *testing.T, s *Store, ids *[]uuid.UUID) {
 	l.Finish(completed, func(err error) { recorded <- err })
 	l.Release()
 	require.NoError(t, <-recorded)
-	add(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 2*file.LargeInput) + `"`) })
+	add(func(r *executor.Submission) { r.Input = []byte(`"` + strings.Repeat("x", 2*file.LargeInput) + `"`) })
 	runOne(t, s, executor.Outcome{State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "no"}})
 	add()
 	_, err = s.Cancel(t.Context(), (*ids)[2:3], executor.Cancellation{Reason: "not wanted"})
 	require.NoError(t, err)
-	add(func(r *executor.Record) { r.Rerun = true })
+	add(func(r *executor.Submission) { r.Rerun = true })
 	_, err = s.Claim(t.Context(), nil)
 	require.NoError(t, err)
 	add()

@@ -19,7 +19,7 @@ func TestWorkIsNotFarAheadOfTheDisk(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
 		const tasks = maxAhead + 3
 		for range tasks {
-			submit(t, s, newTask(func(r *executor.Record) { r.Rerun = true }))
+			submit(t, s, newTask(func(r *executor.Submission) { r.Rerun = true }))
 		}
 		goOn := stallDisk(v, faultvfs.Sync)
 		claimed := 0
@@ -48,7 +48,7 @@ func TestResultsAreNotFarAheadOfTheDisk(t *testing.T) {
 		for range 3 {
 			leases = append(leases, claim(t, s))
 		}
-		submit(t, s, newTask(func(r *executor.Record) { r.Rerun = true }))
+		submit(t, s, newTask(func(r *executor.Submission) { r.Rerun = true }))
 		goOn := stallDisk(v, faultvfs.Sync)
 		result := []byte(`"` + strings.Repeat("x", maxAheadBytes/2) + `"`)
 		ended := make(chan error, len(leases))

@@ -13,9 +13,9 @@ import (
 // parts never shows two that do.
 func TestPageShowsOneMoment(t *testing.T) {
 	s := open(t)
-	tasks := make([]executor.Record, 600)
+	tasks := make([]executor.Submission, 600)
 	for i := range tasks {
-		tasks[i] = newTask(func(r *executor.Record) { r.Priority = int8(i * 37 % 101) })
+		tasks[i] = newTask(func(r *executor.Submission) { r.Priority = int8(i * 37 % 101) })
 	}
 	submit(t, s, tasks...)
 	ran := make(chan struct{})

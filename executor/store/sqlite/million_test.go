@@ -45,7 +45,7 @@ func fillMillion(b *testing.B, path string) (ids []uuid.UUID) {
 			}
 		}()
 	}
-	batch := make([]executor.Record, 1000)
+	batch := make([]executor.Submission, 1000)
 	for range million / len(batch) {
 		for i := range batch {
 			batch[i] = benchTask()
@@ -65,7 +65,7 @@ func fillMillion(b *testing.B, path string) (ids []uuid.UUID) {
 func addQueued(b *testing.B, path string) {
 	s, err := Open(b.Context(), Options{Path: path, Keep: 2 * million})
 	require.NoError(b, err)
-	batch := make([]executor.Record, 1000)
+	batch := make([]executor.Submission, 1000)
 	for range stillQueued / len(batch) {
 		for i := range batch {
 			batch[i] = benchTask()

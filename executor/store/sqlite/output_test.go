@@ -33,7 +33,7 @@ func faulty(t *testing.T, o faultvfs.Options, set ...func(*Options)) (*Store, *f
 	return s, v
 }
 
-func claim(t *testing.T, s *Store, set ...func(*executor.Record)) executor.Lease {
+func claim(t *testing.T, s *Store, set ...func(*executor.Submission)) executor.Lease {
 	t.Helper()
 	submit(t, s, newTask(set...))
 	l, err := s.Claim(t.Context(), nil)
@@ -57,13 +57,13 @@ func TestOutputIsWrittenOnceMoreAfterAnError(t *testing.T) {
 		t.Run(fmt.Sprint("ends ", ends), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, v := faulty(t, faultvfs.Options{})
-				l := claim(t, s, func(r *executor.Record) { r.Rerun = true })
+				l := claim(t, s, func(r *executor.Submission) { r.Rerun = true })
 				for at := 0; at < len(text); at += 10 {
 					require.NoError(t, l.Write(schema.Stdout, []byte(text[at:at+10])))
 					time.Sleep(2 * flushAfter)
 				}
 				v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
-				_, err := s.Submit(t.Context(), []executor.Record{newTask()})
+				_, err := s.Submit(t.Context(), []executor.Submission{newTask()})
 				require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 				time.Sleep(2 * retryMost)
 				text := text + "more"
@@ -93,7 +93,7 @@ func TestOutputIsWrittenOnceMoreAfterAnError(t *testing.T) {
 func TestOutputOfAFailedTransactionIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.MaxOutput = 25 })
-		l := claim(t, s, func(r *executor.Record) { r.Rerun = true })
+		l := claim(t, s, func(r *executor.Submission) { r.Rerun = true })
 		write := func(text string) {
 			require.NoError(t, l.Write(schema.Stdout, []byte(text)))
 			time.Sleep(2 * flushAfter)
@@ -210,7 +210,7 @@ func TestNoFailedSyncIsPassedOver(t *testing.T) {
 				}
 				time.Sleep(2 * flushAfter)
 				r := newTask()
-				answers, err := s.Submit(t.Context(), []executor.Record{r})
+				answers, err := s.Submit(t.Context(), []executor.Submission{r})
 				told := err == nil && answers[0].Err == nil
 				require.True(t, told || c.log || c.main)
 				v.Cut()
@@ -273,7 +273,7 @@ func TestExpiryAfterAFailedSync(t *testing.T) {
 		time.Sleep(2900 * time.Millisecond)
 		newEnd(t, s)
 		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
-		_, err := s.Submit(t.Context(), []executor.Record{newTask()})
+		_, err := s.Submit(t.Context(), []executor.Submission{newTask()})
 		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 		v.Evict()
 		time.Sleep(1500 * time.Millisecond)
@@ -299,7 +299,7 @@ func TestOutputBehindAHole(t *testing.T) {
 			t.Run(fmt.Sprintf("%d, fails %v", keep, fails), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.MaxOutput = keep })
-					l := claim(t, s, func(r *executor.Record) { r.Rerun = true })
+					l := claim(t, s, func(r *executor.Submission) { r.Rerun = true })
 					text := strings.Repeat("0123456789", 3*11*keep/100)
 					for _, part := range []string{text[:len(text)/3], text[len(text)/3 : 2*len(text)/3], text[2*len(text)/3:]} {
 						require.NoError(t, l.Write(schema.Stdout, []byte(part)))
@@ -312,7 +312,7 @@ func TestOutputBehindAHole(t *testing.T) {
 						require.NoError(t, err)
 						if fails {
 							v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
-							_, _ = s.Submit(t.Context(), []executor.Record{newTask()})
+							_, _ = s.Submit(t.Context(), []executor.Submission{newTask()})
 							time.Sleep(2 * retryMost)
 						}
 						p, err := s.Output(t.Context(), l.Record().ID, schema.Stdout, executor.OutputRange{Tail: -1, Limit: 1 << 30})

@@ -36,7 +36,7 @@ func stalled(t *testing.T, v *faultvfs.VFS, do func(context.Context) error) (goO
 func TestSubmitToAStalledDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
-		tasks := []executor.Record{newTask(), newTask()}
+		tasks := []executor.Submission{newTask(), newTask()}
 		goOn := stallDisk(v, faultvfs.Sync)
 		ctx, end := context.WithCancelCause(t.Context())
 		var over [2]func() ([]executor.Submitted, error)
@@ -51,7 +51,7 @@ func TestSubmitToAStalledDisk(t *testing.T) {
 			require.ErrorContains(t, err, says)
 		}
 		for range 100 {
-			_, err := s.Submit(ctx, []executor.Record{newTask()})
+			_, err := s.Submit(ctx, []executor.Submission{newTask()})
 			require.ErrorIs(t, err, errEnoughWaited)
 		}
 		require.Empty(t, s.entries, "what was given up does not pile up")
@@ -191,7 +191,7 @@ func TestCancelsOnAStalledDiskDoNotPileUp(t *testing.T) {
 		l, waits := claim(t, s), newTask()
 		submit(t, s, waits)
 		goOn := stallDisk(v, faultvfs.Sync)
-		later(func() ([]executor.Submitted, error) { return s.Submit(t.Context(), []executor.Record{newTask()}) })
+		later(func() ([]executor.Submitted, error) { return s.Submit(t.Context(), []executor.Submission{newTask()}) })
 		synctest.Wait()
 		for range 50 {
 			for _, id := range []uuid.UUID{l.Record().ID, waits.ID} {
@@ -236,7 +236,7 @@ func TestOutputWhileTheDiskStalls(t *testing.T) {
 				w.KeepOutput(r.ID, true)
 			}
 			goOn := stallDisk(v, faultvfs.Sync)
-			over := later(func() ([]executor.Submitted, error) { return s.Submit(t.Context(), []executor.Record{newTask()}) })
+			over := later(func() ([]executor.Submitted, error) { return s.Submit(t.Context(), []executor.Submission{newTask()}) })
 			for n := range writes {
 				require.NoError(t, l.Write(schema.Stream(n%2), []byte{'x'}))
 			}

@@ -55,7 +55,7 @@ type Store struct {
 // record is what the store holds of a task that is not final. The embedded
 // Record is what is seen of it: it changes when a commit has succeeded.
 type record struct {
-	executor.Record
+	executor.Submission
 	ord           int64
 	entry         kit.Entry[*record]
 	seq           uint64 // of its start; 0 is before that

@@ -31,8 +31,8 @@ func open(t *testing.T, set ...func(*Options)) *Store {
 	return s
 }
 
-func newTask(set ...func(*executor.Record)) executor.Record {
-	r := executor.Record{Grace: time.Second}
+func newTask(set ...func(*executor.Submission)) executor.Submission {
+	r := executor.Submission{Record: executor.Record{Grace: time.Second}}
 	r.ID, r.Type, r.CreatedAt, r.Input = uuid.Must(uuid.NewV7()), "plain", schema.Now(), []byte(`{"a":1}`)
 	for _, f := range set {
 		f(&r)
@@ -40,7 +40,7 @@ func newTask(set ...func(*executor.Record)) executor.Record {
 	return r
 }
 
-func submit(t *testing.T, s executor.Store, records ...executor.Record) {
+func submit(t *testing.T, s executor.Store, records ...executor.Submission) {
 	t.Helper()
 	answers, err := s.Submit(t.Context(), records)
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestTheFileShrinks(t *testing.T) {
 	s, err := Open(t.Context(), Options{Path: path})
 	require.NoError(t, err)
 	for range 300 {
-		submit(t, s, newTask(func(r *executor.Record) { r.Input = []byte(`"` + strings.Repeat("x", 8000) + `"`) }))
+		submit(t, s, newTask(func(r *executor.Submission) { r.Input = []byte(`"` + strings.Repeat("x", 8000) + `"`) }))
 		runOne(t, s, completed)
 	}
 	require.NoError(t, s.Close())

@@ -21,7 +21,7 @@ const clockSlack = 20_000
 // submission is the entry of a Submit.
 type submission struct {
 	store   *Store
-	records []executor.Record
+	tasks   []executor.Submission
 	answers []executor.Submitted
 	known   []*record // that had the id already, and are not final
 	fresh   []*record // to be recorded; nil where they are not
@@ -33,14 +33,13 @@ type submission struct {
 // Submit implements executor.Store. Where ctx ends first, the tasks are not recorded,
 // or, where they are on their way to the disk, may still be: the error, which wraps
 // executor.ErrStoreUnavailable and the cause, says which.
-func (s *Store) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
-	records = slices.Clone(records) // the caller's are its own again when ctx ends
+func (s *Store) Submit(ctx context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
 	e := &submission{
-		store: s, records: records, ready: make(chan struct{}),
-		answers: make([]executor.Submitted, len(records)), known: make([]*record, len(records)), fresh: make([]*record, len(records)),
+		store: s, tasks: slices.Clone(submissions), ready: make(chan struct{}),
+		answers: make([]executor.Submitted, len(submissions)), known: make([]*record, len(submissions)), fresh: make([]*record, len(submissions)),
 	}
-	for i := range records {
-		e.bytes += len(records[i].Input)
+	for i := range submissions {
+		e.bytes += len(submissions[i].Input)
 	}
 	s.mu.Lock()
 	if err := s.refuses(); err != nil {
@@ -77,15 +76,15 @@ func (s *Store) unavailable(err error) error {
 	return fmt.Errorf("%w: %s: %w", executor.ErrStoreUnavailable, s.path, err)
 }
 
-func (e *submission) weight() (int, int) { return len(e.records), e.bytes }
+func (e *submission) weight() (int, int) { return len(e.tasks), e.bytes }
 
 func (e *submission) write(t *transaction) error {
 	room := e.look(t)
-	for i := range e.records {
+	for i := range e.tasks {
 		if e.known[i] != nil {
 			continue
 		}
-		from := &e.records[i]
+		from := &e.tasks[i]
 		if r := t.fresh[from.ID]; r != nil {
 			e.known[i] = r
 			continue
@@ -121,15 +120,15 @@ func (e *submission) look(t *transaction) (room int) {
 	s := e.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range e.records {
-		e.known[i], e.fresh[i], e.answers[i] = s.live[e.records[i].ID], nil, executor.Submitted{}
+	for i := range e.tasks {
+		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
 	}
 	return max(s.options.MaxQueued-s.claims.Len()-len(t.fresh), 0)
 }
 
 // insert records a task, or answers with the final one that has its id.
 func (e *submission) insert(t *transaction, i int) error {
-	from := &e.records[i]
+	from := &e.tasks[i]
 	c, err := t.writer()
 	if err != nil {
 		return err
@@ -150,7 +149,7 @@ func (e *submission) insert(t *transaction, i int) error {
 	if err != nil {
 		return err
 	}
-	r := &record{Record: *from, ord: t.state.Ord + 1}
+	r := &record{Submission: *from, ord: t.state.Ord + 1}
 	r.entry.Value = r
 	t.tasks = append(t.tasks, file.TaskRow{Ord: r.ord, Type: typ, Record: &r.Record})
 	if err == nil {
@@ -182,10 +181,10 @@ func (t *transaction) taken(id uuid.UUID) (found bool, err error) {
 
 // existing answers with the final task that has the id.
 func (e *submission) existing(c *file.Conn, i int) error {
-	found, _, err := e.store.finalWith(c, e.records[i].ID)
+	found, _, err := e.store.finalWith(c, e.tasks[i].ID)
 	switch {
 	case err == nil:
-		e.answers[i] = asExisting(&found, &e.records[i])
+		e.answers[i] = asExisting(&found, &e.tasks[i].Record)
 	case errors.Is(err, executor.ErrDamaged): // the others have nothing to do with it
 		e.answers[i].Err = err
 	default:
@@ -222,9 +221,9 @@ func (t *transaction) forgetBreaks() error {
 
 func (e *submission) apply(s *Store) {
 	added := 0
-	for i := range e.records {
+	for i := range e.tasks {
 		if r := e.known[i]; r != nil {
-			e.answers[i] = asExisting(&executor.Record{Task: r.snapshot()}, &e.records[i])
+			e.answers[i] = asExisting(&executor.Record{Task: r.snapshot()}, &e.tasks[i].Record)
 		}
 		if r := e.fresh[i]; r != nil {
 			s.live[r.ID] = r

@@ -107,7 +107,7 @@ func claimRerun(f *fixture) {
 }
 
 func claimOrder(f *fixture) {
-	var batch []executor.Record
+	var batch []executor.Submission
 	for _, p := range []int8{0, -100, 5, 100, 0, 5, -1, 100, -100, 1} {
 		batch = append(batch, task(withPriority(p)))
 	}

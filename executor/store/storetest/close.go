@@ -34,7 +34,7 @@ func closeAnswers(f *fixture) {
 	require.NoError(f, f.store.Close())
 	ctx := f.Context()
 	for name, call := range map[string]func() error{
-		"submit": func() error { _, err := f.store.Submit(ctx, []executor.Record{task()}); return err },
+		"submit": func() error { _, err := f.store.Submit(ctx, []executor.Submission{task()}); return err },
 		"get":    func() error { _, err := f.store.Get(ctx, id); return err },
 		"list": func() error {
 			_, err := f.store.List(ctx, executor.Filter{}, executor.PageRequest{Limit: 1})

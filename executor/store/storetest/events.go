@@ -33,7 +33,7 @@ var followContracts = []contract{
 }
 
 // live runs a task with one event of each kind.
-func (f *fixture) live(set ...func(*executor.Record)) uuid.UUID {
+func (f *fixture) live(set ...func(*executor.Submission)) uuid.UUID {
 	f.Helper()
 	id := f.one(set...)
 	f.act(f.claim(), completed)
@@ -186,7 +186,7 @@ func followAdds(f *fixture) {
 	r := task()
 	w.Follow(r.ID, maskOf(executor.EventProgress, executor.EventFinished))
 	f.live()
-	f.live(func(mine *executor.Record) { *mine = r })
+	f.live(func(mine *executor.Submission) { *mine = r })
 	events := f.drain(w)
 	require.Equal(f, []executor.EventKind{executor.EventProgress, executor.EventFinished}, kinds(events))
 	for _, ev := range events {
@@ -216,7 +216,7 @@ func followCounts(f *fixture) {
 	} {
 		r := task()
 		step.do(r.ID)
-		f.live(func(mine *executor.Record) { *mine = r })
+		f.live(func(mine *executor.Submission) { *mine = r })
 		require.Equal(f, step.want, kinds(f.drain(w)), step.name)
 	}
 }
@@ -240,7 +240,7 @@ func followAll(f *fixture) {
 	w := f.watchAll()
 	r := task()
 	w.Follow(r.ID, executor.AllEvents)
-	f.live(func(mine *executor.Record) { *mine = r })
+	f.live(func(mine *executor.Submission) { *mine = r })
 	w.Unfollow(r.ID, executor.AllEvents)
 	require.Len(f, f.drain(w), 4)
 }
@@ -250,7 +250,7 @@ func followClosed(f *fixture) {
 	r := task()
 	w.Close()
 	w.Follow(r.ID, executor.AllEvents)
-	f.live(func(mine *executor.Record) { *mine = r })
+	f.live(func(mine *executor.Submission) { *mine = r })
 	_, err := w.Next(f.Context())
 	require.ErrorIs(f, err, executor.ErrClosed)
 }

@@ -66,7 +66,7 @@ func (s *FaultyStore) fault(method string) error {
 }
 
 // Submit implements executor.Store.
-func (s *FaultyStore) Submit(ctx context.Context, records []executor.Record) ([]executor.Submitted, error) {
+func (s *FaultyStore) Submit(ctx context.Context, records []executor.Submission) ([]executor.Submitted, error) {
 	if err := s.fault("Submit"); err != nil {
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func finishBeforeCancel(f *fixture) {
 // and observers: none of them sees two tasks run at once.
 func finishOrder(f *fixture) {
 	const tasks = 300
-	var batch []executor.Record
+	var batch []executor.Submission
 	for n := range tasks {
 		batch = append(batch, task(withRerun(n%3 == 0)))
 	}
@@ -202,7 +202,7 @@ func (f *fixture) readOneWorker(w executor.Watcher, tasks int) {
 
 // finishTimes has tasks that were submitted before the clock was set back.
 func finishTimes(f *fixture) {
-	ahead := func(r *executor.Record) { r.CreatedAt += schema.Time(time.Hour.Microseconds()) }
+	ahead := func(r *executor.Submission) { r.CreatedAt += schema.Time(time.Hour.Microseconds()) }
 	ran, cancelled := f.one(ahead), f.one(ahead)
 	f.cancel(cancelled, executor.Cancellation{Reason: "why"})
 	l := f.claim()

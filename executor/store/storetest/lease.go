@@ -54,7 +54,7 @@ func leaseFenced(f *fixture) {
 
 // timesRise has tasks from a time that the clock has not reached again.
 func timesRise(f *fixture) {
-	later := func(r *executor.Record) { r.CreatedAt += schema.Time(time.Hour.Microseconds()) }
+	later := func(r *executor.Submission) { r.CreatedAt += schema.Time(time.Hour.Microseconds()) }
 	ran := f.one(later)
 	lease := f.claim()
 	cancelled := f.one(later)

@@ -125,7 +125,7 @@ func listFilters(f *fixture) {
 func listTimes(f *fixture) {
 	const hour, ms = 3_600_000_000, 1000
 	base := schema.Now()
-	var batch []executor.Record
+	var batch []executor.Submission
 	for i, at := range []schema.Time{
 		0, 1, 1, 5 * ms, 4 * ms, hour, hour + 3*ms, hour - 4*ms, 2 * hour, 2*hour + 1, -hour, -hour + 1, -2 * hour, 3 * hour, 3 * hour, 0, 1,
 	} {

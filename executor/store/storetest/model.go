@@ -41,7 +41,7 @@ const (
 
 // modelTask is what the model knows of a task.
 type modelTask struct {
-	executor.Record
+	executor.Submission
 	lease    executor.Lease // of this process
 	released bool
 	asked    bool // a cancel was asked for
@@ -114,13 +114,13 @@ func (m *model) Submit(rt *rapid.T) {
 	}
 }
 
-func (m *model) add(r executor.Record) {
-	t := &modelTask{Record: r}
+func (m *model) add(r executor.Submission) {
+	t := &modelTask{Submission: r}
 	m.tasks[t.ID] = t
 	m.order = append(m.order, t)
 }
 
-func (m *model) drawRecord(rt *rapid.T) executor.Record {
+func (m *model) drawRecord(rt *rapid.T) executor.Submission {
 	r := task(
 		ofType(rapid.SampledFrom([]string{"plain", "plain", "narrow", "wide"}).Draw(rt, "type")),
 		withPriority(rapid.SampledFrom([]int8{-100, -1, 0, 0, 1, 100}).Draw(rt, "priority")),

@@ -51,7 +51,7 @@ func (m *model) Crash(rt *rapid.T) {
 // flight is what was under way when the store ended.
 type flight struct {
 	ends    map[uuid.UUID]*end
-	batch   []executor.Record
+	batch   []executor.Submission
 	answers chan []executor.Submitted
 }
 

@@ -53,14 +53,6 @@ func (f *fixture) restart() {
 	f.store = f.again(f.T, f.store)
 }
 
-// stored is what a restart must keep of a task.
-func (f *fixture) stored(id uuid.UUID) executor.Record {
-	f.Helper()
-	r := f.get(id)
-	r.Owner, r.Events = 0, 0
-	return r
-}
-
 func restartEmpty(f *fixture) {
 	f.restart()
 	require.Zero(f, f.counts())

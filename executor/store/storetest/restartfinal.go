@@ -25,7 +25,7 @@ func (f *fixture) finals() []uuid.UUID {
 		Errno: "ENOENT", Forced: true, Leaked: true,
 	}
 	var ids []uuid.UUID
-	run := func(o executor.Outcome, act func(l executor.Lease), set ...func(*executor.Record)) {
+	run := func(o executor.Outcome, act func(l executor.Lease), set ...func(*executor.Submission)) {
 		f.Helper()
 		time.Sleep(1001 * time.Microsecond)
 		ids = append(ids, f.one(set...))
@@ -45,15 +45,15 @@ func (f *fixture) finals() []uuid.UUID {
 		}
 	}, ofType("a type.of-its_own"), withPriority(-100), withInput(great), withRerun(true), withLabels(map[string]string{
 		"": "", difficult: "", "k": difficult, "e\u0301": "é", "é": "e\u0301",
-	}), func(r *executor.Record) { r.Timeout, r.Grace = 3*time.Millisecond, 365*24*time.Hour })
+	}), func(r *executor.Submission) { r.Timeout, r.Grace = 3*time.Millisecond, 365*24*time.Hour })
 	run(executor.Outcome{State: schema.Completed, Result: []byte(`null`)}, nothing, withInput(` [ ] `), withPriority(100))
 	run(executor.Outcome{State: schema.Failed, Error: &all}, func(l executor.Lease) {
 		require.NoError(f, l.Progress(schema.Progress{}))
 		f.cancel(l.Record().ID, executor.Cancellation{Reason: difficult})
 	})
-	run(executor.Outcome{State: schema.Failed, Error: &schema.TaskError{}}, nothing, func(r *executor.Record) { r.Grace = 0 })
+	run(executor.Outcome{State: schema.Failed, Error: &schema.TaskError{}}, nothing, func(r *executor.Submission) { r.Grace = 0 })
 	run(executor.Outcome{State: schema.Cancelled, Error: &schema.TaskError{Kind: schema.KindCancelled, Message: "x"}}, nothing,
-		func(r *executor.Record) { r.CreatedAt += 3_600_000_000 })
+		func(r *executor.Submission) { r.CreatedAt += 3_600_000_000 })
 	queued := f.one()
 	time.Sleep(time.Millisecond)
 	f.cancel(queued, executor.Cancellation{Reason: difficult})
@@ -64,7 +64,7 @@ func restartFinals(f *fixture) {
 	ids := f.finals()
 	before := make([]executor.Record, len(ids))
 	for i, id := range ids {
-		before[i] = f.stored(id)
+		before[i] = f.get(id)
 	}
 	list := func() []schema.Task {
 		found, err := f.store.List(f.Context(), executor.Filter{}, executor.PageRequest{Limit: 100})
@@ -75,7 +75,7 @@ func restartFinals(f *fixture) {
 	for range 2 {
 		f.restart()
 		for i, id := range ids {
-			require.Equal(f, before[i], f.stored(id))
+			require.Equal(f, before[i], f.get(id))
 		}
 		require.Equal(f, listed, list())
 		events := f.replay(0, latest, 100)

@@ -83,7 +83,7 @@ func retainAge(f *fixture) {
 // retainAhead has tasks that were submitted, and so ended, by a clock that was a year
 // ahead and was set back then.
 func retainAhead(f *fixture) {
-	ahead := func(r *executor.Record) { r.CreatedAt += schema.TimeOf(time.Unix(365*24*3600, 0)) }
+	ahead := func(r *executor.Submission) { r.CreatedAt += schema.TimeOf(time.Unix(365*24*3600, 0)) }
 	before, first, second := f.ran(), f.ran(ahead), f.ran(ahead)
 	time.Sleep(time.Minute)
 	after := f.ran()

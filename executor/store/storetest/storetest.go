@@ -108,8 +108,8 @@ type fixture struct {
 }
 
 // task makes a record as Executor.Prepare does.
-func task(set ...func(*executor.Record)) executor.Record {
-	r := executor.Record{Grace: time.Second, Events: executor.DefaultEvents}
+func task(set ...func(*executor.Submission)) executor.Submission {
+	r := executor.Submission{Record: executor.Record{Grace: time.Second}, Events: executor.DefaultEvents}
 	r.ID, r.Type, r.CreatedAt, r.Input = uuid.New(), "plain", schema.Now(), jsontext.Value(`{}`)
 	for _, f := range set {
 		f(&r)
@@ -117,40 +117,40 @@ func task(set ...func(*executor.Record)) executor.Record {
 	return r
 }
 
-func ofType(name string) func(*executor.Record) {
-	return func(r *executor.Record) { r.Type = name }
+func ofType(name string) func(*executor.Submission) {
+	return func(r *executor.Submission) { r.Type = name }
 }
 
-func withPriority(n int8) func(*executor.Record) {
-	return func(r *executor.Record) { r.Priority = n }
+func withPriority(n int8) func(*executor.Submission) {
+	return func(r *executor.Submission) { r.Priority = n }
 }
 
-func withInput(json string) func(*executor.Record) {
-	return func(r *executor.Record) { r.Input = jsontext.Value(json) }
+func withInput(json string) func(*executor.Submission) {
+	return func(r *executor.Submission) { r.Input = jsontext.Value(json) }
 }
 
-func withLabels(labels map[string]string) func(*executor.Record) {
-	return func(r *executor.Record) { r.Labels = labels }
+func withLabels(labels map[string]string) func(*executor.Submission) {
+	return func(r *executor.Submission) { r.Labels = labels }
 }
 
 // numbered makes n records.
-func numbered(n int, set ...func(*executor.Record)) []executor.Record {
-	batch := make([]executor.Record, n)
+func numbered(n int, set ...func(*executor.Submission)) []executor.Submission {
+	batch := make([]executor.Submission, n)
 	for i := range batch {
 		batch[i] = task(set...)
 	}
 	return batch
 }
 
-func withRerun(yes bool) func(*executor.Record) {
-	return func(r *executor.Record) { r.Rerun = yes }
+func withRerun(yes bool) func(*executor.Submission) {
+	return func(r *executor.Submission) { r.Rerun = yes }
 }
 
-func ownedBy(w executor.Watcher, mask executor.EventMask) func(*executor.Record) {
-	return func(r *executor.Record) { r.Owner, r.Events = w.ID(), mask }
+func ownedBy(w executor.Watcher, mask executor.EventMask) func(*executor.Submission) {
+	return func(r *executor.Submission) { r.Owner, r.Events = w.ID(), mask }
 }
 
-func (f *fixture) submit(records ...executor.Record) []executor.Submitted {
+func (f *fixture) submit(records ...executor.Submission) []executor.Submitted {
 	f.Helper()
 	answers, err := f.store.Submit(f.Context(), records)
 	require.NoError(f, err)
@@ -159,7 +159,7 @@ func (f *fixture) submit(records ...executor.Record) []executor.Submitted {
 }
 
 // accept submits what must be new, and answers its ids.
-func (f *fixture) accept(records ...executor.Record) []uuid.UUID {
+func (f *fixture) accept(records ...executor.Submission) []uuid.UUID {
 	f.Helper()
 	ids := make([]uuid.UUID, len(records))
 	for i, a := range f.submit(records...) {
@@ -171,7 +171,7 @@ func (f *fixture) accept(records ...executor.Record) []uuid.UUID {
 }
 
 // one submits one task with default settings.
-func (f *fixture) one(set ...func(*executor.Record)) uuid.UUID {
+func (f *fixture) one(set ...func(*executor.Submission)) uuid.UUID {
 	f.Helper()
 	return f.accept(task(set...))[0]
 }
@@ -206,7 +206,7 @@ func finished(l executor.Lease, o executor.Outcome) error {
 }
 
 // ran submits a task and runs it to its end.
-func (f *fixture) ran(set ...func(*executor.Record)) uuid.UUID {
+func (f *fixture) ran(set ...func(*executor.Submission)) uuid.UUID {
 	f.Helper()
 	id := f.one(set...)
 	l := f.claim()

@@ -95,7 +95,7 @@ func submitOwnBatch(f *fixture) {
 }
 
 func submitCopies(f *fixture) {
-	records := []executor.Record{task()}
+	records := []executor.Submission{task()}
 	id := records[0].ID
 	f.accept(records...)
 	records[0] = task(ofType("other"))
@@ -109,7 +109,7 @@ func submitNothing(f *fixture) {
 }
 
 func submitBounded(f *fixture) {
-	batch := []executor.Record{task(), task(), task(), task(), task()}
+	batch := []executor.Submission{task(), task(), task(), task(), task()}
 	for i, a := range f.submit(batch...) {
 		if i < 3 {
 			require.NoError(f, a.Err, "at the limit")

@@ -34,7 +34,7 @@ type sent struct {
 // subscribeSelects has a task that completes, one that fails, and one that is
 // cancelled in the queue.
 func subscribeSelects(f *fixture) {
-	records := []executor.Record{
+	records := []executor.Submission{
 		task(ofType("a"), withLabels(map[string]string{"k": "1", "l": "x"})),
 		task(ofType("b"), withLabels(map[string]string{"k": "1"})),
 		task(ofType("b")),
@@ -156,7 +156,7 @@ func subscribeAhead(f *fixture) {
 	r := task()
 	w.Subscribe(executor.Selector{IDs: map[uuid.UUID]bool{r.ID: true}, Events: executor.DefaultEvents})
 	f.live()
-	f.live(func(mine *executor.Record) { *mine = r })
+	f.live(func(mine *executor.Submission) { *mine = r })
 	events := f.drain(w)
 	require.Equal(f, kindsOf(executor.EventStarted, executor.EventProgress, executor.EventFinished), kinds(events))
 	require.Equal(f, r.ID, events[0].ID)

@@ -66,7 +66,7 @@ func BenchmarkExecTask(b *testing.B) {
 	e, err := executor.New(store, executor.Options{Types: []executor.Type{typ}, Limit: 2})
 	require.NoError(b, err)
 	b.ResetTimer()
-	records := make([]executor.Record, b.N)
+	records := make([]executor.Submission, b.N)
 	for i := range records {
 		records[i], err = e.Prepare(&schema.SubmitParams{
 			Type: TypeName, Input: []byte(`{"argv":["true"]}`), ID: uuid.New(),

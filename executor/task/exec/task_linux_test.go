@@ -45,7 +45,7 @@ func (r *rig) submit(in Input, timeoutMs, graceMs int64) uuid.UUID {
 	}
 	record, err := r.Prepare(p)
 	require.NoError(r.t, err)
-	_, err = r.Submit(context.Background(), []executor.Record{record})
+	_, err = r.Submit(context.Background(), []executor.Submission{record})
 	require.NoError(r.t, err)
 	return record.ID
 }

@@ -22,7 +22,7 @@ func openStore(t *testing.T, path string) *sqlite.Store {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	task := schema.Task{ID: uuid.New(), Type: "x", Input: []byte("{}"), CreatedAt: 1}
-	answers, err := s.Submit(t.Context(), []executor.Record{{Task: task}})
+	answers, err := s.Submit(t.Context(), []executor.Submission{{Record: executor.Record{Task: task}}})
 	require.NoError(t, err)
 	require.NoError(t, answers[0].Err)
 	return s
