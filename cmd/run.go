@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strings"
 	"time"
@@ -10,10 +9,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/client"
-	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
+)
+
+// The limits of --priority, which are those of a submit.
+const (
+	leastPriority = -100
+	mostPriority  = 100
 )
 
 // runOptions are the flags of run.
@@ -42,7 +47,7 @@ func (p *Program) runCommand() *cobra.Command {
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
 			p.runExecText() + "\n" +
-			"Ctrl-C cancels the task; a second Ctrl-C kills it.\n\n" +
+			"Ctrl-C tells the task to stop, and kills it when its grace is over (--grace); a second Ctrl-C kills it at once.\n\n" +
 			"Exit codes:\n" + strings.TrimSuffix(runCodesText(), "\n"),
 		Example: strings.TrimSuffix(p.examples("run exec -- make test",
 			"run sleep --set durationMs=2000 --set progressEveryMs=100",
@@ -64,10 +69,10 @@ func (p *Program) runCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print the whole end of the task to stdout as one line of JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
 	f.StringVar(&o.id, "id", "", "the id of the task, a UUID")
-	f.IntVar(&o.priority, "priority", 0, "the priority of the task, -100..100")
+	f.Var(countTo(&o.priority, 0, leastPriority, mostPriority), "priority", "the priority of the task, from -100 to 100; higher runs first")
 	f.Var(span(&o.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
-	f.Var(span(&o.grace, -1, 0), "grace", "how long the task may go on after it was told to stop")
-	f.Lookup("grace").DefValue = ""
+	f.Var(span(&o.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
+	f.Lookup("grace").DefValue = formatSpan(executor.DefaultGrace) // of its server, where no type of the program has another
 	f.StringArrayVar(&o.labels, "label", nil, "a label as KEY=VALUE")
 	f.StringArrayVar(&o.serverFlags, "server-flag", nil, "a flag of serve for the task's server, as --server-flag=--log-level=debug; variables JOBLINE_… set none")
 	complete(c, "set", o.completeSet)
@@ -88,24 +93,6 @@ func (p *Program) runExecText() string {
 		"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n"
 }
 
-// args splits the arguments at --.
-func (o *runOptions) args(c *cobra.Command, args []string) error {
-	before := args
-	if dash := c.ArgsLenAtDash(); dash >= 0 {
-		before, o.input.argv = args[:dash], append([]string{}, args[dash:]...)
-	}
-	if o.json && o.outputOnly {
-		return usagef("run: --json and --output-only both want stdout: give one of them")
-	}
-	switch len(before) {
-	case 0:
-		return usagef("run: which task type? %[1]s types lists them, as in: %[1]s run exec -- make test", o.program.Name)
-	case 1:
-		return nil
-	}
-	return usagef("run takes one task type, it has %q as well; arguments of a command come after --", before[1])
-}
-
 // params makes the submit of the flags.
 func (o *runOptions) params(name string) (p schema.SubmitParams, err error) {
 	p = schema.SubmitParams{
@@ -119,7 +106,7 @@ func (o *runOptions) params(name string) (p schema.SubmitParams, err error) {
 	}
 	if o.id != "" {
 		if p.ID, err = uuid.Parse(o.id); err != nil {
-			return p, usagef("run: --id %q is not a UUID", o.id)
+			return p, usagef("run: --id %q is not a UUID, as 018f0000-0000-7000-8000-00000000000a; leave it out to have one made", o.id)
 		}
 	}
 	if o.grace >= 0 {
@@ -155,6 +142,9 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := o.checkCommand(name, params.Input); err != nil {
+		return err
+	}
 	if o.program.shipsExec(name) && (show.together || !o.outputOnly) {
 		params.Input = withOnePipe(params.Input)
 	}
@@ -176,34 +166,6 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	f := &follower{client: c, server: server, show: show, outputOnly: o.outputOnly, json: o.json}
+	f := &follower{client: c, server: server, show: show, refused: func(err error) error { return o.refused(show, name, err) }, outputOnly: o.outputOnly, json: o.json}
 	return f.run(ctx, params)
-}
-
-// refused makes of a submit's error what a person can act on.
-func refused(show *screen, name string, err error) error {
-	e, ok := errors.AsType[*wire.Error](err)
-	if !ok {
-		return err
-	}
-	for _, v := range e.Data.Violations {
-		show.say("%s: %s", placeOf(v.Pointer), v.Message)
-	}
-	switch {
-	case len(e.Data.Violations) > 0:
-		return refusedf("%s was not run; %s types %[1]s says what it takes", name, show.program)
-	case e.Code == schema.CodeUnknownType && len(e.Data.Suggestions) > 0:
-		return refusedf("no task type is named %q; did you mean %s?", name, e.Data.Suggestions[0])
-	case e.Code == schema.CodeUnknownType:
-		return refusedf("no task type is named %q; %s types lists them", name, show.program)
-	}
-	return refusedf("%s was not run: %s", name, e.Message)
-}
-
-// placeOf names the whole value where a pointer is empty.
-func placeOf(pointer string) string {
-	if pointer == "" {
-		return "input"
-	}
-	return pointer
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,6 +29,7 @@ type follower struct {
 	client     *client.Client
 	server     *exec.Cmd
 	show       *screen
+	refused    func(error) error // makes of a submit's error what a person can act on
 	outputOnly bool
 	json       bool                           // show the whole end
 	lost       [len(schema.StreamNames)]int64 // bytes of each stream that were not shown
@@ -41,7 +43,7 @@ func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 	defer signal.Stop(signals)
 	submitted, err := f.client.Submit(ctx, params)
 	if err != nil {
-		return alsoEnded(refused(f.show, params.Type, err), f.client.Close())
+		return alsoEnded(f.refused(err), f.client.Close())
 	}
 	task, err := f.follow(ctx, submitted.ID, signals)
 	ended := f.client.Close()
@@ -146,7 +148,7 @@ func (f *follower) end(task *schema.Task) error {
 	if e == nil {
 		e = &schema.TaskError{Message: "for an unknown reason"}
 	}
-	f.show.say("%s %s: %s", task.Type, task.State, e.Message)
+	f.show.say("%s %s: %s", task.Type, task.State, strings.TrimPrefix(e.Message, task.State.String()+": ")) // said once
 	if n := f.signal.Load(); n != 0 {
 		return exitCode(exitSignal + n)
 	}

@@ -42,6 +42,12 @@ func (p *Program) shipsExec(name string) bool {
 		!slices.ContainsFunc(p.Types, func(own executor.Type) bool { return slices.Contains(allNames(own.Info()), name) })
 }
 
+// hasType says that a type has the name, or the alias.
+func (p *Program) hasType(name string) bool {
+	infos, err := p.typeInfos([]string{name})
+	return err == nil && len(infos) > 0
+}
+
 // shareName says that two types have a name or an alias in common.
 func shareName(a, b executor.Type) bool {
 	names := allNames(b.Info())

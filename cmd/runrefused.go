@@ -1,0 +1,54 @@
+package cmd
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+// refused makes of a submit's error what a person can act on.
+func (o *runOptions) refused(show *screen, name string, err error) error {
+	e, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		return err
+	}
+	ofFlags := strings.HasPrefix(e.Message, "params")
+	for _, v := range e.Data.Violations {
+		show.say("%s: %s", placeOf(v.Pointer, ofFlags), v.Message)
+	}
+	switch {
+	case len(e.Data.Violations) > 0 && ofFlags:
+		return refusedf("%s was not run; %s run --help describes the flags", name, show.program)
+	case len(e.Data.Violations) > 0:
+		return refusedf("%s was not run; %s types %[1]s says what it takes", name, show.program)
+	case e.Code == schema.CodeUnknownType && len(e.Data.Suggestions) > 0:
+		return refusedf("no task type is named %q; did you mean %s?%s", name, e.Data.Suggestions[0], o.commandHint(name))
+	case e.Code == schema.CodeUnknownType:
+		return refusedf("no task type is named %q; %s types lists them%s", name, show.program, o.commandHint(name))
+	}
+	return refusedf("%s was not run: %s", name, e.Message)
+}
+
+// submitFlags are the flags of run that set members of a submit, by the pointer
+// of the member.
+var submitFlags = map[string]string{
+	"/id": "--id", "/priority": "--priority", "/timeoutMs": "--timeout", "/graceMs": "--grace", "/labels": "--label",
+}
+
+// placeOf names the flag or the place in the input that a violation is of.
+func placeOf(pointer string, ofFlags bool) string {
+	if !ofFlags {
+		if pointer == "" {
+			return "input" // all of it
+		}
+		return pointer
+	}
+	for member, flag := range submitFlags {
+		if pointer == member || strings.HasPrefix(pointer, member+"/") {
+			return flag
+		}
+	}
+	return pointer
+}
