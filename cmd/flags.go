@@ -107,10 +107,16 @@ func parseSpan(text string) (time.Duration, error) {
 	return whole + more, nil
 }
 
-// formatSpan writes a time of whole days as such.
+// formatSpan writes a time in the largest unit that leaves a whole number, but
+// for one day, which is 24h.
 func formatSpan(d time.Duration) string {
-	if d >= 2*day && d%day == 0 {
+	switch {
+	case d >= 2*day && d%day == 0:
 		return fmt.Sprintf("%dd", d/day)
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
 	}
 	return d.String()
 }
