@@ -51,6 +51,7 @@ type Executor struct {
 	limits  TypeLimits
 	began   time.Time
 	ids     ids
+	asked   atomic.Pointer[Type] // of the latest submit: the next is often of the same
 
 	workers []worker
 	stuck   atomic.Int64

@@ -31,9 +31,13 @@ func (e *Executor) Prepare(p *schema.SubmitParams) (Submission, error) {
 // PrepareAt is Prepare for a caller that has read the clock: many submits that
 // come together are made at one time.
 func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submission, error) {
-	t, err := e.lookup(p.Type)
-	if err != nil {
-		return Submission{}, err
+	t := e.asked.Load()
+	var err error
+	if t == nil || t.name != p.Type {
+		if t, err = e.lookup(p.Type); err != nil {
+			return Submission{}, err
+		}
+		e.asked.Store(t)
 	}
 	if err := checkNumbers(p); err != nil {
 		return Submission{}, err

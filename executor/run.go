@@ -31,26 +31,27 @@ type run struct {
 	typ      *Type
 	timeout  *time.Timer
 
-	mu       sync.Mutex
-	settled  bool          // Finish was called, or the lease is lost
-	returned bool          // the code has returned: readers of its output may still be waited for
-	ended    bool          // and they are not any more
-	gaveUp   bool          // it is counted as stuck
+	// starting is held while Started is published, so that nothing of the task
+	// comes before it.
+	starting sync.Mutex
+	begun    bool
+
+	settled  bool // Finish was called, or the lease is lost
+	returned bool // the code has returned: readers of its output may still be waited for
+	ended    bool // and they are not any more
+	gaveUp   bool // it is counted as stuck
+	requeued bool // and its task is for the store's next process to run
+	forced   bool // the grace is over
+
+	mu       sync.Mutex    // protects what is above, but for begun, and below
 	noted    chan struct{} // of a task that was given up: is closed when the store has its end
-	requeued bool          // and its task is for the store's next process to run
 	cause    error         // why it is to stop
 	told     error         // and what that was when the code returned
-	forced   bool          // the grace is over
 	kill     chan struct{}
 	late     chan struct{} // is closed when the grace is over; nil before anybody asks
 	grace    *time.Timer   // runs from the cause on: first the grace, then killDelay
 	deadline time.Time     // when grace fires
 	progress *progressGate // made with the first progress
-
-	// starting is held while Started is published, so that nothing of the task
-	// comes before it.
-	starting sync.Mutex
-	begun    bool
 
 	waited time.Duration // for readers of the output, since it was told to stop; whoever writes has it
 }

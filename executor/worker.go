@@ -60,12 +60,15 @@ func (e *Executor) work(ctx context.Context, w *worker) {
 // a task is stopped by itself, and its end is recorded whatever has ended.
 func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	record := lease.Record()
-	t, err := e.lookup(record.Type)
-	if err != nil { // a durable store may know tasks of types that this program does not have, or may not run
-		e.refuse(lease, "it could not be run: "+err.Error())
-		return
+	if w.typ == nil || w.typ.name != record.Type {
+		t, err := e.lookup(record.Type)
+		if err != nil { // a durable store may know tasks of types that this program does not have, or may not run
+			e.refuse(lease, "it could not be run: "+err.Error())
+			return
+		}
+		w.typ = t
 	}
-	r := &run{taskContext: taskContext{values: ctx}, executor: e, lease: lease, record: record, typ: t}
+	r := &run{taskContext: taskContext{values: ctx}, executor: e, lease: lease, record: record, typ: w.typ}
 	w.run.Store(r)
 	if e.stop.interrupts() { // who told the others did not find this one
 		r.stop(ErrInterrupted)
@@ -107,7 +110,10 @@ func (e *Executor) requeue() {
 
 // worker is a slot: the code of at most one task runs in it. The run that it has
 // may have ended meanwhile, and then does nothing of what it is told.
-type worker struct{ run atomic.Pointer[run] }
+type worker struct {
+	run atomic.Pointer[run]
+	typ *Type // of the latest task: the next is often of the same
+}
 
 // stop tells the slot's task to stop.
 func (w *worker) stop(cause error) {

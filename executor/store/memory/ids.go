@@ -23,7 +23,7 @@ func (s *ids) add(id uuid.UUID) {
 }
 
 // idSet is a set of ids, as a hash table with open addressing: 16 bytes for each
-// place, of which up to three quarters are taken. The nil UUID is the id of no task,
+// place, of which up to four fifths are taken. The nil UUID is the id of no task,
 // and a free place. The zero value is empty.
 type idSet struct {
 	places []uuid.UUID
@@ -44,7 +44,7 @@ func (s *idSet) has(id uuid.UUID) bool { return s.count > 0 && *s.find(id) == id
 
 // add adds an id that is not there.
 func (s *idSet) add(id uuid.UUID) {
-	if 4*(s.count+1) > 3*len(s.places) {
+	if 5*(s.count+1) > 4*len(s.places) {
 		before := s.places
 		s.places = make([]uuid.UUID, max(2*len(before), leastPlaces))
 		for _, id := range before {
