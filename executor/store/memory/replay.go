@@ -36,10 +36,15 @@ func (e *ends) oldest() *record { return e.records[e.gone] }
 // the long run, at most once for each that is taken out.
 func (e *ends) pop() {
 	e.records[e.gone] = nil
-	if e.gone++; e.gone > len(e.records)/2 {
-		e.records = slices.Clone(e.records[e.gone:])
-		e.gone = 0
+	if e.gone++; e.gone <= len(e.records)/2 {
+		return
 	}
+	kept := e.records[:copy(e.records, e.records[e.gone:])]
+	clear(e.records[len(kept):])
+	if cap(kept) > 4*len(kept) { // most are gone for good
+		kept = slices.Clone(kept)
+	}
+	e.records, e.gone = kept, 0
 }
 
 // after answers those with a greater number.
