@@ -131,7 +131,7 @@ func (l *lease) finish(o executor.Outcome) error {
 	s.counts.Running--
 	now := schema.Now()
 	s.finish(l.record, o, now)
-	s.sweep(now)
+	s.sweepSoon(now)
 	return nil
 }
 

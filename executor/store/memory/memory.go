@@ -130,6 +130,7 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
+	s.sweep(schema.Now())
 	added := 0
 	for i, r := range fresh {
 		if known := s.records.get(r.ID); known != nil {
@@ -144,7 +145,6 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 		}
 	}
 	s.claims.Wake(added)
-	s.sweep(schema.Now())
 	return answers, nil
 }
 
@@ -307,30 +307,53 @@ func (r *record) size() int64 {
 	return n
 }
 
-// sweep forgets the finished tasks that retention does not keep.
+// sweep forgets the finished tasks that retention does not keep. Whoever is to see
+// none of them calls it first.
 func (s *Store) sweep(now schema.Time) {
-	oldest := now - schema.Time(s.options.KeepFor.Microseconds())
-	for s.finished.len() > 0 {
-		r := s.finished.oldest()
-		fits := s.kept <= s.options.KeepBytes || s.finished.len() == 1 // the newest is kept however large it is
-		if s.finished.len() <= s.options.Keep && fits && r.ended >= oldest {
-			return
-		}
-		s.finished.pop()
-		s.timeline.remove(r)
-		s.records.remove(r)
-		s.ids.add(r.ID)
-		s.kept -= r.size()
-		s.gone = max(s.gone, r.seq)
-		s.counts.Evicted++
-		switch r.State {
-		case schema.Completed:
-			s.counts.Completed--
-		case schema.Failed:
-			s.counts.Failed--
-		default:
-			s.counts.Cancelled--
-		}
+	for s.tooMany(s.options.Keep, now) {
+		s.forget(s.finished.pop())
+	}
+}
+
+// sweepSoon is sweep for one that ends a task: it may leave a few more than are to
+// be kept, so that those that are forgotten are forgotten together. That is faster:
+// they have left the processor's cache long ago.
+func (s *Store) sweepSoon(now schema.Time) {
+	if s.tooMany(s.options.Keep+min(s.options.Keep/32, sweepMost), now) {
+		s.sweep(now)
+	}
+}
+
+// sweepMost is how many more finished tasks than Options.Keep there can be while
+// nobody looks.
+const sweepMost = 256
+
+// tooMany reports whether the oldest finished task is not to be kept where so many
+// are to be.
+func (s *Store) tooMany(keep int, now schema.Time) bool {
+	n := s.finished.len()
+	if n == 0 {
+		return false
+	}
+	fits := s.kept <= s.options.KeepBytes || n == 1 // the newest is kept however large it is
+	return n > keep || !fits || s.finished.oldest().ended < now-schema.Time(s.options.KeepFor.Microseconds())
+}
+
+// forget drops a finished task but for its id.
+func (s *Store) forget(r *record) {
+	s.timeline.remove(r)
+	s.records.remove(r)
+	s.ids.add(r.ID)
+	s.kept -= r.size()
+	s.gone = max(s.gone, r.seq)
+	s.counts.Evicted++
+	switch r.State {
+	case schema.Completed:
+		s.counts.Completed--
+	case schema.Failed:
+		s.counts.Failed--
+	default:
+		s.counts.Cancelled--
 	}
 }
 

@@ -34,10 +34,11 @@ func (e *ends) oldest() *record { return e.records[e.gone] }
 
 // pop takes the oldest out. Now and then the others move up: each of them, in
 // the long run, at most once for each that is taken out.
-func (e *ends) pop() {
+func (e *ends) pop() *record {
+	r := e.records[e.gone]
 	e.records[e.gone] = nil
 	if e.gone++; e.gone <= len(e.records)/2 {
-		return
+		return r
 	}
 	kept := e.records[:copy(e.records, e.records[e.gone:])]
 	clear(e.records[len(kept):])
@@ -45,6 +46,7 @@ func (e *ends) pop() {
 		kept = slices.Clone(kept)
 	}
 	e.records, e.gone = kept, 0
+	return r
 }
 
 // after answers those with a greater number.
