@@ -18,15 +18,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
-)
-
-// Exit codes beside those of a task's command.
-const (
-	exitFault = 1
-	exitUsage = 2
-	// exitSignal is added to the number of a signal.
-	exitSignal = 128
 )
 
 // Run runs one command line, without the program's name, and returns the exit
@@ -37,15 +30,15 @@ func (p Program) Run(args []string) int {
 	p.Name, p.args = p.name(), args
 	root := p.newRoot()
 	root.SetArgs(args)
-	code, say := verdict(root.Execute())
-	if say != nil {
-		fmt.Fprintf(safe(os.Stderr), "%s: %v\n", p.Name, say)
+	code, message := exitCodeOf(root.Execute())
+	if message != nil {
+		fmt.Fprintf(safe(os.Stderr), "%s: %v\n", p.Name, message)
 	}
 	return code
 }
 
-// verdict is the exit code of an error, and what there is to say of it.
-func verdict(err error) (code int, say error) {
+// exitCodeOf is the exit code for an error, and the message to print, or nil.
+func exitCodeOf(err error) (code int, message error) {
 	if err == nil {
 		return 0, nil
 	}
@@ -55,15 +48,16 @@ func verdict(err error) (code int, say error) {
 	if e, ok := errors.AsType[*usageError](err); ok {
 		return e.code, err
 	}
-	return exitFault, err
+	return stdio.ExitFault, err
 }
 
-// exitCode ends the program with a code after everything was said.
+// exitCode is an error that ends the program with a code and prints nothing: all
+// messages were printed before.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// orNil is no error for 0.
+// orNil is nil for the code 0, and else the code as an error.
 func (c exitCode) orNil() error {
 	if c == 0 {
 		return nil
@@ -71,7 +65,7 @@ func (c exitCode) orNil() error {
 	return c
 }
 
-// usageError is a command line that cannot be meant as it is.
+// usageError says what is wrong with a command line.
 type usageError struct {
 	text string
 	code int // the exit code
@@ -80,7 +74,7 @@ type usageError struct {
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...), exitUsage}
+	return &usageError{fmt.Sprintf(format, args...), stdio.ExitUsage}
 }
 
 func (p *Program) newRoot() *cobra.Command {
@@ -110,8 +104,8 @@ func (p *Program) newRoot() *cobra.Command {
 	return root
 }
 
-// strictDefaults makes the commands that cobra adds refuse what they do not
-// know: left to themselves, they print their help and exit with 0.
+// strictDefaults makes help and completion, which cobra adds, refuse arguments that
+// they do not know. By default they print their help and exit with 0.
 func strictDefaults(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -128,7 +122,8 @@ func strictDefaults(root *cobra.Command) {
 	}
 }
 
-// knownCommand refuses what is no command of c, with one that is close.
+// knownCommand refuses an argument that is no command of c, and suggests one with a
+// similar name.
 func knownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -139,10 +134,10 @@ func knownCommand(c *cobra.Command, args []string) error {
 			names = append(names, inner.Name())
 		}
 	}
-	return usagef("%sno command is named %q; %s", place(c), args[0], didYouMean(args[0], names, c.CommandPath()+" --help lists them"))
+	return usagef("%sno command is named %q; %s", commandPrefix(c), args[0], didYouMean(args[0], names, c.CommandPath()+" --help lists them"))
 }
 
-// knownTopic refuses help about what is no command.
+// knownTopic refuses an argument of help that is no command.
 func knownTopic(help *cobra.Command, args []string) error {
 	c, rest, err := help.Root().Find(args)
 	if err != nil {
@@ -154,31 +149,31 @@ func knownTopic(help *cobra.Command, args []string) error {
 	return knownCommand(c, rest)
 }
 
-// place begins a message about a command, but for one about the program,
-// whose name comes before every message.
-func place(c *cobra.Command) string {
+// commandPrefix is what a message about a command begins with. It is empty for the
+// program itself, whose name comes before every message.
+func commandPrefix(c *cobra.Command) string {
 	if !c.HasParent() {
 		return ""
 	}
 	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ") + ": "
 }
 
-// flagError makes one line of what pflag has to say.
+// flagError makes a message of one line of an error of pflag.
 func flagError(c *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
-		return usagef("%s%v", place(c), err)
+		return usagef("%s%v", commandPrefix(c), err)
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	hint := didYouMean(unknown.GetSpecifiedName(), names, c.CommandPath()+" --help lists them")
 	if len(unknown.GetSpecifiedShortnames()) > 0 {
-		return usagef("%s%v; %s --help lists the flags", place(c), err, c.CommandPath())
+		return usagef("%s%v; %s --help lists the flags", commandPrefix(c), err, c.CommandPath())
 	}
-	return usagef("%sthere is no flag --%s; %s", place(c), unknown.GetSpecifiedName(), strings.ReplaceAll(hint, "did you mean ", "did you mean --"))
+	return usagef("%sthere is no flag --%s; %s", commandPrefix(c), unknown.GetSpecifiedName(), strings.ReplaceAll(hint, "did you mean ", "did you mean --"))
 }
 
 // didYouMean offers the closest name, or says where the names are listed.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/rpc/stdio"
 )
 
 // mount makes a small file system for a test, where that is allowed.
@@ -104,7 +106,7 @@ func TestFullDiskAtTheEnd(t *testing.T) {
 	fillDisk(t, filepath.Join(dir, "filler"))
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	_, code := p.exit(t)
-	require.Equal(t, exitFault, code)
+	require.Equal(t, stdio.ExitFault, code)
 	require.Contains(t, p.stderr.String(), "close the store")
 }
 

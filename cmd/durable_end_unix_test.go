@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -89,7 +90,7 @@ func TestAStoreThatCannotBeClosedIsToldOf(t *testing.T) {
 	require.NoError(t, os.Remove(store+".lock"))
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	_, code := p.exit(t)
-	require.Equal(t, exitFault, code)
+	require.Equal(t, stdio.ExitFault, code)
 	require.Contains(t, p.stderr.String(), "jobline: serve: close the store: the store is unavailable: ")
 	require.Contains(t, p.stderr.String(), "tasks.db.lock was removed or replaced while it was in use")
 }

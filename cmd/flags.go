@@ -3,7 +3,6 @@ package cmd
 import (
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,14 +120,14 @@ func formatSpan(d time.Duration) string {
 	return d.String()
 }
 
-// option is one value that a choice offers.
+// option is one value of a flag made by choice.
 type option[T any] struct {
 	name  string
 	value T
 }
 
-// choice adds a flag with few values, the first of which is the default, and
-// completes them.
+// choice adds a flag that has one of a few values. The first is the default. The
+// values are completed by the shell.
 func choice[T comparable](c *cobra.Command, to *T, name, usage string, options ...option[T]) {
 	names := make([]string, len(options))
 	for i, o := range options {
@@ -155,7 +154,7 @@ func maybeMeant(text string, names []string) string {
 	return ""
 }
 
-// complete names what completes a flag, which must exist.
+// complete sets the completion of a flag, which must exist.
 func complete(c *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if err := c.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic(err)
@@ -196,66 +195,4 @@ func formatSize(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10)
-}
-
-// envName is the environment variable of a flag.
-func envName(flag string) string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-const envPrefix = "JOBLINE_"
-
-// ownVariables begin as those of flags do, and are of none: a server that runs
-// in a task of another has the first two, the project's tests the third.
-var ownVariables = []string{"JOBLINE_TASK_ID", "JOBLINE_SERVER_ID", "JOBLINE_CLIENTS"}
-
-// strangers say of each variable of the environment that looks as if it set a
-// flag that there is none. They do not say its value, which may be secret.
-func strangers(c *cobra.Command, environment []string) (warnings []string) {
-	var known []string
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if !flagOnly(f.Name) {
-			known = append(known, strings.TrimPrefix(envName(f.Name), envPrefix))
-		}
-	})
-	for _, variable := range environment {
-		name, value, _ := strings.Cut(variable, "=")
-		short, ours := strings.CutPrefix(name, envPrefix)
-		if !ours || value == "" || slices.Contains(known, short) || slices.Contains(ownVariables, name) {
-			continue
-		}
-		hint := didYouMean(short, known, c.CommandPath()+" --help lists the flags")
-		warnings = append(warnings, fmt.Sprintf("the variable %s is of no flag; %s", name, strings.ReplaceAll(hint, "did you mean ", "did you mean "+envPrefix)))
-	}
-	return warnings
-}
-
-// flagOnly says that a flag has no variable.
-func flagOnly(flag string) bool {
-	return flag == "help" || flag == "ignore-env" || flag == taskStdinFlag
-}
-
-// fromEnv sets the flags that were not given from the environment, and removes
-// their variables from it: they are meant for this server, not for a server
-// that one of its tasks starts.
-func (o *serveOptions) fromEnv(flags *pflag.FlagSet) error {
-	var errs []error
-	flags.VisitAll(func(f *pflag.Flag) {
-		if flagOnly(f.Name) {
-			return
-		}
-		text := os.Getenv(envName(f.Name))
-		_ = os.Unsetenv(envName(f.Name)) // a valid name, which cannot fail
-		if f.Changed || text == "" || o.ignoreEnv {
-			return
-		}
-		if err := f.Value.Set(text); err != nil {
-			errs = append(errs, usagef("%s=%q: %v", envName(f.Name), text, err))
-		}
-		f.Changed = true
-	})
-	if len(errs) > 0 {
-		return errs[0] // one line is enough to go on with
-	}
-	return nil
 }

@@ -117,7 +117,7 @@ func TestVariablesOfNoFlag(t *testing.T) {
 		"JOBLINE_HELP=1":        "the variable JOBLINE_HELP is of no flag; jobline serve --help lists the flags",
 		"JOBLINE_SOMETHING=a=b": "the variable JOBLINE_SOMETHING is of no flag; jobline serve --help lists the flags",
 	} {
-		warnings := strangers(c, []string{"PATH=/bin", variable})
+		warnings := unknownVariables(c, []string{"PATH=/bin", variable})
 		if says == "" {
 			require.Empty(t, warnings, variable)
 			continue

@@ -9,8 +9,8 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// inputSchema is what a task type takes, for --set and completion. Nil is
-// unknown: the server knows better whether that is an error.
+// inputSchema is the schema of a task type's input, for --set and completion. Nil
+// means that the type is not known here; the server says whether that is an error.
 type inputSchema = jsonschema.Schema
 
 // inputSchemaOf is the input schema of a type, by name or alias.
@@ -69,10 +69,10 @@ func kindsOf(s *inputSchema) []string {
 	return s.Types
 }
 
-// typedJSON is text as a value of the schema: what is JSON of a type that is
-// allowed, or else a string, where that is allowed. So 5 is a number for
-// durationMs and a string for a variable of the environment. Without a schema
-// all that is JSON is taken for it.
+// typedJSON is text as a value that fits the schema: the text itself where it is
+// JSON of an allowed type, or else a string where a string is allowed. So 5 is a
+// number for durationMs and a string for a variable of the environment. Without a
+// schema every text that is JSON is taken as JSON.
 func typedJSON(s *inputSchema, text string) jsontext.Value {
 	kinds := kindsOf(s)
 	if slices.Contains(kinds, "string") && !slices.ContainsFunc(kinds, func(kind string) bool { return isOfType(text, kind) }) {

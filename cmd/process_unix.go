@@ -27,8 +27,8 @@ func sameFile(a, b *os.File) bool {
 // runs says whether a file can be run.
 func runs(info os.FileInfo) bool { return info.Mode().IsRegular() && info.Mode()&0o111 != 0 }
 
-// canShare says whether a command can read a file that this process has. A
-// terminal is only for those in its foreground, and a command is never there.
+// canShare reports whether a command can read a file of this process. It cannot
+// read a terminal: only processes in the foreground can, and a command is none.
 func canShare(f *os.File) bool {
 	_, err := f.Stat()
 	return err == nil && !term.IsTerminal(int(f.Fd()))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -144,15 +145,15 @@ func TestExitCodeOfATask(t *testing.T) {
 		want exitCode
 	}{
 		{schema.TaskError{Kind: schema.KindExit, ExitCode: new(7)}, 7},
-		{schema.TaskError{Kind: schema.KindExit}, exitFault},
+		{schema.TaskError{Kind: schema.KindExit}, stdio.ExitFault},
 		{schema.TaskError{Kind: schema.KindSignal, Signal: "SIGKILL"}, 137},
-		{schema.TaskError{Kind: schema.KindSignal, Signal: "SIGWHAT"}, exitFault},
+		{schema.TaskError{Kind: schema.KindSignal, Signal: "SIGWHAT"}, stdio.ExitFault},
 		{schema.TaskError{Kind: schema.KindTimeout, ExitCode: new(7)}, 124},
 		{schema.TaskError{Kind: schema.KindSpawn, Errno: "ENOENT"}, 127},
 		{schema.TaskError{Kind: schema.KindSpawn, Errno: "EACCES"}, 126},
 		{schema.TaskError{Kind: schema.KindSpawn, Errno: "EAGAIN"}, 126},
 		{schema.TaskError{Kind: schema.KindSpawn, Errno: "EINVAL"}, 125},
-		{schema.TaskError{Kind: schema.KindPanic}, exitFault},
+		{schema.TaskError{Kind: schema.KindPanic}, stdio.ExitFault},
 	} {
 		require.Equal(t, c.want, codeOf(&c.err), "%+v", c.err)
 	}

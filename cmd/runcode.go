@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -50,7 +51,7 @@ func codeOf(e *schema.TaskError) exitCode {
 		return exitCode(*e.ExitCode)
 	case e.Kind == schema.KindSignal:
 		if n := signalNumber(e.Signal); n > 0 {
-			return exitCode(exitSignal + n)
+			return exitCode(stdio.ExitSignal + n)
 		}
 	case e.Kind == schema.KindTimeout:
 		return exitTimeout
@@ -61,5 +62,5 @@ func codeOf(e *schema.TaskError) exitCode {
 	case e.Kind == schema.KindSpawn:
 		return exitNotExecutable
 	}
-	return exitFault
+	return stdio.ExitFault
 }

@@ -25,7 +25,7 @@ func (o *runOptions) completeArgs(c *cobra.Command, args []string, word string) 
 	return nil, cobra.ShellCompDirectiveDefault
 }
 
-// programs are the names in PATH that begin with prefix.
+// programs are the names of programs in PATH that begin with prefix.
 func programs(prefix string) []string {
 	var names []string
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {

@@ -21,10 +21,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// cancelPatience bounds how long a server may take to answer a cancel.
-const cancelPatience = 2 * time.Second
+// cancelTimeout bounds how long a server may take to answer a cancel.
+const cancelTimeout = 2 * time.Second
 
-// follower sees one task through.
+// follower submits one task, shows what it does, and waits for its end.
 type follower struct {
 	client     *client.Client
 	server     *exec.Cmd
@@ -33,8 +33,8 @@ type follower struct {
 	outputOnly bool
 	json       bool                           // show the whole end
 	lost       [len(schema.StreamNames)]int64 // bytes of each stream that were not shown
-	signal     atomic.Int32                   // that interrupted us
-	asks       sync.WaitGroup                 // what was said and asked because of signals
+	signal     atomic.Int32                   // the signal that interrupted this process, or 0
+	asks       sync.WaitGroup                 // goroutines that signals have started
 }
 
 func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
@@ -43,19 +43,20 @@ func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 	defer signal.Stop(signals)
 	submitted, err := f.client.Submit(ctx, params)
 	if err != nil {
-		return alsoEnded(f.refused(err), f.client.Close())
+		return withServerEnd(f.refused(err), f.client.Close())
 	}
 	task, err := f.follow(ctx, submitted.ID, signals)
 	ended := f.client.Close()
 	f.show.done()
 	if err != nil {
-		return alsoEnded(err, ended)
+		return withServerEnd(err, ended)
 	}
 	return f.end(task)
 }
 
-// alsoEnded adds how the server ended, where that was not well and is not said yet.
-func alsoEnded(err, ended error) error {
+// withServerEnd adds the error with which the server ended, if there is one and err
+// does not have it.
+func withServerEnd(err, ended error) error {
 	if _, said := errors.AsType[*client.ServerEndedError](err); said || ended == nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 				return nil, err
 			}
 		case ev.Finished != nil:
-			f.rest()
+			f.reportLost()
 			return &ev.Finished.Task, nil
 		}
 	}
@@ -95,7 +96,7 @@ func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan 
 		case <-ctx.Done():
 			return
 		case s := <-signals:
-			if time.Since(last) < stdio.OneWish {
+			if time.Since(last) < stdio.SameSignal {
 				continue
 			}
 			n, last = n+1, time.Now()
@@ -106,7 +107,7 @@ func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan 
 				_ = f.server.Process.Kill() // an error means that it has ended
 				continue
 			}
-			if n == 1 { // neither this nor the answer is waited for: whoever reads us may not
+			if n == 1 { // on a goroutine of its own, as the cancel is: nobody may read stderr
 				f.asks.Go(func() { f.show.say("%v: the task is told to stop; once more kills it", s) })
 			}
 			force := n > 1
@@ -116,7 +117,7 @@ func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan 
 }
 
 func (f *follower) cancel(ctx context.Context, id uuid.UUID, force bool) {
-	ctx, stop := context.WithTimeout(ctx, cancelPatience)
+	ctx, stop := context.WithTimeout(ctx, cancelTimeout)
 	defer stop()
 	_, err := f.client.Cancel(ctx, schema.CancelParams{ID: id, Reason: "interrupted", Force: force})
 	if err != nil && ctx.Err() == nil {
@@ -138,7 +139,7 @@ func (f *follower) end(task *schema.Task) error {
 	if task.State == schema.Completed {
 		switch {
 		case f.outputOnly:
-			return f.complete()
+			return f.checkComplete()
 		case f.json:
 			return nil
 		}
@@ -150,7 +151,7 @@ func (f *follower) end(task *schema.Task) error {
 	}
 	f.show.say("%s %s: %s", task.Type, task.State, strings.TrimPrefix(e.Message, task.State.String()+": ")) // said once
 	if n := f.signal.Load(); n != 0 {
-		return exitCode(exitSignal + n)
+		return exitCode(stdio.ExitSignal + n)
 	}
 	return codeOf(e).orNil()
 }

@@ -9,12 +9,14 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/rpc/wire"
 )
 
 // maxInput bounds what is read of an input, in bytes.
 const maxInput = 1 << 30
 
-// inputFlags are the parts of a task's input on the command line.
+// inputFlags are the flags and arguments that make the input of a task.
 type inputFlags struct {
 	input string   // JSON, @file or -
 	set   []string // key=value, the key with dots
@@ -23,7 +25,7 @@ type inputFlags struct {
 	schema *inputSchema
 }
 
-// build makes the input of its parts.
+// build makes the input.
 func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
 	text, err := f.read(stdin)
 	if err != nil {
@@ -31,7 +33,7 @@ func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
 	}
 	value := jsontext.Value(text)
 	if err := value.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return nil, usagef("run: --input is not JSON: %v", plainly(err))
+		return nil, usagef("run: --input is not JSON: %v", withoutPackage(err))
 	}
 	for _, assignment := range f.set {
 		key, text, ok := strings.Cut(assignment, "=")
@@ -40,7 +42,7 @@ func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
 		}
 		path := strings.Split(key, ".")
 		if value, err = setMember(value, path, typedJSON(memberOf(f.schema, path), text)); err != nil {
-			return nil, usagef("run: --set %q: %v", assignment, plainly(err))
+			return nil, usagef("run: --set %q: %v", assignment, withoutPackage(err))
 		}
 	}
 	if f.argv == nil {
@@ -51,13 +53,14 @@ func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
 		return nil, usagef("run: an argument after -- is not UTF-8")
 	}
 	if value, err = setMember(value, []string{"argv"}, argv); err != nil {
-		return nil, usagef("run: what comes after -- is the member argv: %v", plainly(err))
+		return nil, usagef("run: what comes after -- is the member argv: %v", withoutPackage(err))
 	}
 	return value, nil
 }
 
-// plainly is an error without the name of the package that found it.
-func plainly(err error) error {
+// withoutPackage is an error about JSON without the name of the package that found
+// it.
+func withoutPackage(err error) error {
 	e, ok := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
 	case !ok:
@@ -99,9 +102,8 @@ func readBounded(flag string, r io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// withOnePipe makes an input of exec say that stderr goes where stdout goes,
-// unless it says something about that itself: what is shown in one place is
-// then shown in the order in which it was written.
+// withOnePipe sets the member stderr of an input of exec to "stdout", unless it is
+// set. Output that is shown in one place is then in the order of the writes.
 func withOnePipe(input jsontext.Value) jsontext.Value {
 	var members map[string]jsontext.Value
 	if json.Unmarshal(input, &members) != nil || members["stderr"] != nil {
@@ -125,8 +127,7 @@ func looseJSON(text string) jsontext.Value {
 
 // quotedJSON is text as a JSON string.
 func quotedJSON(text string) jsontext.Value {
-	quoted, _ := jsontext.AppendQuote(nil, text) // bytes that are not UTF-8 become U+FFFD
-	return quoted
+	return wire.AppendString(nil, text)
 }
 
 // setMember sets a member of an object, or of objects within it, and makes

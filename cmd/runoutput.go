@@ -8,8 +8,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// output shows a piece of a stream. The task waits until it is shown, so none is
-// missing, unless the task was told to stop before.
+// output shows a piece of a stream. The task waits until the piece is shown, so
+// nothing is missing, unless the task was told to stop.
 func (f *follower) output(o *schema.OutputEvent) error {
 	data, err := decodeOutput(o.Data, o.Encoding)
 	if err != nil {
@@ -23,8 +23,8 @@ func (f *follower) output(o *schema.OutputEvent) error {
 	return err
 }
 
-// rest says what was not shown of the output of a finished task.
-func (f *follower) rest() {
+// reportLost says how much of the output of a finished task was not shown.
+func (f *follower) reportLost() {
 	for i, lost := range f.lost {
 		if lost > 0 {
 			f.show.say("%s lacks %s that nobody read before the task had to stop", schema.Stream(i), counted(lost, "byte"))
@@ -32,8 +32,8 @@ func (f *follower) rest() {
 	}
 }
 
-// complete says whether all of stdout was shown.
-func (f *follower) complete() error {
+// checkComplete is an error where a part of stdout was not shown.
+func (f *follower) checkComplete() error {
 	if f.lost[schema.Stdout] > 0 {
 		return errors.New("the output is not complete")
 	}

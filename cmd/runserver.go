@@ -12,24 +12,24 @@ import (
 	"github.com/jobline/jobline/rpc/wire"
 )
 
-// ownFlags are the flags of the server that run sets itself, or whose meaning
-// is nothing for one task: it keeps no tasks, and ends with run.
+// ownFlags are the flags of serve that --server-flag cannot set: run sets them
+// itself, or they mean nothing for a server that runs one task and keeps none.
 var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "limit", "max-queued", "on-eof", "store", taskStdinFlag}
 
-// requestRoom is more than a submit has beside its input, in bytes.
+// requestRoom is a bound on the bytes of a submit without its input.
 const requestRoom = 64 << 10
 
-// taskStdinFlag is the hidden flag of a server that was started with a file,
-// as descriptor taskStdin, for its commands to read.
+// taskStdinFlag is a hidden flag of serve: commands read the file that the server
+// was given as descriptor taskStdin.
 const (
 	taskStdinFlag = "task-stdin"
 	taskStdin     = 3
 )
 
-// serverProcess is the server of one task: this binary, in a process group of
-// its own, so that Ctrl-C comes to us alone. It is private: variables of the
-// environment that set flags of serve are not for it. Stdin, where it is not
-// nil, is what the command of the task reads.
+// serverProcess is the command that starts the server of one task. It runs this
+// binary in a process group of its own, so that Ctrl-C reaches run alone. It takes
+// no flags from the environment. Stdin is what the command of the task reads, or
+// nil.
 func (o *runOptions) serverProcess(inputBytes int, stdin *os.File) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -54,7 +54,7 @@ func (o *runOptions) serverProcess(inputBytes int, stdin *os.File) (*exec.Cmd, e
 	return server, nil
 }
 
-// checkServerFlags refuses what the server would refuse, or run cannot have.
+// checkServerFlags refuses flags that serve does not have, and those of ownFlags.
 func (o *runOptions) checkServerFlags() error {
 	for _, text := range o.serverFlags {
 		flags := o.program.serveCommand().Flags()

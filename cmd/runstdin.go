@@ -9,16 +9,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// stdinFlags say what a command of exec reads.
+// stdinFlags are the flags that say what a command of exec reads.
 type stdinFlags struct {
 	from string // - or @FILE
 	none bool
 }
 
-// apply makes of the flags, and of the stdin of this process, what the command
-// of a task reads: the file that it shares with us, or the member stdin of the
-// input, or neither. The file is shared and not read here, so nothing of it is
-// taken that the command does not read, and it need not end.
+// apply decides what the command of a task reads. It answers a file to share with
+// the command, or an input with a member stdin, or neither. A shared file is not
+// read here: bytes that the command does not read stay in it, and it need not end.
 func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool) (*os.File, jsontext.Value, error) {
 	given := hasMember(input, "stdin")
 	switch {

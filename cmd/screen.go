@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -82,7 +81,7 @@ func (s *screen) result(p []byte) error {
 	return err
 }
 
-// say shows a line of our own.
+// say shows a message of this program.
 func (s *screen) say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +93,7 @@ func (s *screen) say(format string, args ...any) {
 	fmt.Fprintf(s.err, "%s: %s\n", s.program, fmt.Sprintf(format, args...))
 }
 
-// progress shows how far the task has come.
+// progress shows the progress of the task.
 func (s *screen) progress(p schema.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +125,7 @@ func (s *screen) clearBar() {
 	s.drawn = false
 }
 
-// text is a progress in words, in one line.
+// text is a progress as one line of text.
 func (s *screen) text(p schema.Progress) string {
 	words := []string{s.name + ":"}
 	if share, known := shareOf(p); known {
@@ -149,7 +148,7 @@ func (s *screen) bar(p schema.Progress, columns int) string {
 		full := int(share * barCells)
 		line = "[" + strings.Repeat("#", full) + strings.Repeat(".", barCells-full) + "] " + line
 	}
-	line = string(neutralise(nil, []byte(line)))
+	line = string(escapeControls(nil, []byte(line)))
 	if utf8.RuneCountInString(line) > columns {
 		line = string([]rune(line)[:columns])
 	}
@@ -161,57 +160,4 @@ func shareOf(p schema.Progress) (share float64, known bool) {
 		return 0, false
 	}
 	return min(max(p.Value/p.Total, 0), 1), true
-}
-
-// safe is a file to write text to that is not ours: on a terminal nothing in
-// it can move the cursor, set the clipboard or fake other text. Elsewhere the
-// bytes stay as they are.
-func safe(f *os.File) io.Writer {
-	if term.IsTerminal(int(f.Fd())) {
-		return neutral{f}
-	}
-	return f
-}
-
-type neutral struct{ to io.Writer }
-
-func (n neutral) Write(p []byte) (int, error) {
-	if _, err := n.to.Write(neutralise(nil, p)); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// neutralise appends text with everything made visible that a terminal would
-// obey: control characters but newline and tab, what reverses the direction
-// of text, and bytes that are not UTF-8 (an old terminal takes 0x9b for ESC [).
-func neutralise(b, text []byte) []byte {
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		switch {
-		case r == '\n' || r == '\t':
-			b = append(b, byte(r))
-		case r == '\r' && bytes.HasPrefix(text[1:], []byte("\n")):
-		case r < ' ' || r == 0x7f: // as people write them
-			b = append(b, '^', byte(r)^0x40)
-		case r == utf8.RuneError && n == 1:
-			b = fmt.Appendf(b, `\x%02x`, text[0])
-		case obeyed(r):
-			b = fmt.Appendf(b, `\u%04x`, r)
-		default:
-			b = append(b, text[:n]...)
-		}
-		text = text[n:]
-	}
-	return b
-}
-
-// obeyed tells the characters beyond the controls of ASCII that a terminal would
-// obey, and DEL.
-func obeyed(r rune) bool { return r >= 0x7f && r < 0xa0 || bidirectional(r) }
-
-// bidirectional tells the marks that reorder text, and the separators that
-// some take for a newline.
-func bidirectional(r rune) bool {
-	return r == 0x061c || r >= 0x200e && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

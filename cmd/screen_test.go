@@ -25,7 +25,7 @@ func TestNeutralise(t *testing.T) {
 		"\u2028\u2066\u200f\u061c": `\u2028\u2066\u200f\u061c`,
 		"\ufffd":                   "\ufffd",
 	} {
-		require.Equal(t, want, string(neutralise(nil, []byte(in))), "%q", in)
+		require.Equal(t, want, string(escapeControls(nil, []byte(in))), "%q", in)
 	}
 }
 
@@ -33,7 +33,7 @@ func TestNeutralise(t *testing.T) {
 func FuzzNeutralise(f *testing.F) {
 	f.Add([]byte("\x1b[2J\r\n\u009b\xc2"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, r := range string(neutralise(nil, in)) {
+		for _, r := range string(escapeControls(nil, in)) {
 			if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0 || bidirectional(r)) {
 				t.Fatalf("%q has %U", in, r)
 			}

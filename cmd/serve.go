@@ -111,12 +111,11 @@ func (o *serveOptions) format() stdio.LogFormat {
 	return func(w io.Writer, ho *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, ho) }
 }
 
-// offersSome refuses an empty --allow, as an unset variable of a shell makes it:
-// without the flag everything is on offer. An empty variable of the environment
-// is as none, as for every flag.
+// offersSome refuses an empty --allow, which an unset variable of a shell makes:
+// taken as no flag, it would offer everything.
 func (o *serveOptions) offersSome(c *cobra.Command) error {
 	if len(o.executor.Allow) == 0 && c.Flags().Changed("allow") {
-		return usagef("%s--allow is empty; name task types, or leave it out to offer all", place(c))
+		return usagef("%s--allow is empty; name task types, or leave it out to offer all", commandPrefix(c))
 	}
 	return nil
 }
@@ -125,7 +124,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
 	defer writer.Close()
 	if !o.ignoreEnv {
-		for _, warning := range strangers(c, os.Environ()) {
+		for _, warning := range unknownVariables(c, os.Environ()) {
 			log.Warn(warning)
 		}
 	}
@@ -163,7 +162,8 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
 }
 
-// joinFault adds a fault to how the server ended, which may be an exit code.
+// joinFault adds a fault to the error with which the server ended. It replaces an
+// exit code.
 func joinFault(err, fault error) error {
 	if _, ok := errors.AsType[exitCode](err); ok {
 		return fault
@@ -185,8 +185,8 @@ func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
 	return allowed(o.executor, o.program.Name)
 }
 
-// allowed refuses a name in --allow that no type has: offering less than was
-// asked for would be found out late.
+// allowed refuses a name in --allow that no type has. Otherwise a typing error
+// would show only when a task of the type is submitted.
 func allowed(o executor.Options, program string) error {
 	var names []string
 	for _, t := range o.Types {
@@ -200,8 +200,8 @@ func allowed(o executor.Options, program string) error {
 	return nil
 }
 
-// orNone turns a 0 of the command line, which is none, into the negative
-// number that is none for options whose 0 is their default.
+// orNone makes of a flag's value the value of an option. A flag's 0 means none; an
+// option's 0 means its default, and a negative number means none.
 func orNone[N int | time.Duration](n N) N {
 	if n == 0 {
 		return -1

@@ -90,7 +90,7 @@ func TestASecondSignalDoesNotWaitForTheGrace(t *testing.T) {
 	p.until(t, `ready\n`)
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	p.until(t, `told\n`)
-	time.Sleep(stdio.OneWish) // or it is the same wish
+	time.Sleep(stdio.SameSignal) // or it is the same wish
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	_, code := p.exit(t)
 	require.Equal(t, 128+int(syscall.SIGTERM), code)
@@ -114,7 +114,7 @@ func TestInterruptedRun(t *testing.T) {
 			require.NoError(t, p.Process.Signal(c.signal))
 			if c.more > 0 { // the first one was heard
 				p.until(t, "told")
-				time.Sleep(stdio.OneWish) // or it is the same wish
+				time.Sleep(stdio.SameSignal) // or it is the same wish
 				require.NoError(t, p.Process.Signal(c.signal))
 			}
 			_, code := p.exit(t)
@@ -190,5 +190,5 @@ func fill(t *testing.T, w *os.File) {
 func TestRunWithoutAServer(t *testing.T) {
 	p := start(t, "run", "-o", "exec", "--grace=24h", "--", "sh", "-c", "kill -KILL $PPID; sleep 86400")
 	_, code := p.exit(t)
-	require.Equal(t, exitFault, code)
+	require.Equal(t, stdio.ExitFault, code)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/rpc/stdio"
 )
 
 func (p *Program) storeCommand() *cobra.Command {
@@ -25,18 +26,18 @@ func (p *Program) storeCommand() *cobra.Command {
 	return c
 }
 
-// fileArgs wants the arguments that are named, which are files.
+// fileArgs wants exactly the named arguments, none of them empty.
 func fileArgs(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
-			return usagef("%s%s is missing; %s --help describes it", place(c), names[len(args)], c.CommandPath())
+			return usagef("%s%s is missing; %s --help describes it", commandPrefix(c), names[len(args)], c.CommandPath())
 		case len(args) > len(names):
-			return usagef("%sit takes %s at most, it has %d: %q is one too many", place(c), counted(len(names), "argument"), len(args), args[len(names)])
+			return usagef("%sit takes %s at most, it has %d: %q is one too many", commandPrefix(c), counted(len(names), "argument"), len(args), args[len(names)])
 		}
 		for i, arg := range args {
 			if arg == "" {
-				return usagef("%s%s is empty; name a file", place(c), names[i])
+				return usagef("%s%s is empty; name a file", commandPrefix(c), names[i])
 			}
 		}
 		return nil
@@ -53,14 +54,14 @@ func completeFiles(n int) cobra.CompletionFunc {
 	}
 }
 
-// found counts the findings that it prints.
-type found struct {
+// findings counts the findings that it prints.
+type findings struct {
 	to   io.Writer
 	n    int
 	json bool // a line of JSON each
 }
 
-func (f *found) print(finding inspect.Finding) {
+func (f *findings) print(finding inspect.Finding) {
 	f.n++
 	if !f.json {
 		fmt.Fprintln(f.to, finding)
@@ -71,21 +72,22 @@ func (f *found) print(finding inspect.Finding) {
 	_ = e.Encode(finding) // as Fprintln, which is not asked either
 }
 
-// end is the exit code after findings.
-func (f *found) end() error {
+// end is an exit code as an error where there were findings, and else nil.
+func (f *findings) end() error {
 	if f.n > 0 {
-		return exitCode(exitFault)
+		return exitCode(stdio.ExitFault)
 	}
 	return nil
 }
 
-// storeFault says which command of store an error is of.
+// storeFault adds the name of the command to an error.
 func storeFault(c *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s%w", place(c), err)
+	return fmt.Errorf("%s%w", commandPrefix(c), err)
 }
 
-// findingsTo prints findings, which quote what is in a file.
-func findingsTo(f *os.File) *found { return &found{to: safe(f)} }
+// newFindings prints findings to f. They quote the content of a file, so they are
+// escaped on a terminal.
+func newFindings(f *os.File) *findings { return &findings{to: safe(f)} }

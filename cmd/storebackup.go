@@ -3,12 +3,11 @@ package cmd
 import (
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/rpc/stdio"
 )
 
 func storeBackupCommand() *cobra.Command {
@@ -22,10 +21,9 @@ func storeBackupCommand() *cobra.Command {
 		Args:              fileArgs("FILE", "DEST"),
 		ValidArgsFunction: completeFiles(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			// Else a signal would leave a part of a copy.
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := stdio.NotifyContext(c.Context()) // else a signal would leave a part of a copy
 			defer stop()
-			found := findingsTo(os.Stderr)
+			found := newFindings(os.Stderr)
 			if err := inspect.Backup(ctx, args[0], args[1], found.print); err != nil {
 				return storeFault(c, err)
 			}

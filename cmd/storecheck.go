@@ -20,7 +20,7 @@ func storeCheckCommand() *cobra.Command {
 		Args:              fileArgs("FILE"),
 		ValidArgsFunction: completeFiles(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			found := findingsTo(os.Stdout)
+			found := newFindings(os.Stdout)
 			found.json = asJSON
 			if err := inspect.Check(c.Context(), args[0], found.print); err != nil {
 				return storeFault(c, err)

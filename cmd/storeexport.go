@@ -2,14 +2,12 @@ package cmd
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -50,15 +48,15 @@ func (p *Program) storeExportCommand() *cobra.Command {
 		}
 		return pflag.NormalizedName(name)
 	})
-	f.Var(states(&o.filter.States), "state", "only tasks in these states, with commas between: "+strings.Join(schema.StateNames[:], ","))
+	f.Var(statesFlag(&o.filter.States), "state", "only tasks in these states, with commas between: "+strings.Join(schema.StateNames[:], ","))
 	complete(c, "state", cobra.FixedCompletions(schema.StateNames[:], cobra.ShellCompDirectiveNoFileComp))
 	f.StringSliceVar(&o.filter.Types, "type", nil, "only tasks of these types, by name or alias, with commas between")
 	complete(c, "type", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return p.typeNames(), cobra.ShellCompDirectiveNoFileComp
 	})
 	f.StringArrayVar(&o.labels, "label", nil, "only tasks with this label, as KEY=VALUE")
-	f.Var(moment(&o.filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T08:30:00Z or 2026-01-31")
-	f.Var(moment(&o.filter.Until), "until", "only tasks submitted before this time")
+	f.Var(timeFlag(&o.filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T08:30:00Z or 2026-01-31")
+	f.Var(timeFlag(&o.filter.Until), "until", "only tasks submitted before this time")
 	f.BoolVar(&o.outputs, "output", false, "print what the tasks have written, too")
 	return c
 }
@@ -88,7 +86,7 @@ func (o *exportOptions) export(c *cobra.Command, p *Program, file string) error 
 	if err != nil {
 		return err
 	}
-	found := findingsTo(os.Stderr)
+	found := newFindings(os.Stderr)
 	out := bufio.NewWriterSize(os.Stdout, exportBuffer)
 	if o.outputs {
 		err = inspect.ExportOutputs(c.Context(), file, filter, func(t *schema.Task, all *inspect.Outputs) error {
@@ -133,34 +131,16 @@ func outputsOf(all *inspect.Outputs) map[string]schema.OutputResult {
 func exportLine(out *bufio.Writer, value any) error {
 	line, err := json.Marshal(value, json.Deterministic(true))
 	if err == nil {
-		_, err = out.Write(append(harmless(line), '\n'))
+		_, err = out.Write(append(escapeControlsInJSON(line), '\n'))
 	}
 	return err
-}
-
-// harmless writes the characters of JSON text that a terminal would obey as
-// escapes, which mean the same: also where it goes to a file, which may be shown
-// later.
-func harmless(text []byte) []byte {
-	if bytes.IndexFunc(text, obeyed) < 0 {
-		return text
-	}
-	safe := make([]byte, 0, len(text)+len(text)/8)
-	for _, r := range string(text) {
-		if obeyed(r) {
-			safe = fmt.Appendf(safe, `\u%04x`, r)
-		} else {
-			safe = utf8.AppendRune(safe, r)
-		}
-	}
-	return safe
 }
 
 // exportBuffer is how many bytes are written at a time.
 const exportBuffer = 64 << 10
 
-// states is a flag for states with commas between.
-func states(to *[]schema.State) pflag.Value {
+// statesFlag is a flag for states with commas between.
+func statesFlag(to *[]schema.State) pflag.Value {
 	return &flagValue[[]schema.State]{to, func(text string) (found []schema.State, err error) {
 		for name := range strings.SplitSeq(text, ",") {
 			var s schema.State
@@ -179,8 +159,8 @@ func states(to *[]schema.State) pflag.Value {
 	}, "states"}
 }
 
-// moment is a flag for a point in time.
-func moment(to *schema.Time) pflag.Value {
+// timeFlag is a flag for a point in time.
+func timeFlag(to *schema.Time) pflag.Value {
 	return &flagValue[schema.Time]{to, func(text string) (at schema.Time, err error) {
 		if _, dateErr := time.Parse(time.DateOnly, text); dateErr == nil {
 			text += "T00:00:00Z"

@@ -45,7 +45,7 @@ func (o *storeOptions) flags(c *cobra.Command) {
 func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store, error) {
 	if o.file == "" {
 		if c.Flags().Changed("store") { // as an unset variable of a shell makes it
-			return nil, usagef("%s--store is empty; name a file, or leave --store out to keep tasks in memory", place(c))
+			return nil, usagef("%s--store is empty; name a file, or leave --store out to keep tasks in memory", commandPrefix(c))
 		}
 		return memory.New(memory.Options{
 			Keep: orNone(o.keep), KeepFor: o.keepFor, KeepBytes: o.keepBytes, KeepIDs: orNone(o.keepIDs), MaxQueued: o.maxQueued, MaxOutput: o.maxOutput,

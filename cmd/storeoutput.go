@@ -21,14 +21,14 @@ func (p *Program) storeOutputCommand() *cobra.Command {
 		Short: "Print what a task has written, without running the queue",
 		Long: "Output prints what is kept of a stream of a task, also while a server has the store: of a task\n" +
 			"that runs all but about the last second. What is lost or damaged in the middle is told on stderr,\n" +
-			"with exit code 1. On a terminal control characters are shown and not obeyed.",
+			"with exit code 1. On a terminal control characters are shown and not isControl.",
 		Example:           "  " + p.Name + " store output tasks.db 018f0000-0000-7000-8000-00000000000a --stream stderr --tail 64KiB",
 		Args:              fileArgs("FILE", "ID"),
 		ValidArgsFunction: completeFiles(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := uuid.Parse(args[1])
 			if err != nil || len(args[1]) != len(id.String()) {
-				return usagef("%sID: %q is not a UUID, as 018f0000-0000-7000-8000-00000000000a", place(c), args[1])
+				return usagef("%sID: %q is not a UUID, as 018f0000-0000-7000-8000-00000000000a", commandPrefix(c), args[1])
 			}
 			return p.storeOutput(c, args[0], id, stream, tail)
 		},
@@ -44,16 +44,16 @@ func (p *Program) storeOutputCommand() *cobra.Command {
 func (p *Program) storeOutput(c *cobra.Command, file string, id uuid.UUID, stream schema.Stream, tail int64) error {
 	loss, err := inspect.ReadOutput(c.Context(), file, id, stream, tail, safe(os.Stdout))
 	if errors.Is(err, executor.ErrNotFound) {
-		return fmt.Errorf("%sthere is no task %s in %s: the id is wrong, or the task is no longer kept", place(c), id, file)
+		return fmt.Errorf("%sthere is no task %s in %s: the id is wrong, or the task is no longer kept", commandPrefix(c), id, file)
 	}
 	if err != nil {
 		return storeFault(c, err)
 	}
 	if loss.Before > 0 && tail < 0 {
-		fmt.Fprintf(os.Stderr, "%s: %sthe first %s of %v are no longer kept\n", p.Name, place(c), counted(loss.Before, "byte"), stream)
+		fmt.Fprintf(os.Stderr, "%s: %sthe first %s of %v are no longer kept\n", p.Name, commandPrefix(c), counted(loss.Before, "byte"), stream)
 	}
 	if loss.Within > 0 {
-		return fmt.Errorf("%s%s of %v are lost or damaged", place(c), counted(loss.Within, "byte"), stream)
+		return fmt.Errorf("%s%s of %v are lost or damaged", commandPrefix(c), counted(loss.Within, "byte"), stream)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// taskTypes are what this program offers.
+// taskTypes are the task types of this program, its own and those that ship.
 func (p *Program) taskTypes(o exec.Options) ([]executor.Type, error) {
 	var shipped []executor.Type
 	if !p.NoBuiltins {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/schema"
 )
 
 // version is set by the linker in a release: -ldflags "-X github.com/jobline/jobline/cmd.version=1.2.3".
@@ -34,7 +35,7 @@ const modulePath = "github.com/jobline/jobline"
 
 func (p *Program) build() buildInfo {
 	b := buildInfo{
-		Program: p.Name, Version: cmp.Or(p.Version, version), Protocol: rpc.ProtocolVersion,
+		Program: p.Name, Version: cmp.Or(p.Version, version), Protocol: schema.ProtocolVersion,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {

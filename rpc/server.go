@@ -19,9 +19,6 @@ import (
 // DefaultMaxBatch bounds the requests of a batch.
 const DefaultMaxBatch = 1000
 
-// ProtocolVersion is the version of the wire protocol.
-const ProtocolVersion = "1"
-
 // DefaultVersion is the version of a program that does not say its own.
 const DefaultVersion = "devel"
 

@@ -47,7 +47,7 @@ func driver(onInterrupt string) {
 		}
 	}()
 	say := func(text string) { _, _ = io.WriteString(in, text+"\n") } // a server that has ended reads nothing
-	duration := 2 * driverMoment
+	duration := 2 * driverTimeout
 	if onInterrupt == "exits" || onInterrupt == "does nothing" {
 		duration = time.Hour
 	}
@@ -61,7 +61,7 @@ func driver(onInterrupt string) {
 		_ = in.Close()
 	case "goes on":
 		say(`{"jsonrpc":"2.0","id":2,"method":"stats"}`)
-		time.Sleep(driverMoment + OneWish) // the signal is dropped meanwhile
+		time.Sleep(driverTimeout + SameSignal) // the signal is dropped meanwhile
 		say(`{"jsonrpc":"2.0","id":3,"method":"shutdown"}`)
 	case "does nothing":
 	}

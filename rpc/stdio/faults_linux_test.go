@@ -79,7 +79,7 @@ func TestStdoutIsFull(t *testing.T) {
 	var stderr bytes.Buffer
 	p := start(t, "log", func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = full, &stderr })
 	p.submit("noop", "")
-	require.Equal(t, exitFault, p.exit())
+	require.Equal(t, ExitFault, p.exit())
 	require.Regexp(t, "the replies cannot be written: .*no space left on device", stderr.String())
 	require.NotContains(t, stderr.String(), "is gone")
 }
@@ -92,5 +92,5 @@ func TestEndlessHeader(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int(schema.CodeParse), m.Error.Code)
 	_, code := p.end()
-	require.Equal(t, exitFault, code)
+	require.Equal(t, ExitFault, code)
 }

@@ -25,7 +25,7 @@ func TestReaderGoneWhileIdle(t *testing.T) {
 	p.submit("sleep", longSleep)
 	p.until(schema.NotifyStarted)
 	require.NoError(t, p.out.Close())
-	require.Equal(t, exitFault, p.exit())
+	require.Equal(t, ExitFault, p.exit())
 }
 
 func TestReaderGoneWhileWriting(t *testing.T) {
@@ -33,7 +33,7 @@ func TestReaderGoneWhileWriting(t *testing.T) {
 	p.submit("flood", `,"events":["output"]`)
 	p.until(schema.NotifyOutput)
 	require.NoError(t, p.out.Close())
-	require.Equal(t, exitFault, p.exit())
+	require.Equal(t, ExitFault, p.exit())
 }
 
 // A server whose parent was killed ends, though stdin and stdout are open.
@@ -174,7 +174,7 @@ func TestSockets(t *testing.T) {
 		p.submit("sleep", longSleep)
 		p.until(schema.NotifyStarted)
 		require.NoError(t, out.Close())
-		require.Equal(t, exitFault, p.exit())
+		require.Equal(t, ExitFault, p.exit())
 	})
 }
 

@@ -1,6 +1,7 @@
 package stdio
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"slices"
@@ -9,40 +10,55 @@ import (
 )
 
 const (
-	// OneWish is how long signals after one that was heeded are the same wish,
-	// which has come twice: timeout(1) signals its child and then its child's
-	// group, systemd sends SIGHUP right after SIGTERM.
-	OneWish = 300 * time.Millisecond
-	// driverMoment is how long a signal of the terminal is left to the driver.
-	driverMoment = 2 * time.Second
+	// SameSignal is how long a further signal counts as the one before it: timeout(1)
+	// signals its child and then its child's group, systemd sends SIGHUP right
+	// after SIGTERM.
+	SameSignal = 300 * time.Millisecond
+	// driverTimeout is how long a signal of the terminal is left to the driver, the
+	// program that sends requests.
+	driverTimeout = 2 * time.Second
 )
 
-// NotifyEnd asks for the signals that end a process, but for those that were
-// ignored when it was started: by nohup, or by a shell for what runs in its
-// background. Go lets only SIGINT and SIGHUP stay ignored.
+// NotifyEnd relays the signals that end a process: SIGINT, SIGTERM and SIGHUP, on
+// Windows Ctrl-C. It leaves out those that were ignored when the process was
+// started, by nohup or by a shell that started it in the background. (Go keeps only
+// SIGINT and SIGHUP ignored.)
 func NotifyEnd(signals chan<- os.Signal) {
-	heeded := slices.DeleteFunc(slices.Clone(endingSignals), signal.Ignored)
-	if len(heeded) > 0 { // none would be all
-		signal.Notify(signals, heeded...)
+	if wanted := notIgnored(); len(wanted) > 0 { // none would be all
+		signal.Notify(signals, wanted...)
 	}
 }
 
-// interrupts is what has become of the signals so far.
+// NotifyContext answers a context that ends when a signal of NotifyEnd comes, or
+// when stop is called.
+func NotifyContext(ctx context.Context) (ending context.Context, stop context.CancelFunc) {
+	if wanted := notIgnored(); len(wanted) > 0 {
+		return signal.NotifyContext(ctx, wanted...)
+	}
+	return context.WithCancel(ctx)
+}
+
+// notIgnored are the ending signals that were not ignored at the start.
+func notIgnored() []os.Signal {
+	return slices.DeleteFunc(slices.Clone(endingSignals), signal.Ignored)
+}
+
+// interrupts decides what signals mean.
 //
-// A terminal sends Ctrl-C, and the news of its own end, to all processes of its
-// foreground: to the driver and to the server that it has spawned. What is to
-// become of the tasks is the driver's to say. So such a signal is held for
-// driverMoment: until the driver's end or that of its requests, which let it
-// act, or a shutdown, which settles it. A driver that still makes requests when
-// the moment is over has dealt with the signal, and it is dropped.
+// A terminal sends Ctrl-C, and the SIGHUP of its end, to all processes of its
+// foreground: to the driver and to the server that the driver has spawned. The
+// driver decides what becomes of the tasks. So the server holds such a signal for
+// driverTimeout. If the driver or its requests end in that time, the signal ends
+// the server. If the driver sends a shutdown, that decides. If the driver still
+// sends requests when the time is over, the signal is dropped.
 type interrupts struct {
 	conn     *pipes
 	terminal interface{ sends(syscall.Signal) bool }
 
-	last   time.Time      // when the last signal came that counted
-	acted  syscall.Signal // that ends the server; 0 for none
-	held   syscall.Signal // that is left to the driver; 0 for none
-	moment <-chan time.Time
+	last    time.Time      // when the last signal came that counted
+	acted   syscall.Signal // that ends the server; 0 for none
+	held    syscall.Signal // that is left to the driver; 0 for none
+	timeout <-chan time.Time
 }
 
 // verdict is what a signal means.
@@ -50,15 +66,15 @@ type verdict uint8
 
 const (
 	ignore verdict = iota
-	hold           // leave it to the driver for a moment
-	end            // end everything, in time for the host
-	kill           // it comes again: end at once
+	hold           // leave it to the driver for driverTimeout
+	end            // end the server within signalTimeout
+	kill           // a second signal: end at once
 )
 
 // signalled judges a signal.
 func (i *interrupts) signalled(s os.Signal) verdict {
 	number, _ := s.(syscall.Signal)
-	again := time.Since(i.last) < OneWish
+	again := time.Since(i.last) < SameSignal
 	switch {
 	case i.acted != 0 && again, i.held == number && again:
 		return ignore
@@ -68,19 +84,20 @@ func (i *interrupts) signalled(s os.Signal) verdict {
 		return kill
 	case i.answered() && i.terminal.sends(number):
 		return ignore
-	case i.held == 0 && i.conn.driven() && i.terminal.sends(number):
+	case i.held == 0 && i.conn.hasDriver() && i.terminal.sends(number):
 		i.last, i.held = time.Now(), number
-		i.moment = time.After(driverMoment)
+		i.timeout = time.After(driverTimeout)
 		return hold
 	}
 	return i.act(number)
 }
 
-// answered says that the driver was faster than this process, which got the
-// signal at the same time: it has just asked for a shutdown and closed stdin.
+// answered reports whether the driver, which got the signal at the same time, has
+// answered it before this process looked: it has just asked for a shutdown and
+// closed stdin.
 func (i *interrupts) answered() bool {
 	end := i.conn.end.Load()
-	return i.held == 0 && end != nil && end.settled && time.Since(end.at) < OneWish
+	return i.held == 0 && end != nil && end.settled && time.Since(end.at) < SameSignal
 }
 
 // act lets a signal end the server.
@@ -90,17 +107,17 @@ func (i *interrupts) act(number syscall.Signal) verdict {
 	return end
 }
 
-// momentOver judges the signal that was left to the driver.
-func (i *interrupts) momentOver() verdict {
+// driverTimedOut judges the held signal when driverTimeout is over.
+func (i *interrupts) driverTimedOut() verdict {
 	// A quick driver was faster than this process, which got it at the same time.
-	if i.conn.lastReceived().After(i.last.Add(-OneWish)) {
+	if i.conn.lastReceived().After(i.last.Add(-SameSignal)) {
 		i.drop()
 		return ignore
 	}
 	return i.act(i.held)
 }
 
-// inputEnded judges it where the driver's requests end.
+// inputEnded judges the held signal when the driver's requests end.
 func (i *interrupts) inputEnded(end inputEnd) verdict {
 	if end.settled { // the driver has said what is to become of the tasks
 		i.drop()
@@ -108,7 +125,7 @@ func (i *interrupts) inputEnded(end inputEnd) verdict {
 	return i.driverGone()
 }
 
-// driverGone judges it where the driver has ended.
+// driverGone judges the held signal when the driver has ended.
 func (i *interrupts) driverGone() verdict {
 	if i.held == 0 {
 		return ignore
@@ -116,5 +133,5 @@ func (i *interrupts) driverGone() verdict {
 	return i.act(i.held)
 }
 
-// drop forgets a signal that was held.
-func (i *interrupts) drop() { i.held, i.moment = 0, nil }
+// drop forgets the held signal.
+func (i *interrupts) drop() { i.held, i.timeout = 0, nil }

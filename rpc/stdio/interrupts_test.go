@@ -16,16 +16,16 @@ func TestOneWish(t *testing.T) {
 		i := &interrupts{conn: newPipes(descriptor{}, descriptor{}), terminal: noTerminal{}}
 		require.Equal(t, end, i.signalled(syscall.SIGTERM))
 		for range 3 {
-			time.Sleep(OneWish / 4)
+			time.Sleep(SameSignal / 4)
 			require.Equal(t, ignore, i.signalled(syscall.SIGTERM), "timeout(1) signals the child, and its group")
 		}
 		require.Equal(t, ignore, i.signalled(syscall.SIGHUP), "systemd sends it after SIGTERM")
 		require.Equal(t, syscall.SIGTERM, i.acted)
-		time.Sleep(OneWish)
+		time.Sleep(SameSignal)
 		require.Equal(t, kill, i.signalled(syscall.SIGINT))
 		require.Equal(t, syscall.SIGINT, i.acted)
 		require.Equal(t, ignore, i.signalled(syscall.SIGINT))
-		time.Sleep(OneWish)
+		time.Sleep(SameSignal)
 		require.Equal(t, kill, i.signalled(syscall.SIGINT))
 	})
 }
@@ -41,7 +41,7 @@ func (ctrlC) sends(s syscall.Signal) bool { return s == syscall.SIGINT }
 
 // driverBy is what has become of signals where another program makes requests.
 func driverBy(settled bool) *interrupts {
-	conn := newPipes(descriptor{drives: true}, descriptor{})
+	conn := newPipes(descriptor{isPipe: true}, descriptor{})
 	conn.atEnd = func() bool { return settled }
 	return &interrupts{conn: conn, terminal: ctrlC{}}
 }
@@ -72,11 +72,11 @@ func TestSignalIsLeftToTheDriver(t *testing.T) {
 		"silence": func(t *testing.T) {
 			i := driverBy(false)
 			i.read(nil)
-			time.Sleep(2 * OneWish)
+			time.Sleep(2 * SameSignal)
 			require.Equal(t, hold, i.signalled(syscall.SIGINT))
 			require.Equal(t, ignore, i.signalled(syscall.SIGINT), "the same wish")
-			<-i.moment
-			require.Equal(t, end, i.momentOver())
+			<-i.timeout
+			require.Equal(t, end, i.driverTimedOut())
 			require.Equal(t, syscall.SIGINT, i.acted)
 		},
 		"requests after it": func(t *testing.T) {
@@ -84,18 +84,18 @@ func TestSignalIsLeftToTheDriver(t *testing.T) {
 			require.Equal(t, hold, i.signalled(syscall.SIGINT))
 			time.Sleep(time.Second)
 			i.read(nil)
-			<-i.moment
-			require.Equal(t, ignore, i.momentOver())
+			<-i.timeout
+			require.Equal(t, ignore, i.driverTimedOut())
 			require.Zero(t, i.acted)
 			require.Equal(t, hold, i.signalled(syscall.SIGINT), "the next one begins anew")
 		},
 		"a request that was faster": func(t *testing.T) {
 			i := driverBy(false)
 			i.read(nil)
-			time.Sleep(OneWish / 2)
+			time.Sleep(SameSignal / 2)
 			require.Equal(t, hold, i.signalled(syscall.SIGINT))
-			<-i.moment
-			require.Equal(t, ignore, i.momentOver())
+			<-i.timeout
+			require.Equal(t, ignore, i.driverTimedOut())
 		},
 		"the end of requests": func(t *testing.T) {
 			i := driverBy(false)
@@ -108,14 +108,14 @@ func TestSignalIsLeftToTheDriver(t *testing.T) {
 			require.Equal(t, hold, i.signalled(syscall.SIGINT))
 			i.read(io.EOF)
 			require.Equal(t, ignore, i.inputEnded(<-i.conn.ended))
-			require.Nil(t, i.moment)
+			require.Nil(t, i.timeout)
 		},
 		"a shutdown that was faster": func(t *testing.T) {
 			i := driverBy(true)
 			i.read(io.EOF)
 			require.Equal(t, ignore, i.inputEnded(<-i.conn.ended))
 			require.Equal(t, ignore, i.signalled(syscall.SIGINT))
-			time.Sleep(OneWish)
+			time.Sleep(SameSignal)
 			require.Equal(t, end, i.signalled(syscall.SIGINT), "it is for the server")
 		},
 		"the end of requests that was faster": func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestSignalIsLeftToTheDriver(t *testing.T) {
 		"the same again": func(t *testing.T) {
 			i := driverBy(false)
 			require.Equal(t, hold, i.signalled(syscall.SIGINT))
-			time.Sleep(OneWish)
+			time.Sleep(SameSignal)
 			require.Equal(t, end, i.signalled(syscall.SIGINT))
 		},
 		"not of the terminal": func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestSignalIsLeftToTheDriver(t *testing.T) {
 		},
 		"no driver": func(t *testing.T) {
 			i := driverBy(false)
-			i.conn.in.drives = false
+			i.conn.in.isPipe = false
 			require.Equal(t, end, i.signalled(syscall.SIGINT))
 		},
 	} {

@@ -16,9 +16,9 @@ const (
 	logPerWindow = 10   // records with the same text in a logWindow
 	logWindow    = time.Second
 	logTexts     = 1024 // texts that are counted apart in a logWindow
-	// logPatience is how long the end of the program waits for a stderr that
+	// closeTimeout is how long the end of the program waits for a stderr that
 	// nobody reads.
-	logPatience = 250 * time.Millisecond
+	closeTimeout = 250 * time.Millisecond
 )
 
 // LogFormat makes the handler that writes the lines of a log.
@@ -62,13 +62,13 @@ func NewLogger(w io.Writer, level slog.Level, format LogFormat) (*slog.Logger, i
 	return slog.New(&logHandler{l.base, l}), l
 }
 
-// Close waits until all is written, but not longer than logPatience: then the
+// Close waits until all is written, but not longer than closeTimeout: then the
 // goroutine ends with the process. It never fails.
 func (l *logger) Close() error {
 	l.close.Do(func() { close(l.closing) })
 	select {
 	case <-l.over:
-	case <-time.After(logPatience):
+	case <-time.After(closeTimeout):
 	}
 	return nil
 }

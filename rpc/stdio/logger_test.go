@@ -100,7 +100,7 @@ func TestLoggerNeverWaits(t *testing.T) {
 		require.Zero(t, time.Since(began), "logging took time")
 
 		require.NoError(t, l.Close())
-		require.Equal(t, logPatience, time.Since(began), "the end waits, but not for ever")
+		require.Equal(t, closeTimeout, time.Since(began), "the end waits, but not for ever")
 
 		text, read := "", make(chan struct{}) // at last somebody reads
 		go func() {

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptor is one of stdin and stdout, on a number of our own.
+// descriptor is stdin or stdout under another number, which no child inherits.
 type descriptor struct {
 	io.ReadWriteCloser
-	watched int  // another number of it, to poll; it is never closed
-	drives  bool // it is a pipe or a socket: another program may be at its end
+	watched int  // a duplicate to poll, which is never closed
+	isPipe  bool // it is a pipe or a socket: another program may be at its end
 }
 
-// own is a descriptor of our own for a standard one, such that a read can be
-// interrupted, a goroutine that waits holds no thread where that can be had,
-// and nobody who shares the file is disturbed.
-func own(fd int, name string) (descriptor, error) {
+// ownDescriptor makes a descriptor for stdin or stdout. A read of it can be
+// interrupted, a goroutine that waits for it holds no thread where the system
+// allows that, and other processes that share the file see no change of it.
+func ownDescriptor(fd int, name string) (descriptor, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return descriptor{}, fmt.Errorf("%s: %w", name, err)
@@ -31,7 +31,7 @@ func own(fd int, name string) (descriptor, error) {
 		return descriptor{}, fmt.Errorf("%s: %w", name, err)
 	}
 	kind := st.Mode & unix.S_IFMT
-	d := descriptor{watched: watched, drives: kind == unix.S_IFIFO || kind == unix.S_IFSOCK}
+	d := descriptor{watched: watched, isPipe: kind == unix.S_IFIFO || kind == unix.S_IFSOCK}
 	if fresh, ok := reopen(fd, &st); ok {
 		f := os.NewFile(uintptr(fresh), name)
 		raw, err := f.SyscallConn()
@@ -45,8 +45,8 @@ func own(fd int, name string) (descriptor, error) {
 	if err != nil {
 		return descriptor{}, fmt.Errorf("%s: %w", name, err)
 	}
-	if d.drives {
-		d.ReadWriteCloser, err = newShared(dup, kind == unix.S_IFSOCK)
+	if d.isPipe {
+		d.ReadWriteCloser, err = newSharedDescriptor(dup, kind == unix.S_IFSOCK)
 		if err != nil {
 			return descriptor{}, fmt.Errorf("%s: %w", name, err)
 		}
@@ -56,9 +56,9 @@ func own(fd int, name string) (descriptor, error) {
 	return d, nil
 }
 
-// reopen opens a pipe or a terminal anew, as a description of our own that may
-// have O_NONBLOCK. It cannot where it is another user's, or where /proc is not
-// there or is not of this process; sockets cannot be opened at all. The mode is
+// reopen opens a pipe or a terminal again, through /proc. The new open file
+// description is this process's alone, so it may have O_NONBLOCK. It fails for a
+// file of another user, without a usable /proc, and for sockets. The access mode is
 // the old one's: a FIFO that is open for reading and writing never ends.
 func reopen(fd int, old *unix.Stat_t) (fresh int, ok bool) {
 	switch old.Mode & unix.S_IFMT {

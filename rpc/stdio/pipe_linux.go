@@ -2,8 +2,8 @@ package stdio
 
 import "golang.org/x/sys/unix"
 
-// pipeAtom is how many bytes a pipe takes at once that polls as writable.
-const pipeAtom = 4096
+// pipeAtomic is how many bytes a pipe takes at once that polls as writable.
+const pipeAtomic = 4096
 
 // hangup asks a poll for the end of what the other side sends; of a pipe it is
 // always told.

@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// pipes is stdin and stdout as one connection, and what is known of the other
-// end.
+// pipes is stdin and stdout as one connection. It notes when input came and ended.
 type pipes struct {
 	in, out  descriptor
 	begun    time.Time
 	received atomic.Int64 // when bytes came last, in nanoseconds since begun; 0 is never
-	atEnd    func() bool  // is called where the input ends, before the reader knows
+	atEnd    func() bool  // called when the input ends, before the reader is told; it answers whether a shutdown has begun
 	over     sync.Once
 	end      atomic.Pointer[inputEnd] // nil before it
 	ended    chan inputEnd            // has it once
@@ -23,7 +22,7 @@ type pipes struct {
 // inputEnd is the end of the input.
 type inputEnd struct {
 	at      time.Time
-	settled bool // what atEnd has answered: a shutdown had begun
+	settled bool // a shutdown had begun
 }
 
 func newPipes(in, out descriptor) *pipes {
@@ -65,5 +64,5 @@ func (p *pipes) lastReceived() time.Time {
 	return time.Time{}
 }
 
-// driven says that another program makes the requests, and may make more.
-func (p *pipes) driven() bool { return p.in.drives && p.end.Load() == nil }
+// hasDriver reports whether another program sends requests, and may send more.
+func (p *pipes) hasDriver() bool { return p.in.isPipe && p.end.Load() == nil }

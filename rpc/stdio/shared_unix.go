@@ -11,22 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shared is a pipe or socket whose open file description others have, too, and
-// that cannot be opened anew. O_NONBLOCK is a flag of the description: set here
-// it would make writes of the others fail with EAGAIN. So the descriptor is
-// left as it is; each call first makes sure that it will not wait.
-type shared struct {
+// sharedDescriptor is a pipe or socket whose open file description is shared with
+// other processes, and which cannot be opened again. O_NONBLOCK is a flag of the
+// description: set here, it would make writes of the others fail with EAGAIN. So the
+// flag stays as it is, and each call first makes sure that it will not wait.
+type sharedDescriptor struct {
 	fd     int
 	socket bool
 
-	wake     *os.File // its end is the sign for those who wait to give up
+	wake     *os.File // closing it ends all waits
 	wakeFD   int      // the other end
 	closing  sync.Once
 	closeErr error
 }
 
-// newShared takes a descriptor of its own.
-func newShared(fd int, socket bool) (*shared, error) {
+// newSharedDescriptor takes over a descriptor.
+func newSharedDescriptor(fd int, socket bool) (*sharedDescriptor, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -36,11 +36,11 @@ func newShared(fd int, socket bool) (*shared, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	return &shared{fd: fd, socket: socket, wake: w, wakeFD: wakeFD}, nil
+	return &sharedDescriptor{fd: fd, socket: socket, wake: w, wakeFD: wakeFD}, nil
 }
 
 // Read waits for input. One reader at a time is meant.
-func (s *shared) Read(b []byte) (int, error) {
+func (s *sharedDescriptor) Read(b []byte) (int, error) {
 	for {
 		if !s.socket { // a read of a pipe cannot be told not to wait
 			if err := s.wait(unix.POLLIN); err != nil {
@@ -65,7 +65,7 @@ func (s *shared) Read(b []byte) (int, error) {
 }
 
 // Write writes all of b, and waits for the reader.
-func (s *shared) Write(b []byte) (n int, err error) {
+func (s *sharedDescriptor) Write(b []byte) (n int, err error) {
 	for n < len(b) {
 		m, err := s.TryWrite(b[n:])
 		n += m
@@ -80,7 +80,7 @@ func (s *shared) Write(b []byte) (n int, err error) {
 }
 
 // TryWrite writes as much as there is room for, without waiting.
-func (s *shared) TryWrite(b []byte) (n int, err error) {
+func (s *sharedDescriptor) TryWrite(b []byte) (n int, err error) {
 	for n < len(b) {
 		m, err := s.send(b[n:])
 		switch {
@@ -96,7 +96,7 @@ func (s *shared) TryWrite(b []byte) (n int, err error) {
 	return n, nil
 }
 
-func (s *shared) receive(b []byte) (int, error) {
+func (s *sharedDescriptor) receive(b []byte) (int, error) {
 	if s.socket {
 		n, _, err := unix.Recvfrom(s.fd, b, unix.MSG_DONTWAIT)
 		return n, err
@@ -105,22 +105,22 @@ func (s *shared) receive(b []byte) (int, error) {
 }
 
 // send writes once, or answers EAGAIN where it would have to wait.
-func (s *shared) send(b []byte) (int, error) {
+func (s *sharedDescriptor) send(b []byte) (int, error) {
 	if s.socket {
 		return unix.SendmsgN(s.fd, b, nil, nil, unix.MSG_DONTWAIT)
 	}
-	// A pipe that polls as writable has room for pipeAtom bytes.
+	// A pipe that polls as writable has room for pipeAtomic bytes.
 	fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}
 	if n, err := unix.Poll(fds, 0); err != nil {
 		return 0, err
 	} else if n == 0 {
 		return 0, unix.EAGAIN
 	}
-	return unix.Write(s.fd, b[:min(len(b), pipeAtom)])
+	return unix.Write(s.fd, b[:min(len(b), pipeAtomic)])
 }
 
 // wait waits until the descriptor is ready, or closed.
-func (s *shared) wait(events int16) error {
+func (s *sharedDescriptor) wait(events int16) error {
 	for {
 		fds := []unix.PollFd{{Fd: int32(s.fd), Events: events}, {Fd: int32(s.wakeFD), Events: unix.POLLIN}}
 		switch _, err := unix.Poll(fds, -1); {
@@ -137,7 +137,7 @@ func (s *shared) wait(events int16) error {
 
 // Close ends a Read or a Write that waits. The descriptors stay open until the
 // process ends: whoever is about to use them must not meet others.
-func (s *shared) Close() error {
+func (s *sharedDescriptor) Close() error {
 	s.closing.Do(func() { s.closeErr = s.wake.Close() })
 	return s.closeErr
 }

@@ -34,7 +34,7 @@ func TestSignalsThatComeTogether(t *testing.T) {
 // A server that has ended in order waits a moment for the end of its input.
 func TestLastMoment(t *testing.T) {
 	ends := func(near, far *os.File) *pipes {
-		in := descriptor{watched: int(far.Fd()), drives: true}
+		in := descriptor{watched: int(far.Fd()), isPipe: true}
 		require.NoError(t, near.Close())
 		return newPipes(in, descriptor{})
 	}
@@ -43,7 +43,7 @@ func TestLastMoment(t *testing.T) {
 	defer r.Close()
 	_, err = w.WriteString("more that nobody reads")
 	require.NoError(t, err)
-	open := newPipes(descriptor{watched: int(r.Fd()), drives: true}, descriptor{})
+	open := newPipes(descriptor{watched: int(r.Fd()), isPipe: true}, descriptor{})
 	awaitInputEnd(open, time.Millisecond) // it does not wait for ever
 	awaitInputEnd(ends(w, r), time.Hour)
 	near, far := socketPair(t)

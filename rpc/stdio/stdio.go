@@ -22,28 +22,30 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// After a signal everything is over in signalBudget: hosts send SIGKILL two
-// seconds after SIGTERM. Tasks get signalGrace of it.
 const (
-	signalBudget = 1500 * time.Millisecond
-	signalGrace  = time.Second
-	// orphanBudget is what a reader gets to take the last messages when the
-	// parent is gone: it may be a process that never reads.
-	orphanBudget = time.Second
-	// lastMoment is how long a server that has ended in order waits for the end
+	// signalTimeout is how long the end after a signal may take: hosts send SIGKILL
+	// two seconds after SIGTERM.
+	signalTimeout = 1500 * time.Millisecond
+	// signalGrace is how much of that time the tasks get.
+	signalGrace = time.Second
+	// orphanTimeout is how long a reader may take for the last messages when the
+	// parent is gone: the reader may be a process that never reads.
+	orphanTimeout = time.Second
+	// inputEndTimeout is how long a server that has ended in order waits for the end
 	// of its input before it exits. Some clients (Emacs's jsonrpc) take an exit
 	// that comes together with the last reply for a crash, and lose the reply.
-	lastMoment = 250 * time.Millisecond
-	// secondSignalBudget is what the tasks' processes get to die once they were
-	// killed.
-	secondSignalBudget = 200 * time.Millisecond
+	inputEndTimeout = 250 * time.Millisecond
+	// killTimeout is how long the server waits for the end of processes that it
+	// has killed.
+	killTimeout = 200 * time.Millisecond
 )
 
-// Exit codes. A signal n ends with 128+n.
+// Exit codes of a server that has not ended in order.
 const (
-	exitClean = 0
-	exitFault = 1
-	exitUsage = 2
+	ExitFault = 1
+	ExitUsage = 2 // a bad command line
+	// ExitSignal is added to the number of the signal that ended the server.
+	ExitSignal = 128
 )
 
 // Options sets a server. The zero value is good.
@@ -54,10 +56,10 @@ type Options struct {
 	// IgnoreParent goes on when the parent process dies, for a server that is
 	// started in the background by a script.
 	IgnoreParent bool
-	// Ended, where it is not nil, is called once when the connection and the
-	// tasks have ended, or their time is over, and before the last moment in
-	// which the process waits for the end of its input: a store is closed here,
-	// so that the next server need not wait for it.
+	// Ended, where it is not nil, is called once when the connection and the tasks
+	// have ended, or their time is over. A program closes its store here, so that
+	// the next server can open it: the process itself may then still wait 250 ms
+	// for the end of its input.
 	Ended  func()
 	Logger *slog.Logger
 }
@@ -68,7 +70,7 @@ type Options struct {
 func Main(types ...executor.Type) {
 	if len(os.Args) > 1 {
 		fmt.Fprintf(os.Stderr, "%s takes no arguments; it serves JSON-RPC on stdin and stdout\n", os.Args[0])
-		os.Exit(exitUsage)
+		os.Exit(ExitUsage)
 	}
 	log, logs := NewLogger(os.Stderr, slog.LevelInfo, func(w io.Writer, o *slog.HandlerOptions) slog.Handler {
 		return slog.NewTextHandler(w, o)
@@ -76,7 +78,7 @@ func Main(types ...executor.Type) {
 	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types, Logger: log})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(exitFault)
+		os.Exit(ExitFault)
 	}
 	code := Run(context.Background(), ex, Options{Logger: log})
 	_ = logs.Close() // never fails
@@ -92,10 +94,10 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 		log = slog.New(slog.DiscardHandler)
 	}
 	terminal := findTerminal()
-	conn, err := takeOver()
+	conn, err := takeStdio()
 	if err != nil {
 		log.Error("stdin and stdout cannot be used", "error", err)
-		return exitFault
+		return ExitFault
 	}
 	tuneGC()
 	uuid.EnableRandPool() // ids are no secrets
@@ -105,7 +107,7 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 		interrupts: &interrupts{conn: conn, terminal: terminal},
 	}
 	NotifyEnd(l.signals)
-	defer signal.Stop(l.signals) // in the last moment, too, they do no harm
+	defer signal.Stop(l.signals) // a signal does no harm while exit waits, either
 	fault := l.run(ctx, o)
 	if o.Ended != nil {
 		o.Ended()
@@ -127,7 +129,7 @@ type life struct {
 func (l *life) run(ctx context.Context, o Options) (fault error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	keepFromDyingOfSIGPIPE()
+	surviveSIGPIPE()
 
 	ran := make(chan error, 1)
 	go func() { ran <- l.executor.Run(context.WithoutCancel(ctx)) }()
@@ -159,20 +161,20 @@ func (l *life) wait(ctx context.Context, served, ran chan error, parentGone chan
 			if ran = nil; err != nil {
 				fault = errors.Join(fault, err)
 			}
-			l.account(ctx)
+			l.logOutcome(ctx)
 			if parentGone == nil && deadline == nil {
-				deadline = time.After(orphanBudget)
+				deadline = time.After(orphanTimeout)
 			}
 		case s := <-l.signals:
-			deadline = l.heed(l.interrupts.signalled(s), deadline)
-		case <-l.interrupts.moment:
-			deadline = l.heed(l.interrupts.momentOver(), deadline)
+			deadline = l.obey(l.interrupts.signalled(s), deadline)
+		case <-l.interrupts.timeout:
+			deadline = l.obey(l.interrupts.driverTimedOut(), deadline)
 		case end := <-l.conn.ended:
-			deadline = l.heed(l.interrupts.inputEnded(end), deadline)
+			deadline = l.obey(l.interrupts.inputEnded(end), deadline)
 		case <-parentGone:
 			parentGone = nil
 			fault = errors.New("the parent process is gone")
-			deadline = l.heed(l.interrupts.driverGone(), deadline)
+			deadline = l.obey(l.interrupts.driverGone(), deadline)
 			l.endConnection(fault.Error())
 		case <-deadline:
 			l.log.Warn("not all tasks have ended in time")
@@ -184,18 +186,19 @@ func (l *life) wait(ctx context.Context, served, ran chan error, parentGone chan
 	}
 }
 
-// heed does what a signal means, and returns the deadline of the end.
-func (l *life) heed(v verdict, deadline <-chan time.Time) <-chan time.Time {
+// obey does what a verdict demands, and returns the deadline of the end, which is
+// nil while there is none.
+func (l *life) obey(v verdict, deadline <-chan time.Time) <-chan time.Time {
 	switch v {
 	case hold:
 		l.log.Info("a signal of the terminal is left to the program that sends requests, for a moment", "signal", l.interrupts.held.String())
 	case end:
 		l.endConnection("signal: " + l.interrupts.acted.String())
 		l.executor.Hasten(signalGrace)
-		return time.After(signalBudget)
+		return time.After(signalTimeout)
 	case kill:
 		l.executor.Hasten(0)
-		return time.After(secondSignalBudget)
+		return time.After(killTimeout)
 	}
 	return deadline
 }
@@ -207,13 +210,13 @@ func (l *life) announce(ctx context.Context, version string) {
 		l.log.Error("the store does not answer", "error", err)
 		return
 	}
-	l.log.Info("serving", "version", cmp.Or(version, rpc.DefaultVersion), "protocol", rpc.ProtocolVersion, "pid", os.Getpid(),
+	l.log.Info("serving", "version", cmp.Or(version, rpc.DefaultVersion), "protocol", schema.ProtocolVersion, "pid", os.Getpid(),
 		"store", cmp.Or(stats.Store.File, stats.Store.Name), "limit", l.executor.Limit(), "queued", stats.Tasks.Queued)
 }
 
-// account logs what became of the tasks since the shutdown began. The executor
+// logOutcome logs what became of the tasks since the shutdown began. The executor
 // has ended.
-func (l *life) account(ctx context.Context) {
+func (l *life) logOutcome(ctx context.Context) {
 	became, err := l.executor.Shutdown(context.WithoutCancel(ctx), schema.ShutdownDrain, 0)
 	if err != nil {
 		return // it has ended, so there is none
@@ -222,7 +225,7 @@ func (l *life) account(ctx context.Context) {
 		"cancelled", became.Cancelled, "left", became.Left)
 }
 
-// interrupt ends the tasks as the store allows.
+// interrupt ends the tasks. A durable store keeps those that may go on later.
 func (l *life) interrupt(because string) {
 	l.log.Info("the tasks are interrupted", "because", because)
 	l.executor.Begin(executor.ShutdownInterrupt)
@@ -237,16 +240,16 @@ func (l *life) endConnection(because string) {
 	}
 }
 
-// exit makes the exit code of the end.
+// exit answers the exit code.
 func (l *life) exit(fault error) int {
 	switch signal := l.interrupts.acted; {
 	case signal != 0:
 		l.log.Info("ended by a signal", "signal", signal.String())
-		return 128 + int(signal)
+		return ExitSignal + int(signal)
 	case fault != nil:
 		l.log.Error("ended by a fault", "error", fault)
-		return exitFault
+		return ExitFault
 	}
-	awaitInputEnd(l.conn, lastMoment)
-	return exitClean
+	awaitInputEnd(l.conn, inputEndTimeout)
+	return 0
 }

@@ -355,7 +355,7 @@ func TestSecondSignal(t *testing.T) {
 	for stats := (schema.StatsResult{}); !stats.ShuttingDown; {
 		stats = p.stats()
 	}
-	time.Sleep(OneWish) // or it is the same wish
+	time.Sleep(SameSignal) // or it is the same wish
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGINT))
 	state, code := p.end()
 	require.Equal(t, "cancelled", state)

@@ -14,20 +14,20 @@ import (
 
 var endingSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
-// keepFromDyingOfSIGPIPE makes a write to a closed stderr an error. The
+// surviveSIGPIPE makes a write to a closed stderr an error. The
 // signal is caught, not ignored: what is ignored would be so in every child.
-func keepFromDyingOfSIGPIPE() {
+func surviveSIGPIPE() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }
 
-// takeOver moves stdin and stdout to descriptors of our own, which no child
+// takeStdio moves stdin and stdout to descriptors of our own, which no child
 // inherits, and leaves /dev/null and stderr in their places.
-func takeOver() (*pipes, error) {
-	in, err := own(0, "stdin")
+func takeStdio() (*pipes, error) {
+	in, err := ownDescriptor(0, "stdin")
 	if err != nil {
 		return nil, err
 	}
-	out, err := own(1, "stdout")
+	out, err := ownDescriptor(1, "stdout")
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func awaitHangup(fd int) bool {
 // awaitInputEnd waits until the other end of stdin is closed, but not longer
 // than most. Only a pipe or a socket has one.
 func awaitInputEnd(p *pipes, most time.Duration) {
-	if !p.driven() {
+	if !p.hasDriver() {
 		return
 	}
 	for deadline := time.Now().Add(most); ; {

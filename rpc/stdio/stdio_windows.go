@@ -9,16 +9,16 @@ import (
 
 var endingSignals = []os.Signal{os.Interrupt}
 
-func keepFromDyingOfSIGPIPE() {}
+func surviveSIGPIPE() {}
 
 // descriptor is one of stdin and stdout.
 type descriptor struct {
 	io.ReadWriteCloser
-	drives bool // it is a pipe: another program may be at its end
+	isPipe bool // it is a pipe: another program may be at its end
 }
 
-// takeOver takes stdin and stdout. Children are given handles of their own.
-func takeOver() (*pipes, error) {
+// takeStdio takes stdin and stdout. Children are given handles of their own.
+func takeStdio() (*pipes, error) {
 	info, err := os.Stdin.Stat()
 	p := newPipes(descriptor{os.Stdin, err == nil && info.Mode()&os.ModeNamedPipe != 0}, descriptor{os.Stdout, false})
 	os.Stdout = os.Stderr

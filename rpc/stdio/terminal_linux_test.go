@@ -58,7 +58,7 @@ func TestInterruptOfTheTerminal(t *testing.T) {
 			t.Parallel()
 			master, lines := startDriver(t, behaviour)
 			lines.until(t, "driver: task/started")
-			time.Sleep(2 * OneWish) // or the submit could be an answer to it
+			time.Sleep(2 * SameSignal) // or the submit could be an answer to it
 			_, err := master.WriteString("\x03")
 			require.NoError(t, err)
 			for _, text := range want {
@@ -73,11 +73,11 @@ func TestInterruptOfTheTerminalTwice(t *testing.T) {
 	t.Parallel()
 	master, lines := startDriver(t, "does nothing")
 	lines.until(t, "driver: task/started")
-	time.Sleep(2 * OneWish) // or the submit could be an answer to it
+	time.Sleep(2 * SameSignal) // or the submit could be an answer to it
 	_, err := master.WriteString("\x03")
 	require.NoError(t, err)
 	lines.until(t, "left to the program that sends requests")
-	time.Sleep(OneWish)
+	time.Sleep(SameSignal)
 	_, err = master.WriteString("\x03")
 	require.NoError(t, err)
 	lines.until(t, `driver: "state":"cancelled"`)
