@@ -55,9 +55,9 @@ type interrupts struct {
 	conn     *pipes
 	terminal interface{ sends(syscall.Signal) bool }
 
-	last    time.Time      // when the last signal came that counted
-	acted   syscall.Signal // that ends the server; 0 for none
-	held    syscall.Signal // that is left to the driver; 0 for none
+	last    time.Time      // when the last signal came that was not the same one again
+	acted   syscall.Signal // the signal that ends the server, or 0
+	held    syscall.Signal // the signal that is left to the driver, or 0
 	timeout <-chan time.Time
 }
 
