@@ -16,43 +16,53 @@ func (s *ids) add(id uuid.UUID) {
 	if s.limit == 0 {
 		return
 	}
-	if s.young.count >= (s.limit+1)/2 {
-		s.young, s.old = idSet{places: make([]uuid.UUID, len(s.young.places))}, s.young
+	if half := (s.limit + 1) / 2; len(s.young.ids) >= half {
+		s.young, s.old = idSet{ids: make([]uuid.UUID, 0, half), places: make([]uint64, len(s.young.places))}, s.young
 	}
 	s.young.add(id)
 }
 
-// idSet is a set of ids, as a hash table with open addressing: 16 bytes for each
-// place, of which up to four fifths are taken. The nil UUID is the id of no task,
-// and a free place. The zero value is empty.
+// idSet is a set of ids, one after the other, and a hash table of where they are:
+// each place has the tag of an id in its upper half and its number, from 1, in the
+// lower one. Up to four fifths of the places are taken. The zero value is empty.
 type idSet struct {
-	places []uuid.UUID
-	count  int
+	ids    []uuid.UUID
+	places []uint64
 }
 
-// find is the place of an id, or the free one where it belongs.
-func (s *idSet) find(id uuid.UUID) *uuid.UUID {
-	mask := uint32(len(s.places) - 1)
-	for i := tagOf(id) & mask; ; i = (i + 1) & mask {
-		if place := &s.places[i]; *place == id || *place == uuid.Nil {
-			return place
+func (s *idSet) has(id uuid.UUID) bool {
+	if len(s.ids) == 0 {
+		return false
+	}
+	tag, mask := tagOf(id), uint32(len(s.places)-1)
+	for i := tag & mask; s.places[i] != 0; i = (i + 1) & mask {
+		if place := s.places[i]; uint32(place>>32) == tag && s.ids[uint32(place)-1] == id {
+			return true
 		}
 	}
+	return false
 }
-
-func (s *idSet) has(id uuid.UUID) bool { return s.count > 0 && *s.find(id) == id }
 
 // add adds an id that is not there.
 func (s *idSet) add(id uuid.UUID) {
-	if 5*(s.count+1) > 4*len(s.places) {
+	s.ids = append(s.ids, id)
+	if 5*len(s.ids) > 4*len(s.places) {
 		before := s.places
-		s.places = make([]uuid.UUID, max(2*len(before), leastPlaces))
-		for _, id := range before {
-			if id != uuid.Nil {
-				*s.find(id) = id
+		s.places = make([]uint64, max(2*len(before), leastPlaces))
+		for _, place := range before {
+			if place != 0 {
+				s.put(place)
 			}
 		}
 	}
-	*s.find(id) = id
-	s.count++
+	s.put(uint64(tagOf(id))<<32 | uint64(len(s.ids)))
+}
+
+func (s *idSet) put(place uint64) {
+	mask := uint32(len(s.places) - 1)
+	i := uint32(place>>32) & mask
+	for s.places[i] != 0 {
+		i = (i + 1) & mask
+	}
+	s.places[i] = place
 }
