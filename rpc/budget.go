@@ -73,18 +73,3 @@ func (s *session) overBudget(need int64) *wire.Error {
 	e.Data.Limit = maxPending
 	return e
 }
-
-// admitShutdown says what is against one more shutdown that is to be answered.
-func (s *session) admitShutdown(to responder) (cost int64, err *wire.Error) {
-	if s.pendingShutdowns.Load() >= maxShutdowns {
-		e := wire.NewError(schema.CodeQueueFull, "%d shutdown requests are not answered yet on this connection, the limit; the mode of this one holds all the same", maxShutdowns)
-		e.Data.Limit = maxShutdowns
-		return 0, e
-	}
-	if to.batch == nil && len(to.id) <= maxShutdownID {
-		cost = int64(len(to.id)) + pendingBytes
-		s.budget.charge(cost)
-		return cost, nil
-	}
-	return s.admit(to)
-}

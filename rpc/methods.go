@@ -1,11 +1,9 @@
 package rpc
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -168,24 +166,6 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 
 func (s *session) discover(context.Context, *schema.Empty) (any, error) {
 	return schema.OpenRPC(), nil
-}
-
-func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, to responder) {
-	s.end(ctx, cmp.Or(p.Mode, schema.ShutdownDrain), time.Duration(p.TimeoutMs)*time.Millisecond, to)
-}
-
-// exit asks for no reply, so its client may wait for the end and read nothing.
-func (s *session) exit(ctx context.Context, _ *schema.Empty, to responder) {
-	s.end(ctx, schema.ShutdownCancel, 0, to)
-	if s.exiting {
-		return
-	}
-	s.exiting = true
-	s.tasks.Go(func() {
-		if _, err := s.executor.Shutdown(ctx, schema.ShutdownCancel, 0); err == nil {
-			s.out.leave(ctx)
-		}
-	})
 }
 
 func (s *session) cancelRequestMethod(_ context.Context, p *schema.CancelRequestParams, to responder) {

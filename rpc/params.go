@@ -1,15 +1,12 @@
 package rpc
 
 import (
-	"iter"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
@@ -80,129 +77,4 @@ func needID(id uuid.UUID) error {
 		return nil
 	}
 	return invalid("/id", "the nil UUID is the id of no task")
-}
-
-var decodeAnySubmit = decoderOf[schema.SubmitParams]("input")
-
-// submitDecoder reads the params of submits, one after the other.
-type submitDecoder struct {
-	scanner jsonscan.Scanner
-	params  schema.SubmitParams // of the latest
-}
-
-// decode reads the params of a submit, which are good until the next call. The
-// members that nearly every submit has are read by hand; as soon as something is
-// not as expected, all is read again by the schema.
-func (d *submitDecoder) decode(p *wire.Params) (*schema.SubmitParams, error) {
-	d.params = schema.SubmitParams{Type: d.params.Type, Events: d.params.Events[:0]} // which most share
-	if d.plain(p) {
-		return &d.params, nil
-	}
-	if err := executor.CheckLabels(labelsOf(p)); err != nil {
-		return nil, err
-	}
-	general, err := decodeAnySubmit(p)
-	if id := p.Get("id"); err == nil && general.ID == uuid.Nil && id != nil && id[0] != 'n' {
-		return nil, invalid("/id", "the nil UUID is no id; choose another, or leave it out")
-	}
-	return general, err
-}
-
-// plain reads params that have nothing but what is read by hand, or answers false.
-func (d *submitDecoder) plain(p *wire.Params) bool {
-	var typed, selects bool
-	members, all := p.Noted()
-	for i := range members {
-		name, value := members[i].Name, members[i].Value
-		switch string(name) {
-		case "type":
-			if typed = d.typeName(value); !typed {
-				return false
-			}
-		case "events":
-			if selects = d.events(value); !selects {
-				return false
-			}
-		default:
-			if !d.member(name, value) {
-				return false
-			}
-		}
-	}
-	if !selects {
-		d.params.Events = nil
-	}
-	return typed && all
-}
-
-// typeName takes the name of the type over, as a new string only where the
-// submit before had another.
-func (d *submitDecoder) typeName(value []byte) bool {
-	if value[0] != '"' {
-		return false
-	}
-	if name := jsonscan.Unquote(value); string(name) != d.params.Type {
-		d.params.Type = string(name)
-	}
-	return d.params.Type != ""
-}
-
-func (d *submitDecoder) events(value []byte) bool {
-	if value[0] != '[' {
-		return false
-	}
-	events := d.params.Events
-	if events == nil {
-		events = []string{}
-	}
-	d.scanner.Reset(value, wire.MaxNesting)
-	for d.scanner.Open(); d.scanner.Next(); {
-		name := d.scanner.Value()
-		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
-		if i < 0 || len(events) == len(eventNames) { // of more the schema has the limit
-			return false
-		}
-		events = append(events, eventNames[i][1:len(eventNames[i])-1])
-	}
-	d.params.Events = events
-	return true
-}
-
-// member reads one of the other members, or answers false.
-func (d *submitDecoder) member(name, value []byte) bool {
-	var err error
-	switch string(name) {
-	case "input":
-		d.params.Input = value
-	case "id":
-		if len(value) != len(`""`)+36 {
-			return false
-		}
-		d.params.ID, err = uuid.ParseBytes(value[1:37])
-		return err == nil && d.params.ID != uuid.Nil
-	case "priority":
-		d.params.Priority, err = strconv.Atoi(string(value))
-	case "timeoutMs":
-		d.params.TimeoutMs, err = strconv.ParseInt(string(value), 10, 64)
-	default:
-		return false
-	}
-	return err == nil
-}
-
-// eventNames are the events of a submit as JSON.
-var eventNames = []string{`"started"`, `"progress"`, `"output"`, `"finished"`}
-
-// labelsOf are the labels in the params of a submit. What is not as it should be
-// is left out.
-func labelsOf(p *wire.Params) iter.Seq2[string, string] {
-	return func(yield func(key, value string) bool) {
-		labels := p.Get("labels")
-		if len(labels) == 0 || labels[0] != '{' {
-			return
-		}
-		wire.Members(labels, func(key, text []byte) bool {
-			return text[0] != '"' || yield(string(key), string(jsonscan.Unquote(text)))
-		})
-	}
 }

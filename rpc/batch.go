@@ -4,80 +4,9 @@ import (
 	"context"
 	"slices"
 
-	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
-
-// transport is where a session's messages go. Nothing in it waits but room.
-type transport interface {
-	// result and fail answer the request with the id.
-	result(id []byte, f func([]byte) []byte)
-	fail(id []byte, e *wire.Error)
-	// submitted answers requests with their new tasks, in order.
-	submitted(answers []newTask)
-	// message sends a whole message.
-	message(f func([]byte) []byte)
-	// notify and event send a notification.
-	notify(method string, params func([]byte) []byte)
-	event(ev *executor.Event)
-	// last says that nothing is to be sent any more.
-	last()
-	// leave returns when the connection has ended, and ends it where the client
-	// takes nothing any more.
-	leave(ctx context.Context)
-	// room waits until there is room for more events.
-	room(ctx context.Context) error
-	// unsent is how many bytes wait for the client to read them.
-	unsent() int
-}
-
-// newTask is a task, and the id of the request that has asked for it.
-type newTask struct {
-	id   []byte
-	task *schema.Task
-}
-
-// responder answers one request, alone or within a batch. One with no id is
-// of a notification and answers nothing.
-type responder struct {
-	id    []byte
-	out   transport
-	batch *batch
-	log   func(error)
-}
-
-// result answers with JSON that f appends.
-func (to responder) result(f func([]byte) []byte) {
-	switch {
-	case to.id == nil:
-	case to.batch != nil:
-		to.batch.add(to.id, appendReply(nil, to.id, f))
-	default:
-		to.out.result(to.id, f)
-	}
-}
-
-// value answers with a value of the wire types.
-func (to responder) value(v any) {
-	text := wire.AppendJSON(nil, v) // here, where a panic holds no lock
-	to.result(func(b []byte) []byte { return append(b, text...) })
-}
-
-// fail answers with an error.
-func (to responder) fail(err error) {
-	e := wireError(err)
-	if e.Code == schema.CodeInternal {
-		to.log(err)
-	}
-	switch {
-	case to.id == nil:
-	case to.batch != nil:
-		to.batch.add(to.id, wire.AppendError(nil, to.id, e))
-	default:
-		to.out.fail(to.id, e)
-	}
-}
 
 // batch gathers the replies of a batch and sends them as one message. Its
 // last reply comes with the session's mu held: from the reader when it has

@@ -1,0 +1,145 @@
+package rpc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+// ErrReaderGone says that nothing reaches the client any more.
+var ErrReaderGone = errors.New("the reader of the replies is gone")
+
+// deliveryError is an ErrReaderGone with what a write has failed with: stdout
+// may be a file, and its disk full.
+type deliveryError struct{ err error }
+
+func (e *deliveryError) Error() string { return "the replies cannot be written: " + e.err.Error() }
+
+func (e *deliveryError) Unwrap() []error { return []error{ErrReaderGone, e.err} }
+
+// closeTimeout is how long a Read may go on after its stream was closed. A
+// read from a terminal cannot be interrupted everywhere; the process's end
+// ends it.
+const closeTimeout = time.Second
+
+// Serve serves one client until it leaves, a shutdown has been answered, the
+// executor has ended at the wish of another, or ctx ends. Closing conn must end a Read of it. The executor must be running.
+//
+// It returns nil where the connection ended as the protocol has it, an error
+// that wraps ErrReaderGone where nothing can be written to the client any more,
+// and another where the framing broke, a read failed or ctx ended.
+func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, o Options) error {
+	o = o.withDefaults()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &connection{outbox: wire.NewOutbox(conn), over: make(chan struct{}), cut: cancel}
+	s, err := newSession(ctx, ex, c, o)
+	if err != nil {
+		return err
+	}
+	defer s.watcher.Close()
+
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := c.outbox.Run(); err != nil {
+			cancel(&deliveryError{err})
+		}
+	})
+	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))
+	running.Go(func() {
+		unhook := context.AfterFunc(ctx, stopPump)
+		defer unhook()
+		s.run(pumping)
+	})
+	read := make(chan error, 1)
+	go func() { read <- s.read(ctx, wire.NewReader(conn, o.Framing, o.MaxMessage), c) }()
+
+	err = s.untilOver(ctx, read, c)
+	stopPump()
+	c.outbox.Close()
+	unhook := context.AfterFunc(ctx, func() { conn.Close() }) // nobody reads what is left
+	running.Wait()
+	unhook()
+	conn.Close()
+	select {
+	case <-read:
+	case <-time.After(closeTimeout):
+	}
+	if err = cmp.Or(err, gone(ctx)); errors.Is(err, ErrReaderGone) && c.delivered() {
+		err = nil // the client has read the last message, and left at once
+	}
+	cancel(nil)
+	s.close()
+	if context.Cause(ctx) == errClientStalled {
+		o.Logger.Warn("the last messages are dropped", "error", errClientStalled)
+		return nil
+	}
+	return err
+}
+
+func gone(ctx context.Context) error {
+	if err := context.Cause(ctx); errors.Is(err, ErrReaderGone) {
+		return err
+	}
+	return nil
+}
+
+// untilOver waits for the end of the connection, and of what it has started.
+func (s *session) untilOver(ctx context.Context, read chan error, c *connection) error {
+	var err error
+	select {
+	case <-c.over:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.options.Stop:
+		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.noResponder(), 0)
+	case <-s.executor.Ended():
+		s.executorEnded()
+	case err = <-read:
+		read <- err
+		s.inputEnded(ctx)
+	}
+	for stop := s.options.Stop; ; {
+		select {
+		case <-c.over:
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-stop:
+			stop = nil
+			s.executor.Begin(executor.ShutdownInterrupt)
+		}
+	}
+}
+
+// noResponder is who is answered where no request has asked.
+func (s *session) noResponder() responder { return responder{log: s.logError} }
+
+// inputEnded does what the end of the requests means.
+func (s *session) inputEnded(ctx context.Context) {
+	switch s.options.OnEOF {
+	case EOFDrain:
+		s.shutdown(ctx, schema.ShutdownDrain, 0, s.noResponder(), 0)
+	case EOFFinish:
+		s.shutdown(ctx, schema.ShutdownFinish, 0, s.noResponder(), 0)
+	case EOFCancel:
+		s.shutdown(ctx, schema.ShutdownCancel, 0, s.noResponder(), 0)
+	default:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.pendingShutdowns.Load() == 0 {
+			s.afterEvents(s.out.last)
+		}
+	}
+}

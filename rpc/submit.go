@@ -1,0 +1,137 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+// gatherMost is how many consecutive submits are recorded together.
+const gatherMost = 256
+
+// submit gathers a submit; flushSubmits records it with its neighbours.
+func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
+	params, err := s.submitting.decode(p)
+	if err != nil {
+		to.fail(err)
+		return
+	}
+	if len(s.gathered) == 0 {
+		s.now = schema.Now()
+	}
+	record, err := s.executor.PrepareAt(params, s.now)
+	if err != nil {
+		to.fail(err)
+		return
+	}
+	if params.Output == schema.OutputLossless && to.batch != nil && to.batch.hold.hasLateReply {
+		to.fail(wire.NewError(schema.CodeInvalidRequest,
+			"a batch with a lossless submit has no wait, shutdown or exit: the task would have to wait for their replies; send it alone"))
+		return
+	}
+	record.Owner = s.watcher.ID()
+	s.gathered = append(s.gathered, record)
+	s.answering = append(s.answering, to)
+	s.lossless = append(s.lossless, s.beginLossless(&record, params.Output))
+	if len(s.gathered) == gatherMost {
+		s.flushSubmits(ctx)
+	}
+}
+
+// flushSubmits records the gathered submits and answers them, before any
+// event of theirs is sent.
+func (s *session) flushSubmits(ctx context.Context) {
+	if len(s.gathered) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clientGone {
+		for _, l := range s.lossless {
+			l.leave()
+		}
+	}
+	answers, err := s.executor.Submit(ctx, s.gathered)
+	for i := range s.gathered {
+		var answer executor.Submitted
+		if answer.Err = err; err == nil {
+			answer = answers[i]
+		}
+		s.answerSubmit(ctx, i, answer)
+	}
+	s.tellNew()
+	clear(s.gathered)
+	clear(s.answering)
+	clear(s.lossless)
+	s.gathered, s.answering, s.lossless = s.gathered[:0], s.answering[:0], s.lossless[:0]
+}
+
+// answerSubmit answers the gathered submit with the index, or notes that it is to
+// be told of its new task. It needs mu.
+func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submitted) {
+	to, record := &s.answering[i], &s.gathered[i]
+	switch {
+	case answer.Err != nil:
+		s.lossless[i].leave()
+		s.tellNew()
+		to.fail(s.refusal(ctx, answer.Err, record))
+	case answer.Existing:
+		s.tellNew()
+		task, err := s.submitExisting(ctx, record, answer.Task, s.lossless[i])
+		if err != nil {
+			to.fail(err)
+			return
+		}
+		to.result(func(b []byte) []byte { return appendSubmitted(b, task, true) })
+	default:
+		if record.Events.Has(executor.EventOutput) {
+			s.cursors[record.ID] = s.lossless[i].cursors(record)
+		}
+		switch {
+		case to.batch != nil: // nobody has heard of this task before: its events wait for the batch's reply
+			s.held[record.ID] = to.batch.hold
+			to.batch.hold.ids = append(to.batch.hold.ids, record.ID)
+			to.result(func(b []byte) []byte { return appendSubmitted(b, &record.Task, false) })
+		case to.id != nil:
+			s.created = append(s.created, newTask{to.id, &record.Task})
+		}
+	}
+}
+
+// tellNew answers the submits that have made new tasks. It needs mu.
+func (s *session) tellNew() {
+	if len(s.created) > 0 {
+		s.out.submitted(s.created)
+		clear(s.created)
+		s.created = s.created[:0]
+	}
+}
+
+// refusal says which id is taken, or where the limit of the queue is.
+func (s *session) refusal(ctx context.Context, err error, r *executor.Submission) error {
+	switch {
+	case errors.Is(err, executor.ErrIDConflict), errors.Is(err, executor.ErrTaskGone):
+		return fmt.Errorf("%w: %s", err, r.ID)
+	case errors.Is(err, executor.ErrQueueFull):
+		e := wireError(err)
+		e.Data.Limit = s.queueLimit(ctx)
+		return e
+	}
+	return err
+}
+
+// queueLimit asks once: a full queue is full many times.
+func (s *session) queueLimit(ctx context.Context) int64 {
+	if s.maxQueued == 0 {
+		stats, err := s.executor.Stats(ctx)
+		if err != nil {
+			return 0 // which is not shown
+		}
+		s.maxQueued = stats.Limits["queuedTasks"]
+	}
+	return s.maxQueued
+}
