@@ -251,9 +251,8 @@ type takenLease struct {
 	revoke func(error)
 }
 
-func (s taker) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
-	lease, err := s.Store.Claim(ctx, limits)
-	return &takenLease{Lease: lease, from: s}, err
+func (s taker) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+	return join(ctx, s.Store, types, limits, func(l executor.Lease) executor.Lease { return &takenLease{Lease: l, from: s} })
 }
 
 func (l *takenLease) OnRevoke(f func(error)) {

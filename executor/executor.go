@@ -58,6 +58,7 @@ type Executor struct {
 	// finishesPending counts the ends that the store has yet to record, and
 	// finishesLost those that it could not record: their tasks stay Running there.
 	finishesPending, finishesLost atomic.Int64
+	claimer                       Claimer // set by Run
 	// requeued counts tasks that were interrupted and stay Running in the store, so
 	// that its next process runs them again.
 	requeued atomic.Int64
@@ -149,6 +150,18 @@ func (e *Executor) Types() []schema.TypeInfo {
 		infos[i] = e.types[name].Info()
 	}
 	return infos
+}
+
+// runnable are the names under which the store may have tasks of the offered
+// types: what is an alias now may have been the name of the type.
+func (e *Executor) runnable() []string {
+	names := []string{}
+	for name, t := range e.types {
+		if _, offered := slices.BinarySearch(e.offered, t.name); offered {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Offers reports whether a name or alias can be submitted.

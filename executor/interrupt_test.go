@@ -30,14 +30,13 @@ func newDurable(claim time.Duration) func() executor.Store {
 
 func (durable) Info() executor.StoreInfo { return executor.StoreInfo{Name: "durable", Durable: true} }
 
-func (s durable) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
-	l, err := s.Store.Claim(ctx, limits)
-	if err == nil {
+func (s durable) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+	return join(ctx, s.Store, types, limits, func(l executor.Lease) executor.Lease {
 		s.claiming.Add(1)
 		time.Sleep(s.claim)
 		s.claiming.Add(-1)
-	}
-	return l, err
+		return l
+	})
 }
 
 func (s durable) Counts(ctx context.Context) (executor.Counts, error) {

@@ -48,6 +48,25 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
+// joined is a claimer that makes something else of its leases.
+type joined struct {
+	executor.Claimer
+	wrap func(executor.Lease) executor.Lease
+}
+
+func join(ctx context.Context, s executor.Store, types []string, limits executor.TypeLimits, wrap func(executor.Lease) executor.Lease) (executor.Claimer, error) {
+	c, err := s.Join(ctx, types, limits)
+	return joined{c, wrap}, err
+}
+
+func (j joined) Claim(ctx context.Context) (executor.Lease, error) {
+	l, err := j.Claimer.Claim(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return j.wrap(l), nil
+}
+
 func newMemory() executor.Store { return memory.New(memory.Options{}) }
 
 // withRig runs a test on an executor, and ends it.

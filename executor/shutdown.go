@@ -196,6 +196,11 @@ func (e *Executor) Run(ctx context.Context) error {
 	if s.ran.Swap(true) {
 		return errors.New("the executor has run already")
 	}
+	if err := e.join(ctx); err != nil {
+		e.Begin(schema.ShutdownFinish)
+		close(s.over)
+		return err
+	}
 	claims, stopClaims := context.WithCancelCause(context.WithoutCancel(ctx))
 	s.claiming(stopClaims)
 	for i := range e.workers {
@@ -208,9 +213,24 @@ func (e *Executor) Run(ctx context.Context) error {
 	for s.alive.Load() > e.stuck.Load() {
 		<-s.changed
 	}
+	e.claimer.Leave()
 	s.result = e.became(left)
 	close(s.over)
 	return err
+}
+
+// join begins to claim tasks, and says so where some of them have to wait for a
+// program that has their types.
+func (e *Executor) join(ctx context.Context) error {
+	claimer, err := e.store.Join(ctx, e.runnable(), e.limits)
+	if err != nil {
+		return fmt.Errorf("join the store: %w", err)
+	}
+	e.claimer = claimer
+	if n, err := claimer.Unclaimable(ctx); err == nil && n > 0 {
+		e.log.Warn("queued tasks are of types that are not offered here; they stay queued", "tasks", n)
+	}
+	return nil
 }
 
 // became counts what ended since the shutdown began. What its code has not
@@ -246,7 +266,7 @@ func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 			hitch = e.cancelAll(ctx, schema.Queued)
 		}
 		idle := s.alive.Load() <= e.stuck.Load() // no worker is about to take up a task
-		counts, err := e.store.Counts(ctx)
+		counts, queued, err := e.remaining(ctx, mode)
 		if err != nil {
 			if failures++; failures == storeTries || errors.Is(err, ErrClosed) {
 				e.cancelWorkers() // nobody will see whether they end
@@ -257,13 +277,23 @@ func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 		}
 		failures, left = 0, counts.Queued+counts.Running
 		cancelled = cancelled && counts.Queued == 0 // a submit that was given up may be recorded all the same
-		if closed && counts.Running <= e.finishesLost.Load()+e.requeued.Load() && e.finishesPending.Load() == 0 && (counts.Queued == 0 || leave && idle) {
+		if closed && counts.Running <= e.finishesLost.Load()+e.requeued.Load() && e.finishesPending.Load() == 0 && (queued <= 0 || leave && idle) {
 			return left, nil
 		}
 		if why := e.hopeless(hitch, &since); why != nil {
 			return left, fmt.Errorf("tasks left: %d: %w", left, why)
 		}
 	}
+}
+
+// remaining counts the tasks that are left, and how many of the queued ones the
+// shutdown waits for: a drain leaves what is not offered here.
+func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (counts Counts, queued int64, err error) {
+	if counts, err = e.store.Counts(ctx); err != nil || mode != schema.ShutdownDrain {
+		return counts, counts.Queued, err
+	}
+	others, err := e.claimer.Unclaimable(ctx) // after Counts, so that queued is never too small
+	return counts, counts.Queued - others, err
 }
 
 // await waits until something has changed, or for a moment: a store does not

@@ -299,30 +299,75 @@ func TestShutdownCancelsManyPages(t *testing.T) {
 	})
 }
 
-func TestUnknownTypeInTheStore(t *testing.T) {
-	withRig(t, executor.Options{}, func(r *rig) {
-		record, err := r.Prepare(&schema.SubmitParams{Type: "nap"})
+// ofOtherTypes are tasks that a program before this one has left in the store.
+func ofOtherTypes(r *rig, types ...string) (ids []uuid.UUID) {
+	for _, typ := range types {
+		s := executor.Submission{}
+		s.ID, s.Type, s.Input, s.CreatedAt = uuid.New(), typ, []byte(`{}`), schema.Now()
+		_, err := r.store.Submit(r.Context(), []executor.Submission{s})
 		require.NoError(r, err)
-		record.Type = "of an earlier program"
-		_, err = r.Submit(r.Context(), []executor.Submission{record})
-		require.NoError(r, err)
-		failed := r.inState(record.ID, schema.Failed)
-		require.Contains(r, failed.Error.Message, "of an earlier program")
-		require.Equal(r, int64(1), r.stats().Totals.Failed)
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// Tasks of types that are unknown here, or not allowed, wait for a program that
+// offers them, whatever else runs. They can be cancelled, and a drain leaves them.
+func TestTasksOfOtherTypesStayQueued(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1, Allow: []string{"nap"}}, func(r *rig) {
+		others := ofOtherTypes(r, "of an earlier program", "fail", "of an earlier program")
+		ran := r.submit(nap(time.Second))
+		r.pass(time.Minute)
+		r.inState(ran, schema.Completed)
+		for _, id := range others {
+			r.inState(id, schema.Queued)
+		}
+		require.Equal(r, schema.OutcomeCancelled, r.cancel(others[0], executor.Cancellation{}))
+		last := r.submit(nap(time.Second))
+		end := r.shutdown(schema.ShutdownDrain, 0)
+		<-end.done
+		require.Equal(r, schema.ShutdownResult{Completed: 1, Left: 2}, end.result)
+		r.inState(last, schema.Completed)
+		r.inState(others[1], schema.Queued)
 	})
 }
 
-// A store may have tasks of types that an executor before this one has offered.
-func TestTypeThatIsNotOfferedInTheStore(t *testing.T) {
-	withRig(t, executor.Options{Allow: []string{"fail"}}, func(r *rig) {
-		record := executor.Submission{}
-		record.ID, record.Type, record.Input, record.CreatedAt = uuid.New(), "nap", []byte(`{}`), schema.Now()
-		_, err := r.store.Submit(r.Context(), []executor.Submission{record})
-		require.NoError(r, err)
-		failed := r.inState(record.ID, schema.Failed)
-		require.Contains(r, failed.Error.Message, "nap")
-		require.True(r, failed.Error.Retryable)
+func TestShutdownCancelsTasksOfOtherTypes(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		id := ofOtherTypes(r, "of an earlier program")[0]
+		end := r.shutdown(schema.ShutdownCancel, 0)
+		<-end.done
+		require.Equal(r, schema.ShutdownResult{Cancelled: 1}, end.result)
+		r.inState(id, schema.Cancelled)
 	})
+}
+
+// What was submitted under a name that is an alias now runs.
+func TestTaskOfAnAliasInTheStoreRuns(t *testing.T) {
+	done := executor.MustDefine("new", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }, executor.Alias("old"))
+	withRig(t, executor.Options{Types: []executor.Type{done}}, func(r *rig) {
+		r.inState(ofOtherTypes(r, "old")[0], schema.Completed)
+	})
+}
+
+// TestTasksOfOtherTypesAreTold has them in the store before the executor runs.
+func TestTasksOfOtherTypesAreTold(t *testing.T) {
+	r := newRig(t, executor.Options{Limit: 1}, newMemory())
+	ofOtherTypes(r, "of an earlier program", "of another")
+	r.Begin(schema.ShutdownDrain)
+	require.NoError(t, r.Executor.Run(t.Context()))
+	require.Contains(t, r.log.String(), "of types that are not offered here")
+	require.Contains(t, r.log.String(), "tasks=2")
+}
+
+func TestRunOfAStoreThatCannotBeJoined(t *testing.T) {
+	s := newMemory()
+	r := newRig(t, executor.Options{Limit: 1}, s)
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, r.Executor.Run(t.Context()), executor.ErrClosed)
+	<-r.Ended()
+	_, err := r.Submit(t.Context(), nil)
+	require.ErrorIs(t, err, executor.ErrShuttingDown)
 }
 
 // TestASubmitThatIsAdmittedIsSeenThrough begins shutdowns while tasks are

@@ -50,9 +50,8 @@ type slowToFinish struct{ executor.Store }
 
 type slowLease struct{ executor.Lease }
 
-func (s slowToFinish) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
-	l, err := s.Store.Claim(ctx, limits)
-	return slowLease{l}, err
+func (s slowToFinish) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+	return join(ctx, s.Store, types, limits, func(l executor.Lease) executor.Lease { return slowLease{l} })
 }
 
 func (l slowLease) Finish(o executor.Outcome, recorded func(error)) {

@@ -32,15 +32,11 @@ type Store interface {
 	// ones, after the wish is recorded, or can not be, or soon where the disk does
 	// not answer. It answers each id in its place.
 	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
-	// Claim waits for a task that may run, makes it Running and hands it to
-	// one caller: the highest priority first, then the first submitted. It
-	// holds back types of which this process has limits[type] leases that are
-	// not yet released. It returns the cause of ctx when that ends.
-	//
-	// A task that must not run twice is handed out when its start is recorded.
-	// One with Rerun may be handed out before; what is seen of it, events
-	// included, begins when its start is recorded all the same.
-	Claim(ctx context.Context, limits TypeLimits) (Lease, error)
+	// Join makes a claimer for an executor that runs tasks of these types; nil is
+	// every type. Of a type that is in limits it holds at most so many leases at
+	// once. Tasks of other types stay queued, for another claimer or for a later
+	// process.
+	Join(ctx context.Context, types []string, limits TypeLimits) (Claimer, error)
 	// Output reads what a task has written.
 	Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r OutputRange) (OutputPiece, error)
 	// Watch begins to follow events.
@@ -60,9 +56,27 @@ type Store interface {
 	Close() error
 }
 
-// TypeLimits is the most leases of a type that one process holds at once; a
+// TypeLimits is the most leases of a type that one claimer holds at once; a
 // type that is not in it has no limit of its own.
 type TypeLimits map[string]int
+
+// Claimer hands out the queued tasks of the types with which it has joined. Its
+// methods may be called at once from many goroutines.
+type Claimer interface {
+	// Claim waits for a task that may run, makes it Running and hands it to
+	// one caller: the highest priority first, then the first submitted. It
+	// holds back types of which the claimer has as many leases, not yet released,
+	// as its limits allow. It returns the cause of ctx when that ends.
+	//
+	// A task that must not run twice is handed out when its start is recorded.
+	// One with Rerun may be handed out before; what is seen of it, events
+	// included, begins when its start is recorded all the same.
+	Claim(ctx context.Context) (Lease, error)
+	// Unclaimable counts the queued tasks of other types than the claimer's.
+	Unclaimable(ctx context.Context) (int64, error)
+	// Leave ends the claimer, when no Claim of it is under way. Its leases go on.
+	Leave()
+}
 
 // StoreInfo describes a store.
 type StoreInfo struct {

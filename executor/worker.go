@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
-
-	"github.com/jobline/jobline/schema"
 )
 
 const (
@@ -40,7 +38,7 @@ func (e *Executor) startWorker(ctx context.Context, w *worker) {
 func (e *Executor) work(ctx context.Context, w *worker) {
 	lasting := context.WithoutCancel(ctx)
 	for {
-		lease, err := e.store.Claim(ctx, e.limits)
+		lease, err := e.claimer.Claim(ctx)
 		switch {
 		case err == nil:
 			e.runTask(lasting, w, lease)
@@ -61,12 +59,7 @@ func (e *Executor) work(ctx context.Context, w *worker) {
 func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	record := lease.Record()
 	if w.typ == nil || w.typ.name != record.Type {
-		t, err := e.lookup(record.Type)
-		if err != nil { // a durable store may know tasks of types that this program does not have, or may not run
-			e.refuse(lease, "it could not be run: "+err.Error())
-			return
-		}
-		w.typ = t
+		w.typ = e.types[record.Type]
 	}
 	r := &run{taskContext: taskContext{values: ctx}, executor: e, lease: lease, record: record, typ: w.typ}
 	w.run.Store(r)
@@ -75,12 +68,6 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	}
 	r.execute()
 	w.run.Store(nil)
-}
-
-func (e *Executor) refuse(lease Lease, why string) {
-	o := Outcome{State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindTaskError, Message: why, Retryable: true}}
-	e.record(lease, o)
-	lease.Release()
 }
 
 // record makes a task final. The worker goes on to the next task: the store

@@ -8,23 +8,57 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Claims is the queue of a store with those who wait for it, and the part of
-// Store.Claim that is the same in every store. All but Claim needs the store's
-// lock. The zero value is ready.
+// Claims is the queue of a store with those who wait for it: the part of
+// Store.Join and of a Claimer that is the same in every store. All but Claim
+// needs the store's lock. The zero value is ready.
 type Claims[T any] struct {
 	Queue[T]
-	held   map[string]int // leases not yet released of types with a limit
+	members []*Member
+}
+
+// Member is one of those who have joined. It takes entries of its types, within
+// its limits.
+type Member struct {
+	types  map[string]bool // nil is every type
 	limits executor.TypeLimits
-	idle   []chan struct{} // claimers that wait; each channel has room for one
+	held   map[string]int  // entries taken, and not released, of types with a limit
+	idle   []chan struct{} // calls of Claim that wait; each channel has room for one
+}
+
+// Join adds a member that takes entries of these types; nil is every type.
+func (c *Claims[T]) Join(types []string, limits executor.TypeLimits) *Member {
+	m := &Member{limits: limits, held: map[string]int{}}
+	if types != nil {
+		m.types = map[string]bool{}
+		for _, typ := range types {
+			m.types[typ] = true
+		}
+	}
+	c.members = append(c.members, m)
+	return m
+}
+
+// Wake lets up to n waiting calls of Claim of each member look again.
+func (c *Claims[T]) Wake(n int) {
+	for _, m := range c.members {
+		m.wake(n)
+	}
+}
+
+// WakeAll lets all waiting calls of Claim look again.
+func (c *Claims[T]) WakeAll() {
+	for _, m := range c.members {
+		m.wake(len(m.idle))
+	}
 }
 
 // Claim waits until try, which is called with the lock held, answers true or
-// an error.
-func (c *Claims[T]) Claim(ctx context.Context, lock sync.Locker, try func() (bool, error)) error {
+// an error. It answers the cause of ctx when that ends.
+func (c *Claims[T]) Claim(ctx context.Context, m *Member, lock sync.Locker, try func() (bool, error)) error {
 	for {
 		lock.Lock()
 		if ctx.Err() != nil {
-			c.Wake(1) // it may have been woken for a task, which another must take now
+			m.wake(1) // it may have been woken for a task, which another must take now
 			lock.Unlock()
 			return context.Cause(ctx)
 		}
@@ -33,75 +67,75 @@ func (c *Claims[T]) Claim(ctx context.Context, lock sync.Locker, try func() (boo
 			return err
 		}
 		free := make(chan struct{}, 1)
-		c.idle = append(c.idle, free)
+		m.idle = append(m.idle, free)
 		lock.Unlock()
 		select {
 		case <-free:
 		case <-ctx.Done():
 			lock.Lock()
-			c.leave(free)
+			m.giveUp(free)
 			lock.Unlock()
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// leave gives up waiting, and hands on a wake that came at the same time.
-func (c *Claims[T]) leave(free chan struct{}) {
-	i := slices.Index(c.idle, free)
+// giveUp ends waiting, and hands on a wake that came at the same time.
+func (m *Member) giveUp(free chan struct{}) {
+	i := slices.Index(m.idle, free)
 	if i < 0 {
-		c.Wake(1)
+		m.wake(1)
 		return
 	}
-	c.idle = slices.Delete(c.idle, i, i+1)
+	m.idle = slices.Delete(m.idle, i, i+1)
 }
 
-// Wake lets up to n waiting claimers look again.
-func (c *Claims[T]) Wake(n int) {
-	for ; n > 0 && len(c.idle) > 0; n-- {
-		last := len(c.idle) - 1
-		c.idle[last] <- struct{}{}
-		c.idle = c.idle[:last]
+func (m *Member) wake(n int) {
+	for ; n > 0 && len(m.idle) > 0; n-- {
+		last := len(m.idle) - 1
+		m.idle[last] <- struct{}{}
+		m.idle = m.idle[:last]
 	}
 }
 
-// WakeAll lets all waiting claimers look again.
-func (c *Claims[T]) WakeAll() { c.Wake(len(c.idle)) }
-
-// Take takes out the best entry whose type is not at its limit, or answers
-// nil. Its type is held until Release.
-func (c *Claims[T]) Take(limits executor.TypeLimits, typeOf func(T) string) *Entry[T] {
-	if len(limits) > 0 && len(c.limits) == 0 {
-		c.separate(limits, typeOf)
-	}
-	e := c.Next(func(typ string) bool { return c.held[typ] >= limits[typ] })
+// Take takes out the best entry that the member may take, or answers nil. Its
+// type counts towards the member's limit until Release.
+func (c *Claims[T]) Take(m *Member) *Entry[T] {
+	e := c.Next(m.takes)
 	if e == nil {
 		return nil
 	}
-	c.Remove(e)
-	if typ := typeOf(e.Value); limits[typ] > 0 {
-		c.held[typ]++
+	if typ := e.list.lane.typ; m.Limited(typ) {
+		m.held[typ]++
 	}
+	c.Remove(e)
 	return e
 }
 
-// separate gives the types with a limit their own places in the queue. A
-// process has one set of types, so the first claim says it for all.
-func (c *Claims[T]) separate(limits executor.TypeLimits, typeOf func(T) string) {
-	c.limits, c.held = limits, map[string]int{}
-	for typ := range limits {
-		c.Separate(typ, func(v T) bool { return typeOf(v) == typ })
-	}
+func (m *Member) has(typ string) bool { return m.types == nil || m.types[typ] }
+
+func (m *Member) takes(typ string) bool {
+	return m.has(typ) && (!m.Limited(typ) || m.held[typ] < m.limits[typ])
+}
+
+// Unclaimable counts the entries of types that are not the member's.
+func (c *Claims[T]) Unclaimable(m *Member) int {
+	return c.Count(func(typ string) bool { return !m.has(typ) })
 }
 
 // Limited reports whether the type has a limit, so that what was taken of it
 // must be released.
-func (c *Claims[T]) Limited(typ string) bool { return c.limits[typ] > 0 }
+func (m *Member) Limited(typ string) bool { return m.limits[typ] > 0 }
 
-// Release says that an entry of a type with a limit is no longer held.
-func (c *Claims[T]) Release(typ string) {
-	if c.limits[typ] > 0 {
-		c.held[typ]--
-		c.Wake(1)
+// Release says that the member no longer holds an entry of a type.
+func (c *Claims[T]) Release(m *Member, typ string) {
+	if m.Limited(typ) {
+		m.held[typ]--
+		m.wake(1)
 	}
+}
+
+// Leave ends the membership. What the member holds stays its own.
+func (c *Claims[T]) Leave(m *Member) {
+	c.members = slices.DeleteFunc(c.members, func(o *Member) bool { return o == m })
 }

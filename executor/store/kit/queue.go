@@ -99,9 +99,10 @@ func (f *FIFO[T]) First() *Entry[T] { return f.list.head }
 // Remove takes an entry out.
 func (f *FIFO[T]) Remove(e *Entry[T]) { f.list.remove(e); f.size-- }
 
-// lane is the queue of the types that share one fate: of one type with a limit
-// of its own, or of all that have none.
+// lane is the queue of one type.
 type lane[T any] struct {
+	typ    string
+	size   int
 	levels [levels]list[T]
 	filled [(levels + 63) / 64]uint64 // bit n is set when levels[n] is not empty
 }
@@ -117,15 +118,15 @@ func (l *lane[T]) first() *Entry[T] {
 }
 
 // Queue orders what waits to run: the highest priority first, then the first
-// pushed. Its operations are constant in its length. Types with a limit of
-// their own stand in a lane each, so that one at its limit holds up no other.
-// The zero value is ready. It is not safe for concurrent use: it is a part of
-// a store, under the store's lock.
+// pushed. Each type stands in a lane of its own, so that one that is held back
+// holds up no other. Its operations are constant in its length; Next is linear in
+// the number of types that are queued. The zero value is ready. It is not safe for
+// concurrent use: it is a part of a store, under the store's lock.
 type Queue[T any] struct {
-	shared lane[T]
-	own    map[string]*lane[T] // by type
-	size   int
-	last   uint64
+	lanes map[string]*lane[T] // by type
+	busy  []*lane[T]          // those that are not empty
+	size  int
+	last  uint64
 }
 
 // Len is the number of entries.
@@ -140,18 +141,19 @@ func (q *Queue[T]) Push(e *Entry[T], typ string, priority int8) {
 // PushAs adds an entry with an order number that is above all before.
 func (q *Queue[T]) PushAs(e *Entry[T], order uint64, typ string, priority int8) {
 	e.order, q.last = order, order
-	q.insert(e, nil, typ, priority)
+	q.insert(e, nil, q.laneOf(typ), priority)
 }
 
 // Return puts entries that were taken out back in their places, which placeOf
 // knows. However many they are, it walks once through what is queued of their
-// priorities. It changes the order of the slice.
+// types and priorities. It changes the order of the slice.
 func (q *Queue[T]) Return(entries []*Entry[T], placeOf func(T) (typ string, priority int8)) {
 	slices.SortFunc(entries, func(a, b *Entry[T]) int { return cmp.Compare(a.order, b.order) })
 	reached := map[*list[T]]*Entry[T]{} // what is behind the latest to come to a list
 	for _, e := range entries {
 		typ, priority := placeOf(e.Value)
-		level := &q.laneOf(typ).levels[int(priority)-executor.MinPriority]
+		l := q.laneOf(typ)
+		level := &l.levels[int(priority)-executor.MinPriority]
 		next, met := reached[level]
 		if !met {
 			next = level.near(e.order)
@@ -159,37 +161,46 @@ func (q *Queue[T]) Return(entries []*Entry[T], placeOf func(T) (typ string, prio
 		for next != nil && next.order < e.order {
 			next = next.next
 		}
-		q.insert(e, next, typ, priority)
+		q.insert(e, next, l, priority)
 		reached[level] = next
 	}
 }
 
-func (q *Queue[T]) insert(e, next *Entry[T], typ string, priority int8) {
-	l := q.laneOf(typ)
+func (q *Queue[T]) insert(e, next *Entry[T], l *lane[T], priority int8) {
 	n := int(priority) - executor.MinPriority
 	level := &l.levels[n]
 	level.lane, level.level = l, uint8(n)
 	level.insert(e, next)
 	l.filled[n/64] |= 1 << (n % 64)
+	if l.size == 0 {
+		q.busy = append(q.busy, l)
+	}
+	l.size++
 	q.size++
 }
 
 // Remove takes an entry out, wherever it stands.
 func (q *Queue[T]) Remove(e *Entry[T]) {
 	level := e.list
+	l := level.lane
 	level.remove(e)
 	if level.head == nil {
-		level.lane.filled[level.level/64] &^= 1 << (level.level % 64)
+		l.filled[level.level/64] &^= 1 << (level.level % 64)
+	}
+	l.size--
+	if l.size == 0 {
+		i := slices.Index(q.busy, l)
+		q.busy = slices.Delete(q.busy, i, i+1)
 	}
 	q.size--
 }
 
-// Next is the best entry of those whose type is not held back, or nil. It
-// stays in the queue.
-func (q *Queue[T]) Next(held func(typ string) bool) *Entry[T] {
-	best := q.shared.first()
-	for typ, l := range q.own {
-		if e := l.first(); e != nil && !held(typ) && (best == nil || before(e, best)) {
+// Next is the best entry of those whose type is taken, or nil. It stays in the
+// queue.
+func (q *Queue[T]) Next(takes func(typ string) bool) *Entry[T] {
+	var best *Entry[T]
+	for _, l := range q.busy {
+		if e := l.first(); (best == nil || before(e, best)) && takes(l.typ) {
 			best = e
 		}
 	}
@@ -203,31 +214,25 @@ func before[T any](a, b *Entry[T]) bool {
 	return a.order < b.order
 }
 
-func (q *Queue[T]) laneOf(typ string) *lane[T] {
-	if l, ok := q.own[typ]; ok {
-		return l
-	}
-	return &q.shared
-}
-
-// Separate gives a type a lane of its own and moves there what of it is
-// queued already.
-func (q *Queue[T]) Separate(typ string, isOf func(T) bool) {
-	if _, ok := q.own[typ]; ok {
-		return
-	}
-	if q.own == nil {
-		q.own = map[string]*lane[T]{}
-	}
-	q.own[typ] = &lane[T]{}
-	for n := range q.shared.levels {
-		for e := q.shared.levels[n].head; e != nil; {
-			next := e.next
-			if isOf(e.Value) {
-				q.Remove(e)
-				q.insert(e, nil, typ, int8(n+executor.MinPriority))
-			}
-			e = next
+// Count is how many entries are of types that are counted.
+func (q *Queue[T]) Count(counts func(typ string) bool) int {
+	n := 0
+	for _, l := range q.busy {
+		if counts(l.typ) {
+			n += l.size
 		}
 	}
+	return n
+}
+
+func (q *Queue[T]) laneOf(typ string) *lane[T] {
+	l, ok := q.lanes[typ]
+	if !ok {
+		if q.lanes == nil {
+			q.lanes = map[string]*lane[T]{}
+		}
+		l = &lane[T]{typ: typ}
+		q.lanes[typ] = l
+	}
+	return l
 }

@@ -36,7 +36,6 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 			}
 			return &free[0]
 		}
-		separated := map[string]bool{}
 		rt.Repeat(map[string]func(*rapid.T){
 			"push": func(rt *rapid.T) {
 				e := queued{
@@ -82,32 +81,36 @@ func TestQueueAgainstASortedSlice(t *testing.T) {
 				taken = append(taken, model[i])
 				model = slices.Delete(model, i, i+1)
 			},
-			"separate": func(rt *rapid.T) {
-				typ := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "type")
-				q.Separate(typ, func(v int) bool { return types[v] == typ })
-				separated[typ] = true
-			},
 			"next": func(rt *rapid.T) {
 				held := map[string]bool{}
-				for typ := range separated {
+				for _, typ := range []string{"a", "b", "c"} {
 					held[typ] = rapid.Bool().Draw(rt, "held")
 				}
-				got, want := q.Next(func(typ string) bool { return held[typ] }), next(held)
+				got, want := q.Next(func(typ string) bool { return !held[typ] }), next(held)
 				require.Equal(rt, want == nil, got == nil)
 				if want != nil {
 					require.Same(rt, want.entry, got)
 					require.True(rt, got.Queued())
 				}
 			},
-			"": func(rt *rapid.T) { require.Equal(rt, len(model), q.Len()) },
+			"": func(rt *rapid.T) {
+				require.Equal(rt, len(model), q.Len())
+				ofA := 0
+				for _, e := range model {
+					if e.typ == "a" {
+						ofA++
+					}
+				}
+				require.Equal(rt, ofA, q.Count(func(typ string) bool { return typ == "a" }))
+			},
 		})
-		none := func(string) bool { return false }
+		all := func(string) bool { return true }
 		for want := next(nil); want != nil; want = next(nil) {
-			require.Same(rt, want.entry, q.Next(none))
+			require.Same(rt, want.entry, q.Next(all))
 			q.Remove(want.entry)
 			model = slices.DeleteFunc(model, func(e queued) bool { return e.entry == want.entry })
 		}
-		require.Nil(rt, q.Next(none))
+		require.Nil(rt, q.Next(all))
 	})
 }
 
@@ -176,10 +179,10 @@ func TestQueueCostsNoMemory(t *testing.T) {
 			q.Push(&entries[i], "t", int8(i%201-100))
 		}
 		last := &entries[length]
-		none := func(string) bool { return false }
+		all := func(string) bool { return true }
 		allocs := testing.AllocsPerRun(100, func() {
 			q.Push(last, "t", 0)
-			q.Next(none)
+			q.Next(all)
 			q.Remove(last)
 		})
 		require.Zero(t, allocs, fmt.Sprint("at a length of ", length))
@@ -193,10 +196,10 @@ func BenchmarkQueue(b *testing.B) {
 	for i := range entries {
 		q.Push(&entries[i], "t", int8(i%201-100))
 	}
-	held := func(string) bool { return false }
+	all := func(string) bool { return true }
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		e := q.Next(held)
+		e := q.Next(all)
 		q.Remove(e)
 		q.Push(e, "t", int8(i%201-100))
 	}

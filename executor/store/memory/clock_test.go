@@ -21,7 +21,9 @@ func TestEndIsNotBeforeStart(t *testing.T) {
 	r.ID, r.Type, r.CreatedAt, r.Input = uuid.New(), "plain", 1, []byte("{}")
 	_, err := store.Submit(t.Context(), []executor.Submission{r})
 	require.NoError(t, err)
-	lease, err := store.Claim(t.Context(), nil)
+	c, err := store.Join(t.Context(), nil, nil)
+	require.NoError(t, err)
+	lease, err := c.Claim(t.Context())
 	require.NoError(t, err)
 	synctest.Test(t, func(*testing.T) {
 		lease.Finish(executor.Outcome{State: schema.Completed, Result: []byte("{}")}, func(error) {})

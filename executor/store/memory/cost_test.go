@@ -35,11 +35,11 @@ func queued(t testing.TB, n int, o memory.Options) *memory.Store {
 }
 
 // life submits a task, claims it and ends it.
-func life(t testing.TB, s *memory.Store, records []executor.Submission) {
+func life(t testing.TB, s *memory.Store, c executor.Claimer, records []executor.Submission) {
 	records[0].ID = uuid.New()
 	_, err := s.Submit(t.Context(), records)
 	require.NoError(t, err)
-	lease, err := s.Claim(t.Context(), nil)
+	lease, err := c.Claim(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, lease.Started(0))
 	lease.Finish(completed, func(err error) { require.NoError(t, err) })
@@ -52,8 +52,10 @@ func TestCostOfATaskDoesNotGrow(t *testing.T) {
 	costs := map[int]float64{}
 	for _, waiting := range []int{10, 100_000} {
 		s := queued(t, waiting, memory.Options{Keep: 10})
+		claimer, err := s.Join(t.Context(), nil, nil)
+		require.NoError(t, err)
 		records := []executor.Submission{newRecord(0)}
-		costs[waiting] = testing.AllocsPerRun(2000, func() { life(t, s, records) })
+		costs[waiting] = testing.AllocsPerRun(2000, func() { life(t, s, claimer, records) })
 		require.NoError(t, s.Close())
 	}
 	require.Equal(t, costs[10], costs[100_000])
@@ -120,10 +122,12 @@ func BenchmarkSubmit(b *testing.B) {
 
 func BenchmarkClaimFinish(b *testing.B) {
 	s := queued(b, b.N, memory.Options{MaxQueued: b.N})
+	c, err := s.Join(b.Context(), nil, nil)
+	require.NoError(b, err)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		lease, err := s.Claim(b.Context(), nil)
+		lease, err := c.Claim(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}

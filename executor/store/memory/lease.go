@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"context"
-
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
@@ -11,43 +9,9 @@ import (
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
 	kit.Revocation
-	store   *Store
+	claimer *claimer
 	record  *record
-	limited bool // its type has a limit, so that it must be released
 	shown   kit.Shown
-}
-
-// Claim implements executor.Store.
-func (s *Store) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
-	var taken *lease
-	err := s.claims.Claim(ctx, &s.mu, func() (bool, error) {
-		if s.closed {
-			return false, executor.ErrClosed
-		}
-		taken = s.take(limits)
-		return taken != nil, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return taken, nil
-}
-
-// take makes the best task that may run Running; it needs the lock.
-func (s *Store) take(limits executor.TypeLimits) *lease {
-	e := s.claims.Take(limits, func(r *record) string { return r.Type })
-	if e == nil {
-		return nil
-	}
-	r := e.Value
-	r.State = schema.Running
-	r.Attempt++
-	r.StartedAt = max(schema.Now(), r.CreatedAt)
-	s.running.Push(&r.entry)
-	s.counts.Queued--
-	s.counts.Running++
-	r.lease = &lease{store: s, record: r, limited: s.claims.Limited(r.Type)}
-	return r.lease
 }
 
 // Record implements executor.Lease. What a store changes in the record while
@@ -59,11 +23,11 @@ func (l *lease) Record() *executor.Record { return &l.record.Record }
 func (l *lease) live() *schema.Task { return l.shown.Live(&l.record.Task) }
 
 // lost needs the lock.
-func (l *lease) lost() bool { return l.record.lease != l || l.store.closed }
+func (l *lease) lost() bool { return l.record.lease != l || l.claimer.store.closed }
 
 // Started implements executor.Lease.
 func (l *lease) Started(pid int) error {
-	s, r := l.store, l.record
+	s, r := l.claimer.store, l.record
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.lost() {
@@ -77,7 +41,7 @@ func (l *lease) Started(pid int) error {
 
 // Progress implements executor.Lease.
 func (l *lease) Progress(p schema.Progress) error {
-	s, r := l.store, l.record
+	s, r := l.claimer.store, l.record
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.lost() {
@@ -91,7 +55,7 @@ func (l *lease) Progress(p schema.Progress) error {
 // Write implements executor.Lease.
 func (l *lease) Write(stream schema.Stream, p []byte) error {
 	const piece = 32 << 10 // so that every piece a reader is sent has a number of its own
-	s, r := l.store, l.record
+	s, r := l.claimer.store, l.record
 	for len(p) > 0 {
 		n := min(len(p), piece)
 		s.mu.Lock()
@@ -118,7 +82,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 func (l *lease) Finish(o executor.Outcome, recorded func(error)) { recorded(l.finish(o)) }
 
 func (l *lease) finish(o executor.Outcome) error {
-	s := l.store
+	s := l.claimer.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -137,11 +101,12 @@ func (l *lease) finish(o executor.Outcome) error {
 
 // Release implements executor.Lease.
 func (l *lease) Release() {
-	if !l.limited {
+	m := l.claimer.member
+	if !m.Limited(l.record.Type) {
 		return
 	}
-	s := l.store
+	s := l.claimer.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.claims.Release(l.record.Type)
+	s.claims.Release(m, l.record.Type)
 }

@@ -63,7 +63,7 @@ func BenchmarkDurable(b *testing.B) {
 					for range 2 {
 						go func() {
 							for {
-								l, err := s.Claim(b.Context(), nil)
+								l, err := claimAny(b.Context(), s)
 								if err != nil {
 									return
 								}

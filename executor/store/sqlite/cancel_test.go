@@ -58,7 +58,7 @@ func cancelOne(ctx context.Context, s *Store, id uuid.UUID, c executor.Cancellat
 func nextClaim(t *testing.T, s *Store) executor.Lease {
 	t.Helper()
 	time.Sleep(2 * retryMost)
-	l, err := s.Claim(t.Context(), nil)
+	l, err := claimAny(t.Context(), s)
 	require.NoError(t, err)
 	return l
 }
@@ -123,7 +123,7 @@ func TestCancelBehindAStartThatFails(t *testing.T) {
 		r := newTask()
 		submit(t, s, r)
 		goOn := stallDisk(v, faultvfs.Write)
-		claimed := later(func() (executor.Lease, error) { return s.Claim(t.Context(), nil) })
+		claimed := later(func() (executor.Lease, error) { return claimAny(t.Context(), s) })
 		cancelled := later(func() (executor.CancelAnswer, error) {
 			return cancelOne(t.Context(), s, r.ID, executor.Cancellation{})
 		})

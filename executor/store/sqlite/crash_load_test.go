@@ -24,6 +24,7 @@ type load struct {
 	tell  func(fact)
 	// hung are tasks that run until they are cancelled; recent are some others.
 	hung, recent chan uuid.UUID
+	claimer      executor.Claimer
 }
 
 // run works until ctx is over or the store is closed.
@@ -37,6 +38,9 @@ func (l *load) run(ctx context.Context, random *rand.Rand) {
 	}
 	defer w.Close()
 	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	if l.claimer, err = l.store.Join(ctx, nil, executor.TypeLimits{"slow": 2}); err != nil {
+		return
+	}
 	var all sync.WaitGroup
 	worker := func(work func(context.Context, *rand.Rand)) {
 		r := rand.New(rand.NewPCG(random.Uint64(), 0))
@@ -81,7 +85,7 @@ func (l *load) submit(ctx context.Context, random *rand.Rand) {
 
 func (l *load) claim(ctx context.Context, _ *rand.Rand) {
 	for ctx.Err() == nil {
-		lease, err := l.store.Claim(ctx, executor.TypeLimits{"slow": 2})
+		lease, err := l.claimer.Claim(ctx)
 		if err != nil {
 			return
 		}

@@ -87,7 +87,7 @@ func (o *childOrder) runPhase(v *faultvfs.VFS, tell func(fact)) error {
 	}
 	var leases [2]executor.Lease
 	for i := range leases {
-		if leases[i], err = s.Claim(context.Background(), nil); err != nil {
+		if leases[i], err = claimAny(context.Background(), s); err != nil {
 			return err
 		}
 		tell(fact{what: factBegun, id: leases[i].Record().ID})

@@ -67,7 +67,7 @@ func fillSmall(t *testing.T, s *Store) (ids []uuid.UUID) {
 	fails := func(id *uuid.UUID) { id[9] = 7 }
 	large := func(id *uuid.UUID) { id[12] = 0 }
 	run := func() {
-		l, err := s.Claim(t.Context(), nil)
+		l, err := claimAny(t.Context(), s)
 		require.NoError(t, err)
 		require.NoError(t, l.Write(schema.Stdout, outputOf(l.Record().ID)))
 		recorded := make(chan error, 1)
@@ -84,7 +84,7 @@ func fillSmall(t *testing.T, s *Store) (ids []uuid.UUID) {
 	require.Equal(t, schema.OutcomeCancelled, answers[0].Outcome)
 	for _, typ := range []byte{once, again} { // these two run when the store is left
 		add(typ, writes)
-		l, err := s.Claim(t.Context(), nil)
+		l, err := claimAny(t.Context(), s)
 		require.NoError(t, err)
 		require.NoError(t, l.Write(schema.Stdout, outputOf(l.Record().ID)))
 	}
@@ -292,7 +292,7 @@ func (d *harmed) claims(ctx context.Context, s *Store) error {
 		return s.claims.Len()
 	}
 	for waiting() > 0 && s.Info().Fault == "" {
-		l, err := s.Claim(ctx, nil)
+		l, err := claimAny(ctx, s)
 		if err != nil {
 			if s.Info().Fault != "" { // the damage keeps it from starting anything
 				return nil

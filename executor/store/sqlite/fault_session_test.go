@@ -117,7 +117,7 @@ func (x *session) submit(typ byte) (id uuid.UUID) {
 func (x *session) claim() (l executor.Lease) {
 	x.Helper()
 	x.until(func(ctx context.Context) (err error) {
-		l, err = x.store.Claim(ctx, nil)
+		l, err = claimAny(ctx, x.store)
 		return err
 	})
 	id := l.Record().ID

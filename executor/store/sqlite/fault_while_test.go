@@ -96,7 +96,7 @@ func (x *session) endsLater(ids []uuid.UUID, refused uuid.UUID, first, second ex
 	end(second, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&executor.Cancellation{})})
 	claimed := make(chan executor.Lease, 1)
 	go func() {
-		if l, err := s.Claim(t.Context(), nil); err == nil {
+		if l, err := claimAny(t.Context(), s); err == nil {
 			claimed <- l
 		}
 	}()

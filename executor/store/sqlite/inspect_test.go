@@ -39,7 +39,7 @@ func fill(t *testing.T, s *Store, ids *[]uuid.UUID) {
 		*ids = append(*ids, r.ID)
 	}
 	add(func(r *executor.Submission) { r.Labels = map[string]string{"team": "red", "n": "1"} })
-	l, err := s.Claim(t.Context(), nil)
+	l, err := claimAny(t.Context(), s)
 	require.NoError(t, err)
 	require.NoError(t, l.Write(schema.Stdout, []byte("hello\n")))
 	recorded := make(chan error, 1)
@@ -52,7 +52,7 @@ func fill(t *testing.T, s *Store, ids *[]uuid.UUID) {
 	_, err = s.Cancel(t.Context(), (*ids)[2:3], executor.Cancellation{Reason: "not wanted"})
 	require.NoError(t, err)
 	add(func(r *executor.Submission) { r.Rerun = true })
-	_, err = s.Claim(t.Context(), nil)
+	_, err = claimAny(t.Context(), s)
 	require.NoError(t, err)
 	add()
 }

@@ -1,74 +1,25 @@
 package sqlite
 
 import (
-	"context"
-
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
-)
-
-// Bounds of what is ahead of the file: no further task is handed out while so
-// many starts and ends are not recorded, or the ends have so many bytes.
-const (
-	maxAhead      = 4096
-	maxAheadBytes = 64 << 20
 )
 
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
 	kit.Revocation
 	store  *Store
+	member *kit.Member // that has claimed it
 	record *record
 	// claimed is the task as it will be seen when the start is recorded.
 	claimed  executor.Record
-	limited  bool // its type has a limit, so that it must be released
 	progress *schema.Progress
 	// finishing is set when the end is in the log; ends is the latest
 	// transaction that writes it.
 	finishing     bool
 	ends          *transaction
 	cancelPending bool // a request to cancel it could not be recorded yet, and is kept
-}
-
-// Claim implements executor.Store. Where ctx ends while a start is on its way to
-// the disk, the task goes back to the queue when the start is there; should the
-// process die between the two, its next one takes the task for interrupted.
-func (s *Store) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
-	for {
-		var e *start
-		err := s.claims.Claim(ctx, &s.mu, func() (bool, error) {
-			if s.closed {
-				return false, executor.ErrClosed
-			}
-			if s.fault != nil || s.ahead >= maxAhead || s.held >= maxAheadBytes {
-				return false, nil
-			}
-			taken := s.claims.Take(limits, func(r *record) string { return r.Type })
-			if taken == nil {
-				return false, nil
-			}
-			e = s.begin(taken.Value)
-			return true, nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if e.ready == nil {
-			return e.lease, nil
-		}
-		select {
-		case err = <-e.ready:
-		case <-ctx.Done():
-			if s.leave(e) {
-				return nil, context.Cause(ctx)
-			}
-			err = <-e.ready // it came at the same time
-		}
-		if err == nil {
-			return e.lease, nil
-		}
-	}
 }
 
 // Record implements executor.Lease.
@@ -131,11 +82,11 @@ func (l *lease) write(stream schema.Stream, p []byte) error {
 
 // Release implements executor.Lease.
 func (l *lease) Release() {
-	if !l.limited {
+	if !l.member.Limited(l.claimed.Type) {
 		return
 	}
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.claims.Release(l.claimed.Type)
+	s.claims.Release(l.member, l.claimed.Type)
 }

@@ -32,7 +32,7 @@ func fillMillion(b *testing.B, path string) (ids []uuid.UUID) {
 	for range 4 {
 		go func() {
 			for {
-				l, err := s.Claim(b.Context(), nil)
+				l, err := claimAny(b.Context(), s)
 				if err != nil {
 					return
 				}

@@ -36,7 +36,7 @@ func faulty(t *testing.T, o faultvfs.Options, set ...func(*Options)) (*Store, *f
 func claim(t *testing.T, s *Store, set ...func(*executor.Submission)) executor.Lease {
 	t.Helper()
 	submit(t, s, newTask(set...))
-	l, err := s.Claim(t.Context(), nil)
+	l, err := claimAny(t.Context(), s)
 	require.NoError(t, err)
 	return l
 }

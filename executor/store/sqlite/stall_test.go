@@ -230,7 +230,7 @@ func TestOutputWhileTheDiskStalls(t *testing.T) {
 			r := newTask()
 			r.Owner, r.Events = w.ID(), executor.AllEvents
 			submit(t, s, r)
-			l, err := s.Claim(t.Context(), nil)
+			l, err := claimAny(t.Context(), s)
 			require.NoError(t, err)
 			if whole {
 				w.KeepOutput(r.ID, true)
@@ -262,17 +262,18 @@ func TestOutputWhileTheDiskStalls(t *testing.T) {
 
 // TestClaimOnAStalledDisk gives a claim up whose start is recorded after all.
 func TestClaimOnAStalledDisk(t *testing.T) {
-	limits := executor.TypeLimits{"plain": 1}
-	gaveUp := func(t *testing.T) (s *Store, v *faultvfs.VFS, id uuid.UUID, goOn func()) {
+	gaveUp := func(t *testing.T) (c executor.Claimer, s *Store, v *faultvfs.VFS, id uuid.UUID, goOn func()) {
 		s, v = faulty(t, faultvfs.Options{})
 		r := newTask()
 		submit(t, s, r)
-		goOn, err := stalled(t, v, func(ctx context.Context) error {
-			_, err := s.Claim(ctx, limits)
+		c, err := s.Join(t.Context(), nil, executor.TypeLimits{"plain": 1})
+		require.NoError(t, err)
+		goOn, err = stalled(t, v, func(ctx context.Context) error {
+			_, err := c.Claim(ctx)
 			return err
 		})
 		require.ErrorIs(t, err, errEnoughWaited)
-		return s, v, r.ID, goOn
+		return c, s, v, r.ID, goOn
 	}
 	leftQueued := func(t *testing.T, s *Store, id uuid.UUID) {
 		require.NoError(t, s.Close())
@@ -285,8 +286,8 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 	}
 	for name, test := range map[string]func(t *testing.T){
 		"it goes to who waits": func(t *testing.T) {
-			s, _, id, goOn := gaveUp(t)
-			claimed := later(func() (executor.Lease, error) { return s.Claim(t.Context(), limits) })
+			c, s, _, id, goOn := gaveUp(t)
+			claimed := later(func() (executor.Lease, error) { return c.Claim(t.Context()) })
 			goOn()
 			l, err := claimed()
 			require.NoError(t, err)
@@ -296,7 +297,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 			require.Zero(t, s.ahead)
 		},
 		"it waits for the next process": func(t *testing.T) {
-			s, _, id, goOn := gaveUp(t)
+			_, s, _, id, goOn := gaveUp(t)
 			goOn()
 			synctest.Wait()
 			counts, err := s.Counts(t.Context())
@@ -305,7 +306,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 			leftQueued(t, s, id)
 		},
 		"the disk fails before it is as it was": func(t *testing.T) {
-			s, v, id, goOn := gaveUp(t)
+			_, s, v, id, goOn := gaveUp(t)
 			v.Fail(faultvfs.Write, faultvfs.WAL, sqlite3.FULL)
 			goOn()
 			synctest.Wait()
@@ -315,7 +316,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 			leftQueued(t, s, id)
 		},
 		"it can be cancelled meanwhile": func(t *testing.T) {
-			s, _, id, goOn := gaveUp(t)
+			c, s, _, id, goOn := gaveUp(t)
 			cancelled := later(func() (executor.CancelAnswer, error) {
 				return cancelOne(t.Context(), s, id, executor.Cancellation{Reason: "why"})
 			})
@@ -329,7 +330,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 			require.Equal(t, schema.Cancelled, got.State, "there is nobody to stop it")
 			require.Equal(t, "why", got.CancelReason)
 			submit(t, s, newTask())
-			_, err = s.Claim(t.Context(), limits)
+			_, err = c.Claim(t.Context())
 			require.NoError(t, err, "its place is free")
 		},
 	} {

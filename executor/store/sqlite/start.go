@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -18,8 +19,8 @@ type start struct {
 }
 
 // begin puts the start of an attempt into the log; it needs the lock.
-func (s *Store) begin(r *record) *start {
-	l := &lease{store: s, record: r, claimed: r.Record, limited: s.claims.Limited(r.Type)}
+func (s *Store) begin(m *kit.Member, r *record) *start {
+	l := &lease{store: s, member: m, record: r, claimed: r.Record}
 	l.claimed.State = schema.Running
 	l.claimed.Attempt++
 	l.claimed.StartedAt = clock(r.CreatedAt)
@@ -93,7 +94,7 @@ func (e *start) giveBack(s *Store) {
 	r := e.lease.record
 	r.lease = nil
 	s.committer.returned = append(s.committer.returned, r)
-	s.claims.Release(r.Type)
+	s.claims.Release(e.lease.member, r.Type)
 }
 
 func (e *start) done() {

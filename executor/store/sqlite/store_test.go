@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,10 +50,20 @@ func submit(t *testing.T, s executor.Store, records ...executor.Submission) {
 	}
 }
 
+// claimAny claims a task of any type.
+func claimAny(ctx context.Context, s executor.Store) (executor.Lease, error) {
+	c, err := s.Join(ctx, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Leave()
+	return c.Claim(ctx)
+}
+
 // runOne claims a task and ends it.
 func runOne(t *testing.T, s executor.Store, o executor.Outcome) uuid.UUID {
 	t.Helper()
-	l, err := s.Claim(t.Context(), nil)
+	l, err := claimAny(t.Context(), s)
 	require.NoError(t, err)
 	recorded := make(chan error, 1)
 	l.Finish(o, func(err error) { recorded <- err })

@@ -37,11 +37,15 @@ type claimer struct {
 }
 
 func (f *fixture) claimer(limits executor.TypeLimits) *claimer {
+	return f.waiting(func(ctx context.Context) (executor.Lease, error) { return f.claimers.claim(ctx, f.store, limits) })
+}
+
+func (f *fixture) waiting(claim func(context.Context) (executor.Lease, error)) *claimer {
 	ctx, cancel := context.WithCancelCause(f.Context())
 	c := &claimer{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		c.lease, c.err = f.store.Claim(ctx, limits)
+		c.lease, c.err = claim(ctx)
 	}()
 	f.Cleanup(func() {
 		cancel(context.Canceled)
@@ -156,7 +160,7 @@ func claimEnded(f *fixture) {
 	ctx, cancel := context.WithCancelCause(f.Context())
 	cause := errors.New("enough")
 	cancel(cause)
-	_, err := f.store.Claim(ctx, nil)
+	_, err := f.claimers.claim(ctx, f.store, nil)
 	require.ErrorIs(f, err, cause)
 	require.Equal(f, int64(1), f.counts().Queued)
 }
@@ -201,7 +205,7 @@ func claimOnce(f *fixture) {
 	for range claimers {
 		all.Go(func() {
 			for {
-				l, err := f.store.Claim(ctx, nil)
+				l, err := f.claimers.claim(ctx, f.store, nil)
 				if err != nil {
 					return
 				}
@@ -233,7 +237,7 @@ func claimsMany(f *fixture) {
 	var leases []executor.Lease
 	f.accept(numbered(tasks, withRerun(true))...)
 	for range tasks {
-		l, err := f.store.Claim(ctx, nil)
+		l, err := f.claimers.claim(ctx, f.store, nil)
 		require.NoError(f, err, "with %d that run", len(leases))
 		leases = append(leases, l)
 	}

@@ -31,6 +31,7 @@ func closeWakes(f *fixture) {
 
 func closeAnswers(f *fixture) {
 	id := f.one()
+	c := f.join(nil, "plain")
 	require.NoError(f, f.store.Close())
 	ctx := f.Context()
 	for name, call := range map[string]func() error{
@@ -41,7 +42,9 @@ func closeAnswers(f *fixture) {
 			return err
 		},
 		"cancel": func() error { _, err := f.store.Cancel(ctx, []uuid.UUID{id}, executor.Cancellation{}); return err },
-		"claim":  func() error { _, err := f.store.Claim(ctx, nil); return err },
+		"join":   func() error { _, err := f.store.Join(ctx, nil, nil); return err },
+		"claim":  func() error { _, err := c.Claim(ctx); return err },
+		"count":  func() error { _, err := c.Unclaimable(ctx); return err },
 		"output": func() error {
 			_, err := f.store.Output(ctx, id, schema.Stdout, executor.OutputRange{Limit: 1})
 			return err

@@ -26,7 +26,7 @@ func (f *fixture) crew(workers int) (stop func()) {
 	for range workers {
 		all.Go(func() {
 			for {
-				l, err := f.store.Claim(ctx, limits)
+				l, err := f.claimers.claim(ctx, f.store, limits)
 				if err != nil {
 					return
 				}

@@ -103,19 +103,36 @@ func (s *FaultyStore) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Ca
 	return s.Store.Cancel(ctx, ids, c)
 }
 
-// Claim implements executor.Store. The lease is as faulty as the store.
-func (s *FaultyStore) Claim(ctx context.Context, limits executor.TypeLimits) (executor.Lease, error) {
-	if err := s.fault("Claim"); err != nil {
+// Join implements executor.Store. The claimer is as faulty as the store.
+func (s *FaultyStore) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+	if err := s.fault("Join"); err != nil {
 		return nil, err
 	}
-	if err := s.writable(ctx); err != nil {
-		return nil, err
-	}
-	lease, err := s.Store.Claim(ctx, limits)
+	c, err := s.Store.Join(ctx, types, limits)
 	if err != nil {
 		return nil, err
 	}
-	return faultyLease{lease, s}, nil
+	return faultyClaimer{c, s}, nil
+}
+
+type faultyClaimer struct {
+	executor.Claimer
+	store *FaultyStore
+}
+
+// Claim implements executor.Claimer. The lease is as faulty as the store.
+func (c faultyClaimer) Claim(ctx context.Context) (executor.Lease, error) {
+	if err := c.store.fault("Claim"); err != nil {
+		return nil, err
+	}
+	if err := c.store.writable(ctx); err != nil {
+		return nil, err
+	}
+	lease, err := c.Claimer.Claim(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return faultyLease{lease, c.store}, nil
 }
 
 // Output implements executor.Store.

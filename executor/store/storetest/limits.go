@@ -72,7 +72,7 @@ func limitNeverPassed(f *fixture) {
 	for range 8 {
 		all.Go(func() {
 			for {
-				l, err := f.store.Claim(ctx, limits)
+				l, err := f.claimers.claim(ctx, f.store, limits)
 				if err != nil {
 					return
 				}

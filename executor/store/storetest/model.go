@@ -53,12 +53,13 @@ type modelTask struct {
 }
 
 type model struct {
-	t       *testing.T
-	options Options
-	store   executor.Store
-	ids     []uuid.UUID
-	tasks   map[uuid.UUID]*modelTask
-	order   []*modelTask
+	t        *testing.T
+	options  Options
+	store    executor.Store
+	ids      []uuid.UUID
+	tasks    map[uuid.UUID]*modelTask
+	order    []*modelTask
+	claimers claimers
 	views
 }
 
@@ -173,7 +174,7 @@ func (m *model) Claim(rt *rapid.T) {
 	if want == nil {
 		rt.Skip("a claim would wait")
 	}
-	lease, err := m.store.Claim(context.Background(), limits)
+	lease, err := m.claimers.claim(context.Background(), m.store, limits)
 	require.NoError(rt, err)
 	require.Equal(rt, want.ID, lease.Record().ID)
 	want.lease, want.released, want.State = lease, false, schema.Running

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +63,7 @@ func Run(t *testing.T, o Options) {
 	}{
 		{"submit", submitContracts},
 		{"claim", claimContracts},
+		{"join", joinContracts},
 		{"type limits", limitContracts},
 		{"cancel", cancelContracts},
 		{"lease", leaseContracts},
@@ -103,8 +105,41 @@ type fixture struct {
 	*testing.T
 	store executor.Store
 	// again and crashes are of a test of restarts.
-	again   func(t *testing.T, s executor.Store) executor.Store
-	crashes bool
+	again    func(t *testing.T, s executor.Store) executor.Store
+	crashes  bool
+	claimers claimers
+}
+
+// claimers are the claimers of a store, one for each set of limits.
+type claimers struct {
+	mu     sync.Mutex
+	store  executor.Store
+	joined map[bool]executor.Claimer // by whether there are limits
+}
+
+// claim claims a task of any type.
+func (c *claimers) claim(ctx context.Context, s executor.Store, limits executor.TypeLimits) (executor.Lease, error) {
+	claimer, err := c.of(ctx, s, limits)
+	if err != nil {
+		return nil, err
+	}
+	return claimer.Claim(ctx)
+}
+
+func (c *claimers) of(ctx context.Context, s executor.Store, limits executor.TypeLimits) (executor.Claimer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.store != s {
+		c.store, c.joined = s, map[bool]executor.Claimer{}
+	}
+	if known := c.joined[limits != nil]; known != nil {
+		return known, nil
+	}
+	joined, err := s.Join(ctx, nil, limits)
+	if err == nil {
+		c.joined[limits != nil] = joined
+	}
+	return joined, err
 }
 
 // task makes a record as Executor.Prepare does.
@@ -184,7 +219,7 @@ func (f *fixture) claim() executor.Lease {
 
 func (f *fixture) claimWithin(limits executor.TypeLimits) executor.Lease {
 	f.Helper()
-	lease, err := f.store.Claim(f.Context(), limits)
+	lease, err := f.claimers.claim(f.Context(), f.store, limits)
 	require.NoError(f, err)
 	return lease
 }

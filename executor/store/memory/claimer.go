@@ -1,0 +1,76 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/schema"
+)
+
+// claimer implements executor.Claimer.
+type claimer struct {
+	store  *Store
+	member *kit.Member
+}
+
+// Join implements executor.Store.
+func (s *Store) Join(_ context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	return &claimer{s, s.claims.Join(types, limits)}, nil
+}
+
+// Claim implements executor.Claimer.
+func (c *claimer) Claim(ctx context.Context) (executor.Lease, error) {
+	var taken *lease
+	err := c.store.claims.Claim(ctx, c.member, &c.store.mu, func() (bool, error) {
+		if c.store.closed {
+			return false, executor.ErrClosed
+		}
+		taken = c.take()
+		return taken != nil, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return taken, nil
+}
+
+// take makes the best task that may run Running; it needs the lock.
+func (c *claimer) take() *lease {
+	s := c.store
+	e := s.claims.Take(c.member)
+	if e == nil {
+		return nil
+	}
+	r := e.Value
+	r.State = schema.Running
+	r.Attempt++
+	r.StartedAt = max(schema.Now(), r.CreatedAt)
+	s.running.Push(&r.entry)
+	s.counts.Queued--
+	s.counts.Running++
+	r.lease = &lease{claimer: c, record: r}
+	return r.lease
+}
+
+// Unclaimable implements executor.Claimer.
+func (c *claimer) Unclaimable(context.Context) (int64, error) {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if c.store.closed {
+		return 0, executor.ErrClosed
+	}
+	return int64(c.store.claims.Unclaimable(c.member)), nil
+}
+
+// Leave implements executor.Claimer.
+func (c *claimer) Leave() {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	c.store.claims.Leave(c.member)
+}

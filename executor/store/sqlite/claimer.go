@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
+)
+
+// Bounds of what is ahead of the file: no further task is handed out while so
+// many starts and ends are not recorded, or the ends have so many bytes.
+const (
+	maxAhead      = 4096
+	maxAheadBytes = 64 << 20
+)
+
+// claimer implements executor.Claimer.
+type claimer struct {
+	store  *Store
+	member *kit.Member
+}
+
+// Join implements executor.Store.
+func (s *Store) Join(_ context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	return &claimer{s, s.claims.Join(types, limits)}, nil
+}
+
+// Claim implements executor.Claimer. Where ctx ends while a start is on its way to
+// the disk, the task goes back to the queue when the start is there; should the
+// process die between the two, its next one takes the task for interrupted.
+func (c *claimer) Claim(ctx context.Context) (executor.Lease, error) {
+	s := c.store
+	for {
+		var e *start
+		err := s.claims.Claim(ctx, c.member, &s.mu, func() (bool, error) {
+			if s.closed {
+				return false, executor.ErrClosed
+			}
+			if s.fault != nil || s.ahead >= maxAhead || s.held >= maxAheadBytes {
+				return false, nil
+			}
+			taken := s.claims.Take(c.member)
+			if taken == nil {
+				return false, nil
+			}
+			e = s.begin(c.member, taken.Value)
+			return true, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if e.ready == nil {
+			return e.lease, nil
+		}
+		select {
+		case err = <-e.ready:
+		case <-ctx.Done():
+			if s.leave(e) {
+				return nil, context.Cause(ctx)
+			}
+			err = <-e.ready // it came at the same time
+		}
+		if err == nil {
+			return e.lease, nil
+		}
+	}
+}
+
+// Unclaimable implements executor.Claimer.
+func (c *claimer) Unclaimable(context.Context) (int64, error) {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if c.store.closed {
+		return 0, executor.ErrClosed
+	}
+	return int64(c.store.claims.Unclaimable(c.member)), nil
+}
+
+// Leave implements executor.Claimer.
+func (c *claimer) Leave() {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	c.store.claims.Leave(c.member)
+}
