@@ -8,24 +8,24 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// batch gathers the replies of a batch and sends them as one message. Its
-// last reply comes with the session's mu held: from the reader when it has
-// seen all of the batch (close), or from the pump.
+// batch gathers the replies of a batch and sends them as one message. The message
+// is sent with the session's mu held: by the reader at the end of the batch, or by
+// the pump, with the last late reply.
 type batch struct {
 	session  *session
 	ctx      context.Context
 	hold     *hold
 	replies  [][]byte
 	size     int   // of the replies, in bytes
-	least    int64 // bytes of the budget that it takes at least while it waits
-	more     int64 // and those that replies have beyond that
-	reserved bool  // both are taken
-	missing  int
-	open     bool // the reader has not seen all of it
+	least    int64 // bytes of the budget that the requests cost at least while the batch waits
+	more     int64 // bytes by which replies are longer than counted in least
+	reserved bool  // least and more are reserved in the budget
+	missing  int   // replies
+	open     bool  // the reader has not handled all of it
 }
 
-// handleBatch takes the requests of an array to their methods. Where the array
-// as a whole is not valid, check tells of each element whether it is.
+// handleBatch handles the requests of an array. Where the array as a whole is not
+// valid JSON, check says which elements are bad; else check is nil.
 func (s *session) handleBatch(ctx context.Context, array []byte, check func([]byte) *wire.BadMessage) {
 	var requests [][]byte
 	each := wire.Elements
@@ -42,7 +42,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	}
 	b := &batch{session: s, ctx: ctx, hold: &hold{}, open: true}
 	bad := b.look(requests, check)
-	if b.hold.hasLateReply { // what is answered late is answered by the pump, and not while the batch is read
+	if b.hold.hasLateReply { // the pump answers those requests, but only after the batch is read
 		s.mu.Lock()
 		s.deliveryPaused = true
 		s.mu.Unlock()
@@ -64,9 +64,8 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	s.deliveryResumed.Signal()
 }
 
-// look tells which elements of a batch are bad. Of the others it notes how many
-// bytes they take at least while they are not answered, and whether one may be
-// answered late.
+// look answers which elements of a batch are bad. It notes how many bytes the others
+// cost at least while they are not answered, and whether one may be answered late.
 func (b *batch) look(elements [][]byte, check func([]byte) *wire.BadMessage) []*wire.BadMessage {
 	bad := make([]*wire.BadMessage, len(elements))
 	for i, value := range elements {
@@ -98,8 +97,8 @@ func (s *session) batchError(n int) *wire.Error {
 	return e
 }
 
-// reserveBudget takes the bytes of the budget that the batch costs from now on, once,
-// and answers how many there should be where there are not as many.
+// reserveBudget reserves the bytes that the batch costs while it waits. Where the
+// budget has not as many, it answers how many are needed.
 func (b *batch) reserveBudget() (need int64) {
 	if b.reserved {
 		return 0
@@ -111,7 +110,7 @@ func (b *batch) reserveBudget() (need int64) {
 	return 0
 }
 
-// room takes the bytes of a reply, or answers the limit that it would pass.
+// room counts the bytes of a reply, or answers the limit that they would pass.
 func (b *batch) room(id, reply []byte) (limit int64) {
 	more := max(int64(len(reply)-len(id)-memberBytes), 0)
 	switch {
@@ -148,7 +147,8 @@ func tooLong(id []byte, limit int64, format string) []byte {
 	return wire.AppendError(nil, id, e)
 }
 
-// check sends the batch when it is whole, and then what its tasks did meanwhile.
+// check sends the replies when all are there, and then the events of the batch's
+// tasks that were held back.
 func (b *batch) check() {
 	if b.open || b.missing > 0 {
 		return

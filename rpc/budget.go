@@ -28,8 +28,8 @@ const (
 	maxShutdownID = 64 << 10
 )
 
-// budget counts the bytes of what waits on a connection. The goroutine that
-// reads and the pump both use it.
+// budget counts the bytes of a connection's unanswered requests. The reader and the
+// pump use it at the same time.
 type budget struct{ used atomic.Int64 }
 
 // reserve counts n bytes more, or answers false where that would pass maxPending.
@@ -41,16 +41,18 @@ func (b *budget) reserve(n int64) bool {
 	return false
 }
 
-// charge counts what is bounded otherwise, or cannot be refused.
+// charge counts n bytes more, without a limit: they are bounded otherwise, or cannot
+// be refused.
 func (b *budget) charge(n int64) { b.used.Add(n) }
 
+// release takes n bytes back.
 func (b *budget) release(n int64) { b.used.Add(-n) }
 
-// available is how many bytes there are until maxPending.
+// available is how many bytes are left below maxPending.
 func (b *budget) available() int64 { return max(maxPending-b.used.Load(), 0) }
 
-// admit counts a request that is answered later, and the batch that has to wait
-// for it, or says why there is no room. The number is for release.
+// admit counts a request that is answered later, and its batch, which waits for it.
+// It answers the bytes to release after the answer, or why there is no room.
 func (s *session) admit(to responder) (cost int64, err *wire.Error) {
 	cost = int64(len(to.id)) + pendingBytes
 	if !s.budget.reserve(cost) {

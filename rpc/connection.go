@@ -10,7 +10,7 @@ import (
 	"github.com/jobline/jobline/rpc/wire"
 )
 
-// connection is the sink of a served stream.
+// connection is the transport of a served stream.
 type connection struct {
 	outbox *wire.Outbox
 	once   sync.Once
@@ -18,8 +18,8 @@ type connection struct {
 	cut    context.CancelCauseFunc // ends it at once
 }
 
-// exitTimeout is how long a client that has sent exit may take nothing, once
-// all tasks have ended, before what is left for it is dropped.
+// exitTimeout is how long a client that has sent exit may read nothing, once all
+// tasks have ended, before the messages that are left are dropped.
 const exitTimeout = time.Second
 
 // errClientStalled ends a connection whose client has sent exit and does not read.
@@ -64,7 +64,7 @@ func (c *connection) last() {
 	c.once.Do(func() { close(c.over) })
 }
 
-// delivered says that the last message of the connection was written.
+// delivered reports whether the last message of the connection was written.
 func (c *connection) delivered() bool {
 	select {
 	case <-c.over:

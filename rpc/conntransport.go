@@ -11,8 +11,8 @@ import (
 	"github.com/jobline/jobline/rpc/wire"
 )
 
-// connTransport sends through a jsonrpc2.Conn, whose writes may wait for the peer.
-// So messages gather in a queue, and run sends them one after the other.
+// connTransport is the transport of a mounted jsonrpc2.Conn. Its writes may wait for
+// the peer, so messages are queued, and run sends them one after the other.
 type connTransport struct {
 	conn *jsonrpc2.Conn
 
@@ -46,7 +46,7 @@ func (k *connTransport) add(bytes int, send func() error) {
 	k.changed.Broadcast()
 }
 
-// run sends what there is until end is called or the connection fails.
+// run sends queued messages until end is called or the connection fails.
 func (k *connTransport) run() {
 	for {
 		next, ok := k.next()
@@ -79,7 +79,7 @@ func (k *connTransport) next() (m outgoing, ok bool) {
 	return m, true
 }
 
-// end drops what is left, and lets everybody go who waits.
+// end drops the queued messages, and ends run and all waits.
 func (k *connTransport) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -137,10 +137,10 @@ func (k *connTransport) event(ev *executor.Event) {
 	k.notify(notificationOf[ev.Kind], func(b []byte) []byte { return appendEvent(b, ev) })
 }
 
-// message is of batches, which the library does not hand on.
+// message is never called: it sends the replies of batches, and jsonrpc2 has none.
 func (k *connTransport) message(func([]byte) []byte) {}
 
-// last and leave do nothing: the connection is its owner's to end.
+// last and leave do nothing: the owner ends the connection.
 func (k *connTransport) last()                 {}
 func (k *connTransport) leave(context.Context) {}
 

@@ -11,7 +11,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// read takes messages to their methods until the stream ends.
+// read handles messages until the stream ends.
 func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error {
 	r.BeforeRead = func() {
 		s.flushSubmits(ctx)
@@ -19,7 +19,7 @@ func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error
 		c.outbox.Flush()
 		c.outbox.YieldToWriter(ctx)
 		most := s.options.MaxUnsent
-		if s.watcher.Size() > int64(most) { // results wait, too: until the pump goes on
+		if s.watcher.Size() > int64(most) { // unsent results count, too: wait until the pump goes on
 			most = eventRoom
 		}
 		_ = c.outbox.Await(ctx, most) // where ctx ends, the next read does
@@ -31,7 +31,7 @@ func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error
 		}
 		if err == nil {
 			s.handleMessage(ctx, m)
-			if c.outbox.Unsent() > s.options.MaxUnsent { // a few bytes of requests can ask for many of replies
+			if c.outbox.Unsent() > s.options.MaxUnsent { // short requests can have long replies
 				r.BeforeRead()
 			}
 			continue
@@ -59,7 +59,8 @@ func (s *session) handleMessage(ctx context.Context, m *wire.Message) {
 	s.handleRequest(ctx, m, nil)
 }
 
-// handleBad answers what is no message. Of a batch the good elements count.
+// handleBad answers input that is no message. The good elements of a bad batch are
+// handled.
 func (s *session) handleBad(ctx context.Context, bad *wire.BadMessage, check func([]byte) *wire.BadMessage) {
 	if bad.Batch != nil {
 		s.handleBatch(ctx, bad.Batch, check)
@@ -68,8 +69,8 @@ func (s *session) handleBad(ctx context.Context, bad *wire.BadMessage, check fun
 	s.responderOf(bad, nil).fail(bad)
 }
 
-// responderOf is who is to hear that a message is bad: its request where that
-// can be told. A response is none.
+// responderOf answers a bad message: with its id where it is a request that has
+// one, or else with null.
 func (s *session) responderOf(bad *wire.BadMessage, b *batch) responder {
 	to := responder{id: nullID, out: s.out, batch: b, log: s.logError}
 	if bad.ID != nil && !bad.Response {
@@ -80,7 +81,7 @@ func (s *session) responderOf(bad *wire.BadMessage, b *batch) responder {
 
 var nullID = []byte("null")
 
-// handleRequest takes one request, alone or of a batch, to its method.
+// handleRequest checks one request, alone or of a batch, and handles it.
 func (s *session) handleRequest(ctx context.Context, m *wire.Message, b *batch) {
 	if m.IsResponse() {
 		s.log.Debug("a response came to a server that has asked nothing")
@@ -103,7 +104,7 @@ func (s *session) handleRequest(ctx context.Context, m *wire.Message, b *batch) 
 	s.handle(ctx, m.MethodName(), &m.Params, to)
 }
 
-// handle takes one request to its method.
+// handle calls the method of one request.
 func (s *session) handle(ctx context.Context, name string, p *wire.Params, to responder) {
 	call, ok := methods[name]
 	if !ok {

@@ -12,17 +12,17 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Handler offers the method table to a program that has a jsonrpc2.Conn
-// already, a language server for example. Requests of other methods go to
-// next, or are refused where it is nil. Events go out as notifications on the
-// connection that submitted the task.
+// Handler serves the methods of the protocol on a jsonrpc2.Conn that a program has
+// already, a language server for example. Requests of other methods go to next, or
+// are refused where next is nil. Events are sent as notifications on the connection
+// that has submitted the task.
 //
-// The connection belongs to the program: shutdown and exit end the executor,
-// not the connection, and the library's own ways with ids, batches and
-// malformed input hold. Serve has none of these limits. A client that does not
-// read delays no task: messages gather as with Serve, and beyond
-// Options.MaxUnsent Handle waits until the client has read. What the stream of
-// the connection gathers comes on top; a Stream holds at most 64 MiB.
+// The connection belongs to the program: shutdown and exit end the executor and not
+// the connection. Ids, batches and malformed input are treated as package jsonrpc2
+// treats them; Serve is stricter. A client that does not read delays no task:
+// messages are queued, and beyond Options.MaxUnsent bytes Handle waits until the
+// client has read. The stream of the connection may hold further bytes; a
+// client.Stream holds at most 64 MiB.
 func Handler(ex *executor.Executor, next jsonrpc2.Handler, o Options) jsonrpc2.Handler {
 	return &handler{executor: ex, next: next, options: o.withDefaults(), sessions: map[*jsonrpc2.Conn]*mounted{}}
 }
@@ -43,9 +43,9 @@ type mounted struct {
 	ctx       context.Context // ends with the connection
 }
 
-// Handle implements jsonrpc2.Handler. It is to be called in the order of the
-// requests, so not through jsonrpc2.AsyncHandler. It waits for nothing but a
-// client that does not read.
+// Handle implements jsonrpc2.Handler. It must be called in the order of the
+// requests, so not through jsonrpc2.AsyncHandler. It waits only for a client that
+// does not read.
 func (h *handler) Handle(ctx context.Context, conn *jsonrpc2.Conn, rq *jsonrpc2.Request) {
 	if _, ours := methods[rq.Method]; !ours && h.next != nil {
 		h.next.Handle(ctx, conn, rq)
@@ -86,7 +86,8 @@ func (m *mounted) keepPace() {
 	_ = m.transport.await(m.ctx, most) // where the connection ends, nothing is left to be done
 }
 
-// session finds or makes the session of a connection. It ends with it.
+// session finds or makes the session of a connection. The session ends with the
+// connection.
 func (h *handler) session(ctx context.Context, conn *jsonrpc2.Conn) (*mounted, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -119,8 +120,8 @@ func (h *handler) session(ctx context.Context, conn *jsonrpc2.Conn) (*mounted, e
 	return m, nil
 }
 
-// untilDisconnected waits for the end of the connection. Where the executor
-// ends before it, the pending waits are told.
+// untilDisconnected waits for the end of the connection. Where the executor ends
+// first, the pending waits are answered with an error.
 func (m *mounted) untilDisconnected(disconnected <-chan struct{}) {
 	select {
 	case <-disconnected:

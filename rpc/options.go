@@ -17,25 +17,25 @@ const DefaultVersion = "devel"
 // EOFPolicy says what becomes of the executor when a client's requests end.
 type EOFPolicy uint8
 
-// What the end of the requests means.
+// What the end of a client's requests means.
 const (
-	EOFDetach EOFPolicy = iota // this client leaves; the executor goes on for others
-	EOFDrain                   // run all that was accepted, tell the client, end
-	EOFFinish                  // let the running ones end and leave the others in a durable store, tell the client, end
-	EOFCancel                  // cancel all, tell the client, end
+	EOFDetach EOFPolicy = iota // the connection ends, and the executor goes on
+	EOFDrain                   // all accepted tasks run, then the executor ends
+	EOFFinish                  // running tasks end, queued ones stay in a durable store, then the executor ends
+	EOFCancel                  // all tasks are cancelled, then the executor ends
 )
 
-// Options sets how a connection is served. A zero is the default.
+// Options sets how a connection is served. A field that is zero has its default.
 type Options struct {
 	Framing    wire.Framing
 	OnEOF      EOFPolicy
 	MaxMessage int // bytes of one message; at most 2 GiB less one
 	MaxBatch   int // requests of one batch
 	MaxWaits   int // pending wait requests
-	MaxUnsent  int // bytes that the client has not read, before no more requests are read
+	MaxUnsent  int // bytes that the client has not read; beyond them no more requests are read
 	// Stop, when it is closed, interrupts the executor (executor.ShutdownInterrupt:
-	// a durable store keeps the tasks that may go on later), tells the client what
-	// became of its tasks, and ends Serve.
+	// a durable store keeps the tasks that may go on later). Serve then sends the
+	// events that are left, and returns.
 	Stop <-chan struct{}
 	// Version is the program's version, for stats.
 	Version string

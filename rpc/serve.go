@@ -13,28 +13,28 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// ErrReaderGone says that nothing reaches the client any more.
+// ErrReaderGone says that the client's end of the connection is closed.
 var ErrReaderGone = errors.New("the reader of the replies is gone")
 
-// deliveryError is an ErrReaderGone with what a write has failed with: stdout
-// may be a file, and its disk full.
+// deliveryError is an ErrReaderGone with the error of the write that failed: stdout
+// may be a file on a full disk.
 type deliveryError struct{ err error }
 
 func (e *deliveryError) Error() string { return "the replies cannot be written: " + e.err.Error() }
 
 func (e *deliveryError) Unwrap() []error { return []error{ErrReaderGone, e.err} }
 
-// closeTimeout is how long a Read may go on after its stream was closed. A
-// read from a terminal cannot be interrupted everywhere; the process's end
-// ends it.
+// closeTimeout is how long Serve waits for a Read after it has closed the stream.
+// Not every system can interrupt a read of a terminal.
 const closeTimeout = time.Second
 
-// Serve serves one client until it leaves, a shutdown has been answered, the
-// executor has ended at the wish of another, or ctx ends. Closing conn must end a Read of it. The executor must be running.
+// Serve serves one client until the client leaves, a shutdown is answered, the
+// executor has ended, or ctx ends. The executor must be running. Serve closes conn
+// when it returns; closing conn must end a Read of it.
 //
-// It returns nil where the connection ended as the protocol has it, an error
-// that wraps ErrReaderGone where nothing can be written to the client any more,
-// and another where the framing broke, a read failed or ctx ended.
+// Serve returns nil where the connection ended in order, an error that wraps
+// ErrReaderGone where nothing can be written to the client any more, and another
+// error where the framing broke, a read failed or ctx ended.
 func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, o Options) error {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -91,7 +91,8 @@ func gone(ctx context.Context) error {
 	return nil
 }
 
-// untilOver waits for the end of the connection, and of what it has started.
+// untilOver waits for the end of the connection. It ends the executor where the end
+// of the requests, or Options.Stop, demands that.
 func (s *session) untilOver(ctx context.Context, read chan error, c *connection) error {
 	var err error
 	select {
@@ -123,10 +124,10 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 	}
 }
 
-// noResponder is who is answered where no request has asked.
+// noResponder answers nobody: no request has asked for the shutdown.
 func (s *session) noResponder() responder { return responder{log: s.logError} }
 
-// inputEnded does what the end of the requests means.
+// inputEnded acts on the end of the requests, as Options.OnEOF says.
 func (s *session) inputEnded(ctx context.Context) {
 	switch s.options.OnEOF {
 	case EOFDrain:

@@ -15,12 +15,12 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// session is what the server knows of one connection: the tasks it follows,
-// the requests that wait for tasks, and the batches that are not answered yet.
+// session is the state of one connection: the tasks that it follows, the requests
+// that wait for tasks, and the batches that are not answered yet.
 //
-// Requests come in on one goroutine, in order. Events come in on another
-// (pump). Where both must agree on an order they hold mu: a submit until its
-// reply is out, so that no event of the task overtakes it.
+// Requests are handled on one goroutine, the reader, in order. Events are sent on
+// another, the pump. Where their order matters both hold mu: a submit holds it
+// until its reply is written, so that no event of the task comes before the reply.
 type session struct {
 	executor *executor.Executor
 	watcher  executor.Watcher
@@ -29,46 +29,48 @@ type session struct {
 	out      transport
 	logError func(error)
 
+	// What follows, up to mu, is of the reader.
+
 	submitting submitDecoder
-	scanner    jsonscan.Scanner // for the elements of batches,
-	member     wire.Message     // and the one that is being read
+	scanner    jsonscan.Scanner // of the elements of batches
+	member     wire.Message     // the element that is being read
 
-	maxQueued int64 // the store's limit, once it was met
+	maxQueued int64 // the store's limit, or 0 until a submit has met it
 
-	now       schema.Time           // when the first of those that are gathered was read
-	gathered  []executor.Submission // submits that are not recorded yet,
-	answering []responder           // who is to hear of them,
-	lossless  []*losslessOutput     // and the output of those that asked for all of it
-	created   []newTask             // of those that are recorded, and not answered yet
+	// Submits that are not recorded yet; the slices have the same length.
+	gathered  []executor.Submission
+	answering []responder       // who is answered
+	lossless  []*losslessOutput // nil for a submit that did not ask for lossless output
+	now       schema.Time       // when the first of them was read
+	created   []newTask         // tasks that are recorded, whose submits are not answered yet
 
 	mu               sync.Mutex
-	cursors          map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first
-	subscribedOutput map[uuid.UUID]*cursors           // of other tasks, whose output a subscription asks for
-	follows          map[uuid.UUID]executor.EventMask // tasks of others, or of before, that this client asked for again
-	held             map[uuid.UUID]*hold
+	cursors          map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first piece
+	subscribedOutput map[uuid.UUID]*cursors           // of other tasks whose output a subscription asks for
+	follows          map[uuid.UUID]executor.EventMask // existing tasks that this client has submitted again
+	held             map[uuid.UUID]*hold              // of tasks whose batch is not answered yet
 	waits            waits
 	budget           budget
-	barriers         []func() // what to do when the pump has come this far
-	sent             int      // bytes of events and answers, about, since it was last seen that there is room
+	barriers         []func() // what to do at each barrier that the pump has not reached, in order
+	sent             int      // about how many bytes were sent since the transport last had room
 
 	subscriptions   map[executor.SubscriptionID]*subscription
-	endedOutputs    int        // subscriptions to output that have ended since the mark that is to forget it
-	replays         []*replay  // what of the past is still to be sent, in the order of through
-	deliveryPaused  bool       // a batch is being read that subscribes or waits: no event may be sent, and nothing answered late
-	deliveryResumed *sync.Cond // over mu
+	endedOutputs    int        // subscriptions to output that have ended since dropUnwantedOutput was last scheduled
+	replays         []*replay  // past events that are still to be sent, in the order of through
+	deliveryPaused  bool       // the pump must send nothing: a batch that subscribes or waits is being read
+	deliveryResumed *sync.Cond // over mu; deliveryPaused has become false
 	clientGone      bool       // nothing is sent any more, so no task may wait for that
 
 	tasks            sync.WaitGroup // goroutines of shutdown requests
 	pendingShutdowns atomic.Int32   // shutdown requests that are not answered
 	exiting          bool           // the client has sent exit
 
-	storeClosed bool // the store is closed, and nothing pumps
+	storeClosed bool // no event comes any more, and the pump has ended
 }
 
-// hold keeps the events of tasks back that were submitted in a batch, until
-// the batch is answered.
+// hold has the events of the tasks of a batch until the batch is answered.
 type hold struct {
-	hasLateReply bool // a request of the batch may be answered late
+	hasLateReply bool // the batch has a request of lateMethods
 	ids          []uuid.UUID
 	events       kit.Held
 }
@@ -89,7 +91,8 @@ func newSession(ctx context.Context, ex *executor.Executor, out transport, o Opt
 	return s, nil
 }
 
-// close lets go of what the session has begun. Its context has ended.
+// close frees what the session has begun, and waits for its goroutines. Its context
+// has ended.
 func (s *session) close() {
 	s.mu.Lock()
 	for w := range s.waits.pending {

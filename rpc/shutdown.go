@@ -11,12 +11,12 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// end is a shutdown that a request asks for. One that is one too many has its
-// mode all the same, and is not answered with what became of the tasks.
+// end handles a request for a shutdown. Beyond the limit of requests it still sets
+// the mode, but is answered with an error.
 func (s *session) end(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder) {
 	cost, err := s.admitShutdown(to)
 	if err != nil {
-		to.fail(err) // before the mode lets an earlier one be answered, which may be the last message
+		to.fail(err) // before Begin: it may let an earlier shutdown be answered, with the last message
 		s.executor.Begin(mode)
 		return
 	}
@@ -24,10 +24,10 @@ func (s *session) end(ctx context.Context, mode schema.ShutdownMode, timeout tim
 	s.shutdown(ctx, mode, timeout, to, cost)
 }
 
-// shutdown closes the admission at once, and answers when all is over: its
-// reply is the last message of the connection.
+// shutdown stops the admission of tasks at once, and answers when the executor has
+// ended. Its reply is the last message of the connection.
 func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder, cost int64) {
-	s.pendingShutdowns.Add(1) // first: the mode may let an earlier shutdown be answered, and that must not be the last
+	s.pendingShutdowns.Add(1) // before Begin: it may let an earlier shutdown be answered, which then is not the last message
 	s.executor.Begin(mode)
 	s.tasks.Go(func() {
 		result, err := s.executor.Shutdown(ctx, mode, timeout)
@@ -48,23 +48,25 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 	})
 }
 
-// executorEnded ends a connection whose executor has ended at the wish of
-// another: behind all events its waits are told, and then nothing comes any more.
+// executorEnded ends a connection whose executor was shut down by another
+// connection: after all events its waits fail, and then nothing is sent any more.
 func (s *session) executorEnded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.afterEvents(s.endWithoutEvents)
 }
 
-// endWithoutEvents is when no event comes any more. It needs mu.
+// endWithoutEvents fails the waits and ends the connection, since no event comes any
+// more. It needs mu.
 func (s *session) endWithoutEvents() {
 	s.waits.failAll(s, executor.ErrShuttingDown)
-	if s.pendingShutdowns.Load() == 0 { // or the last reply to a shutdown of its own is the last message
+	if s.pendingShutdowns.Load() == 0 { // else the reply to the last shutdown is the last message
 		s.out.last()
 	}
 }
 
-// admitShutdown says what is against one more shutdown that is to be answered.
+// admitShutdown counts one more shutdown that is to be answered, or says why it is
+// not.
 func (s *session) admitShutdown(to responder) (cost int64, err *wire.Error) {
 	if s.pendingShutdowns.Load() >= maxShutdowns {
 		e := wire.NewError(schema.CodeQueueFull, "%d shutdown requests are not answered yet on this connection, the limit; the mode of this one holds all the same", maxShutdowns)
@@ -83,7 +85,8 @@ func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, 
 	s.end(ctx, cmp.Or(p.Mode, schema.ShutdownDrain), time.Duration(p.TimeoutMs)*time.Millisecond, to)
 }
 
-// exit asks for no reply, so its client may wait for the end and read nothing.
+// exit handles the notification exit. Its client expects no reply, so it may have
+// stopped reading: leave does not wait for it.
 func (s *session) exit(ctx context.Context, _ *schema.Empty, to responder) {
 	s.end(ctx, schema.ShutdownCancel, 0, to)
 	if s.exiting {

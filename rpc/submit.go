@@ -42,8 +42,8 @@ func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 	}
 }
 
-// flushSubmits records the gathered submits and answers them, before any
-// event of theirs is sent.
+// flushSubmits records the gathered submits and answers them. No event of theirs is
+// sent before the answer.
 func (s *session) flushSubmits(ctx context.Context) {
 	if len(s.gathered) == 0 {
 		return
@@ -70,8 +70,8 @@ func (s *session) flushSubmits(ctx context.Context) {
 	s.gathered, s.answering, s.lossless = s.gathered[:0], s.answering[:0], s.lossless[:0]
 }
 
-// answerSubmit answers the gathered submit with the index, or notes that it is to
-// be told of its new task. It needs mu.
+// answerSubmit answers the gathered submit with the index. Where it has made a new
+// task, tellNew answers it later. It needs mu.
 func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submitted) {
 	to, record := &s.answering[i], &s.gathered[i]
 	switch {
@@ -92,7 +92,7 @@ func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submi
 			s.cursors[record.ID] = s.lossless[i].cursors(record)
 		}
 		switch {
-		case to.batch != nil: // nobody has heard of this task before: its events wait for the batch's reply
+		case to.batch != nil: // the events of a new task wait for the reply of its batch
 			s.held[record.ID] = to.batch.hold
 			to.batch.hold.ids = append(to.batch.hold.ids, record.ID)
 			to.result(func(b []byte) []byte { return appendSubmitted(b, &record.Task, false) })
@@ -111,7 +111,7 @@ func (s *session) tellNew() {
 	}
 }
 
-// refusal says which id is taken, or where the limit of the queue is.
+// refusal adds the id or the limit of the queue to the error of a submit.
 func (s *session) refusal(ctx context.Context, err error, r *executor.Submission) error {
 	switch {
 	case errors.Is(err, executor.ErrIDConflict), errors.Is(err, executor.ErrTaskGone):
@@ -124,7 +124,8 @@ func (s *session) refusal(ctx context.Context, err error, r *executor.Submission
 	return err
 }
 
-// queueLimit asks once: a full queue is full many times.
+// queueLimit is the limit of queued tasks. It is asked for once: a client whose
+// submit is refused often tries again.
 func (s *session) queueLimit(ctx context.Context) int64 {
 	if s.maxQueued == 0 {
 		stats, err := s.executor.Stats(ctx)

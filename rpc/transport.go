@@ -8,7 +8,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// transport is where a session's messages go. Nothing in it waits but room.
+// transport sends the messages of a session. Only room and leave may wait.
 type transport interface {
 	// result and fail answer the request with the id.
 	result(id []byte, f func([]byte) []byte)
@@ -20,14 +20,14 @@ type transport interface {
 	// notify and event send a notification.
 	notify(method string, params func([]byte) []byte)
 	event(ev *executor.Event)
-	// last says that nothing is to be sent any more.
+	// last is called after the last message.
 	last()
-	// leave returns when the connection has ended, and ends it where the client
-	// takes nothing any more.
+	// leave waits for the end of the connection, and ends it where the client has
+	// stopped reading.
 	leave(ctx context.Context)
 	// room waits until there is room for more events.
 	room(ctx context.Context) error
-	// unsent is how many bytes wait for the client to read them.
+	// unsent is how many bytes the client has not taken yet.
 	unsent() int
 }
 
