@@ -226,6 +226,31 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// goFile is a quoted name of a Go file, with or without its folders.
+var goFile = regexp.MustCompile("`([\\w/.-]+\\.go)`")
+
+// TestQuotedFilesExist: a Go file that a page names is there, under that path
+// or, where it is named without one, in some folder.
+func TestQuotedFilesExist(t *testing.T) {
+	bases := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("..", func(path string, _ os.DirEntry, err error) error {
+		bases[filepath.Base(path)] = true
+		return err
+	}))
+	for _, path := range documents(t) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, found := range goFile.FindAllSubmatch(block.ReplaceAll(text, nil), -1) {
+			name := string(found[1])
+			if strings.Contains(name, "/") {
+				require.FileExists(t, filepath.Join("..", filepath.FromSlash(name)), path)
+			} else {
+				require.True(t, bases[name], "%s: there is no %s", path, name)
+			}
+		}
+	}
+}
+
 // anchors are the names that the headings of a page have in links.
 func anchors(t *testing.T, path string) []string {
 	text, err := os.ReadFile(path)
