@@ -8,16 +8,17 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// droppedEvents is what of the events, that only subscriptions want, was dropped because
-// the client was slow. The ends among them are read again from the store.
+// droppedEvents is a range of events that were dropped because the client was slow:
+// those of tasks that it only subscribes to. Of them the ends of tasks are read
+// again from the store, and sent.
 type droppedEvents struct {
 	past
-	page []executor.Event // read, and not sent
+	page []executor.Event // read from the store, and not sent yet
 }
 
-// catchUp sends the ends that were dropped before an event, so that the numbers
-// on a connection rise. The event itself may be an end that the store answers,
-// too. It needs mu, and lets go of it while it reads or waits for room.
+// catchUp sends the dropped ends with lower numbers than the next event, so that the
+// numbers on a connection rise. The store may answer the next event itself, too,
+// which is left out. It needs mu, and unlocks it while it reads or waits for room.
 func (s *session) catchUp(ctx context.Context, l *droppedEvents, next *executor.Event) error {
 	for {
 		if len(l.page) == 0 {
@@ -43,8 +44,8 @@ func (s *session) catchUp(ctx context.Context, l *droppedEvents, next *executor.
 	}
 }
 
-// selected reports whether a subscription wants an event that was dropped, or
-// is to be told of it, and notes which. It needs mu.
+// selected reports whether a dropped event concerns a subscription. It sets
+// ev.Wanted where a subscription has asked for the event itself. It needs mu.
 func (s *session) selected(ev *executor.Event) (concerned bool) {
 	for _, sub := range s.subscriptions {
 		if sub.since < ev.Seq {
@@ -55,7 +56,8 @@ func (s *session) selected(ev *executor.Event) (concerned bool) {
 	return concerned
 }
 
-// finishCatchingUp sends the rest of what was dropped, and tells the subscriptions.
+// finishCatchingUp sends the rest of the dropped ends, and a subscription/replayed to
+// each subscription that has missed events.
 func (s *session) finishCatchingUp(ctx context.Context, l *droppedEvents) error {
 	if err := s.catchUp(ctx, l, &executor.Event{Seq: l.through, Kind: executor.EventBarrier}); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// codes is the only place where errors of the executor get their codes.
+// codes maps errors of the executor to codes, and adds the cure to the message.
 var codes = []struct {
 	err  error
 	code schema.Code

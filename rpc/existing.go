@@ -10,9 +10,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// submitExisting lets a client hear of a task that it, or one before it, has
-// submitted already, and answers the task as it is by then: it follows first and
-// looks then, so that no end falls between the two. It needs mu.
+// submitExisting handles a submit whose task exists already: the client follows the
+// task from now on, and is answered with the task as it is. It follows before it
+// looks, so that no end is missed between the two. It needs mu.
 func (s *session) submitExisting(ctx context.Context, r *executor.Submission, known *schema.Task, all *losslessOutput) (*schema.Task, error) {
 	if known.State.Final() || r.Events == 0 {
 		all.leave()
@@ -36,13 +36,13 @@ func (s *session) submitExisting(ctx context.Context, r *executor.Submission, kn
 	over := err == nil && task.State.Final() || errors.Is(err, executor.ErrNotFound)
 	if !over {
 		s.followOutput(ctx, r, all)
-		if err != nil { // what is known is true, if not the newest
+		if err != nil { // known is true, though it may be out of date
 			return known, nil
 		}
 		return &task, nil
 	}
 	all.leave()
-	if !again { // nothing comes after the answer
+	if !again { // the task has ended: no event follows the answer
 		delete(s.follows, r.ID)
 		s.watcher.Unfollow(r.ID, add)
 	}
@@ -56,7 +56,7 @@ func (s *session) submitExisting(ctx context.Context, r *executor.Submission, kn
 func (s *session) followOutput(ctx context.Context, r *executor.Submission, all *losslessOutput) {
 	at := s.cursors[r.ID]
 	if at == nil && r.Events.Has(executor.EventOutput) {
-		if _, own := s.cursors[r.ID]; own { // from its submit on
+		if _, own := s.cursors[r.ID]; own { // followed since its submit, and nothing sent yet
 			at = &cursors{task: identity(r)}
 		} else if at = s.subscribedOutput[r.ID]; at == nil {
 			at = lateCursors(identity(r))
@@ -66,7 +66,7 @@ func (s *session) followOutput(ctx context.Context, r *executor.Submission, all 
 	if all == nil {
 		return
 	}
-	if at.all != nil { // it is waited for already
+	if at.all != nil { // the task waits for this client already
 		all.leave()
 		return
 	}
@@ -76,15 +76,15 @@ func (s *session) followOutput(ctx context.Context, r *executor.Submission, all 
 	}
 }
 
-// identity is what never changes of the task of a record, which is one of many that
-// were gathered, and is used again.
+// identity is a copy of what never changes of the task of a submission. The
+// submission itself is used again for others.
 func identity(r *executor.Submission) *schema.Task {
 	var shown kit.Shown
 	return shown.Live(&r.Task)
 }
 
-// withFinished is what a task is followed for: its end is also that of its output,
-// and of the following.
+// withFinished adds the end to the events that a task is followed for: it also ends
+// the output, and the following.
 func withFinished(mask executor.EventMask) executor.EventMask {
 	return mask.With(executor.EventFinished)
 }

@@ -8,16 +8,17 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// losslessOutput is the output of a task of which a client has asked for all:
-// the task waits until it is sent. Nil is of one that has not.
+// losslessOutput is the output of a task whose submit has asked for all of it: the
+// task waits until its output is sent. It is nil for other tasks.
 type losslessOutput struct {
 	reader *executor.OutputReader
-	// tail is the beginning of a character at the end of each stream, which is
-	// sent with the rest of it; the task does not wait for it.
+	// tail has the first bytes of a character at the end of each stream. They are
+	// sent with the rest of the character; the task does not wait for that.
 	tail [len(schema.StreamNames)][]byte
 }
 
-// beginLossless lets a task that is about to be submitted wait for this client.
+// beginLossless makes a task that is about to be submitted wait for this client,
+// where its submit asks for that.
 func (s *session) beginLossless(r *executor.Submission, how schema.OutputDelivery) *losslessOutput {
 	if how != schema.OutputLossless {
 		return nil
@@ -31,7 +32,7 @@ func (l *losslessOutput) leave() {
 	}
 }
 
-// cursors are those of a new task.
+// cursors are the cursors of a new task.
 func (l *losslessOutput) cursors(r *executor.Submission) *cursors {
 	if l == nil {
 		return nil
@@ -39,10 +40,9 @@ func (l *losslessOutput) cursors(r *executor.Submission) *cursors {
 	return &cursors{task: identity(r), all: l}
 }
 
-// sendAllOutput sends what a stream has up to the event's end, behind all that
-// came before. Events are as long as they can be sent at once, and none is
-// missing, so it skips only what was written before the task waited for this
-// client. It needs mu.
+// sendAllOutput sends a stream up to the end of the event. While the task waits for
+// this client no event is missing, and none is longer than one message. So only
+// output from before that time can be skipped. It needs mu.
 func (s *session) sendAllOutput(ctx context.Context, ev *executor.Event, at *cursors) {
 	l := at.all
 	defer l.reader.Sent(ev.Stream, ev.End)
@@ -75,8 +75,8 @@ func (s *session) sendAllOutput(ctx context.Context, ev *executor.Event, at *cur
 	}
 }
 
-// endLossless lets the task go on: what comes is sent as to any client, from
-// where the tails begin, which it answers. It needs mu.
+// endLossless ends the waiting of the task. Later output is sent as for any task,
+// beginning with the tails, which it answers. It needs mu.
 func (at *cursors) endLossless() (tails [len(schema.StreamNames)][]byte) {
 	if at.all == nil {
 		return tails
@@ -89,7 +89,7 @@ func (at *cursors) endLossless() (tails [len(schema.StreamNames)][]byte) {
 	return tails
 }
 
-// leaveAll lets all tasks go on that wait for this client, which has gone.
+// leaveAll ends the waiting of all tasks for this client, which has gone.
 func (s *session) leaveAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

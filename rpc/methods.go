@@ -12,8 +12,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// method answers one kind of request. It is called on the goroutine that
-// reads, so it must not wait: what has to wait answers later.
+// method handles one kind of request. The reader calls it, so it must not wait: a
+// method that has to wait answers later.
 type method func(s *session, ctx context.Context, p *wire.Params, to responder)
 
 // methods is the only list of methods.
@@ -34,8 +34,8 @@ var methods = map[string]method{
 	schema.MethodExit:          deferred((*session).exit),
 }
 
-// lateMethods are the methods that may answer when others that came after them have
-// answered: who waits for their replies may wait for long.
+// lateMethods are the methods whose replies may take long. Later requests may be
+// answered before them.
 var lateMethods = []string{schema.MethodWait, schema.MethodShutdown, schema.MethodExit}
 
 // immediate makes a method of a function that answers at once.
@@ -56,9 +56,9 @@ func immediate[P any](f func(*session, context.Context, *P) (any, error)) method
 	}
 }
 
-// lockedMethod makes a method of a function that answers at once with what the store
-// has: the pump waits for mu, so no event that is sent before the reply tells
-// of more than the reply.
+// lockedMethod makes a method of a function that answers at once with the state of
+// the store. It holds mu, for which the pump waits: so an event that is sent before
+// the reply is never newer than the reply.
 func lockedMethod[P any](f func(*session, context.Context, *P) (any, error)) method {
 	answer := immediate(f)
 	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
@@ -68,7 +68,8 @@ func lockedMethod[P any](f func(*session, context.Context, *P) (any, error)) met
 	}
 }
 
-// deferred makes a method of a function that answers when it can.
+// deferred makes a method of a function that answers by itself, at once or later.
+// The members of params that are named in nullable may be null.
 func deferred[P any](f func(*session, context.Context, *P, responder), nullable ...string) method {
 	decode := decoderOf[P](nullable...)
 	return func(s *session, ctx context.Context, p *wire.Params, to responder) {
@@ -92,7 +93,8 @@ func (s *session) status(ctx context.Context, p *schema.StatusParams) (any, erro
 	return task, taskError(err, p.ID)
 }
 
-// cancel answers before the end that it brings about is told: the pump waits for mu.
+// cancel answers before the end of the task is sent: it holds mu, for which the pump
+// waits.
 func (s *session) cancel(ctx context.Context, p *schema.CancelParams, to responder) {
 	if err := needID(p.ID); err != nil {
 		to.fail(err)
@@ -109,7 +111,7 @@ func (s *session) cancel(ctx context.Context, p *schema.CancelParams, to respond
 	to.value(schema.CancelResult{Outcome: outcome, Task: task})
 }
 
-// defaultPage is how many tasks a page of list has.
+// defaultPage is how many tasks a page of list has where the request does not say.
 const defaultPage = 100
 
 func (s *session) list(ctx context.Context, p *schema.ListParams) (any, error) {

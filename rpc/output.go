@@ -13,23 +13,24 @@ import (
 // maxOutputPiece is the most bytes of output in one notification.
 const maxOutputPiece = 64 << 10
 
-// cursors are how far the streams of a task have been sent to this client.
+// cursors say how far the streams of a task have been sent to this client.
 type cursors struct {
 	sent [len(schema.StreamNames)]int64 // or notYet
-	task *schema.Task                   // of this only what never changes
-	all  *losslessOutput                // where the client is to be sent all
+	task *schema.Task                   // only members that never change are used
+	all  *losslessOutput                // nil unless the client has asked for all output
 }
 
-// notYet is of a stream that has been sent nothing of and whose beginning may
-// have been before the client followed it.
+// notYet is the cursor of a stream of which nothing was sent, and which may have
+// begun before the client followed it.
 const notYet = -1
 
-// lateCursors are of a task that the client has not followed from its submit on.
+// lateCursors are the cursors of a task that the client has not followed since its
+// submit.
 func lateCursors(t *schema.Task) *cursors {
 	return &cursors{sent: [...]int64{notYet, notYet, notYet}, task: t}
 }
 
-// cursorsOf needs mu.
+// cursorsOf are the cursors of the task of an event. It needs mu.
 func (s *session) cursorsOf(ev *executor.Event) *cursors {
 	at, own := s.cursors[ev.ID]
 	if own && at == nil {
@@ -48,9 +49,9 @@ func (s *session) cursorsOf(ev *executor.Event) *cursors {
 	return at
 }
 
-// sendOutput sends what a stream has up to the event's end; it needs mu. The
-// bytes are read only now, so a slow client costs no memory: what the store no
-// longer has by then is a gap.
+// sendOutput sends a stream up to the end of the event. The bytes are read from the
+// store only now, so a slow client costs no memory; what the store no longer has is
+// sent as a gap. It needs mu.
 func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
 	at := s.cursorsOf(ev)
 	if at.all != nil && !at.all.reader.Waited() {
@@ -63,8 +64,8 @@ func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
 	}
 }
 
-// sendRest sends what is left of every stream of a task that has finished,
-// with the numbers that the event reserves for it; it needs mu.
+// sendRest sends the rest of every stream of a finished task, with the numbers that
+// the event reserves for that. It needs mu.
 func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	at := s.cursors[ev.ID]
 	if at == nil {
@@ -83,7 +84,7 @@ func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	for i, end := range []int64{total.Stdout, total.Stderr, total.Log} {
 		rest := *ev
 		rest.Stream = schema.Stream(i)
-		if tail := tails[i]; len(tail) > 0 && at.sent[i]+int64(len(tail)) == end { // also where the task is forgotten by now
+		if tail := tails[i]; len(tail) > 0 && at.sent[i]+int64(len(tail)) == end { // works even if the task is no longer kept
 			s.sendBytes(&rest, ev.Seq-executor.SeqsPerFinish+1+uint64(i), at.sent[i], tail, 0)
 			continue
 		}
@@ -91,8 +92,8 @@ func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	}
 }
 
-// sendPiece sends the bytes of a stream from its cursor to end. Without last,
-// the beginning of a character at the end waits for the rest of it.
+// sendPiece sends the bytes of a stream from its cursor to end. Unless last is set,
+// an incomplete character at the end is left for the next piece.
 func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors, seq uint64, end int64, last bool) {
 	from := &at.sent[ev.Stream]
 	if *from == notYet && !last {
@@ -103,11 +104,11 @@ func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors
 	}
 	begin := max(*from, end-maxOutputPiece)
 	var piece executor.OutputPiece
-	err := errNoRoom // a batch can hold back the events of many tasks, and lets go of them at once
+	err := errNoRoom // a batch releases the events of many tasks at once
 	if s.out.unsent() <= s.options.MaxUnsent {
 		piece, err = s.executor.Output(ctx, ev.ID, ev.Stream, executor.OutputRange{Offset: begin, Tail: -1, Limit: end - begin})
 	}
-	if err != nil { // or it is no longer kept: what is left is a gap before nothing
+	if err != nil { // or the task is no longer kept: only the gap is sent
 		piece, last = executor.OutputPiece{Offset: end}, true
 	}
 	data := piece.Data
@@ -134,7 +135,7 @@ func (s *session) sendBytes(ev *executor.Event, seq uint64, offset int64, data [
 
 var errNoRoom = errors.New("the client has not read what was sent before")
 
-// wholeRunes is the length of data without the beginning of a character at its end.
+// wholeRunes is the length of data without an incomplete character at its end.
 func wholeRunes(data []byte) int {
 	for back := 1; back < utf8.UTFMax && back <= len(data); back++ {
 		c := data[len(data)-back]
@@ -148,7 +149,8 @@ func wholeRunes(data []byte) int {
 	return len(data)
 }
 
-// defaultOutput is how many bytes the method output answers.
+// defaultOutput is how many bytes the method output answers where the request does
+// not say.
 const defaultOutput = 64 << 10
 
 func (s *session) output(ctx context.Context, p *schema.OutputParams) (any, error) {

@@ -11,9 +11,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// decoderOf makes the function that reads the params of a method: as strictly
-// as the published schema, which is derived when it is needed for the first
-// time. A member that can be null is named.
+// decoderOf makes the function that decodes the params of a method. It is as strict
+// as the published schema, which is derived at the first use. The members named in
+// nullable may be null; others that are null count as absent.
 func decoderOf[P any](nullable ...string) func(*wire.Params) (*P, error) {
 	derived := sync.OnceValues(schema.Derive[P])
 	return func(p *wire.Params) (*P, error) {
@@ -33,9 +33,8 @@ func decoderOf[P any](nullable ...string) func(*wire.Params) (*P, error) {
 	}
 }
 
-// dropNulls drops the members of params that say nothing: the reserved
-// _meta, and the optional ones that are null, as many languages write what is
-// absent.
+// dropNulls drops the reserved member _meta, and optional members that are null:
+// many languages write absent members as null.
 func dropNulls(p *wire.Params, optional func(name string) bool) []byte {
 	if p.Raw == nil {
 		return []byte("{}")
@@ -71,7 +70,7 @@ func invalid(pointer, message string) error {
 	return &executor.InputError{What: "params", Violations: []schema.Violation{{Pointer: pointer, Message: message}}}
 }
 
-// needID refuses the nil UUID, which stands for no id everywhere else.
+// needID refuses the nil UUID, which means "no id" elsewhere.
 func needID(id uuid.UUID) error {
 	if id != uuid.Nil {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// run sends events until the context ends. Where the store is closed before, no
-// event comes any more, and the connection ends as with its executor.
+// run sends events until the context ends. Where the store is closed first, no event
+// comes any more, and the connection ends as it does with its executor.
 func (s *session) run(ctx context.Context) {
 	if err := s.pump(ctx); !errors.Is(err, executor.ErrClosed) {
 		return
@@ -49,8 +49,8 @@ func (s *session) pump(ctx context.Context) error {
 	}
 }
 
-// sendAll sends events, and between them what has its place there: the past
-// that subscriptions have asked for or have missed, and the answers of waits.
+// sendAll sends events. Between them it sends past events that subscriptions have
+// asked for or have missed, and the answers of waits, each in its place.
 func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 	s.lockToSend()
 	defer s.mu.Unlock()
@@ -80,8 +80,7 @@ func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 	return nil
 }
 
-// lockToSend takes mu when events may be sent: not while a batch is read that
-// has subscribed, whose reply comes before all events.
+// lockToSend locks mu, and waits until delivery is not paused.
 func (s *session) lockToSend() {
 	s.mu.Lock()
 	for s.deliveryPaused {
@@ -89,12 +88,11 @@ func (s *session) lockToSend() {
 	}
 }
 
-// burst is about how many bytes of events and answers are sent before it is
-// looked again whether there is room for more.
+// burst is about how many bytes are sent between two looks at the room for more.
 const burst = 256 << 10
 
-// awaitRoomAfterBurst waits until there is room, where a burst was sent. It needs mu, and
-// lets go of it meanwhile.
+// awaitRoomAfterBurst waits for room in the transport, after each burst. It needs
+// mu, and unlocks it meanwhile.
 func (s *session) awaitRoomAfterBurst(ctx context.Context) error {
 	if s.sent < burst {
 		return nil
@@ -106,7 +104,7 @@ func (s *session) awaitRoomAfterBurst(ctx context.Context) error {
 	return err
 }
 
-// event is one event of the watcher; it needs mu.
+// event handles one event of the watcher; it needs mu.
 func (s *session) event(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventBarrier {
 		next := s.barriers[0]
@@ -143,9 +141,9 @@ func (s *session) holdBack(h *hold, ev *executor.Event, add func(*kit.Held, *exe
 	s.budget.charge(h.events.Size() - before)
 }
 
-// deliverPast delivers an event that the store was asked for, but not where a
-// batch holds the same event back: it comes when the batch is answered. It
-// needs mu.
+// deliverPast delivers an event that was read from the store. It skips an event that
+// a batch holds back already: that one is sent when the batch is answered. It needs
+// mu.
 func (s *session) deliverPast(ctx context.Context, ev *executor.Event) {
 	h := s.held[ev.ID]
 	switch {
@@ -156,7 +154,7 @@ func (s *session) deliverPast(ctx context.Context, ev *executor.Event) {
 	}
 }
 
-// has reports whether the client will be sent an event when the batch is answered.
+// has reports whether an event is sent when the batch is answered.
 func (h *hold) has(ev *executor.Event) bool {
 	return slices.ContainsFunc(h.events.Events(), func(held executor.Event) bool {
 		return held.Wanted && held.Seq == ev.Seq && held.ID == ev.ID
@@ -167,11 +165,12 @@ func (h *hold) has(ev *executor.Event) bool {
 // the shorter form that a watcher keeps them in.
 const eventRoom = 1 << 20
 
-// eventBytes is about how long an event is on the wire, but for a result and the data of output.
+// eventBytes is about the length of a notification without a result or output, in
+// bytes.
 const eventBytes = 400
 
-// send sends an event that the client has asked for. The end of a task is
-// also the end of its output, where only that was asked for. It needs mu.
+// send sends an event that the client has asked for. At the end of a task it sends
+// the rest of its output first. It needs mu.
 func (s *session) send(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventFinished {
 		s.sendRest(ctx, ev)
@@ -204,15 +203,16 @@ func (s *session) release(ctx context.Context, h *hold) {
 	*h = hold{}
 }
 
-// complete reads again what was left out of the end of a task while nobody took
-// it. Where the task is no longer kept, the client is told so. It needs mu.
+// complete restores the result of an end that was held in brief, without it, while
+// the client did not read. It needs mu.
 func (s *session) complete(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventFinished {
 		ev.Task = s.restoreResult(ctx, ev.Task)
 	}
 }
 
-// restoreResult is a final task with what was left out of it, where it is still kept.
+// restoreResult answers a final task with its result, read again from the store where
+// it was left out. A task that is no longer kept stays incomplete, as it says.
 func (s *session) restoreResult(ctx context.Context, t *schema.Task) *schema.Task {
 	if !t.Incomplete {
 		return t
@@ -225,8 +225,8 @@ func (s *session) restoreResult(ctx context.Context, t *schema.Task) *schema.Tas
 	return &task
 }
 
-// afterEvents calls f, with mu held, when all events that have happened until
-// now are sent. It needs mu.
+// afterEvents sets a barrier: it calls f, with mu held, when all events that have
+// happened until now are sent. It needs mu.
 func (s *session) afterEvents(f func()) {
 	if s.storeClosed {
 		f()

@@ -16,28 +16,28 @@ const replayPage = 256
 
 // past is a range of events that is read from the store.
 type past struct {
-	at      uint64 // what comes after it is still to be read,
-	through uint64 // and this is the last of it
+	at      uint64 // events up to this number are read
+	through uint64 // the last number of the range
 	missed  *schema.Missed
 }
 
-// replay is what a subscription still has to be sent of the past.
+// replay is the range of past events that a subscription is still to be sent.
 type replay struct {
 	past
 	id       executor.SubscriptionID
 	selector *executor.Selector
 }
 
-// replayBefore sends the past that belongs before an event: of subscriptions
-// for which that event is new. All older events are sent by then, so a task's
-// seq rises. It needs mu, and lets go of it while it reads or waits for room.
+// replayBefore sends the past of subscriptions that began before an event. All older
+// events are sent by then, so the numbers of a task's events rise. It needs mu, and
+// unlocks it while it reads or waits for room.
 func (s *session) replayBefore(ctx context.Context, ev *executor.Event, behind *droppedEvents) error {
 	for len(s.replays) > 0 {
 		r := s.replays[0]
 		if ev.Seq < r.through || ev.Seq == r.through && ev.Kind != executor.EventBarrier {
 			return nil
 		}
-		if behind != nil { // what was dropped of the same range comes first
+		if behind != nil { // dropped events with lower numbers come first
 			if err := s.catchUp(ctx, behind, &executor.Event{Seq: r.through, Kind: executor.EventBarrier}); err != nil {
 				return err
 			}
@@ -50,8 +50,8 @@ func (s *session) replayBefore(ctx context.Context, ev *executor.Event, behind *
 	return nil
 }
 
-// replay sends page by page, for as long as there is the subscription. The
-// error is of the connection's end.
+// replay sends the range page by page, until the subscription ends. An error means
+// that the connection has ended.
 func (s *session) replay(ctx context.Context, r *replay) error {
 	for s.subscribed(r) {
 		page, err := s.readPast(ctx, &r.past)
@@ -71,8 +71,8 @@ func (s *session) replay(ctx context.Context, r *replay) error {
 	return nil
 }
 
-// readPast reads the next page, which is empty where there is no more. The
-// error is of the connection's end. It needs mu, and lets go of it meanwhile.
+// readPast reads the next page, which is empty at the end of the range. An error
+// means that the connection has ended. It needs mu, and unlocks it meanwhile.
 func (s *session) readPast(ctx context.Context, p *past) (page []executor.Event, err error) {
 	for p.at < p.through {
 		s.mu.Unlock()
@@ -98,8 +98,8 @@ func (s *session) replayed(id executor.SubscriptionID, p *past) {
 // subscribed reports whether the client still wants the replay; it needs mu.
 func (s *session) subscribed(r *replay) bool { return s.subscriptions[r.id] != nil }
 
-// skipMissed notes what cannot be replayed, and goes on behind it: after what
-// retention has removed since the subscription began; not at all where the
+// skipMissed notes events that cannot be replayed, and skips them: those that
+// retention has removed since the subscription began, or all that are left where the
 // store cannot be read. It needs mu.
 func (s *session) skipMissed(p *past, err error) {
 	from := p.at

@@ -14,18 +14,18 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// maxSubscriptions bounds the subscriptions of a connection: every event is
-// held against each of them.
+// maxSubscriptions bounds the subscriptions of a connection: every event is matched
+// with each of them.
 const maxSubscriptions = 64
 
-// subscription is what a client has asked for of the events after since.
+// subscription selects events with numbers above since.
 type subscription struct {
 	selector *executor.Selector
 	since    uint64
 }
 
-// subscribe adds events of any task to those that the client is sent. They
-// come from the pump, which waits for mu: so the reply comes first.
+// subscribe begins a subscription. Its reply comes before its events: it holds mu,
+// for which the pump waits.
 func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to responder) {
 	selector, err := s.selectorOf(p)
 	if err == nil && to.batch != nil && to.batch.hold.hasLateReply {
@@ -48,7 +48,7 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 	if p.After != nil {
 		result.Gap = *p.After < seq
 		s.replays = append(s.replays, &replay{past{at: *p.After, through: seq}, id, selector})
-		s.afterEvents(func() {}) // so that the pump comes by
+		s.afterEvents(func() {}) // wakes the pump
 	}
 	if to.batch != nil {
 		s.deliveryPaused = true
@@ -56,8 +56,8 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 	to.value(result)
 }
 
-// checkSubscribe says what is against one more subscription; it needs mu. What
-// is no longer kept is told here, while nothing has begun.
+// checkSubscribe says why one more subscription is refused, or nil. It also refuses
+// an after whose events are no longer kept. It needs mu.
 func (s *session) checkSubscribe(ctx context.Context, after *uint64) error {
 	if len(s.subscriptions) >= maxSubscriptions {
 		e := wire.NewError(schema.CodeQueueFull, "this connection has %d subscriptions, the limit; end some with unsubscribe", maxSubscriptions)
@@ -70,7 +70,7 @@ func (s *session) checkSubscribe(ctx context.Context, after *uint64) error {
 	if s.budget.available() < barrierBytes {
 		return s.overBudget(barrierBytes)
 	}
-	nothing, latest := s.watcher.Subscribe(executor.Selector{}) // for the number alone
+	nothing, latest := s.watcher.Subscribe(executor.Selector{}) // only to learn the latest number
 	s.watcher.Unsubscribe(nothing)
 	if *after > latest {
 		return invalid("/after", fmt.Sprintf("%d is beyond %d, the seq of the latest event; it is of another store: subscribe without after", *after, latest))
@@ -79,8 +79,8 @@ func (s *session) checkSubscribe(ctx context.Context, after *uint64) error {
 	return err
 }
 
-// selectorOf reads which events are meant. A type that this program does not
-// have may be named: a durable store can have tasks of it.
+// selectorOf makes the selector of a subscribe. It may name types that this program
+// does not have: a durable store can have tasks of them.
 func (s *session) selectorOf(p *schema.SubscribeParams) (*executor.Selector, error) {
 	events, err := executor.EventMaskOf(p.Events)
 	if err == nil {
@@ -99,7 +99,7 @@ func (s *session) selectorOf(p *schema.SubscribeParams) (*executor.Selector, err
 	return selector, nil
 }
 
-// typeNames are the names that stand for themselves or are aliases.
+// typeNames are the names of types, with aliases replaced.
 func (s *session) typeNames(given []string) map[string]bool {
 	if len(given) == 0 {
 		return nil
@@ -117,8 +117,8 @@ func (s *session) typeNames(given []string) map[string]bool {
 	return names
 }
 
-// unsubscribe ends a subscription, also where it is still being sent the past.
-// What has happened already may still be sent.
+// unsubscribe ends a subscription, also while it is sent past events. Events that
+// have happened already may still be sent.
 func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to responder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to
 	delete(s.subscriptions, id)
 	for _, r := range s.replays {
 		if r.id == id {
-			r.selector = nil // it is not asked any more
+			r.selector = nil // the replay ends before it is used again
 		}
 	}
 	if ended.selector.Events.Has(executor.EventOutput) {
@@ -153,8 +153,8 @@ func (s *session) wantsOutput(t *schema.Task) bool {
 	return false
 }
 
-// forgetRemovedTasks forgets how far output was sent of tasks that are no longer kept:
-// nobody will tell of their ends. It needs mu.
+// forgetRemovedTasks forgets the cursors of tasks that are no longer kept, since no
+// end of theirs will come. It needs mu.
 func (s *session) forgetRemovedTasks(ctx context.Context) {
 	for id := range s.subscribedOutput {
 		if _, err := s.executor.Status(ctx, id); errors.Is(err, executor.ErrNotFound) {
@@ -163,8 +163,8 @@ func (s *session) forgetRemovedTasks(ctx context.Context) {
 	}
 }
 
-// dropUnwantedOutputLater lets dropUnwantedOutput follow on all events of the subscriptions that have
-// ended, with one mark for any number of them. It needs mu.
+// dropUnwantedOutputLater calls dropUnwantedOutput when all events of the ended
+// subscriptions are sent. Any number of them shares one barrier. It needs mu.
 func (s *session) dropUnwantedOutputLater() {
 	if s.endedOutputs++; s.endedOutputs > 1 {
 		return
@@ -173,14 +173,14 @@ func (s *session) dropUnwantedOutputLater() {
 		again := s.endedOutputs > 1
 		s.endedOutputs = 0
 		s.dropUnwantedOutput()
-		if again { // the events of those that have ended since may be behind the mark
+		if again { // subscriptions have ended since: their events may come after this barrier
 			s.dropUnwantedOutputLater()
 		}
 	})
 }
 
-// dropUnwantedOutput forgets how far output was sent that no subscription asks for
-// any more: nobody will tell of the end of those tasks. It needs mu.
+// dropUnwantedOutput forgets the cursors of output that no subscription asks for any
+// more, since the ends of those tasks will not come. It needs mu.
 func (s *session) dropUnwantedOutput() {
 	for id, heard := range s.subscribedOutput {
 		if !s.wantsOutput(heard.task) {

@@ -18,22 +18,22 @@ import (
 const (
 	// DefaultMaxWaits bounds the pending wait requests of a connection.
 	DefaultMaxWaits = 1024
-	// maxWaitIDs bounds the ids of all pending waits of a connection together:
-	// each takes some 85 bytes, and a look where a wait ends early.
+	// maxWaitIDs bounds the ids of all pending waits of a connection together. Each
+	// takes some 85 bytes, and has to be looked at when its wait ends early.
 	maxWaitIDs = 100_000
 	// maxWaitResults bounds the results that one wait is answered with, in bytes.
 	maxWaitResults = 64 << 20
 )
 
-// waits are the pending wait requests of a connection, found by the tasks
-// they wait for, so that a task that ends costs only those that wait for it.
-// The session's mu protects them.
+// waits are the pending wait requests of a connection. They are found by task, so
+// that the end of a task costs time only for the waits for that task. The session's
+// mu protects them.
 type waits struct {
 	pending map[*wait]struct{}
-	byTask  map[uuid.UUID][]*wait // those to which a task is missing
-	final   map[uuid.UUID]*final  // the tasks that pending waits have seen end
-	over    []*wait               // what the pump is to answer, in this order
-	ids     int                   // of all that are pending
+	byTask  map[uuid.UUID][]*wait // the waits for a task that has not ended
+	final   map[uuid.UUID]*final  // ended tasks of pending waits
+	over    []*wait               // waits that the pump is to answer, in this order
+	ids     int                   // the number of ids of all pending waits
 }
 
 // wait is one pending request.
@@ -41,17 +41,17 @@ type wait struct {
 	to       responder
 	ids      []uuid.UUID
 	any      bool
-	missing  map[uuid.UUID]struct{} // not final yet
-	size     int                    // bytes of the results of those that are
-	begun    bool                   // the ends that it found when it began are sent
-	unsent   map[uuid.UUID]struct{} // final, but their end is still to be sent: the answer comes after it
-	over     bool                   // it is among those to be answered, or will be after unsent
+	missing  map[uuid.UUID]struct{} // tasks that are not final yet
+	size     int                    // bytes of the results of the final tasks
+	begun    bool                   // the ends of the tasks that were final at its begin are sent
+	unsent   map[uuid.UUID]struct{} // final tasks whose ends are to be sent before the answer
+	over     bool                   // it is to be answered, at once or after unsent
 	timedOut bool
 	timer    *time.Timer
 	cost     int64 // of the budget
 }
 
-// final is a final task, kept for the waits that are to be answered with it.
+// final is a final task that pending waits are to be answered with.
 type final struct {
 	task  *schema.Task
 	waits int
@@ -62,11 +62,11 @@ func newWaits() waits {
 	return waits{pending: map[*wait]struct{}{}, byTask: map[uuid.UUID][]*wait{}, final: map[uuid.UUID]*final{}}
 }
 
-// finishedOnly is what a wait follows its tasks for.
+// finishedOnly are the events for which a wait follows its tasks.
 const finishedOnly = executor.EventMask(1 << executor.EventFinished)
 
-// wait begins a wait request. Its answer comes from the pump, even where all
-// tasks are final already: so task/finished is sent before it.
+// wait begins a wait request. The pump answers it, even where all tasks are final
+// already: so every task/finished is sent before the answer.
 func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +95,8 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	}
 }
 
-// admitWait admits one more wait, for so many tasks, or says what is against it;
-// it needs mu.
+// admitWait counts one more wait for so many tasks, or says why it is refused. It
+// needs mu.
 func (s *session) admitWait(to responder, ids int) (cost int64, e *wire.Error) {
 	switch {
 	case len(s.waits.pending) >= s.options.MaxWaits:
@@ -111,7 +111,7 @@ func (s *session) admitWait(to responder, ids int) (cost int64, e *wire.Error) {
 	return 0, e
 }
 
-// unique leaves the first of ids that are the same.
+// unique removes ids that come again.
 func unique(ids []uuid.UUID) []uuid.UUID {
 	seen := make(map[uuid.UUID]bool, len(ids))
 	return slices.DeleteFunc(ids, func(id uuid.UUID) bool {
@@ -121,8 +121,8 @@ func unique(ids []uuid.UUID) []uuid.UUID {
 	})
 }
 
-// follow looks at each task of a wait after it has begun to follow it, so
-// that no end falls between the two.
+// follow begins to follow each task of a wait, and then looks at it, so that no end
+// is missed between the two.
 func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 	for _, id := range ids {
 		w.ids = append(w.ids, id)
@@ -145,7 +145,7 @@ func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 	return nil
 }
 
-// finished tells the waits of a task that it is final.
+// finished handles the end of a task for the waits for it.
 func (ws *waits) finished(s *session, task *schema.Task) {
 	waiting := ws.byTask[task.ID]
 	if len(waiting) == 0 {
@@ -164,8 +164,8 @@ func (ws *waits) finished(s *session, task *schema.Task) {
 	}
 }
 
-// arrived notes a final task of a wait. Where there is no room for all of it,
-// the rest is read again for the answer.
+// arrived notes a final task of a wait. Where the budget has no room for its result,
+// the result is read again for the answer.
 func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
 	f := ws.final[task.ID]
 	if f == nil {
@@ -182,7 +182,7 @@ func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
 	delete(w.missing, task.ID)
 }
 
-// forget takes a wait from those to which the task is missing.
+// forget removes a wait from the waits for a task.
 func (ws *waits) forget(s *session, w *wait, id uuid.UUID) {
 	rest := slices.DeleteFunc(ws.byTask[id], func(o *wait) bool { return o == w })
 	if len(rest) > 0 {
@@ -193,9 +193,9 @@ func (ws *waits) forget(s *session, w *wait, id uuid.UUID) {
 	s.watcher.Unfollow(id, finishedOnly)
 }
 
-// check ends a wait that has what it waits for, or too much of it. Before the
-// wait has begun its answer could show an end that is not sent yet: one that
-// came while the wait looked at its tasks one after the other.
+// check ends a wait that has what it waits for, or whose results are too large. It
+// does nothing before the wait has begun: until then the end of one of its tasks may
+// not be sent yet.
 func (ws *waits) check(s *session, w *wait) {
 	if _, pending := ws.pending[w]; !pending || w.over || !w.begun {
 		return
@@ -218,13 +218,13 @@ func resultsTooLarge() *wire.Error {
 	return e
 }
 
-// end lets the pump answer a wait. One task can end very many.
+// end lets the pump answer a wait; one task can end very many waits at once.
 func (ws *waits) end(w *wait, timedOut bool) {
 	w.over, w.timedOut = true, timedOut
 	ws.over = append(ws.over, w)
 }
 
-// timedOut ends a wait, unless what has happened until now does so otherwise.
+// timedOut ends a wait, unless an event that has happened already ends it.
 func (s *session) timedOut(w *wait) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,8 +235,8 @@ func (s *session) timedOut(w *wait) {
 	})
 }
 
-// answerWaits answers the waits that are over one after the other, while there
-// is room; it needs mu.
+// answerWaits answers the waits that are over, one after the other, and waits for
+// room between them. It needs mu.
 func (s *session) answerWaits(ctx context.Context) error {
 	for {
 		if err := s.awaitRoomAfterBurst(ctx); err != nil || len(s.waits.over) == 0 {
@@ -250,8 +250,8 @@ func (s *session) answerWaits(ctx context.Context) error {
 	}
 }
 
-// answer answers a wait with its tasks as they are now. Where some of them have
-// ended just now, it is answered when their ends are sent.
+// answer answers a wait with its tasks as they are now. Where the ends of some are
+// not sent yet, the answer comes after them.
 func (s *session) answer(ctx context.Context, w *wait) {
 	tasks, err := s.waited(ctx, w)
 	switch {
@@ -268,8 +268,8 @@ func (s *session) answer(ctx context.Context, w *wait) {
 	}
 }
 
-// waited are the tasks of a wait as they are now. It notes those whose end is
-// still to be sent; one that ended and is no longer kept is among them.
+// waited are the tasks of a wait as they are now. It notes in unsent the tasks whose
+// ends are not sent yet, also one that ended and is no longer kept.
 func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 	tasks, size := make([]*schema.Task, len(w.ids)), 0
 	for i, id := range w.ids {
@@ -285,15 +285,15 @@ func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 			}
 			tasks[i] = &task
 		}
-		if size += len(tasks[i].Result); size > maxWaitResults { // some have ended since the wait was over
+		if size += len(tasks[i].Result); size > maxWaitResults { // tasks may have ended since the wait was over
 			return nil, resultsTooLarge()
 		}
 	}
 	return tasks, nil
 }
 
-// drop forgets a wait, and answers who is to hear of that. The wait's mark may
-// still be to come, and keeps nothing of it.
+// drop removes a wait, and answers its responder. The barrier of the wait may not be
+// reached yet; it keeps none of the wait's memory.
 func (ws *waits) drop(s *session, w *wait) (to responder) {
 	delete(ws.pending, w)
 	s.budget.release(w.cost)
