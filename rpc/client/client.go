@@ -16,10 +16,11 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Client speaks to a server. Its methods can be called from many goroutines;
-// an error that the server has answered is a *wire.Error. Where the connection has
-// ended calls answer jsonrpc2.ErrClosed, of a server that was spawned and has
-// ended itself within a *ServerEndedError.
+// Client calls the methods of a server. It can be used by many goroutines.
+//
+// Where the server answers a call with an error, the call's error is a *wire.Error.
+// Where the connection has ended it wraps jsonrpc2.ErrClosed; where a spawned server
+// has ended by itself that is within a *ServerEndedError.
 type Client struct {
 	conn   *jsonrpc2.Conn
 	events eventQueue
@@ -27,7 +28,8 @@ type Client struct {
 	closed atomic.Bool
 }
 
-// New makes a client over a connection, which the client then owns.
+// New makes a client of a connection, which Close closes. Ctx gives values to the
+// connection; its end does not end it.
 func New(ctx context.Context, conn io.ReadWriteCloser, framing wire.Framing) *Client {
 	c := &Client{}
 	c.events.init()
@@ -41,8 +43,8 @@ func New(ctx context.Context, conn io.ReadWriteCloser, framing wire.Framing) *Cl
 	return c
 }
 
-// clientStream keeps the notifications from the jsonrpc2.Conn, which would read
-// each of them three times: a server sends output by the hundred megabytes.
+// clientStream hands notifications to the client itself. The jsonrpc2.Conn would
+// decode each of them three times, and a server may send hundreds of megabytes.
 type clientStream struct {
 	*Stream
 	notified func(method string, params []byte)
@@ -62,7 +64,7 @@ func (s *clientStream) ReadObject(v any) error {
 	}
 }
 
-// noMethods answers a server that calls its client.
+// noMethods refuses requests: a server sends none.
 func noMethods(context.Context, *jsonrpc2.Conn, *jsonrpc2.Request) (any, error) {
 	return nil, &jsonrpc2.Error{Code: int64(schema.CodeMethodNotFound), Message: "a client has no methods"}
 }
@@ -75,9 +77,10 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// Close ends the connection. A server that takes nothing of what is still to be
-// written for a second is not waited for. It closes a child's stdin and waits for its end,
-// which comes when all that was submitted is done; its error is how it ended.
+// Close writes what is unsent and closes the connection. It gives up a server that
+// reads nothing for a second. Where Spawn has started the server, that ends its
+// stdin: Close waits until the server has run all submitted tasks and has ended, and
+// answers the error of its process.
 func (c *Client) Close() error {
 	c.closed.Store(true)
 	_ = c.conn.Close() // closed already when the server has ended first
@@ -88,7 +91,7 @@ func (c *Client) Close() error {
 	return c.child.err
 }
 
-// call calls a method. R is what it answers.
+// call calls a method whose result is an R.
 func call[R any](ctx context.Context, c *Client, method string, params any, options ...jsonrpc2.CallOption) (R, error) {
 	var raw json.RawMessage
 	var result R
@@ -113,9 +116,9 @@ func clientError(answer *jsonrpc2.Error) error {
 	return e
 }
 
-// Submit asks for a task. With schema.OutputLossless the program must read
-// Events: while it does not take the output, the task waits, and in the end so
-// does all that comes from the server, replies too.
+// Submit submits a task. With schema.OutputLossless the program must read Events:
+// while it does not, the task waits, and so may everything that the server sends,
+// also replies to other calls.
 func (c *Client) Submit(ctx context.Context, p schema.SubmitParams) (schema.SubmitResult, error) {
 	if p.Output != schema.OutputLossless {
 		return call[schema.SubmitResult](ctx, c, schema.MethodSubmit, p)
@@ -134,18 +137,18 @@ func (c *Client) Submit(ctx context.Context, p schema.SubmitParams) (schema.Subm
 	return result, err
 }
 
-// Status asks for a task's record.
+// Status answers a task.
 func (c *Client) Status(ctx context.Context, p schema.StatusParams) (schema.Task, error) {
 	return call[schema.Task](ctx, c, schema.MethodStatus, p)
 }
 
-// Cancel asks for a task to stop.
+// Cancel tells a task to stop.
 func (c *Client) Cancel(ctx context.Context, p schema.CancelParams) (schema.CancelResult, error) {
 	return call[schema.CancelResult](ctx, c, schema.MethodCancel, p)
 }
 
-// Wait waits for tasks to be final. Where ctx ends first, the server is told
-// that nobody waits any more.
+// Wait waits until tasks are final. Where ctx ends first, the request is cancelled at
+// the server, too.
 func (c *Client) Wait(ctx context.Context, p schema.WaitParams) (schema.WaitResult, error) {
 	id := jsonrpc2.ID{Str: uuid.NewString(), IsString: true}
 	result, err := call[schema.WaitResult](ctx, c, schema.MethodWait, p, jsonrpc2.PickID(id))
@@ -156,7 +159,7 @@ func (c *Client) Wait(ctx context.Context, p schema.WaitParams) (schema.WaitResu
 	return result, err
 }
 
-// WaitFor waits for one task to be final.
+// WaitFor waits until one task is final, and answers it.
 func (c *Client) WaitFor(ctx context.Context, id uuid.UUID) (schema.Task, error) {
 	result, err := c.Wait(ctx, schema.WaitParams{IDs: []uuid.UUID{id}})
 	if err != nil {
@@ -168,48 +171,47 @@ func (c *Client) WaitFor(ctx context.Context, id uuid.UUID) (schema.Task, error)
 	return result.Tasks[0], nil
 }
 
-// List asks for a page of tasks.
+// List answers a page of tasks.
 func (c *Client) List(ctx context.Context, p schema.ListParams) (schema.ListResult, error) {
 	return call[schema.ListResult](ctx, c, schema.MethodList, p)
 }
 
-// Subscribe asks for the events of tasks, whoever submitted them: Events yields
-// them with all others. With After what became of tasks meanwhile comes first,
-// and then a Replayed; what was sent before may come again, with a seq that
-// this client has seen of the task. A program that reads too slowly misses
-// starts, progress and output of tasks that it only subscribes to: then there
-// is a Replayed behind their ends.
+// Subscribe asks for the events of tasks that anybody has submitted. Events yields
+// them with all others. With After the server first sends past events, and then a
+// Replayed; an event may come twice, with the same seq. A program that reads too
+// slowly misses starts, progress and output of tasks that it has not submitted
+// itself: a Replayed follows the ends of those tasks.
 func (c *Client) Subscribe(ctx context.Context, p schema.SubscribeParams) (schema.SubscribeResult, error) {
 	return call[schema.SubscribeResult](ctx, c, schema.MethodSubscribe, p)
 }
 
-// Unsubscribe ends a subscription. Events that have happened may still come.
+// Unsubscribe ends a subscription. Events that have happened before may still come.
 func (c *Client) Unsubscribe(ctx context.Context, p schema.UnsubscribeParams) error {
 	_, err := call[schema.Empty](ctx, c, schema.MethodUnsubscribe, p)
 	return err
 }
 
-// Output asks for a piece of what a task has written.
+// Output answers a piece of a stream of a task.
 func (c *Client) Output(ctx context.Context, p schema.OutputParams) (schema.OutputResult, error) {
 	return call[schema.OutputResult](ctx, c, schema.MethodOutput, p)
 }
 
-// Types asks for the task types.
+// Types answers the task types of the server.
 func (c *Client) Types(ctx context.Context) (schema.TypesResult, error) {
 	return call[schema.TypesResult](ctx, c, schema.MethodTypes, schema.Empty{})
 }
 
-// Stats asks for the server's numbers.
+// Stats answers the server's counters and limits.
 func (c *Client) Stats(ctx context.Context) (schema.StatsResult, error) {
 	return call[schema.StatsResult](ctx, c, schema.MethodStats, schema.Empty{})
 }
 
-// Discover asks for the OpenRPC document.
+// Discover answers the OpenRPC document of the server.
 func (c *Client) Discover(ctx context.Context) (jsontext.Value, error) {
 	return call[jsontext.Value](ctx, c, schema.MethodDiscover, schema.Empty{})
 }
 
-// Shutdown ends the executor; the reply comes when it has ended.
+// Shutdown ends the executor, and returns when it has ended.
 func (c *Client) Shutdown(ctx context.Context, p schema.ShutdownParams) (schema.ShutdownResult, error) {
 	return call[schema.ShutdownResult](ctx, c, schema.MethodShutdown, p)
 }

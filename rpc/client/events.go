@@ -13,16 +13,15 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// maxQueuedOutput is how many bytes of output a client holds for a reader of
-// its events that is slow. What comes then is dropped, and the next piece of
-// the stream says so in its Gap; of a task that was submitted with
-// schema.OutputLossless nothing is, and nothing more is read until there is room.
+// maxQueuedOutput is how many bytes of output a client holds for a program that reads
+// its events slowly. Further output is dropped, and the next piece of the stream
+// says so in its Gap. Output of a task that was submitted with schema.OutputLossless
+// is not dropped: nothing more is read until there is room.
 const maxQueuedOutput = 8 << 20
 
 const (
-	// maxQueuedEvents is how many bytes of events a client holds, besides what is
-	// within them of output. What comes then is dropped, and a Lost stands in
-	// its place.
+	// maxQueuedEvents is how many bytes of events a client holds, without the
+	// output in them. Further events are dropped, and a Lost takes their place.
 	maxQueuedEvents = 64 << 20
 	// queuedEventBytes is about what a queued event costs beyond its text.
 	queuedEventBytes = 256
@@ -31,8 +30,8 @@ const (
 	compactEvents = 1024
 )
 
-// Event is a notification, or tells that some were dropped; exactly one of its
-// parts is set.
+// Event is a notification, or says that some were dropped. Exactly one of its fields
+// is set.
 type Event struct {
 	Started  *schema.StartedEvent
 	Progress *schema.ProgressEvent
@@ -42,9 +41,9 @@ type Event struct {
 	Lost     *LostEvents
 }
 
-// LostEvents tells a program that takes its events too slowly, or has not
-// called Events at all, that its client has dropped some: it holds at most 64
-// MiB of them. A Subscribe with After sends again what became of tasks since.
+// LostEvents says that the client has dropped events, since the program reads them
+// too slowly or has not called Events at all: a client holds at most 64 MiB of them.
+// A Subscribe with After sends again how tasks have ended since.
 type LostEvents struct {
 	// Count is how many were dropped; ends of tasks may be among them.
 	Count int
@@ -53,8 +52,7 @@ type LostEvents struct {
 	After, Through uint64
 }
 
-// TaskID is the id of the event's task; the nil UUID for Replayed and Lost,
-// which are of none.
+// TaskID is the id of the event's task. It is the nil UUID for Replayed and Lost.
 func (e Event) TaskID() uuid.UUID {
 	switch {
 	case e.Started != nil:
@@ -69,9 +67,9 @@ func (e Event) TaskID() uuid.UUID {
 	return uuid.Nil
 }
 
-// Events yields the events in the order in which the server sent them, until
-// the connection or ctx ends. It is to be called once. Calling the client's
-// methods while it yields is fine; after the end their error says what ended.
+// Events yields the events in the order in which the server sent them, until the
+// connection or ctx ends. It is to be called once. The loop may call the client's
+// methods. After the end of the connection their errors say why it ended.
 func (c *Client) Events(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for {
@@ -83,7 +81,7 @@ func (c *Client) Events(ctx context.Context) iter.Seq[Event] {
 	}
 }
 
-// notified is called by the connection's reader, which it must not hold up.
+// notified queues a notification. It is called by the reader of the connection.
 func (c *Client) notified(method string, params []byte) {
 	var ev Event
 	switch method {
@@ -119,12 +117,12 @@ func decodeResult(raw []byte, v any) error { return json.Unmarshal(raw, v) }
 type eventQueue struct {
 	mu       sync.Mutex
 	queue    []queuedEvent
-	compact  int                 // the length at which it is worth a pass
+	compact  int                 // the length at which outdated progress is dropped next
 	output   int                 // bytes of output
 	bytes    int                 // of all else
 	seq      uint64              // the highest that was sent
-	room     *sync.Cond          // there is less
-	lossless map[uuid.UUID]int   // how many submits ask that no output of a task is dropped
+	room     *sync.Cond          // the queue is shorter than before
+	lossless map[uuid.UUID]int   // how many submits of a task ask for all of its output
 	gaps     map[streamKey]int64 // the offset from which a stream is dropped
 	ended    bool
 	wake     chan struct{} // has room for one
@@ -187,8 +185,8 @@ func (q *eventQueue) add(ev Event, bytes int) {
 	q.signal()
 }
 
-// appendLocked queues an event, or drops it and says so in its place. Before it
-// the highest seq was the given one.
+// appendLocked queues an event, or counts it in a Lost where there is no room. Before
+// is the highest seq that was sent before the event.
 func (q *eventQueue) appendLocked(ev Event, bytes int, before uint64) {
 	if q.bytes+bytes <= maxQueuedEvents {
 		q.bytes += bytes
@@ -218,8 +216,8 @@ func (e Event) seq() uint64 {
 	return 0
 }
 
-// reportGapsLocked adds a piece without data for each stream of a finished task
-// whose last pieces were dropped: no later one would tell of them.
+// reportGapsLocked adds a piece without data for each stream of a finished task whose
+// last pieces were dropped: no later piece has the gap.
 func (q *eventQueue) reportGapsLocked(ev *schema.FinishedEvent, before uint64) {
 	var totals [len(schema.StreamNames)]int64
 	if b := ev.OutputBytes; b != nil {
@@ -229,7 +227,7 @@ func (q *eventQueue) reportGapsLocked(ev *schema.FinishedEvent, before uint64) {
 		key := streamKey{ev.ID, schema.Stream(stream)}
 		if from, dropped := q.gaps[key]; dropped {
 			delete(q.gaps, key)
-			seq := ev.Seq - uint64(len(totals)-stream) // the number of what the server sent last of it
+			seq := ev.Seq - uint64(len(totals)-stream) // the server reserves these numbers for the last pieces
 			q.appendLocked(Event{Output: &schema.OutputEvent{
 				ID: ev.ID, Seq: seq, Stream: key.stream, Offset: total, Encoding: schema.EncodingUTF8, Gap: total - from,
 			}}, queuedEventBytes, before)
@@ -250,8 +248,8 @@ func withoutOldProgress(events []queuedEvent) []queuedEvent {
 	})
 }
 
-// keepAllOutput says whether no output of a task is dropped. Each call with true is
-// taken back by one with false, or by the end of the task.
+// keepAllOutput sets whether output of a task may be dropped. A call with true holds
+// until one with false, or until the end of the task.
 func (q *eventQueue) keepAllOutput(id uuid.UUID, all bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

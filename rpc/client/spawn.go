@@ -17,22 +17,22 @@ import (
 const (
 	// maxStderr bounds the end of a server's stderr that a client keeps, in bytes.
 	maxStderr = 4 << 10
-	// endTimeout is how long a call whose connection is gone waits for the
-	// server's end, to tell of it.
+	// endTimeout is how long a call whose connection has ended waits for the end of
+	// the server's process, to report how it ended.
 	endTimeout = time.Second
-	// stderrTimeout is how long stderr is read after that end: a process that
-	// the server has left behind may hold it open.
+	// stderrTimeout is how long stderr is read after the server has ended: a
+	// process that it has started may hold stderr open.
 	stderrTimeout = endTimeout / 2
 )
 
-// ServerEndedError says that a server that Spawn has started has ended while
-// its client had not closed it. A call answers it, wrapped.
+// ServerEndedError says that a server that Spawn has started has ended although the
+// client was not closed. Errors of calls wrap it.
 type ServerEndedError struct {
 	// ExitCode is that of the process, -1 where a signal ended it.
 	ExitCode int
 	// Stderr is the last that the server has written to stderr, at most 4 KiB.
 	Stderr string
-	// Err is what the call met, as jsonrpc2.ErrClosed, joined with the
+	// Err is the error of the call, as jsonrpc2.ErrClosed, joined with the
 	// *exec.ExitError of a server that did not exit with 0.
 	Err error
 
@@ -49,20 +49,17 @@ func (e *ServerEndedError) Error() string {
 
 func (e *ServerEndedError) Unwrap() error { return e.Err }
 
-// Spawn starts a server as a child process and speaks to it. The command's
-// Stdin and Stdout must not be set. Its Stderr, where it is set, is written to
-// by this process: the server sees a pipe also where it is a terminal. Close
-// ends the server.
+// Spawn starts a server as a child process, and answers a client of it. The command's
+// Stdin and Stdout must not be set. Its Stderr may be set; the server's stderr is a
+// pipe all the same, and this process copies it. Close ends the server.
 //
-// In a terminal Ctrl-C reaches the server, too, unless its SysProcAttr gives it
-// a process group of its own. It leaves the signal to this process for two
-// seconds: to a Shutdown, to its end, or to any other call.
+// Ctrl-C in a terminal reaches the server, too, unless the command's SysProcAttr
+// gives it a process group of its own. The server then waits two seconds for what
+// this process does about the signal: a Shutdown, its end, or any other call.
 //
-// Spawn does not wait until the server answers: to start takes about 20 ms,
-// which the caller may have other use for, and an answer would not prove that
-// the next call has one. Where the server refused to start, as for a wrong
-// flag, the first call answers a ServerEndedError that says why; Stats is a
-// call that changes nothing.
+// Spawn does not wait until the server has started, which takes about 20 ms. Where
+// the server does not start, as for a wrong flag, the first call answers a
+// ServerEndedError that says why. Stats is a call that changes nothing.
 func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
 	in, err := server.StdinPipe()
 	if err != nil {
@@ -90,8 +87,8 @@ func Spawn(ctx context.Context, server *exec.Cmd) (*Client, error) {
 	return c, nil
 }
 
-// childPipes is a child's stdin and stdout as one connection. Closing it
-// closes the child's stdin: the child then ends, and its stdout with it.
+// childPipes is a child's stdin and stdout as one connection. Close closes the child's
+// stdin: then the child ends, and with it its stdout.
 type childPipes struct {
 	io.WriteCloser
 	io.Reader
@@ -100,13 +97,13 @@ type childPipes struct {
 // child is a server that Spawn has started.
 type child struct {
 	cmd    *exec.Cmd
-	stderr lastBytes // to be read when it has ended
+	stderr lastBytes // to be read after the process has ended
 	ended  chan struct{}
 	err    error // how it ended
 }
 
-// wait sees the child through. It begins with the end of the connection: to
-// wait for a process closes its stdout, which may hold what is yet to be read.
+// wait waits for the end of the process, but first for the end of the connection:
+// Wait of a command closes its stdout, and unread bytes would be lost.
 func (p *child) wait(conn *jsonrpc2.Conn) {
 	<-conn.DisconnectNotify()
 	if err := p.cmd.Wait(); !errors.Is(err, exec.ErrWaitDelay) {
@@ -115,7 +112,8 @@ func (p *child) wait(conn *jsonrpc2.Conn) {
 	close(p.ended)
 }
 
-// explain makes of what a call met a ServerEndedError, where that is why.
+// explain makes a ServerEndedError of the error of a call, where the server's end is
+// the reason.
 func (p *child) explain(ctx context.Context, err error) error {
 	select {
 	case <-p.ended:

@@ -13,9 +13,9 @@ import (
 	"github.com/jobline/jobline/rpc/wire"
 )
 
-// Stream is the connection's bytes as JSON messages, strict and bounded, in
-// either framing. It is what a jsonrpc2.Conn of a client, or of a program
-// that mounts Handler, runs on; Serve reads and writes the same way.
+// Stream is a jsonrpc2.ObjectStream over a connection, in either framing. It reads
+// strict JSON and bounds the memory of reading and writing, as rpc.Serve does. A
+// Client uses it, and so can a program that mounts rpc.Handler on a jsonrpc2.Conn.
 type Stream struct {
 	conn   io.ReadWriteCloser
 	reader *wire.Reader
@@ -31,14 +31,16 @@ const (
 	// maxUnsent is how many bytes a Stream holds that its peer has not
 	// read, before WriteObject waits.
 	maxUnsent = wire.DefaultMaxUnsent
-	// closeTimeout is how long a peer may take nothing before Close drops what
-	// is left for it.
+	// closeTimeout is how long a peer may read nothing before Close drops the
+	// messages that are left.
 	closeTimeout = time.Second
 )
 
 var _ jsonrpc2.ObjectStream = (*Stream)(nil)
 
-// NewStream makes a stream. wire.FramingAuto writes lines until it has read a header.
+// NewStream makes a stream over a connection, which Close closes. MaxMessage is the
+// length of the longest message to read, in bytes; 0 is wire.DefaultMaxMessage. With
+// wire.FramingAuto it writes lines until it has read a header.
 func NewStream(conn io.ReadWriteCloser, framing wire.Framing, maxMessage int) *Stream {
 	if maxMessage <= 0 {
 		maxMessage = wire.DefaultMaxMessage
@@ -52,9 +54,9 @@ func NewStream(conn io.ReadWriteCloser, framing wire.Framing, maxMessage int) *S
 	return s
 }
 
-// ReadObject reads the next message into v. Of a response that is no valid JSON,
-// or too long, v becomes an error, so that its call ends; a request is answered
-// with one. All else that is no message is passed over.
+// ReadObject reads the next message into v. A response that is no valid JSON, or is
+// too long, becomes a response with an error, so that its call ends. A request of
+// that kind is answered with an error. Other input that is no message is skipped.
 func (s *Stream) ReadObject(v any) error {
 	m, err := s.next()
 	if err != nil {
@@ -85,9 +87,8 @@ func (s *Stream) next() (*wire.Message, error) {
 	}
 }
 
-// WriteObject writes a message. It returns before the bytes are written, unless
-// the peer has left more than 64 MiB unread, and with the error of an earlier
-// message that could not be written.
+// WriteObject queues a message to be written. It waits only while more than 64 MiB are
+// unsent. Its error may be that of an earlier message.
 func (s *Stream) WriteObject(v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -103,8 +104,8 @@ func (s *Stream) write(text []byte) {
 	s.outbox.Flush()
 }
 
-// Close writes what has gathered and closes the connection, which must end a
-// Write of it. A peer that takes nothing for a second is not waited for.
+// Close writes what is queued and closes the connection; closing that must end a Write
+// of it. Close gives up a peer that reads nothing for a second.
 func (s *Stream) Close() error {
 	s.close.Do(func() {
 		s.shut()
@@ -116,7 +117,7 @@ func (s *Stream) Close() error {
 	return s.err
 }
 
-// drain waits until all is written, a write has failed, or the peer takes nothing.
+// drain waits until all is written, a write has failed, or the peer reads nothing.
 func (s *Stream) drain() {
 	ended := make(chan struct{})
 	go func() { // ends with the writer, for which Close waits

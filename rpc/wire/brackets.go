@@ -2,21 +2,21 @@ package wire
 
 import "cmp"
 
-// scan looks for the end of a JSON object or array by its brackets alone, a
+// bracketScanner looks for the end of a JSON object or array by its brackets alone, a
 // piece at a time.
-type scan struct {
+type bracketScanner struct {
 	seen    int    // bytes looked at
-	open    []byte // the closing brackets that are due
+	open    []byte // closing brackets of what is open, the innermost last
 	str     bool   // within a string
 	escaped bool   // after a backslash within a string
-	broken  bool   // a bracket closes what another has opened
+	broken  bool   // the brackets do not match, or are too deep
 	most    int    // brackets that may be open at once; 0 is MaxNesting
 }
 
-// step goes on with text, which begins as it did before and may be longer. It
-// answers the length of the value, or 0 while its end is not there, or where
-// its brackets do not match or are deeper than a message may be.
-func (s *scan) step(text []byte) int {
+// step continues with text, which is that of the last call with more bytes at its
+// end. It answers the length of the value, or 0 where the end is not there yet, and
+// where the brackets do not match or are nested too deeply.
+func (s *bracketScanner) step(text []byte) int {
 	for ; s.seen < len(text) && !s.broken; s.seen++ {
 		c := text[s.seen]
 		switch {

@@ -7,19 +7,18 @@ import (
 	"github.com/jobline/jobline/internal/jsonscan"
 )
 
-// This file reads what it can of messages that are not valid JSON, or of which
-// there is only the beginning: who has sent a request waits for an answer with
-// its id.
+// This file reads messages that are not valid JSON, or that are cut, as far as it
+// can. A client that has sent such a request waits for an answer with its id.
 
-// identity is what can be told of a broken message.
+// identity says what a broken message is about.
 type identity struct {
-	ID       []byte // of a request or a response, as it was sent; nil where none can be told
-	Response bool   // it is a response: it has a result or an error, and no method
+	ID       []byte // as it was sent; nil where it is not known
+	Response bool   // the message has a result or an error, and no method
 }
 
-// identify reads a broken message as far as its brackets, strings and commas
-// make sense. An id counts where it is a member of the outermost object, whole,
-// and the only one.
+// identify reads a broken message as far as its brackets, strings and commas make
+// sense. An id counts where it is a whole value, a member of the outermost object,
+// and the only id there.
 func identify(text []byte) (s identity) {
 	if len(text) == 0 || text[0] != '{' {
 		return s
@@ -43,8 +42,8 @@ func identify(text []byte) (s identity) {
 	return s
 }
 
-// batchOf is the array that a broken text begins with, where its elements can be
-// told apart, or nil.
+// batchOf is the array that a broken text begins with, or nil where its brackets do
+// not match.
 func batchOf(text []byte) []byte {
 	if len(text) == 0 || text[0] != '[' {
 		return nil
@@ -61,8 +60,8 @@ func isID(text []byte) bool {
 	return (kind == '"' || kind == '0') && s.Value() != nil && s.AtEnd()
 }
 
-// lenientMembers calls f with the members of an object up to the first place that
-// makes no sense. A value that is not whole is nil.
+// lenientMembers calls f with the members of an object, up to the first place that
+// makes no sense. A value that is cut is nil.
 func lenientMembers(object []byte, f func(name, value []byte)) {
 	for rest := object[1:]; ; {
 		name, after := lenientString(trimBlank(rest))
@@ -80,8 +79,8 @@ func lenientMembers(object []byte, f func(name, value []byte)) {
 	}
 }
 
-// LenientElements calls f with what stands between the commas of an array whose
-// brackets match, until it answers false.
+// LenientElements calls f with each text between the commas of an array whose
+// brackets match, until f answers false.
 func LenientElements(array []byte, f func(element []byte) bool) {
 	rest := array[1:]
 	for {
@@ -103,8 +102,8 @@ func LenientElements(array []byte, f func(element []byte) bool) {
 	}
 }
 
-// lenientValue splits text behind the value that it begins with: nil where that
-// is not whole.
+// lenientValue splits text after the value that it begins with. A value that is cut
+// is nil.
 func lenientValue(text []byte) (value, after []byte) {
 	if len(text) == 0 {
 		return nil, nil
@@ -113,7 +112,7 @@ func lenientValue(text []byte) (value, after []byte) {
 	case '"':
 		return lenientString(text)
 	case '{', '[':
-		brackets := scan{most: math.MaxInt}
+		brackets := bracketScanner{most: math.MaxInt}
 		if n := brackets.step(text); n > 0 {
 			return text[:n], text[n:]
 		}
@@ -125,7 +124,7 @@ func lenientValue(text []byte) (value, after []byte) {
 	return nil, nil
 }
 
-// lenientString splits text behind the string that it begins with.
+// lenientString splits text after the string that it begins with.
 func lenientString(text []byte) (quoted, after []byte) {
 	if len(text) == 0 || text[0] != '"' {
 		return nil, nil

@@ -6,7 +6,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Error is a JSON-RPC error as it crosses the wire.
+// Error is the error of a JSON-RPC response.
 type Error struct {
 	Code    schema.Code      `json:"code"`
 	Message string           `json:"message"`
@@ -15,7 +15,8 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code) }
 
-// NewError is an error with the kind that belongs to its code.
+// NewError makes an error with a formatted message, and with the kind that belongs to
+// the code.
 func NewError(code schema.Code, format string, args ...any) *Error {
 	e := &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 	for _, known := range schema.Codes {
@@ -26,7 +27,7 @@ func NewError(code schema.Code, format string, args ...any) *Error {
 	return e
 }
 
-// AppendError appends a response with an error. A nil id is null.
+// AppendError appends a response with an error. A nil id becomes null.
 func AppendError(b, id []byte, e *Error) []byte {
 	if id == nil {
 		id = []byte("null")

@@ -14,16 +14,16 @@ import (
 const (
 	// maxHeader bounds a header block, in bytes.
 	maxHeader = 8 << 10
-	// maxIDSearch is how much of a frame that is too large is looked at for the
-	// id of its request, in bytes.
+	// maxIDSearch is how many bytes of a frame that is too large are searched for
+	// the id of its request.
 	maxIDSearch = 64 << 10
 )
 
-// byteOrderMark is what some programs write before UTF-8.
+// byteOrderMark is written by some programs at the beginning of UTF-8 text.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// skipByteOrderMark passes over one at the beginning of the stream. An error of
-// reading is met again by who reads next.
+// skipByteOrderMark skips a byte order mark at the beginning of the stream. An error
+// of reading comes again at the next read.
 func (r *Reader) skipByteOrderMark() {
 	for {
 		have := r.buf[r.start:r.end]
@@ -40,9 +40,9 @@ func (r *Reader) skipByteOrderMark() {
 // headerPrefix begins the names of all headers of the Language Server Protocol.
 const headerPrefix = "Content-"
 
-// firstFraming decides by the first line of a connection: header framing where
-// it is a header of the Language Server Protocol; line framing where it is
-// anything else, as the line of a log, which can have a colon, too.
+// firstFraming chooses the framing by the first line of a connection: header framing
+// where it is a header of the Language Server Protocol, else line framing. A line
+// with a colon is not enough: it may be of a log.
 func (r *Reader) firstFraming() Framing {
 	for {
 		have := r.buf[r.start:r.end]
@@ -61,12 +61,13 @@ func inHeaderName(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }
 
-// BrokenHeaderError ends a connection: nobody knows where the next frame begins.
+// BrokenHeaderError says what is wrong with a header block. The connection cannot go
+// on: nobody knows where the next frame begins.
 type BrokenHeaderError struct{ text string }
 
 func (e *BrokenHeaderError) Error() string { return e.text }
 
-// nextFrame answers the value of a frame with a header.
+// nextFrame reads the next message of header framing.
 func (r *Reader) nextFrame() (*Message, error) {
 	length, err := r.header()
 	if err != nil {

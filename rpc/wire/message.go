@@ -5,9 +5,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Message is a JSON value of a client and, where it is an object, the parts of a
-// request. They are found while the text is checked, and are pieces of it: good
-// as long as that is.
+// Message is a JSON value and, where it is an object, its parts as a request. The
+// parts are slices of the text, and are valid as long as it is. They are found while
+// the text is checked.
 type Message struct {
 	Text   []byte // the whole value
 	ID     []byte // as in the text; nil for a notification
@@ -16,7 +16,7 @@ type Message struct {
 	version  []byte // as in the text
 	method   []byte // without quotes
 	response bool   // it has a result or an error
-	wrong    string // the first thing that keeps it from being a request
+	wrong    string // the first reason why it is no request
 }
 
 // Read reads the next value of the scanner, which has the error where it is not
@@ -72,11 +72,11 @@ func (m *Message) fault(text string, s *jsonscan.Scanner) {
 	}
 }
 
-// IsResponse reports whether the message answers a request. A server asks for
-// nothing, and answering it could go on for ever between two servers.
+// IsResponse reports whether the message answers a request. A server ignores
+// responses: two servers that answer each other would never stop.
 func (m *Message) IsResponse() bool { return m.response && m.method == nil }
 
-// Check says what is wrong with the message as a request, or nil.
+// Check answers why the message is no request, or nil where it is one.
 func (m *Message) Check() *Error {
 	switch {
 	case m.Text[0] != '{':
@@ -96,7 +96,7 @@ func (m *Message) Check() *Error {
 	return NewError(schema.CodeInvalidRequest, "%s", m.wrong)
 }
 
-// MethodName is the name as a string; those of our methods are there already.
+// MethodName is the name of the method. For a known method it allocates nothing.
 func (m *Message) MethodName() string {
 	for _, known := range schema.MethodNames {
 		if known == string(m.method) {
@@ -123,7 +123,7 @@ type Member struct {
 	Value []byte // as in the text
 }
 
-// Reset makes of params none.
+// Reset makes the params empty.
 func (p *Params) Reset() { p.Raw, p.count = nil, 0 }
 
 // Read reads the next value of the scanner. It answers false, and leaves the
@@ -151,13 +151,13 @@ func (p *Params) Read(s *jsonscan.Scanner) bool {
 	return true
 }
 
-// Noted are the first members of params that are an object, and whether they are all.
+// Noted answers the first members of params that are an object, and whether there are
+// no others.
 func (p *Params) Noted() (members []Member, all bool) {
 	return p.first[:min(p.count, firstMembers)], p.count <= firstMembers
 }
 
-// Each calls f with the name and the value of each member of params that are no
-// array. It stops where f answers false.
+// Each calls f with each member of params that are an object, until f answers false.
 func (p *Params) Each(f func(name, value []byte) bool) {
 	if p.count > firstMembers {
 		Members(p.Raw, f)
@@ -181,8 +181,8 @@ func (p *Params) Get(wanted string) (found []byte) {
 	return found
 }
 
-// StandForNone reports whether params that are an array stand for none: some
-// languages write an empty object as [], and some libraries undefined as [null].
+// StandForNone reports whether params that are an array mean no params: some
+// languages write an empty object as [], some libraries write undefined as [null].
 func (p *Params) StandForNone() bool {
 	nothing, n := true, 0
 	Elements(p.Raw, func(value []byte) bool {

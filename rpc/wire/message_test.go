@@ -69,7 +69,7 @@ func TestPartsAgreeWithJSONText(t *testing.T) {
 		compareParts(t, text)
 		if text[0] == '{' || text[0] == '[' {
 			cut := rapid.IntRange(0, len(text)).Draw(t, "cut")
-			var s scan
+			var s bracketScanner
 			if cut < len(text) {
 				require.Zero(t, s.step(text[:cut]))
 			}

@@ -11,25 +11,25 @@ import (
 
 // The limits of what is not sent yet.
 const (
-	// DefaultMaxUnsent is how many unsent bytes there may be before no further
-	// request is read: a client that sends and sends and never reads.
+	// DefaultMaxUnsent is how many unsent bytes there may be before a server reads
+	// no more requests, and before WriteObject of a client waits.
 	DefaultMaxUnsent = 64 << 20
-	// slowUnsent is from how many unsent bytes on the next read of requests
-	// waits for the writer, but at most slowWait: what is in the cache is
-	// written sooner than what is not, and a reader that stalls costs each read
-	// a moment and no more.
+	// slowUnsent is beyond how many unsent bytes YieldToWriter waits, for slowWait
+	// at most. Messages that are written soon are still in the processor's cache,
+	// and a peer that does not read at all delays each read by slowWait only.
 	slowUnsent = 256 << 10
 	slowWait   = time.Millisecond
-	// maxWrite is how many bytes are written at once where the write may wait:
-	// each that returns shows that the reader takes something.
+	// maxWrite is how many bytes are written at once where the write may wait, so
+	// that Written shows whether the peer reads.
 	maxWrite = 64 << 10
-	// maxSpare is the largest buffer that is kept for the next time.
+	// maxSpare is the largest buffer that is used again, in bytes.
 	maxSpare = 4 << 20
 )
 
-// Outbox gathers messages and writes them in few system calls: whoever
-// writes takes all that has gathered. Neither adding nor flushing waits for
-// the reader: what cannot be written at once is left to Run.
+// Outbox gathers messages and writes them in few system calls: each write takes all
+// messages that have gathered. Adding and flushing never wait for the peer: what
+// cannot be written at once is left to Run. Its methods can be called from many
+// goroutines.
 type Outbox struct {
 	to  io.Writer
 	try func([]byte) (int, error) // writes what can be written at once, or nil
@@ -49,8 +49,8 @@ type Outbox struct {
 	drained *sync.Cond    // something was written, or never will be
 }
 
-// tryWriter is a connection that can write without waiting: as much as there
-// is room for, which may be nothing.
+// tryWriter is a connection that can write without waiting. TryWrite writes as much
+// as there is room for, which may be nothing.
 type tryWriter interface {
 	TryWrite(p []byte) (n int, err error)
 }
@@ -66,9 +66,9 @@ func NewOutbox(to io.Writer) *Outbox {
 	return o
 }
 
-// Begin locks the outbox and answers the buffer that a message is to be appended
-// to; End takes it back. Several are added with one lock where Next stands between
-// them. Nothing is kept once the outbox is closed.
+// Begin locks the outbox and answers a buffer. The caller appends a message to it, and
+// hands it back to End. With Next between two messages several are added under one
+// lock. Messages for a closed outbox are dropped.
 func (o *Outbox) Begin() []byte {
 	o.mu.Lock()
 	return o.buf
@@ -118,7 +118,7 @@ func (o *Outbox) Flush() {
 	o.mu.Lock()
 	for o.try != nil && len(o.rest) == 0 && len(o.buf) > 0 {
 		data := o.takeLocked()
-		if data == nil { // who writes now takes the rest, too
+		if data == nil { // another goroutine is writing, and takes the rest, too
 			break
 		}
 		o.mu.Unlock()
@@ -141,7 +141,7 @@ func (o *Outbox) signal() {
 	}
 }
 
-// Close lets Run end when all is written.
+// Close makes Run return when all is written.
 func (o *Outbox) Close() {
 	o.mu.Lock()
 	o.closed = true
@@ -184,18 +184,18 @@ func (o *Outbox) Await(ctx context.Context, n int) error {
 	return context.Cause(ctx)
 }
 
-// YieldToWriter lets the writer catch up for a moment.
+// YieldToWriter waits a moment for the writer, where many bytes are unsent.
 func (o *Outbox) YieldToWriter(ctx context.Context) {
 	if o.Unsent() <= slowUnsent {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, slowWait)
 	defer cancel()
-	_ = o.Await(ctx, slowUnsent) // it is of no matter why the wait is over
+	_ = o.Await(ctx, slowUnsent) // it does not matter why the wait is over
 }
 
-// Run writes, and waits for the reader where it must, until the outbox is
-// closed and empty, or a write fails.
+// Run writes what Flush could not, and waits for the peer where it must. It returns
+// nil when the outbox is closed and empty, or the error of a write.
 func (o *Outbox) Run() error {
 	for range o.wake {
 		for {
@@ -217,7 +217,7 @@ func (o *Outbox) Run() error {
 	return nil
 }
 
-// write writes all of data, and waits for the reader.
+// write writes all of data, and waits for the peer.
 func (o *Outbox) write(data []byte) (n int, err error) {
 	for n < len(data) && err == nil {
 		var m int
@@ -233,8 +233,8 @@ func (o *Outbox) overLocked() bool {
 	return o.err != nil || o.closed && o.writing == 0 && len(o.rest) == 0 && len(o.buf) == 0
 }
 
-// takeLocked hands what has gathered to one who writes it; nil where there is
-// nothing, or somebody is writing.
+// takeLocked answers the bytes to write next: nil where there are none, or where
+// another goroutine is writing.
 func (o *Outbox) takeLocked() []byte {
 	if o.writing > 0 || o.err != nil {
 		return nil
@@ -264,7 +264,7 @@ func (o *Outbox) wroteLocked(data []byte, n int, err error) {
 	}
 	o.size.Store(int64(o.unsentLocked()))
 	o.drained.Broadcast()
-	if o.err != nil { // Run is to say so; where the outbox is closed, Flush signals
+	if o.err != nil { // so that Run returns
 		o.signal()
 	}
 }

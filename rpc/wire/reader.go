@@ -27,12 +27,12 @@ const (
 	firstBuffer       = 64 << 10
 )
 
-// Reader cuts a stream of bytes into messages, and survives whatever the stream
-// has. A message that Next answers is strict JSON (RFC 8259 in UTF-8 and without
-// duplicate names) and is good until the next call.
+// Reader cuts a stream of bytes into messages, and goes on after any input. A message
+// that Next answers is strict JSON (RFC 8259 in UTF-8, without duplicate names) and
+// is valid until the next call. A Reader is for one goroutine.
 //
-// In line framing a value ends where its outermost bracket closes, or with
-// the line. A line that is not JSON spoils itself alone.
+// In line framing a value ends where its outermost bracket closes, or at the end of
+// the line. A line that is not JSON spoils only itself.
 type Reader struct {
 	source  io.Reader
 	limit   int
@@ -53,25 +53,25 @@ type Reader struct {
 
 // lineState is what is known of the line that begins at start.
 type lineState struct {
-	answered bool // a part of it was bad and has been reported
-	scan     scan // over what is buffered of a value that has no newline yet
-	more     bool // a value of it was taken, so there can be very many
-	searched int  // where in the buffer the search for its newline goes on
-	newline  int  // where in the buffer it is, or 0
+	answered bool           // a bad part of it was reported
+	scan     bracketScanner // over what is buffered of a value that has no newline yet
+	more     bool           // a value of it was read, so it may have very many
+	searched int            // where in the buffer the search for its newline goes on
+	newline  int            // where in the buffer it is, or 0
 }
 
-// skip is what is left of a message that is too long: it was answered as soon
-// as that was known, and is thrown away before anything else is read.
+// skip is the unread rest of a message that is too long. The message was reported
+// already; its rest is skipped before anything else is read.
 type skip struct {
 	line  bool  // up to the end of the line
 	bytes int64 // or so many bytes
 }
 
-// BadMessage is what Next answers for input that is no message. Reading goes on.
-// Its pieces are good until the next call.
+// BadMessage is the error of Next for input that is no message; Next can be called
+// again. Its slices are valid until then.
 type BadMessage struct {
 	identity
-	Batch []byte // an array whose elements can be told apart, and are to be looked at one by one
+	Batch []byte // an array whose elements can be told apart, to be checked one by one; or nil
 	code  schema.Code
 	text  string
 	over  int64 // the limit that was passed, or 0
@@ -79,7 +79,7 @@ type BadMessage struct {
 
 func (b *BadMessage) Error() string { return b.text }
 
-// Answer is the error that answers the message.
+// Answer is the error to answer the message with.
 func (b *BadMessage) Answer() *Error {
 	e := NewError(b.code, "%s", b.text)
 	e.Data.Limit = b.over
@@ -94,8 +94,8 @@ func NewReader(source io.Reader, framing Framing, limit int) *Reader {
 // Framing is the framing of the connection: FramingAuto until its first line was read.
 func (r *Reader) Framing() Framing { return r.framing }
 
-// Next answers a message, a *BadMessage after which it can be called again, or the
-// error that ends the stream: io.EOF where it ended well.
+// Next reads the next message. Its error is a *BadMessage, after which Next can be
+// called again, or the end of the stream: io.EOF where it ended in order.
 func (r *Reader) Next() (*Message, error) {
 	if !r.begun {
 		r.begun = true
@@ -137,7 +137,7 @@ func (r *Reader) skipSpace() error {
 	}
 }
 
-// fill reads more into the buffer, which grows as far as the limit demands.
+// fill reads more bytes into the buffer, which grows up to the limit of a message.
 func (r *Reader) fill() error {
 	if r.err != nil {
 		return r.err
@@ -154,7 +154,7 @@ func (r *Reader) fill() error {
 		}
 	}
 	if r.end == len(r.buf) {
-		grow := min(len(r.buf), r.limit+1-len(r.buf)) // doubled, but no further than a message can reach
+		grow := min(len(r.buf), r.limit+1-len(r.buf)) // doubled, up to the limit
 		r.buf = append(r.buf, make([]byte, max(firstBuffer, grow))...)
 	}
 	n, err := r.source.Read(r.buf[r.end:])
@@ -206,7 +206,7 @@ func (r *Reader) fromLine(line []byte) (*Message, error) {
 	if first := line[0]; first != '{' && first != '[' {
 		return r.spoilRest(line, "a message begins with { or [")
 	}
-	var s scan
+	var s bracketScanner
 	if r.line.more { // do not look at all of the line for each of them
 		if n := s.step(line); n > 0 {
 			return r.take(line[:n])
@@ -215,7 +215,7 @@ func (r *Reader) fromLine(line []byte) (*Message, error) {
 	n, err := r.read(line)
 	if err == nil {
 		r.start += n
-		r.line.scan, r.line.more = scan{}, true
+		r.line.scan, r.line.more = bracketScanner{}, true
 		return &r.message, nil
 	}
 	if n = s.step(line); n == 0 {
@@ -224,10 +224,10 @@ func (r *Reader) fromLine(line []byte) (*Message, error) {
 	return r.take(line[:n])
 }
 
-// take uses up a piece that ends where its outermost bracket closes.
+// take reads a value that ends where its outermost bracket closes.
 func (r *Reader) take(piece []byte) (*Message, error) {
 	r.start += len(piece)
-	r.line.scan, r.line.more = scan{}, true
+	r.line.scan, r.line.more = bracketScanner{}, true
 	_, err := r.read(piece)
 	if err == nil {
 		return &r.message, nil
@@ -236,16 +236,16 @@ func (r *Reader) take(piece []byte) (*Message, error) {
 	return nil, notJSON(piece, "not JSON: "+err.Error())
 }
 
-// notJSON is a bad message, with what can be read of it.
+// notJSON makes a bad message, with its id or batch where they can be read.
 func notJSON(piece []byte, text string) *BadMessage {
 	return &BadMessage{identity: identify(piece), Batch: batchOf(piece), code: schema.CodeParse, text: text}
 }
 
-// spoilRest uses up the rest of a line. A line is reported once, but for what
-// somebody waits for.
+// spoilRest skips the rest of a line, which is bad. A line is reported once; a further
+// bad part only where it has an id or is a batch, for which a client waits.
 func (r *Reader) spoilRest(line []byte, text string) (*Message, error) {
 	r.start += len(line)
-	r.line.scan = scan{}
+	r.line.scan = bracketScanner{}
 	bad := notJSON(line, text)
 	if r.line.answered && bad.ID == nil && bad.Batch == nil {
 		return r.Next()
@@ -306,7 +306,7 @@ func PlainError(err *jsonscan.SyntaxError) error {
 	}
 }
 
-// skipRest throws the rest of a message away that is too long.
+// skipRest skips the rest of a message that is too long.
 func (r *Reader) skipRest() error {
 	for {
 		have := r.buf[r.start:r.end]
@@ -329,9 +329,9 @@ func (r *Reader) skipRest() error {
 	}
 }
 
-// tooLarge is of a message of which there is at least the beginning.
+// tooLarge is the error of a message that is too long, whose beginning was read.
 func (r *Reader) tooLarge(beginning []byte) error {
-	r.line.scan = scan{}
+	r.line.scan = bracketScanner{}
 	return &BadMessage{
 		identity: identify(beginning[:min(len(beginning), r.limit)]),
 		code:     schema.CodeTooLarge, over: int64(r.limit),
