@@ -328,8 +328,13 @@ func TestLosslessOutputInABatch(t *testing.T) {
 // A task whose events are held back until its batch is answered cannot wait for
 // a reader: the batch waits for the end of the task.
 func TestLosslessOutputOfATaskInABatchThatWaits(t *testing.T) {
+	late := executor.MustDefine("scribe", func(ctx context.Context, _ nothing) (nothing, error) {
+		time.Sleep(time.Second) // until all requests are read
+		_, err := executor.Output(ctx, schema.Stdout).Write(make([]byte, 2<<20))
+		return nothing{}, err
+	})
 	synctest.Test(t, func(t *testing.T) {
-		p, id := connect(t, server(t, 1, scribe(writings(3, 2<<20))), rpc.Options{}), uuid.New()
+		p, id := connect(t, server(t, 1, late), rpc.Options{}), uuid.New()
 		p.send(`[` + submitLine(1, id, "scribe", "") + fmt.Sprintf(`,{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":[%q]}}]`, id) + "\n" +
 			losslessLine(3, id, "scribe"))
 		require.Equal(t, schema.CodeInvalidRequest, p.reply("3").Error.Code)
