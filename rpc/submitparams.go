@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"iter"
 	"slices"
 	"strconv"
@@ -19,13 +20,20 @@ var decodeAnySubmit = decoderOf[schema.SubmitParams]("input")
 type submitDecoder struct {
 	scanner jsonscan.Scanner
 	params  schema.SubmitParams // of the latest
+	// eventsText is the events of the latest submit that had any, as JSON, and
+	// events what it says: a client asks for the same again and again.
+	eventsText []byte
+	events     []string
 }
+
+// maxEventsText is the longest events that are read by hand, in bytes.
+const maxEventsText = 128
 
 // decode reads the params of a submit, which are good until the next call. The
 // members that nearly every submit has are read by hand; as soon as something is
 // not as expected, all is read again by the schema.
 func (d *submitDecoder) decode(p *wire.Params) (*schema.SubmitParams, error) {
-	d.params = schema.SubmitParams{Type: d.params.Type, Events: d.params.Events[:0]} // which most share
+	d.params = schema.SubmitParams{Type: d.params.Type} // which the next often has, too
 	if d.plain(p) {
 		return &d.params, nil
 	}
@@ -41,7 +49,7 @@ func (d *submitDecoder) decode(p *wire.Params) (*schema.SubmitParams, error) {
 
 // plain reads params that have nothing but what is read by hand, or answers false.
 func (d *submitDecoder) plain(p *wire.Params) bool {
-	var typed, selects bool
+	typed := false
 	members, all := p.Noted()
 	for i := range members {
 		name, value := members[i].Name, members[i].Value
@@ -51,7 +59,7 @@ func (d *submitDecoder) plain(p *wire.Params) bool {
 				return false
 			}
 		case "events":
-			if selects = d.events(value); !selects {
+			if !d.readEvents(value) {
 				return false
 			}
 		default:
@@ -59,9 +67,6 @@ func (d *submitDecoder) plain(p *wire.Params) bool {
 				return false
 			}
 		}
-	}
-	if !selects {
-		d.params.Events = nil
 	}
 	return typed && all
 }
@@ -78,24 +83,24 @@ func (d *submitDecoder) typeName(value []byte) bool {
 	return d.params.Type != ""
 }
 
-func (d *submitDecoder) events(value []byte) bool {
-	if value[0] != '[' {
+func (d *submitDecoder) readEvents(value []byte) bool {
+	if value[0] != '[' || len(value) > maxEventsText {
 		return false
 	}
-	events := d.params.Events
-	if events == nil {
-		events = []string{}
-	}
-	d.scanner.Reset(value, wire.MaxNesting)
-	for d.scanner.Open(); d.scanner.Next(); {
-		name := d.scanner.Value()
-		i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
-		if i < 0 || len(events) == len(eventNames) { // of more the schema has the limit
-			return false
+	if !bytes.Equal(value, d.eventsText) {
+		events := []string{}
+		d.scanner.Reset(value, wire.MaxNesting)
+		for d.scanner.Open(); d.scanner.Next(); {
+			name := d.scanner.Value()
+			i := slices.IndexFunc(eventNames, func(known string) bool { return string(name) == known })
+			if i < 0 || len(events) == len(eventNames) { // of more the schema has the limit
+				return false
+			}
+			events = append(events, eventNames[i][1:len(eventNames[i])-1])
 		}
-		events = append(events, eventNames[i][1:len(eventNames[i])-1])
+		d.eventsText, d.events = append(d.eventsText[:0], value...), events
 	}
-	d.params.Events = events
+	d.params.Events = d.events
 	return true
 }
 
