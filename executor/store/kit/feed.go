@@ -47,7 +47,11 @@ func (f *Feed) SetSeq(n uint64) {
 // the mask has its kind, those who subscribe to it, and those who follow the
 // task.
 func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev executor.Event) uint64 {
-	return f.PublishOf(owner, mask, ev, func() *schema.Task { return ev.Task })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.number(&ev)
+	f.offer(&ev, owner, mask)
+	return ev.Seq
 }
 
 // PublishOf is Publish of an event whose task is made only where the event may be
@@ -55,27 +59,36 @@ func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev exe
 func (f *Feed) PublishOf(owner executor.WatcherID, mask executor.EventMask, ev executor.Event, task func() *schema.Task) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.number(&ev)
+	if len(f.subscribers) > 0 || len(f.followers) > 0 || tells(mask, ev.Kind) {
+		ev.Task = task()
+		f.offer(&ev, owner, mask)
+	}
+	return ev.Seq
+}
+
+// number needs the lock.
+func (f *Feed) number(ev *executor.Event) {
 	f.seq++
 	if ev.Kind == executor.EventFinished {
 		f.seq += executor.SeqsPerFinish - 1
 	}
 	ev.Seq = f.seq
-	if len(f.subscribers) == 0 && len(f.followers) == 0 && !tells(mask, ev.Kind) {
-		return ev.Seq
-	}
-	ev.Task = task()
+}
+
+// offer needs the lock.
+func (f *Feed) offer(ev *executor.Event, owner executor.WatcherID, mask executor.EventMask) {
 	if w := f.watchers[owner]; w != nil {
-		w.offer(&ev, mask)
+		w.offer(ev, mask)
 	}
 	for _, w := range f.subscribers {
-		w.offer(&ev, 0)
+		w.offer(ev, 0)
 	}
 	if len(f.followers) > 0 {
 		for _, w := range f.followers[ev.ID] {
-			w.offer(&ev, 0)
+			w.offer(ev, 0)
 		}
 	}
-	return ev.Seq
 }
 
 // tells reports whether who has asked for the kinds of the mask is told of an event
