@@ -105,7 +105,9 @@ func ExampleExecutor_Run() {
 	if err != nil {
 		panic(err)
 	}
-	events.Subscribe(executor.Selector{Events: executor.DefaultEvents})
+	if _, _, err := events.Subscribe(ctx, executor.Selector{Events: executor.DefaultEvents}); err != nil {
+		panic(err)
+	}
 	for _, input := range []string{"true", "false"} {
 		record, err := jobs.Prepare(&schema.SubmitParams{Type: "check", Input: jsontext.Value(input)})
 		if err != nil {

@@ -194,7 +194,7 @@ func (r *rig) watchAll() executor.Watcher {
 	r.Helper()
 	w, err := r.Watch(r.Context())
 	require.NoError(r, err)
-	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	w.Subscribe(r.Context(), executor.Selector{Events: executor.AllEvents})
 	return w
 }
 

@@ -127,11 +127,12 @@ type Watcher interface {
 	ID() WatcherID
 	// Subscribe adds all events from now on that the selector selects. It
 	// answers the sequence number of the latest event before those.
-	Subscribe(s Selector) (SubscriptionID, uint64)
+	Subscribe(ctx context.Context, s Selector) (SubscriptionID, uint64, error)
 	// Unsubscribe reports whether there was such a subscription.
 	Unsubscribe(id SubscriptionID) bool
-	// Follow adds one task, for the kinds of the mask. Many calls add up.
-	Follow(id uuid.UUID, mask EventMask)
+	// Follow adds one task, for the kinds of the mask. Many calls add up. Where it
+	// answers an error nothing was added.
+	Follow(ctx context.Context, id uuid.UUID, mask EventMask) error
 	// Unfollow takes one such call back.
 	Unfollow(id uuid.UUID, mask EventMask)
 	// KeepOutput says whether all EventOutput of a task, which it owns or follows,
@@ -143,8 +144,9 @@ type Watcher interface {
 	// with. Nothing bounds it but whoever admits tasks: of tasks that it only
 	// subscribes to, a slow reader gets an EventLag instead.
 	Size() int64
-	// Barrier puts an EventBarrier behind all events that there are now.
-	Barrier()
+	// Barrier puts an EventBarrier behind all events that there are now. After an
+	// error none comes, and neither does any other event: Next answers an error, too.
+	Barrier(ctx context.Context) error
 	// Next waits for events, in the order of Seq. The slice is good until the next call.
 	Next(ctx context.Context) ([]Event, error)
 	Close()

@@ -24,14 +24,17 @@ func (s *session) submitExisting(ctx context.Context, r *executor.Submission, kn
 			"the task is of a batch with wait, shutdown or exit that is not answered yet: it would have to wait for that reply; submit it again behind it")
 	}
 	before, again := s.follows[r.ID]
-	s.follows[r.ID] = before | r.Events
 	add := withFinished(r.Events)
 	if again {
 		add &^= withFinished(before)
 	}
 	if add != 0 {
-		s.watcher.Follow(r.ID, add)
+		if err := s.watcher.Follow(ctx, r.ID, add); err != nil {
+			all.leave()
+			return nil, err
+		}
 	}
+	s.follows[r.ID] = before | r.Events
 	task, err := s.executor.Status(ctx, r.ID)
 	over := err == nil && task.State.Final() || errors.Is(err, executor.ErrNotFound)
 	if !over {

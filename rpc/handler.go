@@ -127,7 +127,7 @@ func (m *mounted) untilDisconnected(disconnected <-chan struct{}) {
 	case <-disconnected:
 		return
 	case <-m.executor.Ended():
-		m.executorEnded()
+		m.executorEnded(m.ctx)
 	}
 	<-disconnected
 }

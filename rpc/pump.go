@@ -227,12 +227,12 @@ func (s *session) restoreResult(ctx context.Context, t *schema.Task) *schema.Tas
 
 // afterEvents sets a barrier: it calls f, with mu held, when all events that have
 // happened until now are sent. It needs mu.
-func (s *session) afterEvents(f func()) {
+func (s *session) afterEvents(ctx context.Context, f func()) {
 	if s.storeClosed {
 		f()
 		return
 	}
 	s.budget.charge(barrierBytes)
 	s.barriers = append(s.barriers, f)
-	s.watcher.Barrier()
+	_ = s.watcher.Barrier(ctx) // after an error the pump ends, and does then what is left
 }

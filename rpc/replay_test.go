@@ -318,9 +318,9 @@ type eventfulWatcher struct {
 	store *eventfulStore
 }
 
-func (w eventfulWatcher) Barrier() {
+func (w eventfulWatcher) Barrier(ctx context.Context) error {
 	w.store.happens()
-	w.Watcher.Barrier()
+	return w.Watcher.Barrier(ctx)
 }
 
 // Types of which this program knows nothing may be asked for; aliases are the

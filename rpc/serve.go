@@ -103,7 +103,7 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 	case <-s.options.Stop:
 		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.noResponder(), 0)
 	case <-s.executor.Ended():
-		s.executorEnded()
+		s.executorEnded(ctx)
 	case err = <-read:
 		read <- err
 		s.inputEnded(ctx)
@@ -140,7 +140,7 @@ func (s *session) inputEnded(ctx context.Context) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.pendingShutdowns.Load() == 0 {
-			s.afterEvents(s.out.last)
+			s.afterEvents(ctx, s.out.last)
 		}
 	}
 }

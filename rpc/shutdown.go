@@ -33,7 +33,7 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 		result, err := s.executor.Shutdown(ctx, mode, timeout)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.afterEvents(func() {
+		s.afterEvents(ctx, func() {
 			s.waits.failAll(s, executor.ErrShuttingDown)
 			s.budget.release(cost)
 			if err != nil {
@@ -50,10 +50,10 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 
 // executorEnded ends a connection whose executor was shut down by another
 // connection: after all events its waits fail, and then nothing is sent any more.
-func (s *session) executorEnded() {
+func (s *session) executorEnded(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.afterEvents(s.endWithoutEvents)
+	s.afterEvents(ctx, s.endWithoutEvents)
 }
 
 // endWithoutEvents fails the waits and ends the connection, since no event comes any

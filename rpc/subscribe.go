@@ -42,13 +42,17 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 		to.fail(err)
 		return
 	}
-	id, seq := s.watcher.Subscribe(*selector)
+	id, seq, err := s.watcher.Subscribe(ctx, *selector)
+	if err != nil {
+		to.fail(err)
+		return
+	}
 	s.subscriptions[id] = &subscription{selector, seq}
 	result := schema.SubscribeResult{Subscription: uint32(id), Seq: seq}
 	if p.After != nil {
 		result.Gap = *p.After < seq
 		s.replays = append(s.replays, &replay{past{at: *p.After, through: seq}, id, selector})
-		s.afterEvents(func() {}) // wakes the pump
+		s.afterEvents(ctx, func() {}) // wakes the pump
 	}
 	if to.batch != nil {
 		s.deliveryPaused = true
@@ -70,12 +74,15 @@ func (s *session) checkSubscribe(ctx context.Context, after *uint64) error {
 	if s.budget.available() < barrierBytes {
 		return s.overBudget(barrierBytes)
 	}
-	nothing, latest := s.watcher.Subscribe(executor.Selector{}) // only to learn the latest number
+	nothing, latest, err := s.watcher.Subscribe(ctx, executor.Selector{}) // only to learn the latest number
+	if err != nil {
+		return err
+	}
 	s.watcher.Unsubscribe(nothing)
 	if *after > latest {
 		return invalid("/after", fmt.Sprintf("%d is beyond %d, the seq of the latest event; it is of another store: subscribe without after", *after, latest))
 	}
-	_, err := s.executor.Replay(ctx, *after, latest, 1)
+	_, err = s.executor.Replay(ctx, *after, latest, 1)
 	return err
 }
 
@@ -119,7 +126,7 @@ func (s *session) typeNames(given []string) map[string]bool {
 
 // unsubscribe ends a subscription, also while it is sent past events. Events that
 // have happened already may still be sent.
-func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to responder) {
+func (s *session) unsubscribe(ctx context.Context, p *schema.UnsubscribeParams, to responder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := executor.SubscriptionID(p.Subscription)
@@ -136,7 +143,7 @@ func (s *session) unsubscribe(_ context.Context, p *schema.UnsubscribeParams, to
 		}
 	}
 	if ended.selector.Events.Has(executor.EventOutput) {
-		s.dropUnwantedOutputLater()
+		s.dropUnwantedOutputLater(ctx)
 	}
 	to.value(schema.Empty{})
 }
@@ -165,16 +172,16 @@ func (s *session) forgetRemovedTasks(ctx context.Context) {
 
 // dropUnwantedOutputLater calls dropUnwantedOutput when all events of the ended
 // subscriptions are sent. Any number of them shares one barrier. It needs mu.
-func (s *session) dropUnwantedOutputLater() {
+func (s *session) dropUnwantedOutputLater(ctx context.Context) {
 	if s.endedOutputs++; s.endedOutputs > 1 {
 		return
 	}
-	s.afterEvents(func() {
+	s.afterEvents(ctx, func() {
 		again := s.endedOutputs > 1
 		s.endedOutputs = 0
 		s.dropUnwantedOutput()
 		if again { // subscriptions have ended since: their events may come after this barrier
-			s.dropUnwantedOutputLater()
+			s.dropUnwantedOutputLater(ctx)
 		}
 	})
 }

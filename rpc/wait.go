@@ -86,12 +86,12 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 		return
 	}
 	s.waits.pending[w] = struct{}{}
-	s.afterEvents(func() {
+	s.afterEvents(ctx, func() {
 		w.begun = true
 		s.waits.check(s, w)
 	})
 	if p.TimeoutMs != nil {
-		w.timer = time.AfterFunc(time.Duration(*p.TimeoutMs)*time.Millisecond, func() { s.timedOut(w) })
+		w.timer = time.AfterFunc(time.Duration(*p.TimeoutMs)*time.Millisecond, func() { s.timedOut(ctx, w) })
 	}
 }
 
@@ -129,7 +129,9 @@ func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 		s.waits.ids++
 		w.missing[id] = struct{}{}
 		if len(s.waits.byTask[id]) == 0 {
-			s.watcher.Follow(id, finishedOnly)
+			if err := s.watcher.Follow(ctx, id, finishedOnly); err != nil {
+				return err
+			}
 		}
 		s.waits.byTask[id] = append(s.waits.byTask[id], w)
 		task, err := s.executor.Status(ctx, id)
@@ -225,10 +227,10 @@ func (ws *waits) end(w *wait, timedOut bool) {
 }
 
 // timedOut ends a wait, unless an event that has happened already ends it.
-func (s *session) timedOut(w *wait) {
+func (s *session) timedOut(ctx context.Context, w *wait) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.afterEvents(func() {
+	s.afterEvents(ctx, func() {
 		if _, pending := s.waits.pending[w]; pending && !w.over {
 			s.waits.end(w, true)
 		}

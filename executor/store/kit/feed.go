@@ -161,17 +161,18 @@ type feedWatcher struct {
 
 func (w *feedWatcher) ID() executor.WatcherID { return w.id }
 
-func (w *feedWatcher) Subscribe(s executor.Selector) (executor.SubscriptionID, uint64) {
+func (w *feedWatcher) Subscribe(_ context.Context, s executor.Selector) (executor.SubscriptionID, uint64, error) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
-	w.lastSubscription++
-	if !w.closed {
-		if len(w.subscriptions) == 0 {
-			w.feed.subscribers = append(w.feed.subscribers, w)
-		}
-		w.subscriptions[w.lastSubscription] = &s
+	if w.closed {
+		return 0, 0, executor.ErrClosed
 	}
-	return w.lastSubscription, w.feed.seq
+	if len(w.subscriptions) == 0 {
+		w.feed.subscribers = append(w.feed.subscribers, w)
+	}
+	w.lastSubscription++
+	w.subscriptions[w.lastSubscription] = &s
+	return w.lastSubscription, w.feed.seq, nil
 }
 
 func (w *feedWatcher) Unsubscribe(id executor.SubscriptionID) bool {
@@ -220,11 +221,11 @@ func (w *feedWatcher) offer(ev *executor.Event, mask executor.EventMask) {
 	w.put(ev)
 }
 
-func (w *feedWatcher) Follow(id uuid.UUID, mask executor.EventMask) {
+func (w *feedWatcher) Follow(_ context.Context, id uuid.UUID, mask executor.EventMask) error {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
 	if w.closed {
-		return
+		return executor.ErrClosed
 	}
 	c, known := w.follows[id]
 	c.add(mask, 1)
@@ -232,6 +233,7 @@ func (w *feedWatcher) Follow(id uuid.UUID, mask executor.EventMask) {
 	if !known {
 		w.feed.followers[id] = append(w.feed.followers[id], w)
 	}
+	return nil
 }
 
 func (w *feedWatcher) Unfollow(id uuid.UUID, mask executor.EventMask) {
@@ -297,11 +299,15 @@ func (w *feedWatcher) Close() {
 	w.signal()
 }
 
-func (w *feedWatcher) Barrier() {
+func (w *feedWatcher) Barrier(context.Context) error {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
+	if w.closed {
+		return executor.ErrClosed
+	}
 	w.pending = append(w.pending, executor.Event{Seq: w.feed.seq, Kind: executor.EventBarrier})
 	w.signal()
+	return nil
 }
 
 // signal needs the feed's lock.

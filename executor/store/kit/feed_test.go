@@ -28,7 +28,7 @@ var (
 // watchAll follows everything.
 func watchAll(f *kit.Feed) executor.Watcher {
 	w := f.Watch()
-	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	_, _, _ = w.Subscribe(context.Background(), executor.Selector{Events: executor.AllEvents}) // it cannot fail
 	return w
 }
 
@@ -78,9 +78,9 @@ func TestFeedKeepsApartWhatIsWanted(t *testing.T) {
 	var f kit.Feed
 	w := f.Watch()
 	id := uuid.New()
-	w.Follow(id, executor.AllEvents)
+	w.Follow(t.Context(), id, executor.AllEvents)
 	f.Publish(0, 0, wrote(id, 0, 0, 5))
-	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	w.Subscribe(t.Context(), executor.Selector{Events: executor.AllEvents})
 	f.Publish(0, 0, wrote(id, 0, 5, 9))
 	got, err := w.Next(t.Context())
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestClosedWatcherKeepsNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		n++
 		binary.BigEndian.PutUint64(id[:], n)
-		w.Follow(id, executor.DefaultEvents)
+		w.Follow(t.Context(), id, executor.DefaultEvents)
 	}))
 }
 
@@ -173,11 +173,11 @@ func TestFeedIsSmallAgainAfterABacklog(t *testing.T) {
 func TestMarkIsNeverDropped(t *testing.T) {
 	var f kit.Feed
 	w := watchAll(&f)
-	w.Barrier()
+	w.Barrier(t.Context())
 	for range 20_000 {
 		f.Publish(0, 0, reported)
 	}
-	w.Barrier()
+	w.Barrier(t.Context())
 	got, err := w.Next(t.Context())
 	require.NoError(t, err)
 	require.Less(t, len(got), 10_000)
@@ -213,7 +213,7 @@ func TestProgressOfManyTasksIsBounded(t *testing.T) {
 	const many, few = 50_000, 10_000
 	var f kit.Feed
 	w := f.Watch()
-	w.Subscribe(executor.Selector{Events: executor.EventMask(0).With(executor.EventProgress)})
+	w.Subscribe(t.Context(), executor.Selector{Events: executor.EventMask(0).With(executor.EventProgress)})
 	for range many {
 		ev := reported
 		ev.ID = uuid.New()

@@ -202,7 +202,7 @@ func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
 		w, err := s.Watch(t.Context())
 		require.NoError(t, err)
 		defer w.Close()
-		w.Subscribe(executor.Selector{Events: executor.AllEvents})
+		w.Subscribe(t.Context(), executor.Selector{Events: executor.AllEvents})
 		l := claim(t, s)
 		goOn := stallDisk(v, faultvfs.Write)
 		refused := later(func() ([]executor.Submitted, error) {
@@ -220,7 +220,7 @@ func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
 		l.Finish(completed, func(err error) { recorded <- err })
 		l.Release()
 		require.NoError(t, <-recorded)
-		w.Barrier()
+		w.Barrier(t.Context())
 		var kinds []executor.EventKind
 		for len(kinds) == 0 || kinds[len(kinds)-1] != executor.EventBarrier {
 			events, err := w.Next(t.Context())

@@ -37,7 +37,9 @@ func (l *load) run(ctx context.Context, random *rand.Rand) {
 		return
 	}
 	defer w.Close()
-	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	if _, _, err := w.Subscribe(ctx, executor.Selector{Events: executor.AllEvents}); err != nil {
+		return
+	}
 	if l.claimer, err = l.store.Join(ctx, nil, executor.TypeLimits{"slow": 2}); err != nil {
 		return
 	}

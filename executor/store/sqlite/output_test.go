@@ -335,7 +335,7 @@ func TestEventsDoNotRunOutOfNumbers(t *testing.T) {
 		l := claim(t, s)
 		w, err := s.Watch(t.Context())
 		require.NoError(t, err)
-		w.Subscribe(executor.Selector{Events: executor.AllEvents})
+		w.Subscribe(t.Context(), executor.Selector{Events: executor.AllEvents})
 		s.mu.Lock()
 		s.feed.SetSeq(s.reserved - reports/2)
 		s.mu.Unlock()

@@ -74,8 +74,11 @@ func closeWatchers(f *fixture) {
 	for err := error(nil); !errors.Is(err, executor.ErrClosed); { // what it has may come first
 		_, err = reads.Next(f.Context())
 	}
-	reads.Subscribe(executor.Selector{Events: executor.AllEvents})
-	_, err := reads.Next(f.Context())
+	_, _, err := reads.Subscribe(f.Context(), executor.Selector{Events: executor.AllEvents})
+	require.ErrorIs(f, err, executor.ErrClosed)
+	require.ErrorIs(f, reads.Follow(f.Context(), uuid.New(), executor.AllEvents), executor.ErrClosed)
+	require.ErrorIs(f, reads.Barrier(f.Context()), executor.ErrClosed)
+	_, err = reads.Next(f.Context())
 	require.ErrorIs(f, err, executor.ErrClosed)
 	reads.Close()
 }

@@ -166,7 +166,7 @@ func eventsClosed(f *fixture) {
 func eventsMark(f *fixture) {
 	w := f.watch()
 	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
-	w.Barrier()
+	f.barrier(w)
 	f.ran(ownedBy(w, maskOf(executor.EventFinished)))
 	require.Equal(f, kindsOf(executor.EventFinished, executor.EventBarrier, executor.EventFinished), kinds(f.drain(w)))
 
@@ -177,14 +177,14 @@ func eventsMark(f *fixture) {
 		require.NoError(f, err)
 	}()
 	synctest.Wait()
-	w.Barrier()
+	f.barrier(w)
 	require.Equal(f, kindsOf(executor.EventBarrier), <-got, "it wakes")
 }
 
 func followAdds(f *fixture) {
 	w := f.watch()
 	r := task()
-	w.Follow(r.ID, maskOf(executor.EventProgress, executor.EventFinished))
+	f.follow(w, r.ID, maskOf(executor.EventProgress, executor.EventFinished))
 	f.live()
 	f.live(func(mine *executor.Submission) { *mine = r })
 	events := f.drain(w)
@@ -203,15 +203,15 @@ func followCounts(f *fixture) {
 		do   func(id uuid.UUID)
 		want []executor.EventKind
 	}{
-		{"twice is one event", func(id uuid.UUID) { w.Follow(id, finished); w.Follow(id, finished) }, kindsOf(executor.EventFinished)},
+		{"twice is one event", func(id uuid.UUID) { f.follow(w, id, finished); f.follow(w, id, finished) }, kindsOf(executor.EventFinished)},
 		{"one of two is left", func(id uuid.UUID) {
-			w.Follow(id, finished|started)
-			w.Follow(id, finished)
+			f.follow(w, id, finished|started)
+			f.follow(w, id, finished)
 			w.Unfollow(id, finished|started)
 		}, kindsOf(executor.EventFinished)},
-		{"none is left", func(id uuid.UUID) { w.Follow(id, finished); w.Unfollow(id, finished) }, nil},
+		{"none is left", func(id uuid.UUID) { f.follow(w, id, finished); w.Unfollow(id, finished) }, nil},
 		{"there was none", func(id uuid.UUID) { w.Unfollow(id, finished) }, nil},
-		{"kinds add up", func(id uuid.UUID) { w.Follow(id, finished); w.Follow(id, started) },
+		{"kinds add up", func(id uuid.UUID) { f.follow(w, id, finished); f.follow(w, id, started) },
 			kindsOf(executor.EventStarted, executor.EventFinished)},
 	} {
 		r := task()
@@ -226,7 +226,7 @@ func kindsOf(ks ...executor.EventKind) []executor.EventKind { return ks }
 func followOwn(f *fixture) {
 	w := f.watch()
 	id := f.one(ownedBy(w, maskOf(executor.EventFinished)))
-	w.Follow(id, maskOf(executor.EventStarted, executor.EventFinished))
+	f.follow(w, id, maskOf(executor.EventStarted, executor.EventFinished))
 	lease := f.claim()
 	require.NoError(f, lease.Started(0))
 	f.finish(lease, completed)
@@ -239,7 +239,7 @@ func followOwn(f *fixture) {
 func followAll(f *fixture) {
 	w := f.watchAll()
 	r := task()
-	w.Follow(r.ID, executor.AllEvents)
+	f.follow(w, r.ID, executor.AllEvents)
 	f.live(func(mine *executor.Submission) { *mine = r })
 	w.Unfollow(r.ID, executor.AllEvents)
 	require.Len(f, f.drain(w), 4)
@@ -249,7 +249,7 @@ func followClosed(f *fixture) {
 	w := f.watch()
 	r := task()
 	w.Close()
-	w.Follow(r.ID, executor.AllEvents)
+	require.ErrorIs(f, w.Follow(f.Context(), r.ID, executor.AllEvents), executor.ErrClosed)
 	f.live(func(mine *executor.Submission) { *mine = r })
 	_, err := w.Next(f.Context())
 	require.ErrorIs(f, err, executor.ErrClosed)

@@ -45,7 +45,7 @@ func (m *model) watch(rt *rapid.T) {
 	require.NoError(rt, err)
 	m.some, err = m.store.Watch(context.Background())
 	require.NoError(rt, err)
-	_, seq := m.all.Subscribe(executor.Selector{Events: executor.AllEvents})
+	_, seq := subscribed(m.t, m.all, executor.Selector{Events: executor.AllEvents})
 	require.GreaterOrEqual(rt, seq, m.seq, "numbers never fall")
 	m.seq = seq
 	m.subscriptions, m.follows = map[executor.SubscriptionID]executor.Selector{}, nil
@@ -158,7 +158,7 @@ func (m *model) Subscribe(rt *rapid.T) {
 	if rapid.Bool().Draw(rt, "some states") {
 		s.States = rapid.SliceOfN(rapid.SampledFrom([]schema.State{1, 2, 3, 4}), 1, 2).Draw(rt, "states")
 	}
-	id, seq := m.some.Subscribe(s)
+	id, seq := subscribed(m.t, m.some, s)
 	require.Equal(rt, m.seq, seq)
 	require.NotContains(rt, m.subscriptions, id)
 	m.subscriptions[id] = s
@@ -175,7 +175,7 @@ func (m *model) Unsubscribe(rt *rapid.T) {
 // Follow follows a task that there is, or not.
 func (m *model) Follow(rt *rapid.T) {
 	f := follow{m.drawID(rt), drawMask(rt)}
-	m.some.Follow(f.id, f.mask)
+	require.NoError(m.t, m.some.Follow(context.Background(), f.id, f.mask))
 	m.follows = append(m.follows, f)
 }
 

@@ -190,7 +190,7 @@ func replayMeetsEvents(f *fixture) {
 			f.one()
 		}
 		v := view{Watcher: f.watch()}
-		_, v.seq = v.Subscribe(executor.Selector{Events: executor.AllEvents})
+		_, v.seq = f.subscribe(v, executor.Selector{Events: executor.AllEvents})
 		v.replayed = f.replayAll(0, v.seq, 5)
 		views = append(views, v)
 	}
@@ -250,7 +250,7 @@ func replayMeetsRetention(f *fixture) {
 		for len(ended) == 0 || f.counts().Queued > 0 {
 			events, err := all.Next(f.Context())
 			require.NoError(f, err)
-			sub, through := probe.Subscribe(executor.Selector{})
+			sub, through := f.subscribe(probe, executor.Selector{})
 			probe.Unsubscribe(sub)
 			for _, ev := range events {
 				if ev.Kind == executor.EventFinished && ev.Seq <= through {

@@ -76,7 +76,7 @@ func restartInterrupted(f *fixture) {
 	require.Equal(f, schema.TaskCounts{Completed: 1, Failed: 2}, f.counts().TaskCounts)
 	require.Equal(f, schema.Completed, f.get(done).State)
 	require.True(f, f.claimer(nil).waits(), "none of them runs again")
-	_, seq := f.watch().Subscribe(executor.Selector{})
+	_, seq := f.subscribe(f.watch(), executor.Selector{})
 	require.GreaterOrEqual(f, seq, replayed[1].Seq)
 
 	f.restart()
@@ -177,7 +177,7 @@ func restartSeq(f *fixture) {
 	}
 	for n := range 5 {
 		w := f.watch()
-		_, seq := w.Subscribe(executor.Selector{Events: executor.AllEvents})
+		_, seq := f.subscribe(w, executor.Selector{Events: executor.AllEvents})
 		see(seq)
 		f.live()
 		id := f.one(withRerun(n%2 == 0))

@@ -49,7 +49,7 @@ func slowSubscriber(f *fixture) {
 	const tasks, most = 6000, 3000
 	w := f.watch()
 	f.ran(ownedBy(w, executor.DefaultEvents))
-	w.Subscribe(executor.Selector{Events: executor.DefaultEvents})
+	f.subscribe(w, executor.Selector{Events: executor.DefaultEvents})
 	f.accept(numbered(tasks, withRerun(true))...)
 	own := numbered(tasks/10, withRerun(true), ownedBy(w, executor.DefaultEvents))
 	f.accept(own...)

@@ -292,7 +292,7 @@ func (f *fixture) watch() executor.Watcher {
 func (f *fixture) watchAll() executor.Watcher {
 	f.Helper()
 	w := f.watch()
-	w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	f.subscribe(w, executor.Selector{Events: executor.AllEvents})
 	return w
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -33,6 +34,28 @@ type sent struct {
 
 // subscribeSelects has a task that completes, one that fails, and one that is
 // cancelled in the queue.
+// subscribed is a subscription that must begin.
+func subscribed(t require.TestingT, w executor.Watcher, s executor.Selector) (executor.SubscriptionID, uint64) {
+	id, seq, err := w.Subscribe(context.Background(), s)
+	require.NoError(t, err)
+	return id, seq
+}
+
+func (f *fixture) subscribe(w executor.Watcher, s executor.Selector) (executor.SubscriptionID, uint64) {
+	f.Helper()
+	return subscribed(f, w, s)
+}
+
+func (f *fixture) follow(w executor.Watcher, id uuid.UUID, mask executor.EventMask) {
+	f.Helper()
+	require.NoError(f, w.Follow(f.Context(), id, mask))
+}
+
+func (f *fixture) barrier(w executor.Watcher) {
+	f.Helper()
+	require.NoError(f, w.Barrier(f.Context()))
+}
+
 func subscribeSelects(f *fixture) {
 	records := []executor.Submission{
 		task(ofType("a"), withLabels(map[string]string{"k": "1", "l": "x"})),
@@ -69,7 +92,7 @@ func subscribeSelects(f *fixture) {
 	watchers := make([]executor.Watcher, len(cases))
 	for i := range cases {
 		watchers[i] = f.watch()
-		watchers[i].Subscribe(cases[i].Selector)
+		f.subscribe(watchers[i], cases[i].Selector)
 	}
 	f.accept(records...)
 	f.cancel(records[2].ID, executor.Cancellation{})
@@ -101,9 +124,9 @@ func (f *fixture) act(lease executor.Lease, o executor.Outcome) {
 func subscribeUnion(f *fixture) {
 	w := f.watch()
 	r := task(ownedBy(w, maskOf(executor.EventStarted, executor.EventFinished)))
-	w.Follow(r.ID, maskOf(executor.EventProgress, executor.EventOutput, executor.EventFinished))
-	w.Subscribe(executor.Selector{Types: map[string]bool{"plain": true}, Events: maskOf(executor.EventStarted, executor.EventOutput)})
-	w.Subscribe(executor.Selector{IDs: map[uuid.UUID]bool{r.ID: true}, Events: maskOf(executor.EventOutput)})
+	f.follow(w, r.ID, maskOf(executor.EventProgress, executor.EventOutput, executor.EventFinished))
+	f.subscribe(w, executor.Selector{Types: map[string]bool{"plain": true}, Events: maskOf(executor.EventStarted, executor.EventOutput)})
+	f.subscribe(w, executor.Selector{IDs: map[uuid.UUID]bool{r.ID: true}, Events: maskOf(executor.EventOutput)})
 	f.accept(r)
 	f.act(f.claim(), completed)
 	events := f.drain(w)
@@ -119,7 +142,7 @@ func subscribeOutputEnd(f *fixture) {
 		"output while it runs": {Events: executor.AllEvents, States: []schema.State{schema.Running}},
 	} {
 		w := f.watch()
-		w.Subscribe(s)
+		f.subscribe(w, s)
 		id := f.live()
 		events := f.drain(w)
 		last := events[len(events)-1]
@@ -139,14 +162,14 @@ func subscribeBegins(f *fixture) {
 	for _, ev := range f.drain(all) {
 		seen = ev.Seq
 	}
-	_, seq := w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	_, seq := f.subscribe(w, executor.Selector{Events: executor.AllEvents})
 	require.Equal(f, seen, seq, "that of the latest event")
 	f.finish(lease, completed)
 	events := f.drain(w)
 	require.Equal(f, kindsOf(executor.EventFinished), kinds(events))
 	require.Equal(f, id, events[0].ID)
 	require.Greater(f, events[0].Seq, seq)
-	_, again := w.Subscribe(executor.Selector{IDs: map[uuid.UUID]bool{before: true}, Events: executor.AllEvents})
+	_, again := f.subscribe(w, executor.Selector{IDs: map[uuid.UUID]bool{before: true}, Events: executor.AllEvents})
 	require.Equal(f, events[0].Seq, again)
 	require.Empty(f, f.drain(w), "what was is not sent")
 }
@@ -154,7 +177,7 @@ func subscribeBegins(f *fixture) {
 func subscribeAhead(f *fixture) {
 	w := f.watch()
 	r := task()
-	w.Subscribe(executor.Selector{IDs: map[uuid.UUID]bool{r.ID: true}, Events: executor.DefaultEvents})
+	f.subscribe(w, executor.Selector{IDs: map[uuid.UUID]bool{r.ID: true}, Events: executor.DefaultEvents})
 	f.live()
 	f.live(func(mine *executor.Submission) { *mine = r })
 	events := f.drain(w)
@@ -164,8 +187,8 @@ func subscribeAhead(f *fixture) {
 
 func unsubscribes(f *fixture) {
 	w := f.watch()
-	first, _ := w.Subscribe(executor.Selector{Events: maskOf(executor.EventStarted)})
-	second, _ := w.Subscribe(executor.Selector{Events: maskOf(executor.EventStarted, executor.EventFinished)})
+	first, _ := f.subscribe(w, executor.Selector{Events: maskOf(executor.EventStarted)})
+	second, _ := f.subscribe(w, executor.Selector{Events: maskOf(executor.EventStarted, executor.EventFinished)})
 	require.NotEqual(f, first, second)
 	require.False(f, w.Unsubscribe(first+second), "there is none")
 	require.False(f, f.watch().Unsubscribe(first), "it is another watcher's")
@@ -181,7 +204,7 @@ func unsubscribes(f *fixture) {
 		f.live()
 		require.Equal(f, step.want, kinds(f.drain(w)))
 	}
-	third, _ := w.Subscribe(executor.Selector{Events: maskOf(executor.EventFinished)})
+	third, _ := f.subscribe(w, executor.Selector{Events: maskOf(executor.EventFinished)})
 	require.NotContains(f, []executor.SubscriptionID{first, second}, third, "no name is used again")
 	f.live()
 	require.Equal(f, kindsOf(executor.EventFinished), kinds(f.drain(w)))
@@ -189,12 +212,12 @@ func unsubscribes(f *fixture) {
 
 func subscribeClosed(f *fixture) {
 	w := f.watch()
-	before, _ := w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	before, _ := f.subscribe(w, executor.Selector{Events: executor.AllEvents})
 	w.Close()
-	after, _ := w.Subscribe(executor.Selector{Events: executor.AllEvents})
+	_, _, err := w.Subscribe(f.Context(), executor.Selector{Events: executor.AllEvents})
+	require.ErrorIs(f, err, executor.ErrClosed)
 	require.False(f, w.Unsubscribe(before))
-	require.False(f, w.Unsubscribe(after))
 	f.live()
-	_, err := w.Next(f.Context())
+	_, err = w.Next(f.Context())
 	require.ErrorIs(f, err, executor.ErrClosed)
 }

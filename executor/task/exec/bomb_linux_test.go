@@ -207,7 +207,7 @@ func TestForkBomb(t *testing.T) {
 			t.Cleanup(func() { defuse(user) }) // before the rig waits for its tasks
 			w, err := r.Watch(t.Context())
 			require.NoError(t, err)
-			w.Subscribe(executor.Selector{Events: executor.AllEvents})
+			w.Subscribe(t.Context(), executor.Selector{Events: executor.AllEvents})
 			defer w.Close()
 			id := r.submit(in, bombTime.Milliseconds(), test.graceMs)
 			r.awaitBomb(w, id)
