@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 )
@@ -188,37 +187,4 @@ func (b *bench) recordMemory(name string, before int64, server *peer, n int) {
 	if canMeasure {
 		b.record(name, "bytes", float64(residentOf(server.cmd.Process.Pid)-before)/float64(n))
 	}
-}
-
-// startSamples is how many servers are started in a run.
-const startSamples = 10
-
-// benchStart measures the time from the start of a server to its first reply.
-func benchStart(ctx context.Context, b *bench) error {
-	var samples, idle []int64 // ns, bytes
-	for range startSamples {
-		began := time.Now()
-		server, err := b.startServer(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = server.ask(statsLine)
-		samples = append(samples, int64(time.Since(began)))
-		resident := residentOf(server.cmd.Process.Pid)
-		server.end()
-		if err != nil {
-			return err
-		}
-		idle = append(idle, resident)
-	}
-	if canMeasure {
-		b.record("memory of an idle server", "MB", float64(percentile(idle, 0.5))/1e6)
-	}
-	b.record("start to first reply", "ms", percentile(samples, 0.5).Seconds()*1000)
-	file, err := os.Stat(b.program)
-	if err != nil {
-		return err
-	}
-	b.record("the program's file", "MB", float64(file.Size())/1e6)
-	return nil
 }
