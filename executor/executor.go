@@ -99,7 +99,7 @@ func New(store Store, o Options) (*Executor, error) {
 	e.graceMax.Store(-1)
 	e.rates.began = e.began
 	e.stop.init()
-	e.readers.init(store.Info().Limits["outputBytes"])
+	e.readers.init(int64(store.Info().Limits.OutputBytes))
 	return e, e.offer(o.Types)
 }
 
@@ -142,6 +142,9 @@ func (e *Executor) allow() error {
 
 // Limit is the most tasks that run at once.
 func (e *Executor) Limit() int { return e.options.Limit }
+
+// MaxQueued is how many tasks may wait to run.
+func (e *Executor) MaxQueued() int { return e.store.Info().Limits.QueuedTasks }
 
 // Types describes what is offered, sorted by name.
 func (e *Executor) Types() []schema.TypeInfo {
@@ -262,13 +265,17 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 		return schema.StatsResult{}, err
 	}
 	info := e.store.Info()
-	limits := maps.Clone(info.Limits)
-	if limits == nil {
-		limits = map[string]int64{}
+	limits := map[string]int64{
+		"running":     int64(e.options.Limit),
+		"graceMs":     e.options.Grace.Milliseconds(),
+		"resultBytes": int64(e.options.MaxResult),
+		"queuedTasks": int64(info.Limits.QueuedTasks),
+		"outputBytes": int64(info.Limits.OutputBytes),
+		"keepTasks":   int64(info.Limits.KeepTasks),
+		"keepForMs":   info.Limits.KeepFor.Milliseconds(),
+		"keepBytes":   info.Limits.KeepBytes,
+		"keepIds":     int64(info.Limits.KeepIDs),
 	}
-	limits["running"] = int64(e.options.Limit)
-	limits["graceMs"] = e.options.Grace.Milliseconds()
-	limits["resultBytes"] = int64(e.options.MaxResult)
 	totals := e.rates.sums()
 	totals.Evicted = counts.Evicted
 	return schema.StatsResult{

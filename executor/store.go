@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -85,9 +86,21 @@ type StoreInfo struct {
 	// File is where a durable store is.
 	File string
 	// Fault is why nothing can be recorded at this moment; "" when all is well.
-	Fault string
-	// Limits are the store's named limits, for stats.
-	Limits map[string]int64
+	Fault  string
+	Limits StoreLimits
+}
+
+// StoreLimits are the limits of a store. They do not change while it is open.
+type StoreLimits struct {
+	QueuedTasks int // tasks that wait to run
+	OutputBytes int // bytes that are kept of each stream of a task
+
+	// The limits of what is kept of finished tasks; 0 keeps none.
+
+	KeepTasks int
+	KeepFor   time.Duration
+	KeepBytes int64 // of inputs, results and outputs
+	KeepIDs   int   // ids of tasks that are no longer kept
 }
 
 // Lease is the right to run one attempt of one task. It is fenced: once the

@@ -35,8 +35,6 @@ type session struct {
 	scanner    jsonscan.Scanner // of the elements of batches
 	member     wire.Message     // the element that is being read
 
-	maxQueued int64 // the store's limit, or 0 until a submit has met it
-
 	// Submits that are not recorded yet; the slices have the same length.
 	gathered  []executor.Submission
 	answering []responder       // who is answered

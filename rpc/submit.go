@@ -78,7 +78,7 @@ func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submi
 	case answer.Err != nil:
 		s.lossless[i].leave()
 		s.tellNew()
-		to.fail(s.refusal(ctx, answer.Err, record))
+		to.fail(s.refusal(answer.Err, record))
 	case answer.Existing:
 		s.tellNew()
 		task, err := s.submitExisting(ctx, record, answer.Task, s.lossless[i])
@@ -112,27 +112,14 @@ func (s *session) tellNew() {
 }
 
 // refusal adds the id or the limit of the queue to the error of a submit.
-func (s *session) refusal(ctx context.Context, err error, r *executor.Submission) error {
+func (s *session) refusal(err error, r *executor.Submission) error {
 	switch {
 	case errors.Is(err, executor.ErrIDConflict), errors.Is(err, executor.ErrTaskGone):
 		return fmt.Errorf("%w: %s", err, r.ID)
 	case errors.Is(err, executor.ErrQueueFull):
 		e := wireError(err)
-		e.Data.Limit = s.queueLimit(ctx)
+		e.Data.Limit = int64(s.executor.MaxQueued())
 		return e
 	}
 	return err
-}
-
-// queueLimit is the limit of queued tasks. It is asked for once: a client whose
-// submit is refused often tries again.
-func (s *session) queueLimit(ctx context.Context) int64 {
-	if s.maxQueued == 0 {
-		stats, err := s.executor.Stats(ctx)
-		if err != nil {
-			return 0 // which is not shown
-		}
-		s.maxQueued = stats.Limits["queuedTasks"]
-	}
-	return s.maxQueued
 }

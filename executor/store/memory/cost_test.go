@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -101,8 +102,8 @@ func TestInfoHasTheLimits(t *testing.T) {
 	info := memory.New(memory.Options{Keep: -1, MaxQueued: 7}).Info()
 	require.Equal(t, "memory", info.Name)
 	require.False(t, info.Durable)
-	require.Equal(t, map[string]int64{
-		"queuedTasks": 7, "outputBytes": 1 << 20, "keepTasks": 0, "keepForMs": 86_400_000, "keepBytes": 64 << 20, "keepIds": 100_000,
+	require.Equal(t, executor.StoreLimits{
+		QueuedTasks: 7, OutputBytes: 1 << 20, KeepTasks: 0, KeepFor: 24 * time.Hour, KeepBytes: 64 << 20, KeepIDs: 100_000,
 	}, info.Limits)
 }
 

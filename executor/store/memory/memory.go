@@ -98,13 +98,9 @@ func orDefault[T comparable](v, fallback T) T {
 
 // Info implements executor.Store.
 func (s *Store) Info() executor.StoreInfo {
-	return executor.StoreInfo{Name: "memory", Limits: map[string]int64{
-		"queuedTasks": int64(s.options.MaxQueued),
-		"outputBytes": int64(s.options.MaxOutput),
-		"keepTasks":   int64(max(s.options.Keep, 0)),
-		"keepForMs":   s.options.KeepFor.Milliseconds(),
-		"keepBytes":   s.options.KeepBytes,
-		"keepIds":     int64(max(s.options.KeepIDs, 0)),
+	return executor.StoreInfo{Name: "memory", Limits: executor.StoreLimits{
+		QueuedTasks: s.options.MaxQueued, OutputBytes: s.options.MaxOutput,
+		KeepTasks: max(s.options.Keep, 0), KeepFor: s.options.KeepFor, KeepBytes: s.options.KeepBytes, KeepIDs: max(s.options.KeepIDs, 0),
 	}}
 }
 

@@ -71,13 +71,9 @@ type record struct {
 // Info implements executor.Store.
 func (s *Store) Info() executor.StoreInfo {
 	o := &s.options
-	info := executor.StoreInfo{Name: "sqlite", Durable: true, File: s.path, Limits: map[string]int64{
-		"queuedTasks": int64(o.MaxQueued),
-		"outputBytes": int64(o.MaxOutput),
-		"keepTasks":   int64(max(o.Keep, 0)),
-		"keepForMs":   o.KeepFor.Milliseconds(),
-		"keepBytes":   o.KeepBytes,
-		"keepIds":     int64(max(o.KeepIDs, 0)),
+	info := executor.StoreInfo{Name: "sqlite", Durable: true, File: s.path, Limits: executor.StoreLimits{
+		QueuedTasks: o.MaxQueued, OutputBytes: o.MaxOutput,
+		KeepTasks: max(o.Keep, 0), KeepFor: o.KeepFor, KeepBytes: o.KeepBytes, KeepIDs: max(o.KeepIDs, 0),
 	}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
