@@ -63,8 +63,8 @@ func (s *Scanner) stringEnd(i int) (end int, escaped bool) {
 	}
 }
 
-// Unquote is the text of a valid string: the part between the quotes, or a copy
-// where it has escapes. Of no bytes it is none.
+// Unquote is the text of a string: the part between the quotes, or a copy where it
+// has escapes. In that copy what is not valid is U+FFFD. Of no bytes it is none.
 func Unquote(quoted []byte) []byte {
 	if len(quoted) == 0 {
 		return nil
