@@ -191,13 +191,9 @@ func writeCancelRequest(t *transaction, l *lease, a cancelRequest) error {
 	if l.ends == t || l.record.final != nil {
 		return nil
 	}
-	c, err := t.writer()
-	if err == nil {
-		t.d, err = file.WriteActive(c, t.d, l.record.ord, file.Active{
-			Attempt: l.claimed.Attempt, Started: l.claimed.StartedAt, Cancelled: a.at, Reason: a.reason,
-		})
-	}
-	return err
+	return t.writeActive(l.record, file.Active{
+		Attempt: l.claimed.Attempt, Started: l.claimed.StartedAt, Cancelled: a.at, Reason: a.reason,
+	})
 }
 
 func (e *cancellation) apply(s *Store) {

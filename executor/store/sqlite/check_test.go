@@ -20,6 +20,7 @@ func TestCheckFinds(t *testing.T) {
 	for name, test := range map[string]struct {
 		sql   string
 		state func(*file.State)
+		open  func(*file.OpenChanges)
 		task  int // whose id is named; 0 is none
 		says  []string
 	}{
@@ -36,12 +37,29 @@ func TestCheckFinds(t *testing.T) {
 		"changed counters":      {sql: "UPDATE store SET seq=seq+1", says: []string{"the table store"}},
 		"no counters":           {sql: "DELETE FROM store", says: []string{"the table store"}},
 		"a task that ended and did not": {
-			sql: "INSERT INTO active SELECT 1, attempt, started, cancelled, reason, sum FROM active WHERE ord=5", task: 1,
-			says: []string{"is in active as one that has none", "row in the table active is wrong", "not final: the table store counts 2, the rows are 3"},
+			open: func(o *file.OpenChanges) { o.Add(1) }, task: 1,
+			says: []string{"is noted in the table store as one that has none", "not final: the table store counts 2, the rows are 3"},
 		},
-		"a task that is lost":    {sql: "DELETE FROM active WHERE ord=5", task: 5, says: []string{"neither in the table done nor in active", "not final: the table store counts 2, the rows are 1"}},
+		"a task that is lost": {
+			open: func(o *file.OpenChanges) { o.Remove(5) }, task: 5,
+			says: []string{"it has no end in the table done, and is not noted", "not final: the table store counts 2, the rows are 1"},
+		},
+		"a note of no task":       {open: func(o *file.OpenChanges) { o.Add(77) }, says: []string{"task number 77: there is no such task, but it is noted"}},
+		"a changed note":          {sql: "UPDATE store SET open=zeroblob(256) WHERE one=2", says: []string{"the row of tasks number 0 to 1023 in the table store is wrong"}},
+		"a note that is cut":      {sql: "UPDATE store SET open=x'20' WHERE one=2", says: []string{"the row of tasks number 0 to 1023 in the table store is wrong"}},
+		"an attempt that is lost": {sql: "DELETE FROM active WHERE ord=4", task: 4, says: []string{"its row in the table active is not there"}},
+		"an attempt too many": {
+			sql: "INSERT INTO active SELECT 5, attempt, started, cancelled, reason, sum FROM active WHERE ord=4", task: 5,
+			says: []string{"has a row in the table active, and is noted in the table store as one that has none", "row in the table active is wrong"},
+		},
+		"an attempt at what has ended": {
+			sql: "INSERT INTO active SELECT 1, attempt, started, cancelled, reason, sum FROM active WHERE ord=4", task: 1,
+			says: []string{"has a row in the table active, and is noted in the table store as one that has none"},
+		},
+		"a type that is lost":    {sql: "DELETE FROM typed", task: 1, says: []string{"no list finds it by its type"}},
+		"a type too many":        {sql: "INSERT INTO typed VALUES(1,7)", says: []string{"in which there is no task of that type"}},
 		"an end of no task":      {sql: "UPDATE done SET ord=77 WHERE ord=1", says: []string{"a row of it in the table done"}},
-		"an active row alone":    {sql: "UPDATE active SET ord=77 WHERE ord=5", says: []string{"a row of it in the table active"}},
+		"an active row alone":    {sql: "UPDATE active SET ord=77 WHERE ord=4", says: []string{"a row of it in the table active"}},
 		"a label of no task":     {sql: "INSERT INTO label VALUES('a','b',77)", says: []string{"task number 77: there is no such task, but a row of it in the table label"}},
 		"output of no task":      {sql: "UPDATE output SET ord=77", says: []string{"a row of it in the table output", "checksum of its output"}},
 		"a label that is lost":   {sql: "DELETE FROM label WHERE name='team'", task: 1, says: []string{`label "team"`}},
@@ -61,9 +79,12 @@ func TestCheckFinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tasks.db")
 			require.NoError(t, os.WriteFile(path, whole, 0o600))
-			if test.state != nil {
+			switch {
+			case test.state != nil:
 				editState(t, path, test.state)
-			} else {
+			case test.open != nil:
+				editOpen(t, path, test.open)
+			default:
 				edit(t, path, test.sql)
 			}
 			texts := findings(t, path)

@@ -28,6 +28,7 @@ const (
 // committer is what only the goroutine uses that writes.
 type committer struct {
 	conn  *file.Conn
+	typed map[file.TypeSpan]struct{} // rows of the table typed that are there
 	state file.State
 	// inDoubt is the number of a transaction of which nobody knows whether it
 	// is in the file, or 0; undo, which the store's lock protects, is what must
@@ -196,6 +197,7 @@ func (s *Store) write(batch []entry) error {
 	s.fault = nil
 	s.reserved = uint64(t.state.Seq)
 	s.breaks = append(s.breaks, t.breaks...)
+	t.open.Apply()
 	for _, e := range batch {
 		e.apply(s)
 	}
@@ -236,7 +238,7 @@ func (s *Store) begins() (*transaction, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	return &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), fresh: map[uuid.UUID]*record{}}, nil
+	return &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), open: s.open.Change(), fresh: map[uuid.UUID]*record{}}, nil
 }
 
 // fill writes the entries and commits.
@@ -278,6 +280,7 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	if t != nil {
 		t.rollback()
 	}
+	clear(c.typed)
 	// A full disk is no reason to doubt the connection; anything else is, and
 	// what has become of the transaction is not known.
 	doubt := !errors.Is(err, sqlite3.FULL) || c.conn == nil || !c.conn.GetAutocommit()

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
@@ -211,18 +213,36 @@ func inconsistency(ctx context.Context, s *Store, found map[uuid.UUID]*shown) (s
 	if bytes, err = c.Number("SELECT coalesce(sum(bytes),0) FROM done"); err != nil {
 		return "", err
 	}
-	active, err := c.Number("SELECT count(*) FROM active")
-	if err != nil {
-		return "", err
-	}
-	both, err := c.Number("SELECT count(*) FROM task LEFT JOIN active USING(ord) LEFT JOIN done USING(ord) WHERE (active.ord IS NULL) = (done.ord IS NULL)")
+	noted, ended, err := openings(c)
 	if err != nil {
 		return "", err
 	}
 	sound, err := c.Text("PRAGMA integrity_check(1)")
-	if bytes != st.Bytes || active != st.Active || both > 0 || sound != "ok" {
-		return fmt.Sprintf("%d bytes and the table store says %d; %d active and it says %d; %d tasks with no end and no place, or both; integrity: %s",
-			bytes, st.Bytes, active, st.Active, both, sound), nil
+	if bytes != st.Bytes || int64(len(noted)) != st.Active || !maps.Equal(noted, ended) || sound != "ok" {
+		return fmt.Sprintf("%d bytes and the table store says %d; not final by its bits, and whether they were started: %v; by the rows: %v; it counts %d; integrity: %s",
+			bytes, st.Bytes, noted, ended, st.Active, sound), nil
 	}
 	return "", err
+}
+
+// openings are the tasks that are not final, with whether they were started: as the table
+// store notes them, and by the rows of the other tables.
+func openings(c *file.Conn) (noted, byRows map[int64]bool, err error) {
+	noted, byRows = map[int64]bool{}, map[int64]bool{}
+	err = file.EachOpenSpan(c, func(s *file.OpenSpan, err error) error {
+		if err != nil {
+			return err
+		}
+		return s.Each(func(ord int64) error { noted[ord] = s.Started(ord); return nil })
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	const sql = "SELECT ord, active.ord IS NOT NULL FROM task LEFT JOIN done USING(ord) LEFT JOIN active USING(ord) WHERE done.ord IS NULL" +
+		" UNION SELECT ord, true FROM active"
+	err = c.Query(sql, func(row *sqlite3.Stmt) error {
+		byRows[row.ColumnInt64(0)] = row.ColumnInt64(1) == 1
+		return nil
+	})
+	return noted, byRows, err
 }

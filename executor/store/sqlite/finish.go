@@ -25,8 +25,7 @@ func endOf(r *record, as schema.Task, o executor.Outcome) ending {
 }
 
 func (e *ending) write(t *transaction) error {
-	c, err := t.writer()
-	if err != nil {
+	if _, err := t.writer(); err != nil {
 		return err
 	}
 	if err := t.number(executor.SeqsPerFinish); err != nil {
@@ -34,9 +33,10 @@ func (e *ending) write(t *transaction) error {
 	}
 	e.seq = t.seq
 	t.done = append(t.done, file.DoneRow{Ord: e.record.ord, Task: e.task, Seq: e.seq, Size: e.size})
-	if err := c.Run("DELETE FROM active WHERE ord=?", e.record.ord); err != nil {
+	if err := t.removeActive(e.record.ord); err != nil {
 		return err
 	}
+	t.open.Remove(e.record.ord)
 	t.state.Active--
 	t.state.Ended(e.task.State, 1, e.size)
 	return t.writeRest(e.record)

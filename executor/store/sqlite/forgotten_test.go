@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -10,44 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
-
-// TestAnOlderFileIsBroughtToThisVersion has a file without the table of ids.
-func TestAnOlderFileIsBroughtToThisVersion(t *testing.T) {
-	path, ids := sample(t)
-	edit(t, path, "DROP TABLE gone; PRAGMA user_version=1")
-	require.Empty(t, findings(t, path), "those that only read need no newer one")
-	info, err := inspect.Inspect(t.Context(), path)
-	require.NoError(t, err)
-	require.EqualValues(t, 1, info.Version)
-
-	backup := path + ".version-1"
-	for _, left := range []string{backup, backup + ".part"} { // by a process that died at this
-		require.NoError(t, os.WriteFile(left, []byte("half of a file"), 0o600))
-	}
-	s, err := Open(t.Context(), Options{Path: path, Keep: -1})
-	require.NoError(t, err)
-	require.NoFileExists(t, backup+".part")
-	before, err := inspect.Inspect(t.Context(), backup)
-	require.NoError(t, err)
-	require.Equal(t, info.Tasks, before.Tasks, "the backup of what it was")
-	mode, err := os.Stat(backup)
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), mode.Mode())
-	_, err = s.Get(t.Context(), ids[0])
-	require.ErrorIs(t, err, executor.ErrNotFound)
-	again := newTask(func(r *executor.Submission) { r.ID = ids[0] })
-	answers, err := s.Submit(t.Context(), []executor.Submission{again})
-	require.NoError(t, err)
-	require.ErrorIs(t, answers[0].Err, executor.ErrTaskGone)
-	require.NoError(t, s.Close())
-	info, err = inspect.Inspect(t.Context(), path)
-	require.NoError(t, err)
-	require.EqualValues(t, 2, info.Version)
-	require.Empty(t, findings(t, path))
-}
 
 // TestSoManyIDsAreRemembered lowers the limit, and takes it away.
 func TestSoManyIDsAreRemembered(t *testing.T) {

@@ -109,6 +109,20 @@ func editState(t *testing.T, path string, change func(*file.State)) {
 	require.NoError(t, c.Close())
 }
 
+// editOpen changes what the table store notes of tasks that are not final, with a checksum
+// that is right.
+func editOpen(t *testing.T, path string, change func(*file.OpenChanges)) {
+	t.Helper()
+	c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE)
+	require.NoError(t, err)
+	o, err := file.ReadOpen(c, func(err error) { t.Error(err) })
+	require.NoError(t, err)
+	changes := o.Change()
+	change(&changes)
+	require.NoError(t, changes.Write(c))
+	require.NoError(t, c.Close())
+}
+
 // looks is how the files in a directory look.
 func looks(t *testing.T, path string) map[string]any {
 	t.Helper()
@@ -315,7 +329,8 @@ func TestExport(t *testing.T) {
 
 func TestExportPassesOverWhatIsDamaged(t *testing.T) {
 	path, ids := sample(t)
-	edit(t, path, "UPDATE task SET priority=9 WHERE ord=1; UPDATE done SET attempt=7 WHERE ord=2; UPDATE active SET attempt=7 WHERE ord=4; DELETE FROM active WHERE ord=5")
+	edit(t, path, "UPDATE task SET priority=9 WHERE ord=1; UPDATE done SET attempt=7 WHERE ord=2; UPDATE active SET attempt=7 WHERE ord=4")
+	editOpen(t, path, func(o *file.OpenChanges) { o.Remove(5) })
 	tasks, damaged := exports(t, path, executor.Filter{})
 	require.Len(t, tasks, 1)
 	require.Equal(t, ids[2], tasks[0].ID)

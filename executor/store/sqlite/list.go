@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
@@ -57,8 +58,14 @@ type listing struct {
 	last   int64 // to here
 	driver string
 	args   []any // of the driver, behind the bounds and how many: from ?4 on
-	none   bool
-	parts  int // so many were read
+	// numbers, where it is not nil, finds for each part of the page the numbers that are the
+	// first of args, as JSON.
+	numbers func(want int64) ([]int64, error)
+	types   []int64 // those selected, where the tasks are looked up by them
+	spans   int     // so many spans of tasks of the types are looked at for a part
+	edge    int64   // the last task of those spans; 0 where they are the last ones
+	none    bool
+	parts   int // so many were read
 }
 
 // plan chooses which index the tasks are looked up in.
@@ -67,41 +74,81 @@ func (l *listing) plan() error {
 	if err := l.bound(); err != nil {
 		return err
 	}
+	const within = " AND ord>=?1 AND ord<=?2"
 	var parts []string
-	part := func(from string, args ...any) {
-		parts = append(parts, "SELECT ord FROM "+from+" AND ord>=?1 AND ord<=?2")
+	part := func(sql string, args ...any) {
+		parts = append(parts, sql)
 		l.args = append(l.args, args...)
 	}
 	f := l.filter
 	switch {
 	case len(f.Labels) > 0:
 		name, value := rarest(f.Labels)
-		part("label WHERE name=?4 AND value=?5", name, value)
+		part("SELECT ord FROM label WHERE name=?4 AND value=?5"+within, name, value)
 	case len(f.States) > 0 && !slices.Contains(f.States, schema.Completed):
 		if slices.Contains(f.States, schema.Queued) || slices.Contains(f.States, schema.Running) {
-			part("active WHERE 1")
+			l.numbers = l.unfinished
+			part("SELECT value AS ord FROM json_each(?4) WHERE value>=?1 AND value<=?2", "")
 		}
 		for _, bad := range []schema.State{schema.Failed, schema.Cancelled} {
 			if slices.Contains(f.States, bad) {
-				part(fmt.Sprintf("done INDEXED BY done_bad WHERE state>2 AND state=%d", bad))
+				part(fmt.Sprintf("SELECT ord FROM done INDEXED BY done_bad WHERE state>2 AND state=%d"+within, bad))
 			}
 		}
 	case len(f.Types) > 0:
 		for _, name := range slices.Compact(slices.Sorted(slices.Values(f.Types))) {
 			if n, ok := l.store.types.Number(name); ok {
-				part(fmt.Sprintf("task INDEXED BY task_type WHERE type=%d", n))
+				l.types = append(l.types, n)
 			}
+		}
+		if len(l.types) > 0 {
+			l.numbers = l.typed
+			part(file.SelectOfSpans("?4", l.types)+" AND +ord>=?1 AND +ord<=?2", "")
 		}
 	default:
 		until := int64(f.Until)
 		if f.Until.IsZero() {
 			until = 1 << 62
 		}
-		part("task WHERE created>=?4 AND created<?5", int64(f.Since), until)
+		part("SELECT ord FROM task WHERE created>=?4 AND created<?5"+within, int64(f.Since), until)
 	}
 	l.none = len(parts) == 0
 	l.driver = strings.Join(parts, " UNION ALL ")
 	return nil
+}
+
+// unfinished are the numbers of the next tasks that are not final.
+func (l *listing) unfinished(want int64) ([]int64, error) {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.store.open.Between(l.first, l.last, !l.page.Oldest, int(want)), nil
+}
+
+// maxSpans is how many spans of tasks a part of a page looks at.
+const maxSpans = 128
+
+// typed are the next spans of tasks that have tasks of the types: as many as there may be tasks
+// wanted, and twice as many as before where those had too few.
+func (l *listing) typed(want int64) (spans []int64, err error) {
+	l.spans = min(max(2*l.spans, file.Spans(want)), maxSpans)
+	spans, err = file.SpansOf(l.conn, l.types, l.first, l.last, !l.page.Oldest, l.spans)
+	l.edge = 0
+	if len(spans) == l.spans {
+		first, last := file.BoundsOfSpan(spans[len(spans)-1])
+		if l.edge = first; l.page.Oldest {
+			l.edge = last
+		}
+	}
+	return spans, err
+}
+
+// advance moves the bounds behind a task.
+func (l *listing) advance(ord int64) {
+	if l.page.Oldest {
+		l.first = ord + 1
+	} else {
+		l.last = ord - 1
+	}
 }
 
 // rarest is a label that selects; the longest is taken for the rarest.
@@ -116,11 +163,7 @@ func rarest(labels map[string]string) (name, value string) {
 
 // bound narrows the tasks to those that the cursor and the times leave.
 func (l *listing) bound() error {
-	if l.page.Oldest {
-		l.first = l.cursor + 1
-	} else {
-		l.last = l.cursor - 1
-	}
+	l.advance(l.cursor)
 	f := l.filter
 	if f.Since.IsZero() && f.Until.IsZero() {
 		return nil
@@ -197,13 +240,13 @@ func (l *listing) run(found *executor.Page) error {
 				size += len(t.Result)
 			}
 		}
-		if len(tasks) < want || l.cursor == before {
+		switch {
+		case len(tasks) < want && l.edge > 0:
+			l.advance(l.edge)
+		case len(tasks) < want || l.cursor == before:
 			return nil
-		}
-		if l.page.Oldest {
-			l.first = l.cursor + 1
-		} else {
-			l.last = l.cursor - 1
+		default:
+			l.advance(l.cursor)
 		}
 	}
 	return nil
@@ -234,6 +277,17 @@ func (l *listing) beyond(ord int64) bool {
 // fetch reads the next tasks, with their places. One that is damaged has no id.
 func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) {
 	l.parts++
+	if l.numbers != nil {
+		numbers, err := l.numbers(n)
+		if err != nil {
+			return nil, nil, err
+		}
+		text, err := json.Marshal(numbers)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.args[0] = string(text)
+	}
 	err = l.conn.Query(l.sql(), func(row *sqlite3.Stmt) error {
 		task, ord, err := l.store.listed(l.conn, row)
 		if err != nil {

@@ -29,6 +29,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		live: map[uuid.UUID]*record{}, running: map[*record]struct{}{},
 	}
 	s.readers.init()
+	s.committer.typed = map[file.TypeSpan]struct{}{}
 	if s.path, err = file.PreparePath(o.Path, o.syncDir); err != nil {
 		return nil, err
 	}

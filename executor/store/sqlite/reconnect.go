@@ -51,6 +51,9 @@ func (s *Store) reconnect() error {
 	}
 	state.Greatest = c.state.Greatest
 	c.state = state
+	if err := s.readOpen(); err != nil { // a transaction that was in doubt may have changed them
+		return err
+	}
 	if c.inDoubt > 0 && c.state.Commits >= c.inDoubt {
 		if err := s.heal(); err != nil {
 			return err
@@ -74,7 +77,7 @@ func (s *Store) reconnect() error {
 // heal undoes a transaction that was told to have failed, and is in the file.
 func (s *Store) heal() error {
 	c := &s.committer
-	t := &transaction{store: s, conn: c.conn, state: c.state}
+	t := &transaction{store: s, conn: c.conn, state: c.state, open: s.open.Change()}
 	_, err := t.writer()
 	for i := range c.undo {
 		if err == nil {
@@ -89,18 +92,23 @@ func (s *Store) heal() error {
 		return err
 	}
 	c.state = t.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.open.Apply()
 	return nil
 }
 
 func (t *transaction) undo(u *undo) error {
 	r := u.record
 	if u.inserted {
-		if err := t.remove(r.ord, r.Labels); err != nil || t.conn.Changes() == 0 {
+		t.open.Remove(r.ord)
+		if err := t.remove(r.ord, &r.Task); err != nil {
 			return err
 		}
-		t.state.Active--
-		return t.conn.Run("DELETE FROM active WHERE ord=?", r.ord)
+		t.state.Active -= t.conn.Changes()
+		return t.removeActive(r.ord)
 	}
+	t.open.Add(r.ord)
 	err := t.conn.Query("SELECT state, bytes FROM done WHERE ord=?", func(row *sqlite3.Stmt) error {
 		t.state.Ended(schema.State(row.ColumnInt64(0)), -1, -row.ColumnInt64(1))
 		t.state.Active++
@@ -118,14 +126,21 @@ func (t *transaction) undo(u *undo) error {
 		a = file.Active{Attempt: r.Attempt, Started: r.StartedAt, Cancelled: r.CancelRequestedAt, Reason: r.CancelReason}
 	}
 	t.store.mu.Unlock()
-	t.d, err = file.WriteActive(t.conn, t.d, r.ord, a)
-	return err
+	return t.writeActive(r, a)
 }
 
 // remove deletes a task with its labels. How many tasks it was, the
 // connection's Changes says.
-func (t *transaction) remove(ord int64, labels map[string]string) error {
-	for name, value := range labels {
+func (t *transaction) remove(ord int64, task *schema.Task) error {
+	typ, err := t.typeNumber(task.Type)
+	if err != nil {
+		return err
+	}
+	if t.unused == nil {
+		t.unused = map[file.TypeSpan]struct{}{}
+	}
+	t.unused[file.SpanOf(typ, ord)] = struct{}{}
+	for name, value := range task.Labels {
 		if err := t.conn.Run("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord); err != nil {
 			return err
 		}

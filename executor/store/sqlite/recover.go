@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-const selectActive = "SELECT " + file.TaskColumns + ", active.ord, attempt, started, cancelled, reason, active.sum" +
-	" FROM active CROSS JOIN task USING(ord) ORDER BY active.ord"
+const selectOpen = "SELECT " + file.TaskColumns + ", active.ord, attempt, started, cancelled, reason, active.sum" +
+	" FROM task LEFT JOIN active USING(ord) WHERE task.ord=?"
 
 // recover takes up what the last process has left: it queues the tasks that
 // are not final, in their order, and ends those of which nobody knows how
@@ -38,6 +39,9 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	s.feed.SetSeq(uint64(c.state.Seq))
+	if err := s.readOpen(); err != nil {
+		return err
+	}
 	t, err := s.begins()
 	if err != nil {
 		return err
@@ -62,6 +66,7 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	c.state = t.state
+	t.open.Apply()
 	s.reserved = uint64(t.state.Seq)
 	for i := range interrupted {
 		s.counts.Queued++ // for apply to take back
@@ -70,6 +75,24 @@ func (s *Store) recover(ctx context.Context) error {
 	s.countFinals()
 	s.tellFound(interrupted)
 	return s.removeMore()
+}
+
+// readOpen reads which tasks are not final.
+func (s *Store) readOpen() error {
+	c := &s.committer
+	open, err := file.ReadOpen(c.conn, func(err error) {
+		s.log.Error("which tasks are not final cannot be read; it is found out from their ends", "error", err)
+	})
+	if err != nil {
+		return err
+	}
+	if n := open.Count(); n != c.state.Active {
+		return fmt.Errorf("tasks that are not final: %d by the counter in the table store, %d by their bits in it; jobline store check tells more", c.state.Active, n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = open
+	return nil
 }
 
 // tellFound logs what the last process has left.
@@ -109,32 +132,23 @@ func loadBreaks(c *file.Conn) (breaks []int64, err error) {
 // load reads the tasks that are not final. It answers the ends of those that
 // were interrupted.
 func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending, err error) {
-	read := int64(0)
-	err = t.conn.Query(selectActive, func(row *sqlite3.Stmt) error {
+	err = s.open.Each(func(ord int64) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		read++
-		r, a, err := s.readLive(t.conn, row)
-		if err != nil {
+		r, a, err := s.readLive(t, ord)
+		switch {
+		case errors.Is(err, executor.ErrDamaged):
 			s.log.Error("a task that is not final cannot be read; it is left in the file and not run", "error", err)
-			return nil
-		}
-		if a.Started.IsZero() {
+		case err != nil:
+			return err
+		case a.Started.IsZero() || a.Cancelled.IsZero() && r.Rerun:
 			s.enqueue(r)
-			return nil
+		default:
+			interrupted = append(interrupted, interruption(r, a))
 		}
-		r.Attempt = a.Attempt
-		if a.Cancelled.IsZero() && r.Rerun {
-			s.enqueue(r)
-			return nil
-		}
-		interrupted = append(interrupted, interruption(r, a))
 		return nil
 	})
-	if err == nil && read != t.state.Active {
-		err = fmt.Errorf("tasks that are not final: %d by the table store, %d by the rows; jobline store check tells more", t.state.Active, read)
-	}
 	for _, r := range s.live {
 		if err == nil && r.Attempt > 0 {
 			err = s.restoreOutput(t.conn, r)
@@ -150,14 +164,20 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 	return interrupted, err
 }
 
-func (s *Store) readLive(c *file.Conn, row *sqlite3.Stmt) (r *record, a file.Active, err error) {
-	if a, err = file.ReadActive(row, file.DoneAt); err != nil {
-		return nil, a, err
+// readLive reads a task that is not final.
+func (s *Store) readLive(t *transaction, ord int64) (r *record, a file.Active, err error) {
+	err = t.conn.Query(selectOpen, func(row *sqlite3.Stmt) (err error) {
+		r = new(record)
+		r.entry.Value = r
+		if r.Record, r.ord, err = file.ReadTask(t.conn, s.types, row); err == nil {
+			a, err = file.ReadStart(row, file.DoneAt, t.open.Started(ord))
+		}
+		r.Attempt = a.Attempt
+		return err
+	}, ord)
+	if err == nil && r == nil {
+		err = fmt.Errorf("%w: task number %d, which is not final, is not in the table task; jobline store check tells more", executor.ErrDamaged, ord)
 	}
-	r = new(record)
-	r.entry.Value = r
-	r.Record, r.ord, err = file.ReadTask(c, s.types, row)
-	r.Attempt = a.Attempt
 	return r, a, err
 }
 

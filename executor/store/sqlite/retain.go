@@ -194,7 +194,7 @@ func (t *transaction) removeDone(o *old) error {
 		err = t.conn.Run("DELETE FROM done WHERE ord=?", o.ord)
 	}
 	if err == nil {
-		err = t.remove(o.ord, o.Labels)
+		err = t.remove(o.ord, &o.Task)
 	}
 	if err == nil {
 		err = t.forget(o.ID)

@@ -50,11 +50,7 @@ func (e *start) write(t *transaction) error {
 	if l.ends == t { // the end, which this transaction writes too, says it all
 		return nil
 	}
-	c, err := t.writer()
-	if err == nil {
-		t.d, err = file.WriteActive(c, t.d, l.record.ord, file.Active{Attempt: l.claimed.Attempt, Started: l.claimed.StartedAt})
-	}
-	return err
+	return t.writeActive(l.record, file.Active{Attempt: l.claimed.Attempt, Started: l.claimed.StartedAt})
 }
 
 func (e *start) apply(s *Store) {
@@ -113,11 +109,7 @@ type unstart struct{ record *record }
 func (e *unstart) weight() (int, int) { return 1, 0 }
 
 func (e *unstart) write(t *transaction) error {
-	c, err := t.writer()
-	if err == nil {
-		t.d, err = file.WriteActive(c, t.d, e.record.ord, file.Active{Attempt: e.record.Attempt})
-	}
-	return err
+	return t.writeActive(e.record, file.Active{Attempt: e.record.Attempt})
 }
 
 func (e *unstart) apply(*Store) {}

@@ -47,6 +47,7 @@ type Store struct {
 	fault    error  // why nothing can be written
 	tried    time.Time
 	expiry   schema.Time   // when the oldest end is no longer kept; 0 is never
+	open     *file.Open    // the tasks that are not final, as the file has them
 	breaks   []int64       // the tasks before which the clock was set back
 	dirty    []*record     // with output that is not in the file, the oldest first; some may be final
 	sweeping chan struct{} // closed when what is too old was looked for; nil where nobody waits

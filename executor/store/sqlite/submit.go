@@ -152,15 +152,10 @@ func (e *submission) insert(t *transaction, i int) error {
 	r := &record{Submission: *from, ord: t.state.Ord + 1}
 	r.entry.Value = r
 	t.tasks = append(t.tasks, file.TaskRow{Ord: r.ord, Type: typ, Record: &r.Record})
-	if err == nil {
-		t.d, err = file.WriteActive(c, t.d, r.ord, file.Active{})
-	}
-	if err == nil {
-		err = t.tick(r)
-	}
-	if err != nil {
+	if err := t.tick(r); err != nil {
 		return err
 	}
+	t.open.Add(r.ord)
 	t.state.Ord++
 	t.state.Active++
 	t.fresh[r.ID] = r

@@ -20,10 +20,13 @@ type transaction struct {
 	conn  *file.Conn
 	state file.State // as it is when the transaction is on disk
 	begun bool
-	tasks []file.TaskRow // that commit inserts
-	done  []file.DoneRow // that commit inserts
-	seq   uint64         // of the latest event
-	d     file.Digest    // a buffer
+	open  file.OpenChanges
+	// unused are rows of the table typed that may be needed no more.
+	unused map[file.TypeSpan]struct{}
+	tasks  []file.TaskRow // that commit inserts
+	done   []file.DoneRow // that commit inserts
+	seq    uint64         // of the latest event
+	d      file.Digest    // a buffer
 	// fresh are the tasks that it records, and breaks those of them before
 	// which the clock was set back.
 	fresh    map[uuid.UUID]*record
@@ -72,11 +75,76 @@ func (t *transaction) commit() error {
 	if err != nil {
 		return err
 	}
+	if err := t.writeSpans(); err != nil {
+		return err
+	}
+	if err := t.open.Write(t.conn); err != nil {
+		return err
+	}
 	t.state.Commits++
 	if err := file.WriteState(t.conn, &t.state); err != nil {
 		return err
 	}
 	return t.conn.Run("COMMIT")
+}
+
+// writeSpans keeps the table typed, by which lists find the tasks of a type.
+func (t *transaction) writeSpans() error {
+	known := t.store.committer.typed
+	var latest file.TypeSpan
+	for _, row := range t.tasks {
+		s := file.SpanOf(row.Type, row.Ord)
+		if s == latest {
+			continue
+		}
+		latest = s
+		if _, found := known[s]; found {
+			continue
+		}
+		if err := s.Add(t.conn); err != nil {
+			return err
+		}
+		if len(known) == maxTyped {
+			clear(known)
+		}
+		known[s] = struct{}{}
+	}
+	for s := range t.unused {
+		removed, err := s.RemoveUnused(t.conn)
+		if err != nil {
+			return err
+		}
+		if removed {
+			delete(known, s)
+		}
+	}
+	return nil
+}
+
+// maxTyped is how many rows of the table typed are known to be there.
+const maxTyped = 256
+
+// writeActive records what an attempt of a task has come to, in the place of what was
+// recorded before. A task that only waits has no such row.
+func (t *transaction) writeActive(r *record, a file.Active) error {
+	c, err := t.writer()
+	if err != nil {
+		return err
+	}
+	if a == (file.Active{}) {
+		return t.removeActive(r.ord)
+	}
+	t.open.SetStarted(r.ord, true)
+	t.d, err = file.WriteActive(c, t.d, r.ord, a)
+	return err
+}
+
+func (t *transaction) removeActive(ord int64) error {
+	if !t.open.Started(ord) {
+		return nil
+	}
+	t.open.SetStarted(ord, false)
+	return t.conn.Run("DELETE FROM active WHERE ord=?", ord)
 }
 
 // rollback takes all of it back.

@@ -48,6 +48,9 @@ type checker struct {
 	// unread is whether there is a task whose labels are not known.
 	unread bool
 	seq    int64 // the greatest number of an end
+	// span is the latest of which openness was asked for, and spanErr why it cannot be known.
+	span    *file.OpenSpan
+	spanErr error
 }
 
 // found reports something of a task, or of none where ord is 0.
@@ -73,6 +76,7 @@ func (k *checker) all() {
 	}{
 		{"the write-ahead log", k.log}, {"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks},
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
+		{"the table store", k.orphansOpen}, {"the table typed", k.typed},
 		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex}, {"the table gone", k.gone},
 	} {
 		if err := part.do(); err != nil {
@@ -139,26 +143,109 @@ func (k *checker) tasks() error {
 			k.unreadable(ord, "task", err)
 		}
 		done, active := row.ColumnType(file.DoneAt) != sqlite3.NULL, row.ColumnType(activeAt) != sqlite3.NULL
+		is, e := k.openness(ord, active)
+		if e != nil {
+			return e
+		}
 		switch {
-		case done && active:
-			k.found(ord, "it has an end in the table done, and is in active as one that has none")
-		case !done && !active:
-			k.found(ord, "it is neither in the table done nor in active, so it never runs and never ends")
+		case is.unknown:
+		case done && is.open:
+			k.found(ord, "it has an end in the table done, and is noted in the table store as one that has none")
+		case !done && !is.open:
+			k.found(ord, "it has no end in the table done, and is not noted in the table store as one that has none, so it never runs and never ends")
 		}
 		if done {
 			k.done(row, ord, &r)
 		}
-		if active {
+		if is.open {
 			k.rows.Active++
-			if _, err := file.ReadActive(row, activeAt); err != nil {
-				k.unreadable(ord, "active", err)
-			}
 		}
+		k.active(row, ord, is)
 		if err != nil {
 			k.unread = true
 			return nil
 		}
 		return k.labelled(ord, r.Labels)
+	})
+}
+
+// openness is what the file notes of whether a task is final.
+type openness struct {
+	open    bool // it is not
+	started bool // it has a row in active
+	unknown bool // the note is damaged
+}
+
+// openness looks up what is noted of a task. Before version 3 that was its row in active.
+func (k *checker) openness(ord int64, active bool) (openness, error) {
+	if k.version < 3 {
+		return openness{open: active, started: active}, nil
+	}
+	if k.span == nil || !k.span.Holds(ord) {
+		var err error
+		if k.span, k.spanErr, err = file.ReadOpenSpan(k.conn, ord); err != nil {
+			return openness{}, err
+		}
+	}
+	if k.spanErr != nil {
+		return openness{unknown: true}, nil
+	}
+	return openness{open: k.span.Has(ord), started: k.span.Started(ord)}, nil
+}
+
+// active looks at the row in active of a task.
+func (k *checker) active(row *sqlite3.Stmt, ord int64, is openness) {
+	has := row.ColumnType(activeAt) != sqlite3.NULL
+	switch {
+	case is.unknown:
+	case has && !is.started:
+		k.found(ord, "it has a row in the table active, and is noted in the table store as one that has none")
+	case !has && is.started:
+		k.found(ord, "its row in the table active is not there, which says how often it was tried and whether it ran")
+	}
+	if !has {
+		return
+	}
+	if _, err := file.ReadActive(row, activeAt); err != nil {
+		k.unreadable(ord, "active", err)
+	}
+}
+
+// orphansOpen looks for notes that are damaged, and for those of tasks that are not there.
+func (k *checker) orphansOpen() error {
+	if k.version < 3 {
+		return nil
+	}
+	return file.EachOpenSpan(k.conn, func(s *file.OpenSpan, err error) error {
+		if err != nil {
+			k.found(0, "%v", err)
+			return nil
+		}
+		return s.Each(func(ord int64) error {
+			n, err := k.conn.Number("SELECT count(*) FROM task WHERE ord=?", ord)
+			if err == nil && n == 0 {
+				k.found(ord, "there is no such task, but it is noted in the table store as one that has not ended")
+			}
+			return err
+		})
+	})
+}
+
+// typed looks for tasks that a list by their type does not find, and for rows that are of no use.
+func (k *checker) typed() error {
+	if k.version < 3 {
+		return nil
+	}
+	err := file.EachUntyped(k.conn, func(ord int64) error {
+		k.found(ord, "no list finds it by its type: that is not in the table typed")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return file.EachUnusedSpan(k.conn, func(s file.TypeSpan) error {
+		k.found(0, "the table typed has a span number %d of the type number %d, in which there is no task of that type", s.Span, s.Type)
+		return nil
 	})
 }
 

@@ -78,11 +78,19 @@ func (k *checker) exported(row *sqlite3.Stmt) (*schema.Task, bool) {
 		}
 		return &r.Task, true
 	}
-	if row.ColumnType(activeAt) == sqlite3.NULL {
-		k.found(ord, "it is neither in the table done nor in active")
+	is, err := k.openness(ord, row.ColumnType(activeAt) != sqlite3.NULL)
+	if err != nil {
+		k.unreadable(ord, "store", err)
 		return nil, false
 	}
-	a, err := file.ReadActive(row, activeAt)
+	if is.unknown { // as a server finds out
+		is = openness{open: true, started: row.ColumnType(activeAt) != sqlite3.NULL}
+	}
+	if !is.open {
+		k.found(ord, "it has no end in the table done, and is not noted in the table store as one that has none")
+		return nil, false
+	}
+	a, err := file.ReadStart(row, activeAt, is.started)
 	if err != nil {
 		k.unreadable(ord, "active", err)
 		return nil, false

@@ -110,6 +110,11 @@ func Migrate(c *Conn, path string, steps []string) error {
 			return fmt.Errorf("migrate %s from version %d to %d: %w", path, n, n+1, err)
 		}
 	}
+	if version == 0 { // what a later step has removed again of an earlier one
+		if err := c.Exec("PRAGMA incremental_vacuum"); err != nil {
+			return err
+		}
+	}
 	return c.RestartWALUnlessRead() // for the header to say the version
 }
 
@@ -137,14 +142,47 @@ func keepVersion(c *Conn, backup string) error {
 func upgrade(c *Conn, sql string, version int64) error {
 	text := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id=%d; PRAGMA user_version=%d", sql, ApplicationID, version)
 	err := c.Exec(text)
-	if err == nil && version == 1 {
-		err = WriteState(c, &State{})
+	if err == nil {
+		switch version {
+		case 1:
+			err = WriteState(c, &State{})
+		case 3:
+			err = openFromActive(c)
+		}
 	}
 	if err == nil {
 		err = c.Exec("COMMIT")
 	}
 	if err != nil && !c.GetAutocommit() {
 		err = errors.Join(err, c.Exec("ROLLBACK"))
+	}
+	return err
+}
+
+// openFromActive notes which tasks are not final where version 2 has a row in active for
+// each: rows of tasks that only wait are removed. One that is damaged stays, and keeps its
+// task from being run.
+func openFromActive(c *Conn) error {
+	o := new(Open)
+	changes := o.Change()
+	var waiting []int64
+	err := c.Query("SELECT ord, attempt, started, cancelled, reason, sum FROM active", func(row *sqlite3.Stmt) error {
+		ord := row.ColumnInt64(0)
+		changes.Add(ord)
+		if a, err := ReadActive(row, 0); err == nil && a == (Active{}) {
+			waiting = append(waiting, ord)
+		} else {
+			changes.SetStarted(ord, true)
+		}
+		return nil
+	})
+	for _, ord := range waiting {
+		if err == nil {
+			err = c.Run("DELETE FROM active WHERE ord=?", ord)
+		}
+	}
+	if err == nil {
+		err = changes.Write(c)
 	}
 	return err
 }

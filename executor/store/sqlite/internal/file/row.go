@@ -173,6 +173,18 @@ func WriteActive(c *Conn, d Digest, ord int64, a Active) (Digest, error) {
 	return d, c.Run("INSERT OR REPLACE INTO active VALUES(?,?,?,?,?,?)", ord, int64(a.Attempt), started, cancelled, reason, d.Sum())
 }
 
+// ReadStart is ReadActive for a task of which it is known whether it has a row there: one
+// that was started has, and one that has not been is the zero Active.
+func ReadStart(row *sqlite3.Stmt, at int, started bool) (a Active, err error) {
+	if has := row.ColumnType(at) != sqlite3.NULL; has != started {
+		return a, damaged("active", row.ColumnInt64(0))
+	}
+	if !started {
+		return a, nil
+	}
+	return ReadActive(row, at)
+}
+
 // ReadActive reads ord, attempt, started, cancelled, reason and sum from column at.
 func ReadActive(row *sqlite3.Stmt, at int) (a Active, err error) {
 	ord := row.ColumnInt64(at)

@@ -9,7 +9,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// State is the row of the table store.
+// State is the first row of the table store.
 type State struct {
 	Commits                      int64 // transactions so far
 	Ord                          int64 // of the latest task
@@ -55,7 +55,7 @@ func (st *State) Ended(how schema.State, n, bytes int64) {
 // ReadState reads the row of the table store, without State.Forgotten.
 func ReadState(c *Conn) (st State, err error) {
 	found := false
-	err = c.Query("SELECT commits, ord, seq, gone, active, completed, failed, cancelled, bytes, created, sum FROM store", func(row *sqlite3.Stmt) error {
+	err = c.Query("SELECT commits, ord, seq, gone, active, completed, failed, cancelled, bytes, created, sum FROM store WHERE one=1", func(row *sqlite3.Stmt) error {
 		found = true
 		for i, n := range []*int64{&st.Commits, &st.Ord, &st.Seq, &st.Removed, &st.Active, &st.Completed, &st.Failed, &st.Cancelled, &st.Bytes, &st.Created} {
 			*n = row.ColumnInt64(i)
@@ -82,11 +82,16 @@ func ReadGreatest(c *Conn) (id uuid.UUID, err error) {
 
 var errDamagedState = errors.New("the table store, which counts the tasks, is damaged; jobline store check tells more")
 
-// WriteState writes the row of the table store.
+const (
+	stateColumns = "one, commits, ord, seq, gone, active, completed, failed, cancelled, bytes, created, sum"
+	writeState   = "INSERT OR REPLACE INTO store(" + stateColumns + ") VALUES(1,?,?,?,?,?,?,?,?,?,?,?)"
+)
+
+// WriteState writes the first row of the table store.
 func WriteState(c *Conn, st *State) error {
 	args := make([]any, 0, 11)
 	for _, n := range st.numbers() {
 		args = append(args, n)
 	}
-	return c.Run("INSERT OR REPLACE INTO store VALUES(1,?,?,?,?,?,?,?,?,?,?,?)", append(args, st.digest(nil).Sum())...)
+	return c.Run(writeState, append(args, st.digest(nil).Sum())...)
 }
