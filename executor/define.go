@@ -72,7 +72,7 @@ func StartsItself() TypeOption { return func(t *Type) { t.ownStart = true } }
 
 // Contains says that tasks of the type start processes, and which of the ways of
 // schema.StatsResult.Containment keeps those together. f is called for each
-// Executor.Stats, by many goroutines.
+// Executor.Containment, by many goroutines.
 func Contains(f func() string) TypeOption { return func(t *Type) { t.containment = f } }
 
 var typeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)

@@ -258,7 +258,8 @@ func (e *Executor) Replay(ctx context.Context, after, through uint64, limit int)
 	return e.store.Replay(ctx, after, through, limit)
 }
 
-// Stats is the executor in numbers. What is of a connection is not set.
+// Stats is the executor in numbers. What is of a connection is not set, and
+// neither is Containment: the method of that name answers it.
 func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 	counts, err := e.store.Counts(ctx)
 	if err != nil {
@@ -284,15 +285,16 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 		Tasks:        counts.TaskCounts,
 		Totals:       totals,
 		Stuck:        e.stuck.Load(),
-		Containment:  e.containment(),
 		ShuttingDown: e.stop.begun(),
 		Rates:        e.rates.perSecond(),
 		Limits:       limits,
 	}, nil
 }
 
-// containment is that of the types that start processes, or "".
-func (e *Executor) containment() string {
+// Containment is how the processes of tasks are kept together, as
+// schema.StatsResult.Containment, or "" where no type starts any. The first call
+// can take milliseconds, because it makes what the first command would make.
+func (e *Executor) Containment() string {
 	for _, t := range e.types {
 		if t.containment != nil {
 			return t.containment()

@@ -198,6 +198,22 @@ func TestStatsCount(t *testing.T) {
 	})
 }
 
+// TestContainmentIsMadeWhenAsked: numbers of the queue, as a server logs them at
+// its start, start nothing. What finds out how processes are kept together may.
+func TestContainmentIsMadeWhenAsked(t *testing.T) {
+	asked := 0
+	starts := executor.MustDefine("starts", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil },
+		executor.Contains(func() string { asked++; return schema.ContainmentScan }))
+	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: []executor.Type{starts}})
+	require.NoError(t, err)
+	stats, err := ex.Stats(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, stats.Containment)
+	require.Zero(t, asked)
+	require.Equal(t, schema.ContainmentScan, ex.Containment())
+	require.Equal(t, 1, asked)
+}
+
 func TestListTakesAliasesForTypes(t *testing.T) {
 	withRig(t, executor.Options{}, func(r *rig) {
 		id := r.of("snooze")

@@ -150,6 +150,7 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	stats.Containment = s.executor.Containment()
 	stats.Connection.PendingWaits = int64(len(s.waits.pending))
 	stats.Connection.PendingBytes = s.budget.used.Load()
 	stats.Connection.UnsentBytes = int64(s.out.unsent())
