@@ -176,8 +176,8 @@ func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeo
 	}
 }
 
-// Ended is closed when Run has ended.
-func (e *Executor) Ended() <-chan struct{} { return e.stop.over }
+// Done is closed when Run has ended.
+func (e *Executor) Done() <-chan struct{} { return e.stop.over }
 
 // Hasten bounds the grace of every task, also of those in it now. With 0 all
 // that is told to stop is killed at once.

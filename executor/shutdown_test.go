@@ -365,7 +365,7 @@ func TestRunOfAStoreThatCannotBeJoined(t *testing.T) {
 	r := newRig(t, executor.Options{Limit: 1}, s)
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, r.Executor.Run(t.Context()), executor.ErrClosed)
-	<-r.Ended()
+	<-r.Done()
 	_, err := r.Submit(t.Context(), nil)
 	require.ErrorIs(t, err, executor.ErrShuttingDown)
 }

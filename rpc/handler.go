@@ -126,7 +126,7 @@ func (m *mounted) untilDisconnected(disconnected <-chan struct{}) {
 	select {
 	case <-disconnected:
 		return
-	case <-m.executor.Ended():
+	case <-m.executor.Done():
 		m.executorEnded(m.ctx)
 	}
 	<-disconnected

@@ -102,7 +102,7 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 		return context.Cause(ctx)
 	case <-s.options.Stop:
 		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.noResponder(), 0)
-	case <-s.executor.Ended():
+	case <-s.executor.Done():
 		s.executorEnded(ctx)
 	case err = <-read:
 		read <- err

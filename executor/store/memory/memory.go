@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -79,21 +80,13 @@ type record struct {
 
 // New makes an empty store.
 func New(o Options) *Store {
-	o.Keep = orDefault(o.Keep, DefaultKeep)
-	o.KeepFor = orDefault(o.KeepFor, DefaultKeepFor)
-	o.KeepBytes = orDefault(o.KeepBytes, DefaultKeepBytes)
-	o.KeepIDs = orDefault(o.KeepIDs, DefaultKeepIDs)
-	o.MaxQueued = orDefault(o.MaxQueued, DefaultMaxQueued)
-	o.MaxOutput = orDefault(o.MaxOutput, DefaultMaxOutput)
+	o.Keep = cmp.Or(o.Keep, DefaultKeep)
+	o.KeepFor = cmp.Or(o.KeepFor, DefaultKeepFor)
+	o.KeepBytes = cmp.Or(o.KeepBytes, DefaultKeepBytes)
+	o.KeepIDs = cmp.Or(o.KeepIDs, DefaultKeepIDs)
+	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
+	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
 	return &Store{options: o, ids: ids{limit: max(o.KeepIDs, 0)}}
-}
-
-func orDefault[T comparable](v, fallback T) T {
-	var zero T
-	if v == zero {
-		return fallback
-	}
-	return v
 }
 
 // Info implements executor.Store.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -49,23 +50,16 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
-	orDefault(&o.Keep, DefaultKeep)
-	orDefault(&o.KeepFor, DefaultKeepFor)
-	orDefault(&o.KeepBytes, DefaultKeepBytes)
-	orDefault(&o.KeepIDs, DefaultKeepIDs)
-	orDefault(&o.MaxQueued, DefaultMaxQueued)
-	orDefault(&o.MaxOutput, DefaultMaxOutput)
-	orDefault(&o.synchronous, "FULL")
-	orDefault(&o.checkFilesEvery, checkFilesEvery)
+	o.Keep = cmp.Or(o.Keep, DefaultKeep)
+	o.KeepFor = cmp.Or(o.KeepFor, DefaultKeepFor)
+	o.KeepBytes = cmp.Or(o.KeepBytes, DefaultKeepBytes)
+	o.KeepIDs = cmp.Or(o.KeepIDs, DefaultKeepIDs)
+	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
+	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
+	o.synchronous = cmp.Or(o.synchronous, "FULL")
+	o.checkFilesEvery = cmp.Or(o.checkFilesEvery, checkFilesEvery)
 	if o.syncDir == nil {
 		o.syncDir = file.SyncDir
 	}
-	orDefault(&o.Logger, slog.New(slog.DiscardHandler))
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 }
