@@ -2,17 +2,21 @@ package exec
 
 import (
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// cgroup is the control group of one command: whatever a process does to its
-// parent, session, environment or name, it stays in it.
+// cgroup is the control group of one command. A process stays in it whatever it
+// does to its parent, session, environment or name.
 type cgroup struct {
 	path string
-	fd   int
-	// spent is set by kill. What is started in a group that was killed before is
-	// killed, too, by some kernels: see errKillsAll.
+	fd   int // of the directory
+	// events is cgroup.events, which is kept open: unused reads it before each
+	// command.
+	events int
+	// wasKilled is set by kill. Some kernels kill what is started in a group that
+	// was killed before: see errKillsAll.
 	wasKilled bool
 }
 
@@ -32,25 +36,33 @@ func openCgroup(path string) (*cgroup, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &cgroup{path: path, fd: fd}, nil
+	events, err := unix.Openat(fd, eventsFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(fd)
+		return nil, &os.PathError{Op: "open", Path: filepath.Join(path, eventsFile), Err: err}
+	}
+	return &cgroup{path: path, fd: fd, events: events}, nil
 }
 
-// free reports whether no process is in the cgroup, and none would be frozen in it.
-func (c *cgroup) free() (bool, error) {
-	fd, err := unix.Openat(c.fd, eventsFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false, &os.PathError{Op: "open", Path: c.path, Err: err}
-	}
-	defer unix.Close(fd)
+// close closes the descriptors.
+func (c *cgroup) close() {
+	unix.Close(c.events)
+	unix.Close(c.fd)
+}
+
+// unused reports whether no process is in the group, and none would be frozen in
+// it. An error says that the group was removed.
+func (c *cgroup) unused() (bool, error) {
 	var text [len(unusedEvents) + 1]byte
-	n, err := unix.Read(fd, text[:])
+	n, err := unix.Pread(c.events, text[:], 0)
 	return err == nil && string(text[:n]) == unusedEvents, err
 }
 
-// drop gives a cgroup up. Where a process is in it, it is removed with the serverCgroup.
+// discard removes a group that is not to be used again. One that has a process
+// in it is removed with the server's.
 func (c *cgroup) discard() {
 	_ = unix.Rmdir(c.path)
-	unix.Close(c.fd)
+	c.close()
 }
 
 // pids are the numbers of the processes in a cgroup. Where sure is false there

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -13,42 +14,45 @@ import (
 )
 
 const (
-	// spareCgroups is how many cgroups are kept for later beside one for each
-	// command that there is to be room for.
+	// spareCgroups is how many unused groups the pool keeps beside one for each
+	// command that it is to have room for.
 	spareCgroups = 32
-	// maxCgroupChecks bounds how many cgroups a command looks at before it gets a new one.
+	// maxCgroupChecks bounds how many groups of the pool are looked at before a
+	// command gets a new one.
 	maxCgroupChecks = 4
-	// maxCgroupRefusals ends the use of cgroups, where as many commands in a row could
-	// be started only without one.
+	// maxCgroupRefusals ends the use of control groups: so many commands in a row
+	// could be started only without one.
 	maxCgroupRefusals = 3
 )
 
-// cgroupPool are the control groups for commands. To make one costs as much as to
-// start a process, so they are used again. A cgroup that a process has stayed in
-// on purpose is not, until that has ended.
+// cgroupPool has the control groups of commands. Making one costs as much as
+// starting a process, so they are used again. A group in which a process has
+// stayed is used again when that has ended.
 type cgroupPool struct {
 	log  *slog.Logger
-	most int // that are kept
+	most int // groups that are kept
 
 	opening      sync.Once
 	removing     sync.WaitGroup
-	serverCgroup *serverCgroup // nil without cgroups
-	why          error         // there are none
+	serverCgroup *serverCgroup // nil where commands have no control groups
+	why          error         // and the reason for that
 
-	mu      sync.Mutex // protects what follows
-	idle    []*cgroup  // may have processes in them; the longest unused first
-	made    int        // all that have been made
-	refused int        // commands in a row that could not be started in a cgroup
-	warned  bool       // the trouble was logged
+	mu sync.Mutex // protects what follows
+	// idle are the groups whose commands are over. The one used last stands last.
+	// Those in which a process was seen stand first.
+	idle    []*cgroup
+	made    int  // groups that were made, ever
+	refused int  // commands in a row that could not be started in a group
+	warned  bool // the trouble was logged
 }
 
-// newCgroupPool are cgroups for as many commands at once.
+// newCgroupPool makes a pool for as many commands at once.
 func newCgroupPool(log *slog.Logger, commands int) cgroupPool {
 	return cgroupPool{log: log, most: commands + spareCgroups}
 }
 
-// open makes the server's group, once, and answers its path, or "". It has
-// those removed that other servers have left.
+// open makes the server's group, once, and answers its path, or "". It has the
+// groups removed that dead servers have left.
 func (c *cgroupPool) open() string {
 	c.opening.Do(func() {
 		own, err := ownCgroup()
@@ -65,46 +69,52 @@ func (c *cgroupPool) open() string {
 	return c.serverCgroup.path
 }
 
-// take is a cgroup that no process is in, or nil where there are none. An error
-// says that it may be had another time.
+// acquire answers a group that no process is in, or nil where there are none. An
+// error is one of resources, and may be over another time.
 func (c *cgroupPool) acquire() (*cgroup, error) {
 	if c.open() == "" {
 		return nil, nil
 	}
 	for range maxCgroupChecks {
-		one := c.first()
+		one := c.latest()
 		if one == nil {
 			break
 		}
-		free, err := one.free()
-		if free {
+		unused, err := one.unused()
+		switch {
+		case unused:
 			return one, nil
-		}
-		if err == nil {
-			c.release(one)
-			continue
-		}
-		one.discard()
-		if resourceError(err) != nil {
-			return nil, err
+		case err == nil:
+			c.setAside(one)
+		default:
+			one.discard()
 		}
 	}
 	return c.make()
 }
 
-// first takes the cgroup that has not been used for the longest time, or nil.
-func (c *cgroupPool) first() *cgroup {
+// latest takes the group that was used last, or nil: the system has most of it in
+// its caches, and tells those who watch its events only every 10 ms that they changed.
+func (c *cgroupPool) latest() *cgroup {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.idle) == 0 {
+	n := len(c.idle)
+	if n == 0 {
 		return nil
 	}
-	one := c.idle[0]
-	c.idle = c.idle[1:]
+	one := c.idle[n-1]
+	c.idle = c.idle[:n-1]
 	return one
 }
 
-// give takes back a cgroup whose command is over; nil is none.
+// setAside puts a group back that has a process in it, as the last to be used again.
+func (c *cgroupPool) setAside(one *cgroup) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = slices.Insert(c.idle, 0, one)
+}
+
+// release takes back a group whose command is over; nil is none.
 func (c *cgroupPool) release(one *cgroup) {
 	if one == nil {
 		return
@@ -113,18 +123,25 @@ func (c *cgroupPool) release(one *cgroup) {
 		one.discard()
 		return
 	}
-	c.mu.Lock()
-	c.idle = append(c.idle, one)
-	var extra *cgroup
-	if len(c.idle) > c.most {
-		extra, c.idle = c.idle[0], c.idle[1:]
-	}
-	c.mu.Unlock()
-	if extra != nil {
+	if extra := c.keep(one); extra != nil {
 		extra.discard()
 	}
 }
 
+// keep puts a group into the pool, and answers the one that has to leave it for
+// that, or nil.
+func (c *cgroupPool) keep(one *cgroup) (extra *cgroup) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = append(c.idle, one)
+	if len(c.idle) > c.most {
+		extra = c.idle[0]
+		c.idle = slices.Delete(c.idle, 0, 1)
+	}
+	return extra
+}
+
+// make makes a group. It answers nil where commands are to have none.
 func (c *cgroupPool) make() (*cgroup, error) {
 	c.mu.Lock()
 	usable := c.refused < maxCgroupRefusals
@@ -142,7 +159,7 @@ func (c *cgroupPool) make() (*cgroup, error) {
 	return one, err
 }
 
-// warnOnce says once that commands are started outside of cgroups.
+// warnOnce logs, once, that commands are started without control groups.
 func (c *cgroupPool) warnOnce(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,18 +169,20 @@ func (c *cgroupPool) warnOnce(err error) {
 	c.warned = true
 }
 
-// start starts a process in a cgroup, by a function that spawns it with attr.
-// Where there are no cgroups, or this one is refused, the process has none.
+// start starts a process in a control group, by a function that spawns it with
+// attr. Where there are no groups, or the system refuses this one, the process
+// has none.
 func (c *cgroupPool) start(attr *os.ProcAttr, spawn func() (*os.Process, error)) (*os.Process, *cgroup, error) {
 	one, err := c.acquire()
 	if err != nil {
 		return nil, nil, err
 	}
 	if one == nil {
+		attr.Sys = &syscall.SysProcAttr{Setsid: true}
 		proc, err := spawn()
 		return proc, nil, err
 	}
-	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, one.fd
+	attr.Sys = isolation(one)
 	proc, err := spawn()
 	if err == nil {
 		c.countStart(false)
@@ -173,9 +192,9 @@ func (c *cgroupPool) start(attr *os.ProcAttr, spawn func() (*os.Process, error))
 		c.release(one)
 		return nil, nil, err
 	}
-	attr.Sys.UseCgroupFD = false
+	attr.Sys = &syscall.SysProcAttr{Setsid: true}
 	proc, again := spawn()
-	if again != nil { // so the cgroup was not why
+	if again != nil { // so the group was not why
 		c.release(one)
 		return nil, nil, again
 	}
@@ -184,6 +203,29 @@ func (c *cgroupPool) start(attr *os.ProcAttr, spawn func() (*os.Process, error))
 	c.warnOnce(err)
 	return proc, nil, nil
 }
+
+// isolation are the attributes of a process that starts in a control group. It
+// has a process group of its own. It has a session of its own, too, where this
+// process's session has a terminal: a command that read that would be stopped.
+// Elsewhere a session keeps nothing away from it, and its processes are found by
+// the control group. The system makes a group for scheduling with each session,
+// which can cost half as much as the start of a small program.
+func isolation(one *cgroup) *syscall.SysProcAttr {
+	terminal := hasTerminal()
+	return &syscall.SysProcAttr{Setsid: terminal, Setpgid: !terminal, UseCgroupFD: true, CgroupFD: one.fd}
+}
+
+// hasTerminal reports whether this process's session has a terminal, or may have one.
+func hasTerminal() bool {
+	fd, err := unix.Open(terminalPath, unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err != unix.ENXIO
+}
+
+// terminalPath is the terminal of the session of whoever opens it.
+const terminalPath = "/dev/tty"
 
 func (c *cgroupPool) countStart(refused bool) {
 	c.mu.Lock()
@@ -204,16 +246,16 @@ func refusal(err error) bool {
 	return false
 }
 
-// close kills all that is left in the cgroups, and removes them. A start that is
-// under way may use one; call it when nothing runs.
+// close kills what is left in the groups, and removes them. It is called when no
+// command runs and none is being started.
 func (c *cgroupPool) close() {
 	c.opening.Do(func() {})
 	c.removing.Wait()
 	if c.serverCgroup == nil {
 		return
 	}
-	for one := c.first(); one != nil; one = c.first() {
-		unix.Close(one.fd)
+	for one := c.latest(); one != nil; one = c.latest() {
+		one.close()
 	}
 	c.serverCgroup.close()
 }

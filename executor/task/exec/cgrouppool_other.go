@@ -5,6 +5,7 @@ package exec
 import (
 	"log/slog"
 	"os"
+	"syscall"
 )
 
 // cgroup and cgroupPool: these systems have no control groups.
@@ -17,7 +18,10 @@ func newCgroupPool(*slog.Logger, int) cgroupPool { return cgroupPool{} }
 
 func (*cgroupPool) open() string { return "" }
 
-func (*cgroupPool) start(_ *os.ProcAttr, spawn func() (*os.Process, error)) (*os.Process, *cgroup, error) {
+// start starts a process in a session of its own, by a function that spawns it
+// with attr.
+func (*cgroupPool) start(attr *os.ProcAttr, spawn func() (*os.Process, error)) (*os.Process, *cgroup, error) {
+	attr.Sys = &syscall.SysProcAttr{Setsid: true}
 	proc, err := spawn()
 	return proc, nil, err
 }

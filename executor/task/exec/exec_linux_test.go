@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/jobline/jobline/schema"
 )
@@ -104,22 +103,6 @@ func TestDirectory(t *testing.T) {
 	in = self("env")
 	in.Dir = dir
 	require.Contains(t, run(t, c, in).stdout.String(), "\nPWD="+dir+"\n")
-}
-
-// TestOwnSession: what a terminal sends to this process's group is not for commands.
-func TestOwnSession(t *testing.T) {
-	c := newCommand(t, Options{})
-	a := begin(t, c, self("catch-term"))
-	a.stdout.await(t, "ready")
-	group, err := unix.Getpgid(a.pids[0])
-	require.NoError(t, err)
-	require.Equal(t, a.pids[0], group)
-	session, err := unix.Getsid(a.pids[0])
-	require.NoError(t, err)
-	require.Equal(t, a.pids[0], session)
-	close(a.killed)
-	a.cancel(errStop)
-	a.wait(t)
 }
 
 // TestSecretsAreNotTold: arguments, values and stdin are in no log and error;

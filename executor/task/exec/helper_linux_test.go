@@ -40,6 +40,7 @@ var modes map[string]func(args []string)
 func init() {
 	modes = map[string]func(args []string){
 		"pass-on":     passOn,
+		"session":     printSession,
 		"exit":        func(args []string) { os.Exit(number(args[0])) },
 		"print":       func(args []string) { printBytes(number(args[0])) },
 		"read-stdin":  func([]string) { must(io.Copy(os.Stdout, os.Stdin)) },

@@ -54,16 +54,15 @@ func newLauncher(log *slog.Logger, server string, workers int) *launcher {
 	}
 }
 
-// launch starts a command in a session of its own, and so in a process group
-// of its own: Ctrl-C in this process's terminal is not for it, and what wants
-// to ask a question on /dev/tty is told that there is no terminal, instead of
-// being stopped by it for ever. The goroutine that launched it must reap it.
+// launch starts a command in a process group of its own, which Ctrl-C in this
+// process's terminal does not reach, and without a terminal: a program that asks
+// a question on /dev/tty gets an error, where it would be stopped for ever. The
+// goroutine that calls launch has to reap the process.
 func (h *launcher) launch(p *command, attr *os.ProcAttr) (*tree, error) {
 	if !h.threads.acquire(h.workers) {
 		return nil, syscall.EAGAIN
 	}
 	groupTable := h.prepare()
-	attr.Sys = &syscall.SysProcAttr{Setsid: true}
 	proc, cgroup, err := h.cgroups.start(attr, func() (*os.Process, error) { return spawn(p.path, p.argv, attr) })
 	if err != nil {
 		h.threads.release()

@@ -84,7 +84,7 @@ func checkCanStartIn(path string) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(one.fd)
+	defer one.close()
 	sys := &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: one.fd}
 	proc, err := os.StartProcess(os.DevNull+"/", []string{""}, &os.ProcAttr{Sys: sys})
 	if err == nil {
