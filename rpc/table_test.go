@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -47,4 +48,27 @@ func TestEveryErrorHasACode(t *testing.T) {
 	}
 	require.Equal(t, schema.CodeInternal, wireError(os.ErrInvalid).Code)
 	require.NotContains(t, wireError(os.ErrInvalid).Message, os.ErrInvalid.Error(), "what is inside stays inside")
+}
+
+// The numbers that a request need not give are those of the published schema.
+func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
+	var document struct {
+		Methods []struct {
+			Name   string
+			Params []struct {
+				Name   string
+				Schema struct{ Default any }
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(schema.OpenRPC(), &document))
+	found := map[string]any{}
+	for _, m := range document.Methods {
+		for _, p := range m.Params {
+			if p.Name == "limit" {
+				found[m.Name] = p.Schema.Default
+			}
+		}
+	}
+	require.Equal(t, map[string]any{schema.MethodList: float64(defaultPage), schema.MethodOutput: float64(defaultOutput)}, found)
 }
