@@ -121,6 +121,10 @@ type Event struct {
 	Task *schema.Task
 }
 
+// MaxOutputPiece is the most bytes of output that one EventOutput tells of, so
+// that a reader has a number of its own for every piece that it sends.
+const MaxOutputPiece = 32 << 10
+
 // SeqsPerFinish is how many sequence numbers, counted back from its own, an
 // EventFinished owns. A reader that sends output in pieces of its own can use
 // those before it for what is left of each stream, and still number rising.

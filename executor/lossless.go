@@ -19,8 +19,6 @@ const (
 	// losslessWindow is how many bytes the code may be ahead of the slowest
 	// reader, where the store keeps more than twice as much of a stream.
 	losslessWindow = 512 << 10
-	// losslessPiece is how many bytes are written between two looks at the readers.
-	losslessPiece = 32 << 10
 	// writeCost is what a write counts beyond its bytes: it may make an event of
 	// its own.
 	writeCost = 1 << 10
@@ -53,7 +51,7 @@ type streamOffsets [len(schema.StreamNames)]int64
 // init fits the window to what the store keeps of a stream, so that no byte is
 // written over that a reader has yet to read.
 func (rs *outputReaders) init(kept int64) {
-	rs.window, rs.piece = losslessWindow, losslessPiece
+	rs.window, rs.piece = losslessWindow, MaxOutputPiece
 	if kept > 0 {
 		rs.window, rs.piece = min(rs.window, kept/2), max(min(rs.piece, kept/4), 1)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// CancelledError is the error of a task that was cancelled.
-func CancelledError(c *Cancellation) *schema.TaskError {
-	return &schema.TaskError{Kind: schema.KindCancelled, Message: c.Error()}
+// Outcome is the end of a task that was cancelled.
+func (c *Cancellation) Outcome() Outcome {
+	return Outcome{State: schema.Cancelled, Error: &schema.TaskError{Kind: schema.KindCancelled, Message: c.Error()}}
 }
 
 // failed is the outcome of code that returned an error, given the cause for

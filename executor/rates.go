@@ -12,10 +12,11 @@ const rateWindow = 60
 
 // rates counts what happened since the start, and in each of the last seconds.
 type rates struct {
-	mu      sync.Mutex
-	began   time.Time
-	totals  schema.TaskTotals
-	seconds [rateWindow]second // by number modulo the window
+	mu       sync.Mutex
+	began    time.Time
+	accepted int64
+	ends     schema.TaskCounts
+	seconds  [rateWindow]second // by number modulo the window
 }
 
 // second is what happened in one second, numbered from the start.
@@ -34,28 +35,21 @@ func (r *rates) now() *second {
 func (r *rates) submitted(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.totals.Submitted += int64(n)
+	r.accepted += int64(n)
 	r.now().submitted += int64(n)
 }
 
 func (r *rates) ended(s schema.State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch s {
-	case schema.Completed:
-		r.totals.Completed++
-	case schema.Failed:
-		r.totals.Failed++
-	default:
-		r.totals.Cancelled++
-	}
+	*r.ends.Of(s)++
 	r.now().finished++
 }
 
 func (r *rates) sums() schema.TaskTotals {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.totals
+	return schema.TaskTotals{Submitted: r.accepted, Completed: r.ends.Completed, Failed: r.ends.Failed, Cancelled: r.ends.Cancelled}
 }
 
 func (r *rates) perSecond() schema.Rates {

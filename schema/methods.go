@@ -273,6 +273,21 @@ type TaskCounts struct {
 	Cancelled int64 `json:"cancelled" jsonschema:"ended by a cancel" schema:"minimum=0"`
 }
 
+// Of is the count of the tasks in a state.
+func (c *TaskCounts) Of(s State) *int64 {
+	switch s {
+	case Queued:
+		return &c.Queued
+	case Running:
+		return &c.Running
+	case Completed:
+		return &c.Completed
+	case Failed:
+		return &c.Failed
+	}
+	return &c.Cancelled
+}
+
 // TaskTotals counts tasks since the start of the process.
 type TaskTotals struct {
 	Submitted int64 `json:"submitted" jsonschema:"accepted" schema:"minimum=0"`

@@ -47,7 +47,7 @@ func published(t *testing.T, f *kit.Feed, events ...executor.Event) []executor.E
 
 func TestFeedJoinsOutput(t *testing.T) {
 	a, b := uuid.New(), uuid.New()
-	const most = 32 << 10
+	const most = executor.MaxOutputPiece
 	for name, c := range map[string]struct {
 		events []executor.Event
 		want   int

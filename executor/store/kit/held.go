@@ -17,9 +17,6 @@ import (
 // comes only when it has doubled.
 const (
 	compactFirst = 4096
-	// joinedOutput is the most bytes that joined output events stand for, so
-	// that a reader has a number of its own for every piece it sends.
-	joinedOutput = 32 << 10
 	// Per stream, a list holds at most outputPieces events, and none further back
 	// than outputWorth bytes.
 	outputPieces = 64
@@ -149,7 +146,7 @@ func Brief(t *schema.Task) *schema.Task { return brief(t) }
 // join makes one event of two that follow each other in the same stream.
 func join(last, ev *executor.Event) bool {
 	if last.Kind != executor.EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.Delivery != ev.Delivery ||
-		last.End != ev.Offset || ev.End-last.Offset > joinedOutput {
+		last.End != ev.Offset || ev.End-last.Offset > executor.MaxOutputPiece {
 		return false
 	}
 	last.End, last.Seq = ev.End, ev.Seq

@@ -54,10 +54,9 @@ func (l *lease) Progress(p schema.Progress) error {
 
 // Write implements executor.Lease.
 func (l *lease) Write(stream schema.Stream, p []byte) error {
-	const piece = 32 << 10 // so that every piece a reader is sent has a number of its own
 	s, r := l.claimer.store, l.record
 	for len(p) > 0 {
-		n := min(len(p), piece)
+		n := min(len(p), executor.MaxOutputPiece)
 		s.mu.Lock()
 		if l.lost() {
 			s.mu.Unlock()

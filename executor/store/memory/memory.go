@@ -161,10 +161,18 @@ func (s *Store) add(r *record) {
 // snapshot is the task as it is now, with its input.
 func (r *record) snapshot() schema.Task {
 	t := r.Task
-	if r.out != nil && !t.State.Final() {
-		t.OutputBytes = r.out.Bytes()
+	if !t.State.Final() {
+		t.OutputBytes = r.written()
 	}
 	return t
+}
+
+// written counts the output; nil is none.
+func (r *record) written() *schema.OutputBytes {
+	if r.out == nil {
+		return nil
+	}
+	return r.out.Bytes()
 }
 
 // Get implements executor.Store.
@@ -261,26 +269,15 @@ func (s *Store) cancel(r *record, c executor.Cancellation, now schema.Time) sche
 	}
 	s.claims.Remove(&r.entry)
 	s.counts.Queued--
-	s.finish(r, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&c)}, now)
+	s.finish(r, c.Outcome(), now)
 	return schema.OutcomeCancelled
 }
 
 // finish makes a record final that is in no list.
 func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
-	r.State, r.Result, r.Error = o.State, o.Result, o.Error
-	r.FinishedAt = max(now, r.StartedAt, r.CreatedAt) // the clock may have been set back
-	if r.out != nil {
-		r.OutputBytes = r.out.Bytes()
-	}
+	kit.End(&r.Task, o, r.written(), now)
 	r.lease = nil
-	switch o.State {
-	case schema.Completed:
-		s.counts.Completed++
-	case schema.Failed:
-		s.counts.Failed++
-	default:
-		s.counts.Cancelled++
-	}
+	*s.counts.Of(o.State)++
 	s.kept += r.size()
 	r.seq = s.feed.PublishOf(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished},
 		func() *schema.Task { return kit.ShownEnd(&r.Task) })
@@ -289,11 +286,10 @@ func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
 
 // size is what a record counts towards KeepBytes.
 func (r *record) size() int64 {
-	n := int64(len(r.Input) + len(r.Result))
-	if r.out != nil {
-		n += r.out.Kept()
+	if r.out == nil {
+		return kit.KeptBytes(&r.Task, 0)
 	}
-	return n
+	return kit.KeptBytes(&r.Task, r.out.Kept())
 }
 
 // sweep forgets the finished tasks that retention does not keep. Whoever is to see
@@ -336,14 +332,7 @@ func (s *Store) forget(r *record) {
 	s.kept -= r.size()
 	s.gone = max(s.gone, r.seq)
 	s.counts.Evicted++
-	switch r.State {
-	case schema.Completed:
-		s.counts.Completed--
-	case schema.Failed:
-		s.counts.Failed--
-	default:
-		s.counts.Cancelled--
-	}
+	*s.counts.Of(r.State)--
 }
 
 // Counts implements executor.Store.

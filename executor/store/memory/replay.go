@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sort"
@@ -69,17 +68,14 @@ func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]e
 	var events []executor.Event
 	for e := s.running.First(); e != nil; e = e.Next() {
 		if r := e.Value; r.seq > after && r.seq <= through {
-			events = append(events, executor.Event{
-				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: r.lease.shown.Live(&r.Task),
-			})
+			events = append(events, kit.StartOf(r.seq, &r.Record, r.lease.live()))
 		}
 	}
 	for i, r := range s.finished.after(after) {
 		if r.seq > through || i == limit {
 			break
 		}
-		events = append(events, executor.Event{Seq: r.seq, ID: r.ID, Kind: executor.EventFinished, Task: kit.ShownEnd(&r.Task)})
+		events = append(events, kit.EndOf(r.seq, &r.Task))
 	}
-	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
-	return events[:min(limit, len(events))], nil
+	return kit.ReplayPage(events, limit), nil
 }

@@ -163,7 +163,7 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 	st.outcome = schema.OutcomeCancelled
 	as := r.Task
 	as.CancelRequestedAt, as.CancelReason = r.cancelRequest.at, r.cancelRequest.reason
-	st.end = endOf(r, as, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(c)})
+	st.end = endOf(r, as, c.Outcome())
 	return st
 }
 

@@ -119,7 +119,7 @@ func (l *load) runTask(ctx context.Context, lease executor.Lease) {
 		select {
 		case cause := <-told:
 			if c, ok := errors.AsType[*executor.Cancellation](cause); ok {
-				o = executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(c)}
+				o = c.Outcome()
 			}
 		case <-ctx.Done():
 			return

@@ -156,7 +156,7 @@ func (x *session) stop(l executor.Lease) {
 	require.Equal(x, schema.OutcomeCancelling, answers[0].Outcome)
 	var c *executor.Cancellation
 	require.ErrorAs(x, <-told, &c)
-	x.finishAs(l, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(c)})
+	x.finishAs(l, c.Outcome())
 }
 
 // drop cancels a task that waits.

@@ -93,7 +93,7 @@ func (x *session) endsLater(ids []uuid.UUID, refused uuid.UUID, first, second ex
 		l.Release()
 	}
 	end(first, outcomeOf(ids[0]))
-	end(second, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&executor.Cancellation{})})
+	end(second, (&executor.Cancellation{}).Outcome())
 	claimed := make(chan executor.Lease, 1)
 	go func() {
 		if l, err := claimAny(t.Context(), s); err == nil {

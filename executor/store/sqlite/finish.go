@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -16,10 +17,8 @@ type ending struct {
 
 // endOf makes the final task; it needs the lock.
 func endOf(r *record, as schema.Task, o executor.Outcome) ending {
-	as.State, as.Result, as.Error = o.State, o.Result, o.Error
-	as.FinishedAt = clock(as.StartedAt, as.CreatedAt)
-	as.OutputBytes = r.out.bytes()
-	size := int64(len(as.Input)+len(as.Result)) + r.out.kept()
+	kit.End(&as, o, r.out.bytes(), schema.Now())
+	size := kit.KeptBytes(&as, r.out.kept())
 	as.Input = nil
 	return ending{record: r, task: &as, size: size}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -32,7 +33,7 @@ func (r *record) rest(limit int) (found []piece) {
 	for i := range r.out.streams {
 		ring := &r.out.streams[i]
 		for at := max(r.out.written[i], ring.First()); at < ring.Total(); {
-			end := min(at+maxPiece, ring.Total())
+			end := min(at+executor.MaxOutputPiece, ring.Total())
 			found = append(found, piece{r, schema.Stream(i), at, ring.Read(at, end, limit)})
 			at = end
 		}
@@ -105,7 +106,7 @@ func (t *transaction) writePieces(pieces []piece) error {
 		stream := int64(p.stream)
 		t.d = file.PieceDigest(t.d[:0], r.ord, stream, p.start, p.data)
 		err := c.Run("INSERT OR REPLACE INTO output VALUES(?,?,?,?,?)", r.ord, stream, p.start, t.d.Sum(), p.data)
-		if old := p.start + int64(len(p.data)) - int64(t.store.options.MaxOutput) - maxPiece; err == nil && old > 0 {
+		if old := p.start + int64(len(p.data)) - int64(t.store.options.MaxOutput) - executor.MaxOutputPiece; err == nil && old > 0 {
 			err = c.Run("DELETE FROM output WHERE ord=? AND stream=? AND start<?", r.ord, stream, old)
 		}
 		if err != nil {

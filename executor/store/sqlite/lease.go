@@ -59,7 +59,7 @@ func (l *lease) happens(ev executor.Event) error {
 // Write implements executor.Lease.
 func (l *lease) Write(stream schema.Stream, p []byte) error {
 	for len(p) > 0 {
-		n := min(len(p), maxPiece)
+		n := min(len(p), executor.MaxOutputPiece)
 		if err := l.write(stream, p[:n]); err != nil {
 			return err
 		}

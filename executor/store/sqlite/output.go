@@ -12,9 +12,6 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// maxPiece is the most bytes of output in one event, and in one row.
-const maxPiece = 32 << 10
-
 // output is what a task has written.
 type output struct {
 	streams *kit.Streams // nil where nothing was ever written

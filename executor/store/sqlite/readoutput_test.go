@@ -18,18 +18,18 @@ import (
 // one that is not, with and without holes.
 func TestOutputIsReadWithoutServing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
-	s, err := Open(t.Context(), Options{Path: path, MaxOutput: 3 * maxPiece})
+	s, err := Open(t.Context(), Options{Path: path, MaxOutput: 3 * executor.MaxOutputPiece})
 	require.NoError(t, err)
 	l := claim(t, s)
 	for _, c := range "abcde" {
-		require.NoError(t, l.Write(schema.Stdout, []byte(strings.Repeat(string(c), maxPiece))))
+		require.NoError(t, l.Write(schema.Stdout, []byte(strings.Repeat(string(c), executor.MaxOutputPiece))))
 	}
 	require.NoError(t, l.Write(schema.Log, []byte("a line\n")))
 	recorded := make(chan error, 1)
 	l.Finish(completed, func(err error) { recorded <- err })
 	require.NoError(t, <-recorded)
 	id := l.Record().ID
-	piece := func(c string) string { return strings.Repeat(c, maxPiece) }
+	piece := func(c string) string { return strings.Repeat(c, executor.MaxOutputPiece) }
 	read := func(stream schema.Stream, tail int64) (string, inspect.OutputLoss) {
 		var b bytes.Buffer
 		loss, err := inspect.ReadOutput(t.Context(), path, id, stream, tail, &b)
@@ -38,8 +38,8 @@ func TestOutputIsReadWithoutServing(t *testing.T) {
 	}
 	text, loss := read(schema.Stdout, -1)
 	require.True(t, strings.HasSuffix(piece("b")+piece("c")+piece("d")+piece("e"), text))
-	require.Equal(t, inspect.OutputLoss{Before: int64(5*maxPiece - len(text))}, loss)
-	text, _ = read(schema.Stdout, maxPiece+1)
+	require.Equal(t, inspect.OutputLoss{Before: int64(5*executor.MaxOutputPiece - len(text))}, loss)
+	text, _ = read(schema.Stdout, executor.MaxOutputPiece+1)
 	require.Equal(t, "d"+piece("e"), text)
 	text, loss = read(schema.Log, 100)
 	require.Equal(t, "a line\n", text)
@@ -58,14 +58,14 @@ func TestOutputIsReadWithoutServing(t *testing.T) {
 	text, loss = read(schema.Stdout, -1)
 	require.True(t, strings.HasSuffix(text, piece("e")))
 	require.NotContains(t, text, "d")
-	require.EqualValues(t, maxPiece, loss.Within)
+	require.EqualValues(t, executor.MaxOutputPiece, loss.Within)
 	outputs := map[uuid.UUID]inspect.Outputs{}
 	require.NoError(t, inspect.ExportOutputs(t.Context(), path, executor.Filter{}, func(t *schema.Task, all *inspect.Outputs) error {
 		outputs[t.ID] = *all
 		return nil
 	}, nil))
 	require.Equal(t, piece("e"), string(outputs[id][schema.Stdout].Data), "what is behind the hole")
-	require.EqualValues(t, 4*maxPiece, outputs[id][schema.Stdout].Offset)
+	require.EqualValues(t, 4*executor.MaxOutputPiece, outputs[id][schema.Stdout].Offset)
 	require.Equal(t, "a line\n", string(outputs[id][schema.Log].Data))
 	id = l.Record().ID
 	text, _ = read(schema.Stdout, -1)

@@ -197,7 +197,7 @@ func interruption(r *record, a file.Active) ending {
 	}}
 	if !a.Cancelled.IsZero() {
 		as.CancelRequestedAt, as.CancelReason = a.Cancelled, a.Reason
-		o = executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&executor.Cancellation{Reason: a.Reason})}
+		o = (&executor.Cancellation{Reason: a.Reason}).Outcome()
 		o.Error.Message += "; the executor ended before the task did"
 	}
 	return endOf(r, as, o)

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -22,9 +21,7 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 	var events []executor.Event
 	for r := range s.running {
 		if r.seq > after && r.seq <= through {
-			events = append(events, executor.Event{
-				Seq: r.seq, ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, Task: r.shown.Live(&r.Task),
-			})
+			events = append(events, kit.StartOf(r.seq, &r.Record, r.shown.Live(&r.Task)))
 		}
 	}
 	s.mu.Unlock()
@@ -34,8 +31,7 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) })
-	return events[:min(limit, len(events))], nil
+	return kit.ReplayPage(events, limit), nil
 }
 
 const selectBySeq = "SELECT " + file.TaskColumns + ", " + file.DoneColumns +
@@ -67,7 +63,7 @@ func (s *Store) replayFinal(c *file.Conn, after, through uint64, limit int, even
 			return err
 		}
 		size += len(r.Input) + len(r.Result)
-		*events = append(*events, executor.Event{Seq: last, ID: r.ID, Kind: executor.EventFinished, Task: kit.ShownEnd(&r.Task)})
+		*events = append(*events, kit.EndOf(last, &r.Task))
 		n++
 		if n == limit || size > pageBytes {
 			return errEnough

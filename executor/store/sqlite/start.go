@@ -98,7 +98,7 @@ func (e *start) done() {
 		e.ready <- e.err
 	}
 	if e.cancel != nil {
-		e.lease.Finish(executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(e.cancel)}, func(error) {})
+		e.lease.Finish(e.cancel.Outcome(), func(error) {})
 		e.lease.Release()
 	}
 }

@@ -170,7 +170,7 @@ func outputGreat(f *fixture) {
 
 // outputLarge has a number of its own for every piece that a reader sends.
 func outputLarge(f *fixture) {
-	const piece, size = 32 << 10, 100_000
+	const piece, size = executor.MaxOutputPiece, 100_000
 	w := f.watchAll()
 	f.one()
 	lease := f.claim()

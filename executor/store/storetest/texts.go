@@ -59,7 +59,7 @@ func textsOfATask(f *fixture) {
 	running := f.one(labels)
 	lease := f.claim()
 	require.Equal(f, schema.OutcomeCancelling, f.cancel(running, c).Outcome)
-	f.ended(lease, executor.Outcome{State: schema.Cancelled, Error: executor.CancelledError(&c)})
+	f.ended(lease, c.Outcome())
 	require.Equal(f, "v", f.get(running).Labels["k"])
 	f.ran(labels)
 }

@@ -11,14 +11,14 @@ import (
 
 // State is the first row of the table store.
 type State struct {
-	Commits                      int64 // transactions so far
-	Ord                          int64 // of the latest task
-	Seq                          int64 // no event has a greater number
-	Removed                      int64 // the event of the latest end that was removed
-	Active                       int64
-	Completed, Failed, Cancelled int64
-	Bytes                        int64 // of the final ones, as retention counts
-	Created                      int64 // the latest since the clock was set back
+	Commits           int64 // transactions so far
+	Ord               int64 // of the latest task
+	Seq               int64 // no event has a greater number
+	Removed           int64 // the event of the latest end that was removed
+	Active            int64
+	schema.TaskCounts       // of those that are final
+	Bytes             int64 // of the final ones, as retention counts
+	Created           int64 // the latest since the clock was set back
 
 	// These are no part of the row.
 	Forgotten ForgottenIDs
@@ -41,14 +41,7 @@ func (st *State) Finals() int64 { return st.Completed + st.Failed + st.Cancelled
 
 // Ended counts n more tasks, or less, that ended so.
 func (st *State) Ended(how schema.State, n, bytes int64) {
-	switch how {
-	case schema.Completed:
-		st.Completed += n
-	case schema.Failed:
-		st.Failed += n
-	default:
-		st.Cancelled += n
-	}
+	*st.Of(how) += n
 	st.Bytes += bytes
 }
 
