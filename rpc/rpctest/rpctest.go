@@ -1,5 +1,5 @@
-// Package rpctest connects a test to an executor without a process: real
-// framing, real dispatch, real queue, on pipes in memory. It works inside a
+// Package rpctest connects a test to an executor in the same process, over pipes in
+// memory. The client, the server and the queue are the real ones. It works inside a
 // testing/synctest bubble, where a task that sleeps an hour takes no time.
 package rpctest
 
@@ -16,9 +16,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// New starts an executor with the task types and answers a client of it. The
-// end of the test cancels what still runs, and fails it if a task's code does
-// not stop.
+// New starts an executor with the task types and answers a client of it. At the end
+// of the test all tasks are cancelled; the test fails if the code of one does not
+// stop.
 func New(t testing.TB, types ...executor.Type) *client.Client {
 	t.Helper()
 	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types})
@@ -28,7 +28,7 @@ func New(t testing.TB, types ...executor.Type) *client.Client {
 	return Connect(t, ex, rpc.Options{})
 }
 
-// Connect runs an executor and answers a client of it.
+// Connect runs an executor and answers a client of it, as New.
 func Connect(t testing.TB, ex *executor.Executor, o rpc.Options) *client.Client {
 	t.Helper()
 	ctx := context.Background()
@@ -44,14 +44,14 @@ func Connect(t testing.TB, ex *executor.Executor, o rpc.Options) *client.Client 
 			t.Errorf("run: %v", err)
 		}
 		_ = c.Close()
-		if err := <-served; err != nil && !errors.Is(err, rpc.ErrReaderGone) { // the client leaves while it is being told
+		if err := <-served; err != nil && !errors.Is(err, rpc.ErrReaderGone) { // the client may leave before the last message
 			t.Errorf("serve: %v", err)
 		}
 	})
 	return c
 }
 
-// Pipe is a connection in memory, by its two ends. Writes wait for reads.
+// Pipe answers the two ends of a connection in memory. A write waits for reads.
 func Pipe() (a, b io.ReadWriteCloser) {
 	ar, bw := io.Pipe()
 	br, aw := io.Pipe()
@@ -65,8 +65,7 @@ type end struct {
 
 func (e *end) Write(p []byte) (int, error) { return e.w.Write(p) }
 
-// CloseWrite ends the writing and not the reading, as a client does that
-// closes a server's stdin.
+// CloseWrite ends only the writing, as a client does that closes a server's stdin.
 func (e *end) CloseWrite() error { return e.w.Close() }
 
 func (e *end) Close() error {

@@ -7,15 +7,16 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// bound is what a request proves: when it was handled, no event with a
-// greater seq than this had happened.
+// bound is what the answer of a request proves: when the request was handled, no
+// event with a greater seq had happened.
 type bound struct {
 	sent int // the entry of the request
 	seq  uint64
 }
 
-// queuedBy is, of each task, a seq by which it was in the queue: an event that
-// had not happened when a later request was handled.
+// queuedBy answers a seq for each task: the task was in the queue before the event
+// with that seq happened. It is proven by a later request, which was handled before
+// the event.
 func (x *index) queuedBy() map[*task]uint64 {
 	var all []bound
 	for _, rq := range x.requests {
@@ -23,7 +24,7 @@ func (x *index) queuedBy() map[*task]uint64 {
 			all = append(all, bound{rq.at, seq})
 		}
 	}
-	for i := len(all) - 2; i >= 0; i-- { // the least of all that were sent from here on
+	for i := len(all) - 2; i >= 0; i-- { // the least bound of all requests from here on
 		all[i].seq = min(all[i].seq, all[i+1].seq)
 	}
 	queued := map[*task]uint64{}
@@ -45,7 +46,7 @@ func (x *index) queuedBy() map[*task]uint64 {
 	return queued
 }
 
-// answerOf is the result of a request, where it has one of this type.
+// answerOf is the result of a request, or nil where it has none of this type.
 func answerOf[T any](rq *request) (result T, ok bool) {
 	if rq.answer != nil {
 		result, ok = rq.answer.result.(T)
@@ -53,9 +54,9 @@ func answerOf[T any](rq *request) (result T, ok bool) {
 	return result, ok
 }
 
-// proves is the least seq that had not been reached when a request was
-// handled: a task that it shows as queued had not started, and one that it
-// shows as running had not ended.
+// proves is the least seq that was not reached when a request was handled: a task
+// that its answer shows as queued had not started, and one shown as running had not
+// ended.
 func (x *index) proves(rq *request) uint64 {
 	least := uint64(math.MaxUint64)
 	if rq.answer == nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Check says which guarantees a history shows broken. It takes every task to
-// be kept by the server, and every connection to be read to its end after the
-// last task has ended.
+// Check answers which guarantees are broken in a history. The server must have kept
+// every task, and the history must have all that each connection was sent until
+// after the end of the last task.
 func Check(h *History) []Violation {
 	x := build(h)
 	for _, check := range []func(*index){
@@ -27,8 +27,8 @@ func Check(h *History) []Violation {
 	return x.found
 }
 
-// answeredOnce: every request with an id has an answer. One that comes twice,
-// or was not asked for, was found when the history was read.
+// answeredOnce: every request with an id has an answer. That none has two was checked
+// when the history was read.
 func (x *index) answeredOnce() {
 	for _, rq := range x.requests {
 		if rq.id != "" && rq.answer == nil {
@@ -37,7 +37,7 @@ func (x *index) answeredOnce() {
 	}
 }
 
-// errorsHaveCauses: an error is answered only where the client has given cause.
+// errorsHaveCauses: a request fails only where it deserves that.
 func (x *index) errorsHaveCauses() {
 	for _, rq := range x.requests {
 		if rq.answer == nil || rq.answer.err == nil {
@@ -60,9 +60,9 @@ func (x *index) errorsHaveCauses() {
 	}
 }
 
-// waitsForItself reports whether the request submits a task again as lossless
-// while the batch that submitted it is not answered: the task would have to wait
-// for output that the batch holds back.
+// waitsForItself reports whether a request submits a task again as lossless while the
+// batch that has submitted it is not answered: the task would wait for its output,
+// and the batch holds that back.
 func (x *index) waitsForItself(rq *request) bool {
 	p, ok := rq.params.(*schema.SubmitParams)
 	if !ok || p.Output != schema.OutputLossless || x.tasks[p.ID] == nil {
@@ -94,7 +94,7 @@ func (x *index) notFound(rq *request) {
 	}
 }
 
-// idsOf are the tasks that a request names.
+// idsOf are the ids of tasks in the params of a request.
 func idsOf(rq *request) []uuid.UUID {
 	switch p := rq.params.(type) {
 	case *schema.StatusParams:
@@ -109,7 +109,7 @@ func idsOf(rq *request) []uuid.UUID {
 	return nil
 }
 
-// conflicts: an id is refused only where a task has it that is another.
+// conflicts: an id is refused only where a different task has it.
 func (x *index) conflicts(rq *request) {
 	p := rq.params.(*schema.SubmitParams)
 	if t := x.tasks[p.ID]; t != nil && len(t.submits) > 0 && !sameTask(p, t.submits[0].params.(*schema.SubmitParams)) {
@@ -122,8 +122,8 @@ func sameTask(a, b *schema.SubmitParams) bool {
 	return a.Type == b.Type && cmp.Or(string(a.Input), "{}") == cmp.Or(string(b.Input), "{}")
 }
 
-// submitsAreIdempotent: of all submits with one id one makes the task, and the
-// others, which ask for the same, are answered with it.
+// submitsAreIdempotent: of all submits with one id and input one makes the task, and
+// the others are answered with it.
 func (x *index) submitsAreIdempotent() {
 	for _, t := range x.order {
 		for _, s := range t.submits {
@@ -151,9 +151,9 @@ func (x *index) repliesBeforeEvents() {
 	}
 }
 
-// admittedInOrder: guarantee 4. Of two submits with one id on one connection
-// the first makes the task, and no request shows a state older than one that
-// was sent before it has shown.
+// admittedInOrder: guarantee 4. Of two submits with one id on one connection the
+// first makes the task. No answer shows a state that is older than in the answer of
+// an earlier request.
 func (x *index) admittedInOrder() {
 	for _, t := range x.order {
 		for _, s := range t.submits {
@@ -166,7 +166,7 @@ func (x *index) admittedInOrder() {
 }
 
 func (x *index) shownInOrder(t *task) {
-	best := map[int]*sighting{} // of each client, the highest that a request so far has shown
+	best := map[int]*sighting{} // by client: the latest state in an answer so far
 	answers := []*sighting{}
 	for i := range t.sightings {
 		if t.sightings[i].request != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// told is what one client was sent of one task so far.
+// told is which events of one task one client was sent so far.
 type told struct {
 	seq           uint64
 	started, more bool // its start; its progress or output
@@ -33,7 +33,7 @@ func (x *index) eventsInOrder() {
 }
 
 func (x *index) eventInOrder(t *task, ev *event, of *told) {
-	again := len(ev.replays) > 0 // it may be
+	again := len(ev.replays) > 0 // it may be a replay
 	asked := t.fresh != nil && t.fresh.client == ev.client && asks(t.fresh.params.(*schema.SubmitParams).Events, schema.EventStarted)
 	ran := ev.task == nil || ev.task.StartedAt != 0
 	switch {
@@ -66,9 +66,9 @@ func (x *index) eventInOrder(t *task, ev *event, of *told) {
 	}
 }
 
-// numbersRise: the highest seq that a client has seen is where it can go on
-// another time, so all notifications of a connection come in the order of seq;
-// but for the past, and for tasks whose events a batch has held back.
+// numbersRise: a client can go on after the highest seq that it has seen, so the
+// notifications of a connection come in the order of seq. Replays, and events that a
+// batch has held back, are left out.
 func (x *index) numbersRise() {
 	highest := map[int]*event{}
 	for _, ev := range x.events {
@@ -101,7 +101,7 @@ func (x *index) endsOnce() {
 					s.client, s.task.State, s.task.FinishedAt, t.final.State, t.final.FinishedAt)
 			}
 		}
-		x.toldOnce(t)
+		x.endSentOnce(t)
 	}
 }
 
@@ -110,9 +110,9 @@ func sameEnd(a, b *schema.Task) bool {
 		(a.Error == nil) == (b.Error == nil) && (a.Error == nil || a.Error.Kind == b.Error.Kind) && string(a.Result) == string(b.Result)
 }
 
-// toldOnce: every client that asked for the end is sent it once, but for
-// replays, each of which may send it once more.
-func (x *index) toldOnce(t *task) {
+// endSentOnce: every client that asked for the end is sent it once; each replay may
+// send it once more.
+func (x *index) endSentOnce(t *task) {
 	ends, replays := map[int]int{}, map[int]map[*subscription]bool{}
 	for _, ev := range t.events {
 		if ev.method != schema.NotifyFinished {
@@ -136,8 +136,8 @@ func (x *index) toldOnce(t *task) {
 	}
 }
 
-// endIsDue reports whether a submit of the client asks for the end: the one
-// that made the task, or one that was answered while it was not final.
+// endIsDue reports whether a submit of the client asks for the end: the submit that
+// made the task, or one that was answered before the task was final.
 func (t *task) endIsDue(client int) bool {
 	for _, s := range t.submits {
 		if s.client == client && asks(s.params.(*schema.SubmitParams).Events, schema.EventFinished) &&
@@ -148,8 +148,8 @@ func (t *task) endIsDue(client int) bool {
 	return false
 }
 
-// outcomesAreTheirOwn: guarantee 6, as far as outcomes go: a task ends as its
-// type, its time-out and the cancels of it make it, whatever others do.
+// outcomesAreTheirOwn: guarantee 6, for outcomes: how a task ends depends on its type,
+// its time-out and its cancels, and on no other task.
 func (x *index) outcomesAreTheirOwn() {
 	for _, t := range x.order {
 		if len(t.submits) == 0 || t.final == nil {

@@ -18,8 +18,8 @@ type change struct {
 	task *task
 }
 
-// limitHolds: guarantee 5, by seq: no more tasks have started, and not ended,
-// than the limit allows. Tasks of which nobody was told do not count.
+// limitHolds: guarantee 5, by seq: no more tasks run than the limit allows. Tasks whose
+// events nobody was sent are left out.
 func (x *index) limitHolds() {
 	var changes []change
 	for _, t := range x.order {
@@ -37,7 +37,7 @@ func (x *index) limitHolds() {
 		running[c.task] = true
 		if len(running) > x.history.Limit {
 			x.fail("5", c.task, "at seq %d %d tasks run, the limit is %d: %v", c.at, len(running), x.history.Limit, idsIn(running))
-			return // what follows is a consequence
+			return // later findings would have the same cause
 		}
 	}
 }
@@ -73,9 +73,9 @@ func (x *index) limitIsShown() {
 	}
 }
 
-// startsInOrder: guarantee 5, as far as a client can prove the order. A worker
-// takes a task and tells its start a moment later, so as many tasks as there
-// are other workers may be told of late.
+// startsInOrder: guarantee 5, as far as a client can prove the order. A worker takes a
+// task and publishes its start a moment later, so as many starts as there are other
+// workers may come late.
 func (x *index) startsInOrder() {
 	var started []*task
 	waiting := map[queueKey]*queue{}
@@ -117,10 +117,11 @@ type queueKey struct{ client, priority int }
 // queue is the tasks of one client and priority, in the order of admission.
 type queue struct {
 	tasks []*task
-	gone  int // so many at the front have started
+	gone  int // how many at the front have started
 }
 
-// overdue adds those that were admitted before t and start after it, as many as are needed.
+// overdue adds tasks that were admitted before t and start after it, up to the number
+// that is needed.
 func (q *queue) overdue(t *task, most int, to map[*task]bool) {
 	for q.gone < len(q.tasks) && q.tasks[q.gone].started <= t.started {
 		q.gone++
@@ -135,9 +136,8 @@ func (q *queue) overdue(t *task, most int, to map[*task]bool) {
 	}
 }
 
-// bestFirst: with one worker, a task that starts was taken after every task
-// that had ended by then. What was in the queue before that end, and has a
-// higher priority, has started before.
+// bestFirst: a single worker takes a task after the end of the one before. A task with
+// a higher priority that was in the queue before that end has started already.
 func (x *index) bestFirst(started []*task) {
 	queued := x.queuedBy()
 	byPriority := map[int][]*task{}
@@ -147,7 +147,7 @@ func (x *index) bestFirst(started []*task) {
 	for _, all := range byPriority {
 		slices.SortFunc(all, func(a, b *task) int { return cmp.Compare(queued[a], queued[b]) })
 	}
-	free := uint64(0) // the seq of the latest end before the start in question
+	free := uint64(0) // the seq of the latest end before the start that is checked
 	for _, t := range started {
 		for priority, all := range byPriority {
 			for len(all) > 0 && all[0].started < t.started {
@@ -165,8 +165,7 @@ func (x *index) bestFirst(started []*task) {
 	}
 }
 
-// startsAtOnce: guarantee 5 where time is virtual: while a slot is free no
-// task is queued.
+// startsAtOnce: guarantee 5 in virtual time: no task is queued while a slot is free.
 func (x *index) startsAtOnce() {
 	if !x.history.Virtual {
 		return
@@ -174,7 +173,7 @@ func (x *index) startsAtOnce() {
 	var queued, running []change
 	for _, t := range x.order {
 		if t.final == nil || t.fresh == nil {
-			return // more than this check is broken
+			return // another check reports the reason
 		}
 		end := t.final.FinishedAt
 		if t.final.StartedAt != 0 {
@@ -187,7 +186,8 @@ func (x *index) startsAtOnce() {
 	x.noneWaits(queued, running)
 }
 
-// codeEnds is when a slot is free again whose task does not stop when told to.
+// codeEnds is when the code of a task that ignores its cancel ends, and its slot is
+// free again.
 func (t *task) codeEnds() schema.Time {
 	p := t.fresh.params.(*schema.SubmitParams)
 	var in Input
@@ -197,7 +197,7 @@ func (t *task) codeEnds() schema.Time {
 	return t.final.StartedAt + schema.Time((time.Duration(in.Ms) * time.Millisecond).Microseconds())
 }
 
-// noneWaits holds at every time, once all that happens then has happened.
+// noneWaits checks each point in time, after all events of that point.
 func (x *index) noneWaits(queued, running []change) {
 	byTime := func(a, b change) int { return cmp.Compare(a.at, b.at) }
 	slices.SortFunc(queued, byTime)

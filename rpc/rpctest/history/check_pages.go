@@ -10,8 +10,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// outputIsWhole: guarantee 7, of a slow reader as of any: what is skipped is
-// told, every byte is at its offset, and at the end nothing is missing.
+// outputIsWhole: guarantee 7, also for a slow reader: gaps are reported, every byte is
+// at its offset, and at the end nothing is missing.
 func (x *index) outputIsWhole() {
 	for _, t := range x.order {
 		if t.fresh == nil || !submitAsks(t.fresh.params.(*schema.SubmitParams), schema.EventOutput) {
@@ -62,14 +62,14 @@ func (x *index) outputAnswered(rq *request, r *schema.OutputResult) {
 	}
 }
 
-// walk is a list from its first page on.
+// walk is a sequence of pages of list.
 type walk struct {
 	first *request
 	seen  map[uuid.UUID]bool
 }
 
-// pagesAreWhole: a list shows only what it is asked for, in order, and over
-// all pages each task that is there all the time once.
+// pagesAreWhole: pages show only tasks that were asked for, in order, and together
+// show each task once that existed all the time.
 func (x *index) pagesAreWhole() {
 	walks := map[string]*walk{} // by client and cursor
 	key := func(rq *request, cursor string) string { return string(rune(rq.client)) + cursor }
@@ -97,7 +97,7 @@ func (x *index) pagesAreWhole() {
 			if before == nil {
 				continue
 			}
-			w = &walk{first: before.first, seen: maps.Clone(before.seen)} // a page can be asked for twice
+			w = &walk{first: before.first, seen: maps.Clone(before.seen)} // the client may ask for a page twice
 		}
 		for i := range r.Tasks {
 			if w.seen[r.Tasks[i].ID] {
@@ -113,8 +113,8 @@ func (x *index) pagesAreWhole() {
 	}
 }
 
-// walkIsWhole: every task is there that was submitted before the first page
-// was asked for. One that is selected by its state may come and go.
+// walkIsWhole: the pages show every task that was submitted before the first page was
+// asked for. Where tasks are selected by state, some may be missing.
 func (x *index) walkIsWhole(w *walk) {
 	p := w.first.params.(*schema.ListParams)
 	if p.States != nil {
@@ -145,7 +145,7 @@ func wrongPage(p *schema.ListParams, r *schema.ListResult) string {
 	return ""
 }
 
-// before reports whether it is proven that a task was submitted before another.
+// before reports whether a task was provably submitted before another.
 func (t *task) before(other *task) bool {
 	a, b := t.fresh, other.fresh
 	switch {

@@ -6,8 +6,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// subscriptionsHold: guarantee 9. What a subscription has asked for comes,
-// from the past or as new, and nothing of it is between the two.
+// subscriptionsHold: guarantee 9. All events that a subscription has asked for come, as
+// past or as new events, and none is missing between the two.
 func (x *index) subscriptionsHold() {
 	for _, s := range x.subscriptions {
 		if want := s.params.After != nil && *s.params.After < s.result.Seq; s.result.Gap != want {
@@ -17,14 +17,14 @@ func (x *index) subscriptionsHold() {
 			x.failRequest("9", s.request, "its subscription/replayed never came")
 		}
 		for _, t := range x.order {
-			x.endIsTold(s, t)
-			x.startIsTold(s, t)
+			x.endIsSent(s, t)
+			x.startIsSent(s, t)
 		}
 	}
 }
 
-// endIsTold holds for every task that has ended: as all have, when a history is over.
-func (x *index) endIsTold(s *subscription, t *task) {
+// endIsSent holds for every task: all have ended at the end of a history.
+func (x *index) endIsSent(s *subscription, t *task) {
 	if t.finished == 0 || t.final == nil || !s.selects(t.final, schema.EventFinished, t.final.State) {
 		return
 	}
@@ -42,9 +42,9 @@ func (x *index) endIsTold(s *subscription, t *task) {
 	}
 }
 
-// startIsTold holds for every start after the subscription began, but where
-// the client was so slow that starts were dropped.
-func (x *index) startIsTold(s *subscription, t *task) {
+// startIsSent holds for every start after the begin of the subscription, unless the
+// client was so slow that starts were dropped.
+func (x *index) startIsSent(s *subscription, t *task) {
 	if t.started <= s.result.Seq || t.final == nil || s.ended < math.MaxInt || x.client(s.request.client).fellBack ||
 		!s.selects(t.final, schema.EventStarted, schema.Running) {
 		return
@@ -54,8 +54,8 @@ func (x *index) startIsTold(s *subscription, t *task) {
 	}
 }
 
-// heldFor reports whether a batch of the client that was not answered by an
-// entry has made the task: the batch holds all its events back.
+// heldFor reports whether the task is of a batch of the client that is not answered at
+// an entry: the batch holds the task's events back.
 func (t *task) heldFor(client, at int) bool {
 	return t.fresh != nil && t.fresh.batch && t.fresh.client == client && t.fresh.answer.at > at
 }
@@ -71,8 +71,8 @@ func (t *task) told(s *subscription, method string, before int) bool {
 	return false
 }
 
-// eventsWereAskedFor: guarantee 9: each notification has a submit or a
-// subscription that asks for it, and that was answered before.
+// eventsWereAskedFor: guarantee 9: each notification was asked for by a submit or a
+// subscription that was answered before it.
 func (x *index) eventsWereAskedFor() {
 	byClient := map[int][]*subscription{}
 	for _, s := range x.subscriptions {
@@ -113,7 +113,7 @@ func (t *task) submitAsks(ev *event) bool {
 	return false
 }
 
-// anySighting is the task with what never changes of it.
+// anySighting is the task in any message; only members that never change are used.
 func (t *task) anySighting() *schema.Task {
 	if t.final != nil {
 		return t.final
@@ -126,8 +126,7 @@ func (t *task) anySighting() *schema.Task {
 	return nil
 }
 
-// brings reports whether a subscription asks for an event, as one of the past
-// or as a new one.
+// brings reports whether a subscription asks for an event, past or new.
 func (s *subscription) brings(ev *event, shown *schema.Task) bool {
 	state := schema.Running
 	if ev.task != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// neverOlder: guarantee 8. No reply shows a task in a state before one that
-// its connection was sent by then, or that any client knew when it was asked.
+// neverOlder: guarantee 8. No reply shows a task in an older state than its connection
+// was sent before, or than any client had seen when the request was sent.
 func (x *index) neverOlder() {
 	for _, t := range x.order {
 		for i := range t.sightings {
@@ -32,7 +32,7 @@ func (x *index) notOlder(t *task, s *sighting, before []sighting) {
 	}
 }
 
-// waitsHold: guarantee 8, and what wait promises of its answer.
+// waitsHold: guarantee 8, and the promises of the method wait.
 func (x *index) waitsHold() {
 	shown := map[endKey]*request{} // the first wait of a client that shows the end of a task
 	for _, rq := range x.requests {

@@ -14,7 +14,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// recorder notes messages in the order in which a client could prove it.
+// recorder records messages of all connections in one order: each before it is sent,
+// or after it is received.
 type recorder struct {
 	mu      sync.Mutex
 	history History
@@ -39,8 +40,8 @@ type connection struct {
 	err      error             // why it is over
 	over     bool              // nothing more is to come
 	pending  map[string]asked  // the requests that are not answered, by id
-	heard    []uuid.UUID       // tasks of the latest notifications
-	seq      uint64            // the highest that was told
+	recent   []uuid.UUID       // tasks of the latest notifications
+	seq      uint64            // the highest that was received
 	replays  int               // subscription/replayed received
 	active   []uint32          // subscriptions
 	page     schema.ListParams // asks for the next page of the latest list without selection; it has no cursor at the end
@@ -59,13 +60,13 @@ type asked struct {
 	params any
 }
 
-// heardMost is how many tasks of late a client remembers.
-const heardMost = 40
+// maxRecent bounds connection.recent.
+const maxRecent = 40
 
-// slowEvery is after how many messages a slow reader pauses.
+// slowEvery is the number of messages between two pauses of a slow reader.
 const slowEvery = 20
 
-// send notes messages and writes them at once.
+// send records messages and writes them.
 func (c *connection) send(lines ...[]byte) error {
 	var all []byte
 	for _, line := range lines {
@@ -76,7 +77,7 @@ func (c *connection) send(lines ...[]byte) error {
 	return err
 }
 
-// expect notes a request that will be answered. It is called before it is sent.
+// expect notes a request that is about to be sent and will be answered.
 func (c *connection) expect(id, method string, params any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +87,7 @@ func (c *connection) expect(id, method string, params any) {
 // quiesce waits until every request is answered.
 func (c *connection) quiesce() error { return c.until(func() bool { return len(c.pending) == 0 }) }
 
-// until waits for a condition that what is received brings about.
+// until waits until a condition holds, looking at it after each message.
 func (c *connection) until(holds func() bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,17 +100,17 @@ func (c *connection) until(holds func() bool) error {
 	return c.err
 }
 
-// release lets a client read that did not.
+// release makes a client read that has not read until now.
 func (c *connection) release() { c.change(func() { c.stalled = false }) }
 
-// end gives up: nobody waits any longer.
+// end closes the connection because of an error, and ends all waits.
 func (c *connection) end(err error) {
 	c.change(func() { c.err = errors.Join(c.err, err) })
 	_ = c.conn.Close() // a read or write that hangs ends
 }
 
-// leave tells the server that no more requests come, and lets read go on to
-// the last message; after an error it ends the connection.
+// leave ends the requests, so that the server ends the connection after its last
+// message. After an error it closes the connection itself.
 func (c *connection) leave(err error) {
 	half, can := c.conn.(interface{ CloseWrite() error })
 	if err == nil && can && half.CloseWrite() == nil {
@@ -158,7 +159,7 @@ func (c *connection) read() {
 	}
 }
 
-// receive learns from a message what later requests are made of; it needs mu.
+// receive notes what later requests need of a message. It needs mu.
 func (c *connection) receive(m *message) {
 	if m.Method != "" {
 		c.notified(m)
@@ -204,8 +205,8 @@ func (c *connection) notified(m *message) {
 }
 
 func (c *connection) hear(id uuid.UUID) {
-	if len(c.heard) == heardMost {
-		c.heard = c.heard[heardMost/2:]
+	if len(c.recent) == maxRecent {
+		c.recent = c.recent[maxRecent/2:]
 	}
-	c.heard = append(c.heard[:len(c.heard):len(c.heard)], id)
+	c.recent = append(c.recent[:len(c.recent):len(c.recent)], id)
 }

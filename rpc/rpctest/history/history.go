@@ -10,18 +10,18 @@ import (
 
 // History is what the clients of one server have sent and received.
 type History struct {
-	// Seed is what Run has made its choices with.
+	// Seed is the seed of the random choices of Run.
 	Seed uint64
 	// Limit is how many tasks the server runs at once.
 	Limit int
-	// Durable is true where the server may take the next task before it tells
-	// the end of the one before: it writes ends to a disk meanwhile.
+	// Durable is true where the server may start the next task before it sends the
+	// end of the one before: it writes the end to a disk meanwhile.
 	Durable bool
-	// Virtual is true where time stood still while anything could be done, as in
-	// a bubble of testing/synctest: then no queued task waits beside a free slot.
+	// Virtual is true where time stands still while any goroutine runs, as in a
+	// bubble of testing/synctest: then no task stays queued while a slot is free.
 	Virtual bool
-	// Entries are the messages, in the order in which a client could prove it:
-	// one is noted before it is sent, and after it is received.
+	// Entries are the messages in one order: each was recorded before it was sent,
+	// or after it was received.
 	Entries []Entry
 }
 

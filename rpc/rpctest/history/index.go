@@ -9,14 +9,14 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// index is a history read once: requests with their answers, and tasks with
-// all that was shown of them.
+// index is a history by requests, with their answers, and by tasks, with all messages
+// that show them.
 type index struct {
 	history       *History
 	requests      []*request // in the order of sending
 	events        []*event   // of tasks, in the order of receipt
 	tasks         map[uuid.UUID]*task
-	order         []*task // as they came up
+	order         []*task // in the order of their first messages
 	subscriptions []*subscription
 	clients       map[int]*client
 	found         []Violation
@@ -27,10 +27,10 @@ type client struct {
 	requests  []*request
 	pending   map[string]*request // not answered
 	cancelled map[string]bool     // ids of requests that $/cancelRequest named
-	fellBack  bool                // it was so slow that events of subscriptions were dropped
+	fellBack  bool                // events of subscriptions were dropped since it was slow
 }
 
-// task is all that is known of one task.
+// task is what a history shows of one task.
 type task struct {
 	id        uuid.UUID
 	submits   []*request // accepted, in the order of sending
@@ -38,8 +38,8 @@ type task struct {
 	cancelled bool       // a cancel was sent
 	sightings []sighting
 	events    []*event
-	started   uint64       // seq of the notifications; 0 where nobody was told
-	finished  uint64       // likewise
+	started   uint64       // seq of its task/started; 0 where nobody was sent it
+	finished  uint64       // seq of its task/finished; 0 where nobody was sent it
 	final     *schema.Task // as it was first shown in a final state
 }
 
@@ -50,14 +50,14 @@ type sighting struct {
 	task             *schema.Task
 }
 
-// subscription is one that was answered.
+// subscription is a subscribe that was answered.
 type subscription struct {
 	request  *request
 	params   *schema.SubscribeParams
 	result   *schema.SubscribeResult
 	ids      map[uuid.UUID]bool
 	ended    int    // the entry of the answer of its unsubscribe; never is math.MaxInt
-	endSeq   uint64 // what has a greater seq came after its end; math.MaxUint64 where that is not known
+	endSeq   uint64 // events with a greater seq came after its end; math.MaxUint64 where that is not known
 	replayed int    // the entry of its first subscription/replayed; never is math.MaxInt
 	missed   *schema.Missed
 }
@@ -151,7 +151,7 @@ func (x *index) received(n, at int, all []message) {
 	}
 }
 
-// answered notes what an answer tells of tasks and subscriptions.
+// answered notes the tasks and the subscription of an answer.
 func (x *index) answered(rq *request) {
 	switch r := rq.answer.result.(type) {
 	case *schema.SubmitResult:
@@ -197,7 +197,7 @@ func (x *index) notified(n, at int, m *message) {
 		return
 	}
 	t := x.task(ev.ID)
-	ev.replays = x.mayReplay(ev)
+	ev.replays = x.possibleReplays(ev)
 	x.events = append(x.events, ev)
 	t.events = append(t.events, ev)
 	x.saw(sighting{at, n, ev.rank, nil, ev.task}, ev.ID)
@@ -224,7 +224,7 @@ func (x *index) replayed(ev *event) {
 		if s.request.client != ev.client || s.result.Subscription != ev.Subscribed || s.ended < ev.at {
 			continue
 		}
-		if s.params.After != nil && s.replayed == math.MaxInt && ev.Seq == s.result.Seq { // or else of a client that was slow
+		if s.params.After != nil && s.replayed == math.MaxInt && ev.Seq == s.result.Seq { // else it is of dropped events
 			s.replayed, s.missed = ev.at, ev.Missed
 		} else {
 			x.client(ev.client).fellBack = true
@@ -234,8 +234,8 @@ func (x *index) replayed(ev *event) {
 	x.failAt("9", ev.client, ev.at, "subscription/replayed tells of subscription %d, which there is not", ev.Subscribed)
 }
 
-// endSubscriptions notes which subscriptions were ended, and what shows that
-// an event came after that: the client was told a seq later.
+// endSubscriptions notes which subscriptions were ended, and a seq that a later answer
+// shows: events beyond it came after the end.
 func (x *index) endSubscriptions() {
 	for _, rq := range x.requests {
 		p, ok := rq.params.(*schema.UnsubscribeParams)
@@ -253,7 +253,7 @@ func (x *index) endSubscriptions() {
 	}
 }
 
-// seqAfter is the seq that the next subscribe of a client has told.
+// seqAfter is the seq in the answer of the next subscribe of the client.
 func (x *index) seqAfter(rq *request) uint64 {
 	for _, s := range x.subscriptions {
 		if s.request.client == rq.client && s.request.position > rq.position {
@@ -273,8 +273,8 @@ func (s *subscription) selects(task *schema.Task, kind string, state schema.Stat
 		hasLabels(task.Labels, p.Labels) && asks(p.Events, kind)
 }
 
-// mayReplay are the subscriptions that may have sent an event as one of the past.
-func (x *index) mayReplay(ev *event) []*subscription {
+// possibleReplays are the subscriptions that may have sent an event as a past one.
+func (x *index) possibleReplays(ev *event) []*subscription {
 	if ev.method != schema.NotifyStarted && ev.method != schema.NotifyFinished {
 		return nil
 	}
@@ -297,14 +297,13 @@ func hasLabels(has, want map[string]string) bool {
 	return true
 }
 
-// submitAsks reports whether a submit asks for a kind of event: for all output
-// where it is to be lossless.
+// submitAsks reports whether a submit asks for a kind of event. A lossless submit asks
+// for output.
 func submitAsks(p *schema.SubmitParams, kind string) bool {
 	return asks(p.Events, kind) || kind == schema.EventOutput && p.Output == schema.OutputLossless
 }
 
-// asks reports whether a list of events has a kind; where there is none it is
-// all but output.
+// asks reports whether a list of events has a kind. No list is all but output.
 func asks(events []string, kind string) bool {
 	if events == nil {
 		return kind != schema.EventOutput

@@ -9,7 +9,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// submit makes a task.
+// submit is a request that makes a task.
 func (p *player) submit() []byte {
 	s := schema.SubmitParams{
 		ID: p.newID(), Type: typeNames[p.random.IntN(len(typeNames))],
@@ -26,7 +26,7 @@ func (p *player) submit() []byte {
 	if p.oneIn(8) {
 		s.TimeoutMs = 1 + p.random.Int64N(2)
 	}
-	grace := p.random.Int64N(3) // those that are deaf are given up soon
+	grace := p.random.Int64N(3) // so that deaf tasks are given up soon
 	s.GraceMs = &grace
 	if p.oneIn(3) {
 		s.Labels = p.labels()
@@ -41,9 +41,9 @@ func (p *player) submit() []byte {
 	return p.call(schema.MethodSubmit, s)
 }
 
-// resubmit submits a task of any client again, or another one with its id.
+// resubmit submits a task of any client again, or a different task with its id.
 func (p *player) resubmit() []byte {
-	s, ok := p.pool.some(p.random)
+	s, ok := p.pool.randomSubmit(p.random)
 	if !ok {
 		return p.submit()
 	}
@@ -54,8 +54,8 @@ func (p *player) resubmit() []byte {
 	return p.call(schema.MethodSubmit, s)
 }
 
-// delivery is how output is to come. Who does not read must not make a task
-// wait, and none may wait in a batch that has a wait.
+// delivery chooses how output is sent. A client that does not read must not ask for
+// lossless output, nor may a batch that has a wait.
 func (p *player) delivery() schema.OutputDelivery {
 	if p.stalls || p.batching || !p.oneIn(6) {
 		return ""
@@ -67,7 +67,7 @@ func (p *player) labels() map[string]string {
 	return map[string]string{"color": []string{"red", "green", "blue"}[p.random.IntN(3)]}
 }
 
-// events are what a submit or subscribe may ask for.
+// events chooses the events of a submit or subscribe.
 func (p *player) events() []string {
 	return [][]string{
 		nil, nil, nil, {}, {schema.EventFinished}, {schema.EventStarted, schema.EventFinished}, {schema.EventOutput},
@@ -95,16 +95,16 @@ func (p *player) wait() []byte {
 	return p.call(schema.MethodWait, w)
 }
 
-// A rush comes about once in so many operations, and has at most so many.
+// A rush comes about once in rushEvery operations, and has maxRush at most.
 const (
 	rushEvery = 100
-	rushMost  = 200
+	maxRush   = 200
 )
 
 // rush submits many tasks at once and waits for them while they end.
 func (p *player) rush() {
 	w := schema.WaitParams{Until: schema.UntilAny}
-	for range 50 + p.random.IntN(rushMost-50) {
+	for range 50 + p.random.IntN(maxRush-50) {
 		s := schema.SubmitParams{ID: p.newID(), Type: quickType}
 		p.own = append(p.own, s.ID)
 		p.pool.submitted(s)
@@ -120,7 +120,7 @@ func (p *player) rush() {
 	p.add(schema.MethodWait, w)
 }
 
-// list asks for a page: of a selection, or the next one of a walk over all.
+// list asks for a page of a selection, or for the next page of all tasks.
 func (p *player) list() []byte {
 	l := schema.ListParams{Limit: 1 + p.random.IntN(30)}
 	if p.oneIn(2) {
@@ -143,15 +143,15 @@ func (p *player) list() []byte {
 	return p.call(schema.MethodList, l)
 }
 
-// mostSubscriptions is about how many a client has at once; the server allows 64.
-const mostSubscriptions = 20
+// maxSubscriptions is about how many a client has at once; the server allows 64.
+const maxSubscriptions = 20
 
 // subscribe asks for events of some tasks, or of all.
 func (p *player) subscribe() []byte {
 	p.connection.mu.Lock()
 	active := len(p.connection.active)
 	p.connection.mu.Unlock()
-	if active > mostSubscriptions {
+	if active > maxSubscriptions {
 		return p.unsubscribe()
 	}
 	s := schema.SubscribeParams{Events: p.events()}
@@ -182,7 +182,7 @@ func (p *player) subscribe() []byte {
 	return p.call(schema.MethodSubscribe, s)
 }
 
-// unsubscribe ends a subscription, so that they do not gather.
+// unsubscribe ends a subscription, so that there are not too many.
 func (p *player) unsubscribe() []byte {
 	p.connection.mu.Lock()
 	active := p.connection.active

@@ -14,7 +14,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// player is a client that makes its requests up.
+// player is a client that sends random requests.
 type player struct {
 	number     int
 	random     *rand.Rand
@@ -24,10 +24,10 @@ type player struct {
 	batching   bool // a batch is being made
 
 	requests int
-	window   int         // the most requests that are not answered
-	own      []uuid.UUID // the latest that it has submitted with an id
+	window   int         // how many requests may be unanswered
+	own      []uuid.UUID // the latest tasks that it has submitted with an id
 	unsent   [][]byte
-	asking   int      // the requests among those that will be answered
+	asking   int      // how many of unsent have an id
 	waits    []string // the ids of its latest waits
 }
 
@@ -36,10 +36,10 @@ func newPlayer(n int, random *rand.Rand, c *connection, pool *pool) *player {
 	return &player{number: n, random: random, connection: c, pool: pool, window: 64}
 }
 
-// pace makes some of several clients slow readers.
+// pace chooses whether a client reads slowly, or not at all for a while.
 func (p *player) pace(clients int) {
 	switch {
-	case p.number == 0 && clients > 1: // it reads all, so that every start and end is known
+	case p.number == 0 && clients > 1: // client 0 always reads, so that every start and end is known
 	case p.number == 1 || clients == 1 && p.random.IntN(4) == 0:
 		p.stalls, p.connection.stalled = true, true
 	case p.number == 2 || clients == 1 && p.random.IntN(4) == 0:
@@ -47,8 +47,8 @@ func (p *player) pace(clients int) {
 	}
 }
 
-// play sends so many requests, in bursts, and waits for answers where there
-// are too many without.
+// play sends so many requests, in bursts. It waits for answers where more than window
+// requests are unanswered.
 func (p *player) play(operations int) error {
 	if p.number == 0 || p.oneIn(2) {
 		events := []string{schema.EventStarted, schema.EventFinished}
@@ -59,7 +59,7 @@ func (p *player) play(operations int) error {
 			p.window = []int{1, 8, 64, 512}[p.random.IntN(4)]
 		}
 		before := len(p.unsent)
-		if p.oneIn(rushEvery) && operations-sent > rushMost {
+		if p.oneIn(rushEvery) && operations-sent > maxRush {
 			p.rush()
 		} else {
 			p.unsent = append(p.unsent, p.operation())
@@ -90,7 +90,7 @@ func (p *player) flush() error {
 
 func (p *player) oneIn(n int) bool { return p.random.IntN(n) == 0 }
 
-// add puts a request to those that are sent next.
+// add appends a request to those that flush sends.
 func (p *player) add(method string, params any) { p.unsent = append(p.unsent, p.call(method, params)) }
 
 // ask sends a request and waits until all are answered.
@@ -164,11 +164,10 @@ func (p *player) single() []byte {
 	}
 }
 
-// task is one that may be of interest: of those that were told of or submitted
-// of late, or any.
+// task chooses a task: one that was submitted or notified of recently, or any.
 func (p *player) task() uuid.UUID {
 	p.connection.mu.Lock()
-	heard := p.connection.heard
+	heard := p.connection.recent
 	p.connection.mu.Unlock()
 	switch n := p.random.IntN(10); {
 	case n < 4 && len(heard) > 0:
@@ -176,7 +175,7 @@ func (p *player) task() uuid.UUID {
 	case n < 9 && len(p.own) > 0:
 		return p.own[len(p.own)-1-min(p.random.IntN(len(p.own)), p.random.IntN(10))]
 	}
-	if s, ok := p.pool.some(p.random); ok {
+	if s, ok := p.pool.randomSubmit(p.random); ok {
 		return s.ID
 	}
 	return p.newID()
@@ -213,7 +212,7 @@ func (p *player) cancelRequest() []byte {
 	return []byte(fmt.Sprintf(`{"jsonrpc":"2.0","method":%q,"params":{"id":%s}}`, schema.MethodCancelRequest, id))
 }
 
-// readAgain subscribes to all that has happened, and lists all tasks.
+// readAgain subscribes to all past events, and lists all tasks.
 func (p *player) readAgain() error {
 	replays := p.connection.replays
 	after := uint64(0)

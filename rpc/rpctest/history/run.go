@@ -13,29 +13,28 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Setup is what Run does.
+// Setup says what Run does.
 type Setup struct {
 	Seed       uint64
-	Operations int // requests, over all clients
+	Operations int // requests of all clients together
 	Clients    int
-	// Dial makes a connection to the server, which offers Types and nothing
-	// else, keeps every task, and does not end with a connection. Its other
-	// end is closed when CloseWrite, where there is one, or Close was called.
+	// Dial makes a connection to the server. The server must offer Types and no
+	// other type, keep every task, and go on after the end of a connection. It must
+	// close the connection after CloseWrite, where conn has that method, or Close.
 	Dial func() (io.ReadWriteCloser, error)
 	// Limit, Durable and Virtual are as in History.
 	Limit            int
 	Durable, Virtual bool
 }
 
-// stalledOperations bounds the requests of a client that does not read: the
-// server keeps the replies for it, and reads on only while they are few.
+// stalledOperations bounds the requests of a client that does not read: the server
+// reads no further request while too many replies are unread.
 const stalledOperations = 400
 
-// Run lets clients send random requests to a server until all their tasks have
-// ended, and answers with all that was sent and received. Of several clients
-// one reads slowly, and one does not read at all until the others are done.
-// Where ctx ends first the error says who was not answered, and the history
-// goes as far as that.
+// Run makes clients send random requests to a server until all their tasks have ended,
+// and answers all messages. Of several clients one reads slowly, and one does not
+// read at all until the others are done. Where ctx ends first, the error says which
+// client was not answered, and the history has the messages until then.
 func Run(ctx context.Context, setup Setup) (*History, error) {
 	log := &recorder{history: History{Seed: setup.Seed, Limit: setup.Limit, Durable: setup.Durable, Virtual: setup.Virtual}}
 	pool := new(pool)
@@ -70,7 +69,7 @@ func Run(ctx context.Context, setup Setup) (*History, error) {
 	return &log.history, err
 }
 
-// play lets all clients send their requests, and read all replies.
+// play makes all clients send their requests, and waits for all replies.
 func play(players []*player, operations int) error {
 	var stalled, reading sync.WaitGroup
 	errs := make([]error, len(players))
@@ -81,7 +80,7 @@ func play(players []*player, operations int) error {
 		}
 		group.Go(func() { errs[i] = p.play(n) })
 	}
-	reading.Wait() // these are done while the others do not read
+	reading.Wait() // these end while the others do not read
 	stalled.Wait()
 	for i, p := range players {
 		p.connection.release()
@@ -90,9 +89,9 @@ func play(players []*player, operations int) error {
 	return errors.Join(errs...)
 }
 
-// settle waits for the end of every task, and lets the first client read again
-// what became of them all. Then every client has been sent all that there is
-// for it, up to the reply of one more wait.
+// settle waits for the end of every task, and makes the first client ask for all past
+// events and tasks. A last wait of every client then shows that it has been sent all
+// its events.
 func settle(players []*player) error {
 	first := players[0]
 	ids := first.pool.accepted()
@@ -114,11 +113,11 @@ func settle(players []*player) error {
 	return nil
 }
 
-// pool is the tasks of all clients.
+// pool has the tasks of all clients, for requests that name a task of any client.
 type pool struct {
 	mu      sync.Mutex
-	submits []schema.SubmitParams // that have an id
-	known   map[uuid.UUID]bool    // answered
+	submits []schema.SubmitParams // submits with an id
+	known   map[uuid.UUID]bool    // tasks whose submit was answered
 	order   []uuid.UUID
 }
 
@@ -128,8 +127,8 @@ func (p *pool) submitted(s schema.SubmitParams) {
 	p.submits = append(p.submits, s)
 }
 
-// some is a submit of any client, most likely one of the last.
-func (p *pool) some(r *rand.Rand) (schema.SubmitParams, bool) {
+// randomSubmit is a submit of any client, most likely a recent one.
+func (p *pool) randomSubmit(r *rand.Rand) (schema.SubmitParams, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.submits) == 0 {

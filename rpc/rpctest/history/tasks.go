@@ -21,7 +21,7 @@ const (
 	slowType      = "slow"      // sleeps, and stops when it is told to
 	failingType   = "failing"   // sleeps, then returns an error
 	panickingType = "panicking" // sleeps, then panics
-	deafType      = "deaf"      // sleeps, whatever it is told
+	deafType      = "deaf"      // sleeps, and ignores its cancel
 	chattyType    = "chatty"    // reports progress and writes output
 )
 
@@ -33,7 +33,7 @@ type Input struct {
 	Lines int `json:"lines,omitzero" schema:"minimum=0"` // how many lines to write to each stream
 }
 
-// Result tells the input, so that a result that is another task's is noticed.
+// Result has the input, so that a result of another task is noticed.
 type Result struct {
 	Ms int `json:"ms"`
 }
@@ -80,15 +80,16 @@ func chat(ctx context.Context, in Input) (Result, error) {
 	return Result{in.Ms}, sleep(ctx, in)
 }
 
-// lineLength is that of each line that a chatty task writes.
+// lineLength is the length of each line that a chatty task writes.
 const lineLength = 16
 
-// lineOf is a line of a stream: every piece of output can be told by where it is.
+// lineOf is a line of a stream. No two lines are equal, so that misplaced output is
+// noticed.
 func lineOf(stream schema.Stream, n int) string {
 	return fmt.Sprintf("%s %08d\n", stream, n)
 }
 
-// textAt is what a stream has from an offset on.
+// textAt is the content of a stream from an offset on.
 func textAt(stream schema.Stream, offset int64, length int) string {
 	var b strings.Builder
 	first := int(offset) / lineLength

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Violation is a guarantee that a history shows broken.
+// Violation is a guarantee that is broken in a history.
 type Violation struct {
 	// Guarantee is the number of the guarantee in docs/protocol.md, section 4;
 	// "answers" for a request that was not answered once, as its method says;
 	// "lists" for pages that lack a task or have one twice.
 	Guarantee string
 	Text      string
-	// Excerpt are the messages of the task or request that it is about.
+	// Excerpt has the messages of the task or request that broke the guarantee.
 	Excerpt string
 }
 
@@ -23,15 +23,15 @@ func (v Violation) String() string {
 	return fmt.Sprintf("guarantee %s: %s\n%s", v.Guarantee, v.Text, v.Excerpt)
 }
 
-// Bounds of a report, so that a fault that shows everywhere can be read.
+// Bounds of a report, so that it stays readable where a fault shows everywhere.
 const (
-	mostViolations = 20 // of one guarantee
-	mostLines      = 24 // of an excerpt
-	mostLine       = 400
-	headLength     = 70 // of a line that is cut
+	maxViolations = 20 // of one guarantee
+	maxLines      = 24 // of an excerpt
+	mostLine      = 400
+	headLength    = 70 // of a line that is cut
 )
 
-// fail notes a violation that is about a task.
+// fail notes a violation by a task.
 func (x *index) fail(guarantee string, t *task, format string, args ...any) {
 	id := t.id.String()
 	x.add(guarantee, fmt.Sprintf("task %s: ", id)+fmt.Sprintf(format, args...), id, func(e *Entry) bool {
@@ -39,7 +39,7 @@ func (x *index) fail(guarantee string, t *task, format string, args ...any) {
 	})
 }
 
-// failRequest notes a violation that is about a request.
+// failRequest notes a violation by the answer of a request.
 func (x *index) failRequest(guarantee string, rq *request, format string, args ...any) {
 	last := rq.at
 	if rq.answer != nil {
@@ -50,14 +50,14 @@ func (x *index) failRequest(guarantee string, rq *request, format string, args .
 		rq.id, func(e *Entry) bool { return e == sent || e == got })
 }
 
-// failAt notes a violation that is about one message.
+// failAt notes a violation by one message.
 func (x *index) failAt(guarantee string, client, at int, format string, args ...any) {
 	one := &x.history.Entries[at]
 	x.add(guarantee, fmt.Sprintf("client %d: ", client)+fmt.Sprintf(format, args...), "", func(e *Entry) bool { return e == one })
 }
 
-// add notes a violation, with the messages that are about it. Of a long one
-// the part is shown that begins a little before what it is about.
+// add notes a violation with messages as its excerpt. Long messages are cut, to begin
+// a little before the focus.
 func (x *index) add(guarantee, text, focus string, about func(*Entry) bool) {
 	same := 0
 	for i := range x.found {
@@ -65,13 +65,12 @@ func (x *index) add(guarantee, text, focus string, about func(*Entry) bool) {
 			same++
 		}
 	}
-	if same < mostViolations {
+	if same < maxViolations {
 		x.found = append(x.found, Violation{guarantee, text, x.excerpt(focus, about)})
 	}
 }
 
-// excerpt are the messages that are about something, without the middle where
-// they are many.
+// excerpt are messages of a history, without the middle ones where they are many.
 func (x *index) excerpt(focus string, about func(*Entry) bool) string {
 	var lines []string
 	for i := range x.history.Entries {
@@ -79,8 +78,8 @@ func (x *index) excerpt(focus string, about func(*Entry) bool) string {
 			lines = append(lines, fmt.Sprintf("%6d  %s", i, shortened(e, focus)))
 		}
 	}
-	if n := len(lines) - mostLines; n > 0 {
-		lines = slices.Replace(lines, mostLines/2, mostLines/2+n, fmt.Sprintf("        … %d more", n))
+	if n := len(lines) - maxLines; n > 0 {
+		lines = slices.Replace(lines, maxLines/2, maxLines/2+n, fmt.Sprintf("        … %d more", n))
 	}
 	return strings.Join(lines, "\n")
 }

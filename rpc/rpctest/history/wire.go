@@ -11,7 +11,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// message is anything that crosses the wire alone or within a batch.
+// message is a request, response or notification, alone or of a batch.
 type message struct {
 	ID     jsontext.Value `json:"id"`
 	Method string         `json:"method"`
@@ -25,7 +25,7 @@ type wireError struct {
 	Message string      `json:"message"`
 }
 
-// messages are those of a line: one, or all of a batch.
+// messages are the messages of a line: one, or all of a batch.
 func messages(text []byte) (all []message, batch bool, err error) {
 	if bytes.HasPrefix(text, []byte("[")) {
 		err = json.Unmarshal(text, &all)
@@ -75,7 +75,7 @@ type event struct {
 	replays    []*subscription // those that may have brought it again
 }
 
-// paramsOf decodes the params of a method; those without are nil.
+// paramsOf decodes the params of a method; it is nil for a method without any.
 func paramsOf(method string, raw jsontext.Value) (any, error) {
 	var p any
 	switch method {
@@ -106,7 +106,7 @@ func paramsOf(method string, raw jsontext.Value) (any, error) {
 	return p, json.Unmarshal(raw, p)
 }
 
-// resultOf decodes the result of a method; those that say nothing are nil.
+// resultOf decodes the result of a method; an empty result is nil.
 func resultOf(method string, raw jsontext.Value) (any, error) {
 	var r any
 	switch method {
@@ -173,7 +173,7 @@ func eventOf(m *message) (*event, error) {
 	return ev, nil
 }
 
-// kindOf is the name under which a notification is asked for.
+// kindOf is the name of a notification in the member events of a submit.
 func kindOf(method string) string {
 	switch method {
 	case schema.NotifyStarted:
