@@ -36,6 +36,9 @@ func (v ownedVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File
 			return nil, flags, errors.Join(fmt.Errorf("%w: %w", sqlite3.CANTOPEN, err), f.Close())
 		}
 	}
+	if err == nil && flags&vfs.OPEN_WAL != 0 {
+		f = &walFile{File: f}
+	}
 	return f, opened, err
 }
 

@@ -1,0 +1,97 @@
+package file
+
+import (
+	"encoding/binary"
+
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+const (
+	// frameHeader is the size of what is before each page in a write-ahead log.
+	frameHeader = 24
+	// maxGathered bounds the bytes that a walFile holds back.
+	maxGathered = 64 << 10
+)
+
+// walFile is a write-ahead log that gathers what SQLite writes, which is a header and a page
+// in turn, and writes it at once: before it is synced, when the frame that ends a commit is
+// whole, and before anything else is done with the file. So others see a commit no later
+// than without it: SQLite tells them of it, in shared memory, when it has written that frame.
+// An error of a write is one of the call that brought it about, within the same commit.
+type walFile struct {
+	vfs.File
+	gathered []byte
+	at       int64 // where gathered belongs
+	ends     bool  // the header of the frame that ends a commit was written
+}
+
+// WriteAt implements io.WriterAt.
+func (f *walFile) WriteAt(p []byte, at int64) (int, error) {
+	if at != f.at+int64(len(f.gathered)) || len(f.gathered)+len(p) > maxGathered {
+		if err := f.flush(); err != nil {
+			return 0, err
+		}
+		f.at = at
+	}
+	if at == 0 || len(p) > maxGathered { // the header of the log is told to others, too
+		f.at, f.ends = at+int64(len(p)), false
+		return f.File.WriteAt(p, at)
+	}
+	f.gathered = append(f.gathered, p...)
+	whole := f.ends
+	if f.ends = len(p) == frameHeader && binary.BigEndian.Uint32(p[4:]) != 0; whole {
+		if err := f.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+func (f *walFile) flush() error {
+	p := f.gathered
+	if len(p) == 0 {
+		return nil
+	}
+	f.gathered = f.gathered[:0]
+	n, err := f.File.WriteAt(p, f.at)
+	f.at += int64(n)
+	return err
+}
+
+// ReadAt implements io.ReaderAt.
+func (f *walFile) ReadAt(p []byte, at int64) (int, error) {
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(p, at)
+}
+
+// Sync implements vfs.File.
+func (f *walFile) Sync(flags vfs.SyncFlag) error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.File.Sync(flags)
+}
+
+// Truncate implements vfs.File.
+func (f *walFile) Truncate(size int64) error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
+}
+
+// Size implements vfs.File.
+func (f *walFile) Size() (int64, error) {
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
+	return f.File.Size()
+}
+
+// Close implements io.Closer. What is gathered is of a commit that was given up.
+func (f *walFile) Close() error {
+	f.gathered = nil
+	return f.File.Close()
+}
