@@ -215,14 +215,15 @@ func isolation(one *cgroup) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setsid: terminal, Setpgid: !terminal, UseCgroupFD: true, CgroupFD: one.fd}
 }
 
-// hasTerminal reports whether this process's session has a terminal, or may have one.
-func hasTerminal() bool {
+// hasTerminal reports whether this process's session had a terminal, or may have
+// had one, when the first command was started.
+var hasTerminal = sync.OnceValue(func() bool {
 	fd, err := unix.Open(terminalPath, unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err == nil {
 		unix.Close(fd)
 	}
 	return err != unix.ENXIO
-}
+})
 
 // terminalPath is the terminal of the session of whoever opens it.
 const terminalPath = "/dev/tty"
