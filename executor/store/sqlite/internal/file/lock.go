@@ -55,7 +55,7 @@ func TakeLock(path string) (*Lock, error) {
 	return lock, nil
 }
 
-// sayWho writes into a lock file which process has it. It writes through the
+// sayWho writes the name of this process into the lock file. It writes through the
 // handle that has the lock: on Windows no other may.
 func sayWho(f *os.File) error {
 	text := fmt.Sprintf("process %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0]))
@@ -66,22 +66,29 @@ func sayWho(f *os.File) error {
 	return err
 }
 
-// sayPatience is in which time a process that has taken the lock says so: until
-// then the text is of the one before it.
-const sayPatience = 50 * time.Millisecond
+const (
+	// nameWait is how long a process that has just taken the lock is given to write
+	// its name: until then the file has the name of the holder before it, or none.
+	nameWait = 50 * time.Millisecond
+	// nameLooks is how often that is waited for while there is no name.
+	nameLooks = 20
+	// maxName is the most bytes of a lock file that are read.
+	maxName = 4 << 10
+)
 
-// mostSaid is the most bytes of a lock file that are read.
-const mostSaid = 4 << 10
-
-// whoHolds is what the process has said of itself that has the lock. One that has
-// only just taken it is about to.
+// whoHolds is the name of the process that has the lock, as it has written it.
 func whoHolds(f *os.File) string {
-	time.Sleep(sayPatience)
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, mostSaid))
-	if err != nil || len(text) == 0 {
-		return "another process"
+	for range nameLooks {
+		time.Sleep(nameWait)
+		text, err := io.ReadAll(io.NewSectionReader(f, 0, maxName))
+		if err != nil {
+			break
+		}
+		if len(text) > 0 {
+			return strings.TrimSpace(string(text))
+		}
 	}
-	return strings.TrimSpace(string(text))
+	return "another process"
 }
 
 // HolderOf is what the process says of itself that has a store, or "". It makes
