@@ -38,7 +38,7 @@ var consumers = map[string]struct {
 
 var (
 	ofEveryProgram = []string{
-		"github.com/go-json-experiment/json", "github.com/google/jsonschema-go", "github.com/google/uuid",
+		"github.com/go-json-experiment/json", "github.com/google/uuid",
 	}
 	ofSQLite = []string{
 		"github.com/ncruces/go-sqlite3", "github.com/ncruces/go-sqlite3-wasm/v6", "github.com/ncruces/julianday", "golang.org/x/sys",

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/jobline/jobline/schema"
 )
 
 // inputSchema is the schema of a task type's input, for --set and completion. Nil
 // means that the type is not known here; the server says whether that is an error.
-type inputSchema = jsonschema.Schema
+type inputSchema = schema.JSONSchema
 
 // inputSchemaOf is the input schema of a type, by name or alias.
 func (p *Program) inputSchemaOf(name string) *inputSchema {

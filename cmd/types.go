@@ -9,7 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor/task/exec"
@@ -141,7 +140,7 @@ func (m inputMember) word() string {
 }
 
 func inputMembers(info schema.TypeInfo) ([]inputMember, error) {
-	var s jsonschema.Schema
+	var s schema.JSONSchema
 	if err := json.Unmarshal(info.InputSchema, &s); err != nil {
 		return nil, fmt.Errorf("the input schema of %s: %w", info.Name, err)
 	}
@@ -161,7 +160,7 @@ func inputMembers(info schema.TypeInfo) ([]inputMember, error) {
 	return members, nil
 }
 
-func optional(s *jsonschema.Schema, name string) string {
+func optional(s *schema.JSONSchema, name string) string {
 	if slices.Contains(s.Required, name) {
 		return ""
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/google/uuid"
 )
 
@@ -40,7 +39,7 @@ const (
 	base64TwoBytes = "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]="
 )
 
-type typeSchemas = map[reflect.Type]*jsonschema.Schema
+type typeSchemas = map[reflect.Type]*JSONSchema
 
 // wireTypes are the schemas of types whose kind does not tell what they are on
 // the wire.
@@ -61,8 +60,8 @@ var wireTypes = typeSchemas{
 	reflect.TypeFor[Encoding]():           enum(EncodingUTF8, EncodingBase64),
 }
 
-func enum[S ~string](names ...S) *jsonschema.Schema {
-	s := &jsonschema.Schema{Type: "string"}
+func enum[S ~string](names ...S) *JSONSchema {
+	s := &JSONSchema{Type: "string"}
 	for _, name := range names {
 		s.Enum = append(s.Enum, string(name))
 	}
@@ -75,7 +74,7 @@ type deriver struct {
 	known typeSchemas
 	// reads has, of a schema whose keywords do not tell all, what else a text
 	// must be. It answers what is wanted, or "".
-	reads map[*jsonschema.Schema]func(text []byte) string
+	reads map[*JSONSchema]func(text []byte) string
 	// within are the types that are being derived: one in itself is a cycle.
 	within []reflect.Type
 	// hasAny is true once a type has a value that may be anything.
@@ -83,7 +82,7 @@ type deriver struct {
 }
 
 func newDeriver(known typeSchemas) *deriver {
-	return &deriver{known: known, reads: map[*jsonschema.Schema]func([]byte) string{}}
+	return &deriver{known: known, reads: map[*JSONSchema]func([]byte) string{}}
 }
 
 var (
@@ -98,9 +97,9 @@ var (
 )
 
 // of makes the schema of a type. Null is a value of it only where t is a pointer.
-func (d *deriver) of(t reflect.Type) (*jsonschema.Schema, error) {
+func (d *deriver) of(t reflect.Type) (*JSONSchema, error) {
 	if s := d.known[t]; s != nil {
-		return s.CloneSchemas(), nil
+		return s.clone(), nil
 	}
 	if slices.Contains(d.within, t) {
 		return nil, fmt.Errorf("cycle: %v contains itself, which has no schema: use jsontext.Value for the inner one", t)
@@ -131,12 +130,12 @@ func (d *deriver) of(t reflect.Type) (*jsonschema.Schema, error) {
 	return d.ofKind(t)
 }
 
-func (d *deriver) ofKind(t reflect.Type) (*jsonschema.Schema, error) {
+func (d *deriver) ofKind(t reflect.Type) (*JSONSchema, error) {
 	switch t.Kind() {
 	case reflect.Bool:
-		return &jsonschema.Schema{Type: "boolean"}, nil
+		return &JSONSchema{Type: "boolean"}, nil
 	case reflect.String:
-		return &jsonschema.Schema{Type: "string"}, nil
+		return &JSONSchema{Type: "string"}, nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		if t == durationType {
 			return nil, errors.New("time.Duration has no JSON form: use an int64 of milliseconds")
@@ -145,9 +144,9 @@ func (d *deriver) ofKind(t reflect.Type) (*jsonschema.Schema, error) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		return ofUint(t.Bits()), nil
 	case reflect.Float32:
-		return &jsonschema.Schema{Type: "number", Format: formatFloat}, nil
+		return &JSONSchema{Type: "number", Format: formatFloat}, nil
 	case reflect.Float64:
-		return &jsonschema.Schema{Type: "number", Format: formatDouble}, nil
+		return &JSONSchema{Type: "number", Format: formatDouble}, nil
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 && t.Elem().PkgPath() == "" { // of a type with a name it is an array of numbers
 			return d.ofBytes(t), nil
@@ -166,24 +165,24 @@ func implements(t reflect.Type, one []reflect.Type) bool {
 	return slices.ContainsFunc(one, reflect.PointerTo(t).Implements)
 }
 
-func (d *deriver) ofInterface(t reflect.Type) (*jsonschema.Schema, error) {
+func (d *deriver) ofInterface(t reflect.Type) (*JSONSchema, error) {
 	if t.NumMethod() > 0 {
 		return nil, fmt.Errorf("%v cannot be decoded: use a struct or jsontext.Value", t)
 	}
 	d.hasAny = true
-	return &jsonschema.Schema{}, nil
+	return &JSONSchema{}, nil
 }
 
-func ofInt(bits int) *jsonschema.Schema {
+func ofInt(bits int) *JSONSchema {
 	if bits == 64 {
-		return &jsonschema.Schema{Type: "integer", Format: formatInt64}
+		return &JSONSchema{Type: "integer", Format: formatInt64}
 	}
 	most := math.Ldexp(1, bits-1)
-	return &jsonschema.Schema{Type: "integer", Minimum: new(-most), Maximum: new(most - 1)}
+	return &JSONSchema{Type: "integer", Minimum: new(-most), Maximum: new(most - 1)}
 }
 
-func ofUint(bits int) *jsonschema.Schema {
-	s := &jsonschema.Schema{Type: "integer", Minimum: new(0.0)}
+func ofUint(bits int) *JSONSchema {
+	s := &JSONSchema{Type: "integer", Minimum: new(0.0)}
 	if bits == 64 {
 		s.Format = formatUint64
 	} else {
@@ -194,8 +193,8 @@ func ofUint(bits int) *jsonschema.Schema {
 
 // ofText is of a type with a text form. Only the type knows which texts it
 // reads.
-func (d *deriver) ofText(t reflect.Type) *jsonschema.Schema {
-	s := &jsonschema.Schema{Type: "string"}
+func (d *deriver) ofText(t reflect.Type) *JSONSchema {
+	s := &JSONSchema{Type: "string"}
 	d.reads[s] = func(text []byte) (want string) {
 		want = "a text that " + t.String() + " reads"
 		defer func() { _ = recover() }() // of a text that the type cannot read, and did not expect
@@ -208,8 +207,8 @@ func (d *deriver) ofText(t reflect.Type) *jsonschema.Schema {
 }
 
 // ofBytes is of a slice or an array of bytes, which are base64.
-func (d *deriver) ofBytes(t reflect.Type) *jsonschema.Schema {
-	s := &jsonschema.Schema{Type: "string", ContentEncoding: encodingBase64}
+func (d *deriver) ofBytes(t reflect.Type) *JSONSchema {
+	s := &JSONSchema{Type: "string", ContentEncoding: encodingBase64}
 	if t.Kind() == reflect.Slice {
 		s.Pattern = base64Quanta + "(" + base64OneByte + "|" + base64TwoBytes + ")?$"
 		return s
@@ -227,12 +226,12 @@ func (d *deriver) ofBytes(t reflect.Type) *jsonschema.Schema {
 	return s
 }
 
-func (d *deriver) ofList(t reflect.Type) (*jsonschema.Schema, error) {
+func (d *deriver) ofList(t reflect.Type) (*JSONSchema, error) {
 	items, err := d.of(t.Elem())
 	if err != nil {
 		return nil, err
 	}
-	s := &jsonschema.Schema{Type: "array", Items: items}
+	s := &JSONSchema{Type: "array", Items: items}
 	if t.Kind() == reflect.Array {
 		s.MinItems, s.MaxItems = new(t.Len()), new(t.Len())
 	}
@@ -241,7 +240,7 @@ func (d *deriver) ofList(t reflect.Type) (*jsonschema.Schema, error) {
 
 // ofMap takes strings as keys. Other keys have several spellings, of which a
 // schema cannot say that only one may be there, or texts that it cannot know.
-func (d *deriver) ofMap(t reflect.Type) (*jsonschema.Schema, error) {
+func (d *deriver) ofMap(t reflect.Type) (*JSONSchema, error) {
 	key := t.Key()
 	if key.Kind() != reflect.String || implements(key, slices.Concat(jsonMethods, textWriters, textReaders)) {
 		return nil, fmt.Errorf("the map key %v is no plain string: use map[string]%v", key, t.Elem())
@@ -250,11 +249,11 @@ func (d *deriver) ofMap(t reflect.Type) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &jsonschema.Schema{Type: "object", AdditionalProperties: others}, nil
+	return &JSONSchema{Type: "object", AdditionalProperties: others}, nil
 }
 
 // allowNull makes null a value of s. A schema without a type takes null anyway.
-func allowNull(s *jsonschema.Schema) {
+func allowNull(s *JSONSchema) {
 	if s.Type == "" {
 		return
 	}
@@ -265,7 +264,7 @@ func allowNull(s *jsonschema.Schema) {
 }
 
 // forbidNull undoes allowNull.
-func forbidNull(s *jsonschema.Schema) {
+func forbidNull(s *JSONSchema) {
 	if s.Types == nil {
 		return
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // field is a field of a struct, or one promoted from an embedded struct.
@@ -20,14 +19,14 @@ type field struct {
 	null     bool // whether null is written where it is a pointer
 }
 
-func (d *deriver) ofStruct(t reflect.Type) (*jsonschema.Schema, error) {
+func (d *deriver) ofStruct(t reflect.Type) (*JSONSchema, error) {
 	fields, err := fieldsOf(t)
 	if err != nil {
 		return nil, err
 	}
-	s := &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Not: &jsonschema.Schema{}}}
+	s := &JSONSchema{Type: "object", AdditionalProperties: &JSONSchema{Not: &JSONSchema{}}}
 	if len(fields) > 0 {
-		s.Properties = make(map[string]*jsonschema.Schema, len(fields))
+		s.Properties = make(map[string]*JSONSchema, len(fields))
 	}
 	for _, f := range fields {
 		p, err := d.ofField(f)
@@ -43,7 +42,7 @@ func (d *deriver) ofStruct(t reflect.Type) (*jsonschema.Schema, error) {
 	return s, nil
 }
 
-func (d *deriver) ofField(f field) (*jsonschema.Schema, error) {
+func (d *deriver) ofField(f field) (*JSONSchema, error) {
 	s, err := d.of(f.Type)
 	if err != nil {
 		return nil, err

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // node is a schema made ready to be checked against. It knows the keywords
@@ -53,7 +51,7 @@ var kindsOf = map[string]string{
 }
 
 // compile makes the node of a schema that d has derived.
-func (d *deriver) compile(s *jsonschema.Schema) *node {
+func (d *deriver) compile(s *JSONSchema) *node {
 	types := s.Types
 	if s.Type != "" {
 		types = []string{s.Type}
@@ -92,7 +90,7 @@ func orElse(n *int, otherwise int) int {
 	return *n
 }
 
-func (d *deriver) compileElements(n *node, s *jsonschema.Schema) {
+func (d *deriver) compileElements(n *node, s *JSONSchema) {
 	if s.Items != nil {
 		n.items = d.compile(s.Items)
 	}
@@ -112,7 +110,7 @@ func (d *deriver) compileElements(n *node, s *jsonschema.Schema) {
 	}
 }
 
-func (n *node) compileNumber(s *jsonschema.Schema) {
+func (n *node) compileNumber(s *JSONSchema) {
 	add := func(upper bool, at, message string) {
 		n.limits = append(n.limits, limit{parseDecimal([]byte(at)), upper, message})
 	}

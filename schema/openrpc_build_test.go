@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/google/uuid"
 )
 
@@ -45,10 +44,10 @@ type (
 		Examples       []rpcExamplePair `json:"examples,omitzero"`
 	}
 	rpcContent struct {
-		Name     string             `json:"name"`
-		Summary  string             `json:"summary,omitzero"`
-		Required bool               `json:"required,omitzero"`
-		Schema   *jsonschema.Schema `json:"schema"`
+		Name     string      `json:"name"`
+		Summary  string      `json:"summary,omitzero"`
+		Required bool        `json:"required,omitzero"`
+		Schema   *JSONSchema `json:"schema"`
 	}
 	rpcRef struct {
 		Ref string `json:"$ref"`
@@ -63,8 +62,8 @@ type (
 		Value jsontext.Value `json:"value"`
 	}
 	rpcComponents struct {
-		Schemas map[string]*jsonschema.Schema `json:"schemas"`
-		Errors  map[string]rpcError           `json:"errors"`
+		Schemas map[string]*JSONSchema `json:"schemas"`
+		Errors  map[string]rpcError    `json:"errors"`
 	}
 	rpcError struct {
 		Code    Code      `json:"code"`
@@ -83,7 +82,7 @@ func buildOpenRPC() (jsontext.Value, error) {
 			Version:     ProtocolVersion,
 			License:     map[string]string{"name": "Apache-2.0"},
 		},
-		Components: rpcComponents{Schemas: map[string]*jsonschema.Schema{}, Errors: map[string]rpcError{}},
+		Components: rpcComponents{Schemas: map[string]*JSONSchema{}, Errors: map[string]rpcError{}},
 	}
 	for t, description := range components {
 		s, err := deriveWithRefs(t)
@@ -113,7 +112,7 @@ func buildOpenRPC() (jsontext.Value, error) {
 
 // deriveWithRefs makes the schema of a type with references to the components
 // in place of copies.
-func deriveWithRefs(t reflect.Type) (*jsonschema.Schema, error) {
+func deriveWithRefs(t reflect.Type) (*JSONSchema, error) {
 	known := maps.Clone(wireTypes)
 	for c := range components {
 		known[c] = refTo(c)
@@ -124,7 +123,7 @@ func deriveWithRefs(t reflect.Type) (*jsonschema.Schema, error) {
 
 // entitle gives a schema, and each in it, a title of its own: generators name
 // types by it, and those without at random.
-func entitle(s *jsonschema.Schema, title string) {
+func entitle(s *JSONSchema, title string) {
 	if s.Ref != "" {
 		return
 	}
@@ -151,8 +150,8 @@ func pascal(name string) string {
 	return b.String()
 }
 
-func refTo(t reflect.Type) *jsonschema.Schema {
-	return &jsonschema.Schema{Ref: "#/components/schemas/" + t.Name()}
+func refTo(t reflect.Type) *JSONSchema {
+	return &JSONSchema{Ref: "#/components/schemas/" + t.Name()}
 }
 
 func methodsOf(table []described) ([]rpcMethod, error) {
@@ -185,7 +184,7 @@ func methodOf(d described) (rpcMethod, error) {
 	if d.result != nil {
 		m.Result = &rpcContent{"result", d.resultSummary, true, refTo(d.result)}
 		if components[d.result] == "" {
-			m.Result.Schema = &jsonschema.Schema{Title: pascal(d.name) + "Result", Type: "object"}
+			m.Result.Schema = &JSONSchema{Title: pascal(d.name) + "Result", Type: "object"}
 		}
 	}
 	for _, code := range d.errors {

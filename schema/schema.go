@@ -43,7 +43,7 @@ func Derive[T any]() (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive a JSON Schema of %v: %w", t, err)
 	}
-	s.Schema = dialect
+	s.Dialect = dialect
 	raw, err := s.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("write the JSON Schema of %v: %w", t, err)

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // maxExactInteger is the greatest integer up to which every one is a float64,
@@ -21,7 +20,7 @@ const maxExactInteger = 1 << 53
 // applyTag adds to the schema of a field what its tag schema:"key=value,…"
 // says; Derive lists the keys. What no value could satisfy, or what the type
 // does not know, is refused.
-func (d *deriver) applyTag(s *jsonschema.Schema, tag string) error {
+func (d *deriver) applyTag(s *JSONSchema, tag string) error {
 	if tag == "" {
 		return nil
 	}
@@ -45,7 +44,7 @@ var tagKeys = map[string][]string{
 	"default": nil,
 }
 
-func applyOption(s *jsonschema.Schema, key, value string) error {
+func applyOption(s *JSONSchema, key, value string) error {
 	kinds, known := tagKeys[key]
 	if !known {
 		return fmt.Errorf("there is no such key; known are %s", strings.Join(slices.Sorted(maps.Keys(tagKeys)), ", "))
@@ -82,7 +81,7 @@ func applyOption(s *jsonschema.Schema, key, value string) error {
 }
 
 // typeOfSchema is the type of a value that is not null, or "" where it may be any.
-func typeOfSchema(s *jsonschema.Schema) string {
+func typeOfSchema(s *JSONSchema) string {
 	if len(s.Types) > 0 {
 		return s.Types[0] // setNull puts null behind it
 	}
@@ -90,7 +89,7 @@ func typeOfSchema(s *jsonschema.Schema) string {
 }
 
 // elementOf is the schema of the elements of a list or a map, or s itself.
-func elementOf(s *jsonschema.Schema) *jsonschema.Schema {
+func elementOf(s *JSONSchema) *JSONSchema {
 	switch {
 	case s.Items != nil:
 		return elementOf(s.Items)
@@ -148,7 +147,7 @@ func count(value string) (int, error) {
 	return n, nil
 }
 
-func setEnum(s *jsonschema.Schema, value string) error {
+func setEnum(s *JSONSchema, value string) error {
 	if value == "" {
 		return errors.New("it has no names: want enum=a|b")
 	}
@@ -165,7 +164,7 @@ func setEnum(s *jsonschema.Schema, value string) error {
 	return nil
 }
 
-func setDefault(s *jsonschema.Schema, value string) error {
+func setDefault(s *JSONSchema, value string) error {
 	if typeOfSchema(s) == "string" {
 		value = quoteJSON(value)
 	}
@@ -177,7 +176,7 @@ func setDefault(s *jsonschema.Schema, value string) error {
 }
 
 // satisfiable says what no value can satisfy of a schema with all of its tag.
-func (d *deriver) satisfiable(s *jsonschema.Schema) error {
+func (d *deriver) satisfiable(s *JSONSchema) error {
 	leaf := elementOf(s)
 	switch {
 	case above(leaf.Minimum, leaf.Maximum):

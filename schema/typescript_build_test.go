@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/google/uuid"
 )
 
@@ -93,7 +92,7 @@ func buildTypeScript() (string, error) {
 		w.known[t] = refTo(t)
 	}
 	for t := range named { // its title says that there is a name for it
-		w.known[t] = wireTypes[t].CloneSchemas()
+		w.known[t] = wireTypes[t].clone()
 		w.known[t].Title = t.Name()
 	}
 	fmt.Fprintf(&w, typescriptHead, ProtocolVersion)
@@ -144,7 +143,7 @@ func (w *typeWriter) declare(t reflect.Type, description string) error {
 }
 
 // of is a schema as a type.
-func (w *typeWriter) of(s *jsonschema.Schema, indent string) string {
+func (w *typeWriter) of(s *JSONSchema, indent string) string {
 	text := w.ofType(s, typeOfSchema(s), indent)
 	if len(s.Types) > 0 {
 		text += " | null"
@@ -152,7 +151,7 @@ func (w *typeWriter) of(s *jsonschema.Schema, indent string) string {
 	return text
 }
 
-func (w *typeWriter) ofType(s *jsonschema.Schema, kind, indent string) string {
+func (w *typeWriter) ofType(s *JSONSchema, kind, indent string) string {
 	switch {
 	case s.Ref != "":
 		return s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
@@ -185,7 +184,7 @@ func (w *typeWriter) ofType(s *jsonschema.Schema, kind, indent string) string {
 	}
 }
 
-func (w *typeWriter) object(s *jsonschema.Schema, indent string) string {
+func (w *typeWriter) object(s *JSONSchema, indent string) string {
 	inner := typeWriter{known: w.known}
 	inner.WriteString("{\n")
 	for _, name := range s.PropertyOrder {
