@@ -41,7 +41,7 @@ const selectBySeq = "SELECT " + file.TaskColumns + ", " + file.DoneColumns +
 // One that is damaged is passed over, and not counted: a page without any event
 // is the last one.
 func (s *Store) replayFinal(c *file.Conn, after, through uint64, limit int, events *[]executor.Event) error {
-	removed, err := c.Number("SELECT gone FROM store")
+	removed, err := c.Number("SELECT gone FROM store WHERE one=1")
 	if err != nil {
 		return err
 	}

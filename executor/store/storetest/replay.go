@@ -224,6 +224,14 @@ func replayGone(f *fixture) {
 	end := seen[len(seen)-1].Seq
 	f.ran()
 	f.ran() // the first is no longer kept
+	f.requireGone(end)
+	f.accept(numbered(1)...)
+	f.requireGone(end) // also while a task waits
+}
+
+// requireGone reads pages from before the end that is no longer kept, and from there on.
+func (f *fixture) requireGone(end uint64) {
+	f.Helper()
 	for after, gone := range map[uint64]bool{0: true, end - 1: true, end: false} {
 		events, err := f.store.Replay(f.Context(), after, latest, 10)
 		if !gone {
