@@ -9,17 +9,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/jobline/jobline/schema"
 )
 
 // This file tells how an executor ends: Begin closes the admission, Run sees
 // to the tasks that are left as the mode says, and everybody who called
 // Shutdown is answered when no task is left.
-
-// shutdownReason is the reason of the tasks that a shutdown cancels.
-const shutdownReason = "shutdown"
 
 // ShutdownInterrupt is the mode of an end that nobody asked for: the client has
 // gone, or the process was told to end. A durable store keeps the tasks for the
@@ -28,9 +23,6 @@ const shutdownReason = "shutdown"
 // schema.ShutdownCancel, for nobody will ever see the tasks again. A client
 // cannot ask for it.
 const ShutdownInterrupt schema.ShutdownMode = "interrupt"
-
-// cancelPage is how many tasks are cancelled at a time.
-const cancelPage = 1000
 
 // tellAfter is how long the store may take to cancel the tasks before they are
 // told without it: a disk may stall. Until then it goes first, so that why
@@ -109,7 +101,11 @@ var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.Shutd
 // more; those under way are part of the shutdown. It waits for nothing. A
 // second call can only make the mode less gentle.
 func (e *Executor) Begin(mode schema.ShutdownMode) {
-	if mode == ShutdownInterrupt && !e.store.Info().Durable {
+	info := e.store.Info()
+	switch {
+	case mode == schema.ShutdownDrain && info.Shared: // the queue is never empty for good
+		mode = schema.ShutdownFinish
+	case mode == ShutdownInterrupt && !info.Durable:
 		mode = schema.ShutdownCancel
 	}
 	if !e.escalate(mode) {
@@ -242,139 +238,5 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 		Failed:    now.Failed - before.Failed,
 		Cancelled: now.Cancelled - before.Cancelled,
 		Left:      left + e.stuck.Load() - e.stuckRequeued.Load(), // these are in left
-	}
-}
-
-// settle waits for a shutdown and sees it through. It answers how many tasks
-// it leaves in the store.
-func (e *Executor) settle(ctx context.Context) (left int64, err error) {
-	s := &e.stop
-	cancelled := false // all that is left
-	var since time.Time
-	<-s.changed
-	for failures := 0; ; s.await() {
-		mode := s.current()
-		closed := s.admitting.Load() == shut // nothing is admitted any more
-		leave := mode == ShutdownInterrupt || mode == schema.ShutdownFinish && e.store.Info().Durable
-		var hitch error
-		switch {
-		case mode == schema.ShutdownCancel && !cancelled:
-			hitch = e.cancelAll(ctx, schema.Queued, schema.Running)
-			cancelled = hitch == nil && closed
-			e.cancelWorkers()
-		case mode == schema.ShutdownFinish && !leave:
-			hitch = e.cancelAll(ctx, schema.Queued)
-		}
-		idle := s.alive.Load() <= e.stuck.Load() // no worker is about to take up a task
-		counts, queued, err := e.remaining(ctx, mode)
-		if err != nil {
-			if failures++; failures == storeTries || errors.Is(err, ErrClosed) {
-				e.cancelWorkers() // nobody will see whether they end
-				return 0, fmt.Errorf("count the tasks left: %w", err)
-			}
-			time.AfterFunc(storePause, s.notify)
-			continue
-		}
-		failures, left = 0, counts.Queued+counts.Running
-		cancelled = cancelled && counts.Queued == 0 // a submit that was given up may be recorded all the same
-		if closed && counts.Running <= e.finishesLost.Load()+e.requeued.Load() && e.finishesPending.Load() == 0 && (queued <= 0 || leave && idle) {
-			return left, nil
-		}
-		if why := e.hopeless(hitch, &since); why != nil {
-			return left, fmt.Errorf("tasks left: %d: %w", left, why)
-		}
-	}
-}
-
-// remaining counts the tasks that are left, and how many of the queued ones the
-// shutdown waits for: a drain leaves what is not offered here.
-func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (counts Counts, queued int64, err error) {
-	if counts, err = e.store.Counts(ctx); err != nil || mode != schema.ShutdownDrain {
-		return counts, counts.Queued, err
-	}
-	others, err := e.claimer.Unclaimable(ctx) // after Counts, so that queued is never too small
-	return counts, counts.Queued - others, err
-}
-
-// await waits until something has changed, or for a moment: a store does not
-// say when it can no longer write.
-func (s *shutdown) await() {
-	select {
-	case <-s.changed:
-	case <-time.After(faultPatience):
-	}
-}
-
-// hopeless says why the tasks that are left do not end: no code runs, and the
-// store has not been able to write or to cancel since some time. Since is when
-// that was first seen.
-func (e *Executor) hopeless(hitch error, since *time.Time) error {
-	if fault := e.store.Info().Fault; fault != "" {
-		hitch = fmt.Errorf("%w: %s", ErrStoreUnavailable, fault)
-	}
-	switch {
-	case hitch == nil || e.busy():
-		*since = time.Time{}
-	case since.IsZero():
-		*since = time.Now()
-		e.log.Error("the shutdown waits for the store", "error", hitch)
-	case time.Since(*since) >= faultPatience:
-		return hitch
-	}
-	return nil
-}
-
-// busy reports whether the code of any task runs that was not given up.
-func (e *Executor) busy() bool {
-	for i := range e.workers {
-		if e.workers[i].busy() {
-			return true
-		}
-	}
-	return false
-}
-
-// stopWorkers tells every task that runs here to stop, whether or not the
-// store could be told.
-func (e *Executor) stopWorkers(cause error) {
-	for i := range e.workers {
-		e.workers[i].stop(cause)
-	}
-}
-
-func (e *Executor) cancelWorkers() { e.stopWorkers(&Cancellation{Reason: shutdownReason}) }
-
-// interrupts reports whether tasks are to be left to the next process.
-func (s *shutdown) interrupts() bool { return s.current() == ShutdownInterrupt }
-
-// cancelAll cancels all tasks in the given states, or says why it could not.
-func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error {
-	page := PageRequest{Oldest: true, Limit: cancelPage}
-	var hitch error
-	for {
-		found, err := e.store.List(ctx, Filter{States: states}, page)
-		if err != nil {
-			return fmt.Errorf("list the tasks left: %w", err)
-		}
-		ids := make([]uuid.UUID, len(found.Tasks))
-		for i := range found.Tasks {
-			ids[i] = found.Tasks[i].ID
-		}
-		answers, err := e.store.Cancel(ctx, ids, Cancellation{Reason: shutdownReason})
-		if err != nil {
-			return fmt.Errorf("cancel the tasks left: %w", err)
-		}
-		for _, a := range answers {
-			switch {
-			case a.Outcome == schema.OutcomeCancelled:
-				e.rates.ended(schema.Cancelled)
-			case a.Err != nil && !errors.Is(a.Err, ErrNotFound):
-				hitch = fmt.Errorf("cancel a task left: %w", a.Err)
-			}
-		}
-		if found.Next == "" {
-			return hitch
-		}
-		page.Cursor = found.Next
 	}
 }

@@ -83,6 +83,9 @@ type Claimer interface {
 type StoreInfo struct {
 	Name    string
 	Durable bool
+	// Shared says that other processes take tasks of the store, too. Then a
+	// shutdown ends what runs here, and leaves the rest to them.
+	Shared bool
 	// File is where a durable store is.
 	File string
 	// Fault is why nothing can be recorded at this moment; "" when all is well.

@@ -1,0 +1,184 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file sees a shutdown through: it cancels what the mode does not let end,
+// and waits until no task is left.
+
+// shutdownReason is the reason of the tasks that a shutdown cancels.
+const shutdownReason = "shutdown"
+
+// cancelPage is how many tasks are cancelled at a time.
+const cancelPage = 1000
+
+// settle waits for a shutdown and sees it through. It answers how many tasks
+// it leaves in the store.
+func (e *Executor) settle(ctx context.Context) (left int64, err error) {
+	s := &e.stop
+	cancelled := false // all that is left
+	var since time.Time
+	<-s.changed
+	for failures := 0; ; s.await() {
+		mode := s.current()
+		closed := s.admitting.Load() == shut // nothing is admitted any more
+		var hitch error
+		if mode != schema.ShutdownCancel || !cancelled {
+			hitch = e.cancelFor(ctx, mode)
+			cancelled = mode == schema.ShutdownCancel && hitch == nil && closed
+		}
+		r, err := e.remaining(ctx, mode)
+		if err != nil {
+			if failures++; failures == storeTries || errors.Is(err, ErrClosed) {
+				e.cancelWorkers() // nobody will see whether they end
+				return 0, fmt.Errorf("count the tasks left: %w", err)
+			}
+			time.AfterFunc(storePause, s.notify)
+			continue
+		}
+		failures, left = 0, r.left
+		cancelled = cancelled && r.queued == 0 // a submit that was given up may be recorded all the same
+		if closed && r.queued <= 0 && r.running <= 0 && e.finishesPending.Load() == 0 {
+			return left, nil
+		}
+		if why := e.hopeless(hitch, &since); why != nil {
+			return left, fmt.Errorf("tasks left: %d: %w", left, why)
+		}
+	}
+}
+
+// cancelFor cancels what the mode does not let end by itself: of a shared store no
+// more than what runs here. It answers why something could not be cancelled.
+func (e *Executor) cancelFor(ctx context.Context, mode schema.ShutdownMode) (hitch error) {
+	info := e.store.Info()
+	switch mode {
+	case schema.ShutdownCancel:
+		if !info.Shared {
+			hitch = e.cancelAll(ctx, schema.Queued, schema.Running)
+		}
+		e.cancelWorkers()
+	case schema.ShutdownFinish:
+		if !info.Durable && !info.Shared {
+			hitch = e.cancelAll(ctx, schema.Queued)
+		}
+	}
+	return hitch
+}
+
+// remaining are the tasks that are left in the store: those that a shutdown waits
+// for, and all that it leaves.
+type remaining struct{ queued, running, left int64 }
+
+func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (r remaining, err error) {
+	info := e.store.Info()
+	here := e.stop.alive.Load() - e.stuck.Load()      // workers that have, or may yet take up, a task
+	stay := e.finishesLost.Load() + e.requeued.Load() // tasks that no worker has, and that are Running in the store
+	if info.Shared {
+		return remaining{running: here, left: stay}, nil
+	}
+	counts, err := e.store.Counts(ctx)
+	if err != nil {
+		return r, err
+	}
+	r = remaining{queued: counts.Queued, running: counts.Running - stay, left: counts.Queued + counts.Running}
+	switch {
+	case mode == ShutdownInterrupt, mode == schema.ShutdownFinish && info.Durable:
+		r.queued = min(r.queued, max(here, 0)) // the queue stays, but for what a worker is about to take up
+	case mode == schema.ShutdownDrain:
+		var others int64
+		others, err = e.claimer.Unclaimable(ctx) // after Counts, so that queued is never too small
+		r.queued -= others
+	}
+	return r, err
+}
+
+// await waits until something has changed, or for a moment: a store does not
+// say when it can no longer write.
+func (s *shutdown) await() {
+	select {
+	case <-s.changed:
+	case <-time.After(faultPatience):
+	}
+}
+
+// hopeless says why the tasks that are left do not end: no code runs, and the
+// store has not been able to write or to cancel since some time. Since is when
+// that was first seen.
+func (e *Executor) hopeless(hitch error, since *time.Time) error {
+	if fault := e.store.Info().Fault; fault != "" {
+		hitch = fmt.Errorf("%w: %s", ErrStoreUnavailable, fault)
+	}
+	switch {
+	case hitch == nil || e.busy():
+		*since = time.Time{}
+	case since.IsZero():
+		*since = time.Now()
+		e.log.Error("the shutdown waits for the store", "error", hitch)
+	case time.Since(*since) >= faultPatience:
+		return hitch
+	}
+	return nil
+}
+
+// busy reports whether the code of any task runs that was not given up.
+func (e *Executor) busy() bool {
+	for i := range e.workers {
+		if e.workers[i].busy() {
+			return true
+		}
+	}
+	return false
+}
+
+// stopWorkers tells every task that runs here to stop, whether or not the
+// store could be told.
+func (e *Executor) stopWorkers(cause error) {
+	for i := range e.workers {
+		e.workers[i].stop(cause)
+	}
+}
+
+func (e *Executor) cancelWorkers() { e.stopWorkers(&Cancellation{Reason: shutdownReason}) }
+
+// interrupts reports whether tasks are to be left to the next process.
+func (s *shutdown) interrupts() bool { return s.current() == ShutdownInterrupt }
+
+// cancelAll cancels all tasks in the given states, or says why it could not.
+func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error {
+	page := PageRequest{Oldest: true, Limit: cancelPage}
+	var hitch error
+	for {
+		found, err := e.store.List(ctx, Filter{States: states}, page)
+		if err != nil {
+			return fmt.Errorf("list the tasks left: %w", err)
+		}
+		ids := make([]uuid.UUID, len(found.Tasks))
+		for i := range found.Tasks {
+			ids[i] = found.Tasks[i].ID
+		}
+		answers, err := e.store.Cancel(ctx, ids, Cancellation{Reason: shutdownReason})
+		if err != nil {
+			return fmt.Errorf("cancel the tasks left: %w", err)
+		}
+		for _, a := range answers {
+			switch {
+			case a.Outcome == schema.OutcomeCancelled:
+				e.rates.ended(schema.Cancelled)
+			case a.Err != nil && !errors.Is(a.Err, ErrNotFound):
+				hitch = fmt.Errorf("cancel a task left: %w", a.Err)
+			}
+		}
+		if found.Next == "" {
+			return hitch
+		}
+		page.Cursor = found.Next
+	}
+}
