@@ -2,9 +2,10 @@ package exec
 
 import "github.com/jobline/jobline/schema"
 
-// containment is how processes are kept together.
+// containment is how processes are kept together. To find out, it makes the
+// control group of all commands; the guard can wait for the first of them.
 func (h *launcher) containment() string {
-	h.prepare()
+	h.openCgroups()
 	switch {
 	case h.cgroups.serverCgroup != nil:
 		return schema.ContainmentCgroup
@@ -15,7 +16,7 @@ func (h *launcher) containment() string {
 	}
 }
 
-// tell logs, once, how processes are kept together, and what is weaker for it.
+// logContainment logs how processes are kept together, and what is weaker for it.
 func (h *launcher) logContainment() {
 	visibility := h.scan.proc.visibility()
 	if h.cgroups.serverCgroup != nil {

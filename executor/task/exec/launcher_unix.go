@@ -31,19 +31,19 @@ var cleanNames = []string{
 
 func foldName(name string) string { return name }
 
-// host is what all commands of a Command share.
+// launcher is what all commands of a Runner share.
 type launcher struct {
-	log           *slog.Logger
-	stopRequested sync.Once // how processes are kept together
-	guard         guard
-	cgroups       cgroupPool
-	scan          *scanner
-	timeouts      timeouts
-	workers       int
-	threads       threads
+	log      *slog.Logger
+	logged   sync.Once // how processes are kept together
+	guard    guard
+	cgroups  cgroupPool
+	scan     *scanner
+	timeouts timeouts
+	workers  int
+	threads  threads
 }
 
-// waits are limits of time.
+// timeouts are how long a stop waits for what it needs.
 type timeouts struct{ killWait, lookWait time.Duration }
 
 func newLauncher(log *slog.Logger, server string, workers int) *launcher {
@@ -76,10 +76,14 @@ func (h *launcher) launch(p *command, attr *os.ProcAttr) (*tree, error) {
 
 // prepare makes what is needed before the first command. It answers the table
 // of the guard, or nil.
-func (h *launcher) prepare() *groupTable {
-	groupTable := h.guard.ensure(h.cgroups.open())
-	h.stopRequested.Do(h.logContainment)
-	return groupTable
+func (h *launcher) prepare() *groupTable { return h.guard.ensure(h.openCgroups()) }
+
+// openCgroups makes the control group of all commands where it can, and logs,
+// once, how processes are kept together. It answers the path of the group, or "".
+func (h *launcher) openCgroups() string {
+	path := h.cgroups.open()
+	h.logged.Do(h.logContainment)
+	return path
 }
 
 func (h *launcher) close() {
