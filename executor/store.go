@@ -9,15 +9,14 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Store is the queue and the record of every task. It is the only thing that
-// knows tasks: everything else asks it. Package storetest is its contract as
-// a suite of tests; the words here are the same in short.
+// Store has the queue and the records of all tasks. Nothing else keeps tasks.
+// Package storetest is its contract as a suite of tests.
 //
-// All methods may be called at once from many goroutines. A change is visible
-// to all methods, and its event is published, only when it is as durable as
-// the store can make it. Errors that wrap ErrStoreUnavailable mean that
-// nothing was changed; but one that also wraps the cause of the context, which
-// ended before the disk had answered, that the change may come yet.
+// All methods may be called at once from many goroutines. A change becomes visible,
+// and its event is published, only when it is as durable as the store can make it.
+// After an error that wraps ErrStoreUnavailable nothing has changed. There is one
+// exception: if the error also wraps the cause of the context, the context ended
+// before the disk had answered, and the change may still come.
 type Store interface {
 	// Submit records tasks as queued, in the order given, and answers each in
 	// its place. It is idempotent on the id. The store copies the submissions, so
@@ -29,9 +28,10 @@ type Store interface {
 	// List pages through the tasks by creation, without their inputs. While tasks come and go, a
 	// record that stays is seen exactly once.
 	List(ctx context.Context, filter Filter, page PageRequest) (Page, error)
-	// Cancel ends queued tasks as Cancelled and revokes the leases of running
-	// ones, after the wish is recorded, or can not be, or soon where the disk does
-	// not answer. It answers each id in its place.
+	// Cancel ends queued tasks as Cancelled, and revokes the leases of running ones.
+	// It revokes when the request is recorded, when it turns out that it cannot be,
+	// or after a short time if the disk does not answer. It answers each id in its
+	// place.
 	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
 	// Join makes a claimer for an executor that runs tasks of these types; nil is
 	// every type. Of a type that is in limits it holds at most so many leases at
@@ -42,12 +42,11 @@ type Store interface {
 	Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r OutputRange) (OutputPiece, error)
 	// Watch begins to follow events.
 	Watch(ctx context.Context) (Watcher, error)
-	// Replay answers the EventStarted of each task that runs and the
-	// EventFinished of each kept one that has ended, as far as they are after one
-	// sequence number and not after another, in the order of Seq, at most limit
-	// of them: the last one's Seq is where to go on. Progress and output are not
-	// replayed. An *EventsGoneError where an end after that number is no longer
-	// kept.
+	// Replay answers events of the past: the EventStarted of each running task and
+	// the EventFinished of each kept task that has ended. It answers those with
+	// after < Seq <= through, in the order of Seq, and at most limit of them. The next
+	// page is after the last one's Seq. Progress and output are not replayed. The
+	// error is an *EventsGoneError if an end after that number is no longer kept.
 	Replay(ctx context.Context, after, through uint64, limit int) ([]Event, error)
 	// Counts is constant in the number of tasks.
 	Counts(ctx context.Context) (Counts, error)

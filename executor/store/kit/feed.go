@@ -12,12 +12,11 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Feed hands the events of a store to its watchers: the in-process half of
-// Store.Watch, for stores to build on. Publishing never waits for a watcher.
-// The zero value is ready.
+// Feed gives the events of a store to its watchers. It never waits for a watcher.
+// The zero value is ready. Its methods may be called at once from many goroutines.
 //
-// A store publishes under the lock that orders its changes, so that sequence
-// numbers, events and changes have one order.
+// A store publishes while it holds the lock that orders its changes. So events
+// have the order of the changes, and their numbers rise in that order.
 type Feed struct {
 	mu          sync.Mutex
 	seq         uint64
@@ -35,17 +34,17 @@ func (f *Feed) Seq() uint64 {
 	return f.seq
 }
 
-// SetSeq makes n the number of the latest event. It is for a store that goes on
-// with the numbers of an earlier process.
+// SetSeq makes n the number of the latest event. A store calls it that continues
+// the numbers of an earlier process.
 func (f *Feed) SetSeq(n uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seq = n
 }
 
-// Publish numbers the event and hands it to all who want it: the owner, if
-// the mask has its kind, those who subscribe to it, and those who follow the
-// task.
+// Publish numbers the event and gives it to the watchers that want it: the owner
+// of the task, if the mask has the event's kind; those with a subscription that
+// selects it; and those that follow the task. It answers the number.
 func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev executor.Event) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,8 +53,8 @@ func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev exe
 	return ev.Seq
 }
 
-// PublishOf is Publish of an event whose task is made only where the event may be
-// wanted.
+// PublishOf is Publish for an event without its Task. It calls task to make that,
+// and only if a watcher may want the event.
 func (f *Feed) PublishOf(owner executor.WatcherID, mask executor.EventMask, ev executor.Event, task func() *schema.Task) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,7 +66,8 @@ func (f *Feed) PublishOf(owner executor.WatcherID, mask executor.EventMask, ev e
 	return ev.Seq
 }
 
-// number needs the lock.
+// number gives the event the next number; the end of a task takes SeqsPerFinish of
+// them. It needs the lock.
 func (f *Feed) number(ev *executor.Event) {
 	f.seq++
 	if ev.Kind == executor.EventFinished {
@@ -76,7 +76,7 @@ func (f *Feed) number(ev *executor.Event) {
 	ev.Seq = f.seq
 }
 
-// offer needs the lock.
+// offer gives the event to the watchers that want it. It needs the lock.
 func (f *Feed) offer(ev *executor.Event, owner executor.WatcherID, mask executor.EventMask) {
 	if w := f.watchers[owner]; w != nil {
 		w.offer(ev, mask)
@@ -91,13 +91,13 @@ func (f *Feed) offer(ev *executor.Event, owner executor.WatcherID, mask executor
 	}
 }
 
-// tells reports whether who has asked for the kinds of the mask is told of an event
-// of a kind: the end of a task is also the end of its output.
+// tells reports whether an owner with this mask gets an event of this kind. One
+// that asked for output also gets the task's end, because it ends the output.
 func tells(mask executor.EventMask, kind executor.EventKind) bool {
 	return mask.Has(kind) || kind == executor.EventFinished && mask.Has(executor.EventOutput)
 }
 
-// Close ends all watchers: those who wait in Next are answered ErrClosed.
+// Close closes all watchers: a waiting Next returns ErrClosed.
 func (f *Feed) Close() {
 	f.mu.Lock()
 	all := slices.Collect(maps.Values(f.watchers))
@@ -146,8 +146,8 @@ type feedWatcher struct {
 	// The feed's lock protects what follows.
 	pending   []executor.Event
 	taken     []executor.Event // what the latest Next returned; its memory is used again
-	compact   int              // the length of pending at which it is worth a pass
-	size      [2]int64         // bytes of the events in pending, and in taken
+	compact   int              // pending is compacted when it reaches this length
+	size      [2]int64         // estimated bytes of the events in pending, and in taken
 	droppable backlog          // of the events in pending that only subscriptions want
 	waiting   bool
 	closed    bool
@@ -188,14 +188,15 @@ func (w *feedWatcher) Unsubscribe(id executor.SubscriptionID) bool {
 	return true
 }
 
-// drop takes a watcher from those that subscribe; it needs the feed's lock.
+// drop removes a watcher from those with subscriptions; it needs the feed's lock.
 func (f *Feed) drop(w *feedWatcher) {
 	f.subscribers = slices.DeleteFunc(f.subscribers, func(o *feedWatcher) bool { return o == w })
 }
 
-// offer takes an event that the watcher wants, or is to be told of, for any of
-// its reasons; the mask is of its own task, 0 of any other. An event that it
-// was offered before is not taken again. It needs the feed's lock.
+// offer queues the event if the watcher wants it: as the owner of the task, by a
+// subscription, or because it follows the task. The mask is that of the task if
+// the watcher owns it, and 0 otherwise. An event can be offered more than once, and
+// is queued once. It needs the feed's lock.
 func (w *feedWatcher) offer(ev *executor.Event, mask executor.EventMask) {
 	if w.offered == ev.Seq {
 		return
@@ -262,8 +263,8 @@ func (w *feedWatcher) KeepOutput(id uuid.UUID, keep bool) {
 	}
 }
 
-// Keeps makes an event that is not published yet one that is held whole, where a
-// watcher wants that. It is for a store that holds events back.
+// Keeps marks output as Lossless if a watcher wants all output of the task. A
+// store that holds events back calls it before it queues them.
 func (f *Feed) Keeps(ev *executor.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -272,7 +273,7 @@ func (f *Feed) Keeps(ev *executor.Event) {
 	}
 }
 
-// forget needs the feed's lock.
+// forget stops following a task. It needs the feed's lock.
 func (w *feedWatcher) forget(id uuid.UUID) {
 	delete(w.follows, id)
 	rest := slices.DeleteFunc(w.feed.followers[id], func(o *feedWatcher) bool { return o == w })
@@ -310,7 +311,7 @@ func (w *feedWatcher) Barrier(context.Context) error {
 	return nil
 }
 
-// signal needs the feed's lock.
+// signal wakes a waiting Next. It needs the feed's lock.
 func (w *feedWatcher) signal() {
 	if w.waiting {
 		w.waiting = false
@@ -353,7 +354,8 @@ func (w *feedWatcher) Next(ctx context.Context) ([]executor.Event, error) {
 	}
 }
 
-// put needs the feed's lock.
+// put queues an event, within the bounds of held.go and lag.go. It needs the
+// feed's lock.
 func (w *feedWatcher) put(ev *executor.Event) {
 	if ev.Delivery == executor.Droppable && !w.takes(ev) {
 		return

@@ -10,29 +10,30 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file bounds what events cost that wait for somebody who does not take
-// them: a watcher's queue, and any other list of events that are held back.
+// This file bounds the memory of events that wait for a slow reader: in a
+// watcher's queue, and in a list of events that are held back.
 
-// Bounds of a list of events. A pass over it costs its length, so the next one
-// comes only when it has doubled.
+// Bounds of a list of waiting events.
 const (
+	// compactFirst is the length at which a list is compacted for the first time.
+	// Compacting costs its length, so it is done again only when it has doubled.
 	compactFirst = 4096
-	// Per stream, a list holds at most outputPieces events, and none further back
-	// than outputWorth bytes.
+	// Of the output of a stream, a compacted list has at most the newest
+	// outputPieces events and the newest outputWorth bytes.
 	outputPieces = 64
 	outputWorth  = 1 << 20
-	// crowded is from how many events on a list holds only the newest output of
-	// each stream, and no output or progress of tasks whose end is in it.
+	// Beyond crowded events, a compacted list has only the newest output of each
+	// stream, and no output or progress of tasks whose end is in it.
 	crowded = 16 << 10
-	// heldBytes is how many bytes of events a list holds with all that they
-	// tell; beyond it the large ones are kept in brief.
+	// heldBytes is how many bytes of events a list holds in full. Beyond it, large
+	// ends are shortened: see Brief.
 	heldBytes = 16 << 20
-	// eventBytes and endBytes are about what an event, and the task of an end,
-	// cost without what is of variable length.
+	// eventBytes and endBytes are about the memory of an event, and of the task of
+	// an end, without their texts and values.
 	eventBytes = 128
 	endBytes   = 384
-	// briefText is the longest text that is kept in brief, in bytes, and the most
-	// that all of variable length in an end may have for it to be kept whole.
+	// briefText is the greatest length, in bytes, of a text in a shortened end. An
+	// end whose texts and values together are not longer is never shortened.
 	briefText = 256
 )
 
@@ -47,7 +48,7 @@ func sizeOf(ev *executor.Event) int64 {
 	return eventBytes
 }
 
-// variable is how many bytes of a final task have no fixed length.
+// variable is how many bytes the texts and values of a final task have.
 func variable(t *schema.Task) int64 {
 	n := len(t.Result) + len(t.CancelReason)
 	if e := t.Error; e != nil {
@@ -69,41 +70,28 @@ func sumOf(events []executor.Event) (n int64) {
 	return n
 }
 
-// within is the event as it is held where there is room for so many bytes: an
-// end that is larger is held in brief.
+// within is the event as a list holds it that has room for so many bytes: a
+// larger end is shortened.
 func within(ev *executor.Event, room int64) executor.Event {
 	held := *ev
 	if ev.Kind == executor.EventFinished && sizeOf(ev) > room && variable(ev.Task) > briefText {
-		held.Task = brief(ev.Task)
+		held.Task = Brief(ev.Task)
 	}
 	return held
 }
 
-// brief is a final task without its result and labels, and with its texts cut.
-func brief(t *schema.Task) *schema.Task {
-	short := *t
-	short.Result, short.Labels, short.Progress, short.Incomplete = nil, nil, nil, true
-	short.CancelReason = strings.Clone(schema.CutBytes(t.CancelReason, briefText)) // of its own: a part of a text keeps the whole
-	if t.Error != nil {
-		e := *t.Error
-		e.Message, e.StderrTail = strings.Clone(schema.CutBytes(e.Message, briefText)), ""
-		short.Error = &e
-	}
-	return &short
-}
-
-// Held is a list of events that somebody holds back, as a watcher does while
-// its reader is slow. The zero value is empty.
+// Held is a list of events that are held back, with the bounds of a watcher's
+// queue. The zero value is empty. It is not safe for concurrent use.
 type Held struct {
 	events []executor.Event
 	size   int64
 }
 
-// Add appends an event, or makes it one with the latest.
+// Add appends an event. Output that continues the latest event is joined to that.
 func (h *Held) Add(ev *executor.Event) { h.AddWithin(ev, heldBytes) }
 
-// AddWithin is Add where there is room for so many bytes more. A large end is
-// held in brief also where that is less than such a list may have by itself.
+// AddWithin is Add with another bound beside the list's own: an end that is larger
+// than room is shortened, too.
 func (h *Held) AddWithin(ev *executor.Event, room int64) {
 	if n := len(h.events); n > 0 && ev.Kind == executor.EventOutput && join(&h.events[n-1], ev) {
 		return
@@ -116,8 +104,8 @@ func (h *Held) AddWithin(ev *executor.Event, room int64) {
 	h.size += sizeOf(&h.events[len(h.events)-1])
 }
 
-// AddPast is AddWithin for a start or an end that is read from the store: it has
-// its place among the later events that are held already, so that the numbers rise.
+// AddPast is AddWithin for a start or an end of the past, read from the store. It
+// goes in front of the later events of the list, so that the numbers rise.
 func (h *Held) AddPast(ev *executor.Event, room int64) {
 	h.AddWithin(ev, room)
 	last := len(h.events) - 1
@@ -129,21 +117,31 @@ func (h *Held) AddPast(ev *executor.Event, room int64) {
 	}
 }
 
-// Events are those that are held. The slice is the list's own.
+// Events answers the events in the order of Seq. The slice belongs to the list.
 func (h *Held) Events() []executor.Event { return h.events }
 
 // Size is about how many bytes of memory the list costs.
 func (h *Held) Size() int64 { return h.size }
 
-// EndSize is about how many bytes of memory a final task costs that is held for
-// somebody, as an event of its end does.
+// EndSize is about how many bytes of memory a final task takes.
 func EndSize(t *schema.Task) int64 { return endBytes + variable(t) }
 
-// Brief is a final task as it is held where there is no room for all of it:
-// incomplete, without its result and labels, and with its texts cut.
-func Brief(t *schema.Task) *schema.Task { return brief(t) }
+// Brief is a shortened copy of a final task, marked as Incomplete: it has no
+// result, labels or progress, and its texts are cut.
+func Brief(t *schema.Task) *schema.Task {
+	short := *t
+	short.Result, short.Labels, short.Progress, short.Incomplete = nil, nil, nil, true
+	short.CancelReason = strings.Clone(schema.CutBytes(t.CancelReason, briefText)) // of its own: a part of a text keeps the whole
+	if t.Error != nil {
+		e := *t.Error
+		e.Message, e.StderrTail = strings.Clone(schema.CutBytes(e.Message, briefText)), ""
+		short.Error = &e
+	}
+	return &short
+}
 
-// join makes one event of two that follow each other in the same stream.
+// join extends the last event by output that follows it in the same stream, or
+// answers false.
 func join(last, ev *executor.Event) bool {
 	if last.Kind != executor.EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.Delivery != ev.Delivery ||
 		last.End != ev.Offset || ev.End-last.Offset > executor.MaxOutputPiece {
@@ -153,9 +151,9 @@ func join(last, ev *executor.Event) bool {
 	return true
 }
 
-// compacted drops progress that a newer one of the same task has replaced,
-// and all but the newest output of each stream: a reader reads from the store
-// what is still there, and sees what is not as a gap.
+// compacted drops progress that is not the newest of its task, and old output of
+// each stream. A reader reads dropped output from the store, and sees a gap where
+// the store has it no more.
 func compacted(events []executor.Event) []executor.Event {
 	events = thinned(events, outputPieces, false)
 	if len(events) > crowded {
@@ -164,9 +162,9 @@ func compacted(events []executor.Event) []executor.Event {
 	return events
 }
 
-// thinned keeps so many pieces of output of each stream. Where ended is set,
-// nothing but the start is kept before an end: that tells the last progress, and
-// whoever sends it sends the last output with it.
+// thinned keeps the newest pieces of output of each stream, so many. Where ended is
+// set, it keeps of an ended task only start and end: the end tells the last
+// progress, and the last output is sent with it.
 func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 	type key struct {
 		id     uuid.UUID

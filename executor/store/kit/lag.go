@@ -6,23 +6,23 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Bounds of what a reader that is slow is kept of events that only its
-// subscriptions want: so many, and so many bytes. What it has submitted or waits
-// for is kept however much it is, in brief where it is much.
+// Bounds of the Droppable events that wait for a slow reader: how many, and how
+// many bytes. Events of tasks that it has submitted or follows have no such bound:
+// they are shortened where they are many.
 const (
 	lagEvents = 4096
 	lagBytes  = 8 << 20
 )
 
-// backlog is what waits for a reader of the events that only subscriptions want.
+// backlog counts the Droppable events that wait for a reader.
 type backlog struct {
-	events int // but for progress and output, of which the newest replaces the others
+	events int // without progress and output, which newer ones replace
 	bytes  int64
-	lags   bool // they are dropped, until the reader comes back
+	lags   bool // Droppable events are dropped until the reader calls Next again
 }
 
-// over begins anew for a reader that has come back, and tells it how far the
-// events go, at the number latest, that were dropped.
+// over resets the backlog when a reader has taken its events. Where some were
+// dropped, it says in their EventLag that they reach up to the number latest.
 func (b *backlog) over(taken []executor.Event, latest uint64) {
 	if b.lags {
 		i := slices.IndexFunc(taken, func(ev executor.Event) bool { return ev.Kind == executor.EventLag })
@@ -31,9 +31,8 @@ func (b *backlog) over(taken []executor.Event, latest uint64) {
 	*b = backlog{}
 }
 
-// takes reports whether there is room for an event that only subscriptions
-// want. Where there is none, those that wait are dropped, too, and an EventLag
-// has the place of the first. It needs the feed's lock.
+// takes reports whether there is room for a Droppable event. If not, all Droppable
+// events that wait are dropped, too. It needs the feed's lock.
 func (w *feedWatcher) takes(ev *executor.Event) bool {
 	b := &w.droppable
 	if b.lags {
@@ -53,8 +52,8 @@ func (w *feedWatcher) takes(ev *executor.Event) bool {
 	return false
 }
 
-// boundDroppable drops what only subscriptions want where progress and output
-// alone, of many tasks, are more than is kept. It needs the feed's lock.
+// boundDroppable drops the Droppable events if there are too many of them, with
+// progress and output counted. It needs the feed's lock.
 func (w *feedWatcher) boundDroppable() {
 	events, bytes := 0, int64(0)
 	for i := range w.pending {
@@ -68,8 +67,8 @@ func (w *feedWatcher) boundDroppable() {
 	}
 }
 
-// dropDroppable puts an EventLag in the place of the first event that only
-// subscriptions want, and drops them all. It needs the feed's lock.
+// dropDroppable drops all Droppable events and puts an EventLag in the place of the
+// first. It needs the feed's lock.
 func (w *feedWatcher) dropDroppable() {
 	w.droppable.lags = true
 	first := slices.IndexFunc(w.pending, func(ev executor.Event) bool { return ev.Delivery == executor.Droppable })

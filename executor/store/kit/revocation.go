@@ -7,15 +7,15 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Revocation is the part of Lease.OnRevoke that is the same in every store.
-// The zero value is ready.
+// Revocation implements Lease.OnRevoke. The zero value is ready. Its methods may be
+// called at once from many goroutines.
 type Revocation struct {
 	mu     sync.Mutex
 	listen func(error)
-	missed error // came before there was anybody to listen
+	missed error // a Revoke that came before OnRevoke
 }
 
-// OnRevoke is that of Lease.
+// OnRevoke implements Lease.
 func (r *Revocation) OnRevoke(f func(error)) {
 	r.mu.Lock()
 	r.listen = f
@@ -26,8 +26,8 @@ func (r *Revocation) OnRevoke(f func(error)) {
 	}
 }
 
-// Revoke tells the task to stop. A store holds no lock then: what is told may
-// call back.
+// Revoke tells the task to stop. The caller holds no lock of the store, because the
+// task may call the store at once.
 func (r *Revocation) Revoke(cause error) {
 	r.mu.Lock()
 	f := r.listen
@@ -40,7 +40,7 @@ func (r *Revocation) Revoke(cause error) {
 	}
 }
 
-// sooner joins two causes: the first counts, and Force where either has it.
+// sooner is the cause that counts of two: the first, with Force if either has it.
 func sooner(first, second error) error {
 	c, ok := errors.AsType[*executor.Cancellation](first)
 	if again, is := errors.AsType[*executor.Cancellation](second); ok && is {

@@ -6,11 +6,10 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Streams are the newest parts of what a task has written, for stores to build
-// on. The zero value is empty.
+// Streams has the newest output of a task, by stream. The zero value is empty.
 type Streams [len(schema.StreamNames)]Ring
 
-// Bytes counts all that was ever written.
+// Bytes counts all bytes that were ever written.
 func (s *Streams) Bytes() *schema.OutputBytes {
 	return &schema.OutputBytes{
 		Stdout: s[schema.Stdout].total, Stderr: s[schema.Stderr].total, Log: s[schema.Log].total,
