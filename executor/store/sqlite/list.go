@@ -127,19 +127,28 @@ func (l *listing) unfinished(want int64) ([]int64, error) {
 // maxSpans is how many spans of tasks a part of a page looks at.
 const maxSpans = 128
 
-// typed are the next spans of tasks that have tasks of the types: as many as there may be tasks
-// wanted, and twice as many as before where those had too few.
-func (l *listing) typed(want int64) (spans []int64, err error) {
-	l.spans = min(max(2*l.spans, file.Spans(want)), maxSpans)
-	spans, err = file.SpansOf(l.conn, l.types, l.first, l.last, !l.page.Oldest, l.spans)
+// typed are the next spans of tasks that have tasks of the types: as many as are needed where
+// most tasks in them are of the types, or more where such spans are far between, or those
+// before had too few.
+func (l *listing) typed(want int64) ([]int64, error) {
+	spans, err := file.SpansOf(l.conn, l.types, l.first, l.last, !l.page.Oldest, maxSpans)
+	if err != nil || len(spans) == 0 {
+		l.edge = 0
+		return nil, err
+	}
+	l.spans = max(2*l.spans, file.Spans(want))
+	if end := len(spans) - 1; max(spans[end]-spans[0], spans[0]-spans[end]) > 2*maxSpans {
+		l.spans = max(l.spans, int(want))
+	}
 	l.edge = 0
-	if len(spans) == l.spans {
+	if l.spans = min(l.spans, maxSpans); len(spans) >= l.spans {
+		spans = spans[:l.spans]
 		first, last := file.BoundsOfSpan(spans[len(spans)-1])
 		if l.edge = first; l.page.Oldest {
 			l.edge = last
 		}
 	}
-	return spans, err
+	return spans, nil
 }
 
 // advance moves the bounds behind a task.

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
@@ -35,5 +37,53 @@ func TestPageShowsOneMoment(t *testing.T) {
 		page, err := s.List(t.Context(), executor.Filter{States: []schema.State{schema.Running}}, executor.PageRequest{Limit: 100})
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Tasks), 1)
+	}
+}
+
+// TestListsByTypeFindAll pages through types that most tasks have, that few have far apart, and
+// that some have next to each other.
+func TestListsByTypeFindAll(t *testing.T) {
+	s := open(t)
+	var tasks []executor.Submission
+	for i := range 12_000 {
+		tasks = append(tasks, newTask(func(r *executor.Submission) {
+			switch {
+			case i%97 == 0:
+				r.Type = "rare"
+			case i > 5000 && i < 5300:
+				r.Type = "burst"
+			default:
+				r.Type = "common"
+			}
+		}))
+	}
+	for part := range slices.Chunk(tasks, 1000) {
+		submit(t, s, part...)
+	}
+	for _, types := range [][]string{{"rare"}, {"burst"}, {"common"}, {"rare", "burst"}, {"rare", "common"}, {"none"}} {
+		for _, oldest := range []bool{true, false} {
+			for _, limit := range []int{1, 50, 300} {
+				var want, got []uuid.UUID
+				for i := range tasks {
+					if slices.Contains(types, tasks[i].Type) {
+						want = append(want, tasks[i].ID)
+					}
+				}
+				if !oldest {
+					slices.Reverse(want)
+				}
+				want = want[:min(len(want), 7*limit)]
+				page := executor.PageRequest{Oldest: oldest, Limit: limit}
+				for first := true; first || page.Cursor != "" && len(got) < len(want); first = false {
+					found, err := s.List(t.Context(), executor.Filter{Types: types}, page)
+					require.NoError(t, err)
+					for i := range found.Tasks {
+						got = append(got, found.Tasks[i].ID)
+					}
+					page.Cursor = found.Next
+				}
+				require.Equal(t, want, got[:min(len(got), len(want))], "%v, the oldest first: %t, %d at a time", types, oldest, limit)
+			}
+		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 // typedSpan tasks from number typedSpan*Span on.
 type TypeSpan struct{ Type, Span int64 }
 
-const typedSpan = 32
+const typedSpan = 16
 
 // SpanOf is the row of the table typed by which a list finds a task.
 func SpanOf(typ, ord int64) TypeSpan { return TypeSpan{typ, ord / typedSpan} }

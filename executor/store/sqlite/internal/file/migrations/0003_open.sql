@@ -5,14 +5,14 @@
 -- writes one page for both.
 ALTER TABLE store ADD COLUMN open BLOB;
 
--- In which spans of 32 tasks there are tasks of a type: a span has the tasks from number
--- 32*span on. It is for lists by type.
+-- In which spans of 16 tasks there are tasks of a type: a span has the tasks from number
+-- 16*span on. It is for lists by type.
 CREATE TABLE typed(
   type INTEGER NOT NULL,
   span INTEGER NOT NULL,
   PRIMARY KEY(type, span)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO typed SELECT DISTINCT type, ord/32 FROM task;
+INSERT INTO typed SELECT DISTINCT type, ord/16 FROM task;
 DROP INDEX task_type;
 
 DROP VIEW tasks;
