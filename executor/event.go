@@ -20,9 +20,9 @@ const (
 	EventFinished
 	// EventBarrier is no change of a task: Watcher.Barrier has put it there.
 	EventBarrier
-	// EventLag is no change of a task either: here are missing the events after
-	// Seq, and up to the number End, that only subscriptions want. The reader was
-	// so slow that they were dropped; Store.Replay has those that end a task.
+	// EventLag is no change of a task either. It stands for Droppable events with
+	// numbers after Seq and up to End, which were dropped because the reader was
+	// slow. Store.Replay has the ends among them.
 	EventLag
 )
 
@@ -97,10 +97,10 @@ type Event struct {
 	Seq  uint64
 	ID   uuid.UUID
 	Kind EventKind
-	// Wanted is true where the watcher owns the task and asked for this kind
-	// when it was submitted, or has a subscription that selects it; false where
-	// it only follows. Who wants a task's output and not its end is told of the
-	// end, too, with Wanted unset: it is the output's end.
+	// Wanted is true if the task's submit asked for this kind and the watcher owns the
+	// task, or if a subscription selects the event. It is false if the watcher only
+	// follows the task. A watcher that asked for output, but not for the end, gets the
+	// end with Wanted unset, because it ends the output.
 	Wanted bool
 	// Delivery says what may become of the event while it waits for its reader.
 	Delivery Delivery
@@ -114,10 +114,10 @@ type Event struct {
 	StartedAt schema.Time
 	// Progress is of EventProgress. Nobody changes it.
 	Progress *schema.Progress
-	// Task is the task, without its input: an event must not keep more of a task
-	// in memory than it tells. Of EventFinished it is final and whole, unless
-	// it is Incomplete; of any other kind only what never changes may be read: ID,
-	// Type, Priority, Labels and CreatedAt.
+	// Task is the task, without its input. Of EventFinished it is final, and complete
+	// unless it is marked as Incomplete. Of any other kind it has only what never
+	// changes: ID, Type, Priority, Labels and CreatedAt. So an event keeps no more of a
+	// task in memory than it tells.
 	Task *schema.Task
 }
 
@@ -125,9 +125,9 @@ type Event struct {
 // that a reader has a number of its own for every piece that it sends.
 const MaxOutputPiece = 32 << 10
 
-// SeqsPerFinish is how many sequence numbers, counted back from its own, an
-// EventFinished owns. A reader that sends output in pieces of its own can use
-// those before it for what is left of each stream, and still number rising.
+// SeqsPerFinish is how many sequence numbers an EventFinished takes: its own, and
+// one before it for each stream. A reader that sends what is left of a stream
+// before the end numbers it with one of these, so that its numbers rise.
 const SeqsPerFinish = uint64(1 + len(schema.StreamNames))
 
 // WatcherID names a Watcher within its store; 0 is none.
@@ -147,8 +147,8 @@ type Selector struct {
 	Events EventMask
 }
 
-// Selects reports whether the event is selected, and whether it is at least
-// the end of output that is.
+// Selects reports whether the event is wanted, and whether it is told: an end is
+// told, too, where only the output before it is wanted.
 func (s *Selector) Selects(ev *Event) (wanted, told bool) {
 	ofTask := (len(s.IDs) == 0 || s.IDs[ev.ID]) &&
 		(len(s.Types) == 0 || s.Types[ev.Task.Type]) &&

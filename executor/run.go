@@ -16,12 +16,12 @@ import (
 // progressEvery is the least time between two progress events of a task.
 const progressEvery = 100 * time.Millisecond
 
-// killDelay is what code that watches Killed is given, after its grace, to
-// see its processes end before its task is given up.
+// killDelay is how long code that uses Killed has, after the grace, to kill its
+// processes, before its task is given up.
 const killDelay = time.Second
 
-// run is one attempt of one task on a worker: it watches over the code, and
-// settles the task exactly once. It is the code's context, too.
+// run is one attempt of one task on a worker. It stops the code when it must, and
+// makes the task final exactly once. It is also the code's context.
 type run struct {
 	taskContext // ends with the cause: a *Cancellation, ErrTimeout, ErrInterrupted, ErrLeaseLost
 
@@ -76,7 +76,7 @@ func (r *run) execute() {
 	r.over(r.call())
 }
 
-// over sees to what comes after the code has returned.
+// over makes the task final after the code has returned.
 func (r *run) over(result jsontext.Value, err error) {
 	r.mu.Lock()
 	r.returned, r.told = true, r.cause
@@ -160,8 +160,8 @@ func (r *run) shortenLocked(d time.Duration) {
 	}
 }
 
-// graceOver forces what the context's end has asked for, and gives the task
-// up where that is not possible.
+// graceOver ends the grace: it closes Killed, so that the code can kill its
+// processes, and gives the task up if that does not help.
 func (r *run) graceOver() {
 	r.mu.Lock()
 	if r.ended || r.forced {
@@ -185,8 +185,8 @@ func (r *run) graceOver() {
 	r.mu.Unlock()
 }
 
-// giveUp settles a task whose code does not stop. The code still has the
-// slot, and is counted as stuck until it ends.
+// giveUp makes a task final whose code does not stop. The code keeps the slot, and
+// counts as stuck until it ends.
 func (r *run) giveUp() {
 	r.mu.Lock()
 	if r.returned {
@@ -242,7 +242,7 @@ func (r *run) overdue() <-chan struct{} {
 	return r.late
 }
 
-// end settles the task by what its code returned, unless it was given up.
+// end makes the task final with what its code returned, unless it was given up.
 func (r *run) end(result jsontext.Value, err error) {
 	if err == nil {
 		err = r.executor.checkResult(r.typ, result)
@@ -283,8 +283,8 @@ func (r *run) end(result jsontext.Value, err error) {
 // store's next process, which queues it again.
 func (r *run) requeuesOnRestart(cause error) bool { return cause == ErrInterrupted && r.record.Rerun }
 
-// fail settles a task by the error of its code. One that was interrupted, and
-// may run again, is not settled.
+// fail makes the task final with the error of its code, unless it was interrupted
+// and is to run again.
 func (r *run) fail(cause, err error) {
 	if r.requeuesOnRestart(cause) {
 		r.executor.requeue()

@@ -11,8 +11,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file sees a shutdown through: it cancels what the mode does not let end,
-// and waits until no task is left.
+// This file carries out a shutdown: it cancels the tasks that the mode does not let
+// end by themselves, and waits until no task is left.
 
 // shutdownReason is the reason of the tasks that a shutdown cancels.
 const shutdownReason = "shutdown"
@@ -20,8 +20,8 @@ const shutdownReason = "shutdown"
 // cancelPage is how many tasks are cancelled at a time.
 const cancelPage = 1000
 
-// settle waits for a shutdown and sees it through. It answers how many tasks
-// it leaves in the store.
+// settle waits for a shutdown to begin, and carries it out. It answers how many
+// tasks it leaves in the store.
 func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 	s := &e.stop
 	cancelled := false // all that is left
@@ -55,8 +55,9 @@ func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 	}
 }
 
-// cancelFor cancels what the mode does not let end by itself: of a shared store no
-// more than what runs here. It answers why something could not be cancelled.
+// cancelFor cancels the tasks that the mode does not let end by themselves. Of a
+// shared store it cancels only those that run here. It answers why a task could not
+// be cancelled.
 func (e *Executor) cancelFor(ctx context.Context, mode schema.ShutdownMode) (hitch error) {
 	info := e.store.Info()
 	switch mode {
@@ -100,8 +101,8 @@ func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (r r
 	return r, err
 }
 
-// await waits until something has changed, or for a moment: a store does not
-// say when it can no longer write.
+// await waits for a change, and at most faultPatience: a store does not say when it
+// can no longer write.
 func (s *shutdown) await() {
 	select {
 	case <-s.changed:
@@ -109,9 +110,9 @@ func (s *shutdown) await() {
 	}
 }
 
-// hopeless says why the tasks that are left do not end: no code runs, and the
-// store has not been able to write or to cancel since some time. Since is when
-// that was first seen.
+// hopeless answers why the tasks that are left will not end, or nil: no code runs,
+// and for faultPatience the store has not been able to write or to cancel. It keeps
+// in since when it saw that first.
 func (e *Executor) hopeless(hitch error, since *time.Time) error {
 	if fault := e.store.Info().Fault; fault != "" {
 		hitch = fmt.Errorf("%w: %s", ErrStoreUnavailable, fault)
@@ -138,8 +139,7 @@ func (e *Executor) busy() bool {
 	return false
 }
 
-// stopWorkers tells every task that runs here to stop, whether or not the
-// store could be told.
+// stopWorkers tells all tasks that run here to stop. It does not need the store.
 func (e *Executor) stopWorkers(cause error) {
 	for i := range e.workers {
 		e.workers[i].stop(cause)
@@ -148,7 +148,7 @@ func (e *Executor) stopWorkers(cause error) {
 
 func (e *Executor) cancelWorkers() { e.stopWorkers(&Cancellation{Reason: shutdownReason}) }
 
-// interrupts reports whether tasks are to be left to the next process.
+// interrupts reports whether the mode leaves tasks to the store's next process.
 func (s *shutdown) interrupts() bool { return s.current() == ShutdownInterrupt }
 
 // cancelAll cancels all tasks in the given states, or says why it could not.

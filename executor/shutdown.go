@@ -12,33 +12,32 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file tells how an executor ends: Begin closes the admission, Run sees
-// to the tasks that are left as the mode says, and everybody who called
-// Shutdown is answered when no task is left.
+// This file ends an executor. Begin refuses new submits. Run then does with the
+// tasks that are left what the mode says (settle.go). When none is left, each
+// Shutdown returns.
 
-// ShutdownInterrupt is the mode of an end that nobody asked for: the client has
-// gone, or the process was told to end. A durable store keeps the tasks for the
-// next process: those that wait, and those that run and may run again; the
-// others are told to stop, and end as interrupted. With a store in memory it is
-// schema.ShutdownCancel, for nobody will ever see the tasks again. A client
-// cannot ask for it.
+// ShutdownInterrupt is the mode of an end that no client asked for: the client has
+// gone, or the process got a signal. All running tasks are told to stop. A durable
+// store keeps queued tasks, and running ones that may run again, for the next
+// process; the other running tasks fail as interrupted. With a store in memory it
+// is schema.ShutdownCancel, because nobody could see the tasks again.
 const ShutdownInterrupt schema.ShutdownMode = "interrupt"
 
-// tellAfter is how long the store may take to cancel the tasks before they are
-// told without it: a disk may stall. Until then it goes first, so that why
-// they were cancelled is recorded with them.
+// tellAfter is how long a shutdown waits for the store to cancel the tasks before
+// it tells their code itself: a disk may stall. The store goes first, so that the
+// reason of the cancel is recorded.
 const tellAfter = 100 * time.Millisecond
 
 type shutdown struct {
-	// mode is how far along gentlestFirst the shutdown is. Nothing waits to set
-	// it, so that it is known while the store does not answer.
+	// mode is an index of gentlestFirst. It is atomic, so that it can be read while
+	// the store does not answer.
 	mode       atomic.Int32
 	beginning  sync.Mutex              // is held to change the mode, and protects the next two
 	before     schema.TaskTotals       // what had ended when it began
 	stopClaims context.CancelCauseFunc // of Run; nil before it
-	// admitting counts the submits under way, and has shut added when the shutdown
-	// begins: in one number, so that none is admitted that settle does not see. Who
-	// finds it shut knows all that was admitted.
+	// admitting counts the submits under way. A shutdown adds shut to it. Because both
+	// are one number, no submit is admitted after the shutdown has begun, and settle
+	// sees when all that were admitted before are over.
 	admitting atomic.Int64
 
 	changed chan struct{} // has room for one
@@ -69,8 +68,8 @@ func (s *shutdown) admitted() {
 	s.notify()
 }
 
-// enter says that the caller may make a task final, and leave that it has
-// counted what it did: Run's result waits for it.
+// enter and leave enclose what may make tasks final. Run does not return, and does
+// not count the result, before each enter has its leave.
 func (s *shutdown) enter() { s.alive.Add(1) }
 
 func (s *shutdown) leave() {
@@ -97,9 +96,9 @@ func (s *shutdown) current() schema.ShutdownMode { return gentlestFirst[s.mode.L
 
 var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.ShutdownFinish, ShutdownInterrupt, schema.ShutdownCancel}
 
-// Begin closes the admission: when it returns, no submit is admitted any
-// more; those under way are part of the shutdown. It waits for nothing. A
-// second call can only make the mode less gentle.
+// Begin begins a shutdown. After it returns, no submit is admitted; submits under
+// way are part of the shutdown. It does not wait. A further call can only make the
+// mode less gentle.
 func (e *Executor) Begin(mode schema.ShutdownMode) {
 	info := e.store.Info()
 	switch {
@@ -120,8 +119,8 @@ func (e *Executor) Begin(mode schema.ShutdownMode) {
 	e.stop.notify()
 }
 
-// escalate makes the mode that of the shutdown, unless it is no less gentle.
-// When it returns, nothing that waits is taken up that the mode does not run.
+// escalate sets the mode, if it is less gentle than the one that is set. When it
+// returns, no queued task is claimed that the mode does not run.
 func (e *Executor) escalate(mode schema.ShutdownMode) bool {
 	s := &e.stop
 	s.beginning.Lock()
@@ -139,7 +138,7 @@ func (e *Executor) escalate(mode schema.ShutdownMode) bool {
 	return true
 }
 
-// claiming names what ends the claims of Run.
+// claiming sets the function that ends the claims of Run.
 func (s *shutdown) claiming(stop context.CancelCauseFunc) {
 	s.beginning.Lock()
 	defer s.beginning.Unlock()
@@ -147,17 +146,16 @@ func (s *shutdown) claiming(stop context.CancelCauseFunc) {
 	s.closeClaims()
 }
 
-// closeClaims ends the claims, where the mode is one that runs nothing that
-// waits; it needs beginning.
+// closeClaims ends the claims, if the mode runs no queued tasks. It needs beginning.
 func (s *shutdown) closeClaims() {
 	if s.begun() && s.current() != schema.ShutdownDrain && s.stopClaims != nil {
 		s.stopClaims(ErrShuttingDown)
 	}
 }
 
-// Shutdown begins to end the executor and waits until it has ended. Past the
-// timeout, where it is not 0, it goes on as ShutdownCancel; a task's code that
-// does not stop is given up after its grace, so it always ends.
+// Shutdown begins a shutdown and waits until Run has ended, or until ctx ends. After
+// the timeout, unless that is 0, the mode becomes ShutdownCancel. Code that does not
+// stop is given up after its grace, so a shutdown always ends.
 func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration) (schema.ShutdownResult, error) {
 	e.Begin(mode)
 	if timeout > 0 {
@@ -175,7 +173,7 @@ func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeo
 // Done is closed when Run has ended.
 func (e *Executor) Done() <-chan struct{} { return e.stop.over }
 
-// Hasten bounds the grace of every task, also of those in it now. With 0 all
+// Hasten bounds the grace of all tasks, also where it runs already. With 0, a task
 // that is told to stop is killed at once.
 func (e *Executor) Hasten(most time.Duration) {
 	e.graceMax.Store(int64(most))
@@ -184,9 +182,9 @@ func (e *Executor) Hasten(most time.Duration) {
 	}
 }
 
-// Run runs tasks until a shutdown has ended. When ctx ends it shuts down as
-// ShutdownInterrupt. It returns when no task is left and all workers have ended,
-// but for those whose tasks do not stop.
+// Run runs tasks until a shutdown is over. The end of ctx begins a shutdown with
+// ShutdownInterrupt. It returns when no task is left and the workers have ended,
+// except those with code that does not stop. It can be called once.
 func (e *Executor) Run(ctx context.Context) error {
 	s := &e.stop
 	if s.ran.Swap(true) {
@@ -215,8 +213,8 @@ func (e *Executor) Run(ctx context.Context) error {
 	return err
 }
 
-// join begins to claim tasks, and says so where some of them have to wait for a
-// program that has their types.
+// join makes the claimer, and logs how many queued tasks are of types that are not
+// offered here.
 func (e *Executor) join(ctx context.Context) error {
 	claimer, err := e.store.Join(ctx, e.runnable(), e.limits)
 	if err != nil {
@@ -229,8 +227,8 @@ func (e *Executor) join(ctx context.Context) error {
 	return nil
 }
 
-// became counts what ended since the shutdown began. What its code has not
-// left counts as left, too.
+// became counts the tasks that ended since the shutdown began. A task whose code
+// does not stop counts as left.
 func (e *Executor) became(left int64) schema.ShutdownResult {
 	now, before := e.rates.sums(), e.stop.before
 	return schema.ShutdownResult{

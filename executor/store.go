@@ -121,23 +121,25 @@ type Lease interface {
 	Progress(p schema.Progress) error
 	// Write appends to a stream and publishes EventOutput.
 	Write(stream schema.Stream, p []byte) error
-	// Finish makes the task final. It takes note and returns; recorded is
-	// called once: with nil when the end is recorded, with ErrLeaseLost, or
-	// with the error with which the store gave up. A store that cannot write
-	// keeps the outcome and tries again until it is closed. recorded may be
-	// called before Finish returns, must not block and must not call the store.
+	// Finish makes the task final. It may return before that is recorded. The store
+	// calls recorded once: with nil when the end is recorded, with ErrLeaseLost, or
+	// with the error with which it gave up. A store that cannot write keeps the
+	// outcome and tries again until it is closed. recorded may be called before
+	// Finish returns. It must not block, and must not call the store.
 	Finish(o Outcome, recorded func(error))
 	// Release says that the task's code has really ended. It is called once,
 	// after Finish or without it.
 	Release()
 }
 
-// Watcher is a queue of the events of tasks submitted with its ID as Owner, by
-// their masks, of those that it subscribes to, and of those that it follows;
-// each event once. It never drops EventStarted and
-// EventFinished. While its reader is slow it keeps only the newest progress of
-// a task and joins pieces of output, so its size is bounded by the number of
-// tasks.
+// Watcher is a queue of events. It gets the events of tasks that were submitted
+// with its ID as Owner, as far as their masks ask for them; those that its
+// subscriptions select; and those of tasks that it follows. It gets each event once.
+//
+// While its reader is slow, the queue drops events as their Delivery allows: of
+// Coalesced progress and output the newest are kept, Lossless output is all kept,
+// and for Droppable events an EventLag may come. Its size is so bounded by the
+// number of tasks. Its methods may be called at once from many goroutines.
 type Watcher interface {
 	ID() WatcherID
 	// Subscribe adds all events from now on that the selector selects. It
@@ -150,14 +152,12 @@ type Watcher interface {
 	Follow(ctx context.Context, id uuid.UUID, mask EventMask) error
 	// Unfollow takes one such call back.
 	Unfollow(id uuid.UUID, mask EventMask)
-	// KeepOutput says whether all EventOutput of a task, which it owns or follows,
-	// are kept while the reader is slow, and not only the newest: for who reads all
-	// of it, and bounds how much there is. Many calls with true add up; each is taken back by one with
-	// false.
+	// KeepOutput makes the output of a task, which the watcher owns or follows,
+	// Lossless. The caller has to bound how much of it waits. Calls with true add up;
+	// a call with false takes one back.
 	KeepOutput(id uuid.UUID, keep bool)
-	// Size is about how many bytes the events take that the reader has not dealt
-	// with. Nothing bounds it but whoever admits tasks: of tasks that it only
-	// subscribes to, a slow reader gets an EventLag instead.
+	// Size is about how many bytes of memory the events take that wait, and those that
+	// the latest Next has answered. Only the number of tasks bounds it.
 	Size() int64
 	// Barrier puts an EventBarrier behind all events that there are now. After an
 	// error none comes, and neither does any other event: Next answers an error, too.

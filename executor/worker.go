@@ -8,12 +8,13 @@ import (
 )
 
 const (
-	// storePause is how long it waits who asks a store again that failed to answer.
+	// storePause is how long the executor waits before it asks a store again that
+	// answered an error.
 	storePause = 100 * time.Millisecond
-	// storeTries is how often it is asked for what cannot be left undone.
+	// storeTries is how often a shutdown asks the store for the tasks left.
 	storeTries = 3
-	// faultPatience is how long a shutdown in which no code runs any more waits
-	// for a store that cannot write, or cancel.
+	// faultPatience is how long a shutdown waits for a store that cannot write or
+	// cancel, once no code runs any more.
 	faultPatience = time.Second
 )
 
@@ -54,8 +55,8 @@ func (e *Executor) work(ctx context.Context, w *worker) {
 	}
 }
 
-// runTask runs one task. The context has the values of Run's and never ends:
-// a task is stopped by itself, and its end is recorded whatever has ended.
+// runTask runs one task. The context has the values of Run's but never ends: each
+// task is stopped for itself, and its end must be recorded in any case.
 func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	record := lease.Record()
 	if w.typ == nil || w.typ.name != record.Type {
@@ -63,15 +64,15 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	}
 	r := &run{taskContext: taskContext{values: ctx}, executor: e, lease: lease, record: record, typ: w.typ}
 	w.run.Store(r)
-	if e.stop.interrupts() { // who told the others did not find this one
+	if e.stop.interrupts() { // stopWorkers may have come before this task was set
 		r.stop(ErrInterrupted)
 	}
 	r.execute()
 	w.run.Store(nil)
 }
 
-// record makes a task final. The worker goes on to the next task: the store
-// keeps the order.
+// record makes a task final. It does not wait until that is recorded, so the worker
+// goes on to the next task. The store keeps the order of ends and claims.
 func (e *Executor) record(lease Lease, o Outcome) {
 	e.finishesPending.Add(1)
 	state := o.State
