@@ -9,7 +9,7 @@ import (
 	"github.com/jobline/jobline/executor/store/kit"
 )
 
-// TestRevocationBeforeAnybodyListens: the first wish counts, and Force of any.
+// TestRevocationBeforeAnybodyListens: the first request counts, and Force of any.
 func TestRevocationBeforeAnybodyListens(t *testing.T) {
 	soft, hard := &executor.Cancellation{Reason: "soft"}, &executor.Cancellation{Reason: "hard", Force: true}
 	for name, c := range map[string]struct {
