@@ -21,12 +21,12 @@ const (
 	procsFile  = "cgroup.procs"
 	killFile   = "cgroup.kill"
 	eventsFile = "cgroup.events"
-	// unusedEvents are the events of a group that no process is in, and that
-	// would not freeze one.
+	// unusedEvents is what eventsFile has in it for a group without processes that
+	// is not frozen.
 	unusedEvents = "populated 0\nfrozen 0\n"
 )
 
-// ownCgroup is the directory of the control group that this process is in.
+// ownCgroup returns the directory of the control group that this process is in.
 func ownCgroup() (string, error) {
 	list, err := os.ReadFile(procDir + "/self/cgroup")
 	if err != nil {
@@ -47,8 +47,8 @@ func ownCgroup() (string, error) {
 	return dir, err
 }
 
-// cgroupDir finds the directory of a process's control group of version 2 by
-// the process's list of groups and of mounts.
+// cgroupDir finds the directory of a process's control group of version 2, from
+// /proc/PID/cgroup and /proc/PID/mountinfo.
 func cgroupDir(list, mounts string) (string, error) {
 	_, path, found := strings.Cut("\n"+list, "\n0::")
 	path, _, _ = strings.Cut(path, "\n")
@@ -74,14 +74,15 @@ var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", 
 
 func unescapeMount(path string) string { return mountEscapes.Replace(path) }
 
-// processesIn are the numbers of the processes that are in a group itself.
+// processesIn lists the processes of a group, without those of its child
+// groups.
 func processesIn(dir string) (pids []int, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, procsFile))
 	if err != nil {
 		return nil, err
 	}
 	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
-		// A process of a PID namespace that is not below ours has number 0.
+		// A process outside our PID namespace has number 0.
 		if pid, err := strconv.Atoi(s.Text()); err == nil && pid > 0 {
 			pids = append(pids, pid)
 		}
@@ -89,8 +90,7 @@ func processesIn(dir string) (pids []int, err error) {
 	return pids, nil
 }
 
-// processesBelow are the numbers of the processes that are in a group and in
-// the groups that were made within it.
+// processesBelow lists the processes of a group and of all groups below it.
 func processesBelow(dir string) (pids []int, err error) {
 	for _, dir := range cgroupsBelow(dir) {
 		found, e := processesIn(dir)
@@ -102,26 +102,27 @@ func processesBelow(dir string) (pids []int, err error) {
 	return pids, err
 }
 
-// isGone reports whether an error of a group's file says that the group has been
-// removed, or that its processes are those of the group above (a threaded one).
+// isGone reports whether an error of reading a group's file means that the
+// group was removed, or that its parent lists its processes, as with threaded
+// groups.
 func isGone(err error) bool {
 	return err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
-// cgroupsBelow are the directories of a group and of the groups within it, each
-// before those within itself.
+// cgroupsBelow lists the directories of a group and of all groups below it,
+// parents first.
 func cgroupsBelow(dir string) (dirs []string) {
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {
 			dirs = append(dirs, path)
 		}
-		return nil // one may vanish meanwhile
+		return nil // a group may be removed meanwhile
 	})
 	return dirs
 }
 
-// killCgroup kills all processes of a group and of those within it, also what
-// they fork meanwhile. It does not wait for their ends.
+// killCgroup kills all processes of a group and below it, also those that are
+// forked meanwhile. It does not wait for their ends.
 func killCgroup(dir string) error {
 	file, err := os.OpenFile(filepath.Join(dir, killFile), os.O_WRONLY, 0)
 	if err != nil {
@@ -132,8 +133,8 @@ func killCgroup(dir string) error {
 	return err
 }
 
-// removeCgroup removes a group and those within it, and waits for the end of the
-// processes in them, which have been killed.
+// removeCgroup removes a group and those below it. It waits for the ends of
+// their processes, which were killed.
 func removeCgroup(dir string, within time.Duration) error {
 	for until := time.Now().Add(within); ; time.Sleep(groupPoll) {
 		var err error

@@ -4,5 +4,5 @@ package exec
 
 import "errors"
 
-// closeAllOnExecFrom is for systems that can do it in one call.
+// closeAllOnExecFrom fails: these systems have no such call.
 func closeAllOnExecFrom(uint) error { return errors.ErrUnsupported }

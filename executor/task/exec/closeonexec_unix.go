@@ -12,8 +12,8 @@ import (
 // descriptorsDir lists the descriptors that are open.
 const descriptorsDir = "/dev/fd"
 
-// closeInheritedOnExec sees to it that the descriptors which this process was started
-// with reach no process that it starts. All that Go has opened is so already.
+// closeInheritedOnExec marks as close-on-exec the descriptors with which this
+// process was started. Go marks those that it opens itself.
 func closeInheritedOnExec() {
 	if closeAllOnExecFrom(firstOther) == nil {
 		return

@@ -14,19 +14,19 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// What of a program's name, and of its path, is put in messages, in bytes.
+// The most bytes of a program's name, and of its path, that a message shows.
 const (
 	maxName = 64
 	maxPath = 512
 )
 
-// processLimits are the limits that leave no room for a process or a thread.
+// processLimits names the limits that can keep a process or thread from being made.
 const processLimits = "ulimit -u, ulimit -v, pids.max of a control group"
 
-// plan is a command as it is to be started.
+// command is a command that is ready to be started.
 type command struct {
 	name  string // for messages: the base of argv[0]
-	given string // for messages that it could not be started: argv[0]
+	given string // for messages about a failed start: argv[0]
 	path  string // absolute
 	dir   string // absolute, or "" for this process's own
 	argv  []string
@@ -34,7 +34,7 @@ type command struct {
 	mark  mark
 }
 
-// plan checks an input and finds its program.
+// command checks an input and finds its program.
 func (c *Runner) command(in *Input, task string) (*command, error) {
 	if err := check(in); err != nil {
 		return nil, err
@@ -59,7 +59,8 @@ func (c *Runner) command(in *Input, task string) (*command, error) {
 	return p, nil
 }
 
-// check refuses what no system call takes, or takes for something else.
+// check refuses what no system call takes, or what one would take for something
+// else.
 func check(in *Input) error {
 	if len(in.Argv) == 0 || in.Argv[0] == "" {
 		return invalid("argv must begin with the name of a program")
@@ -75,7 +76,7 @@ func check(in *Input) error {
 	if in.Stderr != "" && in.Stderr != schema.Stderr.String() && in.Stderr != schema.Stdout.String() {
 		return invalid(fmt.Sprintf("stderr is %q: want stderr or stdout", printable(in.Stderr, maxName)))
 	}
-	for name, value := range in.Env { // names are not shown: one with "=" may hold a value
+	for name, value := range in.Env { // no name is shown, since one with "=" may hold a secret
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			return invalid(`a name in env is empty, or has "=" or a NUL byte in it`)
 		}
@@ -88,7 +89,8 @@ func check(in *Input) error {
 
 func invalid(message string) error { return spawnError(syscall.EINVAL, message) }
 
-// show makes of a name or a path what fits a line of text.
+// printable shortens and cleans a name or path so that it fits into a line of
+// text.
 func printable(name string, most int) string {
 	if len(name) > most {
 		name = name[:most]
@@ -101,8 +103,8 @@ func printable(name string, most int) string {
 	}, strings.ToValidUTF8(name, string(unicode.ReplacementChar)))
 }
 
-// find is the absolute path of a program. A name without a slash is looked
-// for in the PATH that the command will have.
+// find returns the absolute path of a program. A name without a slash is looked
+// up in the PATH that the command will have.
 func (p *command) find(program string) (string, error) {
 	if filepath.Base(program) != program || os.IsPathSeparator(program[0]) {
 		path, err := absolute(joinDir(p.dir, program))
@@ -126,12 +128,12 @@ func (p *command) find(program string) (string, error) {
 	}
 }
 
-// shellSigns are those that a name of a program hardly has, and a command line
-// that was meant for a shell does.
+// shellSigns are characters that are rare in names of programs and common in
+// command lines for a shell.
 const shellSigns = " \t\n|&;<>()$`\"'*?"
 
-// shellHint is what to do where a whole command line was given as the name of
-// a program, and "" otherwise.
+// shellHint returns advice for an argv[0] that looks like a whole command line,
+// and "" for any other.
 func (p *command) shellHint() string {
 	if !strings.ContainsAny(p.argv[0], shellSigns) {
 		return ""

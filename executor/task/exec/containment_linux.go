@@ -2,8 +2,8 @@ package exec
 
 import "github.com/jobline/jobline/schema"
 
-// containment is how processes are kept together. To find out, it makes the
-// control group of all commands; the guard can wait for the first of them.
+// containment tells how the processes of commands are kept together. To find out
+// it makes the control group of all commands. The guard comes with the first one.
 func (h *launcher) containment() string {
 	h.openCgroups()
 	switch {
@@ -16,7 +16,8 @@ func (h *launcher) containment() string {
 	}
 }
 
-// logContainment logs how processes are kept together, and what is weaker for it.
+// logContainment logs how processes are kept together, and which weaknesses
+// that has.
 func (h *launcher) logContainment() {
 	visibility := h.scan.proc.visibility()
 	if h.cgroups.serverCgroup != nil {

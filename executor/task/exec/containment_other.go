@@ -4,8 +4,8 @@ package exec
 
 import "github.com/jobline/jobline/schema"
 
-// containment is how processes are kept together.
+// containment tells how the processes of commands are kept together.
 func (*launcher) containment() string { return schema.ContainmentGroup }
 
-// tell has nothing to tell: there is one way only.
+// logContainment logs nothing: there is one way only.
 func (*launcher) logContainment() {}

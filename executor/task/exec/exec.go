@@ -1,11 +1,10 @@
-// Package exec is the task type exec, which runs any program: it stands
-// between the executor, which calls it, and the operating system. It sees to
-// it that a command's whole tree of processes ends: with the command, when the
-// task is stopped, and when this process dies in whatever way.
+// Package exec is the task type exec, which runs any program. It ends a
+// command's whole tree of processes: when the command itself ends, when the task
+// is stopped, and when this process dies, however that happens.
 //
-//	Run ─► plan ─► host.launch ─► tree.waitExit ─► tree.killProcessGroup ─► tree.reap ─► streams.drain
-//	                                   ▲
-//	            the context's end ─► terminator (SIGTERM, then SIGKILL)
+//	Run ─► command ─► launcher.launch ─► tree.waitExit ─► tree.killProcessGroup ─► tree.reap ─► streams.drain
+//	                                          ▲
+//	                   the context's end ─► terminator (SIGTERM, then SIGKILL)
 package exec
 
 import (
@@ -31,26 +30,26 @@ const TypeName = "exec"
 // ErrClosed is the error of a Run after Close.
 var ErrClosed = errors.New("commands are not run any more")
 
-// Options sets a Command. A zero is the default.
+// Options are the settings of a Runner. The zero value of each is its default.
 type Options struct {
-	// EnvAllow, where it is not nil, is all of this process's environment that
-	// commands get: names, or patterns such as LC_*. What a task gives in env
-	// is added to it. Nil is the whole environment. With any other value New has
-	// the system hide this process's environment from others of the same user, on
-	// Linux: see docs/operations.md, Security.
+	// EnvAllow lists the variables of this process's environment that commands
+	// get, by names or by patterns such as LC_*. The env of a task is added to
+	// them. With nil they get the whole environment. With any other value New has
+	// Linux hide this process's environment from other processes of the same user:
+	// see docs/operations.md, Security.
 	EnvAllow []string
-	// Stdin, where it is not nil, is what commands read whose task gives no text
-	// for it: the file itself, which all of them share. Nil is nothing to read.
+	// Stdin is the stdin of commands whose task gives no text for it. They share
+	// the one file. With nil they have nothing to read.
 	Stdin *os.File
-	// Limit is the most commands that run at once; 0 is as many as the
-	// executor runs tasks.
+	// Limit is the most commands that run at once. With 0 only the executor's own
+	// limit holds.
 	Limit int
-	// Workers is how many commands there is to be room for, also where one of
-	// them uses up the system's processes: the executor's limit. 0 is the number
-	// of CPUs, which is its default, too.
+	// Workers is the executor's limit. Threads for so many commands are made in
+	// advance, since a command may use up all processes that the system allows. 0
+	// is the number of CPUs, which is the executor's default, too.
 	Workers int
-	// Logger gets what there is to say; nil is nothing. Neither arguments nor
-	// values of the environment are ever logged.
+	// Logger gets warnings, and each command at the level debug. Nil logs nothing.
+	// Neither arguments nor values of the environment are ever logged.
 	Logger *slog.Logger
 }
 
@@ -73,20 +72,21 @@ type Result struct {
 	Leaked     bool   `json:"leaked,omitzero" jsonschema:"whether a process of the command outlived it and could not be killed"`
 }
 
-// Command runs commands. Make one with New; one is enough for a process.
+// Runner runs commands. Make one with New; a process needs only one. Its
+// methods may be called from many goroutines at once.
 type Runner struct {
 	options  Options
 	log      *slog.Logger
 	null     *os.File
-	server   string // is in the keys of all its commands
-	outer    string // before those: see outerKeysOf
+	server   string // the server's id, which is in the keys of all its commands
+	outer    string // what stands before those keys: see outerKeysOf
 	launcher *launcher
 	closed   atomic.Bool
 }
 
-// New makes a Command. It starts nothing until the first Run or Containment. From then on no
-// process that this one starts inherits the descriptors above 2 that this one
-// was started with.
+// New makes a Runner. It starts no process before the first Run or Containment.
+// From then on no process that this one starts inherits the descriptors above 2
+// with which this one was started.
 func New(o Options) (*Runner, error) {
 	if err := checkPatterns(o.EnvAllow); err != nil {
 		return nil, err
@@ -108,8 +108,8 @@ func New(o Options) (*Runner, error) {
 	return c, nil
 }
 
-// Type makes the task type exec of a Command of its own, which lasts as long
-// as the process.
+// Type makes a Runner and returns its task type. The Runner lasts as long as
+// the process.
 func Type(o Options) (executor.Type, error) {
 	c, err := New(o)
 	if err != nil {
@@ -118,19 +118,20 @@ func Type(o Options) (executor.Type, error) {
 	return c.Type()
 }
 
-// Type is the task type exec.
+// Type returns the task type exec.
 func (c *Runner) Type() (executor.Type, error) {
 	return executor.Define(TypeName, c.Run, executor.StartsItself(), executor.Source("builtin"), executor.Contains(c.Containment),
 		executor.Limit(c.options.Limit),
 		executor.Describe("Runs a program. It completes when the program exits with 0, and fails otherwise."))
 }
 
-// Containment is how the processes of commands are kept together, as
-// schema.StatsResult.Containment. It makes what that needs, as the first Run does.
+// Containment tells how the processes of commands are kept together: a value of
+// schema.StatsResult.Containment. It makes what that takes, as the first Run
+// does.
 func (c *Runner) Containment() string { return c.launcher.containment() }
 
-// Close ends what belongs to the Command, and every process that its commands
-// have left. Call it when no Run is under way: what still runs is killed.
+// Close kills every process that is left of the commands, and frees what
+// belongs to the Runner. Call it when no Run is under way.
 func (c *Runner) Close() error {
 	if c.closed.Swap(true) {
 		return nil
@@ -139,9 +140,9 @@ func (c *Runner) Close() error {
 	return c.null.Close()
 }
 
-// Run runs a command and waits for its end. It is the code of the task type;
-// outside a task, the output is discarded, and the end of ctx is a SIGTERM
-// that nothing follows.
+// Run runs a command and waits for its end. It is the code of the task type.
+// Outside a task the output is discarded, and the end of ctx sends SIGTERM,
+// which no SIGKILL follows.
 func (c *Runner) Run(ctx context.Context, in Input) (Result, error) {
 	id := executor.TaskID(ctx)
 	if id == uuid.Nil {

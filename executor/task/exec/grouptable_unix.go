@@ -9,23 +9,23 @@ import (
 )
 
 const (
-	// slotFormat is one line of a table: the number of a group and spaces, or
-	// only spaces. No line is ever seen half written.
+	// slotFormat is one line of a table: the number of a process group and spaces,
+	// or only spaces. Each line is written at once.
 	slotFormat = "%-10s\n"
 	slotBytes  = 11
-	// maxSlots bounds how many groups are in a table at once. What is past it
-	// runs, but only its markers tell the guard of it.
+	// maxSlots bounds how many groups are in a table at once. The guard finds the
+	// processes of further commands by their environment alone.
 	maxSlots = 1 << 16
 	noSlot   = -1
 )
 
-// table is the list of the groups that live, in a file without a name that
-// the guard has open, too.
+// groupTable lists the process groups of the commands that run. It is a file
+// without a name, which the guard has open, too.
 type groupTable struct {
 	file *os.File
 
 	mu   sync.Mutex // protects what follows
-	free []int64    // slots that were used and are empty
+	free []int64    // slots that were used and are free again
 	used int64
 }
 
@@ -38,7 +38,7 @@ func newGroupTable() (*groupTable, error) {
 	return &groupTable{file: file}, nil
 }
 
-// add enters a group and answers where. A nil table takes nothing.
+// add enters a process group and returns its slot. A nil table has none.
 func (t *groupTable) add(group int) (slot int64) {
 	if t == nil {
 		return noSlot
@@ -53,9 +53,9 @@ func (t *groupTable) add(group int) (slot int64) {
 	return slot
 }
 
-// remove takes a group out before its number can be anybody else's. Writing
-// over what is in memory already does not fail; if it did, the slot stays out
-// of use.
+// remove takes a process group out; it is called before another process can
+// have that number. Overwriting what is in memory already does not fail. If it
+// did, the slot would not be used again.
 func (t *groupTable) remove(slot int64) {
 	if t != nil && slot != noSlot && t.write(slot, "") {
 		t.release(slot)

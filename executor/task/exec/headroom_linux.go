@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	// lowLimit is the least limit on a user's tasks that counts as room enough.
+	// lowLimit is the least limit on a user's threads that is never too low here.
 	lowLimit = 4096
-	// minHeadroom is what a server that has just started, its guard and one
-	// command take.
+	// minHeadroom is how many threads and processes a server that has just started,
+	// its guard and one command take.
 	minHeadroom = 8
 )
 
-// room is how many more threads this process can have, as far as is known: by
-// the limits on its user, its control groups and its address space.
+// headroom returns how many more threads this process can have, by the limits
+// on its user, its control groups and its address space.
 func headroom() int {
 	groups := taskGroups(procDir+"/self/cgroup", procDir+"/self/mountinfo")
 	return max(0, min(userHeadroom(), cgroupHeadroom(groups), addressSpaceHeadroom()))
 }
 
-// CheckHeadroom answers an error where this process can have too few more threads
-// and processes to run a command. It is for the start of a program: the runtime
-// ends one with a stack trace when it needs a thread and cannot have it. Systems
-// other than Linux are not asked.
+// CheckHeadroom returns an error where this process may have too few threads
+// and processes left to run a command. Call it when a program starts: the
+// runtime ends the program with a stack trace when it needs a thread and cannot
+// have one. On systems other than Linux it returns nil.
 func CheckHeadroom() error {
 	if n := headroom(); n < minHeadroom {
 		return fmt.Errorf("there is room for %d more threads and processes, and %d are needed: raise the limit (%s)", n, minHeadroom, processLimits)
@@ -39,7 +39,7 @@ func CheckHeadroom() error {
 	return nil
 }
 
-// userHeadroom is what RLIMIT_NPROC leaves.
+// userHeadroom returns what RLIMIT_NPROC leaves.
 func userHeadroom() int {
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit)
@@ -49,15 +49,16 @@ func userHeadroom() int {
 	return int(limit.Cur) - userTasks(os.Getuid())
 }
 
-// isRoot reports whether this process has the rights of root, which limits on
-// the number of processes do not count for. The root of another user namespace,
-// such as that of a container without privileges, has not.
+// isRoot reports whether this process is root in the system's first user
+// namespace. Limits on the number of processes do not hold for that user. They
+// hold for the root of any other namespace, as in a container without
+// privileges.
 func isRoot() bool {
 	users, _ := os.ReadFile(procDir + "/self/uid_map")
 	return os.Getuid() == 0 && slices.Equal(strings.Fields(string(users)), []string{"0", "0", "4294967295"})
 }
 
-// userTasks is how many threads a user's processes have together.
+// userTasks counts the threads of all processes of a user.
 func userTasks(user int) (sum int) {
 	processes, _ := filepath.Glob(procDir + "/[0-9]*")
 	for _, dir := range processes {
@@ -71,7 +72,7 @@ func userTasks(user int) (sum int) {
 	return sum
 }
 
-// addressSpaceHeadroom is what RLIMIT_AS leaves (ulimit -v).
+// addressSpaceHeadroom returns what RLIMIT_AS (ulimit -v) leaves.
 func addressSpaceHeadroom() int {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_AS, &limit) != nil || limit.Cur > math.MaxInt64 {
@@ -87,7 +88,7 @@ func addressSpaceHeadroom() int {
 	return int(min(left/threadBytes(), math.MaxInt32))
 }
 
-// cgroupHeadroom is what the control groups leave.
+// cgroupHeadroom returns what the control groups leave.
 func cgroupHeadroom(groups []string) int {
 	least := math.MaxInt
 	for _, dir := range groups {
@@ -100,7 +101,7 @@ func cgroupHeadroom(groups []string) int {
 	return least
 }
 
-// readNumber reads a file that has a number in it, or a word instead.
+// readNumber reads a file that has either a number or a word in it.
 func readNumber(path string) (n int, ok bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

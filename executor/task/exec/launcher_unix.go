@@ -14,27 +14,27 @@ import (
 
 const (
 	pwdVar = "PWD"
-	// killWait is how long killed processes are given to be gone before they
-	// count as leaked, and lookWait how long the first signal, and the kill,
-	// wait to know of all processes. Both are a part of what the executor leaves
-	// after its grace, and of what is left after a signal to this process.
+	// killWait is how long killed processes may take to end before they count as
+	// leaked. lookWait is how long the first signal, and the kill, wait for a scan
+	// of the processes. Both have to fit into the time that the executor leaves
+	// after the grace, and into the time left after a signal to this process.
 	killWait = 400 * time.Millisecond
 	lookWait = 50 * time.Millisecond
-	// groupPoll is how often a group is looked at while it ends.
+	// groupPoll is the pause between two looks at a group that is ending.
 	groupPoll = 10 * time.Millisecond
 )
 
-// cleanNames is what a command gets with cleanEnv.
+// cleanNames are the variables that a command gets with cleanEnv.
 var cleanNames = []string{
 	"PATH", "HOME", "LANG", "LC_*", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL", "TZ",
 }
 
 func foldName(name string) string { return name }
 
-// launcher is what all commands of a Runner share.
+// launcher starts commands. All commands of a Runner share it.
 type launcher struct {
 	log      *slog.Logger
-	logged   sync.Once // how processes are kept together
+	logged   sync.Once // logContainment was called
 	guard    guard
 	cgroups  cgroupPool
 	scan     *scanner
@@ -43,7 +43,7 @@ type launcher struct {
 	threads  threads
 }
 
-// timeouts are how long a stop waits for what it needs.
+// timeouts are how long a tree waits: see the constants.
 type timeouts struct{ killWait, lookWait time.Duration }
 
 func newLauncher(log *slog.Logger, server string, workers int) *launcher {
@@ -74,12 +74,12 @@ func (h *launcher) launch(p *command, attr *os.ProcAttr) (*tree, error) {
 	}, nil
 }
 
-// prepare makes what is needed before the first command. It answers the table
-// of the guard, or nil.
+// prepare makes what has to be there before the first command. It returns the
+// guard's table, or nil.
 func (h *launcher) prepare() *groupTable { return h.guard.ensure(h.openCgroups()) }
 
-// openCgroups makes the control group of all commands where it can, and logs,
-// once, how processes are kept together. It answers the path of the group, or "".
+// openCgroups makes the control group of all commands where it can. It logs,
+// once, how processes are kept together. It returns the path of the group, or "".
 func (h *launcher) openCgroups() string {
 	path := h.cgroups.open()
 	h.logged.Do(h.logContainment)
@@ -92,44 +92,48 @@ func (h *launcher) close() {
 	h.scan.close()
 }
 
-// tree is a command and all processes that came of it. Its pid is its group's
-// number, too, and stands for nobody else until reap.
+// tree is a command and all its descendants. The pid of its first process is
+// also the number of its process group. Nobody else can have that number before
+// reap.
 type tree struct {
 	pid        int
 	mark       mark
 	proc       *os.Process
-	cgroup     *cgroup // nil where it has none
+	cgroup     *cgroup // nil without one
 	cgroups    *cgroupPool
 	scan       *scanner
 	groupTable *groupTable // of the guard; nil without one
 	slot       int64
 	threads    *threads
 	timeouts
-	treeSnapshot // of the terminator
+	treeSnapshot // the terminator's
 }
 
-// killProcessGroup kills what is left of the group when the first process has exited.
+// killProcessGroup kills the rest of the process group when the first process
+// has exited.
 func (t *tree) killProcessGroup() {
 	t.signalGroup(unix.SIGKILL)
 	t.groupTable.remove(t.slot)
 }
 
-// reap frees the number of the first process, which has exited.
+// reap waits for the first process, which has exited, and so frees its number.
 func (t *tree) reap() (*os.ProcessState, error) {
 	defer t.threads.release()
 	defer unlockThread()
 	return t.proc.Wait()
 }
 
-// close is called when nothing of the command is looked for any more.
+// close is called when nothing more is done with the processes of the command.
 func (t *tree) close() { t.cgroups.release(t.cgroup) }
 
-// signalGroup signals the group. That nobody is left in it is no error.
+// signalGroup signals the process group. It is no error that the group is
+// empty.
 func (t *tree) signalGroup(signal unix.Signal) { _ = unix.Kill(-t.pid, signal) }
 
-// terminationSignals are the signals that ask a process to end. One that is stopped hears
-// that only when it goes on. It is made to before, too: where others of its
-// group end while it is stopped, the system sends it SIGHUP.
+// terminationSignals are sent in turn to ask a process to end. A stopped
+// process handles SIGTERM only when it is continued, hence the last SIGCONT.
+// The first one is there because the system sends SIGHUP to a stopped process
+// when others of its group end.
 var terminationSignals = []unix.Signal{unix.SIGCONT, unix.SIGTERM, unix.SIGCONT}
 
 func (t *tree) terminateGroup() {
@@ -138,8 +142,8 @@ func (t *tree) terminateGroup() {
 	}
 }
 
-// pollGroupEnd waits for the end of the group, which has been killed and whose first
-// process was reaped, and answers false where that takes longer than killWait.
+// pollGroupEnd waits until the process group is empty. It was killed, and its
+// first process was reaped. It returns false after killWait.
 func (t *tree) pollGroupEnd() bool {
 	late := time.After(t.killWait)
 	tick := time.NewTicker(groupPoll)
@@ -154,7 +158,7 @@ func (t *tree) pollGroupEnd() bool {
 	return true
 }
 
-// signalOf is the name of the signal that ended a process, or "".
+// signalOf returns the name of the signal that ended a process, or "".
 func signalOf(state *os.ProcessState) string {
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return unix.SignalName(ws.Signal())

@@ -6,30 +6,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closedFD stands for a descriptor that is not ours any more; poll ignores it.
+// closedFD marks a descriptor that was closed or handed over. poll ignores it.
 const closedFD = -1
 
-// source is our end of a pipe that a command writes to. The thread that waits
-// for the command follows it as a bare descriptor: in the runtime's poller, each
-// thing that happens to it would wake a thread more.
+// readEnd is our end of a pipe that a command writes to. The thread that waits
+// for the command reads it as a bare descriptor: with the runtime's poller each
+// change would wake another thread.
 type readEnd struct {
-	fd   int      // closedFD once it is file's, or closed
-	file *os.File // since handOver
+	fd   int      // closedFD after handOver and close
+	file *os.File // set by handOver
 }
 
-// openReadEnd makes a pipe and answers our end and the command's.
+// openReadEnd makes a pipe and returns our end and the command's.
 func openReadEnd() (*readEnd, *os.File, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, os.NewSyscallError("pipe2", err)
 	}
-	// Only ours is not to wait. On a pipe that was just made this does not fail.
+	// Only our end is non-blocking. On a new pipe this does not fail.
 	_, _ = unix.FcntlInt(uintptr(fds[0]), unix.F_SETFL, unix.O_NONBLOCK)
 	return &readEnd{fd: fds[0]}, os.NewFile(uintptr(fds[1]), "|1"), nil
 }
 
-// handOver makes a file of what is not at its end, which is to be read by one
-// goroutine, or answers nil.
+// handOver returns the end as a file for one goroutine to read, or nil where
+// all was read.
 func (s *readEnd) handOver() *os.File {
 	if s.fd == closedFD {
 		return nil

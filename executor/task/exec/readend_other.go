@@ -4,10 +4,10 @@ package exec
 
 import "os"
 
-// source is our end of a pipe that a command writes to.
+// readEnd is our end of a pipe that a command writes to.
 type readEnd struct{ file *os.File }
 
-// openReadEnd makes a pipe and answers our end and the command's.
+// openReadEnd makes a pipe and returns our end and the command's.
 func openReadEnd() (*readEnd, *os.File, error) {
 	ours, theirs, err := os.Pipe()
 	if err != nil {
@@ -16,13 +16,12 @@ func openReadEnd() (*readEnd, *os.File, error) {
 	return &readEnd{ours}, theirs, nil
 }
 
-// handOver is the file, which is to be read by one goroutine.
+// handOver returns the file, for one goroutine to read.
 func (s *readEnd) handOver() *os.File { return s.file }
 
 func (s *readEnd) close() { s.file.Close() }
 
-// pipePoller is for systems on which the thread that waits for a command reads
-// its pipes.
+// pipePoller is empty: on these systems goroutines read the pipes.
 type pipePoller struct{}
 
 func (*pipePoller) open([]pipe) {}

@@ -13,27 +13,28 @@ import (
 )
 
 const (
-	// serverCgroupPrefix begins the name of the group of a server.
+	// serverCgroupPrefix begins the name of a server's group.
 	serverCgroupPrefix = "jobline-"
-	// serverCgroupTries is how often a server makes a group of its own, where another
-	// takes it for one that was left.
+	// serverCgroupTries is how often a server makes its group, where other servers
+	// take it for an abandoned one and remove it.
 	serverCgroupTries = 10
 )
 
-// serverCgroupName is what names of servers' groups look like: they are rand.Text.
+// serverCgroupName matches the names of servers' groups, which end with a
+// rand.Text.
 var serverCgroupName = regexp.MustCompile(`^` + serverCgroupPrefix + `[A-Z2-7]{20,}$`)
 
-// serverCgroup is the control group in which a server makes one for each command. It
-// stands in the group that the server itself is in, which needs no right but to
-// make directories there: no controller is used, so all limits stay those of
-// the server's group. The lock on it ends with the server, however it ends:
-// who gets the lock may remove the group.
+// serverCgroup is the control group in which a server makes one for each
+// command. It is a child of the server's own group. To make it takes only the
+// right to make directories there. It enables no controller, so the limits of
+// the server's group hold for commands, too. A lock on the directory lasts as
+// long as the server: whoever can take it may remove the group.
 type serverCgroup struct {
 	path string
-	dir  *os.File // has the lock
+	dir  *os.File // holds the lock
 }
 
-// openServerCgroup makes a group for this server in its own one.
+// openServerCgroup makes this server's group as a child of own.
 func openServerCgroup(own string) (*serverCgroup, error) {
 	for range serverCgroupTries {
 		y, err := newServerCgroup(filepath.Join(own, serverCgroupPrefix+rand.Text()))
@@ -44,9 +45,8 @@ func openServerCgroup(own string) (*serverCgroup, error) {
 	return nil, errors.New("others remove what this process makes")
 }
 
-// newServerCgroup makes a group, and locks it before anything else: until then another
-// server takes it for one that was left, and kills what is in it. It answers nil
-// where one has been faster.
+// newServerCgroup makes a group and locks it at once: another server removes a
+// group that is not locked. It returns nil where that has happened.
 func newServerCgroup(path string) (*serverCgroup, error) {
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return nil, err
@@ -71,14 +71,15 @@ func newServerCgroup(path string) (*serverCgroup, error) {
 	return &serverCgroup{path: path, dir: dir}, nil
 }
 
-// errKillsAll is of a kernel (6.18 for one) that compares how often the group of
-// the parent and that of the child were killed, and kills the child where the
-// numbers differ: see findings/killed-cgroup-kills-what-is-cloned-into-it.sh.
+// errKillsAll is for kernels (such as 6.18) that count how often a group was
+// killed, and kill a new process where the counts of its group and its parent's
+// differ: see findings/killed-cgroup-kills-what-is-cloned-into-it.sh.
 var errKillsAll = errors.New("the system kills what is started in it")
 
-// checkCanStartIn reports why no process can be started in a group: the right may be
-// missing, a sandbox may deny the call, the group may be of a threaded tree. It
-// starts what is no program, and so gets as far as the error of that.
+// checkCanStartIn tries to start a process in a group and returns why that
+// fails: the right may be missing, a sandbox may deny the call, the group may
+// be threaded. The program that it starts cannot be executed, so ENOTDIR means
+// that all before went well.
 func checkCanStartIn(path string) error {
 	one, err := openCgroup(path)
 	if err != nil {
@@ -97,7 +98,7 @@ func checkCanStartIn(path string) error {
 	return fmt.Errorf("start a process in it: %w", errnoIn(err))
 }
 
-// lockCgroup opens and locks a group. It answers nil where somebody else has
+// lockCgroup opens and locks a group. It returns nil where another process has
 // the lock, or has removed the group.
 func lockCgroup(path string) (*os.File, error) {
 	dir, err := os.Open(path)
@@ -123,8 +124,8 @@ func lockCgroup(path string) (*os.File, error) {
 	return dir, nil
 }
 
-// removeAbandonedCgroups removes the groups of servers that have ended, and kills what is
-// in them: neither they nor their guards had the time to.
+// removeAbandonedCgroups kills what is in the groups of servers that have
+// ended, and removes them. It is for servers whose guard was killed, too.
 func removeAbandonedCgroups(own string) {
 	left, _ := filepath.Glob(filepath.Join(own, serverCgroupPrefix+"*"))
 	for _, path := range left {
@@ -133,15 +134,15 @@ func removeAbandonedCgroups(own string) {
 		}
 		dir, err := lockCgroup(path)
 		if err != nil || dir == nil {
-			continue // its server lives, or it is not ours to remove
+			continue // its server lives, or we may not remove it
 		}
 		(&serverCgroup{path: path, dir: dir}).close()
 	}
 }
 
-// close kills all that is left in the group, and removes it.
+// close kills what is left in the group, and removes it.
 func (y *serverCgroup) close() {
 	_ = killCgroup(y.path)
-	_ = removeCgroup(y.path, killWait) // who starts next tries again
+	_ = removeCgroup(y.path, killWait) // the next server tries again
 	y.dir.Close()
 }

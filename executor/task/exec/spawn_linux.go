@@ -8,11 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawn starts a process that dies with this one, also when this one is
-// killed with SIGKILL. The system sends a process its parent-death signal when
-// the thread that made it ends, and a thread of Go ends with a goroutine that
-// is locked to it. So the caller's goroutine has the thread for itself until
-// unlockThread, when the process is gone; it spends that time in one system call.
+// spawn starts a process that dies with this one, also when this one is killed
+// with SIGKILL.
+//
+// The system sends the parent-death signal when the thread ends that made the
+// process. So the caller's goroutine is locked to its thread until
+// unlockThread, which it calls when the process is gone. The thread waits for
+// the process meanwhile, and has nothing else to do.
 func spawn(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys.Pdeathsig = syscall.SIGKILL
 	runtime.LockOSThread()
@@ -25,14 +27,14 @@ func spawn(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	return proc, err
 }
 
-// unlockThread is called once by the goroutine that called spawn, when the process
-// has ended.
+// unlockThread frees the thread. The goroutine that called spawn calls it once,
+// when the process has ended.
 func unlockThread() { runtime.UnlockOSThread() }
 
-// unblockSignals lets all signals through to this thread, until block is
-// called. A process has the mask of the thread that made it, and threads of Go
-// have the mask that this process was started with: a command would never hear
-// the SIGTERM that somebody has blocked for the server.
+// unblockSignals unblocks all signals on this thread, until block is called. A
+// process inherits the signal mask of the thread that makes it, and Go's
+// threads have the mask that this process was started with. Where that blocks
+// SIGTERM, no command would ever receive it.
 func unblockSignals() (block func()) {
 	var none, own unix.Sigset_t
 	if unix.PthreadSigmask(unix.SIG_SETMASK, &none, &own) != nil {

@@ -12,11 +12,12 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// errRelativePath says that a program is where nobody should run one from
-// without saying so: what is found there depends on the working directory.
+// errRelativePath means that a program is in a relative directory of PATH. Such a
+// program is not run: which one it is depends on the working directory.
 var errRelativePath = errors.New("found in a relative directory")
 
-// spawnFailure says why a command could not be started, and what to do.
+// spawnFailure explains why a command could not be started, and what to do
+// about it.
 func (p *command) spawnFailure(err error) error {
 	if errors.Is(err, ErrClosed) {
 		return err
@@ -27,8 +28,8 @@ func (p *command) spawnFailure(err error) error {
 	return spawnError(err, p.given+" could not be started: "+p.reason(err))
 }
 
-// dirFailure says what is wrong with the working directory, or nil: the
-// system gives the same errors for it as for the program.
+// dirFailure explains what is wrong with the working directory, or returns nil.
+// The system reports the same errors for the directory as for the program.
 func (p *command) dirFailure() error {
 	if p.dir == "" {
 		return nil
@@ -47,7 +48,7 @@ func (p *command) dirFailure() error {
 	return nil
 }
 
-// reason says in words what an error of starting means.
+// reason says in words what an error of a start means.
 func (p *command) reason(err error) string {
 	switch errnoName(err) {
 	case "ENOENT":
@@ -79,7 +80,7 @@ func (p *command) reason(err error) string {
 	}
 }
 
-// denied says in words why a program may not be executed.
+// whyDenied says in words why a program may not be executed.
 func whyDenied(path string) string {
 	info, err := os.Stat(path)
 	switch {
@@ -93,7 +94,7 @@ func whyDenied(path string) string {
 	return "it may not be executed: look at its mode and owner, at its first line, for a file system mounted with noexec, and for a security policy"
 }
 
-// spawnError is the failure of a command that never ran.
+// spawnError is the error of a task whose command was never started.
 func spawnError(err error, message string) error {
 	name := errnoName(err)
 	return &executor.Failure{TaskError: schema.TaskError{
@@ -101,7 +102,7 @@ func spawnError(err error, message string) error {
 	}}
 }
 
-// passing says whether what an errno reports may be over another time.
+// isRetryable reports whether the cause of an errno may pass with time.
 func isRetryable(errno string) bool {
 	switch errno {
 	case "EAGAIN", "EMFILE", "ENFILE", "ENOMEM", "ETXTBSY":
@@ -110,7 +111,7 @@ func isRetryable(errno string) bool {
 	return false
 }
 
-// errnoOf is the system's part of an error, without the paths around it.
+// errnoIn returns the errno within an error, without the paths around it.
 func errnoIn(err error) error {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno
