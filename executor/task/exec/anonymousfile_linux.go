@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// anonymousFile is a file in memory.
+// anonymousFile makes a file in memory that has no name.
 func anonymousFile() (*os.File, error) {
 	fd, err := unix.MemfdCreate("jobline-guard", unix.MFD_CLOEXEC)
 	if err != nil {

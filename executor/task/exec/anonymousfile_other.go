@@ -4,7 +4,7 @@ package exec
 
 import "os"
 
-// anonymousFile is a temporary file that is removed at once.
+// anonymousFile makes a temporary file and removes its name at once.
 func anonymousFile() (*os.File, error) {
 	file, err := os.CreateTemp("", "jobline-guard-")
 	if err != nil {

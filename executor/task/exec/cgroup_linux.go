@@ -65,8 +65,8 @@ func (c *cgroup) discard() {
 	c.close()
 }
 
-// pids are the numbers of the processes in a cgroup. Where sure is false there
-// may be others. A nil cgroup is never sure.
+// pids lists the processes in a control group. Where sure is false there may be
+// others, as always with a nil cgroup.
 func (c *cgroup) pids() (inCgroup map[int]bool, sure bool) {
 	if c == nil {
 		return nil, false
@@ -79,8 +79,8 @@ func (c *cgroup) pids() (inCgroup map[int]bool, sure bool) {
 	return inCgroup, err == nil
 }
 
-// kill kills all processes of a cgroup, whatever they do meanwhile. Where the
-// system denies it, they are signalled one by one.
+// kill kills all processes of a group, also those that are forked meanwhile.
+// Where the system denies it, they are signalled one by one.
 func (c *cgroup) kill() {
 	if c != nil {
 		c.wasKilled = true

@@ -148,9 +148,9 @@ func stop(t *testing.T, a *attempt) {
 	a.wait(t)
 }
 
-// TestCellsAreUsedAgain: but not those that were killed, or that a process has
+// TestCgroupsAreUsedAgain: but not those that were killed, or that a process has
 // stayed in.
-func TestCellsAreUsedAgain(t *testing.T) {
+func TestCgroupsAreUsedAgain(t *testing.T) {
 	c := newWithCgroups(t, Options{})
 	cgroups := &c.launcher.cgroups
 	runTrue := func() { require.NoError(t, run(t, c, Input{Argv: []string{"true"}}).err) }
@@ -181,8 +181,8 @@ func TestCellsAreUsedAgain(t *testing.T) {
 	require.NoDirExists(t, path)
 }
 
-// TestCellsAreBounded: those too many are removed.
-func TestCellsAreBounded(t *testing.T) {
+// TestCgroupsAreBounded: those too many are removed.
+func TestCgroupsAreBounded(t *testing.T) {
 	c := newWithCgroups(t, Options{})
 	cgroups := &c.launcher.cgroups
 	cgroups.most = 1
@@ -200,9 +200,9 @@ func TestCellsAreBounded(t *testing.T) {
 	require.Len(t, cgroupsBelow(cgroups.serverCgroup.path), 2) // the serverCgroup, and the cgroup
 }
 
-// TestRefusedCell: a command that the system does not let into its cgroup runs
+// TestRefusedCgroup: a command that the system does not let into its cgroup runs
 // without one, and that is said once. A cgroup that somebody has removed is none.
-func TestRefusedCell(t *testing.T) {
+func TestRefusedCgroup(t *testing.T) {
 	var log bytes.Buffer
 	c := newWithCgroups(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	cgroups := &c.launcher.cgroups
@@ -232,9 +232,9 @@ func TestRefusedCell(t *testing.T) {
 	require.Nil(t, one)
 }
 
-// TestServerIsKilledWithCells: what nothing tells of ends, too, and the groups
+// TestServerIsKilledWithCgroups: what nothing tells of ends, too, and the groups
 // are removed.
-func TestServerIsKilledWithCells(t *testing.T) {
+func TestServerIsKilledWithCgroups(t *testing.T) {
 	newWithCgroups(t, Options{})
 	f := newFIFO(t)
 	s := startServer(t, f, "forget")

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// cgroup and cgroupPool: these systems have no control groups.
+// cgroup and cgroupPool are empty: these systems have no control groups.
 type (
 	cgroup     struct{}
 	cgroupPool struct{}

@@ -11,26 +11,26 @@ import (
 	"strings"
 )
 
-// ownPrefix begins the names of variables that are settings of a server, or
-// marks of its commands. A command inherits none of them: a server that it
-// starts is not set up by the variables of this one.
+// ownPrefix begins the names of the variables that configure a server or mark its
+// commands. A command inherits none of them, so that they do not configure a
+// server that it starts.
 const ownPrefix = "JOBLINE_"
 
-// The variables that mark every process of a command, so that one which left
-// its group is found. They override what a task has.
+// These variables mark every process of a command, so that one which has left its
+// group is found. They override those of the task.
 const (
 	taskVar   = ownPrefix + "TASK_ID"
 	serverVar = ownPrefix + "SERVER_ID"
 )
 
-// newServerID is unguessable, so that no stranger's process carries it.
+// newServerID makes an id that no other process can guess and carry.
 func newServerID() string { return rand.Text() }
 
-// mark marks the processes of one command.
+// mark identifies the processes of one command by their environment.
 type mark struct {
 	key    string // SERVER.TASK
-	task   string // of taskVar: NAME=value
-	server string // of serverVar: NAME=value, the keys of the commands that this one is within, too
+	task   string // the variable taskVar, as NAME=value
+	server string // the variable serverVar, as NAME=value: the keys of all commands around this one, and its own
 }
 
 func (c *Runner) mark(task string) mark {
@@ -41,16 +41,17 @@ func (c *Runner) mark(task string) mark {
 const (
 	keyDot   = "."
 	keySlash = "/"
-	// maxOuter bounds the keys that a server passes on, in bytes: some 60 servers
-	// within each other.
+	// maxOuter bounds the keys of the commands around a server, in bytes. It is
+	// enough for some 60 servers within each other.
 	maxOuter = 4 << 10
 )
 
 var outerKeys = regexp.MustCompile(`^([A-Z2-7]{20,}\.[0-9a-f-]{36}/)*[A-Z2-7]{20,}\.[0-9a-f-]{36}$`)
 
-// outerKeysOf is what is put before the key of a command, where this server is
-// part of another's command itself and has this value of serverVar: the other
-// one has to find what this one's commands leave.
+// outerKeysOf returns what stands before the keys of this server's commands.
+// The value is that of serverVar in this server's own environment. It has keys
+// in it where another server has started this one by a command: that server has
+// to find the processes of this one's commands, too.
 func outerKeysOf(value string) string {
 	if len(value) > maxOuter || !outerKeys.MatchString(value) {
 		return ""
@@ -74,8 +75,8 @@ func allowed(name string, patterns []string) bool {
 	})
 }
 
-// environ is the environment of a command: the markers, what it gets of this
-// process's, and what its task gives.
+// environ returns the environment of a command: its mark, what it inherits from
+// this process, and what its task gives.
 func (c *Runner) environ(in *Input, m mark, dir string) []string {
 	given := map[string]bool{}
 	for name := range in.Env {
@@ -85,7 +86,7 @@ func (c *Runner) environ(in *Input, m mark, dir string) []string {
 	env := make([]string, 0, len(own)+len(in.Env)+3)
 	env = append(env, m.task, m.server)
 	if dir != "" && !given[pwdVar] {
-		given[pwdVar] = true // ours says where this process is
+		given[pwdVar] = true // the inherited one is this process's directory
 		env = append(env, pwdVar+"="+dir)
 	}
 	for _, variable := range own {
@@ -107,13 +108,15 @@ func isMarker(name string) bool {
 	return name == foldName(taskVar) || name == foldName(serverVar)
 }
 
-// passes says whether a command gets a variable of this process's environment.
+// inherits reports whether a command gets a variable of this process's
+// environment.
 func (c *Runner) inherits(name string, clean bool) bool {
 	return !strings.HasPrefix(foldName(name), ownPrefix) &&
 		(c.options.EnvAllow == nil || allowed(name, c.options.EnvAllow)) && (!clean || allowed(name, cleanNames))
 }
 
-// nameOf is the name in NAME=value. Windows has names that begin with "=".
+// nameOf returns the name in NAME=value. On Windows there are names that begin
+// with "=".
 func nameOf(variable string) string {
 	if i := strings.Index(variable[min(1, len(variable)):], "="); i >= 0 {
 		return variable[:i+1]
@@ -121,7 +124,7 @@ func nameOf(variable string) string {
 	return variable
 }
 
-// lookupEnv is the value of a variable in an environment.
+// lookupEnv returns the value of a variable in an environment, or "".
 func lookupEnv(env []string, name string) string {
 	for _, variable := range env {
 		if value, ok := strings.CutPrefix(variable, name+"="); ok {

@@ -15,50 +15,52 @@ import (
 
 const (
 	guardShell = "/bin/sh"
-	// guardMinLife and guardTries end the attempts to keep a guard where it
-	// cannot live.
+	// After guardTries guards in a row that did not live for guardMinLife no other
+	// is started at once.
 	guardMinLife = time.Second
 	guardTries   = 3
-	// guardRetry is the least time between two attempts to have one at all.
+	// guardRetry is the least time until a command tries to start one again.
 	guardRetry = time.Second
-	// guardEnd is how long a guard is given to end when it is told to.
+	// guardEnd is how long close waits for the guard before it kills it.
 	guardEnd = 2 * time.Second
 )
 
-// guardScript waits for the end of its stdin, which comes with the end of
-// this process, and kills what is in the control group $2, the process groups in
-// the table (file 3), what has come of them, and then, where /proc shows
-// environments, every process with the marker $1 and what has come of that.
+// guardScript waits for the end of its stdin, which comes when this process
+// ends. Then it kills what is in the control group $2, the process groups in
+// the table (file 3), and their descendants. Where /proc shows environments, it
+// also kills every process with the server's id $1 in its environment, and the
+// descendants of these.
 //
 //go:embed guard.sh
 var guardScript string
 
 var errGuardDies = errors.New("it ends as soon as it is started")
 
-// guard is a small process that outlives this one by a moment, to kill what
-// is left of its commands however it died. It costs a command two writes into
-// a file in memory: the guard reads that only in the end, so nothing ever
-// waits for it, and another one can take its place at any time.
+// guard is a small process that outlives this one by a moment and kills what is
+// left of its commands, however this process has died. It costs a command two
+// writes into a file in memory. The guard reads that file only in the end, so
+// nothing waits for it, and a guard that was killed can be replaced at any
+// time.
 type guard struct {
 	log     *slog.Logger
 	server  string
-	keeping sync.WaitGroup // of keep
+	keeping sync.WaitGroup // for keep
 
 	mu           sync.Mutex  // protects what follows
 	serverCgroup string      // the control group of all commands, or ""
 	groupTable   *groupTable // nil until the first guard is tried
-	stdin        *os.File    // the guards' end of the pipe
+	stdin        *os.File    // the guard's end of the pipe
 	lifeline     *os.File    // our end; nobody else ever has it
 	proc         *os.Process
-	kept         bool      // keep is under way
-	tried        time.Time // when a start was tried last
-	troubled     bool      // it was said that there is none; it is not said again
+	kept         bool      // keep is running
+	tried        time.Time // when the latest start was tried
+	troubled     bool      // a warning was logged that there is none
 	closed       bool
 }
 
-// ensure sees to it that there is a guard, or tries again every guardRetry.
-// Commands run without one meanwhile, and are in the table for a later one; it
-// answers the table, or nil. serverCgroup is the control group of all commands, or "".
+// ensure sees to it that there is a guard, at most once in guardRetry. Commands
+// run without one meanwhile, and are in the table for a later one. It returns
+// the table, or nil. serverCgroup is the control group of all commands, or "".
 func (g *guard) ensure(serverCgroup string) *groupTable {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,7 +82,7 @@ func (g *guard) ensure(serverCgroup string) *groupTable {
 	return g.groupTable
 }
 
-// openLocked makes what all guards share.
+// openLocked makes the pipe and the table, which all guards share.
 func (g *guard) openLocked() error {
 	if g.groupTable != nil {
 		return nil
@@ -99,7 +101,8 @@ func (g *guard) openLocked() error {
 	return nil
 }
 
-// warnLocked says once that there is no guard, until one has lived.
+// warnLocked logs, once, that there is no guard. It may do so again after one
+// has lived.
 func (g *guard) warnLocked(text string, err error) {
 	if !g.troubled {
 		g.log.Warn(text, "error", err)
@@ -107,8 +110,8 @@ func (g *guard) warnLocked(text string, err error) {
 	g.troubled = true
 }
 
-// spawnLocked starts a guard in a session of its own, so that no terminal
-// signals it, and in no directory that somebody may want to unmount.
+// spawnLocked starts a guard. Its own session keeps signals of a terminal away,
+// and its directory is one that nobody unmounts.
 func (g *guard) spawnLocked() error {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -128,7 +131,7 @@ func (g *guard) spawnLocked() error {
 	return nil
 }
 
-// keep waits for the guard and starts another when it ends before its time.
+// keep waits for the guard, and starts another where it ends too early.
 func (g *guard) keep() {
 	for tries := 0; ; {
 		began := time.Now()
@@ -143,15 +146,15 @@ func (g *guard) keep() {
 	}
 }
 
-// current is the guard; only keep changes it while that is under way.
+// current returns the guard. Only keep changes it while that runs.
 func (g *guard) current() *os.Process {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.proc
 }
 
-// replace starts a guard in the place of one that has ended, or answers false:
-// then a later command tries again.
+// replace starts a guard in place of one that has ended. Where it returns
+// false, a later command tries again.
 func (g *guard) replace(lived, again bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -174,7 +177,7 @@ func (g *guard) replace(lived, again bool) bool {
 	return false
 }
 
-// close ends the guard, which kills what is left of the commands.
+// close ends the guard, which first kills what is left of the commands.
 func (g *guard) close() {
 	g.mu.Lock()
 	g.closed = true
@@ -185,7 +188,7 @@ func (g *guard) close() {
 	}
 	g.lifeline.Close()
 	if proc != nil {
-		timer := time.AfterFunc(guardEnd, func() { _ = proc.Kill() }) // it may be stopped
+		timer := time.AfterFunc(guardEnd, func() { _ = proc.Kill() }) // it cannot end while it is stopped
 		defer timer.Stop()
 	}
 	g.keeping.Wait()

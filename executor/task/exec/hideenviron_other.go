@@ -2,5 +2,6 @@
 
 package exec
 
-// hideEnviron is for systems that show a process's environment as a file.
+// hideEnviron does nothing: these systems do not show a process's environment
+// as a file.
 func hideEnviron() error { return nil }

@@ -17,14 +17,14 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// pwdVar is no variable of this system; its programs do not look for one.
+// pwdVar is a variable that programs of this system do not use.
 const pwdVar = "PWD"
 
 // killedCode is the exit code of a process that was killed.
 const killedCode = 1
 
-// cleanNames is what a command gets with cleanEnv: many programs do not start
-// without the system's own.
+// cleanNames are the variables that a command gets with cleanEnv. Many programs
+// do not start without those of the system.
 var cleanNames = []string{
 	"PATH", "HOME", "LANG", "LC_*", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL", "TZ",
 	"SystemRoot", "SystemDrive", "windir", "ComSpec", "PATHEXT", "TEMP", "TMP",
@@ -32,11 +32,12 @@ var cleanNames = []string{
 	"NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE",
 }
 
-// foldName: names of variables differ in more than case here.
+// foldName returns a name in capitals: here the case does not count in names of
+// variables.
 func foldName(name string) string { return strings.ToUpper(name) }
 
-// host starts commands. The system ends a job with the last handle of it, so
-// nothing has to outlive this process.
+// launcher starts commands. The system ends a job when the last handle of it is
+// closed, so no guard has to outlive this process.
 type launcher struct{}
 
 func newLauncher(*slog.Logger, string, int) *launcher { return &launcher{} }
@@ -45,9 +46,9 @@ func (*launcher) close() {}
 
 func (*launcher) containment() string { return schema.ContainmentJob }
 
-// launch starts a command and puts it into a job of its own. What it starts
-// in the instant before it is in the job is not in it: the system's way to
-// start it stopped is not open to Go programs.
+// launch starts a command and puts it into a job of its own. A process that the
+// command starts before that is not in the job: Go programs cannot start a
+// process stopped.
 func (*launcher) launch(p *command, attr *os.ProcAttr) (*tree, error) {
 	job, err := newJob()
 	if err != nil {
@@ -89,7 +90,7 @@ func newJob() (windows.Handle, error) {
 	return job, nil
 }
 
-// tree is a command and all processes that came of it.
+// tree is a command and all its descendants.
 type tree struct {
 	pid   int
 	proc  *os.Process
@@ -113,14 +114,14 @@ func (t *tree) hasExited() (exited bool) {
 	return exited || errors.Is(err, os.ErrProcessDone)
 }
 
-// terminate sends the nearest thing to a request to end; only a program that
-// shares a console with this process gets it.
+// terminate sends what is nearest to a request to end. Only a program that
+// shares a console with this process receives it.
 func (t *tree) terminate(<-chan struct{}) {
 	_ = windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(t.pid))
 }
 
-// waitRest is called when the first process has exited, or killed is closed:
-// the others are killed in either case.
+// waitRest is called when the first process has exited, or killed is closed. In
+// either case the others are killed.
 func (t *tree) waitRest(killed <-chan struct{}) bool {
 	select {
 	case <-killed:
@@ -133,7 +134,7 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 // kill kills all that is in the job.
 func (t *tree) kill() bool { return windows.TerminateJobObject(t.job, killedCode) == nil }
 
-// killProcessGroup kills what is left when the first process has exited.
+// killProcessGroup kills the rest of the job when the first process has exited.
 func (t *tree) killProcessGroup() {
 	_ = windows.TerminateJobObject(t.job, killedCode)
 	windows.CloseHandle(t.job)
@@ -141,17 +142,18 @@ func (t *tree) killProcessGroup() {
 
 func (t *tree) reap() (*os.ProcessState, error) { return t.state, t.err }
 
-// awaitGroupEnd: the job was ended, and nothing leaves a job.
+// awaitGroupEnd has nothing to wait for: the job was ended, and nothing leaves
+// a job.
 func (t *tree) awaitGroupEnd() bool { return true }
 
 func (t *tree) killIdentified() bool { return true }
 
 func (t *tree) close() {}
 
-// signalOf: there are no signals here.
+// signalOf returns "": there are no signals here.
 func signalOf(*os.ProcessState) string { return "" }
 
-// errnoName is the name that other systems have for an error.
+// errnoName returns the name that other systems have for an error, or "".
 func errnoName(err error) string {
 	switch {
 	case errors.Is(err, windows.ERROR_BAD_EXE_FORMAT):
@@ -175,7 +177,7 @@ func errnoName(err error) string {
 	}
 }
 
-// below is a path as it is meant from a directory. This system itself resolves
+// joinDir returns a path as seen from a directory. This system itself resolves
 // ".." in the text of a path.
 func joinDir(dir, path string) string {
 	if filepath.IsAbs(path) {
@@ -184,20 +186,20 @@ func joinDir(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// absolute is a path that means the same from everywhere.
+// absolute returns a path that means the same in every directory.
 func absolute(path string) (string, error) { return filepath.Abs(path) }
 
-// shellDir is a directory as PWD tells it.
+// shellDir returns a directory as the variable PWD gives it.
 func shellDir(dir string) string { return dir }
 
-// enterable: the system says so itself when a program is started there.
+// canEnter returns true: the start of a program tells whether that is so.
 func canEnter(string) bool { return true }
 
-// anyMayExecute: files have no such mode here.
+// anyMayExecute returns true: files have no such mode here.
 func anyMayExecute(fs.FileInfo) bool { return true }
 
-// lookPath finds a program, with the extensions of PATHEXT, in the PATH of
-// this process.
+// lookPath finds a program in the PATH of this process, with the extensions of
+// PATHEXT.
 func lookPath(program string, _ []string) (string, error) {
 	path, err := exec.LookPath(program)
 	if errors.Is(err, exec.ErrDot) {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errnoName is the system's name of an error: "ENOENT".
+// errnoName returns the system's name of an error, such as "ENOENT", or "".
 func errnoName(err error) string {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return unix.ErrnoName(errno)
@@ -25,8 +25,8 @@ func errnoName(err error) string {
 	return ""
 }
 
-// below is a path as it is meant from a directory. Only the system can say what
-// ".." stands for behind a symbolic link, so nothing is resolved in the text.
+// joinDir returns a path as seen from a directory. It does not resolve ".." in
+// the text: behind a symbolic link only the system can.
 func joinDir(dir, path string) string {
 	if dir == "" || filepath.IsAbs(path) {
 		return path
@@ -37,7 +37,7 @@ func joinDir(dir, path string) string {
 	return strings.TrimRight(dir, "/") + "/" + path
 }
 
-// absolute is a path that means the same from everywhere.
+// absolute returns a path that means the same in every directory.
 func absolute(path string) (string, error) {
 	if filepath.IsAbs(path) {
 		return path, nil
@@ -46,8 +46,8 @@ func absolute(path string) (string, error) {
 	return joinDir(dir, path), err
 }
 
-// shellDir is a directory as PWD tells it, or "" where that is not known:
-// shells believe no PWD that has ".." in it.
+// shellDir returns a directory as the variable PWD gives it, or "" where that
+// is not known. Shells ignore a PWD with ".." in it.
 func shellDir(dir string) string {
 	if dir == "" {
 		return ""
@@ -59,12 +59,13 @@ func shellDir(dir string) string {
 	return real
 }
 
-// enterable says whether a directory can be made the working directory.
+// canEnter reports whether a process can have a directory as its working
+// directory.
 func canEnter(dir string) bool { return unix.Access(dir, unix.X_OK) == nil }
 
-// lookPath finds a program in the PATH of an environment. It goes on past
-// files that may not be run, as a shell does. Where it finds only such, it
-// answers the first of them with the error.
+// lookPath finds a program in the PATH of an environment. As a shell does, it
+// goes on behind files that may not be run. Where there are only such files, it
+// returns the first of them and the error.
 func lookPath(program string, env []string) (found string, result error) {
 	result = fs.ErrNotExist
 	for _, dir := range filepath.SplitList(lookupEnv(env, "PATH")) {
@@ -85,8 +86,8 @@ func lookPath(program string, env []string) (found string, result error) {
 // anyMayExecute reports whether a file's mode lets anybody execute it.
 func anyMayExecute(info fs.FileInfo) bool { return info.Mode()&0o111 != 0 }
 
-// runnable says why a file cannot be run, or nil. One that cannot even be seen
-// is none.
+// runnable returns why a file cannot be run, or nil. A file that cannot be seen
+// counts as missing.
 func runnable(path string) error {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {

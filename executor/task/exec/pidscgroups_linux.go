@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// taskGroups are the directories of the control groups that can limit how many
-// tasks this process has: of version 1 and 2 those that it is in, and all above
-// them that can be seen. The files are /proc/self/cgroup and mountinfo.
+// taskGroups lists the directories of the control groups that can limit the
+// number of this process's threads: its own groups of version 1 and 2 and all
+// that are above them and visible. The arguments are the files
+// /proc/self/cgroup and /proc/self/mountinfo.
 func taskGroups(cgroup, mountinfo string) (dirs []string) {
 	list, _ := os.ReadFile(cgroup)
 	mounts, _ := os.ReadFile(mountinfo)
@@ -23,7 +24,7 @@ func taskGroups(cgroup, mountinfo string) (dirs []string) {
 		if !ok {
 			continue
 		}
-		for at := m.joinDir(group); ; at = path.Dir(at) {
+		for at := m.within(group); ; at = path.Dir(at) {
 			dirs = append(dirs, m.point+at)
 			if at == "/" {
 				break
@@ -33,7 +34,8 @@ func taskGroups(cgroup, mountinfo string) (dirs []string) {
 	return dirs
 }
 
-// groupOn is the path of this process's group, in the hierarchy that counts tasks.
+// groupOn returns the path of this process's group in the hierarchy that counts
+// threads.
 func groupOn(list string, version int) (group string, ok bool) {
 	for line := range strings.Lines(list) {
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
@@ -48,15 +50,15 @@ func groupOn(list string, version int) (group string, ok bool) {
 	return "", false
 }
 
-// groupMount is where a hierarchy of control groups is mounted.
+// groupMount tells where a hierarchy of control groups is mounted.
 type groupMount struct {
 	version int
-	root    string // the group that the mount shows first
+	root    string // the group at the mount point
 	point   string
 }
 
-// parseMount reads a line of mountinfo, and answers whether it is of a
-// hierarchy that can count tasks.
+// parseMount reads a line of mountinfo, and reports whether it is for a
+// hierarchy that can count threads.
 func parseMount(line string) (m groupMount, ok bool) {
 	about, system, _ := strings.Cut(line, " - ")
 	fields, kind := strings.Fields(about), strings.Fields(system)
@@ -73,9 +75,10 @@ func parseMount(line string) (m groupMount, ok bool) {
 	return m, m.version != 0
 }
 
-// below is a group as the mount shows it. One that it does not show, as where
-// the mount is a container's and the path is not, is taken for the first.
-func (m *groupMount) joinDir(group string) string {
+// within returns the path of a group below the mount point. A group outside the
+// mount, as where the mount is a container's and the path is not, counts as the
+// one at the mount point.
+func (m *groupMount) within(group string) string {
 	rest, shown := strings.CutPrefix(group, strings.TrimSuffix(m.root, "/"))
 	if !shown || slices.Contains(strings.Split(rest, "/"), "..") {
 		return "/"
@@ -83,7 +86,7 @@ func (m *groupMount) joinDir(group string) string {
 	return path.Join("/", rest)
 }
 
-// unescape reads a path as mountinfo writes it: \040 is a space.
+// unescape decodes a path of mountinfo, in which \040 is a space.
 func unescape(text string) string {
 	var b strings.Builder
 	for {

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// follow copies what the command writes until the process that a descriptor
-// stands for has exited. Pipes that nobody has kept open are at their end by
-// then, which is the usual case; copyInBackground is for the others.
+// readUntilExit copies the output until the process of a pidfd has exited.
+// Usually nobody else has kept the pipes open, and they are at their ends by
+// then. copyInBackground reads those that are not.
 func (s *streams) readUntilExit(process int) {
 	r := &s.ready
 	if !r.opened || r.add(process, processToken) != nil {
@@ -19,12 +19,13 @@ func (s *streams) readUntilExit(process int) {
 			return
 		}
 		if i, ok := r.next(); ok && s.copyAvailable(i) && (!r.exited || r.hung[i]) {
-			r.pipes = append(r.pipes, i) // behind one that became ready meanwhile
+			r.pipes = append(r.pipes, i) // behind a pipe that became ready meanwhile
 		}
 	}
 }
 
-// pass copies some of what is in a pipe, and answers whether there may be more.
+// copyAvailable copies one buffer from a pipe, and reports whether there may be
+// more to read.
 func (s *streams) copyAvailable(i int) bool {
 	p := &s.out[i]
 	buffer := buffers.Get().(*[copyBytes]byte)
@@ -33,7 +34,7 @@ func (s *streams) copyAvailable(i int) bool {
 	switch {
 	case n > 0:
 		_, _ = p.to.Write(buffer[:n])
-		return n == len(buffer) || s.ready.hung[i] // whatever comes later is told
+		return n == len(buffer) || s.ready.hung[i] // the poller tells of what is written later
 	case err == unix.EAGAIN:
 		return false
 	case err == unix.EINTR:
@@ -44,22 +45,22 @@ func (s *streams) copyAvailable(i int) bool {
 	return false
 }
 
-// processToken stands for the command among the pipes, which have the numbers
-// from 0 on.
+// processToken is the command's number in the poller. The pipes have numbers from
+// 0 on.
 const processToken = -1
 
 // pipePoller tells which pipes can be read, in the order in which they became
-// so. Of two pipes that is all that can be known of the order of writes: when
-// the reader is late, and much has been written to both, only which was first.
+// readable. The system tells no more about the order of writes to two pipes:
+// where both have much to read, only which was first.
 type pipePoller struct {
-	queue  int // of the system, where opened
+	queue  int // the epoll descriptor, if opened
 	opened bool
-	pipes  []int // that can be read
+	pipes  []int // those that can be read
 	hung   [2]bool
 	exited bool
 }
 
-// open begins to note what becomes of pipes. Without it, follow does nothing.
+// open begins to watch pipes. Where it fails, readUntilExit does nothing.
 func (r *pipePoller) open(pipes []pipe) {
 	queue, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -81,20 +82,21 @@ func (r *pipePoller) close() {
 	}
 }
 
-// add has the queue tell of each change, and not again of what it has told.
+// add watches a descriptor. The queue tells once of each change.
 func (r *pipePoller) add(fd, number int) error {
 	return unix.EpollCtl(r.queue, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(number),
 	})
 }
 
-// await notes what has changed. It waits for that where nothing can be read.
+// await notes what has changed. Where no pipe can be read it waits for a
+// change.
 func (r *pipePoller) await() error {
 	wait := -1
 	if len(r.pipes) > 0 {
 		wait = 0
 	}
-	var events [3]unix.EpollEvent // all that there can be, so that nothing stays behind an exit
+	var events [3]unix.EpollEvent // room for all, so that output which came before an exit is read before it, too
 	n, err := unix.EpollWait(r.queue, events[:], wait)
 	if err == unix.EINTR {
 		return nil
@@ -113,7 +115,7 @@ func (r *pipePoller) await() error {
 	return err
 }
 
-// next is the pipe that has been ready for longest.
+// next takes the pipe that has been readable for the longest time.
 func (r *pipePoller) next() (i int, ok bool) {
 	if len(r.pipes) == 0 {
 		return 0, false

@@ -9,21 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPidfds bounds how many processes of a tree have a descriptor here at once.
+// maxPidfds bounds how many processes of a tree have a descriptor at once.
 const maxPidfds = 256
 
-// member is a process of a tree: by a descriptor that stands for it and
-// nobody else, or by its number alone where there is none to be had.
+// processHandle stands for a process of a tree: by a pidfd where there is one,
+// and otherwise by its number.
 type processHandle struct {
 	pid      int
 	group    int
-	start    string // as of process
-	inCgroup bool   // as of process
-	fd       int    // -1 is none
+	start    string // as in process
+	inCgroup bool   // as in process
+	fd       int    // the pidfd, or -1
 }
 
-// find lists the processes that are chosen, which are to be closed. With an
-// error there may be others. It gives up as processes does.
+// find returns handles of the selected processes, which the caller closes. With
+// an error there may be more of them. It stops waiting as processes does.
 func (t *tree) find(selector selector, stop <-chan struct{}, within time.Duration) ([]processHandle, error) {
 	all, err := t.processes(stop, within)
 	var members []processHandle
@@ -40,13 +40,14 @@ func (t *tree) find(selector selector, stop <-chan struct{}, within time.Duratio
 	return members, cmp.Or(err, blind)
 }
 
-// processes are all that a look shows, and those in the command's cgroup. Where
-// the cgroup tells, it does not matter what could not be seen besides.
+// processes returns all processes that a scan shows, and those in the command's
+// control group. Where the control group could be read, an error of the scan
+// does not matter.
 func (t *tree) processes(stop <-chan struct{}, within time.Duration) ([]process, error) {
 	all, err := t.scan.processes(stop, within)
 	inCgroup, sure := t.cgroup.pids()
 	if len(inCgroup) > 0 {
-		all = slices.Clone(all) // others have it, too
+		all = slices.Clone(all) // other trees have the same slice
 	}
 	for i := range all {
 		if pid := all[i].pid; inCgroup[pid] {
@@ -64,12 +65,12 @@ func (t *tree) processes(stop <-chan struct{}, within time.Duration) ([]process,
 	return all, err
 }
 
-// errTreeChanged is the error of a look at processes of which some have ended since.
-// They may have started others before.
+// errTreeChanged means that processes have ended while they were looked at. They
+// may have started others before.
 var errTreeChanged = errors.New("processes have ended while they were looked at")
 
-// confirm leaves out those whose number has changed hands, or may have, before
-// it got its descriptor. With an error there may be others.
+// confirm drops the handles whose numbers may have been reused before the pidfd
+// was opened. With an error there may be more processes.
 func (t *tree) confirm(members []processHandle) (kept []processHandle, err error) {
 	if len(members) == 0 {
 		return nil, nil
@@ -92,7 +93,8 @@ func (t *tree) confirm(members []processHandle) (kept []processHandle, err error
 	return kept, err
 }
 
-// ask asks all processes outside the group to end.
+// ask sends the termination signals to all of these processes that are outside
+// the process group.
 func (t *tree) ask(members []processHandle) {
 	outside := slices.DeleteFunc(slices.Clone(members), func(m processHandle) bool { return m.group == t.pid })
 	for _, s := range terminationSignals {
@@ -106,13 +108,13 @@ func (t *tree) signalAll(members []processHandle, signal unix.Signal) {
 	}
 }
 
-// signal signals a process. Where it has no descriptor, or a sandbox denies the
-// call for them, it is signalled by its number, if that is still its own.
+// signal signals a process. Where there is no pidfd, or a sandbox denies the
+// call, it uses the number, if the process still has that.
 func (t *tree) signal(m processHandle, signal unix.Signal) {
 	if m.fd >= 0 && (unix.PidfdSendSignal(m.fd, signal, nil, 0) == nil || ended(m.fd)) {
 		return
 	}
-	if m.start != "" { // those without were just seen in the cgroup
+	if m.start != "" { // a process without it was just seen in the control group
 		now, err := t.scan.process(m.pid, false)
 		if err != nil || now == nil || now.start != m.start {
 			return
@@ -121,7 +123,7 @@ func (t *tree) signal(m processHandle, signal unix.Signal) {
 	_ = unix.Kill(m.pid, signal)
 }
 
-// ended reports whether the process of a descriptor has ended.
+// ended reports whether the process of a pidfd has ended.
 func ended(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
@@ -136,9 +138,9 @@ func closeAll(members []processHandle) {
 	}
 }
 
-// awaitEnd waits until all processes have ended or the time has come, and
-// answers those that have not ended. Who has no descriptor is left out of the
-// answer: look for it again.
+// awaitEnd waits until all processes have ended, or until a time. It returns
+// those that have not ended. Processes without a pidfd are not in the result:
+// another scan has to look for them.
 func awaitEnd(members []processHandle, until time.Time) (alive []processHandle) {
 	fds := make([]unix.PollFd, len(members))
 	for i, m := range members {

@@ -160,8 +160,8 @@ func TestStopsBeforeItLooks(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// TestAsksInTheCell: what nothing but the cgroup tells of has its grace, too.
-func TestAsksInTheCell(t *testing.T) {
+// TestAsksInTheCgroup: what nothing but the cgroup tells of has its grace, too.
+func TestAsksInTheCgroup(t *testing.T) {
 	c := newWithCgroups(t, Options{})
 	const orphan = `trap "echo cleaned; exit" TERM; echo ready; while :; do sleep 0.01; done`
 	a := begin(t, c, Input{Argv: []string{"sh", "-c", `(env -i PATH="$PATH" setsid sh -c "$0" &); sleep 1000`, orphan}})
@@ -172,8 +172,8 @@ func TestAsksInTheCell(t *testing.T) {
 	require.Contains(t, a.stdout.String(), "cleaned")
 }
 
-// TestFrozenCell: a command is not started where it would be frozen.
-func TestFrozenCell(t *testing.T) {
+// TestFrozenCgroup: a command is not started where it would be frozen.
+func TestFrozenCgroup(t *testing.T) {
 	c := newWithCgroups(t, Options{})
 	require.NoError(t, run(t, c, Input{Argv: []string{"true"}}).err)
 	cgroup := c.launcher.cgroups.idle[0]

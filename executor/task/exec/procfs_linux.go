@@ -15,28 +15,28 @@ import (
 
 const (
 	procDir = "/proc"
-	// statusBytes is more than a /proc/PID/status has.
+	// statusBytes is more than the size of any /proc/PID/status.
 	statusBytes = 16 << 10
 )
 
-// errNoProcfs is the error of a look where /proc tells nothing of the processes:
-// there is none, or it is that of another PID namespace, where our numbers are
-// those of strangers.
+// errNoProcfs means that there is no usable /proc: it is missing, or belongs to
+// another PID namespace, where the numbers of our processes are those of others.
 var errNoProcfs = errors.New("the processes cannot be seen")
 
-// procfs is /proc, where it numbers the processes as this process does. It is
-// kept open, so that a look needs one descriptor at most, and has one in
-// reserve for that. It is for many goroutines.
+// procfs reads /proc, where that numbers the processes as this process does. It
+// keeps the directory open, so that a read takes one more descriptor at most,
+// and holds a spare one for when the limit on descriptors is reached. Its
+// methods may be called from many goroutines at once.
 type procfs struct {
 	root string // where it is
 
 	mu     sync.Mutex // protects what follows
 	dir    *os.File   // nil until it is open
-	spare  *os.File   // given up for a moment where no other descriptor is to be had; may be nil
+	spare  *os.File   // closed for a moment where no descriptor is left; may be nil
 	buffer bytes.Buffer
 }
 
-// close is called when nobody reads any more.
+// close is called when nothing is read any more.
 func (p *procfs) close() {
 	for _, f := range []*os.File{p.dir, p.spare} {
 		if f != nil {
@@ -45,7 +45,7 @@ func (p *procfs) close() {
 	}
 }
 
-// pids are the numbers of all processes that are shown.
+// pids lists all processes that /proc shows.
 func (p *procfs) pids() (pids []int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,9 +64,9 @@ func (p *procfs) pids() (pids []int, err error) {
 	return pids, resourceError(err) // what was read before another error counts
 }
 
-// read reads a file of a process and calls f with what it has, which is valid
-// until f returns. A file that may not be read, or whose process is gone, is
-// empty.
+// read reads a file of a process and calls f with its content, which is valid
+// until f returns. Where the file may not be read, or the process is gone, the
+// content is empty.
 func (p *procfs) read(pid int, name string, limit int64, f func([]byte)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,8 +81,9 @@ func (p *procfs) read(pid int, name string, limit int64, f func([]byte)) error {
 	return nil
 }
 
-// ours reports whether the markers of a process count: those of another user's
-// do not, but those of what changed its user count for root, who alone sees them.
+// ours reports whether the environment of a process is trusted: not that of
+// another user's process, which could pretend to belong to a command. Root
+// trusts all, since a command of root can change its user.
 func (p *procfs) ours(pid int) bool {
 	user := os.Geteuid()
 	if user == 0 {
@@ -94,17 +95,17 @@ func (p *procfs) ours(pid int) bool {
 	return p.openLocked() == nil && unix.Fstatat(int(p.dir.Fd()), strconv.Itoa(pid), &st, 0) == nil && int(st.Uid) == user
 }
 
-// visibility is how much of the processes /proc shows.
+// visibility tells how many of the processes /proc shows.
 type visibility int
 
 const (
 	allVisible  visibility = iota
-	ownVisible             // those of other users are hidden (hidepid)
+	ownVisible             // other users' processes are hidden (hidepid)
 	noneVisible            // see errNoProcfs
 )
 
-// visibility looks how much is to be seen. An error of the system counts as all: a
-// look tells of it.
+// visibility finds out how many processes are shown. After an error of
+// resources it assumes all: a later scan returns that error.
 func (p *procfs) visibility() visibility {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +122,7 @@ func (p *procfs) visibility() visibility {
 	return allVisible
 }
 
-// openLocked opens what is not open of /proc and the spare descriptor. Its
+// openLocked opens /proc and the spare descriptor where they are not open. Its
 // error is errNoProcfs or a resourceError.
 func (p *procfs) openLocked() error {
 	if p.dir == nil {
@@ -137,12 +138,12 @@ func (p *procfs) openLocked() error {
 		}
 	}
 	if p.spare == nil {
-		p.spare, _ = os.Open(p.root) // it is for later
+		p.spare, _ = os.Open(p.root) // it is not needed yet
 	}
 	return nil
 }
 
-// checkLocked says what is wrong where /proc is not that of our PID namespace.
+// checkLocked returns an error where /proc belongs to another PID namespace.
 func (p *procfs) checkLocked() error {
 	text, err := p.readLocked("self/status", statusBytes)
 	if err != nil {
@@ -154,8 +155,9 @@ func (p *procfs) checkLocked() error {
 	return nil
 }
 
-// numbersAlike reports whether our own status has our own number, and no other
-// in a namespace within: that the two numbers agree may be chance.
+// numbersAlike reports whether the status of this process has its number, and
+// no second one of a nested namespace. Without the latter, equal numbers could
+// be a coincidence.
 func numbersAlike(status string, pid int) bool {
 	own := strconv.Itoa(pid)
 	if numbers, ok := statusField(status, "NSpid"); ok {
@@ -165,15 +167,15 @@ func numbersAlike(status string, pid int) bool {
 	return number == own
 }
 
-// statusField is a field of a /proc/PID/status.
+// statusField returns a field of a /proc/PID/status.
 func statusField(status, name string) (value string, ok bool) {
 	_, rest, ok := strings.Cut("\n"+status, "\n"+name+":")
 	value, _, _ = strings.Cut(rest, "\n")
 	return strings.TrimSpace(value), ok
 }
 
-// readLocked reads a file below /proc, until the next read. With an error
-// something may have been read, too.
+// readLocked reads a file below /proc. The result is valid until the next call.
+// With an error it may have read a part.
 func (p *procfs) readLocked(name string, limit int64) ([]byte, error) {
 	fd, err := unix.Openat(int(p.dir.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if resourceError(err) != nil && p.spare != nil {
@@ -192,7 +194,8 @@ func (p *procfs) readLocked(name string, limit int64) ([]byte, error) {
 	return p.buffer.Bytes(), err
 }
 
-// noProcfsError is a resourceError, or errNoProcfs where the error is another.
+// noProcfsError returns err as a resourceError, or errNoProcfs where it is not
+// one.
 func noProcfsError(err error) error {
 	if blind := resourceError(err); blind != nil {
 		return blind
@@ -200,8 +203,9 @@ func noProcfsError(err error) error {
 	return errNoProcfs
 }
 
-// resourceError is an error that says nothing about a process, or nil: with the
-// others, the process is gone, or not ours.
+// resourceError returns the error where it comes from a lack of descriptors or
+// memory, and nil otherwise. Such an error says nothing about a process. Any
+// other means that the process is gone or may not be read.
 func resourceError(err error) error {
 	switch {
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM):

@@ -13,23 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A look for children to reap is made when a child has ended, but not sooner
-// than reapPause after the one before. Where one was left to another it is made
+// The reaper looks for children when one has ended, but not sooner than reapPause
+// after its latest look. While a child is there that others have to reap, it looks
 // again after ever longer pauses, up to maxReapPause.
 const (
 	reapPause    = 20 * time.Millisecond
 	maxReapPause = time.Second
 )
 
-// ReapOrphans waits for the children that the system gives to this process,
-// until stop is called: orphans, where it is the first process of a PID
-// namespace, as in a container, or a subreaper. Nobody else would, and they
-// would stay zombies that count against the limit of processes. A child that
-// the program has started by package os is left to whoever has; one that was
-// started in another way, as by C code, is not told from an orphan. Where no
-// children are given to this process, it does nothing; nor where package os has
-// no descriptors for processes: before Linux 5.4, or where a sandbox denies one
-// of their calls.
+// ReapOrphans reaps orphans until stop is called, where the system makes them
+// children of this process: in the first process of a PID namespace, as in a
+// container, or in a subreaper. Nothing else would reap them, and as zombies
+// they count against the limit on processes.
+//
+// It leaves alone the children that were started with package os. It cannot
+// tell a child that was started in another way, as by C code, from an orphan.
+// Where this process gets no orphans it does nothing. Nor does it where package
+// os has no pidfds: before Linux 5.4, or in a sandbox that denies them.
 func ReapOrphans() (stop func()) {
 	if !adopts() || !osHasHandles() {
 		return func() {}
@@ -40,11 +40,11 @@ func ReapOrphans() (stop func()) {
 	return sync.OnceFunc(r.close)
 }
 
-// sigPidOffset is where the number of the child is in a siginfo_t: behind three
-// numbers of 32 bits, as an address is aligned.
+// sigPidOffset is the offset of the child's number in a siginfo_t: behind three
+// numbers of 32 bits, with the alignment of an address.
 const sigPidOffset = (3*4 + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
 
-// reaper is ReapOrphans under way.
+// reaper is a running ReapOrphans.
 type reaper struct {
 	ended chan os.Signal
 	stop  chan struct{}
@@ -61,8 +61,8 @@ func adopts() bool {
 	return err == nil && subreaper != 0
 }
 
-// osHasHandles reports whether package os starts processes with descriptors,
-// without which its children are not told from orphans.
+// osHasHandles reports whether package os starts processes with pidfds. Without
+// them its children cannot be told from orphans.
 func osHasHandles() bool {
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
@@ -101,8 +101,8 @@ func (r *reaper) run() {
 	}
 }
 
-// reapAll reaps the children that were given and have ended. It answers false
-// where it has left one that has ended.
+// reapAll reaps all orphans that have ended. It returns false where there is
+// another child that has ended.
 func reapAll() (all bool) {
 	for {
 		pid := endedChild(unix.P_ALL, 0)
@@ -110,7 +110,7 @@ func reapAll() (all bool) {
 			return true
 		}
 		if !reapAdopted(pid) {
-			break // the system always shows this one first
+			break // waitid would return this one again and again
 		}
 	}
 	for _, pid := range adoptedChildren() {
@@ -121,7 +121,7 @@ func reapAll() (all bool) {
 	return false
 }
 
-// endedChild is the number of a child that is to be reaped, or 0.
+// endedChild returns the number of a child that can be reaped, or 0.
 func endedChild(kind, id int) int {
 	var info unix.Siginfo
 	err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
@@ -131,10 +131,10 @@ func endedChild(kind, id int) int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), sigPidOffset)))
 }
 
-// reapAdopted reaps a child that has ended, unless this process has a descriptor
-// that stands for it, and answers whether it is reaped. Package os has one of
-// each child from its start until it is waited for. The one made here comes
-// first, so that the number cannot change hands during the search for others.
+// reapAdopted reaps a child that has ended, unless another pidfd of this
+// process stands for it, and reports whether it did. Package os has a pidfd of
+// each child until it is waited for. The one that is opened here keeps the
+// number from being reused during the search for others.
 func reapAdopted(pid int) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -155,8 +155,8 @@ func reapAdopted(pid int) bool {
 	return err == nil || err == unix.ECHILD
 }
 
-// adoptedChildren lists the children of the first thread, which are the given
-// ones and others. Not every system can; it then lists none.
+// adoptedChildren lists the children of the first thread: the orphans, and
+// maybe others. On some systems it lists none.
 func adoptedChildren() (pids []int) {
 	pid := strconv.Itoa(os.Getpid())
 	text, _ := os.ReadFile(filepath.Join(procDir, "self", "task", pid, "children"))

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// statBytes is more than a /proc/PID/stat has.
+	// statBytes is more than the size of any /proc/PID/stat.
 	statBytes = 4 << 10
 	// maxListings bounds how often one look lists the processes, where others start
 	// some all the time.
@@ -20,63 +20,62 @@ const (
 	maxEnviron = 8 << 20
 )
 
-// errScanAbandoned is the error of a look that was not waited for.
+// errScanAbandoned means that a caller has not waited for the end of a scan.
 var errScanAbandoned = errors.New("the look at the processes was given up")
 
-// scanner looks at all processes for all trees: who asks while it looks shares
-// the next look with everybody else who does, so that N trees which end at once
-// cost a few looks, and not N.
+// scanner scans all processes on behalf of all trees. Trees that ask during a
+// scan share the next one, so that many which end at once cost a few scans.
 type scanner struct {
-	// look lists the processes that live. It answers an error where some could
-	// not be seen, which is not to say that they are not there.
+	// look lists the processes that live. It returns an error where some could not
+	// be seen.
 	look   func() ([]process, error)
-	server string         // its id
-	work   sync.WaitGroup // of serve
+	server string         // the server's id
+	work   sync.WaitGroup // for serve
 
 	mu   sync.Mutex // protects what follows
-	next *scan      // what is asked for and has not begun
-	busy bool       // serve is under way
+	next *scan      // the scan that is asked for and has not begun
+	busy bool       // serve is running
 
-	rested time.Time // when the next look may begin; serve's own
+	rested time.Time // when the next scan may begin; only serve uses it
 
 	proc procfs
 }
 
-// round is one look at all processes.
+// scan is one look at all processes.
 type scan struct {
-	done  chan struct{} // closed when the rest may be read
+	done  chan struct{} // closed when the other fields may be read
 	found []process
 	err   error
 }
 
-// process is what a look has seen of a process that lives.
+// process is a process that a scan has seen alive.
 type process struct {
 	pid    int
 	parent int
 	group  int
-	// session is 0 where only the cgroup has told of it.
+	// session is 0 where the process was found only in its control group.
 	session  int
-	start    string   // with the pid, it stands for one process only
-	keys     []string // of the commands of this server that it is of
-	envEmpty bool     // its environment was to be read, and was empty
-	inCgroup bool     // it is in the cgroup of the tree that asks; start may be unknown then
+	start    string   // the start time, which with the pid identifies a process
+	keys     []string // of this server's commands that it belongs to
+	envEmpty bool     // its environment was read, and was empty
+	inCgroup bool     // it is in the tree's control group; start may be unknown then
 }
 
 func newScanner(server string) *scanner {
 	s := &scanner{server: server, proc: procfs{root: procDir}}
 	s.look = s.scanAll
-	_ = s.proc.visibility() // opens it, while there are descriptors
+	_ = s.proc.visibility() // opens it while there are descriptors
 	return s
 }
 
-// close is called when nobody looks any more.
+// close is called when no tree asks any more.
 func (s *scanner) close() {
 	s.work.Wait()
 	s.proc.close()
 }
 
-// processes are those of a look that began after the call. It does not wait
-// for it once stop is closed, or for longer than within; nil and 0 are no limit.
+// processes returns the result of a scan that has begun after the call. It
+// stops waiting when stop is closed, and after within; nil and 0 mean no limit.
 func (s *scanner) processes(stop <-chan struct{}, within time.Duration) ([]process, error) {
 	r := s.ask()
 	var late <-chan time.Time
@@ -105,8 +104,8 @@ func (s *scanner) ask() *scan {
 	return s.next
 }
 
-// serve looks until nobody asks. After each look it rests for as long as that
-// took, so that those who are about to ask share the next, also on one CPU.
+// serve scans until no tree asks. After each scan it rests for as long as that
+// took, so that trees which are about to ask share the next one.
 func (s *scanner) serve() {
 	for {
 		time.Sleep(time.Until(s.rested))
@@ -133,8 +132,8 @@ func (s *scanner) acquire() *scan {
 // scanAll reads /proc.
 func (s *scanner) scanAll() (found []process, blind error) {
 	seen := map[int]bool{os.Getpid(): true}
-	// A process may fork and exit between the list and its turn. Where a later
-	// list has nobody new, all who live were seen while they did.
+	// A process may fork and exit after it was listed and before it is read. When a
+	// later list has no new process, all that live were read.
 	for range maxListings {
 		pids, err := s.proc.pids()
 		if err != nil {
@@ -149,7 +148,7 @@ func (s *scanner) scanAll() (found []process, blind error) {
 			p, err := s.process(pid, true)
 			switch {
 			case err != nil:
-				blind = err // the others still count
+				blind = err // the others are still read
 			case p != nil:
 				found = append(found, *p)
 			}
@@ -161,10 +160,10 @@ func (s *scanner) scanAll() (found []process, blind error) {
 	return found, blind
 }
 
-// rereadEmptyEnvirons reads the environments that were empty again: that of a process
-// is so for a moment while it executes a program. It answers false where one has
-// ended, which may have started others. Processes of the system, which have
-// none, are in no group.
+// rereadEmptyEnvirons reads environments that were empty a second time: that of
+// a process is empty for a moment while it executes a program. It returns false
+// where such a process has ended, since it may have started others. Kernel
+// threads have no environment and no process group.
 func (s *scanner) rereadEmptyEnvirons(found []process) (all bool) {
 	all = true
 	for i := range found {
@@ -184,8 +183,8 @@ func (s *scanner) rereadEmptyEnvirons(found []process) (all bool) {
 	return all
 }
 
-// process is a process as it is now, or nil where it does not live. Its
-// markers are read where they are wanted.
+// process returns a process as it is now, or nil where it does not live. It
+// reads the environment only where that is asked for.
 func (s *scanner) process(pid int, markers bool) (p *process, err error) {
 	read := func(stat []byte) { p = parseStat(pid, stat) }
 	if err := s.proc.read(pid, "stat", statBytes, read); err != nil || p == nil || !markers || !s.proc.ours(pid) {
@@ -200,11 +199,11 @@ func (s *scanner) process(pid int, markers bool) (p *process, err error) {
 	return p, nil
 }
 
-// commandKeys are the keys of a server's commands that are in an environment, which is
-// NUL-separated variables.
+// commandKeys returns the keys of a server's commands in an environment, which
+// is a list of variables with NUL bytes between them.
 func commandKeys(env []byte, server string) (keys []string) {
 	if !bytes.Contains(env, []byte(server)) {
-		return nil // most processes
+		return nil // as for most processes
 	}
 	for v := range bytes.SplitSeq(env, []byte{0}) {
 		value, ok := strings.CutPrefix(string(v), serverVar+"=")
@@ -220,7 +219,7 @@ func commandKeys(env []byte, server string) (keys []string) {
 	return keys
 }
 
-// Where fields are in /proc/PID/stat, counted from what follows the name.
+// The places of fields in /proc/PID/stat, counted from behind the name.
 const (
 	statState  = 0
 	statParent = 1
@@ -229,8 +228,8 @@ const (
 	statStart   = 19
 )
 
-// parseStat is a process that lives, or nil. A zombie does not, unless it has
-// threads that are still on their way out.
+// parseStat returns a process that lives, or nil. A zombie does not live,
+// unless some of its threads have not ended.
 func parseStat(pid int, stat []byte) *process {
 	// the name ends with the last parenthesis, and may have anything in it
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))

@@ -2,25 +2,26 @@ package exec
 
 import "slices"
 
-// selector answers which of all processes are meant.
+// selector picks some of all processes.
 type selector func(all []process) []process
 
-// family is the tree: its cgroup, its group and session, what has its markers,
-// what was known to be of it, and what has come of those. The number of the
-// group and the session must not be free yet.
+// wholeTree selects the tree: the processes in its control group, process group
+// and session, those with its key in their environment, those that an earlier
+// scan has found, and all descendants of these. The first process must not have
+// been reaped.
 func (t *tree) wholeTree(all []process) []process {
 	return withDescendants(all, func(p *process) bool {
 		return p.inCgroup || t.hasGroup(p) || p.session == t.pid || t.hasMark(p) || t.isKnown(p.pid, p.start)
 	})
 }
 
-// identified are what is in the command's cgroup or has its markers, and what has
-// come of that.
+// identified selects the processes in the command's control group, those with
+// its key in their environment, and all descendants of these.
 func (t *tree) identified(all []process) []process {
 	return withDescendants(all, func(p *process) bool { return p.inCgroup || t.hasMark(p) })
 }
 
-// inProcessGroup are the processes of the command's group.
+// inProcessGroup selects the processes of the command's process group.
 func (t *tree) inProcessGroup(all []process) (found []process) {
 	for i := range all {
 		if t.hasGroup(&all[i]) {
@@ -30,8 +31,8 @@ func (t *tree) inProcessGroup(all []process) (found []process) {
 	return found
 }
 
-// withDescendants are the processes that match and all that have come of them: whoever's
-// parent is one of them is one of them, whatever its group and environment.
+// withDescendants returns the processes that match, and all descendants of
+// them, whatever their groups and environments.
 func withDescendants(all []process, match func(*process) bool) (found []process) {
 	pids := map[int]bool{}
 	for grown := true; grown; { // children may stand before their parents
@@ -47,13 +48,14 @@ func withDescendants(all []process, match func(*process) bool) (found []process)
 	return found
 }
 
-// hasGroup reports whether a process is in the command's group.
+// hasGroup reports whether a process is in the command's process group.
 func (t *tree) hasGroup(p *process) bool { return p.group == t.pid }
 
-// marked reports whether a process has the command's key in its environment.
+// hasMark reports whether a process has the command's key in its environment.
 func (t *tree) hasMark(p *process) bool { return slices.Contains(p.keys, t.mark.key) }
 
-// knows reports whether a look has found a process to be of the tree.
+// isKnown reports whether an earlier scan has found a process to be of the
+// tree.
 func (t *tree) isKnown(pid int, start string) bool {
 	return slices.ContainsFunc(t.known, func(m processHandle) bool { return m.pid == pid && m.start == start })
 }

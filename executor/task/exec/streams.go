@@ -15,38 +15,39 @@ const (
 	copyBytes = 32 << 10
 	// maxTail bounds the end of stderr that an error carries, in bytes.
 	maxTail = 4 << 10
-	// pipeDelay is how long a command's pipes may stay open after its end
-	// before what holds them is killed, and then once more before they are closed.
+	// pipeDelay is how long a command's pipes may stay open after its end. Then the
+	// processes that hold them are killed, and after another pipeDelay the pipes
+	// are closed.
 	pipeDelay = 250 * time.Millisecond
-	// pipeLeast is the least time of waiting for readers that prolongs it.
+	// pipeLeast is how long writes must have waited for readers to prolong it.
 	pipeLeast = 10 * time.Millisecond
 )
 
-// streams is a command's stdin, stdout and stderr, seen from here.
+// streams are our side of a command's stdin, stdout and stderr.
 type streams struct {
 	child [3]*os.File // the command's ends
-	kept  *os.File    // the one of them that is not ours to close, if any
+	kept  *os.File    // the one among them that closeChild leaves open, or nil
 	stdin *os.File    // nil without text
 	text  string
-	out   []pipe // of stdout and stderr, or of both together
-	tail  *tail  // of what comes to stderr
+	out   []pipe // for stdout and stderr, or one for both
+	tail  *tail  // the end of stderr
 
 	ready    pipePoller
-	pending  atomic.Int32  // ends that are still copied
-	finished chan struct{} // closed when none is
-	writes   stopwatch     // runs while somebody waits to write on what was read
+	pending  atomic.Int32  // pipes that are still copied
+	finished chan struct{} // closed when there are none
+	writes   stopwatch     // runs while output waits for the task's readers
 }
 
-// pipe is where a stream comes from and goes to.
+// pipe connects a pipe of the command with a writer.
 type pipe struct {
 	from *readEnd // nil until it is open
 	to   io.Writer
 }
 
-// openStreams makes the pipes of a command, which reads text or, without it,
-// stdin. Without a writer for stderr it has
-// one pipe for both: the system then keeps the order of all that is written. No
-// pipe is left open where it fails.
+// openStreams makes the pipes of a command. Its stdin is text or, where that is
+// empty, the file stdin. Without a writer for stderr there is one pipe for
+// stdout and stderr, in which the system keeps the order of all writes. Where
+// it fails it leaves no pipe open.
 func openStreams(stdin *os.File, text string, stdout, stderr io.Writer) (*streams, error) {
 	s := &streams{text: text, finished: make(chan struct{}), tail: &tail{to: stderr}}
 	if stderr == nil {
@@ -89,7 +90,7 @@ func (s *streams) close() {
 	s.closeOwn()
 }
 
-// closeChild closes the command's ends, which it has its own copies of.
+// closeChild closes the command's ends. The command has its own copies.
 func (s *streams) closeChild() {
 	for i, f := range s.child {
 		if f != nil && f != s.kept {
@@ -115,15 +116,15 @@ func (s *streams) closeStdin() {
 	}
 }
 
-// begin writes the text, until drain has returned. What the command writes is
-// read from waitExit on.
+// begin writes the text to stdin, at the latest until drain has returned. The
+// output is read from waitExit on.
 func (s *streams) begin() {
 	if s.stdin != nil {
 		go s.feed()
 	}
 }
 
-// feed writes the text. That the command does not read it is no error.
+// feed writes the text. It is no error that the command does not read it.
 func (s *streams) feed() {
 	defer s.ended()
 	_, _ = io.WriteString(s.stdin, s.text)
@@ -132,7 +133,8 @@ func (s *streams) feed() {
 
 var buffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
-// copyInBackground copies what has not been read yet, until drain has returned.
+// copyInBackground copies what has not been read yet, at the latest until drain
+// has returned.
 func (s *streams) copyInBackground() {
 	s.ready.close()
 	for _, p := range s.out {
@@ -142,8 +144,8 @@ func (s *streams) copyInBackground() {
 	}
 }
 
-// copy reads to the end, also when nobody takes what it reads: a command that
-// cannot write would never end.
+// copy reads to the end even where to fails: a command whose pipe is full would
+// never end.
 func (s *streams) copy(from *os.File, to io.Writer) {
 	defer s.ended()
 	defer from.Close()
@@ -168,11 +170,11 @@ func (s *streams) ended() {
 	}
 }
 
-// drain waits until all that the command wrote is read. It calls kill where
-// the pipes are held by a process that has outlived the command, and answers
-// whether they still are after that.
+// drain waits until all output is read. Where a process that has outlived the
+// command holds the pipes, it calls kill. It reports whether they are held even
+// after that.
 func (s *streams) drain(kill func()) (held bool) {
-	s.closeStdin() // whoever may still read it is not the command
+	s.closeStdin() // only other processes can read it now
 	if s.wait() {
 		return false
 	}
@@ -185,12 +187,12 @@ func (s *streams) drain(kill func()) (held bool) {
 	return true
 }
 
-// wait waits for the end of the pipes for pipeDelay, not counting the time in
-// which what was read waits for readers of the task's output.
+// wait waits for the end of the pipes, for pipeDelay. Time in which output
+// waits for the task's readers does not count.
 func (s *streams) wait() bool {
 	select {
 	case <-s.finished:
-		return true // the usual end, which needs no timer
+		return true // the usual case, which needs no timer
 	default:
 	}
 	before := s.writes.ran()
@@ -211,8 +213,8 @@ func (s *streams) wait() bool {
 	}
 }
 
-// stopwatch measures for how long at least one of several goroutines does
-// something. The zero value is ready.
+// stopwatch measures for how long at least one of several goroutines is between
+// start and stop. The zero value is ready to use.
 type stopwatch struct {
 	mu      sync.Mutex
 	running int
@@ -245,28 +247,28 @@ func (w *stopwatch) ran() time.Duration {
 	return w.total
 }
 
-// stderrTail is the last of what was written to stderr. It is to be called
-// after drain.
+// stderrTail returns the end of what was written to stderr. Call it after
+// drain.
 func (s *streams) stderrTail() string { return s.tail.text() }
 
 // tail passes on what is written to it and keeps the last maxTail bytes.
 type tail struct {
 	to   io.Writer
 	kept []byte
-	cut  bool // text begins later than what was written, maybe within a character
+	cut  bool // earlier bytes were dropped, so kept may begin within a character
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	last := p[max(0, len(p)-maxTail):]
 	t.cut = t.cut || len(t.kept)+len(p) > maxTail
-	if len(t.kept)+len(last) > 2*maxTail { // moved rarely, so a byte costs O(1)
+	if len(t.kept)+len(last) > 2*maxTail { // rarely, so that a byte costs O(1)
 		t.kept = append(t.kept[:0], t.kept[len(t.kept)-maxTail:]...)
 	}
 	t.kept = append(t.kept, last...)
 	return t.to.Write(p)
 }
 
-// text is what was kept as valid UTF-8 of at most maxTail bytes.
+// text returns what was kept as valid UTF-8 of at most maxTail bytes.
 func (t *tail) text() string {
 	kept := t.kept[max(0, len(t.kept)-maxTail):]
 	for i := 0; t.cut && i < utf8.UTFMax && len(kept) > 0 && !utf8.RuneStart(kept[0]); i++ {

@@ -11,17 +11,17 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// task is what a command needs of the task that it is.
+// task is what a command needs to know of its task.
 type task struct {
 	id      string
 	stdout  io.Writer
 	stderr  io.Writer // nil: stderr goes where stdout goes
 	started func(pid int)
-	// killed is closed when the time to stop in peace is over; nil is never.
+	// killed is closed when the grace is over. Nil means that it never is.
 	killed <-chan struct{}
 }
 
-// start begins a command. An error is the system's own.
+// start begins a command. Its error is the system's own.
 func (c *Runner) start(p *command, t *task, stdin string) (*tree, *streams, error) {
 	out, err := openStreams(cmp.Or(c.options.Stdin, c.null), stdin, t.stdout, t.stderr)
 	if err != nil {
@@ -36,20 +36,20 @@ func (c *Runner) start(p *command, t *task, stdin string) (*tree, *streams, erro
 	return tree, out, nil
 }
 
-// ending is how a command ended.
+// outcome tells how a command ended.
 type outcome struct {
 	state *os.ProcessState
-	err   error // why state is not known
-	// told is true where it was told to stop before it had ended.
+	err   error // why the state is not known
+	// stopRequested is set where it was asked to stop before it had ended.
 	stopRequested bool
 	forced        bool // it had to be killed
-	leaked        bool // some process of it could not be killed
+	leaked        bool // a process of it could not be killed
 }
 
-// see sees a command through: when it returns, no process of its group lives,
-// and all that it wrote is read. The order matters. The first process stays
-// unreaped until nothing will signal its group any more, so that its number
-// cannot become somebody else's.
+// supervise waits for the end of a command, and ends it when ctx does. When it
+// returns, no process of its group lives, and all that it wrote was read. The
+// order matters: the first process is reaped only when nothing will signal its
+// group any more, so that nobody else can have its number before.
 func supervise(ctx context.Context, tree *tree, out *streams, killed <-chan struct{}) outcome {
 	l := terminator{tree: tree, killed: killed, exited: make(chan struct{}), done: make(chan struct{})}
 	unhook := context.AfterFunc(ctx, l.run)
@@ -72,17 +72,17 @@ type terminator struct {
 	tree          *tree
 	killed        <-chan struct{}
 	exited        chan struct{} // closed when the first process has exited
-	done          chan struct{} // closed when run is over; then the rest may be read
+	done          chan struct{} // closed when run has returned; the fields below may be read then
 	stopRequested bool
 	forced        bool
 	leaked        bool
 }
 
-// run asks all processes of the command to end, and kills those that have
-// not when killed is closed. Where the first process is gone before the
-// others, they still have their time to clean up. A command that had ended by
-// then was not told: where this process was stopped for a while, it learns of
-// the end and of the time limit together.
+// run asks all processes of the command to end, and kills those that are left
+// when killed is closed. Where the first process ends before the others, they
+// still have the grace to clean up. A command that has ended already counts as
+// not asked: this process may have been stopped for a while, and learn of the
+// end and of the time-out together.
 func (l *terminator) run() {
 	defer close(l.done)
 	if l.tree.hasExited() {
@@ -101,7 +101,7 @@ func (l *terminator) run() {
 	l.leaked = !l.tree.kill()
 }
 
-// failure is the error that an ending is, or nil.
+// failure returns the task's error for an outcome, or nil.
 func (e *outcome) failure(name string, out *streams) error {
 	if e.err != nil {
 		return fmt.Errorf("how %s ended is not known: %w", name, e.err)

@@ -8,28 +8,28 @@ import (
 )
 
 const (
-	// threadsEach is how many threads a command takes: one that waits for it,
-	// and one that waits for the others of its tree when it is stopped.
+	// threadsEach is how many threads a command takes: one waits for its first
+	// process, and one for the rest of its tree when it is stopped.
 	threadsEach = 2
-	// threadsBeside is how many threads a server comes to take beside its
-	// commands and those it starts with: for its store, its looks, its output.
+	// threadsBeside is how many more threads a server takes with time, beside its
+	// commands: for its store, its scans and its output.
 	threadsBeside = 8
 	// maxThreads bounds how many threads are made at once.
 	maxThreads = 256
 )
 
-// threads are those of the runtime that commands need. They are made before
-// the first command: the runtime ends the process where it needs one and the
-// system has no more, as beside a fork bomb. It keeps those it has.
+// threads are the threads of the runtime that commands need. They are made
+// before the first command, and the runtime keeps them: it ends the process
+// when it needs a thread and the system allows no more, as beside a fork bomb.
 type threads struct {
 	made sync.Once
-	most int64 // commands that there are threads for
+	most int64 // how many commands have threads
 	used atomic.Int64
 }
 
-// take is called before a command begins, and give when it is over where that
-// answers true. workers is how many there are to be threads for, if the system
-// has as many.
+// acquire is called before a command starts. Where it returns true, release is
+// called when the command is over. workers is for how many commands threads are
+// made, if the system allows as many.
 func (t *threads) acquire(workers int) bool {
 	t.made.Do(func() {
 		wanted, had := plannedThreads(workers, headroom())
@@ -48,21 +48,21 @@ func (t *threads) acquire(workers int) bool {
 
 func (t *threads) release() { t.used.Add(-1) }
 
-// plannedThreads is how many threads are wanted, and how many can be had of
-// the room: the commands' processes need some of it, too.
+// plannedThreads returns how many threads are wanted, and how many of these to
+// make. The rest of the headroom is for the processes of the commands.
 func plannedThreads(workers, headroom int) (wanted, had int) {
 	wanted = min(threadsEach*min(workers, maxThreads)+threadsBeside, maxThreads)
 	return wanted, min(wanted, headroom-headroom/3)
 }
 
-// makeThreads makes as many threads and leaves them to the runtime.
+// makeThreads makes n threads and leaves them to the runtime.
 func makeThreads(n int) {
 	var ready, over sync.WaitGroup
 	release := make(chan struct{})
 	ready.Add(n)
 	for range n {
 		over.Go(func() {
-			runtime.LockOSThread() // so that no two have the same
+			runtime.LockOSThread() // so that each goroutine has another thread
 			defer runtime.UnlockOSThread()
 			ready.Done()
 			<-release

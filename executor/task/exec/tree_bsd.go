@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// treeSnapshot is for systems that find processes outside the group.
+// treeSnapshot is empty: these systems find no process outside the group.
 type treeSnapshot struct{}
 
-// scanner is for systems that find processes outside the group.
+// scanner is empty: these systems find no process outside the group.
 type scanner struct{}
 
 func newScanner(string) *scanner { return nil }
@@ -19,8 +19,7 @@ func newScanner(string) *scanner { return nil }
 func (*scanner) close() {}
 
 // waitExit waits until the first process has exited and leaves it a zombie.
-// Where that is not possible reap waits, too; only the number is then free a
-// moment early.
+// Where that is not possible reap waits, and the number is free a moment early.
 func (t *tree) waitExit(out *streams) {
 	out.copyInBackground()
 	t.awaitExit(nil)
@@ -29,8 +28,9 @@ func (t *tree) waitExit(out *streams) {
 // hasExited reports whether the first process has exited.
 func (t *tree) hasExited() bool { return t.awaitExit(&unix.Timespec{}) }
 
-// awaitExit reports whether the first process exits within a time; nil has no
-// end. waitid cannot do that on all of these systems; a kernel queue can.
+// awaitExit reports whether the first process exits within a time; nil is no
+// limit. It uses a kernel queue, since not all of these systems have a waitid
+// that can do it.
 func (t *tree) awaitExit(within *unix.Timespec) bool {
 	queue, err := unix.Kqueue()
 	if err != nil {
@@ -51,12 +51,12 @@ func (t *tree) awaitExit(within *unix.Timespec) bool {
 	}
 }
 
-// terminate asks all processes of the group to end. Who has left it is not
-// found: these systems do not show a process's environment.
+// terminate asks all processes of the group to end. It does not find those that
+// have left it: these systems do not show environments.
 func (t *tree) terminate(<-chan struct{}) { t.terminateGroup() }
 
-// waitRest waits until no process of the group is left, and answers false
-// where killed is closed before.
+// waitRest waits until no process of the group is left, and returns false where
+// killed is closed before.
 func (t *tree) waitRest(killed <-chan struct{}) bool {
 	tick := time.NewTicker(groupPoll)
 	defer tick.Stop()
@@ -70,19 +70,19 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 	return true
 }
 
-// kill kills the group, and answers whether all of it is gone.
+// kill kills the group, and reports whether all of it is gone.
 func (t *tree) kill() bool {
 	t.signalGroup(unix.SIGKILL)
 	return t.awaitGroupEnd()
 }
 
-// killIdentified would kill processes that have left the group; what holds the
-// command's pipes for longer is reported as leaked instead.
+// killIdentified does nothing. A process outside the group that holds the
+// command's pipes is reported as leaked instead.
 func (t *tree) killIdentified() bool { return true }
 
-// awaitGroupEnd waits for the end of the group's processes, which have been killed.
+// awaitGroupEnd waits for the ends of the group's processes, which were killed.
 func (t *tree) awaitGroupEnd() bool { return t.pollGroupEnd() }
 
-// groupLives reports whether a process of the group can be signalled. A zombie
-// cannot: it answers EPERM or ESRCH.
+// groupLives reports whether a process of the group can be signalled. For
+// zombies the error is EPERM or ESRCH.
 func (t *tree) groupLives() bool { return unix.Kill(-t.pid, 0) == nil }

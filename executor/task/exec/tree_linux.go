@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endPoll is how often a wait for processes looks whether it is to go on, and
-// the pause before another look where one was not possible.
+// endPoll is how often a wait for processes checks whether it was cancelled, and
+// the pause after a scan that has failed.
 const endPoll = 50 * time.Millisecond
 
-// waitExit waits until the first process has exited and leaves it a zombie.
-// What the command writes is read meanwhile, and from then on by copyInBackground. A
-// system that has no descriptors for processes follows nothing.
+// waitExit waits until the first process has exited, and leaves it a zombie.
+// Meanwhile it reads the output; copyInBackground does so afterwards, and from
+// the beginning where the system has no pidfds.
 func (t *tree) waitExit(out *streams) {
 	_ = t.proc.WithHandle(func(handle uintptr) { out.readUntilExit(int(handle)) })
 	out.copyInBackground()
@@ -30,19 +30,21 @@ func (t *tree) hasExited() bool {
 	return err == nil && info.Signo != 0
 }
 
-// treeSnapshot is what a terminator knows of a tree: the processes of the last look, also
-// those that nothing but their parents told of. A parent that has ended tells
-// nothing any more, so they stay known until they have ended, too.
+// treeSnapshot is what the terminator knows of a tree: the processes of the
+// latest scan. Some may have been found only by their parents. When a parent
+// has ended nothing tells of its children any more, so they stay in the
+// snapshot until they have ended.
 type treeSnapshot struct {
 	known []processHandle
-	// missed is whether some were not seen before the first signal, and not asked to end.
+	// missed is set where the scan before the first signal may have missed processes,
+	// which so were not asked to end.
 	missed bool
 }
 
-// terminate asks all processes of the tree to end, also those that are stopped.
-// It looks first: who ends leaves children that nobody knows. Where killed is
-// closed by then it leaves them to kill. waitRest follows, and kill where that
-// answers false.
+// terminate asks all processes of the tree to end, also stopped ones. It scans
+// before that, since nothing tells of the children of a process that has ended.
+// Where killed is closed by then it signals nothing. waitRest is called next,
+// and then kill where that returns false.
 func (t *tree) terminate(killed <-chan struct{}) {
 	t.missed = incomplete(t.look(killed, t.lookWait))
 	select {
@@ -54,8 +56,8 @@ func (t *tree) terminate(killed <-chan struct{}) {
 	t.ask(t.known)
 }
 
-// look finds out what processes the tree has. After an error also those that
-// were known before may be there. It gives up as processes does.
+// look updates the snapshot by a scan. After a failed scan the processes of the
+// old snapshot stay in it. It stops waiting as processes does.
 func (t *tree) look(stop <-chan struct{}, within time.Duration) error {
 	found, err := t.find(t.wholeTree, stop, within)
 	before := t.known
@@ -70,10 +72,9 @@ func (t *tree) look(stop <-chan struct{}, within time.Duration) error {
 	return err
 }
 
-// waitRest waits until no process of the tree is left, and answers false
-// where killed is closed before. That nobody can look at the moment is no sign
-// of an end. Where the processes are never seen it does not wait for others than
-// the first one.
+// waitRest waits until no process of the tree is left, and returns false where
+// killed is closed before. A failed scan does not count as the end. Where scans
+// can never see the processes, it waits for the first process only.
 func (t *tree) waitRest(killed <-chan struct{}) bool {
 	for {
 		err := t.look(killed, 0)
@@ -90,8 +91,8 @@ func (t *tree) waitRest(killed <-chan struct{}) bool {
 	}
 }
 
-// awaitAll waits until all processes have ended, and answers false where
-// killed is closed before. Who has no descriptor counts for one endPoll.
+// awaitAll waits until all processes have ended, and returns false where killed
+// is closed before. For a process without a pidfd it waits for one endPoll.
 func awaitAll(alive []processHandle, killed <-chan struct{}) bool {
 	for len(alive) > 0 {
 		select {
@@ -104,7 +105,7 @@ func awaitAll(alive []processHandle, killed <-chan struct{}) bool {
 	return true
 }
 
-// pause waits for endPoll, and answers false where killed is closed before.
+// pause waits for endPoll, and returns false where killed is closed before.
 func pause(killed <-chan struct{}) bool {
 	select {
 	case <-killed:
@@ -114,9 +115,10 @@ func pause(killed <-chan struct{}) bool {
 	}
 }
 
-// kill kills the whole tree, also what it forks meanwhile, and answers whether
-// all of it is gone. A group that is stopped has no orphans before they are
-// seen; its kill does not wait for a look for long.
+// kill kills the whole tree, also what it forks meanwhile, and reports whether
+// all of it is gone. It first stops the process group, so that no process loses
+// its parent before the scan has seen it. It does not wait for that scan for
+// longer than lookWait.
 func (t *tree) kill() bool {
 	t.signalGroup(unix.SIGSTOP)
 	_ = t.look(nil, t.lookWait)
@@ -127,47 +129,48 @@ func (t *tree) kill() bool {
 	return t.killSelected(t.wholeTree)
 }
 
-// killIdentified kills the processes that have left the group. The first process
-// may have been reaped.
+// killIdentified kills the processes that have left the process group. The
+// first process may have been reaped.
 func (t *tree) killIdentified() bool {
 	t.cgroup.kill()
 	return t.killSelected(t.identified)
 }
 
-// awaitGroupEnd waits for the end of the group's processes, which have been killed
-// and whose first one was reaped, and answers whether they are gone.
+// awaitGroupEnd waits for the ends of the processes of the group, and reports
+// whether they are gone. They were killed, and the first one was reaped.
 func (t *tree) awaitGroupEnd() bool {
 	if !t.groupLives() {
-		return true // the usual end
+		return true // the usual case
 	}
 	if t.cgroup == nil && t.scan.proc.visibility() == noneVisible {
 		return t.pollGroupEnd()
 	}
-	return t.awaitNone(t.inProcessGroup, func([]processHandle) {}) // zombies, which groupLives counts, are not in it
+	return t.awaitNone(t.inProcessGroup, func([]processHandle) {}) // it leaves out zombies, which groupLives counts
 }
 
-// groupLives reports whether a process has the group, which zombies do, too.
+// groupLives reports whether the group has a process, which may be a zombie.
 func (t *tree) groupLives() bool { return unix.Kill(-t.pid, 0) != unix.ESRCH }
 
-// killSelected kills the processes that are chosen until there are none.
+// killSelected kills the selected processes until there are none.
 func (t *tree) killSelected(selector selector) bool {
 	return t.awaitNone(selector, func(members []processHandle) { t.signalAll(members, unix.SIGKILL) })
 }
 
-// incomplete reports whether an error of a look means that some processes were not
-// seen that lived all the time.
+// incomplete reports whether a scan with this error may have missed processes
+// that lived all the time.
 func incomplete(err error) bool { return err != nil && !errors.Is(err, errTreeChanged) }
 
-// final reports whether an error of a look leaves no hope that another would
-// show more. Where the processes are never seen, awaitGroupEnd looks after the group.
+// conclusive reports whether another scan would not show more than one with
+// this error. Where scans can never see the processes, awaitGroupEnd waits for
+// the group.
 func conclusive(err error) bool { return err == nil || errors.Is(err, errNoProcfs) }
 
-// gone looks until no process is chosen, and has it dealt with those that are.
-// It answers false where after killWait there are some, or nobody can look. A
-// look can miss who executes a program at that moment, so where there was
-// somebody it takes a second one without; a cgroup misses nobody.
+// awaitNone scans until no process is selected, and calls deal with those that
+// are. It returns false where there still are some after killWait, or scans
+// fail. A scan can miss a process that is executing a program, so after one
+// with processes it takes two without any. A control group misses no process.
 func (t *tree) awaitNone(selector selector, deal func([]processHandle)) bool {
-	looks := 1 // without anybody, that end this
+	looks := 1 // how many scans without a process it takes
 	for until := time.Now().Add(t.killWait); ; {
 		late := !time.Now().Before(until)
 		members, err := t.find(selector, nil, 0)
@@ -192,8 +195,8 @@ func (t *tree) awaitNone(selector selector, deal func([]processHandle)) bool {
 	}
 }
 
-// nextLook is when to look at processes again that have not ended by then: soon,
-// where some have no descriptor that would tell of their ends.
+// nextLook returns when to scan again for processes that have not ended by
+// then. It is soon where some have no pidfd, which would tell of their ends.
 func nextLook(members []processHandle, until time.Time) time.Time {
 	if !slices.ContainsFunc(members, func(m processHandle) bool { return m.fd < 0 }) {
 		return until
