@@ -65,7 +65,7 @@ func (r *run) Value(key any) any {
 }
 
 // execute runs the code and waits for its end.
-func (r *run) execute() {
+func (r *run) execute(input jsontext.Value) {
 	if !r.typ.ownStart {
 		r.started(0) // before anything can stop the task and settle it
 	}
@@ -73,7 +73,7 @@ func (r *run) execute() {
 		r.timeout = time.AfterFunc(r.record.Timeout, func() { r.stop(ErrTimeout) })
 	}
 	r.lease.OnRevoke(r.stop)
-	r.over(r.call())
+	r.over(r.call(input))
 }
 
 // over makes the task final after the code has returned.
@@ -91,7 +91,7 @@ func (r *run) over(result jsontext.Value, err error) {
 
 // call runs the code and turns a panic into an error. A panic ends the task
 // and nothing else; its stack goes to the log alone.
-func (r *run) call() (result jsontext.Value, err error) {
+func (r *run) call(input jsontext.Value) (result jsontext.Value, err error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -107,7 +107,7 @@ func (r *run) call() (result jsontext.Value, err error) {
 			"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 		err = &Failure{schema.TaskError{Kind: schema.KindPanic, Message: fmt.Sprintf("panic: %v", reason)}}
 	}()
-	if result, err = r.typ.run(r, r.record.Input); err != nil {
+	if result, err = r.typ.run(r, input); err != nil {
 		err = heard(err)
 	}
 	returned = true

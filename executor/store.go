@@ -109,7 +109,9 @@ type StoreLimits struct {
 // task is final, or the lease was lost, all that writes answers ErrLeaseLost
 // and changes nothing.
 type Lease interface {
-	// Record is the task as it was claimed. It must not be changed.
+	// Record is the task as it was claimed. It must not be changed. Once Finish is
+	// called, its ID, Type, Attempt and what is not of the embedded Task may still be
+	// read: of the rest the store may make the task of the end.
 	Record() *Record
 	// OnRevoke names the function that is told to stop the task: with a
 	// *Cancellation, or ErrLeaseLost. It is called at once if that has

@@ -59,6 +59,7 @@ func (e *Executor) work(ctx context.Context, w *worker) {
 // task is stopped for itself, and its end must be recorded in any case.
 func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	record := lease.Record()
+	input := record.Input // read before anything can give the task up, and end it
 	if w.typ == nil || w.typ.name != record.Type {
 		w.typ = e.types[record.Type]
 	}
@@ -67,7 +68,7 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	if e.stop.interrupts() { // stopWorkers may have come before this task was set
 		r.stop(ErrInterrupted)
 	}
-	r.execute()
+	r.execute(input)
 	w.run.Store(nil)
 }
 

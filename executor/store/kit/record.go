@@ -8,18 +8,21 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// End makes a task final that has written so much. A clock that was set back
-// lets no task end before it began.
+// EndTime is when a task ends. A clock that was set back lets no task end before
+// it began.
+func EndTime(now, started, created schema.Time) schema.Time { return max(now, started, created) }
+
+// End makes a task final that has written so much.
 func End(t *schema.Task, o executor.Outcome, written *schema.OutputBytes, now schema.Time) {
 	t.State, t.Result, t.Error = o.State, o.Result, o.Error
-	t.FinishedAt = max(now, t.StartedAt, t.CreatedAt)
+	t.FinishedAt = EndTime(now, t.StartedAt, t.CreatedAt)
 	t.OutputBytes = written
 }
 
 // KeptBytes is what a final task counts towards a store's KeepBytes, with so many
 // bytes of output.
-func KeptBytes(t *schema.Task, output int64) int64 {
-	return int64(len(t.Input)+len(t.Result)) + output
+func KeptBytes(input, result []byte, output int64) int64 {
+	return int64(len(input)+len(result)) + output
 }
 
 // StartOf is the event of the start of a task that runs, as Store.Replay tells it.

@@ -47,15 +47,16 @@ func (c *claimer) take() *lease {
 	if e == nil {
 		return nil
 	}
-	r := e.Value
-	r.State = schema.Running
-	r.Attempt++
-	r.StartedAt = max(schema.Now(), r.CreatedAt)
-	s.running.Push(&r.entry)
+	r, l := &e.Value, e.Value.withLife()
+	r.state = schema.Running
+	r.attempt++
+	l.started = max(schema.Now(), r.created)
+	s.running.Push(e)
 	s.counts.Queued--
 	s.counts.Running++
-	r.lease = &lease{claimer: c, record: r}
-	return r.lease
+	record := r.full()
+	l.lease = &lease{claimer: c, entry: e, record: &record}
+	return l.lease
 }
 
 // Unclaimable implements executor.Claimer.

@@ -7,11 +7,11 @@ import (
 )
 
 // index finds the records by their ids. It is a hash table with open addressing,
-// which costs 12 bytes for each place and is from an eighth to three quarters full.
+// which costs 12 bytes for each place and is from an eighth to four fifths full.
 // The zero value is ready.
 type index struct {
 	tags    []uint32 // of the record in the same place: taken, and bits of the hash of its id; 0 is a free place
-	records []*record
+	records []*entry
 	count   int
 }
 
@@ -28,13 +28,13 @@ var idSeed = maphash.MakeSeed()
 func tagOf(id uuid.UUID) uint32 { return uint32(maphash.Bytes(idSeed, id[:])) | taken }
 
 // get is the record with the id, or nil.
-func (x *index) get(id uuid.UUID) *record {
+func (x *index) get(id uuid.UUID) *entry {
 	if x.count == 0 {
 		return nil
 	}
 	tag, mask := tagOf(id), uint32(len(x.tags)-1)
 	for i := tag & mask; x.tags[i] != 0; i = (i + 1) & mask {
-		if x.tags[i] == tag && x.records[i].ID == id {
+		if x.tags[i] == tag && x.records[i].Value.id == id {
 			return x.records[i]
 		}
 	}
@@ -42,15 +42,15 @@ func (x *index) get(id uuid.UUID) *record {
 }
 
 // add adds a record whose id is not there.
-func (x *index) add(r *record) {
-	if 4*(x.count+1) > 3*len(x.tags) {
+func (x *index) add(r *entry) {
+	if 5*(x.count+1) > 4*len(x.tags) {
 		x.resize(max(2*len(x.tags), leastPlaces))
 	}
-	x.place(tagOf(r.ID), r)
+	x.place(tagOf(r.Value.id), r)
 	x.count++
 }
 
-func (x *index) place(tag uint32, r *record) {
+func (x *index) place(tag uint32, r *entry) {
 	mask := uint32(len(x.tags) - 1)
 	i := tag & mask
 	for x.tags[i] != 0 {
@@ -62,7 +62,7 @@ func (x *index) place(tag uint32, r *record) {
 // resize moves all to a table of another length.
 func (x *index) resize(places int) {
 	tags, records := x.tags, x.records
-	x.tags, x.records = make([]uint32, places), make([]*record, places)
+	x.tags, x.records = make([]uint32, places), make([]*entry, places)
 	for i, tag := range tags {
 		if tag != 0 {
 			x.place(tag, records[i])
@@ -71,9 +71,9 @@ func (x *index) resize(places int) {
 }
 
 // remove takes a record out that is there.
-func (x *index) remove(r *record) {
+func (x *index) remove(r *entry) {
 	mask := uint32(len(x.tags) - 1)
-	free := tagOf(r.ID) & mask
+	free := tagOf(r.Value.id) & mask
 	for x.records[free] != r {
 		free = (free + 1) & mask
 	}

@@ -12,14 +12,14 @@ import (
 func TestIndexAgreesWithAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var x index
-		model, order := map[uuid.UUID]*record{}, []uuid.UUID{}
+		model, order := map[uuid.UUID]*entry{}, []uuid.UUID{}
 		for range rapid.IntRange(0, 6).Draw(t, "rounds") {
 			for range rapid.IntRange(0, 3*leastPlaces).Draw(t, "add") {
-				r := new(record)
-				r.ID = uuid.New()
+				r := new(entry)
+				r.Value.id = uuid.New()
 				x.add(r)
-				model[r.ID] = r
-				order = append(order, r.ID)
+				model[r.Value.id] = r
+				order = append(order, r.Value.id)
 			}
 			for range min(rapid.IntRange(0, 4*leastPlaces).Draw(t, "remove"), len(order)) {
 				i := rapid.IntRange(0, len(order)-1).Draw(t, "which")
@@ -34,7 +34,7 @@ func TestIndexAgreesWithAMap(t *testing.T) {
 				require.Same(t, r, x.get(id))
 			}
 			require.Nil(t, x.get(uuid.New()))
-			require.LessOrEqual(t, 4*x.count, 3*len(x.tags))
+			require.LessOrEqual(t, 5*x.count, 4*len(x.tags))
 			require.True(t, len(x.tags) <= leastPlaces || 8*x.count >= len(x.tags), "%d of %d", x.count, len(x.tags))
 		}
 	})

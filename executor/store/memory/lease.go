@@ -10,51 +10,57 @@ import (
 type lease struct {
 	kit.Revocation
 	claimer *claimer
-	record  *record
+	entry   *entry
+	record  *executor.Record // of its own: events that wait point to it, and not to the lease
 	shown   kit.Shown
 }
 
-// Record implements executor.Lease. What a store changes in the record while
-// it runs is not in what the worker reads: type, input, id, attempt and the
-// bounds stay.
-func (l *lease) Record() *executor.Record { return &l.record.Record }
+// Record implements executor.Lease.
+func (l *lease) Record() *executor.Record { return l.record }
 
 // live is the task as events before its end show it; it needs the lock.
 func (l *lease) live() *schema.Task { return l.shown.Live(&l.record.Task) }
 
+// publish publishes an event of the task before its end; it needs the lock.
+func (l *lease) publish(ev executor.Event) uint64 {
+	r := &l.entry.Value
+	ev.ID = r.id
+	return l.claimer.store.feed.PublishOf(r.terms.owner, r.terms.events, ev, l.live)
+}
+
 // lost needs the lock.
-func (l *lease) lost() bool { return l.record.lease != l || l.claimer.store.closed }
+func (l *lease) lost() bool { return l.entry.Value.life.lease != l || l.claimer.store.closed }
 
 // Started implements executor.Lease.
 func (l *lease) Started(pid int) error {
-	s, r := l.claimer.store, l.record
+	s := l.claimer.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.lost() {
 		return executor.ErrLeaseLost
 	}
-	r.seq = s.feed.PublishOf(r.Owner, r.Events, executor.Event{
-		ID: r.ID, Kind: executor.EventStarted, Attempt: r.Attempt, StartedAt: r.StartedAt, PID: pid,
-	}, l.live)
+	l.entry.Value.life.seq = l.publish(executor.Event{
+		Kind: executor.EventStarted, Attempt: l.record.Attempt, StartedAt: l.record.StartedAt, PID: pid,
+	})
 	return nil
 }
 
 // Progress implements executor.Lease.
 func (l *lease) Progress(p schema.Progress) error {
-	s, r := l.claimer.store, l.record
+	s := l.claimer.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.lost() {
 		return executor.ErrLeaseLost
 	}
-	r.Progress = &p
-	s.feed.PublishOf(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventProgress, Progress: &p}, l.live)
+	l.entry.Value.withExtra().progress = &p
+	l.publish(executor.Event{Kind: executor.EventProgress, Progress: &p})
 	return nil
 }
 
 // Write implements executor.Lease.
 func (l *lease) Write(stream schema.Stream, p []byte) error {
-	s, r := l.claimer.store, l.record
+	s, r := l.claimer.store, &l.entry.Value
 	for len(p) > 0 {
 		n := min(len(p), executor.MaxOutputPiece)
 		s.mu.Lock()
@@ -62,15 +68,14 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 			s.mu.Unlock()
 			return executor.ErrLeaseLost
 		}
-		if r.out == nil {
-			r.out = new(kit.Streams)
+		x := r.withExtra()
+		if x.out == nil {
+			x.out = new(kit.Streams)
 		}
-		ring := &r.out[stream]
+		ring := &x.out[stream]
 		offset := ring.Total()
 		ring.Write(p[:n], s.options.MaxOutput)
-		s.feed.PublishOf(r.Owner, r.Events, executor.Event{
-			ID: r.ID, Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total(),
-		}, l.live)
+		l.publish(executor.Event{Kind: executor.EventOutput, Stream: stream, Offset: offset, End: ring.Total()})
 		s.mu.Unlock()
 		p = p[n:]
 	}
@@ -90,10 +95,10 @@ func (l *lease) finish(o executor.Outcome) error {
 	if l.lost() {
 		return executor.ErrLeaseLost
 	}
-	s.running.Remove(&l.record.entry)
+	s.running.Remove(l.entry)
 	s.counts.Running--
 	now := schema.Now()
-	s.finish(l.record, o, now)
+	s.finish(l.entry, o, now)
 	s.sweepSoon(now)
 	return nil
 }

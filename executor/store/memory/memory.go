@@ -53,29 +53,19 @@ type Options struct {
 type Store struct {
 	options Options
 	feed    kit.Feed
+	terms   termsTable
 
 	mu       sync.Mutex // protects what follows, and every record
 	closed   bool
 	records  index
 	timeline timeline
-	claims   kit.Claims[*record]
-	running  kit.FIFO[*record]
+	claims   kit.Claims[record]
+	running  kit.FIFO[record]
 	finished ends
 	kept     int64  // bytes of input, result and output of those
 	ids      ids    // of records that were evicted
 	gone     uint64 // the last event of the latest record that was evicted
 	counts   executor.Counts
-}
-
-// record is what the store holds of a task. Once the task is final, the
-// embedded Submission does not change any more.
-type record struct {
-	executor.Submission
-	seq   uint64 // of its start or, once it is final, of its end; 0 is before both
-	entry kit.Entry[*record]
-	out   *kit.Streams
-	lease *lease      // of the attempt that runs
-	ended schema.Time // by when it had ended, as retention counts
 }
 
 // New makes an empty store.
@@ -110,9 +100,9 @@ func (s *Store) Close() error {
 // Submit implements executor.Store.
 func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
 	answers := make([]executor.Submitted, len(submissions))
-	fresh := make([]*record, len(submissions))
+	fresh := make([]*entry, len(submissions))
 	for i := range submissions { // what can be done before the lock is taken
-		fresh[i] = newRecord(&submissions[i])
+		fresh[i] = s.newEntry(&submissions[i])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,15 +111,16 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	}
 	s.sweep(schema.Now())
 	added := 0
-	for i, r := range fresh {
-		if known := s.records.get(r.ID); known != nil {
-			answers[i] = s.answerKnown(known, r)
-		} else if !r.NewID && s.ids.has(r.ID) {
+	for i, e := range fresh {
+		asked := &submissions[i]
+		if known := s.records.get(asked.ID); known != nil {
+			answers[i] = answerKnown(&known.Value, asked)
+		} else if !asked.NewID && s.ids.has(asked.ID) {
 			answers[i].Err = executor.ErrTaskGone
 		} else if s.claims.Len() >= s.options.MaxQueued {
 			answers[i].Err = executor.ErrQueueFull
 		} else {
-			s.add(r)
+			s.add(e)
 			added++
 		}
 	}
@@ -137,42 +128,19 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	return answers, nil
 }
 
-func newRecord(from *executor.Submission) *record {
-	r := &record{Submission: *from}
-	r.entry.Value = r
-	return r
-}
-
-func (s *Store) answerKnown(known, asked *record) executor.Submitted {
-	if !known.Same(asked.Type, asked.Input) {
+func answerKnown(known *record, asked *executor.Submission) executor.Submitted {
+	record := known.full()
+	if !record.Same(asked.Type, asked.Input) {
 		return executor.Submitted{Err: executor.ErrIDConflict}
 	}
-	task := known.snapshot()
-	return executor.Submitted{Existing: true, Task: &task}
+	return executor.Submitted{Existing: true, Task: &record.Task}
 }
 
-func (s *Store) add(r *record) {
-	s.claims.Push(&r.entry, r.Type, r.Priority)
-	s.records.add(r)
-	s.timeline.add(r)
+func (s *Store) add(e *entry) {
+	s.claims.Push(e, e.Value.terms.typ, e.Value.priority)
+	s.records.add(e)
+	s.timeline.add(e)
 	s.counts.Queued++
-}
-
-// snapshot is the task as it is now, with its input.
-func (r *record) snapshot() schema.Task {
-	t := r.Task
-	if !t.State.Final() {
-		t.OutputBytes = r.written()
-	}
-	return t
-}
-
-// written counts the output; nil is none.
-func (r *record) written() *schema.OutputBytes {
-	if r.out == nil {
-		return nil
-	}
-	return r.out.Bytes()
 }
 
 // Get implements executor.Store.
@@ -183,13 +151,11 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 		return executor.Record{}, executor.ErrClosed
 	}
 	s.sweep(schema.Now())
-	r := s.records.get(id)
-	if r == nil {
+	e := s.records.get(id)
+	if e == nil {
 		return executor.Record{}, executor.ErrNotFound
 	}
-	found := r.Record
-	found.Task = r.snapshot()
-	return found, nil
+	return e.Value.full(), nil
 }
 
 // List implements executor.Store.
@@ -206,15 +172,15 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 	s.sweep(schema.Now())
 	var found executor.Page
 	scanned := 0
-	visit := func(r *record) bool {
+	visit := func(e *entry) bool {
 		if len(found.Tasks) == page.Limit || scanned == listScan {
 			found.Next = kit.FormatCursor(&page, cursor)
 			return false
 		}
 		scanned++
-		cursor = r.entry.Order()
-		if filter.Match(&r.Task) {
-			t := r.snapshot()
+		cursor = e.Order()
+		if e.Value.matches(&filter) {
+			t := e.Value.task()
 			t.Input = nil
 			found.Tasks = append(found.Tasks, t)
 		}
@@ -239,15 +205,15 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	}
 	now := schema.Now()
 	for i, id := range ids {
-		r := s.records.get(id)
-		if r == nil {
+		e := s.records.get(id)
+		if e == nil {
 			answers[i].Err = executor.ErrNotFound
 			continue
 		}
-		if answers[i].Outcome = s.cancel(r, c, now); answers[i].Outcome == schema.OutcomeCancelling {
-			running = append(running, r.lease)
+		if answers[i].Outcome = s.cancel(e, c, now); answers[i].Outcome == schema.OutcomeCancelling {
+			running = append(running, e.Value.life.lease)
 		}
-		answers[i].Task = r.snapshot()
+		answers[i].Task = e.Value.task()
 	}
 	s.sweep(now)
 	s.mu.Unlock()
@@ -257,39 +223,37 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	return answers, nil
 }
 
-func (s *Store) cancel(r *record, c executor.Cancellation, now schema.Time) schema.CancelOutcome {
-	if r.State.Final() {
+func (s *Store) cancel(e *entry, c executor.Cancellation, now schema.Time) schema.CancelOutcome {
+	r := &e.Value
+	if r.state.Final() {
 		return schema.OutcomeAlreadyFinished
 	}
-	if r.CancelRequestedAt.IsZero() {
-		r.CancelRequestedAt, r.CancelReason = max(now, r.CreatedAt), c.Reason
+	if x := r.withExtra(); x.cancelled.IsZero() {
+		x.cancelled, x.cancelReason = max(now, r.created), c.Reason
 	}
-	if r.State == schema.Running {
+	if r.state == schema.Running {
 		return schema.OutcomeCancelling
 	}
-	s.claims.Remove(&r.entry)
+	s.claims.Remove(e)
 	s.counts.Queued--
-	s.finish(r, c.Outcome(), now)
+	s.finish(e, c.Outcome(), now)
 	return schema.OutcomeCancelled
 }
 
 // finish makes a record final that is in no list.
-func (s *Store) finish(r *record, o executor.Outcome, now schema.Time) {
-	kit.End(&r.Task, o, r.written(), now)
-	r.lease = nil
+func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) {
+	r, l := &e.Value, e.Value.withLife()
+	claimed := l.lease
+	r.state, l.lease, l.result = o.State, nil, textOf(o.Result)
+	l.finished = kit.EndTime(now, l.started, r.created)
+	if o.Error != nil {
+		r.withExtra().err = o.Error
+	}
 	*s.counts.Of(o.State)++
 	s.kept += r.size()
-	r.seq = s.feed.PublishOf(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished},
-		func() *schema.Task { return kit.ShownEnd(&r.Task) })
-	s.finished.push(r)
-}
-
-// size is what a record counts towards KeepBytes.
-func (r *record) size() int64 {
-	if r.out == nil {
-		return kit.KeptBytes(&r.Task, 0)
-	}
-	return kit.KeptBytes(&r.Task, r.out.Kept())
+	l.seq = s.feed.PublishOf(r.terms.owner, r.terms.events, executor.Event{ID: r.id, Kind: executor.EventFinished},
+		func() *schema.Task { return r.endOf(claimed) })
+	s.finished.push(e)
 }
 
 // sweep forgets the finished tasks that retention does not keep. Whoever is to see
@@ -321,18 +285,19 @@ func (s *Store) tooMany(keep int, now schema.Time) bool {
 		return false
 	}
 	fits := s.kept <= s.options.KeepBytes || n == 1 // the newest is kept however large it is
-	return n > keep || !fits || s.finished.oldest().ended < now-schema.Time(s.options.KeepFor.Microseconds())
+	return n > keep || !fits || s.finished.oldest().Value.life.ended < now-schema.Time(s.options.KeepFor.Microseconds())
 }
 
 // forget drops a finished task but for its id.
-func (s *Store) forget(r *record) {
-	s.timeline.remove(r)
-	s.records.remove(r)
-	s.ids.add(r.ID)
+func (s *Store) forget(e *entry) {
+	r := &e.Value
+	s.timeline.remove(e)
+	s.records.remove(e)
+	s.ids.add(r.id)
 	s.kept -= r.size()
-	s.gone = max(s.gone, r.seq)
+	s.gone = max(s.gone, r.life.seq)
 	s.counts.Evicted++
-	*s.counts.Of(r.State)--
+	*s.counts.Of(r.state)--
 }
 
 // Counts implements executor.Store.

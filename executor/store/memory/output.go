@@ -16,14 +16,14 @@ func (s *Store) Output(_ context.Context, id uuid.UUID, stream schema.Stream, o 
 	if s.closed {
 		return executor.OutputPiece{}, executor.ErrClosed
 	}
-	r := s.records.get(id)
-	if r == nil {
+	e := s.records.get(id)
+	if e == nil {
 		return executor.OutputPiece{}, executor.ErrNotFound
 	}
 	var piece executor.OutputPiece
-	if r.out != nil {
-		piece = r.out[stream].Piece(o, s.options.MaxOutput)
+	if out := e.Value.out(); out != nil {
+		piece = out[stream].Piece(o, s.options.MaxOutput)
 	}
-	piece.Final = r.State.Final()
+	piece.Final = e.Value.state.Final()
 	return piece, nil
 }

@@ -15,11 +15,11 @@ const chunkSize = 512
 type chunk struct {
 	base    uint64
 	live    int
-	records [chunkSize]*record
+	records [chunkSize]*entry
 }
 
-func (t *timeline) add(r *record) {
-	order := r.entry.Order()
+func (t *timeline) add(r *entry) {
+	order := r.Order()
 	base := order - order%chunkSize
 	var last *chunk
 	if n := len(t.chunks); n > 0 {
@@ -33,8 +33,8 @@ func (t *timeline) add(r *record) {
 	last.live++
 }
 
-func (t *timeline) remove(r *record) {
-	order := r.entry.Order()
+func (t *timeline) remove(r *entry) {
+	order := r.Order()
 	i := t.from(order)
 	c := t.chunks[i]
 	c.records[order-c.base] = nil
@@ -50,7 +50,7 @@ func (t *timeline) from(order uint64) int {
 
 // upward calls f with the records after the given order number, oldest first,
 // until it answers false.
-func (t *timeline) upward(after uint64, f func(*record) bool) {
+func (t *timeline) upward(after uint64, f func(*entry) bool) {
 	for i := t.from(after + 1); i < len(t.chunks); i++ {
 		c := t.chunks[i]
 		n := 0
@@ -67,7 +67,7 @@ func (t *timeline) upward(after uint64, f func(*record) bool) {
 
 // downward calls f with the records before the given order number, newest
 // first, until it answers false.
-func (t *timeline) downward(before uint64, f func(*record) bool) {
+func (t *timeline) downward(before uint64, f func(*entry) bool) {
 	for i := min(t.from(before), len(t.chunks)-1); i >= 0; i-- {
 		c := t.chunks[i]
 		if before <= c.base {

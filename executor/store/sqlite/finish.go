@@ -18,7 +18,7 @@ type ending struct {
 // endOf makes the final task; it needs the lock.
 func endOf(r *record, as schema.Task, o executor.Outcome) ending {
 	kit.End(&as, o, r.out.bytes(), schema.Now())
-	size := kit.KeptBytes(&as, r.out.kept())
+	size := kit.KeptBytes(as.Input, as.Result, r.out.kept())
 	as.Input = nil
 	return ending{record: r, task: &as, size: size}
 }
