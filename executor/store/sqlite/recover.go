@@ -46,9 +46,12 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	interrupted, err := s.load(ctx, t)
-	if err == nil {
-		_, err = t.writer() // new numbers are reserved before any is used
+	// Begun before the tasks are read, each by a query of its own: a query outside
+	// of a transaction takes and gives back a lock of the file. New numbers are
+	// reserved in the same transaction, before any is used.
+	var interrupted []ending
+	if _, err = t.writer(); err == nil {
+		interrupted, err = s.load(ctx, t)
 	}
 	for i := range interrupted {
 		if err == nil {
