@@ -15,7 +15,7 @@ import (
 )
 
 const selectOpen = "SELECT " + file.TaskColumns + ", active.ord, attempt, started, cancelled, reason, active.sum" +
-	" FROM task LEFT JOIN active USING(ord) WHERE task.ord=?"
+	" FROM task LEFT JOIN active USING(ord) WHERE task.ord>=? AND task.ord<=? ORDER BY task.ord"
 
 // recover takes up what the last process has left: it queues the tasks that
 // are not final, in their order, and ends those of which nobody knows how
@@ -135,23 +135,34 @@ func loadBreaks(c *file.Conn) (breaks []int64, err error) {
 // load reads the tasks that are not final. It answers the ends of those that
 // were interrupted.
 func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending, err error) {
-	err = s.open.Each(func(ord int64) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		r, a, err := s.readLive(t, ord)
-		switch {
-		case errors.Is(err, executor.ErrDamaged):
-			s.log.Error("a task that is not final cannot be read; it is left in the file and not run", "error", err)
-		case err != nil:
-			return err
-		case a.Started.IsZero() || a.Cancelled.IsZero() && r.Rerun:
-			s.enqueue(r)
-		default:
-			interrupted = append(interrupted, interruption(r, a))
-		}
-		return nil
+	found := int64(0)
+	err = s.open.EachRange(func(first, last int64) error {
+		return t.conn.Query(selectOpen, func(row *sqlite3.Stmt) error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			ord := row.ColumnInt64(0)
+			if !s.open.Has(ord) {
+				return nil
+			}
+			found++
+			r, a, err := s.readLive(t, row, ord)
+			switch {
+			case errors.Is(err, executor.ErrDamaged):
+				s.log.Error("a task that is not final cannot be read; it is left in the file and not run", "error", err)
+			case err != nil:
+				return err
+			case a.Started.IsZero() || a.Cancelled.IsZero() && r.Rerun:
+				s.enqueue(r)
+			default:
+				interrupted = append(interrupted, interruption(r, a))
+			}
+			return nil
+		}, first, last)
 	})
+	if err == nil && found != t.state.Active {
+		err = fmt.Errorf("tasks that are not final: %d by the table store, %d by the rows; jobline store check tells more", t.state.Active, found)
+	}
 	for _, r := range s.live {
 		if err == nil && r.Attempt > 0 {
 			err = s.restoreOutput(t.conn, r)
@@ -167,20 +178,14 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 	return interrupted, err
 }
 
-// readLive reads a task that is not final.
-func (s *Store) readLive(t *transaction, ord int64) (r *record, a file.Active, err error) {
-	err = t.conn.Query(selectOpen, func(row *sqlite3.Stmt) (err error) {
-		r = new(record)
-		r.entry.Value = r
-		if r.Record, r.ord, err = file.ReadTask(t.conn, s.types, row); err == nil {
-			a, err = file.ReadStart(row, file.DoneAt, t.open.Started(ord))
-		}
-		r.Attempt = a.Attempt
-		return err
-	}, ord)
-	if err == nil && r == nil {
-		err = fmt.Errorf("%w: task number %d, which is not final, is not in the table task; jobline store check tells more", executor.ErrDamaged, ord)
+// readLive reads a task that is not final, from a row of selectOpen.
+func (s *Store) readLive(t *transaction, row *sqlite3.Stmt, ord int64) (r *record, a file.Active, err error) {
+	r = new(record)
+	r.entry.Value = r
+	if r.Record, r.ord, err = file.ReadTask(t.conn, s.types, row); err == nil {
+		a, err = file.ReadStart(row, file.DoneAt, t.open.Started(ord))
 	}
+	r.Attempt = a.Attempt
 	return r, a, err
 }
 

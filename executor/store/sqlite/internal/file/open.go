@@ -58,6 +58,14 @@ func (s *OpenSpan) Each(f func(ord int64) error) error {
 	return nil
 }
 
+// count is how many tasks are not final.
+func (s *OpenSpan) count() (n int64) {
+	for _, b := range s.open {
+		n += int64(bits.OnesCount8(b))
+	}
+	return n
+}
+
 func (s *OpenSpan) empty() bool { return s.open == [openBytes]byte{} && s.started == [openBytes]byte{} }
 
 // appendBits appends what the file has of the span.
@@ -93,17 +101,31 @@ func (o *Open) put(s *OpenSpan) {
 // Count is how many tasks are not final.
 func (o *Open) Count() (n int64) {
 	for _, s := range o.spans {
-		for _, b := range s.open {
-			n += int64(bits.OnesCount8(b))
-		}
+		n += s.count()
 	}
 	return n
 }
 
-// Each calls f with the number of each task that is not final, in order, until it returns an error.
-func (o *Open) Each(f func(ord int64) error) error {
+// Has reports whether a task is not final.
+func (o *Open) Has(ord int64) bool {
+	i, found := o.search(ord >> openShift)
+	return found && o.spans[i].Has(ord)
+}
+
+// rangeShare is one of how many tasks of a span are not final at least where all of it is read.
+const rangeShare = 16
+
+// EachRange calls f with the first and last numbers of ranges that have all tasks that are not
+// final, in order, until it returns an error. Nearly all of them are those, or a fair share.
+func (o *Open) EachRange(f func(first, last int64) error) error {
 	for _, s := range o.spans {
-		if err := s.Each(f); err != nil {
+		if n := s.count(); n <= openSize/rangeShare {
+			if err := s.Each(func(ord int64) error { return f(ord, ord) }); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f(s.n*openSize, s.n*openSize+openSize-1); err != nil {
 			return err
 		}
 	}
