@@ -283,7 +283,9 @@ func (l *listing) beyond(ord int64) bool {
 	return ord < l.cursor
 }
 
-// fetch reads the next tasks, with their places. One that is damaged has no id.
+// fetch reads the next tasks, with their places. One that is damaged has no id, and so has
+// one that was removed after its number was looked up: its place counts, or a list would
+// seem to end there.
 func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) {
 	l.parts++
 	if l.numbers != nil {
@@ -298,10 +300,14 @@ func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) 
 		l.args[0] = string(text)
 	}
 	err = l.conn.Query(l.sql(), func(row *sqlite3.Stmt) error {
-		task, ord, err := l.store.listed(l.conn, row)
-		if err != nil {
-			l.store.log.Error("a task cannot be read", "number", ord, "error", err)
-			task = schema.Task{}
+		var task schema.Task
+		ord := row.ColumnInt64(file.BehindDone)
+		if row.ColumnType(0) != sqlite3.NULL {
+			var err error
+			if task, err = l.store.listed(l.conn, row); err != nil {
+				l.store.log.Error("a task cannot be read", "number", ord, "error", err)
+				task = schema.Task{}
+			}
 		}
 		tasks, ords = append(tasks, task), append(ords, ord)
 		return nil
@@ -318,18 +324,18 @@ func (l *listing) sql() string {
 	if l.page.Oldest {
 		order = ""
 	}
-	return "SELECT " + file.BareColumns + ", " + file.DoneColumns + " FROM (" + l.driver + " ORDER BY ord" + order +
-		" LIMIT ?3) AS d CROSS JOIN task ON task.ord=d.ord LEFT JOIN done ON done.ord=task.ord ORDER BY d.ord" + order
+	return "SELECT " + file.BareColumns + ", " + file.DoneColumns + ", d.ord FROM (" + l.driver + " ORDER BY ord" + order +
+		" LIMIT ?3) AS d LEFT JOIN task ON task.ord=d.ord LEFT JOIN done ON done.ord=task.ord ORDER BY d.ord" + order
 }
 
 // listed reads a row of a list.
-func (s *Store) listed(c *file.Conn, row *sqlite3.Stmt) (schema.Task, int64, error) {
-	r, ord, err := file.ReadTask(c, s.types, row)
+func (s *Store) listed(c *file.Conn, row *sqlite3.Stmt) (schema.Task, error) {
+	r, _, err := file.ReadTask(c, s.types, row)
 	if err == nil && row.ColumnType(file.DoneAt) != sqlite3.NULL {
 		_, err = file.ReadDone(row, file.DoneAt, &r.Task)
 	}
 	r.Input = nil
-	return r.Task, ord, err
+	return r.Task, err
 }
 
 // showLive puts what is seen of tasks that are not final in the place of what

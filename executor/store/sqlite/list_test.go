@@ -87,3 +87,53 @@ func TestListsByTypeFindAll(t *testing.T) {
 		}
 	}
 }
+
+// TestListGoesOnBehindWhatIsRemoved: tasks that wait are in every list of what waits, also while
+// others end and are removed at once.
+func TestListGoesOnBehindWhatIsRemoved(t *testing.T) {
+	const all, end = 900, 500
+	s := open(t, func(o *Options) { o.Keep = -1 })
+	tasks := make([]executor.Submission, all)
+	for i := range tasks {
+		tasks[i] = newTask()
+	}
+	submit(t, s, tasks...)
+	ran := make(chan struct{})
+	go func() {
+		defer close(ran)
+		for range end {
+			runOne(t, s, completed)
+		}
+	}()
+	defer func() { <-ran }()
+	for over := false; !over; {
+		select {
+		case <-ran:
+			over = true
+		default:
+		}
+		listed, page := 0, executor.PageRequest{Oldest: true, Limit: 1000}
+		for first := true; first || page.Cursor != ""; first = false {
+			found, err := s.List(t.Context(), executor.Filter{States: []schema.State{schema.Queued}}, page)
+			require.NoError(t, err)
+			listed, page.Cursor = listed+len(found.Tasks), found.Next
+		}
+		require.GreaterOrEqual(t, listed, all-end)
+	}
+}
+
+// TestListGoesOnBehindWhatIsLost: a row that a damaged file lacks hides no other.
+func TestListGoesOnBehindWhatIsLost(t *testing.T) {
+	s := open(t)
+	tasks := make([]executor.Submission, 600)
+	for i := range tasks {
+		tasks[i] = newTask()
+	}
+	submit(t, s, tasks...)
+	edit(t, s.path, "DELETE FROM task WHERE ord=100")
+	for _, oldest := range []bool{false, true} {
+		found, err := s.List(t.Context(), executor.Filter{States: []schema.State{schema.Queued, schema.Failed}}, executor.PageRequest{Oldest: oldest, Limit: 1000})
+		require.NoError(t, err)
+		require.Equal(t, len(tasks)-1, len(found.Tasks))
+	}
+}

@@ -24,6 +24,8 @@ const (
 	DoneColumns = "done.ord, seq, state, done.attempt, done.started, finished, bytes, more, done.sum, result, error"
 	// DoneAt is where the columns of the end begin, behind those of the task.
 	DoneAt = 12
+	// BehindDone is where a further column is, behind those of the end.
+	BehindDone = DoneAt + 11
 )
 
 // LargeInput is from how many bytes on an input has a checksum of its own, so
