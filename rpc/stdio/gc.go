@@ -10,9 +10,9 @@ import (
 // The garbage collector's pace. A small heap is collected far too often at
 // Go's default of 100 % (a busy server spent a fifth of its time on it), and
 // with a million queued tasks the default doubles a large one. So the heap may
-// grow by gcRoom, or by leastGCPercent where that is more.
+// grow to gcHeap, or by leastGCPercent where that is more.
 const (
-	gcRoom         = 32 << 20 // bytes
+	gcHeap         = 36 << 20 // bytes
 	leastGCPercent = 50
 	mostGCPercent  = 800
 )
@@ -43,8 +43,8 @@ func afterGC(p *pace) {
 func (p *pace) adjust() {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
-	live := sample[0].Value.Uint64()
-	percent := int(min(max(gcRoom*100/(live+1), leastGCPercent), mostGCPercent))
+	live := min(sample[0].Value.Uint64(), gcHeap)
+	percent := int(min(max((gcHeap-live)*100/(live+1), leastGCPercent), mostGCPercent))
 	if percent*10 < p.percent*9 || percent*9 > p.percent*10 { // setting it stops the world for a moment
 		p.percent = percent
 		debug.SetGCPercent(percent)
