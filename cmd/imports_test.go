@@ -29,8 +29,8 @@ const (
 // mayImport says which packages of the module a package may import: data flows
 // one way, and so do imports. What is not in the table may import nothing.
 var mayImport = map[string][]string{
-	"internal/jsonscan":                   {},
-	"schema":                              {"internal/jsonscan"},
+	"schema/jsonscan":                     {},
+	"schema":                              {"schema/jsonscan"},
 	"executor":                            {"schema"},
 	"executor/store/kit":                  {"executor", "schema"},
 	"executor/store/memory":               {"executor/store/kit", "executor", "schema"},
@@ -41,8 +41,8 @@ var mayImport = map[string][]string{
 	"executor/store/storetest":            {"executor", "schema"},
 	"executor/task/exec":                  {"executor", "schema"},
 	"executor/task/builtin":               {"executor", "schema"},
-	"rpc":                                 {"internal/jsonscan", "rpc/wire", "executor/store/kit", "executor", "schema"},
-	"rpc/wire":                            {"internal/jsonscan", "schema"},
+	"rpc":                                 {"schema/jsonscan", "rpc/wire", "executor/store/kit", "executor", "schema"},
+	"rpc/wire":                            {"schema/jsonscan", "schema"},
 	"rpc/client":                          {"rpc/wire", "schema"},
 	"rpc/stdio":                           {"rpc", "executor", "schema", "executor/store/memory"},
 	"cmd/jobline":                         {"cmd"},
@@ -58,7 +58,7 @@ func importsAll(name string) bool {
 }
 
 // topLevel is what may stand in the root of the module, besides dot files.
-var topLevel = []string{"LICENSE", "README.md", "cmd", "docs", "executor", "findings", "go.mod", "go.sum", "internal", "rpc", "schema"}
+var topLevel = []string{"LICENSE", "README.md", "cmd", "docs", "executor", "findings", "go.mod", "go.sum", "rpc", "schema"}
 
 const (
 	mostLines         = 400 // of a Go file that is no test

@@ -7,9 +7,9 @@ import (
 	"github.com/sourcegraph/jsonrpc2"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // Handler serves the methods of the protocol on a jsonrpc2.Conn that a program has

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"log/slog"
 
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // DefaultMaxBatch bounds the requests of a batch.

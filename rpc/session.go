@@ -10,9 +10,9 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // session is the state of one connection: the tasks that it follows, the requests

@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 var decodeAnySubmit = decoderOf[schema.SubmitParams]("input")

@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
-	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 const (

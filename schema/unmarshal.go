@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // Unmarshal decodes a value that Validate has found valid into a value of the

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"math"
 
-	"github.com/jobline/jobline/internal/jsonscan"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // This file reads messages that are not valid JSON, or that are cut, as far as it

@@ -1,8 +1,8 @@
 package wire
 
 import (
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // Message is a JSON value and, where it is an object, its parts as a request. The

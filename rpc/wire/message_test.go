@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // drawJSON draws a valid JSON value with all there can be in it, and blanks

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/jobline/jobline/internal/jsonscan"
 	"github.com/jobline/jobline/schema"
+	"github.com/jobline/jobline/schema/jsonscan"
 )
 
 // Framing is how messages are told apart on a connection.
