@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector has more in the heap for each allocation.
+
 package memory_test
 
 import (
