@@ -12,25 +12,25 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file makes the code of a task wait, where it writes, for the readers of
-// its output that must not miss any of it.
+// This file lets lossless readers slow a task down: the task's code blocks in a
+// write while such a reader is too far behind.
 
 const (
 	// losslessWindow is how many bytes the code may be ahead of the slowest
-	// reader, where the store keeps more than twice as much of a stream.
+	// reader. It is smaller if the store keeps less than twice as much of a stream.
 	losslessWindow = 512 << 10
-	// writeCost is what a write counts beyond its bytes: it may make an event of
-	// its own.
+	// writeCost is the number of bytes that each write counts in addition to its
+	// own, because each write may cause an event.
 	writeCost = 1 << 10
-	// stopPatience is how long, in sum, a task that was told to stop still waits
-	// for readers.
+	// stopPatience is the total time for which a task that was told to stop still
+	// waits for readers.
 	stopPatience = 500 * time.Millisecond
 )
 
 // outputReaders are the readers of the output of all tasks.
 type outputReaders struct {
 	window, piece int64
-	some          atomic.Int64 // the tasks that have one
+	some          atomic.Int64 // the number of tasks that have a reader
 
 	mu    sync.Mutex
 	tasks map[uuid.UUID]*outputFlow
@@ -38,18 +38,18 @@ type outputReaders struct {
 
 // outputFlow is the output of one task on its way to its readers.
 type outputFlow struct {
-	writing sync.Mutex // is held by whoever writes, while it waits and writes
+	writing sync.Mutex // held during a write and the wait before it
 
 	// The mutex of outputReaders protects what follows.
 	readers []*OutputReader
 	total   streamOffsets // what was written while there was a reader
-	changed chan struct{} // is closed when a reader has gone on
+	changed chan struct{} // closed when a reader advances or leaves
 }
 
 type streamOffsets [len(schema.StreamNames)]int64
 
-// init fits the window to what the store keeps of a stream, so that no byte is
-// written over that a reader has yet to read.
+// init sets the window. The window is at most half of what the store keeps of a
+// stream, so that no byte is overwritten before every reader has read it.
 func (rs *outputReaders) init(kept int64) {
 	rs.window, rs.piece = losslessWindow, MaxOutputPiece
 	if kept > 0 {
@@ -58,12 +58,12 @@ func (rs *outputReaders) init(kept int64) {
 	rs.tasks = map[uuid.UUID]*outputFlow{}
 }
 
-// OutputReader is a reader of the output of a task that must not miss any of
-// it: the task's code waits, where it writes, while the reader is too far behind,
-// and the task ends only when the reader has all. The task no longer waits for it
-// after Leave, after the grace of a task that was told to stop, and where it has
-// waited for half a second since it was told to. Its methods may be called from
-// many goroutines.
+// OutputReader is a lossless reader of the output of one task. The task's code
+// blocks in a write while the reader is too far behind, and the task ends only
+// when the reader has all output. The task stops waiting for the reader after
+// Leave. A task that was told to stop also stops waiting when its grace is over,
+// or when it has waited for half a second since it was told. The methods of
+// OutputReader may be called from many goroutines.
 type OutputReader struct {
 	of      *outputReaders
 	flow    *outputFlow
@@ -76,9 +76,9 @@ type OutputReader struct {
 	left bool
 }
 
-// ReadOutput makes a reader that has none of the output yet. It is to be called
-// before the task is submitted, or else Join must follow. The watcher, which is
-// to be told of the output, keeps all events of it until the reader leaves.
+// ReadOutput makes a reader that has none of the output yet. Call it before the
+// task is submitted; otherwise call Join next. The watcher w must receive the
+// task's output events. It drops none of them until the reader leaves.
 func (e *Executor) ReadOutput(w Watcher, id uuid.UUID) *OutputReader {
 	rs := &e.readers
 	w.KeepOutput(id, true)
@@ -96,7 +96,7 @@ func (e *Executor) ReadOutput(w Watcher, id uuid.UUID) *OutputReader {
 }
 
 // Join lets the reader begin with what the task writes from now on. It is for a
-// task that may be running already; the watcher follows it by then.
+// task that may already be running. The watcher must already follow the task.
 func (e *Executor) Join(ctx context.Context, r *OutputReader) error {
 	for i := range r.sent {
 		total, err := e.outputTotal(ctx, r.id, schema.Stream(i))
@@ -114,7 +114,7 @@ func (e *Executor) outputTotal(ctx context.Context, id uuid.UUID, stream schema.
 	return piece.Total, err
 }
 
-// Sent says that the reader has a stream up to an offset.
+// Sent records that the reader has received a stream up to an offset.
 func (r *OutputReader) Sent(stream schema.Stream, upTo int64) {
 	r.of.mu.Lock()
 	defer r.of.mu.Unlock()
@@ -168,13 +168,13 @@ func (rs *outputReaders) of(id uuid.UUID) *outputFlow {
 	return rs.tasks[id]
 }
 
-// wake needs the lock.
+// wake wakes those that wait for a reader. The caller must hold the lock.
 func (f *outputFlow) wake() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// behind is how many bytes the reader has yet to send. It needs the lock.
+// behind is how many bytes the reader has yet to send. The caller must hold the lock.
 func (r *OutputReader) behind(f *outputFlow) (n int64) {
 	for i, total := range f.total {
 		n += max(total-r.sent[i], 0)
@@ -194,8 +194,9 @@ func (rs *outputReaders) wrote(f *outputFlow, stream schema.Stream, total int64)
 	}
 }
 
-// room reports whether no reader is further behind than it may be: by so many
-// bytes, or not at all. Where one is, changed is closed when that may be over.
+// room reports whether every reader is within window bytes of the code. If window
+// is 0, no reader may be behind at all. If a reader is too far behind, changed is
+// closed when it is time to check again.
 func (rs *outputReaders) room(f *outputFlow, window int64) (ok bool, changed <-chan struct{}) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -207,7 +208,7 @@ func (rs *outputReaders) room(f *outputFlow, window int64) (ok bool, changed <-c
 	return true, nil
 }
 
-// write writes to a stream of the task, and waits for its readers before.
+// write waits for the readers of the task, and then writes to the stream.
 func (r *run) write(stream schema.Stream, p []byte) error {
 	rs := &r.executor.readers
 	f := rs.of(r.record.ID)
@@ -230,8 +231,8 @@ func (r *run) write(stream schema.Stream, p []byte) error {
 	return nil
 }
 
-// drain waits until the readers have all that the task's code, which has ended,
-// has written: what they are sent comes before the end of the task.
+// drain is called when the task's code has ended. It waits until the readers have
+// all output, because the output must reach them before the end of the task.
 func (r *run) drain() {
 	if f := r.executor.readers.of(r.record.ID); f != nil {
 		f.writing.Lock()
@@ -240,9 +241,9 @@ func (r *run) drain() {
 	}
 }
 
-// awaitReaders waits until no reader is further behind than by so many bytes. It
-// lets the task go on without its readers when the grace is over, and where it
-// has waited for stopPatience since it was told to stop. It needs writing.
+// awaitReaders waits until every reader is within window bytes of the code. It
+// drops the readers when the grace is over, or when the task has waited for
+// stopPatience since it was told to stop. The caller must hold writing.
 func (r *run) awaitReaders(f *outputFlow, window int64) {
 	rs := &r.executor.readers
 	everyone := func(*OutputReader) bool { return true }

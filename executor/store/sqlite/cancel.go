@@ -35,18 +35,18 @@ type step struct {
 	end           ending // of OutcomeCancelled
 	lease         *lease // of OutcomeCancelling
 	cancelRequest cancelRequest
-	again         bool // an entry before this one records as much
+	again         bool // an earlier entry already records this request
 }
 
-// tellAfter is how long the disk may take to record that a running task is to
-// stop before the task is told without it: a disk may stall.
+// tellAfter is how long a cancel waits for the disk to record the request. After
+// that, the running task is told to stop anyway, because a disk may stall.
 const tellAfter = 100 * time.Millisecond
 
-// Cancel implements executor.Store. Where all the tasks run it waits for the disk
-// no longer than tellAfter: that they are to stop is then recorded later, or with
-// their ends. Where ctx ends first, what runs is told to stop all the same, and
-// what waits may still be cancelled: the error, which wraps
-// executor.ErrStoreUnavailable and the cause, says so.
+// Cancel implements executor.Store. If all the tasks are running, it waits for the
+// disk no longer than tellAfter; the requests are then recorded later, or together
+// with the ends of the tasks. If ctx ends first, running tasks are still told to
+// stop, and queued tasks may still be cancelled. The error then says so, and wraps
+// executor.ErrStoreUnavailable and the cause.
 func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
 	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{})}
 	s.mu.Lock()
@@ -94,9 +94,9 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	return answers, s.cancelFinal(ctx, ids, answers)
 }
 
-// await waits until the request is recorded, and tells those that run. Where that
-// takes too long it tells them first; where nothing else is to be recorded, it
-// answers then.
+// await waits until the request is recorded, and then tells the running tasks to
+// stop. If recording takes longer than tellAfter, it tells them first. If all the
+// tasks are running, it then answers without waiting for the disk.
 func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.CancelAnswer, err error) {
 	soon, cancel := context.WithTimeout(ctx, tellAfter)
 	defer cancel()
@@ -111,8 +111,8 @@ func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.Ca
 	return nil, s.await(ctx, e.ready, "cancel again")
 }
 
-// withdraw takes a cancel that nobody waits for out of the log where it records nothing
-// new: who repeats it while the disk stalls is not to fill the memory.
+// withdraw removes a cancel that nobody waits for from the log if it records nothing
+// new. Otherwise a client that repeats a cancel while the disk stalls fills the memory.
 func (e *cancellation) withdraw(s *Store) {
 	for i := range e.steps {
 		if !e.steps[i].again {
@@ -122,9 +122,8 @@ func (e *cancellation) withdraw(s *Store) {
 	s.withdraw(e)
 }
 
-// ahead shows of tasks that run that they are to stop, before it is recorded, or
-// answers nil where others are to be cancelled, too, or have an end that is not
-// recorded yet.
+// ahead makes the requests to cancel running tasks visible before they are recorded.
+// It answers nil if some task is not running, or has an end that is not recorded yet.
 func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +142,8 @@ func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 	return slices.Clone(e.answers)
 }
 
-// plan takes a task out of the queue, or finds whom to tell; it needs the lock.
+// plan takes a queued task out of the queue, or finds the lease of a running one. It
+// needs the lock.
 func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cancellation) step {
 	st := step{answer: answer, record: r, outcome: schema.OutcomeAlreadyFinished}
 	if r.cancelling || r.lease != nil && r.lease.finishing {
@@ -209,8 +209,8 @@ func (e *cancellation) apply(s *Store) {
 	}
 }
 
-// fail keeps the requests for tasks that run, which are told all the same: a
-// disk that is full must not keep a task from being stopped.
+// fail keeps the requests for running tasks. These tasks are still told to stop,
+// because a full disk must not prevent that.
 func (e *cancellation) fail(s *Store, err error) entry {
 	kept := new(pendingCancels)
 	for i := range e.steps {
@@ -244,7 +244,7 @@ func (e *cancellation) fail(s *Store, err error) entry {
 
 func (e *cancellation) done() { close(e.ready) }
 
-// tell revokes the leases of those that run.
+// tell revokes the leases of the running tasks.
 func (e *cancellation) tell(s *Store) {
 	var leases []*lease
 	s.mu.Lock()
@@ -254,7 +254,7 @@ func (e *cancellation) tell(s *Store) {
 		}
 	}
 	s.mu.Unlock()
-	for _, l := range leases { // without the lock: what is told may call back
+	for _, l := range leases { // without the lock, because Revoke may call back
 		l.Revoke(&e.cancel)
 	}
 }
@@ -279,7 +279,7 @@ func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []exec
 	return nil
 }
 
-// pendingCancels are those to cancel that could not be recorded yet.
+// pendingCancels are requests to cancel that could not be recorded yet.
 type pendingCancels struct{ list []pendingCancel }
 
 type pendingCancel struct {

@@ -10,10 +10,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// entry is a change in the log. The committer calls write for all entries that
-// it has taken, then apply for all when the transaction is on disk, or fail
-// for all when it is not, and for all behind them; then done for all that are
-// over. So an entry may build on those before it.
+// entry is a change in the log. The committer takes a batch of entries and calls
+// write for each. If the transaction reaches the disk, it calls apply for each.
+// Otherwise it calls fail for each, and for all later entries in the log. Last, it
+// calls done for those that are over. So an entry may build on earlier ones.
 type entry interface {
 	// weight is about how many rows and bytes it writes.
 	weight() (rows, bytes int)
@@ -21,8 +21,8 @@ type entry interface {
 	write(t *transaction) error
 	// apply makes the change visible. It has the store's lock.
 	apply(s *Store)
-	// fail takes the change back, and answers nil, or answers what is to be
-	// tried again in its place. It has the store's lock.
+	// fail undoes the change. It answers the entry to try again in its place, or
+	// nil. It has the store's lock.
 	fail(s *Store, err error) (again entry)
 	// done tells those who wait. It has no lock.
 	done()
@@ -34,7 +34,7 @@ func (s *Store) append(e entry) {
 	s.notify()
 }
 
-// await waits until an entry is over. It stays in the log where ctx ends before.
+// await waits until an entry is over. If ctx ends first, the entry stays in the log.
 func (s *Store) await(ctx context.Context, ready <-chan struct{}, cure string) error {
 	select {
 	case <-ready:
@@ -44,9 +44,9 @@ func (s *Store) await(ctx context.Context, ready <-chan struct{}, cure string) e
 	}
 }
 
-// withdraw takes an entry out of the log on which nothing behind it builds, as a submission,
-// whose tasks are not seen yet: what is given up must not pile up while a disk
-// stalls. It reports false where the committer has it.
+// withdraw removes an entry that was given up from the log, so that such entries do not
+// pile up while a disk stalls. No later entry may build on it; a submission qualifies,
+// because its tasks are not visible yet. It reports false if the committer has the entry.
 func (s *Store) withdraw(e entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,8 +57,8 @@ func (s *Store) withdraw(e entry) bool {
 	return at >= 0
 }
 
-// takeBack fails entries, and puts into the log what is to be tried again. It
-// answers those that are over. It needs the lock.
+// takeBack calls fail for the entries, and puts those to try again into the log.
+// It answers the entries that are over. It needs the lock.
 func (s *Store) takeBack(entries []entry, err error) (over []entry) {
 	for _, e := range entries {
 		kept := e.fail(s, err)
@@ -72,7 +72,7 @@ func (s *Store) takeBack(entries []entry, err error) (over []entry) {
 	return over
 }
 
-// requeue puts tasks back into the queue that were taken out in vain; it needs
+// requeue puts tasks back into the queue whose removal from it failed. It needs
 // the lock.
 func (s *Store) requeue() {
 	c := &s.committer
@@ -84,8 +84,8 @@ func (s *Store) requeue() {
 	c.returned = nil
 }
 
-// publish hands out an event behind all changes in the log; it needs the lock.
-// While nothing can be written, what runs is still heard of.
+// publish publishes an event after all changes that are in the log. It needs the
+// lock. Events of running tasks are published even while nothing can be written.
 func (s *Store) publish(r *record, ev executor.Event) {
 	ev.ID, ev.Task = r.ID, r.shown.Live(&r.Task)
 	direct := len(s.entries) == 0 && s.feed.Seq() < s.reserved-reserve/4 || s.fault != nil && r.State == schema.Running
@@ -109,12 +109,12 @@ func (s *Store) publish(r *record, ev executor.Event) {
 // unnumbered is the number of an event that has none yet.
 const unnumbered = 1
 
-// publishNow makes an event known of a task that is seen to run; it needs the lock.
+// publishNow publishes an event if its task is visible as running. It needs the lock.
 func (s *Store) publishNow(r *record, ev executor.Event) {
 	if ev.Kind == executor.EventProgress && r.lease != nil {
-		r.Progress = r.lease.progress // there may be a newer one, which is in the log
+		r.Progress = r.lease.progress // the lease may have a newer one, which is still in the log
 	}
-	if s.feed.Seq() >= s.reserved { // the file has yet to say so; only where it cannot be written
+	if s.feed.Seq() >= s.reserved { // no number is reserved; this happens only if the file cannot be written
 		return
 	}
 	if seq := s.feed.Publish(r.Owner, r.Events, ev); ev.Kind == executor.EventStarted {
@@ -122,7 +122,8 @@ func (s *Store) publishNow(r *record, ev executor.Event) {
 	}
 }
 
-// events are events that are not recorded, in their place among the changes.
+// events is an entry of events that are not recorded. It keeps their order among the
+// changes.
 type events struct{ held kit.Held }
 
 func (h *events) weight() (int, int) { return 0, 0 }
@@ -137,7 +138,7 @@ func (h *events) apply(s *Store) {
 	}
 }
 
-// fail makes known what is of tasks that are seen to run.
+// fail publishes the events of tasks that are visible as running.
 func (h *events) fail(s *Store, _ error) entry {
 	later := new(events)
 	for _, ev := range h.held.Events() {

@@ -7,8 +7,8 @@ import (
 	"github.com/jobline/jobline/executor/store/kit"
 )
 
-// Bounds of what is ahead of the file: no further task is handed out while so
-// many starts and ends are not recorded, or the ends have so many bytes.
+// Bounds of what is not recorded in the file yet. No further task is handed out
+// while this many starts and ends, or this many bytes of ends, are not recorded.
 const (
 	maxAhead      = 4096
 	maxAheadBytes = 64 << 20
@@ -30,9 +30,9 @@ func (s *Store) Join(_ context.Context, types []string, limits executor.TypeLimi
 	return &claimer{s, s.claims.Join(types, limits)}, nil
 }
 
-// Claim implements executor.Claimer. Where ctx ends while a start is on its way to
-// the disk, the task goes back to the queue when the start is there; should the
-// process die between the two, its next one takes the task for interrupted.
+// Claim implements executor.Claimer. If ctx ends while a start is being written, the
+// task returns to the queue once the start is on disk. If the process dies between
+// the two, the next process treats the task as interrupted.
 func (c *claimer) Claim(ctx context.Context) (executor.Lease, error) {
 	s := c.store
 	for {

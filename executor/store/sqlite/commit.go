@@ -18,34 +18,34 @@ const (
 	maxBytes = 4 << 20
 )
 
-// After a failure the file is tried again when so much time has passed: at
-// once when something is to be written, in any case after a while.
+// These bound the time between a failure and the next try. The shorter one holds
+// if there is something to write, the longer one in any case.
 const (
 	retryLeast = 50 * time.Millisecond
 	retryMost  = time.Second
 )
 
-// committer is what only the goroutine uses that writes.
+// committer is the state of the goroutine that writes. No other goroutine uses it.
 type committer struct {
 	conn  *file.Conn
 	typed map[file.TypeSpan]struct{} // rows of the table typed that are there
 	state file.State
-	// inDoubt is the number of a transaction of which nobody knows whether it
-	// is in the file, or 0; undo, which the store's lock protects, is what must
-	// not stay of it.
+	// inDoubt is the number of a transaction that may or may not be in the file,
+	// or 0. undo lists what must be removed if it is; the store's lock protects it.
 	inDoubt        int64
 	undo           []undo
-	returned       []*record // that are to go back to the queue; the store's lock protects them
+	returned       []*record // tasks to put back into the queue; the store's lock protects them
 	broken         bool      // the connection is to be opened again
 	filesCheckedAt time.Time // when filesIntact looked at the files
 	freed          bool      // there may be pages to give back
 	behind         bool      // there is more to remove
 	dated          dating    // of ends by a clock that ran ahead
-	acknowledged   int64     // the latest transaction that is on the disk, so that somebody may know of it
-	lost           error     // why nothing is recorded any more; nil where it is
+	acknowledged   int64     // the latest transaction on disk: a client may know of it
+	lost           error     // why nothing is recorded any more, or nil
 }
 
-// close ends the connection, with care for the log where something has failed.
+// close closes the connection. If something has failed, it takes care of the
+// write-ahead log.
 func (c *committer) close(failed bool) error {
 	switch {
 	case c.conn == nil:
@@ -75,7 +75,7 @@ func (s *Store) commitLoop() {
 	s.closeErr = s.finishUp()
 }
 
-// pause is how long there is nothing to do unless somebody notifies the committer.
+// pause is how long the committer may sleep unless it is notified.
 func (s *Store) pause() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,8 +96,8 @@ func (s *Store) pause() time.Duration {
 	return max(pause, 0)
 }
 
-// retriable reports whether somebody waits for what is in the log; it needs
-// the lock.
+// retriable reports whether a caller waits for an entry in the log. It needs the
+// lock.
 func (s *Store) retriable() bool {
 	for _, e := range s.entries {
 		switch e.(type) {
@@ -111,8 +111,8 @@ func (s *Store) retriable() bool {
 // mayTry reports whether the latest failure was long enough ago; it needs the lock.
 func (s *Store) mayTry() bool { return time.Since(s.tried) >= retryLeast }
 
-// round does what there is to do, once, and reports whether the store is
-// closed and nothing is left.
+// round does the work that is due, once. It reports whether the store is closed
+// and nothing is left to do.
 func (s *Store) round() (closed bool) {
 	s.mu.Lock()
 	closing, fault := s.closed, s.fault
@@ -129,7 +129,7 @@ func (s *Store) round() (closed bool) {
 	err := error(nil)
 	if due {
 		err = s.write(batch)
-		clear(batch) // it is a part of the log's array, which lives on
+		clear(batch) // the batch shares the log's array, which stays in use
 	} else {
 		err = s.sweep()
 	}
@@ -151,8 +151,8 @@ func (s *Store) round() (closed bool) {
 	return closing && len(s.entries) == 0 && len(s.dirty) == 0
 }
 
-// checkpoint empties the write-ahead log now and then. What fails there puts
-// what was committed since the latest sync in doubt.
+// checkpoint empties the write-ahead log now and then. A failure puts in doubt all
+// that was committed since the latest sync.
 func (s *Store) checkpoint() error {
 	if err := s.committer.conn.Checkpoint(); err != nil {
 		return s.failed(nil, nil, err)
@@ -178,7 +178,7 @@ func (s *Store) takeBatch() []entry {
 	return batch
 }
 
-// write writes entries in one transaction, and tells of it.
+// write writes entries in one transaction, and then tells those who wait.
 func (s *Store) write(batch []entry) error {
 	t, err := s.begins()
 	if err == nil {
@@ -191,7 +191,7 @@ func (s *Store) write(batch []entry) error {
 	if t.begun {
 		s.committer.acknowledged = t.state.Commits
 	}
-	removed, evictErr := s.evict() // first, so that who is told of an end finds no more than is kept
+	removed, evictErr := s.evict() // first: a client that sees an end must not see more tasks than are kept
 	s.mu.Lock()
 	recovered := s.fault != nil
 	s.fault = nil
@@ -249,7 +249,7 @@ func (s *Store) fill(t *transaction, batch []entry) error {
 		}
 	}
 	err, faulty := error(nil), s.faulty()
-	if faulty { // whether the file can be written is to be seen
+	if faulty { // test whether the file can be written
 		_, err = t.writer()
 	}
 	for _, e := range batch {
@@ -272,17 +272,16 @@ func (s *Store) faulty() bool {
 	return s.fault != nil
 }
 
-// failed takes a transaction back, and with it all that is in the log behind
-// it: that was planned for what has now not happened. What can be tried again
-// stays in the log.
+// failed undoes a transaction and all later entries in the log, because those
+// were planned on top of it. Entries that can be tried again stay in the log.
 func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	c := &s.committer
 	if t != nil {
 		t.rollback()
 	}
 	clear(c.typed)
-	// A full disk is no reason to doubt the connection; anything else is, and
-	// what has become of the transaction is not known.
+	// A full disk is no reason to doubt the connection. Any other error is, and
+	// then it is unknown whether the transaction was committed.
 	doubt := !errors.Is(err, sqlite3.FULL) || c.conn == nil || !c.conn.GetAutocommit()
 	uncertain := doubt && t != nil && t.begun && c.inDoubt == 0
 	if uncertain {
@@ -302,9 +301,9 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 		undone = len(c.undo)
 	}
 	over = append(over, s.takeBack(behind, s.unavailable(err))...)
-	c.undo = c.undo[:undone] // of what is more, nothing is in the file
+	c.undo = c.undo[:undone] // nothing of the later ones is in the file
 	s.requeue()
-	s.inFlight = false // at once: what happens next is not to go behind what was just published
+	s.inFlight = false // now, so that later events keep their order after those just published
 	s.mu.Unlock()
 	for _, e := range over {
 		e.done()
@@ -312,10 +311,10 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	return err
 }
 
-// leastFree is with how much room a disk counts as full.
+// leastFree is the free space, in bytes, below which a disk counts as full.
 const leastFree = 1 << 20
 
-// explain says of an error that the disk is full, where it is.
+// explain adds to an error that the disk is full, if it is.
 func (s *Store) explain(err error) error {
 	if free, e := file.FreeBytes(filepath.Dir(s.path)); e == nil && free < leastFree {
 		return fmt.Errorf("the disk is full: %w", err)
@@ -323,8 +322,8 @@ func (s *Store) explain(err error) error {
 	return err
 }
 
-// finishUp ends the log of a store that is closed: what could not be written
-// is given up. Then the file is left as one that needs no recovery.
+// finishUp ends the log of a closed store. It gives up entries that could not be
+// written, and leaves a file that needs no recovery.
 func (s *Store) finishUp() error {
 	c := &s.committer
 	s.mu.Lock()
@@ -345,7 +344,7 @@ func (s *Store) finishUp() error {
 	if fault != nil {
 		return fmt.Errorf("%w; results not recorded: %d", s.unavailable(fault), lost)
 	}
-	c.filesCheckedAt = time.Time{} // there is no later look that would tell of a file that has gone
+	c.filesCheckedAt = time.Time{} // force a check: no later one would find a missing file
 	t, err := s.begins()
 	if err == nil {
 		_, err = t.writer()

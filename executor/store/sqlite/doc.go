@@ -1,11 +1,10 @@
-// Package sqlite is a Store in one SQLite file: what was answered is on disk.
+// Package sqlite is a Store in one SQLite file. An answered change is on disk.
 //
-// Every change is an entry of one ordered log in memory. A single goroutine,
-// the committer, takes what has gathered there, writes it in one transaction
-// that is synced to the disk, makes it visible in the order of the log, and
-// answers those who wait. So a thousand submits that come together cost one
-// sync, and nobody sees what a restart would forget.
+// Every change is an entry of one ordered log in memory. A single goroutine, the
+// committer, takes the entries in the log and writes them in one transaction that
+// is synced to the disk. It then makes them visible in the order of the log, and
+// answers the callers. So a thousand concurrent submits cost one sync, and no
+// client sees a change that a restart would lose.
 //
-// Tasks that are not final are in memory, too; final ones are read from the
-// file.
+// Tasks that are not final are also in memory. Final ones are read from the file.
 package sqlite

@@ -10,14 +10,14 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// checkFilesEvery is how long a look at the files holds: it costs as much as some
-// commits, where they are small.
+// checkFilesEvery is how long the result of a check of the files is reused. A check
+// costs as much as a few small commits.
 const checkFilesEvery = 5 * time.Millisecond
 
-// filesIntact says whether the store's files are those that were opened and have
-// all that was committed. It is asked before each transaction, and looks now and
-// then: what is written to a file that has lost its name is lost with it. After
-// a lossError it never says so again.
+// filesIntact checks that the store's files are those that were opened and have all
+// that was committed, because writes to a removed file are lost. It is called before
+// each transaction, but looks at the files only now and then. After a LossError it
+// always fails.
 func (s *Store) filesIntact() error {
 	c := &s.committer
 	if c.lost != nil {
@@ -37,7 +37,7 @@ func (s *Store) filesIntact() error {
 	return s.lose(err)
 }
 
-// lose notes a lossError.
+// lose records a LossError.
 func (s *Store) lose(err error) error {
 	if loss, ok := errors.AsType[file.LossError](err); ok {
 		s.committer.lost = loss
@@ -46,7 +46,8 @@ func (s *Store) lose(err error) error {
 	return err
 }
 
-// stillHeld says whether the lock keeps others out: it does by its name.
+// stillHeld checks that the lock file still has its name. Without it, the lock does
+// not keep other processes out.
 func (s *Store) stillHeld() error {
 	gone, err := s.lock.Moved()
 	if gone {
@@ -73,7 +74,7 @@ func (s *Store) walIntact() error {
 	if gone {
 		return s.rescue()
 	}
-	if err != nil || s.committer.broken { // after an error the log may end sooner: reconnect looks at what is in it
+	if err != nil || s.committer.broken { // after an error the log may be shorter; reconnect checks it
 		return err
 	}
 	if err := c.FileIntact(s.path); err != nil {
@@ -83,7 +84,7 @@ func (s *Store) walIntact() error {
 		return err
 	}
 	gone, err = c.IndexMoved(s.path)
-	if gone { // what opens the file from now on has an index of its own, and sees nothing of what is written by this one
+	if gone { // new connections have another index, and do not see what this one writes
 		s.log.Warn("the index of the write-ahead log was removed while it was in use; it is made anew", "file", s.path+"-shm")
 		s.committer.broken = true
 	}
@@ -103,7 +104,7 @@ func (s *Store) rescue() error {
 	return file.LossError(what + "what it held was saved in " + s.path + "; end this server, and remove what is there by the name of the log")
 }
 
-// hasAcknowledged says whether the file has every commit that somebody was told of.
+// hasAcknowledged checks that the file has every acknowledged commit.
 func (s *Store) hasAcknowledged() error {
 	st, err := file.ReadState(s.committer.conn)
 	if told := s.committer.acknowledged; err == nil && st.Commits < told {

@@ -9,8 +9,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// When the output of a task that runs is written: when some of it is so old.
-// The oldest is written first, and of no further task when there is so much.
+// These say when output of a running task is written: when the oldest of it has
+// this age. The oldest is written first. After this many bytes, the output of
+// further tasks waits.
 const (
 	flushAfter = time.Second
 	flushBytes = 1 << 20
@@ -24,8 +25,8 @@ type piece struct {
 	data   []byte
 }
 
-// rest is what of a record's output is not in the file, in pieces; it needs the
-// lock.
+// rest is the part of a record's output that is not in the file yet, in pieces. It
+// needs the lock.
 func (r *record) rest(limit int) (found []piece) {
 	if r.out.since.IsZero() {
 		return nil
@@ -41,7 +42,7 @@ func (r *record) rest(limit int) (found []piece) {
 	return found
 }
 
-// flushIn is how long no output has to be written yet; it needs the lock.
+// flushIn is the time until output is due to be written. It needs the lock.
 func (s *Store) flushIn(pause time.Duration) time.Duration {
 	if len(s.dirty) == 0 {
 		return pause
@@ -49,8 +50,8 @@ func (s *Store) flushIn(pause time.Duration) time.Duration {
 	return min(pause, time.Until(s.dirty[0].out.since.Add(flushAfter)))
 }
 
-// writeDue writes output of tasks that run: what is due, or all where the store
-// closes. No answer waits for it.
+// writeDue writes the output of running tasks that is due, or all of it if the
+// store closes. No answer waits for it.
 func (t *transaction) writeDue() error {
 	s := t.store
 	var due [][]piece
@@ -61,7 +62,7 @@ func (t *transaction) writeDue() error {
 			break
 		}
 		if r.lease != nil && r.lease.finishing {
-			continue // its end takes it along
+			continue // the end of the task writes it
 		}
 		pieces := r.rest(s.options.MaxOutput)
 		due = append(due, pieces)
@@ -117,7 +118,7 @@ func (t *transaction) writePieces(pieces []piece) error {
 	return nil
 }
 
-// wroteOutput notes what of the output is in the file; it needs the lock.
+// wroteOutput records which output is in the file now. It needs the lock.
 func (s *Store) wroteOutput(pieces []piece) {
 	for i := range pieces {
 		p := &pieces[i]
@@ -127,7 +128,7 @@ func (s *Store) wroteOutput(pieces []piece) {
 	}
 	var again []*record
 	s.dirty = slices.DeleteFunc(s.dirty, func(r *record) bool {
-		if r.final == nil && r.out.since.IsZero() && r.hasUnsavedOutput() { // while it was written
+		if r.final == nil && r.out.since.IsZero() && r.hasUnsavedOutput() { // it was added during the write
 			r.out.since = time.Now()
 			again = append(again, r)
 		}
@@ -147,8 +148,8 @@ func (r *record) hasUnsavedOutput() bool {
 	return false
 }
 
-// rewriteOutput lets all output that is in memory be written again; it needs
-// the lock.
+// rewriteOutput marks all output in memory to be written again. It needs the
+// lock.
 func (s *Store) rewriteOutput() {
 	for _, r := range s.live {
 		if r.out.streams == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// trimStep is how many more ids are forgotten than are added, at each that is
-// added, where the limit has become lower.
+// trimStep is how many ids beyond one are dropped for each id that is added, after
+// the limit was lowered.
 const trimStep = 64
 
 // forgotten reports whether an id is of a task that is no longer kept.
@@ -20,8 +20,8 @@ func (t *transaction) forgotten(id uuid.UUID) (found bool, err error) {
 	return found, err
 }
 
-// forget notes the id of a task that is removed, and drops the oldest where they
-// are too many.
+// forget records the id of a removed task, and drops the oldest ids if there are
+// too many.
 func (t *transaction) forget(id uuid.UUID) error {
 	limit := int64(t.store.options.KeepIDs)
 	if limit < 0 {

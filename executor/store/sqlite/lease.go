@@ -25,7 +25,7 @@ type lease struct {
 // Record implements executor.Lease.
 func (l *lease) Record() *executor.Record { return &l.claimed }
 
-// lost needs the lock.
+// lost reports whether the lease is no longer valid. It needs the lock.
 func (l *lease) lost() bool { return l.record.lease != l || l.finishing || l.store.closed }
 
 // Started implements executor.Lease.
@@ -48,7 +48,7 @@ func (l *lease) happens(ev executor.Event) error {
 	}
 	if ev.Kind == executor.EventProgress {
 		l.progress = ev.Progress
-		if l.record.State == schema.Running { // of what is seen to run it is seen at once
+		if l.record.State == schema.Running { // a task visible as running shows it at once
 			l.record.Progress = ev.Progress
 		}
 	}
