@@ -17,7 +17,7 @@ import (
 // shutdownReason is the reason of the tasks that a shutdown cancels.
 const shutdownReason = "shutdown"
 
-// cancelPage is how many tasks are cancelled at a time.
+// cancelPage is how many tasks are cancelled in one call.
 const cancelPage = 1000
 
 // settle waits for a shutdown to begin, and carries it out. It answers how many
@@ -81,7 +81,7 @@ type remaining struct{ queued, running, left int64 }
 func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (r remaining, err error) {
 	info := e.store.Info()
 	here := e.stop.alive.Load() - e.stuck.Load()      // workers that have, or may yet take up, a task
-	stay := e.finishesLost.Load() + e.requeued.Load() // tasks that no worker has, and that are Running in the store
+	stay := e.finishesLost.Load() + e.requeued.Load() // tasks that are Running in the store, but that no worker has
 	if info.Shared {
 		return remaining{running: here, left: stay}, nil
 	}
@@ -92,7 +92,7 @@ func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (r r
 	r = remaining{queued: counts.Queued, running: counts.Running - stay, left: counts.Queued + counts.Running}
 	switch {
 	case mode == ShutdownInterrupt, mode == schema.ShutdownFinish && info.Durable:
-		r.queued = min(r.queued, max(here, 0)) // the queue stays, but for what a worker is about to take up
+		r.queued = min(r.queued, max(here, 0)) // the queue stays, except tasks that workers are about to claim
 	case mode == schema.ShutdownDrain:
 		var others int64
 		others, err = e.claimer.Unclaimable(ctx) // after Counts, so that queued is never too small
@@ -110,9 +110,9 @@ func (s *shutdown) await() {
 	}
 }
 
-// hopeless answers why the tasks that are left will not end, or nil: no code runs,
-// and for faultPatience the store has not been able to write or to cancel. It keeps
-// in since when it saw that first.
+// hopeless answers why the tasks that are left will not end, or nil. They will not
+// end if no code runs and the store could not write or cancel for faultPatience.
+// since keeps the time when hopeless first saw this.
 func (e *Executor) hopeless(hitch error, since *time.Time) error {
 	if fault := e.store.Info().Fault; fault != "" {
 		hitch = fmt.Errorf("%w: %s", ErrStoreUnavailable, fault)
@@ -129,7 +129,7 @@ func (e *Executor) hopeless(hitch error, since *time.Time) error {
 	return nil
 }
 
-// busy reports whether the code of any task runs that was not given up.
+// busy reports whether the code of any task runs and was not given up.
 func (e *Executor) busy() bool {
 	for i := range e.workers {
 		if e.workers[i].busy() {

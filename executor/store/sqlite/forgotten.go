@@ -7,8 +7,8 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// trimStep is how many ids beyond one are dropped for each id that is added, after
-// the limit was lowered.
+// trimStep is the most ids that are dropped for each id that is added. More than one
+// is dropped only after the limit was lowered.
 const trimStep = 64
 
 // forgotten reports whether an id is of a task that is no longer kept.

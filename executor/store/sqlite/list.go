@@ -54,18 +54,18 @@ type listing struct {
 	filter *executor.Filter
 	page   *executor.PageRequest
 	cursor int64
-	first  int64 // the tasks that may be selected are from here
-	last   int64 // to here
+	first  int64 // the first task that may be selected
+	last   int64 // the last one
 	driver string
-	args   []any // of the driver, behind the bounds and how many: from ?4 on
-	// numbers, where it is not nil, finds for each part of the page the numbers that are the
+	args   []any // arguments of the driver from ?4 on, after the bounds and the count
+	// numbers finds the task numbers for each part of the page, or is nil. They become the
 	// first of args, as JSON.
 	numbers func(want int64) ([]int64, error)
-	types   []int64 // those selected, where the tasks are looked up by them
-	spans   int     // so many spans of tasks of the types are looked at for a part
-	edge    int64   // the last task of those spans; 0 where they are the last ones
+	types   []int64 // the selected types, if tasks are looked up by type
+	spans   int     // the number of spans with the types to read for a part
+	edge    int64   // the last task of those spans; 0 if no spans follow
 	none    bool
-	parts   int // so many were read
+	parts   int // the number of parts read
 }
 
 // plan chooses which index the tasks are looked up in.
@@ -127,9 +127,9 @@ func (l *listing) unfinished(want int64) ([]int64, error) {
 // maxSpans is how many spans of tasks a part of a page looks at.
 const maxSpans = 128
 
-// typed are the next spans of tasks that have tasks of the types: as many as are needed where
-// most tasks in them are of the types, or more where such spans are far between, or those
-// before had too few.
+// typed finds the next spans that have tasks of the types. It takes as many as are needed if
+// most tasks in them are of the types. It takes more if such spans are sparse, or if the
+// spans before had too few tasks of the types.
 func (l *listing) typed(want int64) ([]int64, error) {
 	spans, err := file.SpansOf(l.conn, l.types, l.first, l.last, !l.page.Oldest, maxSpans)
 	if err != nil || len(spans) == 0 {
@@ -151,7 +151,7 @@ func (l *listing) typed(want int64) ([]int64, error) {
 	return spans, nil
 }
 
-// advance moves the bounds behind a task.
+// advance moves the bounds past a task.
 func (l *listing) advance(ord int64) {
 	if l.page.Oldest {
 		l.first = ord + 1
@@ -160,7 +160,7 @@ func (l *listing) advance(ord int64) {
 	}
 }
 
-// rarest is a label that selects; the longest is taken for the rarest.
+// rarest is the selecting label that is taken for the rarest: the longest one.
 func rarest(labels map[string]string) (name, value string) {
 	for n, v := range labels {
 		if len(n)+len(v) > len(name)+len(value) || len(n)+len(v) == len(name)+len(value) && n > name {
@@ -170,7 +170,7 @@ func rarest(labels map[string]string) (name, value string) {
 	return name, value
 }
 
-// bound narrows the tasks to those that the cursor and the times leave.
+// bound narrows the range of tasks by the cursor and the times.
 func (l *listing) bound() error {
 	l.advance(l.cursor)
 	f := l.filter
@@ -181,7 +181,7 @@ func (l *listing) bound() error {
 	breaks := slices.Clone(l.store.breaks)
 	l.store.mu.Unlock()
 	first, last := int64(1<<62), int64(0)
-	for i := 0; i <= len(breaks); i++ { // within each span the clock has gone on
+	for i := 0; i <= len(breaks); i++ { // within each span the clock never goes back
 		from, to := int64(1), int64(1<<62)
 		if i > 0 {
 			from = breaks[i-1]
@@ -207,8 +207,8 @@ func (l *listing) bound() error {
 	return nil
 }
 
-// search is the first place in a span from which on tasks were created at the
-// time or later.
+// search is the first place in a span whose task was created at the given time or
+// later.
 func (l *listing) search(from, to, created int64) (int64, error) {
 	newest, err := l.conn.Number("SELECT max(ord) FROM task")
 	if err != nil {
@@ -261,9 +261,9 @@ func (l *listing) run(found *executor.Page) error {
 	return nil
 }
 
-// together shows the tasks of a page as they are at one moment, so that no more
-// of them run than do at once. It was read in parts: what ended meanwhile, and
-// is not asked for as it is now, is left out.
+// together shows the tasks of a page as they are at one moment, so that the page
+// never has more running tasks than run at once. A page is read in parts, so a task
+// may end meanwhile. It is left out if the filter does not select it any more.
 func (l *listing) together(found *executor.Page) error {
 	if l.parts < 2 {
 		return nil
@@ -275,7 +275,7 @@ func (l *listing) together(found *executor.Page) error {
 	return nil
 }
 
-// beyond reports whether a task comes behind the cursor.
+// beyond reports whether a task comes after the cursor.
 func (l *listing) beyond(ord int64) bool {
 	if l.page.Oldest {
 		return ord > l.cursor
@@ -283,9 +283,9 @@ func (l *listing) beyond(ord int64) bool {
 	return ord < l.cursor
 }
 
-// fetch reads the next tasks, with their places. One that is damaged has no id, and so has
-// one that was removed after its number was looked up: its place counts, or a list would
-// seem to end there.
+// fetch reads the next tasks, with their places. A task has no id if it is damaged, or if it
+// was removed after its number was looked up. Its place still counts; otherwise the list
+// would seem to end there.
 func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) {
 	l.parts++
 	if l.numbers != nil {
@@ -338,8 +338,8 @@ func (s *Store) listed(c *file.Conn, row *sqlite3.Stmt) (schema.Task, error) {
 	return r.Task, err
 }
 
-// showLive puts what is seen of tasks that are not final in the place of what
-// the file has.
+// showLive replaces tasks of the file that are not final by their visible state in
+// memory.
 func (s *Store) showLive(c *file.Conn, tasks []schema.Task) error {
 	var late []*schema.Task
 	s.mu.Lock()

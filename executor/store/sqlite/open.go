@@ -14,14 +14,15 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// HeldError says that another process has the store, and which. Open answers it.
+// HeldError is the error of Open if another process holds the store. It names the
+// process.
 type HeldError = file.HeldError
 
-// Open opens a store, or makes one where there is no file. One process holds a
-// store at a time: for any other it is a *HeldError.
+// Open opens a store, or makes one if there is no file. One process holds a store
+// at a time; any other gets a *HeldError.
 //
-// Tasks that ran when the last process died are dealt with before Open
-// returns: those that may run again are queued, the others end as interrupted.
+// Before it returns, Open handles the tasks that ran when the last process died.
+// Those that may run again are queued; the others end as interrupted.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	o.setDefaults()
 	s := &Store{types: file.NewTypes(),
@@ -33,7 +34,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.path, err = file.PreparePath(o.Path, o.syncDir); err != nil {
 		return nil, err
 	}
-	if _, err := file.Probe(s.path); err != nil { // nothing is made beside what is no store
+	if _, err := file.Probe(s.path); err != nil { // make no files beside a file that is not a store
 		return nil, err
 	}
 	if s.lock, err = file.TakeLock(s.path); err != nil {
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 
 // connect opens the file, and brings it to this program's version.
 func (s *Store) connect() error {
-	h, err := file.Probe(s.path) // again: until it was held, another process could change it
+	h, err := file.Probe(s.path) // again, because another process could change it before the lock was held
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,8 @@ func (s *Store) connect() error {
 	return s.inOpening(c.RestartWALUnlessRead())
 }
 
-// inOpening names the file in an error that does not, and says where it is damaged.
+// inOpening adds the name of the file to an error that lacks it, and says where the
+// file is damaged.
 func (s *Store) inOpening(err error) error {
 	err = file.ExplainCorruption(s.path, err, file.AdviceInspect)
 	if err == nil || strings.Contains(err.Error(), s.path) {
@@ -99,8 +101,8 @@ func (s *Store) inOpening(err error) error {
 	return fmt.Errorf("open the store %s: %w", s.path, s.explain(err))
 }
 
-// keepDamagedLog keeps a copy of a log that is damaged: SQLite takes what is
-// before the damage, and drops the rest.
+// keepDamagedLog keeps a copy of a damaged log, because SQLite uses only what is
+// before the damage and drops the rest.
 func (s *Store) keepDamagedLog() error {
 	d, err := file.ScanWAL(s.path)
 	if err != nil {

@@ -18,9 +18,9 @@ const (
 	DefaultMaxOutput = 1 << 20
 )
 
-// Options sets a Store. A zero is the default.
+// Options configures a Store. The zero value of a field means its default.
 type Options struct {
-	// Path is the file. It is made where it is not there, with its directory.
+	// Path is the file. If it does not exist, it is made, with its directory.
 	Path string
 	// Finished tasks are kept while there are at most Keep of them, for at
 	// most KeepFor, and while their inputs, results and outputs have at most
@@ -29,23 +29,25 @@ type Options struct {
 	Keep      int
 	KeepFor   time.Duration
 	KeepBytes int64
-	// KeepIDs is how many ids of tasks that are no longer kept are remembered, the
-	// newest, so that none runs again: 58 bytes of the file each. A negative one remembers none.
+	// KeepIDs is how many ids of tasks that are no longer kept are remembered, so that
+	// none of these tasks runs again. The newest ids are remembered. Each takes 58 bytes
+	// of the file. A negative KeepIDs remembers none.
 	KeepIDs int
 	// MaxQueued bounds the tasks that wait to run.
 	MaxQueued int
 	// MaxOutput bounds what is kept of each stream of a task, in bytes.
 	MaxOutput int
-	// Logger gets what the store has to say; nil is nothing.
+	// Logger gets the log messages of the store. With nil there are none.
 	Logger *slog.Logger
-	// VFS names the SQLite VFS that reads and writes; "" is the system's.
+	// VFS names the SQLite VFS that reads and writes. "" is the default VFS of the system.
 	VFS string
 
-	// synchronous is FULL but for a test that shows why.
+	// synchronous is FULL, except in a test that shows why it must be.
 	synchronous string
-	// syncDir is syncDir but for a test that looks on.
+	// syncDir syncs a directory. A test replaces it to observe the calls.
 	syncDir func(dir string) error
-	// lookEvery is lookEvery but for tests; below 0 is always.
+	// checkFilesEvery is the constant checkFilesEvery, except in tests. Below 0 the
+	// files are checked each time.
 	checkFilesEvery time.Duration
 }
 

@@ -14,10 +14,10 @@ import (
 
 // output is what a task has written.
 type output struct {
-	streams *kit.Streams // nil where nothing was ever written
+	streams *kit.Streams // nil if nothing was ever written
 	written [len(schema.StreamNames)]int64
-	since   time.Time // when the oldest was written that is not in the file; zero where all is
-	afresh  bool      // what the file has of it is to be replaced
+	since   time.Time // when the oldest output that is not in the file was written; zero if all is there
+	afresh  bool      // the output in the file must be replaced
 }
 
 func (o *output) bytes() *schema.OutputBytes {
@@ -76,8 +76,8 @@ func (s *Store) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, 
 	return s.readOutput(ctx, id, stream, o)
 }
 
-// readOutput reads the output of a final task from the file. What a crash has
-// taken is passed over, so the piece begins later than asked.
+// readOutput reads the output of a final task from the file. It skips output that a
+// crash has lost, so the piece may begin later than asked.
 func (s *Store) readOutput(ctx context.Context, id uuid.UUID, stream schema.Stream, o executor.OutputRange) (found executor.OutputPiece, err error) {
 	err = s.readers.with(ctx, s, func(c *file.Conn) error {
 		r, ord, err := s.finalWith(c, id)

@@ -16,11 +16,11 @@ import (
 // maxReaders is how many connections read.
 const maxReaders = 2
 
-// readers are the connections that read. One is open from the beginning, with its
-// files, so that tasks can be read where no more files can be opened; the others
-// are opened when they are first needed.
+// readers are the connections that read. One is open from the beginning, with all
+// its files, so that tasks can be read even if the process can open no more files.
+// The others are opened when they are first needed.
 type readers struct {
-	free chan *file.Conn // nil is one that is not open
+	free chan *file.Conn // nil stands for a connection that is not open
 	open atomic.Int32    // how many of them are
 }
 
@@ -46,12 +46,12 @@ func (rs *readers) warm(s *Store) error {
 	return nil
 }
 
-// otherPatience is how often it is tried to get a connection where no more can be
+// otherPatience is the time between two tries to get a connection if no more can be
 // opened.
 const otherPatience = time.Millisecond
 
-// take waits for a connection. Where no more can be opened, it waits for one that
-// is.
+// take waits for a connection. If no more can be opened, it waits for one that is
+// open already.
 func (rs *readers) take(ctx context.Context, s *Store) (*file.Conn, error) {
 	for {
 		var c *file.Conn

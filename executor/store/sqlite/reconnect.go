@@ -7,16 +7,16 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// undo is a task of which a transaction has written something that nobody was
-// told of.
+// undo is a task that a transaction has changed in the file, although no client was
+// told of the change.
 type undo struct {
 	record   *record
 	inserted bool // it did not exist before
 }
 
-// reconnect opens the file again after an error. What was put into the
-// write-ahead log since the last sync may be lost. So all connections are given
-// up, for SQLite to look at the log itself and take what is whole.
+// reconnect opens the file again after an error. Writes to the write-ahead log since
+// the last sync may be lost. So all connections are closed, which makes SQLite read
+// the log again and use the part that is whole.
 func (s *Store) reconnect() error {
 	c := &s.committer
 	if err := s.readers.abandon(); err != nil {
@@ -74,7 +74,7 @@ func (s *Store) reconnect() error {
 	return nil
 }
 
-// heal undoes a transaction that was told to have failed, and is in the file.
+// heal undoes a transaction that was reported as failed, but is in the file.
 func (s *Store) heal() error {
 	c := &s.committer
 	t := &transaction{store: s, conn: c.conn, state: c.state, open: s.open.Change()}

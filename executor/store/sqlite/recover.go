@@ -17,9 +17,9 @@ import (
 const selectOpen = "SELECT " + file.TaskColumns + ", active.ord, attempt, started, cancelled, reason, active.sum" +
 	" FROM task LEFT JOIN active USING(ord) WHERE task.ord>=? AND task.ord<=? ORDER BY task.ord"
 
-// recover takes up what the last process has left: it queues the tasks that
-// are not final, in their order, and ends those of which nobody knows how
-// their attempt ended and that must not run twice.
+// recover loads the tasks that the last process left. It queues those that are not
+// final, in their order. It ends a task if the outcome of its attempt is unknown and
+// the task must not run twice.
 func (s *Store) recover(ctx context.Context) error {
 	c := &s.committer
 	var err error
@@ -98,7 +98,7 @@ func (s *Store) readOpen() error {
 	return nil
 }
 
-// tellFound logs what the last process has left.
+// tellFound logs which tasks the last process left.
 func (s *Store) tellFound(interrupted []ending) {
 	again := 0
 	for _, r := range s.live {
@@ -114,7 +114,7 @@ func (s *Store) tellFound(interrupted []ending) {
 		"finished", s.counts.Completed+s.counts.Failed+s.counts.Cancelled)
 }
 
-// removeMore removes for a while what is more than the limits of this process.
+// removeMore removes, for a limited time, tasks beyond the limits of this process.
 func (s *Store) removeMore() error {
 	err := s.sweep()
 	for begun := time.Now(); err == nil && s.committer.behind && time.Since(begun) < 5*retainTime; {
@@ -236,7 +236,7 @@ func (s *Store) restoreOutput(c *file.Conn, r *record) error {
 				ring.Restart(row.End)
 				continue
 			}
-			if row.Start != ring.Total() { // what is before a hole is not shown
+			if row.Start != ring.Total() { // output before a gap is not shown
 				ring.Restart(row.Start)
 			}
 			ring.Write(data, s.options.MaxOutput)

@@ -37,8 +37,8 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 const selectBySeq = "SELECT " + file.TaskColumns + ", " + file.DoneColumns +
 	" FROM done INDEXED BY done_seq JOIN task USING(ord) WHERE seq>? AND seq<=? ORDER BY seq"
 
-// replayFinal adds the ends of tasks, so many or until they are large together.
-// One that is damaged is passed over, and not counted: a page without any event
+// replayFinal adds the ends of tasks, up to limit, or until they are large together.
+// It skips damaged tasks and does not count them, because a page without any event
 // is the last one.
 func (s *Store) replayFinal(c *file.Conn, after, through uint64, limit int, events *[]executor.Event) error {
 	removed, err := c.Number("SELECT gone FROM store WHERE one=1")

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// retainTime is how long one transaction goes on to remove, so that no
-	// commit waits for it.
+	// retainTime is how long one transaction removes tasks. It is short, so that
+	// commits do not wait for it.
 	retainTime = 4 * time.Millisecond
 	// retainStep is how many tasks are looked at between two looks at the time.
 	retainStep = 32
-	// retainBytes is how much the tasks may be together that are looked at.
+	// retainBytes is the most bytes that the tasks looked at may have together.
 	retainBytes = 1 << 20
-	// freePages and freeShare are how much of the file may be empty before it
-	// is made smaller: so many pages, and one of so many.
+	// freePages and freeShare bound the free part of the file before it is made
+	// smaller: freePages pages, and one page in freeShare.
 	freePages = 64
 	freeShare = 10
 	// shrinkStep is how many pages are given back at a time.
@@ -35,11 +35,11 @@ type old struct {
 	executor.Record
 	ord, bytes int64
 	seq        uint64
-	ended      schema.Time // by when it had ended, as its age counts
+	ended      schema.Time // the time from which its age counts; it had ended by then
 }
 
-// retain removes the oldest of the final tasks that are too many, too large
-// together or too old; not all of them at once.
+// retain removes the oldest final tasks if there are too many, or if they are too
+// large together or too old. It may leave some for later transactions.
 func (t *transaction) retain() error {
 	begun, removed, cutoff := time.Now(), 0, clock()-t.keepFor()
 	known := t.expiry > 0
@@ -72,7 +72,7 @@ func (t *transaction) retain() error {
 	return t.findExpiry()
 }
 
-// findExpiry finds when the first of the ends is no longer kept.
+// findExpiry finds the time when the oldest end expires.
 func (t *transaction) findExpiry() error {
 	t.expiry = 0
 	if t.state.Finals() == 0 {
@@ -103,9 +103,9 @@ func (t *transaction) keepFor() schema.Time {
 // row to be checked.
 const selectOldest = "SELECT " + file.BareColumns + ", " + file.DoneColumns + " FROM done INDEXED BY done_seq JOIN task USING(ord) ORDER BY seq"
 
-// oldest answers so many of the tasks that ended first, or fewer that are large
-// together. Those that are damaged are passed over, and so are kept: what their
-// rows say of their age, their size and their place is not to be trusted.
+// oldest answers up to most tasks that ended first, or fewer if they are large
+// together. It skips damaged tasks, so they are kept: the age, size and place in
+// their rows cannot be trusted.
 func (t *transaction) oldest(most int) (olds []old, err error) {
 	size := int64(0)
 	err = t.conn.Query(selectOldest, func(row *sqlite3.Stmt) error {
@@ -138,9 +138,9 @@ func (t *transaction) oldest(most int) (olds []old, err error) {
 	return olds, err
 }
 
-// dateBack corrects the end of a task by a clock that ran ahead and was set back:
-// it is no younger than the first end behind it that is not ahead of the clock, or
-// than this moment where there is none.
+// dateBack corrects the end of a task that was recorded while the clock ran ahead,
+// before it was set back. The task is no younger than the first later end that is
+// not ahead of the clock. If there is no such end, it is no younger than now.
 func (t *transaction) dateBack(o *old) error {
 	now, known := clock(), &t.store.committer.dated
 	if o.FinishedAt <= now+clockSlack {
@@ -160,7 +160,7 @@ func (t *transaction) dateBack(o *old) error {
 	return nil
 }
 
-// dating is by when all ends below a number had come.
+// dating is a time by which all ends below a number had happened.
 type dating struct {
 	seq uint64
 	at  schema.Time
@@ -206,10 +206,9 @@ func (t *transaction) removeDone(o *old) error {
 	return err
 }
 
-// evict removes what retention does not keep, in a transaction that is not
-// synced: after a power cut it is removed again. It is one of its own, so that
-// what has become of it needs not be known where its commit fails. What it did
-// is for evicted to show.
+// evict removes what retention does not keep. Its transaction is not synced: after
+// a power cut, the tasks are removed again. The transaction is separate, so that its
+// outcome does not matter if its commit fails. evicted makes the result visible.
 func (s *Store) evict() (*transaction, error) {
 	c := &s.committer
 	s.mu.Lock()
@@ -231,7 +230,7 @@ func (s *Store) evict() (*transaction, error) {
 	return t, err
 }
 
-// evicted shows what evict has done; it needs the lock.
+// evicted makes the result of evict visible. It needs the lock.
 func (s *Store) evicted(t *transaction) {
 	s.expiry = t.expiry
 	s.counts.Evicted += t.evicted
@@ -239,7 +238,7 @@ func (s *Store) evicted(t *transaction) {
 	s.countFinals()
 }
 
-// sweep evicts where nothing else is to be written.
+// sweep evicts when there is nothing else to write.
 func (s *Store) sweep() error {
 	if err := s.ready(); err != nil {
 		return s.failed(nil, nil, err)
@@ -260,7 +259,7 @@ func (s *Store) countFinals() {
 	s.counts.Completed, s.counts.Failed, s.counts.Cancelled = st.Completed, st.Failed, st.Cancelled
 }
 
-// relaxed does something that need not be on the disk when it is done.
+// relaxed runs do without a sync to the disk.
 func (s *Store) relaxed(do func() error) error {
 	c := &s.committer
 	if err := c.conn.Exec("PRAGMA synchronous=NORMAL"); err != nil {
@@ -280,8 +279,8 @@ func (s *Store) relaxed(do func() error) error {
 // expired reports whether the oldest end is too old; it needs the lock.
 func (s *Store) expired() bool { return s.expiry > 0 && clock() > s.expiry }
 
-// sweepExpired waits until what is too old was removed, or as much of it as
-// one transaction removes.
+// sweepExpired waits until tasks that are too old are removed, or as many of them
+// as one transaction removes.
 func (s *Store) sweepExpired(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {

@@ -12,9 +12,9 @@ type start struct {
 	lease *lease
 	ready chan error // has room for one; nil where nobody waits
 	err   error
-	over  bool // it was recorded, or was not
-	left  bool // who waited has left before it was over
-	// cancel is of one who has left, and whose task was to be cancelled since.
+	over  bool // it was recorded, or has failed
+	left  bool // the caller stopped waiting before it was over
+	// cancel is a request to cancel the task that came after the caller left.
 	cancel *executor.Cancellation
 }
 
@@ -35,7 +35,7 @@ func (s *Store) begin(m *kit.Member, r *record) *start {
 	return e
 }
 
-// leave gives up waiting for a start, or answers false where that is over.
+// leave gives up waiting for a start. It answers false if the start is already over.
 func (s *Store) leave(e *start) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (e *start) apply(s *Store) {
 	s.counts.Running++
 }
 
-// fail puts a task back that has not begun.
+// fail puts back a task that has not started.
 func (e *start) fail(s *Store, err error) entry {
 	if e.ready == nil {
 		return e
@@ -103,7 +103,7 @@ func (e *start) done() {
 	}
 }
 
-// unstart is the entry that takes a start back of which nobody has heard.
+// unstart is the entry that undoes a start that no client was told of.
 type unstart struct{ record *record }
 
 func (e *unstart) weight() (int, int) { return 1, 0 }

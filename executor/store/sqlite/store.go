@@ -27,22 +27,22 @@ type Store struct {
 	types   *file.Types
 	readers readers
 
-	committer committer // of its goroutine alone
+	committer committer // used only by its goroutine
 	over      chan struct{}
 	closing   sync.Once
 	closeErr  error
 
-	mu       sync.Mutex // protects what follows, and what is seen of every record
+	mu       sync.Mutex // protects the fields below, and the visible state of every record
 	closed   bool
 	live     map[uuid.UUID]*record // that are not final
-	running  map[*record]struct{}  // those of them that are seen to run
+	running  map[*record]struct{}  // those that are visible as running
 	claims   kit.Claims[*record]
 	counts   executor.Counts
 	entries  []entry // the log: what is not committed yet, in order
 	inFlight bool    // the committer is at work on entries that were taken from it
 	wake     chan struct{}
 	reserved uint64 // no event may have a greater number before the file says so
-	ahead    int    // ends, and starts that nobody waits for, that are not recorded yet
+	ahead    int    // the number of ends, and of starts that nobody waits for, not recorded yet
 	held     int64  // bytes of those ends
 	fault    error  // why nothing can be written
 	tried    time.Time
@@ -50,11 +50,11 @@ type Store struct {
 	open     *file.Open    // the tasks that are not final, as the file has them
 	breaks   []int64       // the tasks before which the clock was set back
 	dirty    []*record     // with output that is not in the file, the oldest first; some may be final
-	sweeping chan struct{} // closed when what is too old was looked for; nil where nobody waits
+	sweeping chan struct{} // closed when the search for expired tasks is over; nil if nobody waits
 }
 
-// record is what the store holds of a task that is not final. The embedded
-// Record is what is seen of it: it changes when a commit has succeeded.
+// record is a task that is not final, as the store holds it. The embedded Record is
+// its visible state, which changes when a commit has succeeded.
 type record struct {
 	executor.Submission
 	ord           int64
@@ -62,7 +62,7 @@ type record struct {
 	seq           uint64 // of its start; 0 is before that
 	lease         *lease // of the attempt that was claimed
 	cancelRequest cancelRequest
-	// cancelling is set when the end of a task that waits is in the log.
+	// cancelling is set when the end of a queued task is in the log.
 	cancelling bool
 	final      *schema.Task // without its input
 	shown      kit.Shown
@@ -84,8 +84,8 @@ func (s *Store) Info() executor.StoreInfo {
 	return info
 }
 
-// Close writes what is left in the log, and ends the store. An error is of
-// results that could not be written: their tasks are as after a crash.
+// Close writes the entries left in the log, and closes the store. An error means
+// that some results could not be written. Their tasks are then as after a crash.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.mu.Lock()

@@ -13,9 +13,9 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// clockSlack is how far, in microseconds, the times of creation may be out of
-// the order of the tasks: who submits at the same time as others gets a place
-// in the log later than a time. What goes back further is a clock that was set.
+// clockSlack is how far, in microseconds, creation times may be out of the order of
+// the tasks. Concurrent submits get their time first and their place in the log
+// later. A larger step back means that the clock was set back.
 const clockSlack = 20_000
 
 // submission is the entry of a Submit.
@@ -23,16 +23,16 @@ type submission struct {
 	store   *Store
 	tasks   []executor.Submission
 	answers []executor.Submitted
-	known   []*record // that had the id already, and are not final
-	fresh   []*record // to be recorded; nil where they are not
+	known   []*record // tasks with the same id that are not final
+	fresh   []*record // tasks to record; nil for those not to record
 	bytes   int
 	err     error
 	ready   chan struct{}
 }
 
-// Submit implements executor.Store. Where ctx ends first, the tasks are not recorded,
-// or, where they are on their way to the disk, may still be: the error, which wraps
-// executor.ErrStoreUnavailable and the cause, says which.
+// Submit implements executor.Store. If ctx ends first, the tasks are not recorded,
+// unless they are already being written: then they may still be recorded. The error
+// says which, and wraps executor.ErrStoreUnavailable and the cause.
 func (s *Store) Submit(ctx context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
 	e := &submission{
 		store: s, tasks: slices.Clone(submissions), ready: make(chan struct{}),
@@ -114,8 +114,8 @@ func (e *submission) write(t *transaction) error {
 	return nil
 }
 
-// look finds the tasks that have an id already and are not final, and answers
-// for how many there is room in the queue.
+// look finds existing tasks with the submitted ids that are not final. It answers
+// for how many tasks the queue has room.
 func (e *submission) look(t *transaction) (room int) {
 	s := e.store
 	s.mu.Lock()
@@ -164,7 +164,7 @@ func (e *submission) insert(t *transaction, i int) error {
 }
 
 // taken reports whether the file has a task with the id. Most ids are greater than all
-// that came before, as those of UUIDs of version 7 are: nothing is looked up for those.
+// earlier ones, as with UUIDs of version 7. They need no lookup.
 func (t *transaction) taken(id uuid.UUID) (found bool, err error) {
 	if bytes.Compare(id[:], t.state.Greatest[:]) > 0 {
 		t.state.Greatest = id
@@ -180,7 +180,7 @@ func (e *submission) existing(c *file.Conn, i int) error {
 	switch {
 	case err == nil:
 		e.answers[i] = asExisting(&found, &e.tasks[i].Record)
-	case errors.Is(err, executor.ErrDamaged): // the others have nothing to do with it
+	case errors.Is(err, executor.ErrDamaged): // this concerns no other task of the submit
 		e.answers[i].Err = err
 	default:
 		return err
@@ -200,8 +200,7 @@ func (t *transaction) tick(r *record) error {
 	return t.conn.Run("INSERT INTO clock VALUES(?)", r.ord)
 }
 
-// forgetBreaks forgets where the clock was set back before the first task that
-// is kept.
+// forgetBreaks drops the breaks of the clock that are before the first kept task.
 func (t *transaction) forgetBreaks() error {
 	if len(t.store.breaks) == 0 { // nobody else changes them
 		return nil

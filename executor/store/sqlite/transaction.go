@@ -10,8 +10,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// reserve is how many event numbers the file gives out at a time, so that a
-// process never uses those again that one before it may have told a client.
+// reserve is how many event numbers are reserved in the file at a time, so that a
+// process never reuses a number that an earlier process may have sent to a client.
 const reserve = 1 << 24
 
 // transaction is what the committer writes at once.
@@ -21,19 +21,19 @@ type transaction struct {
 	state file.State // as it is when the transaction is on disk
 	begun bool
 	open  file.OpenChanges
-	// unused are rows of the table typed that may be needed no more.
+	// unused are rows of the table typed that may no longer be needed.
 	unused map[file.TypeSpan]struct{}
 	tasks  []file.TaskRow // that commit inserts
 	done   []file.DoneRow // that commit inserts
 	seq    uint64         // of the latest event
 	d      file.Digest    // a buffer
-	// fresh are the tasks that it records, and breaks those of them before
+	// fresh are the tasks that it records. breaks are the places of those before
 	// which the clock was set back.
 	fresh    map[uuid.UUID]*record
 	breaks   []int64
 	newTypes []string
 	evicted  int64
-	first    int64       // breaks up to here are of no use any more
+	first    int64       // breaks up to here are no longer needed
 	expiry   schema.Time // when the oldest end is no longer kept; 0 is never
 	flushed  []piece
 }
@@ -124,8 +124,8 @@ func (t *transaction) writeSpans() error {
 // maxTyped is how many rows of the table typed are known to be there.
 const maxTyped = 256
 
-// writeActive records what an attempt of a task has come to, in the place of what was
-// recorded before. A task that only waits has no such row.
+// writeActive records the state of a task's attempt, and replaces the state recorded
+// before. A task that is only queued has no such row.
 func (t *transaction) writeActive(r *record, a file.Active) error {
 	c, err := t.writer()
 	if err != nil {
