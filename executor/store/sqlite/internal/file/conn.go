@@ -50,8 +50,8 @@ func Dial(uri string, flags sqlite3.OpenFlag, pragmas ...string) (*Conn, error) 
 	return &Conn{Conn: c, prepared: map[string]*sqlite3.Stmt{}}, nil
 }
 
-// openSQLite opens a connection. SQLite reserves 256 MiB of addresses for one,
-// and panics with the system's error where a limit of the process forbids that.
+// openSQLite opens a connection. SQLite reserves 256 MiB of address space for each,
+// and panics with the system's error if a limit of the process forbids that.
 func openSQLite(uri string, flags sqlite3.OpenFlag) (c *sqlite3.Conn, err error) {
 	defer func() {
 		switch cause := recover().(type) {
@@ -73,10 +73,10 @@ func DialWriter(path, vfs, synchronous string, empty bool) (*Conn, error) {
 		"synchronous=" + synchronous,
 		"cache_size=-16384",
 		"journal_size_limit=67108864",
-		"wal_autocheckpoint=0", // its errors are told to nobody
+		"wal_autocheckpoint=0", // because its errors are not reported
 		"foreign_keys=0",
 	}
-	if empty { // later it changes nothing, and writes all the same
+	if empty { // in other files it has no effect, but still writes
 		pragmas = append([]string{"auto_vacuum=INCREMENTAL"}, pragmas...)
 	}
 	if runtime.GOOS == "darwin" { // a plain fsync does not reach the disk there
@@ -97,12 +97,12 @@ func DialWriter(path, vfs, synchronous string, empty bool) (*Conn, error) {
 	return c, nil
 }
 
-// CheckpointPages is from which length on the write-ahead log is copied into
-// the file, to begin anew.
+// CheckpointPages is the length in pages from which on the write-ahead log is copied
+// into the file and started again.
 const CheckpointPages = 1000
 
-// Checkpoint copies the write-ahead log into the file where it has become long:
-// as far as readers let it.
+// Checkpoint copies the write-ahead log into the file if the log has become long. It
+// copies as much as readers allow.
 func (c *Conn) Checkpoint() error {
 	if c.WALPages < CheckpointPages {
 		return nil
@@ -115,12 +115,11 @@ func (c *Conn) Checkpoint() error {
 }
 
 // RestartWAL copies the whole write-ahead log into the file, syncs that and
-// empties the log. After a sync that has failed, in this process or in one
-// before it, a part of the log may be in the system's memory and not on the
-// disk, and no later sync of it would say so: what is appended behind such a
-// hole is lost when the power is.
+// empties the log. After a failed sync, in this process or an earlier one, a part of
+// the log may be in the system's memory and not on the disk. No later sync reports
+// that. A power cut then loses all that was appended after the missing part.
 //
-// A process that reads meanwhile keeps it from that: the error is then
+// If another process reads at the same time, it cannot do that, and the error is
 // sqlite3.BUSY.
 func (c *Conn) RestartWAL() error {
 	if err := c.BusyTimeout(restartPatience); err != nil {
@@ -130,8 +129,8 @@ func (c *Conn) RestartWAL() error {
 	return errors.Join(err, c.BusyTimeout(busyPatience))
 }
 
-// RestartWALUnlessRead is RestartWAL where nothing has failed: that somebody
-// reads is no error.
+// RestartWALUnlessRead is RestartWAL for a log that has had no failure: it is no
+// error if another process reads.
 func (c *Conn) RestartWALUnlessRead() error {
 	if err := c.RestartWAL(); !errors.Is(err, sqlite3.BUSY) {
 		return err
@@ -139,7 +138,7 @@ func (c *Conn) RestartWALUnlessRead() error {
 	return nil
 }
 
-// How long a lock of another process is waited for.
+// How long to wait for a lock of another process.
 const (
 	busyPatience    = 5 * time.Second
 	restartPatience = 100 * time.Millisecond
@@ -159,8 +158,8 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Abandon ends the connection without copying the write-ahead log into the
-// file: what its index says of the log may not be true any more.
+// Abandon closes the connection without copying the write-ahead log into the file,
+// because the index of the log may no longer be right.
 func (c *Conn) Abandon() error {
 	_, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 	return errors.Join(err, c.Close())
@@ -180,8 +179,8 @@ func (c *Conn) stmt(sql string) (*sqlite3.Stmt, error) {
 	return s, nil
 }
 
-// maxPrepared bounds the statements of a connection: the texts of lists are
-// as many as there are ways to ask.
+// maxPrepared bounds the prepared statements of a connection, because each kind of
+// list request has a text of its own.
 const maxPrepared = 100
 
 // forgetOne makes room for a statement.
@@ -249,7 +248,7 @@ func (c *Conn) Query(sql string, row func(*sqlite3.Stmt) error, args ...any) err
 			break
 		}
 	}
-	if err == nil { // Reset does not tell of a context that has ended
+	if err == nil { // Reset does not report that the context has ended
 		err = s.Err()
 	}
 	if end := s.Reset(); err == nil {

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// PartSuffix is of the name of a copy until it is whole.
+// PartSuffix is the suffix of the name of a copy until it is complete.
 const PartSuffix = ".part"
 
 // VacuumInto writes a whole copy of the file, which must not be there yet.
@@ -25,7 +25,7 @@ func VacuumInto(c *Conn, path string) error {
 	return nil
 }
 
-// SyncFile puts what is in a file on the disk.
+// SyncFile syncs a file to the disk.
 func SyncFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -34,7 +34,7 @@ func SyncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// RemoveIfExists removes a file that may have its name no longer.
+// RemoveIfExists removes a file if it exists.
 func RemoveIfExists(path string) error {
 	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
 		return err

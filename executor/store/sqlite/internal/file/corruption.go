@@ -13,7 +13,7 @@ const (
 	AdviceUseOutput = "go on with what was printed until here"
 )
 
-// ExplainCorruption is err, which says what to do where it is of a file that is damaged.
+// ExplainCorruption returns err. If err is about a damaged file, it adds what to do.
 func ExplainCorruption(name string, err error, also string) error {
 	if e, ok := Corruption(err); ok {
 		return fmt.Errorf("the store %s is damaged: %w; put a backup in its place, or %s", name, e, also)
@@ -21,8 +21,8 @@ func ExplainCorruption(name string, err error, also string) error {
 	return err
 }
 
-// Corruption is what SQLite says of a file that is not as it writes one, without
-// which statement met it.
+// Corruption is the code with which SQLite reports a corrupt file, without the
+// statement that found it.
 func Corruption(err error) (sqlite3.ErrorCode, bool) {
 	code, _ := errors.AsType[sqlite3.ErrorCode](err)
 	return code, code == sqlite3.CORRUPT || code == sqlite3.NOTADB

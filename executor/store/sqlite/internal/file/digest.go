@@ -10,8 +10,8 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Digest gathers what a row says, each part with its length, for its checksum
-// (CRC-32C): SQLite does not notice a bit that flips within a value.
+// Digest collects the values of a row, each with its length, for the checksum of the
+// row (CRC-32C). SQLite does not notice a bit that flips within a value.
 type Digest []byte
 
 func (d Digest) number(n int64) Digest { return binary.AppendVarint(d, n) }

@@ -28,8 +28,8 @@ type DoneRow struct {
 	Size int64
 }
 
-// An insertion that fails at a row leaves those before it: SQLite then needs no journal
-// of the statement, and whoever sees the error takes the whole transaction back.
+// An insertion that fails at a row keeps the rows before it, so SQLite needs no journal
+// of the statement. The caller rolls back the whole transaction on an error.
 var (
 	taskInsertion = newInsertion("INSERT OR FAIL INTO task VALUES", 12)
 	doneInsertion = newInsertion("INSERT OR FAIL INTO done VALUES", 11)
@@ -86,8 +86,8 @@ func (row *TaskRow) bind(b *binder) error {
 // noText is a text of no bytes, which is not NULL.
 var noText = []byte{}
 
-// InsertDone records ends. An end that a damaged file has of a task that has not ended is
-// replaced.
+// InsertDone records ends. A damaged file may have an end for a task that has not ended;
+// that end is replaced.
 func InsertDone(c *Conn, rows []DoneRow) error {
 	err := c.insert(&doneInsertion, len(rows), func(b *binder, i int) error { return rows[i].bind(b) })
 	if errors.Is(err, sqlite3.CONSTRAINT) {
@@ -183,7 +183,7 @@ func (c *Conn) insert(in *insertion, n int, bind func(b *binder, i int) error) e
 	return nil
 }
 
-// maxBound is how many bytes of texts a statement may keep that nobody runs.
+// maxBound is how many bytes of texts an idle statement may keep.
 const maxBound = 64 << 10
 
 // binder sets the parameters of a statement one after the other. It keeps the first error.

@@ -14,7 +14,7 @@ import (
 // HeldError says that another process has the store.
 type HeldError struct {
 	Path string
-	// Holder is what the other process has said of itself.
+	// Holder is how the other process describes itself.
 	Holder string
 }
 
@@ -22,18 +22,19 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("the store %s is held by %s; end that one, or name another file", e.Path, e.Holder)
 }
 
-// Lock is the file beside a store whose lock keeps other processes out. The
-// system lets go of the lock when the process ends, however it does.
+// Lock is the file beside a store whose lock keeps other processes out. The system
+// releases the lock when the process ends, in whatever way it ends.
 type Lock struct {
 	*os.File
 	info fs.FileInfo
 }
 
-// Release gives the lock back. Closing the file would not be enough: until a command
-// that is just being started has begun, its process has the file open, too.
+// Release releases the lock. To close the file is not enough: a child process that is
+// just being started also has the file open until its command begins.
 func (l *Lock) Release() error { return errors.Join(unlock(l.File), l.Close()) }
 
-// Moved reports whether the lock file has lost its name: then it keeps nobody out.
+// Moved reports whether the lock file was removed or replaced. Then it keeps no other
+// process out.
 func (l *Lock) Moved() (bool, error) { return Moved(l.Name(), l.info) }
 
 // TakeLock takes the lock of a store, and says in its file who has it.
@@ -67,10 +68,10 @@ func sayWho(f *os.File) error {
 }
 
 const (
-	// nameWait is how long a process that has just taken the lock is given to write
-	// its name: until then the file has the name of the holder before it, or none.
+	// nameWait is how long to wait for a process that has just taken the lock to write
+	// its name. Until then the file has the name of the previous holder, or none.
 	nameWait = 50 * time.Millisecond
-	// nameLooks is how often that is waited for while there is no name.
+	// nameLooks is how many times to wait for nameWait while there is no name.
 	nameLooks = 20
 	// maxName is the most bytes of a lock file that are read.
 	maxName = 4 << 10
@@ -91,8 +92,8 @@ func whoHolds(f *os.File) string {
 	return "another process"
 }
 
-// HolderOf is what the process says of itself that has a store, or "". It makes
-// no file and does not keep the lock; two who ask do not disturb each other.
+// HolderOf is how the process that holds a store describes itself, or "". It makes
+// no file and does not keep the lock. Two concurrent calls do not disturb each other.
 func HolderOf(path string) (found string, err error) {
 	f, err := OpenToRead(path + lockSuffix)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Probe refuses what is at the path of a store and is none. It makes and changes
-// nothing. Where there is no file, it is empty.
+// Probe fails if there is a file at the path of a store that is not a store. It makes
+// and changes nothing. If there is no file, the header is empty.
 func Probe(path string) (h header, err error) {
 	info, err := os.Lstat(path)
 	there := !errors.Is(err, fs.ErrNotExist)
@@ -45,8 +45,8 @@ func Probe(path string) (h header, err error) {
 	return h, nil
 }
 
-// refuseOrphanedWAL refuses to make a store beside the log of one whose file has gone:
-// SQLite would destroy the log.
+// refuseOrphanedWAL refuses to make a store beside the write-ahead log of a store whose
+// file is missing, because SQLite would destroy the log.
 func refuseOrphanedWAL(path string) error {
 	log := path + "-wal"
 	info, err := os.Stat(log)

@@ -11,13 +11,13 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// LossError says that what was recorded is lost, or may be. Nothing puts that
-// right while the process lives: what it has in memory is not in the file.
+// LossError says that recorded data is lost, or may be lost. It is permanent while
+// the process lives, because what the process has in memory is not in the file.
 type LossError string
 
 func (e LossError) Error() string { return string(e) }
 
-// Moved reports whether a path leads no longer to a file.
+// Moved reports whether a path no longer leads to the file it led to before.
 func Moved(path string, was os.FileInfo) (bool, error) {
 	now, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,14 +32,15 @@ type marks struct {
 	file, log          vfs.File
 	page               int64 // bytes
 	fileSize           int64 // after the latest checkpoint
-	// tail is the frame of the log in which the latest commit had ended at the
-	// latest look, 0 for none, and salts are those that it had.
+	// tail is the frame of the log in which the latest commit ended when the log was
+	// last checked, or 0 for none. salts are the salts of that frame.
 	tail  int
 	salts string
 }
 
-// copyWAL copies the write-ahead log into the file, and notes how long that is
-// then: nothing else makes it shorter. The first time it notes which the files are.
+// copyWAL copies the write-ahead log into the file, and notes the length of the file
+// then. Nothing else makes the file shorter. The first call also notes the identity of
+// the files.
 func (c *Conn) copyWAL(mode sqlite3.CheckpointMode) error {
 	_, _, err := c.WALCheckpoint("", mode)
 	if err != nil && !errors.Is(err, sqlite3.BUSY) {
@@ -65,10 +66,10 @@ func (c *Conn) Marked() bool { return c.marks.logInfo != nil }
 // when the log was last looked at; 0 is none.
 func (c *Conn) WALLookedUpTo() int { return c.marks.tail }
 
-// WALMoved reports whether the write-ahead log has lost its name.
+// WALMoved reports whether the write-ahead log was removed or replaced.
 func (c *Conn) WALMoved(path string) (bool, error) { return Moved(path+walSuffix, c.marks.logInfo) }
 
-// IndexMoved reports whether the index of the write-ahead log has lost its name.
+// IndexMoved reports whether the index of the write-ahead log was removed or replaced.
 func (c *Conn) IndexMoved(path string) (bool, error) {
 	return Moved(path+indexSuffix, c.marks.indexInfo)
 }
@@ -103,8 +104,8 @@ func (c *Conn) handle(which sqlite3.FcntlOpcode) (vfs.File, error) {
 	return nil, fmt.Errorf("SQLite has no open file of kind %d", which)
 }
 
-// FileIntact says whether the file has not become shorter. After a checkpoint of
-// another program it is as long as its pages are many.
+// FileIntact checks that the file has not become shorter. After a checkpoint by
+// another program, it must be at least as long as its number of pages says.
 func (c *Conn) FileIntact(path string) error {
 	size, err := c.marks.file.Size()
 	if err != nil || size >= c.marks.fileSize {
@@ -118,8 +119,8 @@ func (c *Conn) FileIntact(path string) error {
 		path, c.marks.fileSize, size, AdviceInspect))
 }
 
-// WALIntact says whether the log still has all that was committed to it, by a
-// look at its length and at the ends of two commits.
+// WALIntact checks that the log still has all that was committed to it. It looks at
+// the length of the log and at the last frames of two commits.
 func (c *Conn) WALIntact(path string) error {
 	whole, err := c.hasFrames()
 	if whole || err != nil {
@@ -140,9 +141,9 @@ func (c *Conn) WALIntact(path string) error {
 		path, AdviceInspect))
 }
 
-// hasFrames looks for the frame in which the latest commit ended, and for the
-// one at the latest look: a log that was cut between the two is as long as
-// before, with nothing where the older one was.
+// hasFrames looks for the last frame of the latest commit, and for the one that was
+// the last at the previous check. If the log was cut between the two checks, it may be
+// as long as before, but has nothing in the place of the older frame.
 func (c *Conn) hasFrames() (bool, error) {
 	m := &c.marks
 	last := c.WALPages

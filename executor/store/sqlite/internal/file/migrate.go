@@ -43,8 +43,8 @@ type header struct {
 // headerSize is how much of the first page is looked at.
 const headerSize = 100
 
-// ReadHeader looks at a file without SQLite, so that one that is not ours is
-// not touched.
+// ReadHeader reads the header of a file without SQLite, so that a file that is not a
+// store is not touched.
 func ReadHeader(path string) (h header, err error) {
 	f, err := OpenToRead(path)
 	if err != nil {
@@ -67,7 +67,7 @@ func ReadHeader(path string) (h header, err error) {
 		return int64(b[at])<<24 | int64(b[at+1])<<16 | int64(b[at+2])<<8 | int64(b[at+3])
 	}
 	h.Version = number(60)
-	// One page is what a process leaves that died before it made the tables.
+	// A process that died before it made the tables leaves a file of one page.
 	if id, pages := number(68), number(28); id != ApplicationID && (id != 0 || h.Version != 0 || pages > 1) {
 		return h, fmt.Errorf("%s is an SQLite file of another program: its application_id is %#x, a jobline store has %#x; name another file", path, id, ApplicationID)
 	}
@@ -79,8 +79,8 @@ func TooNew(path string, version, known int64) error {
 	return fmt.Errorf("%s was written by a newer jobline: its version is %d, this program knows up to %d; it was not touched. Use the newer program", path, version, known)
 }
 
-// Migrate brings a file to the newest version, after a backup where it has
-// tasks already.
+// Migrate brings a file to the newest version. If the file already has tasks, it makes
+// a backup first.
 func Migrate(c *Conn, path string, steps []string) error {
 	version, err := c.Number("PRAGMA user_version")
 	if err != nil {
@@ -110,16 +110,16 @@ func Migrate(c *Conn, path string, steps []string) error {
 			return fmt.Errorf("migrate %s from version %d to %d: %w", path, n, n+1, err)
 		}
 	}
-	if version == 0 { // what a later step has removed again of an earlier one
+	if version == 0 { // free what a later step removed of an earlier one
 		if err := c.Exec("PRAGMA incremental_vacuum"); err != nil {
 			return err
 		}
 	}
-	return c.RestartWALUnlessRead() // for the header to say the version
+	return c.RestartWALUnlessRead() // so that the header of the file has the version
 }
 
-// keepVersion makes a copy of a file that is to be migrated. One that a process has
-// left that died meanwhile is of the same version, and is replaced.
+// keepVersion makes a copy of a file before its migration. A process that died during
+// a migration may have left such a copy. It is of the same version, and is replaced.
 func keepVersion(c *Conn, backup string) error {
 	part := backup + PartSuffix
 	err := RemoveIfExists(part)

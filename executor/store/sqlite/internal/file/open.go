@@ -112,7 +112,7 @@ func (o *Open) Has(ord int64) bool {
 	return found && o.spans[i].Has(ord)
 }
 
-// rangeShare is one of how many tasks of a span are not final at least where all of it is read.
+// rangeShare says when all of a span is read: at least one in rangeShare of its tasks is not final.
 const rangeShare = 16
 
 // EachRange calls f with the first and last numbers of ranges that have all tasks that are not
@@ -231,8 +231,8 @@ func (c *OpenChanges) Apply() {
 	clear(c.changed)
 }
 
-// EachOpenSpan reads which tasks are not final, from a file of version 3 or later. Where a row
-// is not what was written, the error that f is given says so, and the span is of no use.
+// EachOpenSpan reads which tasks are not final, from a file of version 3 or later. If a row is
+// damaged, f gets an error that says so, and must not use the span.
 func EachOpenSpan(c *Conn, f func(*OpenSpan, error) error) error {
 	return c.Query("SELECT one, open, sum FROM store WHERE one>=? ORDER BY one", func(row *sqlite3.Stmt) error {
 		return f(readOpenSpan(row))
@@ -262,9 +262,9 @@ func readOpenSpan(row *sqlite3.Stmt) (*OpenSpan, error) {
 	return s, nil
 }
 
-// ReadOpen reads which tasks are not final. What a row does not say because it is damaged,
-// which report is told, is found out from the tables of tasks and of their ends: the caller
-// holds Count against the number in the State.
+// ReadOpen reads which tasks are not final. It reports a damaged row to report, and then gets
+// the same facts from the tables of tasks and of their ends. The caller compares Count with the
+// number in the State.
 func ReadOpen(c *Conn, report func(error)) (*Open, error) {
 	o := new(Open)
 	err := EachOpenSpan(c, func(s *OpenSpan, err error) error {

@@ -15,10 +15,10 @@ const ownedVFSName = "jobline-owned"
 
 var registerOwnedVFS = sync.OnceFunc(func() { vfs.Register(ownedVFSName, ownedVFS{vfs.Find("").(vfs.VFSFilename)}) })
 
-// ownedVFS is the system's VFS, which opens files that are this user's alone. Between
-// the look at the files of a store and the moment in which SQLite opens them, another
-// user could put one that was not there into a directory such as /tmp: a journal, of
-// which SQLite would take over what is in it.
+// ownedVFS is the system's VFS, but opens only files that belong to this user alone.
+// Between the check of a store's files and the moment in which SQLite opens them,
+// another user could add a missing file in a directory such as /tmp. If that file is a
+// journal, SQLite would apply its content.
 type ownedVFS struct{ vfs.VFSFilename }
 
 // ownedFile is what the system's VFS opens.

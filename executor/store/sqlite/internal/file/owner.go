@@ -16,10 +16,10 @@ const (
 	lockSuffix    = ".lock"
 )
 
-// TrustedDir refuses a directory in which another user could put other files
-// in the place of the store's: one that belongs to neither this user nor root,
-// and one that others may write and that is not sticky. In a sticky one, such
-// as /tmp, only the owner of a file can move it or remove it.
+// TrustedDir refuses a directory in which another user could replace the files of the
+// store. That is one that belongs to neither this user nor root, or one that others may
+// write to and that is not sticky. In a sticky one, such as /tmp, only the owner of a
+// file can move it or remove it.
 func TrustedDir(dir, what string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -46,8 +46,8 @@ func trustedLink(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// requireOwned refuses what is no file of this user's alone. what says in an error
-// which file it is, and cure what to do about it.
+// requireOwned refuses anything but a file that belongs to this user alone. In the
+// error, what says which file it is, and cure says what to do about it.
 func requireOwned(path string, info fs.FileInfo, what, cure string) error {
 	if err := RequireRegular(path, info, what, cure); err != nil {
 		return err
@@ -64,7 +64,7 @@ func requireOwned(path string, info fs.FileInfo, what, cure string) error {
 	return nil
 }
 
-// RequireRegular refuses what is no file, by its kind.
+// RequireRegular refuses anything but a regular file.
 func RequireRegular(path string, info fs.FileInfo, what, cure string) error {
 	kind := "special file"
 	switch mode := info.Mode(); {
@@ -120,8 +120,9 @@ func requireOwnedCompanion(path string, info fs.FileInfo) error {
 	return err
 }
 
-// RequireSameOwner refuses a file beside a store that is read, and not held, which is
-// no file or belongs to another user than the store and this program do.
+// RequireSameOwner is for a store that is read and not held. It refuses a file beside
+// the store that is not a regular file, or that belongs to neither the owner of the
+// store nor a trusted user, such as the user of this program.
 func RequireSameOwner(store fs.FileInfo) func(string, fs.FileInfo) error {
 	return func(path string, info fs.FileInfo) error {
 		if err := RequireRegular(path, info, aPart, orRemove); err != nil {

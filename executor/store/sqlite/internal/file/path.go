@@ -44,7 +44,7 @@ func makeDir(dir string, sync func(string) error) error {
 	return sync(above)
 }
 
-// ResolvePath is place for a file that is only looked for: it makes no directory.
+// ResolvePath is PreparePath for a file that is only looked for: it makes no directory.
 func ResolvePath(path string) (string, error) {
 	found, err := ResolveDirectory(path)
 	if err != nil {
@@ -120,8 +120,8 @@ func follow(name, path string) (string, error) {
 	return "", fmt.Errorf("find the store %s: more than %d symbolic links lead from one to the next", name, mostLinks)
 }
 
-// mistaken refuses what can be no path, and what means something else where it
-// is usual: here it would make a file of that name.
+// mistaken refuses text that cannot be a path. It also refuses text that has a special
+// meaning in other programs, because here it would make a file of that name.
 func mistaken(path string) error {
 	first, _, more := strings.Cut(filepath.ToSlash(path), "/")
 	switch {

@@ -67,7 +67,7 @@ func ReadPieces(c *Conn, ord int64, stream schema.Stream, rows []StoredPiece, o 
 	return found, nil
 }
 
-// nextStored is where the stream goes on behind a hole.
+// nextStored is the offset at which the stream continues after a gap.
 func nextStored(rows []StoredPiece, offset, total int64) int64 {
 	for _, row := range rows {
 		if row.Start > offset {
@@ -77,7 +77,7 @@ func nextStored(rows []StoredPiece, offset, total int64) int64 {
 	return total
 }
 
-// ReadPiece is the bytes of a row, or nil where they are not what was written.
+// ReadPiece reads the bytes of a row. They are nil if the row is damaged.
 func ReadPiece(c *Conn, ord int64, stream schema.Stream, start int64) (data []byte, err error) {
 	err = c.Query("SELECT sum, data FROM output WHERE ord=? AND stream=? AND start=?", func(row *sqlite3.Stmt) error {
 		b := row.ColumnRawBlob(1)

@@ -10,14 +10,14 @@ import (
 )
 
 // RewriteWAL reads the write-ahead log and writes it where it is, and syncs it.
-// After a sync that has failed, in this process or in one before it, the system
-// has parts of the log in memory that are not on the disk, and may forget them
-// at any moment: so also between SQLite's look at the log and its copy into the
-// file. What is there after a renewal stays.
+// After a failed sync, in this process or an earlier one, the system has parts of the
+// log in memory that are not on the disk. It may drop them at any moment, even after
+// SQLite has read the log and before it copies the log into the file. After
+// RewriteWAL, what the log has stays.
 //
-// It is done with SQLite's lock on the log, which keeps others from writing to
-// it, and on a connection that is given up, for what it knows of the log may
-// have changed.
+// RewriteWAL holds SQLite's lock on the log, so that no other process writes to it. It
+// closes the connection that it uses, because what that connection knows of the log
+// may no longer be right.
 func RewriteWAL(path, vfsName, synchronous string) (err error) {
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
 		return nil // where there is none there is nothing to renew
