@@ -30,8 +30,8 @@ const (
 	maxPointerBytes = 1024
 )
 
-// errEnough ends the check at maxViolations, or behind the first element or
-// member that is too many: there may be millions of them.
+// errEnough ends the check at maxViolations, or after the first element or member
+// beyond a limit, because there may be millions of them.
 var errEnough = errors.New("enough violations")
 
 // checker walks through a value once, part by part, so that it needs no memory but

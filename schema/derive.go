@@ -69,11 +69,11 @@ func enum[S ~string](names ...S) *JSONSchema {
 }
 
 // deriver makes the schemas of Go types as the JSON package writes and reads
-// them. It refuses every type of which a schema would be untrue.
+// them. It refuses every type for which a schema would be wrong.
 type deriver struct {
 	known typeSchemas
-	// reads has, of a schema whose keywords do not tell all, what else a text
-	// must be. It answers what is wanted, or "".
+	// reads has a function for each schema whose keywords do not express all rules
+	// for a text. The function answers what is wanted, or "".
 	reads map[*JSONSchema]func(text []byte) string
 	// within are the types that are being derived: one in itself is a cycle.
 	within []reflect.Type
@@ -238,8 +238,9 @@ func (d *deriver) ofList(t reflect.Type) (*JSONSchema, error) {
 	return s, nil
 }
 
-// ofMap takes strings as keys. Other keys have several spellings, of which a
-// schema cannot say that only one may be there, or texts that it cannot know.
+// ofMap accepts only strings as keys. Other keys may have several spellings, and a
+// schema cannot say that only one of them may be present. Or they have texts that the
+// schema cannot know.
 func (d *deriver) ofMap(t reflect.Type) (*JSONSchema, error) {
 	key := t.Key()
 	if key.Kind() != reflect.String || implements(key, slices.Concat(jsonMethods, textWriters, textReaders)) {

@@ -66,7 +66,7 @@ func description(tag reflect.StructTag) (string, error) {
 	return text, nil
 }
 
-// fieldsOf lists what is written of a struct. The JSON package itself judges
+// fieldsOf lists the fields of a struct that are written. The JSON package itself judges
 // the struct's tags and what it embeds.
 func fieldsOf(t reflect.Type) ([]field, error) {
 	fields, err := appendFields(nil, t)

@@ -80,7 +80,7 @@ func applyOption(s *JSONSchema, key, value string) error {
 	}
 }
 
-// typeOfSchema is the type of a value that is not null, or "" where it may be any.
+// typeOfSchema is the type of a value that is not null, or "" if any type is allowed.
 func typeOfSchema(s *JSONSchema) string {
 	if len(s.Types) > 0 {
 		return s.Types[0] // setNull puts null behind it

@@ -2,9 +2,9 @@ package memory
 
 import "github.com/google/uuid"
 
-// ids are those of tasks that are no longer kept: at most limit of them, and at
-// least the newest half of that. They are in two generations, of which the older
-// is dropped as a whole, so that none needs a place in an order.
+// ids are the ids of tasks that are no longer kept: at most limit of them, and at
+// least the newest half of that. They are in two generations. The older generation
+// is dropped as a whole, so the ids need no order of their own.
 type ids struct {
 	limit      int
 	young, old idSet

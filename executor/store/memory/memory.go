@@ -217,7 +217,7 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	}
 	s.sweep(now)
 	s.mu.Unlock()
-	for _, l := range running { // without the lock: what is told may call back
+	for _, l := range running { // without the lock, because Revoke may call back
 		l.Revoke(&c)
 	}
 	return answers, nil
@@ -256,29 +256,28 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) {
 	s.finished.push(e)
 }
 
-// sweep forgets the finished tasks that retention does not keep. Whoever is to see
-// none of them calls it first.
+// sweep forgets the finished tasks that retention does not keep. Methods that must
+// not show such tasks call it first.
 func (s *Store) sweep(now schema.Time) {
 	for s.tooMany(s.options.Keep, now) {
 		s.forget(s.finished.pop())
 	}
 }
 
-// sweepSoon is sweep for one that ends a task: it may leave a few more than are to
-// be kept, so that those that are forgotten are forgotten together. That is faster:
-// they have left the processor's cache long ago.
+// sweepSoon is sweep for the end of a task. It may leave a few tasks too many, so that
+// tasks are forgotten many at a time. That is faster, because these tasks left the
+// processor's cache long ago.
 func (s *Store) sweepSoon(now schema.Time) {
 	if s.tooMany(s.options.Keep+min(s.options.Keep/32, sweepMost), now) {
 		s.sweep(now)
 	}
 }
 
-// sweepMost is how many more finished tasks than Options.Keep there can be while
-// nobody looks.
+// sweepMost is the most finished tasks beyond Options.Keep that sweepSoon leaves.
 const sweepMost = 256
 
-// tooMany reports whether the oldest finished task is not to be kept where so many
-// are to be.
+// tooMany reports whether the oldest finished task must be forgotten if at most keep
+// of them are kept.
 func (s *Store) tooMany(keep int, now schema.Time) bool {
 	n := s.finished.len()
 	if n == 0 {
@@ -288,7 +287,7 @@ func (s *Store) tooMany(keep int, now schema.Time) bool {
 	return n > keep || !fits || s.finished.oldest().Value.life.ended < now-schema.Time(s.options.KeepFor.Microseconds())
 }
 
-// forget drops a finished task but for its id.
+// forget drops a finished task, except its id.
 func (s *Store) forget(e *entry) {
 	r := &e.Value
 	s.timeline.remove(e)

@@ -12,9 +12,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// FaultyStore is a store of which chosen calls fail with
-// executor.ErrStoreUnavailable, without reaching the store within, and that
-// can be made unable to write. Make one with Faulty.
+// FaultyStore is a wrapper of a store. Chosen calls fail with
+// executor.ErrStoreUnavailable and do not reach the wrapped store. It can also be
+// made unable to write. Make one with Faulty.
 type FaultyStore struct {
 	executor.Store
 
@@ -31,8 +31,8 @@ func Faulty(s executor.Store) *FaultyStore {
 }
 
 // Fail makes the given calls, counted from 1, of a method fail. The method is
-// named as in executor.Store or executor.Lease: "Submit", "Finish". A Finish
-// that fails is one of which the store gives up the outcome.
+// named as in executor.Store or executor.Lease: "Submit", "Finish". If a Finish
+// fails, the store gives up the outcome.
 func (s *FaultyStore) Fail(method string, calls ...int) *FaultyStore {
 	s.mu.Lock()
 	defer s.mu.Unlock()

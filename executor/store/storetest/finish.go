@@ -170,8 +170,8 @@ func finishOrder(f *fixture) {
 	}
 }
 
-// readOneWorker reads events until so many tasks have ended. What an event has
-// told is true of every answer after it.
+// readOneWorker reads events until the given number of tasks have ended. After an
+// event, every answer must agree with it.
 func (f *fixture) readOneWorker(w executor.Watcher, tasks int) {
 	state := func(id uuid.UUID) schema.State {
 		r, err := f.store.Get(f.Context(), id)

@@ -152,8 +152,8 @@ func seqs(events []executor.Event) []uint64 {
 	return all
 }
 
-// replayGreat has more in results than a store may want to hold at once, and a
-// task that runs behind them.
+// replayGreat has results that are together larger than a store may want to hold at
+// once, and after them a running task.
 func replayGreat(f *fixture) {
 	const tasks = 12
 	great := executor.Outcome{State: schema.Completed, Result: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)}
@@ -246,8 +246,8 @@ func (f *fixture) requireGone(end uint64) {
 	}
 }
 
-// replayMeetsRetention reads pages while what is in them is being forgotten:
-// each has all ends from where it begins, or is an error.
+// replayMeetsRetention reads pages while retention removes the tasks in them. Each
+// page must have all ends from its beginning on, or be an error.
 func replayMeetsRetention(f *fixture) {
 	const rounds, tasks = 60, 10
 	all, probe := f.watchAll(), f.watch()

@@ -108,8 +108,8 @@ func restartCancelling(f *fixture) {
 	require.True(f, f.claimer(nil).waits())
 }
 
-// restartInFlight does not wait until the ends are recorded. Those of which
-// somebody was told are there; of any other nobody knows.
+// restartInFlight does not wait until the ends are recorded. Each end that was
+// reported must be there. Any other end may be there or not.
 func restartInFlight(f *fixture) {
 	const tasks = 60
 	ids := make([]uuid.UUID, tasks)

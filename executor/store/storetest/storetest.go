@@ -36,15 +36,15 @@ type Options struct {
 	// Open makes an empty store. The suite closes it. Most tests open it in a
 	// synctest bubble, so all that it does must be owned by that bubble.
 	Open func(t *testing.T, l Limits) executor.Store
-	// Reopen closes a store and opens what it has left behind, with the same
-	// limits. Nil is for a store that leaves nothing; so it is with the others.
+	// Reopen closes a store and opens it again with the same limits. It is nil for a
+	// store that keeps nothing after Close, and so are the functions below.
 	Reopen func(t *testing.T, s executor.Store) executor.Store
 	// Relimit is Reopen with other limits.
 	Relimit func(t *testing.T, s executor.Store, l Limits) executor.Store
 	// Crash ends a store as the death of its process does, and opens what is on
-	// the disk, with the same limits. Nothing may be acknowledged by the old one
-	// that the new one does not have; calls that were in flight fail or never
-	// return. In a bubble nothing of the old one may be left.
+	// the disk, with the same limits. The new store must have all that the old one
+	// acknowledged. Calls that were in flight fail or never return. In a bubble,
+	// nothing of the old store may be left.
 	Crash func(t *testing.T, s executor.Store) executor.Store
 }
 
@@ -259,8 +259,8 @@ func (f *fixture) get(id uuid.UUID) executor.Record {
 	return r
 }
 
-// asEvent is the task as the event of its end has it: without its input, which
-// may be large and which nobody is told.
+// asEvent is the task as in the event of its end: without its input, which may be
+// large and is in no event.
 func asEvent(r executor.Record) schema.Task {
 	r.Input = nil
 	return r.Task

@@ -74,8 +74,8 @@ func unreadIsCheap(f *fixture) {
 	require.Equal(f, whole, *last, "all else is there")
 }
 
-// unreadSmall has as many ends as there is room for none of them if they were
-// large: what is small is not read again.
+// unreadSmall has so many ends that there would be no room for them if they were
+// large. Small ends are not read again.
 func unreadSmall(f *fixture) {
 	w := f.watch()
 	for range unreadTasks {

@@ -12,11 +12,11 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Check reads all of a store, held or not, and reports what is not as it was
-// written. It changes no file. An error says that the store could not be
-// checked, a finding that it is not sound. Its memory does not grow with the
-// number of tasks; a store that is held keeps its log from beginning anew
-// until the check is over.
+// Check reads all of a store, held or not, and reports all data that is not as it was
+// written. It changes no file. An error means that the store could not be checked; a
+// finding means that the store is damaged. The memory that Check uses does not grow
+// with the number of tasks. While it runs, the write-ahead log of a held store cannot
+// start again from its beginning.
 func Check(ctx context.Context, path string, report func(Finding)) error {
 	in, err := openInspection(ctx, path)
 	if e, ok := file.Corruption(err); ok {
@@ -48,7 +48,7 @@ type checker struct {
 	// unread is whether there is a task whose labels are not known.
 	unread bool
 	seq    int64 // the greatest number of an end
-	// span is the latest of which openness was asked for, and spanErr why it cannot be known.
+	// span is the span that openness read last. spanErr is why it could not be read.
 	span    *file.OpenSpan
 	spanErr error
 }
@@ -67,7 +67,7 @@ func (k *checker) found(ord int64, format string, args ...any) {
 	k.report(f)
 }
 
-// all goes on behind a part that fails: the others may tell more.
+// all checks all parts. It continues after a part that fails, because others may find more.
 func (k *checker) all() {
 	whole := true
 	for _, part := range []struct {

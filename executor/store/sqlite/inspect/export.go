@@ -19,12 +19,12 @@ func Export(ctx context.Context, path string, filter executor.Filter, each func(
 	return export(ctx, path, &filter, func(_ *checker, _ int64, t *schema.Task) error { return each(t) }, report)
 }
 
-// Outputs are what is kept of the streams of a task.
+// Outputs are the kept parts of the streams of a task.
 type Outputs [len(schema.StreamNames)]executor.OutputPiece
 
-// ExportOutputs is Export with what each task has written, as far as it is in the
-// file: all of it is in memory at once. Where a piece in the middle of a stream is
-// lost or damaged, a stream begins behind it, at its Offset.
+// ExportOutputs is Export with the output of each task, as far as it is in the file.
+// All output of a task is in memory at once. If a piece in the middle of a stream is
+// lost or damaged, the exported stream begins after that piece, at its Offset.
 func ExportOutputs(ctx context.Context, path string, filter executor.Filter, each func(*schema.Task, *Outputs) error, report func(Finding)) error {
 	return export(ctx, path, &filter, func(k *checker, ord int64, t *schema.Task) error {
 		var all Outputs

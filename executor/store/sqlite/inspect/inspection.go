@@ -17,8 +17,8 @@ import (
 
 // Finding is something in a store that is not as it was written.
 type Finding struct {
-	// Number is the task's place in the file, ID its id. They are zero where
-	// the finding is not of one task, ID also where it cannot be read.
+	// Number is the task's place in the file, and ID is its id. Both are zero if
+	// the finding is not about one task. ID is also zero if it cannot be read.
 	Number int64     `json:"number,omitzero"`
 	ID     uuid.UUID `json:"id,omitzero"`
 	Text   string    `json:"text"`

@@ -16,14 +16,15 @@ import (
 // outputStep is how many bytes of output are read at a time.
 const outputStep = 1 << 20
 
-// OutputLoss says how many bytes of a stream are not there: those before what is
-// kept, and those that a crash has taken or that are damaged.
+// OutputLoss is how many bytes of a stream are missing. Before counts those before
+// the kept part. Within counts those that a crash has lost or that are damaged.
 type OutputLoss struct{ Before, Within int64 }
 
-// ReadOutput writes to a writer what is kept of a stream of a task in a store, held
-// or not, as of one moment: all of it, or its last tail bytes where tail is not
-// negative. Of a task that runs it is what had reached the file. It changes no file.
-// For an id that is not there the error wraps executor.ErrNotFound.
+// ReadOutput writes the kept part of a stream of a task to a writer, as of one moment.
+// The store may be held or not. ReadOutput writes all of the kept part, or its last tail
+// bytes if tail is not negative. For a running task, it writes the output that has
+// reached the file. It changes no file. For an unknown id, the error wraps
+// executor.ErrNotFound.
 func ReadOutput(ctx context.Context, path string, id uuid.UUID, stream schema.Stream, tail int64, to io.Writer) (loss OutputLoss, err error) {
 	in, err := openInspection(ctx, path)
 	if err != nil {
@@ -82,7 +83,7 @@ func (in *inspection) taskWith(id uuid.UUID) (found *schema.Task, ord int64, err
 	return found, ord, err
 }
 
-// outputOf is what is in the file of a stream, and how long it is.
+// outputOf is the rows of a stream in the file, and the length of the stream.
 func (in *inspection) outputOf(ord int64, t *schema.Task, stream schema.Stream) (rows []file.StoredPiece, total int64, err error) {
 	if rows, err = file.StoredPieces(in.conn, ord, stream); err != nil {
 		return nil, 0, err
@@ -94,7 +95,7 @@ func (in *inspection) outputOf(ord int64, t *schema.Task, stream schema.Stream) 
 	return rows, total, nil
 }
 
-// lastWhole is what is kept of a stream behind the last hole in it.
+// lastWhole is the kept part of a stream after its last gap.
 func lastWhole(c *file.Conn, ord int64, stream schema.Stream, rows []file.StoredPiece, total int64) (whole executor.OutputPiece, err error) {
 	whole = executor.OutputPiece{Total: total}
 	if len(rows) > 0 {
