@@ -38,12 +38,12 @@ type step struct {
 	again         bool // an earlier entry already records this request
 }
 
-// tellAfter is how long a cancel waits for the disk to record the request. After
+// tellWithoutRecordAfter is how long a cancel waits for the disk to record the request. After
 // that, the running task is told to stop anyway, because a disk may stall.
-const tellAfter = 100 * time.Millisecond
+const tellWithoutRecordAfter = 100 * time.Millisecond
 
 // Cancel implements executor.Store. If all the tasks are running, it waits for the
-// disk no longer than tellAfter; the requests are then recorded later, or together
+// disk no longer than tellWithoutRecordAfter; the requests are then recorded later, or together
 // with the ends of the tasks. If ctx ends first, running tasks are still told to
 // stop, and queued tasks may still be cancelled. The error then says so, and wraps
 // executor.ErrStoreUnavailable and the cause.
@@ -95,10 +95,10 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 }
 
 // await waits until the request is recorded, and then tells the running tasks to
-// stop. If recording takes longer than tellAfter, it tells them first. If all the
+// stop. If recording takes longer than tellWithoutRecordAfter, it tells them first. If all the
 // tasks are running, it then answers without waiting for the disk.
 func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.CancelAnswer, err error) {
-	soon, cancel := context.WithTimeout(ctx, tellAfter)
+	soon, cancel := context.WithTimeout(ctx, tellWithoutRecordAfter)
 	defer cancel()
 	err = s.await(soon, e.ready, "cancel again")
 	e.tell(s)
