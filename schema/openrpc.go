@@ -10,7 +10,7 @@ import (
 // ProtocolVersion is the version of the wire protocol.
 const ProtocolVersion = "1"
 
-// openrpc.json is generated from the types of this package:
+// openRPC is openrpc.json, which is generated from the types of this package:
 // go test ./schema -update. A test fails where they differ.
 //
 //go:embed openrpc.json

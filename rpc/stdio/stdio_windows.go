@@ -25,8 +25,8 @@ func takeStdio() (*pipes, error) {
 	return p, nil
 }
 
-// On Windows a reader that is gone is noticed at the next write, and a parent
-// that is gone by the end of stdin.
+// whenReaderGone does nothing: on Windows a reader that is gone is noticed at
+// the next write, and a parent that is gone by the end of stdin.
 func whenReaderGone(*pipes, func()) {}
 func whenParentGone(func())         {}
 

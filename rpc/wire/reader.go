@@ -280,7 +280,7 @@ func (r *Reader) endInLine(err error) (*Message, error) {
 	return r.fromLine(bytes.TrimRight(line, " \t\r"))
 }
 
-// Read reads the message at the beginning of text and answers its length.
+// read reads the message at the beginning of text and answers its length.
 func (r *Reader) read(text []byte) (int, error) {
 	r.scanner.Reset(text, MaxNesting)
 	r.message.Read(&r.scanner)

@@ -10,7 +10,8 @@ import (
 
 // This file measures what tasks cost while they wait and when they are kept.
 
-// blockers are tasks that hold every slot.
+// blockerParams begins the parameters of a task that holds a slot. Its id
+// follows.
 const blockerParams = `{"type":"sleep","input":{"durationMs":86400000},"events":["finished"],"id":"`
 
 // idOf is the id of the n-th task of a kind: chosen here, so that it is known.

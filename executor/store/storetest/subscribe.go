@@ -32,8 +32,6 @@ type sent struct {
 	kind executor.EventKind
 }
 
-// subscribeSelects has a task that completes, one that fails, and one that is
-// cancelled in the queue.
 // subscribed is a subscription that must begin.
 func subscribed(t require.TestingT, w executor.Watcher, s executor.Selector) (executor.SubscriptionID, uint64) {
 	id, seq, err := w.Subscribe(context.Background(), s)
@@ -56,6 +54,8 @@ func (f *fixture) barrier(w executor.Watcher) {
 	require.NoError(f, w.Barrier(f.Context()))
 }
 
+// subscribeSelects has a task that completes, one that fails, and one that is
+// cancelled in the queue.
 func subscribeSelects(f *fixture) {
 	records := []executor.Submission{
 		task(ofType("a"), withLabels(map[string]string{"k": "1", "l": "x"})),

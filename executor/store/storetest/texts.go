@@ -10,8 +10,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// An executor lets no such text through; a store that gets one all the same
-// must not have all the other tasks suffer for it.
+// textContracts are about texts that no executor lets through: a store that
+// gets one all the same must not have all the other tasks suffer for it.
 var textContracts = []contract{
 	{name: "that are not UTF-8 end a task all the same", test: textsOfAnEnd},
 	{name: "that are not UTF-8 can be labels and reasons", test: textsOfATask},

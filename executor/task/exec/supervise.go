@@ -51,20 +51,20 @@ type outcome struct {
 // order matters: the first process is reaped only when nothing will signal its
 // group any more, so that nobody else can have its number before.
 func supervise(ctx context.Context, tree *tree, out *streams, killed <-chan struct{}) outcome {
-	l := terminator{tree: tree, killed: killed, exited: make(chan struct{}), done: make(chan struct{})}
-	unhook := context.AfterFunc(ctx, l.run)
+	t := terminator{tree: tree, killed: killed, exited: make(chan struct{}), done: make(chan struct{})}
+	unhook := context.AfterFunc(ctx, t.run)
 	tree.waitExit(out)
-	close(l.exited)
+	close(t.exited)
 	if !unhook() {
-		<-l.done
+		<-t.done
 	}
-	e := outcome{stopRequested: l.stopRequested, forced: l.forced, leaked: l.leaked}
+	o := outcome{stopRequested: t.stopRequested, forced: t.forced, leaked: t.leaked}
 	tree.killProcessGroup()
-	e.state, e.err = tree.reap()
-	e.leaked = !tree.awaitGroupEnd() || e.leaked
-	e.leaked = out.drain(func() { e.leaked = !tree.killIdentified() || e.leaked }) || e.leaked
+	o.state, o.err = tree.reap()
+	o.leaked = !tree.awaitGroupEnd() || o.leaked
+	o.leaked = out.drain(func() { o.leaked = !tree.killIdentified() || o.leaked }) || o.leaked
 	tree.close()
-	return e
+	return o
 }
 
 // terminator stops a command when its context ends.
@@ -83,34 +83,34 @@ type terminator struct {
 // still have the grace to clean up. A command that has ended already counts as
 // not asked: this process may have been stopped for a while, and learn of the
 // end and of the time-out together.
-func (l *terminator) run() {
-	defer close(l.done)
-	if l.tree.hasExited() {
+func (t *terminator) run() {
+	defer close(t.done)
+	if t.tree.hasExited() {
 		return
 	}
-	l.stopRequested = true
-	l.tree.terminate(l.killed)
+	t.stopRequested = true
+	t.tree.terminate(t.killed)
 	select {
-	case <-l.exited:
-	case <-l.killed:
+	case <-t.exited:
+	case <-t.killed:
 	}
-	if l.tree.waitRest(l.killed) {
+	if t.tree.waitRest(t.killed) {
 		return
 	}
-	l.forced = true
-	l.leaked = !l.tree.kill()
+	t.forced = true
+	t.leaked = !t.tree.kill()
 }
 
 // failure returns the task's error for an outcome, or nil.
-func (e *outcome) failure(name string, out *streams) error {
-	if e.err != nil {
-		return fmt.Errorf("how %s ended is not known: %w", name, e.err)
+func (o *outcome) failure(name string, out *streams) error {
+	if o.err != nil {
+		return fmt.Errorf("how %s ended is not known: %w", name, o.err)
 	}
-	code, signal := e.state.ExitCode(), signalOf(e.state)
-	if code == 0 && !e.stopRequested {
+	code, signal := o.state.ExitCode(), signalOf(o.state)
+	if code == 0 && !o.stopRequested {
 		return nil
 	}
-	f := schema.TaskError{Kind: schema.KindExit, Forced: e.forced, Leaked: e.leaked, StderrTail: out.stderrTail()}
+	f := schema.TaskError{Kind: schema.KindExit, Forced: o.forced, Leaked: o.leaked, StderrTail: out.stderrTail()}
 	if signal != "" {
 		f.Kind, f.Signal = schema.KindSignal, signal
 		f.Message = fmt.Sprintf("%s was ended by %s", name, signal)
