@@ -6,10 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/schema"
 )
 
 func TestCheckFinds(t *testing.T) {
@@ -62,6 +65,8 @@ func TestCheckFinds(t *testing.T) {
 		"an active row alone":    {sql: "UPDATE active SET ord=77 WHERE ord=4", says: []string{"a row of it in the table active"}},
 		"a label of no task":     {sql: "INSERT INTO label VALUES('a','b',77)", says: []string{"task number 77: there is no such task, but a row of it in the table label"}},
 		"output of no task":      {sql: "UPDATE output SET ord=77", says: []string{"a row of it in the table output", "checksum of its output"}},
+		"a set clock too many":   {sql: "INSERT INTO clock VALUES(2)", task: 2, says: []string{"the table clock says that the clock was set back before it"}},
+		"a set clock of no task": {sql: "INSERT INTO clock VALUES(66)", says: []string{"the table clock has rows of tasks that never were: 1"}},
 		"a label that is lost":   {sql: "DELETE FROM label WHERE name='team'", task: 1, says: []string{`label "team"`}},
 		"a label too many":       {sql: "INSERT INTO label VALUES('a','b',1)", says: []string{"labels of tasks: the table label has 3, the tasks have 2"}},
 		"an id that is too long": {sql: "UPDATE task SET id=CAST(id||x'00' AS BLOB) WHERE ord=1", says: []string{"row in the table task"}},
@@ -99,6 +104,77 @@ func TestCheckFinds(t *testing.T) {
 				require.Contains(t, all, ids[test.task-1].String())
 			}
 		})
+	}
+}
+
+// TestCheckFindsAClockThatIsWrong changes where the clock was set back, of tasks of which the
+// third and the sixth are older than those before.
+func TestCheckFindsAClockThatIsWrong(t *testing.T) {
+	sound := filepath.Join(t.TempDir(), "tasks.db")
+	s, err := Open(t.Context(), Options{Path: sound, Keep: 2})
+	require.NoError(t, err)
+	now := schema.Now()
+	for _, minutes := range []int64{0, 1, -9, -8, -7, -20, -19, -19, -18} {
+		submit(t, s, newTask(func(r *executor.Submission) {
+			r.CreatedAt = now + schema.Time(minutes*time.Minute.Microseconds())
+		}))
+	}
+	require.Equal(t, []int64{3, 6}, seenBreaks(s))
+	require.NoError(t, s.Close())
+	require.Empty(t, findings(t, sound))
+	const none, many, never = "that is not in the table clock", "its time says that it was not", "tasks that never were: 1"
+	for name, test := range map[string]struct {
+		sql  string
+		says []string
+	}{
+		"one is lost":           {"DELETE FROM clock WHERE ord=6", []string{"(number 6): the clock was set back before it, and " + none}},
+		"all are lost":          {"DELETE FROM clock", []string{"(number 3): the clock was set back before it, and " + none, "(number 6): the clock was set back before it, and " + none}},
+		"a changed bit":         {"UPDATE clock SET ord=ord|64 WHERE ord=6", []string{none, never}},
+		"one is another's":      {"UPDATE clock SET ord=7 WHERE ord=6", []string{none, many}},
+		"one too many":          {"INSERT INTO clock VALUES(8)", []string{"(number 8): the table clock says that the clock was set back before it, and " + many}},
+		"one of the first":      {"INSERT INTO clock VALUES(1)", []string{many}},
+		"one of no number":      {"INSERT INTO clock VALUES(-6)", []string{never}},
+		"one of the next task":  {"INSERT INTO clock VALUES(10)", []string{never}},
+		"a time that is unread": {"UPDATE task SET created=created+1 WHERE ord=6", []string{"row in the table task is wrong"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole, err := os.ReadFile(sound)
+			require.NoError(t, err)
+			path := filepath.Join(t.TempDir(), "tasks.db")
+			require.NoError(t, os.WriteFile(path, whole, 0o600))
+			edit(t, path, test.sql)
+			texts := findings(t, path)
+			require.Len(t, texts, len(test.says), "%q", texts)
+			for _, says := range test.says {
+				require.Contains(t, strings.Join(texts, "\n"), says)
+			}
+		})
+	}
+}
+
+// TestCheckKnowsWhatRetentionDoesToTheClock sets the clock at random, and has tasks end in
+// another order than theirs: at every moment the check finds nothing.
+func TestCheckKnowsWhatRetentionDoesToTheClock(t *testing.T) {
+	random, path := newRandom(t), filepath.Join(t.TempDir(), "tasks.db")
+	now := schema.Now()
+	for range 8 {
+		s, err := Open(t.Context(), Options{Path: path, Keep: random.IntN(6)})
+		require.NoError(t, err)
+		for range 25 {
+			if random.IntN(5) < 3 {
+				submit(t, s, newTask(func(r *executor.Submission) {
+					r.Priority = int8(random.IntN(5))
+					r.CreatedAt = now + schema.Time(random.Int64N(4*clockSlack))
+				}))
+			} else if counts, err := s.Counts(t.Context()); err == nil && counts.Queued > 0 {
+				runOne(t, s, completed)
+			}
+			if random.IntN(4) == 0 {
+				require.Empty(t, findings(t, path))
+			}
+		}
+		require.NoError(t, s.Close())
+		require.Empty(t, findings(t, path))
 	}
 }
 

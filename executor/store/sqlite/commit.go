@@ -311,12 +311,9 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 	return err
 }
 
-// leastFree is the free space, in bytes, below which a disk counts as full.
-const leastFree = 1 << 20
-
 // explain adds to an error that the disk is full, if it is.
 func (s *Store) explain(err error) error {
-	if free, e := file.FreeBytes(filepath.Dir(s.path)); e == nil && free < leastFree {
+	if free, e := file.FreeBytes(filepath.Dir(s.path)); e == nil && free < file.LeastFree {
 		return fmt.Errorf("the disk is full: %w", err)
 	}
 	return err

@@ -52,6 +52,7 @@ func makeSmall(t *testing.T, path string) {
 // fillSmall has tasks of all states in a store, and answers their ids.
 func fillSmall(t *testing.T, s *Store) (ids []uuid.UUID) {
 	t.Helper()
+	back := schema.Time(0)
 	add := func(typ byte, set ...func(*uuid.UUID)) executor.Submission {
 		id := idOf(typ)
 		for _, f := range set {
@@ -59,6 +60,7 @@ func fillSmall(t *testing.T, s *Store) (ids []uuid.UUID) {
 		}
 		ids = append(ids, id)
 		r := planned(id)
+		r.CreatedAt -= back
 		submit(t, s, r)
 		return r
 	}
@@ -88,6 +90,7 @@ func fillSmall(t *testing.T, s *Store) (ids []uuid.UUID) {
 		require.NoError(t, err)
 		require.NoError(t, l.Write(schema.Stdout, outputOf(l.Record().ID)))
 	}
+	back = schema.Time(time.Minute.Microseconds()) // so far the clock is set back
 	add(once, labelled)
 	add(again, large)
 	return ids

@@ -13,10 +13,7 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// clockSlack is how far, in microseconds, creation times may be out of the order of
-// the tasks. Concurrent submits get their time first and their place in the log
-// later. A larger step back means that the clock was set back.
-const clockSlack = 20_000
+const clockSlack = file.ClockSlack
 
 // submission is the entry of a Submit.
 type submission struct {

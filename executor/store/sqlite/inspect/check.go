@@ -47,7 +47,8 @@ type checker struct {
 	labels, labelRows int64
 	// unread is whether there is a task whose labels are not known.
 	unread bool
-	seq    int64 // the greatest number of an end
+	seq    int64  // the greatest number of an end
+	breaks breaks // of the table clock
 	// span is the span that openness read last. spanErr is why it could not be read.
 	span    *file.OpenSpan
 	spanErr error
@@ -74,7 +75,7 @@ func (k *checker) all() {
 		name string
 		do   func() error
 	}{
-		{"the write-ahead log", k.log}, {"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks},
+		{"the write-ahead log", k.log}, {"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks}, {"the table clock", k.clock},
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
 		{"the table store", k.orphansOpen}, {"the table typed", k.typed},
 		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex}, {"the table gone", k.gone},
@@ -142,6 +143,7 @@ func (k *checker) tasks() error {
 		if err != nil {
 			k.unreadable(ord, "task", err)
 		}
+		k.tick(ord, int64(r.CreatedAt), err == nil)
 		done, active := row.ColumnType(file.DoneAt) != sqlite3.NULL, row.ColumnType(activeAt) != sqlite3.NULL
 		is, e := k.openness(ord, active)
 		if e != nil {

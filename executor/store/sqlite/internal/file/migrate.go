@@ -102,12 +102,12 @@ func Migrate(c *Conn, path string, steps []string) error {
 	default:
 		backup := fmt.Sprintf("%s.version-%d", path, version)
 		if err := keepVersion(c, backup); err != nil {
-			return fmt.Errorf("back up to %s before the file is migrated: %w", backup, err)
+			return fmt.Errorf("back up to %s before the file is migrated: %w", backup, noRoom(c, path, err))
 		}
 	}
 	for n := version; n < int64(len(steps)); n++ {
 		if err := upgrade(c, steps[n], n+1); err != nil {
-			return fmt.Errorf("migrate %s from version %d to %d: %w", path, n, n+1, err)
+			return fmt.Errorf("migrate %s from version %d to %d: %w", path, n, n+1, noRoom(c, path, err))
 		}
 	}
 	if version == 0 { // free what a later step removed of an earlier one
@@ -116,6 +116,30 @@ func Migrate(c *Conn, path string, steps []string) error {
 		}
 	}
 	return c.RestartWALUnlessRead() // so that the header of the file has the version
+}
+
+// LeastFree is with how much room a disk counts as full.
+const LeastFree = 1 << 20
+
+// noRoom says of an error that the disk is full, where it is, and how much room a copy of the
+// file needs: a copy that failed is removed, so there may be some again.
+func noRoom(c *Conn, path string, err error) error {
+	if !errors.Is(err, sqlite3.FULL) && !errors.Is(err, sqlite3.IOERR) {
+		return err
+	}
+	pages, e := c.Number("PRAGMA page_count")
+	if e != nil {
+		return err
+	}
+	size, e := c.Number("PRAGMA page_size")
+	if e != nil {
+		return err
+	}
+	free, e := FreeBytes(filepath.Dir(path))
+	if need := pages * size; e == nil && free < need+LeastFree {
+		return fmt.Errorf("the disk is full: a copy of %s needs %d bytes, and %d are free: %w", path, need, free, err)
+	}
+	return err
 }
 
 // keepVersion makes a copy of a file before its migration. A process that died during

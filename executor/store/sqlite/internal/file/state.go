@@ -9,6 +9,11 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
+// ClockSlack is how far, in microseconds, creation times may be out of the order of
+// the tasks. Concurrent submits get their time first and their place in the log
+// later. A larger step back means that the clock was set back.
+const ClockSlack = 20_000
+
 // State is the first row of the table store.
 type State struct {
 	Commits           int64 // transactions so far
