@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +62,15 @@ func (o *benchOptions) run(c *cobra.Command, build buildInfo) error {
 	}
 	if o.Against == "" && c.Flags().Changed("against") {
 		return usagef("bench: --against is empty; name the file of another build of jobline")
+	}
+	if o.Against != "" {
+		path, err := filepath.Abs(o.Against) // a file, never a name to look for in PATH
+		if err == nil {
+			o.Against, err = exec.LookPath(path)
+		}
+		if err != nil {
+			return usagef("bench: --against: %v; name the file of another build of jobline", err)
+		}
 	}
 	if o.StoreDir == "" && c.Flags().Changed("store") {
 		return usagef("bench: --store is empty; name a directory, or write --store alone for the system's temporary one")

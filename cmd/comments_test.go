@@ -2,52 +2,29 @@ package cmd_test
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // TestCommentsBeginWithTheName finds the comments that kept the old name of
 // what they are of. It parses the files of all systems.
 func TestCommentsBeginWithTheName(t *testing.T) {
-	checked := 0
-	err := fs.WalkDir(os.DirFS(moduleRoot), ".", func(name string, entry fs.DirEntry, err error) error {
-		switch base := path.Base(name); {
-		case err != nil:
-			return err
-		case entry.IsDir() && (base == "testdata" || base == "node_modules" || base != "." && base[0] == '.'):
-			return fs.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(base, ".go") || strings.HasSuffix(base, "_test.go"):
-			return nil
+	eachSourceFile(t, func(_ string, positions *token.FileSet, parsed *ast.File) {
+		for _, d := range parsed.Decls {
+			checkComment(t, positions.Position(d.Pos()), d)
 		}
-		checked++
-		checkComments(t, filepath.Join(moduleRoot, filepath.FromSlash(name)))
-		return nil
 	})
-	require.NoError(t, err)
-	require.Greater(t, checked, 20)
 }
 
-func checkComments(t *testing.T, file string) {
+func checkComment(t *testing.T, at token.Position, d ast.Decl) {
 	t.Helper()
-	positions := token.NewFileSet()
-	parsed, err := parser.ParseFile(positions, file, nil, parser.ParseComments|parser.SkipObjectResolution)
-	require.NoError(t, err)
-	for _, d := range parsed.Decls {
-		names, doc := declared(d)
-		text := doc.Text() // without directives
-		if len(names) > 0 && text != "" && !slices.ContainsFunc(names, func(name string) bool { return beginsWith(text, name) }) {
-			first, _, _ := strings.Cut(text, "\n")
-			t.Errorf("%s: the comment of %s begins %q", positions.Position(d.Pos()), strings.Join(names, ", "), first)
-		}
+	names, doc := declared(d)
+	text := doc.Text() // without directives
+	if len(names) > 0 && text != "" && !slices.ContainsFunc(names, func(name string) bool { return beginsWith(text, name) }) {
+		first, _, _ := strings.Cut(text, "\n")
+		t.Errorf("%s: the comment of %s begins %q", at, strings.Join(names, ", "), first)
 	}
 }
 

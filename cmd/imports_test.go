@@ -137,6 +137,14 @@ func TestNothingElseStandsAtTopLevel(t *testing.T) {
 }
 
 func TestFilesAndFunctionsAreShort(t *testing.T) {
+	eachSourceFile(t, func(file string, positions *token.FileSet, parsed *ast.File) {
+		checkLengths(t, file, positions, parsed)
+	})
+}
+
+// eachSourceFile parses each Go file of the module that is no test, those of all systems.
+func eachSourceFile(t *testing.T, check func(file string, positions *token.FileSet, parsed *ast.File)) {
+	t.Helper()
 	checked := 0
 	err := fs.WalkDir(os.DirFS(moduleRoot), ".", func(name string, entry fs.DirEntry, err error) error {
 		switch base := path.Base(name); {
@@ -148,18 +156,18 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 			return nil
 		}
 		checked++
-		checkLengths(t, filepath.Join(moduleRoot, filepath.FromSlash(name)))
+		file, positions := filepath.Join(moduleRoot, filepath.FromSlash(name)), token.NewFileSet()
+		parsed, err := parser.ParseFile(positions, file, nil, parser.ParseComments|parser.SkipObjectResolution)
+		require.NoError(t, err)
+		check(file, positions, parsed)
 		return nil
 	})
 	require.NoError(t, err)
 	require.Greater(t, checked, 20)
 }
 
-func checkLengths(t *testing.T, file string) {
+func checkLengths(t *testing.T, file string, positions *token.FileSet, parsed *ast.File) {
 	t.Helper()
-	positions := token.NewFileSet()
-	parsed, err := parser.ParseFile(positions, file, nil, parser.SkipObjectResolution)
-	require.NoError(t, err)
 	line := func(at token.Pos) int { return positions.Position(at).Line }
 	if n := line(parsed.FileEnd - 1); n > mostLines {
 		t.Errorf("%s has %d lines, the limit is %d", file, n, mostLines)
