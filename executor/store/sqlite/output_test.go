@@ -33,14 +33,6 @@ func faulty(t *testing.T, o faultvfs.Options, set ...func(*Options)) (*Store, *f
 	return s, v
 }
 
-func claim(t *testing.T, s *Store, set ...func(*executor.Submission)) executor.Lease {
-	t.Helper()
-	submit(t, s, newTask(set...))
-	l, err := claimAny(t.Context(), s)
-	require.NoError(t, err)
-	return l
-}
-
 func stdoutOf(t *testing.T, s *Store, id uuid.UUID) string {
 	t.Helper()
 	p, err := s.Output(t.Context(), id, schema.Stdout, executor.OutputRange{Tail: -1, Limit: 1 << 30})

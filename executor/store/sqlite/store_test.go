@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,48 +30,6 @@ func open(t *testing.T, set ...func(*Options)) *Store {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
-
-func newTask(set ...func(*executor.Submission)) executor.Submission {
-	r := executor.Submission{Record: executor.Record{Grace: time.Second}}
-	r.ID, r.Type, r.CreatedAt, r.Input = uuid.Must(uuid.NewV7()), "plain", schema.Now(), []byte(`{"a":1}`)
-	for _, f := range set {
-		f(&r)
-	}
-	return r
-}
-
-func submit(t *testing.T, s executor.Store, records ...executor.Submission) {
-	t.Helper()
-	answers, err := s.Submit(t.Context(), records)
-	require.NoError(t, err)
-	for _, a := range answers {
-		require.NoError(t, a.Err)
-	}
-}
-
-// claimAny claims a task of any type.
-func claimAny(ctx context.Context, s executor.Store) (executor.Lease, error) {
-	c, err := s.Join(ctx, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Leave()
-	return c.Claim(ctx)
-}
-
-// runOne claims a task and ends it.
-func runOne(t *testing.T, s executor.Store, o executor.Outcome) uuid.UUID {
-	t.Helper()
-	l, err := claimAny(t.Context(), s)
-	require.NoError(t, err)
-	recorded := make(chan error, 1)
-	l.Finish(o, func(err error) { recorded <- err })
-	l.Release()
-	require.NoError(t, <-recorded)
-	return l.Record().ID
-}
-
-var completed = executor.Outcome{State: schema.Completed, Result: []byte(`{"b":2}`)}
 
 // TestSQLiteVersion keeps out the versions that can lose committed pages when
 // one connection writes while another checkpoints (sqlite.org/wal.html, "The

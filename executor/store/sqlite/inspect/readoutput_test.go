@@ -1,4 +1,4 @@
-package sqlite
+package inspect_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/schema"
 )
@@ -18,7 +19,7 @@ import (
 // one that is not, with and without holes.
 func TestOutputIsReadWithoutServing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
-	s, err := Open(t.Context(), Options{Path: path, MaxOutput: 3 * executor.MaxOutputPiece})
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, MaxOutput: 3 * executor.MaxOutputPiece})
 	require.NoError(t, err)
 	l := claim(t, s)
 	for _, c := range "abcde" {

@@ -1,4 +1,4 @@
-package sqlite
+package inspect_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 )
 
@@ -22,7 +23,7 @@ func backUp(t *testing.T, path, dest string) (damaged []inspect.Finding, err err
 
 // TestBackupBesideAServer backs up in the midst of submits and ends.
 func TestBackupBesideAServer(t *testing.T) {
-	s := open(t)
+	s, path := open(t)
 	var ids []uuid.UUID
 	fill(t, s, &ids)
 	var working sync.WaitGroup
@@ -43,8 +44,8 @@ func TestBackupBesideAServer(t *testing.T) {
 	})
 	for i := range 5 {
 		dest := filepath.Join(t.TempDir(), "backup.db")
-		told := s.feed.Seq()
-		damaged, err := backUp(t, s.path, dest)
+		told := latestSeq(t, s)
+		damaged, err := backUp(t, path, dest)
 		require.NoError(t, err)
 		require.Empty(t, damaged)
 		require.Empty(t, findings(t, dest), i)
@@ -55,9 +56,9 @@ func TestBackupBesideAServer(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
-		again, err := Open(t.Context(), Options{Path: dest})
+		again, err := sqlite.Open(t.Context(), sqlite.Options{Path: dest})
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, again.feed.Seq(), told, "no number is given out again")
+		require.GreaterOrEqual(t, latestSeq(t, again), told, "no number is given out again")
 		_, err = again.Get(t.Context(), ids[0])
 		require.NoError(t, err)
 		runOne(t, again, completed)

@@ -1,7 +1,6 @@
-package sqlite
+package inspect_test
 
 import (
-	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,137 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/sqlitetest"
 	"github.com/jobline/jobline/schema"
 )
-
-// sample is a store, closed, with a task of each kind: 1 completed with labels
-// and output, 2 failed with a large input, 3 cancelled, 4 interrupted while it
-// ran and to run again, 5 queued.
-func sample(t *testing.T) (path string, ids []uuid.UUID) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "tasks.db")
-	s, err := Open(t.Context(), Options{Path: path})
-	require.NoError(t, err)
-	fill(t, s, &ids)
-	require.NoError(t, s.Close())
-	return path, ids
-}
-
-func fill(t *testing.T, s *Store, ids *[]uuid.UUID) {
-	t.Helper()
-	add := func(set ...func(*executor.Submission)) {
-		r := newTask(set...)
-		submit(t, s, r)
-		*ids = append(*ids, r.ID)
-	}
-	add(func(r *executor.Submission) { r.Labels = map[string]string{"team": "red", "n": "1"} })
-	l, err := claimAny(t.Context(), s)
-	require.NoError(t, err)
-	require.NoError(t, l.Write(schema.Stdout, []byte("hello\n")))
-	recorded := make(chan error, 1)
-	l.Finish(completed, func(err error) { recorded <- err })
-	l.Release()
-	require.NoError(t, <-recorded)
-	add(func(r *executor.Submission) { r.Input = []byte(`"` + strings.Repeat("x", 2*file.LargeInput) + `"`) })
-	runOne(t, s, executor.Outcome{State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "no"}})
-	add()
-	_, err = s.Cancel(t.Context(), (*ids)[2:3], executor.Cancellation{Reason: "not wanted"})
-	require.NoError(t, err)
-	add(func(r *executor.Submission) { r.Rerun = true })
-	_, err = claimAny(t.Context(), s)
-	require.NoError(t, err)
-	add()
-}
-
-// killed is a copy of a store as a killed process leaves it, with tasks that
-// are only in its log.
-func killed(t *testing.T) (path string, ids []uuid.UUID) {
-	t.Helper()
-	s := open(t)
-	fill(t, s, &ids)
-	path = filepath.Join(t.TempDir(), "tasks.db")
-	for _, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(s.path + suffix)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path+suffix, b, 0o600))
-	}
-	return path, ids
-}
-
-func findings(t *testing.T, path string) (texts []string) {
-	t.Helper()
-	require.NoError(t, inspect.Check(t.Context(), path, func(f inspect.Finding) { texts = append(texts, f.String()) }))
-	return texts
-}
-
-func exports(t *testing.T, path string, filter executor.Filter) (tasks []schema.Task, damaged []string) {
-	t.Helper()
-	err := inspect.Export(t.Context(), path, filter,
-		func(task *schema.Task) error { tasks = append(tasks, *task); return nil },
-		func(f inspect.Finding) { damaged = append(damaged, f.String()) })
-	require.NoError(t, err)
-	return tasks, damaged
-}
-
-// edit changes a store that nobody holds, as a fault of a disk or a person with
-// a tool would.
-func edit(t *testing.T, path, sql string) {
-	t.Helper()
-	c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE)
-	require.NoError(t, err)
-	require.NoError(t, c.Exec(sql))
-	require.NoError(t, c.Close())
-}
-
-// editState changes the table store, with a checksum that is right.
-func editState(t *testing.T, path string, change func(*file.State)) {
-	t.Helper()
-	c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE)
-	require.NoError(t, err)
-	st, err := file.ReadState(c)
-	require.NoError(t, err)
-	change(&st)
-	require.NoError(t, file.WriteState(c, &st))
-	require.NoError(t, c.Close())
-}
-
-// editOpen changes what the table store notes of tasks that are not final, with a checksum
-// that is right.
-func editOpen(t *testing.T, path string, change func(*file.OpenChanges)) {
-	t.Helper()
-	c, err := file.Dial(file.URI(path, ""), sqlite3.OPEN_READWRITE)
-	require.NoError(t, err)
-	o, err := file.ReadOpen(c, func(err error) { t.Error(err) })
-	require.NoError(t, err)
-	changes := o.Change()
-	change(&changes)
-	require.NoError(t, changes.Write(c))
-	require.NoError(t, c.Close())
-}
-
-// looks is how the files in a directory look.
-func looks(t *testing.T, path string) map[string]any {
-	t.Helper()
-	found := map[string]any{}
-	entries, err := os.ReadDir(filepath.Dir(path))
-	require.NoError(t, err)
-	for _, e := range entries {
-		if e.IsDir() {
-			continue
-		}
-		info, err := e.Info()
-		require.NoError(t, err)
-		var b []byte
-		if info.Mode().IsRegular() {
-			b, err = os.ReadFile(filepath.Join(filepath.Dir(path), e.Name()))
-			require.NoError(t, err)
-		}
-		found[e.Name()] = [...]any{info.ModTime(), info.Mode(), sha256.Sum256(b)}
-	}
-	return found
-}
 
 func TestCareChangesNoFile(t *testing.T) {
 	for name, make := range map[string]func(*testing.T) (string, []uuid.UUID){"closed": sample, "killed": killed} {
@@ -164,27 +38,27 @@ func TestCareChangesNoFile(t *testing.T) {
 }
 
 func TestCareBesideAServer(t *testing.T) {
-	s := open(t)
+	s, path := open(t)
 	var ids []uuid.UUID
 	fill(t, s, &ids)
-	before := looks(t, s.path)
-	require.Empty(t, findings(t, s.path))
-	tasks, _ := exports(t, s.path, executor.Filter{})
+	before := looks(t, path)
+	require.Empty(t, findings(t, path))
+	tasks, _ := exports(t, path, executor.Filter{})
 	require.Len(t, tasks, 5)
-	info, err := inspect.Inspect(t.Context(), s.path)
+	info, err := inspect.Inspect(t.Context(), path)
 	require.NoError(t, err)
 	require.Contains(t, info.HeldBy, "process ")
 	require.Positive(t, info.WALBytes)
 	require.Equal(t, ids[0], info.Oldest.ID)
-	require.Equal(t, int64(s.feed.Seq()), info.LatestSeq)
-	after := looks(t, s.path)
+	require.Equal(t, int64(latestSeq(t, s)), info.LatestSeq)
+	after := looks(t, path)
 	delete(before, "tasks.db-shm") // has the marks of readers
 	delete(after, "tasks.db-shm")
 	require.Equal(t, before, after)
 
 	submit(t, s, newTask()) // it goes on as before
 	runOne(t, s, completed)
-	require.Empty(t, findings(t, s.path))
+	require.Empty(t, findings(t, path))
 }
 
 func TestInspect(t *testing.T) {
@@ -203,7 +77,7 @@ func TestInspect(t *testing.T) {
 
 func TestInspectNoTask(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
-	s, err := Open(t.Context(), Options{Path: path})
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	info, err := inspect.Inspect(t.Context(), path)
@@ -222,13 +96,9 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 	newer, _ := sample(t)
 	edit(t, newer, "PRAGMA user_version=99")
 	inLog := filepath.Join(dir, "in-log.db")
-	s := open(t)
-	edit(t, s.path, "PRAGMA user_version=99")
-	for _, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(s.path + suffix)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(inLog+suffix, b, 0o600))
-	}
+	_, held := open(t)
+	edit(t, held, "PRAGMA user_version=99")
+	sqlitetest.CopyFiles(t, held, inLog)
 	foreign := filepath.Join(dir, "foreign.db")
 	c, err := file.Dial(file.URI(foreign, ""), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
 	require.NoError(t, err)
@@ -281,7 +151,7 @@ func TestAHotJournalIsNotPassedOver(t *testing.T) {
 func TestAServerThatStartsDuringAnExportIsNoticed(t *testing.T) {
 	path, _ := sample(t)
 	err := inspect.Export(t.Context(), path, executor.Filter{}, func(*schema.Task) error {
-		s, err := Open(t.Context(), Options{Path: path})
+		s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
 		if err == nil {
 			err = s.Close()
 		}
