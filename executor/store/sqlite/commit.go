@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
@@ -313,7 +314,7 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 
 // explain adds to an error that the disk is full, if it is.
 func (s *Store) explain(err error) error {
-	if free, e := file.FreeBytes(filepath.Dir(s.path)); e == nil && free < file.LeastFree {
+	if free, e := disk.FreeBytes(filepath.Dir(s.path)); e == nil && free < file.LeastFree {
 		return fmt.Errorf("the disk is full: %w", err)
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
@@ -57,7 +58,7 @@ func (s *Store) stillHeld() error {
 }
 
 func (s *Store) fileUnmoved() error {
-	gone, err := file.Moved(s.path, s.opened)
+	gone, err := disk.Moved(s.path, s.opened)
 	if gone {
 		return fmt.Errorf("%s was removed or replaced while it was in use; put it back, or end this server", s.path)
 	}

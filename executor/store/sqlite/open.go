@@ -11,12 +11,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
 // HeldError is the error of Open if another process holds the store. It names the
 // process.
-type HeldError = file.HeldError
+type HeldError = disk.HeldError
 
 // Open opens a store, or makes one if there is no file. One process holds a store
 // at a time; any other gets a *HeldError.
@@ -31,13 +32,13 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	s.readers.init()
 	s.committer.typed = map[file.TypeSpan]struct{}{}
-	if s.path, err = file.PreparePath(o.Path, o.syncDir); err != nil {
+	if s.path, err = disk.PreparePath(o.Path, o.syncDir); err != nil {
 		return nil, err
 	}
 	if _, err := file.Probe(s.path); err != nil { // make no files beside a file that is not a store
 		return nil, err
 	}
-	if s.lock, err = file.TakeLock(s.path); err != nil {
+	if s.lock, err = disk.TakeLock(s.path); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -64,7 +65,7 @@ func (s *Store) connect() error {
 	if err != nil {
 		return err
 	}
-	if s.opened, err = file.CreateFiles(s.path); err != nil {
+	if s.opened, err = disk.CreateFiles(s.path); err != nil {
 		return fmt.Errorf("make the store: %w", err)
 	}
 	if err := s.options.syncDir(filepath.Dir(s.path)); err != nil {
@@ -112,7 +113,7 @@ func (s *Store) keepDamagedLog() error {
 		return nil
 	}
 	to := fmt.Sprintf("%s-wal.damaged-%s", s.path, time.Now().UTC().Format("20060102T150405.000Z"))
-	if err := file.CopyFile(s.path+"-wal", to); err != nil {
+	if err := disk.CopyFile(s.path+"-wal", to); err != nil {
 		return fmt.Errorf("%s: %v; keep a copy of it as %s: %w; make that possible, or remove %[1]s-wal", s.path, d, to, err)
 	}
 	s.log.Warn(d.String(), "file", s.path, "copy", to)

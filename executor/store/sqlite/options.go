@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 )
 
 // The defaults of Options.
@@ -61,7 +61,7 @@ func (o *Options) setDefaults() {
 	o.synchronous = cmp.Or(o.synchronous, "FULL")
 	o.checkFilesEvery = cmp.Or(o.checkFilesEvery, checkFilesEvery)
 	if o.syncDir == nil {
-		o.syncDir = file.SyncDir
+		o.syncDir = disk.SyncDir
 	}
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -22,7 +23,7 @@ type Store struct {
 	path    string // with no symbolic link in it
 	log     *slog.Logger
 	opened  os.FileInfo
-	lock    *file.Lock
+	lock    *disk.Lock
 	feed    kit.Feed
 	types   *file.Types
 	readers readers

@@ -12,6 +12,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
@@ -92,7 +93,7 @@ func TestALogBehindAnother(t *testing.T) {
 // rawLog is a connection to a new file.
 func rawLog(tb testing.TB) (*file.Conn, string) {
 	path := filepath.Join(tb.TempDir(), "tasks.db")
-	_, err := file.CreateFiles(path)
+	_, err := disk.CreateFiles(path)
 	require.NoError(tb, err)
 	c, err := file.DialWriter(path, "", "OFF", true)
 	require.NoError(tb, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
@@ -27,7 +28,7 @@ func Backup(ctx context.Context, path, dest string, report func(Finding)) error 
 	if err != nil {
 		return file.ExplainCorruption(path, err, file.AdviceInspect)
 	}
-	part := to + file.PartSuffix
+	part := to + disk.PartSuffix
 	err = file.VacuumInto(in.conn, part)
 	if errors.Is(err, os.ErrExist) {
 		_ = in.close() // nothing was read
@@ -38,11 +39,11 @@ func Backup(ctx context.Context, path, dest string, report func(Finding)) error 
 		if copied {
 			err = errors.Join(err, os.Remove(part))
 		}
-		err = errors.Join(err, file.RemoveIfExists(part+"-journal"))
+		err = errors.Join(err, disk.RemoveIfExists(part+"-journal"))
 		return err
 	}
 	if err = settle(ctx, part, to, report); err != nil {
-		return fmt.Errorf("%s: %w", doing, errors.Join(err, file.RemoveIfExists(part)))
+		return fmt.Errorf("%s: %w", doing, errors.Join(err, disk.RemoveIfExists(part)))
 	}
 	return nil
 }
@@ -53,9 +54,9 @@ func newFile(dest string) (string, error) {
 	if err := vacant(dest); err != nil {
 		return "", err
 	}
-	path, err := file.ResolveDirectory(dest)
+	path, err := disk.ResolveDirectory(dest)
 	if err == nil {
-		err = file.TrustedDir(filepath.Dir(path), "the copy "+filepath.Base(path))
+		err = disk.TrustedDir(filepath.Dir(path), "the copy "+filepath.Base(path))
 	}
 	return path, err
 }
@@ -75,7 +76,7 @@ func vacant(dest string) error {
 
 // settle gives a copy its name when all of it is on the disk and was checked.
 func settle(ctx context.Context, part, dest string, report func(Finding)) error {
-	if err := file.SyncFile(part); err != nil {
+	if err := disk.SyncFile(part); err != nil {
 		return err
 	}
 	if err := Check(ctx, part, report); err != nil {
@@ -87,5 +88,5 @@ func settle(ctx context.Context, part, dest string, report func(Finding)) error 
 	if err := os.Rename(part, dest); err != nil {
 		return err
 	}
-	return file.SyncDir(filepath.Dir(dest))
+	return disk.SyncDir(filepath.Dir(dest))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
@@ -55,7 +56,7 @@ func openInspection(ctx context.Context, name string) (_ *inspection, err error)
 	if err := in.find(); err != nil {
 		return nil, err
 	}
-	if in.heldBy, err = file.HolderOf(in.path); err != nil {
+	if in.heldBy, err = disk.HolderOf(in.path); err != nil {
 		return nil, err
 	}
 	in.before = in.stamps()
@@ -79,21 +80,14 @@ func openInspection(ctx context.Context, name string) (_ *inspection, err error)
 
 // find refuses what is not a store by a look at its first page.
 func (in *inspection) find() error {
-	path, err := file.ResolvePath(in.name)
-	var info os.FileInfo
+	path, err := disk.ResolvePath(in.name)
 	if err == nil {
-		info, err = os.Lstat(path)
+		err = disk.RequireReadable(in.name, path)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no store %s; name the file that serve has as --store", in.name)
 	}
 	if err != nil {
-		return err
-	}
-	if err := file.RequireRegular(in.name, info, file.TheStore, file.NameFile); err != nil {
-		return err
-	}
-	if err := file.EachCompanion(path, file.RequireSameOwner(info)); err != nil {
 		return err
 	}
 	in.path = path

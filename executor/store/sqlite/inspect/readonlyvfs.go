@@ -12,7 +12,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
 
-	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 )
 
 // readOnlyVFSName names readOnlyVFS for SQLite.
@@ -37,7 +37,7 @@ func (readOnlyVFS) OpenFilename(of *vfs.Filename, flags vfs.OpenFlag) (vfs.File,
 	}
 	name := of.String()
 	readOnly := flags&^(vfs.OPEN_READWRITE|vfs.OPEN_CREATE) | vfs.OPEN_READONLY
-	f, err := file.OpenToRead(name)
+	f, err := disk.OpenToRead(name)
 	if errors.Is(err, fs.ErrNotExist) && flags&vfs.OPEN_WAL != 0 {
 		return &readOnlyFile{SizeReader: io.NewSectionReader(strings.NewReader(""), 0, 0)}, readOnly, nil
 	}
@@ -53,7 +53,7 @@ func (readOnlyVFS) OpenFilename(of *vfs.Filename, flags vfs.OpenFlag) (vfs.File,
 
 // Delete implements vfs.VFS. The journal of a copy is all that is deleted.
 func (readOnlyVFS) Delete(name string, sync bool) error {
-	if !strings.HasSuffix(name, file.PartSuffix+"-journal") {
+	if !strings.HasSuffix(name, disk.PartSuffix+"-journal") {
 		return sqlite3.READONLY
 	}
 	return vfs.Find("").Delete(name, sync)

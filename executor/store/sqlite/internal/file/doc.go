@@ -1,5 +1,5 @@
-// Package file reads and writes the SQLite file of a store: who may open it, its
-// lock, its connections, its rows with their checksums, its versions, and its
+// Package file reads and writes what is in the SQLite file of a store: through its
+// connections, its rows with their checksums, its versions, and its
 // write-ahead log.
 //
 // It knows nothing of a store's life. Package sqlite opens a file to serve it,

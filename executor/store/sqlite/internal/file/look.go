@@ -5,29 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 )
 
 // Probe fails if there is a file at the path of a store that is not a store. It makes
 // and changes nothing. If there is no file, the header is empty.
 func Probe(path string) (h header, err error) {
-	info, err := os.Lstat(path)
-	there := !errors.Is(err, fs.ErrNotExist)
-	if err != nil && there {
-		return h, err
-	}
-	if there {
-		if err := requireOwned(path, info, TheStore, NameFile); err != nil {
-			return h, err
-		}
-		if writableByOthers(info) {
-			return h, fmt.Errorf("the store %s can be written by other users: its mode is %#o; chmod 600 it if you trust what is in it", path, info.Mode().Perm())
-		}
-	}
-	if err := TrustedDir(filepath.Dir(path), "the store "+filepath.Base(path)); err != nil {
-		return h, err
-	}
-	if err := EachCompanion(path, requireOwnedCompanion); err != nil {
+	there, err := disk.RequireOwned(path)
+	if err != nil {
 		return h, err
 	}
 	if !there {

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 )
 
 // LossError says that recorded data is lost, or may be lost. It is permanent while
@@ -16,15 +17,6 @@ import (
 type LossError string
 
 func (e LossError) Error() string { return string(e) }
-
-// Moved reports whether a path no longer leads to the file it led to before.
-func Moved(path string, was os.FileInfo) (bool, error) {
-	now, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	return err == nil && !os.SameFile(was, now), err
-}
 
 // marks are what a connection knows of the files that it has open.
 type marks struct {
@@ -67,11 +59,11 @@ func (c *Conn) Marked() bool { return c.marks.logInfo != nil }
 func (c *Conn) WALLookedUpTo() int { return c.marks.tail }
 
 // WALMoved reports whether the write-ahead log was removed or replaced.
-func (c *Conn) WALMoved(path string) (bool, error) { return Moved(path+walSuffix, c.marks.logInfo) }
+func (c *Conn) WALMoved(path string) (bool, error) { return disk.Moved(path+"-wal", c.marks.logInfo) }
 
 // IndexMoved reports whether the index of the write-ahead log was removed or replaced.
 func (c *Conn) IndexMoved(path string) (bool, error) {
-	return Moved(path+indexSuffix, c.marks.indexInfo)
+	return disk.Moved(path+"-shm", c.marks.indexInfo)
 }
 
 func (c *Conn) mark() (err error) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 )
 
 //go:embed migrations/*.sql
@@ -46,7 +48,7 @@ const headerSize = 100
 // ReadHeader reads the header of a file without SQLite, so that a file that is not a
 // store is not touched.
 func ReadHeader(path string) (h header, err error) {
-	f, err := OpenToRead(path)
+	f, err := disk.OpenToRead(path)
 	if err != nil {
 		return h, err
 	}
@@ -135,29 +137,44 @@ func noRoom(c *Conn, path string, err error) error {
 	if e != nil {
 		return err
 	}
-	free, e := FreeBytes(filepath.Dir(path))
+	free, e := disk.FreeBytes(filepath.Dir(path))
 	if need := pages * size; e == nil && free < need+LeastFree {
 		return fmt.Errorf("the disk is full: a copy of %s needs %d bytes, and %d are free: %w", path, need, free, err)
 	}
 	return err
 }
 
+// VacuumInto writes a whole copy of the file, which must not be there yet.
+func VacuumInto(c *Conn, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := c.Run("VACUUM INTO ?", path); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
 // keepVersion makes a copy of a file before its migration. A process that died during
 // a migration may have left such a copy. It is of the same version, and is replaced.
 func keepVersion(c *Conn, backup string) error {
-	part := backup + PartSuffix
-	err := RemoveIfExists(part)
+	part := backup + disk.PartSuffix
+	err := disk.RemoveIfExists(part)
 	if err == nil {
 		err = VacuumInto(c, part)
 	}
 	if err == nil {
-		err = SyncFile(part)
+		err = disk.SyncFile(part)
 	}
 	if err == nil {
 		err = os.Rename(part, backup)
 	}
 	if err == nil {
-		err = SyncDir(filepath.Dir(backup))
+		err = disk.SyncDir(filepath.Dir(backup))
 	}
 	return err
 }

@@ -3,11 +3,12 @@ package file
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 )
 
 // ownedVFSName names ownedVFS for SQLite.
@@ -24,15 +25,14 @@ type ownedVFS struct{ vfs.VFSFilename }
 // ownedFile is what the system's VFS opens.
 type ownedFile interface {
 	vfs.File
-	Stat() (fs.FileInfo, error)
-	chmoder
+	disk.Handle
 }
 
 // OpenFilename implements vfs.VFSFilename.
 func (v ownedVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	f, opened, err := v.VFSFilename.OpenFilename(name, flags)
 	if own, ok := f.(ownedFile); ok && err == nil && name != nil {
-		if err := takeOwned(own, name.String()); err != nil {
+		if err := disk.TakeOwned(own, name.String()); err != nil {
 			return nil, flags, errors.Join(fmt.Errorf("%w: %w", sqlite3.CANTOPEN, err), f.Close())
 		}
 	}
@@ -40,17 +40,4 @@ func (v ownedVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File
 		f = &walFile{File: f}
 	}
 	return f, opened, err
-}
-
-// takeOwned refuses a file that is not this user's alone, and lets only this user read
-// and write it.
-func takeOwned(f ownedFile, path string) error {
-	info, err := f.Stat()
-	if err == nil {
-		err = requireOwned(path, info, aPart, orRemove)
-	}
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = narrow(f)
-	}
-	return err
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"math/bits"
+
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 )
 
 // A write-ahead log is a header and frames, each a header and a page
@@ -83,7 +85,7 @@ func ScanWAL(path string) (WALDamage, error) {
 }
 
 func scanWALOnce(path string) (d WALDamage, err error) {
-	f, err := OpenToRead(path + "-wal")
+	f, err := disk.OpenToRead(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return d, nil
 	}
@@ -165,7 +167,7 @@ func isPageSize(n int) bool { return n >= 512 && n <= 1<<16 && n&(n-1) == 0 }
 
 // pageSize is what the file says of it, or else what SQLite usually has.
 func pageSize(path string) (int, error) {
-	f, err := OpenToRead(path)
+	f, err := disk.OpenToRead(path)
 	if err != nil {
 		return 0, err
 	}

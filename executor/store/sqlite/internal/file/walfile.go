@@ -6,12 +6,8 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-const (
-	// frameHeader is the size of what is before each page in a write-ahead log.
-	frameHeader = 24
-	// maxGathered bounds the bytes that a walFile holds back.
-	maxGathered = 64 << 10
-)
+// maxGathered bounds the bytes that a walFile holds back.
+const maxGathered = 64 << 10
 
 // walFile is a write-ahead log that gathers what SQLite writes, which is a header and a page
 // in turn, and writes it at once: before it is synced, when the frame that ends a commit is
@@ -39,7 +35,7 @@ func (f *walFile) WriteAt(p []byte, at int64) (int, error) {
 	}
 	f.gathered = append(f.gathered, p...)
 	whole := f.ends
-	if f.ends = len(p) == frameHeader && binary.BigEndian.Uint32(p[4:]) != 0; whole {
+	if f.ends = len(p) == FrameHeaderSize && binary.BigEndian.Uint32(p[4:]) != 0; whole {
 		if err := f.flush(); err != nil {
 			return 0, err
 		}

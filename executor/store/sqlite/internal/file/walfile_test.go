@@ -68,10 +68,10 @@ func TestWALFileIsWrittenInTime(t *testing.T) {
 				write(bytes(32), 0)
 				at = 32
 			}
-			header := bytes(frameHeader)
+			header := bytes(FrameHeaderSize)
 			binary.BigEndian.PutUint32(header[4:], ends)
 			write(header, at)
-			write(make([]byte, rapid.SampledFrom([]int{512, 4096, maxGathered, maxGathered + 1}).Draw(t, "page")), at+frameHeader)
+			write(make([]byte, rapid.SampledFrom([]int{512, 4096, maxGathered, maxGathered + 1}).Draw(t, "page")), at+FrameHeaderSize)
 		}
 		somewhere := func() int64 { return int64(rapid.IntRange(0, len(want)).Draw(t, "at")) }
 		t.Repeat(map[string]func(*rapid.T){

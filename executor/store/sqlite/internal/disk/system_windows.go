@@ -1,4 +1,4 @@
-package file
+package disk
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// asItIs is nothing here: that a name is of a RequireRegular file is seen before it is
+// asItIs is nothing here: that a name is of a regular file is seen before it is
 // opened, and only those who may write in the directory could change it between.
 const asItIs = 0
 

@@ -1,4 +1,4 @@
-package file
+package disk
 
 import (
 	"errors"
@@ -9,21 +9,6 @@ import (
 
 // PartSuffix is the suffix of the name of a copy until it is complete.
 const PartSuffix = ".part"
-
-// VacuumInto writes a whole copy of the file, which must not be there yet.
-func VacuumInto(c *Conn, path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := c.Run("VACUUM INTO ?", path); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
-}
 
 // SyncFile syncs a file to the disk.
 func SyncFile(path string) error {

@@ -1,4 +1,4 @@
-package file
+package disk
 
 import (
 	"errors"
@@ -137,4 +137,13 @@ func mistaken(path string) error {
 		return fmt.Errorf("the path %q begins with %s, which only a shell makes a directory of, and not within quotes: write the directory out, or ./%[1]s if that is its name", path, first)
 	}
 	return nil
+}
+
+// Moved reports whether a path no longer leads to the file it led to before.
+func Moved(path string, was os.FileInfo) (bool, error) {
+	now, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return err == nil && !os.SameFile(was, now), err
 }

@@ -1,6 +1,6 @@
 //go:build unix && !netbsd && !openbsd
 
-package file
+package disk
 
 import "golang.org/x/sys/unix"
 

@@ -1,10 +1,11 @@
-package file
+package disk
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -49,7 +50,7 @@ func trustedLink(path string, info fs.FileInfo) error {
 // requireOwned refuses anything but a file that belongs to this user alone. In the
 // error, what says which file it is, and cure says what to do about it.
 func requireOwned(path string, info fs.FileInfo, what, cure string) error {
-	if err := RequireRegular(path, info, what, cure); err != nil {
+	if err := requireRegular(path, info, what, cure); err != nil {
 		return err
 	}
 	owner, known := ownerOf(info)
@@ -64,8 +65,8 @@ func requireOwned(path string, info fs.FileInfo, what, cure string) error {
 	return nil
 }
 
-// RequireRegular refuses anything but a regular file.
-func RequireRegular(path string, info fs.FileInfo, what, cure string) error {
+// requireRegular refuses anything but a regular file.
+func requireRegular(path string, info fs.FileInfo, what, cure string) error {
 	kind := "special file"
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
@@ -87,14 +88,14 @@ func RequireRegular(path string, info fs.FileInfo, what, cure string) error {
 // What errors call the file and those beside it, and what to do about one that
 // is not ours.
 const (
-	TheStore = "the store"
-	NameFile = "or name another file"
+	theStore = "the store"
+	nameFile = "or name another file"
 	aPart    = "the store's file"
 	orRemove = "or remove it where no server needs it"
 )
 
-// EachCompanion looks at each file beside the store that is there.
-func EachCompanion(path string, look func(name string, info fs.FileInfo) error) error {
+// eachCompanion looks at each file beside the store that is there.
+func eachCompanion(path string, look func(name string, info fs.FileInfo) error) error {
 	for _, suffix := range []string{walSuffix, indexSuffix, journalSuffix, lockSuffix} {
 		info, err := os.Lstat(path + suffix)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -120,12 +121,12 @@ func requireOwnedCompanion(path string, info fs.FileInfo) error {
 	return err
 }
 
-// RequireSameOwner is for a store that is read and not held. It refuses a file beside
+// requireSameOwner is for a store that is read and not held. It refuses a file beside
 // the store that is not a regular file, or that belongs to neither the owner of the
 // store nor a trusted user, such as the user of this program.
-func RequireSameOwner(store fs.FileInfo) func(string, fs.FileInfo) error {
+func requireSameOwner(store fs.FileInfo) func(string, fs.FileInfo) error {
 	return func(path string, info fs.FileInfo) error {
-		if err := RequireRegular(path, info, aPart, orRemove); err != nil {
+		if err := requireRegular(path, info, aPart, orRemove); err != nil {
 			return err
 		}
 		of, known := ownerOf(store)
@@ -134,6 +135,61 @@ func RequireSameOwner(store fs.FileInfo) func(string, fs.FileInfo) error {
 		}
 		return nil
 	}
+}
+
+// RequireOwned refuses the path of a store in which another user has a hand: its directory, its
+// file or one beside it. It makes and changes nothing, and reports whether there is a file.
+func RequireOwned(path string) (there bool, err error) {
+	info, err := os.Lstat(path)
+	there = !errors.Is(err, fs.ErrNotExist)
+	if err != nil && there {
+		return there, err
+	}
+	if there {
+		if err := requireOwned(path, info, theStore, nameFile); err != nil {
+			return there, err
+		}
+		if writableByOthers(info) {
+			return there, fmt.Errorf("the store %s can be written by other users: its mode is %#o; chmod 600 it if you trust what is in it", path, info.Mode().Perm())
+		}
+	}
+	if err := TrustedDir(filepath.Dir(path), "the store "+filepath.Base(path)); err != nil {
+		return there, err
+	}
+	return there, eachCompanion(path, requireOwnedCompanion)
+}
+
+// RequireReadable refuses anything but a store that can be read without being held: a regular
+// file, beside which there are only files of its owner and of trusted users. name is the path
+// as the user wrote it.
+func RequireReadable(name, path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if err := requireRegular(name, info, theStore, nameFile); err != nil {
+		return err
+	}
+	return eachCompanion(path, requireSameOwner(info))
+}
+
+// Handle is a file that is open.
+type Handle interface {
+	Stat() (fs.FileInfo, error)
+	chmoder
+}
+
+// TakeOwned refuses a file beside the store that is not this user's alone, and lets only
+// this user read and write it.
+func TakeOwned(f Handle, path string) error {
+	info, err := f.Stat()
+	if err == nil {
+		err = requireOwned(path, info, aPart, orRemove)
+	}
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = narrow(f)
+	}
+	return err
 }
 
 // openOwned opens a file of the store, and makes it where it is not there, with
@@ -158,14 +214,14 @@ type chmoder interface{ Chmod(mode fs.FileMode) error }
 
 // OpenToRead opens a file to read it, which may be another user's.
 func OpenToRead(path string) (*os.File, error) {
-	f, _, err := openPlain(path, os.O_RDONLY, TheStore, NameFile)
+	f, _, err := openPlain(path, os.O_RDONLY, theStore, nameFile)
 	return f, err
 }
 
 // openPlain opens a regular file and nothing else.
 func openPlain(path string, flag int, what, cure string) (*os.File, fs.FileInfo, error) {
 	if info, err := os.Lstat(path); err == nil { // to open a device can do something
-		if err := RequireRegular(path, info, what, cure); err != nil {
+		if err := requireRegular(path, info, what, cure); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -175,7 +231,7 @@ func openPlain(path string, flag int, what, cure string) (*os.File, fs.FileInfo,
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = RequireRegular(path, info, what, cure)
+		err = requireRegular(path, info, what, cure)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
@@ -187,7 +243,7 @@ func openPlain(path string, flag int, what, cure string) (*os.File, fs.FileInfo,
 // of its own, and answers what the file itself is.
 func CreateFiles(path string) (opened fs.FileInfo, err error) {
 	for _, suffix := range []string{"", walSuffix, indexSuffix} {
-		what, cure := TheStore, NameFile
+		what, cure := theStore, nameFile
 		if suffix != "" {
 			what, cure = aPart, orRemove
 		}
