@@ -2,44 +2,28 @@ package cmd
 
 import (
 	"context"
-	"os"
 	"strings"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
 
-// The limits of --priority, which are those of a submit.
-const (
-	leastPriority = -100
-	mostPriority  = 100
-)
-
 // runOptions are the flags of run.
 type runOptions struct {
-	program    *Program
-	input      inputFlags
+	taskFlags
 	stdin      stdinFlags
 	outputOnly bool
 	json       bool
 	quiet      bool
-	id         string
-	priority   int
-	timeout    time.Duration
-	grace      time.Duration
-	labels     []string
 	// serverFlags are flags for the server of the task.
 	serverFlags []string
 }
 
 func (p *Program) runCommand() *cobra.Command {
-	o := &runOptions{program: p}
+	o := &runOptions{taskFlags: p.taskFlags("run"), stdin: stdinFlags{command: "run"}}
 	c := &cobra.Command{
 		Use:   "run TYPE [-- ARGUMENT...]",
 		Short: "Run one task and wait for it",
@@ -57,29 +41,18 @@ func (p *Program) runCommand() *cobra.Command {
 		ValidArgsFunction: o.completeArgs,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0]) },
 	}
+	o.taskFlags.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
 	if !p.NoExec {
 		f.StringVar(&o.stdin.from, "stdin", "", "what a command of exec reads: @FILE, or - for stdin")
 		f.BoolVar(&o.stdin.none, "no-stdin", false, "a command of exec reads nothing")
 		complete(c, "stdin", completeAtFile)
 	}
-	f.StringArrayVar(&o.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
 	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
 	f.BoolVar(&o.json, "json", false, "print the whole end of the task to stdout as one line of JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
-	f.StringVar(&o.id, "id", "", "the id of the task, a UUID")
-	f.Var(countTo(&o.priority, 0, leastPriority, mostPriority), "priority", "the priority of the task, from -100 to 100; higher runs first")
-	f.Var(span(&o.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
-	f.Var(span(&o.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
-	f.Lookup("grace").DefValue = formatSpan(executor.DefaultGrace) // of its server, where no type of the program has another
-	f.StringArrayVar(&o.labels, "label", nil, "a label as KEY=VALUE")
 	f.StringArrayVar(&o.serverFlags, "server-flag", nil, "a flag of serve for the task's server, as --server-flag=--log-level=debug; variables JOBLINE_… set none")
-	complete(c, "set", o.completeSet)
-	complete(c, "input", completeAtFile)
-	for _, flag := range []string{"id", "priority", "timeout", "grace", "label", "server-flag"} {
-		complete(c, flag, cobra.NoFileCompletions)
-	}
+	complete(c, "server-flag", cobra.NoFileCompletions)
 	return c
 }
 
@@ -93,55 +66,14 @@ func (p *Program) runExecText() string {
 		"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n"
 }
 
-// params makes the submit of the flags.
-func (o *runOptions) params(name string) (p schema.SubmitParams, err error) {
-	p = schema.SubmitParams{
-		Type: name, Priority: o.priority, TimeoutMs: milliseconds(o.timeout),
-		Events: []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished},
-		Output: schema.OutputLossless,
-	}
-	o.input.schema = o.program.inputSchemaOf(name)
-	if p.Input, err = o.input.build(os.Stdin); err != nil {
-		return p, err
-	}
-	if o.id != "" {
-		if p.ID, err = uuid.Parse(o.id); err != nil {
-			return p, usagef("run: --id %q is not a UUID, as 018f0000-0000-7000-8000-00000000000a; leave it out to have one made", o.id)
-		}
-	}
-	if o.grace >= 0 {
-		p.GraceMs = new(milliseconds(o.grace))
-	}
-	p.Labels, err = labelsOf("run", o.labels)
-	return p, err
-}
-
-// labelsOf reads the labels that were given to a command, each as KEY=VALUE.
-func labelsOf(command string, texts []string) (labels map[string]string, err error) {
-	for _, text := range texts {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return nil, usagef("%s: --label %q: want KEY=VALUE", command, text)
-		}
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		labels[key] = value
-	}
-	return labels, nil
-}
-
-// milliseconds rounds up: a time that is given is never none.
-func milliseconds(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
-}
-
 func (o *runOptions) run(ctx context.Context, name string) error {
 	show := newScreen(o.program.Name, name, o.quiet)
 	params, err := o.params(name)
 	if err != nil {
 		return err
 	}
+	params.Events = []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished}
+	params.Output = schema.OutputLossless
 	if err := o.checkCommand(name, params.Input); err != nil {
 		return err
 	}

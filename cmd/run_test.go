@@ -73,7 +73,7 @@ func TestWhereInputIsBad(t *testing.T) {
 		`{"a":`:         `run: --input is not JSON: unexpected EOF, after 5 bytes`,
 		`{"a":1,"a":2}`: `run: --input is not JSON: the member "a" is there twice`,
 	} {
-		_, err := inputFlags{input: input}.build(nil)
+		_, err := inputFlags{command: "run", input: input}.build(nil)
 		require.EqualError(t, err, want)
 	}
 }

@@ -47,11 +47,11 @@ func programs(prefix string) []string {
 }
 
 // completeSet completes KEY=VALUE by the input schema of the task type.
-func (o *runOptions) completeSet(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+func (t *taskFlags) completeSet(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	root := o.program.inputSchemaOf(args[0])
+	root := t.program.inputSchemaOf(args[0])
 	key, value, hasValue := strings.Cut(word, "=")
 	path := strings.Split(key, ".")
 	if hasValue {

@@ -18,9 +18,10 @@ const maxInput = 1 << 30
 
 // inputFlags are the flags and arguments that make the input of a task.
 type inputFlags struct {
-	input string   // JSON, @file or -
-	set   []string // key=value, the key with dots
-	argv  []string // what comes after --
+	command string   // the command that has the flags, for messages
+	input   string   // JSON, @file or -
+	set     []string // key=value, the key with dots
+	argv    []string // what comes after --
 	// schema of the input, or nil: it says of what type the values of set are.
 	schema *inputSchema
 }
@@ -33,16 +34,16 @@ func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
 	}
 	value := jsontext.Value(text)
 	if err := value.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
-		return nil, usagef("run: --input is not JSON: %v", withoutPackage(err))
+		return nil, f.usagef("--input is not JSON: %v", withoutPackage(err))
 	}
 	for _, assignment := range f.set {
 		key, text, ok := strings.Cut(assignment, "=")
 		if !ok || key == "" {
-			return nil, usagef("run: --set %q: want key=value", assignment)
+			return nil, f.usagef("--set %q: want key=value", assignment)
 		}
 		path := strings.Split(key, ".")
 		if value, err = setMember(value, path, typedJSON(memberOf(f.schema, path), text)); err != nil {
-			return nil, usagef("run: --set %q: %v", assignment, withoutPackage(err))
+			return nil, f.usagef("--set %q: %v", assignment, withoutPackage(err))
 		}
 	}
 	if f.argv == nil {
@@ -50,10 +51,10 @@ func (f inputFlags) build(stdin io.Reader) (jsontext.Value, error) {
 	}
 	argv, err := json.Marshal(f.argv)
 	if err != nil {
-		return nil, usagef("run: an argument after -- is not UTF-8")
+		return nil, f.usagef("an argument after -- is not UTF-8")
 	}
 	if value, err = setMember(value, []string{"argv"}, argv); err != nil {
-		return nil, usagef("run: what comes after -- is the member argv: %v", withoutPackage(err))
+		return nil, f.usagef("what comes after -- is the member argv: %v", withoutPackage(err))
 	}
 	return value, nil
 }
@@ -78,26 +79,31 @@ func (f inputFlags) read(stdin io.Reader) ([]byte, error) {
 	case f.input == "":
 		return []byte("{}"), nil
 	case f.input == "-":
-		return readBounded("--input", stdin)
+		return readBounded(f.command, "--input", stdin)
 	case isFile:
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, usagef("run: --input: %v", err)
+			return nil, f.usagef("--input: %v", err)
 		}
 		defer file.Close()
-		return readBounded("--input", file)
+		return readBounded(f.command, "--input", file)
 	}
 	return []byte(f.input), nil
 }
 
-// readBounded reads what a flag names.
-func readBounded(flag string, r io.Reader) ([]byte, error) {
+// usagef is an error of the command that has the flags.
+func (f inputFlags) usagef(format string, args ...any) error {
+	return usagef(f.command+": "+format, args...)
+}
+
+// readBounded reads what a flag of a command names.
+func readBounded(command, flag string, r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxInput+1))
 	if err != nil {
-		return nil, usagef("run: %s: %v", flag, err)
+		return nil, usagef("%s: %s: %v", command, flag, err)
 	}
 	if len(text) > maxInput {
-		return nil, usagef("run: %s has more than %s", flag, formatSize(maxInput))
+		return nil, usagef("%s: %s has more than %s", command, flag, formatSize(maxInput))
 	}
 	return text, nil
 }

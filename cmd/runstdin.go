@@ -11,8 +11,9 @@ import (
 
 // stdinFlags are the flags that say what a command of exec reads.
 type stdinFlags struct {
-	from string // - or @FILE
-	none bool
+	command string // the command that has the flags, for messages
+	from    string // - or @FILE
+	none    bool
 }
 
 // apply decides what the command of a task reads. It answers a file to share with
@@ -26,13 +27,13 @@ func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool) (*os.
 	case s.from == "":
 		return os.Stdin, input, nil
 	case s.none:
-		return nil, nil, usagef("run: --stdin and --no-stdin: give one of them")
+		return nil, nil, s.usagef("--stdin and --no-stdin: give one of them")
 	case !isExec:
-		return nil, nil, usagef("run: --stdin is for exec; --input and --set give other types theirs")
+		return nil, nil, s.usagef("--stdin is for exec; --input and --set give other types theirs")
 	case given:
-		return nil, nil, usagef("run: --stdin and the member stdin of the input: give one of them")
+		return nil, nil, s.usagef("--stdin and the member stdin of the input: give one of them")
 	case s.from == "-" && inputIsStdin:
-		return nil, nil, usagef("run: --input - and --stdin - both want stdin: give one of them a file, as @FILE")
+		return nil, nil, s.usagef("--input - and --stdin - both want stdin: give one of them a file, as @FILE")
 	}
 	f, err := s.open()
 	if err != nil {
@@ -44,12 +45,12 @@ func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool) (*os.
 	if f != os.Stdin {
 		defer f.Close()
 	}
-	text, err := readBounded("--stdin", f)
+	text, err := readBounded(s.command, "--stdin", f)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !utf8.Valid(text) {
-		return nil, nil, usagef("run: --stdin: a command is given text here, and this is not UTF-8; let it open the file itself")
+		return nil, nil, s.usagef("--stdin: a command is given text here, and this is not UTF-8; let it open the file itself")
 	}
 	quoted, err := json.Marshal(string(text))
 	if err != nil {
@@ -59,17 +60,22 @@ func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool) (*os.
 	return nil, input, err
 }
 
+// usagef is an error of the command that has the flags.
+func (s stdinFlags) usagef(format string, args ...any) error {
+	return usagef(s.command+": "+format, args...)
+}
+
 func (s stdinFlags) open() (*os.File, error) {
 	name, isFile := strings.CutPrefix(s.from, "@")
 	switch {
 	case s.from == "-":
 		return os.Stdin, nil
 	case !isFile:
-		return nil, usagef("run: --stdin %q: want - or @FILE; text is given as --set stdin=TEXT", s.from)
+		return nil, s.usagef("--stdin %q: want - or @FILE; text is given as --set stdin=TEXT", s.from)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, usagef("run: --stdin: %v", err)
+		return nil, s.usagef("--stdin: %v", err)
 	}
 	return f, nil
 }

@@ -1,0 +1,92 @@
+package cmd
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// The limits of --priority, which are those of a submit.
+const (
+	leastPriority = -100
+	mostPriority  = 100
+)
+
+// taskFlags are the flags that make the submit of one task.
+type taskFlags struct {
+	program  *Program
+	command  string // the command that has the flags, for messages
+	input    inputFlags
+	id       string
+	priority int
+	timeout  time.Duration
+	grace    time.Duration
+	labels   []string
+}
+
+func (p *Program) taskFlags(command string) taskFlags {
+	return taskFlags{program: p, command: command, input: inputFlags{command: command}}
+}
+
+// flags adds the flags to a command.
+func (t *taskFlags) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&t.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
+	f.StringArrayVar(&t.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
+	f.StringVar(&t.id, "id", "", "the id of the task, a UUID")
+	f.Var(countTo(&t.priority, 0, leastPriority, mostPriority), "priority", "the priority of the task, from -100 to 100; higher runs first")
+	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
+	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
+	f.Lookup("grace").DefValue = formatSpan(executor.DefaultGrace) // of its server, where no type of the program has another
+	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE")
+	complete(c, "set", t.completeSet)
+	complete(c, "input", completeAtFile)
+	for _, flag := range []string{"id", "priority", "timeout", "grace", "label"} {
+		complete(c, flag, cobra.NoFileCompletions)
+	}
+}
+
+// params makes the submit of the flags.
+func (t *taskFlags) params(name string) (p schema.SubmitParams, err error) {
+	p = schema.SubmitParams{Type: name, Priority: t.priority, TimeoutMs: milliseconds(t.timeout)}
+	t.input.schema = t.program.inputSchemaOf(name)
+	if p.Input, err = t.input.build(os.Stdin); err != nil {
+		return p, err
+	}
+	if t.id != "" {
+		if p.ID, err = uuid.Parse(t.id); err != nil {
+			return p, usagef("%s: --id %q is not a UUID, as 018f0000-0000-7000-8000-00000000000a; leave it out to have one made", t.command, t.id)
+		}
+	}
+	if t.grace >= 0 {
+		p.GraceMs = new(milliseconds(t.grace))
+	}
+	p.Labels, err = labelsOf(t.command, t.labels)
+	return p, err
+}
+
+// labelsOf reads the labels that were given to a command, each as KEY=VALUE.
+func labelsOf(command string, texts []string) (labels map[string]string, err error) {
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return nil, usagef("%s: --label %q: want KEY=VALUE", command, text)
+		}
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[key] = value
+	}
+	return labels, nil
+}
+
+// milliseconds rounds up: a time that is given is never none.
+func milliseconds(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
