@@ -61,7 +61,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 
 // connect opens the file, and brings it to this program's version.
 func (s *Store) connect() error {
-	h, err := file.Probe(s.path) // again, because another process could change it before the lock was held
+	empty, err := file.Probe(s.path) // again, because another process could change it before the lock was held
 	if err != nil {
 		return err
 	}
@@ -77,16 +77,15 @@ func (s *Store) connect() error {
 	if err := s.keepDamagedLog(); err != nil {
 		return err
 	}
-	c, err := file.DialWriter(s.path, s.options.VFS, s.options.synchronous, h.Empty)
+	c, err := file.DialWriter(s.path, s.options.VFS, s.options.synchronous, empty)
 	if err != nil {
 		return s.inOpening(err)
 	}
 	s.committer.conn = c
-	steps := file.Migrations()
-	if err := file.Migrate(c, s.path, steps); err != nil {
+	if err := file.Migrate(c, s.path); err != nil {
 		return s.inOpening(err)
 	}
-	if err := file.CheckTables(c, s.path, steps); err != nil {
+	if err := file.CheckTables(c, s.path, file.Version()); err != nil {
 		return s.inOpening(err)
 	}
 	return s.inOpening(c.RestartWALUnlessRead())

@@ -121,7 +121,7 @@ func (k *checker) pages() error {
 
 // tables holds what defines the tables against this program's migrations.
 func (k *checker) tables() error {
-	if err := file.CheckTables(k.conn, k.name, file.Migrations()[:k.version]); err != nil {
+	if err := file.CheckTables(k.conn, k.name, k.version); err != nil {
 		k.found(0, "%v", err)
 	}
 	return nil

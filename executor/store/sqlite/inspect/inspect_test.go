@@ -67,7 +67,7 @@ func TestInspect(t *testing.T) {
 	require.NoError(t, err)
 	tasks := info.Tasks
 	require.Equal(t, [...]int64{1, 1, 1, 1, 1}, [...]int64{tasks.Queued, tasks.Running, tasks.Completed, tasks.Failed, tasks.Cancelled})
-	require.Equal(t, int64(len(file.Migrations())), info.Version)
+	require.Equal(t, file.Version(), info.Version)
 	require.Equal(t, ids[0], info.Oldest.ID)
 	require.Positive(t, info.KeptBytes)
 	file, err := os.Stat(path)

@@ -65,7 +65,7 @@ func openInspection(ctx context.Context, name string) (_ *inspection, err error)
 		err = fmt.Errorf("open the store %s: %w", name, err)
 	} else {
 		in.conn.SetInterrupt(ctx)
-		if err = in.identify(); err != nil {
+		if in.version, err = file.Identify(in.conn, name); err != nil {
 			err = errors.Join(err, in.conn.Close())
 		}
 	}
@@ -91,32 +91,10 @@ func (in *inspection) find() error {
 		return err
 	}
 	in.path = path
-	h, err := file.ReadHeader(path)
-	switch newest := int64(len(file.Migrations())); {
-	case err != nil:
+	if empty, err := file.IsEmpty(path); err != nil {
 		return err
-	case h.Empty:
+	} else if empty {
 		return fmt.Errorf("%s is not a jobline store: it is empty", in.name)
-	case h.Version > newest:
-		return file.TooNew(in.name, h.Version, newest)
-	}
-	return nil
-}
-
-// identify does as find, with what is in the log.
-func (in *inspection) identify() error {
-	id, err := in.conn.Number("PRAGMA application_id")
-	if err != nil {
-		return fmt.Errorf("read the store %s: %w", in.name, err)
-	}
-	if in.version, err = in.conn.Number("PRAGMA user_version"); err != nil {
-		return fmt.Errorf("read the store %s: %w", in.name, err)
-	}
-	switch newest := int64(len(file.Migrations())); {
-	case id != file.ApplicationID || in.version == 0:
-		return fmt.Errorf("%s is not a jobline store: it has no tables of one", in.name)
-	case in.version > newest:
-		return file.TooNew(in.name, in.version, newest)
 	}
 	return nil
 }

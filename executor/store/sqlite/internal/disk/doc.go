@@ -2,7 +2,7 @@
 // process has them, and how a copy is made. It does not look into them.
 //
 //   - Where: [PreparePath], [ResolvePath], [ResolveDirectory], [Moved]
-//   - Whose: [RequireOwned] and [TakeOwned] for the process that holds the store,
+//   - Whose: [RequireOwned], and [TakeOwned] of a [Handle], for the process that holds the store,
 //     [RequireReadable] and [OpenToRead] for one that only reads it, [TrustedDir] for both;
 //     [CreateFiles]
 //   - Which process: [TakeLock], [Lock], [HeldError], [HolderOf]

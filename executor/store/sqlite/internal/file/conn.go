@@ -13,8 +13,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// ApplicationID marks a file as a jobline store: "JOBL".
-const ApplicationID = 0x4A4F424C
+// applicationID marks a file as a jobline store: "JOBL".
+const applicationID = 0x4A4F424C
 
 // Conn is a connection with its prepared statements. One goroutine uses it at
 // a time.

@@ -1,8 +1,32 @@
-// Package file reads and writes what is in the SQLite file of a store: through its
-// connections, its rows with their checksums, its versions, and its
-// write-ahead log.
+// Package file reads and writes what is in the SQLite file of a store. It knows nothing of a
+// store's life: package sqlite opens a file to serve it, package inspect to read it.
 //
-// It knows nothing of a store's life. Package sqlite opens a file to serve it,
-// package inspect to read it. A [Conn] and what reads from it belong to one
-// goroutine at a time; [Types] may be shared.
+// A file as a whole:
+//   - [Probe], [IsEmpty] and [Identify] tell whether it is one of a store.
+//   - [Conn] is a connection; [DialWriter], [DialReader], [Dial] with a [URI] open one.
+//   - [Migrate] brings it to the newest [Version]; [CheckTables] compares its tables with that;
+//     [VacuumInto] copies it.
+//   - [Corruption] and [ExplainCorruption] tell damage from other errors, with what to do:
+//     [AdviceInspect], [AdviceUseOutput]. [LossError] is damage while it was in use;
+//     [LeastFree] tells a full disk.
+//
+// Its write-ahead log: [ScanWAL] finds a [WALDamage], [RewriteWAL] syncs what another process
+// has left. [WALHeaderSize], [FrameHeaderSize] and [FrameAt] say where its frames are;
+// [CheckpointPages] is how long it becomes.
+//
+// Its rows, by table. Each has a checksum, a [Digest].
+//   - store: [State], [ReadState], [WriteState]; [ClockSlack], [ReadGreatest]
+//   - store, which tasks are not final: [Open], [ReadOpen], [OpenChanges], [OpenSpan],
+//     [ReadOpenSpan], [EachOpenSpan]
+//   - task: [TaskRow], [InsertTasks], [TaskColumns], [BareColumns], [ReadTask]; [LargeInput]
+//   - done: [DoneRow], [InsertDone], [DoneColumns], [DoneAt], [BehindDone], [ReadDone]
+//   - active, the attempts under way: [Active], [WriteActive], [ReadActive], [ReadStart]
+//   - type: [Types], [NewTypes]
+//   - typed, by which lists find the tasks of a type: [TypeSpan], [SpanOf], [Spans], [SpansOf],
+//     [BoundsOfSpan], [SelectOfSpans], [EachUntyped], [EachUnusedSpan]
+//   - output: [StoredPiece], [StoredPieces], [ReadPiece], [ReadPieces], [PieceDigest],
+//     [WrittenBytes]
+//   - gone, the ids that are remembered: [ForgottenIDs], [ReadForgotten], [ForgottenDigest]
+//
+// A Conn and what reads from it belong to one goroutine at a time; Types may be shared.
 package file

@@ -4,7 +4,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,9 +17,9 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Migrations are the steps from an empty file to the newest version, in order:
+// migrations are the steps from an empty file to the newest version, in order:
 // the version of a file is how many of them it has had.
-func Migrations() []string {
+func migrations() []string {
 	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	if err != nil {
 		panic(err) // the pattern is wrong
@@ -36,61 +35,20 @@ func Migrations() []string {
 	return steps
 }
 
-// header is what the first page of a file says of it.
-type header struct {
-	Version int64
-	Empty   bool
-}
-
-// headerSize is how much of the first page is looked at.
-const headerSize = 100
-
-// ReadHeader reads the header of a file without SQLite, so that a file that is not a
-// store is not touched.
-func ReadHeader(path string) (h header, err error) {
-	f, err := disk.OpenToRead(path)
-	if err != nil {
-		return h, err
-	}
-	defer f.Close()
-	var b [headerSize]byte
-	n, err := f.ReadAt(b[:], 0)
-	if err != nil && err != io.EOF {
-		return h, err
-	}
-	if n == 0 {
-		return header{Empty: true}, nil
-	}
-	const magic = "SQLite format 3\x00"
-	if n < headerSize || string(b[:len(magic)]) != magic {
-		return h, fmt.Errorf("%s is not a jobline store: it does not begin as an SQLite file does, or is cut; name another file, or put a backup in its place", path)
-	}
-	number := func(at int) int64 {
-		return int64(b[at])<<24 | int64(b[at+1])<<16 | int64(b[at+2])<<8 | int64(b[at+3])
-	}
-	h.Version = number(60)
-	// A process that died before it made the tables leaves a file of one page.
-	if id, pages := number(68), number(28); id != ApplicationID && (id != 0 || h.Version != 0 || pages > 1) {
-		return h, fmt.Errorf("%s is an SQLite file of another program: its application_id is %#x, a jobline store has %#x; name another file", path, id, ApplicationID)
-	}
-	return h, nil
-}
-
-// TooNew refuses the file of a later program.
-func TooNew(path string, version, known int64) error {
-	return fmt.Errorf("%s was written by a newer jobline: its version is %d, this program knows up to %d; it was not touched. Use the newer program", path, version, known)
-}
+// Version is the newest version of a file.
+func Version() int64 { return int64(len(migrations())) }
 
 // Migrate brings a file to the newest version. If the file already has tasks, it makes
 // a backup first.
-func Migrate(c *Conn, path string, steps []string) error {
+func Migrate(c *Conn, path string) error {
+	steps := migrations()
 	version, err := c.Number("PRAGMA user_version")
 	if err != nil {
 		return err
 	}
 	switch newest := int64(len(steps)); {
 	case version > newest:
-		return TooNew(path, version, newest)
+		return tooNew(path, version)
 	case version == newest:
 		return nil
 	case version == 0:
@@ -181,7 +139,7 @@ func keepVersion(c *Conn, backup string) error {
 
 // upgrade does one step.
 func upgrade(c *Conn, sql string, version int64) error {
-	text := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id=%d; PRAGMA user_version=%d", sql, ApplicationID, version)
+	text := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id=%d; PRAGMA user_version=%d", sql, applicationID, version)
 	err := c.Exec(text)
 	if err == nil {
 		switch version {
@@ -228,14 +186,14 @@ func openFromActive(c *Conn) error {
 	return err
 }
 
-// CheckTables refuses a file whose tables are not what this program made.
-func CheckTables(c *Conn, path string, steps []string) error {
+// CheckTables refuses a file whose tables are not those of its version.
+func CheckTables(c *Conn, path string, version int64) error {
 	fresh, err := Dial(":memory:", sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
 	if err != nil {
 		return err
 	}
 	defer fresh.Close()
-	for n, sql := range steps {
+	for n, sql := range migrations()[:version] {
 		if err := upgrade(fresh, sql, int64(n+1)); err != nil {
 			return err
 		}
@@ -249,7 +207,7 @@ func CheckTables(c *Conn, path string, steps []string) error {
 		return err
 	}
 	if have != want {
-		return fmt.Errorf("%s is damaged: its tables are not those of a jobline store of version %d; put a backup in its place", path, len(steps))
+		return fmt.Errorf("%s is damaged: its tables are not those of a jobline store of version %d; put a backup in its place", path, version)
 	}
 	return nil
 }
