@@ -11,6 +11,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -28,13 +29,33 @@ import (
 // anew with the arguments "serve …".
 func (p Program) Run(args []string) int {
 	p.Name, p.args = p.name(), args
-	root := p.newRoot()
+	out := &checkedWriter{to: os.Stdout}
+	root := p.newRoot(out)
 	root.SetArgs(args)
-	code, message := exitCodeOf(root.Execute())
+	err := root.Execute()
+	if err == nil {
+		err = out.err
+	}
+	code, message := exitCodeOf(err)
 	if message != nil {
 		fmt.Fprintf(safe(os.Stderr), "%s: %v\n", p.Name, message)
 	}
 	return code
+}
+
+// checkedWriter remembers the first error of a write: cobra drops those of the help.
+type checkedWriter struct {
+	to  io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // exitCodeOf is the exit code for an error, and the message to print, or nil.
@@ -77,7 +98,8 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...), stdio.ExitUsage}
 }
 
-func (p *Program) newRoot() *cobra.Command {
+// newRoot makes the command line, whose help, versions and lists go to out.
+func (p *Program) newRoot(out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   p.Name,
 		Short: "A job queue that any program embeds",
@@ -95,6 +117,7 @@ func (p *Program) newRoot() *cobra.Command {
 		}
 		return c.Help()
 	}
+	root.SetOut(out)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(p.serveCommand(), p.runCommand(), p.typesCommand(), p.storeCommand(), p.versionCommand())
 	if p.isJobline() { // it measures types that jobline ships

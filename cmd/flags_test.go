@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"io"
 	"math"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestCounted(t *testing.T) {
 }
 
 func TestVariablesOfNoFlag(t *testing.T) {
-	root := (&Program{Name: "jobline"}).newRoot()
+	root := (&Program{Name: "jobline"}).newRoot(io.Discard)
 	c, _, err := root.Find([]string{"serve"})
 	require.NoError(t, err)
 	c.InitDefaultHelpFlag()

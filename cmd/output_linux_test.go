@@ -50,6 +50,26 @@ func TestRunPassesOnEveryByte(t *testing.T) {
 	}
 }
 
+// TestAFullDiskIsSaid prints to a file that takes nothing.
+func TestAFullDiskIsSaid(t *testing.T) {
+	for _, args := range []string{"", "--help", "help run", "store", "version", "--version", "types", "types --json", "completion bash", "completion"} {
+		t.Run(args, func(t *testing.T) {
+			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+			require.NoError(t, err)
+			defer full.Close()
+			var stderr strings.Builder
+			c := exec.CommandContext(t.Context(), "jobline", strings.Fields(args)...)
+			c.Stdout, c.Stderr = full, &stderr
+			var failed *exec.ExitError
+			require.ErrorAs(t, c.Run(), &failed)
+			require.Equal(t, 1, failed.ExitCode())
+			said := stderr.String()
+			require.True(t, strings.HasSuffix(said, "no space left on device\n") && strings.HasPrefix(said, "jobline: "), said)
+			require.Equal(t, 1, strings.Count(said, "\n"), said)
+		})
+	}
+}
+
 // BenchmarkOutput is how fast a file comes through cat alone, and through run,
 // to a file that takes everything. Text goes as it is, other bytes as base64.
 func BenchmarkOutput(b *testing.B) {
