@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -10,12 +11,6 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
-)
-
-// The limits of --priority, which are those of a submit.
-const (
-	leastPriority = -100
-	mostPriority  = 100
 )
 
 // taskFlags are the flags that make the submit of one task.
@@ -40,7 +35,8 @@ func (t *taskFlags) flags(c *cobra.Command) {
 	f.StringVar(&t.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
 	f.StringArrayVar(&t.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
 	f.StringVar(&t.id, "id", "", "the id of the task, a UUID")
-	f.Var(countTo(&t.priority, 0, leastPriority, mostPriority), "priority", "the priority of the task, from -100 to 100; higher runs first")
+	f.Var(countTo(&t.priority, 0, executor.MinPriority, executor.MaxPriority), "priority",
+		fmt.Sprintf("the priority of the task, from %d to %d; higher runs first", executor.MinPriority, executor.MaxPriority))
 	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
 	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
 	f.Lookup("grace").DefValue = formatSpan(executor.DefaultGrace) // of its server, where no type of the program has another

@@ -16,24 +16,33 @@ import (
 // The schema is a leaf and writes down limits that the executor has as
 // constants: they are the same.
 func TestSchemaHasTheLimitsOfTheExecutor(t *testing.T) {
-	s, err := schema.Derive[schema.SubmitParams]()
-	require.NoError(t, err)
-	var published struct {
-		Properties map[string]struct {
-			Minimum, Maximum, MaxProperties int64
-			AdditionalProperties            json.RawMessage
-		}
+	submit := published[schema.SubmitParams](t)
+	require.Equal(t, executor.MaxMs, submit["timeoutMs"].Maximum)
+	require.Equal(t, executor.MaxMs, submit["graceMs"].Maximum)
+	for _, properties := range []map[string]property{submit, published[schema.Task](t)} {
+		require.Equal(t, int64(executor.MinPriority), properties["priority"].Minimum)
+		require.Equal(t, int64(executor.MaxPriority), properties["priority"].Maximum)
+		require.Equal(t, int64(executor.MaxLabels), properties["labels"].MaxProperties)
+		var label struct{ MaxLength int }
+		require.NoError(t, json.Unmarshal(properties["labels"].AdditionalProperties, &label))
+		require.Equal(t, executor.MaxLabelBytes, label.MaxLength)
 	}
-	require.NoError(t, json.Unmarshal(s.Raw(), &published))
-	var label struct{ MaxLength int }
-	require.NoError(t, json.Unmarshal(published.Properties["labels"].AdditionalProperties, &label))
+}
 
-	require.Equal(t, int64(executor.MinPriority), published.Properties["priority"].Minimum)
-	require.Equal(t, int64(executor.MaxPriority), published.Properties["priority"].Maximum)
-	require.Equal(t, executor.MaxMs, published.Properties["timeoutMs"].Maximum)
-	require.Equal(t, executor.MaxMs, published.Properties["graceMs"].Maximum)
-	require.Equal(t, int64(executor.MaxLabels), published.Properties["labels"].MaxProperties)
-	require.Equal(t, executor.MaxLabelBytes, label.MaxLength)
+// property is a member of an object in a schema.
+type property struct {
+	Minimum, Maximum, MaxProperties int64
+	AdditionalProperties            json.RawMessage
+}
+
+// published are the members of a type in its schema.
+func published[T any](t *testing.T) map[string]property {
+	t.Helper()
+	s, err := schema.Derive[T]()
+	require.NoError(t, err)
+	var object struct{ Properties map[string]property }
+	require.NoError(t, json.Unmarshal(s.Raw(), &object))
+	return object.Properties
 }
 
 // What selects tasks has limits: each is told, and at it all is well.
