@@ -28,6 +28,7 @@ type serveOptions struct {
 	stdio    stdio.Options
 	grace    time.Duration
 	envAllow []string
+	envHide  []string
 	level    slog.Level
 	// taskStdin: descriptor taskStdin is what commands read.
 	taskStdin bool
@@ -78,6 +79,7 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 	})
 	if !o.program.NoExec {
 		f.StringSliceVar(&o.envAllow, "env-allow", nil, "the only environment variables that commands inherit, as PATH,LC_*; all by default")
+		f.StringSliceVar(&o.envHide, "env-hide", exec.DefaultEnvHide, "variables in the env of tasks whose values are kept in memory only, in either case; '' for none")
 	}
 	f.Var(span(&o.grace, executor.DefaultGrace, 0), "grace", "how long a task may go on after it was told to stop")
 	f.BoolVar(&o.taskStdin, taskStdinFlag, false, "commands read descriptor 3")
@@ -173,7 +175,7 @@ func joinFault(err, fault error) error {
 
 // setTypes makes the task types of the flags.
 func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
-	co := exec.Options{EnvAllow: o.envAllow, Workers: o.executor.Limit, Logger: log}
+	co := exec.Options{EnvAllow: o.envAllow, EnvHide: o.envHide, Workers: o.executor.Limit, Logger: log}
 	if o.taskStdin {
 		co.Stdin = os.NewFile(taskStdin, "the stdin of commands")
 	}

@@ -27,6 +27,7 @@ type Type struct {
 	ownStart    bool
 	idempotent  bool
 	containment func() string
+	secrets     []secretMember
 	input       *schema.Schema
 	result      *schema.Schema
 	// emptyInput and emptyResult remember what validation says of {}, which is
@@ -159,6 +160,11 @@ func (t Type) check() error {
 			refuse("the alias %q is given twice: leave one out", name)
 		}
 		taken[name] = true
+	}
+	for _, m := range t.secrets {
+		if !t.input.Knows(m.name) {
+			refuse("the input has no member %q that could be secret", m.name)
+		}
 	}
 	if t.limit < 0 {
 		refuse("a limit of %d: 0 is none, 1 or more is one", t.limit)

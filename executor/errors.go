@@ -109,6 +109,20 @@ func (e *TooLargeError) Error() string {
 	return text
 }
 
+// FullError says which limit on what is waiting was reached. It is an ErrQueueFull.
+type FullError struct {
+	What  string
+	Limit int64
+	Cure  string // what can be done about it
+}
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("%s would pass the limit of %d: %s", e.What, e.Limit, e.Cure)
+}
+
+// Is makes errors.Is(err, ErrQueueFull) true.
+func (e *FullError) Is(target error) bool { return target == ErrQueueFull }
+
 // Failure is an error of a task's code that says itself how the task's error
 // is to look. A task whose code returns any other error, or a Failure whose Kind
 // is none of schema.ErrorKinds, fails with kind taskError.

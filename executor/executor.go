@@ -68,6 +68,7 @@ type Executor struct {
 	rates         rates
 	stop          shutdown
 	readers       outputReaders
+	vault         vault
 }
 
 // New makes an executor over a store. It owns neither: close the store when
@@ -194,7 +195,11 @@ func (e *Executor) Submit(ctx context.Context, submissions []Submission) ([]Subm
 		return nil, ErrShuttingDown
 	}
 	defer e.stop.admitted()
-	answers, err := e.store.Submit(ctx, submissions)
+	submit := e.store.Submit
+	if hasSecrets(submissions) {
+		submit = e.submitWithSecrets
+	}
+	answers, err := submit(ctx, submissions)
 	if err == nil {
 		e.rates.submitted(accepted(answers))
 	}
@@ -240,6 +245,7 @@ func (e *Executor) Cancel(ctx context.Context, id uuid.UUID, c Cancellation) (sc
 	}
 	a := answers[0]
 	if a.Outcome == schema.OutcomeCancelled {
+		e.vault.end(id)
 		e.rates.ended(schema.Cancelled)
 	}
 	return a.Outcome, a.Task, a.Err
@@ -276,6 +282,7 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 		"keepForMs":   info.Limits.KeepFor.Milliseconds(),
 		"keepBytes":   info.Limits.KeepBytes,
 		"keepIds":     int64(info.Limits.KeepIDs),
+		"secretBytes": MaxSecretBytes,
 	}
 	totals := e.rates.sums()
 	totals.Evicted = counts.Evicted

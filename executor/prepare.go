@@ -68,7 +68,12 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submissio
 		r.ID, r.NewID = e.ids.next(now), true
 	}
 	r.Type, r.Priority, r.Labels = t.name, int8(p.Priority), p.Labels
-	r.CreatedAt, r.Input = now, keep(p.Input)
+	r.CreatedAt = now
+	if t.secrets == nil {
+		r.Input = keep(p.Input)
+	} else if r.Input, r.Hidden, err = t.hide(p.Input); err != nil {
+		return Submission{}, err
+	}
 	if p.TimeoutMs > 0 {
 		r.Timeout = time.Duration(p.TimeoutMs) * time.Millisecond
 	}

@@ -35,6 +35,9 @@ type Submission struct {
 	// NewID says that the id was made for this record, and not by a client. A store
 	// need not look whether it is that of a task that it no longer keeps.
 	NewID bool
+	// Hidden are the values that Secret has taken out of the Input, in the order
+	// of the input.
+	Hidden [][]byte
 }
 
 // Submitted is the answer to one submission. Err is nil, or says why nothing

@@ -107,7 +107,13 @@ func (r *run) call(input jsontext.Value) (result jsontext.Value, err error) {
 			"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 		err = &Failure{schema.TaskError{Kind: schema.KindPanic, Message: fmt.Sprintf("panic: %v", reason)}}
 	}()
-	if result, err = r.typ.run(r, input); err != nil {
+	if r.typ.secrets != nil {
+		input, err = r.typ.reveal(input, r.executor.vault.values(r.record.ID))
+	}
+	if err == nil {
+		result, err = r.typ.run(r, input)
+	}
+	if err != nil {
 		err = heard(err)
 	}
 	returned = true

@@ -168,9 +168,10 @@ func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error 
 		if err != nil {
 			return fmt.Errorf("cancel the tasks left: %w", err)
 		}
-		for _, a := range answers {
+		for i, a := range answers {
 			switch {
 			case a.Outcome == schema.OutcomeCancelled:
+				e.vault.end(ids[i])
 				e.rates.ended(schema.Cancelled)
 			case a.Err != nil && !errors.Is(a.Err, ErrNotFound):
 				hitch = fmt.Errorf("cancel a task left: %w", a.Err)

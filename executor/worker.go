@@ -78,6 +78,7 @@ func (e *Executor) record(lease Lease, o Outcome) {
 	e.finishesPending.Add(1)
 	state := o.State
 	lease.Finish(o, func(err error) {
+		e.vault.end(lease.Record().ID)
 		switch {
 		case err == nil:
 			e.rates.ended(state)

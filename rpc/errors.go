@@ -47,6 +47,11 @@ func wireError(err error) *wire.Error {
 		answer.Data.Limit = e.Limit
 		return answer
 	}
+	if e, ok := errors.AsType[*executor.FullError](err); ok {
+		answer := wire.NewError(schema.CodeQueueFull, "%s", e.Error())
+		answer.Data.Limit = e.Limit
+		return answer
+	}
 	if e, ok := errors.AsType[*executor.EventsGoneError](err); ok {
 		answer := wire.NewError(schema.CodeEventsGone, "%s; the method list shows what there is", e.Error())
 		answer.Data.Oldest = e.Oldest

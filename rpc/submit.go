@@ -118,7 +118,9 @@ func (s *session) refusal(err error, r *executor.Submission) error {
 		return fmt.Errorf("%w: %s", err, r.ID)
 	case errors.Is(err, executor.ErrQueueFull):
 		e := wireError(err)
-		e.Data.Limit = int64(s.executor.MaxQueued())
+		if e.Data.Limit == 0 {
+			e.Data.Limit = int64(s.executor.MaxQueued())
+		}
 		return e
 	}
 	return err

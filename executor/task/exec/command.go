@@ -50,7 +50,10 @@ func (c *Runner) command(in *Input, task string) (*command, error) {
 		}
 		p.dir = dir
 	}
-	p.env = c.environ(in, p.mark, shellDir(p.dir))
+	var err error
+	if p.env, err = c.environ(in, p.mark, shellDir(p.dir)); err != nil {
+		return nil, err
+	}
 	path, err := p.find(in.Argv[0])
 	if err != nil {
 		return nil, err

@@ -75,14 +75,35 @@ func allowed(name string, patterns []string) bool {
 	})
 }
 
-// environ returns the environment of a command: its mark, what it inherits from
-// this process, and what its task gives.
-func (c *Runner) environ(in *Input, m mark, dir string) []string {
+// DefaultEnvHide are the names of variables whose values are hidden where
+// Options.EnvHide is nil.
+var DefaultEnvHide = []string{"*TOKEN*", "*SECRET*", "*PASSWORD*", "*KEY*"}
+
+// hidesVariable reports whether the value of a variable is hidden.
+func (c *Runner) hidesVariable(name string) bool {
+	name = strings.ToUpper(name)
+	return slices.ContainsFunc(c.options.EnvHide, func(p string) bool {
+		ok, _ := path.Match(strings.ToUpper(p), name) // New has checked the pattern
+		return ok
+	})
+}
+
+// environ returns the environment of a command: its mark, what it inherits, and
+// what its task gives. It inherits from this process, or from the file that its
+// task names.
+func (c *Runner) environ(in *Input, m mark, dir string) ([]string, error) {
 	given := map[string]bool{}
 	for name := range in.Env {
 		given[foldName(name)] = true
 	}
-	own := os.Environ()
+	own, inherits := os.Environ(), c.inherits
+	if in.EnvFile != "" {
+		var err error
+		if own, err = readEnvFile(in.EnvFile); err != nil {
+			return nil, err
+		}
+		inherits = inheritsFromFile
+	}
 	env := make([]string, 0, len(own)+len(in.Env)+3)
 	env = append(env, m.task, m.server)
 	if dir != "" && !given[pwdVar] {
@@ -91,7 +112,7 @@ func (c *Runner) environ(in *Input, m mark, dir string) []string {
 	}
 	for _, variable := range own {
 		name := nameOf(variable)
-		if !given[foldName(name)] && c.inherits(name, in.CleanEnv) {
+		if !given[foldName(name)] && inherits(name, in.CleanEnv) {
 			env = append(env, variable)
 		}
 	}
@@ -100,7 +121,7 @@ func (c *Runner) environ(in *Input, m mark, dir string) []string {
 			env = append(env, name+"="+*value)
 		}
 	}
-	return env
+	return env, nil
 }
 
 func isMarker(name string) bool {
@@ -111,8 +132,13 @@ func isMarker(name string) bool {
 // inherits reports whether a command gets a variable of this process's
 // environment.
 func (c *Runner) inherits(name string, clean bool) bool {
-	return !strings.HasPrefix(foldName(name), ownPrefix) &&
-		(c.options.EnvAllow == nil || allowed(name, c.options.EnvAllow)) && (!clean || allowed(name, cleanNames))
+	return inheritsFromFile(name, clean) && (c.options.EnvAllow == nil || allowed(name, c.options.EnvAllow))
+}
+
+// inheritsFromFile reports whether a command gets a variable of the file that its
+// task names. EnvAllow is about this process's environment, which it does not get.
+func inheritsFromFile(name string, clean bool) bool {
+	return !strings.HasPrefix(foldName(name), ownPrefix) && (!clean || allowed(name, cleanNames))
 }
 
 // nameOf returns the name in NAME=value. On Windows there are names that begin

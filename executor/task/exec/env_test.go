@@ -47,7 +47,8 @@ func TestEnviron(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCommand(t, Options{EnvAllow: test.allow})
-			got := c.environ(&test.in, markers, test.dir)
+			got, err := c.environ(&test.in, markers, test.dir)
+			require.NoError(t, err)
 			require.Subset(t, got, append(test.has, markers.task, markers.server))
 			for _, not := range test.hasNot {
 				require.NotContains(t, got, not)

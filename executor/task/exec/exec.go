@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,10 @@ type Options struct {
 	// Linux hide this process's environment from other processes of the same user:
 	// see docs/operations.md, Security.
 	EnvAllow []string
+	// EnvHide lists the variables in the env of tasks whose values are hidden, by
+	// names or by patterns as in EnvAllow, in either case: see executor.Secret. Nil
+	// is DefaultEnvHide; an empty list hides none.
+	EnvHide []string
 	// Stdin is the stdin of commands whose task gives no text for it. They share
 	// the one file. With nil they have nothing to read.
 	Stdin *os.File
@@ -57,7 +62,8 @@ type Options struct {
 type Input struct {
 	Argv     []string           `json:"argv" jsonschema:"the program and its arguments; no shell reads them unless the program is one" schema:"minItems=1"`
 	Dir      string             `json:"dir,omitzero" jsonschema:"the working directory; that of the server by default"`
-	Env      map[string]*string `json:"env,omitzero" jsonschema:"variables to set; null removes one"`
+	Env      map[string]*string `json:"env,omitzero" jsonschema:"variables to set; null removes one; values of names that the server hides are kept in memory only"`
+	EnvFile  string             `json:"envFile,omitzero" jsonschema:"the absolute path of a file that has the environment of the command, in place of the server's: a JSON object of values by name, which only the server's user may read; cleanEnv and env change what it has"`
 	CleanEnv bool               `json:"cleanEnv,omitzero" jsonschema:"start from a short list of variables (PATH, HOME, LANG and the like) instead of the server's whole environment"`
 	Stderr   string             `json:"stderr,omitzero" jsonschema:"where stderr goes: stderr, a stream of its own (the default), or stdout, into the same pipe, so that all of it is in the order in which it was written" schema:"enum=stderr|stdout"`
 	Stdin    string             `json:"stdin,omitzero" jsonschema:"text for the command's standard input; it is empty by default"`
@@ -88,7 +94,10 @@ type Runner struct {
 // From then on no process that this one starts inherits the descriptors above 2
 // with which this one was started.
 func New(o Options) (*Runner, error) {
-	if err := checkPatterns(o.EnvAllow); err != nil {
+	if o.EnvHide == nil {
+		o.EnvHide = DefaultEnvHide
+	}
+	if err := checkPatterns(slices.Concat(o.EnvAllow, o.EnvHide)); err != nil {
 		return nil, err
 	}
 	null, err := os.Open(os.DevNull)
@@ -121,7 +130,7 @@ func Type(o Options) (executor.Type, error) {
 // Type returns the task type exec.
 func (c *Runner) Type() (executor.Type, error) {
 	return executor.Define(TypeName, c.Run, executor.StartsItself(), executor.Source("builtin"), executor.Contains(c.Containment),
-		executor.Limit(c.options.Limit),
+		executor.Limit(c.options.Limit), executor.Secret("env", c.hidesVariable),
 		executor.Describe("Runs a program. It completes when the program exits with 0, and fails otherwise."))
 }
 
