@@ -17,10 +17,10 @@ func envName(flag string) string {
 
 const envPrefix = "JOBLINE_"
 
-// ownVariables are not flags although their names begin like those of flags. A
-// server that runs in a task of another server has the first two; the project's
-// tests use the third.
-var ownVariables = []string{"JOBLINE_TASK_ID", "JOBLINE_SERVER_ID", "JOBLINE_CLIENTS"}
+// ownVariables are not flags of serve although their names begin like those of flags.
+// A server that runs in a task of another server has the first two; the project's
+// tests use the third; commands find their server by the last.
+var ownVariables = []string{"JOBLINE_TASK_ID", "JOBLINE_SERVER_ID", "JOBLINE_CLIENTS", socketVariable}
 
 // unknownVariables are warnings about variables of the environment that look as if
 // they set a flag, and do not. The values are left out: they may be secret.

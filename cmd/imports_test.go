@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"rpc/wire":                                  {"schema/jsonscan", "schema"},
 	"rpc/client":                                {"rpc/wire", "schema"},
 	"rpc/stdio":                                 {"rpc", "executor", "schema", "executor/store/memory"},
+	"rpc/socket":                                {"rpc", "rpc/wire", "executor", "schema"},
 	"cmd/jobline":                               {"cmd"},
 	"cmd/internal/bench":                        {},
 	"rpc/rpctest":                               {"rpc", "rpc/client", "executor", "schema", "executor/store/memory"},

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	taskexec "github.com/jobline/jobline/executor/task/exec"
 )
 
 // detach gives a process a group of its own.
@@ -32,4 +34,18 @@ func runs(info os.FileInfo) bool { return info.Mode().IsRegular() && info.Mode()
 func canShare(f *os.File) bool {
 	_, err := f.Stat()
 	return err == nil && !term.IsTerminal(int(f.Fd()))
+}
+
+// daemonize gives a process a session of its own: no terminal, and no signal of one.
+// The process also gets no descriptor with which this one was started, such as the
+// end of a pipe whose reader would wait for its end.
+func daemonize(c *exec.Cmd) {
+	taskexec.CloseInheritedOnExec()
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+}
+
+// belongsToUs reports whether a file belongs to the user as whom this program runs.
+func belongsToUs(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
 }

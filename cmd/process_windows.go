@@ -23,3 +23,9 @@ func runs(info os.FileInfo) bool { return info.Mode().IsRegular() }
 // canShare says whether a command can read a file that this process has: a
 // process inherits no others here than the standard ones.
 func canShare(*os.File) bool { return false }
+
+// daemonize does nothing: there is no daemon here.
+func daemonize(*exec.Cmd) {}
+
+// belongsToUs is not known here.
+func belongsToUs(os.FileInfo) bool { return false }

@@ -14,7 +14,7 @@ import (
 
 // ownFlags are the flags of serve that --server-flag cannot set: run sets them
 // itself, or they mean nothing for a server that runs one task and keeps none.
-var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "limit", "max-queued", "on-eof", "store", taskStdinFlag}
+var ownFlags = []string{"allow", "framing", "ignore-env", "ignore-parent", "keep", "keep-bytes", "keep-for", "idle", "limit", "listen", "max-connections", "max-queued", "on-eof", "stdio", "store", taskStdinFlag}
 
 // requestRoom is a bound on the bytes of a submit without its input.
 const requestRoom = 64 << 10

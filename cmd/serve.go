@@ -16,6 +16,7 @@ import (
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/socket"
 	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/rpc/wire"
 )
@@ -26,6 +27,7 @@ type serveOptions struct {
 	executor executor.Options
 	store    storeOptions
 	stdio    stdio.Options
+	listen   listenOptions
 	grace    time.Duration
 	envAllow []string
 	envHide  []string
@@ -49,16 +51,23 @@ func (p *Program) serveCommand() *cobra.Command {
 	o := &serveOptions{program: p}
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the protocol on stdin and stdout",
+		Short: "Serve the protocol on stdin and stdout, or on sockets",
 		Long: "Serve reads requests from stdin and writes replies and notifications to stdout; logs go to stderr.\n" +
-			"It ends when stdin does and all that was accepted is done.\n\n" +
+			"It ends when stdin does and all that was accepted is done.\n" +
+			"With --listen it serves any number of connections on a socket, and ends by itself when it has had nothing to do for a while (--idle).\n\n" +
 			"Every flag can be set in the environment instead: --max-message as JOBLINE_MAX_MESSAGE.\n" +
 			"The flag wins, and the tasks' commands get no such variable. Sizes are as 16777216, 16M (16MiB) or 16MB, times as 300ms, 1.5s, 24h or 30d.",
-		Args:    noArgs,
-		PreRunE: func(c *cobra.Command, _ []string) error { return o.fromEnv(c.Flags()) },
-		RunE:    func(c *cobra.Command, _ []string) error { return o.serve(c) },
+		Args: noArgs,
+		PreRunE: func(c *cobra.Command, _ []string) error {
+			if err := o.listen.check(c); err != nil {
+				return err
+			}
+			return o.fromEnv(c.Flags())
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return o.serve(c) },
 	}
 	o.lifeFlags(c)
+	o.listen.flags(c)
 	o.limitFlags(c)
 	o.logFlags(c)
 	return c
@@ -123,7 +132,11 @@ func (o *serveOptions) offersSome(c *cobra.Command) error {
 }
 
 func (o *serveOptions) serve(c *cobra.Command) (err error) {
-	log, writer := stdio.NewLogger(os.Stderr, o.level, o.format())
+	to, err := o.listen.log()
+	if err != nil {
+		return err
+	}
+	log, writer := stdio.NewLogger(to, o.level, o.format())
 	defer writer.Close()
 	if !o.ignoreEnv {
 		for _, warning := range unknownVariables(c, os.Environ()) {
@@ -140,6 +153,20 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	if err := o.setTypes(log); err != nil {
 		return err
 	}
+	sockets, release, err := o.listen.reserve(c.Context())
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := release(); e != nil {
+			err = joinFault(err, e)
+		}
+	}()
+	return o.serveStore(c, sockets, log)
+}
+
+// serveStore opens the store and serves it.
+func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, log *slog.Logger) (err error) {
 	store, err := o.store.open(c, log)
 	if err != nil {
 		return err
@@ -155,12 +182,13 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if term.IsTerminal(int(os.Stdin.Fd())) {
-		fmt.Fprintln(os.Stderr, o.program.Name+`: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
-	}
 	o.stdio.Logger = log
 	o.stdio.Ended = func() { _ = store.Close() } // what it returns, the deferred call returns again
 	o.stdio.RPC.Version = o.program.build().Version
+	o.listen.apply(&o.stdio, ex, sockets, log)
+	if !o.stdio.OthersOnly && term.IsTerminal(int(os.Stdin.Fd())) {
+		fmt.Fprintln(os.Stderr, o.program.Name+`: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
+	}
 	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
 }
 

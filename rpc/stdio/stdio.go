@@ -1,6 +1,7 @@
 // Package stdio is the life of a server that is a process: it serves the
 // protocol on stdin and stdout, and ends as the protocol says when its input,
-// its reader or its parent is gone, or a signal comes.
+// its reader or its parent is gone, or a signal comes. It can serve other
+// connections beside those, or alone.
 package stdio
 
 import (
@@ -50,12 +51,18 @@ const (
 
 // Options sets a server. The zero value is good.
 type Options struct {
-	// RPC sets the connection. Its Stop is this package's. The end of stdin
-	// always ends the executor: OnEOF is rpc.EOFDrain where it does not say how.
+	// RPC sets the connection. Its Stop is this package's. Without Others the end of
+	// stdin always ends the executor: OnEOF is rpc.EOFDrain where it does not say how.
 	RPC rpc.Options
 	// IgnoreParent goes on when the parent process dies, for a server that is
 	// started in the background by a script.
 	IgnoreParent bool
+	// Others, where it is not nil, serves further connections until the executor has
+	// ended or the context ends. Then the end of stdin, or of the reader of stdout,
+	// ends that connection alone.
+	Others interface{ Run(context.Context) error }
+	// OthersOnly leaves stdin and stdout alone.
+	OthersOnly bool
 	// Ended, where it is not nil, is called once when the connection and the tasks
 	// have ended, or their time is over. A program closes its store here, so that
 	// the next server can open it: the process itself may then still wait 250 ms
@@ -86,15 +93,18 @@ func Main(types ...executor.Type) {
 }
 
 // Run runs the executor, serves it on the process's stdin and stdout, and
-// answers the exit code. It takes stdin and stdout for itself: what other
-// code prints to os.Stdout goes to stderr.
+// answers the exit code. It takes stdin and stdout for itself, unless
+// Options.OthersOnly is set: what other code prints to os.Stdout goes to stderr.
 func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 	log := o.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	terminal := findTerminal()
-	conn, err := takeStdio()
+	conn, err := newPipes(descriptor{}, descriptor{}), error(nil)
+	if !o.OthersOnly {
+		conn, err = takeStdio()
+	}
 	if err != nil {
 		log.Error("stdin and stdout cannot be used", "error", err)
 		return ExitFault
@@ -104,7 +114,7 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 	conn.atEnd = ex.ShuttingDown
 	l := &life{
 		executor: ex, log: log, conn: conn, stop: make(chan struct{}), signals: make(chan os.Signal, 4),
-		interrupts: &interrupts{conn: conn, terminal: terminal},
+		interrupts: &interrupts{conn: conn, terminal: terminal}, served: make(chan error, 2),
 	}
 	NotifyEnd(l.signals)
 	defer signal.Stop(l.signals) // a signal does no harm while exit waits, either
@@ -123,6 +133,8 @@ type life struct {
 	stop       chan struct{} // closed to end the connection with its tasks
 	signals    chan os.Signal
 	interrupts *interrupts
+	serving    int        // what serves connections, and has not ended
+	served     chan error // has the end of each
 }
 
 // run serves to the end, and returns what was wrong with it.
@@ -133,28 +145,69 @@ func (l *life) run(ctx context.Context, o Options) (fault error) {
 
 	ran := make(chan error, 1)
 	go func() { ran <- l.executor.Run(context.WithoutCancel(ctx)) }()
-	served := make(chan error, 1)
-	o.RPC.OnEOF = cmp.Or(o.RPC.OnEOF, rpc.EOFDrain)
-	o.RPC.Stop, o.RPC.Logger = l.stop, l.log
 	l.announce(ctx, o.RPC.Version)
-	go func() { served <- rpc.Serve(ctx, l.conn, l.executor, o.RPC) }()
-	whenReaderGone(l.conn, func() { cancel(rpc.ErrReaderGone) })
+	if !o.OthersOnly {
+		l.serveStdio(ctx, o)
+	}
+	if o.Others != nil {
+		l.serve(func() error { return o.Others.Run(ctx) })
+	}
 	parentGone := make(chan struct{})
 	if !o.IgnoreParent {
 		whenParentGone(func() { close(parentGone) })
 	}
-	return l.wait(ctx, served, ran, parentGone)
+	fault = l.wait(ctx, ran, parentGone)
+	cancel(nil)
+	l.leave()
+	return fault
+}
+
+// serve serves connections on a goroutine of its own.
+func (l *life) serve(run func() error) {
+	l.serving++
+	go func() { l.served <- run() }()
+}
+
+// serveStdio serves the connection on stdin and stdout.
+func (l *life) serveStdio(ctx context.Context, o Options) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	o.RPC.Stop, o.RPC.Logger = l.stop, l.log
+	if o.Others == nil {
+		o.RPC.OnEOF = cmp.Or(o.RPC.OnEOF, rpc.EOFDrain)
+	} else {
+		o.RPC.OnEOF = rpc.EOFDetach
+	}
+	l.serve(func() error {
+		defer cancel(nil)
+		err := rpc.Serve(ctx, l.conn, l.executor, o.RPC)
+		if o.Others != nil && err != nil {
+			l.log.Warn("the connection on stdin and stdout has ended", "because", err)
+			return nil
+		}
+		return err
+	})
+	whenReaderGone(l.conn, func() { cancel(rpc.ErrReaderGone) })
+}
+
+// leave gives what still serves connections a moment to end. Its context has ended.
+func (l *life) leave() {
+	for late := time.After(killTimeout); l.serving > 0; l.serving-- {
+		select {
+		case <-l.served:
+		case <-late:
+			return
+		}
+	}
 }
 
 // wait waits for the first thing that ends the server, and then for the end.
-func (l *life) wait(ctx context.Context, served, ran chan error, parentGone chan struct{}) (fault error) {
+func (l *life) wait(ctx context.Context, ran chan error, parentGone chan struct{}) (fault error) {
 	var deadline <-chan time.Time
 	for {
 		select {
-		case err := <-served:
-			served = nil
-			if err != nil {
-				fault = err
+		case err := <-l.served:
+			if l.serving--; err != nil {
+				fault = errors.Join(fault, err)
 				l.interrupt(err.Error())
 			}
 		case err := <-ran:
@@ -180,7 +233,7 @@ func (l *life) wait(ctx context.Context, served, ran chan error, parentGone chan
 			l.log.Warn("not all tasks have ended in time")
 			return fault
 		}
-		if served == nil && ran == nil {
+		if l.serving == 0 && ran == nil {
 			return fault
 		}
 	}

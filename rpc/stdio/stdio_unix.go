@@ -3,6 +3,7 @@
 package stdio
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -85,4 +86,18 @@ func awaitInputEnd(p *pipes, most time.Duration) {
 			return
 		}
 	}
+}
+
+// asItIs opens what has the name itself: not where a symbolic link leads, and without
+// waiting for the other end of a pipe.
+const asItIs = unix.O_NOFOLLOW | unix.O_NONBLOCK
+
+// replaceOutput puts a file in the place of stdout and stderr, and closes its other
+// descriptor.
+func replaceOutput(f *os.File) error {
+	err := unix.Dup2(int(f.Fd()), 1)
+	if err == nil {
+		err = unix.Dup2(int(f.Fd()), 2)
+	}
+	return errors.Join(err, f.Close())
 }

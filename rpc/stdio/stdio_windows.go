@@ -3,6 +3,7 @@ package stdio
 import (
 	"io"
 	"os"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -33,6 +34,16 @@ func whenParentGone(func())         {}
 // awaitInputEnd does not wait: whether the other end of a pipe is closed is
 // only told by a read.
 func awaitInputEnd(*pipes, time.Duration) {}
+
+// asItIs is nothing here: symbolic links take a privilege.
+const asItIs = 0
+
+// replaceOutput puts a file in the place of stdout and stderr. The runtime writes a
+// panic there, too.
+func replaceOutput(f *os.File) error {
+	os.Stdout, os.Stderr = f, f
+	return debug.SetCrashOutput(f, debug.CrashOptions{})
+}
 
 // terminal is the console. It sends Ctrl-C to all of its processes, and nobody
 // else sends it.

@@ -12,9 +12,9 @@ import (
 // descriptorsDir lists the descriptors that are open.
 const descriptorsDir = "/dev/fd"
 
-// closeInheritedOnExec marks as close-on-exec the descriptors with which this
+// CloseInheritedOnExec marks as close-on-exec the descriptors with which this
 // process was started. Go marks those that it opens itself.
-func closeInheritedOnExec() {
+func CloseInheritedOnExec() {
 	if closeAllOnExecFrom(firstOther) == nil {
 		return
 	}

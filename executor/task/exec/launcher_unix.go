@@ -47,7 +47,7 @@ type launcher struct {
 type timeouts struct{ killWait, lookWait time.Duration }
 
 func newLauncher(log *slog.Logger, server string, workers int) *launcher {
-	closeInheritedOnExec()
+	CloseInheritedOnExec()
 	return &launcher{
 		log: log, guard: guard{log: log, server: server}, cgroups: newCgroupPool(log, workers), scan: newScanner(server),
 		timeouts: timeouts{killWait: killWait, lookWait: lookWait}, workers: workers,

@@ -1,0 +1,159 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+	"golang.org/x/mod/semver"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/socket"
+	"github.com/jobline/jobline/rpc/wire"
+)
+
+// targetOptions are the flags that say which server a command is for.
+type targetOptions struct {
+	socket  string
+	project string
+	local   bool
+	noStart bool
+}
+
+func (o *targetOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	o.scopeFlags(c)
+	f.BoolVar(&o.local, "local", false, "use a server of its own, which ends with the command, and keeps nothing")
+	f.BoolVar(&o.noStart, "no-start", false, "fail where no server runs, and start none")
+	c.MarkFlagsMutuallyExclusive("local", "socket")
+	c.MarkFlagsMutuallyExclusive("local", "project")
+}
+
+// scopeFlags adds those of the flags that name a socket.
+func (o *targetOptions) scopeFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.socket, "socket", "", "the socket of the server; the one of "+socketVariable+", or of this user, unless given")
+	f.StringVar(&o.project, "project", "", "the server of the project: of the nearest folder, from this one upward, that has "+projectMark)
+	c.MarkFlagsMutuallyExclusive("socket", "project")
+	complete(c, "socket", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	})
+	complete(c, "project", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
+}
+
+// connectTries is how often a command connects anew where the server ended before it
+// had answered the first request: it may have been about to end.
+const connectTries = 5
+
+// connect answers a client of the server that the options name. It starts the server
+// where none runs.
+func (p *Program) connect(ctx context.Context, o *targetOptions) (*client.Client, error) {
+	if o.local {
+		return p.spawnLocal(ctx)
+	}
+	scope, err := p.scope(o)
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		conn, err := p.dial(ctx, &scope, !o.noStart)
+		if err != nil {
+			return nil, err
+		}
+		head := &headReader{Conn: conn}
+		c := client.New(ctx, head, wire.FramingLine)
+		err = p.greet(ctx, c)
+		if err == nil {
+			return c, nil
+		}
+		_ = c.Close() // the first error says more
+		if refusal := head.refusal(); refusal != nil {
+			return nil, refusal
+		}
+		if _, answered := errors.AsType[*wire.Error](err); answered || ctx.Err() != nil || try == connectTries {
+			return nil, fmt.Errorf("the server on %s: %w", scope.Socket, err)
+		}
+	}
+}
+
+// spawnLocal starts a server of its own, which ends with the client.
+func (p *Program) spawnLocal(ctx context.Context) (*client.Client, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's file: %w", err)
+	}
+	server := exec.Command(self, "serve", "--log-level=warn")
+	detach(server)
+	return client.Spawn(ctx, server)
+}
+
+// greet says who this client is, and compares the versions.
+func (p *Program) greet(ctx context.Context, c *client.Client) error {
+	stats, err := c.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if hint := p.olderServer(stats.Version); hint != "" {
+		fmt.Fprintf(safe(os.Stderr), "%s: %s\n", p.Name, hint)
+	}
+	return nil
+}
+
+// olderServer says what to do where the server is of an older version, or "".
+func (p *Program) olderServer(server string) string {
+	ours := p.build().Version
+	if semver.Compare(canonical(ours), canonical(server)) <= 0 || !semver.IsValid(canonical(server)) {
+		return ""
+	}
+	return fmt.Sprintf("the server that runs is of version %s, and this program of %s; %s shutdown ends it, and the next command starts the new one", server, ours, p.Name)
+}
+
+// canonical is a version as semver wants it.
+func canonical(version string) string { return "v" + strings.TrimPrefix(version, "v") }
+
+// headReader keeps the beginning of what a server sends: a server that refuses a
+// connection says why, and closes it.
+type headReader struct {
+	*socket.Conn
+	mu   sync.Mutex
+	head []byte
+}
+
+// maxHead is how much of the beginning is kept, in bytes.
+const maxHead = 4 << 10
+
+func (h *headReader) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.head) < maxHead {
+		h.head = append(h.head, p[:min(n, maxHead-len(h.head))]...)
+	}
+	return n, err
+}
+
+// refusal is the error that a server has sent to nobody's request, or nil.
+func (h *headReader) refusal() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for line := range bytes.Lines(h.head) {
+		var answer struct {
+			ID    jsontext.Value `json:"id"`
+			Error *wire.Error    `json:"error"`
+		}
+		if json.Unmarshal(line, &answer) == nil && string(answer.ID) == "null" && answer.Error != nil {
+			return answer.Error
+		}
+	}
+	return nil
+}

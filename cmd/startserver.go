@@ -1,0 +1,188 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jobline/jobline/rpc/socket"
+)
+
+const (
+	// startTimeout is how long a server may take to start. One that brings a large
+	// store of an older version to its own takes longest.
+	startTimeout = 60 * time.Second
+	// startPause is how long to wait before it is looked again whether it listens.
+	startPause = 2 * time.Millisecond
+	// startSuffix is appended to the path of a socket for the file whose lock says
+	// that a process starts its server.
+	startSuffix = ".start"
+	// maxTail is how much is read of the end of a log, in bytes.
+	maxTail = 16 << 10
+)
+
+// dial connects to the server of a scope. Where none runs it starts one, if it may.
+func (p *Program) dial(ctx context.Context, s *Scope, start bool) (*socket.Conn, error) {
+	conn, err := socket.Dial(ctx, s.Socket)
+	switch {
+	case !errors.Is(err, socket.ErrNobodyListens):
+		return conn, noSockets(err)
+	case !start:
+		return nil, fmt.Errorf("%w; %s serve --listen unix:%s starts a server there", err, p.Name, s.Socket)
+	}
+	if _, err := socket.OwnFolder(filepath.Dir(s.Socket)); err != nil {
+		return nil, noSockets(err)
+	}
+	if err := s.makeState(); err != nil {
+		return nil, err
+	}
+	return p.startOnce(ctx, s)
+}
+
+// startOnce starts the server of a scope, or waits for the process that is starting
+// it.
+func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server has not started within %v; its log is %s", startTimeout, s.Log))
+	defer stop()
+	for {
+		lock, err := socket.TryLock(s.Socket + startSuffix)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := socket.Dial(ctx, s.Socket)
+		if lock != nil && errors.Is(err, socket.ErrNobodyListens) {
+			conn, err = p.startServer(ctx, s)
+		}
+		if lock != nil {
+			err = errors.Join(err, lock.Release())
+		}
+		if !errors.Is(err, socket.ErrNobodyListens) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(startPause):
+		}
+	}
+}
+
+// startServer starts the server of a scope as a process of its own: in another
+// session, with nothing of this process but its environment. It answers a connection
+// when the server listens. Only one process at a time does this for a scope.
+func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's file: %w", err)
+	}
+	log, err := os.OpenFile(s.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the log of the server cannot be written: %w", err)
+	}
+	defer log.Close()
+	before, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, fmt.Errorf("the log of the server cannot be read: %w", err)
+	}
+	server := exec.Command(self, "serve", "--listen="+addressPrefix+s.Socket, "--store="+s.Store, "--log-file="+s.Log, "--stdio=false")
+	server.Stdout, server.Stderr = log, log // before it has opened the log itself
+	server.Dir = s.startDir()
+	server.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return slices.Contains(ownVariables, name)
+	})
+	daemonize(server)
+	if err := server.Start(); err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }() // ends with the server, or with this process
+	return s.awaitServer(ctx, ended, before)
+}
+
+// startDir is where a server runs: in the folder of its commands, or in the root.
+func (s *Scope) startDir() string {
+	if info, err := os.Stat(s.Dir); err == nil && info.IsDir() {
+		return s.Dir
+	}
+	return string(filepath.Separator)
+}
+
+// awaitServer connects to a server that was started, or says why it has ended.
+func (s *Scope) awaitServer(ctx context.Context, ended <-chan error, before int64) (*socket.Conn, error) {
+	for {
+		var end error
+		over := false
+		select {
+		case end = <-ended:
+			over = true
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(startPause):
+		}
+		conn, err := socket.Dial(ctx, s.Socket)
+		switch {
+		case !errors.Is(err, socket.ErrNobodyListens):
+			return conn, err
+		case over:
+			return nil, s.whyNotStarted(end, before)
+		}
+	}
+}
+
+// whyNotStarted makes an error of what a server has written to its log.
+func (s *Scope) whyNotStarted(end error, before int64) error {
+	if said := lastWords(s.Log, before); said != "" {
+		return fmt.Errorf("the server did not start: %s; its log is %s", said, s.Log)
+	}
+	probe := filepath.Join(s.State, "probe") // a full disk takes no log, either
+	err := os.WriteFile(probe, []byte("x"), 0o600)
+	if removed := os.Remove(probe); err == nil {
+		err = removed
+	}
+	if err != nil {
+		return fmt.Errorf("the server did not start: %w; make room for its store, or name another place by XDG_STATE_HOME", err)
+	}
+	return fmt.Errorf("the server did not start (%v), and has not said why; its log is %s", end, s.Log)
+}
+
+// lastWords is the line of a log, from an offset on, that says why its server has
+// ended: the one in which it panicked, or else the last.
+func lastWords(path string, from int64) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	if info.Size() < from { // a new log was begun
+		from = 0
+	}
+	from = max(from, info.Size()-maxTail)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
+	if err != nil {
+		return ""
+	}
+	last := ""
+	for line := range bytes.Lines(text) {
+		said := strings.TrimSpace(string(line))
+		if strings.HasPrefix(said, "panic: ") || strings.HasPrefix(said, "fatal error: ") {
+			return said
+		}
+		if said != "" {
+			last = said
+		}
+	}
+	return last
+}

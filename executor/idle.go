@@ -1,0 +1,25 @@
+package executor
+
+import "context"
+
+// Idle reports whether no task runs, and none that is queued can run here. It is
+// false before Run has joined the store, and where code does not stop.
+func (e *Executor) Idle(ctx context.Context) (bool, error) {
+	if !e.stop.joined() || e.busy() {
+		return false, nil
+	}
+	counts, err := e.store.Counts(ctx)
+	if err != nil {
+		return false, err
+	}
+	others, err := e.claimer.Unclaimable(ctx) // after Counts, so that a task is never taken for another's
+	stay := e.finishesLost.Load() + e.requeued.Load()
+	return counts.Queued <= others && counts.Running <= stay && e.finishesPending.Load() == 0, err
+}
+
+// joined reports whether Run has joined the store.
+func (s *shutdown) joined() bool {
+	s.beginning.Lock()
+	defer s.beginning.Unlock()
+	return s.stopClaims != nil
+}

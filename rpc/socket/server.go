@@ -1,0 +1,261 @@
+package socket
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc"
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+const (
+	// DefaultMaxConnections bounds the connections that are open at once.
+	DefaultMaxConnections = 1024
+	// acceptPause is how long to wait after a client could not be accepted, as where
+	// the process has no descriptors left.
+	acceptPause = 50 * time.Millisecond
+	// lookEvery is how often it is looked whether the sockets are still in their
+	// places, and whether a client whose executor has ended still reads.
+	lookEvery = 5 * time.Second
+	// stallTimeout is how long a client may take nothing of the last messages before
+	// they are dropped.
+	stallTimeout = time.Second
+)
+
+// Options sets a Server. A field that is zero has its default.
+type Options struct {
+	// RPC sets each connection. The end of a connection leaves the executor alone.
+	RPC            rpc.Options
+	MaxConnections int
+	// Idle is how long there may be no connection and no task that can run before
+	// the server ends the executor. 0 is for ever.
+	Idle   time.Duration
+	Logger *slog.Logger
+}
+
+// Server serves one executor on sockets.
+type Server struct {
+	executor *executor.Executor
+	sockets  []*Socket
+	options  Options
+	log      *slog.Logger
+
+	serving  sync.WaitGroup // a goroutine for each connection
+	mu       sync.Mutex
+	open     map[*Conn]context.CancelCauseFunc
+	accepted int64 // connections, in all
+}
+
+// NewServer makes a server on sockets that were reserved.
+func NewServer(ex *executor.Executor, sockets []*Socket, o Options) *Server {
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	o.RPC.Logger, o.RPC.OnEOF = o.Logger, rpc.EOFDetach
+	return &Server{executor: ex, sockets: sockets, options: o, log: o.Logger, open: map[*Conn]context.CancelCauseFunc{}}
+}
+
+// Run listens and serves until the executor has ended and each client has what there
+// is for it, or ctx ends. It ends the executor when nothing has happened for
+// Options.Idle.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer s.serving.Wait()
+	defer cancel()
+	var err error
+	for again := true; again && err == nil; {
+		again, err = s.serveUntil(ctx)
+	}
+	if err == nil {
+		s.awaitClients(ctx)
+	}
+	return err
+}
+
+// serveUntil listens until the executor ends, ctx ends, the server is idle, or a
+// socket has vanished. It answers whether to listen again.
+func (s *Server) serveUntil(ctx context.Context) (again bool, err error) {
+	var accepting sync.WaitGroup
+	defer accepting.Wait()
+	defer func() {
+		for _, l := range s.sockets {
+			l.close()
+		}
+	}()
+	for _, l := range s.sockets {
+		if err := l.Listen(); err != nil {
+			return false, err
+		}
+		accepting.Go(func() { s.accept(ctx, l) })
+	}
+	why := s.untilOver(ctx)
+	for _, l := range s.sockets {
+		if err := l.Retire(); err != nil {
+			s.log.Warn("a socket cannot be removed", "error", err)
+		}
+	}
+	switch why {
+	case vanished:
+		return true, nil
+	case idle:
+		before := s.count()
+		accepting.Wait()
+		if s.count() > before { // a client was faster
+			return true, nil
+		}
+		s.log.Info("nothing to do", "for", s.options.Idle)
+		s.executor.Begin(executor.ShutdownInterrupt)
+	}
+	return false, nil
+}
+
+// reason says why the server does not listen any more.
+type reason uint8
+
+const (
+	ended    reason = iota // the executor, or the context
+	idle                   // there has been nothing to do
+	vanished               // somebody has removed a socket
+)
+
+// untilOver waits for a reason not to listen.
+func (s *Server) untilOver(ctx context.Context) reason {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	quiet := s.newQuiet()
+	for {
+		select {
+		case <-ctx.Done():
+			return ended
+		case <-s.executor.Done():
+			return ended
+		case <-quiet.timer.C:
+			if quiet.look(ctx) {
+				return idle
+			}
+		case <-look.C:
+			for _, l := range s.sockets {
+				if l.vanished() {
+					s.log.Warn("somebody has removed the socket; it is made again", "socket", l.path)
+					return vanished
+				}
+			}
+		}
+	}
+}
+
+// accept takes clients until the socket is closed.
+func (s *Server) accept(ctx context.Context, l *Socket) {
+	for {
+		conn, err := l.Accept()
+		switch foreign := (*ForeignError)(nil); {
+		case err == nil:
+			s.admit(ctx, conn)
+		case errors.Is(err, net.ErrClosed):
+			return
+		case errors.As(err, &foreign):
+			s.log.Warn("a client of another user is refused", "user", foreign.User)
+			refuse(conn, wire.NewError(schema.CodeNotPermitted, "%v", err))
+		default:
+			s.log.Error("a client cannot be accepted", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
+		}
+	}
+}
+
+// admit serves a client on a goroutine of its own, or refuses it.
+func (s *Server) admit(ctx context.Context, conn *Conn) {
+	ctx, cut := context.WithCancelCause(ctx)
+	s.mu.Lock()
+	full := len(s.open) >= s.options.MaxConnections
+	if !full {
+		s.open[conn] = cut
+		s.accepted++
+	}
+	s.mu.Unlock()
+	if full {
+		cut(nil)
+		s.log.Warn("a client is refused: too many connections are open", "limit", s.options.MaxConnections)
+		e := wire.NewError(schema.CodeQueueFull, "%d connections are open, the limit (--max-connections); close others, or try again later", s.options.MaxConnections)
+		e.Data.Limit = int64(s.options.MaxConnections)
+		refuse(conn, e)
+		return
+	}
+	s.serving.Go(func() {
+		if err := rpc.Serve(ctx, conn, s.executor, s.options.RPC); err != nil {
+			s.log.Debug("a connection has ended", "because", err)
+		}
+		s.mu.Lock()
+		delete(s.open, conn)
+		s.mu.Unlock()
+		cut(nil)
+	})
+}
+
+// refuse tells a client why it is not served. It waits for nobody: a new connection
+// has room for a message.
+func refuse(conn *Conn, e *wire.Error) {
+	_, _ = conn.TryWrite(append(wire.AppendError(nil, nil, e), '\n')) // the client may have gone
+	_ = conn.Close()
+}
+
+// count is how many connections there have been.
+func (s *Server) count() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
+}
+
+// Connections is how many connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
+// errStalled ends a connection whose client does not read.
+var errStalled = errors.New("the executor has ended, and the client does not read")
+
+// awaitClients waits for the end of each connection. The executor has ended, so each
+// ends when its client has read what is left. One that reads nothing is cut.
+func (s *Server) awaitClients(ctx context.Context) {
+	all := make(chan struct{})
+	go func() { // ends with the connections, for which Run waits
+		s.serving.Wait()
+		close(all)
+	}()
+	before := map[*Conn]int64{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-all:
+			return
+		case <-time.After(stallTimeout):
+			s.cutStalled(before)
+		}
+	}
+}
+
+// cutStalled ends the connections that have read nothing since the last look.
+func (s *Server) cutStalled(before map[*Conn]int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn, cut := range s.open {
+		written := conn.written.Load()
+		if last, known := before[conn]; known && last == written {
+			s.log.Warn("the last messages are dropped", "error", errStalled)
+			cut(errStalled)
+		}
+		before[conn] = written
+	}
+}
