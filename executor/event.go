@@ -67,6 +67,22 @@ func (m EventMask) Has(k EventKind) bool { return m&(1<<k) != 0 }
 // With is the set with the kind added.
 func (m EventMask) With(k EventKind) EventMask { return m | 1<<k }
 
+// tellEnd is no kind of event: see TellingEnd.
+const tellEnd EventMask = 1 << 7
+
+// TellingEnd is the set with a note that the owner of the task is told its end also
+// where EventFinished is not in the set, and then with Wanted unset.
+func (m EventMask) TellingEnd() EventMask { return m | tellEnd }
+
+// Asked is the set without that note.
+func (m EventMask) Asked() EventMask { return m &^ tellEnd }
+
+// Tells reports whether the owner of a task is told an event of the kind. It is told
+// the end also where it wants the output, because the end ends the output.
+func (m EventMask) Tells(k EventKind) bool {
+	return m.Has(k) || k == EventFinished && (m.Has(EventOutput) || m&tellEnd != 0)
+}
+
 // AllEvents is every kind of event.
 const AllEvents = DefaultEvents | EventMask(1<<EventOutput)
 

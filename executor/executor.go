@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -69,6 +70,7 @@ type Executor struct {
 	stop          shutdown
 	readers       outputReaders
 	vault         vault
+	connections   atomic.Int64 // that are served
 }
 
 // New makes an executor over a store. It owns neither: close the store when
@@ -236,19 +238,38 @@ func (e *Executor) List(ctx context.Context, f Filter, p PageRequest) (Page, err
 
 // Cancel asks for a task to stop. It never waits for the task.
 func (e *Executor) Cancel(ctx context.Context, id uuid.UUID, c Cancellation) (schema.CancelOutcome, schema.Task, error) {
-	e.stop.enter()
-	defer e.stop.leave()
-	c.Reason = clean(c.Reason)
-	answers, err := e.store.Cancel(ctx, []uuid.UUID{id}, c)
+	answers, err := e.CancelAll(ctx, []uuid.UUID{id}, c)
 	if err != nil {
 		return "", schema.Task{}, err
 	}
-	a := answers[0]
-	if a.Outcome == schema.OutcomeCancelled {
-		e.vault.end(id)
-		e.rates.ended(schema.Cancelled)
+	return answers[0].Outcome, answers[0].Task, answers[0].Err
+}
+
+// CancelAll asks for tasks to stop, and answers each in its place.
+func (e *Executor) CancelAll(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error) {
+	e.stop.enter()
+	defer e.stop.leave()
+	c.Reason = clean(c.Reason)
+	return e.cancelTasks(ctx, ids, c)
+}
+
+// cancelTasks cancels tasks, and counts those that have ended by it.
+func (e *Executor) cancelTasks(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error) {
+	answers, err := e.store.Cancel(ctx, ids, c)
+	for i := range answers {
+		if answers[i].Outcome == schema.OutcomeCancelled {
+			e.vault.end(ids[i])
+			e.rates.ended(schema.Cancelled)
+		}
 	}
-	return a.Outcome, a.Task, a.Err
+	return answers, err
+}
+
+// Connected counts a connection, for Stats, until the function that it answers is
+// called.
+func (e *Executor) Connected() (disconnected func()) {
+	e.connections.Add(1)
+	return func() { e.connections.Add(-1) }
 }
 
 // Output reads what a task has written.
@@ -264,6 +285,26 @@ func (e *Executor) Replay(ctx context.Context, after, through uint64, limit int)
 	return e.store.Replay(ctx, after, through, limit)
 }
 
+// Limits are the limits of the executor and of its store, by name.
+func (e *Executor) Limits() map[string]int64 {
+	limits := e.store.Info().Limits
+	return map[string]int64{
+		"running":     int64(e.options.Limit),
+		"graceMs":     e.options.Grace.Milliseconds(),
+		"resultBytes": int64(e.options.MaxResult),
+		"queuedTasks": int64(limits.QueuedTasks),
+		"outputBytes": int64(limits.OutputBytes),
+		"keepTasks":   int64(limits.KeepTasks),
+		"keepForMs":   limits.KeepFor.Milliseconds(),
+		"keepBytes":   limits.KeepBytes,
+		"keepIds":     int64(limits.KeepIDs),
+		"secretBytes": MaxSecretBytes,
+	}
+}
+
+// Durable reports whether tasks outlive the process.
+func (e *Executor) Durable() bool { return e.store.Info().Durable }
+
 // Stats is the executor in numbers. What is of a connection is not set, and
 // neither is Containment: the method of that name answers it.
 func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
@@ -272,29 +313,20 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 		return schema.StatsResult{}, err
 	}
 	info := e.store.Info()
-	limits := map[string]int64{
-		"running":     int64(e.options.Limit),
-		"graceMs":     e.options.Grace.Milliseconds(),
-		"resultBytes": int64(e.options.MaxResult),
-		"queuedTasks": int64(info.Limits.QueuedTasks),
-		"outputBytes": int64(info.Limits.OutputBytes),
-		"keepTasks":   int64(info.Limits.KeepTasks),
-		"keepForMs":   info.Limits.KeepFor.Milliseconds(),
-		"keepBytes":   info.Limits.KeepBytes,
-		"keepIds":     int64(info.Limits.KeepIDs),
-		"secretBytes": MaxSecretBytes,
-	}
 	totals := e.rates.sums()
 	totals.Evicted = counts.Evicted
 	return schema.StatsResult{
 		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable, File: info.File, Fault: info.Fault},
 		UptimeMs:     time.Since(e.began).Milliseconds(),
+		StartedAt:    schema.TimeOf(e.began),
+		PID:          os.Getpid(),
+		Connections:  e.connections.Load(),
 		Tasks:        counts.TaskCounts,
 		Totals:       totals,
 		Stuck:        e.stuck.Load(),
 		ShuttingDown: e.stop.begun(),
 		Rates:        e.rates.perSecond(),
-		Limits:       limits,
+		Limits:       e.Limits(),
 	}, nil
 }
 

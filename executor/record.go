@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/schema"
 )
@@ -106,6 +107,8 @@ type Filter struct {
 	States []schema.State
 	Types  []string
 	Labels map[string]string
+	// ID is the beginning or the end of the text of an id, in lower case.
+	ID string
 	// Since and Until bound CreatedAt: not before Since, and before Until. A
 	// zero is no bound.
 	Since, Until schema.Time
@@ -116,7 +119,27 @@ func (f *Filter) Match(t *schema.Task) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, t.Type)) &&
 		t.CreatedAt >= f.Since && (f.Until.IsZero() || t.CreatedAt < f.Until) &&
-		hasLabels(t.Labels, f.Labels)
+		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID)
+}
+
+// MatchID reports whether the id is selected.
+func (f *Filter) MatchID(id uuid.UUID) bool {
+	if f.ID == "" {
+		return true
+	}
+	text := IDText(id)
+	n := len(f.ID)
+	return n <= len(text) && (string(text[:n]) == f.ID || string(text[len(text)-n:]) == f.ID)
+}
+
+// IDText is the text of an id.
+func IDText(id uuid.UUID) (text [36]byte) {
+	const digits = "0123456789abcdef"
+	text = [36]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	for i, at := range [len(id)]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		text[at], text[at+1] = digits[id[i]>>4], digits[id[i]&0xf]
+	}
+	return text
 }
 
 // hasLabels reports whether all the wanted labels are there.

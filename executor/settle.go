@@ -63,12 +63,12 @@ func (e *Executor) cancelFor(ctx context.Context, mode schema.ShutdownMode) (hit
 	switch mode {
 	case schema.ShutdownCancel:
 		if !info.Shared {
-			hitch = e.cancelAll(ctx, schema.Queued, schema.Running)
+			hitch = e.cancelStates(ctx, schema.Queued, schema.Running)
 		}
 		e.cancelWorkers()
 	case schema.ShutdownFinish:
 		if !info.Durable && !info.Shared {
-			hitch = e.cancelAll(ctx, schema.Queued)
+			hitch = e.cancelStates(ctx, schema.Queued)
 		}
 	}
 	return hitch
@@ -151,8 +151,8 @@ func (e *Executor) cancelWorkers() { e.stopWorkers(&Cancellation{Reason: shutdow
 // interrupts reports whether the mode leaves tasks to the store's next process.
 func (s *shutdown) interrupts() bool { return s.current() == ShutdownInterrupt }
 
-// cancelAll cancels all tasks in the given states, or says why it could not.
-func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error {
+// cancelStates cancels all tasks in the given states, or says why it could not.
+func (e *Executor) cancelStates(ctx context.Context, states ...schema.State) error {
 	page := PageRequest{Oldest: true, Limit: cancelPage}
 	var hitch error
 	for {
@@ -164,16 +164,12 @@ func (e *Executor) cancelAll(ctx context.Context, states ...schema.State) error 
 		for i := range found.Tasks {
 			ids[i] = found.Tasks[i].ID
 		}
-		answers, err := e.store.Cancel(ctx, ids, Cancellation{Reason: shutdownReason})
+		answers, err := e.cancelTasks(ctx, ids, Cancellation{Reason: shutdownReason})
 		if err != nil {
 			return fmt.Errorf("cancel the tasks left: %w", err)
 		}
-		for i, a := range answers {
-			switch {
-			case a.Outcome == schema.OutcomeCancelled:
-				e.vault.end(ids[i])
-				e.rates.ended(schema.Cancelled)
-			case a.Err != nil && !errors.Is(a.Err, ErrNotFound):
+		for _, a := range answers {
+			if a.Err != nil && !errors.Is(a.Err, ErrNotFound) {
 				hitch = fmt.Errorf("cancel a task left: %w", a.Err)
 			}
 		}

@@ -34,6 +34,7 @@ type shutdown struct {
 	mode       atomic.Int32
 	beginning  sync.Mutex              // is held to change the mode, and protects the next two
 	before     schema.TaskTotals       // what had ended when it began
+	reason     string                  // why it began
 	stopClaims context.CancelCauseFunc // of Run; nil before it
 	// admitting counts the submits under way. A shutdown adds shut to it. Because both
 	// are one number, no submit is admitted after the shutdown has begun, and settle
@@ -41,6 +42,7 @@ type shutdown struct {
 	admitting atomic.Int64
 
 	changed chan struct{} // has room for one
+	started chan struct{} // closed when a shutdown begins
 	over    chan struct{} // closed when Run returns
 	result  schema.ShutdownResult
 	alive   atomic.Int64 // workers, and others who make tasks final
@@ -48,7 +50,7 @@ type shutdown struct {
 }
 
 func (s *shutdown) init() {
-	s.changed, s.over = make(chan struct{}, 1), make(chan struct{})
+	s.changed, s.started, s.over = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 }
 
 // admit begins a submit, or answers false; admitted ends it.
@@ -99,7 +101,11 @@ var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.Shutd
 // Begin begins a shutdown. After it returns, no submit is admitted; submits under
 // way are part of the shutdown. It does not wait. A further call can only make the
 // mode less gentle.
-func (e *Executor) Begin(mode schema.ShutdownMode) {
+func (e *Executor) Begin(mode schema.ShutdownMode) { e.BeginBecause(mode, "") }
+
+// BeginBecause is Begin with a reason, which is told to the connections of a shared
+// executor. The reason of the first call counts.
+func (e *Executor) BeginBecause(mode schema.ShutdownMode, reason string) {
 	info := e.store.Info()
 	switch {
 	case mode == schema.ShutdownDrain && info.Shared: // the queue is never empty for good
@@ -107,7 +113,7 @@ func (e *Executor) Begin(mode schema.ShutdownMode) {
 	case mode == ShutdownInterrupt && !info.Durable:
 		mode = schema.ShutdownCancel
 	}
-	if !e.escalate(mode) {
+	if !e.escalate(mode, reason) {
 		return
 	}
 	switch mode { // Run may be waiting for the store
@@ -121,7 +127,7 @@ func (e *Executor) Begin(mode schema.ShutdownMode) {
 
 // escalate sets the mode, if it is less gentle than the one that is set. When it
 // returns, no queued task is claimed that the mode does not run.
-func (e *Executor) escalate(mode schema.ShutdownMode) bool {
+func (e *Executor) escalate(mode schema.ShutdownMode, reason string) bool {
 	s := &e.stop
 	s.beginning.Lock()
 	defer s.beginning.Unlock()
@@ -130,8 +136,9 @@ func (e *Executor) escalate(mode schema.ShutdownMode) bool {
 		return false
 	}
 	if !s.begun() {
-		s.before = e.rates.sums()
+		s.before, s.reason = e.rates.sums(), reason
 		s.admitting.Add(shut)
+		defer close(s.started)
 	}
 	s.mode.Store(to)
 	s.closeClaims()
@@ -168,6 +175,16 @@ func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeo
 	case <-ctx.Done():
 		return schema.ShutdownResult{}, context.Cause(ctx)
 	}
+}
+
+// ShutdownBegun is closed when a shutdown begins; Ending then says which.
+func (e *Executor) ShutdownBegun() <-chan struct{} { return e.stop.started }
+
+// Ending answers the mode of the shutdown that has begun, and why it began.
+func (e *Executor) Ending() (mode schema.ShutdownMode, reason string) {
+	e.stop.beginning.Lock()
+	defer e.stop.beginning.Unlock()
+	return e.stop.current(), e.stop.reason
 }
 
 // Done is closed when Run has ended.

@@ -144,12 +144,9 @@ func appendProgress(b []byte, ev *executor.Event) []byte {
 }
 
 func appendID(b []byte, id uuid.UUID) []byte {
-	const digits = "0123456789abcdef"
-	text := [38]byte{0: '"', 9: '-', 14: '-', 19: '-', 24: '-', 37: '"'}
-	for i, at := range [len(id)]int{1, 3, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27, 29, 31, 33, 35} {
-		text[at], text[at+1] = digits[id[i]>>4], digits[id[i]&0xf]
-	}
-	return append(b, text[:]...)
+	text := executor.IDText(id)
+	b = append(append(b, '"'), text[:]...)
+	return append(b, '"')
 }
 
 func appendSeq(b []byte, seq uint64) []byte {

@@ -18,7 +18,7 @@ import (
 // that has submitted the task.
 //
 // The connection belongs to the program: shutdown and exit end the executor and not
-// the connection. Ids, batches and malformed input are treated as package jsonrpc2
+// the connection, and initialize is a request for next, where that is not nil. Ids, batches and malformed input are treated as package jsonrpc2
 // treats them; Serve is stricter. A client that does not read delays no task:
 // messages are queued, and beyond Options.MaxUnsent bytes Handle waits until the
 // client has read. The stream of the connection may hold further bytes; a
@@ -47,7 +47,8 @@ type mounted struct {
 // requests, so not through jsonrpc2.AsyncHandler. It waits only for a client that
 // does not read.
 func (h *handler) Handle(ctx context.Context, conn *jsonrpc2.Conn, rq *jsonrpc2.Request) {
-	if _, ours := methods[rq.Method]; !ours && h.next != nil {
+	_, ours := methods[rq.Method]
+	if h.next != nil && (!ours || rq.Method == schema.MethodInitialize) {
 		h.next.Handle(ctx, conn, rq)
 		return
 	}
@@ -123,11 +124,16 @@ func (h *handler) session(ctx context.Context, conn *jsonrpc2.Conn) (*mounted, e
 // untilDisconnected waits for the end of the connection. Where the executor ends
 // first, the pending waits are answered with an error.
 func (m *mounted) untilDisconnected(disconnected <-chan struct{}) {
-	select {
-	case <-disconnected:
-		return
-	case <-m.executor.Done():
-		m.executorEnded(m.ctx)
+	for begun, ended := m.shutdownBegun(), m.executor.Done(); ; {
+		select {
+		case <-disconnected:
+			return
+		case <-begun:
+			begun = nil
+			m.tellShutdown(m.ctx)
+		case <-ended:
+			ended = nil
+			m.executorEnded(m.ctx)
+		}
 	}
-	<-disconnected
 }

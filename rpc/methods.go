@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -18,6 +19,7 @@ type method func(s *session, ctx context.Context, p *wire.Params, to responder)
 
 // methods is the only list of methods.
 var methods = map[string]method{
+	schema.MethodInitialize:    (*session).initializeMethod,
 	schema.MethodSubmit:        (*session).submit,
 	schema.MethodStatus:        lockedMethod((*session).status),
 	schema.MethodCancel:        deferred((*session).cancel),
@@ -124,8 +126,11 @@ func (s *session) list(ctx context.Context, p *schema.ListParams) (any, error) {
 	if err := executor.CheckLabels(maps.All(p.Labels)); err != nil {
 		return nil, err
 	}
+	if strings.Trim(p.ID, "0123456789abcdef-") != "" {
+		return nil, invalid("/id", fmt.Sprintf("%q is no part of an id: it has digits, the letters a to f in lower case, and hyphens", schema.Cut(p.ID)))
+	}
 	page, err := s.executor.List(ctx,
-		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, Since: p.Since, Until: p.Until},
+		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, ID: p.ID, Since: p.Since, Until: p.Until},
 		executor.PageRequest{Oldest: p.Order == schema.OldestFirst, Limit: p.Limit, Cursor: p.Cursor})
 	for i := range page.Tasks {
 		page.Tasks[i].Input = nil
@@ -155,16 +160,23 @@ func (s *session) stats(ctx context.Context, _ *schema.Empty) (any, error) {
 	stats.Connection.PendingBytes = s.budget.used.Load()
 	stats.Connection.UnsentBytes = int64(s.out.unsent())
 	stats.Version = s.options.Version
-	stats.Limits["messageBytes"] = int64(s.options.MaxMessage)
-	stats.Limits["batch"] = int64(s.options.MaxBatch)
-	stats.Limits["waits"] = int64(s.options.MaxWaits)
-	stats.Limits["waitIds"] = maxWaitIDs
-	stats.Limits["subscriptions"] = maxSubscriptions
-	stats.Limits["waitResultBytes"] = maxWaitResults
-	stats.Limits["pendingBytes"] = maxPending
-	stats.Limits["shutdowns"] = maxShutdowns
-	stats.Limits["unsentBytes"] = int64(s.options.MaxUnsent)
+	stats.Limits = s.limits()
 	return stats, nil
+}
+
+// limits are the limits of the server, by name.
+func (s *session) limits() map[string]int64 {
+	limits := s.executor.Limits()
+	limits["messageBytes"] = int64(s.options.MaxMessage)
+	limits["batch"] = int64(s.options.MaxBatch)
+	limits["waits"] = int64(s.options.MaxWaits)
+	limits["waitIds"] = maxWaitIDs
+	limits["subscriptions"] = maxSubscriptions
+	limits["waitResultBytes"] = maxWaitResults
+	limits["pendingBytes"] = maxPending
+	limits["shutdowns"] = maxShutdowns
+	limits["unsentBytes"] = int64(s.options.MaxUnsent)
+	return limits
 }
 
 func (s *session) discover(context.Context, *schema.Empty) (any, error) {

@@ -33,6 +33,11 @@ type Options struct {
 	MaxBatch   int // requests of one batch
 	MaxWaits   int // pending wait requests
 	MaxUnsent  int // bytes that the client has not read; beyond them no more requests are read
+	// Shared says that the executor serves other connections, too. Then shutdown and
+	// exit end this connection alone, unless their scope says otherwise, and a
+	// shutdown of the executor is told to the client before its end. A shared
+	// connection has EOFDetach as OnEOF, unless its end is to end all.
+	Shared bool
 	// Stop, when it is closed, interrupts the executor (executor.ShutdownInterrupt:
 	// a durable store keeps the tasks that may go on later). Serve then sends the
 	// events that are left, and returns.

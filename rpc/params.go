@@ -55,14 +55,19 @@ func dropNulls(p *wire.Params, optional func(name string) bool) []byte {
 		if needless(name, value) {
 			return true
 		}
-		if len(rest) > 1 {
-			rest = append(rest, ',')
-		}
-		rest = wire.AppendString(rest, string(name))
-		rest = append(append(rest, ':'), value...)
+		rest = appendMember(rest, name, value)
 		return true
 	})
 	return append(rest, '}')
+}
+
+// appendMember appends a member to an object that is not closed.
+func appendMember(object, name, value []byte) []byte {
+	if len(object) > 1 {
+		object = append(object, ',')
+	}
+	object = append(wire.AppendString(object, string(name)), ':')
+	return append(object, value...)
 }
 
 // invalid is an error about one place in the params.

@@ -122,6 +122,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 			s.watcher.Unfollow(ev.ID, withFinished(mask))
 		}
 		s.waits.finished(s, ev.Task)
+		s.ended(ctx, ev.Task)
 	}
 }
 

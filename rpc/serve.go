@@ -95,20 +95,9 @@ func gone(ctx context.Context) error {
 // of the requests, or Options.Stop, demands that.
 func (s *session) untilOver(ctx context.Context, read chan error, c *connection) error {
 	var err error
-	select {
-	case <-c.over:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-s.options.Stop:
-		s.shutdown(ctx, executor.ShutdownInterrupt, 0, s.noResponder(), 0)
-	case <-s.executor.Done():
-		s.executorEnded(ctx)
-	case err = <-read:
-		read <- err
-		s.inputEnded(ctx)
-	}
-	for stop := s.options.Stop; ; {
+	ending := false
+	stop, ended, input, begun := s.options.Stop, s.executor.Done(), read, s.shutdownBegun()
+	for {
 		select {
 		case <-c.over:
 			if errors.Is(err, io.EOF) {
@@ -117,30 +106,47 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-begun:
+			begun = nil
+			s.tellShutdown(ctx)
+			continue
 		case <-stop:
 			stop = nil
-			s.executor.Begin(executor.ShutdownInterrupt)
+			if ending {
+				s.executor.Begin(executor.ShutdownInterrupt)
+				continue
+			}
+			s.shutdown(ctx, executor.ShutdownInterrupt, 0, "the server was told to stop", s.noResponder(), 0)
+		case <-ended:
+			ended = nil
+			s.executorEnded(ctx)
+		case err = <-input:
+			read <- err
+			s.inputEnded(ctx)
 		}
+		ending, input = true, nil
 	}
 }
 
 // noResponder answers nobody: no request has asked for the shutdown.
 func (s *session) noResponder() responder { return responder{log: s.logError} }
 
-// inputEnded acts on the end of the requests, as Options.OnEOF says.
+// inputEnded acts on the end of the requests, as Options.OnEOF says. Tasks that are to
+// end with the connection are cancelled first.
 func (s *session) inputEnded(ctx context.Context) {
+	s.cancelDisconnected()
 	switch s.options.OnEOF {
 	case EOFDrain:
-		s.shutdown(ctx, schema.ShutdownDrain, 0, s.noResponder(), 0)
+		s.shutdown(ctx, schema.ShutdownDrain, 0, s.asking(), s.noResponder(), 0)
 	case EOFFinish:
-		s.shutdown(ctx, schema.ShutdownFinish, 0, s.noResponder(), 0)
+		s.shutdown(ctx, schema.ShutdownFinish, 0, s.asking(), s.noResponder(), 0)
 	case EOFCancel:
-		s.shutdown(ctx, schema.ShutdownCancel, 0, s.noResponder(), 0)
+		s.shutdown(ctx, schema.ShutdownCancel, 0, s.asking(), s.noResponder(), 0)
 	default:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.pendingShutdowns.Load() == 0 {
-			s.afterEvents(ctx, s.out.last)
+			s.afterEvents(ctx, s.detached)
 		}
 	}
 }

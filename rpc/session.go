@@ -35,14 +35,18 @@ type session struct {
 	scanner    jsonscan.Scanner // of the elements of batches
 	member     wire.Message     // the element that is being read
 
+	initialized bool
+	owner       map[string]string // the label of the client's name, or nil
+	leaving     bool              // the client has ended the connection: it submits no more
+
 	// Submits that are not recorded yet; the slices have the same length.
 	gathered  []executor.Submission
-	answering []responder       // who is answered
-	lossless  []*losslessOutput // nil for a submit that did not ask for lossless output
-	now       schema.Time       // when the first of them was read
-	created   []newTask         // tasks that are recorded, whose submits are not answered yet
+	answering []answering
+	now       schema.Time // when the first of them was read
+	created   []newTask   // tasks that are recorded, whose submits are not answered yet
 
 	mu               sync.Mutex
+	own              ownTasks
 	cursors          map[uuid.UUID]*cursors           // of tasks whose submit asked for output; nil before the first piece
 	subscribedOutput map[uuid.UUID]*cursors           // of other tasks whose output a subscription asks for
 	follows          map[uuid.UUID]executor.EventMask // existing tasks that this client has submitted again
@@ -62,6 +66,8 @@ type session struct {
 	tasks            sync.WaitGroup // goroutines of shutdown requests
 	pendingShutdowns atomic.Int32   // shutdown requests that are not answered
 	exiting          bool           // the client has sent exit
+	endsExecutor     atomic.Bool    // this connection has asked for the end of the executor
+	disconnected     func()         // counts the connection no more
 
 	storeClosed bool // no event comes any more, and the pump has ended
 }
@@ -83,14 +89,14 @@ func newSession(ctx context.Context, ex *executor.Executor, out transport, o Opt
 		logError: func(err error) { o.Logger.Error("a request failed", "error", err) },
 		cursors:  map[uuid.UUID]*cursors{}, subscribedOutput: map[uuid.UUID]*cursors{},
 		follows: map[uuid.UUID]executor.EventMask{}, held: map[uuid.UUID]*hold{}, waits: newWaits(),
-		subscriptions: map[executor.SubscriptionID]*subscription{},
+		subscriptions: map[executor.SubscriptionID]*subscription{}, disconnected: ex.Connected(),
 	}
 	s.deliveryResumed = sync.NewCond(&s.mu)
 	return s, nil
 }
 
-// close frees what the session has begun, and waits for its goroutines. Its context
-// has ended.
+// close frees what the session has begun, and waits for its goroutines. It cancels
+// the tasks that are to end with the connection. The context of the session has ended.
 func (s *session) close() {
 	s.mu.Lock()
 	for w := range s.waits.pending {
@@ -98,4 +104,6 @@ func (s *session) close() {
 	}
 	s.mu.Unlock()
 	s.tasks.Wait()
+	s.cancelDisconnected()
+	s.disconnected()
 }

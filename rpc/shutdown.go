@@ -17,18 +17,28 @@ func (s *session) end(ctx context.Context, mode schema.ShutdownMode, timeout tim
 	cost, err := s.admitShutdown(to)
 	if err != nil {
 		to.fail(err) // before Begin: it may let an earlier shutdown be answered, with the last message
-		s.executor.Begin(mode)
+		s.executor.BeginBecause(mode, s.asking())
 		return
 	}
 	to.id = bytes.Clone(to.id) // the request is gone when the answer comes
-	s.shutdown(ctx, mode, timeout, to, cost)
+	s.shutdown(ctx, mode, timeout, s.asking(), to, cost)
+}
+
+// asking notes that this client ends the executor, and answers the reason that the
+// others are told.
+func (s *session) asking() string {
+	s.endsExecutor.Store(true)
+	if s.owner != nil {
+		return s.owner[ownerLabel] + " has asked for it"
+	}
+	return "a client has asked for it"
 }
 
 // shutdown stops the admission of tasks at once, and answers when the executor has
 // ended. Its reply is the last message of the connection.
-func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, to responder, cost int64) {
+func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration, reason string, to responder, cost int64) {
 	s.pendingShutdowns.Add(1) // before Begin: it may let an earlier shutdown be answered, which then is not the last message
-	s.executor.Begin(mode)
+	s.executor.BeginBecause(mode, reason)
 	s.tasks.Go(func() {
 		result, err := s.executor.Shutdown(ctx, mode, timeout)
 		s.mu.Lock()
@@ -60,6 +70,7 @@ func (s *session) executorEnded(ctx context.Context) {
 // more. It needs mu.
 func (s *session) endWithoutEvents() {
 	s.waits.failAll(s, executor.ErrShuttingDown)
+	s.finishLeaving(func(over func()) { over() })
 	if s.pendingShutdowns.Load() == 0 { // else the reply to the last shutdown is the last message
 		s.out.last()
 	}
@@ -82,17 +93,39 @@ func (s *session) admitShutdown(to responder) (cost int64, err *wire.Error) {
 }
 
 func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, to responder) {
+	here, err := s.scope(p.Scope)
+	switch {
+	case err != nil:
+		to.fail(err)
+		return
+	case here:
+		s.leave(ctx, p.Mode, to)
+		return
+	}
 	s.end(ctx, cmp.Or(p.Mode, schema.ShutdownDrain), time.Duration(p.TimeoutMs)*time.Millisecond, to)
 }
 
 // exit handles the notification exit. Its client expects no reply, so it may have
 // stopped reading: leave does not wait for it.
-func (s *session) exit(ctx context.Context, _ *schema.Empty, to responder) {
-	s.end(ctx, schema.ShutdownCancel, 0, to)
+func (s *session) exit(ctx context.Context, p *schema.ExitParams, to responder) {
+	here, err := s.scope(p.Scope)
+	switch {
+	case err != nil:
+		to.fail(err)
+		return
+	case here:
+		s.leave(ctx, schema.ShutdownDrain, to)
+	default:
+		s.end(ctx, schema.ShutdownCancel, 0, to)
+	}
 	if s.exiting {
 		return
 	}
 	s.exiting = true
+	if here {
+		s.tasks.Go(func() { s.out.leave(ctx) })
+		return
+	}
 	s.tasks.Go(func() {
 		if _, err := s.executor.Shutdown(ctx, schema.ShutdownCancel, 0); err == nil {
 			s.out.leave(ctx)

@@ -13,8 +13,20 @@ import (
 // gatherMost is how many consecutive submits are recorded together.
 const gatherMost = 256
 
+// answering is who is answered when a gathered submit is recorded, and what the
+// submit says of this connection.
+type answering struct {
+	to           responder
+	lossless     *losslessOutput // nil where it did not ask for lossless output
+	onDisconnect schema.OnDisconnect
+}
+
 // submit gathers a submit; flushSubmits records it with its neighbours.
 func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
+	if s.leaving {
+		to.fail(errLeaving)
+		return
+	}
 	params, err := s.submitting.decode(p)
 	if err != nil {
 		to.fail(err)
@@ -33,10 +45,12 @@ func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 			"a batch with a lossless submit has no wait, shutdown or exit: the task would have to wait for their replies; send it alone"))
 		return
 	}
-	record.Owner = s.watcher.ID()
+	record.Owner, record.Labels = s.watcher.ID(), s.labelled(record.Labels)
+	if s.tracks(params.OnDisconnect) {
+		record.Events = record.Events.TellingEnd()
+	}
 	s.gathered = append(s.gathered, record)
-	s.answering = append(s.answering, to)
-	s.lossless = append(s.lossless, s.beginLossless(&record, params.Output))
+	s.answering = append(s.answering, answering{to, s.beginLossless(&record, params.Output), params.OnDisconnect})
 	if len(s.gathered) == gatherMost {
 		s.flushSubmits(ctx)
 	}
@@ -51,8 +65,8 @@ func (s *session) flushSubmits(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.clientGone {
-		for _, l := range s.lossless {
-			l.leave()
+		for i := range s.answering {
+			s.answering[i].lossless.leave()
 		}
 	}
 	answers, err := s.executor.Submit(ctx, s.gathered)
@@ -66,30 +80,31 @@ func (s *session) flushSubmits(ctx context.Context) {
 	s.tellNew()
 	clear(s.gathered)
 	clear(s.answering)
-	clear(s.lossless)
-	s.gathered, s.answering, s.lossless = s.gathered[:0], s.answering[:0], s.lossless[:0]
+	s.gathered, s.answering = s.gathered[:0], s.answering[:0]
 }
 
 // answerSubmit answers the gathered submit with the index. Where it has made a new
 // task, tellNew answers it later. It needs mu.
 func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submitted) {
-	to, record := &s.answering[i], &s.gathered[i]
+	to, all, record := &s.answering[i].to, s.answering[i].lossless, &s.gathered[i]
 	switch {
 	case answer.Err != nil:
-		s.lossless[i].leave()
+		all.leave()
 		s.tellNew()
 		to.fail(s.refusal(answer.Err, record))
 	case answer.Existing:
 		s.tellNew()
-		task, err := s.submitExisting(ctx, record, answer.Task, s.lossless[i])
+		record.Events = record.Events.Asked()
+		task, err := s.submitExisting(ctx, record, answer.Task, all)
 		if err != nil {
 			to.fail(err)
 			return
 		}
 		to.result(func(b []byte) []byte { return appendSubmitted(b, task, true) })
 	default:
+		s.track(record.ID, s.answering[i].onDisconnect)
 		if record.Events.Has(executor.EventOutput) {
-			s.cursors[record.ID] = s.lossless[i].cursors(record)
+			s.cursors[record.ID] = all.cursors(record)
 		}
 		switch {
 		case to.batch != nil: // the events of a new task wait for the reply of its batch

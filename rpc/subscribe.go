@@ -74,16 +74,24 @@ func (s *session) checkSubscribe(ctx context.Context, after *uint64) error {
 	if s.budget.available() < barrierBytes {
 		return s.overBudget(barrierBytes)
 	}
-	nothing, latest, err := s.watcher.Subscribe(ctx, executor.Selector{}) // only to learn the latest number
+	latest, err := s.latestSeq(ctx)
 	if err != nil {
 		return err
 	}
-	s.watcher.Unsubscribe(nothing)
 	if *after > latest {
 		return invalid("/after", fmt.Sprintf("%d is beyond %d, the seq of the latest event; it is of another store: subscribe without after", *after, latest))
 	}
 	_, err = s.executor.Replay(ctx, *after, latest, 1)
 	return err
+}
+
+// latestSeq is the number of the latest event.
+func (s *session) latestSeq(ctx context.Context) (uint64, error) {
+	nothing, latest, err := s.watcher.Subscribe(ctx, executor.Selector{})
+	if err == nil {
+		s.watcher.Unsubscribe(nothing)
+	}
+	return latest, err
 }
 
 // selectorOf makes the selector of a subscribe. It may name types that this program

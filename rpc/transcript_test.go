@@ -38,7 +38,7 @@ import (
 //	# eof             ends the client's sending
 //
 // A cancel's reply and the end of its task have no order on the wire; here the
-// reply comes first. Times are written <time> and ids that the server has made <id1>, <id2>…,
+// reply comes first. Times are written <time>, the process id <pid>, and ids that the server has made <id1>, <id2>…,
 // which the client section can use, too.
 
 var update = flag.Bool("update", false, "write the server sections of testdata anew")
@@ -243,6 +243,7 @@ func (c *conversation) said() string {
 		text = unframed(c.T, text)
 	}
 	text = wireTime.ReplaceAllString(text, `"<time>"`)
+	text = strings.ReplaceAll(text, fmt.Sprintf(`"pid":%d`, os.Getpid()), `"pid":<pid>`)
 	return wireID.ReplaceAllStringFunc(text, func(quoted string) string {
 		id := strings.Trim(quoted, `"`)
 		if c.idNames[id] == "" {
@@ -324,6 +325,8 @@ func (set *settings) read(t *testing.T, words []string) {
 		set.allow = words[1:]
 	case "broken":
 		set.broken = words[1:]
+	case "shared":
+		set.rpc.Shared, set.rpc.OnEOF = true, rpc.EOFDetach
 	case "panicking":
 		set.panicking = true
 	default:

@@ -42,7 +42,9 @@ func TestEnumsAreComplete(t *testing.T) {
 	}{
 		{"ErrorKind", "task.go", Derive[ErrorKind]},
 		{"CancelOutcome", "methods.go", Derive[CancelOutcome]},
-		{"ShutdownMode", "methods.go", Derive[ShutdownMode]},
+		{"ShutdownMode", "connection.go", Derive[ShutdownMode]},
+		{"ShutdownScope", "connection.go", Derive[ShutdownScope]},
+		{"OnDisconnect", "methods.go", Derive[OnDisconnect]},
 		{"WaitUntil", "methods.go", Derive[WaitUntil]},
 		{"OutputDelivery", "methods.go", Derive[OutputDelivery]},
 		{"ListOrder", "methods.go", Derive[ListOrder]},

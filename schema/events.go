@@ -4,11 +4,12 @@ import "github.com/google/uuid"
 
 // The notifications a server sends.
 const (
-	NotifyStarted  = "task/started"
-	NotifyProgress = "task/progress"
-	NotifyOutput   = "task/output"
-	NotifyFinished = "task/finished"
-	NotifyReplayed = "subscription/replayed"
+	NotifyStarted      = "task/started"
+	NotifyProgress     = "task/progress"
+	NotifyOutput       = "task/output"
+	NotifyFinished     = "task/finished"
+	NotifyReplayed     = "subscription/replayed"
+	NotifyShuttingDown = "executor/shuttingDown"
 )
 
 // The values of SubmitParams.Events and SubscribeParams.Events.
@@ -68,4 +69,13 @@ type ReplayedEvent struct {
 type Missed struct {
 	After   uint64 `json:"after" jsonschema:"tasks may be missing whose end, or start where they run, came after this seq"`
 	Through uint64 `json:"through" jsonschema:"the last seq of which that is so"`
+}
+
+// ShuttingDownEvent says to a connection of a shared executor that the executor is
+// about to end, and not because of this connection. What its tasks still do is sent, and
+// then the connection ends.
+type ShuttingDownEvent struct {
+	// Mode is one of the modes of a shutdown, or ModeInterrupt.
+	Mode   string `json:"mode" jsonschema:"what becomes of the tasks, as the mode of shutdown; interrupt lets a durable store keep those that may go on later" schema:"enum=drain|finish|interrupt|cancel"`
+	Reason string `json:"reason,omitzero" jsonschema:"why, for a person"`
 }

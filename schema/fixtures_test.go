@@ -67,7 +67,19 @@ func fullSubmit() SubmitParams {
 	p.TimeoutMs, p.GraceMs = 60_000, new(int64(0))
 	p.Rerun = new(true)
 	p.Events = []string{EventStarted, EventProgress, EventOutput, EventFinished}
+	p.OnDisconnect = OnDisconnectCancel
 	return p
+}
+
+func fullInitialize() InitializeParams {
+	return InitializeParams{ClientInfo: &ClientInfo{Name: "demo-editor", Version: "2.1"}, ProtocolVersion: "1"}
+}
+
+func exampleInitialized() InitializeResult {
+	return InitializeResult{
+		ServerInfo: ServerInfo{Name: "jobline", Version: "0.1.0", PID: 4700}, ProtocolVersion: ProtocolVersion,
+		Capabilities: Capabilities{Shared: true, Durable: true}, Limits: map[string]int64{"running": 2, "queued": 1_000_000}, Seq: 1234,
+	}
 }
 
 func fullSubscribe() SubscribeParams {
@@ -79,7 +91,7 @@ func fullSubscribe() SubscribeParams {
 
 func exampleStats() StatsResult {
 	return StatsResult{
-		Version: "0.1.0", Store: StoreStats{Name: "sqlite", Durable: true, File: "/var/lib/demo/tasks.db", Fault: "no space left on device"}, UptimeMs: 61_000,
+		Version: "0.1.0", Store: StoreStats{Name: "sqlite", Durable: true, File: "/var/lib/demo/tasks.db", Fault: "no space left on device"}, UptimeMs: 61_000, StartedAt: exampleStart, PID: 4700, Connections: 3,
 		Tasks:  TaskCounts{Queued: 1, Running: 2, Completed: 3, Failed: 4, Cancelled: 5},
 		Totals: TaskTotals{Submitted: 16, Completed: 3, Failed: 4, Cancelled: 5, Evicted: 1},
 		Stuck:  1, ShuttingDown: true, Rates: Rates{SubmittedPerSecond: 0.25, FinishedPerSecond: 0.2},

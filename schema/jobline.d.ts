@@ -13,8 +13,14 @@ export type ErrorKind = "taskError" | "exit" | "signal" | "spawn" | "timeout" | 
 /** By time of creation. */
 export type ListOrder = "newest" | "oldest";
 
+/** What becomes of a task when the connection that submitted it has ended. */
+export type OnDisconnect = "keep" | "cancel";
+
 /** What becomes of the tasks that are not final. */
 export type ShutdownMode = "drain" | "finish" | "cancel";
+
+/** What a shutdown ends. */
+export type ShutdownScope = "connection" | "executor";
 
 /** Where a task is in its life. */
 export type State = "queued" | "running" | "completed" | "failed" | "cancelled";
@@ -55,6 +61,22 @@ export interface CancelResult {
   task: Task;
 }
 
+/** What the server does. */
+export interface Capabilities {
+  /** whether the executor serves other connections, too: then shutdown and exit end this connection alone, unless their scope says otherwise */
+  shared: boolean;
+  /** whether tasks outlive the process of the server */
+  durable: boolean;
+}
+
+/** Who the client is. */
+export interface ClientInfo {
+  /** the name of the client */
+  name: string;
+  /** the version of the client */
+  version?: string;
+}
+
 /** Of the connection that asked. */
 export interface ConnectionStats {
   /** wait requests not yet answered */
@@ -84,6 +106,12 @@ export interface ErrorData {
   suggestions?: string[];
 }
 
+/** End the server as shutdown with mode cancel does, or this connection of a shared one as with mode drain, without a reply. */
+export interface ExitParams {
+  /** what ends, as the scope of shutdown */
+  scope?: ShutdownScope;
+}
+
 /** A task is final. Nothing comes after it. */
 export interface FinishedEvent {
   /** the id of the task */
@@ -96,7 +124,7 @@ export interface FinishedEvent {
   priority: number;
   /** which run of the task this is; 0 before the first */
   attempt: number;
-  /** the labels it was submitted with */
+  /** the labels it was submitted with, and the label owner */
   labels: Record<string, string>;
   /** when it was submitted */
   createdAt: Time;
@@ -124,6 +152,28 @@ export interface FinishedEvent {
   seq: number;
 }
 
+/** The params of initialize. */
+export interface InitializeParams {
+  /** who the client is; the name becomes the label owner of the tasks that it submits */
+  clientInfo?: ClientInfo;
+  /** the version of the protocol that the client speaks, as 1 or 1.2; where absent it speaks that of the server */
+  protocolVersion?: string;
+}
+
+/** What the server is. */
+export interface InitializeResult {
+  /** who the server is */
+  serverInfo: ServerInfo;
+  /** the version of the protocol that the server speaks */
+  protocolVersion: string;
+  /** what the server does */
+  capabilities: Capabilities;
+  /** the limits of the server, by name, as of stats */
+  limits: Record<string, number>;
+  /** the seq of the latest event; ask subscribe for what comes after it */
+  seq: number;
+}
+
 /** The params of list. */
 export interface ListParams {
   /** only tasks in one of these states; absent for all */
@@ -132,6 +182,8 @@ export interface ListParams {
   types?: string[];
   /** only tasks that have all these labels */
   labels?: Record<string, string>;
+  /** only tasks whose id begins or ends with this text of hexadecimal digits and hyphens */
+  id?: string;
   /** only tasks submitted at this time or later */
   since?: Time;
   /** only tasks submitted before this time */
@@ -264,12 +316,24 @@ export interface ReplayedEvent {
   missed?: Missed;
 }
 
+/** Who the server is. */
+export interface ServerInfo {
+  /** jobline */
+  name: string;
+  /** the version of the program */
+  version: string;
+  /** the process id of the server */
+  pid: number;
+}
+
 /** The params of shutdown. */
 export interface ShutdownParams {
   /** drain runs all that is queued and running, finish lets the running ones end, cancel cancels all */
   mode?: ShutdownMode;
   /** after so many milliseconds it goes on as cancel; 0 is never */
   timeoutMs?: number;
+  /** what ends: this connection, or the executor with all connections; where absent the connection if the executor is shared, else the executor */
+  scope?: ShutdownScope;
 }
 
 /** What became of the tasks that were not final. */
@@ -282,6 +346,14 @@ export interface ShutdownResult {
   cancelled: number;
   /** tasks that stay in the store, or did not stop */
   left: number;
+}
+
+/** The shared executor is about to end, because of another connection or of the system. */
+export interface ShuttingDownEvent {
+  /** what becomes of the tasks, as the mode of shutdown; interrupt lets a durable store keep those that may go on later */
+  mode: "drain" | "finish" | "interrupt" | "cancel";
+  /** why, for a person */
+  reason?: string;
 }
 
 /** An attempt of a task began. */
@@ -306,6 +378,12 @@ export interface StatsResult {
   store: StoreStats;
   /** milliseconds since the start */
   uptimeMs: number;
+  /** when the server started */
+  startedAt: Time;
+  /** the process id of the server */
+  pid: number;
+  /** connections that are open */
+  connections: number;
   /** the tasks in the store, by state */
   tasks: TaskCounts;
   /** all tasks since the start, also those no longer kept */
@@ -366,6 +444,8 @@ export interface SubmitParams {
   events?: ("started" | "progress" | "output" | "finished")[];
   /** lossless sends all output, as output events whatever events says, and lets the task wait for this connection to read it; newest keeps the newest and tells of what was skipped */
   output?: "newest" | "lossless";
+  /** what becomes of the task when the connection that submitted it has ended; cancel cancels it */
+  onDisconnect?: OnDisconnect;
 }
 
 /** The task, and whether its id was known already. */
@@ -380,7 +460,7 @@ export interface SubmitResult {
   priority: number;
   /** which run of the task this is; 0 before the first */
   attempt: number;
-  /** the labels it was submitted with */
+  /** the labels it was submitted with, and the label owner */
   labels: Record<string, string>;
   /** when it was submitted */
   createdAt: Time;
@@ -446,7 +526,7 @@ export interface Task {
   priority: number;
   /** which run of the task this is; 0 before the first */
   attempt: number;
-  /** the labels it was submitted with */
+  /** the labels it was submitted with, and the label owner */
   labels: Record<string, string>;
   /** when it was submitted */
   createdAt: Time;
@@ -580,13 +660,15 @@ export interface WaitResult {
 
 /** The methods, with what goes in and what comes out. */
 export interface Methods {
+  /** Introduce the client, and learn what the server is. Optional, at any time, once. Members other than these are ignored, so that a language client can send what it sends to any server. */
+  "initialize": { params: InitializeParams; result: InitializeResult };
   /** Ask for one run of a task type. The reply comes when the task is recorded, before any notification of it. With an id that is known the same type and input answer with the task as it is and existing: true; another type or input is idConflict. A task that fails is a result, never an error. */
   "submit": { params: SubmitParams; result: SubmitResult };
   /** Show one task. */
   "status": { params: StatusParams; result: Task };
   /** Ask for a task to stop. A queued task never runs. A running one is told to stop, and killed or given up after its grace. A final one stays as it is. */
   "cancel": { params: CancelParams; result: CancelResult };
-  /** End the server. From the moment it is read no submit is admitted. The reply is the last message of the connection. A second shutdown may escalate. */
+  /** End the server, or this connection of a shared one. From the moment it is read no submit is admitted. The reply is the last message of the connection. A second shutdown may escalate. With scope connection the tasks go on, but for mode cancel, which cancels those that this connection has submitted. */
   "shutdown": { params: ShutdownParams; result: ShutdownResult };
   /** Wait until tasks are final. A time-out is a result with timedOut: true. The task/finished of a task comes before the reply. */
   "wait": { params: WaitParams; result: WaitResult };
@@ -610,8 +692,8 @@ export interface Methods {
 export interface ClientNotifications {
   /** End a pending request of this connection, which answers requestCancelled. It touches no task. */
   "$/cancelRequest": CancelRequestParams;
-  /** End the server as shutdown with mode cancel does, without a reply. */
-  "exit": Empty;
+  /** End the server as shutdown with mode cancel does, or this connection of a shared one as with mode drain, without a reply. */
+  "exit": ExitParams;
 }
 
 /** The notifications that the server sends. */
@@ -626,6 +708,8 @@ export interface Notifications {
   "task/finished": FinishedEvent;
   /** A subscription has been sent what it asked for of the past. */
   "subscription/replayed": ReplayedEvent;
+  /** The shared executor is about to end, because of another connection or of the system. */
+  "executor/shuttingDown": ShuttingDownEvent;
 }
 
 /** The codes of errors, by the kind that data has beside them. */

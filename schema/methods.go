@@ -7,6 +7,7 @@ import (
 
 // The methods a client calls.
 const (
+	MethodInitialize    = "initialize"
 	MethodSubmit        = "submit"
 	MethodStatus        = "status"
 	MethodCancel        = "cancel"
@@ -25,7 +26,7 @@ const (
 
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
-	MethodCancelRequest, MethodCancel, MethodExit, MethodList, MethodOutput, MethodDiscover,
+	MethodCancelRequest, MethodCancel, MethodExit, MethodInitialize, MethodList, MethodOutput, MethodDiscover,
 	MethodShutdown, MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes,
 	MethodUnsubscribe, MethodWait,
 }
@@ -48,7 +49,20 @@ type SubmitParams struct {
 	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress and finished, none for []" schema:"maxItems=16,enum=started|progress|output|finished"`
 	// Output OutputLossless asks for all output as events, whatever Events says.
 	Output OutputDelivery `json:"output,omitzero" jsonschema:"lossless sends all output, as output events whatever events says, and lets the task wait for this connection to read it; newest keeps the newest and tells of what was skipped" schema:"default=newest"`
+	// OnDisconnect says what becomes of the task when this connection has ended. It is
+	// of the submit that makes the task: one with a known id changes nothing.
+	OnDisconnect OnDisconnect `json:"onDisconnect,omitzero" jsonschema:"what becomes of the task when the connection that submitted it has ended; cancel cancels it" schema:"default=keep"`
 }
+
+// OnDisconnect says what becomes of a task when the connection that submitted it has
+// ended.
+type OnDisconnect string
+
+// What becomes of the task.
+const (
+	OnDisconnectKeep   OnDisconnect = "keep"   // it goes on
+	OnDisconnectCancel OnDisconnect = "cancel" // it is cancelled
+)
 
 // OutputDelivery says what becomes of output that is not read as fast as it is written.
 type OutputDelivery string
@@ -94,32 +108,6 @@ const (
 	OutcomeAlreadyFinished CancelOutcome = "alreadyFinished" // nothing changed
 )
 
-// ShutdownParams says how to end.
-type ShutdownParams struct {
-	Mode      ShutdownMode `json:"mode,omitzero" jsonschema:"drain runs all that is queued and running, finish lets the running ones end, cancel cancels all" schema:"default=drain"`
-	TimeoutMs int64        `json:"timeoutMs,omitzero" jsonschema:"after so many milliseconds it goes on as cancel; 0 is never" schema:"minimum=0,maximum=315360000000"`
-}
-
-// ShutdownMode is what becomes of the tasks that are not final.
-type ShutdownMode string
-
-// The modes of a shutdown, the gentlest first.
-const (
-	ShutdownDrain  ShutdownMode = "drain"  // run all that is queued and running
-	ShutdownFinish ShutdownMode = "finish" // let the running ones end
-	ShutdownCancel ShutdownMode = "cancel" // cancel all
-)
-
-// ShutdownResult counts what became, since the shutdown was read, of the
-// tasks that were not final then. Left are those that stay in a durable store
-// or whose code did not stop.
-type ShutdownResult struct {
-	Completed int64 `json:"completed" jsonschema:"tasks completed since the shutdown was read" schema:"minimum=0"`
-	Failed    int64 `json:"failed" jsonschema:"tasks failed since" schema:"minimum=0"`
-	Cancelled int64 `json:"cancelled" jsonschema:"tasks cancelled since" schema:"minimum=0"`
-	Left      int64 `json:"left" jsonschema:"tasks that stay in the store, or did not stop" schema:"minimum=0"`
-}
-
 // WaitParams asks to be answered when tasks are final.
 type WaitParams struct {
 	IDs   []uuid.UUID `json:"ids" jsonschema:"the ids of the tasks" schema:"minItems=1,maxItems=1000"`
@@ -150,6 +138,8 @@ type ListParams struct {
 	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states; absent for all" schema:"minItems=1,maxItems=16"`
 	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100,maxLength=256"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
+	// ID is the beginning or the end of an id, in lower case.
+	ID string `json:"id,omitzero" jsonschema:"only tasks whose id begins or ends with this text of hexadecimal digits and hyphens" schema:"minLength=4,maxLength=36"`
 	// Since and Until bound createdAt: from Since on, and before Until.
 	Since  Time      `json:"since,omitzero" jsonschema:"only tasks submitted at this time or later"`
 	Until  Time      `json:"until,omitzero" jsonschema:"only tasks submitted before this time"`
@@ -237,6 +227,11 @@ type StatsResult struct {
 	Version  string     `json:"version" jsonschema:"the version of the server"`
 	Store    StoreStats `json:"store" jsonschema:"where tasks are recorded"`
 	UptimeMs int64      `json:"uptimeMs" jsonschema:"milliseconds since the start" schema:"minimum=0"`
+	// StartedAt is when the executor was made.
+	StartedAt Time `json:"startedAt" jsonschema:"when the server started"`
+	PID       int  `json:"pid" jsonschema:"the process id of the server" schema:"minimum=1"`
+	// Connections counts those that the executor serves now, with the one that asked.
+	Connections int64 `json:"connections" jsonschema:"connections that are open" schema:"minimum=0"`
 	// Tasks counts those in the store, by state.
 	Tasks TaskCounts `json:"tasks" jsonschema:"the tasks in the store, by state"`
 	// Totals counts since the start, also those no longer kept.

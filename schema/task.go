@@ -15,7 +15,7 @@ type Task struct {
 	State             State             `json:"state" jsonschema:"where the task is in its life; completed, failed and cancelled are final"`
 	Priority          int8              `json:"priority" jsonschema:"higher runs first" schema:"minimum=-100,maximum=100"`
 	Attempt           int32             `json:"attempt" jsonschema:"which run of the task this is; 0 before the first" schema:"minimum=0"`
-	Labels            map[string]string `json:"labels" jsonschema:"the labels it was submitted with" schema:"maxProperties=32,maxLength=256"`
+	Labels            map[string]string `json:"labels" jsonschema:"the labels it was submitted with, and the label owner" schema:"maxProperties=33,maxLength=256"`
 	CreatedAt         Time              `json:"createdAt" jsonschema:"when it was submitted"`
 	StartedAt         Time              `json:"startedAt,omitzero" jsonschema:"when its newest attempt began"`
 	FinishedAt        Time              `json:"finishedAt,omitzero" jsonschema:"when it became final"`

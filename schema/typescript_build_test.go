@@ -24,6 +24,8 @@ var named = map[reflect.Type]string{
 	typeOf[ErrorKind]():     "The class of a task's error.",
 	typeOf[CancelOutcome](): "What a cancel met.",
 	typeOf[ShutdownMode]():  "What becomes of the tasks that are not final.",
+	typeOf[ShutdownScope](): "What a shutdown ends.",
+	typeOf[OnDisconnect]():  "What becomes of a task when the connection that submitted it has ended.",
 	typeOf[WaitUntil]():     "How many of the tasks must be final.",
 	typeOf[ListOrder]():     "By time of creation.",
 	typeOf[Encoding]():      "How bytes became a string.",

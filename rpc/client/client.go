@@ -116,6 +116,14 @@ func clientError(answer *jsonrpc2.Error) error {
 	return e
 }
 
+// Initialize introduces the client: its name becomes the label owner of the tasks that
+// it submits from then on. A client may do so once, and need not. The error is a
+// *wire.Error with schema.CodeInvalidParams where the versions of the protocol do not
+// fit.
+func (c *Client) Initialize(ctx context.Context, p schema.InitializeParams) (schema.InitializeResult, error) {
+	return call[schema.InitializeResult](ctx, c, schema.MethodInitialize, p)
+}
+
 // Submit submits a task. With schema.OutputLossless the program must read Events:
 // while it does not, the task waits, and so may everything that the server sends,
 // also replies to other calls.
@@ -211,7 +219,8 @@ func (c *Client) Discover(ctx context.Context) (jsontext.Value, error) {
 	return call[jsontext.Value](ctx, c, schema.MethodDiscover, schema.Empty{})
 }
 
-// Shutdown ends the executor, and returns when it has ended.
+// Shutdown ends the executor, and returns when it has ended. Where the executor is
+// shared, it ends this connection alone, unless the scope is schema.ScopeExecutor.
 func (c *Client) Shutdown(ctx context.Context, p schema.ShutdownParams) (schema.ShutdownResult, error) {
 	return call[schema.ShutdownResult](ctx, c, schema.MethodShutdown, p)
 }

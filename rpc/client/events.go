@@ -38,7 +38,10 @@ type Event struct {
 	Output   *schema.OutputEvent
 	Finished *schema.FinishedEvent
 	Replayed *schema.ReplayedEvent
-	Lost     *LostEvents
+	// ShuttingDown says that the shared executor is about to end, because of another
+	// connection or of the system. Then the connection ends.
+	ShuttingDown *schema.ShuttingDownEvent
+	Lost         *LostEvents
 }
 
 // LostEvents says that the client has dropped events, since the program reads them
@@ -52,7 +55,8 @@ type LostEvents struct {
 	After, Through uint64
 }
 
-// TaskID is the id of the event's task. It is the nil UUID for Replayed and Lost.
+// TaskID is the id of the event's task. It is the nil UUID for Replayed, ShuttingDown
+// and Lost.
 func (e Event) TaskID() uuid.UUID {
 	switch {
 	case e.Started != nil:
@@ -95,6 +99,8 @@ func (c *Client) notified(method string, params []byte) {
 		ev.Finished = decodeEvent[schema.FinishedEvent](params)
 	case schema.NotifyReplayed:
 		ev.Replayed = decodeEvent[schema.ReplayedEvent](params)
+	case schema.NotifyShuttingDown:
+		ev.ShuttingDown = decodeEvent[schema.ShuttingDownEvent](params)
 	}
 	if ev.Output != nil {
 		c.events.add(ev, queuedEventBytes)

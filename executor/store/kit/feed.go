@@ -59,7 +59,7 @@ func (f *Feed) PublishOf(owner executor.WatcherID, mask executor.EventMask, ev e
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.number(&ev)
-	if len(f.subscribers) > 0 || len(f.followers) > 0 || tells(mask, ev.Kind) {
+	if len(f.subscribers) > 0 || len(f.followers) > 0 || mask.Tells(ev.Kind) {
 		ev.Task = task()
 		f.offer(&ev, owner, mask)
 	}
@@ -89,12 +89,6 @@ func (f *Feed) offer(ev *executor.Event, owner executor.WatcherID, mask executor
 			w.offer(ev, 0)
 		}
 	}
-}
-
-// tells reports whether an owner with this mask gets an event of this kind. One
-// that asked for output also gets the task's end, because it ends the output.
-func tells(mask executor.EventMask, kind executor.EventKind) bool {
-	return mask.Has(kind) || kind == executor.EventFinished && mask.Has(executor.EventOutput)
 }
 
 // Close closes all watchers: a waiting Next returns ErrClosed.
@@ -203,7 +197,7 @@ func (w *feedWatcher) offer(ev *executor.Event, mask executor.EventMask) {
 	}
 	w.offered = ev.Seq
 	wanted := mask.Has(ev.Kind)
-	own := tells(mask, ev.Kind)
+	own := mask.Tells(ev.Kind)
 	told := own
 	for _, s := range w.subscriptions {
 		a, b := s.Selects(ev)

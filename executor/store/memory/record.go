@@ -144,7 +144,7 @@ func (r *record) full() executor.Record {
 // matches reports whether a filter selects the task. It looks at many records and
 // makes no task of each.
 func (r *record) matches(filter *executor.Filter) bool {
-	t := schema.Task{Type: r.terms.typ, State: r.state, CreatedAt: r.created}
+	t := schema.Task{ID: r.id, Type: r.terms.typ, State: r.state, CreatedAt: r.created}
 	if x := r.extra(); x != nil {
 		t.Labels = x.labels
 	}
