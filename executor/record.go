@@ -33,8 +33,8 @@ type Submission struct {
 	// Events; 0 is none.
 	Owner  WatcherID
 	Events EventMask
-	// NewID says that the id was made for this record, and not by a client. A store
-	// need not look whether it is that of a task that it no longer keeps.
+	// NewID says that the id was made for this record, and not by a client. Such ids
+	// rise: one that is greater than all before it is of no task yet.
 	NewID bool
 	// Hidden are the values that Secret has taken out of the Input, in the order
 	// of the input.

@@ -321,7 +321,7 @@ func (w *feedWatcher) Next(ctx context.Context) ([]executor.Event, error) {
 			return nil, executor.ErrClosed
 		}
 		if len(w.pending) > 0 {
-			if cap(w.taken) > compactFirst && len(w.taken) < cap(w.taken)/4 { // a backlog is over
+			if cap(w.taken) > keptRoom && len(w.taken) < cap(w.taken)/4 { // a backlog is over
 				w.taken = nil
 			}
 			clear(w.taken)

@@ -18,6 +18,9 @@ const (
 	// compactFirst is the length at which a list is compacted for the first time.
 	// Compacting costs its length, so it is done again only when it has doubled.
 	compactFirst = 4096
+	// keptRoom is for how many events a watcher keeps the memory of its lists when few
+	// events wait: a busy one needs it again soon.
+	keptRoom = 16 << 10
 	// Of the output of a stream, a compacted list has at most the newest
 	// outputPieces events and the newest outputWorth bytes.
 	outputPieces = 64

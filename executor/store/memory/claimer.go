@@ -47,16 +47,18 @@ func (c *claimer) take() *lease {
 	if e == nil {
 		return nil
 	}
-	r, l := &e.Value, e.Value.withLife()
+	r := &e.Value
 	r.state = schema.Running
 	r.attempt++
-	l.started = max(schema.Now(), r.created)
+	record := executor.Record{Task: r.task(), Timeout: r.terms.timeout, Grace: r.terms.grace, Rerun: r.terms.rerun}
+	record.StartedAt = max(schema.Now(), r.created)
+	l := &lease{claimer: c, entry: e, record: &record}
+	l.extra, l.lease = r.extra(), l
+	r.life = &l.life
 	s.running.Push(e)
 	s.counts.Queued--
 	s.counts.Running++
-	record := r.full()
-	l.lease = &lease{claimer: c, entry: e, record: &record}
-	return l.lease
+	return l
 }
 
 // Unclaimable implements executor.Claimer.

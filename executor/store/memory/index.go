@@ -7,16 +7,21 @@ import (
 )
 
 // index finds the records by their ids. It is a hash table with open addressing,
-// which costs 12 bytes for each place and is from an eighth to four fifths full.
-// The zero value is ready.
+// which costs 12 bytes for each place. A large one is from an eighth to four fifths
+// full. The zero value is ready.
 type index struct {
 	tags    []uint32 // of the record in the same place: taken, and bits of the hash of its id; 0 is a free place
 	records []*entry
 	count   int
 }
 
-// leastPlaces is the length of the smallest table. Lengths are powers of two.
-const leastPlaces = 64
+const (
+	// leastPlaces is the length of the smallest table. Lengths are powers of two.
+	leastPlaces = 64
+	// steadyPlaces is the length up to which a table does not shrink: a queue that is
+	// filled and emptied again and again does not change its table each time.
+	steadyPlaces = 8192
+)
 
 // taken is in the tag of each place that has a record.
 const taken = 1 << 31
@@ -84,7 +89,7 @@ func (x *index) remove(r *entry) {
 		}
 	}
 	x.tags[free], x.records[free] = 0, nil
-	if x.count--; len(x.tags) > leastPlaces && 8*x.count < len(x.tags) {
+	if x.count--; len(x.tags) > steadyPlaces && 8*x.count < len(x.tags) {
 		x.resize(len(x.tags) / 4)
 	}
 }

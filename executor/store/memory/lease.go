@@ -8,9 +8,10 @@ import (
 
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
+	life // of the task's record
 	kit.Revocation
 	claimer *claimer
-	entry   *entry
+	entry   *entry           // nil when the task is final
 	record  *executor.Record // of its own: events that wait point to it, and not to the lease
 	shown   kit.Shown
 }
@@ -29,7 +30,7 @@ func (l *lease) publish(ev executor.Event) uint64 {
 }
 
 // lost needs the lock.
-func (l *lease) lost() bool { return l.entry.Value.life.lease != l || l.claimer.store.closed }
+func (l *lease) lost() bool { return l.entry == nil || l.claimer.store.closed }
 
 // Started implements executor.Lease.
 func (l *lease) Started(pid int) error {
@@ -39,7 +40,7 @@ func (l *lease) Started(pid int) error {
 	if l.lost() {
 		return executor.ErrLeaseLost
 	}
-	l.entry.Value.life.seq = l.publish(executor.Event{
+	l.seq = l.publish(executor.Event{
 		Kind: executor.EventStarted, Attempt: l.record.Attempt, StartedAt: l.record.StartedAt, PID: pid,
 	})
 	return nil
@@ -60,7 +61,7 @@ func (l *lease) Progress(p schema.Progress) error {
 
 // Write implements executor.Lease.
 func (l *lease) Write(stream schema.Stream, p []byte) error {
-	s, r := l.claimer.store, &l.entry.Value
+	s := l.claimer.store
 	for len(p) > 0 {
 		n := min(len(p), executor.MaxOutputPiece)
 		s.mu.Lock()
@@ -68,7 +69,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 			s.mu.Unlock()
 			return executor.ErrLeaseLost
 		}
-		x := r.withExtra()
+		x := l.entry.Value.withExtra()
 		if x.out == nil {
 			x.out = new(kit.Streams)
 		}

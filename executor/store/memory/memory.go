@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"sync"
@@ -57,14 +58,15 @@ type Store struct {
 
 	mu       sync.Mutex // protects what follows, and every record
 	closed   bool
-	records  index
+	records  index // of what is not final
 	timeline timeline
 	claims   kit.Claims[record]
 	running  kit.FIFO[record]
-	finished ends
-	kept     int64  // bytes of input, result and output of those
-	ids      ids    // of records that were evicted
-	gone     uint64 // the last event of the latest record that was evicted
+	latest   uuid.UUID // the greatest id that was made for its task
+	finals   finals
+	known    known  // the ids of those, and of others that are no longer kept
+	kept     int64  // bytes of input, result and output of the finals
+	gone     uint64 // the last event of the latest task that is no longer kept
 	counts   executor.Counts
 }
 
@@ -76,7 +78,7 @@ func New(o Options) *Store {
 	o.KeepIDs = cmp.Or(o.KeepIDs, DefaultKeepIDs)
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
-	return &Store{options: o, ids: ids{limit: max(o.KeepIDs, 0)}}
+	return &Store{options: o, known: known{limit: uint64(max(o.KeepIDs, 0))}}
 }
 
 // Info implements executor.Store.
@@ -113,14 +115,14 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	added := 0
 	for i, e := range fresh {
 		asked := &submissions[i]
-		if known := s.records.get(asked.ID); known != nil {
-			answers[i] = answerKnown(&known.Value, asked)
-		} else if !asked.NewID && s.ids.has(asked.ID) {
-			answers[i].Err = executor.ErrTaskGone
-		} else if s.claims.Len() >= s.options.MaxQueued {
-			answers[i].Err = executor.ErrQueueFull
-		} else {
-			s.add(e)
+		if s.isNew(asked) {
+			answers[i].Err = s.add(e)
+		} else if p, err := s.find(asked.ID); err == nil {
+			answers[i] = s.answerKnown(p, asked)
+		} else if answers[i].Err = err; err == executor.ErrNotFound {
+			answers[i].Err = s.add(e)
+		}
+		if answers[i] == (executor.Submitted{}) {
 			added++
 		}
 	}
@@ -128,19 +130,34 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	return answers, nil
 }
 
-func answerKnown(known *record, asked *executor.Submission) executor.Submitted {
-	record := known.full()
+// isNew reports whether the id of a submission was made for it and it did not come
+// before. Such ids rise, so most can be told by that.
+func (s *Store) isNew(asked *executor.Submission) bool {
+	if !asked.NewID || bytes.Compare(asked.ID[:], s.latest[:]) <= 0 {
+		return false
+	}
+	s.latest = asked.ID
+	return true
+}
+
+func (s *Store) answerKnown(known place, asked *executor.Submission) executor.Submitted {
+	record := s.record(known)
 	if !record.Same(asked.Type, asked.Input) {
 		return executor.Submitted{Err: executor.ErrIDConflict}
 	}
 	return executor.Submitted{Existing: true, Task: &record.Task}
 }
 
-func (s *Store) add(e *entry) {
+// add puts a new task into the queue.
+func (s *Store) add(e *entry) error {
+	if s.claims.Len() >= s.options.MaxQueued {
+		return executor.ErrQueueFull
+	}
 	s.claims.Push(e, e.Value.terms.typ, e.Value.priority)
 	s.records.add(e)
 	s.timeline.add(e)
 	s.counts.Queued++
+	return nil
 }
 
 // Get implements executor.Store.
@@ -151,11 +168,11 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 		return executor.Record{}, executor.ErrClosed
 	}
 	s.sweep(schema.Now())
-	e := s.records.get(id)
-	if e == nil {
-		return executor.Record{}, executor.ErrNotFound
+	p, err := s.findKept(id)
+	if err != nil {
+		return executor.Record{}, err
 	}
-	return e.Value.full(), nil
+	return s.record(p), nil
 }
 
 // List implements executor.Store.
@@ -172,15 +189,15 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 	s.sweep(schema.Now())
 	var found executor.Page
 	scanned := 0
-	visit := func(e *entry) bool {
+	visit := func(order uint64, p place) bool {
 		if len(found.Tasks) == page.Limit || scanned == listScan {
 			found.Next = kit.FormatCursor(&page, cursor)
 			return false
 		}
 		scanned++
-		cursor = e.Order()
-		if e.Value.matches(&filter) {
-			t := e.Value.task()
+		cursor = order
+		if s.matches(p, &filter) {
+			t := s.task(p)
 			t.Input = nil
 			found.Tasks = append(found.Tasks, t)
 		}
@@ -205,15 +222,15 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	}
 	now := schema.Now()
 	for i, id := range ids {
-		e := s.records.get(id)
-		if e == nil {
-			answers[i].Err = executor.ErrNotFound
+		p, err := s.findKept(id)
+		if err != nil {
+			answers[i].Err = err
 			continue
 		}
-		if answers[i].Outcome = s.cancel(e, c, now); answers[i].Outcome == schema.OutcomeCancelling {
-			running = append(running, e.Value.life.lease)
+		if answers[i].Outcome, p = s.cancel(p, c, now); answers[i].Outcome == schema.OutcomeCancelling {
+			running = append(running, p.entry.Value.lease())
 		}
-		answers[i].Task = e.Value.task()
+		answers[i].Task = s.task(p)
 	}
 	s.sweep(now)
 	s.mu.Unlock()
@@ -223,44 +240,55 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	return answers, nil
 }
 
-func (s *Store) cancel(e *entry, c executor.Cancellation, now schema.Time) schema.CancelOutcome {
-	r := &e.Value
-	if r.state.Final() {
-		return schema.OutcomeAlreadyFinished
+// cancel answers what becomes of a task that is to be cancelled, and where it is then.
+func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schema.CancelOutcome, place) {
+	if p.entry == nil {
+		return schema.OutcomeAlreadyFinished, p
 	}
+	r := &p.entry.Value
 	if x := r.withExtra(); x.cancelled.IsZero() {
 		x.cancelled, x.cancelReason = max(now, r.created), c.Reason
 	}
 	if r.state == schema.Running {
-		return schema.OutcomeCancelling
+		return schema.OutcomeCancelling, p
 	}
-	s.claims.Remove(e)
+	s.claims.Remove(p.entry)
 	s.counts.Queued--
-	s.finish(e, c.Outcome(), now)
-	return schema.OutcomeCancelled
+	return schema.OutcomeCancelled, s.finish(p.entry, c.Outcome(), now)
 }
 
-// finish makes a record final that is in no list.
-func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) {
-	r, l := &e.Value, e.Value.withLife()
-	claimed := l.lease
-	r.state, l.lease, l.result = o.State, nil, textOf(o.Result)
-	l.finished = kit.EndTime(now, l.started, r.created)
+// finish makes a task final that is neither in the queue nor among the running tasks.
+// It answers where the task is then.
+func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
+	r := &e.Value
+	f := final{order: e.Order(), created: r.created, attempt: r.attempt, state: o.State, priority: r.priority}
+	l := r.lease()
+	if l != nil {
+		f.started = l.record.StartedAt
+	}
+	f.finished = kit.EndTime(now, f.started, f.created)
 	if o.Error != nil {
 		r.withExtra().err = o.Error
 	}
+	f.seq = s.feed.PublishOf(r.terms.owner, r.terms.events, executor.Event{ID: r.id, Kind: executor.EventFinished},
+		func() *schema.Task { return r.end(&f, o.Result) })
+	number := s.finals.push(f, r.terms, rest{input: r.input, result: textOf(o.Result), extra: r.extra()})
+	s.records.remove(e)
+	s.known.add(r.id, number, s.finals.first)
+	s.timeline.end(f.order, number)
+	s.kept += s.finals.size(number)
 	*s.counts.Of(o.State)++
-	s.kept += r.size()
-	l.seq = s.feed.PublishOf(r.terms.owner, r.terms.events, executor.Event{ID: r.id, Kind: executor.EventFinished},
-		func() *schema.Task { return r.endOf(claimed) })
-	s.finished.push(e)
+	if l != nil { // what still has the lease keeps no more of the task
+		l.entry, l.life = nil, life{}
+	}
+	return place{number: number}
 }
 
 // sweep forgets the finished tasks that retention does not keep. Methods that must
 // not show such tasks call it first.
 func (s *Store) sweep(now schema.Time) {
 	for s.tooMany(s.options.Keep, now) {
-		s.forget(s.finished.pop())
+		s.forget()
 	}
 }
 
@@ -279,24 +307,24 @@ const sweepMost = 256
 // tooMany reports whether the oldest finished task must be forgotten if at most keep
 // of them are kept.
 func (s *Store) tooMany(keep int, now schema.Time) bool {
-	n := s.finished.len()
+	n := s.finals.len()
 	if n == 0 {
 		return false
 	}
 	fits := s.kept <= s.options.KeepBytes || n == 1 // the newest is kept however large it is
-	return n > keep || !fits || s.finished.oldest().Value.life.ended < now-schema.Time(s.options.KeepFor.Microseconds())
+	return n > keep || !fits || s.finals.oldestEnd() < now-schema.Time(s.options.KeepFor.Microseconds())
 }
 
-// forget drops a finished task, except its id.
-func (s *Store) forget(e *entry) {
-	r := &e.Value
-	s.timeline.remove(e)
-	s.records.remove(e)
-	s.ids.add(r.id)
-	s.kept -= r.size()
-	s.gone = max(s.gone, r.life.seq)
+// forget drops the final task that ended first, except its id.
+func (s *Store) forget() {
+	oldest := s.finals.first
+	_, f := s.finals.at(oldest)
+	s.timeline.remove(f.order)
+	s.kept -= s.finals.size(oldest)
+	s.gone = f.seq
 	s.counts.Evicted++
-	*s.counts.Of(r.state)--
+	*s.counts.Of(f.state)--
+	s.finals.pop()
 }
 
 // Counts implements executor.Store.

@@ -16,14 +16,14 @@ func (s *Store) Output(_ context.Context, id uuid.UUID, stream schema.Stream, o 
 	if s.closed {
 		return executor.OutputPiece{}, executor.ErrClosed
 	}
-	e := s.records.get(id)
-	if e == nil {
-		return executor.OutputPiece{}, executor.ErrNotFound
+	p, err := s.findKept(id)
+	if err != nil {
+		return executor.OutputPiece{}, err
 	}
 	var piece executor.OutputPiece
-	if out := e.Value.out(); out != nil {
-		piece = out[stream].Piece(o, s.options.MaxOutput)
+	if x := s.extra(p); x != nil && x.out != nil {
+		piece = x.out[stream].Piece(o, s.options.MaxOutput)
 	}
-	piece.Final = e.Value.state.Final()
+	piece.Final = p.entry == nil
 	return piece, nil
 }

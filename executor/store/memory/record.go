@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
@@ -16,16 +17,15 @@ import (
 // two are one allocation.
 type entry = kit.Entry[record]
 
-// record is what the store holds of a task. A million of them may wait, so it is
-// small: what many tasks share is in terms, what comes with the claim is in life,
-// and what most tasks never have is in extra. Once the task is final, nothing in it
-// changes but life.ended.
+// record is what the store holds of a task that is not final. A million of them may
+// wait, so it is small: what many tasks share is in terms, what comes with the claim is
+// in life, and what most tasks never have is in extra. A final task is packed (final.go).
 type record struct {
 	id       uuid.UUID
 	input    text
 	created  schema.Time
 	terms    *terms
-	life     *life // nil while the task waits, unless it has labels
+	life     *life // nil while the task waits, unless it has an extra
 	attempt  int32
 	state    schema.State
 	priority int8
@@ -41,15 +41,11 @@ type terms struct {
 	rerun          bool
 }
 
-// life is what a record gets when its task is claimed, or cancelled before that.
+// life is what a record gets when its task is claimed. It is a part of the lease.
 type life struct {
-	seq      uint64 // of its start or, once it is final, of its end; 0 is before both
-	started  schema.Time
-	finished schema.Time
-	ended    schema.Time // by when it had ended, as retention counts
-	result   text
-	lease    *lease // of the attempt that runs, or nil
-	extra    *extra
+	seq   uint64 // of the event of its start, or 0
+	lease *lease // of the attempt that runs, or nil
+	extra *extra
 }
 
 // extra is what few tasks have.
@@ -66,7 +62,7 @@ type extra struct {
 func (s *Store) newEntry(from *executor.Submission) *entry {
 	e := &entry{Value: record{
 		id: from.ID, input: textOf(from.Input), created: from.CreatedAt, priority: from.Priority, attempt: from.Attempt, state: from.State,
-		terms: s.terms.of(terms{
+		terms: s.terms.of(&terms{
 			typ: from.Type, timeout: from.Timeout, grace: from.Grace, rerun: from.Rerun, owner: from.Owner, events: from.Events,
 		}),
 	}}
@@ -76,24 +72,18 @@ func (s *Store) newEntry(from *executor.Submission) *entry {
 	return e
 }
 
-// withLife is the record's life, which it has from now on.
-func (r *record) withLife() *life {
+// withExtra is what few tasks have, which this one has from now on.
+func (r *record) withExtra() *extra {
 	if r.life == nil {
 		r.life = new(life)
 	}
-	return r.life
-}
-
-// withExtra is what few records have, which this one has from now on.
-func (r *record) withExtra() *extra {
-	l := r.withLife()
-	if l.extra == nil {
-		l.extra = new(extra)
+	if r.life.extra == nil {
+		r.life.extra = new(extra)
 	}
-	return l.extra
+	return r.life.extra
 }
 
-// extra is what few records have, or nil.
+// extra is what few tasks have, or nil.
 func (r *record) extra() *extra {
 	if r.life == nil {
 		return nil
@@ -101,76 +91,50 @@ func (r *record) extra() *extra {
 	return r.life.extra
 }
 
-// out is what the task has written, or nil.
-func (r *record) out() *kit.Streams {
-	if x := r.extra(); x != nil {
-		return x.out
+// lease is that of the attempt that runs, or nil.
+func (r *record) lease() *lease {
+	if r.life == nil {
+		return nil
 	}
-	return nil
+	return r.life.lease
 }
 
 // task is the task as it is now, with its input.
 func (r *record) task() schema.Task {
-	t := schema.Task{ID: r.id, Type: r.terms.typ, Priority: r.priority, Attempt: r.attempt, CreatedAt: r.created, Input: r.input.value()}
-	if r.life != nil {
-		t.StartedAt = r.life.started
+	t := schema.Task{
+		ID: r.id, Type: r.terms.typ, State: r.state, Priority: r.priority, Attempt: r.attempt, CreatedAt: r.created, Input: r.input.value(),
 	}
-	if x := r.extra(); x != nil {
-		t.Labels = x.labels
+	if l := r.lease(); l != nil {
+		t.StartedAt = l.record.StartedAt
 	}
-	r.update(&t)
+	r.extra().show(&t)
 	return t
 }
 
-// update sets what may have changed of the task since it was claimed.
-func (r *record) update(t *schema.Task) {
-	t.State = r.state
-	if r.life != nil {
-		t.FinishedAt, t.Result = r.life.finished, r.life.result.value()
+// end is the final task for the event of its end. It is made of the task as it was
+// claimed, where that was.
+func (r *record) end(f *final, result jsontext.Value) *schema.Task {
+	var t *schema.Task
+	if l := r.lease(); l != nil {
+		t = &l.record.Task
+	} else {
+		made := r.task()
+		t = &made
 	}
-	if x := r.extra(); x != nil {
-		t.CancelRequestedAt, t.CancelReason, t.Progress, t.Error = x.cancelled, x.cancelReason, x.progress, x.err
-		if x.out != nil {
-			t.OutputBytes = x.out.Bytes()
-		}
-	}
-}
-
-// full is the record as the contract of stores has it.
-func (r *record) full() executor.Record {
-	return executor.Record{Task: r.task(), Timeout: r.terms.timeout, Grace: r.terms.grace, Rerun: r.terms.rerun}
-}
-
-// matches reports whether a filter selects the task. It looks at many records and
-// makes no task of each.
-func (r *record) matches(filter *executor.Filter) bool {
-	t := schema.Task{ID: r.id, Type: r.terms.typ, State: r.state, CreatedAt: r.created}
-	if x := r.extra(); x != nil {
-		t.Labels = x.labels
-	}
-	return filter.Match(&t)
-}
-
-// endOf is the final task for the event of its end. It is made of the task as it
-// was claimed, where that was.
-func (r *record) endOf(claimed *lease) *schema.Task {
-	if claimed == nil {
-		t := r.task()
-		return kit.ShownEnd(&t)
-	}
-	t := &claimed.record.Task
-	t.Input = nil
-	r.update(t)
+	t.State, t.FinishedAt, t.Result, t.Input = f.state, f.finished, result, nil
+	r.extra().show(t)
 	return t
 }
 
-// size is what the record of a final task counts towards KeepBytes.
-func (r *record) size() int64 {
-	var output int64
-	if out := r.out(); out != nil {
-		output = out.Kept()
+// show sets what the extra, which may be nil, has of a task.
+func (x *extra) show(t *schema.Task) {
+	if x == nil {
+		return
 	}
-	return kit.KeptBytes(r.input.value(), r.life.result.value(), output)
+	t.Labels, t.CancelRequestedAt, t.CancelReason, t.Progress, t.Error = x.labels, x.cancelled, x.cancelReason, x.progress, x.err
+	if x.out != nil {
+		t.OutputBytes = x.out.Bytes()
+	}
 }
 
 // termsTable has the terms that were used latest, so that tasks that are submitted
@@ -183,13 +147,13 @@ const termsPlaces = 64
 var termsSeed = maphash.MakeSeed()
 
 // of is terms that equal the wanted ones.
-func (t *termsTable) of(wanted terms) *terms {
+func (t *termsTable) of(wanted *terms) *terms {
 	hash := maphash.String(termsSeed, wanted.typ) + uint64(wanted.timeout) + uint64(wanted.grace) + uint64(wanted.owner)
 	place := &t[hash%termsPlaces]
-	if known := place.Load(); known != nil && *known == wanted {
+	if known := place.Load(); known != nil && *known == *wanted {
 		return known
 	}
-	made := &wanted
+	made := new(*wanted)
 	place.Store(made)
 	return made
 }

@@ -2,55 +2,97 @@ package memory
 
 import "sort"
 
-// timeline is the records in the order of their creation, for List. Records
-// come with rising order numbers and leave in any order; each costs a pointer
-// while it is there and nothing after.
+// timeline is where the tasks are, in the order of their creation, for List. Tasks come
+// with rising order numbers and leave in any order. Each costs 8 bytes while it is
+// there, and nothing after.
 type timeline struct {
 	chunks []*chunk // by base, none empty
 }
 
 const chunkSize = 512
 
-// chunk has the records of the order numbers base to base+chunkSize-1.
+// chunk has the tasks of the order numbers base to base+chunkSize-1. Of those that are
+// not final it has the entries, and of the final ones the numbers; either is nil where
+// there are none.
 type chunk struct {
-	base    uint64
-	live    int
-	records [chunkSize]*entry
+	base           uint64
+	entries        *[chunkSize]*entry
+	finals         *[chunkSize]uint64 // the numbers and 1
+	waiting, ended int                // how many there are of each
 }
 
-func (t *timeline) add(r *entry) {
-	order := r.Order()
+// add adds a task that is not final, with an order number above all before.
+func (t *timeline) add(e *entry) {
+	order := e.Order()
 	base := order - order%chunkSize
 	var last *chunk
 	if n := len(t.chunks); n > 0 {
 		last = t.chunks[n-1]
 	}
 	if last == nil || last.base != base {
+		if last != nil && last.waiting == 0 {
+			last.entries = nil
+		}
 		last = &chunk{base: base}
 		t.chunks = append(t.chunks, last)
 	}
-	last.records[order-base] = r
-	last.live++
+	if last.entries == nil {
+		last.entries = new([chunkSize]*entry)
+	}
+	last.entries[order-base] = e
+	last.waiting++
 }
 
-func (t *timeline) remove(r *entry) {
-	order := r.Order()
+// end puts the number of a task that is final in the place of its entry.
+func (t *timeline) end(order, number uint64) {
+	c := t.chunks[t.from(order)]
+	if c.finals == nil {
+		c.finals = new([chunkSize]uint64)
+	}
+	c.finals[order-c.base] = number + 1
+	c.ended++
+	c.entries[order-c.base] = nil
+	if c.waiting--; c.waiting == 0 && c != t.chunks[len(t.chunks)-1] { // the last may get more
+		c.entries = nil
+	}
+}
+
+// remove takes a final task out.
+func (t *timeline) remove(order uint64) {
 	i := t.from(order)
 	c := t.chunks[i]
-	c.records[order-c.base] = nil
-	if c.live--; c.live == 0 {
-		t.chunks = append(t.chunks[:i], t.chunks[i+1:]...)
+	c.finals[order-c.base] = 0
+	if c.ended--; c.ended == 0 {
+		if c.finals = nil; c.waiting == 0 {
+			t.chunks = append(t.chunks[:i], t.chunks[i+1:]...)
+		}
 	}
+}
+
+// place is where the n-th task of the chunk is, or false.
+func (c *chunk) place(n int) (place, bool) {
+	if c.entries != nil && c.entries[n] != nil {
+		return place{entry: c.entries[n]}, true
+	}
+	if c.finals != nil && c.finals[n] > 0 {
+		return place{number: c.finals[n] - 1}, true
+	}
+	return place{}, false
 }
 
 // from is the index of the first chunk that reaches to order or beyond.
 func (t *timeline) from(order uint64) int {
+	if n := len(t.chunks); n > 0 { // where none between is gone, the place is known
+		if i := (int64(order) - int64(t.chunks[0].base)) / chunkSize; i >= 0 && i < int64(n) && t.chunks[i].base == order-order%chunkSize {
+			return int(i)
+		}
+	}
 	return sort.Search(len(t.chunks), func(i int) bool { return t.chunks[i].base+chunkSize > order })
 }
 
-// upward calls f with the records after the given order number, oldest first,
-// until it answers false.
-func (t *timeline) upward(after uint64, f func(*entry) bool) {
+// upward calls f with the tasks after the given order number, oldest first, until it
+// answers false.
+func (t *timeline) upward(after uint64, f func(order uint64, p place) bool) {
 	for i := t.from(after + 1); i < len(t.chunks); i++ {
 		c := t.chunks[i]
 		n := 0
@@ -58,23 +100,23 @@ func (t *timeline) upward(after uint64, f func(*entry) bool) {
 			n = int(after - c.base + 1)
 		}
 		for ; n < chunkSize; n++ {
-			if r := c.records[n]; r != nil && !f(r) {
+			if p, taken := c.place(n); taken && !f(c.base+uint64(n), p) {
 				return
 			}
 		}
 	}
 }
 
-// downward calls f with the records before the given order number, newest
-// first, until it answers false.
-func (t *timeline) downward(before uint64, f func(*entry) bool) {
+// downward calls f with the tasks before the given order number, newest first, until
+// it answers false.
+func (t *timeline) downward(before uint64, f func(order uint64, p place) bool) {
 	for i := min(t.from(before), len(t.chunks)-1); i >= 0; i-- {
 		c := t.chunks[i]
 		if before <= c.base {
 			continue
 		}
 		for n := int(min(before-c.base, chunkSize)) - 1; n >= 0; n-- {
-			if r := c.records[n]; r != nil && !f(r) {
+			if p, taken := c.place(n); taken && !f(c.base+uint64(n), p) {
 				return
 			}
 		}

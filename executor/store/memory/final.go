@@ -1,0 +1,238 @@
+package memory
+
+import (
+	"bytes"
+	"slices"
+	"sort"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// final is what is kept of each final task, beside its id and its texts. It has no
+// pointers, so the garbage collector does not look at it.
+type final struct {
+	seq      uint64 // of the event of its end
+	order    uint64 // its place in the timeline
+	created  schema.Time
+	started  schema.Time
+	finished schema.Time
+	texts    uint32 // where in the texts of the page its input begins; its result follows
+	input    uint32 // its length
+	result   uint32 // its length
+	attempt  int32
+	terms    uint8 // its index in the terms of the page
+	state    schema.State
+	priority int8
+}
+
+const (
+	// pageTasks is how many tasks a page has; a uint8 can be the index of one.
+	pageTasks = 128
+	// packedBytes is how long the input and the result of a task may be together if
+	// they are copied into its page. Longer ones stay where they are.
+	packedBytes = 1 << 10
+	// sparePages is how many pages are forgotten together, and how many are used again.
+	sparePages = sweepMost/pageTasks + 1
+)
+
+// page has tasks that ended one after the other. They are forgotten one by one, and
+// the page's memory is free when all are.
+type page struct {
+	tasks *[pageTasks]final
+	texts []byte // short inputs and results
+	terms []*terms
+	rest  map[uint8]rest // by the index of the task
+}
+
+// rest is what few final tasks have: long texts, or an extra.
+type rest struct {
+	input, result text
+	extra         *extra
+}
+
+// finals are the final tasks that are kept, in the order in which they ended: that of
+// the numbers of their ends. Each has a number of its own, and these rise by one. The
+// zero value is ready.
+type finals struct {
+	pages []*page // the oldest first
+	first uint64  // the number of the oldest task
+	next  uint64  // the number of the task that ends next
+	steps []step
+	spare []*page // were forgotten, and are used again; at most sparePages
+}
+
+// step is the end of a task at an earlier time than that of the end before it: the
+// clock was set back. No step is kept before one that has a smaller time.
+type step struct {
+	number uint64
+	time   schema.Time
+}
+
+func (f *finals) len() int { return int(f.next - f.first) }
+
+// at is the task with the number, and its page.
+func (f *finals) at(number uint64) (*page, *final) {
+	p := f.pages[number/pageTasks-f.first/pageTasks]
+	return p, &p.tasks[number%pageTasks]
+}
+
+// push adds the task that ended last, and answers its number. It sets what of the
+// final tells where the page has the rest.
+func (f *finals) push(t final, terms *terms, r rest) (number uint64) {
+	number = f.next
+	if f.len() > 0 {
+		if _, before := f.at(number - 1); t.finished < before.finished {
+			f.stepBack(step{number, t.finished})
+		}
+	}
+	if number%pageTasks == 0 {
+		f.pages = append(f.pages, f.newPage())
+	}
+	f.next++
+	p, place := f.at(number)
+	t.terms = p.indexOf(terms)
+	t.input, t.result = uint32(r.input.size), uint32(r.result.size)
+	if t.input+t.result <= packedBytes {
+		t.texts = uint32(len(p.texts))
+		p.texts = append(append(p.texts, r.input.value()...), r.result.value()...)
+		r.input, r.result = text{}, text{}
+	}
+	if r != (rest{}) {
+		if p.rest == nil {
+			p.rest = map[uint8]rest{}
+		}
+		p.rest[uint8(number%pageTasks)] = r
+	}
+	*place = t
+	return number
+}
+
+// stepBack notes a step.
+func (f *finals) stepBack(s step) {
+	for n := len(f.steps); n > 0 && f.steps[n-1].time >= s.time; n-- {
+		f.steps = f.steps[:n-1]
+	}
+	f.steps = append(f.steps, s)
+}
+
+// newPage is an empty page. Its texts are likely to need as much as those of the page
+// before it.
+func (f *finals) newPage() *page {
+	texts := 0
+	if n := len(f.pages); n > 0 {
+		texts = len(f.pages[n-1].texts)
+	}
+	var p *page
+	if n := len(f.spare); n > 0 {
+		p, f.spare[n-1] = f.spare[n-1], nil
+		f.spare = f.spare[:n-1]
+	} else {
+		p = &page{tasks: new([pageTasks]final)}
+	}
+	if cap(p.texts) < texts || cap(p.texts) > 2*texts {
+		p.texts = make([]byte, 0, texts)
+	}
+	return p
+}
+
+// indexOf is the index of the terms in those of the page.
+func (p *page) indexOf(t *terms) uint8 {
+	if n := len(p.terms); n > 0 && p.terms[n-1] == t { // as of most
+		return uint8(n - 1)
+	}
+	i := slices.Index(p.terms, t)
+	if i < 0 {
+		i = len(p.terms)
+		p.terms = append(p.terms, t)
+	}
+	return uint8(i)
+}
+
+// pop forgets the oldest task.
+func (f *finals) pop() {
+	p, _ := f.at(f.first)
+	delete(p.rest, uint8(f.first%pageTasks))
+	if f.first++; f.first%pageTasks == 0 {
+		f.pages[0] = nil
+		f.pages = f.pages[1:]
+		if len(f.spare) < sparePages {
+			clear(p.terms)
+			p.texts, p.terms, p.rest = p.texts[:0], p.terms[:0], nil
+			f.spare = append(f.spare, p)
+		}
+	}
+	if len(f.steps) > 0 && f.steps[0].number <= f.first {
+		f.steps = f.steps[1:]
+	}
+}
+
+// oldestEnd is when the oldest task ended, as retention counts. A task whose clock ran
+// ahead is no younger than those that ended after it.
+func (f *finals) oldestEnd() schema.Time {
+	_, oldest := f.at(f.first)
+	if len(f.steps) > 0 {
+		return min(oldest.finished, f.steps[0].time)
+	}
+	return oldest.finished
+}
+
+// after is the number of the first task whose end has a greater seq.
+func (f *finals) after(seq uint64) uint64 {
+	return f.first + uint64(sort.Search(f.len(), func(i int) bool {
+		_, t := f.at(f.first + uint64(i))
+		return t.seq > seq
+	}))
+}
+
+// restOf is what few tasks have.
+func (f *finals) restOf(number uint64) rest {
+	p, _ := f.at(number)
+	return p.rest[uint8(number%pageTasks)]
+}
+
+// terms are the terms of a task.
+func (f *finals) terms(number uint64) *terms {
+	p, t := f.at(number)
+	return p.terms[t.terms]
+}
+
+// size is what a task counts towards KeepBytes.
+func (f *finals) size(number uint64) int64 {
+	_, t := f.at(number)
+	size := int64(t.input) + int64(t.result)
+	if x := f.restOf(number).extra; x != nil && x.out != nil {
+		size += x.out.Kept()
+	}
+	return size
+}
+
+// task is a task without its id, as it is shown, with its input.
+func (f *finals) task(number uint64) schema.Task {
+	p, t := f.at(number)
+	shown := schema.Task{
+		Type: p.terms[t.terms].typ, State: t.state, Priority: t.priority, Attempt: t.attempt,
+		CreatedAt: t.created, StartedAt: t.started, FinishedAt: t.finished,
+	}
+	rest := f.restOf(number)
+	shown.Input, shown.Result = p.values(t, &rest)
+	rest.extra.show(&shown)
+	return shown
+}
+
+// values are the input and the result of a task. They are copies: a slice of the
+// page's texts would keep all of them in memory.
+func (p *page) values(t *final, r *rest) (input, result jsontext.Value) {
+	if t.input+t.result > packedBytes {
+		return r.input.value(), r.result.value()
+	}
+	both := bytes.Clone(p.texts[t.texts:][:t.input+t.result])
+	if t.input > 0 {
+		input = both[:t.input:t.input]
+	}
+	if t.result > 0 {
+		result = both[t.input:]
+	}
+	return input, result
+}

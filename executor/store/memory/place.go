@@ -1,0 +1,86 @@
+package memory
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// place is where a task is: one that is not final has an entry, and a final one that is
+// kept has a number.
+type place struct {
+	entry  *entry // nil of a final task
+	number uint64
+}
+
+// find is where the task with the id is. The error is ErrNotFound, or ErrTaskGone where
+// the task is not kept but its id is. It needs the lock.
+func (s *Store) find(id uuid.UUID) (place, error) {
+	if e := s.records.get(id); e != nil {
+		return place{entry: e}, nil
+	}
+	number, known := s.known.find(id, s.finals.first)
+	switch {
+	case !known:
+		return place{}, executor.ErrNotFound
+	case number < s.finals.first:
+		return place{}, executor.ErrTaskGone
+	}
+	return place{number: number}, nil
+}
+
+// findKept is find where an id alone is of no use. It needs the lock.
+func (s *Store) findKept(id uuid.UUID) (place, error) {
+	p, err := s.find(id)
+	if err != nil {
+		return place{}, executor.ErrNotFound
+	}
+	return p, nil
+}
+
+// task is a task as it is now, with its input. It needs the lock.
+func (s *Store) task(p place) schema.Task {
+	if p.entry != nil {
+		return p.entry.Value.task()
+	}
+	t := s.finals.task(p.number)
+	t.ID = s.known.idOf(p.number)
+	return t
+}
+
+// record is a task as the contract of stores has it. It needs the lock.
+func (s *Store) record(p place) executor.Record {
+	var terms *terms
+	if p.entry != nil {
+		terms = p.entry.Value.terms
+	} else {
+		terms = s.finals.terms(p.number)
+	}
+	return executor.Record{Task: s.task(p), Timeout: terms.timeout, Grace: terms.grace, Rerun: terms.rerun}
+}
+
+// extra is what few tasks have, or nil. It needs the lock.
+func (s *Store) extra(p place) *extra {
+	if p.entry != nil {
+		return p.entry.Value.extra()
+	}
+	return s.finals.restOf(p.number).extra
+}
+
+// matches reports whether a filter selects the task. List looks at many, so no whole
+// task is made of each. It needs the lock.
+func (s *Store) matches(p place, filter *executor.Filter) bool {
+	var t schema.Task
+	if p.entry != nil {
+		r := &p.entry.Value
+		t = schema.Task{ID: r.id, Type: r.terms.typ, State: r.state, CreatedAt: r.created}
+	} else {
+		_, f := s.finals.at(p.number)
+		t = schema.Task{ID: s.known.idOf(p.number), Type: s.finals.terms(p.number).typ, State: f.state, CreatedAt: f.created}
+	}
+	if x := s.extra(p); x != nil {
+		t.Labels = x.labels
+	}
+	return filter.Match(&t)
+}
