@@ -67,6 +67,9 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	unhook := context.AfterFunc(ctx, func() { conn.Close() }) // nobody reads what is left
 	running.Wait()
 	unhook()
+	if err == nil && o.Shared {
+		awaitLastRequests(ctx, conn, read)
+	}
 	conn.Close()
 	select {
 	case <-read:
@@ -82,6 +85,25 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 		return nil
 	}
 	return err
+}
+
+// leaveTimeout is how long a connection whose last message was sent is still read
+// from: a language client sends exit behind the reply to shutdown, and would meet a
+// closed connection.
+const leaveTimeout = 250 * time.Millisecond
+
+// awaitLastRequests tells the client that nothing more comes, and waits until it sends
+// nothing more.
+func awaitLastRequests(ctx context.Context, conn io.ReadWriteCloser, read chan error) {
+	if c, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite() // the client may be gone
+	}
+	select {
+	case err := <-read:
+		read <- err
+	case <-ctx.Done():
+	case <-time.After(leaveTimeout):
+	}
 }
 
 func gone(ctx context.Context) error {

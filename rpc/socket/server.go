@@ -57,7 +57,7 @@ type Server struct {
 func NewServer(ex *executor.Executor, sockets []*Socket, o Options) *Server {
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
-	o.RPC.Logger, o.RPC.OnEOF = o.Logger, rpc.EOFDetach
+	o.RPC.Logger, o.RPC.OnEOF, o.RPC.Shared = o.Logger, rpc.EOFDetach, true
 	return &Server{executor: ex, sockets: sockets, options: o, log: o.Logger, open: map[*Conn]context.CancelCauseFunc{}}
 }
 
@@ -110,7 +110,7 @@ func (s *Server) serveUntil(ctx context.Context) (again bool, err error) {
 			return true, nil
 		}
 		s.log.Info("nothing to do", "for", s.options.Idle)
-		s.executor.Begin(executor.ShutdownInterrupt)
+		s.executor.BeginBecause(executor.ShutdownInterrupt, "nothing to do for "+s.options.Idle.String())
 	}
 	return false, nil
 }

@@ -175,7 +175,7 @@ func (l *life) serveStdio(ctx context.Context, o Options) {
 	if o.Others == nil {
 		o.RPC.OnEOF = cmp.Or(o.RPC.OnEOF, rpc.EOFDrain)
 	} else {
-		o.RPC.OnEOF = rpc.EOFDetach
+		o.RPC.OnEOF, o.RPC.Shared = rpc.EOFDetach, true
 	}
 	l.serve(func() error {
 		defer cancel(nil)
@@ -281,7 +281,7 @@ func (l *life) logOutcome(ctx context.Context) {
 // interrupt ends the tasks. A durable store keeps those that may go on later.
 func (l *life) interrupt(because string) {
 	l.log.Info("the tasks are interrupted", "because", because)
-	l.executor.Begin(executor.ShutdownInterrupt)
+	l.executor.BeginBecause(executor.ShutdownInterrupt, because)
 }
 
 func (l *life) endConnection(because string) {
