@@ -10,8 +10,17 @@ import (
 	"github.com/jobline/jobline/executor/store/storetest"
 )
 
-func TestContract(t *testing.T) {
-	storetest.Run(t, storetest.Options{
+func TestContract(t *testing.T) { storetest.Run(t, contractOptions()) }
+
+// TestContractInRealTime is of no bubble, as for a store that talks to another process.
+func TestContractInRealTime(t *testing.T) {
+	o := contractOptions()
+	o.RealTime = true
+	storetest.Run(t, o)
+}
+
+func contractOptions() storetest.Options {
+	return storetest.Options{
 		Open: func(t *testing.T, l storetest.Limits) executor.Store {
 			s, err := Open(t.Context(), Options{
 				Path: filepath.Join(t.TempDir(), "tasks.db"),
@@ -26,5 +35,5 @@ func TestContract(t *testing.T) {
 			require.NoError(t, err)
 			return again
 		},
-	})
+	}
 }

@@ -91,7 +91,7 @@ func cancelFinal(f *fixture) {
 	lease.OnRevoke(l.listen)
 	f.finish(lease, completed)
 	before := f.get(id)
-	time.Sleep(time.Second)
+	f.pass(time.Second)
 	a := f.cancel(id, executor.Cancellation{Reason: "late", Force: true})
 	require.NoError(f, a.Err)
 	require.Equal(f, schema.OutcomeAlreadyFinished, a.Outcome)
@@ -156,7 +156,7 @@ func cancelFirstReason(f *fixture) {
 	id := f.one()
 	f.claim()
 	first := f.cancel(id, executor.Cancellation{Reason: "first"}).Task
-	time.Sleep(time.Second)
+	f.pass(time.Second)
 	second := f.cancel(id, executor.Cancellation{Reason: "second", Force: true}).Task
 	require.Equal(f, "first", second.CancelReason)
 	require.Equal(f, first.CancelRequestedAt, second.CancelRequestedAt)
@@ -170,14 +170,16 @@ func cancelMeetsClaim(f *fixture) {
 		id := f.one()
 		c := f.claimer(nil)
 		outcome := f.cancel(id, executor.Cancellation{}).Outcome
-		if claimed := !c.waits(); claimed {
-			require.Equal(f, schema.OutcomeCancelling, outcome)
+		if outcome == schema.OutcomeCancelling {
+			c.wait()
+			require.NoError(f, c.err)
 			f.finish(c.lease, completed)
-		} else {
-			require.Equal(f, schema.OutcomeCancelled, outcome)
+			continue
 		}
+		require.Equal(f, schema.OutcomeCancelled, outcome)
 		c.cancel(nil)
-		<-c.done
+		c.wait()
+		require.Error(f, c.err)
 	}
 	finals := map[uuid.UUID]int{}
 	for _, ev := range f.drain(w) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +29,7 @@ var claimContracts = []contract{
 
 // claimer is a Claim that may have to wait.
 type claimer struct {
+	f      *fixture
 	cancel context.CancelCauseFunc
 	lease  executor.Lease
 	err    error
@@ -42,7 +42,7 @@ func (f *fixture) claimer(limits executor.TypeLimits) *claimer {
 
 func (f *fixture) waiting(claim func(context.Context) (executor.Lease, error)) *claimer {
 	ctx, cancel := context.WithCancelCause(f.Context())
-	c := &claimer{cancel: cancel, done: make(chan struct{})}
+	c := &claimer{f: f, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
 		c.lease, c.err = claim(ctx)
@@ -56,21 +56,46 @@ func (f *fixture) waiting(claim func(context.Context) (executor.Lease, error)) *
 
 // waits reports whether the claim has found nothing so far.
 func (c *claimer) waits() bool {
-	synctest.Wait()
+	c.f.idle()
+	return !c.over()
+}
+
+func (c *claimer) over() bool {
 	select {
 	case <-c.done:
-		return false
-	default:
 		return true
+	default:
+		return false
 	}
 }
 
-// got is the id of what was claimed; the zero id is nothing.
+// wait waits until the claim is over, which it must be at last.
+func (c *claimer) wait() {
+	c.f.Helper()
+	c.f.until("the answer of a claim", c.over)
+}
+
+// got is the id of what was claimed. Something must be.
 func (c *claimer) got() uuid.UUID {
-	if c.waits() || c.err != nil {
-		return uuid.Nil
-	}
+	c.f.Helper()
+	c.wait()
+	require.NoError(c.f, c.err)
 	return c.lease.Record().ID
+}
+
+// has reports whether the claim has found the task.
+func (c *claimer) has(id uuid.UUID) bool {
+	return c.over() && c.err == nil && c.lease.Record().ID == id
+}
+
+// overOf counts the claims that are over.
+func overOf(claimers []*claimer) (n int) {
+	for _, c := range claimers {
+		if c.over() {
+			n++
+		}
+	}
+	return n
 }
 
 func claimRuns(f *fixture) {
@@ -95,9 +120,8 @@ func claimRerun(f *fixture) {
 	require.Equal(f, int32(1), lease.Record().Attempt)
 	require.NoError(f, lease.Started(42))
 	require.NoError(f, lease.Progress(schema.Progress{Value: 1}))
-	synctest.Wait()
+	f.until("a start that is seen", func() bool { return f.get(id).State == schema.Running })
 	got := f.get(id)
-	require.Equal(f, schema.Running, got.State)
 	require.Equal(f, int32(1), got.Attempt)
 	require.Equal(f, lease.Record().StartedAt, got.StartedAt)
 	require.Equal(f, 1.0, got.Progress.Value)
@@ -134,13 +158,9 @@ func claimWakesMany(f *fixture) {
 	}
 	require.True(f, claimers[4].waits())
 	f.accept(task(), task(), task())
-	waiting := 0
-	for _, c := range claimers {
-		if c.waits() {
-			waiting++
-		}
-	}
-	require.Equal(f, 2, waiting)
+	f.until("three of the claims", func() bool { return overOf(claimers) >= 3 })
+	f.idle()
+	require.Equal(f, 3, overOf(claimers))
 	require.Equal(f, int64(3), f.counts().Running)
 }
 
@@ -149,7 +169,7 @@ func claimCause(f *fixture) {
 	require.True(f, c.waits())
 	cause := errors.New("enough")
 	c.cancel(cause)
-	require.False(f, c.waits())
+	c.wait()
 	require.ErrorIs(f, c.err, cause)
 	id := f.one()
 	require.Equal(f, id, f.claim().Record().ID, "it took nothing with it")
@@ -170,16 +190,15 @@ func claimEnded(f *fixture) {
 func claimGivesUp(f *fixture) {
 	for n := range 200 {
 		pair := []*claimer{f.claimer(nil), f.claimer(nil)}
-		require.True(f, pair[0].waits())
-		require.True(f, pair[1].waits())
+		f.idle()
+		require.Zero(f, overOf(pair))
 		quits, before := pair[n%2], n/2%2 == 0
 		if before {
 			quits.cancel(context.Canceled)
 		}
 		id := f.one()
 		quits.cancel(context.Canceled)
-		got := map[uuid.UUID]bool{pair[0].got(): true, pair[1].got(): true}
-		require.True(f, got[id], "one of them has the task")
+		f.until("one that has the task", func() bool { return pair[0].has(id) || pair[1].has(id) })
 		f.finishRunning(pair...)
 	}
 }
@@ -218,7 +237,7 @@ func claimOnce(f *fixture) {
 		})
 	}
 	f.accept(batch...)
-	synctest.Wait()
+	f.until("all ends", func() bool { return f.counts().Completed == tasks })
 	cancel()
 	all.Wait()
 	require.Len(f, seen, tasks)
@@ -232,7 +251,7 @@ func claimOnce(f *fixture) {
 // store may bound how many of them are not recorded, but not how many run.
 func claimsMany(f *fixture) {
 	const tasks = 5000
-	ctx, cancel := context.WithTimeout(f.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(f.Context(), patience)
 	defer cancel()
 	var leases []executor.Lease
 	f.accept(numbered(tasks, withRerun(true))...)
@@ -274,7 +293,7 @@ func claimBehindEnd(f *fixture) {
 		}
 	}()
 	stop := f.crew(1)
-	time.Sleep(time.Second)
+	f.until("all ends", func() bool { return f.counts().Completed == tasks })
 	cancel()
 	<-sampled
 	stop()

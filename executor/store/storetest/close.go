@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"errors"
-	"testing/synctest"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -24,7 +23,7 @@ func closeWakes(f *fixture) {
 	require.True(f, waiting[2].waits())
 	require.NoError(f, f.store.Close())
 	for _, c := range waiting {
-		require.False(f, c.waits())
+		c.wait()
 		require.ErrorIs(f, c.err, executor.ErrClosed)
 	}
 }
@@ -67,7 +66,7 @@ func closeWatchers(f *fixture) {
 		_, err := waits.Next(f.Context())
 		got <- err
 	}()
-	synctest.Wait()
+	f.idle()
 	require.Empty(f, got)
 	require.NoError(f, f.store.Close())
 	require.ErrorIs(f, <-got, executor.ErrClosed)
@@ -116,7 +115,8 @@ func closeAnswersFinish(f *fixture) {
 		<-begun
 	}
 	require.NoError(f, f.store.Close())
-	synctest.Wait()
+	f.until("the answer of each", func() bool { return len(said) >= tasks })
+	f.idle()
 	require.Len(f, said, tasks, "each is told once")
 	for range tasks {
 		err := <-said

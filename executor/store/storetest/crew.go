@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"sync"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,7 +14,7 @@ import (
 // waits until nothing is left to run, and ends them.
 func (f *fixture) crew(workers int) (stop func()) {
 	ctx, cancel := context.WithCancel(f.Context())
-	var all sync.WaitGroup
+	var all, ends sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
 	note := func(err error) {
@@ -33,16 +32,24 @@ func (f *fixture) crew(workers int) (stop func()) {
 				note(l.Started(1))
 				note(l.Progress(schema.Progress{Value: 1}))
 				note(l.Write(schema.Stdout, []byte("text")))
-				l.Finish(completed, note)
+				ends.Add(1)
+				l.Finish(completed, func(err error) {
+					defer ends.Done()
+					note(err)
+				})
 				l.Release()
 			}
 		})
 	}
 	return func() {
 		f.Helper()
-		synctest.Wait()
+		f.until("the end of all that is left to run", func() bool {
+			c := f.counts()
+			return c.Queued+c.Running == 0
+		})
 		cancel()
 		all.Wait()
+		ends.Wait()
 		for _, err := range errs {
 			require.NoError(f, err)
 		}

@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"testing/synctest"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +60,7 @@ func joinNoTypes(f *fixture) {
 	c := f.join(nil, []string{}...) // not nil, which is every type
 	require.True(f, f.waiting(c.Claim).waits())
 	f.one()
-	synctest.Wait()
+	f.idle()
 	require.Equal(f, int64(1), f.counts().Queued)
 }
 
@@ -74,11 +72,12 @@ func joinWakes(f *fixture) {
 	}
 	require.True(f, waiting[3].waits())
 	ids := f.accept(task(ofType("b")), task(ofType("b")))
-	require.Equal(f, []bool{true, false, true, false}, []bool{waiting[0].waits(), waiting[1].waits(), waiting[2].waits(), waiting[3].waits()})
 	require.ElementsMatch(f, ids, []uuid.UUID{waiting[1].got(), waiting[3].got()})
+	require.True(f, waiting[0].waits())
+	require.True(f, waiting[2].waits())
 	f.accept(task(ofType("a")), task(ofType("a")))
-	require.False(f, waiting[0].waits())
-	require.False(f, waiting[2].waits())
+	waiting[0].got()
+	waiting[2].got()
 }
 
 func joinLimits(f *fixture) {

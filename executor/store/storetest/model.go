@@ -18,20 +18,26 @@ import (
 // obviously right: a map, and a slice in the order of submission.
 func runModel(t *testing.T, o Options) {
 	rapid.Check(t, func(rt *rapid.T) {
-		rapid.SyncTest(rt, func(rt *rapid.T) {
-			m := newModel(t, rt, o)
-			defer m.close()
-			actions := rapid.StateMachineActions(m)
-			if o.Reopen == nil {
-				delete(actions, "Reopen")
-			}
-			if o.Crash == nil {
-				delete(actions, "Crash")
-			}
-			rt.Repeat(actions)
-			m.settle(rt)
-		})
+		if o.RealTime {
+			checkModel(t, rt, o)
+		} else {
+			rapid.SyncTest(rt, func(rt *rapid.T) { checkModel(t, rt, o) })
+		}
 	})
+}
+
+func checkModel(t *testing.T, rt *rapid.T, o Options) {
+	m := newModel(t, rt, o)
+	defer m.close()
+	actions := rapid.StateMachineActions(m)
+	if o.Reopen == nil {
+		delete(actions, "Reopen")
+	}
+	if o.Crash == nil {
+		delete(actions, "Crash")
+	}
+	rt.Repeat(actions)
+	m.settle(rt)
 }
 
 const (
@@ -53,6 +59,7 @@ type modelTask struct {
 }
 
 type model struct {
+	clock
 	t        *testing.T
 	options  Options
 	store    executor.Store
@@ -64,7 +71,7 @@ type model struct {
 }
 
 func newModel(t *testing.T, rt *rapid.T, o Options) *model {
-	m := &model{t: t, options: o, store: o.Open(t, Limits{MaxQueued: modelQueue}), tasks: map[uuid.UUID]*modelTask{}}
+	m := &model{clock: clock{o.RealTime}, t: t, options: o, store: o.Open(t, Limits{MaxQueued: modelQueue}), tasks: map[uuid.UUID]*modelTask{}}
 	for n := range modelIDs {
 		m.ids = append(m.ids, uuid.UUID{15: byte(n + 1)})
 	}

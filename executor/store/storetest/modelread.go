@@ -16,7 +16,7 @@ import (
 
 // Pass lets time pass, so that a store does what it does now and then.
 func (m *model) Pass(rt *rapid.T) {
-	time.Sleep(time.Duration(rapid.IntRange(1, 3000).Draw(rt, "ms")) * time.Millisecond)
+	m.pass(time.Duration(rapid.IntRange(1, 3000).Draw(rt, "ms")) * time.Millisecond)
 }
 
 // Status reads one task in full.

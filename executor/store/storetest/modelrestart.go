@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"testing/synctest"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -38,7 +37,7 @@ func (m *model) Crash(rt *rapid.T) {
 		}
 		fly.submit(m.store)
 	}
-	for _, ev := range unread(rt, m.all) { // what somebody was told of is there
+	for _, ev := range m.told(m.all) { // what somebody was told of is there
 		require.Equal(rt, executor.EventFinished, ev.Kind)
 		require.Greater(rt, ev.Seq, m.seq)
 		m.seq = ev.Seq
@@ -84,7 +83,7 @@ func (e *end) recorded() bool {
 
 // reconcile brings the model to where the store is, if it may be there.
 func (m *model) reconcile(rt *rapid.T, fly *flight, crashed bool) {
-	synctest.Wait()
+	m.idle()
 	before := m.seq
 	m.expected = [2][]happening{}
 	m.watch(rt)

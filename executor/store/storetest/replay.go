@@ -196,7 +196,7 @@ func replayMeetsEvents(f *fixture) {
 	}
 	stop()
 	for _, v := range views {
-		live := f.drain(v)
+		live := f.drain(v.Watcher)
 		if len(live) > 0 { // the crew may have been done before the last came
 			require.Greater(f, live[0].Seq, v.seq)
 		}

@@ -111,7 +111,7 @@ func restartOutput(f *fixture) {
 				require.NoError(f, lease.Write(schema.Stream(s), piece))
 				rest = rest[len(piece):]
 			}
-			time.Sleep(time.Duration(n) * 300 * time.Millisecond)
+			f.pass(time.Duration(n) * 300 * time.Millisecond)
 		}
 		f.finish(lease, completed)
 	}
@@ -161,7 +161,7 @@ func restartOutputLimit(f *fixture) {
 		for i := range size {
 			require.NoError(f, lease.Write(schema.Stdout, text[i:i+1]))
 			if i%7 == size%7 {
-				time.Sleep(400 * time.Millisecond)
+				f.pass(400 * time.Millisecond)
 			}
 		}
 		f.finish(lease, completed)

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"sync"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,8 +23,8 @@ func restartRerun(f *fixture) {
 		require.NoError(f, lease.Started(7))
 		require.Nil(f, f.get(again).Progress, "none of this attempt yet")
 		require.NoError(f, lease.Progress(schema.Progress{Value: 1}))
-		synctest.Wait() // its start need not be recorded before
-		require.Equal(f, schema.Running, f.get(again).State)
+		// Its start need not be recorded when it is handed out.
+		f.until("a start that is seen", func() bool { return f.get(again).State == schema.Running })
 		f.restart()
 		got := f.get(again)
 		require.Equal(f, schema.Queued, got.State)
@@ -53,10 +52,10 @@ func restartInterrupted(f *fixture) {
 	lease := f.claim()
 	require.NoError(f, lease.Started(7))
 	require.NoError(f, lease.Progress(schema.Progress{Value: 1}))
-	before := f.get(running)
+	starts := []schema.Time{f.get(silent).StartedAt, f.get(running).StartedAt}
 	events := f.drain(w)
 	old := events[len(events)-1].Seq
-	time.Sleep(time.Second)
+	f.pass(time.Second)
 	f.restart()
 
 	replayed := f.replay(old, latest, 10)
@@ -69,7 +68,7 @@ func restartInterrupted(f *fixture) {
 		require.True(f, got.Error.Retryable)
 		require.NotEmpty(f, got.Error.Message)
 		require.Equal(f, int32(1), got.Attempt)
-		require.Equal(f, before.StartedAt, got.StartedAt)
+		require.Equal(f, starts[i], got.StartedAt)
 		require.GreaterOrEqual(f, got.FinishedAt, got.StartedAt)
 		require.Equal(f, asEvent(got), *replayed[i].Task)
 	}
@@ -93,16 +92,16 @@ func restartCancelling(f *fixture) {
 		require.NoError(f, f.claim().Started(7))
 		require.Equal(f, schema.OutcomeCancelling, f.cancel(id, executor.Cancellation{Reason: "why"}).Outcome)
 	}
-	asked := f.get(ids[1]).CancelRequestedAt
-	time.Sleep(time.Second)
+	asked := []schema.Time{f.get(ids[0]).CancelRequestedAt, f.get(ids[1]).CancelRequestedAt}
+	f.pass(time.Second)
 	f.restart()
-	for _, id := range ids {
+	for i, id := range ids {
 		got := f.get(id)
 		require.Equal(f, schema.Cancelled, got.State)
 		require.Equal(f, schema.KindCancelled, got.Error.Kind)
 		require.Contains(f, got.Error.Message, "why")
 		require.Equal(f, "why", got.CancelReason)
-		require.Equal(f, asked, got.CancelRequestedAt)
+		require.Equal(f, asked[i], got.CancelRequestedAt)
 	}
 	require.Len(f, f.replay(0, latest, 10), 2)
 	require.True(f, f.claimer(nil).waits())

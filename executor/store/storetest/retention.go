@@ -15,7 +15,8 @@ var retentionContracts = []contract{
 	{name: "by number", limits: Limits{Keep: 2}, test: retainNumber},
 	{name: "of none", limits: Limits{Keep: -1}, test: retainNone},
 	{name: "by age", limits: Limits{KeepFor: time.Hour}, test: retainAge},
-	{name: "by age, after a clock that ran ahead", limits: Limits{KeepFor: time.Hour}, test: retainAhead},
+	{name: "by age, to the millisecond", limits: Limits{KeepFor: time.Hour}, test: retainExactly, exact: true},
+	{name: "by age, after a clock that ran ahead", limits: Limits{KeepFor: time.Hour}, test: retainAhead, exact: true},
 	{name: "by bytes", limits: Limits{KeepBytes: 3000}, test: retainBytes},
 	{name: "keeps what is not final", limits: Limits{Keep: -1, KeepFor: time.Hour, KeepBytes: 1}, test: retainLive},
 	{name: "knows the id for longer", limits: Limits{Keep: -1}, test: retainID},
@@ -67,7 +68,27 @@ func retainNone(f *fixture) {
 	require.Equal(f, executor.Counts{Evicted: 2}, f.counts())
 }
 
+// retainAge has two tasks that are each forgotten in time, and not before.
 func retainAge(f *fixture) {
+	first := f.ran()
+	ended := []schema.Time{f.get(first).FinishedAt}
+	f.pass(30 * time.Minute)
+	ids := []uuid.UUID{first, f.ran()}
+	if r, err := f.store.Get(f.Context(), ids[1]); err == nil { // it was not slower than the time that it is kept
+		ended = append(ended, r.FinishedAt)
+	}
+	for i, id := range ids {
+		f.pass(30 * time.Minute)
+		f.until("the end of its time", func() bool { return !f.kept(id)[0] })
+		if i < len(ended) {
+			require.GreaterOrEqual(f, schema.Now(), ended[i]+schema.Time(f.of(time.Hour).Microseconds()))
+		}
+	}
+	require.Equal(f, executor.Counts{Evicted: 2}, f.counts())
+	require.Empty(f, f.list(executor.Filter{}, executor.PageRequest{Limit: 10}))
+}
+
+func retainExactly(f *fixture) {
 	first := f.ran()
 	time.Sleep(30 * time.Minute)
 	second := f.ran()
@@ -120,7 +141,7 @@ func retainBytes(f *fixture) {
 func retainLive(f *fixture) {
 	running, queued := f.one(withInput(`"a long input"`)), f.one(withInput(`"a long input"`))
 	lease := f.claim()
-	time.Sleep(2 * time.Hour)
+	f.pass(2 * time.Hour)
 	require.Equal(f, []bool{true, true}, f.kept(running, queued))
 	f.finish(lease, completed)
 	require.Equal(f, []bool{false, true}, f.kept(running, queued))

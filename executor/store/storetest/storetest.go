@@ -33,8 +33,8 @@ type Limits struct {
 
 // Options says how to make the store under test.
 type Options struct {
-	// Open makes an empty store. The suite closes it. Most tests open it in a
-	// synctest bubble, so all that it does must be owned by that bubble.
+	// Open makes an empty store. The suite closes it. Without RealTime it is called in a
+	// synctest bubble, so all that the store does must be owned by that bubble.
 	Open func(t *testing.T, l Limits) executor.Store
 	// Reopen closes a store and opens it again with the same limits. It is nil for a
 	// store that keeps nothing after Close, and so are the functions below.
@@ -46,6 +46,10 @@ type Options struct {
 	// acknowledged. Calls that were in flight fail or never return. In a bubble,
 	// nothing of the old store may be left.
 	Crash func(t *testing.T, s executor.Store) executor.Store
+	// RealTime runs the suite without bubbles, for a store that talks to another process. An
+	// hour is a second then, in the limits given to Open, too. The tests of what is kept at a
+	// precise age are left out. No test fails because the machine is slow.
+	RealTime bool
 }
 
 // contract is one promise of a store, by name.
@@ -53,6 +57,8 @@ type contract struct {
 	name   string
 	limits Limits
 	test   func(f *fixture)
+	// exact says that the test needs a clock that stands still while it looks: a bubble's.
+	exact bool
 }
 
 // Run tests all that the interface promises.
@@ -93,17 +99,29 @@ func Run(t *testing.T, o Options) {
 }
 
 func (c contract) run(t *testing.T, o Options) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fixture{T: t, store: o.Open(t, c.limits)}
+	if o.RealTime && c.exact {
+		t.Skip("it needs a clock that stands still while it looks")
+	}
+	test := func(t *testing.T) {
+		f := &fixture{T: t, clock: clock{o.RealTime}}
+		c.limits.KeepFor = f.of(c.limits.KeepFor)
+		f.store = o.Open(t, c.limits)
 		defer func() { require.NoError(f, f.store.Close()) }()
 		c.test(f)
-	})
+	}
+	if o.RealTime {
+		test(t)
+	} else {
+		synctest.Test(t, test)
+	}
 }
 
 // fixture is a store in a test, with the requests that cannot fail.
 type fixture struct {
 	*testing.T
+	clock
 	store executor.Store
+	marks map[executor.Watcher]int // barriers that were not read yet
 	// again and crashes are of a test of restarts.
 	again    func(t *testing.T, s executor.Store) executor.Store
 	crashes  bool
@@ -299,18 +317,8 @@ func (f *fixture) watchAll() executor.Watcher {
 // drain is all that the watcher has, and whether its order is right.
 func (f *fixture) drain(w executor.Watcher) []executor.Event {
 	f.Helper()
-	ended, end := context.WithCancel(f.Context())
-	end()
-	var events []executor.Event
-	for {
-		synctest.Wait()
-		more, err := w.Next(ended)
-		if err != nil {
-			require.ErrorIs(f, err, context.Canceled)
-			break
-		}
-		events = append(events, more...)
-	}
+	events := f.unread(f, w, f.marks[w])
+	delete(f.marks, w)
 	require.True(f, slices.IsSortedFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) }), "seq rises")
 	return events
 }

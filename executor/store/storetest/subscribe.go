@@ -52,6 +52,10 @@ func (f *fixture) follow(w executor.Watcher, id uuid.UUID, mask executor.EventMa
 func (f *fixture) barrier(w executor.Watcher) {
 	f.Helper()
 	require.NoError(f, w.Barrier(f.Context()))
+	if f.marks == nil {
+		f.marks = map[executor.Watcher]int{}
+	}
+	f.marks[w]++
 }
 
 // subscribeSelects has a task that completes, one that fails, and one that is

@@ -1,9 +1,6 @@
 package storetest
 
 import (
-	"testing/synctest"
-	"time"
-
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
@@ -25,9 +22,7 @@ func (f *fixture) ended(l executor.Lease, o executor.Outcome) {
 	said := make(chan error, 1)
 	l.Finish(o, func(err error) { said <- err })
 	l.Release()
-	time.Sleep(time.Minute)
-	synctest.Wait()
-	require.Len(f, said, 1, "the end is recorded")
+	f.until("the record of the end", func() bool { return len(said) > 0 })
 	require.NoError(f, <-said)
 }
 
