@@ -22,10 +22,12 @@ import (
 // Where the connection has ended it wraps jsonrpc2.ErrClosed; where a spawned server
 // has ended by itself that is within a *ServerEndedError.
 type Client struct {
-	conn   *jsonrpc2.Conn
-	events eventQueue
-	child  *child // nil where it was not spawned
-	closed atomic.Bool
+	conn      *jsonrpc2.Conn
+	stream    *clientStream
+	events    eventQueue
+	pipelines pipelines
+	child     *child // nil where it was not spawned
+	closed    atomic.Bool
 }
 
 // New makes a client of a connection, which Close closes. Ctx gives values to the
@@ -33,8 +35,8 @@ type Client struct {
 func New(ctx context.Context, conn io.ReadWriteCloser, framing wire.Framing) *Client {
 	c := &Client{}
 	c.events.init()
-	stream := &clientStream{NewStream(conn, framing, clientMaxMessage), c.notified}
-	c.conn = jsonrpc2.NewConn(context.WithoutCancel(ctx), stream,
+	c.stream = &clientStream{NewStream(conn, framing, clientMaxMessage), c}
+	c.conn = jsonrpc2.NewConn(context.WithoutCancel(ctx), c.stream,
 		jsonrpc2.HandlerWithError(noMethods), jsonrpc2.SetLogger(silent{}))
 	go func() { // ends with the connection
 		<-c.conn.DisconnectNotify()
@@ -43,24 +45,28 @@ func New(ctx context.Context, conn io.ReadWriteCloser, framing wire.Framing) *Cl
 	return c
 }
 
-// clientStream hands notifications to the client itself. The jsonrpc2.Conn would
-// decode each of them three times, and a server may send hundreds of megabytes.
+// clientStream hands notifications, and answers to a SubmitAll, to the client itself.
+// The jsonrpc2.Conn would decode each of them three times, and a server may send
+// hundreds of megabytes.
 type clientStream struct {
 	*Stream
-	notified func(method string, params []byte)
+	client *Client
 }
 
-// ReadObject reads the next message that is no notification.
+// ReadObject reads the next message that is for the jsonrpc2.Conn.
 func (s *clientStream) ReadObject(v any) error {
 	for {
 		m, err := s.next()
 		if err != nil {
 			return err
 		}
-		if m.IsResponse() || m.Check() != nil || m.ID != nil {
+		switch {
+		case m.IsResponse() && s.client.pipelines.take(m):
+		case m.IsResponse() || m.Check() != nil || m.ID != nil:
 			return json.Unmarshal(m.Text, v)
+		default:
+			s.client.notified(m.MethodName(), m.Params.Raw)
 		}
-		s.notified(m.MethodName(), m.Params.Raw)
 	}
 }
 
@@ -99,13 +105,19 @@ func call[R any](ctx context.Context, c *Client, method string, params any, opti
 	if answer, ok := errors.AsType[*jsonrpc2.Error](err); ok {
 		return result, clientError(answer)
 	}
-	if err != nil && c.child != nil && !c.closed.Load() && ctx.Err() == nil {
-		err = c.child.explain(ctx, err)
-	}
 	if err != nil {
-		return result, fmt.Errorf("%s: %w", method, err)
+		return result, c.explain(ctx, method, err)
 	}
 	return result, decodeResult(raw, &result)
+}
+
+// explain adds to the error of a call which call it was, and how a spawned server has
+// ended.
+func (c *Client) explain(ctx context.Context, method string, err error) error {
+	if c.child != nil && !c.closed.Load() && ctx.Err() == nil {
+		err = c.child.explain(ctx, err)
+	}
+	return fmt.Errorf("%s: %w", method, err)
 }
 
 func clientError(answer *jsonrpc2.Error) error {

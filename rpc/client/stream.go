@@ -99,6 +99,20 @@ func (s *Stream) WriteObject(v any) error {
 	return s.outbox.Err()
 }
 
+// writeRequest queues a request, and waits only while more than 64 MiB are unsent.
+func (s *Stream) writeRequest(ctx context.Context, id []byte, method string, params any) error {
+	text := wire.AppendJSON(nil, params)
+	b := append(s.outbox.Begin(), `{"jsonrpc":"2.0","id":`...)
+	b = append(b, id...)
+	b = append(b, `,"method":"`...)
+	b = append(b, method...)
+	b = append(b, `","params":`...)
+	s.outbox.End(append(append(b, text...), '}'))
+	s.outbox.Flush()
+	_ = s.outbox.Await(ctx, maxUnsent) // where the context has ended, the caller sees it
+	return s.outbox.Err()
+}
+
 func (s *Stream) write(text []byte) {
 	s.outbox.End(append(s.outbox.Begin(), text...))
 	s.outbox.Flush()
