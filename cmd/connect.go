@@ -18,6 +18,7 @@ import (
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/socket"
 	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
 )
 
 // targetOptions are the flags that say which server a command is for.
@@ -94,16 +95,26 @@ func (p *Program) spawnLocal(ctx context.Context) (*client.Client, error) {
 	}
 	server := exec.Command(self, "serve", "--log-level=warn")
 	detach(server)
-	return client.Spawn(ctx, server)
+	c, err := client.Spawn(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.greet(ctx, c); err != nil {
+		return nil, withServerEnd(err, c.Close())
+	}
+	return c, nil
 }
 
 // greet says who this client is, and compares the versions.
 func (p *Program) greet(ctx context.Context, c *client.Client) error {
-	stats, err := c.Stats(ctx)
+	version := p.build().Version
+	hello, err := c.Initialize(ctx, schema.InitializeParams{
+		ClientInfo: &schema.ClientInfo{Name: p.Name, Version: version}, ProtocolVersion: schema.ProtocolVersion,
+	})
 	if err != nil {
 		return err
 	}
-	if hint := p.olderServer(stats.Version); hint != "" {
+	if hint := p.olderServer(hello.ServerInfo.Version); hint != "" {
 		fmt.Fprintf(safe(os.Stderr), "%s: %s\n", p.Name, hint)
 	}
 	return nil
