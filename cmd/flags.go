@@ -138,13 +138,18 @@ func choice[T comparable](c *cobra.Command, to *T, name, usage string, options .
 		if i := slices.Index(names, text); i >= 0 {
 			return options[i].value, nil
 		}
-		return *to, fmt.Errorf("want one of %s%s", strings.Join(names, ", "), maybeMeant(text, names))
+		return *to, wantOneOf(text, names)
 	}
 	format := func(v T) string {
 		return names[slices.IndexFunc(options, func(o option[T]) bool { return o.value == v })]
 	}
 	c.Flags().Var(&flagValue[T]{to, parse, format, strings.Join(names, "|")}, name, usage)
 	complete(c, name, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// wantOneOf is the error of a text that is none of the names.
+func wantOneOf(text string, names []string) error {
+	return fmt.Errorf("want one of %s%s", strings.Join(names, ", "), maybeMeant(text, names))
 }
 
 func maybeMeant(text string, names []string) string {

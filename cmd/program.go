@@ -87,3 +87,13 @@ func (p *Program) sampleType() string {
 	}
 	return "TYPE"
 }
+
+// driverExamples are lines of help for the commands that act on an executor, which
+// work with any types.
+func (p *Program) driverExamples(lines ...string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString("  " + p.Name + " " + line + "\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

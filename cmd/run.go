@@ -25,7 +25,7 @@ type runOptions struct {
 func (p *Program) runCommand() *cobra.Command {
 	o := &runOptions{taskFlags: p.taskFlags("run"), stdin: stdinFlags{command: "run"}}
 	c := &cobra.Command{
-		Use:   "run TYPE [-- ARGUMENT...]",
+		Use:   "run [TYPE] [-- ARGUMENT...]",
 		Short: "Run one task and wait for it",
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
@@ -33,13 +33,18 @@ func (p *Program) runCommand() *cobra.Command {
 			p.runExecText() + "\n" +
 			"Ctrl-C tells the task to stop, and kills it when its grace is over (--grace); a second Ctrl-C kills it at once.\n\n" +
 			"Exit codes:\n" + strings.TrimSuffix(runCodesText(), "\n"),
-		Example: strings.TrimSuffix(p.examples("run exec -- make test",
+		Example: strings.TrimSuffix(p.examples("run -- make test",
 			"run sleep --set durationMs=2000 --set progressEveryMs=100",
-			"run exec --output-only --set dir=/tmp -- ls -l",
-			"run exec -o --stdin @list.txt -- sort"), "\n"),
-		Args:              o.args,
+			"run --output-only --set dir=/tmp -- ls -l",
+			"run -o --stdin @list.txt -- sort"), "\n"),
+		Args: func(c *cobra.Command, args []string) error {
+			if o.json && o.outputOnly {
+				return usagef("run: --json and --output-only both want stdout: give one of them")
+			}
+			return o.splitArgs(c, args)
+		},
 		ValidArgsFunction: o.completeArgs,
-		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0]) },
+		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	o.taskFlags.flags(c)
 	f := c.Flags()
@@ -61,26 +66,26 @@ func (p *Program) runExecText() string {
 	if p.NoExec {
 		return ""
 	}
-	return "What comes after -- is the member argv of the input, as exec wants it.\n" +
+	return "What comes after -- is the member argv of the input, as exec wants it, which is the type where none is named.\n" +
 		"A command of exec reads the stdin of run, unless that is a terminal, or what --stdin names;\n" +
 		"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n"
 }
 
-func (o *runOptions) run(ctx context.Context, name string) error {
-	show := newScreen(o.program.Name, name, o.quiet)
-	params, err := o.params(name)
+func (o *runOptions) run(ctx context.Context) error {
+	show := newScreen(o.program.Name, o.name, o.quiet)
+	params, err := o.params()
 	if err != nil {
 		return err
 	}
 	params.Events = []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished}
 	params.Output = schema.OutputLossless
-	if err := o.checkCommand(name, params.Input); err != nil {
+	if err := o.checkCommand(params.Input); err != nil {
 		return err
 	}
-	if o.program.shipsExec(name) && (show.together || !o.outputOnly) {
+	if o.program.shipsExec(o.name) && (show.together || !o.outputOnly) {
 		params.Input = withOnePipe(params.Input)
 	}
-	stdin, input, err := o.stdin.apply(params.Input, o.input.input == "-", o.program.shipsExec(name))
+	stdin, input, err := o.stdin.apply(params.Input, o.input.input == "-", o.program.shipsExec(o.name))
 	if err != nil {
 		return err
 	}
@@ -98,6 +103,6 @@ func (o *runOptions) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	f := &follower{client: c, server: server, show: show, refused: func(err error) error { return o.refused(show, name, err) }, outputOnly: o.outputOnly, json: o.json}
+	f := &follower{client: c, server: server, show: show, refused: func(err error) error { return o.refused(show.say, err) }, outputOnly: o.outputOnly, json: o.json}
 	return f.run(ctx, params)
 }

@@ -12,62 +12,59 @@ import (
 	taskexec "github.com/jobline/jobline/executor/task/exec"
 )
 
-// args splits the arguments at --: before it stands the task type, and behind it
-// the command of exec.
-func (o *runOptions) args(c *cobra.Command, args []string) error {
+// splitArgs splits the arguments at --: before it stands the task type, which is exec
+// where there is none, and behind it the command of exec.
+func (t *taskFlags) splitArgs(c *cobra.Command, args []string) error {
 	before := args
 	if dash := c.ArgsLenAtDash(); dash >= 0 {
-		before, o.input.argv = args[:dash], append([]string{}, args[dash:]...)
-	}
-	if o.json && o.outputOnly {
-		return usagef("run: --json and --output-only both want stdout: give one of them")
+		before, t.input.argv = args[:dash], append([]string{}, args[dash:]...)
 	}
 	switch {
 	case len(before) == 1:
+		t.name = before[0]
+		return nil
+	case len(before) == 0 && len(args) > 0 && t.program.shipsExec(taskexec.TypeName):
+		t.name = taskexec.TypeName
 		return nil
 	case len(before) == 0 && len(args) > 0:
-		return usagef("run: the task type is missing before --; a command is run by %s", o.commandLine("", args))
+		return usagef("%s: the task type is missing before --; %s types lists them", t.command, t.program.Name)
 	case len(before) == 0:
-		return usagef("run: which task type? %[1]s types lists them, as in: %[1]s run exec -- make test", o.program.Name)
-	case o.program.shipsExec(before[0]):
-		return usagef("run: the command of exec comes after --, as in: %s", o.commandLine("", slices.Concat(before[1:], o.input.argv)))
-	case !o.program.NoExec && !o.program.hasType(before[0]):
-		return usagef("run: no task type is named %q; if it is a command: %s", before[0], o.commandLine("-o ", args))
+		return usagef("%[1]s: which task type? %[2]s types lists them; a command is run by %[2]s %[1]s -- make test", t.command, t.program.Name)
+	case t.program.shipsExec(before[0]):
+		return usagef("%s: the command of exec comes after --, as in: %s", t.command, t.commandLine(slices.Concat(before[1:], t.input.argv)))
+	case !t.program.NoExec && !t.program.hasType(before[0]):
+		return usagef("%s: no task type is named %q; if it is a command: %s", t.command, before[0], t.commandLine(args))
 	}
-	return usagef("run takes one task type, it has %q as well; what a task takes is given by --set KEY=VALUE or --input JSON", before[1])
+	return usagef("%s takes one task type, it has %q as well; what a task takes is given by --set KEY=VALUE or --input JSON", t.command, before[1])
 }
 
 // checkCommand refuses an exec without a command, which the server would refuse
 // in the words of a schema.
-func (o *runOptions) checkCommand(name string, input jsontext.Value) error {
+func (t *taskFlags) checkCommand(input jsontext.Value) error {
 	var in struct {
 		Argv jsontext.Value `json:"argv"`
 	}
-	if !o.program.shipsExec(name) || json.Unmarshal(input, &in) != nil {
+	if !t.program.shipsExec(t.name) || json.Unmarshal(input, &in) != nil {
 		return nil // what is wrong with it, the server says better
 	}
 	if argv := strings.TrimSpace(string(in.Argv)); argv != "" && argv != "[]" {
 		return nil
 	}
-	return usagef("run: exec has no command; write it after --, as in: %s run %s -- make test", o.program.Name, name)
+	return usagef("%[1]s: exec has no command; write it after --, as in: %[2]s %[1]s -- make test", t.command, t.program.Name)
 }
 
 // commandHint tells how to run a command whose name was given as a task type; it
 // is empty where there is no such command.
-func (o *runOptions) commandHint(name string) string {
-	if _, err := exec.LookPath(name); err != nil || o.program.NoExec {
+func (t *taskFlags) commandHint(name string) string {
+	if _, err := exec.LookPath(name); err != nil || t.program.NoExec {
 		return ""
 	}
-	return "; to run the command: " + o.commandLine("-o ", append([]string{name}, o.input.argv...))
+	return "; to run the command: " + t.commandLine(append([]string{name}, t.input.argv...))
 }
 
 // commandLine is the command line that runs a command, to be copied to a shell.
-func (o *runOptions) commandLine(flags string, argv []string) string {
-	words := make([]string, len(argv))
-	for i, word := range argv {
-		words[i] = shellWord(word)
-	}
-	return o.program.Name + " run " + taskexec.TypeName + " " + flags + "-- " + strings.Join(words, " ")
+func (t *taskFlags) commandLine(argv []string) string {
+	return t.program.Name + " " + t.command + " -- " + commandText(argv)
 }
 
 // shellWord quotes a word for a POSIX shell, where it has to be.

@@ -13,10 +13,10 @@ import (
 
 // completeArgs completes the task type, and after -- a command line: a program
 // of PATH or a file, and then files.
-func (o *runOptions) completeArgs(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+func (t *taskFlags) completeArgs(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	// Cobra adds a -- of its own when it completes.
-	if before := o.program.args; !slices.Contains(before[:max(0, len(before)-1)], "--") {
-		return o.program.completeType(c, args, word)
+	if before := t.program.args; !slices.Contains(before[:max(0, len(before)-1)], "--") {
+		return t.program.completeType(c, args, word)
 	}
 	switch {
 	case len(args) == c.ArgsLenAtDash() && !strings.Contains(word, "/"):

@@ -9,26 +9,26 @@ import (
 )
 
 // refused makes of a submit's error what a person can act on.
-func (o *runOptions) refused(show *screen, name string, err error) error {
+func (t *taskFlags) refused(say func(format string, args ...any), err error) error {
 	e, ok := errors.AsType[*wire.Error](err)
 	if !ok {
 		return err
 	}
 	ofFlags := strings.HasPrefix(e.Message, "params")
 	for _, v := range e.Data.Violations {
-		show.say("%s: %s", placeOf(v.Pointer, ofFlags), v.Message)
+		say("%s: %s", placeOf(v.Pointer, ofFlags), v.Message)
 	}
 	switch {
 	case len(e.Data.Violations) > 0 && ofFlags:
-		return refusedf("%s was not run; %s run --help describes the flags", name, show.program)
+		return refusedf("%s was not run; %s %s --help describes the flags", t.name, t.program.Name, t.command)
 	case len(e.Data.Violations) > 0:
-		return refusedf("%s was not run; %s types %[1]s says what it takes", name, show.program)
+		return refusedf("%s was not run; %s types %[1]s says what it takes", t.name, t.program.Name)
 	case e.Code == schema.CodeUnknownType && len(e.Data.Suggestions) > 0:
-		return refusedf("no task type is named %q; did you mean %s?%s", name, e.Data.Suggestions[0], o.commandHint(name))
+		return refusedf("no task type is named %q; did you mean %s?%s", t.name, e.Data.Suggestions[0], t.commandHint(t.name))
 	case e.Code == schema.CodeUnknownType:
-		return refusedf("no task type is named %q; %s types lists them%s", name, show.program, o.commandHint(name))
+		return refusedf("no task type is named %q; %s types lists them%s", t.name, t.program.Name, t.commandHint(t.name))
 	}
-	return refusedf("%s was not run: %s", name, e.Message)
+	return refusedf("%s was not run: %s", t.name, e.Message)
 }
 
 // submitFlags are the flags of run that set members of a submit, by the pointer

@@ -8,9 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"github.com/jobline/jobline/schema"
 )
@@ -19,8 +16,6 @@ import (
 const (
 	progressLineEvery = time.Second // where it is not a bar
 	barCells          = 24
-	defaultColumns    = 80
-	clearLine         = "\r\x1b[K"
 )
 
 // screen shows a running task: on a terminal with a bar at the bottom, else in
@@ -36,23 +31,18 @@ type screen struct {
 	together bool
 
 	mu      sync.Mutex
-	drawn   bool      // the bar is on the terminal
+	bottom  block     // the bar
 	midLine bool      // the last output did not end its line
 	shown   time.Time // when progress was last shown in a plain line
-	raw     io.Writer // the terminal, for the bar
 }
 
 func newScreen(program, name string, quiet bool) *screen {
-	s := &screen{program: program, name: name, quiet: quiet, out: safe(os.Stdout), err: safe(os.Stderr), raw: os.Stderr}
+	t := terminalOf(os.Stderr)
+	s := &screen{program: program, name: name, quiet: quiet, out: safe(os.Stdout), err: safe(os.Stderr), bottom: block{to: os.Stderr}}
 	s.together = sameFile(os.Stdout, os.Stderr)
 	s.columns = func() int { return 0 }
-	if fd := int(os.Stderr.Fd()); term.IsTerminal(fd) && os.Getenv("TERM") != "dumb" {
-		s.columns = func() int {
-			if columns, _, err := term.GetSize(fd); err == nil && columns > 0 {
-				return columns
-			}
-			return defaultColumns
-		}
+	if t.moves {
+		s.columns = t.columns
 	}
 	return s
 }
@@ -62,7 +52,7 @@ func newScreen(program, name string, quiet bool) *screen {
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clearBar()
+	s.bottom.clear()
 	if len(p) > 0 {
 		s.midLine = p[len(p)-1] != '\n'
 	}
@@ -72,7 +62,7 @@ func (s *screen) Write(p []byte) (int, error) {
 // result shows bytes on stdout.
 func (s *screen) result(p []byte) error {
 	s.mu.Lock()
-	s.clearBar()
+	s.bottom.clear()
 	if s.together && len(p) > 0 {
 		s.midLine = p[len(p)-1] != '\n'
 	}
@@ -85,7 +75,7 @@ func (s *screen) result(p []byte) error {
 func (s *screen) say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clearBar()
+	s.bottom.clear()
 	if s.midLine {
 		fmt.Fprintln(s.err)
 	}
@@ -101,8 +91,7 @@ func (s *screen) progress(p schema.Progress) {
 		return
 	}
 	if columns := s.columns(); columns > 0 {
-		fmt.Fprint(s.raw, clearLine+s.bar(p, columns-1))
-		s.drawn = true
+		s.bottom.draw([]string{s.bar(p, columns-1)})
 		return
 	}
 	if now := time.Now(); s.shown.IsZero() || now.Sub(s.shown) >= progressLineEvery {
@@ -115,19 +104,15 @@ func (s *screen) progress(p schema.Progress) {
 func (s *screen) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clearBar()
-}
-
-func (s *screen) clearBar() {
-	if s.drawn {
-		fmt.Fprint(s.raw, clearLine)
-	}
-	s.drawn = false
+	s.bottom.clear()
 }
 
 // text is a progress as one line of text.
-func (s *screen) text(p schema.Progress) string {
-	words := []string{s.name + ":"}
+func (s *screen) text(p schema.Progress) string { return s.name + ": " + progressText(p) }
+
+// progressText is a progress in words.
+func progressText(p schema.Progress) string {
+	var words []string
 	if share, known := shareOf(p); known {
 		words = append(words, fmt.Sprintf("%.0f%%", math.Floor(share*100)), fmt.Sprintf("%g/%g", p.Value, p.Total))
 	} else {
@@ -145,14 +130,15 @@ func (s *screen) text(p schema.Progress) string {
 func (s *screen) bar(p schema.Progress, columns int) string {
 	line := s.text(p)
 	if share, known := shareOf(p); known {
-		full := int(share * barCells)
-		line = "[" + strings.Repeat("#", full) + strings.Repeat(".", barCells-full) + "] " + line
+		line = barOf(share, barCells) + " " + line
 	}
-	line = string(escapeControls(nil, []byte(line)))
-	if utf8.RuneCountInString(line) > columns {
-		line = string([]rune(line)[:columns])
-	}
-	return line
+	return cutTo(string(escapeControls(nil, []byte(line))), columns)
+}
+
+// barOf is a bar of so many cells.
+func barOf(share float64, cells int) string {
+	full := int(share * float64(cells))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "]"
 }
 
 func shareOf(p schema.Progress) (share float64, known bool) {

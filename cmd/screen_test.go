@@ -44,7 +44,7 @@ func FuzzNeutralise(f *testing.F) {
 // onPipes is a screen without a terminal.
 func onPipes() (s *screen, out, err *bytes.Buffer) {
 	out, err = &bytes.Buffer{}, &bytes.Buffer{}
-	return &screen{program: "jobline", name: "work", out: out, err: err, raw: err, columns: func() int { return 0 }}, out, err
+	return &screen{program: "jobline", name: "work", out: out, err: err, bottom: block{to: err}, columns: func() int { return 0 }}, out, err
 }
 
 func TestProgressLinesAreAtMostOneASecond(t *testing.T) {

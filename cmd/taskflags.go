@@ -17,6 +17,7 @@ import (
 type taskFlags struct {
 	program  *Program
 	command  string // the command that has the flags, for messages
+	name     string // the task type, of the arguments
 	input    inputFlags
 	id       string
 	priority int
@@ -49,9 +50,11 @@ func (t *taskFlags) flags(c *cobra.Command) {
 }
 
 // params makes the submit of the flags.
-func (t *taskFlags) params(name string) (p schema.SubmitParams, err error) {
-	p = schema.SubmitParams{Type: name, Priority: t.priority, TimeoutMs: milliseconds(t.timeout)}
-	t.input.schema = t.program.inputSchemaOf(name)
+func (t *taskFlags) params() (p schema.SubmitParams, err error) {
+	p = schema.SubmitParams{Type: t.name, Priority: t.priority, TimeoutMs: milliseconds(t.timeout)}
+	if len(t.input.set) > 0 {
+		t.input.schema = t.program.inputSchemaOf(t.name)
+	}
 	if p.Input, err = t.input.build(os.Stdin); err != nil {
 		return p, err
 	}

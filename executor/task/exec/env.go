@@ -79,10 +79,15 @@ func allowed(name string, patterns []string) bool {
 // Options.EnvHide is nil.
 var DefaultEnvHide = []string{"*TOKEN*", "*SECRET*", "*PASSWORD*", "*KEY*"}
 
+// HiddenByDefault reports whether DefaultEnvHide hides the value of a variable.
+func HiddenByDefault(name string) bool { return hides(DefaultEnvHide, name) }
+
 // hidesVariable reports whether the value of a variable is hidden.
-func (c *Runner) hidesVariable(name string) bool {
+func (c *Runner) hidesVariable(name string) bool { return hides(c.options.EnvHide, name) }
+
+func hides(patterns []string, name string) bool {
 	name = strings.ToUpper(name)
-	return slices.ContainsFunc(c.options.EnvHide, func(p string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
 		ok, _ := path.Match(strings.ToUpper(p), name) // New has checked the pattern
 		return ok
 	})

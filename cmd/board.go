@@ -1,0 +1,229 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+const (
+	// boardPause is how often the bars are drawn.
+	boardPause = 100 * time.Millisecond
+	// mostBars is how many running tasks have a bar, where the terminal is high
+	// enough.
+	mostBars = 10
+	// taskBarCells is the width of the bar of one task of several.
+	taskBarCells = 12
+	// mostFailures is how many failed tasks are told of, each in a line; the rest is
+	// counted.
+	mostFailures = 20
+	// mostTitles bounds the tasks of which a board remembers what they do.
+	mostTitles = 10_000
+)
+
+// board shows at the bottom of a terminal how many tasks are on their way: a bar for
+// each that runs, as far as there is room, and a line for all of them. Where there is
+// no terminal it shows failures alone. It may be used from many goroutines.
+type board struct {
+	program string
+	out     terminal
+	err     io.Writer // for text, made safe where it goes to a terminal
+
+	mu        sync.Mutex
+	bottom    block
+	began     time.Time
+	titles    map[uuid.UUID]string // what tasks do
+	running   map[uuid.UUID]*runningTask
+	total     int // tasks that are waited for
+	submitted int // of a list of lines that goes on; else 0
+	ended     int
+	failed    int
+}
+
+type runningTask struct {
+	id       uuid.UUID
+	started  time.Time
+	progress *schema.Progress
+}
+
+func newBoard(program string) *board {
+	return &board{
+		program: program, out: terminalOf(os.Stderr), err: safe(os.Stderr), bottom: block{to: os.Stderr}, began: time.Now(),
+		titles: map[uuid.UUID]string{}, running: map[uuid.UUID]*runningTask{},
+	}
+}
+
+// draws reports whether there is a terminal to draw on.
+func (b *board) draws() bool { return b.out.isTerminal() && b.out.moves }
+
+// run draws until the context ends.
+func (b *board) run(ctx context.Context) {
+	if !b.draws() {
+		return
+	}
+	defer b.clear()
+	for sleep(ctx, boardPause) {
+		b.mu.Lock()
+		b.bottom.draw(b.linesLocked(time.Now()))
+		b.mu.Unlock()
+	}
+}
+
+func (b *board) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bottom.clear()
+}
+
+// above writes text above the bars.
+func (b *board) above(to io.Writer, text []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bottom.clear()
+	_, err := to.Write(text)
+	return err
+}
+
+// say shows a message of this program.
+func (b *board) say(format string, args ...any) {
+	_ = b.above(b.err, fmt.Appendf(nil, "%s: %s\n", b.program, fmt.Sprintf(format, args...))) // nobody reads stderr
+}
+
+// expect adds a task that is waited for. What it does is shown while it runs.
+func (b *board) expect(t *schema.Task) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total++
+	if len(b.titles) < mostTitles && b.draws() {
+		b.titles[t.ID] = strings.TrimSpace(t.Type + " " + workText(t))
+	}
+	if t.State == schema.Running {
+		b.running[t.ID] = &runningTask{id: t.ID, started: t.StartedAt.Time(), progress: t.Progress}
+	}
+}
+
+// forget takes back an expect.
+func (b *board) forget(id uuid.UUID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total--
+	delete(b.titles, id)
+}
+
+// count notes how many tasks were submitted, of a list that goes on; 0 ends that.
+func (b *board) count(submitted int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.submitted = submitted
+}
+
+// event shows an event of a task.
+func (b *board) event(ev client.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case ev.Started != nil:
+		b.running[ev.Started.ID] = &runningTask{id: ev.Started.ID, started: ev.Started.StartedAt.Time()}
+	case ev.Progress != nil:
+		if r := b.running[ev.Progress.ID]; r != nil {
+			r.progress = &ev.Progress.Progress
+		}
+	}
+}
+
+// end shows the end of a task.
+func (b *board) end(t *schema.Task) {
+	b.mu.Lock()
+	delete(b.running, t.ID)
+	delete(b.titles, t.ID)
+	b.ended++
+	failed := t.State != schema.Completed
+	if failed {
+		b.failed++
+	}
+	number := b.failed
+	b.mu.Unlock()
+	if failed && number <= mostFailures {
+		b.say("%s (%s)", endText(t), t.ID)
+	}
+}
+
+// over tells how many failures were only counted.
+func (b *board) over() {
+	b.mu.Lock()
+	more := b.failed - mostFailures
+	b.mu.Unlock()
+	if more > 0 {
+		b.say("%s failed or cancelled as well", counted(more, "more task"))
+	}
+}
+
+// linesLocked are the bars, and below them the line for all tasks.
+func (b *board) linesLocked(now time.Time) []string {
+	columns, rows := b.out.size()
+	running := make([]*runningTask, 0, len(b.running))
+	for _, r := range b.running {
+		running = append(running, r)
+	}
+	slices.SortFunc(running, func(a, b *runningTask) int {
+		return cmp.Or(a.started.Compare(b.started), slices.Compare(a.id[:], b.id[:]))
+	})
+	var lines []string
+	for _, r := range running[:min(len(running), mostBars, max(0, rows-2))] {
+		lines = append(lines, b.taskLine(r, now, columns-1))
+	}
+	return append(lines, b.totalLine(now, columns-1))
+}
+
+// taskLine is the bar of one task.
+func (b *board) taskLine(r *runningTask, now time.Time, columns int) string {
+	text := inOneLine(b.titles[r.id])
+	bar := strings.Repeat(" ", taskBarCells+2)
+	if p := r.progress; p != nil {
+		if share, known := shareOf(*p); known {
+			bar = barOf(share, taskBarCells)
+		}
+		text = strings.TrimSuffix(inOneLine(progressText(*p))+"  "+text, "  ")
+	}
+	head := fmt.Sprintf("%s %6s ", shortID(r.id), shortSpan(now.Sub(r.started)))
+	return cutTo(head, columns) + b.out.paint(cyan, cutTo(bar, columns-columnsOf(head))) +
+		cutTo(" "+text, columns-columnsOf(head)-columnsOf(bar))
+}
+
+// totalLine is the line for all tasks.
+func (b *board) totalLine(now time.Time, columns int) string {
+	elapsed := now.Sub(b.began)
+	var text, bar string
+	switch {
+	case b.submitted > 0:
+		text = fmt.Sprintf("%d submitted, %.0f/s", b.submitted, float64(b.submitted)/max(elapsed.Seconds(), 0.001))
+		if b.ended > 0 {
+			text += fmt.Sprintf(", %d ended", b.ended)
+		}
+	default:
+		bar = barOf(float64(b.ended)/float64(max(b.total, 1)), barCells) + " "
+		text = fmt.Sprintf("%d/%d ended, %d running, %s", b.ended, b.total, len(b.running), shortSpan(elapsed))
+		if b.ended > 0 && b.ended < b.total {
+			text += fmt.Sprintf(", about %s left", shortSpan(elapsed*time.Duration(b.total-b.ended)/time.Duration(b.ended)))
+		}
+	}
+	if b.failed > 0 {
+		text += fmt.Sprintf(", %d failed", b.failed)
+	}
+	bar, text = cutTo(bar, columns), cutTo(text, columns-columnsOf(bar))
+	if b.failed > 0 {
+		return bar + b.out.paint(red, text)
+	}
+	return bar + text
+}

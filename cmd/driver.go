@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/stdio"
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+// driver is what the commands have in common that act on an executor.
+type driver struct {
+	program *Program
+	target  targetOptions
+	json    bool
+}
+
+func (p *Program) driver() driver { return driver{program: p} }
+
+// flags adds the flags that all of these commands have.
+func (d *driver) flags(c *cobra.Command) {
+	d.target.flags(c)
+	c.Flags().BoolVar(&d.json, "json", false, "print the objects of the protocol, one in a line")
+}
+
+// with connects to the executor, and calls f with a context that a signal ends. An
+// executor of this command's own (--local) is ended after f: it runs what was
+// submitted to its end, but after a signal it cancels all.
+func (d *driver) with(c *cobra.Command, f func(context.Context, *client.Client) error) error {
+	ctx, stop := untilSignal(c.Context())
+	defer stop()
+	executor, err := d.program.connect(ctx, &d.target)
+	if err != nil {
+		return err
+	}
+	err = f(ctx, executor)
+	interrupted, ok := errors.AsType[signalError](context.Cause(ctx))
+	if ok && d.target.local {
+		_, _ = executor.Shutdown(context.WithoutCancel(ctx), schema.ShutdownParams{Mode: schema.ShutdownCancel}) // it has ended where that fails
+	}
+	ended := executor.Close()
+	switch {
+	case ok:
+		return interrupted.code()
+	case err != nil:
+		return withServerEnd(answerOf(err), ended)
+	}
+	return ended
+}
+
+// answerOf makes of the error that a server has answered its message, which says what
+// is wrong and the cure; the number is for programs.
+func answerOf(err error) error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return errors.New(e.Message)
+	}
+	return err
+}
+
+// signalError is the cause of a context that a signal has ended.
+type signalError struct{ signal os.Signal }
+
+func (e signalError) Error() string { return e.signal.String() }
+
+// code is the exit code of a program that a signal has ended.
+func (e signalError) code() exitCode {
+	if number, ok := e.signal.(syscall.Signal); ok {
+		return exitCode(stdio.ExitSignal + int(number))
+	}
+	return stdio.ExitFault
+}
+
+// untilSignal is a context that ends with the first signal that asks this process to
+// end; a second one ends the process. The function returned releases it.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	signals := make(chan os.Signal, 1)
+	stdio.NotifyEnd(signals)
+	ctx, end := context.WithCancelCause(ctx)
+	stopped := make(chan struct{})
+	go func() { // ends with the context
+		defer close(stopped)
+		select {
+		case s := <-signals:
+			end(signalError{s})
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+	}()
+	return ctx, func() {
+		end(nil)
+		<-stopped
+	}
+}
+
+// printJSONLine prints an object of the protocol as one line.
+func printJSONLine(w io.Writer, v any) error {
+	_, err := w.Write(append(escapeControlsInJSON(wire.AppendJSON(nil, v)), '\n'))
+	return err
+}

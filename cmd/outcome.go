@@ -1,0 +1,94 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jobline/jobline/rpc/stdio"
+	"github.com/jobline/jobline/schema"
+)
+
+// Exit codes of commands that wait for several tasks, beside 126 and 127 of run. They
+// are those of xargs.
+const (
+	exitSomeFailed = 123 // a task failed otherwise, or was cancelled
+	exitSaid255    = 124 // a command ended with 255
+	exitSignalled  = 125 // a signal ended a command
+)
+
+// manyCodes is the table of exit codes of commands that wait for several tasks, as
+// --help and the documentation have it.
+var manyCodes = []struct{ code, means string }{
+	{"0", "all tasks completed"},
+	{"1", "how a task ended is not known: the executor ended, or cannot be reached"},
+	{"2", "the command line is wrong"},
+	{"123", "a task failed otherwise, or was cancelled"},
+	{"124", "a command ended with 255; or the time of --timeout was over first"},
+	{"125", "a signal ended a command; or a task was refused, and has not run"},
+	{"126", "a program could not be started"},
+	{"127", "a program, or the directory that it was to run in, was not found"},
+	{"128+n", "signal n interrupted the wait: 130 by Ctrl-C"},
+}
+
+// manyCodesText is the table for --help.
+func manyCodesText() string {
+	var b strings.Builder
+	for _, row := range manyCodes {
+		fmt.Fprintf(&b, "  %-6s %s\n", row.code, row.means)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// outcome gathers how tasks have ended.
+type outcome struct {
+	ended  int
+	failed int // or cancelled
+	code   exitCode
+	last   schema.Task // without what is large
+}
+
+// add counts the end of a task.
+func (o *outcome) add(t *schema.Task) {
+	o.ended++
+	o.last = schema.Task{ID: t.ID, Type: t.Type, State: t.State, Error: t.Error}
+	if t.State == schema.Completed {
+		return
+	}
+	o.failed++
+	if code := codeAsXargs(t.Error); o.code == 0 || o.code == exitSomeFailed {
+		o.code = code
+	}
+}
+
+// codeAsXargs is the exit code of xargs for a command that ended like that.
+func codeAsXargs(e *schema.TaskError) exitCode {
+	if e == nil {
+		return exitSomeFailed
+	}
+	switch {
+	case e.Kind == schema.KindSignal:
+		return exitSignalled
+	case e.Kind == schema.KindExit && e.ExitCode != nil && *e.ExitCode == 255:
+		return exitSaid255
+	case e.Kind == schema.KindExit && e.ExitCode != nil && *e.ExitCode == exitNotFound:
+		return exitNotFound
+	case e.Kind == schema.KindExit && e.ExitCode != nil && *e.ExitCode == exitNotExecutable:
+		return exitNotExecutable
+	case e.Kind == schema.KindSpawn && e.Errno == "ENOENT":
+		return exitNotFound
+	case e.Kind == schema.KindSpawn:
+		return exitNotExecutable
+	}
+	return exitSomeFailed
+}
+
+// codeOfOne is the exit code of run for the task that has ended last.
+func (o *outcome) codeOfOne() exitCode {
+	switch {
+	case o.last.State == schema.Completed:
+		return 0
+	case o.last.Error == nil:
+		return stdio.ExitFault
+	}
+	return codeOf(o.last.Error)
+}

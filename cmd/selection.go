@@ -1,0 +1,94 @@
+package cmd
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// selection are the flags that select tasks by what they are.
+type selection struct {
+	command string // the command that has the flags, for messages
+	states  []schema.State
+	types   []string
+	labels  []string
+	owner   string
+}
+
+// flags adds the flags to a command.
+func (s *selection) flags(c *cobra.Command, d *driver) {
+	f := c.Flags()
+	f.Var(states(&s.states), "state", "only tasks in one of these states, with commas between: queued, running, completed, failed, cancelled")
+	f.StringSliceVar(&s.types, "type", nil, "only tasks of one of these types, with commas between")
+	f.StringArrayVar(&s.labels, "label", nil, "only tasks that have the label, as KEY=VALUE; given again, all of them")
+	f.StringVar(&s.owner, "owner", "", "only tasks that the client of this name has submitted")
+	complete(c, "state", cobra.FixedCompletions(schema.StateNames[:], cobra.ShellCompDirectiveNoFileComp))
+	complete(c, "type", d.completeType)
+	complete(c, "label", d.completeLabel)
+	complete(c, "owner", d.completeOwner)
+}
+
+// given reports whether anything is selected.
+func (s *selection) given() bool {
+	return len(s.states) > 0 || len(s.types) > 0 || len(s.labels) > 0 || s.owner != ""
+}
+
+// params are the params of a list of the selected tasks.
+func (s *selection) params() (p schema.ListParams, err error) {
+	p = schema.ListParams{States: s.states, Types: s.types}
+	if p.Labels, err = labelsOf(s.command, s.labels); err != nil {
+		return p, err
+	}
+	if s.owner != "" {
+		labels := map[string]string{ownerLabel: s.owner}
+		maps.Copy(labels, p.Labels)
+		p.Labels = labels
+	}
+	return p, nil
+}
+
+// states is a flag for several states, with commas between; given again it adds to
+// those before.
+func states(to *[]schema.State) pflag.Value {
+	return &flagValue[[]schema.State]{to, func(text string) ([]schema.State, error) {
+		all := *to
+		for name := range strings.SplitSeq(text, ",") {
+			var s schema.State
+			if s.UnmarshalText([]byte(name)) != nil {
+				return nil, wantOneOf(name, schema.StateNames[:])
+			}
+			all = append(all, s)
+		}
+		return all, nil
+	}, func([]schema.State) string { return "" }, "states"}
+}
+
+// moment is a flag for a time, given as how long ago it was, as 2h, or as a date with
+// or without a time.
+func moment(to *schema.Time) pflag.Value {
+	return &flagValue[schema.Time]{to, func(text string) (schema.Time, error) {
+		if t, ok := parseMoment(text, time.Now()); ok {
+			return t, nil
+		}
+		return 0, errors.New("want how long ago, as 10m or 2d, or a time, as 2026-01-31 or 2026-01-31T15:04:05Z")
+	}, func(schema.Time) string { return "" }, "time"}
+}
+
+// parseMoment reads a time.
+func parseMoment(text string, now time.Time) (schema.Time, bool) {
+	if d, err := parseSpan(text); err == nil && d >= 0 {
+		return schema.TimeOf(now.Add(-d)), true
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return schema.TimeOf(t), true
+		}
+	}
+	return 0, false
+}

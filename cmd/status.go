@@ -1,0 +1,186 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// statusOptions are the flags of status.
+type statusOptions struct {
+	driver
+	input bool
+	watch bool
+}
+
+func (p *Program) statusCommand() *cobra.Command {
+	o := &statusOptions{driver: p.driver()}
+	c := &cobra.Command{
+		Use:   "status TASK...",
+		Short: "Show tasks in full",
+		Long: "Status shows all that is known of tasks.\n" + namesHelp + "\n" +
+			"With --watch it shows them as they change, and ends when all have ended.",
+		Example:           p.driverExamples("status @last", "status 018f --watch", "status build=7", "status @last --json --input"),
+		Args:              o.names("status"),
+		ValidArgsFunction: o.completeTasks(),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.with(c, func(ctx context.Context, c *client.Client) error { return o.run(ctx, c, args) })
+		},
+	}
+	o.flags(c)
+	f := c.Flags()
+	f.BoolVar(&o.input, "input", false, "print the input, too, with --json")
+	f.BoolVarP(&o.watch, "watch", "w", false, "show changes as they come, until all have ended")
+	return c
+}
+
+func (o *statusOptions) run(ctx context.Context, c *client.Client, names []string) error {
+	tasks, err := o.tasksNamed(ctx, c, names)
+	if err != nil {
+		return err
+	}
+	if o.watch {
+		return o.watchNamed(ctx, c, tasks)
+	}
+	if !o.json || o.input {
+		if err := withInputs(ctx, c, tasks); err != nil {
+			return err
+		}
+	}
+	out := terminalOf(os.Stdout)
+	for i := range tasks {
+		if o.json {
+			if err := printJSONLine(os.Stdout, &tasks[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		lines := taskLines(&tasks[i], time.Now(), out, out.columns())
+		if i > 0 {
+			lines = append([]string{""}, lines...)
+		}
+		if _, err := fmt.Fprintln(os.Stdout, strings.Join(lines, "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watchNamed shows tasks until all have ended.
+func (o *statusOptions) watchNamed(ctx context.Context, c *client.Client, tasks []schema.Task) error {
+	if len(tasks) > pageOfTasks {
+		return fmt.Errorf("status --watch shows at most %d tasks, and these are %d; name fewer", pageOfTasks, len(tasks))
+	}
+	ids := make([]uuid.UUID, len(tasks))
+	for i := range tasks {
+		ids[i] = tasks[i].ID
+	}
+	zero := int64(0)
+	return o.driver.watch(ctx, c, watched{
+		subscribe: schema.SubscribeParams{IDs: ids},
+		tasks: func(ctx context.Context, _ int) ([]schema.Task, error) {
+			now, err := c.Wait(ctx, schema.WaitParams{IDs: ids, TimeoutMs: &zero})
+			return now.Tasks, err
+		},
+		lines: func(tasks []schema.Task, columns int) []string {
+			out := terminalOf(os.Stdout)
+			if len(tasks) > 1 {
+				return taskTable(tasks, time.Now(), columns).lines(out, columns)
+			}
+			return taskLines(&tasks[0], time.Now(), out, columns)
+		},
+		of: func(*schema.Task) bool { return true },
+		over: func(tasks []schema.Task) bool {
+			for i := range tasks {
+				if !tasks[i].State.Final() {
+					return false
+				}
+			}
+			return true
+		},
+	})
+}
+
+// taskLines is all that is known of a task, for a terminal of so many columns; 0 is as
+// many as it takes.
+func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []string {
+	var lines []string
+	add := func(name, text string, s style) {
+		if text = inOneLine(text); text == "" {
+			return
+		}
+		if columns > 0 {
+			text = cutTo(text, columns-statusNameWidth)
+		}
+		lines = append(lines, out.paint(dim, pad(name, statusNameWidth))+out.paint(s, text))
+	}
+	add("id", t.ID.String(), bold)
+	add("type", t.Type, plain)
+	add("state", stateText(t), stateStyle(t.State))
+	if t.Error != nil {
+		add("error", t.Error.Message, red)
+	}
+	add("task", workText(t), plain)
+	if t.Progress != nil {
+		add("progress", progressText(*t.Progress), plain)
+	}
+	add("owner", t.Labels[ownerLabel], plain)
+	add("labels", labelsText(t.Labels), plain)
+	if t.Priority != 0 {
+		add("priority", fmt.Sprint(t.Priority), plain)
+	}
+	if t.Attempt > 1 {
+		add("attempt", fmt.Sprint(t.Attempt), plain)
+	}
+	add("submitted", timeText(t.CreatedAt, now), plain)
+	add("started", timeText(t.StartedAt, now), plain)
+	add("ended", timeText(t.FinishedAt, now), plain)
+	add("time", ranFor(t, now), plain)
+	add("cancelled", cancelText(t, now), yellow)
+	if b := t.OutputBytes; b != nil {
+		add("output", outputText(b), plain)
+	}
+	if string(t.Result) != "{}" {
+		add("result", string(t.Result), plain)
+	}
+	return lines
+}
+
+// statusNameWidth is the width of the names in what status shows.
+const statusNameWidth = 11
+
+// timeText is a time in the person's time zone, and how long ago it was.
+func timeText(t schema.Time, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", t.Time().Local().Format(time.DateTime), ageOf(t, now))
+}
+
+// cancelText says when and why somebody has asked for the end of a task.
+func cancelText(t *schema.Task, now time.Time) string {
+	text := timeText(t.CancelRequestedAt, now)
+	if text != "" && t.CancelReason != "" {
+		text += ": " + t.CancelReason
+	}
+	return text
+}
+
+// outputText says how much a task has written.
+func outputText(b *schema.OutputBytes) string {
+	var words []string
+	for i, n := range []int64{b.Stdout, b.Stderr, b.Log} {
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%s %s", schema.Stream(i), counted(n, "byte")))
+		}
+	}
+	return strings.Join(words, ", ")
+}

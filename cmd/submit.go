@@ -1,0 +1,185 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/executor/task/exec"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// submitOptions are the flags of submit.
+type submitOptions struct {
+	driver
+	taskFlags
+	each  string
+	lines string // where the lines come from: @FILE, or - for stdin
+	null  bool
+	wait  bool
+	quiet bool
+
+	isEach bool // there is an --each
+	caller *callerEnv
+}
+
+func (p *Program) submitCommand() *cobra.Command {
+	o := &submitOptions{driver: p.driver(), taskFlags: p.taskFlags("submit")}
+	c := &cobra.Command{
+		Use:   "submit [TYPE] [-- ARGUMENT...]",
+		Short: "Submit tasks, and print their ids",
+		Long: "Submit puts a task into the queue, prints its id and leaves. The server of this user runs it; it is started\n" +
+			"where none runs. " + p.submitExecText() +
+			"Without a type and without a command it reads many tasks from stdin: each line is the params of a submit as JSON.\n" +
+			"A line that is refused is told of, and the others are submitted all the same.\n\n" +
+			"With --wait it waits until all have ended, with a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n" +
+			"With --local the tasks run in a server of this command's own, which ends when all have ended.\n\n" +
+			"Exit codes with --wait are those of xargs; without, 0, 1, 2 and 125 alone:\n" + manyCodesText(),
+		Example: p.driverExamples("submit -- make test", "submit --label build=7 --priority 10 -- make -j4", "submit sleep --set durationMs=2000",
+			"ls *.jpg | "+p.Name+" submit --each 'convert {} {.}.png' --wait", "submit <tasks.ndjson"),
+		Args:              o.args,
+		ValidArgsFunction: o.completeArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.with(c, func(ctx context.Context, c *client.Client) error { return o.run(ctx, c) })
+		},
+	}
+	o.driver.flags(c)
+	o.taskFlags.flags(c)
+	f := c.Flags()
+	if !p.NoExec {
+		f.StringVar(&o.each, "each", "", "a command for each line of stdin, in which {} is the line, {.} the line without its extension, {/} its file name, {//} its folder, {/.} its file name without the extension, and {#} its number")
+		f.StringVar(&o.lines, "lines", "-", "where the lines of --each come from: @FILE, or - for stdin")
+		f.BoolVarP(&o.null, "null", "0", false, "the lines of --each end with a NUL byte, as those of find -print0")
+		complete(c, "each", cobra.NoFileCompletions)
+		complete(c, "lines", completeAtFile)
+	}
+	f.BoolVar(&o.wait, "wait", false, "wait until all have ended")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no ids")
+	return c
+}
+
+// submitExecText says what is of exec alone.
+func (p *Program) submitExecText() string {
+	if p.NoExec {
+		return "\n"
+	}
+	return "What comes after -- is a command of exec, which runs in this directory and\n" +
+		"with this environment; with --each there is one for each line of stdin, quoted as a shell wants it.\n"
+}
+
+func (o *submitOptions) args(c *cobra.Command, args []string) error {
+	switch o.isEach = c.Flags().Changed("each"); {
+	case o.isEach && len(args) > 0:
+		return usagef("submit: --each has the command, and %q is one more; write all of it in --each", args[0])
+	case o.isEach:
+		o.name = exec.TypeName
+		return nil
+	case len(args) > 0:
+		return o.splitArgs(c, args)
+	case terminalOf(os.Stdin).isTerminal():
+		return usagef("submit: which task? a command comes after --, as in %s submit -- make test; many tasks come from stdin, which is a terminal", o.driver.program.Name)
+	}
+	return nil
+}
+
+// run submits the task of the command line, or those of a source.
+func (o *submitOptions) run(ctx context.Context, c *client.Client) error {
+	if err := o.readCaller(); err != nil {
+		return err
+	}
+	if o.name != "" && !o.isEach {
+		return o.one(ctx, c)
+	}
+	source, err := o.source()
+	if err != nil {
+		return err
+	}
+	return o.many(ctx, c, source)
+}
+
+// readCaller notes where this process runs, so that commands run there, too. A server
+// of this command's own has the same environment.
+func (o *submitOptions) readCaller() (err error) {
+	folder := ""
+	if !o.target.local {
+		if folder, err = o.driver.program.environmentFolder(); err != nil {
+			return err
+		}
+	}
+	o.caller, err = newCallerEnv(folder)
+	return err
+}
+
+// events are the notifications that the command wants of its tasks.
+func (o *submitOptions) events() []string {
+	if o.wait {
+		return []string{schema.EventStarted, schema.EventProgress, schema.EventFinished}
+	}
+	return []string{}
+}
+
+// one submits the task of the command line.
+func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
+	params, err := o.params()
+	if err != nil {
+		return err
+	}
+	if err := o.checkCommand(params.Input); err != nil {
+		return err
+	}
+	if o.driver.program.shipsExec(o.name) {
+		if params.Input, err = o.caller.addTo(params.Input); err != nil {
+			return err
+		}
+	}
+	params.Events = o.events()
+	board := newBoard(o.driver.program.Name)
+	submitted, err := c.Submit(ctx, params)
+	if err != nil {
+		return o.refused(board.say, err)
+	}
+	if !o.wait || !o.json {
+		if err := o.printID(&submitted); err != nil || !o.wait {
+			return err
+		}
+	}
+	w := newWaiter(ctx, c, board, o.printEnd)
+	submitted.Input = params.Input // to show what it does
+	w.expect(&submitted.Task)
+	if submitted.State.Final() {
+		err = w.end(&submitted.Task)
+	}
+	if err == nil {
+		err = w.follow(nil)
+	}
+	return o.waited(ctx, w, err)
+}
+
+func (o *submitOptions) printID(r *schema.SubmitResult) error {
+	if o.quiet {
+		return nil
+	}
+	return o.printSubmitted(r)
+}
+
+// printEnd prints the end of a task for a program.
+func (o *submitOptions) printEnd(t *schema.Task) error {
+	if !o.json {
+		return nil
+	}
+	return printJSONLine(os.Stdout, t)
+}
+
+// waited makes the exit code of how the tasks have ended.
+func (o *submitOptions) waited(ctx context.Context, w *waiter, err error) error {
+	if _, interrupted := errors.AsType[signalError](context.Cause(ctx)); interrupted && !o.target.local && w.leftOver() > 0 {
+		w.board.say("the wait is over, and %s not ended: what is left goes on; %s list shows it", haveOf(w.leftOver()), o.driver.program.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return w.outcome.code.orNil()
+}

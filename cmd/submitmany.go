@@ -1,0 +1,257 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+const (
+	// submitWindow is how many submits are under way at once.
+	submitWindow = 4096
+	// fullPause is how long a submit waits that was refused because a queue was full.
+	fullPause = 200 * time.Millisecond
+	// idsEvery is how often ids are printed while submits are under way.
+	idsEvery = 100 * time.Millisecond
+)
+
+// manySubmits submits the tasks of a source.
+type manySubmits struct {
+	options *submitOptions
+	client  *client.Client
+	board   *board
+	waiting *waiter // nil where nobody waits
+	ids     []byte  // that are not printed yet
+	printed time.Time
+
+	mu       sync.Mutex
+	sent     int                 // as the SubmitAll counts
+	underWay map[int]sourcedTask // by that number
+	full     []sourcedTask       // to be submitted again when there is room
+	changed  chan struct{}       // has room for one
+	accepted int
+	refused  int
+	waited   bool // it was told that the queue is full
+}
+
+// many submits the tasks of a source, and waits for them where that is wanted.
+func (o *submitOptions) many(ctx context.Context, c *client.Client, source taskSource) error {
+	m := &manySubmits{
+		options: o, client: c, board: newBoard(o.driver.program.Name), underWay: map[int]sourcedTask{}, changed: make(chan struct{}, 1),
+	}
+	if o.wait {
+		m.waiting = newWaiter(ctx, c, m.board, o.printEnd)
+		m.waiting.more = true
+	}
+	err := m.run(ctx, source)
+	if m.waiting != nil {
+		err = o.waited(ctx, m.waiting, err)
+	}
+	if code, onlyCode := errors.AsType[exitCode](err); m.refused > 0 && (err == nil || onlyCode && code == exitSomeFailed) {
+		return refusedf("of %s %d could not be submitted", counted(m.accepted+m.refused, "line"), m.refused)
+	}
+	return err
+}
+
+// run submits all, and shows how far it is.
+func (m *manySubmits) run(ctx context.Context, source taskSource) error {
+	following := make(chan error, 1)
+	drawing, stop := context.WithCancel(ctx)
+	defer stop()
+	if m.waiting != nil {
+		go func() { following <- m.waiting.follow(nil) }() // ends with the tasks, or the context
+	} else {
+		go func() { m.board.run(drawing); following <- nil }() // ends with the context
+	}
+	err := m.client.SubmitAll(ctx, submitWindow, m.sequence(ctx, source), m.answered)
+	if printErr := m.print(); err == nil {
+		err = printErr
+	}
+	m.board.count(0)
+	switch {
+	case m.waiting == nil:
+		stop()
+	case err != nil:
+		m.waiting.stop()
+	default:
+		m.waiting.all()
+	}
+	followed := <-following
+	if err == nil {
+		err = followed
+	}
+	return err
+}
+
+// sequence yields the tasks to submit: those of the source, and those again for which
+// there was no room.
+func (m *manySubmits) sequence(ctx context.Context, source taskSource) iter.Seq[schema.SubmitParams] {
+	return func(yield func(schema.SubmitParams) bool) {
+		for t := range source(ctx) {
+			if t.err != nil {
+				m.refuse(&t, t.err)
+				continue
+			}
+			for again, ok := m.next(); ok; again, ok = m.next() {
+				if !sleep(ctx, fullPause) || !m.send(again, yield) {
+					return
+				}
+			}
+			if !m.send(t, yield) {
+				return
+			}
+		}
+		for m.busy() {
+			again, ok := m.next()
+			switch {
+			case ok && (!sleep(ctx, fullPause) || !m.send(again, yield)):
+				return
+			case !ok:
+				select {
+				case <-m.changed:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}
+}
+
+// send hands a task over to be submitted.
+func (m *manySubmits) send(t sourcedTask, yield func(schema.SubmitParams) bool) bool {
+	if t.params.ID == uuid.Nil {
+		id, err := uuid.NewV7()
+		if err != nil {
+			m.refuse(&t, err)
+			return true
+		}
+		t.params.ID = id
+	}
+	if m.waiting != nil {
+		m.waiting.expect(&schema.Task{ID: t.params.ID, Type: t.params.Type, Input: t.params.Input})
+	}
+	m.mu.Lock()
+	m.underWay[m.sent] = t
+	m.sent++
+	m.mu.Unlock()
+	return yield(t.params)
+}
+
+// next answers a task for which there was no room before.
+func (m *manySubmits) next() (t sourcedTask, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.full) == 0 {
+		return t, false
+	}
+	t, m.full = m.full[0], m.full[1:]
+	return t, true
+}
+
+// busy reports whether a submit may have to be sent again.
+func (m *manySubmits) busy() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.underWay) > 0 || len(m.full) > 0
+}
+
+// answered looks at the answer to a submit.
+func (m *manySubmits) answered(a client.SubmitAnswer) error {
+	m.mu.Lock()
+	t := m.underWay[a.Index]
+	delete(m.underWay, a.Index)
+	m.mu.Unlock()
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+	if a.Err != nil {
+		return m.failed(&t, a.Err)
+	}
+	m.accepted++
+	m.board.count(m.accepted)
+	o := m.options
+	switch {
+	case o.quiet || o.json && o.wait:
+	case o.json:
+		m.ids = append(append(m.ids, escapeControlsInJSON(a.Result)...), '\n')
+	default:
+		m.ids = append(append(m.ids, a.ID.String()...), '\n')
+	}
+	if a.Pending == 0 || time.Since(m.printed) > idsEvery {
+		if err := m.print(); err != nil {
+			return err
+		}
+	}
+	if m.waiting != nil && bytes.Contains(a.Result, []byte(`"existing":true`)) {
+		return m.known(a.Result)
+	}
+	return nil
+}
+
+// known looks at a task whose id was known already: it may have ended.
+func (m *manySubmits) known(result jsontext.Value) error {
+	var r schema.SubmitResult
+	if err := json.Unmarshal(result, &r); err != nil || !r.State.Final() {
+		return err
+	}
+	return m.waiting.end(&r.Task)
+}
+
+// failed looks at a submit that was refused. One for which there was no room is sent
+// again later.
+func (m *manySubmits) failed(t *sourcedTask, err error) error {
+	e, answered := errors.AsType[*wire.Error](err)
+	switch {
+	case answered && e.Code == schema.CodeQueueFull:
+		m.mu.Lock()
+		m.full = append(m.full, *t)
+		first := !m.waited
+		m.waited = true
+		m.mu.Unlock()
+		if first {
+			m.board.say("%s; the rest is submitted as there is room", e.Message)
+		}
+		return nil
+	case answered && e.Code == schema.CodeShuttingDown || !answered:
+		return err
+	}
+	if m.waiting != nil {
+		m.waiting.forget(t.params.ID)
+	}
+	m.refuse(t, e)
+	return nil
+}
+
+// refuse tells of a line that makes no task.
+func (m *manySubmits) refuse(t *sourcedTask, err error) {
+	m.mu.Lock()
+	m.refused++
+	m.mu.Unlock()
+	if m.refused <= mostFailures {
+		m.board.say("line %d: %v", t.line, answerOf(err))
+	}
+}
+
+// print prints the ids that have gathered.
+func (m *manySubmits) print() error {
+	m.printed = time.Now()
+	if len(m.ids) == 0 {
+		return nil
+	}
+	err := m.board.above(os.Stdout, m.ids)
+	m.ids = m.ids[:0]
+	return err
+}

@@ -1,0 +1,245 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jobline/jobline/executor/task/exec"
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+// sourcedTask is a task that a line makes, or the error why it makes none.
+type sourcedTask struct {
+	line   int // its number, from 1
+	params schema.SubmitParams
+	err    error
+}
+
+// taskSource yields tasks of lines, until the lines or the context end.
+type taskSource func(context.Context) iter.Seq[sourcedTask]
+
+// source answers where many tasks come from.
+func (o *submitOptions) source() (taskSource, error) {
+	if o.id != "" {
+		return nil, usagef("submit: --id names one task, and these are many; in lines of JSON each can have its id")
+	}
+	if o.isEach {
+		return o.eachSource()
+	}
+	if o.input.input != "" || len(o.input.set) > 0 {
+		return nil, usagef("submit: --input and --set are for one task; name its type, or write the input into the lines of stdin")
+	}
+	return o.jsonSource()
+}
+
+// eachSource makes a command of each line.
+func (o *submitOptions) eachSource() (taskSource, error) {
+	template, err := parseTemplate(o.each)
+	if err != nil {
+		return nil, usagef("submit: --each: %v", err)
+	}
+	if o.input.input == "-" {
+		return nil, usagef("submit: --input - and --each both want stdin: give one of them a file, as @FILE")
+	}
+	params, err := o.params()
+	if err != nil {
+		return nil, err
+	}
+	if hasMember(params.Input, "argv") {
+		return nil, usagef("submit: --each makes the member argv, and the input has it already")
+	}
+	if params.Input, err = o.caller.addTo(params.Input); err != nil {
+		return nil, err
+	}
+	params.Events = o.events()
+	end := byte('\n')
+	if o.null {
+		end = 0
+	}
+	file, err := o.openLines()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) iter.Seq[sourcedTask] {
+		return func(yield func(sourcedTask) bool) {
+			number := 0
+			for line := range linesOf(ctx, file, end) {
+				t := sourcedTask{line: line.number, params: params, err: line.err}
+				if t.err == nil {
+					number++
+					t.params.Input = withArgv(params.Input, template.argv(line.text, number))
+				}
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}, nil
+}
+
+func (o *submitOptions) openLines() (*os.File, error) {
+	name, isFile := strings.CutPrefix(o.lines, "@")
+	switch {
+	case o.lines == "-":
+		return os.Stdin, nil
+	case !isFile:
+		return nil, usagef("submit: --lines %q: want - or @FILE", o.lines)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usagef("submit: --lines: %v", err)
+	}
+	return f, nil // it is open until the process ends
+}
+
+// withArgv adds the member argv to an object that does not have it.
+func withArgv(object jsontext.Value, argv []string) jsontext.Value {
+	input := append(jsontext.Value(nil), `{"argv":[`...)
+	for i, word := range argv {
+		if i > 0 {
+			input = append(input, ',')
+		}
+		input = append(input, quotedJSON(word)...)
+	}
+	input = append(input, ']')
+	if rest := bytes.TrimSpace(object[1:]); rest[0] != '}' {
+		input = append(input, ',')
+	}
+	return append(input, object[1:]...)
+}
+
+// jsonSource reads the params of a submit from each line.
+func (o *submitOptions) jsonSource() (taskSource, error) {
+	common, err := o.params()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) iter.Seq[sourcedTask] {
+		return func(yield func(sourcedTask) bool) {
+			for line := range linesOf(ctx, os.Stdin, '\n') {
+				t := sourcedTask{line: line.number, err: line.err}
+				if t.err == nil {
+					t.params, t.err = o.paramsOf(line.text, &common)
+				}
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}, nil
+}
+
+// paramsOf are the params of a line, with what the flags give to all.
+func (o *submitOptions) paramsOf(line string, common *schema.SubmitParams) (p schema.SubmitParams, err error) {
+	if err := json.Unmarshal([]byte(line), &p, json.RejectUnknownMembers(true)); err != nil {
+		return p, fmt.Errorf("it is not the params of a submit, as {\"type\":\"sleep\",\"input\":{\"durationMs\":1}}: %w", shortJSONError(err))
+	}
+	if p.Priority == 0 {
+		p.Priority = common.Priority
+	}
+	if p.TimeoutMs == 0 {
+		p.TimeoutMs = common.TimeoutMs
+	}
+	if p.GraceMs == nil {
+		p.GraceMs = common.GraceMs
+	}
+	if len(common.Labels) > 0 {
+		labels := maps.Clone(common.Labels)
+		maps.Copy(labels, p.Labels)
+		p.Labels = labels
+	}
+	if p.Type == exec.TypeName && o.driver.program.shipsExec(p.Type) {
+		if p.Input, err = o.caller.addTo(p.Input); err != nil {
+			return p, err
+		}
+	}
+	p.Events, p.Output = o.events(), ""
+	return p, nil
+}
+
+// shortJSONError is an error about JSON without the words of the package that found it.
+func shortJSONError(err error) error {
+	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		switch {
+		case errors.Is(err, json.ErrUnknownName):
+			return fmt.Errorf("it has no member %q", e.JSONPointer.LastToken())
+		case e.JSONPointer != "":
+			return fmt.Errorf("at %s: want another type of value", e.JSONPointer)
+		}
+		return errors.New("want an object")
+	}
+	return withoutPackage(err)
+}
+
+// sourceLine is a line of a file, without its end, or an error in its place.
+type sourceLine struct {
+	number int
+	text   string
+	err    error
+}
+
+// readAhead is how many lines are read before they are wanted.
+const readAhead = 1024
+
+// linesOf yields the lines that are not blank. A read cannot be interrupted: the
+// goroutine that reads ends with the file, or with the process.
+func linesOf(ctx context.Context, file io.Reader, end byte) iter.Seq[sourceLine] {
+	lines := make(chan sourceLine, readAhead)
+	go readLines(ctx, file, end, lines)
+	return func(yield func(sourceLine) bool) {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case line, more := <-lines:
+				if !more || !yield(line) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func readLines(ctx context.Context, file io.Reader, end byte, lines chan<- sourceLine) {
+	defer close(lines)
+	r := bufio.NewReaderSize(file, wire.DefaultMaxMessage)
+	for number := 1; ; number++ {
+		text, err := r.ReadSlice(end)
+		line := sourceLine{number: number, text: string(bytes.TrimSuffix(text, []byte{end}))}
+		switch {
+		case err != nil && err != io.EOF:
+			line.err = fmt.Errorf("it cannot be read: %w", err)
+			if errors.Is(err, bufio.ErrBufferFull) {
+				line.err = fmt.Errorf("it is longer than %s", formatSize(wire.DefaultMaxMessage))
+			}
+		case !utf8.ValidString(line.text):
+			line.err = errors.New("it is not UTF-8")
+		case strings.TrimSpace(line.text) == "":
+			if err == nil {
+				continue
+			}
+			return
+		}
+		select {
+		case lines <- line:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package cmd
+
+import (
+	"time"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// wideColumns is the width of a terminal from which on a table has whole ids.
+const wideColumns = 160
+
+// taskTable is a table of tasks for a terminal of so many columns, 0 for none.
+func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
+	t := &table{columns: []tableColumn{
+		{title: "ID"},
+		{title: "STATE", least: 9},
+		{title: "TYPE", least: 6},
+		{title: "AGE", drop: 3},
+		{title: "TIME", drop: 2},
+		{title: "TASK", least: 16, drop: 1},
+		{title: "OWNER", least: 6, drop: 5},
+		{title: "LABELS", least: 10, drop: 4},
+	}}
+	for i := range tasks {
+		task := &tasks[i]
+		id := task.ID.String()
+		if columns > 0 && columns < wideColumns {
+			id = shortID(task.ID)
+		}
+		t.add(
+			tableCell{text: id}, tableCell{stateText(task), stateStyle(task.State)}, tableCell{text: task.Type},
+			tableCell{text: ageOf(task.CreatedAt, now)}, tableCell{text: ranFor(task, now)},
+			tableCell{text: doingText(task)}, tableCell{task.Labels[ownerLabel], dim}, tableCell{labelsText(task.Labels), dim},
+		)
+	}
+	return t
+}
+
+// doingText is what a task does, and while it runs what it has said of that last.
+func doingText(t *schema.Task) string {
+	text := workText(t)
+	if t.State == schema.Running && t.Progress != nil && t.Progress.Message != "" {
+		if text != "" {
+			text += ": "
+		}
+		text += t.Progress.Message
+	}
+	return text
+}

@@ -1,0 +1,94 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// waitOptions are the flags of wait.
+type waitOptions struct {
+	driver
+	any     bool
+	timeout time.Duration
+}
+
+func (p *Program) waitCommand() *cobra.Command {
+	o := &waitOptions{driver: p.driver()}
+	c := &cobra.Command{
+		Use:   "wait TASK...",
+		Short: "Wait until tasks have ended",
+		Long: "Wait ends when all of the tasks have ended, or with --any when one has, whose id it prints.\n" + namesHelp + "\n" +
+			"On a terminal it shows a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n\n" +
+			"The exit code for one task, and with --any, is that of run: the one of its command, 0 where it completed.\n" +
+			"For several it is that of xargs:\n" + manyCodesText(),
+		Example:           p.driverExamples("wait @last", "wait build=7 && echo built", "wait --any 018f 03aa", "wait @last --timeout 10m"),
+		Args:              o.names("wait"),
+		ValidArgsFunction: o.completeTasks(schema.Queued, schema.Running),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.with(c, func(ctx context.Context, c *client.Client) error { return o.run(ctx, c, args) })
+		},
+	}
+	o.flags(c)
+	f := c.Flags()
+	f.BoolVar(&o.any, "any", false, "end when one of the tasks has ended")
+	f.Var(span(&o.timeout, 0, 0), "timeout", "how long to wait at most; 0 is no limit")
+	complete(c, "timeout", cobra.NoFileCompletions)
+	return c
+}
+
+// errWaited is the cause of a wait whose time is over.
+var errWaited = errors.New("the time is over")
+
+func (o *waitOptions) run(ctx context.Context, c *client.Client, names []string) error {
+	tasks, err := o.tasksNamed(ctx, c, names)
+	if err != nil {
+		return err
+	}
+	limited := ctx
+	if o.timeout > 0 {
+		var stop context.CancelFunc
+		limited, stop = context.WithTimeoutCause(ctx, o.timeout, errWaited)
+		defer stop()
+	}
+	w := newWaiter(limited, c, newBoard(o.program.Name), o.ended)
+	w.any = o.any
+	err = w.named(tasks)
+	switch {
+	case err != nil && errors.Is(context.Cause(limited), errWaited):
+		fmt.Fprintf(os.Stderr, "%s: wait: the time is over, and %s not ended\n", o.program.Name, haveOf(w.leftOver()))
+		return exitCode(exitTimeout)
+	case err != nil:
+		return err
+	case o.any || len(tasks) == 1:
+		return w.outcome.codeOfOne().orNil()
+	}
+	return w.outcome.code.orNil()
+}
+
+// haveOf is a number of tasks with its verb.
+func haveOf(n int) string {
+	if n == 1 {
+		return "1 task has"
+	}
+	return fmt.Sprintf("%d tasks have", n)
+}
+
+// ended prints what a program wants to read of an end.
+func (o *waitOptions) ended(t *schema.Task) error {
+	switch {
+	case o.json:
+		return printJSONLine(os.Stdout, t)
+	case o.any:
+		_, err := fmt.Fprintln(os.Stdout, t.ID)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package cmd
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+)
+
+// columnsOf is how many columns of a terminal a text takes that has no control
+// characters: two for a wide character of East Asia or an emoji, none for a mark that
+// stands on the character before it.
+func columnsOf(text string) int {
+	n := 0
+	for _, r := range text {
+		n += columnsOfRune(r)
+	}
+	return n
+}
+
+func columnsOfRune(r rune) int {
+	if r < utf8.RuneSelf {
+		return 1
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
+}
+
+// ellipsis stands for what was cut off.
+const ellipsis = "…"
+
+// cutTo shortens a text to so many columns.
+func cutTo(text string, columns int) string {
+	if columnsOf(text) <= columns {
+		return text
+	}
+	if columns <= 0 {
+		return ""
+	}
+	used := columnsOf(ellipsis)
+	for i, r := range text {
+		n := columnsOfRune(r)
+		if used+n > columns {
+			return text[:i] + ellipsis
+		}
+		used += n
+	}
+	return text
+}
+
+// pad fills a text up with spaces to so many columns.
+func pad(text string, columns int) string {
+	return text + strings.Repeat(" ", max(0, columns-columnsOf(text)))
+}
+
+// inOneLine makes of a text of others one line without anything that a terminal would
+// obey.
+func inOneLine(text string) string {
+	return string(escapeControls(nil, []byte(strings.Join(strings.Fields(text), " "))))
+}
