@@ -109,7 +109,7 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 		log.Error("stdin and stdout cannot be used", "error", err)
 		return ExitFault
 	}
-	tuneGC()
+	tuneGC(ex.Durable())
 	uuid.EnableRandPool() // ids are no secrets
 	conn.atEnd = ex.ShuttingDown
 	l := &life{

@@ -49,6 +49,7 @@ const tellWithoutRecordAfter = 100 * time.Millisecond
 // executor.ErrStoreUnavailable and the cause.
 func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
 	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{})}
+	waiting, unread := s.readAbsent(ctx, ids)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -58,7 +59,10 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	for i, id := range ids {
 		r, known := s.live[id]
 		if !known {
-			continue
+			if r = s.recalled(waiting[id], unavailable == nil); r == nil {
+				e.answers[i].Err = unread
+				continue
+			}
 		}
 		if unavailable != nil && (r.lease == nil || r.lease.finishing) {
 			e.answers[i].Err = unavailable
@@ -92,6 +96,19 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 		}
 	}
 	return answers, s.cancelFinal(ctx, ids, answers)
+}
+
+// recalled takes a task out of the backlog, or answers nil if it is no longer there. If take
+// is false, it only looks. It needs the lock.
+func (s *Store) recalled(r *record, take bool) *record {
+	if r == nil || !s.inBacklog(&r.Task, r.ord) {
+		return nil
+	}
+	if take {
+		w, _ := s.claims.backlog.Remove(r.Type, r.Priority, uint64(r.ord))
+		s.recall(r, w)
+	}
+	return r
 }
 
 // await waits until the request is recorded, and then tells the running tasks to
@@ -158,7 +175,9 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 		st.outcome, st.lease = schema.OutcomeCancelling, r.lease
 		return st
 	}
-	s.claims.Remove(&r.entry)
+	if r.entry.Queued() { // otherwise it was in the backlog
+		s.claims.Remove(r)
+	}
 	r.cancelling = true
 	st.outcome = schema.OutcomeCancelled
 	as := r.Task
@@ -259,6 +278,15 @@ func (e *cancellation) tell(s *Store) {
 	}
 }
 
+// readFinal reads a final task.
+func (s *Store) readFinal(ctx context.Context, id uuid.UUID) (r executor.Record, err error) {
+	err = s.readers.with(ctx, s, func(c *file.Conn) error {
+		r, _, err = s.finalWith(c, id)
+		return err
+	})
+	return r, err
+}
+
 // cancelFinal answers for the tasks that are not live.
 func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []executor.CancelAnswer) error {
 	for i, id := range ids {
@@ -266,7 +294,7 @@ func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []exec
 		if a.Outcome != "" || a.Err != nil {
 			continue
 		}
-		r, _, err := s.readFinal(ctx, id)
+		r, err := s.readFinal(ctx, id)
 		switch {
 		case err == nil:
 			a.Outcome, a.Task = schema.OutcomeAlreadyFinished, r.Task

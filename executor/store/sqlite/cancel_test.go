@@ -80,8 +80,14 @@ func endsUncancelled(t *testing.T, s *Store, l executor.Lease) {
 // TestCancelBehindACancelThatFails cancels a task whose end is on its way to the
 // disk, and does not come there.
 func TestCancelBehindACancelThatFails(t *testing.T) {
+	for _, window := range []int{windowTasks, smallWindow} {
+		cancelBehindACancelThatFails(t, window)
+	}
+}
+
+func cancelBehindACancelThatFails(t *testing.T, window int) {
 	synctest.Test(t, func(t *testing.T) {
-		s, v := faulty(t, faultvfs.Options{})
+		s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.window = window })
 		r, other := newTask(), newTask()
 		submit(t, s, r, other)
 		goOn := stallDisk(v, faultvfs.Write)

@@ -76,11 +76,9 @@ func (s *Store) takeBack(entries []entry, err error) (over []entry) {
 // the lock.
 func (s *Store) requeue() {
 	c := &s.committer
-	entries := make([]*kit.Entry[*record], len(c.returned))
-	for i, r := range c.returned {
-		entries[i] = &r.entry
+	for _, r := range s.claims.Return(c.returned) {
+		delete(s.live, r.ID)
 	}
-	s.claims.Return(entries, func(r *record) (string, int8) { return r.Type, r.Priority })
 	c.returned = nil
 }
 

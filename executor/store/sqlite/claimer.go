@@ -45,10 +45,13 @@ func (c *claimer) Claim(ctx context.Context) (executor.Lease, error) {
 				return false, nil
 			}
 			taken := s.claims.Take(c.member)
+			if s.claims.low() {
+				s.notify()
+			}
 			if taken == nil {
 				return false, nil
 			}
-			e = s.begin(c.member, taken.Value)
+			e = s.begin(c.member, taken)
 			return true, nil
 		})
 		if err != nil {

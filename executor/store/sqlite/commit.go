@@ -87,7 +87,7 @@ func (s *Store) pause() time.Duration {
 		return time.Until(s.tried.Add(retryLeast))
 	case s.fault != nil:
 		return time.Until(s.tried.Add(retryMost))
-	case len(s.entries) > 0 || s.committer.freed || s.committer.behind:
+	case len(s.entries) > 0 || s.committer.freed || s.committer.behind || s.claims.low():
 		return 0
 	}
 	pause = s.flushIn(pause)
@@ -136,6 +136,9 @@ func (s *Store) round() (closed bool) {
 	}
 	if sweeping != nil {
 		close(sweeping)
+	}
+	if err == nil {
+		err = s.loadAhead()
 	}
 	if err == nil && len(batch) == 0 && s.committer.freed && !closing {
 		err = s.shrink()

@@ -55,7 +55,7 @@ func (o *childOrder) run(tell func(fact)) error {
 	if o.Phase != "" {
 		return o.runPhase(v, tell)
 	}
-	s, err := Open(context.Background(), Options{Path: o.Path, VFS: v.Name()})
+	s, err := Open(context.Background(), Options{Path: o.Path, VFS: v.Name(), window: smallWindow})
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type harmed struct {
 	want     map[uuid.UUID]*shown // after it is opened undamaged
 	wasFinal map[uuid.UUID]bool
 	counts   executor.Counts
+	window   int // of the next store; 0 is the default
 }
 
 // makeSmall makes a file of small pages for a store to fill.
@@ -125,7 +126,7 @@ func newHarmed(t *testing.T) *harmed {
 	return d
 }
 
-func (d *harmed) options() Options { return Options{Path: d.path, VFS: d.vfs} }
+func (d *harmed) options() Options { return Options{Path: d.path, VFS: d.vfs, window: d.window} }
 
 // try opens a file in the place of the whole one. It answers what the store
 // should not have done, or "".
@@ -143,6 +144,7 @@ func (d *harmed) try(ctx context.Context, file []byte) (wrong string) {
 	if err := os.WriteFile(d.path, file, 0o600); err != nil {
 		return err.Error()
 	}
+	d.window = smallWindow - d.window // in turns
 	s, err := Open(ctx, d.options())
 	if err != nil {
 		return d.refused(err, file)

@@ -96,7 +96,7 @@ func sweepOnce(t *testing.T, c sweepCase, n, way int) *faultvfs.VFS {
 	}
 	x := &session{
 		T: t, vfs: v, ledger: newLedger(), evict: way&wayEvicted != 0,
-		options: Options{Path: filepath.Join(t.TempDir(), "tasks.db"), VFS: v.Name()},
+		options: Options{Path: filepath.Join(t.TempDir(), "tasks.db"), VFS: v.Name(), window: 1},
 	}
 	x.story()
 	if way&wayCut != 0 {

@@ -65,7 +65,8 @@ type listing struct {
 	spans   int     // the number of spans with the types to read for a part
 	edge    int64   // the last task of those spans; 0 if no spans follow
 	none    bool
-	parts   int // the number of parts read
+	parts   int     // the number of parts read
+	ords    []int64 // the numbers of the tasks found
 }
 
 // plan chooses which index the tasks are looked up in.
@@ -245,7 +246,7 @@ func (l *listing) run(found *executor.Page) error {
 			}
 			l.cursor = ords[i]
 			if t := &tasks[i]; t.ID != uuid.Nil && l.filter.Match(t) {
-				found.Tasks = append(found.Tasks, *t)
+				found.Tasks, l.ords = append(found.Tasks, *t), append(l.ords, ords[i])
 				size += len(t.Result)
 			}
 		}
@@ -268,7 +269,7 @@ func (l *listing) together(found *executor.Page) error {
 	if l.parts < 2 {
 		return nil
 	}
-	if err := l.store.showLive(l.conn, found.Tasks); err != nil {
+	if err := l.store.showLive(l.conn, found.Tasks, l.ords); err != nil {
 		return err
 	}
 	found.Tasks = slices.DeleteFunc(found.Tasks, func(t schema.Task) bool { return t.ID == uuid.Nil || !l.filter.Match(&t) })
@@ -313,7 +314,7 @@ func (l *listing) fetch(n int64) (tasks []schema.Task, ords []int64, err error) 
 		return nil
 	}, append([]any{l.first, l.last, n}, l.args...)...)
 	if err == nil {
-		err = l.store.showLive(l.conn, tasks)
+		err = l.store.showLive(l.conn, tasks, ords)
 	}
 	return tasks, ords, err
 }
@@ -338,9 +339,8 @@ func (s *Store) listed(c *file.Conn, row *sqlite3.Stmt) (schema.Task, error) {
 	return r.Task, err
 }
 
-// showLive replaces tasks of the file that are not final by their visible state in
-// memory.
-func (s *Store) showLive(c *file.Conn, tasks []schema.Task) error {
+// showLive replaces tasks of the file that are not final by what is seen of them.
+func (s *Store) showLive(c *file.Conn, tasks []schema.Task, ords []int64) error {
 	var late []*schema.Task
 	s.mu.Lock()
 	for i := range tasks {
@@ -348,13 +348,13 @@ func (s *Store) showLive(c *file.Conn, tasks []schema.Task) error {
 		if r := s.live[t.ID]; r != nil {
 			*t = r.snapshot()
 			t.Input = nil
-		} else if t.ID != uuid.Nil && !t.State.Final() {
+		} else if t.ID != uuid.Nil && !t.State.Final() && (s.open.Started(ords[i]) || !s.inBacklog(t, ords[i])) {
 			late = append(late, t)
 		}
 	}
 	s.mu.Unlock()
-	for _, t := range late { // it ended after the file was read
-		r, _, err := s.finalWith(c, t.ID)
+	for _, t := range late { // it ended after the file was read, or was tried before
+		r, _, err := s.storedWith(c, t.ID)
 		if err != nil {
 			*t = schema.Task{} // and is no longer kept
 			continue

@@ -44,6 +44,8 @@ type Options struct {
 
 	// synchronous is FULL, except in a test that shows why it must be.
 	synchronous string
+	// window is the constant windowTasks, except in tests.
+	window int
 	// syncDir syncs a directory. A test replaces it to observe the calls.
 	syncDir func(dir string) error
 	// checkFilesEvery is the constant checkFilesEvery, except in tests. Below 0 the
@@ -59,6 +61,7 @@ func (o *Options) setDefaults() {
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
 	o.synchronous = cmp.Or(o.synchronous, "FULL")
+	o.window = cmp.Or(o.window, windowTasks)
 	o.checkFilesEvery = cmp.Or(o.checkFilesEvery, checkFilesEvery)
 	if o.syncDir == nil {
 		o.syncDir = disk.SyncDir

@@ -66,22 +66,30 @@ func (s *Store) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, 
 	s.mu.Lock()
 	if r := s.live[id]; r != nil {
 		defer s.mu.Unlock()
-		piece := executor.OutputPiece{}
-		if r.out.streams != nil {
-			piece = r.out.streams[stream].Piece(o, s.options.MaxOutput)
-		}
-		return piece, nil
+		return r.out.piece(stream, o, s.options.MaxOutput), nil
 	}
 	s.mu.Unlock()
 	return s.readOutput(ctx, id, stream, o)
 }
 
-// readOutput reads the output of a final task from the file. It skips output that a
-// crash has lost, so the piece may begin later than asked.
+// piece reads a range of a stream.
+func (out *output) piece(stream schema.Stream, o executor.OutputRange, limit int) (found executor.OutputPiece) {
+	if out.streams != nil {
+		found = out.streams[stream].Piece(o, limit)
+	}
+	return found
+}
+
+// readOutput reads the output of a task that has no record in memory from the file. It
+// skips output that a crash has lost, so the piece may begin later than asked.
 func (s *Store) readOutput(ctx context.Context, id uuid.UUID, stream schema.Stream, o executor.OutputRange) (found executor.OutputPiece, err error) {
 	err = s.readers.with(ctx, s, func(c *file.Conn) error {
-		r, ord, err := s.finalWith(c, id)
+		r, ord, err := s.storedWith(c, id)
 		if err != nil {
+			return err
+		}
+		if !r.State.Final() {
+			found, err = s.waitingOutput(c, id, stream, o)
 			return err
 		}
 		total := file.WrittenBytes(r.OutputBytes, stream)
@@ -94,4 +102,18 @@ func (s *Store) readOutput(ctx context.Context, id uuid.UUID, stream schema.Stre
 		return err
 	})
 	return found, err
+}
+
+// waitingOutput reads the output of a task that was not final just now.
+func (s *Store) waitingOutput(c *file.Conn, id uuid.UUID, stream schema.Stream, o executor.OutputRange) (found executor.OutputPiece, err error) {
+	r, err := s.waitingWith(c, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if live := s.live[id]; live != nil {
+		r = live
+	}
+	if r == nil {
+		return found, err
+	}
+	return r.out.piece(stream, o, s.options.MaxOutput), nil
 }

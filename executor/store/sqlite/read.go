@@ -126,24 +126,24 @@ func (rs *readers) close() (err error) {
 }
 
 const (
-	selectByID = "SELECT " + file.TaskColumns + ", " + file.DoneColumns + " FROM task JOIN done USING(ord) WHERE id=?"
+	selectByID = "SELECT " + file.TaskColumns + ", " + file.DoneColumns + " FROM task LEFT JOIN done ON done.ord=task.ord WHERE id=?"
 )
-
-// readFinal reads a final task.
-func (s *Store) readFinal(ctx context.Context, id uuid.UUID) (r executor.Record, ord int64, err error) {
-	err = s.readers.with(ctx, s, func(c *file.Conn) error {
-		r, ord, err = s.finalWith(c, id)
-		return err
-	})
-	return r, ord, err
-}
 
 // finalWith reads a final task, or answers ErrNotFound.
 func (s *Store) finalWith(c *file.Conn, id uuid.UUID) (r executor.Record, ord int64, err error) {
+	r, ord, final, err := s.rowOf(c, id)
+	if err == nil && !final {
+		err = executor.ErrNotFound
+	}
+	return r, ord, err
+}
+
+// rowOf reads what the file has of a task and of its end, or answers ErrNotFound.
+func (s *Store) rowOf(c *file.Conn, id uuid.UUID) (r executor.Record, ord int64, final bool, err error) {
 	found := false
 	err = c.Query(selectByID, func(row *sqlite3.Stmt) (err error) {
-		found = true
-		if r, ord, err = file.ReadTask(c, s.types, row); err == nil {
+		found, final = true, row.ColumnType(file.DoneAt) != sqlite3.NULL
+		if r, ord, err = file.ReadTask(c, s.types, row); err == nil && final {
 			_, err = file.ReadDone(row, file.DoneAt, &r.Task)
 		}
 		return err
@@ -151,5 +151,5 @@ func (s *Store) finalWith(c *file.Conn, id uuid.UUID) (r executor.Record, ord in
 	if err == nil && !found {
 		err = executor.ErrNotFound
 	}
-	return r, ord, err
+	return r, ord, final, err
 }

@@ -50,8 +50,9 @@ func (s *Store) recover(ctx context.Context) error {
 	// of a transaction takes and gives back a lock of the file. New numbers are
 	// reserved in the same transaction, before any is used.
 	var interrupted []ending
+	again := 0
 	if _, err = t.writer(); err == nil {
-		interrupted, err = s.load(ctx, t)
+		interrupted, again, err = s.load(ctx, t)
 	}
 	for i := range interrupted {
 		if err == nil {
@@ -76,7 +77,7 @@ func (s *Store) recover(ctx context.Context) error {
 		interrupted[i].apply(s)
 	}
 	s.countFinals()
-	s.tellFound(interrupted)
+	s.tellFound(interrupted, again)
 	return s.removeMore()
 }
 
@@ -99,13 +100,7 @@ func (s *Store) readOpen() error {
 }
 
 // tellFound logs which tasks the last process left.
-func (s *Store) tellFound(interrupted []ending) {
-	again := 0
-	for _, r := range s.live {
-		if r.Attempt > 0 {
-			again++
-		}
-	}
+func (s *Store) tellFound(interrupted []ending, again int) {
 	for i := range interrupted {
 		r := interrupted[i].record
 		s.log.Info("a task was interrupted: its server ended while it ran", "task", r.ID, "type", r.Type)
@@ -133,8 +128,8 @@ func loadBreaks(c *file.Conn) (breaks []int64, err error) {
 }
 
 // load reads the tasks that are not final. It answers the ends of those that
-// were interrupted.
-func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending, err error) {
+// were interrupted, and how many run again.
+func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending, again int, err error) {
 	found := int64(0)
 	err = s.open.EachRange(func(first, last int64) error {
 		return t.conn.Query(selectOpen, func(row *sqlite3.Stmt) error {
@@ -146,14 +141,17 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 				return nil
 			}
 			found++
-			r, a, err := s.readLive(t, row, ord)
+			r, a, err := s.readLive(t.conn, row, s.open.Started(ord))
 			switch {
 			case errors.Is(err, executor.ErrDamaged):
-				s.log.Error("a task that is not final cannot be read; it is left in the file and not run", "error", err)
+				s.log.Error(unreadableText, "error", err)
 			case err != nil:
 				return err
 			case a.Started.IsZero() || a.Cancelled.IsZero() && r.Rerun:
 				s.enqueue(r)
+				if r.Attempt > 0 {
+					again++
+				}
 			default:
 				interrupted = append(interrupted, interruption(r, a))
 			}
@@ -175,23 +173,25 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 			interrupted[i].size += r.out.kept()
 		}
 	}
-	return interrupted, err
+	return interrupted, again, err
 }
 
-// readLive reads a task that is not final, from a row of selectOpen.
-func (s *Store) readLive(t *transaction, row *sqlite3.Stmt, ord int64) (r *record, a file.Active, err error) {
+// readLive reads a task that is not final, from a row of selectOpen. started is whether it
+// has a row in the table active.
+func (s *Store) readLive(c *file.Conn, row *sqlite3.Stmt, started bool) (r *record, a file.Active, err error) {
 	r = new(record)
 	r.entry.Value = r
-	if r.Record, r.ord, err = file.ReadTask(t.conn, s.types, row); err == nil {
-		a, err = file.ReadStart(row, file.DoneAt, t.open.Started(ord))
+	if r.Record, r.ord, err = file.ReadTask(c, s.types, row); err == nil {
+		a, err = file.ReadStart(row, file.DoneAt, started)
 	}
 	r.Attempt = a.Attempt
 	return r, a, err
 }
 
 func (s *Store) enqueue(r *record) {
-	s.live[r.ID] = r
-	s.claims.PushAs(&r.entry, uint64(r.ord), r.Type, r.Priority)
+	if s.claims.add(r) {
+		s.live[r.ID] = r
+	}
 	s.counts.Queued++
 }
 

@@ -41,7 +41,7 @@ func TestSoak(t *testing.T) {
 // failOnce works with a store in which calls fail for a while.
 func failOnce(t *testing.T, path string, g *ledger, random *rand.Rand) {
 	v := faultvfs.New(t, faultvfs.Options{Lossy: true, Early: 0.3, Seed: random.Uint64()})
-	s, err := Open(t.Context(), Options{Path: path, VFS: v.Name()})
+	s, err := Open(t.Context(), Options{Path: path, VFS: v.Name(), window: smallWindow})
 	require.NoError(t, err)
 	c := sweepCases[random.IntN(len(sweepCases))]
 	v.Fail(c.op, c.kind, c.err, 1+random.IntN(100), 2+random.IntN(500), 3+random.IntN(500))

@@ -35,9 +35,9 @@ type Store struct {
 
 	mu       sync.Mutex // protects the fields below, and the visible state of every record
 	closed   bool
-	live     map[uuid.UUID]*record // that are not final
+	live     map[uuid.UUID]*record // that are not final, except those in the backlog of claims
 	running  map[*record]struct{}  // those that are visible as running
-	claims   kit.Claims[*record]
+	claims   queue
 	counts   executor.Counts
 	entries  []entry // the log: what is not committed yet, in order
 	inFlight bool    // the committer is at work on entries that were taken from it
@@ -140,7 +140,11 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 		return found, nil
 	}
 	s.mu.Unlock()
-	r, _, err := s.readFinal(ctx, id)
+	var r executor.Record
+	err := s.readers.with(ctx, s, func(c *file.Conn) (err error) {
+		r, _, err = s.storedWith(c, id)
+		return err
+	})
 	return r, err
 }
 

@@ -136,7 +136,7 @@ func (e *submission) insert(t *transaction, i int) error {
 	}
 	if taken {
 		err := e.existing(c, i)
-		if errors.Is(err, executor.ErrNotFound) { // it is not final, and could not be read at the start
+		if errors.Is(err, executor.ErrNotFound) { // it is not final, and could not be read
 			e.answers[i].Err = fmt.Errorf("%w: that of the task that has the id %s; jobline store check tells more", executor.ErrDamaged, from.ID)
 			return nil
 		}
@@ -171,9 +171,9 @@ func (t *transaction) taken(id uuid.UUID) (found bool, err error) {
 	return n > 0, err
 }
 
-// existing answers with the final task that has the id.
+// existing answers with the task that has the id, and no record in memory.
 func (e *submission) existing(c *file.Conn, i int) error {
-	found, _, err := e.store.finalWith(c, e.tasks[i].ID)
+	found, _, err := e.store.storedWith(c, e.tasks[i].ID)
 	switch {
 	case err == nil:
 		e.answers[i] = asExisting(&found, &e.tasks[i].Record)
@@ -217,8 +217,9 @@ func (e *submission) apply(s *Store) {
 			e.answers[i] = asExisting(&executor.Record{Task: r.snapshot()}, &e.tasks[i].Record)
 		}
 		if r := e.fresh[i]; r != nil {
-			s.live[r.ID] = r
-			s.claims.PushAs(&r.entry, uint64(r.ord), r.Type, r.Priority)
+			if s.claims.add(r) {
+				s.live[r.ID] = r
+			}
 			s.counts.Queued++
 			added++
 		}

@@ -71,7 +71,7 @@ func DialWriter(path, vfs, synchronous string, empty bool) (*Conn, error) {
 	pragmas := []string{
 		"journal_mode=WAL",
 		"synchronous=" + synchronous,
-		"cache_size=-16384",
+		"cache_size=-4096",
 		"journal_size_limit=67108864",
 		"wal_autocheckpoint=0", // because its errors are not reported
 		"foreign_keys=0",

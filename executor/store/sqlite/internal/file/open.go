@@ -112,6 +112,12 @@ func (o *Open) Has(ord int64) bool {
 	return found && o.spans[i].Has(ord)
 }
 
+// Started reports whether a task has a row in the table active.
+func (o *Open) Started(ord int64) bool {
+	i, found := o.search(ord >> openShift)
+	return found && o.spans[i].Started(ord)
+}
+
 // rangeShare says when all of a span is read: at least one in rangeShare of its tasks is not final.
 const rangeShare = 16
 

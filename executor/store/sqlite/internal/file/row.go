@@ -187,6 +187,16 @@ func ReadStart(row *sqlite3.Stmt, at int, started bool) (a Active, err error) {
 	return ReadActive(row, at)
 }
 
+// ActiveOf reads the row of active of a task, and reports whether there is one.
+func ActiveOf(c *Conn, ord int64) (a Active, found bool, err error) {
+	err = c.Query("SELECT ord, attempt, started, cancelled, reason, sum FROM active WHERE ord=?", func(row *sqlite3.Stmt) (err error) {
+		found = true
+		a, err = ReadActive(row, 0)
+		return err
+	}, ord)
+	return a, found, err
+}
+
 // ReadActive reads ord, attempt, started, cancelled, reason and sum from column at.
 func ReadActive(row *sqlite3.Stmt, at int) (a Active, err error) {
 	ord := row.ColumnInt64(at)

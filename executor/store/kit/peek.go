@@ -1,0 +1,14 @@
+package kit
+
+// Peek is the entry that Take would take out, or nil.
+func (c *Claims[T]) Peek(m *Member) *Entry[T] { return c.Next(m.takes) }
+
+// Takes reports whether the member takes entries of a type now.
+func (m *Member) Takes(typ string) bool { return m.takes(typ) }
+
+// Has reports whether a type is one of the member's.
+func (m *Member) Has(typ string) bool { return m.has(typ) }
+
+// SetOrder gives an entry that was never in the queue the order number with which Return
+// puts it there.
+func (e *Entry[T]) SetOrder(n uint64) { e.order = n }
