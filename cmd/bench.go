@@ -17,7 +17,8 @@ import (
 // benchOptions are the flags of bench.
 type benchOptions struct {
 	bench.Options
-	json bool
+	json        bool
+	connections bool
 }
 
 func (p *Program) benchCommand() *cobra.Command {
@@ -39,6 +40,7 @@ func (p *Program) benchCommand() *cobra.Command {
 	f.StringVar(&o.Against, "against", "", "the file of another build of jobline to compare this one with")
 	f.StringVar(&o.StoreDir, "store", "", "measure the durable store alone, in this directory: the system's temporary one where none is named")
 	f.Lookup("store").NoOptDefVal = os.TempDir()
+	f.BoolVar(&o.connections, "connections", false, "measure connections on a socket alone")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	complete(c, "only", cobra.FixedCompletions(bench.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -77,6 +79,9 @@ func (o *benchOptions) run(c *cobra.Command, build buildInfo) error {
 	}
 	if o.StoreDir != "" {
 		o.Only = append(o.Only, "store")
+	}
+	if o.connections {
+		o.Only = append(o.Only, "connections")
 	}
 	o.Progress = c.ErrOrStderr()
 	report, err := bench.Run(c.Context(), o.Options)

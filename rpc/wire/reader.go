@@ -24,7 +24,11 @@ const (
 const (
 	DefaultMaxMessage = 16 << 20
 	MaxNesting        = 1000
-	firstBuffer       = 64 << 10
+	// firstBuffer is how many bytes are read at once at first, so that a connection
+	// that hardly sends anything takes little memory, and busyBuffer how many while
+	// much is sent.
+	firstBuffer = 4 << 10
+	busyBuffer  = 64 << 10
 )
 
 // Reader cuts a stream of bytes into messages, and goes on after any input. A message
@@ -43,7 +47,8 @@ type Reader struct {
 
 	begun      bool // the beginning of the stream was looked at
 	buf        []byte
-	start, end int // buf[start:end] is read and not yet used
+	start, end int  // buf[start:end] is read and not yet used
+	filled     bool // the latest read has filled the buffer
 	err        error
 	skip       skip
 	line       lineState
@@ -149,16 +154,17 @@ func (r *Reader) fill() error {
 		r.line.searched = max(r.line.searched-r.start, 0)
 		r.line.newline = 0
 		r.start = 0
-		if r.end == 0 && len(r.buf) > firstBuffer { // a large message is over
+		if r.end == 0 && len(r.buf) > busyBuffer { // a large message is over
 			r.buf = nil
 		}
 	}
-	if r.end == len(r.buf) {
+	if r.end == len(r.buf) || r.filled && len(r.buf) < busyBuffer {
 		grow := min(len(r.buf), r.limit+1-len(r.buf)) // doubled, up to the limit
 		r.buf = append(r.buf, make([]byte, max(firstBuffer, grow))...)
 	}
 	n, err := r.source.Read(r.buf[r.end:])
 	r.end += n
+	r.filled = r.end == len(r.buf)
 	if err != nil {
 		r.err = err
 	}

@@ -39,7 +39,7 @@ func readAll(t testing.TB, source io.Reader, framing Framing, limit int) []strin
 	var all []string
 	for {
 		m, err := r.Next()
-		require.LessOrEqual(t, len(r.buf), 2*max(limit, maxHeader)+2*firstBuffer)
+		require.LessOrEqual(t, len(r.buf), 2*max(limit, maxHeader)+2*busyBuffer)
 		_, bad := errors.AsType[*BadMessage](err)
 		switch {
 		case err == nil:

@@ -37,6 +37,7 @@ var benchmarks = []benchmark{
 	{"queued", "the memory of a fifth as many queued tasks, in memory and with a store", benchQueued},
 	{"finished", "the memory of tasks that are finished and kept", benchFinished},
 	{"store", "the durable store, next to a loop that only writes and syncs", benchStore},
+	{"connections", "connections on a socket, next to the same load over pipes", benchConnections},
 	{"start", "the time to the first reply, and an idle server", benchStart},
 }
 
@@ -53,7 +54,7 @@ func Names() []string {
 func About() string {
 	var b strings.Builder
 	for _, m := range benchmarks {
-		fmt.Fprintf(&b, "\n  %-9s %s", m.name, m.about)
+		fmt.Fprintf(&b, "\n  %-11s %s", m.name, m.about)
 	}
 	return b.String()
 }

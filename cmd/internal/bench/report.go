@@ -49,12 +49,12 @@ func (s *summary) add(value float64) {
 }
 
 // add takes the figures of one round in. Where programs are compared, theirs
-// are the same figures of the other.
+// are the same figures of the other, or none where that cannot do it.
 func (r *Report) add(ours, theirs []figure) {
 	for i, f := range ours {
 		row := r.row(f.name, f.unit)
 		row.add(f.value)
-		if !r.compared {
+		if !r.compared || i >= len(theirs) {
 			continue
 		}
 		row.Theirs.add(theirs[i].value)
