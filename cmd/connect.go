@@ -56,8 +56,8 @@ func (o *targetOptions) scopeFlags(c *cobra.Command) {
 // had answered the first request: it may have been about to end.
 const connectTries = 5
 
-// connect answers a client of the server that the options name. It starts the server
-// where none runs.
+// connect answers a client of the server that the options name, to which it has
+// introduced itself. It starts the server where none runs.
 func (p *Program) connect(ctx context.Context, o *targetOptions) (*client.Client, error) {
 	if o.local {
 		return p.spawnLocal(ctx)
@@ -66,24 +66,46 @@ func (p *Program) connect(ctx context.Context, o *targetOptions) (*client.Client
 	if err != nil {
 		return nil, err
 	}
+	c, server, err := p.introduce(ctx, &scope, !o.noStart, schema.ProtocolVersion)
+	if err != nil {
+		return nil, err
+	}
+	if hint := p.olderServer(server.ServerInfo.Version); hint != "" {
+		fmt.Fprintf(safe(os.Stderr), "%s: %s\n", p.Name, hint)
+	}
+	return c, nil
+}
+
+// introduce connects to the server of a scope, which it may start, and introduces
+// itself. Protocol is the version that the client speaks, or "" for any.
+func (p *Program) introduce(ctx context.Context, s *Scope, start bool, protocol string) (*client.Client, schema.InitializeResult, error) {
 	for try := 1; ; try++ {
-		conn, err := p.dial(ctx, &scope, !o.noStart)
+		conn, err := p.dial(ctx, s, start)
 		if err != nil {
-			return nil, err
+			return nil, schema.InitializeResult{}, err
 		}
 		head := &headReader{Conn: conn}
 		c := client.New(ctx, head, wire.FramingLine)
-		err = p.greet(ctx, c)
+		server, err := c.Initialize(ctx, p.introduction(protocol))
 		if err == nil {
-			return c, nil
+			return c, server, nil
 		}
 		_ = c.Close() // the first error says more
+		_, answered := errors.AsType[*wire.Error](err)
 		if refusal := head.refusal(); refusal != nil {
-			return nil, refusal
+			err, answered = refusal, true
 		}
-		if _, answered := errors.AsType[*wire.Error](err); answered || ctx.Err() != nil || try == connectTries {
-			return nil, fmt.Errorf("the server on %s: %w", scope.Socket, err)
+		if answered || ctx.Err() != nil || try == connectTries {
+			return nil, server, fmt.Errorf("the server on %s: %w", s.Socket, err)
 		}
+	}
+}
+
+// introduction says who this client is. Protocol is the version that it speaks, or ""
+// for any.
+func (p *Program) introduction(protocol string) schema.InitializeParams {
+	return schema.InitializeParams{
+		ClientInfo: &schema.ClientInfo{Name: p.Name, Version: p.build().Version}, ProtocolVersion: protocol,
 	}
 }
 
@@ -99,25 +121,10 @@ func (p *Program) spawnLocal(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.greet(ctx, c); err != nil {
+	if _, err := c.Initialize(ctx, p.introduction(schema.ProtocolVersion)); err != nil {
 		return nil, withServerEnd(err, c.Close())
 	}
 	return c, nil
-}
-
-// greet says who this client is, and compares the versions.
-func (p *Program) greet(ctx context.Context, c *client.Client) error {
-	version := p.build().Version
-	hello, err := c.Initialize(ctx, schema.InitializeParams{
-		ClientInfo: &schema.ClientInfo{Name: p.Name, Version: version}, ProtocolVersion: schema.ProtocolVersion,
-	})
-	if err != nil {
-		return err
-	}
-	if hint := p.olderServer(hello.ServerInfo.Version); hint != "" {
-		fmt.Fprintf(safe(os.Stderr), "%s: %s\n", p.Name, hint)
-	}
-	return nil
 }
 
 // olderServer says what to do where the server is of an older version, or "".

@@ -149,3 +149,16 @@ func (s *Scope) makeState() error {
 	}
 	return err
 }
+
+// probeBytes is how many bytes a server must be able to write at its start.
+const probeBytes = 64 << 10
+
+// tryWrite says why too little can be written to the folder of the state, or nil.
+func (s *Scope) tryWrite() error {
+	f, err := os.CreateTemp(s.State, "probe-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, probeBytes))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}

@@ -143,12 +143,7 @@ func (s *Scope) whyNotStarted(end error, before int64) error {
 	if said := lastWords(s.Log, before); said != "" {
 		return fmt.Errorf("the server did not start: %s; its log is %s", said, s.Log)
 	}
-	probe := filepath.Join(s.State, "probe") // a full disk takes no log, either
-	err := os.WriteFile(probe, []byte("x"), 0o600)
-	if removed := os.Remove(probe); err == nil {
-		err = removed
-	}
-	if err != nil {
+	if err := s.tryWrite(); err != nil { // a full disk takes no log, either
 		return fmt.Errorf("the server did not start: %w; make room for its store, or name another place by XDG_STATE_HOME", err)
 	}
 	return fmt.Errorf("the server did not start (%v), and has not said why; its log is %s", end, s.Log)

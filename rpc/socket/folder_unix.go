@@ -23,6 +23,11 @@ func OwnFolder(path string) (string, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return "", err
 	}
+	return CheckFolder(path)
+}
+
+// CheckFolder is OwnFolder for a folder that is there.
+func CheckFolder(path string) (string, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return "", err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPause is how long to wait before a lock that is held is tried again.
+// lockPause is how long to wait before it is looked again who has a lock.
 const lockPause = 5 * time.Millisecond
 
 // maxHolder is how many bytes of a lock file are read, at most.
@@ -55,21 +56,6 @@ func TryLock(path string) (*Lock, error) {
 	return l, nil
 }
 
-// AwaitLock takes a lock when it becomes free.
-func AwaitLock(ctx context.Context, path string) (*Lock, error) {
-	for {
-		l, err := TryLock(path)
-		if l != nil || err != nil {
-			return l, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(lockPause):
-		}
-	}
-}
-
 // moved reports whether the file of the lock was removed or replaced. Then it keeps
 // no other process out.
 func (l *Lock) moved() bool {
@@ -95,6 +81,36 @@ func (l *Lock) sayWho() error {
 	}
 	_, err := l.file.WriteAt([]byte(text), 0)
 	return err
+}
+
+// Holder is how the process that serves a socket describes itself, or "" where none
+// does.
+func Holder(path string) (string, error) {
+	l, err := TryLock(LockPath(path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // there is no folder
+		return "", nil
+	case err != nil:
+		return "", err
+	case l != nil:
+		return "", l.Release()
+	}
+	return holderOf(LockPath(path)), nil
+}
+
+// AwaitEnd waits until the process that calls itself holder serves the socket no more.
+func AwaitEnd(ctx context.Context, path, holder string) error {
+	for {
+		now, err := Holder(path)
+		if err != nil || now != holder {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lockPause):
+		}
+	}
 }
 
 // holderOf is how the process that has a lock describes itself.

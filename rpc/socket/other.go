@@ -42,14 +42,20 @@ func LockPath(path string) string { return path + ".lock" }
 // OwnFolder answers errors.ErrUnsupported.
 func OwnFolder(string) (string, error) { return "", errors.ErrUnsupported }
 
+// CheckFolder answers errors.ErrUnsupported.
+func CheckFolder(string) (string, error) { return "", errors.ErrUnsupported }
+
 // Lock is a lock of a file. There is none on this system.
 type Lock struct{}
 
 // TryLock answers errors.ErrUnsupported.
 func TryLock(string) (*Lock, error) { return nil, errors.ErrUnsupported }
 
-// AwaitLock answers errors.ErrUnsupported.
-func AwaitLock(context.Context, string) (*Lock, error) { return nil, errors.ErrUnsupported }
+// Holder answers errors.ErrUnsupported.
+func Holder(string) (string, error) { return "", errors.ErrUnsupported }
+
+// AwaitEnd answers errors.ErrUnsupported.
+func AwaitEnd(context.Context, string, string) error { return errors.ErrUnsupported }
 
 // Release does nothing.
 func (l *Lock) Release() error { return nil }

@@ -33,7 +33,7 @@ const (
 type Options struct {
 	// RPC sets each connection. The end of a connection leaves the executor alone.
 	RPC            rpc.Options
-	MaxConnections int
+	MaxConnections int // that are open at once
 	// Idle is how long there may be no connection and no task that can run before
 	// the server ends the executor. 0 is for ever.
 	Idle   time.Duration
@@ -109,7 +109,7 @@ func (s *Server) serveUntil(ctx context.Context) (again bool, err error) {
 		if s.count() > before { // a client was faster
 			return true, nil
 		}
-		s.log.Info("nothing to do", "for", s.options.Idle)
+		s.log.Info("the server ends: there has been no connection, and no task to run", "for", s.options.Idle)
 		s.executor.BeginBecause(executor.ShutdownInterrupt, "nothing to do for "+s.options.Idle.String())
 	}
 	return false, nil

@@ -1,0 +1,114 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/socket"
+	"github.com/jobline/jobline/schema"
+)
+
+const (
+	// patience is how long a shutdown may take before it is said for what it waits.
+	patience = time.Second
+	// endTimeout is how long the process of a server may go on when its executor has
+	// ended. Its clients have a second to read what is left for them.
+	endTimeout = 10 * time.Second
+)
+
+// shutdownOptions are the flags of shutdown.
+type shutdownOptions struct {
+	target  targetOptions
+	mode    schema.ShutdownMode
+	timeout time.Duration
+	json    bool
+}
+
+func (p *Program) shutdownCommand() *cobra.Command {
+	o := &shutdownOptions{}
+	c := &cobra.Command{
+		Use:   "shutdown",
+		Short: "End the server that others share",
+		Long: "Shutdown ends the server on the socket, and returns when its process has ended. It says what became of the tasks.\n" +
+			"By default the tasks that run end by themselves, and those that wait stay in the store for the next server.\n" +
+			"Where no server runs, it says so and exits with 0.",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return p.shutdown(c.Context(), o, c.OutOrStdout()) },
+	}
+	o.target.scopeFlags(c)
+	choice(c, &o.mode, "mode", "what becomes of the tasks: finish lets those that run end, drain runs all, cancel cancels all",
+		option[schema.ShutdownMode]{"finish", schema.ShutdownFinish}, option[schema.ShutdownMode]{"drain", schema.ShutdownDrain},
+		option[schema.ShutdownMode]{"cancel", schema.ShutdownCancel})
+	c.Flags().Var(span(&o.timeout, 0, 0), "timeout", "cancel what is left after this time; 0 is never")
+	c.Flags().BoolVar(&o.json, "json", false, "print what became of the tasks as JSON")
+	return c
+}
+
+func (p *Program) shutdown(ctx context.Context, o *shutdownOptions, out io.Writer) error {
+	scope, err := p.scope(&o.target)
+	if err != nil {
+		return err
+	}
+	c, server, err := p.introduce(ctx, &scope, false, "")
+	if errors.Is(err, socket.ErrNobodyListens) {
+		fmt.Fprintf(safe(os.Stderr), "%s: no server runs on %s\n", p.Name, scope.Socket)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	holder, err := socket.Holder(scope.Socket)
+	if err != nil {
+		return err
+	}
+	waiting := time.AfterFunc(patience, func() { p.sayWaiting(ctx, c, o) })
+	result, err := c.Shutdown(ctx, schema.ShutdownParams{
+		Mode: o.mode, TimeoutMs: milliseconds(o.timeout), Scope: schema.ScopeExecutor,
+	})
+	waiting.Stop()
+	if err != nil {
+		return fmt.Errorf("the server on %s: %w", scope.Socket, err)
+	}
+	ending, stop := context.WithTimeoutCause(ctx, endTimeout, fmt.Errorf("the executor has ended, but the process %d goes on", server.ServerInfo.PID))
+	defer stop()
+	if holder != "" {
+		if err := socket.AwaitEnd(ending, scope.Socket, holder); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return printJSON(out, result)
+	}
+	_, err = fmt.Fprintf(out, "the server (process %d) has ended; of its tasks since then: %d completed, %d failed, %d cancelled, %d left%s\n",
+		server.ServerInfo.PID, result.Completed, result.Failed, result.Cancelled, result.Left, leftWhere(&result, &server))
+	return err
+}
+
+// leftWhere says where the tasks are that are left.
+func leftWhere(r *schema.ShutdownResult, server *schema.InitializeResult) string {
+	if r.Left > 0 && server.Capabilities.Durable {
+		return " in the store for the next server"
+	}
+	return ""
+}
+
+// sayWaiting says for what a shutdown waits.
+func (p *Program) sayWaiting(ctx context.Context, c *client.Client, o *shutdownOptions) {
+	stats, err := c.Stats(ctx)
+	if err != nil {
+		return // it has just ended
+	}
+	n := stats.Tasks.Running
+	if o.mode == schema.ShutdownDrain {
+		n += stats.Tasks.Queued
+	}
+	fmt.Fprintf(safe(os.Stderr), "%s: the server waits for %s; a second shutdown with --mode cancel cancels what is left\n", p.Name, counted(n, "task"))
+}
