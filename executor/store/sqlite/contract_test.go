@@ -7,36 +7,62 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 	"github.com/jobline/jobline/executor/store/storetest"
 )
 
-func TestContract(t *testing.T) { storetest.Run(t, contractOptions(0)) }
-
-// TestContractOfABacklog has few records in memory.
-func TestContractOfABacklog(t *testing.T) { storetest.Run(t, contractOptions(smallWindow)) }
-
-// TestContractInRealTime is of no bubble, as for a store that talks to another process.
-func TestContractInRealTime(t *testing.T) {
-	o := contractOptions(0)
-	o.RealTime = true
-	storetest.Run(t, o)
-}
-
-func contractOptions(window int) storetest.Options {
-	return storetest.Options{
-		Open: func(t *testing.T, l storetest.Limits) executor.Store {
-			s, err := Open(t.Context(), Options{
-				Path: filepath.Join(t.TempDir(), "tasks.db"),
-				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, KeepIDs: l.KeepIDs, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput, window: window,
-			})
-			require.NoError(t, err)
-			return s
-		},
+// TestContract has a disk that stops as if the process were killed.
+func TestContract(t *testing.T) {
+	disks := map[executor.Store]*faultvfs.VFS{}
+	open := func(t *testing.T, o Options) executor.Store {
+		v := faultvfs.New(t, faultvfs.Options{})
+		o.VFS = v.Name()
+		s := openContract(t, o)
+		disks[s] = v
+		return s
+	}
+	storetest.Run(t, storetest.Options{
+		Open: func(t *testing.T, l storetest.Limits) executor.Store { return open(t, contractOptions(t, l)) },
 		Reopen: func(t *testing.T, s executor.Store) executor.Store {
 			require.NoError(t, s.Close())
-			again, err := Open(t.Context(), s.(*Store).options)
-			require.NoError(t, err)
-			return again
+			return open(t, s.(*Store).options)
 		},
+		Relimit: func(t *testing.T, s executor.Store, l storetest.Limits) executor.Store {
+			require.NoError(t, s.Close())
+			o := contractOptions(t, l)
+			o.Path = s.(*Store).path
+			return open(t, o)
+		},
+		Crash: func(t *testing.T, s executor.Store) executor.Store {
+			disks[s].Cut()
+			_ = s.Close() // which fails if something was under way
+			return open(t, s.(*Store).options)
+		},
+	})
+}
+
+// TestContractInRealTime is of no bubble, as for a store that talks to another process, and of a
+// real disk.
+func TestContractInRealTime(t *testing.T) {
+	storetest.Run(t, storetest.Options{
+		Open: func(t *testing.T, l storetest.Limits) executor.Store { return openContract(t, contractOptions(t, l)) },
+		Reopen: func(t *testing.T, s executor.Store) executor.Store {
+			require.NoError(t, s.Close())
+			return openContract(t, s.(*Store).options)
+		},
+		RealTime: true,
+	})
+}
+
+func openContract(t *testing.T, o Options) *Store {
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	return s
+}
+
+func contractOptions(t *testing.T, l storetest.Limits) Options {
+	return Options{
+		Path: filepath.Join(t.TempDir(), "tasks.db"),
+		Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, KeepIDs: l.KeepIDs, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
 	}
 }
