@@ -7,8 +7,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// bound is what the answer of a request proves: when the request was handled, no
-// event with a greater seq had happened.
+// bound is what the answer of a request proves: when the request was handled, the
+// event with the seq had not happened.
 type bound struct {
 	sent int // the entry of the request
 	seq  uint64
@@ -63,7 +63,7 @@ func (x *index) proves(rq *request) uint64 {
 		return least
 	}
 	if r, ok := rq.answer.result.(*schema.SubscribeResult); ok {
-		return r.Seq
+		return r.Seq + 1 // r.Seq itself was reached
 	}
 	for _, shown := range tasksIn(rq.answer.result) {
 		t := x.tasks[shown.ID]

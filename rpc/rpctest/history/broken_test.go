@@ -127,6 +127,17 @@ var sound = map[string]string{
 	"a cancel": lines(submit(0, 1, "1", ""), ask(0, 2, "cancel", `{"id":"`+uuidOf("1")+`"}`), answer(0, 1, queued("1")),
 		answer(0, 2, `{"outcome":"cancelled","task":`+shown("1", cancelled)+`}`), tell(0, "task/finished", "1", 4, ","+cancelled)),
 	"a missing task": lines(status(0, 1, "1"), refuse(0, 1, 1001, uuidOf("1")+": task not found")),
+	"a connection that is cut": lines(subscribed(1, 1, 1, 0, `{}`, ""), submit(0, 1, "1", `,"onDisconnect":"cancel"`), "0× cut",
+		tell(1, "task/finished", "1", 4, ","+cancelled), submit(1, 2, "1", ""), answer(1, 2, shown("1", `"existing":true,`+cancelled))),
+	"a shutdown of a connection": lines(submit(0, 1, "1", ""), wait(0, 2, "", "1"), answer(0, 1, queued("1")), ask(0, 3, "shutdown", `{}`),
+		refuse(0, 2, 1005, "leaving"), left(0, 3, 1), status(1, 1, "1"), answer(1, 1, shown("1", completed))),
+	"a shutdown that cancels": lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), ask(0, 2, "shutdown", `{"mode":"cancel"}`),
+		tell(0, "task/finished", "1", 4, ","+cancelled), left(0, 2, 0), status(1, 1, "1"), answer(1, 1, shown("1", cancelled))),
+	"an end of input": lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), "0× end of input", status(1, 1, "1"), answer(1, 1, shown("1", completed))),
+}
+
+func left(client, id, tasks int) string {
+	return answer(client, id, fmt.Sprintf(`{"completed":0,"failed":0,"cancelled":0,"left":%d}`, tasks))
 }
 
 func TestSoundHistoriesPass(t *testing.T) {
@@ -138,6 +149,23 @@ func TestSoundHistoriesPass(t *testing.T) {
 // broken has histories by the guarantee that each breaks.
 var broken = []struct{ guarantee, how, transcript string }{
 	{"answers", "a request is not answered", lines(life(0, 1, "1", 1), status(0, 2, "1"))},
+	{"answers", "a request is not answered before the end of input", lines(life(0, 1, "1", 1), status(0, 2, "1"), "0× end of input")},
+	{"answers", "a wait is refused, and nobody leaves", lines(life(0, 1, "1", 1), wait(0, 2, "", "1"), refuse(0, 2, 1005, "leaving"))},
+	{"6", "a shutdown cancels a task that was to go on", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), ask(0, 2, "shutdown", `{}`),
+		left(0, 2, 1), status(1, 1, "1"), answer(1, 1, shown("1", cancelled)))},
+	{"6", "a task is cancelled with a connection that has not made it", lines(life(1, 1, "1", 1)[:2], submit(0, 1, "1", `,"onDisconnect":"cancel"`),
+		answer(0, 1, shown("1", `"existing":true,"type":"quick","state":"queued"`)), "0× cut", tell(1, "task/finished", "1", 4, ","+cancelled))},
+	{"6", "a task outlives the connection with which it was to end", lines(
+		ask(0, 1, "submit", `{"type":"slow","id":"`+uuidOf("1")+`","input":{"ms":86400000},"onDisconnect":"cancel"}`), answer(0, 1, queued("1")), "0× cut",
+		status(1, 1, "1"), answer(1, 1, shown("1", `"type":"slow","state":"completed","result":{"ms":86400000}`+ran)))},
+	{"ends", "a message comes behind the reply to shutdown", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), ask(0, 2, "shutdown", `{}`),
+		left(0, 2, 1), started(0, "1", 1), status(1, 1, "1"), answer(1, 1, shown("1", completed)))},
+	{"ends", "a shutdown that cancels leaves a task", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), ask(0, 2, "shutdown", `{"mode":"cancel"}`),
+		tell(0, "task/finished", "1", 4, ","+cancelled), left(0, 2, 1))},
+	{"ends", "a task goes on after a shutdown that cancels", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), ask(0, 2, "shutdown", `{"mode":"cancel"}`),
+		left(0, 2, 0), status(1, 1, "1"), answer(1, 1, queued("1")), status(1, 2, "1"), answer(1, 2, shown("1", cancelled)))},
+	{"3", "a shutdown that cancels does not send an end", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), ask(0, 2, "shutdown", `{"mode":"cancel"}`),
+		left(0, 2, 0), status(1, 1, "1"), answer(1, 1, shown("1", cancelled)))},
 	{"answers", "a request is answered twice", lines(life(0, 1, "1", 1), status(0, 2, "1"), answer(0, 2, shown("1", completed)), answer(0, 2, shown("1", completed)))},
 	{"answers", "an error without a cause", lines(life(0, 1, "1", 1), status(0, 2, "1"), refuse(0, 2, -32603, "internal error"))},
 	{"answers", "a wait is cancelled that nobody has cancelled", lines(life(0, 1, "1", 1), wait(0, 2, "", "1"), refuse(0, 2, -32800, "cancelled"))},
@@ -237,7 +265,7 @@ func historyOf(t *testing.T, transcript string) *history.History {
 }
 
 func TestParseReadsWhatStringWrites(t *testing.T) {
-	transcript := lines(life(12, 1, "1", 1))
+	transcript := lines(life(12, 1, "1", 1), "12× cut")
 	entries, err := history.Parse("# a comment\n\n" + transcript + "\n")
 	require.NoError(t, err)
 	var back []string

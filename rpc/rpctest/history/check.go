@@ -16,7 +16,7 @@ import (
 func Check(h *History) []Violation {
 	x := build(h)
 	for _, check := range []func(*index){
-		(*index).answeredOnce, (*index).errorsHaveCauses, (*index).submitsAreIdempotent,
+		(*index).answeredOnce, (*index).errorsHaveCauses, (*index).connectionsEnd, (*index).submitsAreIdempotent,
 		(*index).repliesBeforeEvents, (*index).eventsInOrder, (*index).numbersRise, (*index).endsOnce, (*index).outcomesAreTheirOwn,
 		(*index).admittedInOrder, (*index).limitHolds, (*index).limitIsShown, (*index).startsInOrder, (*index).startsAtOnce,
 		(*index).outputIsWhole, (*index).neverOlder, (*index).waitsHold, (*index).subscriptionsHold,
@@ -31,7 +31,7 @@ func Check(h *History) []Violation {
 // when the history was read.
 func (x *index) answeredOnce() {
 	for _, rq := range x.requests {
-		if rq.id != "" && rq.answer == nil {
+		if rq.id != "" && rq.answer == nil && !x.client(rq.client).cut {
 			x.failRequest("answers", rq, "it was never answered")
 		}
 	}
@@ -52,6 +52,10 @@ func (x *index) errorsHaveCauses() {
 			if !x.client(rq.client).cancelled[rq.id] {
 				x.failRequest("answers", rq, "it was cancelled, and nobody asked for that")
 			}
+		case schema.CodeShuttingDown:
+			if rq.method != schema.MethodWait || x.client(rq.client).left > rq.answer.at {
+				x.failRequest("answers", rq, "it was refused because of an end that nobody has asked for")
+			}
 		default:
 			if e.Code != schema.CodeInvalidRequest || !x.waitsForItself(rq) {
 				x.failRequest("answers", rq, "an error without a cause: %s (%d)", e.Message, e.Code)
@@ -68,8 +72,9 @@ func (x *index) waitsForItself(rq *request) bool {
 	if !ok || p.Output != schema.OutputLossless || x.tasks[p.ID] == nil {
 		return false
 	}
-	return slices.ContainsFunc(x.tasks[p.ID].submits, func(s *request) bool {
-		return s.batch && s.client == rq.client && s.position < rq.position && s.answer != nil && s.answer.at > rq.answer.at
+	t := x.tasks[p.ID]
+	return slices.ContainsFunc(slices.Concat(t.submits, t.lost), func(s *request) bool {
+		return s.batch && s.client == rq.client && s.position < rq.position && (s.answer == nil || s.answer.at > rq.answer.at)
 	})
 }
 
@@ -112,8 +117,12 @@ func idsOf(rq *request) []uuid.UUID {
 // conflicts: an id is refused only where a different task has it.
 func (x *index) conflicts(rq *request) {
 	p := rq.params.(*schema.SubmitParams)
-	if t := x.tasks[p.ID]; t != nil && len(t.submits) > 0 && !sameTask(p, t.submits[0].params.(*schema.SubmitParams)) {
-		return
+	if t := x.tasks[p.ID]; t != nil {
+		for _, s := range slices.Concat(t.submits, t.lost) {
+			if !sameTask(p, s.params.(*schema.SubmitParams)) {
+				return
+			}
+		}
 	}
 	x.failRequest("submits", rq, "its id is refused, and no other task has it")
 }
@@ -134,7 +143,7 @@ func (x *index) submitsAreIdempotent() {
 				x.fail("submits", t, "two submits that differ were both accepted")
 			}
 		}
-		if len(t.submits) > 0 && t.fresh == nil {
+		if len(t.submits) > 0 && t.fresh == nil && len(t.lost) == 0 {
 			x.fail("submits", t, "every submit was answered as existing")
 		}
 	}

@@ -1,6 +1,9 @@
 package history
 
 import (
+	"math"
+	"slices"
+
 	"github.com/go-json-experiment/json"
 
 	"github.com/jobline/jobline/schema"
@@ -130,10 +133,17 @@ func (x *index) endSentOnce(t *task) {
 		if ends[n] > 1+len(replays[n]) {
 			x.fail("3", t, "client %d was sent task/finished %d times", n, ends[n])
 		}
-		if ends[n] == 0 && t.endIsDue(n) {
+		if ends[n] == 0 && t.endIsDue(n) && x.hearsAll(n, t) {
 			x.fail("3", t, "client %d has asked for task/finished and was never sent it", n)
 		}
 	}
+}
+
+// hearsAll reports whether a connection was there until the end of the task: it was not
+// ended, or its end has cancelled the task.
+func (x *index) hearsAll(client int, t *task) bool {
+	c := x.client(client)
+	return c.left == math.MaxInt || c.cancelsAll() && t.fresh != nil && t.fresh.client == client
 }
 
 // endIsDue reports whether a submit of the client asks for the end: the submit that
@@ -178,5 +188,9 @@ func (x *index) outcomesAreTheirOwn() {
 
 // mayTimeOut reports whether the submit that made the task has a time-out.
 func (x *index) mayTimeOut(t *task) bool {
-	return t.fresh != nil && t.fresh.params.(*schema.SubmitParams).TimeoutMs > 0
+	made := t.lost
+	if t.fresh != nil {
+		made = []*request{t.fresh}
+	}
+	return slices.ContainsFunc(made, func(s *request) bool { return s.params.(*schema.SubmitParams).TimeoutMs > 0 })
 }

@@ -57,6 +57,11 @@ func (x *index) startIsSent(s *subscription, t *task) {
 // heldFor reports whether the task is of a batch of the client that is not answered at
 // an entry: the batch holds the task's events back.
 func (t *task) heldFor(client, at int) bool {
+	for _, s := range t.lost {
+		if s.batch && s.client == client {
+			return true
+		}
+	}
 	return t.fresh != nil && t.fresh.batch && t.fresh.client == client && t.fresh.answer.at > at
 }
 

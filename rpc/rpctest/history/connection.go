@@ -21,10 +21,10 @@ type recorder struct {
 	history History
 }
 
-func (r *recorder) note(client int, sent bool, text []byte) {
+func (r *recorder) note(e Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.history.Entries = append(r.history.Entries, Entry{client, sent, text})
+	r.history.Entries = append(r.history.Entries, e)
 }
 
 // connection sends and receives for one client, and records it.
@@ -39,6 +39,7 @@ type connection struct {
 	stalled  bool              // nothing is read
 	err      error             // why it is over
 	over     bool              // nothing more is to come
+	gone     bool              // nothing is read any more
 	pending  map[string]asked  // the requests that are not answered, by id
 	recent   []uuid.UUID       // tasks of the latest notifications
 	seq      uint64            // the highest that was received
@@ -70,7 +71,7 @@ const slowEvery = 20
 func (c *connection) send(lines ...[]byte) error {
 	var all []byte
 	for _, line := range lines {
-		c.log.note(c.number, true, line)
+		c.log.note(Entry{Client: c.number, Sent: true, Text: line})
 		all = append(append(all, line...), '\n')
 	}
 	_, err := c.conn.Write(all)
@@ -138,6 +139,7 @@ func (c *connection) read() {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
 			c.change(func() {
+				c.gone = true
 				if !c.over {
 					c.err = errors.Join(c.err, err)
 				}
@@ -145,7 +147,7 @@ func (c *connection) read() {
 			return
 		}
 		line = bytes.TrimSuffix(line, []byte("\n"))
-		c.log.note(c.number, false, line)
+		c.log.note(Entry{Client: c.number, Text: line})
 		if all, _, err := messages(line); err == nil {
 			c.change(func() {
 				for i := range all {

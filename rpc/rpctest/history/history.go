@@ -25,15 +25,29 @@ type History struct {
 	Entries []Entry
 }
 
-// Entry is one message of one connection.
+// Entry is one message of one connection, or the client's end of it.
 type Entry struct {
 	Client int
 	Sent   bool // by the client, or else received by it
 	Text   []byte
+	End    End // then there is no Text
 }
 
-// String is a line of a transcript: "0→ {…}" was sent by client 0, "0← {…}" received.
+// End is how a client ends its connection without a message.
+type End string
+
+// The ends of a connection.
+const (
+	EndOfInput End = "end of input" // the client sends nothing more, and reads on
+	Cut        End = "cut"          // the client is gone
+)
+
+// String is a line of a transcript: "0→ {…}" was sent by client 0, "0← {…}" received,
+// and "0× cut" is an End.
 func (e Entry) String() string {
+	if e.End != "" {
+		return fmt.Sprintf("%d× %s", e.Client, e.End)
+	}
 	arrow := "←"
 	if e.Sent {
 		arrow = "→"
@@ -56,9 +70,17 @@ func Parse(transcript string) ([]Entry, error) {
 		if !received {
 			client, text, _ = bytes.Cut(line, []byte("→ "))
 		}
+		left, end, ends := bytes.Cut(line, []byte("× "))
+		if ends {
+			client, text = left, end
+		}
 		number, err := strconv.Atoi(string(client))
 		if err != nil || len(text) == 0 {
-			return nil, fmt.Errorf("line %d: %q is no message: begin it with the number of the client and → or ←", n, line)
+			return nil, fmt.Errorf("line %d: %q is no message: begin it with the number of the client and →, ← or ×", n, line)
+		}
+		if ends {
+			entries = append(entries, Entry{Client: number, Sent: true, End: End(end)})
+			continue
 		}
 		entries = append(entries, Entry{Client: number, Sent: !received, Text: bytes.Clone(text)})
 	}

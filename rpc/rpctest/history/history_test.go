@@ -2,15 +2,18 @@ package history_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
@@ -38,9 +41,10 @@ func every(t *testing.T, stores []string, run func(t *testing.T, store string, s
 		began = rand.Uint64()
 	}
 	var setups []history.Setup
-	for _, clients := range []int{1, 8} {
+	for _, kind := range []history.Setup{{Clients: 1}, {Clients: 8}, {Clients: 8, Leaving: true}} {
 		for _, limit := range []int{1, 2, 16} {
-			setups = append(setups, history.Setup{Clients: clients, Limit: limit})
+			kind.Limit = limit
+			setups = append(setups, kind)
 		}
 	}
 	for _, store := range stores {
@@ -48,7 +52,11 @@ func every(t *testing.T, stores []string, run func(t *testing.T, store string, s
 			setup.Operations = max(*operations/(len(stores)*len(setups)), setup.Clients)
 			setup.Seed = began + uint64(i)
 			setup.Durable = store == "sqlite"
-			t.Run(fmt.Sprintf("%s, limit %d, %d clients", store, setup.Limit, setup.Clients), func(t *testing.T) { run(t, store, setup) })
+			name := fmt.Sprintf("%s, limit %d, %d clients", store, setup.Limit, setup.Clients)
+			if setup.Leaving {
+				name += " that leave"
+			}
+			t.Run(name, func(t *testing.T) { run(t, store, setup) })
 		}
 	}
 	t.Logf("go test ./rpc/rpctest/history -run %s -history=%d -seed=%d", t.Name(), *operations, began)
@@ -88,10 +96,15 @@ func check(t *testing.T, ctx context.Context, store executor.Store, setup histor
 	require.NoError(t, err)
 	ran := make(chan error, 1)
 	go func() { ran <- ex.Run(context.Background()) }()
-	served := make(chan error, setup.Clients)
+	var serving sync.WaitGroup
 	setup.Dial = func() (io.ReadWriteCloser, error) {
 		near, far := rpctest.Pipe()
-		go func() { served <- rpc.Serve(context.Background(), far, ex, rpc.Options{}) }()
+		serving.Go(func() {
+			err := rpc.Serve(context.Background(), far, ex, rpc.Options{Shared: setup.Leaving})
+			if !setup.Leaving || !errors.Is(err, io.ErrClosedPipe) { // the client was cut
+				assert.NoError(t, err)
+			}
+		})
 		return near, nil
 	}
 	h, err := history.Run(ctx, setup)
@@ -99,9 +112,7 @@ func check(t *testing.T, ctx context.Context, store executor.Store, setup histor
 		t.Errorf("seed %d: %v", setup.Seed, v)
 	}
 	require.NoError(t, err, "seed %d, %d messages", setup.Seed, len(h.Entries))
-	for range setup.Clients {
-		require.NoError(t, <-served)
-	}
+	serving.Wait()
 	ex.Begin(schema.ShutdownCancel)
 	require.NoError(t, <-ran)
 }

@@ -28,6 +28,9 @@ type client struct {
 	pending   map[string]*request // not answered
 	cancelled map[string]bool     // ids of requests that $/cancelRequest named
 	fellBack  bool                // events of subscriptions were dropped since it was slow
+	left      int                 // the entry at which the client ended it; never is math.MaxInt
+	cut       bool                // it ended it without waiting for the answers
+	shutdown  *request            // that has ended it, or nil
 }
 
 // task is what a history shows of one task.
@@ -35,6 +38,7 @@ type task struct {
 	id        uuid.UUID
 	submits   []*request // accepted, in the order of sending
 	fresh     *request   // the one that was answered as new
+	lost      []*request // submits of it on connections that were cut before they were answered
 	cancelled bool       // a cancel was sent
 	sightings []sighting
 	events    []*event
@@ -67,6 +71,11 @@ func build(h *History) *index {
 	x := &index{history: h, tasks: map[uuid.UUID]*task{}, clients: map[int]*client{}}
 	for at := range h.Entries {
 		e := &h.Entries[at]
+		if e.End != "" {
+			c := x.client(e.Client)
+			c.left, c.cut = at, e.End == Cut
+			continue
+		}
 		all, array, err := messages(e.Text)
 		if err != nil {
 			x.failAt("answers", e.Client, at, "a message is not what it should be: %v", err)
@@ -79,13 +88,14 @@ func build(h *History) *index {
 		}
 	}
 	x.endSubscriptions()
+	x.endConnections()
 	return x
 }
 
 func (x *index) client(n int) *client {
 	c := x.clients[n]
 	if c == nil {
-		c = &client{pending: map[string]*request{}, cancelled: map[string]bool{}}
+		c = &client{pending: map[string]*request{}, cancelled: map[string]bool{}, left: math.MaxInt}
 		x.clients[n] = c
 	}
 	return c
@@ -115,6 +125,9 @@ func (x *index) sent(n, at int, all []message, array bool) {
 		x.requests = append(x.requests, rq)
 		if rq.id != "" {
 			c.pending[rq.id] = rq
+		}
+		if m.Method == schema.MethodShutdown || m.Method == schema.MethodExit {
+			c.left, c.shutdown = at, rq
 		}
 		switch p := p.(type) {
 		case *schema.CancelRequestParams:
@@ -251,6 +264,48 @@ func (x *index) endSubscriptions() {
 			}
 		}
 	}
+}
+
+// endConnections notes what the end of a connection explains: cancelled tasks,
+// submits that were not answered, and subscriptions that have ended.
+func (x *index) endConnections() {
+	for _, c := range x.clients {
+		if c.left == math.MaxInt {
+			continue
+		}
+		for _, rq := range c.requests {
+			if p, ok := rq.params.(*schema.SubmitParams); ok {
+				x.endSubmit(c, rq, p)
+			}
+		}
+	}
+	for _, s := range x.subscriptions {
+		s.ended = min(s.ended, x.client(s.request.client).left)
+	}
+}
+
+// endSubmit notes what the end of a connection means for a task that it has submitted.
+func (x *index) endSubmit(c *client, rq *request, p *schema.SubmitParams) {
+	id, known := p.ID, false
+	if r, ok := answerOf[*schema.SubmitResult](rq); ok {
+		id, known = r.ID, r.Existing
+	}
+	t := x.task(id)
+	if rq.answer == nil {
+		t.lost = append(t.lost, rq)
+	}
+	if !known && (p.OnDisconnect == schema.OnDisconnectCancel || c.cancelsAll()) {
+		t.cancelled = true
+	}
+}
+
+// cancelsAll reports whether the end of the connection has cancelled its tasks.
+func (c *client) cancelsAll() bool {
+	if c.shutdown == nil {
+		return false
+	}
+	p, ok := c.shutdown.params.(*schema.ShutdownParams)
+	return ok && p.Mode == schema.ShutdownCancel
 }
 
 // seqAfter is the seq in the answer of the next subscribe of the client.

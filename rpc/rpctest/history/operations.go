@@ -32,7 +32,10 @@ func (p *player) submit() []byte {
 		s.Labels = p.labels()
 	}
 	s.Output = p.delivery()
-	if p.oneIn(10) {
+	if p.leaves && p.oneIn(6) {
+		s.OnDisconnect = schema.OnDisconnectCancel
+	}
+	if p.oneIn(10) && !p.leaves { // a client that leaves submits again what was not answered
 		s.ID = uuid.UUID{} // the server chooses
 	} else {
 		p.own = append(p.own, s.ID)

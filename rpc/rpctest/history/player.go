@@ -20,7 +20,10 @@ type player struct {
 	random     *rand.Rand
 	connection *connection
 	pool       *pool
+	lobby      *lobby
 	stalls     bool // it does not read until the others are done
+	leaves     bool // it ends its connections, and comes again
+	slow       bool // it pauses while it reads
 	batching   bool // a batch is being made
 
 	requests int
@@ -31,9 +34,17 @@ type player struct {
 	waits    []string // the ids of its latest waits
 }
 
-func newPlayer(n int, random *rand.Rand, c *connection, pool *pool) *player {
-	c.accepted = pool.answered
-	return &player{number: n, random: random, connection: c, pool: pool, window: 64}
+func newPlayer(n int, random *rand.Rand, pool *pool) *player {
+	return &player{number: n, random: random, pool: pool, window: 64}
+}
+
+// join connects the client.
+func (p *player) join(l *lobby) (err error) {
+	p.lobby = l
+	p.connection, err = l.connect(func(c *connection) {
+		c.accepted, c.stalled, c.slow = p.pool.answered, p.stalls, p.slow
+	})
+	return err
 }
 
 // pace chooses whether a client reads slowly, or not at all for a while.
@@ -41,9 +52,9 @@ func (p *player) pace(clients int) {
 	switch {
 	case p.number == 0 && clients > 1: // client 0 always reads, so that every start and end is known
 	case p.number == 1 || clients == 1 && p.random.IntN(4) == 0:
-		p.stalls, p.connection.stalled = true, true
+		p.stalls = true
 	case p.number == 2 || clients == 1 && p.random.IntN(4) == 0:
-		p.connection.slow = true
+		p.slow = true
 	}
 }
 
@@ -67,6 +78,11 @@ func (p *player) play(operations int) error {
 		sent += len(p.unsent) - before
 		if p.oneIn(4) || len(p.unsent) > p.window {
 			if err := p.flush(); err != nil {
+				return err
+			}
+		}
+		if p.leaves && p.oneIn(leaveEvery) {
+			if err := p.comeAgain(); err != nil {
 				return err
 			}
 		}

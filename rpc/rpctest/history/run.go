@@ -18,6 +18,9 @@ type Setup struct {
 	Seed       uint64
 	Operations int // requests of all clients together
 	Clients    int
+	// Leaving makes clients end their connections in all ways, and come again on new
+	// ones. The server must serve a shared executor.
+	Leaving bool
 	// Dial makes a connection to the server. The server must offer Types and no
 	// other type, keep every task, and go on after the end of a connection. It must
 	// close the connection after CloseWrite, where conn has that method, or Close.
@@ -38,25 +41,20 @@ const stalledOperations = 400
 func Run(ctx context.Context, setup Setup) (*History, error) {
 	log := &recorder{history: History{Seed: setup.Seed, Limit: setup.Limit, Durable: setup.Durable, Virtual: setup.Virtual}}
 	pool := new(pool)
+	l := &lobby{dial: setup.Dial, log: log}
+	defer l.close()
 	var players []*player
-	var reading sync.WaitGroup
 	for n := range setup.Clients {
-		conn, err := setup.Dial()
-		if err != nil {
+		random := rand.New(rand.NewPCG(setup.Seed, uint64(n)))
+		p := newPlayer(n, random, pool)
+		p.pace(setup.Clients)
+		p.leaves = setup.Leaving && n >= firstLeaving
+		if err := p.join(l); err != nil {
 			return nil, err
 		}
-		defer conn.Close()
-		random := rand.New(rand.NewPCG(setup.Seed, uint64(n)))
-		p := newPlayer(n, random, newConnection(n, conn, log), pool)
-		p.pace(setup.Clients)
 		players = append(players, p)
-		reading.Go(p.connection.read)
 	}
-	over := context.AfterFunc(ctx, func() {
-		for _, p := range players {
-			p.connection.end(fmt.Errorf("client %d is not answered: %w", p.number, context.Cause(ctx)))
-		}
-	})
+	over := context.AfterFunc(ctx, func() { l.giveUp(context.Cause(ctx)) })
 	defer over()
 	err := play(players, setup.Operations/setup.Clients)
 	if err == nil {
@@ -65,8 +63,56 @@ func Run(ctx context.Context, setup Setup) (*History, error) {
 	for _, p := range players {
 		p.connection.leave(err)
 	}
-	reading.Wait()
+	l.reading.Wait()
 	return &log.history, err
+}
+
+// lobby has the connections of all clients.
+type lobby struct {
+	dial    func() (io.ReadWriteCloser, error)
+	log     *recorder
+	reading sync.WaitGroup
+
+	mu     sync.Mutex
+	all    []*connection
+	gaveUp error
+}
+
+// connect makes a connection for a client, which is read from until it ends. The
+// number is that of the connection in the history.
+func (l *lobby) connect(prepare func(*connection)) (*connection, error) {
+	conn, err := l.dial()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	c := newConnection(len(l.all), conn, l.log)
+	l.all = append(l.all, c)
+	gaveUp := l.gaveUp
+	l.mu.Unlock()
+	prepare(c)
+	l.reading.Go(c.read)
+	if gaveUp != nil {
+		c.end(gaveUp)
+	}
+	return c, gaveUp
+}
+
+// giveUp ends all connections.
+func (l *lobby) giveUp(why error) {
+	l.mu.Lock()
+	l.gaveUp = why
+	all := l.all
+	l.mu.Unlock()
+	for _, c := range all {
+		c.end(fmt.Errorf("client %d is not answered: %w", c.number, why))
+	}
+}
+
+func (l *lobby) close() {
+	for _, c := range l.all {
+		_ = c.conn.Close()
+	}
 }
 
 // play makes all clients send their requests, and waits for all replies.

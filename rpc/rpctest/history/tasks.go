@@ -136,6 +136,9 @@ func wrongResult(p *schema.SubmitParams, end *schema.Task) string {
 	if err := json.Unmarshal(end.Result, &out); err != nil || out.Ms != in.Ms {
 		return fmt.Sprintf("its result is %s, its input %s", end.Result, p.Input)
 	}
+	if time.Duration(in.Ms)*time.Millisecond == longTask {
+		return "it has completed, and was to end with its connection"
+	}
 	if p.Type == failingType || p.Type == panickingType {
 		return fmt.Sprintf("a task of type %s completed", p.Type)
 	}

@@ -12,6 +12,7 @@ import (
 type Violation struct {
 	// Guarantee is the number of the guarantee in docs/protocol.md, section 4;
 	// "answers" for a request that was not answered once, as its method says;
+	// "ends" for a connection that did not end as its shutdown says;
 	// "lists" for pages that lack a task or have one twice.
 	Guarantee string
 	Text      string

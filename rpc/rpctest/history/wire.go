@@ -97,6 +97,8 @@ func paramsOf(method string, raw jsontext.Value) (any, error) {
 		p = new(schema.UnsubscribeParams)
 	case schema.MethodCancelRequest:
 		p = new(schema.CancelRequestParams)
+	case schema.MethodShutdown:
+		p = new(schema.ShutdownParams)
 	default:
 		return nil, nil
 	}
@@ -126,6 +128,8 @@ func resultOf(method string, raw jsontext.Value) (any, error) {
 		r = new(schema.SubscribeResult)
 	case schema.MethodStats:
 		r = new(schema.StatsResult)
+	case schema.MethodShutdown:
+		r = new(schema.ShutdownResult)
 	default:
 		return nil, nil
 	}
