@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +27,9 @@ func (f *fixture) join(limits executor.TypeLimits, types ...string) executor.Cla
 // claimedBy is the next task of a claimer, which must be there.
 func (f *fixture) claimedBy(c executor.Claimer) executor.Lease {
 	f.Helper()
-	l, err := c.Claim(f.Context())
+	ctx, end := context.WithTimeout(f.Context(), patience)
+	defer end()
+	l, err := c.Claim(ctx)
 	require.NoError(f, err)
 	return l
 }

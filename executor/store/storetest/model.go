@@ -181,7 +181,9 @@ func (m *model) Claim(rt *rapid.T) {
 	if want == nil {
 		rt.Skip("a claim would wait")
 	}
-	lease, err := m.claimers.claim(context.Background(), m.store, limits)
+	ctx, end := context.WithTimeout(context.Background(), patience)
+	defer end()
+	lease, err := m.claimers.claim(ctx, m.store, limits)
 	require.NoError(rt, err)
 	require.Equal(rt, want.ID, lease.Record().ID)
 	want.lease, want.released, want.State = lease, false, schema.Running

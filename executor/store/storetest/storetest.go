@@ -237,7 +237,9 @@ func (f *fixture) claim() executor.Lease {
 
 func (f *fixture) claimWithin(limits executor.TypeLimits) executor.Lease {
 	f.Helper()
-	lease, err := f.claimers.claim(f.Context(), f.store, limits)
+	ctx, end := context.WithTimeout(f.Context(), patience)
+	defer end()
+	lease, err := f.claimers.claim(ctx, f.store, limits)
 	require.NoError(f, err)
 	return lease
 }
