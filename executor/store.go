@@ -68,9 +68,10 @@ type Claimer interface {
 	// holds back types of which the claimer has as many leases, not yet released,
 	// as its limits allow. It returns the cause of ctx when that ends.
 	//
-	// A task that must not run twice is handed out when its start is recorded.
-	// One with Rerun may be handed out before; what is seen of it, events
-	// included, begins when its start is recorded all the same.
+	// A task that must not run twice is handed out when the store has recorded that it
+	// may have begun. Its start may be recorded a moment later, and so may that of a task
+	// with Rerun, which is handed out at any time. What is seen of a task, events
+	// included, begins when its start is recorded.
 	Claim(ctx context.Context) (Lease, error)
 	// Unclaimable counts the queued tasks of other types than the claimer's.
 	Unclaimable(ctx context.Context) (int64, error)

@@ -118,6 +118,48 @@ func (m *Member) takes(typ string) bool {
 	return m.has(typ) && (!m.Limited(typ) || m.held[typ] < m.limits[typ])
 }
 
+// Idle is how many calls of Claim wait.
+func (c *Claims[T]) Idle() (n int) {
+	for _, m := range c.members {
+		n += len(m.idle)
+	}
+	return n
+}
+
+// Soon returns the n entries that are likely to be taken next, the best first. Of a type
+// that all members limit there are no more than their limits.
+func (c *Claims[T]) Soon(n int) []*Entry[T] {
+	var soon []*Entry[T]
+	for _, l := range c.busy {
+		soon = l.appendFirst(soon, min(n, c.allowance(l.typ, n)))
+	}
+	slices.SortFunc(soon, func(a, b *Entry[T]) int {
+		if before(a, b) {
+			return -1
+		}
+		return 1
+	})
+	return soon[:min(n, len(soon))]
+}
+
+// Claimable reports whether a member takes entries of a type.
+func (c *Claims[T]) Claimable(typ string) bool { return c.allowance(typ, 1) > 0 }
+
+// allowance is how many entries of a type the members can hold at once, or most if it is
+// more.
+func (c *Claims[T]) allowance(typ string, most int) (n int) {
+	for _, m := range c.members {
+		switch {
+		case !m.has(typ):
+		case m.Limited(typ):
+			n = min(n+m.limits[typ], most)
+		default:
+			return most
+		}
+	}
+	return n
+}
+
 // Unclaimable counts the entries of types that are not the member's.
 func (c *Claims[T]) Unclaimable(m *Member) int {
 	return c.Count(func(typ string) bool { return !m.has(typ) })

@@ -117,6 +117,17 @@ func (l *lane[T]) first() *Entry[T] {
 	return nil
 }
 
+// appendFirst appends the first n entries of the lane, the best first.
+func (l *lane[T]) appendFirst(to []*Entry[T], n int) []*Entry[T] {
+	for level := len(l.levels) - 1; level >= 0 && n > 0; level-- {
+		for e := l.levels[level].head; e != nil && n > 0; e = e.next {
+			to = append(to, e)
+			n--
+		}
+	}
+	return to
+}
+
 // Queue orders what waits to run: the highest priority first, then the first
 // pushed. Each type stands in a lane of its own, so that one that is held back
 // holds up no other. Its operations are constant in its length; Next is linear in

@@ -175,6 +175,7 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 		st.outcome, st.lease = schema.OutcomeCancelling, r.lease
 		return st
 	}
+	delete(s.permits.given, r.ord)
 	if r.entry.Queued() { // otherwise it was in the backlog
 		s.claims.Remove(r)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
@@ -28,10 +29,41 @@ type entry interface {
 	done()
 }
 
+// companyDelay is how long an entry that nobody waits for waits for others, so that they
+// share a transaction: the start of a task that has begun already, and events.
+const companyDelay = time.Millisecond
+
 // append adds to the log; it needs the lock.
 func (s *Store) append(e entry) {
 	s.entries = append(s.entries, e)
-	s.notify()
+	switch {
+	case !mayWait(e) || s.options.companyDelay < 0:
+		s.pressing = true
+		s.notify()
+	case !s.pressing && len(s.entries) == 1:
+		s.company.Reset(s.options.companyDelay)
+	}
+}
+
+// mayWait reports whether an entry may wait for companyDelay.
+func mayWait(e entry) bool {
+	switch e := e.(type) {
+	case *start:
+		return e.ready == nil
+	case *events:
+		return true
+	}
+	return false
+}
+
+// alone is called when the first entry of the log has waited for companyDelay.
+func (s *Store) alone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.entries) > 0 {
+		s.pressing = true
+		s.notify()
+	}
 }
 
 // await waits until an entry is over. If ctx ends first, the entry stays in the log.
@@ -64,6 +96,7 @@ func (s *Store) takeBack(entries []entry, err error) (over []entry) {
 		kept := e.fail(s, err)
 		if kept != nil {
 			s.entries = append(s.entries, kept)
+			s.pressing = true
 		}
 		if kept != e {
 			over = append(over, e)

@@ -87,7 +87,7 @@ func (s *Store) pause() time.Duration {
 		return time.Until(s.tried.Add(retryLeast))
 	case s.fault != nil:
 		return time.Until(s.tried.Add(retryMost))
-	case len(s.entries) > 0 || s.committer.freed || s.committer.behind || s.claims.low():
+	case s.pressing || s.committer.freed || s.committer.behind || s.claims.low():
 		return 0
 	}
 	pause = s.flushIn(pause)
@@ -164,8 +164,12 @@ func (s *Store) checkpoint() error {
 	return nil
 }
 
-// takeBatch takes the beginning of the log; it needs the lock.
+// takeBatch takes the beginning of the log, or nothing while all of it may wait. It needs
+// the lock.
 func (s *Store) takeBatch() []entry {
+	if !s.pressing && !s.closed && s.fault == nil {
+		return nil
+	}
 	n, rows, bytes := 0, 0, 0
 	for ; n < len(s.entries); n++ {
 		r, b := s.entries[n].weight()
@@ -177,7 +181,7 @@ func (s *Store) takeBatch() []entry {
 	batch := s.entries[:n:n]
 	s.entries = s.entries[n:]
 	if len(s.entries) == 0 {
-		s.entries = nil
+		s.entries, s.pressing = nil, false
 	}
 	return batch
 }
@@ -205,6 +209,7 @@ func (s *Store) write(batch []entry) error {
 	for _, e := range batch {
 		e.apply(s)
 	}
+	s.give(t.permitted)
 	s.wroteOutput(t.flushed)
 	if evictErr == nil {
 		s.evicted(removed)
@@ -263,6 +268,9 @@ func (s *Store) fill(t *transaction, batch []entry) error {
 	}
 	if err == nil && !faulty {
 		err = t.writeDue()
+	}
+	if err == nil && !faulty {
+		err = t.permit(batch)
 	}
 	if err == nil {
 		err = t.commit()
@@ -351,8 +359,14 @@ func (s *Store) finishUp() error {
 		_, err = t.writer()
 	}
 	if err == nil {
+		err = t.withdrawPermits()
+	}
+	if err == nil {
 		t.state.Seq = int64(t.seq)
 		err = t.commit()
+	}
+	if err == nil && s.permits.begun != nil {
+		err = s.permits.begun.Remove()
 	}
 	if err == nil {
 		err = c.conn.RestartWALUnlessRead()

@@ -62,7 +62,7 @@ func openContract(t *testing.T, o Options) *Store {
 
 func contractOptions(t *testing.T, l storetest.Limits) Options {
 	return Options{
-		Path: filepath.Join(t.TempDir(), "tasks.db"),
+		Path: filepath.Join(t.TempDir(), "tasks.db"), companyDelay: -1, // so that tests need not wait for it
 		Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, KeepIDs: l.KeepIDs, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -18,6 +20,8 @@ const (
 	phaseWritten   = "a submit is written and not synced"
 	phaseQueued    = "tasks wait"
 	phaseRunning   = "tasks run"
+	phasePermitted = "a task has begun by a permit and its start is not written"
+	phaseStarted   = "a task has begun by a permit and its start is written and not synced"
 	phaseEnded     = "code has ended and nothing of it is written"
 	phaseRecording = "ends are written and not synced"
 	phaseCopying   = "the closing store copies its log"
@@ -73,6 +77,9 @@ func (o *childOrder) runPhase(v *faultvfs.VFS, tell func(fact)) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.Join(context.Background(), nil, nil); err != nil { // so that what waits can be claimed
+		return err
+	}
 	p := &phase{s, v, tell}
 	if o.Phase == phaseWritten {
 		id := idOf(once)
@@ -98,6 +105,22 @@ func (o *childOrder) runPhase(v *faultvfs.VFS, tell func(fact)) error {
 	switch o.Phase {
 	case phaseRunning:
 		p.here(uuid.Nil)
+	case phasePermitted, phaseStarted:
+		op := map[string]faultvfs.Op{phasePermitted: faultvfs.Write, phaseStarted: faultvfs.Sync}[o.Phase]
+		stopped := make(chan struct{})
+		p.vfs.Hook(func(o faultvfs.Op, k faultvfs.Kind) {
+			if o == op && k == faultvfs.WAL {
+				close(stopped)
+				select {}
+			}
+		})
+		lease, err := claimAny(context.Background(), s)
+		if err != nil {
+			return err
+		}
+		tell(fact{what: factBegun, id: lease.Record().ID})
+		<-stopped
+		p.here(uuid.Nil)
 	case phaseEnded:
 		p.stopAt(faultvfs.Write, faultvfs.WAL, uuid.Nil)
 	case phaseRecording:
@@ -115,21 +138,28 @@ func (o *childOrder) runPhase(v *faultvfs.VFS, tell func(fact)) error {
 	return s.Close()
 }
 
-// TestKilledAt kills a process at each place in the life of a task.
+// TestKilledAt kills a process at each place in the life of a task. While two tasks run, the
+// two that wait have permits. After a kill it is known that they have not begun; after a
+// power cut it is not.
 func TestKilledAt(t *testing.T) {
 	queued, completed, failed := schema.Queued, schema.Completed, schema.Failed
 	for _, c := range []struct {
 		phase string
-		// states are what the tasks may be in afterwards, in the order of their submission.
-		states [][]schema.State
+		// states are what the tasks may be in after a kill, in the order of their submission;
+		// dark is after a power cut, where that is not the same.
+		states, dark [][]schema.State
 	}{
-		{phaseWritten, [][]schema.State{{}, {queued}}},
-		{phaseQueued, [][]schema.State{{queued, queued, queued}}},
-		{phaseRunning, [][]schema.State{{failed, queued, queued, queued}}},
-		{phaseEnded, [][]schema.State{{failed, queued, queued, queued}}},
-		{phaseRecording, [][]schema.State{{failed, queued, queued, queued}, {completed, queued, queued, queued}, {completed, completed, queued, queued}}},
-		{phaseCopying, [][]schema.State{{completed, completed, queued, queued}}},
-		{phaseCopied, [][]schema.State{{completed, completed, queued, queued}}},
+		{phaseWritten, [][]schema.State{{}, {queued}}, nil},
+		{phaseQueued, [][]schema.State{{queued, queued, queued}}, nil},
+		{phaseRunning, [][]schema.State{{failed, queued, queued, queued}}, [][]schema.State{{failed, queued, failed, failed}}},
+		{phasePermitted, [][]schema.State{{failed, queued, failed, queued}}, [][]schema.State{{failed, queued, failed, failed}}},
+		{phaseStarted, [][]schema.State{{failed, queued, failed, queued}}, [][]schema.State{{failed, queued, failed, failed}}},
+		{phaseEnded, [][]schema.State{{failed, queued, queued, queued}}, [][]schema.State{{failed, queued, failed, failed}}},
+		{phaseRecording,
+			[][]schema.State{{failed, queued, queued, queued}, {completed, queued, queued, queued}, {completed, completed, queued, queued}},
+			[][]schema.State{{failed, queued, failed, failed}, {completed, queued, failed, failed}, {completed, completed, failed, failed}}},
+		{phaseCopying, [][]schema.State{{completed, completed, queued, queued}}, nil},
+		{phaseCopied, [][]schema.State{{completed, completed, queued, queued}}, nil},
 	} {
 		for name, lossy := range map[string]bool{"kill": false, "power": true} {
 			t.Run(c.phase+"/"+name, func(t *testing.T) {
@@ -141,6 +171,13 @@ func TestKilledAt(t *testing.T) {
 					g.note(f)
 					at = f.id
 				}
+				want := c.states
+				if lossy {
+					forgetBegun(t, order.Path)
+					if c.dark != nil {
+						want = c.dark
+					}
+				}
 				require.NoError(t, recovered(t, order.Path, g))
 				s := openAt(t, order.Path)
 				p, err := s.List(t.Context(), executor.Filter{}, executor.PageRequest{Oldest: true, Limit: 10})
@@ -149,7 +186,7 @@ func TestKilledAt(t *testing.T) {
 				for _, task := range p.Tasks {
 					states = append(states, task.State)
 				}
-				require.Contains(t, c.states, states)
+				require.Contains(t, want, states)
 				if at != uuid.Nil { // whether it was recorded or not, it can be submitted again
 					submit(t, s, planned(at))
 					counts, err := s.Counts(t.Context())
@@ -165,4 +202,12 @@ func TestKilledAt(t *testing.T) {
 func openAt(t *testing.T, path string) *Store {
 	t.Helper()
 	return open(t, func(o *Options) { o.Path = path })
+}
+
+// forgetBegun loses what is only in memory, as when the system ends.
+func forgetBegun(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	disk.RemoveBegun(disk.BegunDir, info)
 }

@@ -25,7 +25,7 @@ func TestAMinuteOfFaults(t *testing.T) {
 		t.Run(string(c.op)+" "+c.err.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := faultvfs.New(t, faultvfs.Options{Lossy: true, Early: 0.3, Seed: 1})
-				x := &session{T: t, vfs: v, ledger: newLedger(), options: Options{Path: filepath.Join(t.TempDir(), "tasks.db"), VFS: v.Name()}}
+				x := &session{T: t, vfs: v, ledger: newLedger(), options: Options{Path: filepath.Join(t.TempDir(), "tasks.db"), VFS: v.Name(), companyDelay: -1}}
 				x.open()
 				x.aMinute(c)
 				v.Cut()

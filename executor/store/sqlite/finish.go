@@ -76,6 +76,7 @@ func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 		return
 	}
 	l.finishing = true
+	s.permits.leases--
 	as := l.claimed.Task // with the changes before the end in the log, visible or not
 	as.Progress, as.CancelRequestedAt, as.CancelReason = l.progress, r.cancelRequest.at, r.cancelRequest.reason
 	e := &finish{ending: endOf(r, as, o), lease: l, recorded: recorded}

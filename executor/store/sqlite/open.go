@@ -28,7 +28,8 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	o.setDefaults()
 	s := &Store{types: file.NewTypes(),
 		options: o, log: o.Logger, over: make(chan struct{}), wake: make(chan struct{}, 1),
-		live: map[uuid.UUID]*record{}, running: map[*record]struct{}{}, claims: queue{window: o.window},
+		permits: permits{given: map[int64]struct{}{}},
+		live:    map[uuid.UUID]*record{}, running: map[*record]struct{}{}, claims: queue{window: o.window},
 	}
 	s.readers.init()
 	s.committer.typed = map[file.TypeSpan]struct{}{}
@@ -55,6 +56,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.readers.warm(s); err != nil {
 		return nil, s.inOpening(err)
 	}
+	s.company = time.AfterFunc(companyDelay, s.alone)
 	go s.commitLoop()
 	return s, nil
 }

@@ -51,6 +51,10 @@ type Options struct {
 	// checkFilesEvery is the constant checkFilesEvery, except in tests. Below 0 the
 	// files are checked each time.
 	checkFilesEvery time.Duration
+	// companyDelay is the constant companyDelay, except in tests. Below 0 nothing waits.
+	companyDelay time.Duration
+	// begunDir is disk.BegunDir, except in tests.
+	begunDir string
 }
 
 func (o *Options) setDefaults() {
@@ -63,6 +67,8 @@ func (o *Options) setDefaults() {
 	o.synchronous = cmp.Or(o.synchronous, "FULL")
 	o.window = cmp.Or(o.window, windowTasks)
 	o.checkFilesEvery = cmp.Or(o.checkFilesEvery, checkFilesEvery)
+	o.companyDelay = cmp.Or(o.companyDelay, companyDelay)
+	o.begunDir = cmp.Or(o.begunDir, disk.BegunDir)
 	if o.syncDir == nil {
 		o.syncDir = disk.SyncDir
 	}

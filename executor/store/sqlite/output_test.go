@@ -15,6 +15,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -23,13 +24,16 @@ import (
 func faulty(t *testing.T, o faultvfs.Options, set ...func(*Options)) (*Store, *faultvfs.VFS) {
 	t.Helper()
 	v := faultvfs.New(t, o)
-	with := Options{Path: filepath.Join(t.TempDir(), "tasks.db"), VFS: v.Name()}
+	with := Options{Path: filepath.Join(t.TempDir(), "tasks.db"), VFS: v.Name(), companyDelay: -1}
 	for _, f := range set {
 		f(&with)
 	}
 	s, err := Open(t.Context(), with)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close() }) // which fails where there is no power
+	t.Cleanup(func() {
+		_ = s.Close() // which fails where there is no power
+		disk.RemoveBegun(disk.BegunDir, s.opened)
+	})
 	return s, v
 }
 

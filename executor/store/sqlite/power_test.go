@@ -32,6 +32,7 @@ func TestPowerCut(t *testing.T) {
 					path, g = filepath.Join(t.TempDir(), "tasks.db"), newLedger()
 				}
 				cutOnce(t, path, g, random, synchronous)
+				forgetBegun(t, path)
 				s, err := Open(t.Context(), Options{Path: path})
 				require.NoError(t, err)
 				wrong, err := g.check(t.Context(), s)

@@ -121,6 +121,7 @@ func (t *transaction) undo(u *undo) error {
 		return err
 	}
 	t.store.mu.Lock()
+	delete(t.store.permits.given, r.ord)
 	a := file.Active{Attempt: r.Attempt}
 	if r.State == schema.Running {
 		a = file.Active{Attempt: r.Attempt, Started: r.StartedAt, Cancelled: r.CancelRequestedAt, Reason: r.CancelReason}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -77,6 +78,7 @@ func (s *Store) recover(ctx context.Context) error {
 		interrupted[i].apply(s)
 	}
 	s.countFinals()
+	disk.RemoveBegun(s.options.begunDir, s.opened) // no permit is left
 	s.tellFound(interrupted, again)
 	return s.removeMore()
 }
@@ -131,6 +133,8 @@ func loadBreaks(c *file.Conn) (breaks []int64, err error) {
 // were interrupted, and how many run again.
 func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending, again int, err error) {
 	found := int64(0)
+	permits := foundPermits{store: s}
+	var unused []*record // tasks with a permit that have not begun
 	err = s.open.EachRange(func(first, last int64) error {
 		return t.conn.Query(selectOpen, func(row *sqlite3.Stmt) error {
 			if ctx.Err() != nil {
@@ -147,6 +151,12 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 				s.log.Error(unreadableText, "error", err)
 			case err != nil:
 				return err
+			case a.Permit != "" && permits.unused(ord, a.Permit):
+				unused = append(unused, r)
+				s.enqueue(r)
+			case a.Permit != "":
+				r.Attempt, a.Started = r.Attempt+1, permits.startOf(ord)
+				interrupted = append(interrupted, interruption(r, a))
 			case a.Started.IsZero() || a.Cancelled.IsZero() && r.Rerun:
 				s.enqueue(r)
 				if r.Attempt > 0 {
@@ -160,6 +170,11 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 	})
 	if err == nil && found != t.state.Active {
 		err = fmt.Errorf("tasks that are not final: %d by the table store, %d by the rows; jobline store check tells more", t.state.Active, found)
+	}
+	for _, r := range unused {
+		if err == nil {
+			err = t.writeActive(r, file.Active{Attempt: r.Attempt})
+		}
 	}
 	for _, r := range s.live {
 		if err == nil && r.Attempt > 0 {
@@ -203,6 +218,9 @@ func interruption(r *record, a file.Active) ending {
 		Kind: schema.KindInterrupted, Retryable: true,
 		Message: "the executor ended while the task ran; how far the task came is not known",
 	}}
+	if a.Started.IsZero() {
+		o.Error.Message = "the system ended as the task was about to begin, or had begun; how far the task came is not known"
+	}
 	if !a.Cancelled.IsZero() {
 		as.CancelRequestedAt, as.CancelReason = a.Cancelled, a.Reason
 		o = (&executor.Cancellation{Reason: a.Reason}).Outcome()

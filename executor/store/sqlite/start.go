@@ -13,7 +13,9 @@ type start struct {
 	ready chan error // has room for one; nil where nobody waits
 	err   error
 	over  bool // it was recorded, or has failed
-	left  bool // the caller stopped waiting before it was over
+	// permitted is set where the task began by a permit.
+	permitted bool
+	left      bool // the caller stopped waiting before it was over
 	// cancel is a request to cancel the task that came after the caller left.
 	cancel *executor.Cancellation
 }
@@ -25,8 +27,9 @@ func (s *Store) begin(m *kit.Member, r *record) *start {
 	l.claimed.Attempt++
 	l.claimed.StartedAt = clock(r.CreatedAt)
 	r.lease = l
-	e := &start{lease: l}
-	if r.Rerun {
+	s.permits.leases++
+	e := &start{lease: l, permitted: s.usePermit(r, l.claimed.StartedAt)}
+	if r.Rerun || e.permitted {
 		s.ahead++
 	} else {
 		e.ready = make(chan error, 1)
@@ -59,6 +62,9 @@ func (e *start) apply(s *Store) {
 	if e.ready == nil {
 		s.ahead--
 	}
+	if e.permitted {
+		s.permits.begun.Forget(r.ord)
+	}
 	if e.left {
 		if r.cancelRequest.at.IsZero() {
 			e.giveBack(s)
@@ -89,6 +95,7 @@ func (e *start) fail(s *Store, err error) entry {
 func (e *start) giveBack(s *Store) {
 	r := e.lease.record
 	r.lease = nil
+	s.permits.leases--
 	s.committer.returned = append(s.committer.returned, r)
 	s.claims.Release(e.lease.member, r.Type)
 }

@@ -28,7 +28,8 @@ type Store struct {
 	types   *file.Types
 	readers readers
 
-	committer committer // used only by its goroutine
+	company   *time.Timer // calls alone
+	committer committer   // used only by its goroutine
 	over      chan struct{}
 	closing   sync.Once
 	closeErr  error
@@ -38,8 +39,10 @@ type Store struct {
 	live     map[uuid.UUID]*record // that are not final, except those in the backlog of claims
 	running  map[*record]struct{}  // those that are visible as running
 	claims   queue
+	permits  permits
 	counts   executor.Counts
 	entries  []entry // the log: what is not committed yet, in order
+	pressing bool    // some of it must not wait for companyDelay
 	inFlight bool    // the committer is at work on entries that were taken from it
 	wake     chan struct{}
 	reserved uint64 // no event may have a greater number before the file says so
@@ -95,6 +98,7 @@ func (s *Store) Close() error {
 		s.notify()
 		s.mu.Unlock()
 		<-s.over
+		s.company.Stop()
 		s.feed.Close()
 		failed := s.closeErr != nil
 		if failed {

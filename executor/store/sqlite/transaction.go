@@ -36,6 +36,8 @@ type transaction struct {
 	first    int64       // breaks up to here are no longer needed
 	expiry   schema.Time // when the oldest end is no longer kept; 0 is never
 	flushed  []piece
+	// permitted are the tasks for which it records a permit.
+	permitted []*record
 }
 
 // writer is the connection, with the transaction begun.

@@ -235,12 +235,17 @@ func (f *fixture) claim() executor.Lease {
 	return f.claimWithin(nil)
 }
 
+// claimWithin claims a task, and waits until that is seen.
 func (f *fixture) claimWithin(limits executor.TypeLimits) executor.Lease {
 	f.Helper()
 	ctx, end := context.WithTimeout(f.Context(), patience)
 	defer end()
 	lease, err := f.claimers.claim(ctx, f.store, limits)
 	require.NoError(f, err)
+	f.until("the start is seen", func() bool {
+		r, err := f.store.Get(f.Context(), lease.Record().ID)
+		return err != nil || r.State != schema.Queued
+	})
 	return lease
 }
 

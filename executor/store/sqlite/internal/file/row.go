@@ -154,11 +154,15 @@ type Active struct {
 	Attempt   int32
 	Started   schema.Time
 	Cancelled schema.Time
-	Reason    string
+	Reason    string // of the request to cancel it
+	// Permit says of a task that waits that it may begin before its start is recorded:
+	// by this name there are notes outside of the file that tell whether it has begun.
+	// "" is no permit. It is in the column of the reason, which a task that waits has not.
+	Permit string
 }
 
 func (a *Active) digest(d Digest, ord int64) Digest {
-	return d.number(ord).number(int64(a.Attempt)).number(int64(a.Started)).number(int64(a.Cancelled)).text(a.Reason)
+	return d.number(ord).number(int64(a.Attempt)).number(int64(a.Started)).number(int64(a.Cancelled)).text(a.Reason + a.Permit)
 }
 
 // WriteActive records that a task waits or runs, in the place of what was recorded
@@ -169,8 +173,11 @@ func WriteActive(c *Conn, d Digest, ord int64, a Active) (Digest, error) {
 	if !a.Started.IsZero() {
 		started = int64(a.Started)
 	}
-	if !a.Cancelled.IsZero() {
+	switch {
+	case !a.Cancelled.IsZero():
 		cancelled, reason = int64(a.Cancelled), a.Reason
+	case a.Permit != "":
+		reason = a.Permit
 	}
 	return d, c.Run("INSERT OR REPLACE INTO active VALUES(?,?,?,?,?,?)", ord, int64(a.Attempt), started, cancelled, reason, d.Sum())
 }
@@ -206,6 +213,9 @@ func ReadActive(row *sqlite3.Stmt, at int) (a Active, err error) {
 	}
 	if a.digest(nil, ord).Sum() != row.ColumnInt64(at+5) {
 		return a, damaged("active", ord)
+	}
+	if a.Started.IsZero() && a.Cancelled.IsZero() {
+		a.Reason, a.Permit = "", a.Reason
 	}
 	return a, nil
 }

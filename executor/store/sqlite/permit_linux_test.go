@@ -1,0 +1,204 @@
+package sqlite
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/sqlitetest"
+	"github.com/jobline/jobline/schema"
+)
+
+// permitted is a store in which one task runs, and the next one has a permit.
+func permitted(t *testing.T, set ...func(*Options)) (s *Store, v *faultvfs.VFS, next uuid.UUID) {
+	t.Helper()
+	s, v = faulty(t, faultvfs.Options{}, set...)
+	_, err := s.Join(t.Context(), nil, nil) // who may claim them
+	require.NoError(t, err)
+	claim(t, s)
+	r := newTask()
+	submit(t, s, r)
+	return s, v, r.ID
+}
+
+// begunFile is where the notes of a store are.
+func begunFile(t *testing.T, s *Store) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.options.begunDir, "jobline-*"))
+	require.NoError(t, err)
+	for _, path := range files {
+		if text, _ := os.ReadFile(path); s.permits.begun != nil && string(text[:len(s.permits.begun.Name())]) == s.permits.begun.Name() {
+			return path
+		}
+	}
+	return ""
+}
+
+// TestAPermitLetsATaskBeginWithoutTheDisk claims a task while the disk stalls.
+func TestAPermitLetsATaskBeginWithoutTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v, id := permitted(t)
+		goOn := stallDisk(v, faultvfs.Sync)
+		lease, err := claimAny(t.Context(), s)
+		require.NoError(t, err)
+		require.Equal(t, id, lease.Record().ID)
+		require.EqualValues(t, 1, lease.Record().Attempt)
+		require.NoError(t, lease.Started(7))
+		time.Sleep(companyDelay)
+		synctest.Wait()
+		got, err := s.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, schema.Queued, got.State, "its start is not recorded")
+		goOn()
+		synctest.Wait()
+		got, err = s.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, schema.Running, got.State)
+		require.Equal(t, lease.Record().StartedAt, got.StartedAt)
+	})
+}
+
+// TestAPermitIsNoClaim has a task of a higher priority come after the permit: it goes first,
+// and waits for the disk.
+func TestAPermitIsNoClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v, low := permitted(t)
+		s.mu.Lock()
+		s.permits.leases = 0 // or the next submit brings a permit for it
+		s.mu.Unlock()
+		high := newTask(func(r *executor.Submission) { r.Priority = 1 })
+		submit(t, s, high)
+		goOn := stallDisk(v, faultvfs.Sync)
+		claimed := later(func() (executor.Lease, error) { return claimAny(t.Context(), s) })
+		lease, err := claimAny(t.Context(), s)
+		require.NoError(t, err)
+		require.Equal(t, low, lease.Record().ID, "the other slot has taken the first")
+		goOn()
+		first, err := claimed()
+		require.NoError(t, err)
+		require.Equal(t, high.ID, first.Record().ID)
+	})
+}
+
+// TestAPermitIsSeenByNobody looks at a task with a permit: it waits, and can be cancelled.
+func TestAPermitIsSeenByNobody(t *testing.T) {
+	s, _, id := permitted(t)
+	require.NotEmpty(t, begunFile(t, s))
+	info, err := inspect.Inspect(t.Context(), s.path)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, info.Tasks.Queued)
+	require.EqualValues(t, 1, info.Tasks.Running)
+	require.Empty(t, sqlitetest.Findings(t, s.path))
+	tasks, _ := sqlitetest.Exports(t, s.path, executor.Filter{States: []schema.State{schema.Queued}})
+	require.Len(t, tasks, 1)
+	require.Equal(t, id, tasks[0].ID)
+	require.Zero(t, tasks[0].Attempt)
+	require.Empty(t, tasks[0].CancelReason)
+
+	answers, err := s.Cancel(t.Context(), []uuid.UUID{id}, executor.Cancellation{Reason: "late"})
+	require.NoError(t, err)
+	require.Equal(t, schema.OutcomeCancelled, answers[0].Outcome)
+	require.Empty(t, s.permits.given)
+}
+
+// TestACloseWithdrawsPermits needs no notes afterwards.
+func TestACloseWithdrawsPermits(t *testing.T) {
+	s, _, id := permitted(t)
+	notes := begunFile(t, s)
+	require.NoError(t, s.Close())
+	require.NoFileExists(t, notes)
+	again := openAt(t, s.path)
+	got, err := again.Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, schema.Queued, got.State)
+	require.Zero(t, got.Attempt)
+}
+
+// TestACopyHasNoNotes opens a copy of a store in which a task has a permit: whether it has
+// begun is not known there.
+func TestACopyHasNoNotes(t *testing.T) {
+	s, _, id := permitted(t)
+	to := filepath.Join(t.TempDir(), "copy.db")
+	require.NoError(t, inspect.Backup(t.Context(), s.path, to, func(inspect.Finding) {}))
+	got, err := openAt(t, to).Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, schema.Failed, got.State)
+	require.Equal(t, schema.KindInterrupted, got.Error.Kind)
+	require.EqualValues(t, 1, got.Attempt)
+	require.Zero(t, got.StartedAt)
+	require.FileExists(t, begunFile(t, s), "of the store that was copied")
+}
+
+// TestNoPermitWithoutOwnership removes a file by which another process can have the store,
+// and find the permit. Nothing begins then.
+func TestNoPermitWithoutOwnership(t *testing.T) {
+	for _, suffix := range []string{"", ".lock"} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _, _ := permitted(t)
+			require.NoError(t, os.Remove(s.path+suffix))
+			time.Sleep(time.Second)
+			ctx, cancel := context.WithCancel(t.Context())
+			claimed := later(func() (executor.Lease, error) { return claimAny(ctx, s) })
+			time.Sleep(time.Second)
+			cancel()
+			_, err := claimed()
+			require.ErrorIs(t, err, context.Canceled)
+			require.NotEmpty(t, s.Info().Fault)
+		})
+	}
+}
+
+// TestWithoutNotesNothingHasAPermit has no directory in memory.
+func TestWithoutNotesNothingHasAPermit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v, id := permitted(t, func(o *Options) { o.begunDir = t.TempDir() })
+		require.True(t, s.permits.unusable)
+		require.Empty(t, s.permits.given)
+		goOn := stallDisk(v, faultvfs.Sync)
+		claimed := later(func() (executor.Lease, error) { return claimAny(t.Context(), s) })
+		goOn()
+		lease, err := claimed()
+		require.NoError(t, err)
+		require.Equal(t, id, lease.Record().ID)
+	})
+}
+
+// TestNotes reads what a process has noted.
+func TestNotes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	of, err := os.Stat(path)
+	require.NoError(t, err)
+	b, err := disk.CreateBegun(disk.BegunDir, of, 2)
+	require.NoError(t, err)
+	require.True(t, b.Note(7, 70))
+	require.True(t, b.Note(8, 80))
+	require.False(t, b.Note(9, 90), "there is no room")
+	b.Forget(7)
+	require.True(t, b.Note(9, 90))
+	begun, found := disk.ReadBegun(disk.BegunDir, of, b.Name(), 2)
+	require.True(t, found)
+	require.Equal(t, map[int64]int64{8: 80, 9: 90}, begun)
+	for name, notes := range map[string]int{b.Name(): 3, "another": 2, "": 2} {
+		_, found = disk.ReadBegun(disk.BegunDir, of, name, notes)
+		require.False(t, found)
+	}
+	again, err := disk.CreateBegun(disk.BegunDir, of, 2)
+	require.NoError(t, err, "of the next process")
+	_, found = disk.ReadBegun(disk.BegunDir, of, b.Name(), 2)
+	require.False(t, found)
+	begun, found = disk.ReadBegun(disk.BegunDir, of, again.Name(), 2)
+	require.True(t, found)
+	require.Empty(t, begun, "a free slot is no task")
+	require.NoError(t, again.Remove())
+}
