@@ -2,10 +2,10 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,31 +43,50 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 	if err != nil {
 		return err
 	}
+	logged := sizeOf(scope.Log)
 	// Stdin may never end, so nobody waits for this copy: it ends with the process.
-	sent := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(conn, os.Stdin)
-		if err == nil {
-			err = conn.CloseWrite()
+		if _, err := io.Copy(conn, os.Stdin); err == nil {
+			_ = conn.CloseWrite() // an error means that the server has ended, which is told below
 		}
-		sent <- err
 	}()
 	_, err = io.Copy(os.Stdout, conn)
-	if err != nil && errors.Is(err, os.ErrClosed) {
-		err = nil
-	}
-	if err := conn.Close(); err != nil {
+	_ = conn.Close() // all was read
+	if p.alive(ctx, &scope) {
 		return err
 	}
-	return p.whyDetached(ctx, &scope, err)
+	return p.whyEnded(ctx, &scope, logged)
 }
 
-// whyDetached says why the connection has ended, or nil where the client has ended it.
-func (p *Program) whyDetached(ctx context.Context, s *Scope, err error) error {
-	if p.alive(ctx, s) {
-		return err
+// sizeOf is how long a file is; 0 where it is not there.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
 	}
-	return fmt.Errorf("attach: the server on %s has ended", s.Socket)
+	return info.Size()
+}
+
+// goneTimeout is how long the process of a server that answers no more may take to
+// end, and so to say why in its log.
+const goneTimeout = 3 * time.Second
+
+// whyEnded makes an error of what a server has written to its log since it was so
+// long.
+func (p *Program) whyEnded(ctx context.Context, s *Scope, logged int64) error {
+	if holder, err := socket.Holder(s.Socket); err == nil && holder != "" {
+		ctx, stop := context.WithTimeout(ctx, goneTimeout)
+		defer stop()
+		_ = socket.AwaitEnd(ctx, s.Socket, holder) // else it is not known why it ends
+	}
+	why := lastWords(s.Log, logged)
+	if _, said, ok := strings.Cut(why, "msg="); ok {
+		why = said
+	}
+	if !strings.Contains(why, "ended ") && !isPanic(why) {
+		why = "it was killed, or has its log elsewhere than in " + s.Log
+	}
+	return fmt.Errorf("attach: the server on %s has ended: %s", s.Socket, why)
 }
 
 // alive reports whether the server of a scope answers.

@@ -233,15 +233,12 @@ func (d *doctor) limits(context.Context) {
 		d.fail(check, err, "")
 		return
 	}
-	if most, known := descriptorLimit(); known && most < socket.DefaultMaxConnections+ownDescriptors {
-		d.warn(check, fmt.Sprintf("a process may have %d descriptors, too few for %d connections", most, socket.DefaultMaxConnections), "raise it with ulimit -n, or lower --max-connections")
+	if room := socket.Room(); room < socket.DefaultMaxConnections {
+		d.warn(check, fmt.Sprintf("a server has room for %s, and not for %d", counted(room, "connection"), socket.DefaultMaxConnections), "raise the limit on descriptors (ulimit -n)")
 		return
 	}
 	d.ok(check, "there is room for connections and commands")
 }
-
-// ownDescriptors is about how many descriptors a server takes for itself.
-const ownDescriptors = 64
 
 // containment looks at how the processes of commands are kept together.
 func (d *doctor) containment(context.Context) {

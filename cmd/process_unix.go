@@ -49,10 +49,3 @@ func belongsToUs(info os.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(st.Uid) == os.Geteuid()
 }
-
-// descriptorLimit is how many descriptors a process may have.
-func descriptorLimit() (n uint64, known bool) {
-	var limit unix.Rlimit
-	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-	return uint64(limit.Max), err == nil
-}

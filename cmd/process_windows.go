@@ -29,6 +29,3 @@ func daemonize(*exec.Cmd) {}
 
 // belongsToUs is not known here.
 func belongsToUs(os.FileInfo) bool { return false }
-
-// descriptorLimit is not known here: there is none.
-func descriptorLimit() (n uint64, known bool) { return 0, false }

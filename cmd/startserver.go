@@ -172,7 +172,7 @@ func lastWords(path string, from int64) string {
 	last := ""
 	for line := range bytes.Lines(text) {
 		said := strings.TrimSpace(string(line))
-		if strings.HasPrefix(said, "panic: ") || strings.HasPrefix(said, "fatal error: ") {
+		if isPanic(said) {
 			return said
 		}
 		if said != "" {
@@ -180,4 +180,10 @@ func lastWords(path string, from int64) string {
 		}
 	}
 	return last
+}
+
+// isPanic reports whether a line of a log is the first of what a runtime writes that
+// ends its process.
+func isPanic(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 }

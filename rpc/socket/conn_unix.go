@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"sync/atomic"
@@ -108,4 +109,18 @@ func checkLength(path string) error {
 		return fmt.Errorf("the path of the socket is too long: it has %d bytes, and the system allows %d: %s; name a shorter one", len(path), maxPath-len(newSuffix), path)
 	}
 	return nil
+}
+
+// ownDescriptors is about how many descriptors a server takes for itself and for
+// commands.
+const ownDescriptors = 128
+
+// Room is how many connections the limit on descriptors leaves to this process, and 1
+// at least.
+func Room() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Max > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return max(int(limit.Max)-ownDescriptors, 1) // Go raises the limit that holds to this one
 }

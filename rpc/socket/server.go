@@ -22,7 +22,7 @@ const (
 	// the process has no descriptors left.
 	acceptPause = 50 * time.Millisecond
 	// lookEvery is how often it is looked whether the sockets are still in their
-	// places, and whether a client whose executor has ended still reads.
+	// places.
 	lookEvery = 5 * time.Second
 	// stallTimeout is how long a client may take nothing of the last messages before
 	// they are dropped.
@@ -46,6 +46,7 @@ type Server struct {
 	sockets  []*Socket
 	options  Options
 	log      *slog.Logger
+	look     time.Duration // how often it is looked whether a socket has vanished
 
 	serving  sync.WaitGroup // a goroutine for each connection
 	mu       sync.Mutex
@@ -58,7 +59,11 @@ func NewServer(ex *executor.Executor, sockets []*Socket, o Options) *Server {
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	o.RPC.Logger, o.RPC.OnEOF, o.RPC.Shared = o.Logger, rpc.EOFDetach, true
-	return &Server{executor: ex, sockets: sockets, options: o, log: o.Logger, open: map[*Conn]context.CancelCauseFunc{}}
+	if room := Room(); room < o.MaxConnections {
+		o.Logger.Warn("fewer connections can be open than are wanted: the limit on descriptors is low", "connections", room, "wanted", o.MaxConnections)
+		o.MaxConnections = room
+	}
+	return &Server{executor: ex, sockets: sockets, options: o, log: o.Logger, look: lookEvery, open: map[*Conn]context.CancelCauseFunc{}}
 }
 
 // Run listens and serves until the executor has ended and each client has what there
@@ -126,7 +131,7 @@ const (
 
 // untilOver waits for a reason not to listen.
 func (s *Server) untilOver(ctx context.Context) reason {
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(s.look)
 	defer look.Stop()
 	quiet := s.newQuiet()
 	for {

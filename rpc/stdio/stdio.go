@@ -101,20 +101,20 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 		log = slog.New(slog.DiscardHandler)
 	}
 	terminal := findTerminal()
-	conn, err := newPipes(descriptor{}, descriptor{}), error(nil)
+	conn := newPipes(descriptor{}, descriptor{})
 	if !o.OthersOnly {
-		conn, err = takeStdio()
-	}
-	if err != nil {
-		log.Error("stdin and stdout cannot be used", "error", err)
-		return ExitFault
+		var err error
+		if conn, err = takeStdio(); err != nil {
+			log.Error("stdin and stdout cannot be used", "error", err)
+			return ExitFault
+		}
 	}
 	tuneGC(ex.Durable())
 	uuid.EnableRandPool() // ids are no secrets
 	conn.atEnd = ex.ShuttingDown
 	l := &life{
 		executor: ex, log: log, conn: conn, stop: make(chan struct{}), signals: make(chan os.Signal, 4),
-		interrupts: &interrupts{conn: conn, terminal: terminal}, served: make(chan error, 2),
+		interrupts: &interrupts{conn: conn, terminal: terminal}, served: make(chan error, 2), shared: o.Others != nil,
 	}
 	NotifyEnd(l.signals)
 	defer signal.Stop(l.signals) // a signal does no harm while exit waits, either
@@ -133,6 +133,7 @@ type life struct {
 	stop       chan struct{} // closed to end the connection with its tasks
 	signals    chan os.Signal
 	interrupts *interrupts
+	shared     bool       // it serves other connections, too
 	serving    int        // what serves connections, and has not ended
 	served     chan error // has the end of each
 }
@@ -172,7 +173,7 @@ func (l *life) serve(run func() error) {
 func (l *life) serveStdio(ctx context.Context, o Options) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	o.RPC.Stop, o.RPC.Logger = l.stop, l.log
-	if o.Others == nil {
+	if !l.shared {
 		o.RPC.OnEOF = cmp.Or(o.RPC.OnEOF, rpc.EOFDrain)
 	} else {
 		o.RPC.OnEOF, o.RPC.Shared = rpc.EOFDetach, true
@@ -180,7 +181,7 @@ func (l *life) serveStdio(ctx context.Context, o Options) {
 	l.serve(func() error {
 		defer cancel(nil)
 		err := rpc.Serve(ctx, l.conn, l.executor, o.RPC)
-		if o.Others != nil && err != nil {
+		if l.shared && err != nil {
 			l.log.Warn("the connection on stdin and stdout has ended", "because", err)
 			return nil
 		}
@@ -302,6 +303,10 @@ func (l *life) exit(fault error) int {
 	case fault != nil:
 		l.log.Error("ended by a fault", "error", fault)
 		return ExitFault
+	}
+	if l.shared {
+		_, reason := l.executor.Ending()
+		l.log.Info("ended in order", "because", reason)
 	}
 	awaitInputEnd(l.conn, inputEndTimeout)
 	return 0
