@@ -99,7 +99,8 @@ func (s *Server) serveUntil(ctx context.Context) (again bool, err error) {
 		}
 		accepting.Go(func() { s.accept(ctx, l) })
 	}
-	why := s.untilOver(ctx)
+	quiet := s.newQuiet()
+	why := s.untilOver(ctx, quiet)
 	for _, l := range s.sockets {
 		if err := l.Retire(); err != nil {
 			s.log.Warn("a socket cannot be removed", "error", err)
@@ -109,9 +110,8 @@ func (s *Server) serveUntil(ctx context.Context) (again bool, err error) {
 	case vanished:
 		return true, nil
 	case idle:
-		before := s.count()
 		accepting.Wait()
-		if s.count() > before { // a client was faster
+		if s.count() > quiet.accepted { // a client was faster
 			return true, nil
 		}
 		s.log.Info("the server ends: there has been no connection, and no task to run", "for", s.options.Idle)
@@ -130,10 +130,9 @@ const (
 )
 
 // untilOver waits for a reason not to listen.
-func (s *Server) untilOver(ctx context.Context) reason {
+func (s *Server) untilOver(ctx context.Context, quiet *quiet) reason {
 	look := time.NewTicker(s.look)
 	defer look.Stop()
-	quiet := s.newQuiet()
 	for {
 		select {
 		case <-ctx.Done():

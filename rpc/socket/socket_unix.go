@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -141,37 +139,33 @@ func (s *Socket) vanished() bool {
 // is answered, too.
 func (s *Socket) Accept() (*Conn, error) {
 	u, err := s.listener.AcceptUnix()
-	switch {
-	case errors.Is(err, unix.EINVAL): // after Retire, when the queue is empty
-		return nil, net.ErrClosed
-	case err != nil:
+	if errors.Is(err, os.ErrDeadlineExceeded) { // Retire has woken it
+		u, err = acceptNow(s.listener)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return newConn(u)
 }
 
 // Retire lets no further client connect, and removes the socket. Accept still
-// answers those that have connected before; then it answers net.ErrClosed.
+// answers those that have connected before; then it answers net.ErrClosed. Where the
+// system cannot do that, those that Accept has not answered are told that the
+// connection has ended.
 func (s *Socket) Retire() error {
-	var err error
+	var removed error
 	if !s.vanished() {
-		err = os.Remove(s.path)
+		removed = os.Remove(s.path)
 	}
-	raw, e := s.listener.SyscallConn()
-	if e == nil {
-		if control := raw.Control(func(fd uintptr) { e = unix.Shutdown(int(fd), unix.SHUT_RD) }); control != nil {
-			e = control
-		}
+	if err := refuseMore(s.listener); err != nil {
+		s.close()
+		return removed
 	}
-	if e != nil { // not every system can: those that wait in the queue are told
-		return errors.Join(err, s.listener.Close())
-	}
-	return err
+	return errors.Join(removed, s.listener.SetDeadline(time.Unix(1, 0)))
 }
 
-// close ends Accept. Clients that it has not answered are told that the connection
-// has ended.
-func (s *Socket) close() { _ = s.listener.Close() } // closed already by Retire, maybe
+// close ends Accept at once.
+func (s *Socket) close() { _ = s.listener.Close() } // closed already, maybe
 
 // Release gives the place to other processes.
 func (s *Socket) Release() error {
