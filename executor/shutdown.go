@@ -12,40 +12,39 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file ends an executor. Begin refuses new submits. Run then does with the
-// tasks that are left what the mode says (settle.go). When none is left, each
-// Shutdown returns.
+// This file ends an executor. Begin refuses new submits. Run then ends the remaining tasks
+// as the mode says (settle.go). When no task is left, Run ends, and each Shutdown returns.
 
-// ShutdownInterrupt is the mode of an end that no client asked for: the client has
-// gone, or the process got a signal. All running tasks are told to stop. A durable
-// store keeps queued tasks, and running ones that may run again, for the next
-// process; the other running tasks fail as interrupted. With a store in memory it
-// is schema.ShutdownCancel, because nobody could see the tasks again.
+// ShutdownInterrupt is the mode if the client has gone, or the process got a signal. All
+// running tasks are told to stop. A durable store keeps queued tasks, and running
+// tasks that may run again, for the next process. The other running tasks fail as
+// interrupted. With a store in memory this mode becomes schema.ShutdownCancel, because
+// the tasks end with the process.
 const ShutdownInterrupt schema.ShutdownMode = "interrupt"
 
-// tellAfter is how long a shutdown waits for the store to cancel the tasks before
-// it tells their code itself: a disk may stall. The store goes first, so that the
-// reason of the cancel is recorded.
+// tellAfter is how long a shutdown waits for the store to cancel the running tasks. After
+// that it tells their code to stop, recorded or not, because a disk may stall. The
+// store goes first, so that the reason of the cancel is recorded.
 const tellAfter = 100 * time.Millisecond
 
 type shutdown struct {
 	// mode is an index of gentlestFirst. It is atomic, so that it can be read while
 	// the store does not answer.
 	mode       atomic.Int32
-	beginning  sync.Mutex              // is held to change the mode, and protects the next two
-	before     schema.TaskTotals       // what had ended when it began
-	reason     string                  // why it began
-	stopClaims context.CancelCauseFunc // of Run; nil before it
+	beginning  sync.Mutex              // held to change the mode; protects the next three
+	before     schema.TaskTotals       // of the tasks that ended before the shutdown
+	reason     string                  // why the shutdown began
+	stopClaims context.CancelCauseFunc // ends the claims of Run; nil before Run
 	// admitting counts the submits under way. A shutdown adds shut to it. Because both
-	// are one number, no submit is admitted after the shutdown has begun, and settle
-	// sees when all that were admitted before are over.
+	// are in one atomic number, no submit is admitted after the shutdown has begun, and
+	// settle sees when the submits admitted before are over.
 	admitting atomic.Int64
 
-	changed chan struct{} // has room for one
+	changed chan struct{} // tells Run to look again; has room for one
 	started chan struct{} // closed when a shutdown begins
 	over    chan struct{} // closed when Run returns
 	result  schema.ShutdownResult
-	alive   atomic.Int64 // workers, and others who make tasks final
+	alive   atomic.Int64 // goroutines that may make tasks final, such as workers
 	ran     atomic.Bool
 }
 
@@ -53,7 +52,7 @@ func (s *shutdown) init() {
 	s.changed, s.started, s.over = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 }
 
-// admit begins a submit, or answers false; admitted ends it.
+// admit counts a submit as under way, or answers false if a shutdown has begun. After true, admitted must be called.
 func (s *shutdown) admit() bool {
 	if s.admitting.Add(1) > shut {
 		s.admitted()
@@ -62,7 +61,7 @@ func (s *shutdown) admit() bool {
 	return true
 }
 
-// shut is more than the submits that can be under way.
+// shut is greater than any number of submits under way.
 const shut = 1 << 48
 
 func (s *shutdown) admitted() {
@@ -70,8 +69,8 @@ func (s *shutdown) admitted() {
 	s.notify()
 }
 
-// enter and leave enclose what may make tasks final. Run does not return, and does
-// not count the result, before each enter has its leave.
+// enter and leave enclose code that may make tasks final. Run does not count the result,
+// and does not return, before there was a leave for each enter.
 func (s *shutdown) enter() { s.alive.Add(1) }
 
 func (s *shutdown) leave() {
@@ -79,12 +78,12 @@ func (s *shutdown) leave() {
 	s.notify()
 }
 
-// ShuttingDown says whether a shutdown has begun. It waits for nothing.
+// ShuttingDown says whether a shutdown has begun. It does not block.
 func (e *Executor) ShuttingDown() bool { return e.stop.begun() }
 
 func (s *shutdown) begun() bool { return s.mode.Load() > 0 }
 
-// notify lets Run look again, once a shutdown is under way.
+// notify makes Run look again whether all is over. Before a shutdown it does nothing.
 func (s *shutdown) notify() {
 	if s.begun() {
 		select {
@@ -125,8 +124,8 @@ func (e *Executor) BeginBecause(mode schema.ShutdownMode, reason string) {
 	e.stop.notify()
 }
 
-// escalate sets the mode, if it is less gentle than the one that is set. When it
-// returns, no queued task is claimed that the mode does not run.
+// escalate sets the mode, and reports whether it did: the mode must be less gentle than the
+// current one. When it returns, no queued task is claimed any more unless the mode runs them.
 func (e *Executor) escalate(mode schema.ShutdownMode, reason string) bool {
 	s := &e.stop
 	s.beginning.Lock()
@@ -153,7 +152,7 @@ func (s *shutdown) claiming(stop context.CancelCauseFunc) {
 	s.closeClaims()
 }
 
-// closeClaims ends the claims, if the mode runs no queued tasks. It needs beginning.
+// closeClaims ends the claims, unless the mode runs queued tasks. The caller holds beginning.
 func (s *shutdown) closeClaims() {
 	if s.begun() && s.current() != schema.ShutdownDrain && s.stopClaims != nil {
 		s.stopClaims(ErrShuttingDown)
@@ -161,7 +160,7 @@ func (s *shutdown) closeClaims() {
 }
 
 // Shutdown begins a shutdown and waits until Run has ended, or until ctx ends. After
-// the timeout, unless that is 0, the mode becomes ShutdownCancel. Code that does not
+// the timeout, unless that is 0, the mode becomes schema.ShutdownCancel. Code that does not
 // stop is given up after its grace, so a shutdown always ends.
 func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration) (schema.ShutdownResult, error) {
 	e.Begin(mode)
@@ -190,8 +189,8 @@ func (e *Executor) Ending() (mode schema.ShutdownMode, reason string) {
 // Done is closed when Run has ended.
 func (e *Executor) Done() <-chan struct{} { return e.stop.over }
 
-// Hasten bounds the grace of all tasks, also where it runs already. With 0, a task
-// that is told to stop is killed at once.
+// Hasten shortens the grace of all tasks to at most the given time. That includes tasks whose
+// grace has begun. With 0, a task that is told to stop is killed at once.
 func (e *Executor) Hasten(most time.Duration) {
 	e.graceMax.Store(int64(most))
 	for i := range e.workers {
@@ -244,8 +243,8 @@ func (e *Executor) join(ctx context.Context) error {
 	return nil
 }
 
-// became counts the tasks that ended since the shutdown began. A task whose code
-// does not stop counts as left.
+// became counts the tasks that ended since the shutdown began. A task whose code does not
+// return counts as left.
 func (e *Executor) became(left int64) schema.ShutdownResult {
 	now, before := e.rates.sums(), e.stop.before
 	return schema.ShutdownResult{

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxCut is how many characters of a client's text a message shows.
+// maxCut is the most characters of a client's text that a message shows.
 const maxCut = 100
 
-// Cut shortens a text of a client's for a message, to 100 characters and "…".
+// Cut shortens a client's text for a message to 100 characters and "…".
 func Cut[T ~string | ~[]byte](text T) string {
 	head := string(text[:min(len(text), maxCut*utf8.UTFMax+1)]) // has more than maxCut where text is cut here
 	n := 0
@@ -21,7 +21,7 @@ func Cut[T ~string | ~[]byte](text T) string {
 	return head
 }
 
-// CutBytes makes text valid UTF-8 of at most n bytes.
+// CutBytes cuts text to at most n bytes of valid UTF-8.
 func CutBytes(text string, n int) string {
 	if len(text) > n {
 		text = strings.Clone(text[:n]) // a part of a text keeps the whole in memory

@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// maxExponent stands for all greater exponents: it is far beyond every
-	// limit, and adding the length of a number to it cannot overflow.
+	// maxExponent replaces all greater exponents. It is far beyond every limit of a schema, and
+	// adding the length of a number to it cannot overflow.
 	maxExponent int64 = 1 << 40
 	// maxPlainDigits is the length of the greatest 64-bit integer.
 	maxPlainDigits = 20
 )
 
-// decimal is a JSON number, exactly: 0.digits × 10^point. Digits have no zero
-// at either end; zero has none and is not negative. Unlike a big.Rat it costs
-// nothing for 1e999999999.
+// decimal is the exact value of a JSON number: 0.digits × 10^point. The digits neither begin nor
+// end with 0. The number zero has no digits and is not negative. Unlike a big.Rat, it takes
+// little memory for 1e999999999.
 type decimal struct {
 	negative bool
 	digits   []byte
 	point    int64
 }
 
-// parseDecimal reads a valid JSON number. Digits may alias text.
+// parseDecimal reads a valid JSON number. The digits may be a part of text.
 func parseDecimal(text []byte) decimal {
 	var d decimal
 	text, d.negative = bytes.CutPrefix(text, []byte("-"))

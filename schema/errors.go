@@ -1,7 +1,7 @@
 package schema
 
-// Code is the code of a JSON-RPC error. Those below zero are of JSON-RPC 2.0
-// and of the Language Server Protocol, those above are jobline's own.
+// Code is the code of a JSON-RPC error. Negative codes are those of JSON-RPC 2.0 and of the
+// Language Server Protocol. Positive codes are jobline's own.
 type Code int
 
 // The codes of errors.
@@ -25,7 +25,7 @@ const (
 	CodeTaskGone         Code = 1010
 )
 
-// Codes lists every code with the kind that error.data carries beside it.
+// Codes lists every code, with the kind that is in error.data.
 var Codes = []struct {
 	Code      Code
 	Kind      string
@@ -50,8 +50,8 @@ var Codes = []struct {
 	{CodeTaskGone, "taskGone", false, "a task with this id has ended and is no longer kept"},
 }
 
-// Violation is one way in which a value breaks its schema. Pointer is the
-// JSON Pointer (RFC 6901) of the place within the value; "" is the whole.
+// Violation is one way in which a value breaks its schema. Pointer is the JSON Pointer (RFC 6901)
+// of the wrong place in the value; "" is the whole value.
 type Violation struct {
 	Pointer string `json:"pointer" jsonschema:"the JSON Pointer of the place; empty for the whole value"`
 	Message string `json:"message" jsonschema:"what is wrong and what is wanted"`
@@ -61,12 +61,12 @@ type Violation struct {
 type ErrorData struct {
 	Kind      string `json:"kind" jsonschema:"the name of the code"`
 	Retryable bool   `json:"retryable" jsonschema:"whether the same request may succeed later"`
-	// Violations are of CodeInvalidParams, where a schema was broken.
+	// Violations belong to CodeInvalidParams: how the params break their schema.
 	Violations []Violation `json:"violations,omitzero" jsonschema:"how params or input break their schema; of -32602"`
-	// Limit is of CodeTooLarge and CodeQueueFull: what was passed.
+	// Limit belongs to CodeTooLarge and CodeQueueFull: the limit that was exceeded.
 	Limit int64 `json:"limit,omitzero" jsonschema:"the limit that was passed; of tooLarge and queueFull" schema:"minimum=0"`
-	// Oldest is of CodeEventsGone: the least seq to subscribe after.
+	// Oldest belongs to CodeEventsGone: the least seq after which a client can subscribe.
 	Oldest uint64 `json:"oldest,omitzero" jsonschema:"the least seq to subscribe after; of eventsGone"`
-	// Suggestions are known names close to an unknown one.
+	// Suggestions are known names that are similar to an unknown one.
 	Suggestions []string `json:"suggestions,omitzero" jsonschema:"known names close to an unknown one"`
 }

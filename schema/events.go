@@ -12,7 +12,7 @@ const (
 	NotifyShuttingDown = "executor/shuttingDown"
 )
 
-// The values of SubmitParams.Events and SubscribeParams.Events.
+// The elements of SubmitParams.Events and SubscribeParams.Events.
 const (
 	EventStarted  = "started"
 	EventProgress = "progress"
@@ -20,7 +20,7 @@ const (
 	EventFinished = "finished"
 )
 
-// StartedEvent says that an attempt began. PID is of the external command.
+// StartedEvent says that an attempt began. PID is the process id of an external command, or 0.
 type StartedEvent struct {
 	ID        uuid.UUID `json:"id" jsonschema:"the id of the task"`
 	Seq       uint64    `json:"seq" jsonschema:"rises with every notification of the task"`
@@ -36,9 +36,9 @@ type ProgressEvent struct {
 	Progress
 }
 
-// OutputEvent carries a piece of a stream of a task. Gap counts the bytes
-// just before Offset that were skipped because the client was slow. What was
-// written before this connection followed the task is no gap.
+// OutputEvent carries a piece of a stream of a task. Gap is the number of bytes just before Offset
+// that were left out because the client was slow. Bytes that were written before the connection
+// followed the task do not count.
 type OutputEvent struct {
 	ID       uuid.UUID `json:"id" jsonschema:"the id of the task"`
 	Seq      uint64    `json:"seq" jsonschema:"rises with every notification of the task"`
@@ -55,17 +55,16 @@ type FinishedEvent struct {
 	Seq uint64 `json:"seq" jsonschema:"greater than that of every other notification of the task"`
 }
 
-// ReplayedEvent says that a subscription has been sent all that it asked for
-// of the past, or all ends that were dropped while the client was slow: what
-// follows of it is new.
+// ReplayedEvent ends a replay. A subscription has now been sent all the past events that it asked for,
+// or all ends that were dropped while the client was slow. The events that follow are new.
 type ReplayedEvent struct {
 	Subscription uint32  `json:"subscription" jsonschema:"the subscription" schema:"minimum=1"`
 	Seq          uint64  `json:"seq" jsonschema:"how far the past went: the seq that subscribe has answered, or how far a slow client had fallen behind"`
 	Missed       *Missed `json:"missed,omitzero" jsonschema:"what of the past could not be sent; absent where nothing is missing"`
 }
 
-// Missed is a range of sequence numbers: tasks whose end, or start, is after
-// After, and not after Through, may not have been replayed.
+// Missed is a range of sequence numbers that may not have been replayed: the starts and ends with
+// After < seq <= Through.
 type Missed struct {
 	After   uint64 `json:"after" jsonschema:"tasks may be missing whose end, or start where they run, came after this seq"`
 	Through uint64 `json:"through" jsonschema:"the last seq of which that is so"`

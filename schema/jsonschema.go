@@ -9,16 +9,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// JSONSchema is a JSON Schema (draft 2020-12), with the keywords that the
-// schemas of this module have. The zero value takes every JSON value and is
-// written as true. One whose Not is the zero value takes none, and is written
-// as false.
+// JSONSchema is a JSON Schema (draft 2020-12) with the keywords that this module uses. The zero
+// value accepts every JSON value, and is written as true. One whose Not is the zero value
+// accepts none, and is written as false.
 type JSONSchema struct {
 	Type       string                 `json:"-"` // "" where it is not told, or Types are
 	Types      []string               `json:"-"` // more than one type; Type is "" then
 	Properties map[string]*JSONSchema `json:"-"`
-	// PropertyOrder has the names of Properties in the order in which they are
-	// written. Names that it lacks follow, sorted.
+	// PropertyOrder is the order in which Properties are written. Names that are not in it
+	// follow, sorted.
 	PropertyOrder []string `json:"-"`
 
 	Items                *JSONSchema            `json:"items,omitzero"`
@@ -44,10 +43,10 @@ type JSONSchema struct {
 	Format               string                 `json:"format,omitzero"`
 }
 
-// keywords is a JSONSchema that is written and read by its tags alone.
+// keywords is a JSONSchema without its methods, so that the JSON package writes and reads it by its tags.
 type keywords JSONSchema
 
-// clone copies the schema and those within it, but none of their values.
+// clone copies the schema and the schemas within it. They share their JSON values.
 func (s *JSONSchema) clone() *JSONSchema {
 	if s == nil {
 		return nil
@@ -65,7 +64,7 @@ func (s *JSONSchema) clone() *JSONSchema {
 	return &c
 }
 
-// writtenSchema is a JSONSchema with its type and properties as they are in JSON.
+// writtenSchema is a JSONSchema in the form in which it is written as JSON.
 type writtenSchema struct {
 	Kind    jsontext.Value `json:"type,omitzero"`
 	Members jsontext.Value `json:"properties,omitzero"`
@@ -120,8 +119,8 @@ func (s *JSONSchema) writeProperties() ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), err
 }
 
-// UnmarshalJSON reads a schema. Keywords that JSONSchema does not have are
-// passed over, and the order of the properties is not kept.
+// UnmarshalJSON reads a schema. It ignores keywords that JSONSchema does not have, and the order
+// of the properties.
 func (s *JSONSchema) UnmarshalJSON(text []byte) error {
 	*s = JSONSchema{}
 	switch string(text) {

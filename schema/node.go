@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// node is a schema made ready to be checked against. It knows the keywords
-// that derive writes and no others. A nil node takes every value.
+// node is a schema compiled for validation. It has only the keywords that Derive writes. A nil
+// node accepts every value.
 type node struct {
 	kinds string // of the values to take, as jsonscan.Scanner.Kind tells them
 	want  string // the types, in words
@@ -50,7 +50,7 @@ var kindsOf = map[string]string{
 	"null": "n", "boolean": "tf", "string": `"`, "number": "0", "integer": "0", "object": "{", "array": "[",
 }
 
-// compile makes the node of a schema that d has derived.
+// compile makes the node of a derived schema.
 func (d *deriver) compile(s *JSONSchema) *node {
 	types := s.Types
 	if s.Type != "" {

@@ -24,6 +24,6 @@ var compactOpenRPC = sync.OnceValue(func() jsontext.Value {
 	return doc
 })
 
-// OpenRPC is the OpenRPC document of the protocol, on one line: the result of
-// rpc.discover. It must not be changed.
+// OpenRPC is the OpenRPC document of the protocol, on one line. It is the result of rpc.discover. It
+// must not be changed.
 func OpenRPC() jsontext.Value { return compactOpenRPC() }

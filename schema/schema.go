@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// dialect is the JSON Schema that every derived schema is written in.
+// dialect is the version of JSON Schema in which derived schemas are written.
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
 // Schema is a JSON Schema (2020-12) with its compiled validator. It never
@@ -18,24 +18,27 @@ type Schema struct {
 	hasAny bool // whether the type has a field, or is, an any
 }
 
-// Derive makes the schema of a Go type: of what json.Marshal writes for it,
-// and of what Unmarshal takes for it. A field is required unless it is
-// omitzero or omitempty, embedded structs are flattened, members that the type
-// does not have are refused, and null is allowed only where a nil pointer
-// would be written as null. The tag jsonschema:"…" describes a field; the tag
-// schema:"key=value,…" sets limits that a Go type cannot say: minimum,
-// maximum, minLength, maxLength and enum (names separated by |), which in a
-// list or a map are of its elements, and minItems, maxItems, maxProperties and
-// default, which are of the whole.
+// Derive makes the schema of a Go type. The schema describes the JSON that json.Marshal writes
+// for the type and that Unmarshal reads into it:
 //
-// It is an error where a schema would be untrue: types that write or read
-// their own JSON, or only one of MarshalText and UnmarshalText; types that
-// contain themselves; time.Duration; maps whose keys are no plain strings;
-// interfaces other than any; structs and tags that the JSON package refuses;
-// fields with the options string, format or embed; embedded pointers.
+//   - A field is required unless its tag has omitzero or omitempty.
+//   - Embedded structs are flattened.
+//   - Members that the type does not have are refused.
+//   - null is allowed only where a nil pointer would be written as null.
 //
-// Of a type with MarshalText and UnmarshalText the schema says that it is a
-// string; which strings, Validate asks the type itself.
+// The tag jsonschema:"…" describes a field. The tag schema:"key=value,…" sets limits that a Go
+// type cannot express. In a list or a map, minimum, maximum, minLength, maxLength and enum
+// (names separated by |) apply to each element; minItems, maxItems, maxProperties and default
+// apply to the whole.
+//
+// Derive fails for a type that a schema could not describe truly: a type that writes or reads its
+// own JSON, or has only one of MarshalText and UnmarshalText; a type that contains itself;
+// time.Duration; a map whose keys are not plain strings; an interface other than any; a
+// struct or a tag that the JSON package refuses; a field with the option string, format or
+// embed; an embedded pointer.
+//
+// A type with MarshalText and UnmarshalText is a string in the schema. Validate calls
+// UnmarshalText to find out whether a string is valid.
 func Derive[T any]() (*Schema, error) {
 	t := reflect.TypeFor[T]()
 	d := newDeriver(wireTypes)
@@ -54,13 +57,13 @@ func Derive[T any]() (*Schema, error) {
 // Raw is the schema as JSON. It must not be changed.
 func (s *Schema) Raw() jsontext.Value { return s.raw }
 
-// Validate checks a JSON value. Nil means that it is valid: Unmarshal into the
-// type will succeed. Violations are in the order of the value, at most
-// maxViolations, and quote no text that may be a secret: only what stands where
-// one of a few words, a UUID or a time is wanted.
+// Validate checks a JSON value. Nil means that it is valid, so that Unmarshal into the type will
+// succeed. Violations are in the order of the value; there are at most maxViolations. They do
+// not quote text that may be secret: they quote a string only where an enum value, a UUID or a time
+// is wanted.
 func (s *Schema) Validate(value jsontext.Value) []Violation { return check(s.root, value) }
 
-// Knows reports whether an object of the schema can have the member.
+// Knows reports whether an object of the schema may have a member of this name.
 func (s *Schema) Knows(member string) bool {
 	if s.root == nil {
 		return true

@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// maxSuggestions is how many names a message can offer and still be read.
+	// maxSuggestions is how many names a message offers.
 	maxSuggestions = 3
-	// maxSuggestLength bounds the names that are compared: the time grows with
-	// the product of the lengths, and a name comes from a client.
+	// maxSuggestLength bounds the length of compared names. The time to compare two grows with the
+	// product of their lengths, and one of them comes from a client.
 	maxSuggestLength = 64
 	// minSuggestPrefix is how much of a name must be typed before the rest is guessed.
 	minSuggestPrefix = 2
 )
 
-// Suggest answers "did you mean": the known names that are close to name, the
-// closest first, at most three. A name is close when few letters differ, case
-// apart, or when it goes on where name ends. An exact match is no suggestion.
+// Suggest returns the known names that a message can offer for an unknown one: at most three, the most
+// similar first. A name is similar if few letters differ, regardless of case, or if it begins with
+// the unknown one. A name that is equal is not suggested.
 func Suggest(name string, known []string) []string {
 	if name == "" || len(name) > maxSuggestLength {
 		return nil
@@ -47,9 +47,9 @@ func Suggest(name string, known []string) []string {
 	return names
 }
 
-// closeness is the distance of two names and whether it is small enough to be
-// a slip: a third of the longer name. A known name that begins with what was
-// typed comes after all slips, the shortest first.
+// closeness is the distance between two names, and whether it is small enough for a typing error:
+// at most a third of the longer name. Known names that begin with the typed one come after all
+// typing errors, the shortest first.
 func closeness(name, known string) (distance int, ok bool) {
 	d := editDistance([]rune(name), []rune(known))
 	if d <= max(1, max(len(name), len(known))/3) && d < min(len(name), len(known)) {
@@ -61,8 +61,8 @@ func closeness(name, known string) (distance int, ok bool) {
 	return 0, false
 }
 
-// editDistance counts the letters to insert, delete, replace or swap with
-// their neighbour to make b of a (optimal string alignment).
+// editDistance is the optimal string alignment distance: how many letters must be inserted, deleted,
+// replaced, or swapped with their neighbour, to turn a into b.
 func editDistance(a, b []rune) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Task is one submission of a task type as status, list, wait and
-// task/finished show it. Once its State is final, nothing in it changes.
+// Task is a submitted task as status, list, wait and task/finished show it. Once its State is
+// final, nothing in it changes.
 type Task struct {
 	ID                uuid.UUID         `json:"id" jsonschema:"the id of the task"`
 	Type              string            `json:"type" jsonschema:"the name of the task type"`
@@ -26,12 +26,13 @@ type Task struct {
 	Error             *TaskError        `json:"error,omitzero" jsonschema:"why it failed or was cancelled; only then"`
 	OutputBytes       *OutputBytes      `json:"outputBytes,omitzero" jsonschema:"how much it has written to each stream"`
 	Input             jsontext.Value    `json:"input,omitzero" jsonschema:"its input; only where asked for"`
-	// Incomplete is of what a slow client is told of a task's end, and never of a record.
+	// Incomplete is set in an event for a slow client from which parts of the task were left out. It
+	// is never set in a record.
 	Incomplete bool `json:"incomplete,omitzero" jsonschema:"whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile"`
 }
 
-// Progress is how far a running task has come, in its own Unit. A Total of
-// zero is "not known". Value never falls within one attempt.
+// Progress says how far a running task has come, in its own Unit. A Total of zero is not known.
+// Value never falls within one attempt.
 type Progress struct {
 	Value   float64 `json:"progress" jsonschema:"how far it has come; never falls within an attempt"`
 	Total   float64 `json:"total,omitzero" jsonschema:"the progress at which it is done; absent where not known"`
@@ -39,7 +40,7 @@ type Progress struct {
 	Message string  `json:"message,omitzero" jsonschema:"what it is doing"`
 }
 
-// OutputBytes counts all that a task has written to each stream, kept or not.
+// OutputBytes counts the bytes that a task has written to each stream, kept or not.
 type OutputBytes struct {
 	Stdout int64 `json:"stdout" jsonschema:"bytes written to stdout, kept or not" schema:"minimum=0"`
 	Stderr int64 `json:"stderr" jsonschema:"bytes written to stderr, kept or not" schema:"minimum=0"`
@@ -52,16 +53,16 @@ type TaskError struct {
 	Kind      ErrorKind `json:"kind" jsonschema:"the class of the error"`
 	Message   string    `json:"message" jsonschema:"what went wrong, for a person"`
 	Retryable bool      `json:"retryable" jsonschema:"whether the same task may succeed another time"`
-	// ExitCode and Signal are of the external command, where there was one.
+	// ExitCode and Signal say how an external command ended.
 	ExitCode *int   `json:"exitCode,omitzero" jsonschema:"the exit code of the command"`
 	Signal   string `json:"signal,omitzero" jsonschema:"the signal that ended the command"`
-	// StderrTail is the last of what the command wrote to stderr.
+	// StderrTail is the end of what the command wrote to stderr.
 	StderrTail string `json:"stderrTail,omitzero" jsonschema:"the last of what the command wrote to stderr"`
-	// Errno is the system's name for why a command could not be started: "ENOENT".
+	// Errno is the name of the system's error if a command could not be started, such as "ENOENT".
 	Errno string `json:"errno,omitzero" jsonschema:"the system's name for why the command could not be started"`
-	// Forced is true where the task was killed, or given up, after its grace.
+	// Forced is true if the task was killed, or given up, after its grace.
 	Forced bool `json:"forced,omitzero" jsonschema:"whether the task was killed or given up after its grace"`
-	// Leaked is true where a process of the task outlived it and could not be killed.
+	// Leaked is true if a process of the task is still alive and could not be killed.
 	Leaked bool `json:"leaked,omitzero" jsonschema:"whether a process of the task outlived it"`
 }
 
@@ -87,7 +88,7 @@ var ErrorKinds = [...]ErrorKind{
 	KindPanic, KindInvalidResult, KindInterrupted, KindCancelled,
 }
 
-// State is where a task is in its life.
+// State is the state of a task.
 type State uint8
 
 // The states of a task. The last three are final.
@@ -126,10 +127,10 @@ func (s *State) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a state: one of %q", text, StateNames)
 }
 
-// Stream names one of the outputs of a task.
+// Stream is one of the output streams of a task.
 type Stream uint8
 
-// The streams of a task. Log is what the executor itself says about it.
+// The streams of a task. Log has messages of the executor about it.
 const (
 	Stdout Stream = iota
 	Stderr

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Time is a point in time as the protocol knows it: microseconds since 1970
-// in UTC, in eight bytes because a store holds millions of them. Zero is
-// "not yet". On the wire it is RFC 3339 with six digits of a second.
+// Time is a point in time, in microseconds since 1970 in UTC. It takes eight bytes, because a
+// store holds millions of them. Zero means "not yet". In JSON it is RFC 3339 text with six
+// digits after the second.
 type Time int64
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-// TimeOf is t in microseconds.
+// TimeOf is t as a Time; what is finer than a microsecond is cut off.
 func TimeOf(t time.Time) Time { return Time(t.UnixMicro()) }
 
-// Now is the wall clock's time.
+// Now is the time of the wall clock.
 func Now() Time { return TimeOf(time.Now()) }
 
 // Time is t for the time package, in UTC.
@@ -28,9 +28,9 @@ func (t Time) IsZero() bool { return t == 0 }
 
 func (t Time) String() string { return string(t.Append(nil)) }
 
-// Append appends the wire form of t, without quotes. Every task has several
-// times, and those that are written together are of few seconds: the texts of the
-// latest seconds are kept.
+// Append appends the JSON form of t, without quotes. Every task has several times, and times
+// that are written together are within a few seconds. So the texts of the latest seconds are
+// kept.
 func (t Time) Append(b []byte) []byte {
 	second, micros := int64(t)/1_000_000, int64(t)%1_000_000
 	if t < 0 {
@@ -48,18 +48,18 @@ func (t Time) Append(b []byte) []byte {
 
 const layoutToSecond = "2006-01-02T15:04:05"
 
-// secondText is how a second is written.
+// secondText is the text of a second.
 type secondText struct {
 	second int64
 	text   string
 }
 
-// secondTexts has the text of a second at its number modulo the length.
+// secondTexts caches the texts of seconds. A second is at its number modulo the length.
 var secondTexts [16]atomic.Pointer[secondText]
 
 func digit(n int64) byte { return byte('0' + n%10) }
 
-// MarshalText writes the wire form. RFC 3339 has the years 0 to 9999.
+// MarshalText writes the JSON form. It fails outside the years 0 to 9999, which RFC 3339 cannot express.
 func (t Time) MarshalText() ([]byte, error) {
 	if year := t.Time().Year(); year < 0 || year > 9999 {
 		return nil, fmt.Errorf("the year %d is not within 0..9999, so the time has no RFC 3339 form", year)
@@ -67,7 +67,7 @@ func (t Time) MarshalText() ([]byte, error) {
 	return t.Append(nil), nil
 }
 
-// UnmarshalText reads any RFC 3339 time; what is finer than a microsecond is cut off.
+// UnmarshalText reads any RFC 3339 time. What is finer than a microsecond is cut off.
 func (t *Time) UnmarshalText(text []byte) error {
 	parsed, err := parseRFC3339(text)
 	if err != nil {
@@ -77,9 +77,8 @@ func (t *Time) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseRFC3339 reads a time by the letter of RFC 3339, as the JSON package
-// does. Package time takes more: an hour of one digit, a comma before the
-// fraction, and an offset of any size.
+// parseRFC3339 reads a time strictly by RFC 3339, as the JSON package does. Package time also accepts
+// an hour of one digit, a comma before the fraction, and an offset of any size.
 func parseRFC3339(text []byte) (t time.Time, err error) {
 	const hour, fraction, zone = len("2006-01-02T"), len("2006-01-02T15:04:05"), len("+07:00")
 	err = t.UnmarshalText(text)

@@ -12,12 +12,10 @@ import (
 	"github.com/jobline/jobline/schema/jsonscan"
 )
 
-// Unmarshal decodes a value that Validate has found valid into a value of the
-// type. It is json.Unmarshal with two differences, so that nothing that is
-// valid fails or is changed: where an integer is wanted it takes 1.0 and 1e3,
-// as JSON Schema does and as languages without integers write them; and in an
-// any a number that a float64 cannot hold exactly is a jsontext.Value with the
-// text of the number.
+// Unmarshal decodes a JSON value that Validate has accepted. It differs from json.Unmarshal in two
+// ways, so that a valid value is always decoded, and without loss. It decodes 1.0 and 1e3
+// into an integer, as JSON Schema allows and as languages without integers write them. In an
+// any, a number that would change as a float64 becomes a jsontext.Value with its text.
 func (s *Schema) Unmarshal(value jsontext.Value, into any) error {
 	options := namesAreChecked
 	if s.hasAny {
@@ -35,8 +33,8 @@ func (s *Schema) Unmarshal(value jsontext.Value, into any) error {
 	return json.Unmarshal(plain, into, options...)
 }
 
-// namesAreChecked says that Validate has found no duplicate names: to look for
-// them again takes memory for each member.
+// namesAreChecked tells the JSON package not to look for duplicate names again. Validate has
+// done that, and it takes memory for each member.
 var namesAreChecked = []json.Options{jsontext.AllowDuplicateNames(true)}
 
 var exactNumbers = []json.Options{jsontext.AllowDuplicateNames(true), json.WithUnmarshalers(json.UnmarshalFromFunc(
@@ -52,7 +50,8 @@ var exactNumbers = []json.Options{jsontext.AllowDuplicateNames(true), json.WithU
 		return nil
 	}))}
 
-// exactNumber is a float64 where that is written as the same number again.
+// exactNumber is the number as a float64, if that is written as the same number again, and otherwise
+// its text.
 func exactNumber(raw jsontext.Value) any {
 	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil {
@@ -65,9 +64,8 @@ func exactNumber(raw jsontext.Value) any {
 	return f
 }
 
-// plainIntegers rewrites each number of a valid value that stands where an
-// integer is wanted to its plain digits: 1.0, 1e3 and -0 become 1, 1000 and 0.
-// All else stays as it is, byte for byte.
+// plainIntegers rewrites a valid value so that each number has plain digits where the type has an
+// integer: 1.0, 1e3 and -0 become 1, 1000 and 0. All other bytes stay.
 func plainIntegers(root *node, value jsontext.Value) (plain jsontext.Value, changed bool) {
 	w := plainWriter{value: value}
 	w.scan.Reset(value, maxDepth)
@@ -77,7 +75,7 @@ func plainIntegers(root *node, value jsontext.Value) (plain jsontext.Value, chan
 	return append(w.plain, value[w.copied:]...), true
 }
 
-// plainWriter has written plain, which stands for value up to copied.
+// plainWriter rewrites value. plain is the rewritten form of value[:copied].
 type plainWriter struct {
 	scan   jsonscan.Scanner
 	value  jsontext.Value

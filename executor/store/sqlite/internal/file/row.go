@@ -16,24 +16,24 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// The columns of a task and of its end, in the order in which they are read.
+// The columns of a task and of its end, in the order in which ReadTask and ReadDone read them.
 const (
 	TaskColumns = "task.ord, id, type, created, priority, rerun, timeout, grace, labels, task.sum, inputsum, input"
-	// BareColumns are taskColumns where a large input is not read.
+	// BareColumns are TaskColumns without a large input.
 	BareColumns = "task.ord, id, type, created, priority, rerun, timeout, grace, labels, task.sum, inputsum, iif(inputsum IS NULL, input, NULL)"
 	DoneColumns = "done.ord, seq, state, done.attempt, done.started, finished, bytes, more, done.sum, result, error"
-	// DoneAt is where the columns of the end begin, behind those of the task.
+	// DoneAt is the number of the first column of the end, in a row that begins with TaskColumns.
 	DoneAt = 12
-	// BehindDone is where a further column is, behind those of the end.
+	// BehindDone is the number of the first column after DoneColumns, in such a row.
 	BehindDone = DoneAt + 11
 )
 
-// LargeInput is from how many bytes on an input has a checksum of its own, so
-// that the rest of the row can be read without it.
+// LargeInput is the size, in bytes, from which an input has a checksum of its own, so that the
+// rest of the row can be read without it.
 const LargeInput = 1 << 10
 
-// lenient takes texts that are not UTF-8 and labels that are the same when
-// they are made UTF-8: one task must not keep the others from being recorded.
+// lenient accepts labels that are not UTF-8, or that become equal when they are made UTF-8.
+// Otherwise one such task would make the commit of all tasks fail.
 var lenient = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
 func taskDigest(d Digest, ord int64, id uuid.UUID, typ string, created, priority, rerun, timeout, grace int64, labels []byte) Digest {
@@ -41,8 +41,8 @@ func taskDigest(d Digest, ord int64, id uuid.UUID, typ string, created, priority
 		number(timeout).number(grace).bytes(labels)
 }
 
-// milliseconds rounds up: a bound that is there is never none. The greatest are
-// a little less, so that the milliseconds are a time.Duration again.
+// milliseconds rounds up, because 0 would mean that there is no bound. The greatest durations are
+// rounded down instead, so that the milliseconds fit a time.Duration.
 func milliseconds(d time.Duration) int64 {
 	const up = time.Millisecond - 1
 	return int64((min(d, math.MaxInt64-up) + up) / time.Millisecond)
@@ -90,7 +90,7 @@ func ReadTask(c *Conn, known *Types, row *sqlite3.Stmt) (r executor.Record, ord 
 
 var emptyObject = jsontext.Value("{}")
 
-// keepValue copies a value, but for the commonest one, which all tasks share.
+// keepValue copies a value. All tasks share the most common one, {}.
 func keepValue(v []byte) jsontext.Value {
 	if string(v) == "{}" {
 		return emptyObject
@@ -98,7 +98,7 @@ func keepValue(v []byte) jsontext.Value {
 	return bytes.Clone(v)
 }
 
-// rest is what most ends do not have.
+// rest has the members of a final task that most ends lack. They are in one column, as JSON.
 type rest struct {
 	CancelRequestedAt schema.Time         `json:"cancelRequestedAt,omitzero"`
 	CancelReason      string              `json:"cancelReason,omitzero"`
@@ -148,8 +148,8 @@ func ReadDone(row *sqlite3.Stmt, at int, t *schema.Task) (seq uint64, err error)
 	return uint64(n[0]), nil
 }
 
-// Active is what a row of active says of a task: that it waits, or that an
-// attempt may be running.
+// Active is a row of the table active: the latest attempt of a task that is not final, and the
+// request to cancel it. The zero value is a task that was never started.
 type Active struct {
 	Attempt   int32
 	Started   schema.Time
@@ -165,8 +165,8 @@ func (a *Active) digest(d Digest, ord int64) Digest {
 	return d.number(ord).number(int64(a.Attempt)).number(int64(a.Started)).number(int64(a.Cancelled)).text(a.Reason + a.Permit)
 }
 
-// WriteActive records that a task waits or runs, in the place of what was recorded
-// before. It uses d as a buffer, and returns it.
+// WriteActive writes the row of a task, in place of an earlier one. It uses d as a buffer for the
+// checksum, and returns it.
 func WriteActive(c *Conn, d Digest, ord int64, a Active) (Digest, error) {
 	d = a.digest(d[:0], ord)
 	var started, cancelled, reason any = null{}, null{}, null{}
@@ -182,8 +182,9 @@ func WriteActive(c *Conn, d Digest, ord int64, a Active) (Digest, error) {
 	return d, c.Run("INSERT OR REPLACE INTO active VALUES(?,?,?,?,?,?)", ord, int64(a.Attempt), started, cancelled, reason, d.Sum())
 }
 
-// ReadStart is ReadActive for a task of which it is known whether it has a row there: one
-// that was started has, and one that has not been is the zero Active.
+// ReadStart is ReadActive for a task of which the table store says whether it was started. The
+// row is damaged if there is one and it was not started, or the other way round. Without a start
+// the result is the zero Active.
 func ReadStart(row *sqlite3.Stmt, at int, started bool) (a Active, err error) {
 	if has := row.ColumnType(at) != sqlite3.NULL; has != started {
 		return a, damaged("active", row.ColumnInt64(0))
@@ -204,7 +205,7 @@ func ActiveOf(c *Conn, ord int64) (a Active, found bool, err error) {
 	return a, found, err
 }
 
-// ReadActive reads ord, attempt, started, cancelled, reason and sum from column at.
+// ReadActive reads the columns ord, attempt, started, cancelled, reason and sum, from column at on.
 func ReadActive(row *sqlite3.Stmt, at int) (a Active, err error) {
 	ord := row.ColumnInt64(at)
 	a = Active{

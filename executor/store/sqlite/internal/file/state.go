@@ -16,18 +16,19 @@ const ClockSlack = 20_000
 
 // State is the first row of the table store.
 type State struct {
-	Commits           int64 // transactions so far
-	Ord               int64 // of the latest task
-	Seq               int64 // no event has a greater number
-	Removed           int64 // the event of the latest end that was removed
-	Active            int64
-	schema.TaskCounts       // of those that are final
-	Bytes             int64 // of the final ones, as retention counts
-	Created           int64 // the latest since the clock was set back
+	Commits           int64 // how many transactions there were
+	Ord               int64 // the number of the latest task
+	Seq               int64 // the greatest reserved event number
+	Removed           int64 // the event number of the latest end that retention has removed
+	Active            int64 // how many tasks are not final
+	schema.TaskCounts       // of final tasks
+	Bytes             int64 // the size of final tasks, as retention counts it
+	Created           int64 // the latest creation time since the clock was set back
 
-	// These are no part of the row.
+	// The rest is not in the row.
+
 	Forgotten ForgottenIDs
-	Greatest  uuid.UUID // no task of the file has a greater id
+	Greatest  uuid.UUID // the greatest id of a task
 }
 
 func (st *State) numbers() [10]int64 {
@@ -41,10 +42,10 @@ func (st *State) digest(d Digest) Digest {
 	return d
 }
 
-// Finals is how many tasks are final.
+// Finals is the number of final tasks.
 func (st *State) Finals() int64 { return st.Completed + st.Failed + st.Cancelled }
 
-// Ended counts n more tasks, or less, that ended so.
+// Ended adds n tasks that ended in a state, and their bytes. Both are negative for tasks that are removed.
 func (st *State) Ended(how schema.State, n, bytes int64) {
 	*st.Of(how) += n
 	st.Bytes += bytes
@@ -69,7 +70,7 @@ func ReadState(c *Conn) (st State, err error) {
 	return st, err
 }
 
-// ReadGreatest is the greatest id of a task.
+// ReadGreatest reads the greatest id of a task.
 func ReadGreatest(c *Conn) (id uuid.UUID, err error) {
 	err = c.Query("SELECT max(id) FROM task", func(row *sqlite3.Stmt) error {
 		copy(id[:], row.ColumnRawBlob(0))

@@ -8,21 +8,21 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// TypeSpan is a row of the table typed: it says that there are tasks of a type among the
-// typedSpan tasks from number typedSpan*Span on.
+// TypeSpan is a row of the table typed, the index by which lists find the tasks of a type. Tasks
+// are divided by their numbers into spans of typedSpan. A row says that a span has tasks of a type.
 type TypeSpan struct{ Type, Span int64 }
 
 const typedSpan = 16
 
-// SpanOf is the row of the table typed by which a list finds a task.
+// SpanOf is the row for a task of a type.
 func SpanOf(typ, ord int64) TypeSpan { return TypeSpan{typ, ord / typedSpan} }
 
-// Add records the row, which may be there already.
+// Add inserts the row. It may be there already.
 func (s TypeSpan) Add(c *Conn) error {
 	return c.Run("INSERT OR IGNORE INTO typed VALUES(?,?)", s.Type, s.Span)
 }
 
-// RemoveUnused removes the row where no task needs it any more, and reports whether it did.
+// RemoveUnused removes the row if the span has no task of the type any more. It reports whether it did.
 func (s TypeSpan) RemoveUnused(c *Conn) (removed bool, err error) {
 	used, err := c.Number("SELECT EXISTS(SELECT 1 FROM task WHERE ord>=? AND ord<? AND type=?)", s.Span*typedSpan, (s.Span+1)*typedSpan, s.Type)
 	if err != nil || used == 1 {
@@ -31,8 +31,9 @@ func (s TypeSpan) RemoveUnused(c *Conn) (removed bool, err error) {
 	return true, c.Run("DELETE FROM typed WHERE type=? AND span=?", s.Type, s.Span)
 }
 
-// SelectOfSpans selects the numbers of tasks of some types from spans, whose numbers are in an
-// array of JSON. It ends in a condition.
+// SelectOfSpans is a SELECT of the numbers of the tasks in some spans that have one of some types.
+// spans is an SQL expression for a JSON array of span numbers. The text ends within a WHERE
+// clause, so that AND may follow.
 func SelectOfSpans(spans string, types []int64) string {
 	texts := make([]string, len(types))
 	for i, typ := range types {
@@ -42,11 +43,11 @@ func SelectOfSpans(spans string, types []int64) string {
 		spans, typedSpan, typedSpan-1, strings.Join(texts, ","))
 }
 
-// Spans is how many spans may be needed for so many tasks of one type, where nearly all tasks are of it.
+// Spans is about how many spans have so many tasks of a type, if nearly all tasks are of that type.
 func Spans(tasks int64) int { return int(tasks/typedSpan) + 2 }
 
-// SpansOf returns the first spans from task number first to last that have tasks of one of the
-// types, or the last ones, in falling order: at most most of them.
+// SpansOf returns at most most spans, among those of the tasks first to last, that have tasks of one
+// of the types. They are in rising order, or if newest is set in falling order.
 func SpansOf(c *Conn, types []int64, first, last int64, newest bool, most int) (spans []int64, err error) {
 	order := ""
 	if newest {
@@ -68,13 +69,13 @@ func BoundsOfSpan(span int64) (first, last int64) {
 	return span * typedSpan, span*typedSpan + typedSpan - 1
 }
 
-// EachUntyped calls f with the number of each task that no list finds by its type.
+// EachUntyped calls f with the number of each task whose row is missing in the table typed.
 func EachUntyped(c *Conn, f func(ord int64) error) error {
 	sql := fmt.Sprintf("SELECT ord FROM task WHERE NOT EXISTS(SELECT 1 FROM typed WHERE typed.type=task.type AND span=ord/%d)", typedSpan)
 	return c.Query(sql, func(row *sqlite3.Stmt) error { return f(row.ColumnInt64(0)) })
 }
 
-// EachUnusedSpan calls f with each row of the table typed that no task needs.
+// EachUnusedSpan calls f with each row of the table typed whose span has no task of the type.
 func EachUnusedSpan(c *Conn, f func(TypeSpan) error) error {
 	sql := fmt.Sprintf("SELECT type, span FROM typed WHERE NOT EXISTS(SELECT 1 FROM task WHERE ord>=span*%d AND ord<span*%[1]d+%[1]d AND task.type=typed.type)", typedSpan)
 	return c.Query(sql, func(row *sqlite3.Stmt) error { return f(TypeSpan{row.ColumnInt64(0), row.ColumnInt64(1)}) })

@@ -7,15 +7,15 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Types are the names of the task types with their numbers in the file. The
-// committer adds to them; everybody reads.
+// Types maps the names of task types to their numbers in the file, and back. The committer
+// adds to it. It is safe for concurrent use.
 type Types struct {
 	mu      sync.RWMutex
 	numbers map[string]int64
 	names   map[int64]string
 }
 
-// NewTypes makes an empty table of types, which Load fills.
+// NewTypes makes an empty map of types. Load fills it.
 func NewTypes() *Types {
 	return &Types{numbers: map[string]int64{}, names: map[int64]string{}}
 }
@@ -27,7 +27,7 @@ func (t *Types) Add(name string, number int64) {
 	t.numbers[name], t.names[number] = number, name
 }
 
-// Drop forgets what a transaction has added that failed.
+// Drop removes the types that a failed transaction has added.
 func (t *Types) Drop(names []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,7 +37,7 @@ func (t *Types) Drop(names []string) {
 	}
 }
 
-// Number is that of a name, and whether there is one.
+// Number is the number of the type with a name, and whether the file has that type.
 func (t *Types) Number(name string) (int64, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -45,11 +45,11 @@ func (t *Types) Number(name string) (int64, bool) {
 	return n, ok
 }
 
-// errNoType says that a row has a type which the file does not have.
+// errNoType says that a row has the number of a type that is not in the file.
 var errNoType = errors.New("the file has no such task type")
 
-// name is that of a number. One that is not known was added just now, or it is
-// errNoType.
+// name is the name of the type with a number. If the number is unknown, name reads the file again,
+// because the type may be new. The error is errNoType if the file does not have it either.
 func (t *Types) name(c *Conn, number int64) (string, error) {
 	t.mu.RLock()
 	name, ok := t.names[number]
@@ -68,7 +68,7 @@ func (t *Types) name(c *Conn, number int64) (string, error) {
 	return name, nil
 }
 
-// Load reads all types that the file has.
+// Load reads all types of the file.
 func (t *Types) Load(c *Conn) error {
 	return c.Query("SELECT type, name FROM type", func(row *sqlite3.Stmt) error {
 		t.Add(row.ColumnText(1), row.ColumnInt64(0))

@@ -21,19 +21,19 @@ const (
 	walFormat       = 3007000
 )
 
-// FrameAt is where a frame begins, the first of which is 1.
+// FrameAt is the offset of frame n. The first frame is 1.
 func FrameAt(n int, page int64) int64 { return WALHeaderSize + int64(n-1)*(FrameHeaderSize+page) }
 
-// saltsOf are the salts in the header of a log: all its frames have them, and
-// those of the log that was there before have others.
+// saltsOf are the salts in the header of a log. All frames of the log have the same salts; frames
+// that are left of an earlier log have others.
 func saltsOf(header []byte) []byte { return header[16:24] }
 
 func frameSalts(frame []byte) string { return string(frame[8:16]) }
 
-// ends reports whether a frame is the last of a commit.
+// ends reports whether a frame is the last one of a commit.
 func ends(frame []byte) bool { return binary.BigEndian.Uint32(frame[4:]) != 0 }
 
-// walSum is the checksum that a log carries on from frame to frame.
+// walSum is the running checksum of a log: each frame continues that of the frame before.
 type walSum struct {
 	big  bool // it is of big-endian numbers
 	a, b uint32
@@ -52,14 +52,14 @@ func (s *walSum) add(p []byte) {
 	s.a, s.b = a, b
 }
 
-// is reports whether the sum is what is stored.
+// is reports whether the checksum equals the stored one.
 func (s *walSum) is(stored []byte) bool {
 	return s.a == binary.BigEndian.Uint32(stored) && s.b == binary.BigEndian.Uint32(stored[4:])
 }
 
-// WALDamage is a place in a log at which SQLite stops to read it, though commits
-// follow that belong to it. The zero is none. A log that only ends too early is
-// what every killed process leaves.
+// WALDamage is a frame at which SQLite stops reading the log, although commits of the same log
+// follow. The zero value is no damage. A log whose end is cut off is no damage: every killed
+// process can leave one.
 type WALDamage struct {
 	Frame  int // 0 is the header
 	Behind int // how many frames follow, up to the last that ends a commit
@@ -69,9 +69,9 @@ func (d WALDamage) String() string {
 	return fmt.Sprintf("the write-ahead log is not whole at frame %d, and %d frames follow: it was damaged, and what they record is lost, or the power failed while they were written, and nobody was told of it", d.Frame, d.Behind)
 }
 
-// ScanWAL reads the log of a store as SQLite does when it opens one. A frame
-// that is not whole when it is looked at again is none that a server was just
-// writing, or began to write anew.
+// ScanWAL reads the log of a store as SQLite does when it opens one. If it finds damage it reads
+// the log again, because a server may have been writing that frame, or may have started the log
+// anew. It reports only damage that is in the same place both times.
 func ScanWAL(path string) (WALDamage, error) {
 	d, err := scanWALOnce(path)
 	if err != nil || d == (WALDamage{}) {
@@ -119,7 +119,7 @@ func scanWALOnce(path string) (d WALDamage, err error) {
 	return d, nil
 }
 
-// walScan is a scan at work.
+// walScan is the state of a scan.
 type walScan struct {
 	walSum
 	page  int
@@ -128,8 +128,8 @@ type walScan struct {
 	last  int    // the last that ends a commit of this log
 }
 
-// begin takes the header. Where that is not whole, the size of the pages is
-// taken from the file, and the salts from the first frame.
+// begin reads the header of the log. If the header is damaged, the page size comes from the main
+// file, and the salts come from the first frame.
 func (s *walScan) begin(path string, header []byte) error {
 	number := func(at int) uint32 { return binary.BigEndian.Uint32(header[at:]) }
 	s.big = number(0) == walMagic+1
@@ -144,7 +144,7 @@ func (s *walScan) begin(path string, header []byte) error {
 	return err
 }
 
-// frame takes the next frame.
+// frame reads frame n.
 func (s *walScan) frame(n int, b []byte) {
 	if s.salts == "" {
 		s.salts = frameSalts(b)
@@ -165,7 +165,8 @@ func (s *walScan) frame(n int, b []byte) {
 
 func isPageSize(n int) bool { return n >= 512 && n <= 1<<16 && n&(n-1) == 0 }
 
-// pageSize is what the file says of it, or else what SQLite usually has.
+// pageSize is the page size in the header of the main file. If that makes no sense, it is SQLite's
+// default.
 func pageSize(path string) (int, error) {
 	f, err := disk.OpenToRead(path)
 	if err != nil {

@@ -9,16 +9,16 @@ import (
 // maxGathered bounds the bytes that a walFile holds back.
 const maxGathered = 64 << 10
 
-// walFile is a write-ahead log that gathers what SQLite writes, which is a header and a page
-// in turn, and writes it at once: before it is synced, when the frame that ends a commit is
-// whole, and before anything else is done with the file. So others see a commit no later
-// than without it: SQLite tells them of it, in shared memory, when it has written that frame.
-// An error of a write is one of the call that brought it about, within the same commit.
+// walFile is a write-ahead log that gathers small writes. SQLite writes the header and the page of
+// each frame in turn; walFile writes many frames by one call. It does so before a sync, when
+// the frame that ends a commit is complete, and before any other operation on the file. Other
+// processes see a commit no later for it: SQLite announces a commit, in shared memory, after it has
+// written that frame. A failed write is reported by the call that caused it, within the same commit.
 type walFile struct {
 	vfs.File
 	gathered []byte
-	at       int64 // where gathered belongs
-	ends     bool  // the header of the frame that ends a commit was written
+	at       int64 // the offset of gathered in the file
+	ends     bool  // the last write was the header of the frame that ends a commit
 }
 
 // WriteAt implements io.WriterAt.
@@ -29,7 +29,7 @@ func (f *walFile) WriteAt(p []byte, at int64) (int, error) {
 		}
 		f.at = at
 	}
-	if at == 0 || len(p) > maxGathered { // the header of the log is told to others, too
+	if at == 0 || len(p) > maxGathered { // others may read the header of the log at once
 		f.at, f.ends = at+int64(len(p)), false
 		return f.File.WriteAt(p, at)
 	}
@@ -86,7 +86,7 @@ func (f *walFile) Size() (int64, error) {
 	return f.File.Size()
 }
 
-// Close implements io.Closer. What is gathered is of a commit that was given up.
+// Close implements io.Closer. Bytes that are still gathered belong to a commit that was given up.
 func (f *walFile) Close() error {
 	f.gathered = nil
 	return f.File.Close()
