@@ -6,5 +6,6 @@
 //     [RequireReadable] and [OpenToRead] for one that only reads it, [TrustedDir] for both;
 //     [CreateFiles]
 //   - Which process: [TakeLock], [Lock], [HeldError], [HolderOf]
+//   - What begins before it is recorded: [Begun] in [BegunDir], [CreateBegun], [ReadBegun], [RemoveBegun]
 //   - Copies: [CopyFile], [PartSuffix], [SyncFile], [SyncDir], [RemoveIfExists], [FreeBytes]
 package disk

@@ -20,7 +20,7 @@
 //     [ReadOpenSpan], [EachOpenSpan]
 //   - task: [TaskRow], [InsertTasks], [TaskColumns], [BareColumns], [ReadTask]; [LargeInput]
 //   - done: [DoneRow], [InsertDone], [DoneColumns], [DoneAt], [BehindDone], [ReadDone]
-//   - active, the attempts under way: [Active], [WriteActive], [ReadActive], [ReadStart]
+//   - active, the attempts under way: [Active], [WriteActive], [ActiveOf], [ReadActive], [ReadStart]
 //   - type: [Types], [NewTypes]
 //   - typed, by which lists find the tasks of a type: [TypeSpan], [SpanOf], [Spans], [SpansOf],
 //     [BoundsOfSpan], [SelectOfSpans], [EachUntyped], [EachUnusedSpan]
