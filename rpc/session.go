@@ -40,10 +40,11 @@ type session struct {
 	leaving     bool              // the client has ended the connection: it submits no more
 
 	// Submits that are not recorded yet; the slices have the same length.
-	gathered  []executor.Submission
-	answering []answering
-	now       schema.Time // when the first of them was read
-	created   []newTask   // tasks that are recorded, whose submits are not answered yet
+	gathered   []executor.Submission
+	gatherMost int // that are recorded together
+	answering  []answering
+	now        schema.Time // when the first of them was read
+	created    []newTask   // tasks that are recorded, whose submits are not answered yet
 
 	mu               sync.Mutex
 	own              ownTasks
@@ -90,6 +91,9 @@ func newSession(ctx context.Context, ex *executor.Executor, out transport, o Opt
 		cursors:  map[uuid.UUID]*cursors{}, subscribedOutput: map[uuid.UUID]*cursors{},
 		follows: map[uuid.UUID]executor.EventMask{}, held: map[uuid.UUID]*hold{}, waits: newWaits(),
 		subscriptions: map[executor.SubscriptionID]*subscription{}, disconnected: ex.Connected(),
+	}
+	if s.gatherMost = gatherMost; ex.Durable() {
+		s.gatherMost = gatherDurable
 	}
 	s.deliveryResumed = sync.NewCond(&s.mu)
 	return s, nil

@@ -10,8 +10,12 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// gatherMost is how many consecutive submits are recorded together.
-const gatherMost = 256
+// gatherMost is how many consecutive submits are recorded together. With a durable store
+// it is gatherDurable, because all of them share the sync of a disk.
+const (
+	gatherMost    = 256
+	gatherDurable = 1024
+)
 
 // answering is who is answered when a gathered submit is recorded, and what the
 // submit says of this connection.
@@ -51,7 +55,7 @@ func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 	}
 	s.gathered = append(s.gathered, record)
 	s.answering = append(s.answering, answering{to, s.beginLossless(&record, params.Output), params.OnDisconnect})
-	if len(s.gathered) == gatherMost {
+	if len(s.gathered) == s.gatherMost {
 		s.flushSubmits(ctx)
 	}
 }

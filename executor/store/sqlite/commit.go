@@ -15,7 +15,7 @@ import (
 
 // Bounds of a transaction. One entry is taken however large it is.
 const (
-	maxRows  = 1024
+	maxRows  = 2048
 	maxBytes = 4 << 20
 )
 
