@@ -34,8 +34,6 @@ func (o *targetOptions) flags(c *cobra.Command) {
 	o.scopeFlags(c)
 	f.BoolVar(&o.local, "local", false, "use a server of its own, which ends with the command, and keeps nothing")
 	f.BoolVar(&o.noStart, "no-start", false, "fail where no server runs, and start none")
-	c.MarkFlagsMutuallyExclusive("local", "socket")
-	c.MarkFlagsMutuallyExclusive("local", "project")
 }
 
 // scopeFlags adds those of the flags that name a socket.
@@ -43,13 +41,23 @@ func (o *targetOptions) scopeFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.socket, "socket", "", "the socket of the server; the one of "+socketVariable+", or of this user, unless given")
 	f.StringVar(&o.project, "project", "", "the server of the project: of the nearest folder, from this one upward, that has "+projectMark)
-	c.MarkFlagsMutuallyExclusive("socket", "project")
 	complete(c, "socket", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
 	complete(c, "project", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
+}
+
+// check refuses flags that name more than one server.
+func (o *targetOptions) check() error {
+	switch {
+	case o.local && (o.socket != "" || o.project != ""):
+		return usagef("--local uses a server of its own; leave out --socket and --project, or --local")
+	case o.socket != "" && o.project != "":
+		return usagef("--socket and --project name two servers; give one of them")
+	}
+	return nil
 }
 
 // connectTries is how often a command connects anew where the server ended before it
@@ -59,6 +67,9 @@ const connectTries = 5
 // connect answers a client of the server that the options name, to which it has
 // introduced itself. It starts the server where none runs.
 func (p *Program) connect(ctx context.Context, o *targetOptions) (*client.Client, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	if o.local {
 		return p.spawnLocal(ctx)
 	}

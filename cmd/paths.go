@@ -37,11 +37,14 @@ const (
 	socketSuffix = ".sock"
 )
 
-// scope finds where the server is that the options name: by --socket, by the variable
-// JOBLINE_SOCKET, by --project, or else the one of the user.
+// scope finds where the server is that the options name: by --socket or --project, by the
+// variable JOBLINE_SOCKET, or else the one of the user.
 func (p *Program) scope(o *targetOptions) (Scope, error) {
 	home, _ := os.UserHomeDir()
 	s := Scope{Dir: home}
+	if err := o.check(); err != nil {
+		return s, err
+	}
 	name := defaultScope
 	switch path, err := o.socketPath(); {
 	case err != nil:
@@ -66,10 +69,11 @@ func (p *Program) scope(o *targetOptions) (Scope, error) {
 	return s, nil
 }
 
-// socketPath is the path that --socket or its variable gives, or "".
+// socketPath is the path that --socket or its variable gives, or "". A flag wins over
+// the variable, --project, too.
 func (o *targetOptions) socketPath() (string, error) {
 	path := o.socket
-	if path == "" {
+	if path == "" && o.project == "" {
 		path = os.Getenv(socketVariable)
 	}
 	if path == "" {

@@ -40,6 +40,8 @@ func CheckFolder(path string) (string, error) {
 		return "", fmt.Errorf("%s is no folder; %s", path, cure)
 	case owner != os.Geteuid():
 		return "", fmt.Errorf("the folder %s belongs to %s, and this program runs as %s; %s", path, nameOf(owner), nameOf(os.Geteuid()), cure)
+	case writableByOthers(info) && info.Mode()&fs.ModeSticky != 0: // as /tmp
+		return "", fmt.Errorf("the folder %s can be written by other users; %s", path, cure)
 	case writableByOthers(info):
 		return "", fmt.Errorf("the folder %s can be written by other users: its mode is %#o; chmod go-w it, or %s", path, info.Mode().Perm(), cure)
 	}

@@ -60,10 +60,28 @@ func TestOneServerHasASocket(t *testing.T) {
 
 	// The next waits for one that ends.
 	require.NoError(t, first.Retire())
+	released := make(chan error)
 	time.AfterFunc(50*time.Millisecond, func() {
 		first.close()
-		_ = first.Release()
+		released <- first.Release()
 	})
+	next := make(chan error, 1)
+	go func() {
+		s, err := Reserve(t.Context(), path)
+		if err == nil {
+			err = errors.Join(s.Listen(), s.Retire(), s.Release())
+			s.close()
+		}
+		next <- err
+	}()
+	require.NoError(t, <-released)
+	require.NoError(t, <-next)
+}
+
+func TestDial(t *testing.T) {
+	path := filepath.Join(socketDir(t), "s")
+	_, err := Dial(t.Context(), path)
+	require.ErrorIs(t, err, ErrNobodyListens)
 	listen(t, path)
 	conn, err := Dial(t.Context(), path)
 	require.NoError(t, err)
@@ -142,8 +160,11 @@ func TestHostileFolders(t *testing.T) {
 			return filepath.Join(dir, "link", "s"), errors.Join(os.Mkdir(filepath.Join(dir, "real"), 0o700), os.Symlink("real", filepath.Join(dir, "link")))
 		}, "is a symbolic link; name the folder to which it leads", false},
 		"writable by others": {func(dir string) (string, error) {
+			return filepath.Join(dir, "s"), os.Chmod(dir, 0o720)
+		}, "can be written by other users: its mode is 0720; chmod go-w it", false},
+		"as /tmp": {func(dir string) (string, error) {
 			return filepath.Join(dir, "s"), os.Chmod(dir, 0o777|os.ModeSticky)
-		}, "can be written by other users: its mode is 0777; chmod go-w it", false},
+		}, "can be written by other users; name a socket in a folder of your own", false},
 		"within one that is writable by others": {func(dir string) (string, error) {
 			return filepath.Join(dir, "in", "s"), errors.Join(os.Mkdir(filepath.Join(dir, "in"), 0o700), os.Chmod(dir, 0o777))
 		}, "cannot be trusted: other users can write", false},
