@@ -21,7 +21,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" { // a program with the race detector sleeps a second before it exits
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	testscript.Main(m, map[string]func(){"jobline": func() { Main() }, "own": ownProgram, "bare": bareProgram})
+	testscript.Main(m, map[string]func(){
+		"jobline": func() { Main() }, "own": ownProgram, "bare": bareProgram,
+		"older": func() { Program{Name: "jobline", Version: "1.2.0"}.Main() }, "newer": func() { Program{Name: "jobline", Version: "1.10.0"}.Main() },
+	})
 }
 
 func TestScripts(t *testing.T) {

@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "main":
 		Main(types()...)
+	case "log":
+		writeLog(os.Getenv(logVariable))
 	case "driver":
 		driver(os.Getenv(driverVariable))
 	case "parent": // starts a server on its own stdin and stdout, and stays
