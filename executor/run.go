@@ -44,16 +44,29 @@ type run struct {
 	forced   bool // the grace is over
 
 	mu       sync.Mutex    // protects what is above, but for begun, and below
-	noted    chan struct{} // of a task that was given up: is closed when the store has its end
-	cause    error         // why it is to stop
-	told     error         // and what that was when the code returned
-	kill     chan struct{}
-	late     chan struct{} // is closed when the grace is over; nil before anybody asks
-	grace    *time.Timer   // runs from the cause on: first the grace, then killDelay
-	deadline time.Time     // when grace fires
+	stopping *stopping     // made when it is told to stop, or is asked for that
 	progress *progressGate // made with the first progress
 
 	waited time.Duration // for readers of the output, since it was told to stop; whoever writes has it
+}
+
+// stopping is what a run needs to stop its code. Most runs never do.
+type stopping struct {
+	cause    error         // why it is to stop
+	told     error         // and what that was when the code returned
+	noted    chan struct{} // of a task that was given up: is closed when the store has its end
+	kill     chan struct{} // is closed when processes must be killed; nil before anybody asks
+	late     chan struct{} // is closed when the grace is over; nil before anybody asks
+	grace    *time.Timer   // runs from the cause on: first the grace, then killDelay
+	deadline time.Time     // when grace fires
+}
+
+// stoppingLocked makes what the run needs to stop.
+func (r *run) stoppingLocked() *stopping {
+	if r.stopping == nil {
+		r.stopping = new(stopping)
+	}
+	return r.stopping
 }
 
 // Value makes the run findable for the functions of the task API.
@@ -79,7 +92,9 @@ func (r *run) execute(input jsontext.Value) {
 // over makes the task final after the code has returned.
 func (r *run) over(result jsontext.Value, err error) {
 	r.mu.Lock()
-	r.returned, r.told = true, r.cause
+	if r.returned = true; r.stopping != nil {
+		r.stopping.told = r.stopping.cause
+	}
 	r.mu.Unlock()
 	if r.timeout != nil {
 		r.timeout.Stop()
@@ -135,8 +150,8 @@ func (r *run) stop(cause error) {
 	if cause == ErrLeaseLost {
 		r.settled = true // another worker has it: there is nothing to record
 	}
-	if r.cause == nil {
-		r.cause = cause
+	if s := r.stoppingLocked(); s.cause == nil {
+		s.cause = cause
 		r.expire(cause)
 		if cause == ErrInterrupted {
 			r.executor.log.Info("a task is interrupted", "task", r.record.ID, "type", r.record.Type, "runsAgain", r.record.Rerun)
@@ -149,8 +164,8 @@ func (r *run) stop(cause error) {
 }
 
 func (r *run) startGraceLocked(d time.Duration) {
-	r.deadline = time.Now().Add(d)
-	r.grace = time.AfterFunc(d, r.graceOver)
+	r.stopping.deadline = time.Now().Add(d)
+	r.stopping.grace = time.AfterFunc(d, r.graceOver)
 }
 
 // shorten makes what is left of the grace at most d.
@@ -161,7 +176,7 @@ func (r *run) shorten(d time.Duration) {
 }
 
 func (r *run) shortenLocked(d time.Duration) {
-	if r.grace != nil && !r.forced && time.Until(r.deadline) > d && r.grace.Stop() {
+	if s := r.stopping; s != nil && s.grace != nil && !r.forced && time.Until(s.deadline) > d && s.grace.Stop() {
 		r.startGraceLocked(d)
 	}
 }
@@ -175,19 +190,20 @@ func (r *run) graceOver() {
 		return
 	}
 	r.forced = true
-	if r.late != nil {
-		close(r.late)
+	s := r.stopping
+	if s.late != nil {
+		close(s.late)
 	}
 	if r.returned {
 		r.mu.Unlock()
 		return
 	}
 	wait := time.Duration(0)
-	if r.kill != nil {
-		close(r.kill)
+	if s.kill != nil {
+		close(s.kill)
 		wait = killDelay
 	}
-	r.grace = time.AfterFunc(wait, r.giveUp)
+	s.grace = time.AfterFunc(wait, r.giveUp)
 	r.mu.Unlock()
 }
 
@@ -199,10 +215,11 @@ func (r *run) giveUp() {
 		r.mu.Unlock()
 		return
 	}
-	r.gaveUp, r.noted = true, make(chan struct{})
-	defer close(r.noted)
+	s := r.stopping
+	r.gaveUp, s.noted = true, make(chan struct{})
+	defer close(s.noted)
 	r.executor.stuck.Add(1)
-	cause, settled := r.cause, r.settled
+	cause, settled := s.cause, r.settled
 	r.settled = true
 	if r.requeued = !settled && r.requeuesOnRestart(cause); r.requeued {
 		r.executor.stuckRequeued.Add(1)
@@ -226,26 +243,28 @@ func (r *run) busy() bool {
 func (r *run) killed() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.kill == nil {
-		r.kill = make(chan struct{})
+	s := r.stoppingLocked()
+	if s.kill == nil {
+		s.kill = make(chan struct{})
 		if r.forced {
-			close(r.kill)
+			close(s.kill)
 		}
 	}
-	return r.kill
+	return s.kill
 }
 
 // overdue is closed when the grace is over.
 func (r *run) overdue() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.late == nil {
-		r.late = make(chan struct{})
+	s := r.stoppingLocked()
+	if s.late == nil {
+		s.late = make(chan struct{})
 		if r.forced {
-			close(r.late)
+			close(s.late)
 		}
 	}
-	return r.late
+	return s.late
 }
 
 // end makes the task final with what its code returned, unless it was given up.
@@ -255,7 +274,7 @@ func (r *run) end(result jsontext.Value, err error) {
 	}
 	r.mu.Lock()
 	r.ended = true
-	settled, cause, noted := r.settled, r.told, r.noted
+	settled := r.settled
 	r.settled = true
 	if r.gaveUp {
 		r.executor.stuck.Add(-1)
@@ -263,8 +282,12 @@ func (r *run) end(result jsontext.Value, err error) {
 			r.executor.stuckRequeued.Add(-1)
 		}
 	}
-	if r.grace != nil {
-		r.grace.Stop()
+	var cause error
+	var noted chan struct{}
+	if s := r.stopping; s != nil {
+		if cause, noted = s.told, s.noted; s.grace != nil {
+			s.grace.Stop()
+		}
 	}
 	gate := r.progress
 	r.mu.Unlock()

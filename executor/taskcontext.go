@@ -13,10 +13,19 @@ type taskContext struct {
 	values context.Context
 
 	mu     sync.Mutex
-	cause  error           // of the end, or nil
+	ending *contextEnd // nil while it has not ended and nobody has asked
+}
+
+// contextEnd is the end of a taskContext.
+type contextEnd struct {
+	cause  error           // or nil before it
 	inner  context.Context // nil before it is asked for
 	cancel context.CancelCauseFunc
 }
+
+// endedQuietly is the end of contexts that nobody had asked for before it. Nobody
+// changes it.
+var endedQuietly = &contextEnd{cause: context.Canceled}
 
 var _ context.Context = (*taskContext)(nil)
 
@@ -24,11 +33,14 @@ var _ context.Context = (*taskContext)(nil)
 func (c *taskContext) expire(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause == nil {
-		c.cause = cause
-	}
-	if c.cancel != nil {
-		c.cancel(cause)
+	switch {
+	case c.ending == nil && cause == context.Canceled: // as of each task that was not told to stop
+		c.ending = endedQuietly
+	case c.ending == nil:
+		c.ending = &contextEnd{cause: cause}
+	case c.ending.cause == nil:
+		c.ending.cause = cause
+		c.ending.cancel(cause)
 	}
 }
 
@@ -37,13 +49,19 @@ func (c *taskContext) expire(cause error) {
 func (c *taskContext) context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.inner == nil {
-		c.inner, c.cancel = context.WithCancelCause(c.values)
-		if c.cause != nil {
-			c.cancel(c.cause)
+	switch c.ending {
+	case nil:
+		c.ending = new(contextEnd)
+	case endedQuietly:
+		c.ending = &contextEnd{cause: context.Canceled}
+	}
+	if e := c.ending; e.inner == nil {
+		e.inner, e.cancel = context.WithCancelCause(c.values)
+		if e.cause != nil {
+			e.cancel(e.cause)
 		}
 	}
-	return c.inner
+	return c.ending.inner
 }
 
 // Deadline implements context.Context.
