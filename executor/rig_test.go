@@ -59,8 +59,9 @@ func join(ctx context.Context, s executor.Store, types []string, limits executor
 	return joined{c, wrap}, err
 }
 
-func (j joined) Claim(ctx context.Context) (executor.Lease, error) {
-	l, err := j.Claimer.Claim(ctx)
+func (j joined) Claim(ctx context.Context, ended executor.Ended) (executor.Lease, error) {
+	ended.Finish()
+	l, err := j.Claimer.Claim(ctx, executor.Ended{})
 	if err != nil {
 		return nil, err
 	}

@@ -26,22 +26,23 @@ type run struct {
 	taskContext // ends with the cause: a *Cancellation, ErrTimeout, ErrInterrupted, ErrLeaseLost
 
 	executor *Executor
+	worker   *worker
 	lease    Lease
 	record   *Record
 	typ      *Type
-	timeout  *time.Timer
 
 	// starting is held while Started is published, so that nothing of the task
 	// comes before it.
 	starting sync.Mutex
 	begun    bool
 
-	settled  bool // Finish was called, or the lease is lost
-	returned bool // the code has returned: readers of its output may still be waited for
-	ended    bool // and they are not any more
-	gaveUp   bool // it is counted as stuck
-	requeued bool // and its task is for the store's next process to run
-	forced   bool // the grace is over
+	state    schema.State // of the task, once it is final
+	settled  bool         // Finish was called, or the lease is lost
+	returned bool         // the code has returned: readers of its output may still be waited for
+	ended    bool         // and they are not any more
+	gaveUp   bool         // it is counted as stuck
+	requeued bool         // and its task is for the store's next process to run
+	forced   bool         // the grace is over
 
 	mu       sync.Mutex    // protects what is above, but for begun, and below
 	stopping *stopping     // made when it is told to stop, or is asked for that
@@ -52,6 +53,7 @@ type run struct {
 
 // stopping is what a run needs to stop its code. Most runs never do.
 type stopping struct {
+	timeout  *time.Timer   // nil where the task has none
 	cause    error         // why it is to stop
 	told     error         // and what that was when the code returned
 	noted    chan struct{} // of a task that was given up: is closed when the store has its end
@@ -83,7 +85,9 @@ func (r *run) execute(input jsontext.Value) {
 		r.started(0) // before anything can stop the task and settle it
 	}
 	if r.record.Timeout > 0 {
-		r.timeout = time.AfterFunc(r.record.Timeout, func() { r.stop(ErrTimeout) })
+		r.mu.Lock()
+		r.stoppingLocked().timeout = time.AfterFunc(r.record.Timeout, func() { r.stop(ErrTimeout) })
+		r.mu.Unlock()
 	}
 	r.lease.OnRevoke(r.stop)
 	r.over(r.call(input))
@@ -92,16 +96,18 @@ func (r *run) execute(input jsontext.Value) {
 // over makes the task final after the code has returned.
 func (r *run) over(result jsontext.Value, err error) {
 	r.mu.Lock()
-	if r.returned = true; r.stopping != nil {
-		r.stopping.told = r.stopping.cause
+	r.returned = true
+	if s := r.stopping; s != nil {
+		if s.told = s.cause; s.timeout != nil {
+			s.timeout.Stop()
+		}
 	}
 	r.mu.Unlock()
-	if r.timeout != nil {
-		r.timeout.Stop()
-	}
 	r.drain()
 	r.end(result, err)
-	r.lease.Release()
+	if r.worker.ended.Lease == nil { // else the next claim releases it
+		r.lease.Release()
+	}
 }
 
 // call runs the code and turns a panic into an error. A panic ends the task
@@ -229,7 +235,10 @@ func (r *run) giveUp() {
 	defer r.executor.stop.leave()
 	r.executor.log.Warn("a task does not stop; its slot stays taken", "task", r.record.ID, "type", r.record.Type)
 	if !settled {
-		r.fail(cause, &Failure{schema.TaskError{Forced: true, Message: "its code has not ended"}})
+		if o, final := r.failed(cause, &Failure{schema.TaskError{Forced: true, Message: "its code has not ended"}}); final {
+			r.finishing(o)
+			r.lease.Finish(o, r.recorded)
+		}
 	}
 }
 
@@ -300,10 +309,13 @@ func (r *run) end(result jsontext.Value, err error) {
 		}
 		return
 	}
+	o, final := Outcome{State: schema.Completed, Result: result}, true
 	if err != nil {
-		r.fail(cause, err)
-	} else {
-		r.finish(Outcome{State: schema.Completed, Result: result})
+		o, final = r.failed(cause, err)
+	}
+	if final {
+		r.finishing(o)
+		r.worker.ended = Ended{r.lease, o, r.recorded}
 	}
 	r.expire(context.Canceled)
 }
@@ -312,18 +324,36 @@ func (r *run) end(result jsontext.Value, err error) {
 // store's next process, which queues it again.
 func (r *run) requeuesOnRestart(cause error) bool { return cause == ErrInterrupted && r.record.Rerun }
 
-// fail makes the task final with the error of its code, unless it was interrupted
-// and is to run again.
-func (r *run) fail(cause, err error) {
+// failed is how the task ends with the error of its code. It is not final if it was
+// interrupted and is to run again.
+func (r *run) failed(cause, err error) (o Outcome, final bool) {
 	if r.requeuesOnRestart(cause) {
 		r.executor.requeue()
-		return
+		return Outcome{}, false
 	}
-	r.finish(failed(cause, err))
+	return failed(cause, err), true
 }
 
-func (r *run) finish(o Outcome) {
-	r.executor.record(r.lease, o)
+// finishing notes that the store is about to record the task's end.
+func (r *run) finishing(o Outcome) {
+	r.state = o.State
+	r.executor.finishesPending.Add(1)
+	r.executor.stop.notify()
+}
+
+// recorded is called when the store has recorded the task's end, or could not.
+func (r *run) recorded(err error) {
+	e := r.executor
+	e.vault.end(r.record.ID)
+	switch {
+	case err == nil:
+		e.rates.ended(r.state)
+	case !errors.Is(err, ErrLeaseLost): // then it is another worker's
+		e.log.Error("the end of a task could not be recorded", "task", r.record.ID, "error", err)
+		e.finishesLost.Add(1)
+	}
+	e.finishesPending.Add(-1)
+	e.stop.notify()
 }
 
 func (r *run) report(p schema.Progress) {

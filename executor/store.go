@@ -63,7 +63,9 @@ type TypeLimits map[string]int
 // Claimer hands out the queued tasks of the types with which it has joined. Its
 // methods may be called at once from many goroutines.
 type Claimer interface {
-	// Claim waits for a task that may run, makes it Running and hands it to
+	// Claim first does what ended.Finish does, whatever it answers: a worker gives the
+	// end of a task and asks for the next in one call. Then it waits for a task that
+	// may run, makes it Running and hands it to
 	// one caller: the highest priority first, then the first submitted. It
 	// holds back types of which the claimer has as many leases, not yet released,
 	// as its limits allow. It returns the cause of ctx when that ends.
@@ -72,11 +74,28 @@ type Claimer interface {
 	// may have begun. Its start may be recorded a moment later, and so may that of a task
 	// with Rerun, which is handed out at any time. What is seen of a task, events
 	// included, begins when its start is recorded.
-	Claim(ctx context.Context) (Lease, error)
+	Claim(ctx context.Context, ended Ended) (Lease, error)
 	// Unclaimable counts the queued tasks of other types than the claimer's.
 	Unclaimable(ctx context.Context) (int64, error)
 	// Leave ends the claimer, when no Claim of it is under way. Its leases go on.
 	Leave()
+}
+
+// Ended is the end of an attempt whose code has really ended, for Claim. The zero
+// value is none.
+type Ended struct {
+	Lease    Lease // which the claimer has given
+	Outcome  Outcome
+	Recorded func(error) // as of Lease.Finish
+}
+
+// Finish makes the task final and releases the lease. It does nothing for the zero
+// value.
+func (e *Ended) Finish() {
+	if e.Lease != nil {
+		e.Lease.Finish(e.Outcome, e.Recorded)
+		e.Lease.Release()
+	}
 }
 
 // StoreInfo describes a store.

@@ -39,7 +39,9 @@ func (e *Executor) startWorker(ctx context.Context, w *worker) {
 func (e *Executor) work(ctx context.Context, w *worker) {
 	lasting := context.WithoutCancel(ctx)
 	for {
-		lease, err := e.claimer.Claim(ctx)
+		ended := w.ended
+		w.ended = Ended{}
+		lease, err := e.claimer.Claim(ctx, ended)
 		switch {
 		case err == nil:
 			e.runTask(lasting, w, lease)
@@ -63,33 +65,13 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	if w.typ == nil || w.typ.name != record.Type {
 		w.typ = e.types[record.Type]
 	}
-	r := &run{taskContext: taskContext{values: ctx}, executor: e, lease: lease, record: record, typ: w.typ}
+	r := &run{taskContext: taskContext{values: ctx}, executor: e, worker: w, lease: lease, record: record, typ: w.typ}
 	w.run.Store(r)
 	if e.stop.interrupts() { // stopWorkers may have come before this task was set
 		r.stop(ErrInterrupted)
 	}
 	r.execute(input)
 	w.run.Store(nil)
-}
-
-// record makes a task final. It does not wait until that is recorded, so the worker
-// goes on to the next task. The store keeps the order of ends and claims.
-func (e *Executor) record(lease Lease, o Outcome) {
-	e.finishesPending.Add(1)
-	state := o.State
-	lease.Finish(o, func(err error) {
-		e.vault.end(lease.Record().ID)
-		switch {
-		case err == nil:
-			e.rates.ended(state)
-		case !errors.Is(err, ErrLeaseLost): // then it is another worker's
-			e.log.Error("the end of a task could not be recorded", "task", lease.Record().ID, "error", err)
-			e.finishesLost.Add(1)
-		}
-		e.finishesPending.Add(-1)
-		e.stop.notify()
-	})
-	e.stop.notify()
 }
 
 // requeue leaves a task Running in the store, whose next process runs it again.
@@ -101,8 +83,9 @@ func (e *Executor) requeue() {
 // worker is a slot: the code of at most one task runs in it. The run that it has
 // may have ended meanwhile, and then does nothing of what it is told.
 type worker struct {
-	run atomic.Pointer[run]
-	typ *Type // of the latest task: the next is often of the same
+	run   atomic.Pointer[run]
+	typ   *Type // of the latest task: the next is often of the same
+	ended Ended // the latest task's, for the next claim
 }
 
 // stop tells the slot's task to stop.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 )
 
@@ -24,7 +25,7 @@ func TestBytesOfATask(t *testing.T) {
 	c, err := s.Join(t.Context(), nil, nil)
 	require.NoError(t, err)
 	for range tasks {
-		lease, err := c.Claim(t.Context())
+		lease, err := c.Claim(t.Context(), executor.Ended{})
 		require.NoError(t, err)
 		require.NoError(t, lease.Started(0))
 		lease.Finish(completed, func(err error) { require.NoError(t, err) })

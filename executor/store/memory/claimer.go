@@ -25,13 +25,18 @@ func (s *Store) Join(_ context.Context, types []string, limits executor.TypeLimi
 }
 
 // Claim implements executor.Claimer.
-func (c *claimer) Claim(ctx context.Context) (executor.Lease, error) {
+func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lease, error) {
+	if ended.Lease != nil {
+		if l := c.finishAndTake(ctx, &ended); l != nil {
+			return l, nil
+		}
+	}
 	var taken *lease
 	err := c.store.claims.Claim(ctx, c.member, &c.store.mu, func() (bool, error) {
 		if c.store.closed {
 			return false, executor.ErrClosed
 		}
-		taken = c.take()
+		taken = c.take(schema.Now())
 		return taken != nil, nil
 	})
 	if err != nil {
@@ -40,8 +45,25 @@ func (c *claimer) Claim(ctx context.Context) (executor.Lease, error) {
 	return taken, nil
 }
 
+// finishAndTake makes the task final that ended, and takes another where one may run.
+// It takes the lock once and reads the clock once.
+func (c *claimer) finishAndTake(ctx context.Context, ended *executor.Ended) (next *lease) {
+	s := c.store
+	l := ended.Lease.(*lease)
+	s.mu.Lock()
+	now := schema.Now()
+	err := l.finish(ended.Outcome, now)
+	s.claims.Release(c.member, l.record.Type)
+	if ctx.Err() == nil && !s.closed {
+		next = c.take(now)
+	}
+	s.mu.Unlock()
+	ended.Recorded(err)
+	return next
+}
+
 // take makes the best task that may run Running; it needs the lock.
-func (c *claimer) take() *lease {
+func (c *claimer) take(now schema.Time) *lease {
 	s := c.store
 	e := s.claims.Take(c.member)
 	if e == nil {
@@ -51,7 +73,7 @@ func (c *claimer) take() *lease {
 	r.state = schema.Running
 	r.attempt++
 	record := executor.Record{Task: r.task(), Timeout: r.terms.timeout, Grace: r.terms.grace, Rerun: r.terms.rerun}
-	record.StartedAt = max(schema.Now(), r.created)
+	record.StartedAt = max(now, r.created)
 	l := &lease{claimer: c, entry: e, record: &record}
 	l.extra, l.lease = r.extra(), l
 	r.life = &l.life

@@ -23,7 +23,7 @@ func TestEndIsNotBeforeStart(t *testing.T) {
 	require.NoError(t, err)
 	c, err := store.Join(t.Context(), nil, nil)
 	require.NoError(t, err)
-	lease, err := c.Claim(t.Context())
+	lease, err := c.Claim(t.Context(), executor.Ended{})
 	require.NoError(t, err)
 	synctest.Test(t, func(*testing.T) {
 		lease.Finish(executor.Outcome{State: schema.Completed, Result: []byte("{}")}, func(error) {})

@@ -40,7 +40,7 @@ func life(t testing.TB, s *memory.Store, c executor.Claimer, records []executor.
 	records[0].ID = uuid.New()
 	_, err := s.Submit(t.Context(), records)
 	require.NoError(t, err)
-	lease, err := c.Claim(t.Context())
+	lease, err := c.Claim(t.Context(), executor.Ended{})
 	require.NoError(t, err)
 	require.NoError(t, lease.Started(0))
 	lease.Finish(completed, func(err error) { require.NoError(t, err) })
@@ -128,7 +128,7 @@ func BenchmarkClaimFinish(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		lease, err := c.Claim(b.Context())
+		lease, err := c.Claim(b.Context(), executor.Ended{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -84,12 +84,17 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 }
 
 // Finish implements executor.Lease.
-func (l *lease) Finish(o executor.Outcome, recorded func(error)) { recorded(l.finish(o)) }
-
-func (l *lease) finish(o executor.Outcome) error {
+func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 	s := l.claimer.store
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	err := l.finish(o, schema.Now())
+	s.mu.Unlock()
+	recorded(err)
+}
+
+// finish makes the task final; it needs the lock.
+func (l *lease) finish(o executor.Outcome, now schema.Time) error {
+	s := l.claimer.store
 	if s.closed {
 		return executor.ErrClosed
 	}
@@ -98,7 +103,6 @@ func (l *lease) finish(o executor.Outcome) error {
 	}
 	s.running.Remove(l.entry)
 	s.counts.Running--
-	now := schema.Now()
 	s.finish(l.entry, o, now)
 	s.sweepSoon(now)
 	return nil

@@ -33,7 +33,8 @@ func (s *Store) Join(_ context.Context, types []string, limits executor.TypeLimi
 // Claim implements executor.Claimer. If ctx ends while a start is being written, the
 // task returns to the queue once the start is on disk. If the process dies between
 // the two, the next process treats the task as interrupted.
-func (c *claimer) Claim(ctx context.Context) (executor.Lease, error) {
+func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lease, error) {
+	ended.Finish()
 	s := c.store
 	for {
 		var e *start

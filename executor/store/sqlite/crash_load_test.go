@@ -87,7 +87,7 @@ func (l *load) submit(ctx context.Context, random *rand.Rand) {
 
 func (l *load) claim(ctx context.Context, _ *rand.Rand) {
 	for ctx.Err() == nil {
-		lease, err := l.claimer.Claim(ctx)
+		lease, err := l.claimer.Claim(ctx, executor.Ended{})
 		if err != nil {
 			return
 		}

@@ -269,7 +269,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 		c, err := s.Join(t.Context(), nil, executor.TypeLimits{"plain": 1})
 		require.NoError(t, err)
 		goOn, err = stalled(t, v, func(ctx context.Context) error {
-			_, err := c.Claim(ctx)
+			_, err := c.Claim(ctx, executor.Ended{})
 			return err
 		})
 		require.ErrorIs(t, err, errEnoughWaited)
@@ -287,7 +287,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T){
 		"it goes to who waits": func(t *testing.T) {
 			c, s, _, id, goOn := gaveUp(t)
-			claimed := later(func() (executor.Lease, error) { return c.Claim(t.Context()) })
+			claimed := later(func() (executor.Lease, error) { return c.Claim(t.Context(), executor.Ended{}) })
 			goOn()
 			l, err := claimed()
 			require.NoError(t, err)
@@ -330,7 +330,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 			require.Equal(t, schema.Cancelled, got.State, "there is nobody to stop it")
 			require.Equal(t, "why", got.CancelReason)
 			submit(t, s, newTask())
-			_, err = c.Claim(t.Context())
+			_, err = c.Claim(t.Context(), executor.Ended{})
 			require.NoError(t, err, "its place is free")
 		},
 	} {

@@ -121,14 +121,15 @@ type faultyClaimer struct {
 }
 
 // Claim implements executor.Claimer. The lease is as faulty as the store.
-func (c faultyClaimer) Claim(ctx context.Context) (executor.Lease, error) {
+func (c faultyClaimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lease, error) {
+	ended.Finish()
 	if err := c.store.fault("Claim"); err != nil {
 		return nil, err
 	}
 	if err := c.store.writable(ctx); err != nil {
 		return nil, err
 	}
-	lease, err := c.Claimer.Claim(ctx)
+	lease, err := c.Claimer.Claim(ctx, executor.Ended{})
 	if err != nil {
 		return nil, err
 	}

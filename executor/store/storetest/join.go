@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -24,12 +25,17 @@ func (f *fixture) join(limits executor.TypeLimits, types ...string) executor.Cla
 	return c
 }
 
+// claimOf is a claim of nobody who has a task that ended.
+func claimOf(c executor.Claimer) func(context.Context) (executor.Lease, error) {
+	return func(ctx context.Context) (executor.Lease, error) { return c.Claim(ctx, executor.Ended{}) }
+}
+
 // claimedBy is the next task of a claimer, which must be there.
 func (f *fixture) claimedBy(c executor.Claimer) executor.Lease {
 	f.Helper()
 	ctx, end := context.WithTimeout(f.Context(), patience)
 	defer end()
-	l, err := c.Claim(ctx)
+	l, err := c.Claim(ctx, executor.Ended{})
 	require.NoError(f, err)
 	return l
 }
@@ -48,7 +54,7 @@ func joinTypes(f *fixture) {
 	for _, i := range []int{4, 1, 2} {
 		require.Equal(f, ids[i], f.claimedBy(c).Record().ID)
 	}
-	next := f.waiting(c.Claim)
+	next := f.waiting(claimOf(c))
 	require.True(f, next.waits())
 	require.Equal(f, int64(2), f.unclaimable(c))
 	require.Equal(f, schema.OutcomeCancelled, f.cancel(ids[0], executor.Cancellation{}).Outcome)
@@ -61,7 +67,7 @@ func joinTypes(f *fixture) {
 
 func joinNoTypes(f *fixture) {
 	c := f.join(nil, []string{}...) // not nil, which is every type
-	require.True(f, f.waiting(c.Claim).waits())
+	require.True(f, f.waiting(claimOf(c)).waits())
 	f.one()
 	f.idle()
 	require.Equal(f, int64(1), f.counts().Queued)
@@ -71,7 +77,7 @@ func joinWakes(f *fixture) {
 	a, b := f.join(nil, "a"), f.join(nil, "b")
 	var waiting []*claimer
 	for _, c := range []executor.Claimer{a, b, a, b} {
-		waiting = append(waiting, f.waiting(c.Claim))
+		waiting = append(waiting, f.waiting(claimOf(c)))
 	}
 	require.True(f, waiting[3].waits())
 	ids := f.accept(task(ofType("b")), task(ofType("b")))
@@ -87,7 +93,7 @@ func joinLimits(f *fixture) {
 	one, two := f.join(limits, "narrow"), f.join(limits, "narrow")
 	ids := f.accept(task(ofType("narrow")), task(ofType("narrow")), task(ofType("narrow")))
 	first := f.claimedBy(one)
-	next := f.waiting(one.Claim)
+	next := f.waiting(claimOf(one))
 	require.True(f, next.waits())
 	require.Equal(f, ids[1], f.claimedBy(two).Record().ID)
 	f.finish(first, completed)
@@ -98,7 +104,7 @@ func joinLeave(f *fixture) {
 	gone, stays := f.join(nil, "a"), f.join(nil, "a")
 	id := f.one(ofType("a"))
 	l := f.claimedBy(gone)
-	next := f.waiting(stays.Claim)
+	next := f.waiting(claimOf(stays))
 	require.True(f, next.waits())
 	gone.Leave()
 	require.NoError(f, l.Started(0))

@@ -69,6 +69,7 @@ func Run(t *testing.T, o Options) {
 	}{
 		{"submit", submitContracts},
 		{"claim", claimContracts},
+		{"claim after an end", claimEndContracts},
 		{"join", joinContracts},
 		{"type limits", limitContracts},
 		{"cancel", cancelContracts},
@@ -141,7 +142,7 @@ func (c *claimers) claim(ctx context.Context, s executor.Store, limits executor.
 	if err != nil {
 		return nil, err
 	}
-	return claimer.Claim(ctx)
+	return claimer.Claim(ctx, executor.Ended{})
 }
 
 func (c *claimers) of(ctx context.Context, s executor.Store, limits executor.TypeLimits) (executor.Claimer, error) {

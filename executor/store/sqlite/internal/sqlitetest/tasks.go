@@ -39,7 +39,7 @@ func ClaimAny(ctx context.Context, s executor.Store) (executor.Lease, error) {
 		return nil, err
 	}
 	defer c.Leave()
-	return c.Claim(ctx)
+	return c.Claim(ctx, executor.Ended{})
 }
 
 // Claim submits a task and claims it.
