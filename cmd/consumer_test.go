@@ -32,7 +32,7 @@ var consumers = map[string]struct {
 	},
 	"a server": {
 		imports: []string{"executor", "executor/store/memory", "executor/store/sqlite", "executor/task/exec", "rpc", "rpc/stdio"},
-		needs:   slices.Concat(ofEveryProgram, ofSQLite, []string{jsonrpc2}),
+		needs:   slices.Concat(ofEveryProgram, ofSQLite, []string{jsonrpc2, "github.com/creack/pty"}),
 	},
 }
 

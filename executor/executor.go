@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +72,8 @@ type Executor struct {
 	readers       outputReaders
 	vault         vault
 	connections   atomic.Int64 // that are served
+	contacts      sync.Map     // by the id of the task: of running tasks that clients can reach
+	stopped       atomic.Int64 // how many of them a signal has stopped
 }
 
 // New makes an executor over a store. It owns neither: close the store when
@@ -222,6 +225,7 @@ func accepted(answers []Submitted) int {
 // Status is the task with the id, with its input.
 func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error) {
 	r, err := e.store.Get(ctx, id)
+	e.showStopped(&r.Task)
 	return r.Task, err
 }
 
@@ -233,7 +237,11 @@ func (e *Executor) List(ctx context.Context, f Filter, p PageRequest) (Page, err
 			f.Types[i] = t.name
 		}
 	}
-	return e.store.List(ctx, f, p)
+	page, err := e.store.List(ctx, f, p)
+	for i := range page.Tasks {
+		e.showStopped(&page.Tasks[i])
+	}
+	return page, err
 }
 
 // Cancel asks for a task to stop. It never waits for the task.
@@ -299,6 +307,7 @@ func (e *Executor) Limits() map[string]int64 {
 		"keepBytes":   limits.KeepBytes,
 		"keepIds":     int64(limits.KeepIDs),
 		"secretBytes": MaxSecretBytes,
+		"inputBytes":  MaxInputBytes,
 	}
 }
 

@@ -47,6 +47,7 @@ type run struct {
 	mu       sync.Mutex    // protects what is above, but for begun, and below
 	stopping *stopping     // made when it is told to stop, or is asked for that
 	progress *progressGate // made with the first progress
+	contact  *contact      // made by Handle
 
 	waited time.Duration // for readers of the output, since it was told to stop; whoever writes has it
 }
@@ -103,6 +104,7 @@ func (r *run) over(result jsontext.Value, err error) {
 		}
 	}
 	r.mu.Unlock()
+	r.unreach()
 	r.drain()
 	r.end(result, err)
 	if r.worker.ended.Lease == nil { // else the next claim releases it
@@ -231,6 +233,7 @@ func (r *run) giveUp() {
 		r.executor.stuckRequeued.Add(1)
 	}
 	r.mu.Unlock()
+	r.unreach()
 	r.executor.stop.enter()
 	defer r.executor.stop.leave()
 	r.executor.log.Warn("a task does not stop; its slot stays taken", "task", r.record.ID, "type", r.record.Type)

@@ -91,6 +91,9 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"outputBytes":`...)
 		b = wire.AppendJSON(b, t.OutputBytes)
 	}
+	if t.Stopped {
+		b = append(b, `,"stopped":true`...)
+	}
 	if t.Incomplete {
 		b = append(b, `,"incomplete":true`...)
 	}

@@ -42,6 +42,9 @@ func wireError(err error) *wire.Error {
 	if e, ok := errors.AsType[*executor.NotPermittedError](err); ok {
 		return wire.NewError(schema.CodeNotPermitted, "%s", e.Error())
 	}
+	if _, ok := errors.AsType[*executor.UnreachableError](err); ok {
+		return wire.NewError(schema.CodeNotPermitted, "%s", err.Error())
+	}
 	if e, ok := errors.AsType[*executor.TooLargeError](err); ok {
 		answer := wire.NewError(schema.CodeTooLarge, "%s", e.Error())
 		answer.Data.Limit = e.Limit

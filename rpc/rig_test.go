@@ -53,6 +53,7 @@ func testTypes(t testing.TB) []executor.Type {
 	require.NoError(t, err)
 	return append(types,
 		executor.MustDefine("print", runPrint),
+		executor.MustDefine("converse", runConverse),
 		executor.MustDefine("panic", func(context.Context, nothing) (nothing, error) { panic("no more nuts") }),
 		executor.MustDefine("deaf", func(_ context.Context, in builtin.SleepInput) (nothing, error) {
 			time.Sleep(time.Duration(in.DurationMs) * time.Millisecond)

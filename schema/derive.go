@@ -59,6 +59,7 @@ var wireTypes = typeSchemas{
 	reflect.TypeFor[OnDisconnect]():       enum(OnDisconnectKeep, OnDisconnectCancel),
 	reflect.TypeFor[WaitUntil]():          enum(UntilAll, UntilAny),
 	reflect.TypeFor[ListOrder]():          enum(NewestFirst, OldestFirst),
+	reflect.TypeFor[Signal]():             enum(Signals[:]...),
 	reflect.TypeFor[Encoding]():           enum(EncodingUTF8, EncodingBase64),
 }
 

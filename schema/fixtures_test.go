@@ -42,6 +42,7 @@ func completedTask() Task {
 func fullTask() Task {
 	t := completedTask()
 	t.State, t.CancelRequestedAt, t.CancelReason = Cancelled, exampleStart+2000, "no longer needed"
+	t.Stopped = true
 	t.Error = fullTaskError()
 	t.OutputBytes = &OutputBytes{Stdout: 12, Stderr: 3, Log: 1}
 	t.Input = jsontext.Value(`{"durationMs":1000}`)

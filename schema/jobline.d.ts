@@ -22,6 +22,9 @@ export type ShutdownMode = "drain" | "finish" | "cancel";
 /** What a shutdown ends. */
 export type ShutdownScope = "connection" | "executor";
 
+/** The name of a signal, without SIG before it. */
+export type Signal = "INT" | "TERM" | "HUP" | "QUIT" | "USR1" | "USR2" | "STOP" | "CONT" | "WINCH";
+
 /** Where a task is in its life. */
 export type State = "queued" | "running" | "completed" | "failed" | "cancelled";
 
@@ -146,6 +149,8 @@ export interface FinishedEvent {
   outputBytes?: OutputBytes;
   /** its input; only where asked for */
   input?: unknown;
+  /** whether the method signal has stopped it; CONT lets it go on */
+  stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
   incomplete?: boolean;
   /** greater than that of every other notification of the task */
@@ -172,6 +177,18 @@ export interface InitializeResult {
   limits: Record<string, number>;
   /** the seq of the latest event; ask subscribe for what comes after it */
   seq: number;
+}
+
+/** The params of input. */
+export interface InputParams {
+  /** the id of the task */
+  id: UUID;
+  /** text to send; not with dataBase64 */
+  data?: string;
+  /** bytes to send, in base64; not with data */
+  dataBase64?: string;
+  /** whether the input ends behind this */
+  close?: boolean;
 }
 
 /** The params of list. */
@@ -316,6 +333,16 @@ export interface ReplayedEvent {
   missed?: Missed;
 }
 
+/** The params of resize. */
+export interface ResizeParams {
+  /** the id of the task */
+  id: UUID;
+  /** the height, in lines of text */
+  rows: number;
+  /** the width, in characters */
+  columns: number;
+}
+
 /** Who the server is. */
 export interface ServerInfo {
   /** jobline */
@@ -354,6 +381,14 @@ export interface ShuttingDownEvent {
   mode: "drain" | "finish" | "interrupt" | "cancel";
   /** why, for a person */
   reason?: string;
+}
+
+/** The params of signal. */
+export interface SignalParams {
+  /** the id of the task */
+  id: UUID;
+  /** the name of the signal; STOP stops the task, and CONT lets it go on */
+  signal: Signal;
 }
 
 /** An attempt of a task began. */
@@ -482,6 +517,8 @@ export interface SubmitResult {
   outputBytes?: OutputBytes;
   /** its input; only where asked for */
   input?: unknown;
+  /** whether the method signal has stopped it; CONT lets it go on */
+  stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
   incomplete?: boolean;
   /** whether the id was known already */
@@ -548,6 +585,8 @@ export interface Task {
   outputBytes?: OutputBytes;
   /** its input; only where asked for */
   input?: unknown;
+  /** whether the method signal has stopped it; CONT lets it go on */
+  stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
   incomplete?: boolean;
 }
@@ -680,6 +719,12 @@ export interface Methods {
   "unsubscribe": { params: UnsubscribeParams; result: Empty };
   /** Read what a task has written. */
   "output": { params: OutputParams; result: OutputResult };
+  /** Send bytes to a running task, as to the stdin of a command. It answers when the bytes wait for the task to read them, in the order of the requests. Where too many wait already it is queueFull, and nothing was sent. */
+  "input": { params: InputParams; result: Empty };
+  /** Send a signal to all processes of a running command, which does not cancel it. A task that STOP has stopped is shown with stopped: true until CONT. Its time-out runs, and a cancel ends it. */
+  "signal": { params: SignalParams; result: Empty };
+  /** Set the size of the terminal of a running command. */
+  "resize": { params: ResizeParams; result: Empty };
   /** List the task types on offer. */
   "types": { params: Empty; result: TypesResult };
   /** Show the state of the server in numbers. */

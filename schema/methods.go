@@ -15,6 +15,9 @@ const (
 	MethodWait          = "wait"
 	MethodList          = "list"
 	MethodOutput        = "output"
+	MethodInput         = "input"
+	MethodSignal        = "signal"
+	MethodResize        = "resize"
 	MethodTypes         = "types"
 	MethodStats         = "stats"
 	MethodSubscribe     = "subscribe"
@@ -26,8 +29,8 @@ const (
 
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
-	MethodCancelRequest, MethodCancel, MethodExit, MethodInitialize, MethodList, MethodOutput, MethodDiscover,
-	MethodShutdown, MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes,
+	MethodCancelRequest, MethodCancel, MethodExit, MethodInitialize, MethodInput, MethodList, MethodOutput, MethodResize, MethodDiscover,
+	MethodShutdown, MethodSignal, MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes,
 	MethodUnsubscribe, MethodWait,
 }
 

@@ -101,6 +101,26 @@ var calls = []described{
 		examples: []example{{"the end of stdout", OutputParams{ID: exampleID, TailBytes: new(int64(100))}, OutputResult{Data: "done\n", Encoding: EncodingUTF8, Offset: 7, NextOffset: 12, EOF: true}}},
 	},
 	{
+		name: MethodInput, summary: "Send bytes to a running task, as to the stdin of a command.",
+		description: "It answers when the bytes wait for the task to read them, in the order of the requests. Where too many wait already it is queueFull, and nothing was sent.",
+		params:      typeOf[InputParams](), result: typeOf[Empty](), resultSummary: "nothing",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeNotPermitted, CodeQueueFull, CodeTooLarge, CodeStoreUnavailable},
+		examples: []example{{"the last line", InputParams{ID: exampleID, Data: "yes\n", Close: true}, Empty{}}},
+	},
+	{
+		name: MethodSignal, summary: "Send a signal to all processes of a running command, which does not cancel it.",
+		description: "A task that STOP has stopped is shown with stopped: true until CONT. Its time-out runs, and a cancel ends it.",
+		params:      typeOf[SignalParams](), result: typeOf[Empty](), resultSummary: "nothing",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeNotPermitted, CodeQueueFull, CodeStoreUnavailable},
+		examples: []example{{"stop it for a while", SignalParams{ID: exampleID, Signal: SignalStop}, Empty{}}},
+	},
+	{
+		name: MethodResize, summary: "Set the size of the terminal of a running command.",
+		params: typeOf[ResizeParams](), result: typeOf[Empty](), resultSummary: "nothing",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeNotPermitted, CodeStoreUnavailable},
+		examples: []example{{"a window", ResizeParams{ID: exampleID, Rows: 24, Columns: 80}, Empty{}}},
+	},
+	{
 		name: MethodTypes, summary: "List the task types on offer.",
 		params: typeOf[Empty](), result: typeOf[TypesResult](), resultSummary: "the task types, sorted by name",
 		errors:   []Code{CodeInvalidParams},

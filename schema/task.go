@@ -26,6 +26,8 @@ type Task struct {
 	Error             *TaskError        `json:"error,omitzero" jsonschema:"why it failed or was cancelled; only then"`
 	OutputBytes       *OutputBytes      `json:"outputBytes,omitzero" jsonschema:"how much it has written to each stream"`
 	Input             jsontext.Value    `json:"input,omitzero" jsonschema:"its input; only where asked for"`
+	// Stopped is only set of a running task, and never in a record.
+	Stopped bool `json:"stopped,omitzero" jsonschema:"whether the method signal has stopped it; CONT lets it go on"`
 	// Incomplete is set in an event for a slow client from which parts of the task were left out. It
 	// is never set in a record.
 	Incomplete bool `json:"incomplete,omitzero" jsonschema:"whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile"`

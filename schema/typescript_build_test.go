@@ -28,6 +28,7 @@ var named = map[reflect.Type]string{
 	typeOf[OnDisconnect]():  "What becomes of a task when the connection that submitted it has ended.",
 	typeOf[WaitUntil]():     "How many of the tasks must be final.",
 	typeOf[ListOrder]():     "By time of creation.",
+	typeOf[Signal]():        "The name of a signal, without SIG before it.",
 	typeOf[Encoding]():      "How bytes became a string.",
 }
 

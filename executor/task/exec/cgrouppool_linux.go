@@ -171,18 +171,18 @@ func (c *cgroupPool) warnOnce(err error) {
 
 // start starts a process in a control group, by a function that spawns it with
 // attr. Where there are no groups, or the system refuses this one, the process
-// has none.
-func (c *cgroupPool) start(attr *os.ProcAttr, spawn func() (*os.Process, error)) (*os.Process, *cgroup, error) {
+// has none. With pty its descriptor 0 becomes its controlling terminal.
+func (c *cgroupPool) start(attr *os.ProcAttr, pty bool, spawn func() (*os.Process, error)) (*os.Process, *cgroup, error) {
 	one, err := c.acquire()
 	if err != nil {
 		return nil, nil, err
 	}
 	if one == nil {
-		attr.Sys = &syscall.SysProcAttr{Setsid: true}
+		attr.Sys = ownSession(pty)
 		proc, err := spawn()
 		return proc, nil, err
 	}
-	attr.Sys = isolation(one)
+	attr.Sys = isolation(one, pty)
 	proc, err := spawn()
 	if err == nil {
 		c.countStart(false)
@@ -192,7 +192,7 @@ func (c *cgroupPool) start(attr *os.ProcAttr, spawn func() (*os.Process, error))
 		c.release(one)
 		return nil, nil, err
 	}
-	attr.Sys = &syscall.SysProcAttr{Setsid: true}
+	attr.Sys = ownSession(pty)
 	proc, again := spawn()
 	if again != nil { // so the group was not why
 		c.release(one)
@@ -210,9 +210,13 @@ func (c *cgroupPool) start(attr *os.ProcAttr, spawn func() (*os.Process, error))
 // Elsewhere a session keeps nothing away from it, and its processes are found by
 // the control group. The system makes a group for scheduling with each session,
 // which can cost half as much as the start of a small program.
-func isolation(one *cgroup) *syscall.SysProcAttr {
-	terminal := hasTerminal()
-	return &syscall.SysProcAttr{Setsid: terminal, Setpgid: !terminal, UseCgroupFD: true, CgroupFD: one.fd}
+func isolation(one *cgroup, pty bool) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if pty || hasTerminal() {
+		attr = ownSession(pty)
+	}
+	attr.UseCgroupFD, attr.CgroupFD = true, one.fd
+	return attr
 }
 
 // hasTerminal reports whether this process's session had a terminal, or may have

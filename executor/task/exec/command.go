@@ -31,6 +31,7 @@ type command struct {
 	dir   string // absolute, or "" for this process's own
 	argv  []string
 	env   []string
+	pty   bool
 	mark  mark
 }
 
@@ -41,7 +42,7 @@ func (c *Runner) command(in *Input, task string) (*command, error) {
 	}
 	p := &command{
 		name: printable(filepath.Base(in.Argv[0]), maxName), given: printable(in.Argv[0], maxPath),
-		argv: in.Argv, mark: c.mark(task),
+		argv: in.Argv, pty: in.PTY, mark: c.mark(task),
 	}
 	if in.Dir != "" {
 		dir, err := absolute(in.Dir)
@@ -53,6 +54,9 @@ func (c *Runner) command(in *Input, task string) (*command, error) {
 	var err error
 	if p.env, err = c.environ(in, p.mark, shellDir(p.dir)); err != nil {
 		return nil, err
+	}
+	if p.pty && lookupEnv(p.env, termVar) == "" {
+		p.env = append(p.env, termVar+"="+defaultTerm)
 	}
 	path, err := p.find(in.Argv[0])
 	if err != nil {
@@ -78,6 +82,9 @@ func check(in *Input) error {
 	}
 	if in.Stderr != "" && in.Stderr != schema.Stderr.String() && in.Stderr != schema.Stdout.String() {
 		return invalid(fmt.Sprintf("stderr is %q: want stderr or stdout", printable(in.Stderr, maxName)))
+	}
+	if err := checkTerminal(in); err != nil {
+		return err
 	}
 	for name, value := range in.Env { // no name is shown, since one with "=" may hold a secret
 		if name == "" || strings.ContainsAny(name, "=\x00") {

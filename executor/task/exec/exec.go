@@ -67,6 +67,11 @@ type Input struct {
 	CleanEnv bool               `json:"cleanEnv,omitzero" jsonschema:"start from a short list of variables (PATH, HOME, LANG and the like) instead of the server's whole environment"`
 	Stderr   string             `json:"stderr,omitzero" jsonschema:"where stderr goes: stderr, a stream of its own (the default), or stdout, into the same pipe, so that all of it is in the order in which it was written" schema:"enum=stderr|stdout"`
 	Stdin    string             `json:"stdin,omitzero" jsonschema:"text for the command's standard input; it is empty by default"`
+	// OpenStdin lets Executor.Input write to the stdin, behind the text.
+	OpenStdin bool   `json:"openStdin,omitzero" jsonschema:"whether the standard input stays open behind the text, for the method input"`
+	PTY       bool   `json:"pty,omitzero" jsonschema:"whether the command runs in a terminal of its own: its stdin, stdout and stderr are that, and all that it writes is the stream stdout; not on Windows"`
+	Rows      uint16 `json:"rows,omitzero" jsonschema:"the height of the terminal, in lines; 24 by default"`
+	Columns   uint16 `json:"columns,omitzero" jsonschema:"the width of the terminal, in characters; 80 by default"`
 }
 
 // Result is the result of an exec task.
@@ -177,14 +182,18 @@ func (c *Runner) run(ctx context.Context, in *Input, t task) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if in.Stderr == schema.Stdout.String() {
+	if in.Stderr == schema.Stdout.String() || in.PTY {
 		t.stderr = nil
 	}
+	if in.OpenStdin {
+		t.input = executor.NewInputReader(context.WithoutCancel(ctx)) // who is asked to stop may have a question
+	}
 	began := time.Now()
-	tree, out, err := c.start(p, &t, in.Stdin)
+	tree, out, err := c.start(p, &t, in)
 	if err != nil {
 		return Result{}, p.spawnFailure(err)
 	}
+	executor.Handle(ctx, handlers(tree, out))
 	t.started(tree.pid)
 	out.begin()
 	c.log.Debug("a command runs", "task", t.id, "pid", tree.pid, "program", p.name)

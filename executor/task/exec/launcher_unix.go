@@ -55,15 +55,15 @@ func newLauncher(log *slog.Logger, server string, workers int) *launcher {
 }
 
 // launch starts a command in a process group of its own, which Ctrl-C in this
-// process's terminal does not reach, and without a terminal: a program that asks
-// a question on /dev/tty gets an error, where it would be stopped for ever. The
-// goroutine that calls launch has to reap the process.
+// process's terminal does not reach. Unless it has a terminal of its own it has
+// none: a program that asks a question on /dev/tty gets an error, where it would be
+// stopped for ever. The goroutine that calls launch has to reap the process.
 func (h *launcher) launch(p *command, attr *os.ProcAttr) (*tree, error) {
 	if !h.threads.acquire(h.workers) {
 		return nil, syscall.EAGAIN
 	}
 	groupTable := h.prepare()
-	proc, cgroup, err := h.cgroups.start(attr, func() (*os.Process, error) { return spawn(p.path, p.argv, attr) })
+	proc, cgroup, err := h.cgroups.start(attr, p.pty, func() (*os.Process, error) { return spawn(p.path, p.argv, attr) })
 	if err != nil {
 		h.threads.release()
 		return nil, err
@@ -107,6 +107,7 @@ type tree struct {
 	threads    *threads
 	timeouts
 	treeSnapshot // the terminator's
+	signaler
 }
 
 // killProcessGroup kills the rest of the process group when the first process

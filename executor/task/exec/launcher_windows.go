@@ -97,6 +97,7 @@ type tree struct {
 	job   windows.Handle
 	state *os.ProcessState
 	err   error
+	signaler
 }
 
 // waitExit waits until the first process has exited.

@@ -67,7 +67,7 @@ func TestTheFirstIsReadFirst(t *testing.T) {
 		"out:ac err:b ": {1, 2, 1}, "err:ac out:b ": {2, 1, 2},
 	} {
 		var all screen
-		s, err := openStreams(nil, "", labelled{&all, "out"}, labelled{&all, "err"})
+		s, err := openStreams(stdinSource{}, labelled{&all, "out"}, labelled{&all, "err"})
 		require.NoError(t, err)
 		for i, child := range order {
 			_, err := s.child[child].WriteString("abc"[i : i+1])

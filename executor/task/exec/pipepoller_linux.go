@@ -34,7 +34,8 @@ func (s *streams) copyAvailable(i int) bool {
 	switch {
 	case n > 0:
 		_, _ = p.to.Write(buffer[:n])
-		return n == len(buffer) || s.ready.hung[i] // the poller tells of what is written later
+		// The poller tells of what is written later. One read of a terminal may leave some.
+		return n == len(buffer) || s.ready.hung[i] || s.terminal != nil
 	case err == unix.EAGAIN:
 		return false
 	case err == unix.EINTR:

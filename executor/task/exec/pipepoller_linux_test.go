@@ -34,7 +34,7 @@ func TestFollow(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr screen
-			s, err := openStreams(nil, "", &stdout, &stderr)
+			s, err := openStreams(stdinSource{}, &stdout, &stderr)
 			require.NoError(t, err)
 			_, err = unix.FcntlInt(s.child[1].Fd(), unix.F_SETPIPE_SZ, 1<<20)
 			require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestNeedsNoGoroutine(t *testing.T) {
 	in := self("print", "100000")
 	p, err := c.command(&in, "a task")
 	require.NoError(t, err)
-	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, "")
+	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, &Input{})
 	require.NoError(t, err)
 	tree.waitExit(out)
 	require.Nil(t, out.out[0].from.file)
@@ -103,7 +103,7 @@ func TestWithoutHandles(t *testing.T) {
 	p, err := c.command(&in, "a task")
 	require.NoError(t, err)
 	var stdout, stderr screen
-	tree, out, err := c.start(p, &task{stdout: &stdout, stderr: &stderr}, "")
+	tree, out, err := c.start(p, &task{stdout: &stdout, stderr: &stderr}, &Input{})
 	require.NoError(t, err)
 	require.NoError(t, tree.proc.Release())
 	tree.proc = &os.Process{Pid: tree.pid}

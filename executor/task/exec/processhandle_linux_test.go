@@ -138,7 +138,7 @@ func TestStopsBeforeItLooks(t *testing.T) {
 	in := Input{Argv: []string{"sh", "-c", script, trigger, f.path}}
 	p, err := c.command(&in, "a task")
 	require.NoError(t, err)
-	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, "")
+	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, &Input{})
 	require.NoError(t, err)
 	out.begin()
 	reader, err := unix.Open(f.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

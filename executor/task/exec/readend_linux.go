@@ -28,6 +28,12 @@ func openReadEnd() (*readEnd, *os.File, error) {
 	return &readEnd{fd: fds[0]}, os.NewFile(uintptr(fds[1]), "|1"), nil
 }
 
+// newReadEnd makes an end of a descriptor of our own.
+func newReadEnd(fd int) *readEnd {
+	_ = unix.SetNonblock(fd, true) // it does not fail on an open descriptor
+	return &readEnd{fd: fd}
+}
+
 // handOver returns the end as a file for one goroutine to read, or nil where
 // all was read.
 func (s *readEnd) handOver() *os.File {

@@ -5,14 +5,20 @@ import "slices"
 // selector picks some of all processes.
 type selector func(all []process) []process
 
-// wholeTree selects the tree: the processes in its control group, process group
-// and session, those with its key in their environment, those that an earlier
-// scan has found, and all descendants of these. The first process must not have
-// been reaped.
+// wholeTree selects the tree: its family, those that an earlier scan has found, and
+// all descendants of these. It is the terminator's, which has the earlier scans. The
+// first process must not have been reaped.
 func (t *tree) wholeTree(all []process) []process {
-	return withDescendants(all, func(p *process) bool {
-		return p.inCgroup || t.hasGroup(p) || p.session == t.pid || t.hasMark(p) || t.isKnown(p.pid, p.start)
-	})
+	return withDescendants(all, func(p *process) bool { return t.isFamily(p) || t.isKnown(p.pid, p.start) })
+}
+
+// family selects the processes in the command's control group, process group and
+// session, those with its key in their environment, and all descendants of these. The
+// first process must not have been reaped.
+func (t *tree) family(all []process) []process { return withDescendants(all, t.isFamily) }
+
+func (t *tree) isFamily(p *process) bool {
+	return p.inCgroup || t.hasGroup(p) || p.session == t.pid || t.hasMark(p)
 }
 
 // identified selects the processes in the command's control group, those with

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/jobline/jobline/executor"
 )
 
 const (
@@ -25,12 +27,14 @@ const (
 
 // streams are our side of a command's stdin, stdout and stderr.
 type streams struct {
-	child [3]*os.File // the command's ends
-	kept  *os.File    // the one among them that closeChild leaves open, or nil
-	stdin *os.File    // nil without text
-	text  string
-	out   []pipe // for stdout and stderr, or one for both
-	tail  *tail  // the end of stderr
+	child    [3]*os.File // the command's ends
+	kept     *os.File    // the one among them that closeChild leaves open, or nil
+	stdin    *os.File    // our end; nil where the command has a file
+	text     string
+	more     *executor.InputReader // what goes into stdin behind the text, or nil
+	terminal *terminal             // in place of the pipes, or nil
+	out      []pipe                // for stdout and stderr, or one for both
+	tail     *tail                 // the end of stderr
 
 	ready    pipePoller
 	pending  atomic.Int32  // pipes that are still copied
@@ -44,19 +48,26 @@ type pipe struct {
 	to   io.Writer
 }
 
-// openStreams makes the pipes of a command. Its stdin is text or, where that is
-// empty, the file stdin. Without a writer for stderr there is one pipe for
-// stdout and stderr, in which the system keeps the order of all writes. Where
+// stdinSource is what a command reads: the text and what comes after it, or the
+// file where there is neither.
+type stdinSource struct {
+	file *os.File
+	text string
+	more *executor.InputReader
+}
+
+// openStreams makes the pipes of a command. Without a writer for stderr there is one
+// pipe for stdout and stderr, in which the system keeps the order of all writes. Where
 // it fails it leaves no pipe open.
-func openStreams(stdin *os.File, text string, stdout, stderr io.Writer) (*streams, error) {
-	s := &streams{text: text, finished: make(chan struct{}), tail: &tail{to: stderr}}
+func openStreams(stdin stdinSource, stdout, stderr io.Writer) (*streams, error) {
+	s := &streams{text: stdin.text, more: stdin.more, finished: make(chan struct{}), tail: &tail{to: stderr}}
 	if stderr == nil {
 		s.tail.to = stdout
 	} else {
 		s.out = append(s.out, pipe{to: stdout})
 	}
 	s.out = append(s.out, pipe{to: s.tail})
-	if err := s.open(stdin); err != nil {
+	if err := s.open(stdin.file); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -65,7 +76,7 @@ func openStreams(stdin *os.File, text string, stdout, stderr io.Writer) (*stream
 
 func (s *streams) open(stdin *os.File) (err error) {
 	s.pending.Store(int32(len(s.out)))
-	if s.text == "" {
+	if s.text == "" && s.more == nil {
 		s.kept, s.child[0] = stdin, stdin
 	} else if s.child[0], s.stdin, err = os.Pipe(); err != nil {
 		return err
@@ -102,33 +113,13 @@ func (s *streams) closeChild() {
 
 func (s *streams) closeOwn() {
 	s.closeStdin()
+	s.terminal.release()
 	s.ready.close()
 	for _, p := range s.out {
 		if p.from != nil {
 			p.from.close()
 		}
 	}
-}
-
-func (s *streams) closeStdin() {
-	if s.stdin != nil {
-		s.stdin.Close()
-	}
-}
-
-// begin writes the text to stdin, at the latest until drain has returned. The
-// output is read from waitExit on.
-func (s *streams) begin() {
-	if s.stdin != nil {
-		go s.feed()
-	}
-}
-
-// feed writes the text. It is no error that the command does not read it.
-func (s *streams) feed() {
-	defer s.ended()
-	_, _ = io.WriteString(s.stdin, s.text)
-	s.stdin.Close()
 }
 
 var buffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
@@ -175,6 +166,7 @@ func (s *streams) ended() {
 // after that.
 func (s *streams) drain(kill func()) (held bool) {
 	s.closeStdin() // only other processes can read it now
+	s.terminal.release()
 	if s.wait() {
 		return false
 	}

@@ -76,7 +76,7 @@ func TestDrainWaitsForReaders(t *testing.T) {
 	require.NoError(t, err)
 	defer null.Close()
 	out := &slowly{each: pipeDelay}
-	s, err := openStreams(null, "", out, io.Discard)
+	s, err := openStreams(stdinSource{file: null}, out, io.Discard)
 	require.NoError(t, err)
 	s.begin()
 	s.copyInBackground()

@@ -15,15 +15,16 @@ import (
 type task struct {
 	id      string
 	stdout  io.Writer
-	stderr  io.Writer // nil: stderr goes where stdout goes
+	stderr  io.Writer             // nil: stderr goes where stdout goes
+	input   *executor.InputReader // what the stdin has behind its text, or nil
 	started func(pid int)
 	// killed is closed when the grace is over. Nil means that it never is.
 	killed <-chan struct{}
 }
 
 // start begins a command. Its error is the system's own.
-func (c *Runner) start(p *command, t *task, stdin string) (*tree, *streams, error) {
-	out, err := openStreams(cmp.Or(c.options.Stdin, c.null), stdin, t.stdout, t.stderr)
+func (c *Runner) start(p *command, t *task, in *Input) (*tree, *streams, error) {
+	out, err := c.open(t, in)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,6 +35,15 @@ func (c *Runner) start(p *command, t *task, stdin string) (*tree, *streams, erro
 	}
 	out.closeChild()
 	return tree, out, nil
+}
+
+// open makes the terminal or the pipes of a command.
+func (c *Runner) open(t *task, in *Input) (*streams, error) {
+	stdin := stdinSource{file: cmp.Or(c.options.Stdin, c.null), text: in.Stdin, more: t.input}
+	if in.PTY {
+		return openPTY(stdin, t.stdout, in.Rows, in.Columns)
+	}
+	return openStreams(stdin, t.stdout, t.stderr)
 }
 
 // outcome tells how a command ended.
@@ -58,6 +68,7 @@ func supervise(ctx context.Context, tree *tree, out *streams, killed <-chan stru
 	if !unhook() {
 		<-t.done
 	}
+	tree.endSignals()
 	o := outcome{stopRequested: t.stopRequested, forced: t.forced, leaked: t.leaked}
 	tree.killProcessGroup()
 	o.state, o.err = tree.reap()
@@ -89,6 +100,7 @@ func (t *terminator) run() {
 		return
 	}
 	t.stopRequested = true
+	t.tree.endStops()
 	t.tree.terminate(t.killed)
 	select {
 	case <-t.exited:

@@ -189,7 +189,7 @@ func TestEndedBeforeItWasTold(t *testing.T) {
 	in := self("exit", "0")
 	p, err := c.command(&in, "a task")
 	require.NoError(t, err)
-	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, "")
+	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, &Input{})
 	require.NoError(t, err)
 	out.begin()
 	require.NoError(t, unix.Waitid(unix.P_PID, tree.pid, &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))

@@ -1,0 +1,89 @@
+package executor_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// readers are types that read what they are sent.
+func readers() executor.Options {
+	type text struct {
+		Text string `json:"text"`
+	}
+	return executor.Options{Limit: 2, Types: []executor.Type{
+		executor.MustDefine("read", func(ctx context.Context, _ empty) (text, error) {
+			all, err := io.ReadAll(executor.Inputs(ctx))
+			return text{string(all)}, err
+		}),
+		executor.MustDefine("late", func(ctx context.Context, _ empty) (text, error) {
+			time.Sleep(time.Hour)
+			in := executor.Inputs(ctx)
+			_, err := in.Read(make([]byte, 1))
+			return text{}, err
+		}),
+	}}
+}
+
+func (r *rig) unreachable(err error, says string) {
+	r.Helper()
+	var e *executor.UnreachableError
+	require.ErrorAs(r, err, &e)
+	require.Equal(r, says, e.Why)
+}
+
+func TestInputsOfATask(t *testing.T) {
+	withRig(t, readers(), func(r *rig) {
+		ctx := r.Context()
+		id := r.of("read")
+		r.inState(id, schema.Running)
+		require.NoError(r, r.Input(ctx, id, []byte("one "), false))
+		r.task(id)
+		require.NoError(r, r.Input(ctx, id, []byte("two "), false))
+		require.NoError(r, r.Input(ctx, id, []byte("three"), true))
+		r.unreachable(r.Input(ctx, id, nil, true), "the input of the task was closed by an earlier request")
+		require.Equal(r, `{"text":"one two three"}`, string(r.inState(id, schema.Completed).Result))
+		r.unreachable(r.Input(ctx, id, nil, true), "the task has ended")
+		require.ErrorIs(r, r.Input(ctx, uuid.New(), nil, true), executor.ErrNotFound)
+
+		id = r.of("read")
+		r.inState(id, schema.Running)
+		r.unreachable(r.Signal(ctx, id, schema.SignalInt), "tasks of this type take no signals")
+		r.unreachable(r.Resize(ctx, id, 1, 1), "tasks of this type take no size of a terminal")
+		r.cancel(id, executor.Cancellation{Reason: "enough"})
+		require.Equal(r, "cancelled: enough", r.inState(id, schema.Cancelled).Error.Message)
+	})
+}
+
+// TestInputsOfATaskThatWasGivenUp: what is final takes nothing, whatever its code does.
+func TestInputsOfATaskThatWasGivenUp(t *testing.T) {
+	withRig(t, readers(), func(r *rig) {
+		id := r.of("late")
+		r.inState(id, schema.Running)
+		r.unreachable(r.Input(r.Context(), id, nil, true), "tasks of this type take no input")
+		r.cancel(id, executor.Cancellation{Force: true})
+		r.inState(id, schema.Cancelled)
+		r.pass(2 * time.Hour) // it asks for input, and is told that it was cancelled
+		r.unreachable(r.Input(r.Context(), id, nil, true), "the task has ended")
+		require.Zero(r, r.stats().Stuck)
+	})
+}
+
+func TestInputsOutsideATask(t *testing.T) {
+	n, err := executor.Inputs(t.Context()).Read(make([]byte, 1))
+	require.Zero(t, n)
+	require.ErrorIs(t, err, io.EOF)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("why")
+	cancel(cause)
+	_, err = executor.NewInputReader(ctx).Read(make([]byte, 1))
+	require.ErrorIs(t, err, cause)
+}

@@ -1,0 +1,195 @@
+package executor
+
+import (
+	"context"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file is how clients reach the code of a running task: with input, signals and
+// the size of a terminal.
+
+// Handlers are what the code of a task does with what clients send to it. A nil one
+// means that the task does not take this. The functions are called by many
+// goroutines, also for a moment after the code has returned. They must not block.
+// An *UnreachableError or *FullError is the answer of the client's request.
+type Handlers struct {
+	// Input takes bytes, and end says that no more will come. It keeps nothing of
+	// data. Inputs is a reader in the place of it.
+	Input  func(data []byte, end bool) error
+	Signal func(schema.Signal) error
+	Resize func(rows, columns uint16) error
+}
+
+// Handle sets the handlers of the task whose code this is. Call it once, and before
+// Started: a client may send something as soon as it knows that the task runs.
+func Handle(ctx context.Context, h Handlers) {
+	if r := runOf(ctx); r != nil {
+		r.handle(h)
+	}
+}
+
+// UnreachableError says why a task cannot be sent something, and what to do.
+type UnreachableError struct{ Why, Cure string }
+
+func (e *UnreachableError) Error() string { return e.Why + "; " + e.Cure }
+
+// contact is a running task that clients can reach.
+type contact struct {
+	run      *run
+	handlers Handlers
+
+	mu      sync.Mutex // protects what follows, and keeps the order of signals
+	stopped bool       // the latest of STOP and CONT was STOP
+	over    bool       // the code has returned, or is not waited for any more
+}
+
+// Input sends bytes to a running task. end says that no more will come. It never
+// waits for the task. The error is ErrNotFound, an *UnreachableError, or, where
+// nothing was sent because too much waits already, a *FullError or *TooLargeError.
+func (e *Executor) Input(ctx context.Context, id uuid.UUID, data []byte, end bool) error {
+	c, err := e.reach(ctx, id)
+	if err != nil {
+		return err
+	}
+	if c.handlers.Input == nil {
+		return takesNone("input")
+	}
+	return c.handlers.Input(data, end)
+}
+
+// Signal sends a signal to all processes of a running task. It never waits for the
+// task. Errors are as of Input.
+func (e *Executor) Signal(ctx context.Context, id uuid.UUID, signal schema.Signal) error {
+	c, err := e.reach(ctx, id)
+	if err != nil {
+		return err
+	}
+	if c.handlers.Signal == nil {
+		return takesNone("signals")
+	}
+	return c.signal(signal)
+}
+
+// Resize sets the size of the terminal of a running task. Errors are as of Input.
+func (e *Executor) Resize(ctx context.Context, id uuid.UUID, rows, columns uint16) error {
+	c, err := e.reach(ctx, id)
+	if err != nil {
+		return err
+	}
+	if c.handlers.Resize == nil {
+		return takesNone("size of a terminal")
+	}
+	return c.handlers.Resize(rows, columns)
+}
+
+func takesNone(what string) error {
+	return &UnreachableError{Why: "tasks of this type take no " + what, Cure: "those of exec do"}
+}
+
+var errEnded = &UnreachableError{Why: "the task has ended", Cure: "submit a new one"}
+
+// reach finds the contact of a task. A running task that has called no Handle has
+// an empty one.
+func (e *Executor) reach(ctx context.Context, id uuid.UUID) (*contact, error) {
+	if c, ok := e.contacts.Load(id); ok {
+		return c.(*contact), nil
+	}
+	record, err := e.store.Get(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case record.State == schema.Queued:
+		return nil, &UnreachableError{Why: "the task waits to run", Cure: "send it after task/started"}
+	case record.State.Final():
+		return nil, errEnded
+	}
+	return &contact{}, nil
+}
+
+// handle makes the task reachable.
+func (r *run) handle(h Handlers) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.contact == nil && !r.returned && !r.settled {
+		r.contact = &contact{run: r, handlers: h}
+		r.executor.contacts.Store(r.record.ID, r.contact)
+	}
+}
+
+// unreach ends what handle has begun. It is called when the code has returned, or is
+// not waited for any more.
+func (r *run) unreach() {
+	r.mu.Lock()
+	c := r.contact
+	r.mu.Unlock()
+	if c != nil {
+		r.executor.contacts.CompareAndDelete(r.record.ID, c)
+		c.end()
+	}
+}
+
+func (c *contact) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	c.setStoppedLocked(false)
+}
+
+// signal sends a signal, and notes whether the task is stopped.
+func (c *contact) signal(signal schema.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return errEnded
+	}
+	if err := c.handlers.Signal(signal); err != nil {
+		return err
+	}
+	switch signal {
+	case schema.SignalStop:
+		c.setStoppedLocked(true)
+	case schema.SignalCont:
+		c.setStoppedLocked(false)
+	}
+	return nil
+}
+
+func (c *contact) setStoppedLocked(stopped bool) {
+	if c.stopped == stopped {
+		return
+	}
+	if c.stopped = stopped; stopped {
+		c.run.executor.stopped.Add(1)
+	} else {
+		c.run.executor.stopped.Add(-1)
+	}
+}
+
+// isStopped reports whether a signal has stopped the task. A task that was told to
+// stop for good is continued for that.
+func (c *contact) isStopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopped && c.run.goesOn()
+}
+
+// goesOn reports whether the task was not told to stop.
+func (r *run) goesOn() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopping == nil || r.stopping.cause == nil
+}
+
+// showStopped sets Stopped of a task that a signal has stopped.
+func (e *Executor) showStopped(t *schema.Task) {
+	if e.stopped.Load() == 0 || t.State != schema.Running {
+		return // the usual case
+	}
+	if c, ok := e.contacts.Load(t.ID); ok {
+		t.Stopped = c.(*contact).isStopped()
+	}
+}
