@@ -13,7 +13,7 @@ import (
 // grow to gcHeap, or by leastGCPercent where that is more. With a durable store, whose tasks
 // are in the file and cost more time each, it may grow to gcHeapDurable.
 const (
-	gcHeap         = 36 << 20 // bytes
+	gcHeap         = 26 << 20 // bytes
 	gcHeapDurable  = 20 << 20
 	leastGCPercent = 50
 	// smallestHeap is the heap at which Go first collects at 100 %, in bytes.

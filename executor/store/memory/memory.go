@@ -63,6 +63,7 @@ type Store struct {
 	claims   kit.Claims[record]
 	running  kit.FIFO[record]
 	latest   uuid.UUID // the greatest id that was made for its task
+	spare    []*entry  // of tasks that are final, to be used again; at most spareEntries
 	finals   finals
 	known    known  // the ids of those, and of others that are no longer kept
 	kept     int64  // bytes of input, result and output of the finals
@@ -102,9 +103,9 @@ func (s *Store) Close() error {
 // Submit implements executor.Store.
 func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
 	answers := make([]executor.Submitted, len(submissions))
-	fresh := make([]*entry, len(submissions))
-	for i := range submissions { // what can be done before the lock is taken
-		fresh[i] = s.newEntry(&submissions[i])
+	fresh := s.blanks(len(submissions))
+	for i := range submissions { // what can be done without the lock
+		s.fill(fresh[i], &submissions[i])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,6 +129,24 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	}
 	s.claims.Wake(added)
 	return answers, nil
+}
+
+// spareEntries is how many entries are kept to be used again: two bursts of submits.
+const spareEntries = 512
+
+// blanks are so many entries.
+func (s *Store) blanks(n int) []*entry {
+	blanks := make([]*entry, n)
+	s.mu.Lock()
+	spare := max(len(s.spare)-n, 0)
+	used := copy(blanks, s.spare[spare:])
+	clear(s.spare[spare:])
+	s.spare = s.spare[:spare]
+	s.mu.Unlock()
+	for i := used; i < n; i++ {
+		blanks[i] = new(entry)
+	}
+	return blanks
 }
 
 // isNew reports whether the id of a submission was made for it and it did not come
@@ -280,6 +299,10 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	*s.counts.Of(o.State)++
 	if l != nil { // what still has the lease keeps no more of the task
 		l.entry, l.life = nil, life{}
+	}
+	if len(s.spare) < spareEntries {
+		e.Value = record{}
+		s.spare = append(s.spare, e)
 	}
 	return place{number: number}
 }

@@ -58,18 +58,17 @@ type extra struct {
 	out          *kit.Streams
 }
 
-// newEntry makes a record of a submission, not yet in the queue.
-func (s *Store) newEntry(from *executor.Submission) *entry {
-	e := &entry{Value: record{
+// fill makes an entry that is in no queue the record of a submission.
+func (s *Store) fill(e *entry, from *executor.Submission) {
+	e.Value = record{
 		id: from.ID, input: textOf(from.Input), created: from.CreatedAt, priority: from.Priority, attempt: from.Attempt, state: from.State,
 		terms: s.terms.of(&terms{
 			typ: from.Type, timeout: from.Timeout, grace: from.Grace, rerun: from.Rerun, owner: from.Owner, events: from.Events,
 		}),
-	}}
+	}
 	if from.Labels != nil {
 		e.Value.withExtra().labels = from.Labels
 	}
-	return e
 }
 
 // withExtra is what few tasks have, which this one has from now on.
