@@ -27,7 +27,7 @@ const (
 	// firstBuffer is how many bytes are read at once at first, so that a connection
 	// that hardly sends anything takes little memory, and busyBuffer how many while
 	// much is sent.
-	firstBuffer = 4 << 10
+	firstBuffer = 2 << 10
 	busyBuffer  = 64 << 10
 )
 

@@ -21,6 +21,8 @@ const (
 	manyConnections = 64
 	// idleConnections is how many connections are open that do nothing.
 	idleConnections = 1000
+	// connectionBuffer is the size of a read of a connection, in bytes: what a pipe holds.
+	connectionBuffer = 64 << 10
 	// connectionPieces is in how many pieces the loads are measured, in turns.
 	connectionPieces = 5
 	// floodSamples is how many requests are timed beside a connection that floods.
@@ -49,7 +51,7 @@ func benchConnections(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer server.end()
-	for _, measure := range []func(*peer, *listener) error{b.compareLoads, b.besideFlood, b.besideStalled, b.idleMemory} {
+	for _, measure := range []func(*peer, *listener) error{b.idleMemory, b.compareLoads, b.besideFlood, b.besideStalled} {
 		if err := measure(pipes, server); err != nil {
 			return err
 		}
@@ -90,7 +92,7 @@ func (l *listener) dial() (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &peer{cmd: l.cmd, in: conn, lines: bufio.NewReaderSize(conn, benchBuffer)}, nil
+	return &peer{cmd: l.cmd, in: conn, lines: bufio.NewReaderSize(conn, connectionBuffer)}, nil
 }
 
 // dialMany answers so many connections, and what closes them.
