@@ -35,9 +35,27 @@ func TestMain(m *testing.M) {
 		panic(fmt.Sprintf("%v: %s", err, out))
 	}
 	program = dir
+	end := shareServer(dir)
 	code := m.Run()
+	end()
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// shareServer gives the commands of the pages a place for the server that they share.
+// End ends that server.
+func shareServer(dir string) (end func()) {
+	run := filepath.Join(dir, "run")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_RUNTIME_DIR", run)
+	os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
+	return func() {
+		if out, err := exec.Command(filepath.Join(dir, "jobline"), "shutdown", "--mode=cancel").CombinedOutput(); err != nil {
+			panic(fmt.Sprintf("%v: %s", err, out))
+		}
+	}
 }
 
 // documents are all Markdown files of the project, by path from here.
