@@ -122,7 +122,8 @@ func removeOldEnvironments(folder string, now time.Time) {
 	}
 }
 
-// addTo sets the members of an input of exec that it does not have.
+// addTo sets the members of an input of exec that it does not have. The output is
+// ordered, so that logs can show it as it came.
 func (c *callerEnv) addTo(input jsontext.Value) (jsontext.Value, error) {
 	var members map[string]jsontext.Value
 	if json.Unmarshal(input, &members) != nil || members == nil {
@@ -130,6 +131,9 @@ func (c *callerEnv) addTo(input jsontext.Value) (jsontext.Value, error) {
 	}
 	if members["dir"] == nil {
 		members["dir"] = c.dir
+	}
+	if members["stderr"] == nil {
+		members["stderr"] = quotedJSON(exec.Ordered)
 	}
 	if members["envFile"] == nil && c.file != nil {
 		members["envFile"] = c.file

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -80,8 +81,8 @@ func check(in *Input) error {
 	if strings.ContainsRune(in.Dir, 0) {
 		return invalid("dir has a NUL byte in it")
 	}
-	if in.Stderr != "" && in.Stderr != schema.Stderr.String() && in.Stderr != schema.Stdout.String() {
-		return invalid(fmt.Sprintf("stderr is %q: want stderr or stdout", printable(in.Stderr, maxName)))
+	if !slices.Contains([]string{"", schema.Stderr.String(), Ordered, schema.Stdout.String()}, in.Stderr) {
+		return invalid(fmt.Sprintf("stderr is %q: want stderr, ordered or stdout", printable(in.Stderr, maxName)))
 	}
 	if err := checkTerminal(in); err != nil {
 		return err

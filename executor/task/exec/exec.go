@@ -65,7 +65,7 @@ type Input struct {
 	Env      map[string]*string `json:"env,omitzero" jsonschema:"variables to set; null removes one; values of names that the server hides are kept in memory only"`
 	EnvFile  string             `json:"envFile,omitzero" jsonschema:"the absolute path of a file that has the environment of the command, in place of the server's: a JSON object of values by name, which only the server's user may read; cleanEnv and env change what it has"`
 	CleanEnv bool               `json:"cleanEnv,omitzero" jsonschema:"start from a short list of variables (PATH, HOME, LANG and the like) instead of the server's whole environment"`
-	Stderr   string             `json:"stderr,omitzero" jsonschema:"where stderr goes: stderr, a stream of its own (the default), or stdout, into the same pipe, so that all of it is in the order in which it was written" schema:"enum=stderr|stdout"`
+	Stderr   string             `json:"stderr,omitzero" jsonschema:"where stderr goes: stderr, a stream of its own (the default), or ordered, the same with a stream log that tells the order of both, or stdout, into the same pipe, so that all of it is in the order in which it was written" schema:"enum=stderr|ordered|stdout"`
 	Stdin    string             `json:"stdin,omitzero" jsonschema:"text for the command's standard input; it is empty by default"`
 	// OpenStdin lets Executor.Input write to the stdin, behind the text.
 	OpenStdin bool   `json:"openStdin,omitzero" jsonschema:"whether the standard input stays open behind the text, for the method input"`
@@ -162,13 +162,17 @@ func (c *Runner) Run(ctx context.Context, in Input) (Result, error) {
 	if id == uuid.Nil {
 		id = uuid.New()
 	}
-	return c.run(ctx, &in, task{
+	t := task{
 		id:      id.String(),
 		stdout:  executor.Output(ctx, schema.Stdout),
 		stderr:  executor.Output(ctx, schema.Stderr),
 		started: func(pid int) { executor.Started(ctx, pid) },
 		killed:  executor.Killed(ctx),
-	})
+	}
+	if in.Stderr == Ordered {
+		t.stdout, t.stderr = inOrder(t.stdout, t.stderr, executor.Output(ctx, schema.Log))
+	}
+	return c.run(ctx, &in, t)
 }
 
 func (c *Runner) run(ctx context.Context, in *Input, t task) (Result, error) {

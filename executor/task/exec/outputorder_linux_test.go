@@ -42,7 +42,7 @@ func TestWhereStderrGoes(t *testing.T) {
 	}
 	f := run(t, c, Input{Argv: []string{"true"}, Stderr: "log"}).failure(t)
 	require.Equal(t, "EINVAL", f.Errno)
-	require.Equal(t, `stderr is "log": want stderr or stdout`, f.Message)
+	require.Equal(t, `stderr is "log": want stderr, ordered or stdout`, f.Message)
 }
 
 // labelled writes what it is given after a label.
