@@ -98,10 +98,20 @@ func (o *listenOptions) reserve(ctx context.Context) (sockets []*socket.Socket, 
 // noSockets explains the error of a system that has no sockets for this.
 func noSockets(err error) error {
 	if errors.Is(err, errors.ErrUnsupported) {
-		return errors.New("this system has no sockets that only one user can use; start a server of its own with serve, and speak to it on its stdin and stdout")
+		return noSocketsError{}
 	}
 	return err
 }
+
+// noSocketsError is the error of a system without sockets that only one user can use.
+type noSocketsError struct{}
+
+func (noSocketsError) Error() string {
+	return "this system has no sockets that only one user can use; start a server of its own with serve, and speak to it on its stdin and stdout"
+}
+
+// Unwrap answers errors.ErrUnsupported.
+func (noSocketsError) Unwrap() error { return errors.ErrUnsupported }
 
 // apply makes the life of the server one with connections on sockets, where there are
 // some.

@@ -1,12 +1,19 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -23,7 +30,8 @@ func (p *Program) retryCommand() *cobra.Command {
 		Short: "Submit tasks that have ended again",
 		Long: "Retry submits tasks again with the same type, input, priority and labels, and prints the ids of the new ones.\n" + namesHelp + "\n" +
 			"Of the tasks that a label names it takes those that failed or were cancelled.\n" +
-			"A command runs in the directory and with the environment of the first time.",
+			"A command runs in the directory and with the environment of the first time; its secrets, which are kept nowhere,\n" +
+			"are taken from the environment of this command.",
 		Example:           p.driverExamples("retry @last", "retry build=7"),
 		Args:              o.names("retry"),
 		ValidArgsFunction: o.completeTasks(schema.Failed, schema.Cancelled, schema.Completed),
@@ -48,8 +56,12 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 		if err != nil {
 			return err
 		}
+		input, err := withOwnSecrets(old.Input, os.LookupEnv)
+		if err != nil {
+			return fmt.Errorf("%s: %w", old.ID, err)
+		}
 		again, err := c.Submit(ctx, schema.SubmitParams{
-			Type: old.Type, Input: old.Input, Priority: int(old.Priority), Labels: old.Labels, Events: []string{},
+			Type: old.Type, Input: input, Priority: int(old.Priority), Labels: old.Labels, Events: []string{},
 		})
 		if err != nil {
 			return err
@@ -82,6 +94,41 @@ func (o *retryOptions) ended(names []string, tasks []schema.Task) ([]schema.Task
 		return nil, fmt.Errorf("of these %d tasks none failed or was cancelled; name a task by its id to run it again all the same", len(tasks))
 	}
 	return found, nil
+}
+
+// withOwnSecrets puts the values of this process's variables in the place of those that
+// an input of exec has hidden.
+func withOwnSecrets(input jsontext.Value, lookup func(string) (string, bool)) (jsontext.Value, error) {
+	var in struct {
+		Env map[string]jsontext.Value `json:"env"`
+	}
+	if json.Unmarshal(input, &in) != nil {
+		return input, nil // an input of another type than exec
+	}
+	mask := quotedJSON(executor.Mask)
+	var missing []string
+	changed := false
+	for _, name := range slices.Sorted(maps.Keys(in.Env)) {
+		if !bytes.Equal(in.Env[name], mask) {
+			continue
+		}
+		value, ok := lookup(name)
+		if !ok {
+			missing = append(missing, name)
+		}
+		in.Env[name], changed = quotedJSON(value), true
+	}
+	switch {
+	case len(missing) > 0:
+		return nil, fmt.Errorf("it had secrets that are kept nowhere; set %s, and try again", strings.Join(missing, ", "))
+	case !changed:
+		return input, nil
+	}
+	env, err := json.Marshal(in.Env, json.Deterministic(true))
+	if err != nil {
+		return nil, err
+	}
+	return setMember(input, []string{"env"}, env)
 }
 
 // printSubmitted prints the id of a task that was submitted, or with --json the

@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,14 +14,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor/task/exec"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/socket"
 	"github.com/jobline/jobline/schema"
 )
 
+// typesOptions are the flags of types.
+type typesOptions struct {
+	driver
+}
+
 func (p *Program) typesCommand() *cobra.Command {
-	var asJSON bool
+	o := &typesOptions{driver: p.driver()}
 	c := &cobra.Command{
 		Use:   "types [TYPE]",
 		Short: "List the task types, or describe one",
+		Long: "Types shows the task types of the server, where one runs that commands share; else those of this program.\n" +
+			"It starts no server.",
+		Example: p.driverExamples("types", "types "+p.sampleType(), "types --json"),
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("types takes one type at most, it has %d", len(args))
@@ -28,12 +40,16 @@ func (p *Program) typesCommand() *cobra.Command {
 		},
 		ValidArgsFunction: p.completeType,
 		RunE: func(c *cobra.Command, args []string) error {
-			infos, err := p.typeInfos(args)
+			all, err := o.offered(c)
+			if err != nil {
+				return err
+			}
+			infos, err := p.pick(all, args)
 			if err != nil {
 				return err
 			}
 			switch {
-			case asJSON:
+			case o.json:
 				return printJSON(c.OutOrStdout(), schema.TypesResult{Types: infos})
 			case len(args) == 1:
 				return printType(c.OutOrStdout(), infos[0])
@@ -41,8 +57,28 @@ func (p *Program) typesCommand() *cobra.Command {
 			return printTypes(c.OutOrStdout(), infos)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, with the schemas")
+	o.target.flags(c)
+	c.Flags().BoolVar(&o.json, "json", false, "print JSON, with the schemas")
 	return c
+}
+
+// offered are the types of the server that commands share, where one runs, or else of
+// this program.
+func (o *typesOptions) offered(c *cobra.Command) (infos []schema.TypeInfo, err error) {
+	if o.target.local {
+		return o.program.ownTypes()
+	}
+	required := o.target.noStart // by a person, who wants those of a server
+	o.target.noStart = true
+	err = o.with(c, func(ctx context.Context, c *client.Client) error {
+		types, err := c.Types(ctx)
+		infos = types.Types
+		return err
+	})
+	if !required && (errors.Is(err, socket.ErrNobodyListens) || errors.Is(err, errors.ErrUnsupported)) {
+		return o.program.ownTypes()
+	}
+	return infos, err
 }
 
 // completeType completes the first argument with the names of task types.
@@ -53,27 +89,43 @@ func (p *Program) completeType(_ *cobra.Command, args []string, _ string) ([]str
 	return p.typeNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// typeInfos are all types, or the one named.
+// typeInfos are all types of this program, or the one named.
 func (p *Program) typeInfos(named []string) ([]schema.TypeInfo, error) {
+	infos, err := p.ownTypes()
+	if err != nil {
+		return nil, err
+	}
+	return p.pick(infos, named)
+}
+
+// ownTypes are the types of this program, sorted by name.
+func (p *Program) ownTypes() ([]schema.TypeInfo, error) {
 	types, err := p.taskTypes(exec.Options{})
 	if err != nil {
 		return nil, err
 	}
-	var infos []schema.TypeInfo
-	var names []string
-	for _, t := range types {
-		info := t.Info()
-		all := allNames(info)
-		if len(named) == 0 || slices.Contains(all, named[0]) {
-			infos = append(infos, info)
-		}
-		names = append(names, all...)
-	}
-	if len(infos) == 0 {
-		return nil, usagef("no task type is named %q; %s", named[0], didYouMean(named[0], names, p.Name+" types lists them"))
+	infos := make([]schema.TypeInfo, len(types))
+	for i, t := range types {
+		infos[i] = t.Info()
 	}
 	slices.SortFunc(infos, func(a, b schema.TypeInfo) int { return strings.Compare(a.Name, b.Name) })
 	return infos, nil
+}
+
+// pick answers all types, or the one named.
+func (p *Program) pick(all []schema.TypeInfo, named []string) ([]schema.TypeInfo, error) {
+	if len(named) == 0 {
+		return all, nil
+	}
+	var names []string
+	for i := range all {
+		known := allNames(all[i])
+		if slices.Contains(known, named[0]) {
+			return all[i : i+1], nil
+		}
+		names = append(names, known...)
+	}
+	return nil, usagef("no task type is named %q; %s", named[0], didYouMean(named[0], names, p.Name+" types lists them"))
 }
 
 func printTypes(w io.Writer, infos []schema.TypeInfo) error {
