@@ -19,10 +19,12 @@ func TestSchemaHasTheLimitsOfTheExecutor(t *testing.T) {
 	submit := published[schema.SubmitParams](t)
 	require.Equal(t, executor.MaxMs, submit["timeoutMs"].Maximum)
 	require.Equal(t, executor.MaxMs, submit["graceMs"].Maximum)
-	for _, properties := range []map[string]property{submit, published[schema.Task](t)} {
+	task := published[schema.Task](t)
+	require.Equal(t, int64(executor.MaxLabels), submit["labels"].MaxProperties)
+	require.Equal(t, int64(executor.MaxLabels+1), task["labels"].MaxProperties, "the label owner is added")
+	for _, properties := range []map[string]property{submit, task} {
 		require.Equal(t, int64(executor.MinPriority), properties["priority"].Minimum)
 		require.Equal(t, int64(executor.MaxPriority), properties["priority"].Maximum)
-		require.Equal(t, int64(executor.MaxLabels), properties["labels"].MaxProperties)
 		var label struct{ MaxLength int }
 		require.NoError(t, json.Unmarshal(properties["labels"].AdditionalProperties, &label))
 		require.Equal(t, executor.MaxLabelBytes, label.MaxLength)

@@ -44,6 +44,9 @@ func TestContract(t *testing.T) {
 // TestContractInRealTime is of no bubble, as for a store that talks to another process, and of a
 // real disk.
 func TestContractInRealTime(t *testing.T) {
+	if slower > 1 {
+		t.Skip("the race detector watches the same tests in bubbles")
+	}
 	storetest.Run(t, storetest.Options{
 		Open: func(t *testing.T, l storetest.Limits) executor.Store { return openContract(t, contractOptions(t, l)) },
 		Reopen: func(t *testing.T, s executor.Store) executor.Store {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"flag"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -20,6 +21,9 @@ const childVar = "SQLITE_TEST_CHILD"
 func TestMain(m *testing.M) {
 	if text := os.Getenv(childVar); text != "" {
 		runChild(text)
+	}
+	if err := flag.Set("rapid.checks", strconv.Itoa(100/slower)); err != nil { // 100 is the default
+		panic(err)
 	}
 	flag.Parse()
 	os.Exit(m.Run())

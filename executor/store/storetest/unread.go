@@ -12,12 +12,14 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// What a watcher that nobody reads may cost, whatever the tasks have written,
-// were given and have returned.
+// The memory of a watcher that nobody reads is bounded, whatever the tasks have written, were given
+// and have returned.
 const (
-	unreadTasks = 200
-	unreadBytes = 1 << 20 // of each: its input, its result and its output
-	unreadMost  = 48 << 20
+	unreadTasks = 100
+	unreadBytes = 1 << 20  // the size of a task's input, of its result and of its output
+	unreadMost  = 48 << 20 // less than the inputs alone, the results alone or the outputs alone
+	// unreadFull is how many large ends are more than a watcher holds whole.
+	unreadFull = 24
 )
 
 var unreadContracts = []contract{
@@ -78,9 +80,10 @@ func unreadIsCheap(f *fixture) {
 // large. Small ends are not read again.
 func unreadSmall(f *fixture) {
 	w := f.watch()
-	for range unreadTasks {
+	for range unreadFull {
 		f.large(w)
 	}
+	require.Less(f, w.Size(), int64(unreadFull*unreadBytes), "there is no room for the last of the large ones")
 	small := f.ran(ownedBy(w, executor.DefaultEvents))
 	events := f.drain(w)
 	last := events[len(events)-1]
