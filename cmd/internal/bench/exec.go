@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"sync"
 	"sync/atomic"
@@ -10,7 +13,9 @@ import (
 )
 
 // This file measures commands next to a loop that starts the same program and
-// waits for it, with os/exec and nothing else.
+// waits for it, with os/exec and nothing else. Two more loops show what a part of a
+// server's work costs by itself: to read what a program writes, and to have on the disk
+// that a program starts before it does.
 
 // execPieces is in how many pieces each of the compared loads is measured, in turns.
 const execPieces = 5
@@ -31,8 +36,12 @@ func benchExec(ctx context.Context, b *bench) error {
 	}
 	c := &commands{program: program, params: params}
 	return b.withServer(ctx, false, nil, func(memory *peer, _ string) error {
-		return b.withServer(ctx, true, nil, func(durable *peer, _ string) error {
+		return b.withServer(ctx, true, nil, func(durable *peer, dir string) (err error) {
 			c.memory, c.durable = memory, durable
+			if c.log, err = os.CreateTemp(dir, "raw-"); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, c.log.Close()) }()
 			for _, server := range []*peer{memory, durable} { // until they are warm
 				if err := server.runOne(submitLines(0, 1, params)); err != nil {
 					return err
@@ -52,6 +61,27 @@ type commands struct {
 	program         string
 	params          string // of a submit
 	memory, durable *peer
+	log             *os.File // on the disk of the store
+}
+
+// start starts the program and waits for it.
+func (c *commands) start(ctx context.Context) error {
+	return exec.CommandContext(ctx, c.program).Run()
+}
+
+// startAndRead also reads what the program writes, from two pipes.
+func (c *commands) startAndRead(ctx context.Context) error {
+	command := exec.CommandContext(ctx, c.program)
+	command.Stdout, command.Stderr = new(bytes.Buffer), new(bytes.Buffer)
+	return command.Run()
+}
+
+// syncAndStart first appends to a file and syncs that.
+func (c *commands) syncAndStart(ctx context.Context) error {
+	if err := appendSynced(c.log); err != nil {
+		return err
+	}
+	return c.start(ctx)
 }
 
 // pour runs so many commands that are submitted together.
@@ -61,28 +91,31 @@ func (c *commands) pour(server *peer, n int) (time.Duration, error) {
 
 // atOnce measures as many commands at once as there are CPUs, n in each piece.
 func (c *commands) atOnce(ctx context.Context, b *bench, n int) error {
-	var bare, memory, durable time.Duration
-	for range execPieces {
-		took, err := bareLoop(ctx, c.program, n)
-		if err != nil {
-			return err
-		}
-		bare += took
-		if took, err = c.pour(c.memory, n); err != nil {
-			return err
-		}
-		memory += took
-		if took, err = c.pour(c.durable, n); err != nil {
-			return err
-		}
-		durable += took
+	loads := []func() (time.Duration, error){
+		func() (time.Duration, error) { return loop(n, func() error { return c.start(ctx) }) },
+		func() (time.Duration, error) { return c.pour(c.memory, n) },
+		func() (time.Duration, error) { return c.pour(c.durable, n) },
+		func() (time.Duration, error) { return loop(n, func() error { return c.startAndRead(ctx) }) },
+		func() (time.Duration, error) { return loop(n, func() error { return c.syncAndStart(ctx) }) },
 	}
-	all := n * execPieces
-	b.record(fmt.Sprintf("exec true, %d at once", benchLimit), "tasks/s", perSecond(all, memory))
-	b.record(fmt.Sprintf("exec true, %d at once, with a store", benchLimit), "tasks/s", perSecond(all, durable))
-	b.record("loop that only starts and waits, as many at once", "starts/s", perSecond(all, bare))
-	b.record("exec to loop", "times", bare.Seconds()/memory.Seconds())
-	b.record("exec with a store to loop", "times", bare.Seconds()/durable.Seconds())
+	took := make([]time.Duration, len(loads))
+	for range execPieces {
+		for i, load := range loads {
+			piece, err := load()
+			if err != nil {
+				return err
+			}
+			took[i] += piece
+		}
+	}
+	all, bare := n*execPieces, took[0].Seconds()
+	b.record(fmt.Sprintf("exec true, %d at once", benchLimit), "tasks/s", perSecond(all, took[1]))
+	b.record(fmt.Sprintf("exec true, %d at once, with a store", benchLimit), "tasks/s", perSecond(all, took[2]))
+	b.record("loop that only starts and waits, as many at once", "starts/s", perSecond(all, took[0]))
+	b.record("exec to loop", "times", bare/took[1].Seconds())
+	b.record("exec with a store to loop", "times", bare/took[2].Seconds())
+	b.record("loop that also reads two pipes, to loop", "times", bare/took[3].Seconds())
+	b.record("loop that syncs before each start, to loop", "times", bare/took[4].Seconds())
 	return nil
 }
 
@@ -93,7 +126,7 @@ func (c *commands) oneAtATime(ctx context.Context, b *bench, n int) error {
 	var samples [3][]int64 // of the loop, and of commands in memory and with a store
 	for range execPieces {
 		for i, run := range []func() error{
-			func() error { return exec.CommandContext(ctx, c.program).Run() },
+			func() error { return c.start(ctx) },
 			func() error { return c.memory.runOne(line) },
 			func() error { return c.durable.runOne(line) },
 		} {
@@ -113,9 +146,8 @@ func (c *commands) oneAtATime(ctx context.Context, b *bench, n int) error {
 	return nil
 }
 
-// bareLoop runs a program n times with os/exec and nothing else, as many at
-// once as there are CPUs.
-func bareLoop(ctx context.Context, program string, n int) (time.Duration, error) {
+// loop calls start n times, as many at once as there are CPUs.
+func loop(n int, start func() error) (time.Duration, error) {
 	var left atomic.Int64
 	var loops sync.WaitGroup
 	left.Store(int64(n))
@@ -124,7 +156,7 @@ func bareLoop(ctx context.Context, program string, n int) (time.Duration, error)
 	for range benchLimit {
 		loops.Go(func() {
 			for left.Add(-1) >= 0 {
-				if err := exec.CommandContext(ctx, program).Run(); err != nil {
+				if err := start(); err != nil {
 					errs <- err
 					return
 				}

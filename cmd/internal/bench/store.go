@@ -129,19 +129,23 @@ func syncSamples(dir string) (samples []int64, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	page := make([]byte, 4096)
 	for total := time.Duration(0); total < rawTime; {
 		began := time.Now()
-		if _, err := f.Write(page); err != nil {
-			return nil, err
-		}
-		if err := syncData(f); err != nil {
+		if err := appendSynced(f); err != nil {
 			return nil, err
 		}
 		took := time.Since(began)
 		samples, total = append(samples, int64(took)), total+took
 	}
 	return samples, nil
+}
+
+// appendSynced appends 4 KiB to a file, and syncs it.
+func appendSynced(f *os.File) error {
+	if _, err := f.Write(make([]byte, 4096)); err != nil {
+		return err
+	}
+	return syncData(f)
 }
 
 // rate is how many of the samples there are in a second.
