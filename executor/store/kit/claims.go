@@ -142,6 +142,11 @@ func (c *Claims[T]) Soon(n int) []*Entry[T] {
 	return soon[:min(n, len(soon))]
 }
 
+// Ready reports whether there is an entry of a type that a member takes.
+func (c *Claims[T]) Ready() bool {
+	return slices.ContainsFunc(c.busy, func(l *lane[T]) bool { return c.Claimable(l.typ) })
+}
+
 // Claimable reports whether a member takes entries of a type.
 func (c *Claims[T]) Claimable(typ string) bool { return c.allowance(typ, 1) > 0 }
 

@@ -29,15 +29,15 @@ type entry interface {
 	done()
 }
 
-// companyDelay is how long an entry that nobody waits for waits for others, so that they
-// share a transaction: the start of a task that has begun already, and events.
+// companyDelay is how long an entry waits for others, so that they share a transaction: the
+// start of a task that has begun already, events, and an end while other tasks wait to run.
 const companyDelay = time.Millisecond
 
 // append adds to the log; it needs the lock.
 func (s *Store) append(e entry) {
 	s.entries = append(s.entries, e)
 	switch {
-	case !mayWait(e) || s.options.companyDelay < 0:
+	case !s.mayWait(e) || len(s.entries) >= maxRows || s.options.companyDelay < 0:
 		s.pressing = true
 		s.notify()
 	case !s.pressing && len(s.entries) == 1:
@@ -45,11 +45,13 @@ func (s *Store) append(e entry) {
 	}
 }
 
-// mayWait reports whether an entry may wait for companyDelay.
-func mayWait(e entry) bool {
+// mayWait reports whether an entry may wait for companyDelay. It needs the lock.
+func (s *Store) mayWait(e entry) bool {
 	switch e := e.(type) {
 	case *start:
 		return e.ready == nil
+	case *finish:
+		return s.claims.Ready()
 	case *events:
 		return true
 	}

@@ -47,3 +47,44 @@ func TestAStartWaitsForCompany(t *testing.T) {
 		require.Equal(t, schema.Running, got.State)
 	})
 }
+
+// TestAnEndWaitsForCompany has an end while another task waits to run: it is recorded with the
+// end of that one, which nothing waits behind.
+func TestAnEndWaitsForCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.companyDelay = companyDelay })
+		c, err := s.Join(t.Context(), nil, nil)
+		require.NoError(t, err)
+		rerun := func(r *executor.Submission) { r.Rerun = true }
+		submit(t, s, newTask(rerun), newTask(rerun), newTask(rerun))
+		syncs := 0
+		v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
+			if op == faultvfs.Sync && kind == faultvfs.WAL {
+				syncs++
+			}
+		})
+		recorded := 0
+		end := func() {
+			lease, err := c.Claim(t.Context(), executor.Ended{})
+			require.NoError(t, err)
+			lease.Finish(completed, func(err error) {
+				require.NoError(t, err)
+				recorded++
+			})
+		}
+		end()
+		synctest.Wait()
+		require.Zero(t, syncs)
+		time.Sleep(companyDelay)
+		synctest.Wait()
+		require.Equal(t, 1, syncs, "it has waited long enough")
+		require.Equal(t, 1, recorded)
+		end()
+		synctest.Wait()
+		require.Equal(t, 1, syncs)
+		end()
+		synctest.Wait()
+		require.Equal(t, 2, syncs)
+		require.Equal(t, 3, recorded)
+	})
+}

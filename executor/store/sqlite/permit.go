@@ -29,6 +29,8 @@ type permits struct {
 	unusable bool        // there can be no notes here
 	given    map[int64]struct{}
 	leases   int // of tasks that have no end yet: their slots take other tasks soon
+	claims   int // since the latest transaction
+	pace     int // how many tasks are claimed between two transactions
 	// checkedAt is when use looked at the store's files.
 	checkedAt time.Time
 }
@@ -60,8 +62,9 @@ func (s *Store) stillOwned() bool {
 }
 
 // permit records permits for the tasks that are likely to be claimed next, and have none:
-// for as many as there are slots that are free or will be. It records them only in a
-// transaction that writes something else.
+// for as many as there are slots that are free or will be. Where tasks are short, a slot
+// is free several times while one transaction is written, and until the next one is. It
+// records permits only in a transaction that writes something else.
 func (t *transaction) permit(batch []entry) error {
 	if !t.begun {
 		return nil
@@ -88,7 +91,8 @@ func (s *Store) permissible(batch []entry) (found []*record) {
 	if p.unusable || s.closed {
 		return nil
 	}
-	slots := min(p.leases+s.claims.Idle(), maxPermits)
+	p.pace, p.claims = max(p.claims, p.pace/2), 0
+	slots := min(p.leases+s.claims.Idle()+2*p.pace, maxPermits)
 	room := maxPermits - len(p.given)
 	consider := func(r *record) {
 		slots--

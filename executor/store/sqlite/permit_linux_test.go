@@ -74,7 +74,7 @@ func TestAPermitIsNoClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v, low := permitted(t)
 		s.mu.Lock()
-		s.permits.leases = 0 // or the next submit brings a permit for it
+		s.permits.leases, s.permits.pace, s.permits.claims = 0, 0, 0 // or the next submit brings a permit for it
 		s.mu.Unlock()
 		high := newTask(func(r *executor.Submission) { r.Priority = 1 })
 		submit(t, s, high)
@@ -109,6 +109,25 @@ func TestAPermitIsSeenByNobody(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, schema.OutcomeCancelled, answers[0].Outcome)
 	require.Empty(t, s.permits.given)
+}
+
+// TestPermitsFollowThePace has short tasks: the more of them are claimed while a transaction
+// is written, the more get permits, and never more than the limit.
+func TestPermitsFollowThePace(t *testing.T) {
+	s, _, _ := permitted(t)
+	require.Len(t, s.permits.given, 1)
+	var more []executor.Submission
+	for range 3 * maxPermits {
+		more = append(more, newTask())
+	}
+	for _, claims := range []int{3, maxPermits} {
+		s.mu.Lock()
+		s.permits.claims = claims
+		s.mu.Unlock()
+		submit(t, s, more[:len(more)/2]...)
+		more = more[len(more)/2:]
+		require.Len(t, s.permits.given, min(1+2*claims, maxPermits))
+	}
 }
 
 // TestACloseWithdrawsPermits needs no notes afterwards.

@@ -28,6 +28,7 @@ func (s *Store) begin(m *kit.Member, r *record) *start {
 	l.claimed.StartedAt = clock(r.CreatedAt)
 	r.lease = l
 	s.permits.leases++
+	s.permits.claims++
 	e := &start{lease: l, permitted: s.usePermit(r, l.claimed.StartedAt)}
 	if r.Rerun || e.permitted {
 		s.ahead++

@@ -163,9 +163,13 @@ func subscribeBegins(f *fixture) {
 	lease := f.claim()
 	require.NoError(f, lease.Started(0))
 	var seen uint64
-	for _, ev := range f.drain(all) {
-		seen = ev.Seq
-	}
+	started := false
+	f.until("the start", func() bool {
+		for _, ev := range f.drain(all) {
+			seen, started = ev.Seq, ev.ID == id && ev.Kind == executor.EventStarted
+		}
+		return started
+	})
 	_, seq := f.subscribe(w, executor.Selector{Events: executor.AllEvents})
 	require.Equal(f, seen, seq, "that of the latest event")
 	f.finish(lease, completed)
