@@ -15,6 +15,11 @@ import (
 	"github.com/jobline/jobline/rpc/wire"
 )
 
+// lastInputTimeout is how long attach still reads from stdin when the server has ended
+// the connection: a language client sends exit behind the reply to shutdown, and takes
+// an end before that for a crash.
+const lastInputTimeout = 250 * time.Millisecond
+
 // aliveTimeout is how long a server may take to show that it goes on.
 const aliveTimeout = 5 * time.Second
 
@@ -45,12 +50,18 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 	}
 	logged := sizeOf(scope.Log)
 	// Stdin may never end, so nobody waits for this copy: it ends with the process.
+	sent := make(chan struct{})
 	go func() {
+		defer close(sent)
 		if _, err := io.Copy(conn, os.Stdin); err == nil {
 			_ = conn.CloseWrite() // an error means that the server has ended, which is told below
 		}
 	}()
 	_, err = io.Copy(os.Stdout, conn)
+	select {
+	case <-sent:
+	case <-time.After(lastInputTimeout):
+	}
 	_ = conn.Close() // all was read
 	if p.alive(ctx, &scope) {
 		return err
