@@ -28,8 +28,10 @@ const (
 
 // committer is the state of the goroutine that writes. No other goroutine uses it.
 type committer struct {
-	conn  *file.Conn
-	typed map[file.TypeSpan]struct{} // rows of the table typed that are there
+	conn *file.Conn
+	// These are rows of the tables typed and ended that are there.
+	typed map[file.TypeSpan]struct{}
+	ended map[file.EndSpan]struct{}
 	state file.State
 	// inDoubt is the number of a transaction that may or may not be in the file,
 	// or 0. undo lists what must be removed if it is; the store's lock protects it.
@@ -292,6 +294,7 @@ func (s *Store) failed(t *transaction, batch []entry, err error) error {
 		t.rollback()
 	}
 	clear(c.typed)
+	clear(c.ended)
 	// A full disk is no reason to doubt the connection. Any other error is, and
 	// then it is unknown whether the transaction was committed.
 	doubt := !errors.Is(err, sqlite3.FULL) || c.conn == nil || !c.conn.GetAutocommit()

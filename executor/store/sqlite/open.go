@@ -32,7 +32,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		live:    map[uuid.UUID]*record{}, running: map[*record]struct{}{}, claims: queue{window: o.window},
 	}
 	s.readers.init()
-	s.committer.typed = map[file.TypeSpan]struct{}{}
+	s.committer.typed, s.committer.ended = map[file.TypeSpan]struct{}{}, map[file.EndSpan]struct{}{}
 	if s.path, err = disk.PreparePath(o.Path, o.syncDir); err != nil {
 		return nil, err
 	}

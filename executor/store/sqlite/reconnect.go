@@ -109,7 +109,8 @@ func (t *transaction) undo(u *undo) error {
 		return t.removeActive(r.ord)
 	}
 	t.open.Add(r.ord)
-	err := t.conn.Query("SELECT state, bytes FROM done WHERE ord=?", func(row *sqlite3.Stmt) error {
+	err := t.conn.Query("SELECT state, bytes, seq FROM done WHERE ord=?", func(row *sqlite3.Stmt) error {
+		t.removesEnd(file.End{Ord: r.ord, Seq: row.ColumnInt64(2)})
 		t.state.Ended(schema.State(row.ColumnInt64(0)), -1, -row.ColumnInt64(1))
 		t.state.Active++
 		return nil
@@ -130,6 +131,14 @@ func (t *transaction) undo(u *undo) error {
 	return t.writeActive(r, a)
 }
 
+// removesEnd notes that an end is removed.
+func (t *transaction) removesEnd(e file.End) {
+	if t.unusedEnds == nil {
+		t.unusedEnds = map[file.EndSpan]struct{}{}
+	}
+	t.unusedEnds[e.Span()] = struct{}{}
+}
+
 // remove deletes a task with its labels. How many tasks it was, the
 // connection's Changes says.
 func (t *transaction) remove(ord int64, task *schema.Task) error {
@@ -137,10 +146,10 @@ func (t *transaction) remove(ord int64, task *schema.Task) error {
 	if err != nil {
 		return err
 	}
-	if t.unused == nil {
-		t.unused = map[file.TypeSpan]struct{}{}
+	if t.unusedTypes == nil {
+		t.unusedTypes = map[file.TypeSpan]struct{}{}
 	}
-	t.unused[file.SpanOf(typ, ord)] = struct{}{}
+	t.unusedTypes[file.SpanOf(typ, ord)] = struct{}{}
 	for name, value := range task.Labels {
 		if err := t.conn.Run("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord); err != nil {
 			return err

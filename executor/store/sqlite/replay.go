@@ -34,8 +34,7 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 	return kit.ReplayPage(events, limit), nil
 }
 
-const selectBySeq = "SELECT " + file.TaskColumns + ", " + file.DoneColumns +
-	" FROM done INDEXED BY done_seq JOIN task USING(ord) WHERE seq>? AND seq<=? ORDER BY seq"
+const selectEnded = "SELECT " + file.TaskColumns + ", " + file.DoneColumns + " FROM done JOIN task USING(ord) WHERE done.ord=?"
 
 // replayFinal adds the ends of tasks, up to limit, or until they are large together.
 // It skips damaged tasks and does not count them, because a page without any event
@@ -50,7 +49,7 @@ func (s *Store) replayFinal(c *file.Conn, after, through uint64, limit int, even
 	}
 	n, size := 0, 0
 	var last uint64
-	err = c.Query(selectBySeq, func(row *sqlite3.Stmt) error {
+	each := func(row *sqlite3.Stmt) error {
 		r, ord, err := file.ReadTask(c, s.types, row)
 		if err == nil {
 			last, err = file.ReadDone(row, file.DoneAt, &r.Task)
@@ -69,7 +68,8 @@ func (s *Store) replayFinal(c *file.Conn, after, through uint64, limit int, even
 			return errEnough
 		}
 		return nil
-	}, int64(after), int64(through))
+	}
+	err = file.EachEnd(c, int64(after), int64(through), func(e file.End) error { return c.Query(selectEnded, each, e.Ord) })
 	if errors.Is(err, errEnough) { // what comes later is for the next page
 		*events = slices.DeleteFunc(*events, func(ev executor.Event) bool { return ev.Seq > last })
 		return nil

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -99,16 +100,16 @@ func (t *transaction) keepFor() schema.Time {
 	return schema.Time(t.store.options.KeepFor.Microseconds())
 }
 
-// selectOldest reads what ended first. A large result is read with it, for its
-// row to be checked.
-const selectOldest = "SELECT " + file.BareColumns + ", " + file.DoneColumns + " FROM done INDEXED BY done_seq JOIN task USING(ord) ORDER BY seq"
+// selectOld reads a task that has ended. A large result is read with it, for its row to be
+// checked.
+const selectOld = "SELECT " + file.BareColumns + ", " + file.DoneColumns + " FROM done JOIN task USING(ord) WHERE done.ord=?"
 
 // oldest answers up to most tasks that ended first, or fewer if they are large
 // together. It skips damaged tasks, so they are kept: the age, size and place in
 // their rows cannot be trusted.
 func (t *transaction) oldest(most int) (olds []old, err error) {
 	size := int64(0)
-	err = t.conn.Query(selectOldest, func(row *sqlite3.Stmt) error {
+	each := func(row *sqlite3.Stmt) error {
 		o := old{bytes: row.ColumnInt64(file.DoneAt + 6)}
 		var err error
 		if o.Record, o.ord, err = file.ReadTask(t.conn, t.store.types, row); err == nil {
@@ -126,7 +127,8 @@ func (t *transaction) oldest(most int) (olds []old, err error) {
 			return errEnough
 		}
 		return nil
-	})
+	}
+	err = file.EachEnd(t.conn, 0, math.MaxInt64, func(e file.End) error { return t.conn.Query(selectOld, each, e.Ord) })
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
@@ -148,11 +150,15 @@ func (t *transaction) dateBack(o *old) error {
 	}
 	if o.seq >= known.seq {
 		*known = dating{seq: t.seq + 1, at: now}
-		err := t.conn.Query(selectDated, func(row *sqlite3.Stmt) error {
-			*known = dating{uint64(row.ColumnInt64(0)), schema.Time(row.ColumnInt64(1))}
-			return nil
-		}, int64(o.seq), int64(now))
-		if err != nil {
+		err := file.EachEnd(t.conn, int64(o.seq), math.MaxInt64, func(e file.End) error {
+			at, err := t.conn.Number(selectEnd, e.Ord)
+			if err == nil && at > 0 && schema.Time(at) <= now {
+				*known = dating{uint64(e.Seq), schema.Time(at)}
+				return errEnough
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errEnough) {
 			return err
 		}
 	}
@@ -166,9 +172,8 @@ type dating struct {
 	at  schema.Time
 }
 
-// selectDated looks for the first end behind a number that is not ahead of the clock.
-const selectDated = "SELECT seq, max(created, created+ifnull(done.started,0))+finished AS ended FROM done INDEXED BY done_seq JOIN task USING(ord)" +
-	" WHERE seq>? AND ended<=? ORDER BY seq LIMIT 1"
+// selectEnd is the time when a task ended.
+const selectEnd = "SELECT max(created, created+ifnull(done.started,0))+finished FROM done JOIN task USING(ord) WHERE done.ord=?"
 
 // removeOld removes from the beginning of a list what must go.
 func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err error) {
@@ -189,6 +194,7 @@ func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err erro
 }
 
 func (t *transaction) removeDone(o *old) error {
+	t.removesEnd(file.End{Ord: o.ord, Seq: int64(o.seq)})
 	err := t.conn.Run("DELETE FROM output WHERE ord=?", o.ord)
 	if err == nil {
 		err = t.conn.Run("DELETE FROM done WHERE ord=?", o.ord)

@@ -21,12 +21,13 @@ type transaction struct {
 	state file.State // as it is when the transaction is on disk
 	begun bool
 	open  file.OpenChanges
-	// unused are rows of the table typed that may no longer be needed.
-	unused map[file.TypeSpan]struct{}
-	tasks  []file.TaskRow // that commit inserts
-	done   []file.DoneRow // that commit inserts
-	seq    uint64         // of the latest event
-	d      file.Digest    // a buffer
+	// These are rows of the tables typed and ended that may no longer be needed.
+	unusedTypes map[file.TypeSpan]struct{}
+	unusedEnds  map[file.EndSpan]struct{}
+	tasks       []file.TaskRow // that commit inserts
+	done        []file.DoneRow // that commit inserts
+	seq         uint64         // of the latest event
+	d           file.Digest    // a buffer
 	// fresh are the tasks that it records. breaks are the places of those before
 	// which the clock was set back.
 	fresh    map[uuid.UUID]*record
@@ -90,41 +91,61 @@ func (t *transaction) commit() error {
 	return t.conn.Run("COMMIT")
 }
 
-// writeSpans keeps the table typed, by which lists find the tasks of a type.
+// writeSpans keeps the tables typed, by which lists find the tasks of a type, and ended, by
+// which ends are found in their order.
 func (t *transaction) writeSpans() error {
-	known := t.store.committer.typed
-	var latest file.TypeSpan
-	for _, row := range t.tasks {
-		s := file.SpanOf(row.Type, row.Ord)
-		if s == latest {
+	c := &t.store.committer
+	err := writeRows(t.conn, c.typed, t.unusedTypes, len(t.tasks), func(i int) file.TypeSpan { return file.SpanOf(t.tasks[i].Type, t.tasks[i].Ord) })
+	if err != nil {
+		return err
+	}
+	return writeRows(t.conn, c.ended, t.unusedEnds, len(t.done), func(i int) file.EndSpan {
+		return file.End{Ord: t.done[i].Ord, Seq: int64(t.done[i].Seq)}.Span()
+	})
+}
+
+// spanRow is a row that is needed as long as there are tasks of its span.
+type spanRow interface {
+	comparable
+	Add(*file.Conn) error
+	RemoveUnused(*file.Conn) (removed bool, err error)
+}
+
+// writeRows adds the rows of n tasks, as far as they are not known to be there, and removes
+// those that are unused.
+func writeRows[R spanRow](c *file.Conn, known, unused map[R]struct{}, n int, of func(int) R) error {
+	var latest R
+	for i := range n {
+		row := of(i)
+		if i > 0 && row == latest {
 			continue
 		}
-		latest = s
-		if _, found := known[s]; found {
+		latest = row
+		if _, found := known[row]; found {
 			continue
 		}
-		if err := s.Add(t.conn); err != nil {
+		if err := row.Add(c); err != nil {
 			return err
 		}
-		if len(known) == maxTyped {
+		if len(known) == maxKnown {
 			clear(known)
 		}
-		known[s] = struct{}{}
+		known[row] = struct{}{}
 	}
-	for s := range t.unused {
-		removed, err := s.RemoveUnused(t.conn)
+	for row := range unused {
+		removed, err := row.RemoveUnused(c)
 		if err != nil {
 			return err
 		}
 		if removed {
-			delete(known, s)
+			delete(known, row)
 		}
 	}
 	return nil
 }
 
-// maxTyped is how many rows of the table typed are known to be there.
-const maxTyped = 256
+// maxKnown is how many rows of a table are known to be there.
+const maxKnown = 256
 
 // writeActive records the state of a task's attempt, and replaces the state recorded
 // before. A task that is only queued has no such row.

@@ -77,7 +77,7 @@ func (k *checker) all() {
 	}{
 		{"the write-ahead log", k.log}, {"the pages of the file", k.pages}, {"the definitions of the tables", k.tables}, {"the table task", k.tasks}, {"the table clock", k.clock},
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
-		{"the table store", k.orphansOpen}, {"the table typed", k.typed},
+		{"the table store", k.orphansOpen}, {"the table typed", k.typed}, {"the table ended", k.ended},
 		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex}, {"the table gone", k.gone},
 	} {
 		if err := part.do(); err != nil {
@@ -247,6 +247,24 @@ func (k *checker) typed() error {
 	}
 	return file.EachUnusedSpan(k.conn, func(s file.TypeSpan) error {
 		k.found(0, "the table typed has a span number %d of the type number %d, in which there is no task of that type", s.Span, s.Type)
+		return nil
+	})
+}
+
+// ended looks for ends that a replay does not find, and for rows that are of no use.
+func (k *checker) ended() error {
+	if k.version < 4 {
+		return nil
+	}
+	err := file.EachEndNotFound(k.conn, func(ord int64) error {
+		k.found(ord, "its end is not found by its event number: that is not in the table ended")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return file.EachUnusedEndSpan(k.conn, func(s file.EndSpan) error {
+		k.found(0, "the table ended has a span number %d of event numbers and %d of tasks, in which there is no end", s.Seqs, s.Ords)
 		return nil
 	})
 }

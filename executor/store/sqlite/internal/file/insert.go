@@ -28,8 +28,8 @@ type DoneRow struct {
 	Size int64
 }
 
-// An insertion that fails at a row keeps the rows before it, so SQLite needs no journal
-// of the statement. The caller rolls back the whole transaction on an error.
+// An insertion that fails at a row keeps the rows before it: the caller rolls back the whole
+// transaction on an error.
 var (
 	taskInsertion = newInsertion("INSERT OR FAIL INTO task VALUES", 12)
 	doneInsertion = newInsertion("INSERT OR FAIL INTO done VALUES", 11)

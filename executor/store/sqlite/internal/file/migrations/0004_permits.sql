@@ -1,4 +1,0 @@
--- A row of active without started and cancelled, but with a reason, is of a task that waits
--- and may begin before its start is recorded. The reason is the name of the notes, outside of
--- this file, that tell whether it has begun. A program that does not know this would run
--- such a task twice, so the version rises. The tables are as they were.
