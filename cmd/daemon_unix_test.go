@@ -25,9 +25,7 @@ import (
 // What runs at the end of the test is ended.
 func daemonHome(t *testing.T) *Scope {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "jl") // short: the path of a socket is bounded
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	dir := socketDirOf(t)
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	t.Setenv(socketVariable, "")
@@ -205,6 +203,38 @@ func TestNothingOfTheStarterIsPassedOn(t *testing.T) {
 	session, err := unix.Getsid(s.pid(t))
 	require.NoError(t, err)
 	require.Equal(t, s.pid(t), session)
+}
+
+// TestAServerIsFoundFromAnotherSession: a login and cron have other folders for
+// sockets, and one store.
+func TestAServerIsFoundFromAnotherSession(t *testing.T) {
+	s := daemonHome(t)
+	require.NoError(t, exec.Command("jobline", "list").Run())
+	before := s.pid(t)
+	other := socketDirOf(t)
+	list := exec.Command("jobline", "list")
+	list.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+other)
+	out, err := list.CombinedOutput()
+	require.NoError(t, err, string(out))
+	shutdown := exec.Command("jobline", "shutdown")
+	shutdown.Env = list.Env
+	out, err = shutdown.CombinedOutput()
+	require.NoError(t, err)
+	require.Contains(t, string(out), fmt.Sprintf("(process %d) has ended", before))
+	list = exec.Command("jobline", "list")
+	list.Env = shutdown.Env
+	out, err = list.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.FileExists(t, filepath.Join(other, "jobline", "default.sock"), "the next is where the command looks first")
+}
+
+// socketDirOf is a folder for sockets, whose path is short.
+func socketDirOf(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "jl")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
 }
 
 // TestASignalEndsAServerOnASocket: the socket is gone, and its clients are told.

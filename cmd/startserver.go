@@ -31,7 +31,7 @@ const (
 
 // dial connects to the server of a scope. Where none runs it starts one, if it may.
 func (p *Program) dial(ctx context.Context, s *Scope, start bool) (*socket.Conn, error) {
-	conn, err := socket.Dial(ctx, s.Socket)
+	conn, err := s.find(ctx)
 	switch {
 	case !errors.Is(err, socket.ErrNobodyListens):
 		return conn, noSockets(err)
@@ -47,6 +47,33 @@ func (p *Program) dial(ctx context.Context, s *Scope, start bool) (*socket.Conn,
 	return p.startOnce(ctx, s)
 }
 
+// find connects to the server of a scope. It may be on another socket than a command
+// with this environment would choose: it was started in a session that has another
+// folder for sockets, as those of a login and of cron are. Then that becomes the
+// socket of the scope.
+func (s *Scope) find(ctx context.Context) (*socket.Conn, error) {
+	conn, err := socket.Dial(ctx, s.Socket)
+	if s.noState != nil || !errors.Is(err, socket.ErrNobodyListens) {
+		return conn, err
+	}
+	noted, e := os.ReadFile(filepath.Join(s.State, notedSocket))
+	if other := string(noted); e == nil && other != s.Socket {
+		if conn, e := socket.Dial(ctx, other); e == nil {
+			s.Socket, s.Lock = other, socket.LockPath(other)
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+// note notes for find on which socket the server of the scope was started.
+func (s *Scope) note() error {
+	return os.WriteFile(filepath.Join(s.State, notedSocket), []byte(s.Socket), 0o600)
+}
+
+// notedSocket is the file of the state that has the path of the socket.
+const notedSocket = "socket"
+
 // startOnce starts the server of a scope, or waits for the process that is starting
 // it.
 func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error) {
@@ -57,7 +84,7 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 		if err != nil {
 			return nil, err
 		}
-		conn, err := socket.Dial(ctx, s.Socket)
+		conn, err := s.find(ctx)
 		if lock != nil && errors.Is(err, socket.ErrNobodyListens) {
 			conn, err = p.startServer(ctx, s)
 		}
@@ -92,7 +119,7 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 	if err != nil {
 		return nil, fmt.Errorf("the log of the server cannot be read: %w", err)
 	}
-	server := exec.Command(self, "serve", "--listen="+addressPrefix+s.Socket, "--store="+s.Store, "--log-file="+s.Log, "--stdio=false")
+	server := exec.Command(self, "serve", "--listen="+addressPrefix+s.Socket, "--store="+s.Store, "--log-file="+s.Log, "--stdio=false", "--framing=auto")
 	server.Stdout, server.Stderr = log, log // before it has opened the log itself
 	server.Dir = s.startDir()
 	server.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
@@ -100,6 +127,9 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 		return slices.Contains(ownVariables, name)
 	})
 	daemonize(server)
+	if err := s.note(); err != nil {
+		return nil, fmt.Errorf("note where the server listens: %w", err)
+	}
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
