@@ -237,6 +237,21 @@ func socketDirOf(t *testing.T) string {
 	return dir
 }
 
+// TestAServerRemovesEnvironmentsThatNobodyUses at its start.
+func TestAServerRemovesEnvironmentsThatNobodyUses(t *testing.T) {
+	s := daemonHome(t)
+	folder := filepath.Join(filepath.Dir(s.State), "env")
+	require.NoError(t, os.MkdirAll(folder, 0o700))
+	unused, used := filepath.Join(folder, "unused.json"), filepath.Join(folder, "used.json")
+	for path, age := range map[string]time.Duration{unused: envKept + day, used: envKept - day} {
+		require.NoError(t, os.WriteFile(path, []byte("{}"), 0o600))
+		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
+	}
+	require.NoError(t, exec.Command("jobline", "list").Run())
+	require.NoFileExists(t, unused)
+	require.FileExists(t, used)
+}
+
 // TestASignalEndsAServerOnASocket: the socket is gone, and its clients are told.
 func TestASignalEndsAServerOnASocket(t *testing.T) {
 	s := daemonHome(t)

@@ -186,6 +186,9 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 	o.stdio.Ended = func() { _ = store.Close() } // what it returns, the deferred call returns again
 	o.stdio.RPC.Version = o.program.build().Version
 	o.listen.apply(&o.stdio, ex, sockets, log)
+	if folder, err := o.program.environmentFolder(); err == nil && len(sockets) > 0 {
+		removeOldEnvironments(folder, time.Now())
+	}
 	if !o.stdio.OthersOnly && term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Fprintln(os.Stderr, o.program.Name+`: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
 	}
