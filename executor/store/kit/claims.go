@@ -20,6 +20,7 @@ type Claims[T any] struct {
 // its limits.
 type Member struct {
 	types  map[string]bool // nil is every type
+	known  string          // the latest of its types that was looked up: the next is often the same
 	limits executor.TypeLimits
 	held   map[string]int  // entries taken, and not released, of types with a limit
 	idle   []chan struct{} // calls of Claim that wait; each channel has room for one
@@ -112,7 +113,16 @@ func (c *Claims[T]) Take(m *Member) *Entry[T] {
 	return e
 }
 
-func (m *Member) has(typ string) bool { return m.types == nil || m.types[typ] }
+func (m *Member) has(typ string) bool {
+	if m.types == nil || typ == m.known && typ != "" {
+		return true
+	}
+	if !m.types[typ] {
+		return false
+	}
+	m.known = typ
+	return true
+}
 
 func (m *Member) takes(typ string) bool {
 	return m.has(typ) && (!m.Limited(typ) || m.held[typ] < m.limits[typ])
@@ -172,7 +182,7 @@ func (c *Claims[T]) Unclaimable(m *Member) int {
 
 // Limited reports whether the type has a limit, so that what was taken of it
 // must be released.
-func (m *Member) Limited(typ string) bool { return m.limits[typ] > 0 }
+func (m *Member) Limited(typ string) bool { return len(m.limits) > 0 && m.limits[typ] > 0 }
 
 // Release says that the member no longer holds an entry of a type.
 func (c *Claims[T]) Release(m *Member, typ string) {
