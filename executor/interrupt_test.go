@@ -133,7 +133,7 @@ func TestInterruptCancelsTheTasksOfAStoreInMemory(t *testing.T) {
 	})
 }
 
-// Whoever asks for the tasks to be cancelled still can.
+// A caller can still ask for the tasks to be cancelled.
 func TestInterruptEscalatesToCancel(t *testing.T) {
 	withStore(t, executor.Options{Limit: 1, Grace: time.Minute}, newDurable(0), func(r *rig) {
 		deaf, queued := r.submit(taking("deaf", time.Second)), r.submit(nap(time.Hour))

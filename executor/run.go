@@ -49,7 +49,7 @@ type run struct {
 	progress *progressGate // made with the first progress
 	contact  *contact      // made by Handle
 
-	waited time.Duration // for readers of the output, since it was told to stop; whoever writes has it
+	waited time.Duration // for readers of the output, since it was told to stop; only the writer uses it
 }
 
 // stopping is what a run needs to stop its code. Most runs never do.

@@ -107,7 +107,7 @@ func TestMessageOfAnErrorIsBounded(t *testing.T) {
 	})
 }
 
-// Whoever asks for output alone gets all of it, also the beginning of a
+// A client that asks for output alone gets all of it, also the beginning of a
 // character at its end.
 func TestOutputWithoutTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

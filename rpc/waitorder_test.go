@@ -27,7 +27,7 @@ func (s *watchedReads) Get(ctx context.Context, id uuid.UUID) (executor.Record, 
 }
 
 // A wait looks at its tasks one after the other. Tasks that end between two of
-// these looks are told of before the answer, whichever of them it has seen end.
+// these looks are sent before the answer, whether the wait has seen them end or not.
 func TestTasksThatEndWhileAWaitBegins(t *testing.T) {
 	for _, until := range []string{"any", "all"} {
 		t.Run(until, func(t *testing.T) {

@@ -136,7 +136,8 @@ func (s *sharedDescriptor) wait(events int16) error {
 }
 
 // Close ends a Read or a Write that waits. The descriptors stay open until the
-// process ends: whoever is about to use them must not meet others.
+// process ends: a call that is about to use them must not meet another file
+// that has got their number.
 func (s *sharedDescriptor) Close() error {
 	s.closing.Do(func() { s.closeErr = s.wake.Close() })
 	return s.closeErr

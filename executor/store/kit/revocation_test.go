@@ -32,7 +32,7 @@ func TestRevocationBeforeAnybodyListens(t *testing.T) {
 			require.Equal(t, []error{c.want}, got)
 			r.Revoke(hard)
 			r.Revoke(hard)
-			require.Equal(t, []error{c.want, hard, hard}, got, "and whoever listens hears of each")
+			require.Equal(t, []error{c.want, hard, hard}, got, "and a listener hears of each")
 		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// A planned task follows from its id, so that whoever finds it in a file knows
+// A planned task follows from its id, so that a test that finds it in a file knows
 // what it must be. Each trait takes a byte of the id that is random.
 
 // typeOf is the task's type: "once" must not run twice, and neither must

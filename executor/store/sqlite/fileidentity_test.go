@@ -184,8 +184,8 @@ func TestAFileThatIsPutBack(t *testing.T) {
 	})
 }
 
-// TestTheIndexOfTheLogIsMadeAnew has it removed before somebody reads: whoever
-// opens the file then makes another.
+// TestTheIndexOfTheLogIsMadeAnew removes the index before a process opens the file. That process
+// makes another.
 func TestTheIndexOfTheLogIsMadeAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuarded(t)

@@ -229,7 +229,7 @@ var hasTerminal = sync.OnceValue(func() bool {
 	return err != unix.ENXIO
 })
 
-// terminalPath is the terminal of the session of whoever opens it.
+// terminalPath is the terminal of the session of the process that opens it.
 const terminalPath = "/dev/tty"
 
 func (c *cgroupPool) countStart(refused bool) {

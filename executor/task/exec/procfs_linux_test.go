@@ -30,18 +30,18 @@ func inNewPIDs(t *testing.T, mode string, options ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestStrangersAreSpared: with the /proc of another PID namespace, the numbers
-// in it are not those of this process's commands, and nobody who has them here
-// is signalled: neither by a stop nor by the guard.
-func TestStrangersAreSpared(t *testing.T) {
+// TestUnrelatedProcessesAreSpared has the /proc of another PID namespace, in which the commands of
+// this process have other numbers. Processes that have those numbers here are not signalled,
+// neither by a stop nor by the guard.
+func TestUnrelatedProcessesAreSpared(t *testing.T) {
 	out, err := inNewPIDs(t, "unknown-env").Output()
 	require.NoError(t, err)
 	require.Equal(t, "stopped true\n2 live\nclosed <nil>\n2 live\n", string(out))
 }
 
-// stopWithUnknownEnv runs a command of two processes, starts strangers that
-// have here the numbers that those have in /proc, stops the command, and prints
-// who of them lives, and then again when the guard is done.
+// stopWithUnknownEnv runs a command of two processes, and starts unrelated processes with the
+// numbers that those have in /proc. It stops the command, and prints how many of the unrelated
+// ones live, and again when the guard is done.
 func stopWithUnknownEnv([]string) {
 	c := must(New(Options{}))
 	var stdout screen
@@ -59,16 +59,16 @@ func stopWithUnknownEnv([]string) {
 	for len(outside) < 2 { // sh, and sleep, which may still be sh's child's fork
 		outside = markedOutside(c.server)
 	}
-	var strangers []*exec.Cmd
+	var unrelated []*exec.Cmd
 	for _, pid := range outside {
-		strangers = append(strangers, startAs(pid))
+		unrelated = append(unrelated, startAs(pid))
 	}
 	cancel()
 	close(killed)
 	fmt.Println("stopped", <-done != nil)
-	fmt.Println(living(strangers), "live")
+	fmt.Println(living(unrelated), "live")
 	fmt.Println("closed", c.Close())
-	fmt.Println(living(strangers), "live")
+	fmt.Println(living(unrelated), "live")
 }
 
 // markedOutside are the numbers that /proc gives to what is marked.

@@ -28,7 +28,7 @@ var serverCgroupName = regexp.MustCompile(`^` + serverCgroupPrefix + `[A-Z2-7]{2
 // command. It is a child of the server's own group. To make it takes only the
 // right to make directories there. It enables no controller, so the limits of
 // the server's group hold for commands, too. A lock on the directory lasts as
-// long as the server: whoever can take it may remove the group.
+// long as the server: a process that can take it may remove the group.
 type serverCgroup struct {
 	path string
 	dir  *os.File // holds the lock
