@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,9 @@ type runOptions struct {
 	outputOnly bool
 	json       bool
 	quiet      bool
+	pty        bool // the command gets a terminal
+	daemon     bool // the server that others share runs the task
+	target     targetOptions
 	// serverFlags are flags for the server of the task.
 	serverFlags []string
 }
@@ -30,6 +34,7 @@ func (p *Program) runCommand() *cobra.Command {
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
+			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed.\n" +
 			p.runExecText() + "\n" +
 			"Ctrl-C tells the task to stop, and kills it when its grace is over (--grace); a second Ctrl-C kills it at once.\n\n" +
 			"Exit codes:\n" + strings.TrimSuffix(runCodesText(), "\n"),
@@ -38,8 +43,8 @@ func (p *Program) runCommand() *cobra.Command {
 			"run --output-only --set dir=/tmp -- ls -l",
 			"run -o --stdin @list.txt -- sort"), "\n"),
 		Args: func(c *cobra.Command, args []string) error {
-			if o.json && o.outputOnly {
-				return usagef("run: --json and --output-only both want stdout: give one of them")
+			if err := o.checkFlags(); err != nil {
+				return err
 			}
 			return o.splitArgs(c, args)
 		},
@@ -52,7 +57,11 @@ func (p *Program) runCommand() *cobra.Command {
 		f.StringVar(&o.stdin.from, "stdin", "", "what a command of exec reads: @FILE, or - for stdin")
 		f.BoolVar(&o.stdin.none, "no-stdin", false, "a command of exec reads nothing")
 		complete(c, "stdin", completeAtFile)
+		f.BoolVar(&o.pty, "pty", false, "run a command of exec in a terminal, and show that on stdout as it is")
 	}
+	f.BoolVar(&o.daemon, "daemon", false, "have the server run the task that the other commands use; it is started where none runs")
+	o.target.scopeFlags(c)
+	f.BoolVar(&o.target.noStart, "no-start", false, "fail where no server runs, and start none")
 	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
 	f.BoolVar(&o.json, "json", false, "print the whole end of the task to stdout as one line of JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress")
@@ -68,28 +77,77 @@ func (p *Program) runExecText() string {
 	}
 	return "What comes after -- is the member argv of the input, as exec wants it, which is the type where none is named.\n" +
 		"A command of exec reads the stdin of run, unless that is a terminal, or what --stdin names;\n" +
-		"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n"
+		"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n" +
+		"With --pty it has a terminal as a window has one, of the size of this one: keys go to it as they are typed, Ctrl-C, too.\n"
+}
+
+// checkFlags refuses flags that exclude each other. A flag that names a server, or how
+// it is found, asks for that server.
+func (o *runOptions) checkFlags() error {
+	o.daemon = o.daemon || o.target != targetOptions{}
+	switch {
+	case o.json && o.outputOnly:
+		return usagef("run: --json and --output-only both want stdout: give one of them")
+	case o.json && o.pty:
+		return usagef("run: --json and --pty both want stdout: give one of them")
+	case o.daemon && len(o.serverFlags) > 0:
+		return usagef("run: --server-flag is for a server of its own: leave it out, or --daemon")
+	}
+	return o.target.check()
 }
 
 func (o *runOptions) run(ctx context.Context) error {
 	show := newScreen(o.program.Name, o.name, o.quiet)
-	params, err := o.params()
+	params, stdin, err := o.submission(show)
 	if err != nil {
 		return err
+	}
+	f := &follower{
+		show: show, refused: func(err error) error { return o.refused(show.say, err) },
+		outputOnly: o.outputOnly || o.pty, json: o.json,
+	}
+	if o.pty {
+		show.passThrough()
+	}
+	if o.daemon || o.pty {
+		if params.Input, err = f.passOn(params.Input, stdin, o.pty); err != nil {
+			return err
+		}
+		stdin = nil
+	}
+	if o.daemon {
+		return o.runOnDaemon(ctx, f, params)
+	}
+	return o.runOnOwnServer(ctx, f, params, stdin)
+}
+
+// submission makes the submit of the flags, and answers what the command is to read
+// that is not in it, or nil.
+func (o *runOptions) submission(show *screen) (params schema.SubmitParams, stdin *os.File, err error) {
+	if params, err = o.params(); err != nil {
+		return params, nil, err
 	}
 	params.Events = []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished}
 	params.Output = schema.OutputLossless
 	if err := o.checkCommand(params.Input); err != nil {
-		return err
+		return params, nil, err
 	}
-	if o.program.shipsExec(o.name) && (show.together || !o.outputOnly) {
+	isExec := o.program.shipsExec(o.name)
+	if o.pty && !isExec {
+		return params, nil, usagef("run: --pty is for exec, and %s is another type", o.name)
+	}
+	if isExec && (show.together || !o.outputOnly) && !o.pty {
 		params.Input = withOnePipe(params.Input)
 	}
-	stdin, input, err := o.stdin.apply(params.Input, o.input.input == "-", o.program.shipsExec(o.name))
-	if err != nil {
-		return err
+	if o.pty && o.stdin.from == "" && !o.stdin.none && o.input.input != "-" && terminalOf(os.Stdin).isTerminal() {
+		return params, os.Stdin, nil
 	}
-	params.Input = input
+	stdin, params.Input, err = o.stdin.apply(params.Input, o.input.input == "-", isExec)
+	return params, stdin, err
+}
+
+// runOnOwnServer runs the task on a server of its own, whose command reads stdin.
+func (o *runOptions) runOnOwnServer(ctx context.Context, f *follower, params schema.SubmitParams, stdin *os.File) error {
 	if err := exec.CheckHeadroom(); err != nil {
 		return err
 	}
@@ -98,11 +156,34 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server.Stderr = show
-	c, err := client.Spawn(ctx, server)
-	if err != nil {
+	server.Stderr = f.show
+	if f.client, err = client.Spawn(ctx, server); err != nil {
 		return err
 	}
-	f := &follower{client: c, server: server, show: show, refused: func(err error) error { return o.refused(show.say, err) }, outputOnly: o.outputOnly, json: o.json}
+	f.abandon = func() { _ = server.Process.Kill() } // an error means that it has ended
+	return f.run(ctx, params)
+}
+
+// runOnDaemon runs the task on the server that others share, as if this process had
+// started the command itself. The task ends with this process, whatever ends that.
+func (o *runOptions) runOnDaemon(ctx context.Context, f *follower, params schema.SubmitParams) (err error) {
+	if o.program.shipsExec(o.name) {
+		folder, err := o.program.environmentFolder()
+		if err != nil {
+			return err
+		}
+		caller, err := newCallerEnv(folder)
+		if err != nil {
+			return err
+		}
+		if params.Input, err = caller.addTo(params.Input); err != nil {
+			return err
+		}
+	}
+	params.OnDisconnect = schema.OnDisconnectCancel
+	if f.client, err = o.program.connect(ctx, &o.target); err != nil {
+		return err
+	}
+	f.abandon = func() { _ = f.client.Close() } // what it answers, follow says better
 	return f.run(ctx, params)
 }

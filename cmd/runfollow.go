@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"sync"
@@ -27,8 +26,9 @@ const cancelTimeout = 2 * time.Second
 // follower submits one task, shows what it does, and waits for its end.
 type follower struct {
 	client     *client.Client
-	server     *exec.Cmd
+	abandon    func() // gives the task up
 	show       *screen
+	pass       *passing          // what the command is sent while it runs, or nil
 	refused    func(error) error // makes of a submit's error what a person can act on
 	outputOnly bool
 	json       bool                           // show the whole end
@@ -71,8 +71,11 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 	defer f.asks.Wait()
 	defer interrupts.Wait()
 	defer stop()
+	defer f.pass.end()
 	for ev := range f.client.Events(ctx) {
 		switch {
+		case ev.Started != nil:
+			f.pass.begin(ctx, f, id)
 		case ev.Progress != nil:
 			f.show.progress(ev.Progress.Progress)
 		case ev.Output != nil:
@@ -88,7 +91,7 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 }
 
 // interrupts turns signals into cancels: the first asks the task to stop, the
-// second kills it, a third kills the server.
+// second kills it, a third gives it up.
 func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan os.Signal) {
 	var last time.Time
 	for n := 0; ; {
@@ -104,7 +107,7 @@ func (f *follower) interrupts(ctx context.Context, id uuid.UUID, signals <-chan 
 				f.signal.CompareAndSwap(0, int32(number))
 			}
 			if n > 2 {
-				_ = f.server.Process.Kill() // an error means that it has ended
+				f.abandon()
 				continue
 			}
 			if n == 1 { // on a goroutine of its own, as the cancel is: nobody may read stderr
