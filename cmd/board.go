@@ -214,12 +214,12 @@ func (b *board) totalLine(now time.Time, columns int) string {
 	default:
 		bar = barOf(float64(b.ended)/float64(max(b.total, 1)), barCells) + " "
 		text = fmt.Sprintf("%d/%d ended, %d running, %s", b.ended, b.total, len(b.running), shortSpan(elapsed))
+		if b.failed > 0 {
+			text = fmt.Sprintf("%d failed, %s", b.failed, text)
+		}
 		if b.ended > 0 && b.ended < b.total {
 			text += fmt.Sprintf(", about %s left", shortSpan(elapsed*time.Duration(b.total-b.ended)/time.Duration(b.ended)))
 		}
-	}
-	if b.failed > 0 {
-		text += fmt.Sprintf(", %d failed", b.failed)
 	}
 	bar, text = cutTo(bar, columns), cutTo(text, columns-columnsOf(bar))
 	if b.failed > 0 {

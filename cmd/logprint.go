@@ -177,7 +177,7 @@ func (p *logPrinter) flush(id uuid.UUID) error {
 	}
 	if p.middle {
 		p.middle = false
-		_, err := fmt.Fprintln(os.Stdout)
+		_, err := fmt.Fprintln(p.out)
 		return err
 	}
 	return nil

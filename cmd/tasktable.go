@@ -13,7 +13,7 @@ const wideColumns = 160
 func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
 	t := &table{columns: []tableColumn{
 		{title: "ID"},
-		{title: "STATE", least: 9},
+		{title: "STATE", least: 13},
 		{title: "TYPE", least: 6},
 		{title: "AGE", drop: 3},
 		{title: "TIME", drop: 2},

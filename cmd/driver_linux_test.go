@@ -1,0 +1,137 @@
+package cmd
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// sharedServer gives a test a server on a socket of its own, which the first command
+// starts, and answers the environment of the commands.
+func sharedServer(t *testing.T, variables ...string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	run := filepath.Join(dir, "run")
+	require.NoError(t, os.Mkdir(run, 0o700))
+	env := append(os.Environ(), "XDG_RUNTIME_DIR="+run, "XDG_STATE_HOME="+filepath.Join(dir, "state"), "JOBLINE_IDLE=5s", "TERM=xterm")
+	env = append(env, variables...)
+	t.Cleanup(func() {
+		c := exec.Command("jobline", "shutdown", "--mode", "cancel")
+		c.Env = env
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	})
+	return env
+}
+
+// atTerminal runs a command with all of its descriptors on a terminal at which a
+// person types, and answers what it shows and its exit code.
+func atTerminal(t *testing.T, env []string, typed string, args ...string) (shown string, code int) {
+	t.Helper()
+	screen, tty := openTerminal(t)
+	c := exec.CommandContext(t.Context(), "jobline", args...)
+	c.Stdin, c.Stdout, c.Stderr, c.Env = tty, tty, tty, env
+	require.NoError(t, c.Start())
+	require.NoError(t, tty.Close())
+	_, err := screen.WriteString(typed)
+	require.NoError(t, err)
+	text, err := io.ReadAll(screen)
+	require.ErrorIs(t, err, unix.EIO, "which is how a terminal ends")
+	_ = c.Wait() // the code says it
+	return string(text), c.ProcessState.ExitCode()
+}
+
+// quiet runs a command that must succeed, on pipes.
+func quiet(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), "jobline", args...)
+	c.Env = env
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.Output()
+	require.NoError(t, err, "%s", errs.String())
+	return string(out)
+}
+
+func TestCancelAsksAPerson(t *testing.T) {
+	env := sharedServer(t, "JOBLINE_LIMIT=1")
+	for range 2 {
+		quiet(t, env, "submit", "-q", "--label", "a=b", "sleep", "--set", "durationMs=600000")
+	}
+	shown, code := atTerminal(t, env, "n\n", "cancel", "a=b")
+	require.Contains(t, shown, "Cancel 2 tasks (")
+	require.Contains(t, shown, "jobline: nothing was cancelled")
+	require.Equal(t, 1, code)
+	shown, code = atTerminal(t, env, "yes\n", "cancel", "a=b")
+	require.Zero(t, code, shown)
+	require.Equal(t, 2, strings.Count(shown, "cancelled\r\n")+strings.Count(shown, "is told to stop\r\n"), shown)
+}
+
+// TestOutputOfTasksMovesNothing: whatever a command writes, no command of the driver
+// lets the terminal obey it.
+func TestOutputOfTasksMovesNothing(t *testing.T) {
+	env := sharedServer(t, "NO_COLOR=1")
+	evil := "\x1b]0;title\a\u009bA\x1b[2J"
+	quiet(t, env, "submit", "-q", "--label", "evil="+evil, "--", "sh", "-c", `printf '%s\n' "$1"; printf '%s' "$1" >&2; exit 1`, "sh", evil)
+	atTerminal(t, env, "", "wait", "@last") // which ends with 1
+	for _, args := range [][]string{
+		{"list"}, {"status", "@last"}, {"logs", "@last"}, {"logs", "-f", "@last", "@last"}, {"list", "--json"}, {"status", "@last", "--json", "--input"}, {"logs", "@last", "--json"},
+	} {
+		shown, code := atTerminal(t, env, "", args...)
+		require.Zero(t, code)
+		require.NotContains(t, shown, "\x1b", args)
+		require.NotContains(t, shown, "\u009b", args)
+	}
+}
+
+// TestWaitAtATerminal draws bars in place, and none on a dumb terminal.
+func TestWaitAtATerminal(t *testing.T) {
+	env := sharedServer(t)
+	submit := []string{"submit", "--wait", "-q", "--", "sh", "-c", "sleep 0.5; exit 3"}
+	shown, code := atTerminal(t, env, "", submit...)
+	require.Equal(t, exitSomeFailed, code)
+	require.Contains(t, shown, clearLine+"[........................] 0/1 ended, ")
+	v := newVirtualTerminal(100, 5)
+	_, err := v.Write([]byte(shown))
+	require.NoError(t, err)
+	require.Regexp(t, `^jobline: exec failed: sh exited with code 3 \([0-9a-f-]{36}\)\n$`, v.text(), "the bars are gone")
+
+	shown, code = atTerminal(t, append(env, "TERM=dumb"), "", submit...)
+	require.Equal(t, exitSomeFailed, code)
+	require.NotContains(t, shown, "\x1b")
+	require.Equal(t, 1, strings.Count(shown, "\n"))
+}
+
+// TestListAtATerminal has colours where a person wants them, and no line that breaks.
+func TestListAtATerminal(t *testing.T) {
+	env := sharedServer(t)
+	quiet(t, env, "submit", "--wait", "-q", "--", "true", strings.Repeat("long ", 100))
+	shown, _ := atTerminal(t, env, "", "list")
+	require.Contains(t, shown, "\x1b[32mcompleted\x1b[0m")
+	shown, _ = atTerminal(t, append(env, "NO_COLOR=1"), "", "list")
+	require.NotContains(t, shown, "\x1b")
+	for line := range strings.Lines(shown) {
+		require.LessOrEqual(t, columnsOf(strings.TrimRight(line, "\r\n")), 100)
+	}
+	require.Contains(t, shown, "…")
+}
+
+// TestWatchAtATerminal draws the tasks anew until they have ended.
+func TestWatchAtATerminal(t *testing.T) {
+	env := sharedServer(t)
+	quiet(t, env, "submit", "-q", "--", "sleep", "0.5")
+	shown, code := atTerminal(t, env, "", "status", "--watch", "@last")
+	require.Zero(t, code)
+	v := newVirtualTerminal(100, 20)
+	_, err := v.Write([]byte(shown))
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(v.text(), "state "), v.text())
+	require.Contains(t, v.text(), "state      completed")
+}
