@@ -116,25 +116,49 @@ func (l *listener) dialMany(n int) (all []*peer, closeAll func(), err error) {
 // close ends a connection, and not the server.
 func (p *peer) close() { _ = p.in.Close() }
 
-// pourNoops pours pipelined tasks over several connections at once, and answers how
-// many end in a second.
-func pourNoops(peers []*peer, n int) (float64, error) {
-	each := n / len(peers)
-	lines := submitLines(0, each, noopParams)
+// together runs something on several connections at once, and answers how many of so
+// many tasks end in a second.
+func together(peers []*peer, tasks int, run func(p *peer, tasks int) error) (float64, error) {
+	each := tasks / len(peers)
 	var all sync.WaitGroup
 	errs := make([]error, len(peers))
 	began := time.Now()
 	for i, p := range peers {
-		all.Go(func() {
-			_, errs[i] = p.pour(lines, func() error { return p.awaitBoth(each, each) })
-		})
+		all.Go(func() { errs[i] = run(p, each) })
 	}
 	all.Wait()
 	return perSecond(each*len(peers), time.Since(began)), errors.Join(errs...)
 }
 
+// pourNoops writes all tasks at once, and awaits their ends.
+func pourNoops(p *peer, n int) error {
+	_, err := p.pour(submitLines(0, n, noopParams), func() error { return p.awaitBoth(n, n) })
+	return err
+}
+
+// connectionWindow is how many tasks a connection has under way where it does not
+// write all of them at once.
+const connectionWindow = 64
+
+func windowNoops(p *peer, n int) error {
+	l := load{server: p, params: noopParams, window: connectionWindow, left: n}
+	return l.run()
+}
+
 // compareLoads measures the same load over pipes, over one connection, and over many.
 func (b *bench) compareLoads(pipes *peer, server *listener) error {
+	for _, l := range []struct {
+		how string
+		run func(*peer, int) error
+	}{{"all written at once", pourNoops}, {fmt.Sprintf("at most %d under way on each", connectionWindow), windowNoops}} {
+		if err := b.compareLoad(pipes, server, l.how, l.run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) compareLoad(pipes *peer, server *listener, how string, run func(*peer, int) error) error {
 	many, closeAll, err := server.dialMany(manyConnections)
 	if err != nil {
 		return err
@@ -145,7 +169,7 @@ func (b *bench) compareLoads(pipes *peer, server *listener) error {
 	rates := make([]summary, len(loads))
 	for piece := range connectionPieces + 1 {
 		for i, peers := range loads {
-			rate, err := pourNoops(peers, n)
+			rate, err := together(peers, n, run)
 			if err != nil {
 				return err
 			}
@@ -155,11 +179,11 @@ func (b *bench) compareLoads(pipes *peer, server *listener) error {
 		}
 	}
 	overPipes, overOne, overMany := rates[0].Median, rates[1].Median, rates[2].Median
-	b.record("noop tasks, pipelined over pipes", "tasks/s", overPipes)
-	b.record("noop tasks, pipelined on one connection of a socket", "tasks/s", overOne)
-	b.record(fmt.Sprintf("noop tasks, pipelined on %d connections together", manyConnections), "tasks/s", overMany)
-	b.record("one connection of a socket to pipes", "times", overOne/overPipes)
-	b.record(fmt.Sprintf("%d connections together to one", manyConnections), "times", overMany/overOne)
+	b.record("noop tasks over pipes, "+how, "tasks/s", overPipes)
+	b.record("noop tasks on one connection of a socket, "+how, "tasks/s", overOne)
+	b.record(fmt.Sprintf("noop tasks on %d connections together, %s", manyConnections, how), "tasks/s", overMany)
+	b.record("one connection of a socket to pipes, "+how, "times", overOne/overPipes)
+	b.record(fmt.Sprintf("%d connections together to one, %s", manyConnections, how), "times", overMany/overOne)
 	return nil
 }
 
@@ -197,7 +221,7 @@ func (p *peer) flood(stop <-chan struct{}, n int) error {
 			return nil
 		default:
 		}
-		if _, err := pourNoops([]*peer{p}, n); err != nil {
+		if err := pourNoops(p, n); err != nil {
 			return err
 		}
 	}
@@ -215,7 +239,7 @@ func (b *bench) besideStalled(_ *peer, server *listener) error {
 	n := b.share(20, 640)
 	var alone, beside summary
 	for piece := range 2 * connectionPieces {
-		rate, err := pourNoops([]*peer{working}, n)
+		rate, err := together([]*peer{working}, n, pourNoops)
 		if err != nil {
 			return err
 		}
