@@ -42,6 +42,9 @@ func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.
 		if err := l.run(&found); err != nil {
 			return err
 		}
+		if found.Next == "" && l.edgeOfPage != 0 {
+			found.Next = kit.FormatCursor(&page, uint64(l.edgeOfPage))
+		}
 		return l.together(&found)
 	})
 	return found, err
@@ -67,6 +70,9 @@ type listing struct {
 	none    bool
 	parts   int     // the number of parts read
 	ords    []int64 // the numbers of the tasks found
+	// edgeOfPage is the last task that a page looks at which selects by a part of an
+	// id; 0 if that is the last one of all.
+	edgeOfPage int64
 }
 
 // plan chooses which index the tasks are looked up in.
@@ -83,6 +89,12 @@ func (l *listing) plan() error {
 	}
 	f := l.filter
 	switch {
+	case f.ID != "":
+		sql, arg, err := l.byID()
+		if err != nil {
+			return err
+		}
+		part(sql+within, arg)
 	case len(f.Labels) > 0:
 		name, value := rarest(f.Labels)
 		part("SELECT ord FROM label WHERE name=?4 AND value=?5"+within, name, value)

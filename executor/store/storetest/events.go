@@ -89,10 +89,18 @@ func eventsOwner(f *fixture) {
 	f.live(ownedBy(owner, maskOf(executor.EventStarted, executor.EventOutput)))
 	f.live(ownedBy(owner, 0))
 	f.live()
+	told := f.live(ownedBy(owner, maskOf().TellingEnd()))
+	wanted := f.live(ownedBy(owner, maskOf(executor.EventFinished).TellingEnd()))
 	events := f.drain(owner)
-	require.Equal(f, []executor.EventKind{executor.EventStarted, executor.EventOutput, executor.EventFinished}, kinds(events))
+	require.Equal(f, []executor.EventKind{
+		executor.EventStarted, executor.EventOutput, executor.EventFinished, executor.EventFinished, executor.EventFinished,
+	}, kinds(events))
 	require.True(f, events[0].Wanted)
 	require.False(f, events[2].Wanted, "the end was not asked for, but it is the end of the output")
+	require.Equal(f, told, events[3].ID)
+	require.False(f, events[3].Wanted, "the end was not asked for, but it is told")
+	require.Equal(f, wanted, events[4].ID)
+	require.True(f, events[4].Wanted)
 	require.Empty(f, f.drain(other))
 }
 
