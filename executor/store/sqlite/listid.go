@@ -23,23 +23,22 @@ func (l *listing) byID() (sql string, arg any, err error) {
 
 // boundByScan narrows the range of tasks to the next idScan that there may be.
 func (l *listing) boundByScan() error {
-	if l.page.Oldest {
-		first, err := l.conn.Number("SELECT coalesce(min(ord),0) FROM task WHERE ord>=?", l.first)
-		if err != nil || first == 0 {
-			return err
-		}
-		if l.first = first; l.last-first >= idScan {
-			l.last = first + idScan - 1
-			l.edgeOfPage = l.last
-		}
-		return nil
-	}
-	last, err := l.conn.Number("SELECT coalesce(max(ord),0) FROM task WHERE ord<=?", l.last)
-	if err != nil || last == 0 {
+	first, err := l.conn.Number("SELECT coalesce(min(ord),0) FROM task WHERE ord>=?", l.first)
+	if err != nil {
 		return err
 	}
-	if l.last = last; last-l.first >= idScan {
-		l.first = last - idScan + 1
+	last, err := l.conn.Number("SELECT coalesce(max(ord),0) FROM task WHERE ord<=?", l.last)
+	if err != nil {
+		return err
+	}
+	l.first, l.last = max(l.first, first), min(l.last, last)
+	switch {
+	case l.last-l.first < idScan:
+	case l.page.Oldest:
+		l.last = l.first + idScan - 1
+		l.edgeOfPage = l.last
+	default:
+		l.first = l.last - idScan + 1
 		l.edgeOfPage = l.first
 	}
 	return nil
