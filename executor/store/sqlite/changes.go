@@ -31,7 +31,7 @@ type entry interface {
 
 // companyDelay is how long an entry waits for others, so that they share a transaction: the
 // start of a task that has begun already, events, and an end while other tasks wait to run.
-const companyDelay = time.Millisecond
+const companyDelay = 2 * time.Millisecond
 
 // append adds to the log; it needs the lock.
 func (s *Store) append(e entry) {

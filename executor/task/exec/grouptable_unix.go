@@ -5,14 +5,14 @@ package exec
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 )
 
 const (
-	// slotFormat is one line of a table: the number of a process group and spaces,
-	// or only spaces. Each line is written at once.
-	slotFormat = "%-10s\n"
-	slotBytes  = 11
+	// slotBytes is the length of a line of a table: the number of a process group and
+	// spaces, or only spaces. Each line is written at once.
+	slotBytes = 11
 	// maxSlots bounds how many groups are in a table at once. The guard finds the
 	// processes of further commands by their environment alone.
 	maxSlots = 1 << 16
@@ -46,7 +46,7 @@ func (t *groupTable) add(group int) (slot int64) {
 	if slot = t.acquire(); slot == noSlot {
 		return noSlot
 	}
-	if !t.write(slot, fmt.Sprint(group)) {
+	if !t.write(slot, strconv.Itoa(group)) {
 		t.release(slot)
 		return noSlot
 	}
@@ -63,7 +63,9 @@ func (t *groupTable) remove(slot int64) {
 }
 
 func (t *groupTable) write(slot int64, text string) bool {
-	_, err := t.file.WriteAt(fmt.Appendf(nil, slotFormat, text), slot*slotBytes)
+	line := [slotBytes]byte([]byte("          \n"))
+	copy(line[:slotBytes-1], text)
+	_, err := t.file.WriteAt(line[:], slot*slotBytes)
 	return err == nil
 }
 

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// copyBytes is how much of a command's output is read at once.
-	copyBytes = 32 << 10
+	// copyBytes is how much of a command's output is read at once: as much as one event
+	// has.
+	copyBytes = executor.MaxOutputPiece
 	// maxTail bounds the end of stderr that an error carries, in bytes.
 	maxTail = 4 << 10
 	// pipeDelay is how long a command's pipes may stay open after its end. Then the

@@ -18,6 +18,9 @@ const endPoll = 50 * time.Millisecond
 func (t *tree) waitExit(out *streams) {
 	_ = t.proc.WithHandle(func(handle uintptr) { out.readUntilExit(int(handle)) })
 	out.copyInBackground()
+	if out.ready.exited { // the pidfd has told so
+		return
+	}
 	var info unix.Siginfo
 	for unix.Waitid(unix.P_PID, t.pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
