@@ -77,6 +77,8 @@ func stateText(t *schema.Task) string {
 	switch {
 	case t.State == schema.Running && !t.CancelRequestedAt.IsZero():
 		words = append(words, "stopping")
+	case t.Stopped:
+		words = append(words, "stopped")
 	case t.State == schema.Running && t.Progress != nil:
 		if share, known := shareOf(*t.Progress); known {
 			words = append(words, fmt.Sprintf("%.0f%%", math.Floor(share*100)))

@@ -46,6 +46,7 @@ func TestStatesInWords(t *testing.T) {
 		"queued":           {},
 		"running":          {State: schema.Running, Progress: &schema.Progress{Value: 3}},
 		"running 33%":      {State: schema.Running, Progress: &schema.Progress{Value: 1, Total: 3}},
+		"running stopped":  {State: schema.Running, Stopped: true, Progress: &schema.Progress{Value: 1, Total: 3}},
 		"running stopping": {State: schema.Running, CancelRequestedAt: 1},
 		"failed exit 3":    {State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindExit, ExitCode: new(3)}},
 		"failed SIGKILL":   {State: schema.Failed, Error: &schema.TaskError{Kind: schema.KindSignal, Signal: "SIGKILL"}},

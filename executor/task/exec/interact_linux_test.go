@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -526,4 +527,23 @@ func TestTerminalIsChecked(t *testing.T) {
 	require.ErrorContains(t, err, "give pty: true as well")
 	_, err = c.Run(t.Context(), Input{Argv: []string{"true"}, PTY: true, Rows: 3})
 	require.NoError(t, err)
+}
+
+// TestSignalsAreBounded: signals that come faster than they can be sent are refused.
+func TestSignalsAreBounded(t *testing.T) {
+	c := newCommand(t, Options{})
+	p, err := c.command(&Input{Argv: []string{"sleep", "1000"}}, uuid.NewString())
+	require.NoError(t, err)
+	tree, out, err := c.start(p, &task{stdout: io.Discard, stderr: io.Discard}, &Input{})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var full *executor.FullError
+	for err == nil {
+		err = tree.requestSignal(schema.SignalWinch)
+	}
+	require.ErrorAs(t, err, &full)
+	require.EqualValues(t, maxSignals, full.Limit)
+	supervise(ctx, tree, out, nil)
+	require.ErrorIs(t, tree.requestSignal(schema.SignalWinch), errCommandEnded)
 }
