@@ -3,8 +3,8 @@
 //
 //	func main() { cmd.Main(executor.MustDefine("thumbnails", thumbnails)) }
 //
-// It then has serve with every flag, run, types, store, version and shell
-// completion, under the name of its own file. cmd/jobline is this with no types
+// It then has serve with every flag, run, submit and the other commands of a driver,
+// types, store, version and shell completion, under the name of its own file. cmd/jobline is this with no types
 // of its own.
 package cmd
 
@@ -103,9 +103,10 @@ func (p *Program) newRoot(out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   p.Name,
 		Short: "A job queue that any program embeds",
-		Long: p.Name + " runs tasks and external commands for the program that started it.\n" +
-			"That program spawns `" + p.Name + " serve` and speaks JSON-RPC 2.0 to it, one message per line.",
-		Example: p.examples("run exec -- make test") +
+		Long: p.Name + " runs tasks and external commands, for people and for programs.\n" +
+			"`" + p.Name + " submit` puts one into the queue of a server that all your windows share, and starts that where none runs.\n" +
+			"A program spawns `" + p.Name + " serve` and speaks JSON-RPC 2.0 to it, one message per line.",
+		Example: p.examples("submit -- make test", "list", "logs --follow @last", "run -- make test") +
 			`  echo '{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"` + p.sampleType() + `"}}' | ` + p.Name + ` serve`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: knownCommand,

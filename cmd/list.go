@@ -31,7 +31,7 @@ func (p *Program) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the tasks",
-		Long: "List shows the tasks of the executor, the newest first, in a table that fits the terminal.\n" +
+		Long: "List shows the tasks of the server, the newest first, in a table that fits the terminal.\n" +
 			"The last 8 characters of an id name a task, and so do its first; a wide terminal and a pipe get all of it.\n" +
 			"With --watch the table stays, and changes with the tasks; on a pipe each change is one line.",
 		Example: p.driverExamples("list", "list --state queued,running --watch",

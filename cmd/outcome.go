@@ -20,7 +20,7 @@ const (
 // --help and the documentation have it.
 var manyCodes = []struct{ code, means string }{
 	{"0", "all tasks completed"},
-	{"1", "how a task ended is not known: the executor ended, or cannot be reached"},
+	{"1", "how a task ended is not known: the server ended, or cannot be reached"},
 	{"2", "the command line is wrong"},
 	{"123", "a task failed otherwise, or was cancelled"},
 	{"124", "a command ended with 255; or the time of --timeout was over first"},

@@ -20,8 +20,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// updateScreens writes the golden files anew: go test ./cmd -run Screens -update.
-var updateScreens = flag.Bool("update", false, "write the golden files of screens anew")
+// update writes the golden files, and docs/cli.md, anew: go test ./cmd -run "Screen|CommandLinePage" -update.
+var update = flag.Bool("update", false, "write the golden files of screens anew")
 
 // virtualTerminal shows what a person sees.
 type virtualTerminal struct {
@@ -60,7 +60,7 @@ func (v *virtualTerminal) text() string {
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", "screens", name+".txt")
-	if *updateScreens {
+	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(file)
@@ -96,6 +96,26 @@ func TestListScreens(t *testing.T) {
 		golden(t, fmt.Sprintf("list-%d", columns), v.text())
 		require.Equal(t, len(tasks)+1, strings.Count(v.text(), "\n"), "no line is broken")
 	}
+}
+
+// TestReadmeScreen is the screen that the README shows.
+func TestReadmeScreen(t *testing.T) {
+	v := newVirtualTerminal(88, 8)
+	at := func(d time.Duration) schema.Time { return schema.TimeOf(screenTime.Add(-d)) }
+	tasks := []schema.Task{
+		{ID: uuid.MustParse("019c1234-5678-7000-8000-0000b18f4a07"), Type: "exec", CreatedAt: at(2 * time.Second), Input: jsontext.Value(`{"argv":["make","deploy"]}`)},
+		{ID: uuid.MustParse("019c1234-5678-7000-8000-0000e52e0c47"), Type: "exec", State: schema.Running, CreatedAt: at(14 * time.Second), StartedAt: at(14 * time.Second), Input: jsontext.Value(`{"argv":["make","-j4","test"]}`)},
+		{ID: uuid.MustParse("019c1234-5678-7000-8000-00008b9811de"), Type: "thumbnails", State: schema.Running, CreatedAt: at(40 * time.Second), StartedAt: at(38 * time.Second), Input: jsontext.Value(`{"dir":"photos"}`), Progress: &schema.Progress{Value: 312, Total: 480}},
+		{ID: uuid.MustParse("019c1234-5678-7000-8000-00001df4b17c"), Type: "exec", State: schema.Failed, CreatedAt: at(3 * time.Minute), StartedAt: at(3 * time.Minute), FinishedAt: at(150 * time.Second), Input: jsontext.Value(`{"argv":["npm","run","lint"]}`), Error: &schema.TaskError{Kind: schema.KindExit, ExitCode: new(1)}},
+		{ID: uuid.MustParse("019c1234-5678-7000-8000-00000fc5b2d9"), Type: "exec", State: schema.Completed, CreatedAt: at(time.Hour), StartedAt: at(time.Hour), FinishedAt: at(time.Hour - 192*time.Second), Input: jsontext.Value(`{"argv":["cargo","build"]}`)},
+	}
+	for i, owner := range []string{"jobline", "jobline", "nvim", "vscode", "jobline"} {
+		tasks[i].Labels = map[string]string{ownerLabel: owner}
+	}
+	_, err := v.Write([]byte("$ jobline list\n"))
+	require.NoError(t, err)
+	require.NoError(t, taskTable(tasks, screenTime, 88).print(v, v.looks))
+	golden(t, "readme", v.text())
 }
 
 func TestStatusScreen(t *testing.T) {

@@ -18,8 +18,8 @@ func (p *Program) statsCommand() *cobra.Command {
 	d := p.driver()
 	c := &cobra.Command{
 		Use:     "stats",
-		Short:   "Show the executor in numbers",
-		Long:    "Stats shows how many tasks the executor has, how fast they come and end, and where it keeps them.",
+		Short:   "Show the server in numbers",
+		Long:    "Stats shows how many tasks the server has, how fast they come and end, and where it keeps them.",
 		Example: p.driverExamples("stats", "stats --json"),
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
