@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
@@ -220,4 +222,34 @@ func TestNotes(t *testing.T) {
 	require.True(t, found)
 	require.Empty(t, begun, "a free slot is no task")
 	require.NoError(t, again.Remove())
+}
+
+// TestForgedNotes has what other users may put where the notes are: none of it is taken for
+// notes, and none keeps a server from starting.
+func TestForgedNotes(t *testing.T) {
+	s, _, _ := permitted(t)
+	name, path := s.permits.begun.Name(), begunFile(t, s)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	read := func() bool {
+		_, found := disk.ReadBegun(disk.BegunDir, s.opened, name, maxPermits)
+		return found
+	}
+	require.True(t, read())
+	elsewhere := filepath.Join(t.TempDir(), "notes")
+	require.NoError(t, os.WriteFile(elsewhere, whole, 0o600))
+	for what, forge := range map[string]func() error{
+		"a pipe":     func() error { return unix.Mkfifo(path, 0o600) },
+		"a link":     func() error { return os.Symlink(elsewhere, path) },
+		"cut":        func() error { return os.WriteFile(path, whole[:len(whole)-1], 0o600) },
+		"a longer":   func() error { return os.WriteFile(path, append(whole, 0), 0o600) },
+		"a stranger": func() error { return errors.Join(os.WriteFile(path, whole, 0o600), os.Chown(path, 1, 1)) },
+	} {
+		require.NoError(t, os.Remove(path))
+		if err := forge(); err != nil {
+			require.ErrorIs(t, err, os.ErrPermission, "only root gives files away")
+			continue
+		}
+		require.False(t, read(), what)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -113,9 +114,9 @@ func ReadBegun(dir string, store fs.FileInfo, name string, notes int) (begun map
 	if err != nil {
 		return nil, false
 	}
-	text, err := os.ReadFile(path)
+	text, err := readOwn(path, len(name)+notes*slotBytes)
 	slots, found := bytes.CutPrefix(text, []byte(name))
-	if err != nil || !found || name == "" || len(slots) != notes*slotBytes {
+	if err != nil || !found || name == "" {
 		return nil, false
 	}
 	begun = map[int64]int64{}
@@ -125,6 +126,26 @@ func ReadBegun(dir string, store fs.FileInfo, name string, notes int) (begun map
 		}
 	}
 	return begun, true
+}
+
+// readOwn reads a file of so many bytes. Others may have made something by its name, so it
+// must be a plain file of this user.
+func readOwn(path string, size int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() != int64(size) || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fs.ErrPermission}
+	}
+	text := make([]byte, size)
+	_, err = io.ReadFull(f, text)
+	return text, err
 }
 
 // RemoveBegun removes the notes that a process has left that was killed.
