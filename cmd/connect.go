@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -97,7 +98,7 @@ func (p *Program) introduce(ctx context.Context, s *Scope, start bool, protocol 
 		}
 		head := &headReader{Conn: conn}
 		c := client.New(ctx, head, wire.FramingLine)
-		server, err := c.Initialize(ctx, p.introduction(protocol))
+		server, err := p.initialize(ctx, c, conn, protocol)
 		if err == nil {
 			return c, server, nil
 		}
@@ -106,10 +107,37 @@ func (p *Program) introduce(ctx context.Context, s *Scope, start bool, protocol 
 		if refusal := head.refusal(); refusal != nil {
 			err, answered = refusal, true
 		}
-		if answered || ctx.Err() != nil || try == connectTries {
+		_, silent := errors.AsType[*silentError](err)
+		if answered || silent || ctx.Err() != nil || try == connectTries {
 			return nil, server, fmt.Errorf("the server on %s: %w", s.Socket, err)
 		}
 	}
+}
+
+// answerTimeout is how long a server may take to answer the first request, which
+// waits for nothing. Tests shorten it.
+var answerTimeout = 10 * time.Second
+
+// A silentError says that a server has not answered in time.
+type silentError struct{ pid int }
+
+func (e *silentError) Error() string {
+	who, cure := "it", "end its process"
+	if e.pid != 0 {
+		who, cure = fmt.Sprintf("process %d", e.pid), fmt.Sprintf("kill -9 %d", e.pid)
+	}
+	return fmt.Sprintf("%s has not answered within %v: it is stopped or hangs; %s ends it, and a store on disk loses nothing", who, answerTimeout, cure)
+}
+
+// initialize introduces this client to a server.
+func (p *Program) initialize(ctx context.Context, c *client.Client, conn *socket.Conn, protocol string) (schema.InitializeResult, error) {
+	answering, stop := context.WithTimeout(ctx, answerTimeout)
+	defer stop()
+	server, err := c.Initialize(answering, p.introduction(protocol))
+	if err != nil && ctx.Err() == nil && answering.Err() != nil {
+		err = &silentError{conn.PID()}
+	}
+	return server, err
 }
 
 // introduction says who this client is. Protocol is the version that it speaks, or ""

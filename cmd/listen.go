@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,9 @@ func (o *listenOptions) paths() ([]string, error) {
 		path, ok := strings.CutPrefix(address, addressPrefix)
 		if !ok || path == "" {
 			return nil, usagef("serve: --listen %q: want unix:PATH, as unix:/run/user/1000/jobline/default.sock", address)
+		}
+		if slices.Contains(paths, path) {
+			return nil, usagef("serve: --listen %q is given twice", address)
 		}
 		paths = append(paths, path)
 	}

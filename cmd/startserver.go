@@ -22,6 +22,9 @@ const (
 	startTimeout = 60 * time.Second
 	// startPause is how long to wait before it is looked again whether it listens.
 	startPause = 2 * time.Millisecond
+	// mostStartPause is how long the commands wait that another is starting it for:
+	// there may be very many.
+	mostStartPause = 20 * time.Millisecond
 	// startSuffix is appended to the path of a socket for the file whose lock says
 	// that a process starts its server.
 	startSuffix = ".start"
@@ -79,7 +82,7 @@ const notedSocket = "socket"
 func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error) {
 	ctx, stop := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server has not started within %v; its log is %s", startTimeout, s.Log))
 	defer stop()
-	for {
+	for pause := startPause; ; pause = min(pause+startPause, mostStartPause) {
 		lock, err := socket.TryLock(s.Socket + startSuffix)
 		if err != nil {
 			return nil, err
@@ -97,7 +100,7 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
-		case <-time.After(startPause):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestALogIsBegunAnewAndHasThePanic(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "serve.log")
 	var said bytes.Buffer
 	c := exec.Command(os.Args[0])
-	c.Env, c.Stdout, c.Stderr = append(os.Environ(), modeVariable+"=log", logVariable+"="+path), &said, &said
+	c.Env, c.Stdout, c.Stderr = append(os.Environ(), modeVariable+"=log file", logVariable+"="+path), &said, &said
 	require.Error(t, c.Run())
 	require.Empty(t, said.String())
 	text, err := os.ReadFile(path)
@@ -63,7 +63,7 @@ func TestALogIsBegunAnewAtTheStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "serve.log")
 	require.NoError(t, os.WriteFile(path, make([]byte, maxLog), 0o600))
 	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), modeVariable+"=log", logVariable+"="+path)
+	c.Env = append(os.Environ(), modeVariable+"=log file", logVariable+"="+path)
 	require.Error(t, c.Run())
 	info, err := os.Lstat(path + ".3")
 	require.NoError(t, err)

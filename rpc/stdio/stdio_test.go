@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "main":
 		Main(types()...)
-	case "log":
+	case "log file":
 		writeLog(os.Getenv(logVariable))
 	case "driver":
 		driver(os.Getenv(driverVariable))
