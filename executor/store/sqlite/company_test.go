@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,19 +18,19 @@ import (
 func TestAStartWaitsForCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.companyDelay = companyDelay })
-		syncs := 0
+		var syncs atomic.Int32
 		v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
 			if op == faultvfs.Sync && kind == faultvfs.WAL {
-				syncs++
+				syncs.Add(1)
 			}
 		})
 		rerun := func(r *executor.Submission) { r.Rerun = true }
 		submit(t, s, newTask(rerun))
 		synctest.Wait()
-		require.Equal(t, 1, syncs)
+		require.EqualValues(t, 1, syncs.Load())
 		runOne(t, s, completed)
 		synctest.Wait()
-		require.Equal(t, 2, syncs, "start and end")
+		require.EqualValues(t, 2, syncs.Load(), "start and end")
 
 		r := newTask(rerun)
 		submit(t, s, r)
@@ -38,10 +39,10 @@ func TestAStartWaitsForCompany(t *testing.T) {
 		require.NoError(t, lease.Started(7))
 		time.Sleep(companyDelay - 1)
 		synctest.Wait()
-		require.Equal(t, 3, syncs)
+		require.EqualValues(t, 3, syncs.Load())
 		time.Sleep(1)
 		synctest.Wait()
-		require.Equal(t, 4, syncs)
+		require.EqualValues(t, 4, syncs.Load())
 		got, err := s.Get(t.Context(), r.ID)
 		require.NoError(t, err)
 		require.Equal(t, schema.Running, got.State)
@@ -57,34 +58,34 @@ func TestAnEndWaitsForCompany(t *testing.T) {
 		require.NoError(t, err)
 		rerun := func(r *executor.Submission) { r.Rerun = true }
 		submit(t, s, newTask(rerun), newTask(rerun), newTask(rerun))
-		syncs := 0
+		var syncs atomic.Int32
 		v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
 			if op == faultvfs.Sync && kind == faultvfs.WAL {
-				syncs++
+				syncs.Add(1)
 			}
 		})
-		recorded := 0
+		var recorded atomic.Int32
 		end := func() {
 			lease, err := c.Claim(t.Context(), executor.Ended{})
 			require.NoError(t, err)
 			lease.Finish(completed, func(err error) {
 				require.NoError(t, err)
-				recorded++
+				recorded.Add(1)
 			})
 		}
 		end()
 		synctest.Wait()
-		require.Zero(t, syncs)
+		require.Zero(t, syncs.Load())
 		time.Sleep(companyDelay)
 		synctest.Wait()
-		require.Equal(t, 1, syncs, "it has waited long enough")
-		require.Equal(t, 1, recorded)
+		require.EqualValues(t, 1, syncs.Load(), "it has waited long enough")
+		require.EqualValues(t, 1, recorded.Load())
 		end()
 		synctest.Wait()
-		require.Equal(t, 1, syncs)
+		require.EqualValues(t, 1, syncs.Load())
 		end()
 		synctest.Wait()
-		require.Equal(t, 2, syncs)
-		require.Equal(t, 3, recorded)
+		require.EqualValues(t, 2, syncs.Load())
+		require.EqualValues(t, 3, recorded.Load())
 	})
 }
