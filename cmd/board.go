@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -106,7 +107,7 @@ func (b *board) expect(t *schema.Task) {
 	defer b.mu.Unlock()
 	b.total++
 	if len(b.titles) < mostTitles && b.draws() {
-		b.titles[t.ID] = strings.TrimSpace(t.Type + " " + workText(t))
+		b.titles[t.ID] = strings.TrimSpace(t.Type + " " + show.Work(t))
 	}
 	if t.State == schema.Running {
 		b.running[t.ID] = &runningTask{id: t.ID, started: t.StartedAt.Time(), progress: t.Progress}
@@ -155,7 +156,7 @@ func (b *board) end(t *schema.Task) {
 	number := b.failed
 	b.mu.Unlock()
 	if failed && number <= mostFailures {
-		b.say("%s (%s)", endText(t), t.ID)
+		b.say("%s (%s)", show.End(t), t.ID)
 	}
 }
 
@@ -188,17 +189,17 @@ func (b *board) linesLocked(now time.Time) []string {
 
 // taskLine is the bar of one task.
 func (b *board) taskLine(r *runningTask, now time.Time, columns int) string {
-	text := inOneLine(b.titles[r.id])
+	text := show.Line(b.titles[r.id])
 	bar := strings.Repeat(" ", taskBarCells+2)
 	if p := r.progress; p != nil {
-		if share, known := shareOf(*p); known {
+		if share, known := show.Share(*p); known {
 			bar = barOf(share, taskBarCells)
 		}
-		text = strings.TrimSuffix(inOneLine(progressText(*p))+"  "+text, "  ")
+		text = strings.TrimSuffix(show.Line(progressText(*p))+"  "+text, "  ")
 	}
-	head := fmt.Sprintf("%s %6s ", shortID(r.id), shortSpan(now.Sub(r.started)))
-	return cutTo(head, columns) + b.out.paint(cyan, cutTo(bar, columns-columnsOf(head))) +
-		cutTo(" "+text, columns-columnsOf(head)-columnsOf(bar))
+	head := fmt.Sprintf("%s %6s ", show.ShortID(r.id), show.Span(now.Sub(r.started)))
+	return show.Cut(head, columns) + b.out.paint(cyan, show.Cut(bar, columns-show.Columns(head))) +
+		show.Cut(" "+text, columns-show.Columns(head)-show.Columns(bar))
 }
 
 // totalLine is the line for all tasks.
@@ -213,15 +214,15 @@ func (b *board) totalLine(now time.Time, columns int) string {
 		}
 	default:
 		bar = barOf(float64(b.ended)/float64(max(b.total, 1)), barCells) + " "
-		text = fmt.Sprintf("%d/%d ended, %d running, %s", b.ended, b.total, len(b.running), shortSpan(elapsed))
+		text = fmt.Sprintf("%d/%d ended, %d running, %s", b.ended, b.total, len(b.running), show.Span(elapsed))
 		if b.failed > 0 {
 			text = fmt.Sprintf("%d failed, %s", b.failed, text)
 		}
 		if b.ended > 0 && b.ended < b.total {
-			text += fmt.Sprintf(", about %s left", shortSpan(elapsed*time.Duration(b.total-b.ended)/time.Duration(b.ended)))
+			text += fmt.Sprintf(", about %s left", show.Span(elapsed*time.Duration(b.total-b.ended)/time.Duration(b.ended)))
 		}
 	}
-	bar, text = cutTo(bar, columns), cutTo(text, columns-columnsOf(bar))
+	bar, text = show.Cut(bar, columns), show.Cut(text, columns-show.Columns(bar))
 	if b.failed > 0 {
 		return bar + b.out.paint(red, text)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -130,7 +131,7 @@ func (o *cancelOptions) ask(ctx context.Context, tasks []schema.Task) error {
 	for i := range tasks {
 		kinds[tasks[i].Type+" "+tasks[i].State.String()]++
 	}
-	fmt.Fprintf(safe(os.Stderr), "Cancel %d tasks (%s)? [y/N] ", len(tasks), countsText(kinds))
+	fmt.Fprintf(safe(os.Stderr), "Cancel %d tasks (%s)? [y/N] ", len(tasks), show.Counts(kinds))
 	answer := make(chan string, 1)
 	go func() { // a person may not answer: it ends with the process
 		line, _ := bufio.NewReader(io.LimitReader(os.Stdin, 1<<10)).ReadString('\n')

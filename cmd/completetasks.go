@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -65,7 +66,7 @@ func (d *driver) completeTasks(states ...schema.State) cobra.CompletionFunc {
 		tasks := d.recent(states)
 		for i := range tasks {
 			t := &tasks[i]
-			found = append(found, t.ID.String()+"\t"+inOneLine(stateText(t)+" "+t.Type+" "+workText(t)+" "+ageOf(t.CreatedAt, now)))
+			found = append(found, t.ID.String()+"\t"+show.Line(show.State(t)+" "+t.Type+" "+show.Work(t)+" "+show.Age(t.CreatedAt, now)))
 		}
 		return startingWith(append(found, labelsIn(tasks)...), word), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
@@ -90,7 +91,7 @@ func (d *driver) completeLabel(_ *cobra.Command, _ []string, word string) ([]str
 func (d *driver) completeOwner(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 	owners := map[string]int{}
 	for _, t := range d.recent(nil) {
-		if owner := t.Labels[ownerLabel]; owner != "" {
+		if owner := t.Labels[show.OwnerLabel]; owner != "" {
 			owners[owner]++
 		}
 	}
@@ -102,7 +103,7 @@ func labelsIn(tasks []schema.Task) []string {
 	labels := map[string]int{}
 	for i := range tasks {
 		for key, value := range tasks[i].Labels {
-			if key != ownerLabel && inOneLine(key+"="+value) == key+"="+value { // or it cannot be typed
+			if key != show.OwnerLabel && show.Line(key+"="+value) == key+"="+value { // or it cannot be typed
 				labels[key+"="+value]++
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/rpc/wire"
@@ -102,6 +103,6 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // printJSONLine prints an object of the protocol as one line.
 func printJSONLine(w io.Writer, v any) error {
-	_, err := w.Write(append(escapeControlsInJSON(wire.AppendJSON(nil, v)), '\n'))
+	_, err := w.Write(append(show.EscapeJSON(wire.AppendJSON(nil, v)), '\n'))
 	return err
 }

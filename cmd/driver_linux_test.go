@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/jobline/jobline/cmd/internal/show"
 )
 
 // sharedServer gives a test a server on a socket of its own, which the first command
@@ -118,7 +120,7 @@ func TestListAtATerminal(t *testing.T) {
 	shown, _ = atTerminal(t, append(env, "NO_COLOR=1"), "", "list")
 	require.NotContains(t, shown, "\x1b")
 	for line := range strings.Lines(shown) {
-		require.LessOrEqual(t, columnsOf(strings.TrimRight(line, "\r\n")), 100)
+		require.LessOrEqual(t, show.Columns(strings.TrimRight(line, "\r\n")), 100)
 	}
 	require.Contains(t, shown, "…")
 }

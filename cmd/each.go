@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/jobline/jobline/cmd/internal/show"
 )
 
 // eachTemplate makes commands of lines, as GNU parallel does.
@@ -161,7 +163,7 @@ func quoteFor(text string, quote byte) string {
 	case '"':
 		return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(text)
 	}
-	return shellWord(text)
+	return show.ShellWord(text)
 }
 
 // argv is the command for a line. What a shell reads is quoted, so that it stays one

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/cmd/internal/show"
 )
 
 // flagValue is a pflag.Value of any type that can be parsed.
@@ -82,8 +84,7 @@ func span(to *time.Duration, fallback, least time.Duration) pflag.Value {
 	}, formatSpan, "duration"}
 }
 
-// day is 24 hours: a duration knows no calendar.
-const day = 24 * time.Hour
+const day = show.Day
 
 // parseSpan reads a time as Go writes it, with days before the rest: 36h or 1d12h.
 func parseSpan(text string) (time.Duration, error) {

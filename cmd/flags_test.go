@@ -126,3 +126,19 @@ func TestVariablesOfNoFlag(t *testing.T) {
 		require.Equal(t, []string{says}, warnings)
 	}
 }
+
+func TestMomentsOfFlags(t *testing.T) {
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"2h": now.Add(-2 * time.Hour), "1d": now.Add(-24 * time.Hour), "2026-01-30T10:00:00Z": time.Date(2026, 1, 30, 10, 0, 0, 0, time.UTC),
+		"2026-01-30": time.Date(2026, 1, 30, 0, 0, 0, 0, time.Local), "2026-01-30 10:05": time.Date(2026, 1, 30, 10, 5, 0, 0, time.Local),
+	} {
+		got, ok := parseMoment(text, now)
+		require.True(t, ok, text)
+		require.True(t, want.Equal(got.Time()), text)
+	}
+	for _, text := range []string{"", "yesterday", "-2h", "2026-13-01"} {
+		_, ok := parseMoment(text, now)
+		require.False(t, ok, text)
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -47,11 +48,11 @@ func newLogPrinter(program string, tasks []schema.Task, asJSON, oneStream bool) 
 		p.names, p.styles = map[uuid.UUID]string{}, map[uuid.UUID]style{}
 		widest := 0
 		for i := range tasks {
-			widest = max(widest, columnsOf(inOneLine(tasks[i].Type)))
+			widest = max(widest, show.Columns(show.Line(tasks[i].Type)))
 		}
 		for i := range tasks {
 			t := &tasks[i]
-			p.names[t.ID] = shortID(t.ID) + " " + pad(inOneLine(t.Type), widest)
+			p.names[t.ID] = show.ShortID(t.ID) + " " + show.Pad(show.Line(t.Type), widest)
 			p.styles[t.ID] = logStyles[i%len(logStyles)]
 		}
 	}
@@ -102,7 +103,7 @@ func (p *logPrinter) marked(piece logPiece) error {
 		if piece.stream != schema.Stdout && !looks.colours && begins {
 			text = append(text, streamMark(piece.stream)+" "...)
 		}
-		shown := string(escapeControls(nil, bytes.TrimSuffix(line, []byte{'\r'})))
+		shown := string(show.Escape(nil, bytes.TrimSuffix(line, []byte{'\r'})))
 		if piece.stream != schema.Stdout {
 			shown = looks.paint(red, shown)
 		}
@@ -151,7 +152,7 @@ func (p *logPrinter) lines(key logStream, text []byte) error {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSuffix(line, []byte{'\n'})
 		if looks.isTerminal() {
-			line = escapeControls(nil, bytes.TrimSuffix(line, []byte{'\r'}))
+			line = show.Escape(nil, bytes.TrimSuffix(line, []byte{'\r'}))
 		}
 		b = append(b, looks.paint(p.styles[key.id], p.names[key.id]+" "+streamMark(key.stream))...)
 		b = append(b, ' ')

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	taskexec "github.com/jobline/jobline/executor/task/exec"
 )
 
@@ -64,16 +65,5 @@ func (t *taskFlags) commandHint(name string) string {
 
 // commandLine is the command line that runs a command, to be copied to a shell.
 func (t *taskFlags) commandLine(argv []string) string {
-	return t.program.Name + " " + t.command + " -- " + commandText(argv)
-}
-
-// shellWord quotes a word for a POSIX shell, where it has to be.
-func shellWord(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_@%+=:,./-", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return t.program.Name + " " + t.command + " -- " + show.Command(argv)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -113,7 +114,7 @@ func (s *screen) text(p schema.Progress) string { return s.name + ": " + progres
 // progressText is a progress in words.
 func progressText(p schema.Progress) string {
 	var words []string
-	if share, known := shareOf(p); known {
+	if share, known := show.Share(p); known {
 		words = append(words, fmt.Sprintf("%.0f%%", math.Floor(share*100)), fmt.Sprintf("%g/%g", p.Value, p.Total))
 	} else {
 		words = append(words, fmt.Sprintf("%g", p.Value))
@@ -129,21 +130,14 @@ func progressText(p schema.Progress) string {
 // bar is a progress in one line of at most so many columns.
 func (s *screen) bar(p schema.Progress, columns int) string {
 	line := s.text(p)
-	if share, known := shareOf(p); known {
+	if share, known := show.Share(p); known {
 		line = barOf(share, barCells) + " " + line
 	}
-	return cutTo(string(escapeControls(nil, []byte(line))), columns)
+	return show.Cut(string(show.Escape(nil, []byte(line))), columns)
 }
 
 // barOf is a bar of so many cells.
 func barOf(share float64, cells int) string {
 	full := int(share * float64(cells))
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "]"
-}
-
-func shareOf(p schema.Progress) (share float64, known bool) {
-	if p.Total <= 0 {
-		return 0, false
-	}
-	return min(max(p.Value/p.Total, 0), 1), true
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -77,10 +78,10 @@ func screenTasks() []schema.Task {
 		return uuid.UUID{0x01, 0x9c, 0x12, 0x34, 0x56, 0x78, 0x70, 0, 0x80, 0, 0, 0, 0xab, 0xcd, 0xef, n}
 	}
 	input := func(text string) jsontext.Value { return jsontext.Value(text) }
-	own := map[string]string{ownerLabel: "jobline"}
+	own := map[string]string{show.OwnerLabel: "jobline"}
 	return []schema.Task{
 		{ID: id(6), Type: "exec", Labels: own, CreatedAt: at(0), Input: input(`{"argv":["make","test"]}`)},
-		{ID: id(5), Type: "unicornWrangling", State: schema.Running, Labels: map[string]string{ownerLabel: "nvim", "project": "/home/ada/unicorns"}, CreatedAt: at(90 * time.Second), StartedAt: at(80 * time.Second), Input: input(`{"durationMs":400}`), Progress: &schema.Progress{Value: 3, Total: 4, Unit: "steps", Message: "befriend"}},
+		{ID: id(5), Type: "unicornWrangling", State: schema.Running, Labels: map[string]string{show.OwnerLabel: "nvim", "project": "/home/ada/unicorns"}, CreatedAt: at(90 * time.Second), StartedAt: at(80 * time.Second), Input: input(`{"durationMs":400}`), Progress: &schema.Progress{Value: 3, Total: 4, Unit: "steps", Message: "befriend"}},
 		{ID: id(4), Type: "exec", State: schema.Running, Labels: own, CreatedAt: at(time.Hour), StartedAt: at(5 * time.Second), Input: input(`{"argv":["sh","-c","cd /very/long/path && ./configure --prefix=/opt/program && make -j16 all install"]}`)},
 		{ID: id(3), Type: "exec", State: schema.Failed, Labels: own, CreatedAt: at(26 * time.Hour), StartedAt: at(26 * time.Hour), FinishedAt: at(25 * time.Hour), Error: &schema.TaskError{Kind: schema.KindExit, ExitCode: new(2), Message: "make exited with code 2"}, Input: input(`{"argv":["make","日本語","\u001b]0;title\u0007","\u202e"]}`)},
 		{ID: id(2), Type: "noop", State: schema.Completed, Labels: map[string]string{}, CreatedAt: at(50 * time.Hour), StartedAt: at(50 * time.Hour), FinishedAt: at(50*time.Hour - 12*time.Millisecond), Input: input(`{}`)},
@@ -110,7 +111,7 @@ func TestReadmeScreen(t *testing.T) {
 		{ID: uuid.MustParse("019c1234-5678-7000-8000-00000fc5b2d9"), Type: "exec", State: schema.Completed, CreatedAt: at(time.Hour), StartedAt: at(time.Hour), FinishedAt: at(time.Hour - 192*time.Second), Input: jsontext.Value(`{"argv":["cargo","build"]}`)},
 	}
 	for i, owner := range []string{"jobline", "jobline", "nvim", "vscode", "jobline"} {
-		tasks[i].Labels = map[string]string{ownerLabel: owner}
+		tasks[i].Labels = map[string]string{show.OwnerLabel: owner}
 	}
 	_, err := v.Write([]byte("$ jobline list\n"))
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -46,7 +47,7 @@ func (s *selection) params() (p schema.ListParams, err error) {
 		return p, err
 	}
 	if s.owner != "" {
-		labels := map[string]string{ownerLabel: s.owner}
+		labels := map[string]string{show.OwnerLabel: s.owner}
 		maps.Copy(labels, p.Labels)
 		p.Labels = labels
 	}

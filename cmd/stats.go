@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -45,14 +46,14 @@ func (p *Program) statsCommand() *cobra.Command {
 func statsLines(s *schema.StatsResult, out terminal) []string {
 	var lines []string
 	add := func(name, format string, args ...any) {
-		line := inOneLine(fmt.Sprintf(format, args...))
+		line := show.Line(fmt.Sprintf(format, args...))
 		if columns := out.columns(); columns > 0 {
-			line = cutTo(line, columns-statusNameWidth)
+			line = show.Cut(line, columns-statusNameWidth)
 		}
-		lines = append(lines, out.paint(dim, pad(name, statusNameWidth))+line)
+		lines = append(lines, out.paint(dim, show.Pad(name, statusNameWidth))+line)
 	}
 	add("version", "%s", s.Version)
-	add("running", "%s", shortSpan(time.Duration(s.UptimeMs)*time.Millisecond))
+	add("running", "%s", show.Span(time.Duration(s.UptimeMs)*time.Millisecond))
 	add("store", "%s", cmp.Or(s.Store.File, s.Store.Name))
 	if s.Store.Fault != "" {
 		add("fault", "%s", s.Store.Fault)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -114,26 +115,26 @@ func (o *statusOptions) watchNamed(ctx context.Context, c *client.Client, tasks 
 func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []string {
 	var lines []string
 	add := func(name, text string, s style) {
-		if text = inOneLine(text); text == "" {
+		if text = show.Line(text); text == "" {
 			return
 		}
 		if columns > 0 {
-			text = cutTo(text, columns-statusNameWidth)
+			text = show.Cut(text, columns-statusNameWidth)
 		}
-		lines = append(lines, out.paint(dim, pad(name, statusNameWidth))+out.paint(s, text))
+		lines = append(lines, out.paint(dim, show.Pad(name, statusNameWidth))+out.paint(s, text))
 	}
 	add("id", t.ID.String(), bold)
 	add("type", t.Type, plain)
-	add("state", stateText(t), stateStyle(t.State))
+	add("state", show.State(t), stateStyle(t.State))
 	if t.Error != nil {
 		add("error", t.Error.Message, red)
 	}
-	add("task", workText(t), plain)
+	add("task", show.Work(t), plain)
 	if t.Progress != nil {
 		add("progress", progressText(*t.Progress), plain)
 	}
-	add("owner", t.Labels[ownerLabel], plain)
-	add("labels", labelsText(t.Labels), plain)
+	add("owner", t.Labels[show.OwnerLabel], plain)
+	add("labels", show.Labels(t.Labels), plain)
 	if t.Priority != 0 {
 		add("priority", fmt.Sprint(t.Priority), plain)
 	}
@@ -143,7 +144,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	add("submitted", timeText(t.CreatedAt, now), plain)
 	add("started", timeText(t.StartedAt, now), plain)
 	add("ended", timeText(t.FinishedAt, now), plain)
-	add("time", ranFor(t, now), plain)
+	add("time", show.Ran(t, now), plain)
 	add("cancelled", cancelText(t, now), yellow)
 	if b := t.OutputBytes; b != nil {
 		add("output", outputText(b), plain)
@@ -162,7 +163,7 @@ func timeText(t schema.Time, now time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("%s (%s ago)", t.Time().Local().Format(time.DateTime), ageOf(t, now))
+	return fmt.Sprintf("%s (%s ago)", t.Time().Local().Format(time.DateTime), show.Age(t, now))
 }
 
 // cancelText says when and why somebody has asked for the end of a task.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/schema"
@@ -131,7 +132,7 @@ func outputsOf(all *inspect.Outputs) map[string]schema.OutputResult {
 func exportLine(out *bufio.Writer, value any) error {
 	line, err := json.Marshal(value, json.Deterministic(true))
 	if err == nil {
-		_, err = out.Write(append(escapeControlsInJSON(line), '\n'))
+		_, err = out.Write(append(show.EscapeJSON(line), '\n'))
 	}
 	return err
 }

@@ -21,7 +21,7 @@ func (p *Program) storeOutputCommand() *cobra.Command {
 		Short: "Print what a task has written, without running the queue",
 		Long: "Output prints what is kept of a stream of a task, also while a server has the store: of a task\n" +
 			"that runs all but about the last second. What is lost or damaged in the middle is told on stderr,\n" +
-			"with exit code 1. On a terminal control characters are shown and not isControl.",
+			"with exit code 1. On a terminal control characters are shown and not obeyed.",
 		Example:           "  " + p.Name + " store output tasks.db 018f0000-0000-7000-8000-00000000000a --stream stderr --tail 64KiB",
 		Args:              fileArgs("FILE", "ID"),
 		ValidArgsFunction: completeFiles(1),

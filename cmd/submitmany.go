@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
@@ -186,7 +187,7 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 	switch {
 	case o.quiet || o.json && o.wait:
 	case o.json:
-		m.ids = append(append(m.ids, escapeControlsInJSON(a.Result)...), '\n')
+		m.ids = append(append(m.ids, show.EscapeJSON(a.Result)...), '\n')
 	default:
 		m.ids = append(append(m.ids, a.ID.String()...), '\n')
 	}

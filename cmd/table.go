@@ -4,6 +4,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/jobline/jobline/cmd/internal/show"
 )
 
 // tableGap is what stands between two columns.
@@ -46,7 +48,7 @@ func (t *table) lines(out terminal, columns int) []string {
 	for _, row := range t.rows {
 		clean := make([]tableCell, len(row))
 		for i, cell := range row {
-			clean[i] = tableCell{inOneLine(cell.text), cell.style}
+			clean[i] = tableCell{show.Line(cell.text), cell.style}
 		}
 		rows = append(rows, clean)
 	}
@@ -66,12 +68,12 @@ func rowText(out terminal, row []tableCell, widths []int) string {
 		if widths[i] == 0 {
 			continue
 		}
-		text := cutTo(cell.text, widths[i])
+		text := show.Cut(cell.text, widths[i])
 		if text != "" {
 			b.WriteString(spaces + out.paint(cell.style, text))
 			spaces = ""
 		}
-		spaces += strings.Repeat(" ", widths[i]-columnsOf(text)) + tableGap
+		spaces += strings.Repeat(" ", widths[i]-show.Columns(text)) + tableGap
 	}
 	return b.String()
 }
@@ -82,7 +84,7 @@ func (t *table) fit(rows [][]tableCell, columns int) []int {
 	for i := range t.columns {
 		empty := len(rows) > 1
 		for n, row := range rows {
-			widths[i] = max(widths[i], columnsOf(row[i].text))
+			widths[i] = max(widths[i], show.Columns(row[i].text))
 			empty = empty && (n == 0 || row[i].text == "")
 		}
 		if empty {

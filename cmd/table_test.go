@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/jobline/jobline/cmd/internal/show"
 )
 
 // noTerminal is a terminal that is none.
@@ -13,12 +15,12 @@ var noTerminal = terminal{size: func() (int, int) { return 0, 0 }}
 
 func TestWidthsOfText(t *testing.T) {
 	for text, want := range map[string]int{"": 0, "abc": 3, "é": 1, "e\u0301": 1, "日本": 4, "👍": 2, "ａ": 2, "a\u200db": 2, "…": 1} {
-		require.Equal(t, want, columnsOf(text), "%q", text)
+		require.Equal(t, want, show.Columns(text), "%q", text)
 	}
-	require.Equal(t, "日…", cutTo("日本語", 4))
-	require.Equal(t, "…", cutTo("日本語", 2))
-	require.Equal(t, "", cutTo("abc", 0))
-	require.Equal(t, "abc", cutTo("abc", 3))
+	require.Equal(t, "日…", show.Cut("日本語", 4))
+	require.Equal(t, "…", show.Cut("日本語", 2))
+	require.Equal(t, "", show.Cut("abc", 0))
+	require.Equal(t, "abc", show.Cut("abc", 3))
 }
 
 func TestTableDropsWhatHasNoRoom(t *testing.T) {
@@ -47,7 +49,7 @@ func TestTablesFit(t *testing.T) {
 		}
 		columns := rapid.IntRange(7, 100).Draw(t, "columns")
 		for _, line := range tab.lines(noTerminal, columns) {
-			require.LessOrEqual(t, columnsOf(line), columns)
+			require.LessOrEqual(t, show.Columns(line), columns)
 			require.NotContains(t, line, "\x1b")
 			require.NotContains(t, line, "\u009b")
 			require.NotContains(t, line, "\n")

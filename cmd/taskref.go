@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
@@ -112,7 +113,7 @@ func (d *driver) taskWithPart(ctx context.Context, c *client.Client, part string
 // newestTask is the task that this command line has submitted last, or where it has
 // submitted none the newest of all.
 func (d *driver) newestTask(ctx context.Context, c *client.Client) ([]schema.Task, error) {
-	for _, labels := range []map[string]string{{ownerLabel: d.program.Name}, nil} {
+	for _, labels := range []map[string]string{{show.OwnerLabel: d.program.Name}, nil} {
 		found, err := collect(listed(ctx, c, schema.ListParams{Labels: labels, Limit: 1}), 1)
 		if err != nil || len(found) > 0 {
 			return found, err

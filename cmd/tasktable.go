@@ -3,6 +3,7 @@ package cmd
 import (
 	"time"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -25,12 +26,12 @@ func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
 		task := &tasks[i]
 		id := task.ID.String()
 		if columns > 0 && columns < wideColumns {
-			id = shortID(task.ID)
+			id = show.ShortID(task.ID)
 		}
 		t.add(
-			tableCell{text: id}, tableCell{stateText(task), stateStyle(task.State)}, tableCell{text: task.Type},
-			tableCell{text: ageOf(task.CreatedAt, now)}, tableCell{text: ranFor(task, now)},
-			tableCell{text: doingText(task)}, tableCell{task.Labels[ownerLabel], dim}, tableCell{labelsText(task.Labels), dim},
+			tableCell{text: id}, tableCell{show.State(task), stateStyle(task.State)}, tableCell{text: task.Type},
+			tableCell{text: show.Age(task.CreatedAt, now)}, tableCell{text: show.Ran(task, now)},
+			tableCell{text: doingText(task)}, tableCell{task.Labels[show.OwnerLabel], dim}, tableCell{show.Labels(task.Labels), dim},
 		)
 	}
 	return t
@@ -38,7 +39,7 @@ func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
 
 // doingText is what a task does, and while it runs what it has said of that last.
 func doingText(t *schema.Task) string {
-	text := workText(t)
+	text := show.Work(t)
 	if t.State == schema.Running && t.Progress != nil && t.Progress.Message != "" {
 		if text != "" {
 			text += ": "

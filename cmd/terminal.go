@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/jobline/jobline/schema"
 )
 
 // defaultColumns and defaultRows are the size of a terminal that does not tell its own.
@@ -75,4 +77,11 @@ func (t terminal) paint(s style, text string) string {
 		return text
 	}
 	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+}
+
+// stateStyle is the colour of a state.
+func stateStyle(s schema.State) style {
+	return [...]style{
+		schema.Queued: dim, schema.Running: cyan, schema.Completed: green, schema.Failed: red, schema.Cancelled: yellow,
+	}[s]
 }

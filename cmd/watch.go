@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -193,6 +194,6 @@ func (d *driver) printChange(t *schema.Task) error {
 	if d.json {
 		return printJSONLine(os.Stdout, t)
 	}
-	_, err := fmt.Fprintf(safe(os.Stdout), "%s %s %s\n", t.ID, inOneLine(t.Type), inOneLine(stateText(t)))
+	_, err := fmt.Fprintf(safe(os.Stdout), "%s %s %s\n", t.ID, show.Line(t.Type), show.Line(show.State(t)))
 	return err
 }

@@ -1,4 +1,6 @@
-package cmd
+// Package show says in a few words what tasks are and do, and makes text of others
+// harmless for a terminal.
+package show
 
 import (
 	"cmp"
@@ -16,20 +18,21 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file says in words what a task is and how it is.
+// Day is 24 hours: a duration knows no calendar.
+const Day = 24 * time.Hour
 
-// ownerLabel is the label that names the client that has submitted a task.
-const ownerLabel = "owner"
+// OwnerLabel is the label that names the client that has submitted a task.
+const OwnerLabel = "owner"
 
-// shortID is the end of an id, by which a person can name the task: the begin is a
+// ShortID is the end of an id, by which a person can name the task: the begin is a
 // time, and the same for all that were submitted in a minute.
-func shortID(id uuid.UUID) string {
+func ShortID(id uuid.UUID) string {
 	text := id.String()
 	return text[len(text)-8:]
 }
 
-// shortSpan is a time in a few characters: 340ms, 3.4s, 34s, 3m12s, 5h12m, 3d4h.
-func shortSpan(d time.Duration) string {
+// Span is a time in a few characters: 340ms, 3.4s, 34s, 3m12s, 5h12m, 3d4h.
+func Span(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Second:
 		return fmt.Sprintf("%dms", d/time.Millisecond)
@@ -39,40 +42,40 @@ func shortSpan(d time.Duration) string {
 		return fmt.Sprintf("%ds", d/time.Second)
 	case d < time.Hour:
 		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < day:
+	case d < Day:
 		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 	}
-	return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	return fmt.Sprintf("%dd%dh", d/Day, d%Day/time.Hour)
 }
 
-// ageOf is how long ago a time was, in its largest unit.
-func ageOf(t schema.Time, now time.Time) string {
+// Age is how long ago a time was, in its largest unit.
+func Age(t schema.Time, now time.Time) string {
 	switch d := max(now.Sub(t.Time()), 0); {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", d/time.Second)
 	case d < time.Hour:
 		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 2*day:
+	case d < 2*Day:
 		return fmt.Sprintf("%dh", d/time.Hour)
 	default:
-		return fmt.Sprintf("%dd", d/day)
+		return fmt.Sprintf("%dd", d/Day)
 	}
 }
 
-// ranFor is how long the newest attempt of a task has run, or "" where it never did.
-func ranFor(t *schema.Task, now time.Time) string {
+// Ran is how long the newest attempt of a task has run, or "" where it never did.
+func Ran(t *schema.Task, now time.Time) string {
 	if t.StartedAt.IsZero() {
 		return ""
 	}
 	if !t.FinishedAt.IsZero() {
 		now = t.FinishedAt.Time()
 	}
-	return shortSpan(now.Sub(t.StartedAt.Time()))
+	return Span(now.Sub(t.StartedAt.Time()))
 }
 
-// stateText is the state of a task with how far it is, or why it failed, in a few
+// State is the state of a task with how far it is, or why it failed, in a few
 // words.
-func stateText(t *schema.Task) string {
+func State(t *schema.Task) string {
 	words := []string{t.State.String()}
 	switch {
 	case t.State == schema.Running && !t.CancelRequestedAt.IsZero():
@@ -80,7 +83,7 @@ func stateText(t *schema.Task) string {
 	case t.Stopped:
 		words = append(words, "stopped")
 	case t.State == schema.Running && t.Progress != nil:
-		if share, known := shareOf(*t.Progress); known {
+		if share, known := Share(*t.Progress); known {
 			words = append(words, fmt.Sprintf("%.0f%%", math.Floor(share*100)))
 		}
 	case t.State == schema.Failed && t.Error != nil:
@@ -104,16 +107,9 @@ func failureWord(e *schema.TaskError) string {
 	return string(e.Kind)
 }
 
-// stateStyle is the colour of a state.
-func stateStyle(s schema.State) style {
-	return [...]style{
-		schema.Queued: dim, schema.Running: cyan, schema.Completed: green, schema.Failed: red, schema.Cancelled: yellow,
-	}[s]
-}
-
-// workText says what a task does: the command of exec, or the input of another type.
+// Work says what a task does: the command of exec, or the input of another type.
 // It is "" where the input is not known.
-func workText(t *schema.Task) string {
+func Work(t *schema.Task) string {
 	if len(t.Input) == 0 || string(t.Input) == "{}" {
 		return ""
 	}
@@ -122,34 +118,34 @@ func workText(t *schema.Task) string {
 			Argv []string `json:"argv"`
 		}
 		if json.Unmarshal(t.Input, &in) == nil && len(in.Argv) > 0 {
-			return commandText(in.Argv)
+			return Command(in.Argv)
 		}
 	}
 	return string(t.Input)
 }
 
-// commandText is a command as a person would write it to a shell.
-func commandText(argv []string) string {
+// Command is a command as a person would write it to a shell.
+func Command(argv []string) string {
 	words := make([]string, len(argv))
 	for i, word := range argv {
-		words[i] = shellWord(word)
+		words[i] = ShellWord(word)
 	}
 	return strings.Join(words, " ")
 }
 
-// labelsText are the labels of a task but that of its owner, as KEY=VALUE.
-func labelsText(labels map[string]string) string {
+// Labels are the labels of a task but that of its owner, as KEY=VALUE.
+func Labels(labels map[string]string) string {
 	var words []string
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		if key != ownerLabel {
+		if key != OwnerLabel {
 			words = append(words, key+"="+labels[key])
 		}
 	}
 	return strings.Join(words, " ")
 }
 
-// endText says how a task has ended, as "exec failed: sh exited with code 3".
-func endText(t *schema.Task) string {
+// End says how a task has ended, as "exec failed: sh exited with code 3".
+func End(t *schema.Task) string {
 	text := t.Type + " " + t.State.String()
 	switch {
 	case t.State == schema.Completed:
@@ -161,9 +157,9 @@ func endText(t *schema.Task) string {
 	return text
 }
 
-// countsText lists how often there is what, the most frequent first, as
+// Counts lists how often there is what, the most frequent first, as
 // "12 exec queued, 2 exec running".
-func countsText(counts map[string]int) string {
+func Counts(counts map[string]int) string {
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
@@ -172,4 +168,23 @@ func countsText(counts map[string]int) string {
 		words[i] = fmt.Sprintf("%d %s", counts[name], name)
 	}
 	return strings.Join(words, ", ")
+}
+
+// ShellWord quotes a word for a POSIX shell, where it has to be.
+func ShellWord(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_@%+=:,./-", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Share is how much of a task is done, from 0 to 1, where that is known.
+func Share(p schema.Progress) (share float64, known bool) {
+	if p.Total <= 0 {
+		return 0, false
+	}
+	return min(max(p.Value/p.Total, 0), 1), true
 }

@@ -1,4 +1,4 @@
-package cmd
+package show
 
 import (
 	"strings"
@@ -8,10 +8,10 @@ import (
 	"golang.org/x/text/width"
 )
 
-// columnsOf is how many columns of a terminal a text takes that has no control
+// Columns is how many columns of a terminal a text takes that has no control
 // characters: two for a wide character of East Asia or an emoji, none for a mark that
 // stands on the character before it.
-func columnsOf(text string) int {
+func Columns(text string) int {
 	n := 0
 	for _, r := range text {
 		n += columnsOfRune(r)
@@ -36,15 +36,15 @@ func columnsOfRune(r rune) int {
 // ellipsis stands for what was cut off.
 const ellipsis = "…"
 
-// cutTo shortens a text to so many columns.
-func cutTo(text string, columns int) string {
-	if columnsOf(text) <= columns {
+// Cut shortens a text to so many columns.
+func Cut(text string, columns int) string {
+	if Columns(text) <= columns {
 		return text
 	}
 	if columns <= 0 {
 		return ""
 	}
-	used := columnsOf(ellipsis)
+	used := Columns(ellipsis)
 	for i, r := range text {
 		n := columnsOfRune(r)
 		if used+n > columns {
@@ -55,13 +55,13 @@ func cutTo(text string, columns int) string {
 	return text
 }
 
-// pad fills a text up with spaces to so many columns.
-func pad(text string, columns int) string {
-	return text + strings.Repeat(" ", max(0, columns-columnsOf(text)))
+// Pad fills a text up with spaces to so many columns.
+func Pad(text string, columns int) string {
+	return text + strings.Repeat(" ", max(0, columns-Columns(text)))
 }
 
-// inOneLine makes of a text of others one line without anything that a terminal would
+// Line makes of a text of others one line without anything that a terminal would
 // obey.
-func inOneLine(text string) string {
-	return string(escapeControls(nil, []byte(strings.Join(strings.Fields(text), " "))))
+func Line(text string) string {
+	return string(Escape(nil, []byte(strings.Join(strings.Fields(text), " "))))
 }
