@@ -2,12 +2,14 @@ package cmd
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -136,4 +138,58 @@ func TestWatchAtATerminal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(v.text(), "state "), v.text())
 	require.Contains(t, v.text(), "state      completed")
+}
+
+// TestSubmitHearsOfTheEnd: a submit whose input stays open ends with its server.
+func TestSubmitHearsOfTheEnd(t *testing.T) {
+	env := sharedServer(t)
+	c := exec.CommandContext(t.Context(), "jobline", "submit", "--each", "true")
+	c.Env = env
+	in, err := c.StdinPipe()
+	require.NoError(t, err)
+	defer in.Close()
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	require.NoError(t, c.Start())
+	_, err = io.WriteString(in, "one\n")
+	require.NoError(t, err)
+	id := make([]byte, 37)
+	_, err = io.ReadFull(out, id)
+	require.NoError(t, err, "a line that has come is submitted before the next one is there")
+	quiet(t, env, "shutdown", "--mode", "cancel")
+	_, err = io.ReadAll(out)
+	require.NoError(t, err)
+	require.Error(t, c.Wait())
+	require.Equal(t, 1, c.ProcessState.ExitCode(), errs.String())
+	require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
+}
+
+// TestInterruptsEndTheWait, and not the tasks.
+func TestInterruptsEndTheWait(t *testing.T) {
+	env := sharedServer(t)
+	quiet(t, env, "submit", "-q", "--id", "01800000-0000-7000-8000-0000000000aa", "sleep", "--set", "durationMs=600000")
+	for _, args := range [][]string{
+		{"wait", "@last"}, {"logs", "-f", "@last"}, {"list", "--watch"}, {"status", "--watch", "@last"},
+		{"submit", "--wait", "-q", "--id", "01800000-0000-7000-8000-0000000000aa", "sleep", "--set", "durationMs=600000"},
+	} {
+		c := exec.CommandContext(t.Context(), "jobline", args...)
+		c.Env = env
+		require.NoError(t, c.Start())
+		waitForConnections(t, env, 2)
+		require.NoError(t, c.Process.Signal(os.Interrupt))
+		require.Error(t, c.Wait())
+		require.Equal(t, 130, c.ProcessState.ExitCode(), args)
+	}
+	require.Contains(t, quiet(t, env, "status", "@last", "--json"), `"state":"running"`)
+}
+
+// waitForConnections waits until the server has so many connections, with that of who
+// asks.
+func waitForConnections(t *testing.T, env []string, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return strings.Contains(quiet(t, env, "stats", "--json"), fmt.Sprintf(`"connections":%d`, n))
+	}, time.Minute, 10*time.Millisecond)
 }

@@ -23,7 +23,7 @@ const (
 	// submitWindow is how many submits are under way at once.
 	submitWindow = 4096
 	// fullPause is how long a submit waits that was refused because a queue was full.
-	fullPause = 200 * time.Millisecond
+	fullPause = 50 * time.Millisecond
 	// idsEvery is how often ids are printed while submits are under way.
 	idsEvery = 100 * time.Millisecond
 )
@@ -76,7 +76,7 @@ func (m *manySubmits) run(ctx context.Context, source taskSource) error {
 	} else {
 		go func() { m.board.run(drawing); following <- nil }() // ends with the context
 	}
-	err := m.client.SubmitAll(ctx, submitWindow, m.sequence(ctx, source), m.answered)
+	err := m.client.SubmitAll(ctx, submitWindow, func(ctx context.Context) iter.Seq[schema.SubmitParams] { return m.sequence(ctx, source) }, m.answered)
 	if printErr := m.print(); err == nil {
 		err = printErr
 	}
@@ -105,29 +105,42 @@ func (m *manySubmits) sequence(ctx context.Context, source taskSource) iter.Seq[
 				m.refuse(&t, t.err)
 				continue
 			}
-			for again, ok := m.next(); ok; again, ok = m.next() {
-				if !sleep(ctx, fullPause) || !m.send(again, yield) {
-					return
-				}
-			}
-			if !m.send(t, yield) {
+			if !m.again(ctx, yield) || !m.send(t, yield) {
 				return
 			}
 		}
 		for m.busy() {
-			again, ok := m.next()
-			switch {
-			case ok && (!sleep(ctx, fullPause) || !m.send(again, yield)):
+			select {
+			case <-m.changed:
+			case <-ctx.Done():
 				return
-			case !ok:
-				select {
-				case <-m.changed:
-				case <-ctx.Done():
-					return
-				}
+			}
+			if !m.again(ctx, yield) {
+				return
 			}
 		}
 	}
+}
+
+// again sends the tasks for which there was no room before, after a moment in which
+// others may have ended.
+func (m *manySubmits) again(ctx context.Context, yield func(schema.SubmitParams) bool) bool {
+	m.mu.Lock()
+	full := m.full
+	m.full = nil
+	m.mu.Unlock()
+	if len(full) == 0 {
+		return true
+	}
+	if !sleep(ctx, fullPause) {
+		return false
+	}
+	for _, t := range full {
+		if !m.send(t, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // send hands a task over to be submitted.
@@ -150,17 +163,6 @@ func (m *manySubmits) send(t sourcedTask, yield func(schema.SubmitParams) bool) 
 	return yield(t.params)
 }
 
-// next answers a task for which there was no room before.
-func (m *manySubmits) next() (t sourcedTask, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.full) == 0 {
-		return t, false
-	}
-	t, m.full = m.full[0], m.full[1:]
-	return t, true
-}
-
 // busy reports whether a submit may have to be sent again.
 func (m *manySubmits) busy() bool {
 	m.mu.Lock()
@@ -174,10 +176,7 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 	t := m.underWay[a.Index]
 	delete(m.underWay, a.Index)
 	m.mu.Unlock()
-	select {
-	case m.changed <- struct{}{}:
-	default:
-	}
+	defer m.signal()
 	if a.Err != nil {
 		return m.failed(&t, a.Err)
 	}
@@ -200,6 +199,14 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 		return m.known(a.Result)
 	}
 	return nil
+}
+
+// signal wakes the sequence, which may wait for the last answers.
+func (m *manySubmits) signal() {
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
 }
 
 // known looks at a task whose id was known already: it may have ended.

@@ -33,13 +33,14 @@ type SubmitAnswer struct {
 
 // SubmitAll submits many tasks without waiting for the answer to each: at most window
 // submits are under way at once. It chooses the ids of tasks that have none. It calls
-// answered for each answer, in the order in which the answers come and one at a time,
-// and tasks from another goroutine. Output must not be schema.OutputLossless.
+// answered for each answer, in the order in which the answers come and one at a time.
+// It iterates over the tasks in another goroutine; the iteration must end with the
+// context that tasks is given. Output must not be schema.OutputLossless.
 //
 // It returns when all are answered, or with the first error of answered, the cause of
 // ctx, or the end of the connection: then the tasks that were not answered may have
-// been accepted or not, and tasks must end its iteration with ctx.
-func (c *Client) SubmitAll(ctx context.Context, window int, tasks iter.Seq[schema.SubmitParams], answered func(SubmitAnswer) error) error {
+// been accepted or not.
+func (c *Client) SubmitAll(ctx context.Context, window int, tasks func(context.Context) iter.Seq[schema.SubmitParams], answered func(SubmitAnswer) error) error {
 	p := &pipeline{window: make(chan struct{}, window), answers: make(chan pipelinedAnswer, window), ids: map[int]uuid.UUID{}}
 	if !c.pipelines.begin(p) {
 		return errors.New("another SubmitAll is under way on this connection")
@@ -48,7 +49,7 @@ func (c *Client) SubmitAll(ctx context.Context, window int, tasks iter.Seq[schem
 	sent := make(chan int, 1) // how many, once all are
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		n, err := c.sendAll(ctx, p, tasks)
+		n, err := c.sendAll(ctx, p, tasks(ctx))
 		c.pipelines.sent(n)
 		if err != nil {
 			stop(err)

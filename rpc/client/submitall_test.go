@@ -20,16 +20,29 @@ import (
 )
 
 // submits yields so many submits, each third of a type that is not there.
-func submits(n int) iter.Seq[schema.SubmitParams] {
-	return func(yield func(schema.SubmitParams) bool) {
-		for i := range n {
-			p := schema.SubmitParams{Type: "noop", Labels: map[string]string{"n": fmt.Sprint(i)}, Events: []string{}}
-			if i%3 == 2 {
-				p.Type = "nothing"
+func submits(n int) func(context.Context) iter.Seq[schema.SubmitParams] {
+	return func(context.Context) iter.Seq[schema.SubmitParams] {
+		return func(yield func(schema.SubmitParams) bool) {
+			for i := range n {
+				p := schema.SubmitParams{Type: "noop", Labels: map[string]string{"n": fmt.Sprint(i)}, Events: []string{}}
+				if i%3 == 2 {
+					p.Type = "nothing"
+				}
+				if !yield(p) {
+					return
+				}
 			}
-			if !yield(p) {
-				return
-			}
+		}
+	}
+}
+
+// stuckAfter yields so many submits, and then waits for the end of its context, as a
+// reader of a terminal does.
+func stuckAfter(n int) func(context.Context) iter.Seq[schema.SubmitParams] {
+	return func(ctx context.Context) iter.Seq[schema.SubmitParams] {
+		return func(yield func(schema.SubmitParams) bool) {
+			submits(n)(ctx)(yield)
+			<-ctx.Done()
 		}
 	}
 }
@@ -80,12 +93,8 @@ func TestSubmitAllEnds(t *testing.T) {
 			}
 			return nil
 		}), enough)
-		stuck := func(yield func(schema.SubmitParams) bool) {
-			yield(schema.SubmitParams{Type: "noop"})
-			stop(enough)
-			<-ctx.Done()
-		}
-		require.ErrorIs(t, c.SubmitAll(ctx, 10, stuck, func(client.SubmitAnswer) error { return nil }), enough)
+		require.ErrorIs(t, c.SubmitAll(t.Context(), 10, stuckAfter(1), func(client.SubmitAnswer) error { return enough }), enough)
+		require.ErrorIs(t, c.SubmitAll(ctx, 10, stuckAfter(1), func(client.SubmitAnswer) error { stop(enough); return nil }), enough)
 		require.NoError(t, c.SubmitAll(t.Context(), 10, submits(1), func(a client.SubmitAnswer) error { return a.Err }))
 		require.NoError(t, c.SubmitAll(t.Context(), 10, submits(0), nil))
 		_, err := c.Submit(t.Context(), schema.SubmitParams{Type: "sleep", Input: jsontext.Value(`{"durationMs":1}`)})
@@ -97,7 +106,7 @@ func TestSubmitAllEnds(t *testing.T) {
 func TestSubmitAllWithoutServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := rpctest.New(t, builtinTypes()...)
-		err := c.SubmitAll(t.Context(), 1, submits(1000), func(a client.SubmitAnswer) error {
+		err := c.SubmitAll(t.Context(), 1, stuckAfter(11), func(a client.SubmitAnswer) error {
 			if a.Index == 10 {
 				return c.Close()
 			}
