@@ -91,7 +91,7 @@ type Ended struct {
 
 // Finish makes the task final and releases the lease. It does nothing for the zero
 // value.
-func (e *Ended) Finish() {
+func (e Ended) Finish() {
 	if e.Lease != nil {
 		e.Lease.Finish(e.Outcome, e.Recorded)
 		e.Lease.Release()

@@ -27,7 +27,7 @@ func (s *Store) Join(_ context.Context, types []string, limits executor.TypeLimi
 // Claim implements executor.Claimer.
 func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lease, error) {
 	if ended.Lease != nil {
-		if l := c.finishAndTake(ctx, &ended); l != nil {
+		if l := c.finishAndTake(ctx, ended); l != nil {
 			return l, nil
 		}
 	}
@@ -47,7 +47,7 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 
 // finishAndTake makes the task final that ended, and takes another where one may run.
 // It takes the lock once and reads the clock once.
-func (c *claimer) finishAndTake(ctx context.Context, ended *executor.Ended) (next *lease) {
+func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next *lease) {
 	s := c.store
 	l := ended.Lease.(*lease)
 	s.mu.Lock()
