@@ -252,6 +252,22 @@ func TestAServerRemovesEnvironmentsThatNobodyUses(t *testing.T) {
 	require.FileExists(t, used)
 }
 
+// TestAServerWithTooManyConnections says so to a command, and not that it has ended.
+func TestAServerWithTooManyConnections(t *testing.T) {
+	s := daemonHome(t)
+	t.Setenv("JOBLINE_MAX_CONNECTIONS", "1")
+	p := start(t, "attach")
+	fmt.Fprintln(p.in, `{"jsonrpc":"2.0","id":1,"method":"initialize"}`)
+	p.until(t, `"id":1`)
+	out, err := exec.Command("jobline", "list").CombinedOutput()
+	require.Error(t, err)
+	require.Equal(t, "jobline: the server on "+s.Socket+": the limit of 1 open connections is reached (--max-connections); close others, or try again later (1004)\n", string(out))
+	require.NoError(t, p.in.Close())
+	_, code := p.exit(t)
+	require.Zero(t, code)
+	require.Eventually(t, func() bool { return exec.Command("jobline", "list").Run() == nil }, 10*time.Second, 10*time.Millisecond)
+}
+
 // TestASignalEndsAServerOnASocket: the socket is gone, and its clients are told.
 func TestASignalEndsAServerOnASocket(t *testing.T) {
 	s := daemonHome(t)

@@ -189,7 +189,7 @@ func (s *Server) admit(ctx context.Context, conn *Conn) {
 	if full {
 		cut(nil)
 		s.log.Warn("a client is refused: too many connections are open", "limit", s.options.MaxConnections)
-		e := wire.NewError(schema.CodeQueueFull, "%d connections are open, the limit (--max-connections); close others, or try again later", s.options.MaxConnections)
+		e := wire.NewError(schema.CodeQueueFull, "the limit of %d open connections is reached (--max-connections); close others, or try again later", s.options.MaxConnections)
 		e.Data.Limit = int64(s.options.MaxConnections)
 		refuse(conn, e)
 		return

@@ -51,7 +51,7 @@ func TestOneConnectionTooMany(t *testing.T) {
 		refused, err := r.dial().next()
 		require.NoError(t, err)
 		require.Equal(t, "null", string(refused.ID))
-		require.Contains(t, refused.Error.Message, "2 connections are open, the limit (--max-connections)")
+		require.Contains(t, refused.Error.Message, "the limit of 2 open connections is reached (--max-connections)")
 		require.Equal(t, "queueFull", refused.Error.Data.Kind)
 		require.Equal(t, 2, refused.Error.Data.Limit)
 	}

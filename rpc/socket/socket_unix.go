@@ -161,6 +161,8 @@ func (s *Socket) Retire() error {
 		s.close()
 		return removed
 	}
+	// The system tells an accept that does not wait to try again, so Go's would wait
+	// for ever: findings/shut-unix-listener-says-try-again.sh.
 	return errors.Join(removed, s.listener.SetDeadline(time.Unix(1, 0)))
 }
 
