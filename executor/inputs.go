@@ -27,8 +27,8 @@ func NewInputReader(ctx context.Context) *InputReader {
 	return &InputReader{ctx: ctx, changed: make(chan struct{}, 1)}
 }
 
-// Inputs lets clients send input to the task whose code this is, and nothing else.
-// Read answers io.EOF when a client has said that no more will come. Where a task
+// Inputs lets clients send input to the task whose code this is, and nothing else. It
+// is a Handle, so call it before Started. Read answers io.EOF when a client has said that no more will come. Where a task
 // takes signals, too, Handle sets its handlers together. Outside a task there is
 // no input.
 func Inputs(ctx context.Context) *InputReader {

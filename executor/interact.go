@@ -24,8 +24,9 @@ type Handlers struct {
 	Resize func(rows, columns uint16) error
 }
 
-// Handle sets the handlers of the task whose code this is. Call it once, and before
-// Started: a client may send something as soon as it knows that the task runs.
+// Handle sets the handlers of the task whose code this is. Call it once, in a type
+// with StartsItself, and before Started: a client may send something as soon as it
+// knows that the task runs, and is refused before this call.
 func Handle(ctx context.Context, h Handlers) {
 	if r := runOf(ctx); r != nil {
 		r.handle(h)
