@@ -24,6 +24,10 @@ const (
 	maxWrite = 64 << 10
 	// maxSpare is the largest buffer that is used again, in bytes.
 	maxSpare = 4 << 20
+	// idleBuffer is the largest buffer that an outbox keeps which has written nothing
+	// for idleAfter, in bytes: there may be very many connections.
+	idleBuffer = 8 << 10
+	idleAfter  = time.Second
 )
 
 // Outbox gathers messages and writes them in few system calls: each write takes all
@@ -42,11 +46,13 @@ type Outbox struct {
 	buf     []byte // what has gathered
 	rest    []byte // what try could not write; it goes before buf
 	spare   []byte // the buffer written before
+	base    []byte // the buffer that is being written, or of which rest is the end
 	writing int    // bytes that somebody is writing; one at a time does
 	closed  bool
 	err     error         // of writing; nothing is written after it
 	wake    chan struct{} // has room for one
 	drained *sync.Cond    // something was written, or never will be
+	idle    *time.Timer   // calls shrink; nil before the first large buffer
 }
 
 // tryWriter is a connection that can write without waiting. TryWrite writes as much
@@ -145,6 +151,9 @@ func (o *Outbox) signal() {
 func (o *Outbox) Close() {
 	o.mu.Lock()
 	o.closed = true
+	if o.idle != nil {
+		o.idle.Stop()
+	}
 	o.mu.Unlock()
 	o.signal()
 }
@@ -244,7 +253,7 @@ func (o *Outbox) takeLocked() []byte {
 		if len(o.buf) == 0 {
 			return nil
 		}
-		data = o.buf
+		data, o.base = o.buf, o.buf
 		o.buf, o.spare = o.spare[:0], nil
 	}
 	o.writing = len(data)
@@ -256,15 +265,45 @@ func (o *Outbox) wroteLocked(data []byte, n int, err error) {
 	switch {
 	case err != nil:
 		o.err = err
-		o.buf, o.rest = nil, nil
+		o.buf, o.rest, o.base = nil, nil, nil
 	case n < len(data):
 		o.rest = data[n:]
-	case cap(data) <= maxSpare && cap(data) > cap(o.spare):
-		o.spare = data[:0]
+	default:
+		if n := cap(o.base); n <= maxSpare && n > cap(o.spare) {
+			o.spare = o.base[:0]
+		}
+		o.base = nil
 	}
 	o.size.Store(int64(o.unsentLocked()))
 	o.drained.Broadcast()
+	o.shrinkLaterLocked()
 	if o.err != nil { // so that Run returns
 		o.signal()
+	}
+}
+
+// shrinkLaterLocked makes the outbox give up its large buffers when it has been idle
+// for a while.
+func (o *Outbox) shrinkLaterLocked() {
+	switch {
+	case o.closed, o.unsentLocked() > 0, max(cap(o.buf), cap(o.spare)) <= idleBuffer:
+	case o.idle == nil:
+		o.idle = time.AfterFunc(idleAfter, o.shrink)
+	default:
+		o.idle.Reset(idleAfter)
+	}
+}
+
+// shrink gives up large buffers that hold nothing.
+func (o *Outbox) shrink() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.unsentLocked() > 0 {
+		return // shrinkLaterLocked is called when that is written
+	}
+	for _, b := range []*[]byte{&o.buf, &o.spare} {
+		if cap(*b) > idleBuffer {
+			*b = nil
+		}
 	}
 }

@@ -2,8 +2,10 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -50,4 +52,34 @@ func TestOutboxEndsBehindAWriteOfAnother(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An outbox that is idle gives up its large buffers, and one that is not keeps them.
+func TestIdleOutboxKeepsNoLargeBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := NewOutbox(io.Discard)
+		ran := make(chan error, 1)
+		go func() { ran <- o.Run() }()
+		large := func() int {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return max(cap(o.buf), cap(o.spare))
+		}
+		send := func() {
+			o.End(append(o.Begin(), make([]byte, 1<<20)...))
+			o.Flush()
+			synctest.Wait()
+		}
+		for range 3 {
+			send()
+			time.Sleep(idleAfter / 2)
+			require.GreaterOrEqual(t, large(), 1<<20)
+		}
+		time.Sleep(idleAfter)
+		synctest.Wait()
+		require.LessOrEqual(t, large(), idleBuffer)
+		send()
+		o.Close()
+		require.NoError(t, <-ran)
+	})
 }
