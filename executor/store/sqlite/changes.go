@@ -30,7 +30,8 @@ type entry interface {
 }
 
 // companyDelay is how long an entry waits for others, so that they share a transaction: the
-// start of a task that has begun already, events, and an end while other tasks wait to run.
+// start of a task that has begun already, an end while other tasks wait to run, and events
+// behind these.
 const companyDelay = 2 * time.Millisecond
 
 // append adds to the log; it needs the lock.
@@ -45,7 +46,7 @@ func (s *Store) append(e entry) {
 	}
 }
 
-// mayWait reports whether an entry may wait for companyDelay. It needs the lock.
+// mayWait reports whether the last entry may wait for companyDelay. It needs the lock.
 func (s *Store) mayWait(e entry) bool {
 	switch e := e.(type) {
 	case *start:
@@ -53,7 +54,7 @@ func (s *Store) mayWait(e entry) bool {
 	case *finish:
 		return s.claims.Ready()
 	case *events:
-		return true
+		return len(s.entries) > 1
 	}
 	return false
 }
