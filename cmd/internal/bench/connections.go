@@ -27,6 +27,8 @@ const (
 	connectionPieces = 5
 	// floodSamples is how many requests are timed beside a connection that floods.
 	floodSamples = 2000
+	// stallTimeout is after what time a server counts as reading no more.
+	stallTimeout = 300 * time.Millisecond
 	// listenTimeout is how long a server may take to listen.
 	listenTimeout = 10 * time.Second
 )
@@ -265,7 +267,7 @@ func (p *peer) stall() error {
 		return errors.New("only a connection can stall")
 	}
 	for {
-		if err := conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		if err := conn.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
 			return err
 		}
 		switch _, err := conn.Write(typesLines); {
