@@ -68,6 +68,9 @@ func TestHandler(t *testing.T) {
 		require.NoError(t, c.Call(ctx, "textDocument/hover", nil, &other))
 		require.Equal(t, map[string]string{"of the language server": "textDocument/hover"}, other)
 
+		require.NoError(t, c.Call(ctx, schema.MethodInitialize, map[string]any{"processId": nil}, &other))
+		require.Equal(t, map[string]string{"of the language server": schema.MethodInitialize}, other)
+
 		var refused *jsonrpc2.Error
 		require.ErrorAs(t, c.Call(ctx, schema.MethodSubmit, map[string]any{"type": "nop"}, nil), &refused)
 		require.EqualValues(t, schema.CodeUnknownType, refused.Code)
