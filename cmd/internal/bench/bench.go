@@ -38,6 +38,7 @@ var benchmarks = []benchmark{
 	{"finished", "the memory of tasks that are finished and kept", benchFinished},
 	{"store", "the durable store, next to a loop that only writes and syncs", benchStore},
 	{"connections", "connections on a socket, next to the same load over pipes", benchConnections},
+	{"driver", "the command line: a submit, the start of the server, submits of many lines", benchDriver},
 	{"start", "the time to the first reply, and an idle server", benchStart},
 }
 
