@@ -1,9 +1,6 @@
 package cmd
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
@@ -18,7 +15,7 @@ const (
 
 // manyCodes is the table of exit codes of commands that wait for several tasks, as
 // --help and the documentation have it.
-var manyCodes = []struct{ code, means string }{
+var manyCodes = []exitCodeRow{
 	{"0", "all tasks completed"},
 	{"1", "how a task ended is not known: the server ended, or cannot be reached"},
 	{"2", "the command line is wrong"},
@@ -28,15 +25,6 @@ var manyCodes = []struct{ code, means string }{
 	{"126", "a program could not be started"},
 	{"127", "a program, or the directory that it was to run in, was not found"},
 	{"128+n", "signal n interrupted the wait: 130 by Ctrl-C"},
-}
-
-// manyCodesText is the table for --help.
-func manyCodesText() string {
-	var b strings.Builder
-	for _, row := range manyCodes {
-		fmt.Fprintf(&b, "  %-6s %s\n", row.code, row.means)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // outcome gathers how tasks have ended.

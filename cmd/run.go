@@ -37,7 +37,7 @@ func (p *Program) runCommand() *cobra.Command {
 			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed.\n" +
 			p.runExecText() + "\n" +
 			"Ctrl-C tells the task to stop, and kills it when its grace is over (--grace); a second Ctrl-C kills it at once.\n\n" +
-			"Exit codes:\n" + strings.TrimSuffix(runCodesText(), "\n"),
+			"Exit codes:\n" + codesText(runCodes),
 		Example: strings.TrimSuffix(p.examples("run -- make test",
 			"run sleep --set durationMs=2000 --set progressEveryMs=100",
 			"run --output-only --set dir=/tmp -- ls -l",

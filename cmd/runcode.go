@@ -18,7 +18,7 @@ const (
 )
 
 // runCodes is the table of run's exit codes, as --help and the documentation have it.
-var runCodes = []struct{ code, means string }{
+var runCodes = []exitCodeRow{
 	{"0", "the task completed"},
 	{"1", "it failed otherwise, or was cancelled but not interrupted, or how it ended is not known"},
 	{"2", "the command line is wrong; nothing was run"},
@@ -30,13 +30,16 @@ var runCodes = []struct{ code, means string }{
 	{"other", "that of the task's command"},
 }
 
-// runCodesText is the table for --help.
-func runCodesText() string {
+// exitCodeRow is a row of a table of exit codes.
+type exitCodeRow struct{ code, means string }
+
+// codesText is a table of exit codes for --help.
+func codesText(rows []exitCodeRow) string {
 	var b strings.Builder
-	for _, row := range runCodes {
+	for _, row := range rows {
 		fmt.Fprintf(&b, "  %-6s %s\n", row.code, row.means)
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // refusedf is the error of a task that was refused.

@@ -37,7 +37,7 @@ func (p *Program) submitCommand() *cobra.Command {
 			"A line that is refused is told of, and the others are submitted all the same.\n\n" +
 			"With --wait it waits until all have ended, with a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n" +
 			"With --local the tasks run in a server of this command's own, which ends when all have ended.\n\n" +
-			"Exit codes with --wait are those of xargs; without, 0, 1, 2 and 125 alone:\n" + manyCodesText(),
+			"Exit codes with --wait are those of xargs; without, 0, 1, 2 and 125 alone:\n" + codesText(manyCodes),
 		Example: p.driverExamples("submit -- make test", "submit --label build=7 --priority 10 -- make -j4", "submit sleep --set durationMs=2000",
 			"ls *.jpg | "+p.Name+" submit --each 'convert {} {.}.png' --wait", "submit <tasks.ndjson"),
 		Args:              o.args,

@@ -131,15 +131,3 @@ func (d *driver) tasksLabelled(ctx context.Context, c *client.Client, key, value
 	}
 	return found, err
 }
-
-// theOnly answers the one task that a name means, or an error where it means several.
-func (d *driver) theOnly(ctx context.Context, c *client.Client, name string) (schema.Task, error) {
-	found, err := d.tasksOf(ctx, c, name)
-	switch {
-	case err != nil:
-		return schema.Task{}, err
-	case len(found) > 1:
-		return schema.Task{}, fmt.Errorf("%s means %d tasks, and one is wanted; %s list --label %s shows them", name, len(found), d.program.Name, name)
-	}
-	return found[0], nil
-}

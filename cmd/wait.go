@@ -28,7 +28,7 @@ func (p *Program) waitCommand() *cobra.Command {
 		Long: "Wait ends when all of the tasks have ended, or with --any when one has, whose id it prints.\n" + namesHelp + "\n" +
 			"On a terminal it shows a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n\n" +
 			"The exit code for one task, and with --any, is that of run: the one of its command, 0 where it completed.\n" +
-			"For several it is that of xargs:\n" + manyCodesText(),
+			"For several it is that of xargs:\n" + codesText(manyCodes),
 		Example:           p.driverExamples("wait @last", "wait build=7 && echo built", "wait --any 018f 03aa", "wait @last --timeout 10m"),
 		Args:              o.names("wait"),
 		ValidArgsFunction: o.completeTasks(schema.Queued, schema.Running),
