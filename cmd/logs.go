@@ -21,6 +21,7 @@ type logsOptions struct {
 	follow bool
 	tail   int
 	stream string
+	input  bool
 }
 
 // allOutput is the value of --stream for all streams.
@@ -35,6 +36,7 @@ func (p *Program) logsCommand() *cobra.Command {
 			"terminal they are in the order in which they came, and stderr is marked: by its colour, or by ! without colours.\n" +
 			"What several tasks have written is told apart by the end of the id at the beginning of each line.\n" + namesHelp + "\n" +
 			"With --follow it goes on with what comes, until the tasks have ended.\n" +
+			"With --input stdin goes to one task that reads it, as a command of exec that was submitted with --set openStdin=true.\n" +
 			"On a terminal control characters are shown and not obeyed.",
 		Example:           p.driverExamples("logs @last", "logs -f 018f", "logs build=7 --tail 10", "logs @last --stream stderr >errors.txt"),
 		Args:              o.names("logs"),
@@ -50,6 +52,7 @@ func (p *Program) logsCommand() *cobra.Command {
 	f.Lookup("tail").DefValue = ""
 	choice(c, &o.stream, "stream", "which of the streams; one alone goes to stdout", option[string]{allOutput, allOutput}, option[string]{"stdout", "stdout"},
 		option[string]{"stderr", "stderr"}, option[string]{"log", "log"})
+	f.BoolVar(&o.input, "input", false, "send stdin to the task; it asks for --follow")
 	complete(c, "tail", cobra.NoFileCompletions)
 	return c
 }
@@ -65,6 +68,9 @@ func (o *logsOptions) run(ctx context.Context, c *client.Client, names []string)
 	if len(tasks) > mostLogged {
 		return fmt.Errorf("logs shows at most %d tasks at once, and these are %d; name fewer", mostLogged, len(tasks))
 	}
+	if err := o.checkInput(tasks); err != nil {
+		return err
+	}
 	l := &logs{client: c, options: o, print: newLogPrinter(o.program.Name, tasks, o.json, o.stream != allOutput), tasks: map[uuid.UUID]*loggedTask{}}
 	var ids []uuid.UUID
 	for _, t := range tasks {
@@ -72,7 +78,7 @@ func (o *logsOptions) run(ctx context.Context, c *client.Client, names []string)
 		l.tasks[t.ID] = &loggedTask{id: t.ID}
 	}
 	if o.follow {
-		_, err := c.Subscribe(ctx, schema.SubscribeParams{IDs: ids, Events: []string{schema.EventOutput, schema.EventFinished}})
+		_, err := c.Subscribe(ctx, schema.SubscribeParams{IDs: ids, Events: []string{schema.EventStarted, schema.EventOutput, schema.EventFinished}})
 		if err != nil {
 			return err
 		}
@@ -82,10 +88,15 @@ func (o *logsOptions) run(ctx context.Context, c *client.Client, names []string)
 			return err
 		}
 	}
-	if o.follow {
-		return l.followAll(ctx)
+	if !o.follow {
+		return nil
 	}
-	return nil
+	ctx, l.fail = context.WithCancelCause(ctx)
+	defer l.fail(nil)
+	if err := l.inputOfRunning(ctx, ids[0]); err != nil {
+		return err
+	}
+	return l.followAll(ctx)
 }
 
 // logs shows the output of tasks.
@@ -94,6 +105,9 @@ type logs struct {
 	options *logsOptions
 	print   *logPrinter
 	tasks   map[uuid.UUID]*loggedTask // that have not ended, as far as is known
+	// fail ends the wait for what comes.
+	fail   context.CancelCauseFunc
+	passes bool // stdin is sent to the task
 }
 
 // loggedTask says how far the output of a task was shown.
@@ -131,6 +145,8 @@ func (l *logs) followAll(ctx context.Context) error {
 		case ev.Lost != nil:
 			err = errors.New("what the tasks wrote was read too slowly, and something is missing; show it again")
 		case t == nil:
+		case ev.Started != nil:
+			l.beginInput(ctx, t.id)
 		case ev.Output != nil:
 			err = l.piece(ctx, t, ev.Output)
 		case ev.Finished != nil:
