@@ -80,10 +80,11 @@ func (s *Store) commitLoop() {
 	s.closeErr = s.finishUp()
 }
 
-// gather lets changes gather while short tasks end one after the other, so that their ends
-// share a sync. It looks at most gatherLooks times, and only as long as there is more each
-// time and tasks wait to run. Between two looks it lets other goroutines run. It does not
-// look at the clock: what it waits for takes microseconds.
+// gather lets changes gather while short tasks end one after the other, so that a submit and
+// their ends share a sync: what does not wait for companyDelay waits for this. It looks at
+// most gatherLooks times, and only as long as there is more each time and tasks wait to run.
+// Between two looks it lets other goroutines run. It does not look at the clock: what it
+// waits for takes microseconds.
 func (s *Store) gather() {
 	for n, before := 0, -1; n < gatherLooks; n++ {
 		s.mu.Lock()
