@@ -168,8 +168,15 @@ func appendTime(b []byte, name string, t schema.Time) []byte {
 }
 
 func appendLabels(b []byte, labels map[string]string) []byte {
-	if len(labels) == 0 {
+	switch len(labels) {
+	case 0:
 		return append(b, "{}"...)
+	case 1: // most often the name of the client
+		for name, value := range labels {
+			b = wire.AppendString(append(b, '{'), name)
+			b = wire.AppendString(append(b, ':'), value)
+		}
+		return append(b, '}')
 	}
 	return wire.AppendJSON(b, labels)
 }

@@ -24,6 +24,9 @@ type Conn struct {
 	WALPages int // how long the write-ahead log was at the latest commit
 	marks    marks
 	digest   Digest // a buffer
+	// latestLabels are the labels that were read last, and their text in the file.
+	latestLabels     map[string]string
+	latestLabelsText []byte
 }
 
 // URI names the file for SQLite. It does not ask for the mode of the file for the

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
@@ -31,27 +32,43 @@ type DoneRow struct {
 // An insertion that fails at a row keeps the rows before it: the caller rolls back the whole
 // transaction on an error.
 var (
-	taskInsertion = newInsertion("INSERT OR FAIL INTO task VALUES", 12)
-	doneInsertion = newInsertion("INSERT OR FAIL INTO done VALUES", 11)
-	doneReplacing = newInsertion("INSERT OR REPLACE INTO done VALUES", 11)
+	taskInsertion  = newInsertion("INSERT OR FAIL INTO task VALUES", 12)
+	labelInsertion = newInsertion("INSERT INTO label VALUES", 3)
+	doneInsertion  = newInsertion("INSERT OR FAIL INTO done VALUES", 11)
+	doneReplacing  = newInsertion("INSERT OR REPLACE INTO done VALUES", 11)
 )
 
 // InsertTasks records new tasks, with their labels.
 func InsertTasks(c *Conn, rows []TaskRow) error {
 	err := c.insert(&taskInsertion, len(rows), func(b *binder, i int) error { return rows[i].bind(b) })
+	if err != nil {
+		return err
+	}
+	var labels []labelRow
 	for i := range rows {
 		for name, value := range rows[i].Record.Labels {
-			if err == nil {
-				err = c.Run("INSERT INTO label VALUES(?,?,?)", name, value, rows[i].Ord)
-			}
+			labels = append(labels, labelRow{name, value, rows[i].Ord})
 		}
 	}
-	return err
+	return c.insert(&labelInsertion, len(labels), func(b *binder, i int) error { return labels[i].bind(b) })
+}
+
+// labelRow is a label of the task number ord.
+type labelRow struct {
+	name, value string
+	ord         int64
+}
+
+func (row *labelRow) bind(b *binder) error {
+	b.string(row.name)
+	b.string(row.value)
+	b.numbers(row.ord)
+	return b.err
 }
 
 func (row *TaskRow) bind(b *binder) error {
 	r := row.Record
-	labels, err := text(r.Labels, len(r.Labels) > 0)
+	labels, err := labelsText(r.Labels)
 	if err != nil {
 		return err
 	}
@@ -125,6 +142,21 @@ func (row *DoneRow) bind(b *binder) error {
 	b.text(t.Result)
 	b.text(failure)
 	return b.err
+}
+
+// labelsText is the labels of a task for a column. Most tasks that have any have one: the
+// name of their client.
+func labelsText(labels map[string]string) ([]byte, error) {
+	if len(labels) != 1 {
+		return text(labels, len(labels) > 0)
+	}
+	b := []byte{'{'}
+	for name, value := range labels { // the errors are of what lenient accepts
+		b, _ = jsontext.AppendQuote(b, name)
+		b = append(b, ':')
+		b, _ = jsontext.AppendQuote(b, value)
+	}
+	return append(b, '}'), nil
 }
 
 // text is JSON for a column, or nil for nothing.
@@ -217,6 +249,14 @@ func (b *binder) text(v []byte) {
 	b.bytes += len(v)
 	if b.err == nil {
 		b.err = b.stmt.BindRawText(b.parameter, v)
+	}
+}
+
+func (b *binder) string(v string) {
+	b.parameter++
+	b.bytes += len(v)
+	if b.err == nil {
+		b.err = b.stmt.BindText(b.parameter, v)
 	}
 }
 

@@ -75,10 +75,8 @@ func ReadTask(c *Conn, known *Types, row *sqlite3.Stmt) (r executor.Record, ord 
 	if large && input != nil && Digest(nil).number(ord).bytes(input).Sum() != row.ColumnInt64(10) {
 		return r, ord, damaged("task", ord)
 	}
-	if labels != nil {
-		if err := json.Unmarshal(labels, &r.Labels, lenient); err != nil {
-			return r, ord, damaged("task", ord)
-		}
+	if r.Labels, err = c.labels(labels); err != nil {
+		return r, ord, damaged("task", ord)
 	}
 	r.CreatedAt, r.Priority, r.Rerun = schema.Time(created), int8(priority), rerun == 1
 	r.Timeout, r.Grace = time.Duration(timeout)*time.Millisecond, time.Duration(grace)*time.Millisecond
@@ -86,6 +84,23 @@ func ReadTask(c *Conn, known *Types, row *sqlite3.Stmt) (r executor.Record, ord 
 		r.Input = keepValue(input)
 	}
 	return r, ord, nil
+}
+
+// labels reads the labels of a task. Tasks with the same labels next to each other share
+// them, since nobody changes them.
+func (c *Conn) labels(text []byte) (map[string]string, error) {
+	if text == nil {
+		return nil, nil
+	}
+	if c.latestLabels != nil && bytes.Equal(text, c.latestLabelsText) {
+		return c.latestLabels, nil
+	}
+	var labels map[string]string
+	if err := json.Unmarshal(text, &labels, lenient); err != nil {
+		return nil, err
+	}
+	c.latestLabels, c.latestLabelsText = labels, append(c.latestLabelsText[:0], text...)
+	return labels, nil
 }
 
 var emptyObject = jsontext.Value("{}")
