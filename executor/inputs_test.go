@@ -30,6 +30,13 @@ func readers() executor.Options {
 			_, err := in.Read(make([]byte, 1))
 			return text{}, err
 		}),
+		executor.MustDefine("slow", func(ctx context.Context, _ empty) (text, error) {
+			time.Sleep(time.Second)
+			in := executor.Inputs(ctx)
+			executor.Started(ctx, 0)
+			all, err := io.ReadAll(in)
+			return text{string(all)}, err
+		}, executor.StartsItself()),
 	}}
 }
 
@@ -60,6 +67,18 @@ func TestInputsOfATask(t *testing.T) {
 		r.unreachable(r.Resize(ctx, id, 1, 1), "tasks of this type take no size of a terminal")
 		r.cancel(id, executor.Cancellation{Reason: "enough"})
 		require.Equal(r, "cancelled: enough", r.inState(id, schema.Cancelled).Error.Message)
+	})
+}
+
+// TestInputsBeforeTheStart: what comes too early is told to come again.
+func TestInputsBeforeTheStart(t *testing.T) {
+	withRig(t, readers(), func(r *rig) {
+		id := r.of("slow")
+		r.inState(id, schema.Running)
+		r.unreachable(r.Input(r.Context(), id, nil, true), "the task is about to start")
+		r.pass(time.Second)
+		require.NoError(r, r.Input(r.Context(), id, []byte("now"), true))
+		require.Equal(r, `{"text":"now"}`, string(r.inState(id, schema.Completed).Result))
 	})
 }
 

@@ -107,8 +107,24 @@ func (e *Executor) reach(ctx context.Context, id uuid.UUID) (*contact, error) {
 		return nil, &UnreachableError{Why: "the task waits to run", Cure: "send it after task/started"}
 	case record.State.Final():
 		return nil, errEnded
+	case e.starts(id):
+		return nil, &UnreachableError{Why: "the task is about to start", Cure: "send it after task/started"}
 	}
 	return &contact{}, nil
+}
+
+// starts reports whether a worker has a task that has not started yet.
+func (e *Executor) starts(id uuid.UUID) bool {
+	for i := range e.workers {
+		if r := e.workers[i].run.Load(); r != nil && r.record.ID == id {
+			if !r.starting.TryLock() {
+				return true
+			}
+			defer r.starting.Unlock()
+			return !r.begun
+		}
+	}
+	return false
 }
 
 // handle makes the task reachable.
