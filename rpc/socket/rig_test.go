@@ -103,8 +103,10 @@ func (r *rig) dial() *caller {
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { _ = c.Close() })
 	require.NoError(r.t, c.SetDeadline(time.Now().Add(20*time.Second)))
-	return &caller{c, bufio.NewReader(c)}
+	return newCaller(c)
 }
+
+func newCaller(c *Conn) *caller { return &caller{c, bufio.NewReader(c)} }
 
 // answer is a message of the server.
 type answer struct {
