@@ -16,6 +16,7 @@ import (
 type submitOptions struct {
 	driver
 	taskFlags
+	stdin stdinFlags
 	each  string
 	lines string // where the lines come from: @FILE, or - for stdin
 	null  bool
@@ -27,7 +28,7 @@ type submitOptions struct {
 }
 
 func (p *Program) submitCommand() *cobra.Command {
-	o := &submitOptions{driver: p.driver(), taskFlags: p.taskFlags("submit")}
+	o := &submitOptions{driver: p.driver(), taskFlags: p.taskFlags("submit"), stdin: stdinFlags{command: "submit"}}
 	c := &cobra.Command{
 		Use:   "submit [TYPE] [-- ARGUMENT...]",
 		Short: "Submit tasks, and print their ids",
@@ -50,9 +51,11 @@ func (p *Program) submitCommand() *cobra.Command {
 	o.taskFlags.flags(c)
 	f := c.Flags()
 	if !p.NoExec {
+		f.StringVar(&o.stdin.from, "stdin", "", "what the command reads: @FILE, or - for stdin; it is text, which is read to its end. Without it the command reads nothing")
 		f.StringVar(&o.each, "each", "", "a command for each line of stdin, in which {} is the line, {.} the line without its extension, {/} its file name, {//} its folder, {/.} its file name without the extension, and {#} its number")
 		f.StringVar(&o.lines, "lines", "-", "where the lines of --each come from: @FILE, or - for stdin")
 		f.BoolVarP(&o.null, "null", "0", false, "the lines of --each end with a NUL byte, as those of find -print0")
+		complete(c, "stdin", completeAtFile)
 		complete(c, "each", cobra.NoFileCompletions)
 		complete(c, "lines", completeAtFile)
 	}
@@ -130,7 +133,17 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 	if err := o.checkCommand(params.Input); err != nil {
 		return err
 	}
-	if o.driver.program.shipsExec(o.name) {
+	isExec := o.driver.program.shipsExec(o.name)
+	if o.stdin.from != "" {
+		f, err := o.stdin.open(params.Input, o.input.input == "-", isExec)
+		if err != nil {
+			return err
+		}
+		if params.Input, err = o.stdin.asMember(f, params.Input); err != nil {
+			return err
+		}
+	}
+	if isExec {
 		if params.Input, err = o.caller.addTo(params.Input); err != nil {
 			return err
 		}

@@ -36,6 +36,9 @@ func (o *submitOptions) source() (taskSource, error) {
 	if o.id != "" {
 		return nil, usagef("submit: --id names one task, and these are many; in lines of JSON each can have its id")
 	}
+	if o.stdin.from != "" {
+		return nil, usagef("submit: --stdin is for one command; what is to be read can be in the command of --each, as in 'wc <{}'")
+	}
 	if o.isEach {
 		return o.eachSource()
 	}
