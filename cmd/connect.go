@@ -34,7 +34,12 @@ func (o *targetOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	o.scopeFlags(c)
 	f.BoolVar(&o.local, "local", false, "use a server of its own, which ends with the command, and keeps nothing")
-	f.BoolVar(&o.noStart, "no-start", false, "fail where no server runs, and start none")
+	o.startFlag(c)
+}
+
+// startFlag adds the flag that keeps a command from starting a server.
+func (o *targetOptions) startFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&o.noStart, "no-start", false, "fail where no server runs, and start none")
 }
 
 // scopeFlags adds those of the flags that name a socket.

@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"rpc/socket":                                {"rpc", "rpc/wire", "executor", "schema"},
 	"cmd/jobline":                               {"cmd"},
 	"cmd/internal/bench":                        {},
+	"cmd/internal/top":                          {"cmd/internal/show", "rpc/client", "rpc/wire", "schema"},
 	"cmd/internal/show":                         {"executor/task/exec", "schema"},
 	"rpc/rpctest":                               {"rpc", "rpc/client", "executor", "schema", "executor/store/memory"},
 	"rpc/rpctest/history":                       {"executor", "schema"},

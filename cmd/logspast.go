@@ -6,10 +6,9 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
-	"github.com/jobline/jobline/executor/task/exec"
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -39,7 +38,7 @@ func (l *logs) past(ctx context.Context, t *loggedTask) error {
 	if err != nil {
 		return err
 	}
-	t.final, t.ordered = task.State.Final(), isOrdered(&task)
+	t.final, t.ordered = task.State.Final(), show.Ordered(&task)
 	show, done := l.print.show, func() error { return nil }
 	if l.options.tail >= 0 {
 		last := &lastLines{most: l.options.tail}
@@ -52,14 +51,6 @@ func (l *logs) past(ctx context.Context, t *loggedTask) error {
 		return err
 	}
 	return l.print.flush(t.id)
-}
-
-// isOrdered reports whether the log of a task tells the order of its streams.
-func isOrdered(t *schema.Task) bool {
-	var in struct {
-		Stderr string `json:"stderr"`
-	}
-	return t.Type == exec.TypeName && json.Unmarshal(t.Input, &in) == nil && in.Stderr == exec.Ordered
 }
 
 // kept shows what is kept of the streams, up to where they are now. Without an order

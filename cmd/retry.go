@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor"
@@ -52,17 +53,7 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 		return err
 	}
 	for i := range tasks {
-		old, err := c.Status(ctx, schema.StatusParams{ID: tasks[i].ID, IncludeInput: true})
-		if err != nil {
-			return err
-		}
-		input, err := withOwnSecrets(old.Input, os.LookupEnv)
-		if err != nil {
-			return fmt.Errorf("%s: %w", old.ID, err)
-		}
-		again, err := c.Submit(ctx, schema.SubmitParams{
-			Type: old.Type, Input: input, Priority: int(old.Priority), Labels: old.Labels, Events: []string{},
-		})
+		again, err := resubmit(ctx, c, tasks[i].ID)
 		if err != nil {
 			return err
 		}
@@ -71,6 +62,21 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 		}
 	}
 	return nil
+}
+
+// resubmit submits a task again with the same type, input, priority and labels.
+func resubmit(ctx context.Context, c *client.Client, id uuid.UUID) (schema.SubmitResult, error) {
+	old, err := c.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
+	if err != nil {
+		return schema.SubmitResult{}, err
+	}
+	input, err := withOwnSecrets(old.Input, os.LookupEnv)
+	if err != nil {
+		return schema.SubmitResult{}, fmt.Errorf("%s: %w", old.ID, err)
+	}
+	return c.Submit(ctx, schema.SubmitParams{
+		Type: old.Type, Input: input, Priority: int(old.Priority), Labels: old.Labels, Events: []string{},
+	})
 }
 
 // ended answers the tasks to submit again. A task that is named alone must have ended;

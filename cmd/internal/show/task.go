@@ -188,3 +188,11 @@ func Share(p schema.Progress) (share float64, known bool) {
 	}
 	return min(max(p.Value/p.Total, 0), 1), true
 }
+
+// Ordered reports whether the log of a task tells the order of its streams.
+func Ordered(t *schema.Task) bool {
+	var in struct {
+		Stderr string `json:"stderr"`
+	}
+	return t.Type == exec.TypeName && json.Unmarshal(t.Input, &in) == nil && in.Stderr == exec.Ordered
+}
