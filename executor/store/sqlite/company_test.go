@@ -40,7 +40,7 @@ func TestAStartWaitsForCompany(t *testing.T) {
 		time.Sleep(companyDelay - 1)
 		synctest.Wait()
 		require.EqualValues(t, 3, syncs.Load())
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.EqualValues(t, 4, syncs.Load())
 		got, err := s.Get(t.Context(), r.ID)
