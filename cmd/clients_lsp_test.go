@@ -55,7 +55,7 @@ running: nil
 			ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
 			defer cancel()
 			cmd := c.run(t, ctx, c.script)
-			cmd.Env = append(cmd.Env, "XDG_STATE_HOME="+home) // of the server, too
+			cmd.Env = append(cmd.Env, "XDG_STATE_HOME="+home, "TMPDIR="+home) // the state is the server's, too
 			told, err := cmd.Output()
 			end, endErr := exec.CommandContext(ctx, "jobline", "shutdown", "--mode", "cancel").CombinedOutput()
 			require.NoError(t, err, "%s", told)
