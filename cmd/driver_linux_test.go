@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -192,4 +193,26 @@ func waitForConnections(t *testing.T, env []string, n int) {
 	require.Eventually(t, func() bool {
 		return strings.Contains(quiet(t, env, "stats", "--json"), fmt.Sprintf(`"connections":%d`, n))
 	}, time.Minute, 10*time.Millisecond)
+}
+
+// TestListWatchOnAPipe prints each change of the selected tasks as an object in a line.
+func TestListWatchOnAPipe(t *testing.T) {
+	env := sharedServer(t)
+	quiet(t, env, "submit", "--wait", "-q", "--label", "a=b", "noop")
+	c := exec.CommandContext(t.Context(), "jobline", "list", "--watch", "--json", "--label", "a=b", "--state", "completed")
+	c.Env = env
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n') // which comes after the subscription
+	require.NoError(t, err)
+	require.Contains(t, line, `"state":"completed"`)
+	quiet(t, env, "submit", "--wait", "-q", "noop")
+	quiet(t, env, "submit", "--wait", "-q", "--label", "a=b", "sleep", "--set", "durationMs=1")
+	line, err = lines.ReadString('\n')
+	require.NoError(t, err)
+	require.Regexp(t, `^\{"id":"[0-9a-f-]+","type":"sleep","state":"completed"`, line)
+	require.NoError(t, c.Process.Signal(os.Interrupt))
+	require.Error(t, c.Wait())
 }
