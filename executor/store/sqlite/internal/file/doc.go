@@ -20,6 +20,8 @@
 //     [ReadOpenSpan], [EachOpenSpan]
 //   - task: [TaskRow], [InsertTasks], [TaskColumns], [BareColumns], [ReadTask]; [LargeInput]
 //   - done: [DoneRow], [InsertDone], [DoneColumns], [DoneAt], [BehindDone], [ReadDone]
+//   - ended, by which ends are found by their numbers: [End], [EndSpan], [EachEnd], [SelectEnds],
+//     [EachEndNotFound], [EachUnusedEndSpan]
 //   - active, the attempts under way: [Active], [WriteActive], [ActiveOf], [ReadActive], [ReadStart]
 //   - type: [Types], [NewTypes]
 //   - typed, by which lists find the tasks of a type: [TypeSpan], [SpanOf], [Spans], [SpansOf],
