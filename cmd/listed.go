@@ -44,17 +44,13 @@ func collect(tasks iter.Seq2[schema.Task, error], most int) (found []schema.Task
 	return found, nil
 }
 
-// How many calls of a command wait for their answers at once. Those that change tasks
-// share a write to the disk.
-const (
-	readsAtOnce   = 32
-	changesAtOnce = 1000
-)
+// callsAtOnce is how many calls of a command wait for their answers at once.
+const callsAtOnce = 32
 
-// eachTask calls f for each task, so many at once, until one call fails.
-func eachTask(ctx context.Context, tasks []schema.Task, atOnce int, f func(ctx context.Context, t *schema.Task) error) error {
+// eachTask calls f for each task, several at once, until one call fails.
+func eachTask(ctx context.Context, tasks []schema.Task, f func(ctx context.Context, t *schema.Task) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(callsAtOnce)
 	for i := range tasks {
 		if ctx.Err() != nil {
 			break
@@ -67,7 +63,7 @@ func eachTask(ctx context.Context, tasks []schema.Task, atOnce int, f func(ctx c
 // withInputs asks for the inputs of tasks, which a list does not have. A task that is
 // no longer kept stays as it is.
 func withInputs(ctx context.Context, c *client.Client, tasks []schema.Task) error {
-	return eachTask(ctx, tasks, readsAtOnce, func(ctx context.Context, t *schema.Task) error {
+	return eachTask(ctx, tasks, func(ctx context.Context, t *schema.Task) error {
 		full, err := c.Status(ctx, schema.StatusParams{ID: t.ID, IncludeInput: true})
 		if isNotFound(err) {
 			return nil
