@@ -20,6 +20,7 @@ export function methodTellsParams(n: Notification): number {
     case "task/output": return n.params.data.length;
     case "task/finished": return n.params.error?.exitCode ?? n.params.seq;
     case "subscription/replayed": return n.params.missed?.through ?? 0;
+    case "executor/shuttingDown": return n.params.mode.length;
   } // and there are no others, or it would end without a number
 }
 
