@@ -65,6 +65,13 @@ func (l *logs) kept(ctx context.Context, t *loggedTask, task *schema.Task, show 
 			t.next[i] = max(0, end-tailBytes)
 		}
 	}
+	for i := range ends {
+		if stream := schema.Stream(i); l.shows(stream, t.ordered) {
+			if err := l.skipLost(ctx, t, stream, l.options.tail < 0); err != nil {
+				return err
+			}
+		}
+	}
 	var runs []outputRun
 	if t.ordered && l.shows(schema.Stdout, true) && l.shows(schema.Stderr, true) {
 		var err error
@@ -86,6 +93,23 @@ func (l *logs) kept(ctx context.Context, t *loggedTask, task *schema.Task, show 
 	return nil
 }
 
+// skipLost goes on with the first byte of a stream that is still kept. Where it is to
+// tell, it says how many were before it.
+func (l *logs) skipLost(ctx context.Context, t *loggedTask, stream schema.Stream, tell bool) error {
+	next := &t.next[stream]
+	piece, err := l.client.Output(ctx, schema.OutputParams{ID: t.id, Stream: &stream, Offset: next, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if lost := piece.TruncatedBefore - *next; lost > 0 {
+		if tell {
+			l.print.lost(t.id, stream, lost)
+		}
+		*next = piece.TruncatedBefore
+	}
+	return nil
+}
+
 // outputRun says that a stream was written up to an offset, before the next one.
 type outputRun struct {
 	stream schema.Stream
@@ -95,11 +119,17 @@ type outputRun struct {
 // runs reads the order of stdout and stderr from the log of a task.
 func (l *logs) runs(ctx context.Context, id uuid.UUID) (runs []outputRun, err error) {
 	log := &loggedTask{id: id}
+	if err := l.skipLost(ctx, log, schema.Log, false); err != nil {
+		return nil, err
+	}
 	var text []byte
 	err = l.upTo(ctx, log, schema.Log, toItsEnd, func(p logPiece) error {
 		text = append(text, p.data...)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	for line := range bytes.Lines(text) { // the first may be cut, and is none then
 		name, offset, _ := bytes.Cut(bytes.TrimSuffix(line, []byte{'\n'}), []byte{' '})
 		var r outputRun
