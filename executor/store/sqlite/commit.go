@@ -178,7 +178,7 @@ func (s *Store) write(batch []entry) error {
 	s.mu.Lock()
 	recovered := s.fault != nil
 	s.fault = nil
-	s.reserved = uint64(t.state.Seq)
+	s.reserved, s.permits.commits = uint64(t.state.Seq), s.committer.acknowledged
 	s.breaks = append(s.breaks, t.breaks...)
 	t.open.Apply()
 	for _, e := range batch {

@@ -28,9 +28,10 @@ type permits struct {
 	begun    *disk.Begun // nil before the first permit
 	unusable bool        // there can be no notes here
 	given    map[int64]struct{}
-	leases   int // of tasks that have no end yet: their slots take other tasks soon
-	claims   int // since the latest transaction
-	pace     int // how many tasks are claimed between two transactions
+	leases   int   // of tasks that have no end yet: their slots take other tasks soon
+	claims   int   // since the latest transaction
+	pace     int   // how many tasks are claimed between two transactions
+	commits  int64 // how many transactions are on the disk
 	// checkedAt is when use looked at the store's files.
 	checkedAt time.Time
 }
@@ -43,7 +44,7 @@ func (s *Store) usePermit(r *record, at schema.Time) bool {
 		return false
 	}
 	delete(p.given, r.ord)
-	return s.stillOwned() && p.begun.Note(r.ord, int64(at))
+	return s.stillOwned() && p.begun.Note(r.ord, int64(at), p.commits)
 }
 
 // stillOwned reports whether the store's files still have their names. Otherwise another
@@ -176,7 +177,7 @@ type foundPermits struct {
 func (f *foundPermits) unused(ord int64, permit string) bool {
 	if f.name != permit {
 		f.name = permit
-		f.begun, f.found = disk.ReadBegun(f.store.options.begunDir, f.store.opened, permit, maxPermits)
+		f.begun, f.found = disk.ReadBegun(f.store.options.begunDir, f.store.opened, permit, maxPermits, f.store.committer.state.Commits)
 	}
 	_, noted := f.begun[ord]
 	return f.found && !noted

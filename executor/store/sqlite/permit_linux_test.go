@@ -160,6 +160,40 @@ func TestACopyHasNoNotes(t *testing.T) {
 	require.FileExists(t, begunFile(t, s), "of the store that was copied")
 }
 
+// TestABackupPutBackHasNoNotes puts a backup over the file of a store that was killed. In the
+// backup a task has a permit, and had begun. Its note is gone, because its start was recorded
+// later, and another task has the slot. So it must not count as one that has not begun.
+func TestABackupPutBackHasNoNotes(t *testing.T) {
+	s, _, id := permitted(t, func(o *Options) { o.companyDelay = time.Hour })
+	c, err := s.Join(t.Context(), nil, nil)
+	require.NoError(t, err)
+	begin := func() uuid.UUID {
+		lease, err := c.Claim(t.Context(), executor.Ended{})
+		require.NoError(t, err)
+		return lease.Record().ID
+	}
+	require.Equal(t, id, begin())
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	require.NoError(t, inspect.Backup(t.Context(), s.path, backup, func(inspect.Finding) {}))
+	submit(t, s, newTask()) // and the start is recorded
+	begin()
+	path := begunFile(t, s)
+	notes, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, s.Close()) // which removes what a kill leaves
+	require.NoError(t, os.WriteFile(path, notes, 0o600))
+	text, err := os.ReadFile(backup)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(s.path, text, 0o600))
+	for _, suffix := range []string{"-wal", "-shm"} {
+		require.NoError(t, disk.RemoveIfExists(s.path+suffix))
+	}
+	got, err := openAt(t, s.path).Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, schema.Failed, got.State)
+	require.Equal(t, schema.KindInterrupted, got.Error.Kind)
+}
+
 // TestNoPermitWithoutOwnership removes a file by which another process can have the store,
 // and find the permit. Nothing begins then.
 func TestNoPermitWithoutOwnership(t *testing.T) {
@@ -202,23 +236,25 @@ func TestNotes(t *testing.T) {
 	require.NoError(t, err)
 	b, err := disk.CreateBegun(disk.BegunDir, of, 2)
 	require.NoError(t, err)
-	require.True(t, b.Note(7, 70))
-	require.True(t, b.Note(8, 80))
-	require.False(t, b.Note(9, 90), "there is no room")
+	require.True(t, b.Note(7, 70, 1))
+	require.True(t, b.Note(8, 80, 2))
+	require.False(t, b.Note(9, 90, 3), "there is no room")
 	b.Forget(7)
-	require.True(t, b.Note(9, 90))
-	begun, found := disk.ReadBegun(disk.BegunDir, of, b.Name(), 2)
+	require.True(t, b.Note(9, 90, 3))
+	begun, found := disk.ReadBegun(disk.BegunDir, of, b.Name(), 2, 3)
 	require.True(t, found)
 	require.Equal(t, map[int64]int64{8: 80, 9: 90}, begun)
+	_, found = disk.ReadBegun(disk.BegunDir, of, b.Name(), 2, 2)
+	require.False(t, found, "of an earlier state of the store")
 	for name, notes := range map[string]int{b.Name(): 3, "another": 2, "": 2} {
-		_, found = disk.ReadBegun(disk.BegunDir, of, name, notes)
+		_, found = disk.ReadBegun(disk.BegunDir, of, name, notes, 3)
 		require.False(t, found)
 	}
 	again, err := disk.CreateBegun(disk.BegunDir, of, 2)
 	require.NoError(t, err, "of the next process")
-	_, found = disk.ReadBegun(disk.BegunDir, of, b.Name(), 2)
+	_, found = disk.ReadBegun(disk.BegunDir, of, b.Name(), 2, 3)
 	require.False(t, found)
-	begun, found = disk.ReadBegun(disk.BegunDir, of, again.Name(), 2)
+	begun, found = disk.ReadBegun(disk.BegunDir, of, again.Name(), 2, 3)
 	require.True(t, found)
 	require.Empty(t, begun, "a free slot is no task")
 	require.NoError(t, again.Remove())
@@ -232,7 +268,7 @@ func TestForgedNotes(t *testing.T) {
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	read := func() bool {
-		_, found := disk.ReadBegun(disk.BegunDir, s.opened, name, maxPermits)
+		_, found := disk.ReadBegun(disk.BegunDir, s.opened, name, maxPermits, s.permits.commits)
 		return found
 	}
 	require.True(t, read())

@@ -31,8 +31,9 @@ type Begun struct {
 	noted []int64
 }
 
-// slotBytes is how many bytes of the file a note takes: the task and a time.
-const slotBytes = 16
+// slotBytes is how many bytes of the file a note takes: the task, a time, and how many
+// transactions the store had.
+const slotBytes = 24
 
 // CreateBegun makes the file of a store that this process has locked, in the place of
 // an earlier one, with room for so many notes.
@@ -75,9 +76,10 @@ func begunPath(dir string, store fs.FileInfo) (string, error) {
 // Name is by which the store knows the notes.
 func (b *Begun) Name() string { return b.name }
 
-// Note notes that a task begins, and when. It reports false where it could not: then the
-// task must not begin.
-func (b *Begun) Note(task, at int64) bool {
+// Note notes that a task begins, when, and how many transactions the store has on the disk:
+// by these, ReadBegun knows a store that is older than the notes. It reports false where it
+// could not: then the task must not begin.
+func (b *Begun) Note(task, at, commits int64) bool {
 	for i, of := range b.noted {
 		if of != 0 {
 			continue
@@ -85,6 +87,7 @@ func (b *Begun) Note(task, at int64) bool {
 		var slot [slotBytes]byte
 		binary.LittleEndian.PutUint64(slot[:], uint64(task))
 		binary.LittleEndian.PutUint64(slot[8:], uint64(at))
+		binary.LittleEndian.PutUint64(slot[16:], uint64(commits))
 		if _, err := b.file.WriteAt(slot[:], int64(len(b.name)+i*slotBytes)); err != nil {
 			return false
 		}
@@ -94,7 +97,8 @@ func (b *Begun) Note(task, at int64) bool {
 	return false
 }
 
-// Forget gives the room of a note back, when the store has recorded the start.
+// Forget gives the room of a note back, when the store has recorded the start. The next note
+// there has more transactions than the store had before.
 func (b *Begun) Forget(task int64) {
 	for i, of := range b.noted {
 		if of == task {
@@ -108,8 +112,10 @@ func (b *Begun) Forget(task int64) {
 func (b *Begun) Remove() error { return errors.Join(os.Remove(b.file.Name()), b.file.Close()) }
 
 // ReadBegun reads the notes of a store by their name, from a file with room for so many:
-// each task that has begun, and when. It reports false where there is no such file.
-func ReadBegun(dir string, store fs.FileInfo, name string, notes int) (begun map[int64]int64, found bool) {
+// each task that has begun, and when. It reports false where there is no such file, and where
+// the store has fewer transactions than a note says. Then it is an earlier state of the store,
+// as a backup is that was put back, and notes of tasks that had begun then may be gone.
+func ReadBegun(dir string, store fs.FileInfo, name string, notes int, commits int64) (begun map[int64]int64, found bool) {
 	path, err := begunPath(dir, store)
 	if err != nil {
 		return nil, false
@@ -121,6 +127,9 @@ func ReadBegun(dir string, store fs.FileInfo, name string, notes int) (begun map
 	}
 	begun = map[int64]int64{}
 	for ; len(slots) > 0; slots = slots[slotBytes:] {
+		if int64(binary.LittleEndian.Uint64(slots[16:])) > commits {
+			return nil, false
+		}
 		if task := int64(binary.LittleEndian.Uint64(slots)); task != 0 {
 			begun[task] = int64(binary.LittleEndian.Uint64(slots[8:]))
 		}

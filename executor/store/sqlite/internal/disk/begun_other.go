@@ -21,7 +21,7 @@ func CreateBegun(string, fs.FileInfo, int) (*Begun, error) { return nil, errors.
 func (*Begun) Name() string { return "" }
 
 // Note notes nothing.
-func (*Begun) Note(int64, int64) bool { return false }
+func (*Begun) Note(int64, int64, int64) bool { return false }
 
 // Forget does nothing.
 func (*Begun) Forget(int64) {}
@@ -30,7 +30,7 @@ func (*Begun) Forget(int64) {}
 func (*Begun) Remove() error { return nil }
 
 // ReadBegun finds nothing.
-func ReadBegun(string, fs.FileInfo, string, int) (begun map[int64]int64, found bool) {
+func ReadBegun(string, fs.FileInfo, string, int, int64) (begun map[int64]int64, found bool) {
 	return nil, false
 }
 
