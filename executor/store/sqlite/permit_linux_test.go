@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -210,6 +212,51 @@ func TestNoPermitWithoutOwnership(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 			require.NotEmpty(t, s.Info().Fault)
 		})
+	}
+}
+
+// TestAHealedEndLeavesTheStart has a sync fail that recorded the start and the end of a task
+// with a permit at once. The end is taken back from the file until it is recorded again. The
+// task has begun all the while: wherever the process is killed meanwhile, it does not run again.
+func TestAHealedEndLeavesTheStart(t *testing.T) {
+	dir, copies := t.TempDir(), 0
+	var id uuid.UUID
+	at := func(n int) string { return filepath.Join(dir, strconv.Itoa(n)) }
+	synctest.Test(t, func(t *testing.T) {
+		var s *Store
+		var v *faultvfs.VFS
+		s, v, id = permitted(t, func(o *Options) { o.companyDelay = companyDelay })
+		lease, err := claimAny(t.Context(), s)
+		require.NoError(t, err)
+		require.Equal(t, id, lease.Record().ID)
+		v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
+		v.Hook(func(op faultvfs.Op, _ faultvfs.Kind) {
+			if op == faultvfs.Write || op == faultvfs.Sync {
+				copyStore(t, s.path, at(copies))
+				copies++
+			}
+		})
+		recorded := make(chan error)
+		lease.Finish(completed, func(err error) { recorded <- err })
+		require.NoError(t, <-recorded)
+		v.Hook(nil)
+	})
+	require.NotZero(t, copies)
+	for n := range copies {
+		s := open(t, func(o *Options) { o.Path, o.KeepFor = at(n), 100*365*24*time.Hour }) // it ended long ago
+		got, err := s.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.NotEqual(t, schema.Queued, got.State)
+	}
+}
+
+// copyStore copies the files of a store whose process is held up.
+func copyStore(t *testing.T, path, to string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
+		text, err := os.ReadFile(path + suffix)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to+suffix, text, 0o600))
 	}
 }
 

@@ -124,8 +124,11 @@ func (t *transaction) undo(u *undo) error {
 	t.store.mu.Lock()
 	delete(t.store.permits.given, r.ord)
 	a := file.Active{Attempt: r.Attempt}
-	if r.State == schema.Running {
+	switch {
+	case r.State == schema.Running:
 		a = file.Active{Attempt: r.Attempt, Started: r.StartedAt, Cancelled: r.CancelRequestedAt, Reason: r.CancelReason}
+	case r.lease != nil: // it has begun, and its start is still in the log
+		a = file.Active{Attempt: r.lease.claimed.Attempt, Started: r.lease.claimed.StartedAt}
 	}
 	t.store.mu.Unlock()
 	return t.writeActive(r, a)
