@@ -141,7 +141,7 @@ func (c *Claims[T]) Idle() (n int) {
 func (c *Claims[T]) Soon(n int) []*Entry[T] {
 	var soon []*Entry[T]
 	for _, l := range c.busy {
-		soon = l.appendFirst(soon, min(n, c.allowance(l.typ, n)))
+		soon = l.appendFirst(soon, min(n, c.Allowance(l.typ, n)))
 	}
 	slices.SortFunc(soon, func(a, b *Entry[T]) int {
 		if before(a, b) {
@@ -158,11 +158,11 @@ func (c *Claims[T]) Ready() bool {
 }
 
 // Claimable reports whether a member takes entries of a type.
-func (c *Claims[T]) Claimable(typ string) bool { return c.allowance(typ, 1) > 0 }
+func (c *Claims[T]) Claimable(typ string) bool { return c.Allowance(typ, 1) > 0 }
 
-// allowance is how many entries of a type the members can hold at once, or most if it is
+// Allowance is how many entries of a type the members can hold at once, or most if it is
 // more.
-func (c *Claims[T]) allowance(typ string, most int) (n int) {
+func (c *Claims[T]) Allowance(typ string, most int) (n int) {
 	for _, m := range c.members {
 		switch {
 		case !m.has(typ):

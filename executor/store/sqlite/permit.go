@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"errors"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
@@ -25,13 +27,13 @@ const maxPermits = 64
 //
 // The store's lock protects it.
 type permits struct {
-	begun    *disk.Begun // nil before the first permit
-	unusable bool        // there can be no notes here
-	given    map[int64]struct{}
-	leases   int   // of tasks that have no end yet: their slots take other tasks soon
-	claims   int   // since the latest transaction
-	pace     int   // how many tasks are claimed between two transactions
-	commits  int64 // how many transactions are on the disk
+	begun    *disk.Begun        // nil before the first permit
+	unusable bool               // there can be no notes here
+	given    map[int64]struct{} // those that are recorded, by the number of the task
+	leases   int                // of tasks that have no end yet: their slots take other tasks soon
+	claims   int                // since the latest transaction
+	pace     int                // how many tasks are claimed between two transactions
+	commits  int64              // how many transactions are on the disk
 	// checkedAt is when use looked at the store's files.
 	checkedAt time.Time
 }
@@ -84,7 +86,7 @@ func (t *transaction) permit(batch []entry) error {
 }
 
 // permissible answers which tasks are to have a permit. Those of the batch are claimed
-// behind those that wait already.
+// behind those that wait already. Of a type with a limit there are no more than that.
 func (s *Store) permissible(batch []entry) (found []*record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +97,9 @@ func (s *Store) permissible(batch []entry) (found []*record) {
 	p.pace, p.claims = max(p.claims, p.pace/2), 0
 	slots := min(p.leases+s.claims.Idle()+2*p.pace, maxPermits)
 	room := maxPermits - len(p.given)
+	soon := map[string]int{} // by type
 	consider := func(r *record) {
+		soon[r.Type]++
 		slots--
 		if _, given := p.given[r.ord]; !given && !r.Rerun && room > 0 {
 			found = append(found, r)
@@ -111,7 +115,7 @@ func (s *Store) permissible(batch []entry) (found []*record) {
 			continue
 		}
 		for _, r := range e.fresh {
-			if slots > 0 && r != nil && s.claims.Claimable(r.Type) {
+			if slots > 0 && r != nil && s.claims.Allowance(r.Type, maxPermits) > soon[r.Type] && !s.claims.isFar(r) {
 				consider(r)
 			}
 		}
@@ -141,7 +145,7 @@ func (s *Store) notes() string {
 // give makes permits that are recorded usable by claims. It needs the lock.
 func (s *Store) give(permitted []*record) {
 	for _, r := range permitted {
-		if s.live[r.ID] == r && r.entry.Queued() { // otherwise it was claimed or cancelled meanwhile
+		if r.entry.Queued() || s.inBacklog(&r.Task, r.ord) { // otherwise it was claimed or cancelled meanwhile
 			s.permits.given[r.ord] = struct{}{}
 		}
 	}
@@ -154,6 +158,10 @@ func (t *transaction) withdrawPermits() error {
 	err := t.conn.Query("SELECT ord, attempt, started, cancelled, reason, sum FROM active WHERE started IS NULL AND cancelled IS NULL AND reason IS NOT NULL",
 		func(row *sqlite3.Stmt) error {
 			a, err := file.ReadActive(row, 0)
+			if errors.Is(err, executor.ErrDamaged) { // its task is not run by the next process
+				t.store.log.Error("a permit cannot be read; it is left in the file", "number", row.ColumnInt64(0), "error", err)
+				return nil
+			}
 			attempts[row.ColumnInt64(0)] = a.Attempt
 			return err
 		})

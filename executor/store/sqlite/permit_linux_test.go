@@ -19,6 +19,7 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/sqlitetest"
 	"github.com/jobline/jobline/schema"
 )
@@ -134,6 +135,63 @@ func TestPermitsFollowThePace(t *testing.T) {
 	}
 }
 
+// recordedPermits counts the permits in the file.
+func recordedPermits(t *testing.T, s *Store) int64 {
+	t.Helper()
+	c, err := file.DialReader(s.path, s.options.VFS)
+	require.NoError(t, err)
+	defer c.Close()
+	n, err := c.Number("SELECT count(*) FROM active WHERE started IS NULL AND cancelled IS NULL AND reason IS NOT NULL")
+	require.NoError(t, err)
+	return n
+}
+
+// TestPermitsAreForWhatMayRun has many free slots and a type of which one task runs at a time.
+// However many are submitted, only the next one has a permit, and none in the backlog has.
+func TestPermitsAreForWhatMayRun(t *testing.T) {
+	s := open(t, withWindow(smallWindow))
+	limited := newTask().Type
+	c, err := s.Join(t.Context(), nil, executor.TypeLimits{limited: 1})
+	require.NoError(t, err)
+	for range 8 {
+		submit(t, s, newTask())
+		go func() { _, _ = c.Claim(t.Context(), executor.Ended{}) }()
+	}
+	require.Eventually(t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.claims.Idle() == 7 && len(s.running) == 1
+	}, time.Minute, time.Millisecond)
+	for range 50 {
+		submit(t, s, newTask(), newTask())
+		require.LessOrEqual(t, recordedPermits(t, s), int64(1))
+	}
+	require.Greater(t, inBacklog(s), 90)
+}
+
+// TestPermitsOfABacklogCount submits tasks at once that are permitted, and of which some go
+// to the backlog. Their permits are used when they are claimed.
+func TestPermitsOfABacklogCount(t *testing.T) {
+	s := open(t, withWindow(smallWindow), func(o *Options) { o.companyDelay = time.Hour })
+	c, err := s.Join(t.Context(), nil, nil)
+	require.NoError(t, err)
+	s.mu.Lock()
+	s.permits.claims = 4
+	s.mu.Unlock()
+	tasks := []executor.Submission{newTask(), newTask(), newTask(), newTask()}
+	submit(t, s, tasks...)
+	require.EqualValues(t, 4, recordedPermits(t, s))
+	require.Len(t, s.permits.given, 4)
+	for i := range tasks {
+		lease, err := c.Claim(t.Context(), executor.Ended{})
+		require.NoError(t, err)
+		require.Equal(t, tasks[i].ID, lease.Record().ID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.Equal(t, len(tasks), s.ahead, "none waited for the disk")
+}
+
 // TestACloseWithdrawsPermits needs no notes afterwards.
 func TestACloseWithdrawsPermits(t *testing.T) {
 	s, _, id := permitted(t)
@@ -145,6 +203,24 @@ func TestACloseWithdrawsPermits(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, schema.Queued, got.State)
 	require.Zero(t, got.Attempt)
+}
+
+// TestADamagedPermitDoesNotHoldUpTheClose closes a store in which the row of a permit is damaged
+// and another is not: only the damaged one is left, and its task is not run.
+func TestADamagedPermitDoesNotHoldUpTheClose(t *testing.T) {
+	s, _, damaged := permitted(t)
+	s.mu.Lock()
+	s.permits.claims = 1 // so that there is a second permit
+	s.mu.Unlock()
+	whole := newTask()
+	submit(t, s, whole)
+	require.EqualValues(t, 2, recordedPermits(t, s))
+	edit(t, s.path, "UPDATE active SET attempt=7 WHERE ord=2")
+	require.NoError(t, s.Close())
+	s = openAt(t, s.path)
+	require.Equal(t, whole.ID, runOne(t, s, completed))
+	_, err := s.Get(t.Context(), damaged)
+	require.Error(t, err)
 }
 
 // TestACopyHasNoNotes opens a copy of a store in which a task has a permit: whether it has
