@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -49,6 +50,10 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 		return err
 	}
 	logged := sizeOf(scope.Log)
+	holder, err := socket.Holder(scope.Socket)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
 	// Stdin may never end, so nobody waits for this copy: it ends with the process.
 	sent := make(chan struct{})
 	go func() {
@@ -63,10 +68,10 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 	case <-time.After(lastInputTimeout):
 	}
 	_ = conn.Close() // all was read
-	if p.alive(ctx, &scope) {
+	if p.alive(ctx, &scope, conn.PID()) {
 		return err
 	}
-	return p.whyEnded(ctx, &scope, logged)
+	return p.whyEnded(ctx, &scope, holder, logged)
 }
 
 // sizeOf is how long a file is; 0 where it is not there.
@@ -82,30 +87,35 @@ func sizeOf(path string) int64 {
 // end, and so to say why in its log.
 const goneTimeout = 3 * time.Second
 
-// whyEnded makes an error of what a server has written to its log since it was so
-// long.
-func (p *Program) whyEnded(ctx context.Context, s *Scope, logged int64) error {
-	if holder, err := socket.Holder(s.Socket); err == nil && holder != "" {
+// whyEnded makes an error of what the server that called itself holder has written to
+// its log since that was so long. The next server may have begun to write there, too.
+func (p *Program) whyEnded(ctx context.Context, s *Scope, holder string, logged int64) error {
+	if holder != "" {
 		ctx, stop := context.WithTimeout(ctx, goneTimeout)
 		defer stop()
 		_ = socket.AwaitEnd(ctx, s.Socket, holder) // else it is not known why it ends
 	}
-	why := lastWords(s.Log, logged)
+	why := wordsOfEnd(s.Log, logged)
 	if _, said, ok := strings.Cut(why, "msg="); ok {
 		why = said
 	}
-	if !strings.Contains(why, "ended ") && !isPanic(why) {
+	if why == "" {
 		why = "it was killed, or has its log elsewhere than in " + s.Log
 	}
 	return fmt.Errorf("attach: the server on %s has ended: %s", s.Socket, why)
 }
 
-// alive reports whether the server of a scope answers.
-func (p *Program) alive(ctx context.Context, s *Scope) bool {
+// alive reports whether the server of a scope answers, and is still the process of
+// this number: a command may have started the next one already.
+func (p *Program) alive(ctx context.Context, s *Scope, pid int) bool {
 	ctx, stop := context.WithTimeout(ctx, aliveTimeout)
 	defer stop()
 	conn, err := socket.Dial(ctx, s.Socket)
 	if err != nil {
+		return false
+	}
+	if conn.PID() != pid {
+		_ = conn.Close() // nothing was said
 		return false
 	}
 	c := client.New(ctx, conn, wire.FramingLine)

@@ -109,6 +109,23 @@ func TestAServerThatIsKilledIsToldToAll(t *testing.T) {
 	}
 }
 
+// TestAServerThatIsKilledIsToldBehindTheNext: the next server answers already when a
+// client looks what has become of its own.
+func TestAServerThatIsKilledIsToldBehindTheNext(t *testing.T) {
+	s := daemonHome(t)
+	p := start(t, "attach")
+	fmt.Fprintln(p.in, submitLine(uuid.New(), `"type":"noop","events":["finished"]`))
+	p.until(t, "task/finished")
+	require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
+	require.NoError(t, syscall.Kill(s.pid(t), syscall.SIGKILL))
+	out, err := exec.Command("jobline", "list").CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NoError(t, p.Process.Signal(syscall.SIGCONT))
+	_, code := p.exit(t)
+	require.Equal(t, 1, code)
+	require.Contains(t, p.stderr.String(), "jobline: attach: the server on "+s.Socket+" has ended: it was killed")
+}
+
 // TestOneClientOfTwoIsKilled: its task goes on, and the other sees the end.
 func TestOneClientOfTwoIsKilled(t *testing.T) {
 	daemonHome(t)

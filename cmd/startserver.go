@@ -183,27 +183,10 @@ func (s *Scope) whyNotStarted(end error, before int64) error {
 }
 
 // lastWords is the line of a log, from an offset on, that says why its server has
-// ended: the one in which it panicked, or else the last.
+// not started: the one in which it panicked, or else the last.
 func lastWords(path string, from int64) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	if info.Size() < from { // a new log was begun
-		from = 0
-	}
-	from = max(from, info.Size()-maxTail)
-	text, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
-	if err != nil {
-		return ""
-	}
 	last := ""
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(tailOf(path, from)) {
 		said := strings.TrimSpace(string(line))
 		if isPanic(said) {
 			return said
@@ -213,6 +196,40 @@ func lastWords(path string, from int64) string {
 		}
 	}
 	return last
+}
+
+// wordsOfEnd is the first line of a log, from an offset on, in which a server ends, or
+// "" where there is none.
+func wordsOfEnd(path string, from int64) string {
+	for line := range bytes.Lines(tailOf(path, from)) {
+		said := strings.TrimSpace(string(line))
+		if isPanic(said) || strings.Contains(said, `msg="ended `) {
+			return said
+		}
+	}
+	return ""
+}
+
+// tailOf is the end of a log, from an offset on; nothing where it cannot be read.
+func tailOf(path string, from int64) []byte {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	if info.Size() < from { // a new log was begun
+		from = 0
+	}
+	from = max(from, info.Size()-maxTail)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 // isPanic reports whether a line of a log is the first of what a runtime writes that
