@@ -34,6 +34,7 @@ func (s *Socket) Accept() (*Conn, error) { return nil, errors.ErrUnsupported }
 func (s *Socket) Retire() error          { return errors.ErrUnsupported }
 func (s *Socket) Release() error         { return nil }
 func (s *Socket) vanished() bool         { return false }
+func (s *Socket) reclaim() error         { return errors.ErrUnsupported }
 func (s *Socket) close()                 {}
 
 // LockPath is the file whose lock the server of a socket has.

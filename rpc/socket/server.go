@@ -48,6 +48,10 @@ type Server struct {
 	log      *slog.Logger
 	look     time.Duration // how often it is looked whether a socket has vanished
 
+	// unclaimed is the latest reason for which a socket could not be made again. Only
+	// Run uses it, to log each reason once.
+	unclaimed string
+
 	serving  sync.WaitGroup // a goroutine for each connection
 	mu       sync.Mutex
 	open     map[*Conn]context.CancelCauseFunc
@@ -144,14 +148,32 @@ func (s *Server) untilOver(ctx context.Context, quiet *quiet) reason {
 				return idle
 			}
 		case <-look.C:
-			for _, l := range s.sockets {
-				if l.vanished() {
-					s.log.Warn("somebody has removed the socket; it is made again", "socket", l.path)
-					return vanished
-				}
+			if s.reclaimed() {
+				return vanished
 			}
 		}
 	}
+}
+
+// reclaimed reports whether a socket has vanished that can be made again now. The others
+// that have vanished are looked at again later: the folder of a user's sockets may be
+// gone until the user's next login, and meanwhile the tasks go on.
+func (s *Server) reclaimed() bool {
+	for _, l := range s.sockets {
+		if !l.vanished() {
+			continue
+		}
+		err := l.reclaim()
+		if err == nil {
+			s.log.Warn("somebody has removed the socket; it is made again", "socket", l.path)
+			return true
+		}
+		if text := err.Error(); text != s.unclaimed {
+			s.unclaimed = text
+			s.log.Warn("somebody has removed the socket, and it cannot be made again yet", "socket", l.path, "error", err)
+		}
+	}
+	return false
 }
 
 // accept takes clients until the socket is closed.

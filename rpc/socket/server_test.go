@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,6 +190,56 @@ func TestASocketThatSomebodyRemovesIsMadeAgain(t *testing.T) {
 	require.Eventually(t, func() bool { _, err := os.Lstat(r.path); return err == nil }, 10*time.Second, time.Millisecond)
 	before.works(t)
 	r.dial().works(t)
+}
+
+// A folder of sockets is removed as at the logout of its user. The server goes on, and
+// comes back with the folder.
+func TestAFolderThatSomebodyRemovesIsMadeAgain(t *testing.T) {
+	r := newRig(t, func(s *Server) { s.look = 5 * time.Millisecond }, Options{})
+	before, folder := r.dial(), filepath.Dir(r.path)
+	require.NoError(t, os.RemoveAll(folder))
+	require.Eventually(t, func() bool { return answers(t.Context(), r.path) }, 10*time.Second, time.Millisecond)
+	before.works(t)
+	r.dial().works(t)
+	lock, err := TryLock(LockPath(r.path))
+	require.NoError(t, err)
+	require.Nil(t, lock, "another process could serve the socket")
+	holder, err := Holder(r.path)
+	require.NoError(t, err)
+	require.Contains(t, holder, strconv.Itoa(os.Getpid()))
+}
+
+// While another process has taken the place, or the folder cannot be made, the server
+// serves the clients that it has.
+func TestAFolderThatCannotBeMadeAgainYet(t *testing.T) {
+	for name, hinder := range map[string]func(t *testing.T, r *rig) (undo func()){
+		"another server": func(t *testing.T, r *rig) func() {
+			require.NoError(t, os.Mkdir(filepath.Dir(r.path), 0o700))
+			lock, err := TryLock(LockPath(r.path))
+			require.NoError(t, err)
+			require.NotNil(t, lock)
+			return func() { require.NoError(t, lock.Release()) }
+		},
+		"a file in the place": func(t *testing.T, r *rig) func() {
+			require.NoError(t, os.WriteFile(filepath.Dir(r.path), nil, 0o600))
+			return func() { require.NoError(t, os.Remove(filepath.Dir(r.path))) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log lines
+			r := newRig(t, func(s *Server) { s.look = 50 * time.Millisecond }, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			before := r.dial()
+			before.works(t)
+			require.NoError(t, os.Rename(filepath.Dir(r.path), filepath.Dir(r.path)+"-gone"))
+			t.Cleanup(func() { require.NoError(t, os.RemoveAll(filepath.Dir(r.path)+"-gone")) })
+			undo := hinder(t, r)
+			require.Eventually(t, func() bool { return log.has("it cannot be made again yet") }, 10*time.Second, time.Millisecond)
+			before.works(t)
+			undo()
+			require.Eventually(t, func() bool { return answers(t.Context(), r.path) }, 10*time.Second, time.Millisecond)
+			r.dial().works(t)
+		})
+	}
 }
 
 func TestShutdownOfTheExecutorTellsAll(t *testing.T) {

@@ -131,7 +131,32 @@ func (s *Socket) Listen() error {
 // folder of temporary files may have removed it.
 func (s *Socket) vanished() bool {
 	there, err := os.Lstat(s.path)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(s.info, there)
+	return err != nil || !os.SameFile(s.info, there)
+}
+
+// reclaim takes the right to listen again where somebody has removed the socket: its
+// folder and the file of its lock may be gone, too. Where another process has the right
+// now, the error is a *HeldError.
+func (s *Socket) reclaim() error {
+	if _, err := OwnFolder(filepath.Dir(s.path)); err != nil {
+		return err
+	}
+	if !s.lock.moved() {
+		return nil
+	}
+	lock, err := TryLock(LockPath(s.path))
+	if err != nil {
+		return err
+	}
+	if lock == nil {
+		return &HeldError{Path: s.path, Holder: holderOf(LockPath(s.path))}
+	}
+	if err := lock.sayWho(); err != nil {
+		return errors.Join(err, lock.Release())
+	}
+	former := s.lock
+	s.lock = lock
+	return former.Release()
 }
 
 // Accept waits for the next client. The error wraps net.ErrClosed when no further
