@@ -101,11 +101,15 @@ func (m *model) turn(by int) {
 	if m.opened != uuid.Nil {
 		parts++
 	}
-	to := (m.focus + pane(by) + parts) % parts
-	if to == paneDetail {
+	m.goTo((m.focus + pane(by) + parts) % parts)
+}
+
+// goTo gives a part of the screen the keys.
+func (m *model) goTo(p pane) {
+	if p == paneDetail && m.focus != paneDetail {
 		m.from = m.focus
 	}
-	m.focus = to
+	m.focus = p
 }
 
 // click selects the row at a place, and opens it where it was selected.
@@ -119,7 +123,7 @@ func (m *model) click(at tea.Mouse) {
 		return
 	}
 	same := m.focus == p
-	m.focus = p
+	m.goTo(p)
 	if p == paneDetail || row < 0 {
 		return
 	}

@@ -82,9 +82,13 @@ func (l *look) colour(s shade) color.Color {
 	case l.profile <= colorprofile.ANSI:
 		return s.basic
 	case l.dark:
-		return ansi.TrueColor(s.dark)
+		return rgb(s.dark)
 	}
-	return ansi.TrueColor(s.light)
+	return rgb(s.light)
+}
+
+func rgb(n uint32) color.Color {
+	return color.RGBA{uint8(n >> 16), uint8(n >> 8), uint8(n), 0xff}
 }
 
 // on is the same for another background.

@@ -303,7 +303,7 @@ func (m *model) sort() {
 
 // open shows the selected task in detail.
 func (m *model) open() {
-	if it := m.selected(); it != nil {
+	if it := m.selected(); it != nil && m.focus != paneDetail {
 		m.from, m.opened, m.scroll, m.follow = m.focus, it.ID, 0, true
 		m.detail = detail{id: it.ID, task: schema.Task{}}
 	}

@@ -209,7 +209,7 @@ func (m *model) titleLine(p pane, cs []column) string {
 			if c.right {
 				from = end - len(c.title)
 			}
-			if from > line.columns {
+			if from > line.columns && from < m.width {
 				line.fill(from)
 				line.add(m.look.dim, c.title, min(end, m.width))
 			}

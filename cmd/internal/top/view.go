@@ -78,6 +78,12 @@ func (m *model) countsLine() string {
 		p.add(m.look.dim, "  …", m.width)
 		return p.text
 	}
+	switch {
+	case s.Store.Fault != "":
+		p.add(m.look.bad, "  "+show.Line(s.Store.Fault), m.width)
+	case s.ShuttingDown:
+		p.add(m.look.warning, "  the server is ending", m.width)
+	}
 	counts := []struct {
 		n     int64
 		name  string
@@ -98,12 +104,6 @@ func (m *model) countsLine() string {
 		p.add(st, number, m.width)
 		p.add(m.look.dim, name, m.width)
 	}
-	switch {
-	case s.Store.Fault != "":
-		p.add(m.look.bad, "  "+show.Line(s.Store.Fault), m.width)
-	case s.ShuttingDown:
-		p.add(m.look.warning, "  the server is ending", m.width)
-	}
 	return p.text
 }
 
@@ -121,7 +121,7 @@ func (m *model) curvesLine() string {
 	p.add(m.look.dim, rate, m.width)
 	p.add(m.look.curve, sparkline(perSecond, cells), m.width)
 	p.add(m.look.head, " "+rateText(newest(perSecond)), m.width)
-	p.fill(len(rate) + cells + figure + 2)
+	p.fill(min(len(rate)+cells+figure+2, m.width))
 	p.add(m.look.dim, latency, m.width)
 	p.add(m.look.curve, sparkline(latencies, cells), m.width)
 	text := "–"
@@ -211,5 +211,6 @@ func (m *model) helpLines() []string {
 	}
 	lines = append(lines, "", show.Cut("  The mouse chooses a task, a second click shows it, the wheel scrolls.", m.width),
 		show.Cut(fmt.Sprintf("  Lists hold the first %d that run, %d that wait, %d that have ended.", mostRunning, mostQueued, mostEnded), m.width))
-	return lines[:min(len(lines), m.height)]
+	lines = append(lines, make([]string, m.height)...)
+	return lines[:m.height]
 }

@@ -1,0 +1,189 @@
+package top
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/vt"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/schema"
+)
+
+// updateScreens writes the golden files anew: go test ./cmd/internal/top -run Screens -update.
+var updateScreens = flag.Bool("update", false, "write the golden files of screens anew")
+
+var screenTime = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+
+func idOf(n byte) uuid.UUID {
+	return uuid.UUID{0x01, 0x9c, 0x12, 0x34, 0x56, 0x78, 0x70, 0, 0x80, 0, 0, 0, 0xab, 0xcd, 0xef, n}
+}
+
+// screenSnapshot is an executor with tasks in all states, with texts that would break a
+// terminal.
+func screenSnapshot() snapshot {
+	ago := func(d time.Duration) schema.Time { return schema.TimeOf(screenTime.Add(-d)) }
+	own := map[string]string{"owner": "jobline"}
+	task := func(n byte, state schema.State, kind, work string, created, started time.Duration) *item {
+		it := &item{Task: schema.Task{ID: idOf(n), Type: kind, State: state, Labels: own, CreatedAt: ago(created)}, work: show.Line(work), workKnown: true}
+		if state != schema.Queued {
+			it.StartedAt = ago(started)
+		}
+		return it
+	}
+	progress := func(it *item, p schema.Progress) *item {
+		it.Progress = &p
+		return it
+	}
+	ended := func(it *item, d time.Duration, e *schema.TaskError) *item {
+		it.FinishedAt, it.Error = ago(d), e
+		return it
+	}
+	stopping := task(0x14, schema.Running, "exec", "sleep 600", 40*time.Second, 33*time.Second)
+	stopping.CancelRequestedAt = ago(time.Second)
+	urgent := task(0x21, schema.Queued, "exec", "make test", 20*time.Second, 0)
+	urgent.Priority, urgent.Labels = 10, map[string]string{"owner": "nvim", "build": "7", "project": "/home/ada/unicorns"}
+	s := snapshot{
+		at: screenTime,
+		stats: schema.StatsResult{
+			Tasks: schema.TaskCounts{Queued: 100_000, Running: 4, Completed: 12_345, Failed: 3, Cancelled: 0}, Limits: map[string]int64{"running": 4},
+		},
+		running: []*item{
+			progress(task(0x11, schema.Running, "unicornWrangling", `{"durationMs":400}`, 95*time.Second, 90*time.Second), schema.Progress{Value: 3, Total: 4, Unit: "steps", Message: "befriend\x1b[2J"}),
+			progress(task(0x12, schema.Running, "exec", "rsync -a /very/long/path/to/photos backup:/volume1/photos --exclude '*.tmp'", time.Hour, 52*time.Minute), schema.Progress{Value: 123456, Unit: "files"}),
+			task(0x13, schema.Running, "exec", "make -j4 日本語", 6*time.Second, 5*time.Second),
+			stopping,
+		},
+		queued:    []*item{urgent, task(0x22, schema.Queued, "sleep", `{"durationMs":600000}`, 3*time.Minute, 0), task(0x23, schema.Queued, "evil\x1b]0;title\a", "\u202eabc", time.Minute, 0)},
+		queueMore: true,
+		ended: []*item{
+			ended(task(0x31, schema.Failed, "exec", "make lint", 50*time.Second, 49*time.Second), 30*time.Second, &schema.TaskError{Kind: schema.KindExit, ExitCode: new(2), Message: "make exited with code 2"}),
+			ended(task(0x32, schema.Completed, "noop", "", 2*time.Hour, 2*time.Hour), 2*time.Hour-12*time.Millisecond, nil),
+			ended(task(0x33, schema.Cancelled, "exec", "sleep 9", 50*time.Hour, 50*time.Hour), 49*time.Hour, &schema.TaskError{Kind: schema.KindCancelled, Message: "cancelled"}),
+		},
+	}
+	for i := range 70 {
+		s.samples = append(s.samples, sample{float64(i*i%97) / 2, time.Duration(i*37%50) * 50 * time.Millisecond})
+	}
+	return s
+}
+
+// screenDetail is a task with output that would break a terminal.
+func screenDetail() detail {
+	r := &outputReader{id: idOf(0x13)}
+	r.task = schema.Task{ID: r.id, Type: "exec", State: schema.Running, Attempt: 1, Labels: map[string]string{"owner": "jobline", "build": "7"}, Input: []byte(`{"argv":["make","-j4","日本語"]}`)}
+	r.write(schema.Stdout, []byte("cc a.c\r\n 10%\r 50%\r100%\ncc\tb.c\n"+strings.Repeat("long ", 30)+"\n"), false)
+	r.write(schema.Stderr, []byte("warning: \x1b[2J\x1b]52;c;ZXZpbA==\a\u009b\xff\n"), false)
+	r.write(schema.Stdout, []byte("linking"), false)
+	return r.detail()
+}
+
+// screenOf is a screen with that executor.
+func screenOf(columns, rows int, profile colorprofile.Profile, dark bool) *model {
+	m := newModel(newLook(profile, true))
+	m.update(tea.WindowSizeMsg{Width: columns, Height: rows})
+	if !dark {
+		m.look = m.look.on(false)
+	}
+	m.update(screenSnapshot())
+	return m
+}
+
+// shownBy is what a terminal shows of a screen: as text, and with its styles.
+func shownBy(t *testing.T, m *model) (text, styled string) {
+	t.Helper()
+	v := vt.NewEmulator(m.width, m.height)
+	out := &colorprofile.Writer{Forward: v, Profile: m.look.profile}
+	view := m.view()
+	_, err := out.Write(bytes.ReplaceAll([]byte(view), []byte("\n"), []byte("\r\n")))
+	require.NoError(t, err)
+	require.Equal(t, m.height-1, strings.Count(view, "\n"), "a line for each row")
+	trim := func(text string) string {
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			b.WriteString(strings.TrimRight(line, " \n") + "\n")
+		}
+		return b.String()
+	}
+	return trim(v.String()), strings.ReplaceAll(trim(v.Render()), "\x1b", "^[")
+}
+
+// golden compares text with a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "screens", name+".txt")
+	if *updateScreens {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got, "go test ./cmd/internal/top -run Screens -update writes it anew")
+}
+
+func TestScreensOfAllWidths(t *testing.T) {
+	for columns, rows := range map[int]int{60: 20, 100: 24, 200: 24} {
+		m := screenOf(columns, rows, colorprofile.TrueColor, true)
+		text, _ := shownBy(t, m)
+		golden(t, fmt.Sprintf("lists-%d", columns), text)
+		m.update(tea.KeyPressMsg{Code: 'j', Text: "j"})
+		m.update(tea.KeyPressMsg{Code: tea.KeyEnter})
+		require.Equal(t, idOf(0x11), m.opened, "the one that has run for the second longest time")
+		m.opened = idOf(0x13)
+		m.update(screenDetail())
+		text, _ = shownBy(t, m)
+		golden(t, fmt.Sprintf("detail-%d", columns), text)
+	}
+}
+
+// TestScreensOfAllTerminals shows the same text in the colours that a terminal has.
+func TestScreensOfAllTerminals(t *testing.T) {
+	want, _ := shownBy(t, screenOf(100, 24, colorprofile.TrueColor, true))
+	styles := map[string]bool{}
+	for name, m := range map[string]*model{
+		"truecolor-dark":  screenOf(100, 24, colorprofile.TrueColor, true),
+		"truecolor-light": screenOf(100, 24, colorprofile.TrueColor, false),
+		"256-dark":        screenOf(100, 24, colorprofile.ANSI256, true),
+		"16":              screenOf(100, 24, colorprofile.ANSI, true),
+		"none":            screenOf(100, 24, colorprofile.ASCII, true),
+	} {
+		text, styled := shownBy(t, m)
+		require.Equal(t, want, text, name)
+		require.False(t, styles[styled], "%s differs from the others", name)
+		styles[styled] = true
+		golden(t, "colours-"+name, styled)
+	}
+}
+
+func TestScreensOfOtherStates(t *testing.T) {
+	shows := func(name string, change func(m *model)) {
+		m := screenOf(80, 20, colorprofile.ASCII, true)
+		change(m)
+		text, _ := shownBy(t, m)
+		golden(t, name, text)
+	}
+	shows("help", func(m *model) { m.update(tea.KeyPressMsg{Code: '?', Text: "?"}) })
+	shows("question", func(m *model) { m.update(tea.KeyPressMsg{Code: 'c', Text: "c"}) })
+	shows("gone", func(m *model) { m.update(goneMsg{errors.New("read: connection reset\x1b[2J by peer")}) })
+	shows("filter", func(m *model) {
+		for _, r := range "/make" {
+			m.update(tea.KeyPressMsg{Code: r, Text: string(r)})
+		}
+	})
+	shows("empty", func(m *model) { m.update(snapshot{at: screenTime}) })
+	shows("ending", func(m *model) {
+		s := screenSnapshot()
+		s.stats.ShuttingDown = true
+		m.update(s)
+	})
+}
