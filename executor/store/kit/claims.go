@@ -152,9 +152,17 @@ func (c *Claims[T]) Soon(n int) []*Entry[T] {
 	return soon[:min(n, len(soon))]
 }
 
-// Ready reports whether there is an entry of a type that a member takes.
-func (c *Claims[T]) Ready() bool {
-	return slices.ContainsFunc(c.busy, func(l *lane[T]) bool { return c.Claimable(l.typ) })
+// ReadyAfter reports whether a member may take an entry when m has released one of a type,
+// which it holds.
+func (c *Claims[T]) ReadyAfter(m *Member, released string) bool {
+	for _, l := range c.busy {
+		for _, o := range c.members {
+			if o.takes(l.typ) || o == m && l.typ == released && m.held[l.typ] == m.limits[l.typ] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Claimable reports whether a member takes entries of a type.

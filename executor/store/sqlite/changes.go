@@ -30,7 +30,7 @@ type entry interface {
 }
 
 // companyDelay is how long an entry waits for others, so that they share a transaction: the
-// start of a task that has begun already, an end while other tasks wait to run, and events
+// start of a task that has begun already, an end while another task may run next, and events
 // behind these.
 const companyDelay = 2 * time.Millisecond
 
@@ -52,7 +52,7 @@ func (s *Store) mayWait(e entry) bool {
 	case *start:
 		return e.ready == nil
 	case *finish:
-		return s.claims.Ready()
+		return s.claims.ReadyAfter(e.lease.member, e.lease.claimed.Type)
 	case *events:
 		return len(s.entries) > 1
 	}

@@ -49,6 +49,37 @@ func TestAStartWaitsForCompany(t *testing.T) {
 	})
 }
 
+// TestAnEndDoesNotWaitForWhatMayNotRun has an end while a task waits whose type has as many
+// running tasks as its limit is: nothing comes with which the end could share a sync. The end
+// of one of that type does wait, because the next one may run then.
+func TestAnEndDoesNotWaitForWhatMayNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := faulty(t, faultvfs.Options{}, func(o *Options) { o.companyDelay = companyDelay })
+		c, err := s.Join(t.Context(), nil, executor.TypeLimits{"limited": 1})
+		require.NoError(t, err)
+		limited := func(r *executor.Submission) { r.Type = "limited" }
+		submit(t, s, newTask(limited), newTask(limited))
+		begin := func() executor.Lease {
+			lease, err := c.Claim(t.Context(), executor.Ended{})
+			require.NoError(t, err)
+			return lease
+		}
+		end := func(lease executor.Lease) time.Duration {
+			before, recorded := time.Now(), make(chan error)
+			lease.Finish(completed, func(err error) { recorded <- err })
+			require.NoError(t, <-recorded)
+			return time.Since(before)
+		}
+		first := begin()
+		synctest.Wait()
+		submit(t, s, newTask())
+		other := begin()
+		synctest.Wait()
+		require.Zero(t, end(other))
+		require.Equal(t, companyDelay, end(first))
+	})
+}
+
 // TestAnEndWaitsForCompany has an end while another task waits to run: it is recorded with the
 // end of that one, which nothing waits behind.
 func TestAnEndWaitsForCompany(t *testing.T) {
