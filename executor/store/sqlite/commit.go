@@ -174,7 +174,7 @@ func (s *Store) write(batch []entry) error {
 	if t.begun {
 		s.committer.acknowledged = t.state.Commits
 	}
-	removed, evictErr := s.evict() // first: a client that sees an end must not see more tasks than are kept
+	removed, evictErr := s.evict(len(t.done)) // first: a client that sees an end must not see more tasks than are kept
 	s.mu.Lock()
 	recovered := s.fault != nil
 	s.fault = nil

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// retainTime is how long one transaction removes tasks. It is short, so that
-	// commits do not wait for it.
+	// retainTime is how long one transaction removes tasks, unless more have ended meanwhile.
+	// It is short, so that commits do not wait for it.
 	retainTime = 4 * time.Millisecond
 	// retainStep is how many tasks are looked at between two looks at the time.
 	retainStep = 32
@@ -40,11 +40,12 @@ type old struct {
 }
 
 // retain removes the oldest final tasks if there are too many, or if they are too
-// large together or too old. It may leave some for later transactions.
-func (t *transaction) retain() error {
+// large together or too old. It may leave some for later transactions, but removes as many as
+// have ended since it was called last, so that there are never more and more of them.
+func (t *transaction) retain(ended int) error {
 	begun, removed, cutoff := time.Now(), 0, clock()-t.keepFor()
 	known := t.expiry > 0
-	for step := 2; (t.tooMany() || t.tooOld()) && time.Since(begun) < retainTime; step = min(2*step, retainStep) {
+	for step := 2; (t.tooMany() || t.tooOld()) && (removed < ended || time.Since(begun) < retainTime); step = min(2*step, retainStep) {
 		olds, err := t.oldest(step)
 		if err != nil {
 			return err
@@ -212,10 +213,11 @@ func (t *transaction) removeDone(o *old) error {
 	return err
 }
 
-// evict removes what retention does not keep. Its transaction is not synced: after
-// a power cut, the tasks are removed again. The transaction is separate, so that its
-// outcome does not matter if its commit fails. evicted makes the result visible.
-func (s *Store) evict() (*transaction, error) {
+// evict removes what retention does not keep, after so many tasks have ended. Its
+// transaction is not synced: after a power cut, the tasks are removed again. The transaction
+// is separate, so that its outcome does not matter if its commit fails. evicted makes the
+// result visible.
+func (s *Store) evict(ended int) (*transaction, error) {
 	c := &s.committer
 	s.mu.Lock()
 	t := &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), expiry: s.expiry}
@@ -224,7 +226,7 @@ func (s *Store) evict() (*transaction, error) {
 		return t, nil
 	}
 	err := s.relaxed(func() error {
-		err := t.retain()
+		err := t.retain(ended)
 		if err == nil {
 			err = t.commit()
 		}
@@ -249,7 +251,7 @@ func (s *Store) sweep() error {
 	if err := s.ready(); err != nil {
 		return s.failed(nil, nil, err)
 	}
-	t, err := s.evict()
+	t, err := s.evict(0)
 	if err != nil {
 		return s.failed(t, nil, err)
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,4 +79,33 @@ func newEnd(t *testing.T, s *Store) uuid.UUID {
 	t.Helper()
 	submit(t, s, newTask())
 	return runOne(t, s, completed)
+}
+
+// TestRetentionKeepsPace has many tasks end in few transactions: however long their removal
+// takes, nobody ever sees more of them than are kept.
+func TestRetentionKeepsPace(t *testing.T) {
+	const tasks, kept = 4 * maxRows, 10
+	s := open(t, func(o *Options) { o.Keep = kept })
+	c, err := s.Join(t.Context(), nil, nil)
+	require.NoError(t, err)
+	batch := make([]executor.Submission, tasks)
+	for i := range batch {
+		batch[i] = newTask(func(r *executor.Submission) { r.Rerun = true })
+	}
+	submit(t, s, batch...)
+	most, recorded := atomic.Int64{}, make(chan error, tasks)
+	for range batch {
+		lease, err := c.Claim(t.Context(), executor.Ended{})
+		require.NoError(t, err)
+		lease.Finish(completed, func(err error) {
+			s.mu.Lock()
+			most.Store(max(most.Load(), s.counts.Completed))
+			s.mu.Unlock()
+			recorded <- err
+		})
+	}
+	for range batch {
+		require.NoError(t, <-recorded)
+	}
+	require.EqualValues(t, kept, most.Load())
 }
