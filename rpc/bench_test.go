@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,8 +80,17 @@ func (p *poured) Write(b []byte) (int, error) {
 func (p *poured) Close() error { return nil }
 
 // BenchmarkDispatch takes tasks that do nothing from the bytes of their submit
-// to the bytes of their task/finished.
+// to the bytes of their task/finished. Those of a client that has given its name have
+// a label.
 func BenchmarkDispatch(b *testing.B) {
+	b.Run("nameless", func(b *testing.B) { benchmarkDispatch(b, "") })
+	b.Run("named", func(b *testing.B) {
+		benchmarkDispatch(b, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"editor"}}}`+"\n")
+	})
+}
+
+// benchmarkDispatch sends the greeting once, and then submits.
+func benchmarkDispatch(b *testing.B, greeting string) {
 	types, err := builtin.Types()
 	require.NoError(b, err)
 	ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: types, Limit: runtime.GOMAXPROCS(0)})
@@ -89,11 +99,12 @@ func BenchmarkDispatch(b *testing.B) {
 	go func() { ran <- ex.Run(b.Context()) }()
 	const lines = 1000 // so that a read has as many as one from a pipe
 	text := submits(lines)
-	conn := &poured{Reader: &repeated{text: text, left: len(text)*(b.N/lines) + len(submits(b.N%lines))}}
+	requests := &repeated{text: text, left: len(text)*(b.N/lines) + len(submits(b.N%lines))}
+	conn := &poured{Reader: io.MultiReader(strings.NewReader(greeting), requests)}
 	b.ReportAllocs()
 	b.ResetTimer()
 	require.NoError(b, Serve(b.Context(), conn, ex, Options{OnEOF: EOFDrain}))
 	b.StopTimer()
-	require.Equal(b, 2*b.N, conn.written)
+	require.Equal(b, 2*b.N+strings.Count(greeting, "\n"), conn.written)
 	require.NoError(b, <-ran)
 }

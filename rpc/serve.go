@@ -42,6 +42,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	c := &connection{outbox: wire.NewOutbox(conn), over: make(chan struct{}), cut: cancel}
 	s, err := newSession(ctx, ex, c, o)
 	if err != nil {
+		conn.Close() // the first error says more
 		return err
 	}
 	defer s.watcher.Close()

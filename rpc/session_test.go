@@ -139,7 +139,7 @@ func TestServeStop(t *testing.T) {
 	require.Equal(t, "cancelled", all[len(all)-1].Params.State)
 }
 
-// A store that is closed serves nobody, and says so.
+// A store that is closed serves nobody, and says so. The client does not wait for it.
 func TestServeOverAClosedStore(t *testing.T) {
 	store := memory.New(memory.Options{})
 	ex, err := executor.New(store, executor.Options{})
@@ -148,6 +148,8 @@ func TestServeOverAClosedStore(t *testing.T) {
 	near, far := rpctest.Pipe()
 	defer near.Close()
 	require.ErrorIs(t, rpc.Serve(t.Context(), far, ex, rpc.Options{}), executor.ErrClosed)
+	_, err = far.Write([]byte("\n"))
+	require.ErrorIs(t, err, io.ErrClosedPipe, "the connection is open")
 }
 
 // reluctant takes all but the last byte at once, as a pipe that is nearly full.
