@@ -168,15 +168,13 @@ func appendTime(b []byte, name string, t schema.Time) []byte {
 }
 
 func appendLabels(b []byte, labels map[string]string) []byte {
-	switch len(labels) {
-	case 0:
+	owner, owned := labels[ownerLabel]
+	switch {
+	case len(labels) == 0:
 		return append(b, "{}"...)
-	case 1: // most often the name of the client
-		for name, value := range labels {
-			b = wire.AppendString(append(b, '{'), name)
-			b = wire.AppendString(append(b, ':'), value)
-		}
-		return append(b, '}')
+	case owned && len(labels) == 1: // as all tasks of a client that has a name
+		b = append(b, `{"`+ownerLabel+`":`...)
+		return append(wire.AppendString(b, owner), '}')
 	}
 	return wire.AppendJSON(b, labels)
 }

@@ -212,7 +212,7 @@ func (f *finals) size(number uint64) int64 {
 func (f *finals) task(number uint64) schema.Task {
 	p, t := f.at(number)
 	shown := schema.Task{
-		Type: p.terms[t.terms].typ, State: t.state, Priority: t.priority, Attempt: t.attempt,
+		Type: p.terms[t.terms].typ, Labels: p.terms[t.terms].labels, State: t.state, Priority: t.priority, Attempt: t.attempt,
 		CreatedAt: t.created, StartedAt: t.started, FinishedAt: t.finished,
 	}
 	rest := f.restOf(number)

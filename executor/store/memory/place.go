@@ -51,13 +51,16 @@ func (s *Store) task(p place) schema.Task {
 
 // record is a task as the contract of stores has it. It needs the lock.
 func (s *Store) record(p place) executor.Record {
-	var terms *terms
-	if p.entry != nil {
-		terms = p.entry.Value.terms
-	} else {
-		terms = s.finals.terms(p.number)
-	}
+	terms := s.termsOf(p)
 	return executor.Record{Task: s.task(p), Timeout: terms.timeout, Grace: terms.grace, Rerun: terms.rerun}
+}
+
+// termsOf are the terms of a task. It needs the lock.
+func (s *Store) termsOf(p place) *terms {
+	if p.entry != nil {
+		return p.entry.Value.terms
+	}
+	return s.finals.terms(p.number)
 }
 
 // extra is what few tasks have, or nil. It needs the lock.
@@ -71,16 +74,14 @@ func (s *Store) extra(p place) *extra {
 // matches reports whether a filter selects the task. List looks at many, so no whole
 // task is made of each. It needs the lock.
 func (s *Store) matches(p place, filter *executor.Filter) bool {
-	var t schema.Task
+	terms := s.termsOf(p)
+	t := schema.Task{Type: terms.typ, Labels: terms.labels}
 	if p.entry != nil {
 		r := &p.entry.Value
-		t = schema.Task{ID: r.id, Type: r.terms.typ, State: r.state, CreatedAt: r.created}
+		t.ID, t.State, t.CreatedAt = r.id, r.state, r.created
 	} else {
 		_, f := s.finals.at(p.number)
-		t = schema.Task{ID: s.known.idOf(p.number), Type: s.finals.terms(p.number).typ, State: f.state, CreatedAt: f.created}
-	}
-	if x := s.extra(p); x != nil {
-		t.Labels = x.labels
+		t.ID, t.State, t.CreatedAt = s.known.idOf(p.number), f.state, f.created
 	}
 	return filter.Match(&t)
 }

@@ -2,6 +2,8 @@ package memory
 
 import (
 	"hash/maphash"
+	"maps"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +41,7 @@ type terms struct {
 	owner          executor.WatcherID
 	events         executor.EventMask
 	rerun          bool
+	labels         map[string]string
 }
 
 // life is what a record gets when its task is claimed. It is a part of the lease.
@@ -50,7 +53,6 @@ type life struct {
 
 // extra is what few tasks have.
 type extra struct {
-	labels       map[string]string
 	cancelled    schema.Time // when a cancel was first asked for
 	cancelReason string
 	progress     *schema.Progress
@@ -64,10 +66,8 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 		id: from.ID, input: textOf(from.Input), created: from.CreatedAt, priority: from.Priority, attempt: from.Attempt, state: from.State,
 		terms: s.terms.of(&terms{
 			typ: from.Type, timeout: from.Timeout, grace: from.Grace, rerun: from.Rerun, owner: from.Owner, events: from.Events,
+			labels: from.Labels,
 		}),
-	}
-	if from.Labels != nil {
-		e.Value.withExtra().labels = from.Labels
 	}
 }
 
@@ -102,6 +102,7 @@ func (r *record) lease() *lease {
 func (r *record) task() schema.Task {
 	t := schema.Task{
 		ID: r.id, Type: r.terms.typ, State: r.state, Priority: r.priority, Attempt: r.attempt, CreatedAt: r.created, Input: r.input.value(),
+		Labels: r.terms.labels,
 	}
 	if l := r.lease(); l != nil {
 		t.StartedAt = l.record.StartedAt
@@ -130,7 +131,7 @@ func (x *extra) show(t *schema.Task) {
 	if x == nil {
 		return
 	}
-	t.Labels, t.CancelRequestedAt, t.CancelReason, t.Progress, t.Error = x.labels, x.cancelled, x.cancelReason, x.progress, x.err
+	t.CancelRequestedAt, t.CancelReason, t.Progress, t.Error = x.cancelled, x.cancelReason, x.progress, x.err
 	if x.out != nil {
 		t.OutputBytes = x.out.Bytes()
 	}
@@ -147,12 +148,26 @@ var termsSeed = maphash.MakeSeed()
 
 // of is terms that equal the wanted ones.
 func (t *termsTable) of(wanted *terms) *terms {
-	hash := maphash.String(termsSeed, wanted.typ) + uint64(wanted.timeout) + uint64(wanted.grace) + uint64(wanted.owner)
-	place := &t[hash%termsPlaces]
-	if known := place.Load(); known != nil && *known == *wanted {
+	place := &t[wanted.hash()%termsPlaces]
+	if known := place.Load(); known != nil && known.equals(wanted) {
 		return known
 	}
 	made := new(*wanted)
 	place.Store(made)
 	return made
+}
+
+func (t *terms) hash() uint64 {
+	return maphash.String(termsSeed, t.typ) + uint64(t.timeout) + uint64(t.grace) + uint64(t.owner) + uint64(len(t.labels))
+}
+
+func (t *terms) equals(o *terms) bool {
+	return t.typ == o.typ && t.timeout == o.timeout && t.grace == o.grace && t.owner == o.owner &&
+		t.events == o.events && t.rerun == o.rerun && sameLabels(t.labels, o.labels)
+}
+
+// sameLabels reports whether labels are equal. It is fast where they are one map, as
+// those of the tasks of a connection that has a name.
+func sameLabels(a, b map[string]string) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer() || maps.Equal(a, b)
 }
