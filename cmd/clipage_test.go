@@ -93,7 +93,7 @@ func writeText(b *strings.Builder, text string) {
 			b.WriteString(fence)
 			inBlock = indented
 		}
-		if !inBlock {
+		if !inBlock && !strings.HasPrefix(line, "\t") { // with a tab it is code
 			line = strings.NewReplacer("<", "\\<", "*", "\\*").Replace(line)
 		}
 		b.WriteString(line)

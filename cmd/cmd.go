@@ -119,7 +119,7 @@ func (p *Program) newRoot(out io.Writer) *cobra.Command {
 		return c.Help()
 	}
 	root.SetOut(out)
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(p.flagError)
 	root.AddCommand(p.serveCommand(), p.runCommand(), p.typesCommand(), p.storeCommand(), p.versionCommand(), p.attachCommand(), p.shutdownCommand(), p.doctorCommand())
 	root.AddCommand(p.submitCommand(), p.listCommand(), p.statusCommand(), p.waitCommand(), p.logsCommand(), p.cancelCommand(), p.retryCommand(), p.statsCommand(), p.topCommand())
 	if p.isJobline() { // it measures types that jobline ships
@@ -142,6 +142,9 @@ func strictDefaults(root *cobra.Command) {
 			c.Args, c.RunE = knownCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
 			for _, shell := range c.Commands() {
 				shell.Args = noArgs
+				if shell.Name() == "bash" {
+					alsoPlainBash(shell)
+				}
 			}
 		}
 	}
@@ -183,8 +186,11 @@ func commandPrefix(c *cobra.Command) string {
 	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ") + ": "
 }
 
+// commandUse ends the usage of what takes a command of exec.
+const commandUse = "[-- ARGUMENT...]"
+
 // flagError makes a message of one line of an error of pflag.
-func flagError(c *cobra.Command, err error) error {
+func (p *Program) flagError(c *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
@@ -196,7 +202,13 @@ func flagError(c *cobra.Command, err error) error {
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	hint := didYouMean(unknown.GetSpecifiedName(), names, c.CommandPath()+" --help lists them")
 	if len(unknown.GetSpecifiedShortnames()) > 0 {
-		return usagef("%s%v; %s --help lists the flags", commandPrefix(c), err, c.CommandPath())
+		hint = c.CommandPath() + " --help lists the flags"
+	}
+	if strings.HasSuffix(c.Use, commandUse) && !p.NoExec && !strings.HasPrefix(hint, "did you mean ") {
+		hint += "; flags of a command come after --, as in " + c.CommandPath() + " -- make -j4"
+	}
+	if len(unknown.GetSpecifiedShortnames()) > 0 {
+		return usagef("%s%v; %s", commandPrefix(c), err, hint)
 	}
 	return usagef("%sthere is no flag --%s; %s", commandPrefix(c), unknown.GetSpecifiedName(), strings.ReplaceAll(hint, "did you mean ", "did you mean --"))
 }

@@ -29,7 +29,7 @@ type runOptions struct {
 func (p *Program) runCommand() *cobra.Command {
 	o := &runOptions{taskFlags: p.taskFlags("run"), stdin: stdinFlags{command: "run"}}
 	c := &cobra.Command{
-		Use:   "run [TYPE] [-- ARGUMENT...]",
+		Use:   "run [TYPE] " + commandUse,
 		Short: "Run one task and wait for it",
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +

@@ -30,7 +30,7 @@ type submitOptions struct {
 func (p *Program) submitCommand() *cobra.Command {
 	o := &submitOptions{driver: p.driver(), taskFlags: p.taskFlags("submit"), stdin: stdinFlags{command: "submit"}}
 	c := &cobra.Command{
-		Use:   "submit [TYPE] [-- ARGUMENT...]",
+		Use:   "submit [TYPE] " + commandUse,
 		Short: "Submit tasks, and print their ids",
 		Long: "Submit puts a task into the queue, prints its id and leaves. The server of this user runs it; it is started\n" +
 			"where none runs. " + p.submitExecText() +
@@ -39,8 +39,8 @@ func (p *Program) submitCommand() *cobra.Command {
 			"With --wait it waits until all have ended, with a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n" +
 			"With --local the tasks run in a server of this command's own, which ends when all have ended.\n\n" +
 			"Exit codes with --wait are those of xargs; without, 0, 1, 2 and 125 alone:\n" + codesText(manyCodes),
-		Example: p.driverExamples("submit -- make test", "submit --label build=7 --priority 10 -- make -j4", "submit sleep --set durationMs=2000",
-			"ls *.jpg | "+p.Name+" submit --each 'convert {} {.}.png' --wait", "submit <tasks.ndjson"),
+		Example: p.driverExamples("submit -- make test", "submit --label build=7 --priority 10 -- make -j4", "submit sleep --set durationMs=2000", "submit <tasks.ndjson") +
+			"\n  ls *.jpg | " + p.Name + " submit --each 'convert {} {.}.png' --wait",
 		Args:              o.args,
 		ValidArgsFunction: o.completeArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
