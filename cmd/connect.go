@@ -155,9 +155,9 @@ func (p *Program) introduction(protocol string) schema.InitializeParams {
 
 // spawnLocal starts a server of its own, which ends with the client.
 func (p *Program) spawnLocal(ctx context.Context) (*client.Client, error) {
-	self, err := os.Executable()
+	self, err := programFile()
 	if err != nil {
-		return nil, fmt.Errorf("find this program's file: %w", err)
+		return nil, err
 	}
 	server := exec.Command(self, "serve", "--log-level=warn")
 	detach(server)

@@ -68,9 +68,7 @@ func (p *Program) doctor(ctx context.Context, o *targetOptions, out io.Writer, a
 		return err
 	}
 	d := &doctor{program: p, scope: scope}
-	build := p.build()
-	d.ok("program", fmt.Sprintf("%s %s, protocol %s, %s", build.Program, build.Version, build.Protocol, build.Platform))
-	for _, check := range []func(context.Context){d.folder, d.server, d.state, d.store, d.limits, d.containment} {
+	for _, check := range []func(context.Context){d.itself, d.folder, d.server, d.state, d.store, d.limits, d.containment} {
 		check(ctx)
 	}
 	failed := false
@@ -112,6 +110,17 @@ func (d *doctor) fail(check string, err error, cure string) {
 	d.found = append(d.found, diagnosis{check, sick, err.Error(), cure})
 }
 
+// itself looks at the program.
+func (d *doctor) itself(context.Context) {
+	const check = "program"
+	if _, err := programFile(); err != nil {
+		d.fail(check, err, "")
+		return
+	}
+	build := d.program.build()
+	d.ok(check, fmt.Sprintf("%s %s, protocol %s, %s", build.Program, build.Version, build.Protocol, build.Platform))
+}
+
 // folder looks at the folder of the socket.
 func (d *doctor) folder(context.Context) {
 	const check = "folder"
@@ -119,12 +128,28 @@ func (d *doctor) folder(context.Context) {
 	_, err := socket.CheckFolder(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if err := tryMake(dir); err != nil {
+			d.fail(check, fmt.Errorf("the folder %s for sockets cannot be made: %w", dir, err), "make that place writable, or name another by XDG_RUNTIME_DIR, TMPDIR or --socket")
+			return
+		}
 		d.ok(check, dir+" is made when a server starts")
 	case err != nil:
 		d.fail(check, noSockets(err), "")
 	default:
 		d.ok(check, dir+" belongs to this user alone")
 	}
+}
+
+// tryMake says why a folder that is not there cannot be made, or nil.
+func tryMake(dir string) error {
+	for !exists(dir) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+	}
+	probe, err := os.MkdirTemp(dir, "probe-")
+	if err != nil {
+		return err
+	}
+	return os.Remove(probe)
 }
 
 // serverTimeout is how long a server may take to answer doctor.

@@ -31,9 +31,9 @@ const (
 // no flags from the environment. Stdin is what the command of the task reads, or
 // nil.
 func (o *runOptions) serverProcess(inputBytes int, stdin *os.File) (*exec.Cmd, error) {
-	self, err := os.Executable()
+	self, err := programFile()
 	if err != nil {
-		return nil, fmt.Errorf("find this program's file: %w", err)
+		return nil, err
 	}
 	if err := o.checkServerFlags(); err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func (p *Program) shutdown(ctx context.Context, o *shutdownOptions, out io.Write
 	if o.json {
 		return printJSON(out, result)
 	}
-	_, err = fmt.Fprintf(out, "the server (process %d) has ended; of its tasks since then: %d completed, %d failed, %d cancelled, %d left%s\n",
+	_, err = fmt.Fprintf(out, "the server (process %d) has ended; of the tasks that were not over: %d completed, %d failed, %d cancelled, %d left%s\n",
 		server.ServerInfo.PID, result.Completed, result.Failed, result.Cancelled, result.Left, leftWhere(&result, &server))
 	return err
 }

@@ -39,7 +39,7 @@ func (p *Program) dial(ctx context.Context, s *Scope, start bool) (*socket.Conn,
 	case !errors.Is(err, socket.ErrNobodyListens):
 		return conn, noSockets(err)
 	case !start:
-		return nil, fmt.Errorf("%w; %s serve --listen unix:%s starts a server there", err, p.Name, s.Socket)
+		return nil, fmt.Errorf("%w; without --no-start one is started there", err)
 	}
 	if _, err := socket.OwnFolder(filepath.Dir(s.Socket)); err != nil {
 		return nil, noSockets(err)
@@ -105,13 +105,22 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 	}
 }
 
+// programFile is the file of this program, of which servers are started.
+func programFile() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("a server is started from this program's file, which cannot be found: %w; on Linux mount /proc", err)
+	}
+	return path, nil
+}
+
 // startServer starts the server of a scope as a process of its own: in another
 // session, with nothing of this process but its environment. It answers a connection
 // when the server listens. Only one process at a time does this for a scope.
 func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, error) {
-	self, err := os.Executable()
+	self, err := programFile()
 	if err != nil {
-		return nil, fmt.Errorf("find this program's file: %w", err)
+		return nil, err
 	}
 	log, err := os.OpenFile(s.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -90,6 +90,8 @@ func Dial(ctx context.Context, path string) (*Conn, error) {
 			return c, err
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ENOTDIR):
 			return nil, fmt.Errorf("%w on %s", ErrNobodyListens, path)
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("%w; it is for another user, and each user has a server of their own", err)
 		case !errors.Is(err, unix.EAGAIN):
 			return nil, err
 		}

@@ -21,7 +21,7 @@ func OwnFolder(path string) (string, error) {
 		return "", err
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return "", err
+		return "", fmt.Errorf("the folder of the socket cannot be made: %w; name a socket in a folder of your own", err)
 	}
 	return CheckFolder(path)
 }

@@ -133,6 +133,9 @@ func (p *command) find(program string) (string, error) {
 			"%q is only in a relative directory of PATH, which is not searched: give its path with a slash in it", p.name))
 	case errors.Is(err, fs.ErrPermission):
 		return "", spawnError(err, fmt.Sprintf("%q is in PATH, as %q, but %s", p.name, path, whyDenied(path)))
+	case lookupEnv(p.env, "PATH") == "":
+		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
+			"%q is not in PATH, which is not set: set it, or give its absolute path%s", p.name, p.shellHint()))
 	default:
 		return "", spawnError(fs.ErrNotExist, fmt.Sprintf(
 			"%q is not in PATH: install it, or give its absolute path%s", p.name, p.shellHint()))

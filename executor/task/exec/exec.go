@@ -107,7 +107,7 @@ func New(o Options) (*Runner, error) {
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
-		return nil, fmt.Errorf("the stdin of commands: %w", err)
+		return nil, fmt.Errorf("commands read %s, which cannot be opened: %w; give this system or container a /dev that has it", os.DevNull, err)
 	}
 	c := &Runner{
 		options: o, null: null, server: newServerID(), outer: outerKeysOf(os.Getenv(serverVar)),

@@ -45,7 +45,7 @@ func TestSpawnFailures(t *testing.T) {
 		},
 		"missing in dir":  {Input{Argv: []string{"./nope"}, Dir: dir}, "ENOENT", fmt.Sprintf("%q", filepath.Join(dir, "nope")), false},
 		"missing in PATH": {Input{Argv: []string{"no-such-tool"}}, "ENOENT", `"no-such-tool" is not in PATH`, false},
-		"no PATH":         {Input{Argv: []string{"true"}, Env: map[string]*string{"PATH": nil}}, "ENOENT", `"true" is not in PATH`, false},
+		"no PATH":         {Input{Argv: []string{"true"}, Env: map[string]*string{"PATH": nil}}, "ENOENT", `"true" is not in PATH, which is not set: set it`, false},
 		"not executable":  {Input{Argv: []string{file}}, "EACCES", file + " could not be started: it is not an executable file: chmod +x", false},
 		"not executable, PATH": {
 			Input{Argv: []string{"file"}, Env: map[string]*string{"PATH": &dir}}, "EACCES", "chmod +x", false,
