@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/socket"
@@ -48,6 +49,9 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 	conn, err := p.dial(ctx, &scope, !o.noStart)
 	if err != nil {
 		return err
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		p.sayWaitsForRequests()
 	}
 	logged := sizeOf(scope.Log)
 	holder, err := socket.Holder(scope.Socket)

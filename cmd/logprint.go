@@ -59,6 +59,22 @@ func newLogPrinter(program string, tasks []schema.Task, asJSON, oneStream bool) 
 	return p
 }
 
+// nothing tells a person that a task has written nothing, and how it has ended: why a
+// program could not be started is in no output.
+func (p *logPrinter) nothing(t *schema.Task, follow bool) {
+	if p.json || p.names != nil || !p.errLooks.isTerminal() || t.State == schema.Completed {
+		return
+	}
+	text := "it is " + t.State.String()
+	switch {
+	case t.State.Final():
+		text = show.End(t)
+	case follow:
+		return // it may write
+	}
+	fmt.Fprintf(p.err, "%s: nothing was written; %s\n", p.program, text)
+}
+
 // show prints a piece of a stream.
 func (p *logPrinter) show(piece logPiece) error {
 	switch {

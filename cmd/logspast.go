@@ -47,8 +47,14 @@ func (l *logs) past(ctx context.Context, t *loggedTask) error {
 	if err := l.kept(ctx, t, &task, show); err != nil {
 		return err
 	}
-	if err := done(); err != nil || !t.final {
+	if err := done(); err != nil {
 		return err
+	}
+	if o := task.OutputBytes; o == nil || o.Stdout+o.Stderr+o.Log == 0 {
+		l.print.nothing(&task, l.options.follow)
+	}
+	if !t.final {
+		return nil
 	}
 	return l.print.flush(t.id)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
@@ -152,7 +152,7 @@ func (f *follower) end(task *schema.Task) error {
 	if e == nil {
 		e = &schema.TaskError{Message: "for an unknown reason"}
 	}
-	f.show.say("%s %s: %s", task.Type, task.State, strings.TrimPrefix(e.Message, task.State.String()+": ")) // said once
+	f.show.say("%s", show.End(task))
 	if n := f.signal.Load(); n != 0 {
 		return exitCode(stdio.ExitSignal + n)
 	}

@@ -190,9 +190,15 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 		removeOldEnvironments(folder, time.Now())
 	}
 	if !o.stdio.OthersOnly && term.IsTerminal(int(os.Stdin.Fd())) {
-		fmt.Fprintln(os.Stderr, o.program.Name+`: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
+		o.program.sayWaitsForRequests()
 	}
 	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
+}
+
+// sayWaitsForRequests tells a person, who has started what is for programs, what it is
+// waiting for.
+func (p *Program) sayWaitsForRequests() {
+	fmt.Fprintln(os.Stderr, p.Name+`: waiting for JSON-RPC requests on stdin, as {"jsonrpc":"2.0","id":1,"method":"types"}; Ctrl-D ends`)
 }
 
 // joinFault adds a fault to the error with which the server ended. It replaces an

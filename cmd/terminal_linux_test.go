@@ -70,8 +70,15 @@ func TestATerminalObeysNothingOfATask(t *testing.T) {
 }
 
 func TestServeAtATerminalSaysWhatItWaitsFor(t *testing.T) {
+	saysWhatItWaitsFor(t, "serve")
+	daemonHome(t)
+	saysWhatItWaitsFor(t, "attach")
+}
+
+func saysWhatItWaitsFor(t *testing.T, command string) {
+	t.Helper()
 	screen, tty := openTerminal(t)
-	c := exec.CommandContext(t.Context(), "jobline", "serve")
+	c := exec.CommandContext(t.Context(), "jobline", command)
 	c.Stdin, c.Stderr = tty, tty
 	out, err := c.StdoutPipe()
 	require.NoError(t, err)
@@ -86,6 +93,17 @@ func TestServeAtATerminalSaysWhatItWaitsFor(t *testing.T) {
 	require.Contains(t, string(reply), `"id":1,"result"`)
 	require.NoError(t, tty.Close())
 	require.NoError(t, c.Wait())
+}
+
+func TestLogsAtATerminalSayWhyThereAreNone(t *testing.T) {
+	daemonHome(t)
+	require.NoError(t, exec.Command("jobline", "submit", "-q", "--", "no-such-program").Run())
+	_ = exec.Command("jobline", "wait", "@last").Run() // with the task's code
+	require.Equal(t, "jobline: nothing was written; exec failed: \"no-such-program\" is not in PATH: install it, or give its absolute path\r\n",
+		shown(t, true, "logs", "@last"))
+	require.NoError(t, exec.Command("jobline", "submit", "-q", "--", "true").Run())
+	require.NoError(t, exec.Command("jobline", "wait", "@last").Run())
+	require.Empty(t, shown(t, true, "logs", "@last"))
 }
 
 // TestACommandHasNoTerminal: what asks a question on the terminal is told that

@@ -152,9 +152,21 @@ func End(t *schema.Task) string {
 	case t.Error == nil:
 		text += ": for an unknown reason"
 	default:
-		text += ": " + strings.TrimPrefix(t.Error.Message, t.State.String()+": ") // said once
+		text += saidOnce(t.Error.Message, t.State.String())
 	}
 	return text
+}
+
+// saidOnce is what a message says beyond a state, which the caller has said already, with
+// a colon before it. The message of a task that was cancelled begins with its state.
+func saidOnce(message, state string) string {
+	if message == state {
+		return ""
+	}
+	for _, separator := range []string{": ", "; "} {
+		message = strings.TrimPrefix(message, state+separator)
+	}
+	return ": " + message
 }
 
 // Counts lists how often there is what, the most frequent first, as

@@ -42,6 +42,21 @@ func TestStatesInWords(t *testing.T) {
 	}
 }
 
+func TestEndsInWords(t *testing.T) {
+	for want, task := range map[string]schema.Task{
+		"exec completed":                          {State: schema.Completed},
+		"exec cancelled":                          {State: schema.Cancelled, Error: &schema.TaskError{Message: "cancelled"}},
+		"exec cancelled: too late":                {State: schema.Cancelled, Error: &schema.TaskError{Message: "cancelled: too late"}},
+		"exec cancelled: sh was ended by SIGTERM": {State: schema.Cancelled, Error: &schema.TaskError{Message: "cancelled; sh was ended by SIGTERM"}},
+		"exec failed: sh exited with code 3":      {State: schema.Failed, Error: &schema.TaskError{Message: "sh exited with code 3"}},
+		"exec failed: for an unknown reason":      {State: schema.Failed},
+		"exec failed: cancelled":                  {State: schema.Failed, Error: &schema.TaskError{Message: "cancelled"}},
+	} {
+		task.Type = "exec"
+		require.Equal(t, want, End(&task))
+	}
+}
+
 func TestWorkInWords(t *testing.T) {
 	for input, want := range map[string]string{
 		``: "", `{}`: "", `{"argv":["sh","-c","a b"],"dir":"/"}`: "sh -c 'a b'", `{"argv":5}`: `{"argv":5}`,
