@@ -6,7 +6,7 @@ import "github.com/google/uuid"
 const (
 	headRows  = 2 // the counts and the curves
 	footRows  = 1 // keys, questions, the filter
-	leastRows = 3 // of a list, with its title, where all three are shown
+	leastRows = 2 // of a list, with its title, where all three are shown
 	// leastColumns is the width below which nothing is shown.
 	leastColumns = 30
 )
@@ -21,22 +21,22 @@ type layout struct {
 func (m *model) layout() layout {
 	l := layout{}
 	body := m.height - headRows - footRows
-	lists := body
-	if m.opened != uuid.Nil {
-		lists = body / 2
-		if lists < leastRows {
-			lists = 0
-		}
-		l.title[paneDetail], l.rows[paneDetail] = headRows+lists, max(0, body-lists-1)
+	if m.opened == uuid.Nil {
+		l.placeLists(m, body)
+		return l
 	}
-	l.placeLists(m, lists)
+	used := 0
+	if body/2 >= leastRows {
+		used = l.placeLists(m, body/2)
+	}
+	l.title[paneDetail], l.rows[paneDetail] = headRows+used, max(0, body-used-1)
 	return l
 }
 
 // placeLists shares rows among the lists: each gets what it needs, and where that is too
 // much, the same as the others. Where there is room for one alone, it is the one with
-// the focus.
-func (l *layout) placeLists(m *model, rows int) {
+// the focus. It answers how many rows they have.
+func (l *layout) placeLists(m *model, rows int) (used int) {
 	shown := []pane{paneRunning, paneQueued, paneEnded}
 	if rows < len(shown)*leastRows {
 		shown = []pane{m.focus}
@@ -46,7 +46,7 @@ func (l *layout) placeLists(m *model, rows int) {
 	}
 	left := rows - len(shown)
 	if left <= 0 {
-		return
+		return 0
 	}
 	for given := true; left > 0 && given; {
 		given = false
@@ -58,11 +58,11 @@ func (l *layout) placeLists(m *model, rows int) {
 			}
 		}
 	}
-	at := headRows
 	for _, p := range shown {
-		l.title[p] = at
-		at += 1 + l.rows[p]
+		l.title[p] = headRows + used
+		used += 1 + l.rows[p]
 	}
+	return used
 }
 
 // at is the part at a row of the screen, and which of its rows that is: -1 is its title.

@@ -177,8 +177,8 @@ func (r *outputReader) write(stream schema.Stream, data []byte, eof bool) {
 	}
 }
 
-// tabWidth is how many columns a tab takes.
-const tabWidth = 4
+// tabColumns is how far tab stops are apart.
+const tabColumns = 8
 
 // add adds a line.
 func (r *outputReader) add(stream schema.Stream, text string) {
@@ -194,6 +194,17 @@ func (r *outputReader) add(stream schema.Stream, text string) {
 func shownLine(text string) string {
 	text = strings.TrimRight(text, "\r")
 	text = text[strings.LastIndexByte(text, '\r')+1:]
-	text = strings.ReplaceAll(text[:min(len(text), mostOfLine)], "\t", strings.Repeat(" ", tabWidth))
-	return string(show.Escape(nil, []byte(text)))
+	parts := strings.Split(string(show.Escape(nil, []byte(text[:min(len(text), mostOfLine)]))), "\t")
+	var b strings.Builder
+	columns := 0
+	for i, part := range parts {
+		if i > 0 {
+			spaces := tabColumns - columns%tabColumns
+			columns += spaces
+			b.WriteString(strings.Repeat(" ", spaces))
+		}
+		columns += show.Columns(part)
+		b.WriteString(part)
+	}
+	return b.String()
 }

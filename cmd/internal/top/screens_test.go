@@ -187,3 +187,33 @@ func TestScreensOfOtherStates(t *testing.T) {
 		m.update(s)
 	})
 }
+
+// TestScreenOfThePage is what docs/daemon.md shows.
+func TestScreenOfThePage(t *testing.T) {
+	s := screenSnapshot()
+	s.stats.Tasks = schema.TaskCounts{Queued: 2, Running: 3, Completed: 128, Failed: 1}
+	of := func(it *item, kind, work string) *item {
+		changed := *it
+		changed.Type, changed.work = kind, work
+		return &changed
+	}
+	s.running = []*item{
+		of(s.running[0], "thumbnails", `{"dir":"photos"}`), of(s.running[3], "exec", "make -j4 test"), of(s.running[2], "exec", "npm run watch"),
+	}
+	s.running[1].CancelRequestedAt = 0
+	s.running[0].Progress = &schema.Progress{Value: 312, Total: 480, Unit: "photos"}
+	s.queued = []*item{of(s.queued[0], "exec", "make deploy"), of(s.queued[1], "exec", "cargo build")}
+	s.queueMore, s.ended = false, []*item{of(s.ended[0], "exec", "npm run lint"), of(s.ended[1], "noop", "")}
+	s.stats.Limits = map[string]int64{"running": 3}
+	m := screenOf(96, 16, colorprofile.ASCII, true)
+	m.update(s)
+	press(m, "down", "enter")
+	r := &outputReader{id: m.opened}
+	r.task = schema.Task{ID: r.id, Type: "exec", State: schema.Running, Attempt: 1, Input: []byte(`{"argv":["make","-j4","test"]}`)}
+	r.write(schema.Stdout, []byte("ok  \tunicorns/herd\t1.204s\nok  \tunicorns/stable\t0.310s\n"), false)
+	r.write(schema.Stderr, []byte("herd_test.go:41: slow: 1.1s\n"), false)
+	m.opened = r.id
+	m.update(r.detail())
+	text, _ := shownBy(t, m)
+	golden(t, "page", text)
+}

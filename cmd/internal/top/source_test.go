@@ -202,13 +202,13 @@ func TestAPanicIsAnError(t *testing.T) {
 
 func TestOutputOfHostileTasks(t *testing.T) {
 	r := &outputReader{}
-	for _, piece := range []string{"a\x1b[", "2Jb\r\n", "10%\r20%\r\n", "\ttab\n", strings.Repeat("x", 3*mostOfLine), "y\n", "\xff\u202e\u0085\n", "end"} {
+	for _, piece := range []string{"a\x1b[", "2Jb\r\n", "10%\r20%\r\n", "\ta\tb\n", strings.Repeat("x", 3*mostOfLine), "y\n", "\xff\u202e\u0085\n", "end"} {
 		r.write(schema.Stdout, []byte(piece), false)
 	}
 	d := r.detail()
 	require.Equal(t, "a^[[2Jb", d.lines[0].text)
 	require.Equal(t, "20%", d.lines[1].text)
-	require.Equal(t, "    tab", d.lines[2].text)
+	require.Equal(t, "        a       b", d.lines[2].text)
 	require.Len(t, d.lines[3].text, mostOfLine)
 	require.Equal(t, `\xff\u202e\u0085`, d.lines[4].text)
 	require.Equal(t, "end", d.lines[5].text)

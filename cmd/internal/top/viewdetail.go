@@ -10,6 +10,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
+// wideColumns is the width from which on there is room for a whole id.
+const wideColumns = 80
+
 // detailLines are the title of the detail pane, what a person wants to know of the task,
 // and its output in the rows that are left.
 func (m *model) detailLines(rows int) []string {
@@ -18,7 +21,11 @@ func (m *model) detailLines(rows int) []string {
 		title = m.look.title
 	}
 	var p painted
-	p.add(title, "TASK "+m.opened.String(), m.width)
+	id := m.opened.String()
+	if m.width < wideColumns {
+		id = show.ShortID(m.opened)
+	}
+	p.add(title, "TASK "+id, m.width)
 	task := &m.detail.task
 	if task.ID == uuid.Nil {
 		text := "  …"
