@@ -62,6 +62,7 @@ func replayEvery(f *fixture) {
 	lease := f.claim()
 	require.NoError(f, lease.Started(0))
 	f.one() // what is queued has had no event
+	f.until("the start", func() bool { return len(f.replay(0, latest, 10)) == 3 })
 	events := f.replay(0, latest, 10)
 	require.Equal(f, kindsOf(executor.EventFinished, executor.EventFinished, executor.EventStarted), kinds(events))
 	for i, id := range []uuid.UUID{first, cancelled, running} {
@@ -93,6 +94,7 @@ func replayRunning(f *fixture) {
 	lease := f.claim()
 	require.Empty(f, f.replay(0, latest, 10))
 	require.NoError(f, lease.Started(42))
+	f.until("the start", func() bool { return len(f.replay(0, latest, 10)) > 0 }) // a store may publish it later
 	start := f.drain(w)[0].Seq
 	for range 2 {
 		require.Equal(f, f.replay(0, latest, 10), f.replay(start-1, start, 10), "whatever has come since")
