@@ -35,7 +35,7 @@ const envKept = 30 * day
 func newCallerEnv(folder string) (*callerEnv, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return nil, fmt.Errorf("the directory of this process: %w", err)
+		return nil, fmt.Errorf("this directory, in which the command is to run, is gone: %w; cd to one that is there", err)
 	}
 	c := &callerEnv{dir: quotedJSON(dir)}
 	if folder == "" {
