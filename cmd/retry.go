@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
@@ -75,8 +76,17 @@ func resubmit(ctx context.Context, c *client.Client, id uuid.UUID) (schema.Submi
 		return schema.SubmitResult{}, fmt.Errorf("%s: %w", old.ID, err)
 	}
 	return c.Submit(ctx, schema.SubmitParams{
-		Type: old.Type, Input: input, Priority: int(old.Priority), Labels: old.Labels, Events: []string{},
+		Type: old.Type, Input: input, Priority: int(old.Priority), Labels: submittable(old.Labels), Events: []string{},
 	})
+}
+
+// submittable are the labels of a task without the one that the server has added, where
+// that makes them more than a submit may have.
+func submittable(labels map[string]string) map[string]string {
+	if len(labels) > executor.MaxLabels {
+		delete(labels, show.OwnerLabel)
+	}
+	return labels
 }
 
 // ended answers the tasks to submit again. A task that is named alone must have ended;

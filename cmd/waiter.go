@@ -143,6 +143,9 @@ func (w *waiter) look(ids []uuid.UUID) error {
 func (w *waiter) lookAtOnce(ids []uuid.UUID) error {
 	zero := int64(0)
 	now, err := w.client.Wait(w.ctx, schema.WaitParams{IDs: ids, TimeoutMs: &zero})
+	if w.enough() { // which has ended w.ctx
+		return nil
+	}
 	if e, ok := errors.AsType[*wire.Error](err); ok && e.Code == schema.CodeTooLarge && len(ids) > 1 {
 		half := len(ids) / 2
 		return cmp.Or(w.lookAtOnce(ids[:half]), w.lookAtOnce(ids[half:]))
