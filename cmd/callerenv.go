@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -77,14 +78,20 @@ func splitEnviron(environment []string) (open, hidden map[string]string) {
 }
 
 // keepEnvironment writes a file for its user alone, unless it is there, and answers
-// its path. The file's time says when it was last used.
+// its path. The file's time says when it was last used. One that lost its content when
+// the machine lost its power is written again.
 func keepEnvironment(folder string, text []byte) (path string, err error) {
 	sum := sha256.Sum256(text)
 	path = filepath.Join(folder, hex.EncodeToString(sum[:])+".json")
-	now := time.Now()
-	if err := os.Chtimes(path, now, now); err == nil {
-		return path, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	there, err := os.ReadFile(path)
+	if err == nil && bytes.Equal(there, text) {
+		now := time.Now()
+		err = os.Chtimes(path, now, now)
+		if err == nil {
+			return path, nil
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {

@@ -37,6 +37,12 @@ func TestAnEnvironmentIsKeptOnce(t *testing.T) {
 		require.EqualValues(t, 0o600, info.Mode().Perm())
 	}
 
+	require.NoError(t, os.Truncate(first, 0), "as after a loss of power")
+	again, err = keepEnvironment(folder, []byte(`{"A":"b"}`))
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.Equal(t, `{"A":"b"}`, readText(t, first))
+
 	require.NoError(t, os.Chtimes(other, old, old))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "new-1"), nil, 0o600))
 	removeOldEnvironments(folder, time.Now())
