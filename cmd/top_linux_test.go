@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,30 +19,56 @@ type seat struct {
 	t       *testing.T
 	screen  *os.File // what the person types
 	command *exec.Cmd
-	shows   *vt.SafeEmulator
-	raw     *strings.Builder // all that was written; to be read when the command has ended
+	raw     strings.Builder // all that was written; to be read when the command has ended
 	ended   chan struct{}
+
+	mu    sync.Mutex
+	shows *vt.Emulator
 }
 
-// atTop starts top at a terminal of 100 columns and 24 rows.
-func atTop(t *testing.T, env []string, args ...string) *seat {
+// Write shows what the command writes.
+func (s *seat) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.raw.Write(p)
+	return s.shows.Write(p)
+}
+
+// text is what the person sees.
+func (s *seat) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shows.String()
+}
+
+// atTop starts top at a terminal of 100 columns and 24 rows, which may be one that
+// answers no query.
+func atTop(t *testing.T, env []string, silent bool) *seat {
 	t.Helper()
 	screen, tty := openTerminal(t)
-	s := &seat{t: t, screen: screen, shows: vt.NewSafeEmulator(100, 24), raw: &strings.Builder{}, ended: make(chan struct{})}
-	s.command = exec.Command("jobline", append([]string{"top"}, args...)...)
+	s := &seat{t: t, screen: screen, shows: vt.NewEmulator(100, 24), ended: make(chan struct{})}
+	s.command = exec.Command("jobline", "top")
 	s.command.Stdin, s.command.Stdout, s.command.Stderr, s.command.Env = tty, tty, tty, env
 	require.NoError(t, s.command.Start())
 	require.NoError(t, tty.Close())
-	go func() { // what the terminal answers to queries; ends with the emulator
-		_, _ = io.Copy(screen, s.shows)
+	answers := make(chan struct{})
+	go func() { // what the terminal answers to queries; ends with the pipe of the emulator
+		defer close(answers)
+		to := io.Writer(screen)
+		if silent {
+			to = io.Discard
+		}
+		_, _ = io.Copy(to, s.shows)
 	}()
 	go func() { // ends with the command, which has the terminal
 		defer close(s.ended)
-		_, _ = io.Copy(io.MultiWriter(s.raw, s.shows), screen)
+		_, _ = io.Copy(s, screen)
 	}()
 	t.Cleanup(func() {
 		_ = s.command.Process.Kill()
-		_ = s.shows.Close()
+		<-s.ended
+		require.NoError(t, s.shows.InputPipe().(io.Closer).Close()) // Close of the emulator races with its Read
+		<-answers
 	})
 	return s
 }
@@ -61,9 +88,9 @@ func (s *seat) sees(text string) {
 
 func (s *seat) awaits(done func(shown string) bool, what string) {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(s.shows.String()); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); !done(s.text()); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			require.Fail(s.t, "the screen does not show "+what, "%s", s.shows.String())
+			require.Fail(s.t, "the screen does not show "+what, "%s", s.text())
 		}
 	}
 }
@@ -74,7 +101,7 @@ func (s *seat) code() int {
 	select {
 	case <-s.ended:
 	case <-time.After(20 * time.Second):
-		require.Fail(s.t, "top does not end", "%s", s.shows.String())
+		require.Fail(s.t, "top does not end", "%s", s.text())
 	}
 	_ = s.command.Wait() // the code says it
 	return s.command.ProcessState.ExitCode()
@@ -98,7 +125,7 @@ func TestTopAtATerminal(t *testing.T) {
 	quiet(t, env, "submit", "-q", "sleep", "--set", "durationMs=600000")
 	quiet(t, env, "submit", "-q", "--", "sh", "-c", `printf 'one\033[2J\033]0;title\007\ntwo\n'; echo wrong >&2; exec sleep 600`)
 	quiet(t, env, "submit", "-q", "--label", "a=b", "--", "echo", "late")
-	s := atTop(t, env)
+	s := atTop(t, env, false)
 	s.sees("RUNNING 2 of 2")
 	s.sees("QUEUED 1")
 	s.sees("all slots are taken")
@@ -140,7 +167,7 @@ func TestTopAtATerminal(t *testing.T) {
 // TestTopSurvivesItsServer says that the server has gone, and goes on with the next.
 func TestTopSurvivesItsServer(t *testing.T) {
 	env := sharedServer(t, "NO_COLOR=1")
-	s := atTop(t, env)
+	s := atTop(t, env, true)
 	s.sees("RUNNING 0")
 	quiet(t, env, "shutdown")
 	s.sees("the server has gone")
