@@ -205,6 +205,16 @@ func TestACloseWithdrawsPermits(t *testing.T) {
 	require.Zero(t, got.Attempt)
 }
 
+// TestACloseWithoutNotes closes a store whose notes somebody else has removed.
+func TestACloseWithoutNotes(t *testing.T) {
+	s, _, id := permitted(t)
+	require.NoError(t, os.Remove(begunFile(t, s)))
+	require.NoError(t, s.Close())
+	got, err := openAt(t, s.path).Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, schema.Queued, got.State)
+}
+
 // TestADamagedPermitDoesNotHoldUpTheClose closes a store in which the row of a permit is damaged
 // and another is not: only the damaged one is left, and its task is not run.
 func TestADamagedPermitDoesNotHoldUpTheClose(t *testing.T) {

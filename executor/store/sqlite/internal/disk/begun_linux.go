@@ -108,8 +108,10 @@ func (b *Begun) Forget(task int64) {
 	}
 }
 
-// Remove removes the file.
-func (b *Begun) Remove() error { return errors.Join(os.Remove(b.file.Name()), b.file.Close()) }
+// Remove removes the file, where nobody else has done so.
+func (b *Begun) Remove() error {
+	return errors.Join(RemoveIfExists(b.file.Name()), b.file.Close())
+}
 
 // ReadBegun reads the notes of a store by their name, from a file with room for so many:
 // each task that has begun, and when. It reports false where there is no such file, and where
