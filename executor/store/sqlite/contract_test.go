@@ -12,11 +12,22 @@ import (
 )
 
 // TestContract has a disk that stops as if the process were killed.
-func TestContract(t *testing.T) {
+func TestContract(t *testing.T) { testContract(t, windowTasks) }
+
+// TestContractOfABacklog has the record of only one waiting task of each type and priority in
+// memory.
+func TestContractOfABacklog(t *testing.T) {
+	if slower > 1 {
+		t.Skip("the race detector watches the same tests without a backlog")
+	}
+	testContract(t, 1)
+}
+
+func testContract(t *testing.T, window int) {
 	disks := map[executor.Store]*faultvfs.VFS{}
 	open := func(t *testing.T, o Options) executor.Store {
 		v := faultvfs.New(t, faultvfs.Options{})
-		o.VFS = v.Name()
+		o.VFS, o.window = v.Name(), window
 		s := openContract(t, o)
 		disks[s] = v
 		return s
