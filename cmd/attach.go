@@ -15,6 +15,7 @@ import (
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/socket"
 	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
 )
 
 // lastInputTimeout is how long attach still reads from stdin when the server has ended
@@ -66,16 +67,36 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 			_ = conn.CloseWrite() // an error means that the server has ended, which is told below
 		}
 	}()
-	_, err = io.Copy(os.Stdout, conn)
+	head, err := passHead(os.Stdout, conn)
+	if err == nil {
+		_, err = io.Copy(os.Stdout, conn)
+	}
 	select {
 	case <-sent:
 	case <-time.After(lastInputTimeout):
 	}
 	_ = conn.Close() // all was read
+	if refusal := refusalIn(head); refusal != nil && refusal.Code == schema.CodeQueueFull {
+		return fmt.Errorf("attach: the server on %s: %w", scope.Socket, refusal)
+	}
 	if p.alive(ctx, &scope, conn.PID()) {
 		return err
 	}
 	return p.whyEnded(ctx, &scope, holder, logged)
+}
+
+// passHead passes on what a server sends first, and answers it: what a server that
+// refuses a connection says stands there.
+func passHead(to io.Writer, from io.Reader) ([]byte, error) {
+	head := make([]byte, maxHead)
+	n, err := from.Read(head)
+	if n > 0 {
+		_, err = to.Write(head[:n])
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return head[:n], err
 }
 
 // sizeOf is how long a file is; 0 where it is not there.
@@ -122,8 +143,9 @@ func (p *Program) alive(ctx context.Context, s *Scope, pid int) bool {
 		_ = conn.Close() // nothing was said
 		return false
 	}
-	c := client.New(ctx, conn, wire.FramingLine)
+	head := &headReader{Conn: conn}
+	c := client.New(ctx, head, wire.FramingLine)
 	_, err = c.Stats(ctx)
 	_ = c.Close() // the answer is there
-	return err == nil
+	return err == nil || head.refusal() != nil
 }

@@ -205,10 +205,16 @@ func (h *headReader) Read(p []byte) (int, error) {
 }
 
 // refusal is the error that a server has sent to nobody's request, or nil.
-func (h *headReader) refusal() error {
+func (h *headReader) refusal() *wire.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for line := range bytes.Lines(h.head) {
+	return refusalIn(h.head)
+}
+
+// refusalIn is the error that the beginning of what a server sends has for nobody's
+// request, or nil.
+func refusalIn(head []byte) *wire.Error {
+	for line := range bytes.Lines(head) {
 		var answer struct {
 			ID    jsontext.Value `json:"id"`
 			Error *wire.Error    `json:"error"`

@@ -272,16 +272,29 @@ func TestAServerRemovesEnvironmentsThatNobodyUses(t *testing.T) {
 // TestAServerWithTooManyConnections says so to a command, and not that it has ended.
 func TestAServerWithTooManyConnections(t *testing.T) {
 	s := daemonHome(t)
-	t.Setenv("JOBLINE_MAX_CONNECTIONS", "1")
-	p := start(t, "attach")
-	fmt.Fprintln(p.in, `{"jsonrpc":"2.0","id":1,"method":"initialize"}`)
-	p.until(t, `"id":1`)
+	t.Setenv("JOBLINE_MAX_CONNECTIONS", "2")
+	attached := []*program{start(t, "attach"), start(t, "attach")}
+	for _, p := range attached {
+		fmt.Fprintln(p.in, `{"jsonrpc":"2.0","id":1,"method":"initialize"}`)
+		p.until(t, `"id":1`)
+	}
 	out, err := exec.Command("jobline", "list").CombinedOutput()
 	require.Error(t, err)
-	require.Equal(t, "jobline: the server on "+s.Socket+": the limit of 1 open connections is reached (--max-connections); close others, or try again later (1004)\n", string(out))
-	require.NoError(t, p.in.Close())
-	_, code := p.exit(t)
-	require.Zero(t, code)
+	const full = "the limit of 2 open connections is reached (--max-connections); close others, or try again later (1004)\n"
+	require.Equal(t, "jobline: the server on "+s.Socket+": "+full, string(out))
+	third := start(t, "attach")
+	rest, code := third.exit(t)
+	require.Equal(t, 1, code)
+	require.Contains(t, rest, `"kind":"queueFull"`)
+	require.Equal(t, "jobline: attach: the server on "+s.Socket+": "+full, third.stderr.String())
+	out, err = exec.Command("jobline", "doctor").CombinedOutput()
+	require.Error(t, err)
+	require.NotContains(t, string(out), "end that process")
+	for _, p := range attached {
+		require.NoError(t, p.in.Close())
+		_, code = p.exit(t)
+		require.Zero(t, code)
+	}
 	require.Eventually(t, func() bool { return exec.Command("jobline", "list").Run() == nil }, 10*time.Second, 10*time.Millisecond)
 }
 

@@ -40,10 +40,11 @@ const (
 
 // doctor looks at all that the commands and their server need.
 type doctor struct {
-	program *Program
-	scope   Scope
-	stats   *schema.StatsResult // of the server, where one answers
-	found   []diagnosis
+	program  *Program
+	scope    Scope
+	stats    *schema.StatsResult // of the server, where one answers
+	deserted bool                // nobody listens on the socket
+	found    []diagnosis
 }
 
 func (p *Program) doctorCommand() *cobra.Command {
@@ -163,6 +164,7 @@ func (d *doctor) server(ctx context.Context) {
 	c, server, err := d.program.introduce(ctx, &d.scope, false, schema.ProtocolVersion)
 	switch {
 	case errors.Is(err, socket.ErrNobodyListens):
+		d.deserted = true
 		d.nobody(check)
 		return
 	case ctx.Err() != nil:
@@ -244,7 +246,7 @@ func (d *doctor) store(ctx context.Context) {
 	switch {
 	case err != nil:
 		d.fail(check, err, d.program.Name+" store check "+d.scope.Store+" says more")
-	case info.HeldBy != "" && d.stats == nil:
+	case info.HeldBy != "" && d.deserted:
 		d.warn(check, fmt.Sprintf("%s is held by %s, which does not listen on this socket", info.File, info.HeldBy), "end that process, if it is not about to start or to end")
 	default:
 		d.ok(check, fmt.Sprintf("%s, version %d, %s", info.File, info.Version, counted(info.Bytes, "byte")))
