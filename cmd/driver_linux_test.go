@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/schema"
 )
 
 // sharedServer gives a test a server on a socket of its own, which the first command
@@ -184,6 +186,41 @@ func TestInterruptsEndTheWait(t *testing.T) {
 		require.Equal(t, 130, c.ProcessState.ExitCode(), args)
 	}
 	require.Contains(t, quiet(t, env, "status", "@last", "--json"), `"state":"running"`)
+}
+
+// TestAnInterruptOfManySubmits: each task that is in the queue is told of.
+func TestAnInterruptOfManySubmits(t *testing.T) {
+	env := sharedServer(t)
+	c := exec.CommandContext(t.Context(), "jobline", "submit", "--each", "sleep 600")
+	c.Env = env
+	lines, w, err := os.Pipe()
+	require.NoError(t, err)
+	c.Stdin = lines
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	var errs strings.Builder
+	c.Stderr = &errs
+	require.NoError(t, c.Start())
+	require.NoError(t, lines.Close())
+	go func() { // until nobody reads
+		defer w.Close()
+		for err := error(nil); err == nil; {
+			_, err = w.WriteString(strings.Repeat("x\n", 1000))
+		}
+	}()
+	r := bufio.NewReader(out)
+	_, err = r.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, c.Process.Signal(os.Interrupt))
+	rest, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Error(t, c.Wait())
+	require.Equal(t, 130, c.ProcessState.ExitCode())
+	told := 1 + bytes.Count(rest, []byte("\n"))
+	require.Equal(t, fmt.Sprintf("jobline: interrupted: %d tasks submitted\n", told), errs.String())
+	var stats schema.StatsResult
+	require.NoError(t, json.Unmarshal([]byte(quiet(t, env, "stats", "--json")), &stats))
+	require.EqualValues(t, told, stats.Totals.Submitted)
 }
 
 // waitForConnections waits until the server has so many connections, with that of who

@@ -26,6 +26,9 @@ const (
 	fullPause = 50 * time.Millisecond
 	// idsEvery is how often ids are printed while submits are under way.
 	idsEvery = 100 * time.Millisecond
+	// lastAnswers is how long the answers of submits that are under way are waited for
+	// after a signal: what they have made is in the queue.
+	lastAnswers = 2 * time.Second
 )
 
 // manySubmits submits the tasks of a source.
@@ -76,7 +79,7 @@ func (m *manySubmits) run(ctx context.Context, source taskSource) error {
 	} else {
 		go func() { m.board.run(drawing); following <- nil }() // ends with the context
 	}
-	err := m.client.SubmitAll(ctx, submitWindow, func(ctx context.Context) iter.Seq[schema.SubmitParams] { return m.sequence(ctx, source) }, m.answered)
+	err := m.submit(ctx, source)
 	if printErr := m.print(); err == nil {
 		err = printErr
 	}
@@ -94,6 +97,37 @@ func (m *manySubmits) run(ctx context.Context, source taskSource) error {
 		err = followed
 	}
 	return err
+}
+
+// submit submits all. When ctx ends it submits no more, and waits a while for the
+// answers that are due.
+func (m *manySubmits) submit(ctx context.Context, source taskSource) error {
+	answering, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() {
+		sleep(answering, lastAnswers)
+		stop(context.Cause(ctx))
+	})()
+	err := m.client.SubmitAll(answering, submitWindow, func(answering context.Context) iter.Seq[schema.SubmitParams] {
+		return func(yield func(schema.SubmitParams) bool) {
+			sending, stop := context.WithCancel(answering)
+			defer stop()
+			defer context.AfterFunc(ctx, stop)()
+			m.sequence(sending, source)(yield)
+		}
+	}, m.answered)
+	if ctx.Err() == nil {
+		return err
+	}
+	m.mu.Lock()
+	unknown := len(m.underWay)
+	m.mu.Unlock()
+	told := ""
+	if unknown > 0 {
+		told = "; of " + counted(unknown, "more task") + " it is not known"
+	}
+	m.board.say("interrupted: %s submitted%s", counted(m.accepted, "task"), told)
+	return context.Cause(ctx)
 }
 
 // sequence yields the tasks to submit: those of the source, and those again for which
