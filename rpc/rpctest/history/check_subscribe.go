@@ -2,6 +2,7 @@ package history
 
 import (
 	"math"
+	"slices"
 
 	"github.com/jobline/jobline/schema"
 )
@@ -26,6 +27,9 @@ func (x *index) subscriptionsHold() {
 // endIsSent holds for every task: all have ended at the end of a history.
 func (x *index) endIsSent(s *subscription, t *task) {
 	if t.finished == 0 || t.final == nil || !s.selects(t.final, schema.EventFinished, t.final.State) {
+		return
+	}
+	if t.droppedFor(s.request.client) {
 		return
 	}
 	before := s.replayed
@@ -57,12 +61,13 @@ func (x *index) startIsSent(s *subscription, t *task) {
 // heldFor reports whether the task is of a batch of the client that is not answered at
 // an entry: the batch holds the task's events back.
 func (t *task) heldFor(client, at int) bool {
-	for _, s := range t.lost {
-		if s.batch && s.client == client {
-			return true
-		}
-	}
 	return t.fresh != nil && t.fresh.batch && t.fresh.client == client && t.fresh.answer.at > at
+}
+
+// droppedFor reports whether the task is of a batch that the client did not wait for:
+// what the batch held back has gone with the connection.
+func (t *task) droppedFor(client int) bool {
+	return slices.ContainsFunc(t.lost, func(s *request) bool { return s.batch && s.client == client })
 }
 
 // told reports whether the client was sent a notification between the answer
