@@ -83,6 +83,34 @@ func TestInputsBeforeTheStart(t *testing.T) {
 }
 
 // TestInputsOfATaskThatWasGivenUp: what is final takes nothing, whatever its code does.
+// TestInputsAfterTheEndOfTheCode: a task whose output is still read is not told that its
+// type takes no input.
+func TestInputsAfterTheEndOfTheCode(t *testing.T) {
+	says := executor.MustDefine("says", func(ctx context.Context, _ empty) (empty, error) {
+		executor.Inputs(ctx)
+		executor.Started(ctx, 0)
+		_, err := io.WriteString(executor.Output(ctx, schema.Stdout), "done")
+		return empty{}, err
+	}, executor.StartsItself())
+	withRig(t, executor.Options{Limit: 1, Types: []executor.Type{says}}, func(r *rig) {
+		w, err := r.Watch(r.Context())
+		require.NoError(r, err)
+		defer w.Close()
+		record, err := r.Prepare(&schema.SubmitParams{Type: "says", ID: uuid.New(), Output: schema.OutputLossless, Events: []string{}})
+		require.NoError(r, err)
+		record.Owner = w.ID()
+		reader := r.ReadOutput(w, record.ID)
+		_, err = r.Submit(r.Context(), []executor.Submission{record})
+		require.NoError(r, err)
+		time.Sleep(time.Second)
+		r.inState(record.ID, schema.Running)
+		r.unreachable(r.Input(r.Context(), record.ID, nil, true), "the task has ended")
+		reader.Sent(schema.Stdout, 4)
+		r.inState(record.ID, schema.Completed)
+		reader.Leave()
+	})
+}
+
 func TestInputsOfATaskThatWasGivenUp(t *testing.T) {
 	withRig(t, readers(), func(r *rig) {
 		id := r.of("late")

@@ -107,24 +107,37 @@ func (e *Executor) reach(ctx context.Context, id uuid.UUID) (*contact, error) {
 		return nil, &UnreachableError{Why: "the task waits to run", Cure: "send it after task/started"}
 	case record.State.Final():
 		return nil, errEnded
-	case e.starts(id):
-		return nil, &UnreachableError{Why: "the task is about to start", Cure: "send it after task/started"}
 	}
-	return &contact{}, nil
+	return &contact{}, e.codeRuns(id)
 }
 
-// starts reports whether a worker has a task that has not started yet.
-func (e *Executor) starts(id uuid.UUID) bool {
+// codeRuns says why the code of a task that is running in the store cannot be reached, or
+// nil.
+func (e *Executor) codeRuns(id uuid.UUID) error {
 	for i := range e.workers {
 		if r := e.workers[i].run.Load(); r != nil && r.record.ID == id {
-			if !r.starting.TryLock() {
-				return true
-			}
-			defer r.starting.Unlock()
-			return !r.begun
+			return r.codeRuns()
 		}
 	}
-	return false
+	return &UnreachableError{Why: "the task is about to start, or has just ended", Cure: "ask for its state, and send it after task/started"}
+}
+
+func (r *run) codeRuns() error {
+	starts := &UnreachableError{Why: "the task is about to start", Cure: "send it after task/started"}
+	if !r.starting.TryLock() {
+		return starts
+	}
+	begun := r.begun
+	r.starting.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !begun:
+		return starts
+	case r.returned || r.settled:
+		return errEnded
+	}
+	return nil
 }
 
 // handle makes the task reachable.

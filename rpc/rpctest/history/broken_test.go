@@ -129,6 +129,8 @@ var sound = map[string]string{
 		both(1, "1", 1), subscribed(0, 3, 1, 5, `{"after":0}`, `,"gap":true`), replayed(0, 1, 5), "0× cut"),
 	"a cancel": lines(submit(0, 1, "1", ""), ask(0, 2, "cancel", `{"id":"`+uuidOf("1")+`"}`), answer(0, 1, queued("1")),
 		answer(0, 2, `{"outcome":"cancelled","task":`+shown("1", cancelled)+`}`), tell(0, "task/finished", "1", 4, ","+cancelled)),
+	"an input": lines(reading(0, 1, "1"), input(0, 2, "1", "0.1"), answer(0, 2, `{}`), input(0, 3, "1", "0.2"), answer(0, 3, `{}`), heard(0, "1", `"0.1","0.2"`),
+		input(0, 4, "1", "0.3"), refuse(0, 4, 1006, "the task has ended")),
 	"a missing task": lines(status(0, 1, "1"), refuse(0, 1, 1001, uuidOf("1")+": task not found")),
 	"a connection that is cut": lines(subscribed(1, 1, 1, 0, `{}`, ""), submit(0, 1, "1", `,"onDisconnect":"cancel"`), "0× cut",
 		tell(1, "task/finished", "1", 4, ","+cancelled), submit(1, 2, "1", ""), answer(1, 2, shown("1", `"existing":true,`+cancelled))),
@@ -147,6 +149,21 @@ func TestSoundHistoriesPass(t *testing.T) {
 	for name, transcript := range sound {
 		t.Run(name, func(t *testing.T) { require.Empty(t, checked(t, transcript)) })
 	}
+}
+
+// reading is the submit of a task that takes input, and heard its end.
+func reading(client, id int, task string) []string {
+	return []string{
+		ask(client, id, "submit", fmt.Sprintf(`{"type":"reading","id":%q}`, uuidOf(task))), answer(client, id, queued(task)), started(client, task, 1),
+	}
+}
+
+func heard(client int, task, texts string) string {
+	return tell(client, "task/finished", task, 9, `,"type":"reading","state":"completed","result":{"ms":0,"heard":[`+texts+`]}`+ran)
+}
+
+func input(client, id int, task, text string) string {
+	return ask(client, id, "input", fmt.Sprintf(`{"id":%q,"data":%q}`, uuidOf(task), text))
 }
 
 // broken has histories by the guarantee that each breaks.
@@ -169,6 +186,16 @@ var broken = []struct{ guarantee, how, transcript string }{
 		left(0, 2, 0), status(1, 1, "1"), answer(1, 1, queued("1")), status(1, 2, "1"), answer(1, 2, shown("1", cancelled)))},
 	{"3", "a shutdown that cancels does not send an end", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), ask(0, 2, "shutdown", `{"mode":"cancel"}`),
 		left(0, 2, 0), status(1, 1, "1"), answer(1, 1, shown("1", cancelled)))},
+	{"reach", "input reaches a task that has ended", lines(reading(0, 1, "1"), heard(0, "1", ""), input(0, 2, "1", "0.1"), answer(0, 2, `{}`))},
+	{"reach", "input reaches a task that takes none", lines(life(0, 1, "1", 1)[:3], input(0, 2, "1", "0.1"), answer(0, 2, `{}`), finished(0, "1", 5))},
+	{"reach", "a type that takes input is said to take none", lines(reading(0, 1, "1"), input(0, 2, "1", "0.1"),
+		refuse(0, 2, 1006, "tasks of this type take no input"), heard(0, "1", ""))},
+	{"reach", "input that was refused is read", lines(reading(0, 1, "1"), input(0, 2, "1", "0.1"), refuse(0, 2, 1006, "the task has ended"), heard(0, "1", `"0.1"`))},
+	{"reach", "input is read that nobody has sent", lines(reading(0, 1, "1"), heard(0, "1", `"0.1"`))},
+	{"reach", "input is read twice", lines(reading(0, 1, "1"), input(0, 2, "1", "0.1"), answer(0, 2, `{}`), heard(0, "1", `"0.1","0.1"`))},
+	{"reach", "input is read in another order", lines(reading(0, 1, "1"), input(0, 2, "1", "0.1"), input(0, 3, "1", "0.2"), answer(0, 2, `{}`), answer(0, 3, `{}`),
+		heard(0, "1", `"0.2","0.1"`))},
+	{"answers", "a status is not permitted", lines(life(0, 1, "1", 1), status(0, 2, "1"), refuse(0, 2, 1006, "no"))},
 	{"answers", "a request is answered twice", lines(life(0, 1, "1", 1), status(0, 2, "1"), answer(0, 2, shown("1", completed)), answer(0, 2, shown("1", completed)))},
 	{"answers", "an error without a cause", lines(life(0, 1, "1", 1), status(0, 2, "1"), refuse(0, 2, -32603, "internal error"))},
 	{"answers", "a wait is cancelled that nobody has cancelled", lines(life(0, 1, "1", 1), wait(0, 2, "", "1"), refuse(0, 2, -32800, "cancelled"))},

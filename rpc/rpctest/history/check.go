@@ -20,7 +20,7 @@ func Check(h *History) []Violation {
 		(*index).repliesBeforeEvents, (*index).eventsInOrder, (*index).numbersRise, (*index).endsOnce, (*index).outcomesAreTheirOwn,
 		(*index).admittedInOrder, (*index).limitHolds, (*index).limitIsShown, (*index).startsInOrder, (*index).startsAtOnce,
 		(*index).outputIsWhole, (*index).neverOlder, (*index).waitsHold, (*index).subscriptionsHold,
-		(*index).eventsWereAskedFor, (*index).pagesAreWhole,
+		(*index).eventsWereAskedFor, (*index).pagesAreWhole, (*index).reachedWhileRunning, (*index).inputsArrive,
 	} {
 		check(x)
 	}
@@ -52,6 +52,8 @@ func (x *index) errorsHaveCauses() {
 			if !x.client(rq.client).cancelled[rq.id] {
 				x.failRequest("answers", rq, "it was cancelled, and nobody asked for that")
 			}
+		case schema.CodeNotPermitted:
+			x.unreachable(rq)
 		case schema.CodeShuttingDown:
 			if rq.method != schema.MethodWait || x.client(rq.client).left > rq.answer.at {
 				x.failRequest("answers", rq, "it was refused because of an end that nobody has asked for")
@@ -107,6 +109,12 @@ func idsOf(rq *request) []uuid.UUID {
 	case *schema.CancelParams:
 		return []uuid.UUID{p.ID}
 	case *schema.OutputParams:
+		return []uuid.UUID{p.ID}
+	case *schema.InputParams:
+		return []uuid.UUID{p.ID}
+	case *schema.SignalParams:
+		return []uuid.UUID{p.ID}
+	case *schema.ResizeParams:
 		return []uuid.UUID{p.ID}
 	case *schema.WaitParams:
 		return p.IDs

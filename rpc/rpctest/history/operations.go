@@ -19,6 +19,9 @@ func (p *player) submit() []byte {
 	if s.Type != quickType {
 		in.Ms = p.random.IntN(3)
 	}
+	if s.Type == readingType {
+		in.Ms = p.random.IntN(10) // so that something comes while it runs
+	}
 	if s.Type == chattyType {
 		in.Lines = []int{1, 3, 3, 200}[p.random.IntN(4)]
 	}
@@ -42,6 +45,19 @@ func (p *player) submit() []byte {
 		p.pool.submitted(s)
 	}
 	return p.call(schema.MethodSubmit, s)
+}
+
+// reach sends something to a task, which is often a running one that takes it.
+func (p *player) reach() []byte {
+	id := p.task()
+	switch p.random.IntN(6) {
+	case 0:
+		signals := []schema.Signal{schema.SignalStop, schema.SignalCont, schema.SignalInt}
+		return p.call(schema.MethodSignal, schema.SignalParams{ID: id, Signal: signals[p.random.IntN(len(signals))]})
+	case 1:
+		return p.call(schema.MethodResize, schema.ResizeParams{ID: id, Rows: 24, Columns: 80})
+	}
+	return p.call(schema.MethodInput, schema.InputParams{ID: id, Data: inputText(p.number, p.requests)})
 }
 
 // resubmit submits a task of any client again, or a different task with its id.

@@ -168,8 +168,10 @@ func (p *player) single() []byte {
 		return p.call(schema.MethodCancel, schema.CancelParams{ID: p.task(), Force: p.oneIn(4)})
 	case n < 72:
 		return p.call(schema.MethodStatus, schema.StatusParams{ID: p.task()})
-	case n < 88:
+	case n < 84:
 		return p.wait()
+	case n < 90:
+		return p.reach()
 	case n < 94:
 		return p.list()
 	case n < 97:

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -23,9 +25,10 @@ const (
 	panickingType = "panicking" // sleeps, then panics
 	deafType      = "deaf"      // sleeps, and ignores its cancel
 	chattyType    = "chatty"    // reports progress and writes output
+	readingType   = "reading"   // sleeps, and answers what clients have sent to it meanwhile
 )
 
-var typeNames = []string{quickType, slowType, failingType, panickingType, deafType, chattyType}
+var typeNames = []string{quickType, slowType, failingType, panickingType, deafType, chattyType, readingType}
 
 // Input is the input of every task type of a history.
 type Input struct {
@@ -35,14 +38,15 @@ type Input struct {
 
 // Result has the input, so that a result of another task is noticed.
 type Result struct {
-	Ms int `json:"ms"`
+	Ms    int      `json:"ms"`
+	Heard []string `json:"heard,omitzero"` // the inputs of a reading task, in the order in which they came
 }
 
 // Types are the task types that the server of Run must offer.
 func Types() []executor.Type {
 	return []executor.Type{
-		executor.MustDefine(quickType, func(_ context.Context, in Input) (Result, error) { return Result{in.Ms}, nil }, executor.Idempotent()),
-		executor.MustDefine(slowType, func(ctx context.Context, in Input) (Result, error) { return Result{in.Ms}, sleep(ctx, in) }),
+		executor.MustDefine(quickType, func(_ context.Context, in Input) (Result, error) { return Result{Ms: in.Ms}, nil }, executor.Idempotent()),
+		executor.MustDefine(slowType, func(ctx context.Context, in Input) (Result, error) { return Result{Ms: in.Ms}, sleep(ctx, in) }),
 		executor.MustDefine(failingType, func(ctx context.Context, in Input) (Result, error) {
 			return Result{}, errors.Join(sleep(ctx, in), errors.New("it fails, as it should"))
 		}, executor.Idempotent()),
@@ -52,9 +56,10 @@ func Types() []executor.Type {
 		}),
 		executor.MustDefine(deafType, func(_ context.Context, in Input) (Result, error) {
 			time.Sleep(time.Duration(in.Ms) * time.Millisecond)
-			return Result{in.Ms}, nil
+			return Result{Ms: in.Ms}, nil
 		}),
 		executor.MustDefine(chattyType, chat, executor.Idempotent()),
+		executor.MustDefine(readingType, hear, executor.StartsItself()),
 	}
 }
 
@@ -77,7 +82,28 @@ func chat(ctx context.Context, in Input) (Result, error) {
 		}
 		runtime.Gosched()
 	}
-	return Result{in.Ms}, sleep(ctx, in)
+	return Result{Ms: in.Ms}, sleep(ctx, in)
+}
+
+// hear notes what clients send. It begins before the clients are told of the start.
+func hear(ctx context.Context, in Input) (Result, error) {
+	var mu sync.Mutex
+	var heard []string
+	executor.Handle(ctx, executor.Handlers{
+		Input: func(data []byte, _ bool) error {
+			mu.Lock()
+			defer mu.Unlock()
+			heard = append(heard, string(data))
+			return nil
+		},
+		Signal: func(schema.Signal) error { return nil },
+		Resize: func(uint16, uint16) error { return nil },
+	})
+	executor.Started(ctx, 0)
+	err := sleep(ctx, in)
+	mu.Lock()
+	defer mu.Unlock()
+	return Result{Ms: in.Ms, Heard: slices.Clone(heard)}, err
 }
 
 // lineLength is the length of each line that a chatty task writes.

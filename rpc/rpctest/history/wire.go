@@ -91,6 +91,12 @@ func paramsOf(method string, raw jsontext.Value) (any, error) {
 		p = new(schema.ListParams)
 	case schema.MethodOutput:
 		p = new(schema.OutputParams)
+	case schema.MethodInput:
+		p = new(schema.InputParams)
+	case schema.MethodSignal:
+		p = new(schema.SignalParams)
+	case schema.MethodResize:
+		p = new(schema.ResizeParams)
 	case schema.MethodSubscribe:
 		p = new(schema.SubscribeParams)
 	case schema.MethodUnsubscribe:
