@@ -140,7 +140,8 @@ func (e *cancellation) withdraw(s *Store) {
 }
 
 // ahead makes the requests to cancel running tasks visible before they are recorded.
-// It answers nil if some task is not running, or has an end that is not recorded yet.
+// It answers nil if some task is not running, or has an end that is not recorded yet. A
+// task that was running may have ended meanwhile, because it was told to stop.
 func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,10 +152,12 @@ func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 	}
 	for i := range e.steps {
 		st := &e.steps[i]
+		st.answer.Outcome = schema.OutcomeAlreadyFinished
 		if r := st.record; r.final == nil {
 			r.CancelRequestedAt, r.CancelReason = st.cancelRequest.at, st.cancelRequest.reason
+			st.answer.Outcome = st.outcome
 		}
-		st.answer.Outcome, st.answer.Task = st.outcome, st.record.snapshot()
+		st.answer.Task = st.record.snapshot()
 	}
 	return slices.Clone(e.answers)
 }

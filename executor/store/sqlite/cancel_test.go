@@ -77,6 +77,30 @@ func endsUncancelled(t *testing.T, s *Store, l executor.Lease) {
 	require.Zero(t, got.CancelRequestedAt)
 }
 
+// TestCancelOfATaskThatEndsAtOnce cancels a task while the disk stalls. The task is told
+// to stop, and its end is recorded before the cancel is answered.
+func TestCancelOfATaskThatEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{})
+		submit(t, s, newTask())
+		l, err := claimAny(t.Context(), s)
+		require.NoError(t, err)
+		synctest.Wait()
+		goOn := stallDisk(v, faultvfs.Sync)
+		l.OnRevoke(func(error) {
+			goOn()
+			recorded := make(chan error, 1)
+			l.Finish(completed, func(err error) { recorded <- err })
+			require.NoError(t, <-recorded)
+		})
+		a, err := cancelOne(t.Context(), s, l.Record().ID, executor.Cancellation{})
+		require.NoError(t, err)
+		require.Equal(t, schema.Completed, a.Task.State)
+		require.Equal(t, schema.OutcomeAlreadyFinished, a.Outcome)
+		l.Release()
+	})
+}
+
 // TestCancelBehindACancelThatFails cancels a task whose end is on its way to the
 // disk, and does not come there.
 func TestCancelBehindACancelThatFails(t *testing.T) {
