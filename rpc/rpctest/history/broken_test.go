@@ -113,6 +113,12 @@ func swapped(i, j int, all []string) []string {
 	return all
 }
 
+// batchThatWaits is a batch that submits a task, and is not answered before another ends.
+func batchThatWaits(client int, task string) string {
+	return fmt.Sprintf(`%d→ [{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"quick","id":"%s"}},{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":["%s"]}}]`,
+		client, uuidOf(task), uuidOf("2"))
+}
+
 var sound = map[string]string{
 	"a life":                         lines(life(0, 1, "1", 1)),
 	"two lives, one after the other": lines(life(0, 1, "1", 1), life(0, 2, "2", 6)),
@@ -124,9 +130,10 @@ var sound = map[string]string{
 		`0→ [{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"quick","id":"`+uuidOf("1")+`"}},{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":["`+uuidOf("1")+`"]}}]`,
 		`0← [{"jsonrpc":"2.0","id":1,"result":`+queued("1")+`},{"jsonrpc":"2.0","id":2,"result":{"tasks":[`+shown("1", completed)+`],"timedOut":false}}]`,
 		started(0, "1", 1), finished(0, "1", 5)),
-	"a batch that is not waited for": lines(subscribed(1, 1, 1, 0, `{}`, ""),
-		`0→ [{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"quick","id":"`+uuidOf("1")+`"}},{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":["`+uuidOf("2")+`"]}}]`,
-		both(1, "1", 1), subscribed(0, 3, 1, 5, `{"after":0}`, `,"gap":true`), replayed(0, 1, 5), "0× cut"),
+	"a batch that is not waited for": lines(subscribed(1, 1, 1, 0, `{}`, ""), batchThatWaits(0, "1"),
+		started(1, "1", 1), finished(1, "1", 5), subscribed(0, 3, 1, 5, `{"after":0}`, `,"gap":true`), replayed(0, 1, 5), "0× cut"),
+	"a task of another in a batch that is not waited for": lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), batchThatWaits(1, "1"),
+		started(0, "1", 1), started(1, "1", 1), finished(0, "1", 5), finished(1, "1", 5), "1× cut"),
 	"a cancel": lines(submit(0, 1, "1", ""), ask(0, 2, "cancel", `{"id":"`+uuidOf("1")+`"}`), answer(0, 1, queued("1")),
 		answer(0, 2, `{"outcome":"cancelled","task":`+shown("1", cancelled)+`}`), tell(0, "task/finished", "1", 4, ","+cancelled)),
 	"an input": lines(reading(0, 1, "1"), input(0, 2, "1", "0.1"), answer(0, 2, `{}`), input(0, 3, "1", "0.2"), answer(0, 3, `{}`), heard(0, "1", `"0.1","0.2"`),
@@ -252,6 +259,7 @@ var broken = []struct{ guarantee, how, transcript string }{
 	{"9", "a replay without its end", lines(life(0, 1, "1", 1), subscribed(0, 2, 1, 5, `{"after":0}`, `,"gap":true`), finished(0, "1", 5))},
 	{"9", "a gap that is not told", lines(life(0, 1, "1", 1), subscribed(0, 2, 1, 5, `{"after":0}`, ""), finished(0, "1", 5), replayed(0, 1, 5))},
 	{"9", "an event that nobody has asked for", lines(subscribed(1, 1, 1, 0, `{"types":["slow"]}`, ""), both(1, "1", 1))},
+	{"9", "an event of a batch that is not answered", lines(batchThatWaits(0, "1"), started(0, "1", 1), finished(0, "1", 5), "0× cut")},
 	{"9", "numbers that fall from task to task", lines(submit(0, 1, "1", ""), answer(0, 1, queued("1")), submit(0, 2, "2", ""), answer(0, 2, queued("2")), life(0, 2, "2", 6)[2:], life(0, 1, "1", 1)[2:])},
 	{"lists", "a task on two pages", lines(life(0, 1, "1", 1), ask(0, 2, "list", `{"limit":1}`), answer(0, 2, `{"tasks":[`+shown("1", completed)+`],"nextCursor":"x"}`),
 		ask(0, 3, "list", `{"limit":1,"cursor":"x"}`), answer(0, 3, `{"tasks":[`+shown("1", completed)+`]}`))},

@@ -64,10 +64,16 @@ func (t *task) heldFor(client, at int) bool {
 	return t.fresh != nil && t.fresh.batch && t.fresh.client == client && t.fresh.answer.at > at
 }
 
-// droppedFor reports whether the task is of a batch that the client did not wait for:
-// what the batch held back has gone with the connection.
+// droppedFor reports whether a batch that the client did not wait for may have made the
+// task: what the batch held back has gone with the connection.
 func (t *task) droppedFor(client int) bool {
-	return slices.ContainsFunc(t.lost, func(s *request) bool { return s.batch && s.client == client })
+	return t.fresh == nil && t.lostBatch(client, func(*request) bool { return true })
+}
+
+// lostBatch reports whether the client has submitted the task in a batch for whose answer
+// it did not wait, by a request that fits.
+func (t *task) lostBatch(client int, fits func(*request) bool) bool {
+	return slices.ContainsFunc(t.lost, func(s *request) bool { return s.batch && s.client == client && fits(s) })
 }
 
 // told reports whether the client was sent a notification between the answer
@@ -115,12 +121,14 @@ func (x *index) eventsWereAskedFor() {
 }
 
 func (t *task) submitAsks(ev *event) bool {
-	for _, s := range t.submits {
-		if s.client == ev.client && s.at < ev.at && submitAsks(s.params.(*schema.SubmitParams), kindOf(ev.method)) {
-			return true
-		}
+	asks := func(s *request) bool {
+		return s.client == ev.client && s.at < ev.at && submitAsks(s.params.(*schema.SubmitParams), kindOf(ev.method))
 	}
-	return false
+	if slices.ContainsFunc(t.submits, asks) {
+		return true
+	}
+	// A batch holds back no events of a task that was there before it.
+	return t.fresh != nil && t.lostBatch(ev.client, asks)
 }
 
 // anySighting is the task in any message; only members that never change are used.
