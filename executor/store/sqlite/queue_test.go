@@ -6,11 +6,14 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
@@ -170,6 +173,37 @@ func TestRestartedTasksOfABacklog(t *testing.T) {
 		require.Equal(t, int32(2), l.Record().Attempt)
 		require.Equal(t, "before", stdoutOf(t, s, ids[i]))
 	}
+}
+
+// TestTasksOfABacklogAreReadWhileTheyEnd: tasks that have run before are cancelled while others
+// read them. Whatever they have read when the end is recorded, none of them seems damaged.
+func TestTasksOfABacklogAreReadWhileTheyEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	s, err := Open(t.Context(), Options{Path: path})
+	require.NoError(t, err)
+	ids := make([]uuid.UUID, 100)
+	for i := range ids {
+		ids[i] = claim(t, s, func(r *executor.Submission) { r.Rerun = true }).Record().ID
+	}
+	require.NoError(t, s.Close())
+	s = open(t, withWindow(1), func(o *Options) { o.Path = path })
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for i := next.Load(); i < int64(len(ids)); i = next.Load() {
+				_, err := s.Get(t.Context(), ids[i])
+				assert.NoError(t, err)
+			}
+		})
+	}
+	for _, id := range ids {
+		a, err := cancelOne(t.Context(), s, id, executor.Cancellation{})
+		require.NoError(t, err)
+		require.Equal(t, schema.OutcomeCancelled, a.Outcome)
+		next.Add(1)
+	}
+	readers.Wait()
 }
 
 // TestDamageInABacklog: the row of a task that waits is damaged while the store is open.

@@ -130,7 +130,7 @@ func (s *Store) inBacklog(t *schema.Task, ord int64) bool {
 // storedWith reads a task that has no record in memory: it is final, or in the
 // backlog. If it has a record by now, that is answered as it is seen.
 func (s *Store) storedWith(c *file.Conn, id uuid.UUID) (r executor.Record, ord int64, err error) {
-	for range 2 { // it may end after it was read
+	for range 2 { // it may end after it was read, and after that has no row in active
 		var final bool
 		if r, ord, final, err = s.rowOf(c, id); err != nil || final {
 			return r, ord, err
@@ -142,14 +142,17 @@ func (s *Store) storedWith(c *file.Conn, id uuid.UUID) (r executor.Record, ord i
 			r.Task = live.snapshot()
 		}
 		s.mu.Unlock()
-		if waits {
+		if err = executor.ErrNotFound; waits {
 			r.Attempt, err = s.attempts(c, ord)
 		}
-		if waits || live != nil {
+		switch {
+		case live != nil:
+			return r, ord, nil
+		case waits && !errors.Is(err, executor.ErrDamaged):
 			return r, ord, err
 		}
 	}
-	return r, ord, executor.ErrNotFound
+	return r, ord, err
 }
 
 // waitingWith reads the record of a task that is not final. It answers nil where there is
