@@ -48,9 +48,11 @@ type Server struct {
 	log      *slog.Logger
 	look     time.Duration // how often it is looked whether a socket has vanished
 
-	// unclaimed is the latest reason for which a socket could not be made again. Only
-	// Run uses it, to log each reason once.
-	unclaimed string
+	// listened says that all sockets were there once. gone has, of each socket that has
+	// vanished, the latest reason for which it could not be made again. Only the goroutine
+	// of Run uses both.
+	listened bool
+	gone     map[*Socket]string
 
 	serving  sync.WaitGroup // a goroutine for each connection
 	mu       sync.Mutex
@@ -67,7 +69,7 @@ func NewServer(ex *executor.Executor, sockets []*Socket, o Options) *Server {
 		o.Logger.Warn("fewer connections can be open than are wanted: the limit on descriptors is low", "connections", room, "wanted", o.MaxConnections)
 		o.MaxConnections = room
 	}
-	return &Server{executor: ex, sockets: sockets, options: o, log: o.Logger, look: lookEvery, open: map[*Conn]context.CancelCauseFunc{}}
+	return &Server{executor: ex, sockets: sockets, options: o, log: o.Logger, look: lookEvery, open: map[*Conn]context.CancelCauseFunc{}, gone: map[*Socket]string{}}
 }
 
 // Run listens and serves until the executor has ended and each client has what there
@@ -98,11 +100,17 @@ func (s *Server) serveUntil(ctx context.Context) (again bool, err error) {
 		}
 	}()
 	for _, l := range s.sockets {
-		if err := l.Listen(); err != nil {
+		switch err := l.Listen(); {
+		case err == nil:
+			s.made(l)
+			accepting.Go(func() { s.accept(ctx, l) })
+		case s.listened: // the tasks go on, and the socket is looked at again
+			s.unmade(l, err)
+		default:
 			return false, err
 		}
-		accepting.Go(func() { s.accept(ctx, l) })
 	}
+	s.listened = true
 	quiet := s.newQuiet()
 	why := s.untilOver(ctx, quiet)
 	for _, l := range s.sockets {
@@ -112,6 +120,7 @@ func (s *Server) serveUntil(ctx context.Context) (again bool, err error) {
 	}
 	switch why {
 	case vanished:
+		accepting.Wait() // those that have connected before are served
 		return true, nil
 	case idle:
 		accepting.Wait()
@@ -163,17 +172,30 @@ func (s *Server) reclaimed() bool {
 		if !l.vanished() {
 			continue
 		}
+		s.gone[l] = cmp.Or(s.gone[l], "not tried yet")
 		err := l.reclaim()
 		if err == nil {
-			s.log.Warn("somebody has removed the socket; it is made again", "socket", l.path)
 			return true
 		}
-		if text := err.Error(); text != s.unclaimed {
-			s.unclaimed = text
-			s.log.Warn("somebody has removed the socket, and it cannot be made again yet", "socket", l.path, "error", err)
-		}
+		s.unmade(l, err)
 	}
 	return false
+}
+
+// unmade logs why a socket that has vanished cannot be made again, once for each reason.
+func (s *Server) unmade(l *Socket, err error) {
+	if text := err.Error(); text != s.gone[l] {
+		s.gone[l] = text
+		s.log.Warn("the socket is gone, and it cannot be made again yet", "socket", l.path, "error", err)
+	}
+}
+
+// made logs that a socket which had vanished is there again.
+func (s *Server) made(l *Socket) {
+	if s.gone[l] != "" {
+		delete(s.gone, l)
+		s.log.Warn("somebody has removed the socket; it is made again", "socket", l.path)
+	}
 }
 
 // accept takes clients until the socket is closed.
