@@ -54,7 +54,7 @@ func newCallerEnv(folder string) (*callerEnv, error) {
 	}
 	path, err := keepEnvironment(folder, text)
 	if err != nil {
-		return nil, fmt.Errorf("keep the environment for the command: %w", err)
+		return nil, fmt.Errorf("keep the environment for the command: %w; %s", err, cureOfState)
 	}
 	c.file = quotedJSON(path)
 	return c, nil

@@ -142,6 +142,9 @@ func stateFolder(program string) (string, error) {
 	return filepath.Join(home, ".local", "state", program), nil
 }
 
+// cureOfState says what to do where nothing can be written to the state.
+const cureOfState = "make room and let this user write there, or name another place by XDG_STATE_HOME"
+
 // makeState makes the folder of the state, for this user alone.
 func (s *Scope) makeState() error {
 	if s.noState != nil {

@@ -124,7 +124,7 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 	}
 	log, err := os.OpenFile(s.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("the log of the server cannot be written: %w", err)
+		return nil, fmt.Errorf("the log of the server cannot be written: %w; %s", err, cureOfState)
 	}
 	defer log.Close()
 	before, err := log.Seek(0, io.SeekEnd)
@@ -140,7 +140,7 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 	})
 	daemonize(server)
 	if err := s.note(); err != nil {
-		return nil, fmt.Errorf("note where the server listens: %w", err)
+		return nil, fmt.Errorf("note where the server listens: %w; %s", err, cureOfState)
 	}
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
@@ -186,7 +186,7 @@ func (s *Scope) whyNotStarted(end error, before int64) error {
 		return fmt.Errorf("the server did not start: %s; its log is %s", said, s.Log)
 	}
 	if err := s.tryWrite(); err != nil { // a full disk takes no log, either
-		return fmt.Errorf("the server did not start: %w; make room for its store, or name another place by XDG_STATE_HOME", err)
+		return fmt.Errorf("the server did not start: %w; %s", err, cureOfState)
 	}
 	return fmt.Errorf("the server did not start (%v), and has not said why; its log is %s", end, s.Log)
 }
