@@ -194,14 +194,14 @@ func TestUpgrade(t *testing.T) {
 	require.NotContains(t, string(out), "version")
 }
 
-// TestNothingOfTheStarterIsPassedOn: a server has a session of its own, and none of
-// the descriptors of the process that has started it.
+// TestNothingOfTheStarterIsPassedOn: a server has a session of its own, none of the
+// descriptors of the process that has started it, and ignores no signal that this does.
 func TestNothingOfTheStarterIsPassedOn(t *testing.T) {
 	s := daemonHome(t)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()
-	c := exec.Command("jobline", "attach")
+	c := exec.Command("sh", "-c", "trap '' HUP; exec jobline attach")
 	c.ExtraFiles = []*os.File{w}
 	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(""), w, w
 	require.NoError(t, c.Run())
@@ -220,6 +220,9 @@ func TestNothingOfTheStarterIsPassedOn(t *testing.T) {
 	session, err := unix.Getsid(s.pid(t))
 	require.NoError(t, err)
 	require.Equal(t, s.pid(t), session)
+	out, err := exec.Command("jobline", "run", "--daemon", "-o", "--", "sh", "-c", "kill -s HUP $$; echo ignored").CombinedOutput()
+	require.NotContains(t, string(out), "ignored")
+	require.Error(t, err)
 }
 
 // TestAServerIsFoundFromAnotherSession: a login and cron have other folders for
