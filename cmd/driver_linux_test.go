@@ -169,6 +169,29 @@ func TestSubmitHearsOfTheEnd(t *testing.T) {
 	require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
 }
 
+func TestAListThatIsWatchedKeepsItsLimit(t *testing.T) {
+	env := sharedServer(t)
+	for _, end := range []string{"aa", "ab"} {
+		quiet(t, env, "submit", "-q", "--wait", "--id", "01800000-0000-7000-8000-0000000000"+end, "noop")
+	}
+	screen, tty := openTerminal(t)
+	c := exec.CommandContext(t.Context(), "jobline", "list", "--watch", "--limit", "1")
+	c.Stdin, c.Stdout, c.Stderr, c.Env = tty, tty, tty, env
+	require.NoError(t, c.Start())
+	require.NoError(t, tty.Close())
+	shown := make([]byte, 0, 64<<10)
+	for !bytes.Contains(shown, []byte("000000ab")) {
+		n, err := screen.Read(shown[len(shown):cap(shown)])
+		require.NoError(t, err, "%q", shown)
+		shown = shown[:len(shown)+n]
+	}
+	require.NoError(t, c.Process.Signal(os.Interrupt))
+	rest, err := io.ReadAll(screen)
+	require.ErrorIs(t, err, unix.EIO, "which is how a terminal ends")
+	require.Error(t, c.Wait())
+	require.NotContains(t, string(shown)+string(rest), "000000aa")
+}
+
 // TestInterruptsEndTheWait, and not the tasks.
 func TestInterruptsEndTheWait(t *testing.T) {
 	env := sharedServer(t)

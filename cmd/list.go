@@ -65,7 +65,9 @@ func (o *listOptions) run(ctx context.Context, c *client.Client, params schema.L
 	if o.watch {
 		return o.driver.watch(ctx, c, watched{
 			subscribe: schema.SubscribeParams{Types: params.Types, Labels: params.Labels},
-			tasks:     func(ctx context.Context, most int) ([]schema.Task, error) { return o.newest(ctx, c, params, most) },
+			tasks: func(ctx context.Context, most int) ([]schema.Task, error) {
+				return o.newest(ctx, c, params, min(most, o.limit))
+			},
 			lines: func(tasks []schema.Task, columns int) []string {
 				return taskTable(tasks, time.Now(), columns).lines(terminalOf(os.Stdout), columns)
 			},
