@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/jobline/jobline/cmd/internal/show"
 )
 
 // eachTemplate makes commands of lines, as GNU parallel does.
@@ -16,15 +14,17 @@ type eachTemplate struct {
 	// words are the words of the command where no shell is needed; each is text and
 	// places in turn.
 	words [][]templatePart
-	// script is the command where a shell is to read it.
-	script []templatePart
+	// script is the command where a shell is to read it, and places are what it finds as
+	// its arguments: "{}" and so on. What is in a line is never a part of the script, so
+	// it cannot be run as a command.
+	script string
+	places []string
 }
 
 // templatePart is a text, or a place for something of the line.
 type templatePart struct {
 	text  string
 	place string // "{}" and so on, or "" for a text
-	quote byte   // in which quotes of a shell the place stands, or 0
 }
 
 // placesOf make of a line, and of its number from 1, what stands in its place.
@@ -81,11 +81,7 @@ func parseTemplate(text string) (t eachTemplate, err error) {
 	if runtime.GOOS == "windows" {
 		return t, errors.New("it needs a shell, which Windows does not have; write one command without quotes and signs of a shell")
 	}
-	if open := markQuotes(parts); open != 0 {
-		return t, fmt.Errorf("its quote %c does not end", open)
-	}
-	t.script = parts
-	return t, nil
+	return t, t.readByShell(parts)
 }
 
 // templateParts splits a template at its places. Other braces are text.
@@ -130,49 +126,78 @@ func needsShell(parts []templatePart) bool {
 	return false
 }
 
-// markQuotes notes in which quotes of a shell each place stands. It answers the quote
-// that does not end, or 0.
-func markQuotes(parts []templatePart) (open byte) {
-	for i := range parts {
-		parts[i].quote = open
-		open = quoteAfter(parts[i].text, open)
+// readByShell makes the script of a template.
+func (t *eachTemplate) readByShell(parts []templatePart) error {
+	var script strings.Builder
+	var quotes shellQuotes
+	for _, p := range parts {
+		if p.place == "" {
+			script.WriteString(p.text)
+			quotes.read(p.text)
+			continue
+		}
+		at := slices.Index(t.places, p.place)
+		if at < 0 {
+			at = len(t.places)
+			t.places = append(t.places, p.place)
+		}
+		script.WriteString(quotes.argument(at + 1))
 	}
-	return open
+	if open := quotes.open(); open == '\'' || open == '"' {
+		return fmt.Errorf("its quote %c does not end", open)
+	}
+	t.script = script.String()
+	return nil
 }
 
-// quoteAfter is the quote in which a text ends that begins in another, or in none.
-func quoteAfter(text string, open byte) byte {
+// shellQuotes are the quotes and parentheses of a shell that are open, the innermost last.
+type shellQuotes []byte
+
+// open is the innermost that is open, or 0.
+func (q shellQuotes) open() byte {
+	if len(q) == 0 {
+		return 0
+	}
+	return q[len(q)-1]
+}
+
+// read goes on behind a part of a script.
+func (q *shellQuotes) read(text string) {
 	for i := 0; i < len(text); i++ {
+		open := q.open()
 		switch c := text[i]; {
 		case c == '\\' && open != '\'':
 			i++
-		case open == 0 && (c == '\'' || c == '"'):
-			open = c
-		case c == open:
-			open = 0
+		case c == open && c != '(', c == ')' && open == '(':
+			*q = (*q)[:len(*q)-1]
+		case open == '\'':
+		case c == '\'' && open != '"', c == '"':
+			*q = append(*q, c)
+		case c == '(' && (open == '(' || i > 0 && text[i-1] == '$'): // also within double quotes
+			*q = append(*q, c)
 		}
 	}
-	return open
 }
 
-// quoteFor writes a text for a shell, in the quotes in which it stands.
-func quoteFor(text string, quote byte) string {
-	switch quote {
+// argument is how a script has an argument as one word, in the quotes that are open.
+func (q shellQuotes) argument(n int) string {
+	switch q.open() {
 	case '\'':
-		return strings.ReplaceAll(text, "'", `'\''`)
+		return fmt.Sprintf(`'"$%d"'`, n)
 	case '"':
-		return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(text)
+		return fmt.Sprintf("${%d}", n)
 	}
-	return show.ShellWord(text)
+	return fmt.Sprintf(`"$%d"`, n)
 }
 
-// argv is the command for a line. What a shell reads is quoted, so that it stays one
-// word whatever the line has in it.
+// argv is the command for a line.
 func (t *eachTemplate) argv(line string, number int) []string {
-	if t.script != nil {
-		return []string{"sh", "-c", fillIn(t.script, func(p *templatePart) string {
-			return quoteFor(placesOf[p.place](line, number), p.quote)
-		})}
+	if t.script != "" {
+		argv := []string{"sh", "-c", t.script, "sh"}
+		for _, place := range t.places {
+			argv = append(argv, placesOf[place](line, number))
+		}
+		return argv
 	}
 	argv := make([]string, len(t.words))
 	for i, word := range t.words {

@@ -30,16 +30,16 @@ func TestPlacesOfATemplate(t *testing.T) {
 func TestCommandsOfATemplate(t *testing.T) {
 	for text, want := range map[string][]string{
 		"test -f":              {"test", "-f", "a'b c.txt"}, // the line at the end
-		"cp  {}\t{}.bak":       {"sh", "-c", "cp  'a'\\''b c.txt'\t'a'\\''b c.txt'.bak"},
+		"cp  {}\t{}.bak":       {"sh", "-c", "cp  \"$1\"\t\"$1\".bak", "sh", "a'b c.txt"},
 		"cp {} {}.bak":         {"cp", "a'b c.txt", "a'b c.txt.bak"},
 		"echo {x} {":           {"echo", "{x}", "{", "a'b c.txt"},
-		"wc <{}":               {"sh", "-c", "wc <'a'\\''b c.txt'"},
-		`echo "{}"`:            {"sh", "-c", `echo "a'b c.txt"`},
-		`echo '{}'`:            {"sh", "-c", `echo 'a'\''b c.txt'`},
-		"A=1 env":              {"sh", "-c", `A=1 env 'a'\''b c.txt'`},
+		"wc <{}":               {"sh", "-c", `wc <"$1"`, "sh", "a'b c.txt"},
+		`echo "{}"`:            {"sh", "-c", `echo "${1}"`, "sh", "a'b c.txt"},
+		`echo '{}'`:            {"sh", "-c", `echo ''"$1"''`, "sh", "a'b c.txt"},
+		"A=1 env":              {"sh", "-c", `A=1 env "$1"`, "sh", "a'b c.txt"},
 		"make CC={} all":       {"make", "CC=a'b c.txt", "all"},
-		`awk "{print}" {/}`:    {"sh", "-c", `awk "{print}" 'a'\''b c.txt'`},
-		"rm -- {} && echo {#}": {"sh", "-c", `rm -- 'a'\''b c.txt' && echo 3`},
+		`awk "{print}" {/}`:    {"sh", "-c", `awk "{print}" "$1"`, "sh", "a'b c.txt"},
+		"rm -- {} && echo {#}": {"sh", "-c", `rm -- "$1" && echo "$2"`, "sh", "a'b c.txt", "3"},
 	} {
 		template, err := parseTemplate(text)
 		require.NoError(t, err, text)
@@ -63,11 +63,35 @@ func TestAShellReadsTheLineAsItIs(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		line := rapid.StringOfN(rapid.RuneFrom([]rune("ab é\\\"'$`!&|;<>(){}*?[]#~=%-.\t")), 0, 20, -1).Draw(t, "line")
-		template, err := parseTemplate(`printf '%s\n' {} "{}" '{}' x"{}"y`)
+		template, err := parseTemplate(`printf '%s\n' {} "{}" '{}' x"{}"y "$(printf %s. "{}")" "$(printf %s. '{}' $(echo "a)" '('))"`)
 		require.NoError(t, err)
 		argv := template.argv(line, 1)
 		out, err := exec.Command(argv[0], argv[1:]...).Output()
 		require.NoError(t, err)
-		require.Equal(t, strings.Join([]string{line, line, line, "x" + line + "y", ""}, "\n"), string(out))
+		require.Equal(t, strings.Join([]string{line, line, line, "x" + line + "y", line + ".", line + ".a).(.", ""}, "\n"), string(out))
 	})
+}
+
+// TestNothingOfALineIsACommand: wherever its place stands, also where no quotes help.
+func TestNothingOfALineIsACommand(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no sh")
+	}
+	for _, text := range []string{
+		`echo "$(basename "{}")"`, `echo "$(basename '{}')"`, "echo `basename {}`", "echo \"`basename '{}'`\"", "cat <<E\n{}\nE", "true # {}", `echo $'{}'`,
+		`echo "${A:-"{}"}"`, `echo "${A:-'{}'}"`,
+	} {
+		template, err := parseTemplate(text)
+		require.NoError(t, err, text)
+		for _, line := range []string{
+			"$(echo ran >&2)", "`echo ran >&2`", "'; echo ran >&2; echo '", `"; echo ran >&2; echo "`, "a\necho ran >&2 #", `\'; echo ran >&2; '`,
+		} {
+			argv := template.argv(line, 1)
+			var stderr strings.Builder
+			command := exec.Command(argv[0], argv[1:]...)
+			command.Stderr = &stderr
+			_ = command.Run() // where the shell finds a fault, it runs nothing
+			require.NotRegexp(t, "(?m)^ran$", stderr.String(), "%s with %s", text, line)
+		}
+	}
 }

@@ -70,7 +70,7 @@ func (p *Program) submitExecText() string {
 		return "\n"
 	}
 	return "What comes after -- is a command of exec, which runs in this directory and\n" +
-		"with this environment; with --each there is one for each line of stdin, quoted as a shell wants it.\n"
+		"with this environment; with --each there is one for each line of stdin. Nothing in a line is read by a shell.\n"
 }
 
 func (o *submitOptions) args(c *cobra.Command, args []string) error {
