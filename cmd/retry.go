@@ -3,7 +3,9 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -72,6 +74,9 @@ func resubmit(ctx context.Context, c *client.Client, id uuid.UUID) (schema.Submi
 		return schema.SubmitResult{}, err
 	}
 	input, err := withOwnSecrets(old.Input, os.LookupEnv)
+	if err == nil {
+		err = checkEnvironment(input)
+	}
 	if err != nil {
 		return schema.SubmitResult{}, fmt.Errorf("%s: %w", old.ID, err)
 	}
@@ -110,6 +115,21 @@ func (o *retryOptions) ended(names []string, tasks []schema.Task) ([]schema.Task
 		return nil, fmt.Errorf("of these %d tasks none failed or was cancelled; name a task by its id to run it again all the same", len(tasks))
 	}
 	return found, nil
+}
+
+// checkEnvironment refuses an input of exec whose environment is gone: without a reader its
+// file is kept for envKept.
+func checkEnvironment(input jsontext.Value) error {
+	var in struct {
+		EnvFile string `json:"envFile"`
+	}
+	if json.Unmarshal(input, &in) != nil || in.EnvFile == "" {
+		return nil
+	}
+	if _, err := os.Stat(in.EnvFile); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("its environment is no longer kept (%s); submit its command anew", in.EnvFile)
+	}
+	return nil
 }
 
 // withOwnSecrets puts the values of this process's variables in the place of those that
