@@ -81,7 +81,7 @@ func (o *cancelOptions) run(ctx context.Context, c *client.Client, names []strin
 		}
 	}
 	var mu sync.Mutex
-	return eachTask(ctx, tasks, func(ctx context.Context, t *schema.Task) error {
+	return eachTask(ctx, cancelsAtOnce, tasks, func(ctx context.Context, t *schema.Task) error {
 		result, err := c.Cancel(ctx, schema.CancelParams{ID: t.ID, Reason: o.reason, Force: o.force})
 		if isNotFound(err) { // it has ended, and is no longer kept
 			return nil

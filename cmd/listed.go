@@ -44,13 +44,18 @@ func collect(tasks iter.Seq2[schema.Task, error], most int) (found []schema.Task
 	return found, nil
 }
 
-// callsAtOnce is how many calls of a command wait for their answers at once.
-const callsAtOnce = 32
+const (
+	// callsAtOnce is how many calls of a command wait for their answers at once.
+	callsAtOnce = 32
+	// cancelsAtOnce is as callsAtOnce, for cancels: those that the server reads together
+	// share the sync of its disk.
+	cancelsAtOnce = 1024
+)
 
-// eachTask calls f for each task, several at once, until one call fails.
-func eachTask(ctx context.Context, tasks []schema.Task, f func(ctx context.Context, t *schema.Task) error) error {
+// eachTask calls f for each task, so many at once, until one call fails.
+func eachTask(ctx context.Context, atOnce int, tasks []schema.Task, f func(ctx context.Context, t *schema.Task) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(callsAtOnce)
+	g.SetLimit(atOnce)
 	for i := range tasks {
 		if ctx.Err() != nil {
 			break
@@ -63,7 +68,7 @@ func eachTask(ctx context.Context, tasks []schema.Task, f func(ctx context.Conte
 // withInputs asks for the inputs of tasks, which a list does not have. A task that is
 // no longer kept stays as it is.
 func withInputs(ctx context.Context, c *client.Client, tasks []schema.Task) error {
-	return eachTask(ctx, tasks, func(ctx context.Context, t *schema.Task) error {
+	return eachTask(ctx, callsAtOnce, tasks, func(ctx context.Context, t *schema.Task) error {
 		full, err := c.Status(ctx, schema.StatusParams{ID: t.ID, IncludeInput: true})
 		if isNotFound(err) {
 			return nil

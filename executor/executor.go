@@ -253,7 +253,8 @@ func (e *Executor) Cancel(ctx context.Context, id uuid.UUID, c Cancellation) (sc
 	return answers[0].Outcome, answers[0].Task, answers[0].Err
 }
 
-// CancelAll asks for tasks to stop, and answers each in its place.
+// CancelAll asks for tasks to stop, and answers each in its place. Where the tasks are
+// large, it may answer only the first ids, at least one, and has not touched the others.
 func (e *Executor) CancelAll(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error) {
 	e.stop.enter()
 	defer e.stop.leave()

@@ -164,14 +164,17 @@ func (e *Executor) cancelStates(ctx context.Context, states ...schema.State) err
 		for i := range found.Tasks {
 			ids[i] = found.Tasks[i].ID
 		}
-		answers, err := e.cancelTasks(ctx, ids, Cancellation{Reason: shutdownReason})
-		if err != nil {
-			return fmt.Errorf("cancel the tasks left: %w", err)
-		}
-		for _, a := range answers {
-			if a.Err != nil && !errors.Is(a.Err, ErrNotFound) {
-				hitch = fmt.Errorf("cancel a task left: %w", a.Err)
+		for len(ids) > 0 {
+			answers, err := e.cancelTasks(ctx, ids, Cancellation{Reason: shutdownReason})
+			if err != nil {
+				return fmt.Errorf("cancel the tasks left: %w", err)
 			}
+			for _, a := range answers {
+				if a.Err != nil && !errors.Is(a.Err, ErrNotFound) {
+					hitch = fmt.Errorf("cancel a task left: %w", a.Err)
+				}
+			}
+			ids = ids[len(answers):]
 		}
 		if found.Next == "" {
 			return hitch

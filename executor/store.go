@@ -31,7 +31,8 @@ type Store interface {
 	// Cancel ends queued tasks as Cancelled, and revokes the leases of running ones.
 	// It revokes when the request is recorded, when it turns out that it cannot be,
 	// or after a short time if the disk does not answer. It answers each id in its
-	// place.
+	// place. Where it has to read large tasks for that, it may answer only the first
+	// ids, at least one, and has not touched the others.
 	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
 	// Join makes a claimer for an executor that runs tasks of these types; nil is
 	// every type. Of a type that is in limits it holds at most so many leases at

@@ -55,7 +55,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 		b.missing++
 		s.responderOf(bad[i], b).fail(bad[i])
 	}
-	s.flushSubmits(ctx)
+	s.flush(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.open = false

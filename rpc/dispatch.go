@@ -14,7 +14,7 @@ import (
 // read handles messages until the stream ends.
 func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error {
 	r.BeforeRead = func() {
-		s.flushSubmits(ctx)
+		s.flush(ctx)
 		runtime.Gosched() // a task that is quick is sent with its reply: one wake-up of the client less
 		c.outbox.Flush()
 		c.outbox.YieldToWriter(ctx)
@@ -36,7 +36,7 @@ func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error
 			}
 			continue
 		}
-		s.flushSubmits(ctx)
+		s.flush(ctx)
 		if bad, ok := errors.AsType[*wire.BadMessage](err); ok {
 			s.handleBad(ctx, bad, r.Element)
 			continue
@@ -52,7 +52,7 @@ func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error
 
 func (s *session) handleMessage(ctx context.Context, m *wire.Message) {
 	if m.Text[0] == '[' {
-		s.flushSubmits(ctx)
+		s.flush(ctx)
 		s.handleBatch(ctx, m.Text, nil)
 		return
 	}
@@ -108,12 +108,15 @@ func (s *session) handleRequest(ctx context.Context, m *wire.Message, b *batch) 
 func (s *session) handle(ctx context.Context, name string, p *wire.Params, to responder) {
 	call, ok := methods[name]
 	if !ok {
-		s.flushSubmits(ctx)
+		s.flush(ctx)
 		to.fail(s.unknownMethod(name))
 		return
 	}
 	if name != schema.MethodSubmit {
 		s.flushSubmits(ctx)
+	}
+	if name != schema.MethodCancel {
+		s.flushCancels(ctx)
 	}
 	if len(p.Raw) > 0 && p.Raw[0] == '[' {
 		if !p.StandForNone() {
@@ -122,13 +125,24 @@ func (s *session) handle(ctx context.Context, name string, p *wire.Params, to re
 		}
 		p.Reset()
 	}
-	defer func() {
-		if reason := recover(); reason != nil {
-			s.log.Error("a request panicked", "method", name, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
-			to.fail(wire.NewError(schema.CodeInternal, "internal error in %s; the server's log says more", name))
-		}
-	}()
+	defer s.recovered(name, to.fail)
 	call(s, ctx, p, to)
+}
+
+// recovered is deferred by what handles requests of a method: where it panics, fail
+// answers them.
+func (s *session) recovered(method string, fail func(error)) {
+	if reason := recover(); reason != nil {
+		s.log.Error("a request panicked", "method", method, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+		fail(wire.NewError(schema.CodeInternal, "internal error in %s; the server's log says more", method))
+	}
+}
+
+// flush does what consecutive requests have gathered: either submits or cancels,
+// because each of them first does what the other has gathered.
+func (s *session) flush(ctx context.Context) {
+	s.flushSubmits(ctx)
+	s.flushCancels(ctx)
 }
 
 func (s *session) unknownMethod(name string) *wire.Error {

@@ -108,6 +108,14 @@ func appendSubmitted(b []byte, t *schema.Task, existing bool) []byte {
 	return append(b, '}')
 }
 
+// appendCancelled appends the result of a cancel.
+func appendCancelled(b []byte, a *executor.CancelAnswer) []byte {
+	b = append(b, `{"outcome":"`...)
+	b = append(b, a.Outcome...)
+	b = append(b, `","task":`...)
+	return append(appendTask(b, &a.Task), "}}"...)
+}
+
 // appendWaited appends the result of a wait.
 func appendWaited(b []byte, tasks []*schema.Task, timedOut bool) []byte {
 	b = append(b, `{"tasks":[`...)

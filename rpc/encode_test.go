@@ -84,6 +84,8 @@ func TestAppendedIsWhatTheTypesMarshalTo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		task := drawTask(t)
 		existing := rapid.Bool().Draw(t, "existing")
+		outcome := rapid.SampledFrom([]schema.CancelOutcome{schema.OutcomeCancelled, schema.OutcomeCancelling, schema.OutcomeAlreadyFinished}).Draw(t, "outcome")
+		requireSame(t, schema.CancelResult{Outcome: outcome, Task: *task}, appendCancelled(nil, &executor.CancelAnswer{Outcome: outcome, Task: *task}))
 		requireSame(t, schema.SubmitResult{Task: *task, Existing: existing}, appendSubmitted(nil, task, existing))
 
 		tasks := []schema.Task{*task, *drawTask(t)}[:rapid.IntRange(0, 2).Draw(t, "tasks")]

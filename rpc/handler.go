@@ -74,7 +74,7 @@ func (h *handler) Handle(ctx context.Context, conn *jsonrpc2.Conn, rq *jsonrpc2.
 		}
 	}
 	m.handle(m.ctx, rq.Method, &p, to)
-	m.flushSubmits(m.ctx)
+	m.flush(m.ctx)
 	m.keepPace()
 }
 

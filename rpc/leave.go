@@ -147,16 +147,17 @@ const cancelPage = 1000
 
 // cancelTasks cancels tasks, or says why one of them could not be.
 func (s *session) cancelTasks(ctx context.Context, ids []uuid.UUID, reason string) error {
-	for page := range slices.Chunk(ids, cancelPage) {
-		answers, err := s.executor.CancelAll(ctx, page, executor.Cancellation{Reason: reason})
+	for len(ids) > 0 {
+		answers, err := s.executor.CancelAll(ctx, ids[:min(len(ids), cancelPage)], executor.Cancellation{Reason: reason})
 		if err != nil {
 			return err
 		}
 		for i := range answers {
 			if err := answers[i].Err; err != nil && !errors.Is(err, executor.ErrNotFound) {
-				return taskError(err, page[i])
+				return taskError(err, ids[i])
 			}
 		}
+		ids = ids[len(answers):]
 	}
 	return nil
 }

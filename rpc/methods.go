@@ -98,24 +98,6 @@ func (s *session) status(ctx context.Context, p *schema.StatusParams) (any, erro
 	return task, taskError(err, p.ID)
 }
 
-// cancel answers before the end of the task is sent: it holds mu, for which the pump
-// waits.
-func (s *session) cancel(ctx context.Context, p *schema.CancelParams, to responder) {
-	if err := needID(p.ID); err != nil {
-		to.fail(err)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	outcome, task, err := s.executor.Cancel(ctx, p.ID, executor.Cancellation{Reason: p.Reason, Force: p.Force})
-	if err != nil {
-		to.fail(taskError(err, p.ID))
-		return
-	}
-	task.Input = nil
-	to.value(schema.CancelResult{Outcome: outcome, Task: task})
-}
-
 // defaultPage is how many tasks a page of list has where the request does not say.
 const defaultPage = 100
 

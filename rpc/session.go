@@ -41,10 +41,11 @@ type session struct {
 
 	// Submits that are not recorded yet; the slices have the same length.
 	gathered   []executor.Submission
-	gatherMost int // that are recorded together
+	gatherMost int // submits, or cancels, that are recorded together
 	answering  []answering
 	now        schema.Time // when the first of them was read
 	created    []newTask   // tasks that are recorded, whose submits are not answered yet
+	cancels    gatheredCancels
 
 	mu               sync.Mutex
 	own              ownTasks

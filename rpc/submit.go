@@ -10,7 +10,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// gatherMost is how many consecutive submits are recorded together. With a durable store
+// gatherMost is how many consecutive submits, or cancels, are recorded together. With a durable store
 // it is gatherDurable, because all of them share the sync of a disk.
 const (
 	gatherMost    = 256

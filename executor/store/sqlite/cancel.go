@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -48,8 +47,9 @@ const tellWithoutRecordAfter = 100 * time.Millisecond
 // stop, and queued tasks may still be cancelled. The error then says so, and wraps
 // executor.ErrStoreUnavailable and the cause.
 func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
+	absent, looked, unread := s.readAbsent(ctx, ids)
+	ids = ids[:looked]
 	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{})}
-	waiting, unread := s.readAbsent(ctx, ids)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	for i, id := range ids {
 		r, known := s.live[id]
 		if !known {
-			if r = s.recalled(waiting[id], unavailable == nil); r == nil {
+			if r = s.recalled(absent[id], unavailable == nil); r == nil {
 				e.answers[i].Err = unread
 				continue
 			}
@@ -95,7 +95,8 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 			answers = early
 		}
 	}
-	return answers, s.cancelFinal(ctx, ids, answers)
+	s.cancelFinal(ctx, ids, answers, absent)
+	return answers, nil
 }
 
 // recalled takes a task out of the backlog, or answers nil if it is no longer there. If take
@@ -291,24 +292,25 @@ func (s *Store) readFinal(ctx context.Context, id uuid.UUID) (r executor.Record,
 	return r, err
 }
 
-// cancelFinal answers for the tasks that are not live.
-func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []executor.CancelAnswer) error {
+// cancelFinal answers for the tasks that are not live. It reads those that were not read
+// before.
+func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []executor.CancelAnswer, absent map[uuid.UUID]*record) {
 	for i, id := range ids {
 		a := &answers[i]
 		if a.Outcome != "" || a.Err != nil {
 			continue
 		}
-		r, err := s.readFinal(ctx, id)
-		switch {
-		case err == nil:
+		if r := absent[id]; r != nil && r.State.Final() {
 			a.Outcome, a.Task = schema.OutcomeAlreadyFinished, r.Task
-		case errors.Is(err, executor.ErrClosed):
-			return err
-		default:
-			a.Err = err
+			continue
 		}
+		r, err := s.readFinal(ctx, id)
+		if err != nil {
+			a.Err = err
+			continue
+		}
+		a.Outcome, a.Task = schema.OutcomeAlreadyFinished, r.Task
 	}
-	return nil
 }
 
 // pendingCancels are requests to cancel that could not be recorded yet.

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -263,4 +265,37 @@ func TestEventsKeepTheirOrderOverAFault(t *testing.T) {
 			executor.EventStarted, executor.EventProgress, executor.EventOutput, executor.EventFinished, executor.EventBarrier,
 		}, kinds)
 	})
+}
+
+// TestCancelOfLargeTasks answers the first of many large tasks, and has not touched the others.
+func TestCancelOfLargeTasks(t *testing.T) {
+	s, _ := faulty(t, faultvfs.Options{}, withWindow(1))
+	large := func(r *executor.Submission) {
+		r.Input = slices.Concat([]byte(`"`), bytes.Repeat([]byte("x"), 2<<20), []byte(`"`))
+	}
+	var ids []uuid.UUID
+	for range 8 {
+		r := newTask(large)
+		submit(t, s, r)
+		ids = append(ids, r.ID)
+	}
+	runOne(t, s, executor.Outcome{State: schema.Completed, Result: newTask(large).Input})
+	calls := 0
+	for left := ids; len(left) > 0; calls++ {
+		answers, err := s.Cancel(t.Context(), left, executor.Cancellation{})
+		require.NoError(t, err)
+		require.NotEmpty(t, answers)
+		for i, a := range answers {
+			require.NoError(t, a.Err)
+			require.Equal(t, left[i], a.Task.ID)
+			require.Equal(t, left[i] == ids[0], a.Outcome == schema.OutcomeAlreadyFinished)
+		}
+		left = left[len(answers):]
+		for _, id := range left {
+			got, err := s.Get(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, schema.Queued, got.State)
+		}
+	}
+	require.Greater(t, calls, 2)
 }

@@ -156,8 +156,18 @@ func (s *Store) storedWith(c *file.Conn, id uuid.UUID) (r executor.Record, ord i
 }
 
 // waitingWith reads the record of a task that is not final. It answers nil where there is
-// none, or it cannot be read.
+// none that can be read.
 func (s *Store) waitingWith(c *file.Conn, id uuid.UUID) (*record, error) {
+	r, err := s.absentWith(c, id)
+	if r == nil || r.State.Final() {
+		return nil, err
+	}
+	return r, err
+}
+
+// absentWith reads the record of a task that is final or waits. It answers nil where there
+// is none that can be read.
+func (s *Store) absentWith(c *file.Conn, id uuid.UUID) (*record, error) {
 	r := new(record)
 	r.entry.Value = r
 	var final bool
@@ -172,7 +182,7 @@ func (s *Store) waitingWith(c *file.Conn, id uuid.UUID) (*record, error) {
 	if errors.Is(err, executor.ErrNotFound) || errors.Is(err, executor.ErrDamaged) {
 		return nil, nil
 	}
-	if err != nil || final {
+	if err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -193,31 +203,42 @@ func (s *Store) attempts(c *file.Conn, ord int64) (int32, error) {
 	return a.Attempt, err
 }
 
-// readAbsent reads the tasks with these ids that wait in the backlog.
-func (s *Store) readAbsent(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*record, error) {
+// readAbsent reads those tasks of ids that have no record in memory: they are final, or wait
+// in the backlog. It stops when what it has read takes more than pageBytes, and answers for
+// how many of the ids, at least one, it has looked. A single id is only looked for in the
+// backlog.
+func (s *Store) readAbsent(ctx context.Context, ids []uuid.UUID) (found map[uuid.UUID]*record, looked int, err error) {
+	var absent []int
 	s.mu.Lock()
-	var absent []uuid.UUID
-	for _, id := range ids {
-		if s.claims.backlog.Len() > 0 && s.live[id] == nil {
-			absent = append(absent, id)
+	if len(ids) > 1 || s.claims.backlog.Len() > 0 {
+		for i, id := range ids {
+			if s.live[id] == nil {
+				absent = append(absent, i)
+			}
 		}
 	}
 	s.mu.Unlock()
 	if absent == nil {
-		return nil, nil
+		return nil, len(ids), nil
 	}
-	found := map[uuid.UUID]*record{}
-	err := s.readers.with(ctx, s, func(c *file.Conn) error {
-		for _, id := range absent {
-			r, err := s.waitingWith(c, id)
+	found, looked = map[uuid.UUID]*record{}, len(ids)
+	err = s.readers.with(ctx, s, func(c *file.Conn) error {
+		size := int64(0)
+		for _, i := range absent {
+			r, err := s.absentWith(c, ids[i])
 			if err != nil {
 				return err
 			}
-			if r != nil {
-				found[id] = r
+			if r == nil {
+				continue
+			}
+			found[ids[i]] = r
+			if size += kit.KeptBytes(r.Input, r.Result, r.out.kept()); size > pageBytes {
+				looked = i + 1
+				return nil
 			}
 		}
 		return nil
 	})
-	return found, err
+	return found, looked, err
 }

@@ -16,6 +16,7 @@ var cancelContracts = []contract{
 	{name: "of a running task revokes its lease", test: cancelRunning},
 	{name: "of a final task changes nothing", test: cancelFinal},
 	{name: "answers each id in its place", test: cancelMany},
+	{name: "answers an id as often as it is named", test: cancelTwiceAtOnce},
 	{name: "before anybody listens is not lost", test: cancelEarly},
 	{name: "force before anybody listens is not lost", test: cancelEarlyForce},
 	{name: "repeated with force is told again", test: cancelForce},
@@ -112,6 +113,27 @@ func cancelMany(f *fixture) {
 	require.Equal(f, schema.OutcomeAlreadyFinished, answers[2].Outcome)
 	require.Equal(f, schema.OutcomeCancelling, answers[3].Outcome)
 	require.Equal(f, running, answers[3].Task.ID)
+}
+
+func cancelTwiceAtOnce(f *fixture) {
+	running := f.one()
+	lease := f.claim()
+	var l told
+	lease.OnRevoke(l.listen)
+	queued := f.one()
+	answers, err := f.store.Cancel(f.Context(), []uuid.UUID{queued, running, queued, running}, executor.Cancellation{Reason: "once"})
+	require.NoError(f, err)
+	require.Len(f, answers, 4)
+	for i, want := range []schema.CancelOutcome{
+		schema.OutcomeCancelled, schema.OutcomeCancelling, schema.OutcomeAlreadyFinished, schema.OutcomeCancelling,
+	} {
+		require.NoError(f, answers[i].Err)
+		require.Equal(f, want, answers[i].Outcome)
+		require.Equal(f, "once", answers[i].Task.CancelReason)
+	}
+	require.Equal(f, answers[0].Task, answers[2].Task)
+	require.NotEmpty(f, f.cancellations(&l))
+	require.EqualValues(f, 1, f.counts().Cancelled)
 }
 
 func cancelEarly(f *fixture) {

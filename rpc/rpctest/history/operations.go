@@ -114,7 +114,7 @@ func (p *player) wait() []byte {
 	return p.call(schema.MethodWait, w)
 }
 
-// A rush comes about once in rushEvery operations, and has maxRush at most.
+// A rush, and a purge, come about once in rushEvery operations, and have maxRush at most.
 const (
 	rushEvery = 100
 	maxRush   = 200
@@ -137,6 +137,25 @@ func (p *player) rush() {
 		slices.Reverse(w.IDs)
 	}
 	p.add(schema.MethodWait, w)
+}
+
+// purge submits some tasks, and cancels them and others in a row.
+func (p *player) purge() {
+	for range p.random.IntN(30) {
+		s := schema.SubmitParams{ID: p.newID(), Type: quickType}
+		p.own = append(p.own, s.ID)
+		p.pool.submitted(s)
+		p.add(schema.MethodSubmit, s)
+	}
+	force := p.oneIn(4)
+	for range 20 + p.random.IntN(maxRush-50) {
+		p.unsent = append(p.unsent, p.cancel(force != p.oneIn(50)))
+	}
+}
+
+// cancel cancels a task.
+func (p *player) cancel(force bool) []byte {
+	return p.call(schema.MethodCancel, schema.CancelParams{ID: p.task(), Force: force})
 }
 
 // list asks for a page of a selection, or for the next page of all tasks.

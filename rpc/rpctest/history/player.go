@@ -70,9 +70,12 @@ func (p *player) play(operations int) error {
 			p.window = []int{1, 8, 64, 512}[p.random.IntN(4)]
 		}
 		before := len(p.unsent)
-		if p.oneIn(rushEvery) && operations-sent > maxRush {
+		switch room := operations-sent > maxRush; {
+		case room && p.oneIn(rushEvery):
 			p.rush()
-		} else {
+		case room && p.oneIn(rushEvery):
+			p.purge()
+		default:
 			p.unsent = append(p.unsent, p.operation())
 		}
 		sent += len(p.unsent) - before
@@ -165,7 +168,7 @@ func (p *player) single() []byte {
 	case n < 50:
 		return p.resubmit()
 	case n < 62:
-		return p.call(schema.MethodCancel, schema.CancelParams{ID: p.task(), Force: p.oneIn(4)})
+		return p.cancel(p.oneIn(4))
 	case n < 72:
 		return p.call(schema.MethodStatus, schema.StatusParams{ID: p.task()})
 	case n < 84:
