@@ -109,6 +109,28 @@ func TestAServerThatIsKilledIsToldToAll(t *testing.T) {
 	}
 }
 
+// TestACommandWaitsForTheStore of a server that does not listen, as it is about to end
+// or has lost its socket.
+func TestACommandWaitsForTheStore(t *testing.T) {
+	s := daemonHome(t)
+	require.NoError(t, s.makeState())
+	holder := start(t, "serve", "--store", s.Store)
+	fmt.Fprintln(holder.in, `{"jsonrpc":"2.0","id":1,"method":"stats"}`)
+	holder.until(t, `"id":1`)
+	var errs bytes.Buffer
+	c := exec.Command("jobline", "list")
+	c.Stderr = &errs
+	require.NoError(t, c.Start())
+	require.Eventually(t, func() bool {
+		log, err := os.ReadFile(s.Log)
+		return err == nil && bytes.Contains(log, []byte("is held by"))
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, holder.in.Close())
+	_, code := holder.exit(t)
+	require.Zero(t, code)
+	require.NoError(t, c.Wait(), errs.String())
+}
+
 // TestAServerThatIsKilledIsToldBehindTheNext: the next server answers already when a
 // client looks what has become of its own.
 func TestAServerThatIsKilledIsToldBehindTheNext(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/rpc/socket"
 )
 
@@ -25,6 +26,10 @@ const (
 	// mostStartPause is how long the commands wait that another is starting it for:
 	// there may be very many.
 	mostStartPause = 20 * time.Millisecond
+	// heldTimeout is how long to wait where another process has the store and nobody
+	// listens: a server that is about to end, or one whose socket somebody has removed,
+	// which it makes again within 5 s.
+	heldTimeout = 7 * time.Second
 	// startSuffix is appended to the path of a socket for the file whose lock says
 	// that a process starts its server.
 	startSuffix = ".start"
@@ -82,14 +87,17 @@ const notedSocket = "socket"
 func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error) {
 	ctx, stop := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server has not started within %v; its log is %s", startTimeout, s.Log))
 	defer stop()
+	begun, held := time.Now(), error(nil) // held is why no server could start
 	for pause := startPause; ; pause = min(pause+startPause, mostStartPause) {
 		lock, err := socket.TryLock(s.Socket + startSuffix)
 		if err != nil {
 			return nil, err
 		}
 		conn, err := s.find(ctx)
-		if lock != nil && errors.Is(err, socket.ErrNobodyListens) {
-			conn, err = p.startServer(ctx, s)
+		if lock != nil && errors.Is(err, socket.ErrNobodyListens) && (held == nil || !s.storeHeld(ctx)) {
+			if conn, err = p.startServer(ctx, s); err != nil && s.storeHeld(ctx) {
+				held, err = err, socket.ErrNobodyListens
+			}
 		}
 		if lock != nil {
 			err = errors.Join(err, lock.Release())
@@ -97,12 +105,21 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 		if !errors.Is(err, socket.ErrNobodyListens) {
 			return conn, err
 		}
+		if held != nil && time.Since(begun) >= heldTimeout {
+			return nil, held
+		}
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}
+}
+
+// storeHeld reports whether a process has the store of the scope.
+func (s *Scope) storeHeld(ctx context.Context) bool {
+	info, err := inspect.Inspect(ctx, s.Store)
+	return err == nil && info.HeldBy != ""
 }
 
 // programFile is the file of this program, of which servers are started.
