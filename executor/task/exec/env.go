@@ -70,9 +70,18 @@ func checkPatterns(patterns []string) error {
 
 func allowed(name string, patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(foldName(p), foldName(name)) // New has checked the pattern
-		return ok
+		return matches(foldName(p), foldName(name))
 	})
+}
+
+// noSlash puts another character in the place of each slash: in the name of a variable a
+// slash is as any other, and a * that stops there would let a token pass, as in
+// npm_config_//registry.example/:_authToken.
+var noSlash = strings.NewReplacer("/", "\x00") // no name has a NUL byte
+
+func matches(pattern, name string) bool {
+	ok, _ := path.Match(noSlash.Replace(pattern), noSlash.Replace(name)) // New has checked the pattern
+	return ok
 }
 
 // DefaultEnvHide are the names of variables whose values are hidden where
@@ -88,8 +97,7 @@ func (c *Runner) hidesVariable(name string) bool { return hides(c.options.EnvHid
 func hides(patterns []string, name string) bool {
 	name = strings.ToUpper(name)
 	return slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(strings.ToUpper(p), name) // New has checked the pattern
-		return ok
+		return matches(strings.ToUpper(p), name)
 	})
 }
 

@@ -113,3 +113,12 @@ func TestOuterKeys(t *testing.T) {
 	inner := newCommand(t, Options{}).mark("t")
 	require.Equal(t, serverVar+"="+two+"/"+inner.key, inner.server)
 }
+
+func TestHiddenByDefault(t *testing.T) {
+	for _, name := range []string{"TOKEN", "api_Token_2", "SSH_KEY", "a/TOKEN", "npm_config_//registry.example/:_authToken", "//PASSWORD//"} {
+		require.True(t, HiddenByDefault(name), name)
+	}
+	for _, name := range []string{"", "PATH", "TO/KEN", "T\x00OKEN"} {
+		require.False(t, HiddenByDefault(name), name)
+	}
+}
