@@ -19,6 +19,12 @@ func TestSecretsAreInNoFile(t *testing.T) {
 	require.Equal(t, map[string]string{"GITHUB_TOKEN": "t", "my_password": "p", "AWS_SECRET_ID": "s", "SSH_KEY": "k"}, hidden)
 }
 
+// A server that is started on demand keeps the settings of its starter, and no secrets.
+func TestAServerGetsNoSecretsOfItsStarter(t *testing.T) {
+	require.Equal(t, []string{"PATH=/bin", "JOBLINE_LIMIT=1"},
+		serverEnviron([]string{"PATH=/bin", "GITHUB_TOKEN=t", "my_password=p", "JOBLINE_LIMIT=1", socketVariable + "=/s", "JOBLINE_TASK_ID=x"}))
+}
+
 func TestAnEnvironmentIsKeptOnce(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "state", "env")
 	first, err := keepEnvironment(folder, []byte(`{"A":"b"}`))

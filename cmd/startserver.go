@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	taskexec "github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/socket"
 )
 
@@ -151,10 +152,7 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 	server := exec.Command(self, "serve", "--listen="+addressPrefix+s.Socket, "--store="+s.Store, "--log-file="+s.Log, "--stdio=false", "--framing=auto")
 	server.Stdout, server.Stderr = log, log // before it has opened the log itself
 	server.Dir = s.startDir()
-	server.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
-		return slices.Contains(ownVariables, name)
-	})
+	server.Env = serverEnviron(os.Environ())
 	daemonize(server)
 	if err := s.note(); err != nil {
 		return nil, fmt.Errorf("note where the server listens: %w; %s", err, cureOfState)
@@ -165,6 +163,19 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }() // ends with the server, or with this process
 	return s.awaitServer(ctx, ended, before)
+}
+
+// serverEnviron is the environment of a server that a process with another starts. The
+// secrets of whoever happens to start it are left out: the server outlives that process,
+// and runs the commands of others. Commands get theirs with the submit.
+func serverEnviron(environment []string) (env []string) {
+	for _, variable := range environment {
+		name, _, _ := strings.Cut(variable, "=")
+		if !slices.Contains(ownVariables, name) && (strings.HasPrefix(name, envPrefix) || !taskexec.HiddenByDefault(name)) {
+			env = append(env, variable)
+		}
+	}
+	return env
 }
 
 // startDir is where a server runs: in the folder of its commands, or in the root.
