@@ -106,10 +106,11 @@ func eachServer(t *testing.T, test func(t *testing.T, env []string, flags ...str
 }
 
 // TestRunInATerminal: the command has a terminal of the size of the window, gets each
-// key as it is typed, and is told when the window changes.
+// key as it is typed, and is told when the window changes. A trapped signal ends a read
+// of some shells, so the command reads again.
 func TestRunInATerminal(t *testing.T) {
 	eachServer(t, func(t *testing.T, env []string, flags ...string) {
-		w := openWindow(t, env, append(flags, "--", "sh", "-c", `trap 'stty size' WINCH; stty size; stty raw -echo; printf 'key %s\r\n' "$(head -c 1)"; stty -raw echo; echo cooked; cat; while read -r l; do echo "line $l"; done`)...)
+		w := openWindow(t, env, append(flags, "--", "sh", "-c", `trap 'stty size' WINCH; stty size; stty raw -echo; printf 'key %s\r\n' "$(head -c 1)"; stty -raw echo; echo cooked; cat; while :; do read -r l && echo "line $l"; done`)...)
 		w.shows("24 100\r\n")
 		w.types("x")
 		w.shows("key x\r\n")

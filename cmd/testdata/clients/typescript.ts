@@ -42,7 +42,7 @@ const ends = new Map<UUID, FinishedEvent>();
 let written = "";
 
 function notified(n: Notification) {
-  if (n.method === "subscription/replayed") return; // the only one that is of no task
+  if (!("id" in n.params)) return; // it is of no task
   const events = seen.get(n.params.id) ?? new Set();
   seen.set(n.params.id, events.add(n.method.replace("task/", "")));
   if (n.method === "task/output") written += n.params.data; // UTF-8, or base64: n.params.encoding tells
