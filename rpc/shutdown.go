@@ -41,6 +41,9 @@ func (s *session) shutdown(ctx context.Context, mode schema.ShutdownMode, timeou
 	s.executor.BeginBecause(mode, reason)
 	s.tasks.Go(func() {
 		result, err := s.executor.Shutdown(ctx, mode, timeout)
+		if err != nil && ctx.Err() != nil {
+			return // the connection was cut: a last message would look like an end in order
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.afterEvents(ctx, func() {
