@@ -8,9 +8,11 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
 
@@ -125,6 +127,32 @@ func TestServeReaderGone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, near.Close())
 	require.ErrorIs(t, <-served, rpc.ErrReaderGone)
+}
+
+// A client that is gone after the end of its input ends Serve with that error, too: its
+// tasks still run, and the process must not take this for an end in order.
+func TestServeReaderGoneAfterTheInput(t *testing.T) {
+	ex := server(t, 1, executor.MustDefine("forever", func(ctx context.Context, _ nothing) (nothing, error) {
+		<-ctx.Done()
+		return nothing{}, context.Cause(ctx)
+	}))
+	for range 1000 {
+		near, far := rpctest.Pipe()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- rpc.Serve(ctx, far, ex, rpc.Options{OnEOF: rpc.EOFDrain}) }()
+		_, err := fmt.Fprintln(near, submitLine(1, uuid.New(), "forever", ""))
+		require.NoError(t, err)
+		lines := bufio.NewReader(near)
+		_, err = lines.ReadString('\n')
+		require.NoError(t, err)
+		go func() { _, _ = io.Copy(io.Discard, lines) }() // all that is sent is taken; ends with the pipe
+		require.NoError(t, near.(interface{ CloseWrite() error }).CloseWrite())
+		time.Sleep(100 * time.Microsecond) // the goroutines of Serve wait then, and any can be the first to see it
+		cancel(rpc.ErrReaderGone)
+		require.ErrorIs(t, <-served, rpc.ErrReaderGone)
+		require.NoError(t, near.Close())
+	}
 }
 
 // Stop ends the executor's tasks and tells the client of it.
