@@ -82,7 +82,28 @@ func TestInputsBeforeTheStart(t *testing.T) {
 	})
 }
 
-// TestInputsOfATaskThatWasGivenUp: what is final takes nothing, whatever its code does.
+// slowGet is a store that takes its time to read a task.
+type slowGet struct {
+	executor.Store
+	takes time.Duration
+}
+
+func (s slowGet) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) {
+	time.Sleep(s.takes)
+	return s.Store.Get(ctx, id)
+}
+
+// TestInputsWhileTheTaskBecomesReachable: a task that takes input from when its record
+// is read takes that input.
+func TestInputsWhileTheTaskBecomesReachable(t *testing.T) {
+	open := func() executor.Store { return slowGet{newMemory(), 2 * time.Second} }
+	withStore(t, readers(), open, func(r *rig) {
+		id := r.of("slow") // takes input after a second
+		require.NoError(r, r.Input(r.Context(), id, []byte("now"), true))
+		require.Equal(r, `{"text":"now"}`, string(r.inState(id, schema.Completed).Result))
+	})
+}
+
 // TestInputsAfterTheEndOfTheCode: a task whose output is still read is not told that its
 // type takes no input.
 func TestInputsAfterTheEndOfTheCode(t *testing.T) {
@@ -111,6 +132,7 @@ func TestInputsAfterTheEndOfTheCode(t *testing.T) {
 	})
 }
 
+// TestInputsOfATaskThatWasGivenUp: what is final takes nothing, whatever its code does.
 func TestInputsOfATaskThatWasGivenUp(t *testing.T) {
 	withRig(t, readers(), func(r *rig) {
 		id := r.of("late")

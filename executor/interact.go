@@ -108,24 +108,26 @@ func (e *Executor) reach(ctx context.Context, id uuid.UUID) (*contact, error) {
 	case record.State.Final():
 		return nil, errEnded
 	}
-	return &contact{}, e.codeRuns(id)
+	return e.reachRunning(id)
 }
 
-// codeRuns says why the code of a task that is running in the store cannot be reached, or
-// nil.
-func (e *Executor) codeRuns(id uuid.UUID) error {
+// reachRunning finds the contact of a task that is running in the store. The error says
+// why its code cannot be reached.
+func (e *Executor) reachRunning(id uuid.UUID) (*contact, error) {
 	for i := range e.workers {
 		if r := e.workers[i].run.Load(); r != nil && r.record.ID == id {
-			return r.codeRuns()
+			return r.reach()
 		}
 	}
-	return &UnreachableError{Why: "the task is about to start, or has just ended", Cure: "ask for its state, and send it after task/started"}
+	return nil, &UnreachableError{Why: "the task is about to start, or has just ended", Cure: "ask for its state, and send it after task/started"}
 }
 
-func (r *run) codeRuns() error {
+// reach is the contact that the code has made by now. The task may have become
+// reachable since a look-up in the contacts missed it, so the run itself must be asked.
+func (r *run) reach() (*contact, error) {
 	starts := &UnreachableError{Why: "the task is about to start", Cure: "send it after task/started"}
 	if !r.starting.TryLock() {
-		return starts
+		return nil, starts
 	}
 	begun := r.begun
 	r.starting.Unlock()
@@ -133,11 +135,13 @@ func (r *run) codeRuns() error {
 	defer r.mu.Unlock()
 	switch {
 	case !begun:
-		return starts
+		return nil, starts
 	case r.returned || r.settled:
-		return errEnded
+		return nil, errEnded
+	case r.contact != nil:
+		return r.contact, nil
 	}
-	return nil
+	return &contact{}, nil
 }
 
 // handle makes the task reachable.
