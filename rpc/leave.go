@@ -195,17 +195,21 @@ func (s *session) shutdownBegun() <-chan struct{} {
 	return s.executor.ShutdownBegun()
 }
 
-// tellShutdown tells the client that the executor is about to end, unless that is
-// what it has asked for.
+// tellShutdown tells the client that the executor is about to end.
 func (s *session) tellShutdown(ctx context.Context) {
-	if s.endsExecutor.Load() {
-		return
-	}
-	mode, reason := s.executor.Ending()
-	told := schema.ShuttingDownEvent{Mode: string(mode), Reason: reason}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.afterEvents(ctx, func() {
-		s.out.notify(schema.NotifyShuttingDown, func(b []byte) []byte { return wire.AppendJSON(b, told) })
-	})
+	s.afterEvents(ctx, s.tellShutdownNow)
+}
+
+// tellShutdownNow tells the client of a shared executor once that it is about to end,
+// unless that is what the client has asked for. It needs mu.
+func (s *session) tellShutdownNow() {
+	if s.toldShutdown || !s.options.Shared || s.endsExecutor.Load() {
+		return
+	}
+	s.toldShutdown = true
+	mode, reason := s.executor.Ending()
+	told := schema.ShuttingDownEvent{Mode: string(mode), Reason: reason}
+	s.out.notify(schema.NotifyShuttingDown, func(b []byte) []byte { return wire.AppendJSON(b, told) })
 }

@@ -69,6 +69,7 @@ type session struct {
 	pendingShutdowns atomic.Int32   // shutdown requests that are not answered
 	exiting          bool           // the client has sent exit
 	endsExecutor     atomic.Bool    // this connection has asked for the end of the executor
+	toldShutdown     bool           // the client was told that the executor ends; mu protects it
 	disconnected     func()         // counts the connection no more
 
 	storeClosed bool // no event comes any more, and the pump has ended

@@ -164,6 +164,25 @@ func TestShutdownOfASharedExecutorIsTold(t *testing.T) {
 	})
 }
 
+// An executor can end before its connections have seen that it was about to: each is
+// told, whichever of the two it sees first.
+func TestShutdownThatIsOverAtOnceIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: testTypes(t), Limit: 1})
+		require.NoError(t, err)
+		ex.BeginBecause(schema.ShutdownCancel, "a test has asked for it")
+		require.NoError(t, ex.Run(context.Background()))
+		for range 30 {
+			p := connect(t, ex, shared)
+			m := p.next()
+			require.Equal(t, schema.NotifyShuttingDown, m.Method)
+			require.Empty(t, p.all())
+			require.NoError(t, <-p.served)
+			p.served <- nil // for the end of the test
+		}
+	})
+}
+
 // A client that has left a shared executor may still send its exit.
 func TestExitBehindTheReplyToShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -70,8 +70,10 @@ func (s *session) executorEnded(ctx context.Context) {
 }
 
 // endWithoutEvents fails the waits and ends the connection, since no event comes any
-// more. It needs mu.
+// more. It needs mu. An executor can end before anything here has seen that it was about
+// to, so the client is told of that now, unless it was before.
 func (s *session) endWithoutEvents() {
+	s.tellShutdownNow()
 	s.waits.failAll(s, executor.ErrShuttingDown)
 	s.finishLeaving(func(over func()) { over() })
 	if s.pendingShutdowns.Load() == 0 { // else the reply to the last shutdown is the last message
