@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +31,19 @@ func TestAServerThatDoesNotAnswer(t *testing.T) {
 	_, err = (&Program{Name: "jobline"}).connect(t.Context(), &targetOptions{socket: path})
 	require.EqualError(t, err, fmt.Sprintf("the server on %s: process %d has not answered within 50ms: it is stopped or hangs; "+
 		"kill -9 %d ends it, and a store on disk loses nothing", path, os.Getpid(), os.Getpid()))
+}
+
+// TestAServerThatEndsBeforeItsStarterConnects was idle for longer than it may be: that
+// is no failure of its start, and the next one is started.
+func TestAServerThatEndsBeforeItsStarterConnects(t *testing.T) {
+	s := Scope{Socket: filepath.Join(socketDirOf(t), "s"), Log: filepath.Join(t.TempDir(), "log")}
+	ended := make(chan error, 1)
+	ended <- nil
+	_, err := s.awaitServer(t.Context(), ended, 0)
+	require.ErrorIs(t, err, socket.ErrNobodyListens)
+	ended <- errors.New("exit status 1")
+	_, err = s.awaitServer(t.Context(), ended, 0)
+	require.ErrorContains(t, err, "the server did not start")
 }
 
 // TestAServerThatEndsWhileAClientConnects: the client connects anew, and starts the

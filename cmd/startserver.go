@@ -186,7 +186,9 @@ func (s *Scope) startDir() string {
 	return string(filepath.Separator)
 }
 
-// awaitServer connects to a server that was started, or says why it has ended.
+// awaitServer connects to a server that was started, or says why it has ended. One that
+// has ended in order had nothing to do until its idle time was over: nobody listens then,
+// and the next one is started.
 func (s *Scope) awaitServer(ctx context.Context, ended <-chan error, before int64) (*socket.Conn, error) {
 	for {
 		var end error
@@ -202,6 +204,8 @@ func (s *Scope) awaitServer(ctx context.Context, ended <-chan error, before int6
 		switch {
 		case !errors.Is(err, socket.ErrNobodyListens):
 			return conn, err
+		case over && end == nil:
+			return nil, err
 		case over:
 			return nil, s.whyNotStarted(end, before)
 		}
