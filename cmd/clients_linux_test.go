@@ -49,7 +49,7 @@ func watchProcess(t *testing.T, pid int) (ended func() error) {
 	require.NoError(t, err, "process %d", pid)
 	t.Cleanup(func() { _ = unix.Close(fd) })
 	return func() error {
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(soon)
 		for {
 			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 			n, err := unix.Poll(fds, int(max(0, time.Until(deadline).Milliseconds())))

@@ -29,7 +29,7 @@ func daemonHome(t *testing.T) *Scope {
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	t.Setenv(socketVariable, "")
-	t.Setenv("JOBLINE_IDLE", "10s") // where the end of the test is not reached
+	t.Setenv("JOBLINE_IDLE", "1m") // where the end of the test is not reached
 	s, err := (&Program{Name: "jobline"}).scope(&targetOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -124,7 +124,7 @@ func TestACommandWaitsForTheStore(t *testing.T) {
 	require.Eventually(t, func() bool {
 		log, err := os.ReadFile(s.Log)
 		return err == nil && bytes.Contains(log, []byte("is held by"))
-	}, 10*time.Second, time.Millisecond)
+	}, soon, time.Millisecond)
 	require.NoError(t, holder.in.Close())
 	_, code := holder.exit(t)
 	require.Zero(t, code)
@@ -236,7 +236,7 @@ func TestNothingOfTheStarterIsPassedOn(t *testing.T) {
 	select {
 	case err := <-ended:
 		require.NoError(t, err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(soon):
 		require.Fail(t, "the server has a descriptor of its starter")
 	}
 	session, err := unix.Getsid(s.pid(t))
@@ -320,7 +320,7 @@ func TestAServerWithTooManyConnections(t *testing.T) {
 		_, code = p.exit(t)
 		require.Zero(t, code)
 	}
-	require.Eventually(t, func() bool { return exec.Command("jobline", "list").Run() == nil }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return exec.Command("jobline", "list").Run() == nil }, soon, 10*time.Millisecond)
 }
 
 // TestASignalEndsAServerOnASocket: the socket is gone, and its clients are told.
@@ -328,7 +328,7 @@ func TestASignalEndsAServerOnASocket(t *testing.T) {
 	s := daemonHome(t)
 	require.NoError(t, s.makeState())
 	server := start(t, "serve", "--listen", "unix:"+s.Socket, "--store", s.Store, "--log-file", s.Log)
-	require.Eventually(t, func() bool { _, err := os.Lstat(s.Socket); return err == nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Lstat(s.Socket); return err == nil }, soon, time.Millisecond)
 	client := start(t, "attach", "--no-start")
 	fmt.Fprintln(client.in, submitSleep)
 	client.until(t, "task/started")

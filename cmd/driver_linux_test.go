@@ -27,7 +27,7 @@ func sharedServer(t *testing.T, variables ...string) []string {
 	dir := t.TempDir()
 	run := filepath.Join(dir, "run")
 	require.NoError(t, os.Mkdir(run, 0o700))
-	env := append(os.Environ(), "XDG_RUNTIME_DIR="+run, "XDG_STATE_HOME="+filepath.Join(dir, "state"), "JOBLINE_IDLE=5s", "TERM=xterm")
+	env := append(os.Environ(), "XDG_RUNTIME_DIR="+run, "XDG_STATE_HOME="+filepath.Join(dir, "state"), "JOBLINE_IDLE=1m", "TERM=xterm")
 	env = append(env, variables...)
 	t.Cleanup(func() {
 		c := exec.Command("jobline", "shutdown", "--mode", "cancel")
@@ -42,17 +42,48 @@ func sharedServer(t *testing.T, variables ...string) []string {
 // person types, and answers what it shows and its exit code.
 func atTerminal(t *testing.T, env []string, typed string, args ...string) (shown string, code int) {
 	t.Helper()
-	screen, tty := openTerminal(t)
-	c := exec.CommandContext(t.Context(), "jobline", args...)
-	c.Stdin, c.Stdout, c.Stderr, c.Env = tty, tty, tty, env
-	require.NoError(t, c.Start())
-	require.NoError(t, tty.Close())
-	_, err := screen.WriteString(typed)
+	v := view(t, env, args...)
+	_, err := v.screen.WriteString(typed)
 	require.NoError(t, err)
-	text, err := io.ReadAll(screen)
-	require.ErrorIs(t, err, unix.EIO, "which is how a terminal ends")
-	_ = c.Wait() // the code says it
-	return string(text), c.ProcessState.ExitCode()
+	return v.rest()
+}
+
+// viewed is a command with all of its descriptors on a terminal.
+type viewed struct {
+	*exec.Cmd
+	t      *testing.T
+	screen *os.File
+	shown  []byte // that was read
+}
+
+func view(t *testing.T, env []string, args ...string) *viewed {
+	t.Helper()
+	screen, tty := openTerminal(t)
+	v := &viewed{Cmd: exec.CommandContext(t.Context(), "jobline", args...), t: t, screen: screen}
+	v.Stdin, v.Stdout, v.Stderr, v.Env = tty, tty, tty, env
+	require.NoError(t, v.Start())
+	require.NoError(t, tty.Close())
+	return v
+}
+
+// until reads until a text was shown.
+func (v *viewed) until(text string) {
+	v.t.Helper()
+	for piece := make([]byte, 4096); !bytes.Contains(v.shown, []byte(text)); {
+		n, err := v.screen.Read(piece)
+		require.NoError(v.t, err, "%q", v.shown)
+		v.shown = append(v.shown, piece[:n]...)
+	}
+}
+
+// rest reads to the end of the command, and answers all that it has shown and its exit
+// code.
+func (v *viewed) rest() (shown string, code int) {
+	v.t.Helper()
+	rest, err := io.ReadAll(v.screen)
+	require.ErrorIs(v.t, err, unix.EIO, "which is how a terminal ends")
+	_ = v.Wait() // the code says it
+	return string(v.shown) + string(rest), v.ProcessState.ExitCode()
 }
 
 // quiet runs a command that must succeed, on pipes.
@@ -101,10 +132,13 @@ func TestOutputOfTasksMovesNothing(t *testing.T) {
 // TestWaitAtATerminal draws bars in place, and none on a dumb terminal.
 func TestWaitAtATerminal(t *testing.T) {
 	env := sharedServer(t)
-	submit := []string{"submit", "--wait", "-q", "--", "sh", "-c", "sleep 0.5; exit 3"}
-	shown, code := atTerminal(t, env, "", submit...)
+	drawn := filepath.Join(t.TempDir(), "drawn")
+	submit := []string{"submit", "--wait", "-q", "--", "sh", "-c", "until test -f '" + drawn + "'; do sleep 0.01; done; exit 3"}
+	terminal := view(t, env, submit...)
+	terminal.until(clearLine + "[........................] 0/1 ended, ")
+	require.NoError(t, os.WriteFile(drawn, nil, 0o600))
+	shown, code := terminal.rest()
 	require.Equal(t, exitSomeFailed, code)
-	require.Contains(t, shown, clearLine+"[........................] 0/1 ended, ")
 	v := newVirtualTerminal(100, 5)
 	_, err := v.Write([]byte(shown))
 	require.NoError(t, err)
@@ -133,8 +167,12 @@ func TestListAtATerminal(t *testing.T) {
 // TestWatchAtATerminal draws the tasks anew until they have ended.
 func TestWatchAtATerminal(t *testing.T) {
 	env := sharedServer(t)
-	quiet(t, env, "submit", "-q", "--", "sleep", "0.5")
-	shown, code := atTerminal(t, env, "", "status", "--watch", "@last")
+	drawn := filepath.Join(t.TempDir(), "drawn")
+	quiet(t, env, "submit", "-q", "--", "sh", "-c", "until test -f '"+drawn+"'; do sleep 0.01; done")
+	terminal := view(t, env, "status", "--watch", "@last")
+	terminal.until("running")
+	require.NoError(t, os.WriteFile(drawn, nil, 0o600))
+	shown, code := terminal.rest()
 	require.Zero(t, code)
 	v := newVirtualTerminal(100, 20)
 	_, err := v.Write([]byte(shown))
@@ -174,36 +212,28 @@ func TestAListThatIsWatchedKeepsItsLimit(t *testing.T) {
 	for _, end := range []string{"aa", "ab"} {
 		quiet(t, env, "submit", "-q", "--wait", "--id", "01800000-0000-7000-8000-0000000000"+end, "noop")
 	}
-	screen, tty := openTerminal(t)
-	c := exec.CommandContext(t.Context(), "jobline", "list", "--watch", "--limit", "1")
-	c.Stdin, c.Stdout, c.Stderr, c.Env = tty, tty, tty, env
-	require.NoError(t, c.Start())
-	require.NoError(t, tty.Close())
-	shown := make([]byte, 0, 64<<10)
-	for !bytes.Contains(shown, []byte("000000ab")) {
-		n, err := screen.Read(shown[len(shown):cap(shown)])
-		require.NoError(t, err, "%q", shown)
-		shown = shown[:len(shown)+n]
-	}
-	require.NoError(t, c.Process.Signal(os.Interrupt))
-	rest, err := io.ReadAll(screen)
-	require.ErrorIs(t, err, unix.EIO, "which is how a terminal ends")
-	require.Error(t, c.Wait())
-	require.NotContains(t, string(shown)+string(rest), "000000aa")
+	v := view(t, env, "list", "--watch", "--limit", "1")
+	v.until("000000ab")
+	require.NoError(t, v.Process.Signal(os.Interrupt))
+	shown, code := v.rest()
+	require.Equal(t, 130, code)
+	require.NotContains(t, shown, "000000aa")
 }
 
 // TestInterruptsEndTheWait, and not the tasks.
 func TestInterruptsEndTheWait(t *testing.T) {
 	env := sharedServer(t)
 	quiet(t, env, "submit", "-q", "--id", "01800000-0000-7000-8000-0000000000aa", "sleep", "--set", "durationMs=600000")
+	connections := countConnections(t, env)
 	for _, args := range [][]string{
 		{"wait", "@last"}, {"logs", "-f", "@last"}, {"list", "--watch"}, {"status", "--watch", "@last"},
 		{"submit", "--wait", "-q", "--id", "01800000-0000-7000-8000-0000000000aa", "sleep", "--set", "durationMs=600000"},
 	} {
 		c := exec.CommandContext(t.Context(), "jobline", args...)
 		c.Env = env
+		connections(1) // that of the command before has ended
 		require.NoError(t, c.Start())
-		waitForConnections(t, env, 2)
+		connections(2)
 		require.NoError(t, c.Process.Signal(os.Interrupt))
 		require.Error(t, c.Wait())
 		require.Equal(t, 130, c.ProcessState.ExitCode(), args)
@@ -246,13 +276,33 @@ func TestAnInterruptOfManySubmits(t *testing.T) {
 	require.EqualValues(t, told, stats.Totals.Submitted)
 }
 
-// waitForConnections waits until the server has so many connections, with that of who
-// asks.
-func waitForConnections(t *testing.T, env []string, n int) {
+// countConnections answers what waits until the server has so many connections. It asks
+// on one of its own, which is counted.
+func countConnections(t *testing.T, env []string) (wait func(n int)) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		return strings.Contains(quiet(t, env, "stats", "--json"), fmt.Sprintf(`"connections":%d`, n))
-	}, time.Minute, 10*time.Millisecond)
+	asks := exec.Command("jobline", "attach")
+	asks.Env = env
+	in, err := asks.StdinPipe()
+	require.NoError(t, err)
+	out, err := asks.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, asks.Start())
+	t.Cleanup(func() {
+		require.NoError(t, in.Close())
+		require.NoError(t, asks.Wait())
+	})
+	answers := bufio.NewReader(out)
+	return func(n int) {
+		t.Helper()
+		stats, want := "", fmt.Sprintf(`"connections":%d`, n)
+		for end := time.Now().Add(soon); !strings.Contains(stats, want); time.Sleep(10 * time.Millisecond) {
+			require.True(t, time.Now().Before(end), "%s", stats)
+			_, err := io.WriteString(in, `{"jsonrpc":"2.0","id":1,"method":"stats"}`+"\n")
+			require.NoError(t, err)
+			stats, err = answers.ReadString('\n')
+			require.NoError(t, err)
+		}
+	}
 }
 
 // TestListWatchOnAPipe prints each change of the selected tasks as an object in a line.

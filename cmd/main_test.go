@@ -7,13 +7,19 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/jobline/jobline/executor"
 )
+
+// soon is how long a test waits for what must come in a moment. A machine that does much
+// else is slow.
+const soon = time.Minute
 
 // TestMain makes the test binary the program jobline, too, and puts it in the
 // PATH: the scripts and some tests run it as a process.
@@ -37,7 +43,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": exitsWith, "oneline": oneLine, "protocol": protocolOnly,
+			"code": exitsWith, "eventually": eventuallyPrints, "oneline": oneLine, "protocol": protocolOnly,
 		},
 	})
 }
@@ -58,6 +64,26 @@ func exitsWith(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// eventuallyPrints runs a program again and again until it succeeds and its stdout
+// matches: eventually REGEXP PROGRAM ARGUMENT...
+func eventuallyPrints(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually regexp program [argument...]")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for end := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		printed := ts.ReadFile("stdout")
+		if err == nil && want.MatchString(printed) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%v: no match for %q in:\n%s", err, args[0], printed)
+		}
 	}
 }
 

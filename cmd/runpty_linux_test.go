@@ -17,9 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// soon is how long a test waits for what must come in a moment.
-const soon = 20 * time.Second
-
 // window is a terminal with a program in it, as a person has one.
 type window struct {
 	*exec.Cmd
@@ -95,7 +92,7 @@ func eachServer(t *testing.T, test func(t *testing.T, env []string, flags ...str
 		dir, err := os.MkdirTemp("", "run") // a short path, for the socket
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
-		env := []string{"XDG_RUNTIME_DIR=" + dir, "XDG_STATE_HOME=" + filepath.Join(dir, "state"), "JOBLINE_IDLE=10s"}
+		env := []string{"XDG_RUNTIME_DIR=" + dir, "XDG_STATE_HOME=" + filepath.Join(dir, "state"), "JOBLINE_IDLE=1m"}
 		t.Cleanup(func() {
 			end := exec.Command("jobline", "shutdown")
 			end.Env = append(os.Environ(), env...)

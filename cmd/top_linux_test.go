@@ -88,7 +88,7 @@ func (s *seat) sees(text string) {
 
 func (s *seat) awaits(done func(shown string) bool, what string) {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(s.text()); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(soon); !done(s.text()); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			require.Fail(s.t, "the screen does not show "+what, "%s", s.text())
 		}
@@ -100,7 +100,7 @@ func (s *seat) code() int {
 	s.t.Helper()
 	select {
 	case <-s.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(soon):
 		require.Fail(s.t, "top does not end", "%s", s.text())
 	}
 	_ = s.command.Wait() // the code says it
