@@ -119,11 +119,11 @@ func ExampleExecutor_Run() {
 		printEnd(ctx, events)
 	}
 	result, err := jobs.Shutdown(ctx, schema.ShutdownDrain, 0)
-	fmt.Println(result, err, <-ended, store.Close())
+	fmt.Println("left:", result.Left, err, <-ended, store.Close())
 	// Output:
 	// completed "all is well"
 	// failed it is not
-	// {0 0 0 0} <nil> <nil> <nil>
+	// left: 0 <nil> <nil> <nil>
 }
 
 // printEnd waits for the end of a task.
