@@ -1,0 +1,120 @@
+// Asks for a type of tasks, or a recent task, and for the input.
+import * as vscode from 'vscode';
+import type { TypeInfo } from '../../../../schema/jobline';
+import type { Queue } from './queue';
+import { type TaskList, work } from './views';
+
+export interface Wanted { type: string; input: Record<string, unknown>; labels?: Record<string, string> }
+interface Member { type?: string; description?: string; default?: unknown; enum?: unknown[] }
+interface Schema { properties?: Record<string, Member>; required?: string[] }
+type Item = vscode.QuickPickItem & { member?: string; json?: boolean };
+
+const recent = 20; // tasks that can be chosen to run again
+const draftScheme = 'jobline-schema';
+
+/** Gives the schema of a type to the editor of JSON, which completes and checks a draft by it. */
+export function offerSchemas(queue: Queue): vscode.Disposable {
+  return vscode.workspace.registerTextDocumentContentProvider(draftScheme, {
+    async provideTextDocumentContent(uri) {
+      const { types } = await queue.call('types', {});
+      const schema = types.find(({ name }) => uri.path === `/${name}.json`)?.inputSchema as Schema | undefined;
+      return JSON.stringify({ ...schema, properties: { ...schema?.properties, $schema: {} } });
+    },
+  });
+}
+
+/** Asks which type, or which recent task; of the latter the answer has the id. */
+export async function chooseType(queue: Queue, list: TaskList): Promise<TypeInfo | string | undefined> {
+  const [{ types }, { tasks }] = await Promise.all([queue.call('types', {}), queue.call('list', { limit: recent })]);
+  const again = new Map<string, vscode.QuickPickItem & { id: string }>();
+  for (const task of tasks) {
+    const label = `$(history) ${await list.workOf(task)}`;
+    if (!again.has(label)) again.set(label, { label, description: task.state, id: task.id });
+  }
+  const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
+  const chosen = await vscode.window.showQuickPick([
+    separator('types'), ...types.map((type) => ({ label: type.name, description: type.aliases?.join(' '), detail: type.description, type })),
+    separator('recent tasks, run again'), ...again.values(),
+  ], { title: 'Submit a Task', placeHolder: 'a type, or a recent task', matchOnDetail: true });
+  if (!chosen) return undefined;
+  return 'id' in chosen ? chosen.id : (chosen as { type?: TypeInfo }).type;
+}
+
+/** Asks for an input, member by member. problem is what the server said to the one before, which is kept. */
+export async function askInput(type: TypeInfo, input: Record<string, unknown>, problem?: string): Promise<Record<string, unknown> | undefined> {
+  const { properties = {}, required = [] } = type.inputSchema as Schema;
+  if (!problem) {
+    for (const name of required) if (!(name in input) && !await askMember(name, properties[name] ?? {}, input)) return undefined;
+  }
+  if (Object.keys(properties).length === 0) return input;
+  for (;;) {
+    const chosen = await vscode.window.showQuickPick<Item>([
+      { label: '$(play) Submit', detail: problem ?? work({ type: type.name, input }) },
+      { label: '$(json) Edit as JSON', json: true },
+      ...Object.entries(properties).map(([name, member]): Item => ({
+        label: required.includes(name) ? name : `[${name}]`, description: name in input ? JSON.stringify(input[name]) : typeOf(member), detail: member.description, member: name,
+      })),
+    ], { title: problem ? `Mend the input of ${type.name}` : `Input of ${type.name}`, placeHolder: problem ?? 'submit, or a member to set', ignoreFocusOut: true });
+    if (!chosen) return undefined;
+    if (chosen.json) {
+      await draft(type.name, input);
+      return undefined;
+    }
+    if (!chosen.member) return input;
+    await askMember(chosen.member, properties[chosen.member] ?? {}, input);
+  }
+}
+
+/** Asks for one member, and answers whether it was given. */
+async function askMember(name: string, member: Member, input: Record<string, unknown>): Promise<boolean> {
+  const choices = member.type === 'boolean' ? [true, false] : member.enum;
+  const title = `${name}: ${typeOf(member)}`;
+  if (choices) {
+    const chosen = await vscode.window.showQuickPick(choices.map((value) => ({ label: String(value), value })), { title, placeHolder: member.description });
+    if (chosen) input[name] = chosen.value;
+    return chosen !== undefined;
+  }
+  const text = await vscode.window.showInputBox({
+    title, prompt: member.description, ignoreFocusOut: true, value: name in input ? written(input[name]) : written(member.default ?? ''),
+    placeHolder: member.type === 'array' ? '["make", "test"]' : undefined,
+    validateInput: (typed) => read(typed, member).problem,
+  });
+  if (text === undefined) return false;
+  if (text === '') delete input[name];
+  else input[name] = read(text, member).value;
+  return true;
+}
+
+const typeOf = (member: Member): string => [member.enum?.join(' | ') ?? member.type ?? 'any', member.default === undefined ? '' : `default ${JSON.stringify(member.default)}`].filter(Boolean).join(', ');
+
+const written = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** Reads what was typed: as it is where the member is text, else as JSON. */
+function read(text: string, { type }: Member): { value?: unknown; problem?: string } {
+  if (type === 'string' || text === '') return { value: text };
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    return { problem: `this is not yet JSON of type ${type ?? 'any'}: ${(error as Error).message}` };
+  }
+}
+
+/** Opens an input as JSON. "Jobline: Submit" with it in front submits it. */
+export async function draft(type: string, input: Record<string, unknown>): Promise<void> {
+  const content = JSON.stringify({ $schema: `${draftScheme}:/${type}.json`, ...input }, null, 2) + '\n';
+  await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: 'json', content }));
+  void vscode.window.setStatusBarMessage('Edit the input; then run "Jobline: Submit a Task"', 10_000);
+}
+
+/** What the draft in front wants, or an error where it is half-written. */
+export function drafted(): Wanted | undefined {
+  const text = vscode.window.activeTextEditor?.document.getText() ?? '';
+  const type = new RegExp(`"\\$schema"\\s*:\\s*"${draftScheme}:/([^"]+)\\.json"`).exec(text)?.[1];
+  if (!type) return undefined;
+  try {
+    const { $schema: _, ...input } = JSON.parse(text) as Record<string, unknown>;
+    return { type, input };
+  } catch (error) {
+    throw new Error(`the input of ${type} is not yet JSON: ${(error as Error).message}`);
+  }
+}

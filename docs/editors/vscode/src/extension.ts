@@ -1,0 +1,244 @@
+// The extension: its commands, its tasks, and what it says at the end of a task.
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { homedir } from 'node:os';
+import * as vscode from 'vscode';
+import type { State, Task } from '../../../../schema/jobline';
+import { plain } from './ansi';
+import { askInput, chooseType, drafted, offerSchemas, type Wanted } from './ask';
+import { Refused } from './connection';
+import { commandInput, unmasked } from './environment';
+import { Queue, settings } from './queue';
+import { endOf, Follower, TaskTerminal } from './terminal';
+import { showQueue, TaskList, work } from './views';
+import { ordersStreams, readPart } from './written';
+
+const progressAfter = 1000; // milliseconds that a task has before it gets a progress notification
+const mostWhole = 10 << 20; // bytes of each stream that an editor shows
+const outputScheme = 'jobline-output';
+
+/** A task of tasks.json: a command line, or a task of any type. */
+interface Definition extends vscode.TaskDefinition {
+  command?: string;
+  cwd?: string;
+  env?: Record<string, string | null>;
+  taskType?: string;
+  input?: Record<string, unknown>;
+  labels?: Record<string, string>;
+}
+
+let queue: Queue | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  queue = new Queue(context.workspaceState);
+  context.subscriptions.push(...new Jobline(queue).register());
+}
+
+export function deactivate(): Promise<void> | undefined { return queue?.shutdown(); }
+
+class Jobline {
+  private readonly list: TaskList;
+  private readonly follower: Follower;
+  private readonly terminals = new Map<string, vscode.Terminal>();
+  private readonly looked = new Map<string, () => boolean>(); // whether the output of a task of this window is in front
+  private channel: vscode.OutputChannel | undefined;
+
+  constructor(private readonly queue: Queue) {
+    this.list = new TaskList(queue);
+    this.follower = new Follower(queue);
+  }
+
+  register(): vscode.Disposable[] {
+    const command = (name: string, run: (row?: Task) => unknown): vscode.Disposable =>
+      vscode.commands.registerCommand(`jobline.${name}`, async (row?: Task) => {
+        try {
+          await run(row);
+        } catch (error) {
+          void vscode.window.showErrorMessage(`Jobline: ${(error as Error).message}`);
+        }
+      });
+    return [
+      this.queue, showQueue(this.queue, this.list), offerSchemas(this.queue),
+      vscode.tasks.registerTaskProvider('jobline', { provideTasks: () => [], resolveTask: (task) => this.resolve(task) }),
+      vscode.workspace.registerTextDocumentContentProvider(outputScheme, { provideTextDocumentContent: (uri) => this.whole(uri.path.slice(1)) }),
+      this.queue.onEvent((event) => { if (event.method === 'task/finished') void this.notice(event.params); }),
+      this.queue.onFinishedAway((tasks) => void this.noticeAway(tasks)),
+      vscode.window.onDidCloseTerminal((closed) => this.terminals.forEach((terminal, id) => { if (terminal === closed) this.terminals.delete(id); })),
+      command('run', () => this.run()),
+      command('submit', () => this.submit()),
+      command('again', async (row) => this.again(row ?? await this.pick('run again'))),
+      command('cancel', async (row) => {
+        const task = row ?? await this.pick('cancel', ['running', 'queued']);
+        if (task) await this.queue.call('cancel', { id: task.id, reason: 'cancelled in VS Code' });
+      }),
+      command('logs', async (row) => this.show(row ?? await this.pick('show'))),
+      command('whole', async (row) => {
+        const task = row ?? await this.pick('show');
+        if (task) await vscode.window.showTextDocument(vscode.Uri.from({ scheme: outputScheme, path: '/' + task.id }));
+      }),
+      command('refresh', () => this.list.refresh()),
+      command('more', () => this.list.more()),
+      command('top', () => {
+        const { program, args, cwd } = settings();
+        vscode.window.createTerminal({ name: 'jobline top', shellPath: program, shellArgs: ['top', ...args], cwd }).show();
+      }),
+      command('doctor', () => this.doctor()),
+    ];
+  }
+
+  /** Asks for a command line, and runs it as a task of VS Code, so that problem matchers see its output. */
+  private async run(): Promise<void> {
+    const line = await vscode.window.showInputBox({ title: 'Run in the Background', prompt: 'a command line for your shell', placeHolder: 'make test', ignoreFocusOut: true });
+    if (!line) return;
+    const folder = vscode.workspace.getWorkspaceFolder(vscode.window.activeTextEditor?.document.uri ?? vscode.Uri.file('/')) ?? vscode.workspace.workspaceFolders?.[0];
+    await vscode.tasks.executeTask(this.task({ type: 'jobline', command: line }, folder ?? vscode.TaskScope.Workspace, line));
+  }
+
+  private task(definition: Definition, scope: vscode.WorkspaceFolder | vscode.TaskScope, name: string): vscode.Task {
+    const matchers = vscode.workspace.getConfiguration('jobline').get<string[]>('problemMatchers') ?? [];
+    const folder = typeof scope === 'object' ? scope.uri.fsPath : settings().cwd ?? homedir();
+    const execution = new vscode.CustomExecution((resolved) => Promise.resolve(this.terminal(async () => {
+      const wanted = wantedBy(resolved as Definition);
+      return this.start(wanted, folder, () => vscode.window.activeTerminal?.name.includes(name) ?? false);
+    }, true)));
+    return new vscode.Task(definition, scope, name, 'jobline', execution, matchers);
+  }
+
+  private resolve(task: vscode.Task): vscode.Task | undefined {
+    const definition = task.definition as Definition;
+    if (!definition.command && !definition.taskType) return undefined;
+    return this.task(definition, task.scope ?? vscode.TaskScope.Workspace, task.name);
+  }
+
+  private terminal(task: () => Promise<string>, ends: boolean): TaskTerminal {
+    return new TaskTerminal(this.queue, this.follower, task, ends);
+  }
+
+  /** Submits a task of this window, and shows its progress. looks says whether its output is in front. */
+  private async start(wanted: Wanted, folder = settings().cwd ?? homedir(), looks?: () => boolean): Promise<string> {
+    const id = randomUUID();
+    const { type, labels } = wanted;
+    const input = type === 'exec' ? await commandInput(wanted.input, folder) : wanted.input;
+    await this.queue.note(id);
+    this.looked.set(id, looks ?? (() => vscode.window.activeTerminal !== undefined && this.terminals.get(id) === vscode.window.activeTerminal));
+    try {
+      const ended = this.progress(id, work({ type, input }));
+      await this.queue.call('submit', { id, type, input, labels, events: [] });
+      void ended;
+    } catch (error) {
+      if (error instanceof Refused) this.queue.mine.delete(id);
+      throw error;
+    }
+    return id;
+  }
+
+  private async submit(): Promise<void> {
+    const draft = drafted();
+    if (draft) return this.show({ id: await this.start(draft) });
+    const chosen = await chooseType(this.queue, this.list);
+    if (typeof chosen === 'string') return this.again({ id: chosen });
+    let input: Record<string, unknown> | undefined = {}, problem: string | undefined;
+    while (chosen && (input = await askInput(chosen, input, problem))) {
+      try {
+        return await this.show({ id: await this.start({ type: chosen.name, input: { ...input } }) });
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        problem = error.message;
+      }
+    }
+  }
+
+  private async again(row: { id: string } | undefined): Promise<void> {
+    if (!row) return;
+    const { type, input, labels: { owner: _, ...labels } } = await this.queue.call('status', { id: row.id, includeInput: true });
+    await this.show({ id: await this.start({ type, input: unmasked(input) as Record<string, unknown>, labels }) });
+  }
+
+  /** Shows the output of a task in a terminal, which goes on with what comes. */
+  private async show(row: { id: string } | undefined): Promise<void> {
+    if (!row) return;
+    let terminal = this.terminals.get(row.id);
+    if (!terminal) {
+      const { type } = await this.queue.call('status', { id: row.id }); // a task that is gone has no terminal
+      terminal = vscode.window.createTerminal({ name: await this.list.workOf({ id: row.id, type }), pty: this.terminal(() => Promise.resolve(row.id), false) });
+      this.terminals.set(row.id, terminal);
+    }
+    terminal.show(true);
+  }
+
+  private async whole(id: string): Promise<string> {
+    const ordered = ordersStreams(await this.queue.call('status', { id, includeInput: true }));
+    let text = '', part = await readPart(this.queue, id, mostWhole, ordered);
+    if (part.missing > 0) text = `[${part.missing} bytes before this are not shown]\n`;
+    text += part.text;
+    while (part.more && text.length < 3 * mostWhole) text += (part = await readPart(this.queue, id, part.next, ordered)).text;
+    return plain(text);
+  }
+
+  private async pick(verb: string, states?: State[]): Promise<Task | undefined> {
+    const { tasks } = await this.queue.call('list', { states, limit: 100 });
+    const items = await Promise.all(tasks.map(async (task) => ({ label: await this.list.workOf(task), description: task.state, task })));
+    if (items.length === 0) throw new Error(`there is no task to ${verb}`);
+    return (await vscode.window.showQuickPick(items, { title: `Jobline: a task to ${verb}` }))?.task;
+  }
+
+  /** Shows the progress of a task that takes long, with a button that cancels it, until it has ended. */
+  private progress(id: string, title: string): Promise<void> {
+    return new Promise((resolve) => {
+      let report: vscode.Progress<{ message?: string; increment?: number }> | undefined, shown = 0;
+      const later = setTimeout(() => void vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title, cancellable: true }, (progress, token) => {
+        report = progress;
+        token.onCancellationRequested(() => void this.queue.call('cancel', { id, reason: 'cancelled in VS Code' }).catch(() => undefined));
+        return done;
+      }), progressAfter);
+      let finish = (): void => undefined;
+      const done = new Promise<void>((end) => { finish = end; });
+      const listener = this.queue.onEvent((event) => {
+        if (!('id' in event.params) || event.params.id !== id) return;
+        if (event.method === 'task/progress') {
+          const { progress, total, unit, message } = event.params;
+          const percent = total ? 100 * progress / total : 0;
+          report?.report({ message: message ?? `${progress} ${unit ?? ''}`, increment: percent - shown });
+          if (report) shown = percent;
+        } else if (event.method === 'task/finished') {
+          listener.dispose();
+          clearTimeout(later);
+          finish();
+          resolve();
+        }
+      });
+    });
+  }
+
+  /** Says how a task of this window has ended, unless it is being looked at. */
+  private async notice(task: Task): Promise<void> {
+    const looks = this.looked.get(task.id);
+    if (!looks) return;
+    this.looked.delete(task.id);
+    if (vscode.window.state.focused && looks()) return;
+    const words = `${await this.list.workOf(task)}: ${endOf(task)}`;
+    const say = task.state === 'completed' ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
+    if (await say(words, 'Show Output') === 'Show Output') await vscode.commands.executeCommand('jobline.logs', task);
+  }
+
+  private async noticeAway(tasks: Task[]): Promise<void> {
+    const ends = (['completed', 'failed', 'cancelled'] as const).map((state) => [tasks.filter((task) => task.state === state).length, state] as const);
+    const words = ends.filter(([n]) => n > 0).map(([n, state]) => `${n} ${state}`).join(', ');
+    if (await vscode.window.showInformationMessage(`Finished while you were away: ${words}`, 'Show Tasks')) await vscode.commands.executeCommand('joblineTasks.focus');
+  }
+
+  /** Shows what this extension uses, and what jobline says of itself. */
+  private async doctor(): Promise<void> {
+    const { program, args, cwd } = settings();
+    this.channel ??= vscode.window.createOutputChannel('Jobline');
+    const state = await this.queue.connect().then(() => 'ok    connection', (error: Error) => `fail  connection: ${error.message}`);
+    const said = await new Promise<string>((resolve) => execFile(program, ['doctor', ...args], { cwd }, (_, out, err) => resolve(out + err)).stdin?.end());
+    this.channel.replace(plain(`${state}\nok    VS Code ${vscode.version}, ${[program, 'attach', ...args].join(' ')}\n${said}`));
+    this.channel.show();
+  }
+}
+
+function wantedBy({ command, cwd, env, taskType, input, labels }: Definition): Wanted {
+  if (taskType) return { type: taskType, input: input ?? {}, labels };
+  return { type: 'exec', labels, input: { argv: [vscode.env.shell || '/bin/sh', '-c', command], ...(cwd && { dir: cwd }), ...(env && { env }) } };
+}
