@@ -27,11 +27,24 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" { // a program with the race detector sleeps a second before it exits
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"jobline": func() { Main() }, "own": ownProgram, "bare": bareProgram,
 		"older": func() { Program{Name: "jobline", Version: "1.2.0"}.Main() }, "newer": func() { Program{Name: "jobline", Version: "1.10.0"}.Main() },
 	})
 }
+
+// tests are those of this package, as testscript.Main runs them where this process is
+// none of the programs.
+type tests struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (m tests) Run() int {
+	beforeTests()
+	return m.M.Run()
+}
+
+// beforeTests prepares this process for the tests.
+var beforeTests = func() {}
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

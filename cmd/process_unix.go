@@ -5,7 +5,6 @@ package cmd
 import (
 	"os"
 	"os/exec"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -43,20 +42,8 @@ func canShare(f *os.File) bool {
 // this one does, as after nohup: its commands would ignore it, too.
 func daemonize(c *exec.Cmd) {
 	taskexec.CloseInheritedOnExec()
-	passOnNoIgnoredSignal()
+	taskexec.PassOnNoIgnoredSignal()
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-}
-
-// passOnNoIgnoredSignal makes the system give new processes the default action for
-// signals that this process ignores. A signal that is caught is reset by execve, an
-// ignored one is not. This process goes on to do nothing about them.
-func passOnNoIgnoredSignal() {
-	caught := make(chan os.Signal, 1) // nobody reads it
-	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM} {
-		if signal.Ignored(s) {
-			signal.Notify(caught, s)
-		}
-	}
 }
 
 // belongsToUs reports whether a file belongs to the user as whom this program runs.

@@ -16,8 +16,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	taskexec "github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/stdio"
 )
+
+// The tests may run where SIGINT and SIGHUP are ignored, as nohup does it, and shells do
+// for what runs in the background. The programs that they start have the default.
+func init() { beforeTests = taskexec.PassOnNoIgnoredSignal }
 
 // program is a running jobline, with the pipes of a test.
 type program struct {

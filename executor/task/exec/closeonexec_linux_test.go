@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"strings"
 	"testing"
@@ -34,7 +33,6 @@ func passOn([]string) {
 // TestNothingIsPassedOn: what the starter of a server has open, and the signals
 // that it has blocked, are not for commands.
 func TestNothingIsPassedOn(t *testing.T) {
-	ignoreNoHangup(t)
 	mode := self("pass-on")
 	cmd := exec.Command(mode.Argv[0])
 	cmd.Env = append(os.Environ(), modeVar+"="+*mode.Env[modeVar])
@@ -49,17 +47,6 @@ func TestNothingIsPassedOn(t *testing.T) {
 	require.NoError(t, withBlocked(cmd.Start, unix.SIGTERM, unix.SIGUSR1))
 	require.NoError(t, cmd.Wait())
 	require.Equal(t, "0\n1\n2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n", out.String())
-}
-
-// ignoreNoHangup lets new processes have the default action for SIGHUP, which this one
-// ignores where nohup has started it: execve resets a signal that is caught.
-func ignoreNoHangup(t *testing.T) {
-	if !signal.Ignored(unix.SIGHUP) {
-		return
-	}
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, unix.SIGHUP)
-	t.Cleanup(func() { signal.Ignore(unix.SIGHUP) })
 }
 
 // withBlocked starts something on a thread that has signals blocked.

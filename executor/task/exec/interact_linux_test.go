@@ -230,7 +230,6 @@ func TestAnswerAfterCancel(t *testing.T) {
 
 // TestSignals: each signal reaches the command, and none of them cancels the task.
 func TestSignals(t *testing.T) {
-	ignoreNoHangup(t)
 	k := talkTo(t, newCommand(t, Options{}), Input{Argv: shell(`for s in INT TERM HUP QUIT USR1 USR2 WINCH; do trap "echo got $s" $s; done; echo ready; while :; do sleep 0.01; done`)})
 	k.hears("ready")
 	for _, s := range []schema.Signal{schema.SignalInt, schema.SignalTerm, schema.SignalHup, schema.SignalQuit, schema.SignalUsr1, schema.SignalUsr2, schema.SignalWinch} {

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for what must come soon.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // self is this binary in a mode, as a command.
 func self(mode string, args ...string) Input {
