@@ -41,6 +41,6 @@ func TestMemoryOfConnectionsThatWereBusy(t *testing.T) {
 	require.Eventually(t, func() bool { // it is given up after a second
 		each = (memoryInUse() - before) / connections
 		return each < most
-	}, 20*time.Second, 100*time.Millisecond)
+	}, soon, 100*time.Millisecond)
 	t.Logf("%d bytes each, of client and server together", each)
 }

@@ -20,6 +20,10 @@ import (
 	"github.com/jobline/jobline/executor/store/memory"
 )
 
+// soon is how long a test waits for what must come in a moment. A machine that does much
+// else is slow.
+const soon = time.Minute
+
 // rig is a server on a socket in this process.
 type rig struct {
 	t    *testing.T
@@ -66,7 +70,7 @@ func newRig(t *testing.T, change func(*Server), o Options) *rig {
 			select {
 			case err := <-over:
 				require.NoError(t, err)
-			case <-time.After(10 * time.Second):
+			case <-time.After(soon):
 				t.Error("the server has not ended")
 			}
 		}
@@ -75,7 +79,7 @@ func newRig(t *testing.T, change func(*Server), o Options) *rig {
 	require.Eventually(t, func() bool {
 		_, err := os.Lstat(path)
 		return err == nil || ex.ShuttingDown()
-	}, 10*time.Second, time.Millisecond)
+	}, soon, time.Millisecond)
 	return r
 }
 
@@ -87,7 +91,7 @@ func (r *rig) over() {
 		case err := <-over:
 			require.NoError(r.t, err)
 			over <- nil // for the end of the test
-		case <-time.After(10 * time.Second):
+		case <-time.After(soon):
 			require.Fail(r.t, "the server has not ended")
 		}
 	}
@@ -104,7 +108,7 @@ func (r *rig) dial() *caller {
 	c, err := Dial(r.t.Context(), r.path)
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { _ = c.Close() })
-	require.NoError(r.t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(r.t, c.SetDeadline(time.Now().Add(soon)))
 	return newCaller(c)
 }
 

@@ -40,7 +40,7 @@ func TestConnectionsShareAnExecutor(t *testing.T) {
 	ended, err := b.next()
 	require.NoError(t, err)
 	require.Equal(t, "task/finished", ended.Method)
-	require.Eventually(t, func() bool { return r.Connections() == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return r.Connections() == 1 }, soon, time.Millisecond)
 }
 
 func TestOneConnectionTooMany(t *testing.T) {
@@ -61,7 +61,7 @@ func TestOneConnectionTooMany(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := r.dial().call("stats", "{}")
 		return err == nil
-	}, 10*time.Second, time.Millisecond)
+	}, soon, time.Millisecond)
 }
 
 // What is no request of the protocol is answered with an error, and harms nobody else.
@@ -188,7 +188,7 @@ func TestASocketThatSomebodyRemovesIsMadeAgain(t *testing.T) {
 	for range 20 { // the server may have accepted the client, or not yet
 		before := r.dial()
 		require.NoError(t, os.Remove(r.path))
-		require.Eventually(t, func() bool { _, err := os.Lstat(r.path); return err == nil }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { _, err := os.Lstat(r.path); return err == nil }, soon, time.Millisecond)
 		before.works(t)
 		r.dial().works(t)
 	}
@@ -200,7 +200,7 @@ func TestAFolderThatSomebodyRemovesIsMadeAgain(t *testing.T) {
 	r := newRig(t, func(s *Server) { s.look = 5 * time.Millisecond }, Options{})
 	before, folder := r.dial(), filepath.Dir(r.path)
 	require.NoError(t, os.RemoveAll(folder))
-	require.Eventually(t, func() bool { return answers(t.Context(), r.path) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return answers(t.Context(), r.path) }, soon, time.Millisecond)
 	before.works(t)
 	r.dial().works(t)
 	lock, err := TryLock(LockPath(r.path))
@@ -241,10 +241,10 @@ func TestAFolderThatCannotBeMadeAgainYet(t *testing.T) {
 			require.NoError(t, os.Rename(filepath.Dir(r.path), filepath.Dir(r.path)+"-gone"))
 			t.Cleanup(func() { require.NoError(t, os.RemoveAll(filepath.Dir(r.path)+"-gone")) })
 			undo := hinder(t, r)
-			require.Eventually(t, func() bool { return log.has("it cannot be made again yet") }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return log.has("it cannot be made again yet") }, soon, time.Millisecond)
 			before.works(t)
 			undo()
-			require.Eventually(t, func() bool { return answers(t.Context(), r.path) }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return answers(t.Context(), r.path) }, soon, time.Millisecond)
 			r.dial().works(t)
 		})
 	}

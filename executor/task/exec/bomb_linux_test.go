@@ -24,7 +24,7 @@ const (
 	// bombProcesses is RLIMIT_NPROC of the bomb's user.
 	bombProcesses = 50
 	// bombTime ends a bomb whatever becomes of the test.
-	bombTime = 30 * time.Second
+	bombTime = 2 * time.Minute
 	// bombAsks is how often it is asked for, and bombEvery how far apart.
 	bombAsks  = 51
 	bombEvery = 5 * time.Millisecond
