@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -44,7 +46,12 @@ func TakeLock(path string) (*Lock, error) {
 		return nil, err
 	}
 	lock := &Lock{f, info}
-	switch ok, err := tryLock(f, true); {
+	ok, err := tryLock(f, true)
+	if err == nil && !ok { // by a process that only looks, perhaps: it keeps the lock for a moment
+		time.Sleep(nameWait)
+		ok, err = tryLock(f, true)
+	}
+	switch {
 	case err != nil:
 		return nil, errors.Join(fmt.Errorf("lock the store %s: %w", path, err), f.Close())
 	case !ok:
@@ -71,25 +78,43 @@ const (
 	// nameWait is how long to wait for a process that has just taken the lock to write
 	// its name. Until then the file has the name of the previous holder, or none.
 	nameWait = 50 * time.Millisecond
-	// nameLooks is how many times to wait for nameWait while there is no name.
+	// nameLooks is how many times to wait for nameWait while there is no name, or that of
+	// a process that has ended.
 	nameLooks = 20
 	// maxName is the most bytes of a lock file that are read.
 	maxName = 4 << 10
 )
 
-// whoHolds is the name of the process that has the lock, as it has written it.
+// whoHolds is the name of the process that has the lock, as it has written it. The name of
+// a process that is not there is told last: it may be that of the previous holder, or the
+// holder may have other process numbers, as in a container.
 func whoHolds(f *os.File) string {
+	name := ""
 	for range nameLooks {
 		time.Sleep(nameWait)
 		text, err := io.ReadAll(io.NewSectionReader(f, 0, maxName))
 		if err != nil {
 			break
 		}
-		if len(text) > 0 {
-			return strings.TrimSpace(string(text))
+		if name = strings.TrimSpace(string(text)); isThere(name) {
+			return name
 		}
 	}
-	return "another process"
+	return cmp.Or(name, "another process")
+}
+
+// isThere reports whether a name that sayWho has written is that of a process that lives.
+func isThere(name string) bool {
+	var pid int
+	if _, err := fmt.Sscanf(name, "process %d", &pid); err != nil {
+		return false
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	defer p.Release()
+	return !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // HolderOf is how the process that holds a store describes itself, or "". It makes

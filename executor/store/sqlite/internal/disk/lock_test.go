@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,4 +39,46 @@ func TestTheLockSaysWhoHasIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, said)
 	}
+}
+
+// TestALookKeepsNobodyOut takes the lock while another process looks who has it.
+func TestALookKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		looks, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+		require.NoError(t, err)
+		defer looks.Close()
+		free, err := tryLock(looks, false)
+		require.NoError(t, err)
+		require.True(t, free)
+		time.AfterFunc(nameWait/2, func() { _ = unlock(looks) })
+		lock, err := TakeLock(path)
+		synctest.Wait()
+		require.NoError(t, err)
+		require.NoError(t, lock.Release())
+	})
+}
+
+// TestTheLastHolderIsNotNamed has a process take the lock of one that was killed, and be slow
+// to say who it is. Where it never does, for it has other process numbers, the name counts.
+func TestTheLastHolderIsNotNamed(t *testing.T) {
+	const dead = "process 2147483647 (dead)"
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		require.NoError(t, os.WriteFile(path+".lock", []byte(dead), 0o600))
+		holds, err := os.OpenFile(path+".lock", os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer holds.Close()
+		free, err := tryLock(holds, true)
+		require.NoError(t, err)
+		require.True(t, free)
+		said, err := HolderOf(path)
+		require.NoError(t, err)
+		require.Equal(t, dead, said)
+		time.AfterFunc(5*nameWait, func() { _ = sayWho(holds) })
+		said, err = HolderOf(path)
+		synctest.Wait()
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("process %d (%s)", os.Getpid(), filepath.Base(os.Args[0])), said)
+	})
 }
