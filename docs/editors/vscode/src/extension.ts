@@ -121,11 +121,11 @@ class Jobline {
     const input = type === 'exec' ? await commandInput(wanted.input, folder) : wanted.input;
     await this.queue.note(id);
     this.looked.set(id, looks ?? (() => vscode.window.activeTerminal !== undefined && this.terminals.get(id) === vscode.window.activeTerminal));
+    const over = this.progress(id, work({ type, input }));
     try {
-      const ended = this.progress(id, work({ type, input }));
       await this.queue.call('submit', { id, type, input, labels, events: [] });
-      void ended;
     } catch (error) {
+      over();
       if (error instanceof Refused) this.queue.mine.delete(id);
       throw error;
     }
@@ -182,32 +182,29 @@ class Jobline {
     return (await vscode.window.showQuickPick(items, { title: `Jobline: a task to ${verb}` }))?.task;
   }
 
-  /** Shows the progress of a task that takes long, with a button that cancels it, until it has ended. */
-  private progress(id: string, title: string): Promise<void> {
-    return new Promise((resolve) => {
-      let report: vscode.Progress<{ message?: string; increment?: number }> | undefined, shown = 0;
-      const later = setTimeout(() => void vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title, cancellable: true }, (progress, token) => {
-        report = progress;
-        token.onCancellationRequested(() => void this.queue.call('cancel', { id, reason: 'cancelled in VS Code' }).catch(() => undefined));
-        return done;
-      }), progressAfter);
-      let finish = (): void => undefined;
-      const done = new Promise<void>((end) => { finish = end; });
-      const listener = this.queue.onEvent((event) => {
-        if (!('id' in event.params) || event.params.id !== id) return;
-        if (event.method === 'task/progress') {
-          const { progress, total, unit, message } = event.params;
-          const percent = total ? 100 * progress / total : 0;
-          report?.report({ message: message ?? `${progress} ${unit ?? ''}`, increment: percent - shown });
-          if (report) shown = percent;
-        } else if (event.method === 'task/finished') {
-          listener.dispose();
-          clearTimeout(later);
-          finish();
-          resolve();
-        }
-      });
+  /** Shows the progress of a task that takes long, with a button that cancels it, until it has ended or the answer is called. */
+  private progress(id: string, title: string): () => void {
+    let report: vscode.Progress<{ message?: string; increment?: number }> | undefined, shown = 0, finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => { finish = resolve; });
+    const later = setTimeout(() => void vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title, cancellable: true }, (progress, token) => {
+      report = progress;
+      token.onCancellationRequested(() => void this.queue.call('cancel', { id, reason: 'cancelled in VS Code' }).catch(() => undefined));
+      return finished;
+    }), progressAfter);
+    const listener = this.queue.onEvent((event) => {
+      if (!('id' in event.params) || event.params.id !== id) return;
+      if (event.method === 'task/finished') over();
+      if (event.method !== 'task/progress' || !report) return;
+      const { progress, total, unit, message } = event.params, percent = total ? 100 * progress / total : 0;
+      report.report({ message: message ?? `${progress} ${unit ?? ''}`, increment: percent - shown });
+      shown = percent;
     });
+    const over = (): void => {
+      listener.dispose();
+      clearTimeout(later);
+      finish();
+    };
+    return over;
   }
 
   /** Says how a task of this window has ended, unless it is being looked at. */

@@ -94,6 +94,7 @@ export function showQueue(queue: Queue, list: TaskList): vscode.Disposable {
   let soon: NodeJS.Timeout | undefined, tick: NodeJS.Timeout | undefined;
   const draw = async (): Promise<void> => {
     soon = undefined;
+    view.message = queue.lost?.message;
     if (view.visible) list.refresh();
     if (queue.lost) {
       status.text = '$(warning) jobline';
