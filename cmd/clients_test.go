@@ -106,15 +106,17 @@ func (c realClient) run(t *testing.T, ctx context.Context, script string) *exec.
 	return cmd
 }
 
-func nodeModules(t *testing.T) string {
-	dir := os.Getenv("JOBLINE_CLIENTS")
-	if dir == "" {
-		home, err := os.UserHomeDir()
-		require.NoError(t, err)
-		dir = filepath.Join(home, ".cache", "jobline-clients")
+// clientsFolder is where .ci/clients brings what the tests need.
+func clientsFolder(t *testing.T) string {
+	if dir := os.Getenv("JOBLINE_CLIENTS"); dir != "" {
+		return dir
 	}
-	return filepath.Join(dir, "node_modules")
+	home, err := os.UserHomeDir()
+	require.NoError(t, err)
+	return filepath.Join(home, ".cache", "jobline-clients")
 }
+
+func nodeModules(t *testing.T) string { return filepath.Join(clientsFolder(t), "node_modules") }
 
 // offerJobline builds jobline and puts it first on the PATH.
 func offerJobline(t *testing.T) {

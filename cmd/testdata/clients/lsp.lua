@@ -34,9 +34,10 @@ local function call(client, method, params)
   assert(not err, err and err.message)
   return result
 end
+-- A client that is about to go would be taken for the next one.
 local function stop(client)
   if modern then client:stop() else client.stop() end
-  await('the exit', function() return exit end)
+  await('the exit', function() return exit and not vim.lsp.get_client_by_id(client.id) end)
   say('exit', exit)
 end
 

@@ -1,0 +1,17 @@
+-- The end of a task is told where nobody looks at it.
+local T = dofile('lib.lua')
+vim.cmd('Jobline run true')
+T.notice('true: completed')
+T.run('echo seen')
+T.line('%[completed')
+vim.wait(300, function() return false end)
+T.say('while its output is visible:', #T.notices)
+vim.cmd('doautocmd FocusLost')
+T.run('echo unseen')
+T.notice('echo unseen: completed')
+vim.cmd('doautocmd FocusGained')
+vim.g.jobline = { notify = false }
+vim.cmd('Jobline run false')
+T.await('the quickfix list', function() return vim.fn.getqflist({ title = 1 }).title == ':Jobline run false' end)
+vim.wait(300, function() return false end)
+T.say('switched off:', #T.notices)

@@ -1,0 +1,11 @@
+-- The other one: it sees the task, and its end.
+local T = dofile('lib.lua')
+T.await('the other window', function() return vim.uv.fs_stat('begun') end)
+vim.cmd('Jobline list')
+T.line('^running.*from the first')
+T.say('running')
+T.press('<CR>')
+T.line('^from the first')
+vim.fn.writefile({}, 'over')
+T.line('^%[completed')
+T.say('completed, notices:', #T.notices)

@@ -1,0 +1,18 @@
+-- The settings. They are read where they are used, so that a change counts at once.
+local defaults = {
+  program = 'jobline', -- a path, or a name that is looked for in PATH
+  args = {}, -- flags of every command, such as { '--project', '/home/ada/unicorns' }
+  max_lines = 100000, -- of a buffer with output; the oldest go
+  max_bytes = 10 * 1024 * 1024, -- of a buffer with output
+  list_limit = 100, -- tasks that the list shows, at most 1000
+  quickfix = true, -- whether a command of :Jobline run that fails fills the quickfix list
+  notify = true, -- whether the end of a task is told where nobody looks at it
+}
+
+return setmetatable({}, {
+  __index = function(_, name)
+    local value = (vim.g.jobline or {})[name]
+    if value == nil then return defaults[name] end
+    return value
+  end,
+})
