@@ -59,8 +59,9 @@ func Reserve(ctx context.Context, path string) (*Socket, error) {
 		if s.lock != nil {
 			return s, s.claim(ctx)
 		}
-		held := &HeldError{Path: s.path, Holder: holderOf(LockPath(s.path))}
-		if answers(ctx, s.path) {
+		listens := answers(ctx, s.path)
+		held := &HeldError{Path: s.path, Holder: holderOf(LockPath(s.path))} // said before it listens
+		if listens {
 			return nil, held
 		}
 		select {

@@ -144,7 +144,7 @@ func requireKilled(t *testing.T, c *Runner, f *fifo, in Input, holders int) {
 // stop stops a command without a grace, and waits for its end.
 func stop(t *testing.T, a *attempt) {
 	a.cancel(errStop)
-	close(a.killed)
+	a.kill()
 	a.wait(t)
 }
 

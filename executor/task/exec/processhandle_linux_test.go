@@ -42,17 +42,17 @@ func TestNumberHasChangedHands(t *testing.T) {
 	stranger, start := startUnrelated(t, c)
 	a := begin(t, c, Input{Argv: []string{"sh", "-c", `trap "" TERM; echo ready; sleep 1000`}})
 	a.stdout.await(t, "ready")
-	looks := 0
+	leader, looks := a.pid(t), 0
 	c.launcher.scan.look = func() ([]process, error) {
 		all, err := c.launcher.scan.scanAll()
 		if looks++; looks > 5 {
 			return all, err
 		}
-		return append(all, process{pid: stranger, parent: a.pids[0], group: a.pids[0], session: a.pids[0], start: start + "0"}), err
+		return append(all, process{pid: stranger, parent: leader, group: leader, session: leader, start: start + "0"}), err
 	}
 	a.cancel(errStop)
 	requireLives(t, stranger)
-	close(a.killed)
+	a.kill()
 	a.wait(t)
 	require.False(t, a.failure(t).Leaked)
 	requireLives(t, stranger)
@@ -65,12 +65,12 @@ func TestIsAskedOnce(t *testing.T) {
 	const stray = `trap "echo term" TERM; echo ready; while :; do sleep 0.01; done`
 	a := begin(t, c, Input{Argv: []string{"sh", "-c", `setsid sh -c "$0" & wait; sleep 1000`, stray}})
 	a.stdout.await(t, "ready")
-	looks := make(chan struct{}, 2)
+	leader, looks := a.pid(t), make(chan struct{}, 2)
 	c.launcher.scan.look = func() ([]process, error) {
 		all, err := c.launcher.scan.scanAll()
 		select {
 		case looks <- struct{}{}:
-			return append(all, process{pid: os.Getpid(), session: a.pids[0], start: "0"}), err // it is gone
+			return append(all, process{pid: os.Getpid(), session: leader, start: "0"}), err // it is gone
 		default:
 			return all, err
 		}
@@ -81,7 +81,7 @@ func TestIsAskedOnce(t *testing.T) {
 		time.Sleep(groupPoll)
 	}
 	time.Sleep(10 * groupPoll) // it would have been asked by now
-	close(a.killed)
+	a.kill()
 	a.wait(t)
 	require.Equal(t, 1, strings.Count(a.stdout.String(), "term"))
 }

@@ -60,7 +60,8 @@ type attempt struct {
 	stdout, stderr screen
 	pids           []int // with which it was said to have started
 	started        chan struct{}
-	killed         chan struct{}
+	killed         chan struct{} // closed by kill
+	killing        sync.Once
 	cancel         context.CancelCauseFunc
 	done           chan struct{}
 	result         Result
@@ -85,11 +86,19 @@ func begin(t testing.TB, c *Runner, in Input) *attempt {
 			}, killed: a.killed,
 		})
 	}()
-	t.Cleanup(func() { cancel(errStop); <-a.done })
+	t.Cleanup(func() { // also where the test has failed
+		cancel(errStop)
+		a.kill()
+		<-a.done
+	})
 	return a
 }
 
-// pid waits for the start of the command and returns its process id.
+// kill ends the grace of the command.
+func (a *attempt) kill() { a.killing.Do(func() { close(a.killed) }) }
+
+// pid waits for the start of the command and returns its process id. What the command
+// writes may come before its start is told.
 func (a *attempt) pid(t testing.TB) int {
 	select {
 	case <-a.started:

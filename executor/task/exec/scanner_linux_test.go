@@ -83,7 +83,7 @@ func TestTreesLookTogether(t *testing.T) {
 			for _, a := range all {
 				a.cancel(errStop)
 				if test.kill {
-					close(a.killed)
+					a.kill()
 				}
 			}
 			for _, a := range all {
@@ -111,7 +111,7 @@ func TestBlind(t *testing.T) {
 	a := begin(t, c, self("polite"))
 	a.stdout.await(t, "ready")
 	a.cancel(errStop)
-	require.NoError(t, unix.Waitid(unix.P_PID, a.pids[0], &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))
+	require.NoError(t, unix.Waitid(unix.P_PID, a.pid(t), &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))
 	for range 3 { // it goes on looking
 		select {
 		case <-looks:
@@ -119,7 +119,7 @@ func TestBlind(t *testing.T) {
 			require.FailNow(t, "it does not look")
 		}
 	}
-	close(a.killed)
+	a.kill()
 	a.wait(t)
 	f := a.failure(t)
 	require.True(t, f.Forced)
@@ -140,7 +140,6 @@ func TestStrayIsAskedLate(t *testing.T) {
 	in := self("polite")
 	in.Argv = []string{"sh", "-c", `setsid "$0" & wait`, in.Argv[0]}
 	a := begin(t, c, in)
-	t.Cleanup(func() { close(a.killed) }) // where it was never asked
 	a.stdout.await(t, "ready")
 	a.cancel(errStop)
 	a.wait(t)
@@ -170,7 +169,7 @@ func TestStrayOfAnotherUser(t *testing.T) {
 	a := begin(t, c, Input{Argv: []string{"sh", "-c", script, f.path}})
 	f.holders(t, 1)
 	a.cancel(errStop)
-	close(a.killed)
+	a.kill()
 	a.wait(t)
 	f.requireFree(t)
 	require.False(t, a.failure(t).Leaked)
@@ -182,7 +181,7 @@ func TestLookOnceMore(t *testing.T) {
 	c := newScanning(t, Options{})
 	a := begin(t, c, self("polite"))
 	a.stdout.await(t, "ready")
-	now, err := c.launcher.scan.process(a.pids[0], true)
+	now, err := c.launcher.scan.process(a.pid(t), true)
 	require.NoError(t, err)
 	require.Len(t, now.keys, 1)
 	require.False(t, now.envEmpty)

@@ -36,7 +36,7 @@ func TestIgnoresTheRequest(t *testing.T) {
 			if mode == "catch-term" {
 				a.stdout.await(t, "term")
 			}
-			close(a.killed)
+			a.kill()
 			a.wait(t)
 			f := a.failure(t)
 			require.Equal(t, "SIGKILL", f.Signal)
@@ -57,7 +57,7 @@ func graceIsTheGroups(t *testing.T, c *Runner) {
 	a.stdout.await(t, "ready")
 	a.cancel(errStop)
 	a.stdout.await(t, "cleaning")
-	require.NoError(t, unix.Waitid(unix.P_PID, a.pids[0], &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))
+	require.NoError(t, unix.Waitid(unix.P_PID, a.pid(t), &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))
 	f.release(t) // only now the other one goes on
 	a.wait(t)
 	failure := a.failure(t)
@@ -74,7 +74,7 @@ func killsTheTree(t *testing.T, c *Runner) {
 	a := begin(t, c, self("tree", f.path))
 	f.holders(t, treeSize)
 	a.cancel(errStop)
-	close(a.killed)
+	a.kill()
 	a.wait(t)
 	f.requireFree(t)
 	require.False(t, a.failure(t).Leaked)
@@ -161,7 +161,7 @@ func TestOthersAreSpared(t *testing.T) {
 	other := newCommand(t, Options{})
 	a := begin(t, other, self("polite"))
 	a.stdout.await(t, "ready")
-	pid := a.pids[0]
+	pid := a.pid(t)
 	tests := map[string]struct {
 		by   *Runner
 		task string
@@ -221,10 +221,10 @@ func hidden(t *testing.T, c *Runner) {
 		pids := f.holders(t, 2)
 		hidden, parent := pids[0], pids[1]
 		a.cancel(errStop)
-		require.NoError(t, unix.Waitid(unix.P_PID, a.pids[0], &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))
+		require.NoError(t, unix.Waitid(unix.P_PID, a.pid(t), &unix.Siginfo{}, unix.WEXITED|unix.WNOWAIT, nil))
 		require.NoError(t, unix.Kill(parent, unix.SIGKILL)) // all have been asked by now
 		awaitStat(t, hidden, "an orphan", func(_ string, is int) bool { return is != parent })
-		close(a.killed)
+		a.kill()
 		a.wait(t)
 		f.requireFree(t)
 		require.True(t, a.failure(t).Forced)
