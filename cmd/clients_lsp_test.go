@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,13 @@ after the stop: running
 then: cancelled
 running: nil
 `},
+		{realClient{name: "vscode-languageclient", command: []string{"node", "SCRIPT"}, script: "languageclient.js", module: "vscode-languageclient"}, `shared: true
+owner vscode exec completed
+exit 0
+after the stop: running
+then: cancelled
+exit 0
+`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name == "eglot" {
@@ -48,6 +56,7 @@ running: nil
 			}
 			home := t.TempDir()
 			require.NoError(t, os.Chmod(home, 0o700))
+			t.Setenv("JOBLINE_CLIENTS", filepath.Dir(nodeModules(t))) // which is of the HOME before
 			for _, name := range []string{"XDG_RUNTIME_DIR", "XDG_STATE_HOME"} {
 				t.Setenv(name, home)
 			}

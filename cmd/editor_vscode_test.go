@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"archive/zip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,15 +49,54 @@ func TestEditorVSCode(t *testing.T) {
 	}
 }
 
+// TestEditorVSCodePackage packages a clone as the README says, and looks at what is in it.
+func TestEditorVSCodePackage(t *testing.T) {
+	modules := nodeModules(t)
+	needModules(t, "typescript", "@types/vscode", "@vscode/vsce")
+	root := t.TempDir()
+	extension := filepath.Join(root, "docs", "editors", "vscode")
+	require.NoError(t, os.CopyFS(filepath.Join(extension, "src"), os.DirFS(filepath.Join(vscodeSource, "src"))))
+	for _, name := range []string{"package.json", "tsconfig.json", "README.md", "icon.svg", "LICENSE"} {
+		require.NoError(t, os.WriteFile(filepath.Join(extension, name), []byte(readText(t, filepath.Join(vscodeSource, name))), 0o600))
+	}
+	require.NoError(t, os.CopyFS(filepath.Join(root, "schema"), os.DirFS("../schema")))
+	require.NoError(t, os.Symlink(modules, filepath.Join(extension, "node_modules")))
+	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
+	defer cancel()
+	pack := exec.CommandContext(ctx, "npm", "run", "package", "--offline")
+	pack.Dir = extension
+	out, err := pack.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	archive, err := zip.OpenReader(filepath.Join(extension, "jobline.vsix"))
+	require.NoError(t, err)
+	defer archive.Close()
+	var names []string
+	for _, file := range archive.File {
+		names = append(names, file.Name)
+	}
+	want := []string{"extension.vsixmanifest", "[Content_Types].xml", "extension/package.json", "extension/readme.md", "extension/icon.svg", "extension/LICENSE.txt"}
+	sources, err := filepath.Glob(filepath.Join(vscodeSource, "src", "*.ts"))
+	require.NoError(t, err)
+	for _, source := range sources {
+		want = append(want, "extension/out/"+strings.TrimSuffix(filepath.Base(source), ".ts")+".js")
+	}
+	require.ElementsMatch(t, want, names)
+}
+
+// needModules skips the test where a package of Node is missing.
+func needModules(t *testing.T, names ...string) {
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(nodeModules(t), name)); errors.Is(err, fs.ErrNotExist) {
+			t.Skipf("there is no %s in %s; .ci/clients installs it", name, nodeModules(t))
+		}
+	}
+}
+
 // compileExtension compiles the extension and its stories strictly, and answers the
 // program that tells one. It puts the fake where Node looks for VS Code.
 func compileExtension(t *testing.T) (story string) {
 	modules := nodeModules(t)
-	for _, needed := range []string{"typescript", "@types/vscode"} {
-		if _, err := os.Stat(filepath.Join(modules, needed)); errors.Is(err, fs.ErrNotExist) {
-			t.Skipf("there is no %s in %s; .ci/clients installs it", needed, modules)
-		}
-	}
+	needModules(t, "typescript", "@types/vscode")
 	dir := t.TempDir()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
