@@ -58,7 +58,7 @@ func benchConnections(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	return nil
+	return b.execOnSockets(ctx, server, filepath.Join(dir, "d"))
 }
 
 // listener is a server on a socket.
@@ -73,6 +73,15 @@ func (b *bench) listen(ctx context.Context, path string) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	l, err := awaitListener(p, path)
+	if err != nil {
+		p.end()
+	}
+	return l, err
+}
+
+// awaitListener waits until a server listens.
+func awaitListener(p *peer, path string) (*listener, error) {
 	l := &listener{p, path}
 	for began := time.Now(); time.Since(began) < listenTimeout; time.Sleep(time.Millisecond) {
 		if conn, err := l.dial(); err == nil {
@@ -80,7 +89,6 @@ func (b *bench) listen(ctx context.Context, path string) (*listener, error) {
 			return l, nil
 		}
 	}
-	p.end()
 	return nil, errNoSockets
 }
 

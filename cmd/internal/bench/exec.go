@@ -26,15 +26,10 @@ func commandPath() (string, error) { return exec.LookPath("true") }
 // benchExec measures commands, as many at once as there are CPUs and one at a
 // time, in memory and with a store.
 func benchExec(ctx context.Context, b *bench) error {
-	program, err := commandPath()
+	c, err := newCommands()
 	if err != nil {
 		return err
 	}
-	params, err := commandParams()
-	if err != nil {
-		return err
-	}
-	c := &commands{program: program, params: params}
 	return b.withServer(ctx, false, nil, func(memory *peer, _ string) error {
 		return b.withServer(ctx, true, nil, func(durable *peer, dir string) (err error) {
 			c.memory, c.durable = memory, durable
@@ -42,10 +37,8 @@ func benchExec(ctx context.Context, b *bench) error {
 				return err
 			}
 			defer func() { err = errors.Join(err, c.log.Close()) }()
-			for _, server := range []*peer{memory, durable} { // until they are warm
-				if err := server.runOne(submitLines(0, 1, params)); err != nil {
-					return err
-				}
+			if err := c.warmUp(); err != nil {
+				return err
 			}
 			n := b.share(1000, 20) / execPieces
 			if err := c.atOnce(ctx, b, n); err != nil {
@@ -56,12 +49,28 @@ func benchExec(ctx context.Context, b *bench) error {
 	})
 }
 
+// newCommands answers the commands, without the servers.
+func newCommands() (*commands, error) {
+	program, err := commandPath()
+	if err != nil {
+		return nil, err
+	}
+	params, err := commandParams()
+	return &commands{program: program, params: params}, err
+}
+
 // commands are what runs the same program in three ways.
 type commands struct {
 	program         string
 	params          string // of a submit
 	memory, durable *peer
 	log             *os.File // on the disk of the store
+}
+
+// warmUp runs a command on each server.
+func (c *commands) warmUp() error {
+	line := submitLines(0, 1, c.params)
+	return errors.Join(c.memory.runOne(line), c.durable.runOne(line))
 }
 
 // start starts the program and waits for it.
@@ -98,15 +107,9 @@ func (c *commands) atOnce(ctx context.Context, b *bench, n int) error {
 		func() (time.Duration, error) { return loop(n, func() error { return c.startAndRead(ctx) }) },
 		func() (time.Duration, error) { return loop(n, func() error { return c.syncAndStart(ctx) }) },
 	}
-	took := make([]time.Duration, len(loads))
-	for range execPieces {
-		for i, load := range loads {
-			piece, err := load()
-			if err != nil {
-				return err
-			}
-			took[i] += piece
-		}
+	took, err := inTurns(loads)
+	if err != nil {
+		return err
 	}
 	all, bare := n*execPieces, took[0].Seconds()
 	b.record(fmt.Sprintf("exec true, %d at once", benchLimit), "tasks/s", perSecond(all, took[1]))
@@ -117,6 +120,22 @@ func (c *commands) atOnce(ctx context.Context, b *bench, n int) error {
 	b.record("loop that also reads two pipes, to loop", "times", bare/took[3].Seconds())
 	b.record("loop that syncs before each start, to loop", "times", bare/took[4].Seconds())
 	return nil
+}
+
+// inTurns runs a piece of each load in turn, and answers how long all pieces of each
+// took together.
+func inTurns(loads []func() (time.Duration, error)) ([]time.Duration, error) {
+	took := make([]time.Duration, len(loads))
+	for range execPieces {
+		for i, load := range loads {
+			piece, err := load()
+			if err != nil {
+				return nil, err
+			}
+			took[i] += piece
+		}
+	}
+	return took, nil
 }
 
 // oneAtATime measures commands that are each submitted when the one before has
