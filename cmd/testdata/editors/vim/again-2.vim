@@ -1,0 +1,16 @@
+vim9script
+# The server was killed, too: what was left is told of, without a command.
+def g:Body()
+  g:Await('what was missed', () => g:Messages() =~# 'finished while you were away: \d')
+  assert_match('1 failed', g:Messages())
+  # An open buffer goes on where the server is killed under it.
+  Jobline run echo one; sleep 600
+  g:AwaitText('task/', 'one')
+  var stats = json_decode(g:Run('jobline stats --json'))
+  g:Run('kill -9 ' .. stats.pid)
+  g:AwaitText('task/', '— failed: .*—')
+  assert_match('^one', g:Text('task/'))
+  assert_match('has ended.*; trying again', g:Messages())
+  g:Finish()
+enddef
+autocmd VimEnter * timer_start(1, (_) => g:Body())
