@@ -1,11 +1,15 @@
-//go:build linux || darwin || freebsd
+//go:build linux
 
 package cmd
 
 import (
 	"context"
+	"errors"
+	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,28 +37,95 @@ func emacsVersions(t *testing.T) map[string]string {
 	return found
 }
 
-// TestEditorEmacs drives the package for Emacs by real ones, without a screen. Each
-// scene is a function of scenes.el.
+// TestEditorEmacs drives the package for Emacs by real ones in a terminal. Each scene is
+// a function of scenes.el.
 func TestEditorEmacs(t *testing.T) {
 	for version, emacs := range emacsVersions(t) {
 		t.Run(version, func(t *testing.T) {
-			for _, scene := range []string{"start"} {
-				t.Run(scene, func(t *testing.T) { runEmacsScene(t, emacs, scene) })
+			for _, scene := range []string{
+				"start", "choose", "output", "errors", "progress", "list", "notice", "trouble", "bounded",
+			} {
+				t.Run(scene, func(t *testing.T) {
+					emacsHome(t)
+					playEmacsScene(t, emacs, scene)
+				})
 			}
+			t.Run("again", func(t *testing.T) { emacsComesBack(t, emacs) })
+			t.Run("windows", func(t *testing.T) { emacsSharesItsQueue(t, emacs) })
 		})
 	}
 }
 
-// runEmacsScene runs a scene in an Emacs with an empty home and a server of its own.
-func runEmacsScene(t *testing.T, emacs, scene string) {
+// emacsComesBack ends Emacs, and kills another, while a task of theirs runs. Each time
+// the next Emacs tells of the end.
+func emacsComesBack(t *testing.T, emacs string) {
+	for _, killed := range []string{"", "yes"} {
+		emacsHome(t)
+		t.Setenv("KILLED", killed)
+		if killed == "" {
+			playEmacsScene(t, emacs, "leave")
+		} else {
+			err := emacsScene(t, t.Context(), emacs, "leave").run()
+			require.ErrorContains(t, err, "signal: killed")
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("HOME"), "go"), nil, 0o600))
+		out, err := exec.Command("jobline", "wait", "owner=emacs").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		playEmacsScene(t, emacs, "again")
+	}
+}
+
+// emacsSharesItsQueue shows what a second Emacs runs in the first.
+func emacsSharesItsQueue(t *testing.T, emacs string) {
+	emacsHome(t)
+	playEmacsScene(t, emacs, "windows", "OTHER=exec "+emacs+" -Q --batch -L "+emacsPackage+
+		` --eval '(progn (require (quote jobline)) (jobline-run "echo from the other; sleep 601") (while t (accept-process-output nil 1)))'`)
+}
+
+// emacsHome gives Emacs an empty home, and a server of its own.
+func emacsHome(t *testing.T) {
 	daemonHome(t)
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("FRUIT", "plum")
 	t.Setenv("API_TOKEN", "s3cret")
+}
+
+// emacsProgram is an Emacs in a terminal that plays a scene.
+type emacsProgram struct {
+	*exec.Cmd
+	screen, tty *os.File
+	failure     string // the file with what went wrong
+}
+
+func emacsScene(t *testing.T, ctx context.Context, emacs, scene string, env ...string) *emacsProgram {
+	p := &emacsProgram{failure: filepath.Join(t.TempDir(), "failure")}
+	p.Cmd = exec.CommandContext(ctx, emacs, "-nw", "-Q", "-L", emacsPackage,
+		"-l", filepath.Join(emacsScenes, "drive.el"), "-l", filepath.Join(emacsScenes, "scenes.el"), "-f", "play")
+	p.Env = append(append(os.Environ(), "SCENE="+scene, "FAILURE="+p.failure, "TERM=vt100", "LC_ALL=C.UTF-8"), env...)
+	p.screen, p.tty = openTerminal(t)
+	p.Stdin, p.Stdout, p.Stderr = p.tty, p.tty, p.tty
+	p.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	return p
+}
+
+// run runs Emacs to its end.
+func (p *emacsProgram) run() error {
+	err := p.Start()
+	if err = errors.Join(err, p.tty.Close()); err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, p.screen) // the end of a terminal is an error
+	err = p.Wait()
+	if said, _ := os.ReadFile(p.failure); len(said) > 0 {
+		return errors.New(string(said))
+	}
+	return err
+}
+
+// playEmacsScene plays a scene, and fails the test where it fails.
+func playEmacsScene(t *testing.T, emacs, scene string, env ...string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, emacs, "-Q", "--batch", "-L", emacsPackage, "-l", filepath.Join(emacsScenes, "drive.el"),
-		"-l", filepath.Join(emacsScenes, "scenes.el"), "-f", "scene-"+scene)
-	told, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", told)
+	require.NoError(t, emacsScene(t, ctx, emacs, scene, env...).run())
 }

@@ -117,6 +117,14 @@ It is called with a line of text and the task, a plist."
 
 ;;;; The connection
 
+(defun jobline--encode (value)
+  "VALUE as JSON text, in bytes."
+  (json-serialize value :null-object :null :false-object :false))
+
+(defun jobline--decode (text)
+  "The value of the JSON TEXT, whose objects become plists."
+  (json-parse-string text :object-type 'plist :null-object :null :false-object :false))
+
 (defun jobline--say (format &rest arguments)
   "Show a message: FORMAT with ARGUMENTS."
   (message "jobline: %s" (apply #'format format arguments)))
@@ -160,14 +168,12 @@ It is called with a line of text and the task, a plist."
 THEN is called with the result, or ELSE with the error."
   (let ((id (setq jobline--last-id (1+ jobline--last-id))))
     (puthash id (cons then else) jobline--calls)
-    (process-send-string
-     jobline--process
-     (concat (condition-case nil
-                 (json-serialize (list :jsonrpc "2.0" :id id :method method :params params)
-                                 :null-object :null :false-object :false)
-               (error (remhash id jobline--calls)
-                      (user-error "What is to be sent to jobline is not valid Unicode")))
-             "\n"))))
+    (let ((line (condition-case nil
+                    (jobline--encode (list :jsonrpc "2.0" :id id :method method :params params))
+                  (error (remhash id jobline--calls)
+                         (user-error "What is to be sent to jobline is not valid Unicode")))))
+      ;; A process that has just ended signals an error; its sentinel fails the call.
+      (ignore-errors (process-send-string jobline--process (concat line "\n"))))))
 
 (defun jobline--call (method params &optional then else)
   "Send a request of METHOD with PARAMS, after connecting where needed.
@@ -224,7 +230,7 @@ Signals `jobline-refused' with the words of the server."
 (defun jobline--take-line (line)
   "Take in LINE, a message of the server."
   (unless (string-empty-p line)
-    (let* ((message (json-parse-string line :object-type 'plist :null-object :null :false-object :false))
+    (let* ((message (jobline--decode line))
            (method (plist-get message :method))
            (id (plist-get message :id))
            (call (and (null method) (gethash id jobline--calls))))
@@ -254,6 +260,8 @@ Signals `jobline-refused' with the words of the server."
     (let ((was-ready jobline--ready)
           (words (or (jobline--last-words) "the server has ended"))
           (calls (hash-table-values jobline--calls)))
+      (unless was-ready
+        (setq words (concat words "; is jobline-program too old? M-x jobline-doctor looks for what is wrong")))
       (setq jobline--process nil jobline--ready nil)
       (clrhash jobline--calls)
       (unless jobline--ending
@@ -416,10 +424,6 @@ Signals `jobline-refused' with the words of the server."
            (input (format "%s %s" type (decode-coding-string (jobline--encode input) 'utf-8)))
            (t (or type id))))))
 
-(defun jobline--encode (value)
-  "VALUE as JSON text, in bytes."
-  (json-serialize value :null-object :null :false-object :false))
-
 (defun jobline--outcome (task)
   "How TASK stands, in a few words."
   (let* ((state (or (plist-get task :state) "queued")) (failure (plist-get task :error))
@@ -445,8 +449,7 @@ Signals `jobline-refused' with the words of the server."
     (setq text (cond ((not jobline--ready) "")
                      ((= running 0) "")
                      (newest (format " [jobline %d: %s]" running (string-remove-prefix "running " (jobline--outcome newest))))
-                     (t (format " [jobline %d]" running)))
-          text (string-replace "%" "%%" text))
+                     (t (format " [jobline %d]" running))))
     (unless (equal text jobline--mode-line)
       (setq jobline--mode-line text)
       (force-mode-line-update t))))
@@ -569,7 +572,8 @@ Variables whose names tell of secrets are kept in no file."
   "TEXT as the input of TYPE: a JSON object, or words of the form NAME=VALUE.
 A value that its schema says is no string is JSON."
   (if (string-match-p "\\`[ \t]*{" text)
-      (json-parse-string text :object-type 'plist :null-object :null :false-object :false)
+      (condition-case failure (jobline--decode text)
+        (error (user-error "The input is no valid JSON: %s" (error-message-string failure))))
     (let ((members (jobline--members type)) input)
       (dolist (word (split-string-and-unquote text) (nreverse input))
         (unless (string-match "\\`\\([^=]+\\)=" word)
@@ -578,20 +582,20 @@ A value that its schema says is no string is JSON."
                (schema (cdr (assoc name members))))
           (push (intern (concat ":" name)) input)
           (push (if (member (plist-get schema :type) '("string" nil)) value
-                  (condition-case nil
-                      (json-parse-string value :object-type 'plist :null-object :null :false-object :false)
-                    (error value)))       ; the server says best what is wrong with it
+                  (condition-case nil (jobline--decode value) (error value)))       ; the server says best what is wrong with it
                 input))))))
 
-(defun jobline--read-input (type text)
-  "Read the input of TYPE in the minibuffer, starting with TEXT."
+(defun jobline--read-input (type text words)
+  "Read the input of TYPE in the minibuffer, starting with TEXT.
+WORDS, if any, tell what was wrong with it."
   (let ((map (make-sparse-keymap)))
     (set-keymap-parent map minibuffer-local-map)
     (define-key map "\t" #'completion-at-point)
     (minibuffer-with-setup-hook
         (lambda ()
           (add-hook 'completion-at-point-functions (lambda () (jobline--complete-input type)) nil t))
-      (read-from-minibuffer (format "%s (TAB completes NAME=VALUE): " (plist-get type :name))
+      (read-from-minibuffer (concat (and words (propertize (concat words "\n") 'face 'error))
+                                    (format "%s (TAB completes NAME=VALUE): " (plist-get type :name)))
                             text map nil 'jobline-submit-history))))
 
 (defun jobline--required (type)
@@ -615,10 +619,11 @@ server refuses is shown in its words, and can be mended."
   (interactive (list (condition-case failure (jobline--read-type)
                        (jobline-refused (user-error "%s" (cadr failure))))
                      nil))
-  (let* ((type (or (jobline--type name) (list :name name))) (given text) task)
+  (unless jobline--types (setq jobline--types (plist-get (jobline--await "types") :types)))
+  (let* ((type (or (jobline--type name) (list :name name))) (given text) words task)
     (unless given (setq text (jobline--required type)))
     (while (not task)
-      (unless given (setq text (jobline--read-input type text)))
+      (unless given (setq text (jobline--read-input type text words)))
       (condition-case failure
           (let ((input (jobline--parse-input text type)))
             (when (and (equal (plist-get type :name) "exec") (not (plist-get input :envFile)))
@@ -628,10 +633,8 @@ server refuses is shown in its words, and can be mended."
             (setq task (jobline--await "submit" (list :type name :input input :events [])))
             (jobline--submitted task input))
         ((jobline-refused error)
-         (let ((words (if (stringp (cadr failure)) (cadr failure) (error-message-string failure))))
-           (if given (user-error "%s" words))
-           (message "%s" words)
-           (sit-for 2)))))))
+         (setq words (if (stringp (cadr failure)) (cadr failure) (error-message-string failure)))
+         (when given (user-error "%s" words)))))))
 
 (defun jobline--with-secrets (input)
   "INPUT with the values of this Emacs in place of those that are hidden."
@@ -726,7 +729,7 @@ server refuses is shown in its words, and can be mended."
     (when (and (listp input) (stringp (plist-get input :dir)) (file-directory-p (plist-get input :dir)))
       (setq default-directory (file-name-as-directory (plist-get input :dir)))))
   (setq header-line-format (string-replace "%" "%%" (concat " " (jobline--name jobline--task)))
-        mode-line-process (string-replace "%" "%%" (format ":%s" (jobline--outcome jobline--task))))
+        mode-line-process (concat ":" (jobline--outcome jobline--task)))
   (force-mode-line-update))
 
 (defun jobline--buffer (task)
@@ -907,11 +910,12 @@ Answer whether there is more to do."
   "TEXT without what a terminal would obey, but for colours and line ends.
 The end of a sequence that is not there yet is kept for the next call."
   (setq text (concat jobline--carry text) jobline--carry "")
-  (when (string-match "\\(?:\r\\|\e\\(?:\\[[0-?]*[ -/]*\\|[]PX^_][^\a\e]\\{0,4096\\}\e?\\)?\\)\\'" text)
-    (setq jobline--carry (match-string 0 text) text (substring text 0 (match-beginning 0))))
-  (if (string-match-p jobline--unwanted text)
-      (replace-regexp-in-string jobline--unwanted "" text t t)
-    text))
+  (let ((case-fold-search nil))  ; or an m counts as the M among the letters of others
+    (when (string-match "\\(?:\r\\|\e\\(?:\\[[0-?]*[ -/]*\\|[]PX^_][^\a\e]\\{0,4096\\}\e?\\)?\\)\\'" text)
+      (setq jobline--carry (match-string 0 text) text (substring text 0 (match-beginning 0))))
+    (when (string-match-p jobline--unwanted text)
+      (setq text (replace-regexp-in-string jobline--unwanted "" text t t)))
+    (if (and (< emacs-major-version 29) (string-match-p "\e\\[[0-9;:]*[34]8[;:]" text)) (jobline--basic-colours text) text)))
 
 (defun jobline--last-states (text)
   "TEXT whose lines show what stood behind their last carriage return.
@@ -925,6 +929,20 @@ Colours that began before it are kept."
          (setq at (match-end 0)))
        (apply #'concat (nreverse kept))))
    (replace-regexp-in-string "\r+\n" "\n" text t t) t t))
+
+(defun jobline--basic-colours (text)
+  "TEXT whose colours are among the basic 16, which Emacs 28 can show."
+  (replace-regexp-in-string
+   "\\([34]\\)8[;:]\\(?:5[;:]\\([0-9]+\\)\\|2[;:]\\([0-9]+\\)[;:]\\([0-9]+\\)[;:]\\([0-9]+\\)\\)"
+   (lambda (code)
+     (let* ((n (and (match-string 2 code) (string-to-number (match-string 2 code))))
+            (parts (cond ((not n) (mapcar (lambda (i) (string-to-number (match-string i code))) '(3 4 5)))
+                         ((>= n 232) (make-list 3 (+ 8 (* 10 (- n 232)))))
+                         ((>= n 16) (mapcar (lambda (by) (* 51 (% (/ (- n 16) by) 6))) '(36 6 1)))))
+            (bright (seq-some (lambda (part) (> part 191)) parts))
+            (basic (if parts (+ (if bright 8 0) (apply #'+ (cl-mapcar (lambda (part bit) (if (> part 127) bit 0)) parts '(1 2 4)))) n)))
+       (number-to-string (+ (if (equal (match-string 1 code) "4") 10 0) (if (< basic 8) 30 82) basic))))
+   text t t))
 
 (defun jobline--render (text)
   "Show TEXT at the end of this buffer."

@@ -10,17 +10,16 @@
             (lambda (format &rest arguments)
               (when format (push (apply #'format-message format arguments) said))))
 
-(setq frame-initial-frame nil
-      ring-bell-function #'ignore)
+;; The scene waits for what it says, but no longer than this many seconds.
+(defconst patience 40)
 
 (defun until (what test)
   "Wait until TEST answers non-nil, which is answered, or fail with WHAT."
-  (let ((end (+ (float-time) 40)) answer)
+  (let ((end (+ (float-time) patience)) answer)
     (while (not (setq answer (funcall test)))
       (when (> (float-time) end)
-        (error "It never came: %s; buffer: %S; said: %S" what (buffer-string) (seq-take said 5)))
-      (accept-process-output nil 0.02)
-      (redisplay))
+        (error "It never came: %S in %S; said: %S" what (buffer-substring-no-properties (point-min) (point-max)) (seq-take said 9)))
+      (sit-for 0.02))
     answer))
 
 (defmacro wait-for (form)
@@ -29,27 +28,41 @@
 
 (defmacro check (form)
   "Fail unless FORM is non-nil."
-  `(unless ,form (error "Not so: %S; buffer: %S; said: %S" ',form (buffer-string) (seq-take said 5))))
+  `(unless ,form (error "Not so: %S is %S in %S; said: %S" (quote ,form) ,(if (eq (car-safe form) (quote equal)) (nth 1 form)) (buffer-substring-no-properties (point-min) (point-max)) (seq-take said 9))))
 
-(defun says (text) (seq-some (lambda (line) (string-match-p (regexp-quote text) line)) said))
+(defun says (text) "Whether a message had TEXT." (seq-some (lambda (line) (string-search text line)) said))
 
-(defun shows (text) (string-match-p (regexp-quote text) (buffer-string)))
+(defun shows (text) "Whether this buffer has TEXT." (string-search text (buffer-string)))
 
-(defun newest ()
-  "Select the newest buffer of a task, when there is one."
-  (let ((buffers (wait-for (seq-filter #'buffer-live-p (hash-table-values jobline--buffers)))))
-    (set-buffer (car (last buffers)))
-    (pop-to-buffer (current-buffer))))
+(defun open-buffers () "The buffers of tasks." (seq-filter #'buffer-live-p (hash-table-values jobline--buffers)))
 
-(defun run (command)
-  "Run COMMAND as by M-x jobline-run, and select its buffer."
-  (let ((before (hash-table-count jobline--buffers)))
-    (jobline-run command)
-    (wait-for (> (hash-table-count jobline--buffers) before))
-    (newest)))
+(defmacro in-new-buffer (&rest body)
+  "Do BODY, and select the buffer of a task that it opens."
+  `(let ((before (open-buffers)))
+     ,@body
+     (pop-to-buffer (wait-for (car (seq-difference (open-buffers) before))))))
 
-(defun state () (plist-get jobline--task :state))
+(defun run (command) "Run COMMAND, and select its buffer." (in-new-buffer (jobline-run command)))
 
-(defmacro typing (text &rest body)
-  "Do BODY, whose prompts are answered with the keys TEXT."
-  `(let ((unread-command-events (listify-key-sequence (kbd ,text)))) ,@body))
+(defun ends (state) "Wait for the line at the end with STATE." (wait-for (string-match-p (format "^\\[%s after" state) (buffer-string))))
+
+(defun type (&rest keys)
+  "Have KEYS typed to the prompts that follow."
+  (setq unread-command-events (append unread-command-events (listify-key-sequence (kbd (string-join keys " "))))))
+
+(defun jobline (&rest arguments)
+  "What jobline answers to ARGUMENTS."
+  (with-temp-buffer
+    (apply #'call-process "jobline" nil t nil arguments)
+    (buffer-string)))
+
+(defun play ()
+  "Play the scene that the environment names, write what went wrong, and end Emacs."
+  (setq command-line-args-left nil)
+  (condition-case failure
+      (progn
+        (funcall (intern (concat "scene-" (getenv "SCENE"))))
+        (kill-emacs 0))
+    ((error quit)
+     (write-region (format "%S" failure) nil (getenv "FAILURE"))
+     (kill-emacs 1))))

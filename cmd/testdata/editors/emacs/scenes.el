@@ -1,8 +1,232 @@
 ;;; -*- lexical-binding: t -*-
+;; The scenes of the test, one for each column of the table of editors.
+
 (defun scene-start ()
+  "A command runs in this directory, with this environment; its secrets are in no file."
   (run "printf 'hello\\n'; pwd; echo $FRUIT $API_TOKEN")
-  (wait-for (shows "[completed after"))
-  (check (shows "hello\n"))
-  (check (shows (directory-file-name default-directory)))
-  (check (shows "plum s3cret"))
-  (princ (buffer-string)))
+  (ends "completed")
+  (check (string-match-p (concat "\\`hello\n" (regexp-quote (directory-file-name default-directory)) "\nplum s3cret\n") (buffer-string)))
+  (check (equal (plist-get (plist-get (plist-get jobline--task :input) :env) :API_TOKEN) "•••"))
+  (let ((file (plist-get (plist-get jobline--task :input) :envFile)))
+    (check (= #o600 (file-modes file)))
+    (with-temp-buffer (insert-file-contents file) (check (shows "\"FRUIT\":\"plum\"")) (check (not (shows "s3cret"))))))
+
+(defun scene-choose ()
+  "A type and its input are completed; a refusal is shown at the prompt, and what was typed is kept."
+  (type "slee TAB RET" "many RET"       ; durationMs=many
+        "M-DEL" "50 SPC prog TAB 10 RET")
+  (in-new-buffer (call-interactively #'jobline-submit))
+  (ends "completed")
+  (check (equal (plist-get jobline--task :input) '(:durationMs 50 :progressEveryMs 10)))
+  (check (seq-some (lambda (typed) (equal typed "durationMs=many")) jobline-submit-history))
+  (check (equal last-refusal "input at /durationMs: got string, want integer"))
+  ;; An enum, a boolean and JSON.
+  (let ((type (jobline--type "exec")))
+    (with-temp-buffer
+      (insert "stderr=")
+      (check (equal (nth 2 (jobline--complete-input type)) '("stderr" "ordered" "stdout")))
+      (erase-buffer) (insert "argv=[\"true\"] cleanEnv=")
+      (check (equal (nth 2 (jobline--complete-input type)) '("true" "false")))))
+  ;; A recent task, again.
+  (bury-buffer)
+  (set-buffer "*scratch*")
+  (type "sleep TAB RET")
+  (in-new-buffer (call-interactively #'jobline-again))
+  (ends "completed")
+  (check (equal (plist-get jobline--task :input) '(:durationMs 50 :progressEveryMs 10))))
+
+(defvar last-refusal nil)
+(advice-add 'jobline--read-input :before (lambda (_type _text words) (when words (setq last-refusal words))))
+
+(defun scene-output ()
+  "Output comes live, in order, with colours; nothing else of a terminal's language is obeyed."
+  (run (concat "echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three; printf '\\033[31mred\\033[0m \\033[38;5;208morange\\033[0m\\n';"
+               "printf '\\033]0;title\\007\\033[2Jclean \\033[1;1Hhere\\b\\n'; printf '10%%\\r50%%\\r100%%\\r\\nwin\\r\\n'; sleep 0.3;"
+               "printf '\\033[3'; sleep 0.2; printf '2mgreen\\033[0m'; printf '%s\\n' ' # -*- eval: (kill-emacs 9) -*-'; sleep 600"))
+  (wait-for (shows "eval:"))
+  (check (shows "one\ntwo\nthree\nred orange\nclean here\n100%\nwin\ngreen # -*- eval: (kill-emacs 9) -*-\n"))
+  (check (equal (state) "running"))
+  (dolist (word '("red" "orange" "green"))
+    (goto-char (point-min)) (search-forward word)
+    (check (get-text-property (1- (point)) 'font-lock-face)))
+  ;; The end is followed, but not once the user has moved up.
+  (goto-char (point-min))
+  (jobline-cancel jobline--task-id)
+  (ends "cancelled")
+  (check (bobp))
+  (goto-char (point-max))
+  (jobline--in-buffer jobline--task-id (lambda () (jobline--render "later\n")))
+  (check (eobp)))
+
+(defun state () (plist-get jobline--task :state))
+
+(defun scene-errors ()
+  "Messages of compilers are found, and paths are relative to the directory of the task."
+  (make-directory (expand-file-name "src" "~") t)
+  (let ((default-directory (expand-file-name "src/" "~")))
+    (write-region "1\n2\n3\n4\n" nil "herd.c" nil 'silent)
+    (run "echo compiling; echo 'herd.c:3:1: error: no unicorns'; echo 'herd.c:4: warning: few'; exit 2"))
+  (ends "failed exit 2")
+  (wait-for (equal (list compilation-num-errors-found compilation-num-warnings-found) '(1 1)))
+  (next-error)
+  (with-current-buffer "herd.c"
+    (check (equal (buffer-file-name) (expand-file-name "src/herd.c" "~")))
+    (check (= (line-number-at-pos) 3)))
+  (next-error)
+  (with-current-buffer "herd.c" (check (= (line-number-at-pos) 4))))
+
+(defun scene-progress ()
+  "The mode line shows the state and the progress, and a key cancels."
+  (in-new-buffer (jobline-submit "sleep" "durationMs=600000 progressEveryMs=10"))
+  (wait-for (equal mode-line-process ":running 0%"))
+  (wait-for (equal (format-mode-line global-mode-string) " [jobline 1: 0%]"))
+  (type "C-c C-k")
+  (call-interactively (key-binding (read-key-sequence nil)))
+  (ends "cancelled")
+  (check (equal mode-line-process ":cancelled"))
+  (wait-for (equal (format-mode-line 'jobline--mode-line) "")))
+
+(defun scene-list ()
+  "The list shows tasks of everybody as they change; its keys work."
+  (jobline-list)
+  (jobline "submit" "-q" "--" "sleep" "601")
+  (wait-for (string-match-p "running .*jobline +sleep 601" (buffer-string)))
+  (goto-char (point-min))
+  (search-forward "sleep 601")
+  (call-interactively (key-binding "k"))
+  (wait-for (string-match-p "cancelled .*sleep 601" (buffer-string)))
+  (check (looking-back "sleep 601" (line-beginning-position))) ; where the user was
+  (in-new-buffer (call-interactively (key-binding "r")))
+  (wait-for (equal (state) "running"))
+  (call-interactively (key-binding (kbd "C-c C-k")))
+  (ends "cancelled")
+  (jobline-list)
+  (goto-char (point-min))
+  (search-forward "sleep 601")
+  (call-interactively (key-binding (kbd "RET")))
+  (check (derived-mode-p 'jobline-task-mode)))
+
+(defun scene-notice ()
+  "The end of a task that nobody sees is told, and of one that is seen not."
+  (run "echo seen")
+  (ends "completed")
+  (check (not (says "echo seen completed")))
+  (run "sleep 0.5; exit 3")
+  (delete-other-windows)
+  (switch-to-buffer "*scratch*")
+  (wait-for (says "sleep 0.5; exit 3 failed exit 3"))
+  (jobline "submit" "-q" "--" "echo" "of another")
+  (jobline "wait" "@last")
+  (jobline--await "stats")
+  (check (not (says "of another"))))
+
+(defun scene-leave ()
+  "Something runs, and Emacs ends, as a user ends it or by a signal."
+  (run "echo before; while [ ! -e ~/go ]; do sleep 0.05; done; echo behind")
+  (wait-for (shows "before"))
+  (wait-for (file-exists-p jobline-state-file))
+  (when (equal (getenv "KILLED") "yes") (signal-process (emacs-pid) 'KILL)))
+
+(defun scene-again ()
+  "What has ended meanwhile is told, and a server that is killed is found again."
+  (jobline-mode)
+  (wait-for (says "finished while you were away: 1 completed"))
+  (check (not (says "echo behind")))    ; no notice of each
+  (check (= 1 (length said)))
+  (run "echo one; sleep 0.2; sleep 601")
+  (wait-for (shows "one\n"))
+  (let ((first jobline--process) (server (plist-get (jobline--await "stats") :pid)))
+    (signal-process server 'KILL)
+    (wait-for (and jobline--ready (not (eq first jobline--process))))
+    (check (/= server (plist-get (jobline--await "stats") :pid))))
+  (ends "failed: the executor ended .*")
+  (check (= 1 (how-many "^one$" (point-min) (point-max))))
+  ;; A command does not wait for the delay.
+  (let ((jobline--retry-delay 1000) (first jobline--process))
+    (jobline "shutdown" "--mode=cancel")
+    (wait-for (not jobline--process))
+    (run "echo at once")
+    (ends "completed")
+    (check (not (eq first jobline--process)))))
+
+(defun scene-windows ()
+  "What another Emacs runs is in the list, and its output can be opened."
+  (let ((other (start-process "other" nil "sh" "-c" (getenv "OTHER"))))
+    (see-the-other)
+    (signal-process other 'KILL)
+    (wait-for (not (process-live-p other)))))
+
+(defun see-the-other ()
+  "See what the other Emacs runs, and cancel it."
+  (jobline-list)
+  (wait-for (string-match-p "running .*emacs +echo from the other" (buffer-string)))
+  (goto-char (point-min))
+  (search-forward "from the other")
+  (in-new-buffer (call-interactively #'jobline-logs))
+  (wait-for (shows "from the other\n"))
+  (jobline-cancel jobline--task-id)
+  (ends "cancelled"))
+
+(defun fails (text form)
+  "Check that FORM fails with an error for users that has TEXT."
+  (condition-case failure (progn (eval form t) (error "No failure of %S" form))
+    (user-error (unless (string-search text (cadr failure)) (error "%S instead of %s" failure text)))))
+
+(defun scene-trouble ()
+  "Each trouble is told in one line with the cure, and no trace."
+  (setq text-quoting-style 'grave)
+  (let ((jobline-program "jobline-that-is-not-there"))
+    (fails "There is no program jobline-that-is-not-there in `exec-path'; install jobline, or set `jobline-program'"
+           '(jobline-run "true"))
+    (jobline-doctor)
+    (with-current-buffer "*jobline doctor*" (check (shows "fail   no program jobline-that-is-not-there"))))
+  (fails "jobline runs commands on this one" '(let ((default-directory "/ssh:elsewhere:/")) (jobline-run "true")))
+  ;; The server says what is wrong.
+  (fails "no task type is named \"gone\"" '(jobline-submit "gone" "{}"))
+  (fails "input at /durationMs" '(jobline-submit "sleep" "durationMs=soon"))
+  (fails "half is no NAME=VALUE" '(jobline-submit "sleep" "half"))
+  (fails "The input is no valid JSON: " '(jobline-submit "sleep" "{\"durationMs\":"))
+  (jobline-cancel "00000000-0000-4000-8000-000000000000")
+  (wait-for (says "task not found"))
+  (jobline-doctor)
+  (with-current-buffer "*jobline doctor*"
+    (wait-for (and (shows "ok    program") (shows "ok    store")))
+    (check (shows "ok     connected")))
+  ;; A program that is too old, and one that ends at once.
+  (jobline--leave)
+  (wait-for (not jobline--process))
+  (write-region "#!/bin/sh\necho 'jobline: unknown command \"attach\" for \"jobline\"' >&2\nexit 2\n" nil "~/old" nil 'silent)
+  (set-file-modes "~/old" #o700)
+  (let ((jobline-program (expand-file-name "~/old")))
+    (jobline-run "true")
+    (wait-for (says "jobline: unknown command \"attach\" for \"jobline\"; is jobline-program too old? M-x jobline-doctor")))
+  (check (not (get-buffer "*Backtrace*"))))
+
+(defun scene-bounded ()
+  "A buffer keeps its limit, opens by its tail, and loads what is before."
+  (setq jobline-max-lines 5000)
+  (run "seq 1 200000; sleep 601")
+  (wait-for (shows "\n200000\n"))
+  (check (< (count-lines (point-min) (point-max)) 5600))
+  (check (string-prefix-p "[Earlier output was removed; jobline logs " (buffer-string)))
+  (jobline-cancel jobline--task-id)
+  (ends "cancelled")
+  (let ((id jobline--task-id))
+    (kill-buffer)
+    (setq jobline-max-lines 1000000)
+    (in-new-buffer (jobline-logs id)))
+  (ends "cancelled")
+  (check (string-prefix-p "[Earlier output is not shown; < loads it]\n" (buffer-string)))
+  (check (not (shows "\n70000\n")))
+  (while (not (shows "\n65000\n"))
+    (let ((size (buffer-size)))
+      (call-interactively (key-binding "<"))
+      (wait-for (> (buffer-size) size))))
+  (goto-char (point-min))
+  (search-forward "\n65000\n")
+  (while (< (forward-line 1) 1)         ; no line is missing or cut
+    (when (looking-at "[0-9]+$")
+      (let ((number (string-to-number (match-string 0))))
+        (forward-line -1)
+        (check (= (1- number) (string-to-number (buffer-substring (point) (line-end-position)))))
+        (forward-line 1)))))
