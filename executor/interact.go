@@ -34,7 +34,10 @@ func Handle(ctx context.Context, h Handlers) {
 }
 
 // UnreachableError says why a task cannot be sent something, and what to do.
-type UnreachableError struct{ Why, Cure string }
+type UnreachableError struct {
+	Why, Cure string
+	Retryable bool // the task has not started yet, so the same request may succeed later
+}
 
 func (e *UnreachableError) Error() string { return e.Why + "; " + e.Cure }
 
@@ -104,7 +107,7 @@ func (e *Executor) reach(ctx context.Context, id uuid.UUID) (*contact, error) {
 	case err != nil:
 		return nil, err
 	case record.State == schema.Queued:
-		return nil, &UnreachableError{Why: "the task waits to run", Cure: "send it after task/started"}
+		return nil, &UnreachableError{Why: "the task waits to run", Cure: "send it after task/started", Retryable: true}
 	case record.State.Final():
 		return nil, errEnded
 	}
@@ -119,13 +122,13 @@ func (e *Executor) reachRunning(id uuid.UUID) (*contact, error) {
 			return r.reach()
 		}
 	}
-	return nil, &UnreachableError{Why: "the task is about to start, or has just ended", Cure: "ask for its state, and send it after task/started"}
+	return nil, &UnreachableError{Why: "the task is about to start, or has just ended", Cure: "ask for its state, and send it after task/started", Retryable: true}
 }
 
 // reach is the contact that the code has made by now. The task may have become
 // reachable since a look-up in the contacts missed it, so the run itself must be asked.
 func (r *run) reach() (*contact, error) {
-	starts := &UnreachableError{Why: "the task is about to start", Cure: "send it after task/started"}
+	starts := &UnreachableError{Why: "the task is about to start", Cure: "send it after task/started", Retryable: true}
 	if !r.starting.TryLock() {
 		return nil, starts
 	}

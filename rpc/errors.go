@@ -42,8 +42,10 @@ func wireError(err error) *wire.Error {
 	if e, ok := errors.AsType[*executor.NotPermittedError](err); ok {
 		return wire.NewError(schema.CodeNotPermitted, "%s", e.Error())
 	}
-	if _, ok := errors.AsType[*executor.UnreachableError](err); ok {
-		return wire.NewError(schema.CodeNotPermitted, "%s", err.Error())
+	if e, ok := errors.AsType[*executor.UnreachableError](err); ok {
+		answer := wire.NewError(schema.CodeNotPermitted, "%s", err.Error())
+		answer.Data.Retryable = e.Retryable
+		return answer
 	}
 	if e, ok := errors.AsType[*executor.TooLargeError](err); ok {
 		answer := wire.NewError(schema.CodeTooLarge, "%s", e.Error())

@@ -39,8 +39,8 @@ const (
 )
 
 // InputWriter is the input of a running task. Its Write waits, until ctx ends, for
-// the task to read what was sent before. Close ends the input. It may be used by one
-// goroutine at a time.
+// the task to start, and to read what was sent before. Close ends the input. It may be
+// used by one goroutine at a time.
 func (c *Client) InputWriter(ctx context.Context, id uuid.UUID) io.WriteCloser {
 	return &inputWriter{c, ctx, id}
 }
@@ -64,11 +64,12 @@ func (w *inputWriter) Write(p []byte) (n int, err error) {
 
 func (w *inputWriter) Close() error { return w.send(schema.InputParams{ID: w.id, Close: true}) }
 
-// send sends a piece, again and again while there is no room for it.
+// send sends a piece, again and again while there is no room for it, or the task is only
+// about to start.
 func (w *inputWriter) send(p schema.InputParams) error {
 	for pause := inputPause; ; pause = min(2*pause, inputPauseMax) {
 		err := w.client.Input(w.ctx, p)
-		if e, ok := errors.AsType[*wire.Error](err); !ok || e.Code != schema.CodeQueueFull {
+		if e, ok := errors.AsType[*wire.Error](err); !ok || !mayComeAgain(e) {
 			return err
 		}
 		select {
@@ -77,4 +78,9 @@ func (w *inputWriter) send(p schema.InputParams) error {
 			return context.Cause(w.ctx)
 		}
 	}
+}
+
+// mayComeAgain reports whether an input that was refused may be taken later.
+func mayComeAgain(e *wire.Error) bool {
+	return e.Code == schema.CodeQueueFull || e.Code == schema.CodeNotPermitted && e.Data.Retryable
 }
