@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,9 +55,19 @@ type secretPlace struct {
 	masked     bool // it is Mask
 }
 
+// mayHaveSecrets reports whether a member of an input may have secrets. Most inputs have
+// none, and this is much quicker than reading them.
+func (t *Type) mayHaveSecrets(input jsontext.Value) bool {
+	return bytes.IndexByte(input, '\\') >= 0 || // a name may be written in another way
+		slices.ContainsFunc(t.secrets, func(m secretMember) bool { return bytes.Contains(input, []byte(m.name)) })
+}
+
 // secretPlaces calls visit for each value in those members of an input that are or
 // have secrets, in the order of the input.
 func (t *Type) secretPlaces(input jsontext.Value, visit func(secretPlace)) error {
+	if !t.mayHaveSecrets(input) {
+		return nil
+	}
 	d := jsontext.NewDecoder(bytes.NewReader(input))
 	return eachMember(d, func(name string) error {
 		for _, m := range t.secrets {

@@ -50,6 +50,7 @@ func TestSecretsAreInNoRecord(t *testing.T) {
 		`{"password":"hunter2","name":"a","vars":{"A":"b","A_KEY":"s1","N_KEY":null,"B_KEY":"s\"2"}}`: `{"password":"•••","name":"a","vars":{"A":"b","A_KEY":"•••","N_KEY":null,"B_KEY":"•••"}}`,
 		` { "vars" : { "A_\u004bEY" : "s1" } , "pass\u0077ord" : {"deep":["s3"]} } `:                  ` { "vars" : { "A_\u004bEY" : "•••" } , "pass\u0077ord" : "•••" } `,
 		`{"password":null,"vars":{}}`: `{"password":null,"vars":{}}`,
+		`{"pass\u0077ord":"s4"}`:      `{"pass\u0077ord":"•••"}`,
 		`{"name":"•••"}`:              `{"name":"•••"}`,
 		`{}`:                          `{}`,
 	} {
