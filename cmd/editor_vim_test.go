@@ -21,6 +21,7 @@ const vimScripts = "testdata/editors/vim"
 type vimEditor struct {
 	program string
 	home    string // of the editor, and the folder in which its commands run
+	plugin  string
 	scope   *Scope
 }
 
@@ -30,12 +31,14 @@ func TestEditorVim(t *testing.T) {
 	for name, play := range map[string]func(*vimEditor, *testing.T){
 		"start": nil, "choose": nil, "output": nil, "errors": nil, "progress": nil, "list": nil, "notice": nil,
 		"trouble": nil, "bounded": nil,
-		"again": (*vimEditor).comesAgain, "windows": (*vimEditor).hasTwoWindows,
+		"install": (*vimEditor).isInstalled, "again": (*vimEditor).comesAgain, "windows": (*vimEditor).hasTwoWindows,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, program := range vims(t) {
 				t.Run(vimVersion(t, program), func(t *testing.T) {
-					v := &vimEditor{program: program, home: t.TempDir(), scope: daemonHome(t)}
+					plugin, err := filepath.Abs("../docs/editors/vim")
+					require.NoError(t, err)
+					v := &vimEditor{program: program, home: t.TempDir(), plugin: plugin, scope: daemonHome(t)}
 					if play == nil {
 						require.NoError(t, v.run(t.Context(), name))
 					} else {
@@ -79,13 +82,9 @@ func (v *vimEditor) run(ctx context.Context, script string) error {
 	ctx, cancel := context.WithTimeout(ctx, clientPatience)
 	defer cancel()
 	told := filepath.Join(v.home, script+".told")
-	plugin, err := filepath.Abs("../docs/editors/vim")
-	if err != nil {
-		return err
-	}
 	c := exec.CommandContext(ctx, v.program, "-N", "-u", filepath.Join(vimScripts, "common.vim"), "-i", "NONE", "-n", "--not-a-term", "-T", "xterm-256color",
 		"-S", filepath.Join(vimScripts, script+".vim"))
-	c.Env = append(os.Environ(), "HOME="+v.home, "PLUGIN="+plugin, "TOLD="+told, "WORK="+v.home, "LC_ALL=C.UTF-8")
+	c.Env = append(os.Environ(), "HOME="+v.home, "PLUGIN="+v.plugin, "TOLD="+told, "WORK="+v.home, "LC_ALL=C.UTF-8")
 	keys, err := c.StdinPipe() // stays open: at its end, Vim ends
 	if err != nil {
 		return err
@@ -115,4 +114,18 @@ func (v *vimEditor) hasTwoWindows(t *testing.T) {
 		both.Go(func() error { return v.run(ctx, script) })
 	}
 	require.NoError(t, both.Wait())
+}
+
+// isInstalled runs the line of the README in a copy of the plug-in.
+func (v *vimEditor) isInstalled(t *testing.T) {
+	_, line, _ := strings.Cut(readText(t, filepath.Join(v.plugin, "README.md")), "```sh\n")
+	line, _, _ = strings.Cut(line, "```")
+	clone := t.TempDir()
+	require.NoError(t, os.CopyFS(filepath.Join(clone, "docs/editors/vim"), os.DirFS(v.plugin)))
+	v.plugin = "" // the one of the home is found by Vim
+	install := exec.CommandContext(t.Context(), "sh", "-ec", strings.Replace(line, "vim -es", v.program+" -es", 1))
+	install.Dir, install.Env = clone, append(os.Environ(), "HOME="+v.home)
+	out, err := install.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NoError(t, v.run(t.Context(), "install"))
 }

@@ -124,6 +124,8 @@ var runElsewhere = map[string]string{
 	"guides/shell.md":      "../cmd/clients_test.go:TestClientsGuides",
 	"guides/typescript.md": "../cmd/clients_test.go:TestClientsGuides",
 	"guides/vscode.md":     "../cmd/clients_test.go:TestClientsGuides",
+
+	"editors/vim/README.md": "../cmd/editor_vim_test.go:TestEditorVim",
 }
 
 // TestEveryCommandIsRunOrMarked: what a reader may type is run by a test, or a

@@ -2,7 +2,9 @@ vim9script
 # What every test script has: it waits by turns of Vim's loop, and tells what failed.
 
 set nocompatible shortmess+=I columns=100 lines=40 shell=/bin/sh
-execute 'set runtimepath^=' .. fnameescape($PLUGIN)
+if $PLUGIN != ''
+  execute 'set runtimepath^=' .. fnameescape($PLUGIN)
+endif
 
 def g:Finish()
   writefile(empty(v:errors) ? ['passed'] : v:errors + split(execute('messages'), "\n"), $TOLD)
