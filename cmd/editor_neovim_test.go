@@ -128,10 +128,26 @@ func (h *editorHome) more(t *testing.T, ctx context.Context, nvim, column string
 		require.NoError(t, err)
 		told := editorOutput(t, h.command(ctx, nvim, "--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile "+plain, "-c", "qa!"))
 		require.Contains(t, told, "exit 0\nafter the stop: running\nthen: cancelled\nexit 0\n")
+		h.install(t, ctx, nvim)
 	case "bounded":
 		pause := readText(t, filepath.Join(h.dir, "pause"))
 		t.Log(pause)
 	}
+}
+
+// install runs the line of the README that installs the plug-in.
+func (h *editorHome) install(t *testing.T, ctx context.Context, nvim string) {
+	line := regexp.MustCompile("(?s)```sh\n(.*?)\n```").FindStringSubmatch(readText(t, "../docs/editors/neovim/README.md"))
+	require.NotNil(t, line)
+	env := append(h.env, "XDG_DATA_HOME="+filepath.Join(h.dir, ".local", "share"), "PATH="+filepath.Dir(nvim)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	c := h.command(ctx, "sh", "-c", line[1])
+	c.Dir, c.Env = "..", env
+	told, err := c.CombinedOutput()
+	require.NoError(t, err, "%s", told)
+	c = h.command(ctx, nvim, "--headless", "-i", "NONE", "+help jobline-keys", "+call writefile([expand('%:t'), exists(':Jobline')], 'found')", "+qa!")
+	c.Env = env
+	require.NoError(t, c.Run())
+	require.Equal(t, "jobline.txt\n2\n", readText(t, filepath.Join(h.dir, "found")))
 }
 
 // killedNeovim runs an editor whose tasks go on, kills it, and lets two of them end.
@@ -149,4 +165,59 @@ func (h *editorHome) killedNeovim(t *testing.T, ctx context.Context, nvim string
 		ended, err := h.command(ctx, "jobline", "list", "--json", "--state", "completed,failed").Output()
 		return err == nil && regexp.MustCompile(`"id"`).Match(ended) && len(regexp.MustCompile(`"finishedAt"`).FindAll(ended, -1)) == 2
 	}, clientPatience, 50*time.Millisecond)
+}
+
+// tmuxPatience is how long one call of tmux may take.
+const tmuxPatience = 2 * time.Second
+
+// TestEditorNeovimScreen keeps the screen in the plug-in's README true: it is what a
+// person sees in a terminal.
+func TestEditorNeovimScreen(t *testing.T) {
+	nvim := neovim(t)
+	if _, err := exec.LookPath("tmux"); err != nil {
+		t.Skip("there is no tmux; .ci/clients installs it")
+	}
+	h := newEditorHome(t)
+	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
+	defer cancel()
+	init, err := filepath.Abs("testdata/editors/neovim/screen.lua")
+	require.NoError(t, err)
+	plugin, err := filepath.Abs("../docs/editors/neovim")
+	require.NoError(t, err)
+	h.env = append(h.env, "PLUGIN="+plugin)
+	tmux := func(args ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tmuxPatience)
+		defer cancel()
+		file, err := os.Create(filepath.Join(h.dir, "screen")) // and no pipe, which the server would keep open
+		require.NoError(t, err)
+		defer file.Close()
+		c := h.command(ctx, "tmux", append([]string{"-S", filepath.Join(h.dir, "tmux"), "-f", os.DevNull}, args...)...)
+		c.Stdout = file
+		err = c.Run()
+		return readText(t, file.Name()), err
+	}
+	_, err = tmux("new-session", "-d", "-x", "88", "-y", "24", nvim, "-u", init, "-i", "NONE", "-n")
+	require.NoError(t, err)
+	defer func() { _, _ = tmux("kill-server") }() // the folder of its socket goes, too
+	found := regexp.MustCompile("(?s)<!-- screen -->\n```\n(.*?)```\n").FindStringSubmatch(readText(t, filepath.Join(plugin, "README.md")))
+	require.NotNil(t, found)
+	var shown string
+	for ctx.Err() == nil {
+		time.Sleep(100 * time.Millisecond)
+		captured, err := tmux("capture-pane", "-p") // which can hang while the screen is drawn
+		if shown = timeless(captured); err == nil && shown == timeless(found[1]) {
+			return
+		}
+	}
+	require.Equal(t, timeless(found[1]), shown)
+}
+
+var (
+	listedID   = regexp.MustCompile(`\b[0-9a-f]{8}((-[0-9a-f]{4}){3}-[0-9a-f]{12})?\b`)
+	listedTime = regexp.MustCompile(` +[0-9.]+s  `)
+)
+
+// timeless replaces what differs from run to run on a screen with the list of tasks.
+func timeless(screen string) string {
+	return listedTime.ReplaceAllString(listedID.ReplaceAllString(screen, "5ec0ffee"), "    1.2s  ")
 }

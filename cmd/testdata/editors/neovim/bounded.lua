@@ -11,6 +11,8 @@ vim.g.jobline = { max_lines = 200000 }
 vim.cmd('Jobline logs ' .. id:sub(-8))
 T.line('%[completed')
 T.say('opened:', T.lines()[1], T.lines()[#T.lines() - 1])
+T.press('P')
+T.await('the older output', function() return T.lines()[1] == '1' end)
 
 T.run('yes 0123456789 | tr -d "\\n" | head -c 200000')
 T.line('%[completed')

@@ -84,7 +84,7 @@ local function errors(id, own, done)
 end
 
 local function notice(task, own)
-  if not config.notify or focused and output.visible(task.id) then return end
+  if not config.notify or focused and (own.opens or output.visible(task.id)) then return end
   local level = task.state == 'completed' and vim.log.levels.INFO or vim.log.levels.WARN
   rpc.say(('%s: %s after %s'):format(own.what, tasks.state(task), tasks.duration(task)), level)
 end
@@ -168,9 +168,10 @@ local commands = {}
 
 function commands.run(line, bang)
   line = line ~= '' and line or vim.trim((vim.o.makeprg:gsub('%$%*', '')))
-  local own = { what = line, efm = vim.o.errorformat, dir = vim.fn.getcwd() }
+  local own = { what = line, efm = vim.o.errorformat, dir = vim.fn.getcwd(), opens = bang or nil }
   local id = must(submit(own, 'submit', unpack(vim.list_extend(vim.deepcopy(owner), tasks.command(line)))))
   if bang then output.open(id) end
+  own.opens = nil -- from now on its window tells whether somebody looks
 end
 
 -- submit asks again where the input is wrong. What was written stays.

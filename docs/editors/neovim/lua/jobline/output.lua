@@ -12,7 +12,7 @@ local EVERY = 75 -- milliseconds between two changes of buffers
 local SLICE = 8e6 -- nanoseconds of work at once
 local PIECE = 8 * 1024 -- bytes that are made lines of at once
 local ASK = 256 * 1024 -- bytes that are asked for at once
-local TAIL = 1024 * 1024 -- bytes of each stream that are shown first
+local TAIL = 256 * 1024 -- bytes of each stream that are shown first
 local LONGEST = 4096 -- bytes of a line; what is longer goes on in the next
 
 local namespace = api.nvim_create_namespace('jobline_output')
@@ -96,7 +96,7 @@ function flush()
   local deadline = vim.uv.hrtime() + SLICE
   while dirty[1] and vim.uv.hrtime() < deadline do
     local o = table.remove(dirty, 1)
-    if o.first <= o.newest and api.nvim_buf_is_valid(o.buf) then
+    if o.first <= o.newest and api.nvim_buf_is_loaded(o.buf) then
       local taken, size = {}, 0
       repeat
         taken[#taken + 1], o.texts[o.first] = o.texts[o.first], nil
@@ -186,6 +186,7 @@ local function load(o)
   o.held = nil
   for _, piece in ipairs(held) do M.received(piece) end
   close_off(o)
+  flush()
 end
 
 -- subscribe asks for the output of all tasks that have a buffer and go on.
