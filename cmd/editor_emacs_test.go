@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -50,9 +51,39 @@ func TestEditorEmacs(t *testing.T) {
 					playEmacsScene(t, emacs, scene)
 				})
 			}
+			t.Run("lint", func(t *testing.T) { lintEmacsPackage(t, emacs) })
 			t.Run("again", func(t *testing.T) { emacsComesBack(t, emacs) })
 			t.Run("windows", func(t *testing.T) { emacsSharesItsQueue(t, emacs) })
 		})
+	}
+}
+
+// lintEmacsPackage: the package compiles without a warning, and has the docs that
+// checkdoc and package-lint ask for.
+func lintEmacsPackage(t *testing.T, emacs string) {
+	dir := t.TempDir()
+	text := readText(t, filepath.Join(emacsPackage, "jobline.el"))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "jobline.el"), []byte(text), 0o600))
+	for name, args := range map[string][]string{
+		"compile":  {"-f", "batch-byte-compile", "jobline.el"},
+		"checkdoc": {"--eval", `(progn (require 'checkdoc) (checkdoc-file "jobline.el"))`},
+		"package-lint": {"--eval", elpa, "--eval", "(unless (require 'package-lint nil t) (kill-emacs 0))",
+			"-f", "package-lint-batch-and-exit", "jobline.el"},
+	} {
+		cmd := exec.CommandContext(t.Context(), emacs, append([]string{"-Q", "--batch", "--eval", "(setq native-comp-enable-subr-trampolines nil)"}, args...)...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir)
+		out, err := cmd.CombinedOutput()
+		var told []string
+		for line := range strings.Lines(string(out)) {
+			// A package-lint that is older than Emacs 28 does not know it.
+			if !strings.HasPrefix(line, "Entering directory") && !strings.Contains(line, "uninstallable in all released Emacs") {
+				told = append(told, line)
+			}
+		}
+		require.Empty(t, told, name)
+		if name != "package-lint" {
+			require.NoError(t, err, name)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ It is called with a line of text and the task, a plist."
 (defface jobline-note '((t :inherit shadow))
   "Face of the lines in the buffer of a task that the task has not written.")
 
-(defconst jobline--slice 0.008
+(defconst jobline--slice 0.005
   "How many seconds a timer may work before it lets Emacs read input.")
 
 (defconst jobline--mask "•••"
@@ -765,7 +765,8 @@ server refuses is shown in its words, and can be mended."
                      (jobline--in-buffer id (lambda ()
                                               (puthash id (plist-get task :input) jobline--inputs)
                                               (jobline--merge task)
-                                              (jobline--fetch nil)))))))
+                                              (jobline--flush-soon 0.01)))))
+    (jobline--fetch nil)))
 
 (defun jobline--fetch (before)
   "Ask for the output behind what was shown, or that before the offsets BEFORE."
@@ -775,7 +776,7 @@ server refuses is shown in its words, and can be mended."
         (jobline--call
          "output" `(:id ,id :stream ,(substring (symbol-name stream) 1)
                     :limit ,(if before (max 1 (- (plist-get before stream) offset)) limit)
-                    ,@(if offset (list :offset offset) '(:tailBytes 524288)))
+                    ,@(if offset (list :offset offset) '(:tailBytes 262144)))
          (lambda (piece)
            (setq replies (plist-put replies stream piece))
            (when (= (length replies) 6)
@@ -787,15 +788,17 @@ server refuses is shown in its words, and can be mended."
     (if (equal (plist-get piece :encoding) "base64") (base64-decode-string data)
       (encode-coding-string data 'utf-8-unix))))
 
-(defun jobline--ordered (pieces)
-  "The text of PIECES, stdout and stderr in the order in which they came."
+(defun jobline--ordered (pieces before)
+  "The text of PIECES, stdout and stderr in the order in which they came.
+It ends at the offsets BEFORE, if any: a piece that begins later than it was
+asked for reaches beyond."
   (let ((log (jobline--bytes (plist-get pieces :log))) (at nil) (data nil) (texts nil))
     (dolist (stream '(:stdout :stderr))
       (setq at (plist-put at stream (plist-get (plist-get pieces stream) :offset))
             data (plist-put data stream (jobline--bytes (plist-get pieces stream)))))
     (let ((take (lambda (stream end)
                   (let* ((bytes (plist-get data stream)) (from (plist-get (plist-get pieces stream) :offset))
-                         (start (plist-get at stream)) (stop (min end (+ from (length bytes)))))
+                         (start (plist-get at stream)) (stop (min end (+ from (length bytes)) (or (plist-get before stream) end))))
                     (when (> stop start)
                       (push (substring bytes (- start from) (- stop from)) texts)
                       (plist-put at stream stop))))))
@@ -815,8 +818,8 @@ server refuses is shown in its words, and can be mended."
       (unless before
         (setq jobline--next (plist-put jobline--next stream (plist-get piece :nextOffset))))))
   (if before
-      (jobline--insert-earlier (jobline--ordered pieces))
-    (jobline--show-later (jobline--ordered pieces))
+      (jobline--insert-earlier (jobline--ordered pieces before))
+    (jobline--show-later (jobline--ordered pieces nil))
     (if (seq-some (lambda (stream) (>= (- (plist-get (plist-get pieces stream) :nextOffset)
                                           (plist-get (plist-get pieces stream) :offset))
                                        1048000))
@@ -826,7 +829,7 @@ server refuses is shown in its words, and can be mended."
         (setq jobline--held 'none)
         (dolist (event held) (jobline--take-piece event)))
       (jobline--note-top)
-      (jobline--finish))))
+      (jobline--flush))))
 
 (defun jobline--take-output (id event)
   "Take in EVENT, a piece of output of the task with ID."
@@ -852,8 +855,12 @@ server refuses is shown in its words, and can be mended."
   "Have a timer show TEXT at the end of this buffer."
   (unless (string-empty-p text)
     (setq jobline--pending (nconc jobline--pending (list text)))
-    (unless jobline--flush-timer
-      (setq jobline--flush-timer (run-at-time 0.05 nil #'jobline--flush)))))
+    (jobline--flush-soon 0.05)))
+
+(defun jobline--flush-soon (delay)
+  "Have a timer show output after DELAY seconds."
+  (unless jobline--flush-timer
+    (setq jobline--flush-timer (run-at-time delay nil #'jobline--flush))))
 
 (defun jobline--flush ()
   "Show output that came, for a short time; the rest a moment later."
@@ -869,17 +876,16 @@ server refuses is shown in its words, and can be mended."
           (unless jobline--pending (jobline--finish))
           (when (get-buffer-window buffer t) (setq more (or (jobline--parse until) more))))
         (when jobline--pending (setq more t))))
-    (when (and more (not jobline--flush-timer))
-      (setq jobline--flush-timer (run-at-time 0.01 nil #'jobline--flush)))))
+    (when more (jobline--flush-soon 0.005))))
 
 (defun jobline--next-text ()
   "Take what is to be shown next: what came together, but not too much."
   (let ((size 0) texts)
     (while (and jobline--pending (< size 16384))
       (let ((text (pop jobline--pending)))
-        (when (> (length text) 32768)
-          (push (substring text 32768) jobline--pending)
-          (setq text (substring text 0 32768)))
+        (when (> (length text) 16384)
+          (push (substring text 16384) jobline--pending)
+          (setq text (substring text 0 16384)))
         (setq size (+ size (length text)))
         (push text texts)))
     (apply #'concat (nreverse texts))))
@@ -957,7 +963,9 @@ Colours that began before it are kept."
       (insert text)
       (when (or ansi-color-context-region (string-search "\e" text))
         (ansi-color-apply-on-region end (point-max))))
-    (setq jobline--count (+ jobline--count (seq-count (lambda (c) (eq c ?\n)) text)))
+    (save-excursion
+      (goto-char end)
+      (while (search-forward "\n" nil t) (setq jobline--count (1+ jobline--count))))
     (jobline--trim)
     (when follows (goto-char (point-max)))
     (dolist (window windows) (set-window-point window (point-max)))))
@@ -1035,7 +1043,7 @@ What stands in that line is removed if TEXT returns to its beginning."
                (jobline--note
                 (concat "[" (jobline--outcome jobline--task)
                         (if start (format " after %s" (jobline--seconds start (plist-get jobline--task :finishedAt))) "") "]")))))
-    (when (get-buffer-window nil t) (jobline--parse most-positive-fixnum))))
+    (jobline--flush-soon 0.01)))
 
 (defun jobline--seconds (from to)
   "The time between FROM and TO, texts of the protocol, in words."
