@@ -9,6 +9,7 @@ local M = {}
 
 local CHUNK = 200 -- lines that the errorformat is tried on at once
 local MOST_LINES = 20000 -- of an output that are looked at for errors, the last ones
+local ME = vim.uv.os_getpid()
 local WRITE_AFTER = 2000 -- milliseconds until a change is in the file
 local EVENTS = { 'started', 'progress', 'finished' }
 
@@ -25,10 +26,20 @@ local function read_state()
   return ok and all or {}
 end
 
+-- kept parts the tasks in the file into those of windows that are open, and those that
+-- were left behind.
+local function kept(all)
+  local others, left = vim.empty_dict(), {}
+  for id, own in pairs((all[key()] or {}).open or {}) do
+    if own.pid ~= ME then (vim.uv.kill(own.pid, 0) == 0 and others or left)[id] = own end
+  end
+  return others, left
+end
+
 local function write_state()
   write_soon = false
   local all = read_state()
-  all[key()] = { seq = state.seq, open = next(state.open) and state.open or vim.empty_dict() }
+  all[key()] = { seq = state.seq, open = vim.tbl_extend('force', kept(all), state.open) }
   vim.fn.mkdir(vim.fn.fnamemodify(state_file, ':h'), 'p')
   vim.fn.writefile({ vim.json.encode(all) }, state_file .. '.new')
   vim.uv.fs_rename(state_file .. '.new', state_file)
@@ -45,7 +56,7 @@ local function submit(own, name, ...)
   rpc.call('stats', vim.empty_dict()) -- fails where there is no server
   local id, why = tasks.jobline(own.dir, name, unpack(vim.list_extend(vim.deepcopy(config.args), { ... })))
   if not id then return nil, why end
-  state.open[id], last = own, id
+  own.pid, state.open[id], last = ME, own, id
   state_changed()
   list.changed()
   local task = rpc.call('status', { id = id })
@@ -152,8 +163,14 @@ local function follow()
 end
 
 rpc.on.connected = function()
-  local kept = not state.seq and read_state()[key()] or {}
-  state.seq, state.open = state.seq or kept.seq, vim.tbl_extend('keep', state.open, kept.open or {})
+  if not state.seq then
+    local all = read_state()
+    state.seq = (all[key()] or {}).seq
+    for id, own in pairs(select(2, kept(all))) do
+      own.pid, state.open[id] = ME, own
+      state_changed()
+    end
+  end
   rpc.go(follow)
   rpc.go(tasks.read_types)
   output.connected()
@@ -161,7 +178,7 @@ end
 
 --- Connects where tasks of an earlier session had not ended.
 function M.resume()
-  if next((read_state()[key()] or {}).open or {}) then rpc.connect() end
+  if next(select(2, kept(read_state()))) then rpc.connect() end
 end
 
 local commands = {}
