@@ -9,7 +9,7 @@ local api = vim.api
 local M = {}
 
 local EVERY = 75 -- milliseconds between two changes of buffers
-local SLICE = 8e6 -- nanoseconds of work at once
+local SLICE = 5e6 -- nanoseconds of work at once
 local PIECE = 8 * 1024 -- bytes that are made lines of at once
 local ASK = 256 * 1024 -- bytes that are asked for at once
 local TAIL = 256 * 1024 -- bytes of each stream that are shown first
