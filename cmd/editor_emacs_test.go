@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,4 +160,30 @@ func playEmacsScene(t *testing.T, emacs, scene string, env ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
 	defer cancel()
 	require.NoError(t, emacsScene(t, ctx, emacs, scene, env...).run())
+}
+
+// TestEditorEmacsScreen is the screen that the README of the package shows: the list, and
+// a task whose output has an error. Times and ids are replaced.
+func TestEditorEmacsScreen(t *testing.T) {
+	if _, err := exec.LookPath("emacs"); err != nil {
+		t.Skip("there is no Emacs; .ci/clients installs it")
+	}
+	emacsHome(t)
+	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
+	defer cancel()
+	p := emacsScene(t, ctx, "emacs", "screen")
+	v := newVirtualTerminal(100, 24)
+	require.NoError(t, p.Start())
+	require.NoError(t, p.tty.Close())
+	_, _ = io.Copy(v.Emulator, p.screen)
+	err := p.Wait()
+	said, _ := os.ReadFile(p.failure)
+	require.EqualError(t, err, "signal: killed", "%s", said)
+	screen := regexp.MustCompile(`\b[0-9a-f]{8}\b`).ReplaceAllString(v.text(), "0123abcd")
+	screen = regexp.MustCompile(`\b[0-9]+ s\b`).ReplaceAllString(screen, "0 s")
+	file := filepath.Join(emacsScenes, "screen.txt")
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(screen), 0o644))
+	}
+	require.Equal(t, readText(t, file), screen, "go test ./cmd -run Screen -update writes it anew")
 }

@@ -230,3 +230,21 @@
         (forward-line -1)
         (check (= (1- number) (string-to-number (buffer-substring (point) (line-end-position)))))
         (forward-line 1)))))
+
+(defun scene-screen ()
+  "The list above, and a task with an error below."
+  (setq inhibit-startup-screen t)
+  (menu-bar-mode -1)
+  (jobline-list)
+  (delete-other-windows)
+  (jobline-submit "sleep" "durationMs=600000 progressEveryMs=10")
+  (jobline-run "echo 'herd.c:3:1: error: no unicorns'; exit 2")
+  (wait-for (string-match-p "failed exit 2 .*echo" (buffer-string)))
+  (set-buffer (wait-for (seq-find (lambda (b) (with-current-buffer b (shows "[failed exit 2"))) (open-buffers))))
+  (set-window-buffer (car (last (window-list))) (current-buffer))
+  (goto-char (point-max))
+  (message nil)
+  (wait-for (> compilation-num-errors-found 0))
+  (redisplay t)
+  ;; The screen stays as it is: Emacs does not restore the terminal.
+  (signal-process (emacs-pid) 'KILL))
