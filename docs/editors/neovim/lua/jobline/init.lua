@@ -23,7 +23,7 @@ local function key() return table.concat({ config.program, unpack(config.args) }
 
 local function read_state()
   local ok, all = pcall(function() return vim.json.decode(table.concat(vim.fn.readfile(state_file))) end)
-  return ok and all or {}
+  return ok and type(all) == 'table' and all or {}
 end
 
 -- kept parts the tasks in the file into those of windows that are open, and those that
@@ -31,7 +31,8 @@ end
 local function kept(all)
   local others, left = vim.empty_dict(), {}
   for id, own in pairs((all[key()] or {}).open or {}) do
-    if own.pid ~= ME then (vim.uv.kill(own.pid, 0) == 0 and others or left)[id] = own end
+    local pid = type(own) == 'table' and tonumber(own.pid) or 0
+    if pid > 0 and pid ~= ME then (vim.uv.kill(pid, 0) == 0 and others or left)[id] = own end
   end
   return others, left
 end
@@ -165,7 +166,7 @@ end
 rpc.on.connected = function()
   if not state.seq then
     local all = read_state()
-    state.seq = (all[key()] or {}).seq
+    state.seq = tonumber((all[key()] or {}).seq)
     for id, own in pairs(select(2, kept(all))) do
       own.pid, state.open[id] = ME, own
       state_changed()
