@@ -49,12 +49,14 @@ export const ProgressLocation = { SourceControl: 1, Window: 10, Notification: 15
 /** A terminal with a pseudoterminal, and what it shows. */
 export class Terminal implements Pick<vscode.Terminal, 'name' | 'show' | 'dispose'> {
   text = '';
+  last = ''; // what was written last
   longest = 0; // characters that were written at once
   code: number | void | undefined;
   open = true;
   constructor(readonly name: string, readonly pty: vscode.Pseudoterminal | undefined, readonly options?: vscode.TerminalOptions) {
     pty?.onDidWrite((text) => {
       this.text = (this.text + text).slice(-person.scrollback);
+      this.last = text;
       this.longest = Math.max(this.longest, text.length);
     });
     pty?.onDidClose?.((code) => { this.code = code; this.open = false; });

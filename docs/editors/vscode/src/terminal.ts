@@ -4,7 +4,7 @@ import type { OutputEvent, Task } from '../../../../schema/jobline';
 import { Cleaner } from './ansi';
 import { type Heard, Refused } from './connection';
 import type { Queue } from './queue';
-import { type Offsets, ordersStreams, readPart } from './written';
+import { type Offsets, ordersStreams, readPart, streams } from './written';
 
 const flushEvery = 50; // milliseconds in which output is gathered for the terminal
 const mostGathered = 256 << 10; // characters that are shown of one such time; the oldest go
@@ -88,12 +88,12 @@ export class TaskTerminal implements vscode.Pseudoterminal {
 
   hear(event: Heard): void {
     if (event.method === 'task/finished') void this.catchUp();
-    if (event.method !== 'task/output') return;
-    if (!this.waiting) {
-      this.piece(event.params);
-    } else if ((this.waitingSize += event.params.data.length) <= mostWaiting) {
-      this.waiting.push(event.params);
-    }
+    if (event.method === 'task/output') this.take(event.params);
+  }
+
+  private take(event: OutputEvent): void {
+    if (!this.waiting) this.piece(event);
+    else if ((this.waitingSize += event.data.length) <= mostWaiting) this.waiting.push(event);
   }
 
   /** Shows what was written and not shown yet, and the end where the task has ended. */
@@ -104,11 +104,11 @@ export class TaskTerminal implements vscode.Pseudoterminal {
       this.waiting ??= [];
       const task = await this.queue.call('status', { id: this.id, includeInput: true });
       this.ordered = ordersStreams(task);
-      await this.rest(this.id);
+      await this.rest(this.id, task);
       const events = this.waiting;
       this.waiting = undefined;
       this.waitingSize = 0;
-      events.forEach((event) => this.piece(event));
+      events.forEach((event) => this.take(event)); // the first of them may have to wait for more of the past
       if (task.finishedAt) this.finish(endOf(task), task.state === 'completed' ? 0 : task.error?.exitCode ?? 1);
     }).catch((error: Error) => {
       if (error instanceof Refused) this.finish(error.message, 1); // else it goes on with the next connection
@@ -122,8 +122,10 @@ export class TaskTerminal implements vscode.Pseudoterminal {
     await this.catchUp();
   }
 
-  private async rest(id: string): Promise<void> {
-    const tail = vscode.workspace.getConfiguration('jobline').get<number>('tailBytes') ?? 1 << 20;
+  /** Shows what is not shown yet, or the tail of it where that is longer. */
+  private async rest(id: string, { outputBytes }: Task): Promise<void> {
+    const tail = vscode.workspace.getConfiguration('jobline').get<number>('tailBytes') ?? 1 << 20, before = this.next;
+    if (before && streams.some((stream) => (outputBytes?.[stream] ?? 0) - before[stream] > tail)) this.next = undefined;
     for (let more = true; more && !this.over;) {
       const part = await readPart(this.queue, id, this.next ?? tail, this.ordered);
       if (part.missing > 0) this.show(`[${part.missing} bytes before this are not shown${this.next ? '' : '; "Jobline: Open Whole Output" has what is kept'}]\n`);
