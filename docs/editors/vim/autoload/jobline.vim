@@ -112,21 +112,21 @@ def Show(id: string, go: bool)
   var height = get(g:, 'jobline_height', 10)
   var window = win_findbuf(buffer)->get(0, 0)
   if window == 0 && (go || height > 0)
-    var from = win_getid()
     # One window is for all output.
-    var other = range(1, winnr('$'))->filter((_, w) => getbufvar(winbufnr(w), '&filetype') ==# 'jobline-output')
-    if empty(other)
+    window = getwininfo()->filter((_, w) => w.tabnr == tabpagenr() && getbufvar(w.bufnr, '&filetype') ==# 'jobline-output')->get(0, {})->get('winid', 0)
+    if window == 0
+      var from = win_getid()
       execute printf('silent botright :%dsplit', height > 0 ? height : 10)
       setlocal winfixheight
-    else
-      win_gotoid(win_getid(other[0]))
+      window = win_getid()
+      win_gotoid(from)
     endif
-    execute 'silent buffer' buffer
-    setlocal nowrap nonumber norelativenumber nolist
-    &l:statusline = '%{get(b:, "jobline_title", "")} %{get(b:, "jobline_progress", "")}%=%l/%L'
-    normal! G
-    window = win_getid()
-    win_gotoid(from)
+    # The command buffer would tell the name of the buffer, and wait for Enter.
+    var shortmess = &shortmess
+    set shortmess+=F
+    win_execute(window, ['silent buffer ' .. buffer, 'setlocal nowrap nonumber norelativenumber nolist', 'call cursor(line("$"), 1)'])
+    &shortmess = shortmess
+    setwinvar(window, '&statusline', '%{get(b:, "jobline_title", "")} %{get(b:, "jobline_progress", "")}%=%l/%L')
   endif
   setbufvar(buffer, 'jobline_title', strtrans(tasks.titles->get(id, id)))
   if go

@@ -387,7 +387,7 @@ def Append(view: dict<any>, data: string)
     Put(view, texts, coloured, strlen(data))
   })
   for window in followers
-    win_execute(window, 'noautocmd keepjumps normal! G')
+    win_execute(window, 'noautocmd call cursor(line("$"), 1)')
   endfor
 enddef
 

@@ -53,26 +53,21 @@ export def Run(name: string, words: list<string>, Done: func)
   endif
   var out: list<string> = []
   var err: list<string> = []
-  var code = -1
-  var open = true
-  def Over()
-    if !open && code >= 0
-      Done(code, out, err)
-    endif
-  enddef
   job_start(Command(name, words), {
     in_io: 'null', stoponexit: '',
     out_cb: (_, line) => add(out, line),
     err_cb: (_, line) => add(err, line),
-    close_cb: (_) => {
-      open = false
-      Over()
-    },
-    exit_cb: (_, status) => {
-      code = status
-      Over()
-    },
+    close_cb: (channel) => Ended(ch_getjob(channel), out, err, Done),
   })
+enddef
+
+# Ended asks for the exit code, since Vim may look for the end of a job only seconds later.
+def Ended(command: job, out: list<string>, err: list<string>, Done: func)
+  if job_status(command) ==# 'run'
+    timer_start(5, (_) => Ended(command, out, err, Done))
+  else
+    Done(job_info(command).exitval, out, err)
+  endif
 enddef
 
 export def Connected(): bool
