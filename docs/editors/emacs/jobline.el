@@ -290,6 +290,7 @@ Signals `jobline-refused' with the words of the server."
   (clrhash jobline--tasks)
   (jobline--write "types" nil (lambda (r) (setq jobline--types (plist-get r :types))) #'ignore)
   (jobline--subscribe jobline--seq)
+  (unless jobline--seq (setq jobline--seq jobline--newest)) ; a first submit saves it at once
   (jobline--write "list" '(:states ["running" "queued"] :limit 1000)
                   (lambda (r) (seq-do #'jobline--note-task (plist-get r :tasks)) (jobline--show-mode-line))
                   #'ignore)
