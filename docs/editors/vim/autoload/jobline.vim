@@ -108,6 +108,11 @@ enddef
 
 # Show opens the output of a task; the cursor goes there, or stays.
 def Show(id: string, go: bool)
+  # Vim would tell the name of the buffer, and wait for Enter.
+  if &shortmess !~# 'F'
+    set shortmess+=F
+    autocmd jobline SafeState * ++once set shortmess-=F
+  endif
   var buffer = output.BufferOf(id)
   var height = get(g:, 'jobline_height', 10)
   var window = win_findbuf(buffer)->get(0, 0)
@@ -121,11 +126,7 @@ def Show(id: string, go: bool)
       window = win_getid()
       win_gotoid(from)
     endif
-    # The command buffer would tell the name of the buffer, and wait for Enter.
-    var shortmess = &shortmess
-    set shortmess+=F
     win_execute(window, ['silent buffer ' .. buffer, 'setlocal nowrap nonumber norelativenumber nolist', 'call cursor(line("$"), 1)'])
-    &shortmess = shortmess
     setwinvar(window, '&statusline', '%{get(b:, "jobline_title", "")} %{get(b:, "jobline_progress", "")}%=%l/%L')
   endif
   setbufvar(buffer, 'jobline_title', strtrans(tasks.titles->get(id, id)))
