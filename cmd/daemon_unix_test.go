@@ -275,7 +275,9 @@ func socketDirOf(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "jl")
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	t.Cleanup(func() { // a process that is about to end may still write there
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, clientPatience, 10*time.Millisecond)
+	})
 	return dir
 }
 
