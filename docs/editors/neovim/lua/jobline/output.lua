@@ -19,7 +19,7 @@ local namespace = api.nvim_create_namespace('jobline_output')
 local opened = {} -- what is known of each buffer, by the id of its task
 local dirty = {} -- those that have something to show, the next one first
 local timer = vim.uv.new_timer()
-local subscription, flush
+local subscription, subscribing, flush
 
 local function arm(milliseconds)
   if not timer:is_active() then timer:start(milliseconds, 0, vim.schedule_wrap(flush)) end
@@ -162,8 +162,8 @@ local function close_off(o)
     o.task.error and ': ' .. o.task.error.message:gsub('%c', ' ') or ''))
 end
 
--- load shows what a task has written: from where the buffer is, or else the tail.
-local function load(o)
+-- load_once shows what a task has written: from where the buffer is, or else the tail.
+local function load_once(o)
   o.held = {}
   o.task = rpc.call('status', { id = o.id, includeInput = true })
   local bytes, streams, log = o.task.outputBytes or {}, {}, ''
@@ -189,14 +189,43 @@ local function load(o)
   flush()
 end
 
--- subscribe asks for the output of all tasks that have a buffer and go on.
+-- load shows what a task has written. While it asks, another call lets it ask once more: the
+-- task may have ended after it was asked for.
+local function load(o)
+  if o.loading then o.loading = 'again' return end
+  repeat
+    o.loading = 'once'
+    local ok, err = pcall(load_once, o)
+    local again = o.loading == 'again'
+    if not ok and not again then
+      o.loading = nil
+      error(err, 0)
+    end
+  until not again
+  o.loading = nil
+end
+
+-- subscribe asks for the output of all tasks that have a buffer and go on. While it asks,
+-- another call lets it ask once more, so that each subscription is taken back once.
 local function subscribe()
-  local ids, before = {}, subscription
-  for id, o in pairs(opened) do
-    if not (o.task and o.task.finishedAt) then ids[#ids + 1] = id end
-  end
-  subscription = ids[1] and rpc.call('subscribe', { ids = ids, events = { 'output' } }).subscription
-  if before then rpc.call('unsubscribe', { subscription = before }) end
+  if subscribing then subscribing = 'again' return end
+  repeat
+    subscribing = 'once'
+    local ids, before = {}, subscription
+    for id, o in pairs(opened) do
+      if not (o.task and o.task.finishedAt) then ids[#ids + 1] = id end
+    end
+    local ok, err = pcall(function()
+      subscription = ids[1] and rpc.call('subscribe', { ids = ids, events = { 'output' } }).subscription
+      if before then rpc.call('unsubscribe', { subscription = before }) end
+    end)
+    local again = subscribing == 'again'
+    if not ok and not again then
+      subscribing = nil
+      error(err, 0)
+    end
+  until not again
+  subscribing = nil
 end
 
 -- clear makes a buffer as if nothing had come yet.
@@ -282,8 +311,7 @@ end
 --- Notes the end of a task. What was skipped at its end is asked for.
 function M.finished(task)
   local o = opened[task.id]
-  if not o or o.held then return end
-  rpc.go(load, o)
+  if o then rpc.go(load, o) end
 end
 
 --- Goes on with all buffers after a new connection was made.

@@ -38,6 +38,34 @@ function M.await(f, ...)
   return coroutine.yield()
 end
 
+--- Starts a program in a folder. Answers it, or nil where it cannot be started. on_exit gets
+--- its exit code when all that it wrote was read; vim.system of Neovim 0.10 does not wait for
+--- that, and loses the end of what a program writes.
+function M.spawn(command, dir, on_stdout, on_stderr, on_exit)
+  local stdin, stdout, stderr = vim.uv.new_pipe(), vim.uv.new_pipe(), vim.uv.new_pipe()
+  local left, handle, code = 3, nil, nil
+  local function over(closed)
+    closed:close()
+    left = left - 1
+    if left == 0 then vim.schedule(function() on_exit(code) end) end
+  end
+  handle = vim.uv.spawn(command[1], { args = vim.list_slice(command, 2), stdio = { stdin, stdout, stderr }, cwd = dir, hide = true }, function(result)
+    code = result
+    stdin:close()
+    over(handle)
+  end)
+  if not handle then
+    for _, pipe in ipairs({ stdin, stdout, stderr }) do pipe:close() end
+    return nil
+  end
+  stdout:read_start(function(_, chunk) if chunk then on_stdout(chunk) else over(stdout) end end)
+  stderr:read_start(function(_, chunk) if chunk then on_stderr(chunk) else over(stderr) end end)
+  return {
+    write = function(_, text) if not stdin:is_closing() then stdin:write(text) end end,
+    kill = function() if not handle:is_closing() then handle:kill('sigterm') end end,
+  }
+end
+
 local function send(c, message)
   message.jsonrpc = '2.0'
   c.process:write(vim.json.encode(message) .. '\n')
@@ -114,7 +142,7 @@ local function transport(c)
         local wrong = method == 'initialize' and refusal(err, result)
         if wrong then
           c.stderr = wrong
-          return c.process:kill(15)
+          return c.process:kill()
         end
         c.ready, attempts = true, 0
         if replied then replied(id) end
@@ -133,7 +161,7 @@ local function transport(c)
     is_closing = function() return c.over or false end,
     terminate = function()
       c.asked = true
-      c.process:kill(15)
+      c.process:kill()
     end,
   }
 end
@@ -143,12 +171,11 @@ function M.connect()
   retry:stop()
   if connection then return true end
   local c = { last = 0, waiting = {}, parts = {}, stderr = '' }
-  local ok, process = pcall(vim.system, vim.list_extend({ config.program, 'attach' }, config.args), {
-    stdin = true,
-    stdout = function(_, chunk) if chunk then read(c, chunk) end end,
-    stderr = function(_, chunk) c.stderr = (c.stderr .. (chunk or '')):sub(-4096) end,
-  }, vim.schedule_wrap(function(result) ended(c, result.code) end))
-  if not ok then
+  local process = M.spawn(vim.list_extend({ config.program, 'attach' }, config.args), nil,
+    function(chunk) read(c, chunk) end,
+    function(chunk) c.stderr = (c.stderr .. chunk):sub(-4096) end,
+    function(code) ended(c, code) end)
+  if not process then
     if attempts > 0 then try_again() else
       M.say(('`%s` cannot be started: install it, or set program in vim.g.jobline'):format(config.program), vim.log.levels.ERROR)
     end

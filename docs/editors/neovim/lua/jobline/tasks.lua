@@ -73,11 +73,14 @@ end
 --- what it says. A task is submitted so, and not by a request, since the
 --- command knows how its directory, environment and secrets reach it.
 function M.jobline(dir, ...)
-  local command = vim.list_extend({ config.program }, { ... })
-  local ok, result = pcall(rpc.await, vim.system, command, { text = true, cwd = dir })
-  if not ok then return nil, ('`%s` cannot be started'):format(config.program) end
-  if result.code == 0 then return vim.trim(result.stdout) end
-  return nil, (vim.trim(result.stderr):gsub('^jobline: ', ''))
+  local command, stdout, stderr = vim.list_extend({ config.program }, { ... }), {}, {}
+  local code = rpc.await(function(done)
+    local started = rpc.spawn(command, dir, function(chunk) stdout[#stdout + 1] = chunk end, function(chunk) stderr[#stderr + 1] = chunk end, done)
+    if not started then done(nil) end
+  end)
+  if not code then return nil, ('`%s` cannot be started'):format(config.program) end
+  if code == 0 then return vim.trim(table.concat(stdout)) end
+  return nil, (vim.trim(table.concat(stderr)):gsub('^jobline: ', ''))
 end
 
 --- The arguments of submit for a command line, which the user's shell runs as :make does.
