@@ -14,6 +14,15 @@ import (
 // editorColumns are what each plug-in for an editor does: the names of the tests that drive it.
 var editorColumns = []string{"start", "choose", "output", "errors", "progress", "list", "notice", "again", "windows", "trouble", "bounded"}
 
+// notUnderRace skips a test of what runs in other programs: the race detector sees nothing of
+// them, and they have a test without it.
+func notUnderRace(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("it runs in an editor, where the race detector sees nothing")
+	}
+}
+
 // TestEveryEditorIsDriven holds the folders of plug-ins, the rows and cells of the page about them
 // and their tests against each other.
 func TestEveryEditorIsDriven(t *testing.T) {
