@@ -93,11 +93,7 @@ func (s *Store) readOutput(ctx context.Context, id uuid.UUID, stream schema.Stre
 			return err
 		}
 		total := file.WrittenBytes(r.OutputBytes, stream)
-		rows, err := file.StoredPieces(c, ord, stream)
-		if err != nil {
-			return err
-		}
-		found, err = file.ReadPieces(c, ord, stream, rows, o, total, int64(s.options.MaxOutput))
+		found, err = file.ReadOutput(c, ord, stream, o, total, int64(s.options.MaxOutput))
 		found.Final = true
 		return err
 	})

@@ -232,34 +232,29 @@ func interruption(r *record, a file.Active) ending {
 // restoreOutput reads back what an earlier attempt has written.
 func (s *Store) restoreOutput(c *file.Conn, r *record) error {
 	for i := range schema.StreamNames {
-		stream := schema.Stream(i)
-		rows, err := file.StoredPieces(c, r.ord, stream)
+		err := file.EachPiece(c, r.ord, schema.Stream(i), func(p file.Piece) error {
+			s.restorePiece(r, schema.Stream(i), p)
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		if len(rows) == 0 {
-			continue
-		}
-		if r.out.streams == nil {
-			r.out.streams = new(kit.Streams)
-		}
-		ring := &r.out.streams[i]
-		ring.Restart(rows[0].Start)
-		for _, row := range rows {
-			data, err := file.ReadPiece(c, r.ord, stream, row.Start)
-			if err != nil {
-				return err
-			}
-			if data == nil {
-				ring.Restart(row.End)
-				continue
-			}
-			if row.Start != ring.Total() { // output before a gap is not shown
-				ring.Restart(row.Start)
-			}
-			ring.Write(data, s.options.MaxOutput)
-		}
-		r.out.written[i] = ring.Total()
 	}
 	return nil
+}
+
+// restorePiece reads back the piece that follows. Output before a gap is not shown.
+func (s *Store) restorePiece(r *record, stream schema.Stream, p file.Piece) {
+	if r.out.streams == nil {
+		r.out.streams = new(kit.Streams)
+	}
+	ring := &r.out.streams[stream]
+	switch {
+	case p.Data == nil:
+		ring.Restart(p.End)
+	case p.Start != ring.Total():
+		ring.Restart(p.Start)
+	}
+	ring.Write(p.Data, s.options.MaxOutput)
+	r.out.written[stream] = ring.Total()
 }

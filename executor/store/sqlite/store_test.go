@@ -73,7 +73,7 @@ func TestEveryCommitIsSynced(t *testing.T) {
 func TestQueriesUseIndexes(t *testing.T) { whileIdle(t, queriesUseIndexes) }
 
 func queriesUseIndexes(t *testing.T, s *Store) {
-	texts := []string{selectByID, selectEnded, selectOld, selectEnd, file.SelectEnds, selectOpen}
+	texts := []string{selectByID, selectEnded, selectOld, selectEnd, file.SelectEnds, selectOpen, file.SelectPieces, file.SelectNextPiece, file.SelectLastPiece}
 	for _, f := range []executor.Filter{
 		{States: []schema.State{schema.Failed}}, {States: []schema.State{schema.Queued, schema.Cancelled, schema.Failed}},
 		{Types: []string{"plain"}}, {Labels: map[string]string{"k": "v"}}, {},

@@ -29,11 +29,11 @@ func ExportOutputs(ctx context.Context, path string, filter executor.Filter, eac
 	return export(ctx, path, &filter, func(k *checker, ord int64, t *schema.Task) error {
 		var all Outputs
 		for i := range all {
-			rows, total, err := k.outputOf(ord, t, schema.Stream(i))
+			first, total, err := k.outputOf(ord, t, schema.Stream(i))
 			if err != nil {
 				return err
 			}
-			if all[i], err = lastWhole(k.conn, ord, schema.Stream(i), rows, total); err != nil {
+			if all[i], err = lastWhole(k.conn, ord, schema.Stream(i), first, total); err != nil {
 				return err
 			}
 			all[i].Final = t.State.Final()

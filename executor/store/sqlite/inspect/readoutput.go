@@ -41,20 +41,16 @@ func (in *inspection) copyOutput(id uuid.UUID, stream schema.Stream, tail int64,
 	if err != nil {
 		return loss, err
 	}
-	rows, total, err := in.outputOf(ord, t, stream)
+	at, total, err := in.outputOf(ord, t, stream)
 	if err != nil {
 		return loss, err
-	}
-	at := total
-	if len(rows) > 0 {
-		at = min(rows[0].Start, total)
 	}
 	loss.Before = at
 	if tail >= 0 {
 		at = max(at, total-tail)
 	}
 	for at < total {
-		piece, err := file.ReadPieces(in.conn, ord, stream, rows, executor.OutputRange{Offset: at, Tail: -1, Limit: outputStep}, total, total)
+		piece, err := file.ReadOutput(in.conn, ord, stream, executor.OutputRange{Offset: at, Tail: -1, Limit: outputStep}, total, total)
 		if err != nil {
 			return loss, err
 		}
@@ -83,27 +79,25 @@ func (in *inspection) taskWith(id uuid.UUID) (found *schema.Task, ord int64, err
 	return found, ord, err
 }
 
-// outputOf is the rows of a stream in the file, and the length of the stream.
-func (in *inspection) outputOf(ord int64, t *schema.Task, stream schema.Stream) (rows []file.StoredPiece, total int64, err error) {
-	if rows, err = file.StoredPieces(in.conn, ord, stream); err != nil {
-		return nil, 0, err
-	}
+// outputOf is the offset of the first byte of a stream in the file, and the length of
+// the stream.
+func (in *inspection) outputOf(ord int64, t *schema.Task, stream schema.Stream) (first, total int64, err error) {
 	total = file.WrittenBytes(t.OutputBytes, stream)
-	if !t.State.Final() && len(rows) > 0 {
-		total = rows[len(rows)-1].End
+	if !t.State.Final() {
+		if total, err = file.EndStored(in.conn, ord, stream, total); err != nil {
+			return 0, 0, err
+		}
 	}
-	return rows, total, nil
+	first, err = file.FirstStored(in.conn, ord, stream, total)
+	return min(first, total), total, err
 }
 
-// lastWhole is the kept part of a stream after its last gap.
-func lastWhole(c *file.Conn, ord int64, stream schema.Stream, rows []file.StoredPiece, total int64) (whole executor.OutputPiece, err error) {
-	whole = executor.OutputPiece{Total: total}
-	if len(rows) > 0 {
-		whole.First = min(rows[0].Start, total)
-		whole.Offset = whole.First
-	}
-	for at := whole.First; at < total; {
-		piece, err := file.ReadPieces(c, ord, stream, rows, executor.OutputRange{Offset: at, Tail: -1, Limit: outputStep}, total, total)
+// lastWhole is the kept part of a stream after its last gap. The stream has bytes in the
+// file from first on, and total bytes in all.
+func lastWhole(c *file.Conn, ord int64, stream schema.Stream, first, total int64) (whole executor.OutputPiece, err error) {
+	whole = executor.OutputPiece{Offset: first, First: first, Total: total}
+	for at := first; at < total; {
+		piece, err := file.ReadOutput(c, ord, stream, executor.OutputRange{Offset: at, Tail: -1, Limit: outputStep}, total, total)
 		if err != nil {
 			return whole, err
 		}

@@ -26,8 +26,8 @@
 //   - type: [Types], [NewTypes]
 //   - typed, by which lists find the tasks of a type: [TypeSpan], [SpanOf], [Spans], [SpansOf],
 //     [BoundsOfSpan], [SelectOfSpans], [EachUntyped], [EachUnusedSpan]
-//   - output: [StoredPiece], [StoredPieces], [ReadPiece], [ReadPieces], [PieceDigest],
-//     [WrittenBytes]
+//   - output: [Piece], [EachPiece], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
+//     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
 //   - gone, the ids that are remembered: [ForgottenIDs], [ReadForgotten], [ForgottenDigest]
 //
 // A Conn and what reads from it belong to one goroutine at a time; Types may be shared.

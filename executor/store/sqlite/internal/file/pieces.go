@@ -1,6 +1,10 @@
 package file
 
 import (
+	"errors"
+	"math"
+	"slices"
+
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
@@ -8,8 +12,26 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// StoredPiece is a row of the table output without its bytes.
-type StoredPiece struct{ Start, End int64 }
+// The table output has the primary key in the same tree as the data. So SQLite reads
+// a whole row, with its data, to compare its key. These queries therefore look at as
+// few rows as they can: a list of all rows of a stream would read all of its output.
+const (
+	// SelectPieces answers the row that begins at ?3 or is the last before it, and the
+	// rows behind that which begin before ?4.
+	SelectPieces = "SELECT start, sum, data FROM output WHERE ord=?1 AND stream=?2 AND start<?4" +
+		" AND start>=ifnull((SELECT max(start) FROM output WHERE ord=?1 AND stream=?2 AND start<=?3), ?3) ORDER BY start"
+	// SelectNextPiece answers where the first row begins that begins behind ?3; ?4 where
+	// there is none.
+	SelectNextPiece = "SELECT ifnull(min(start), ?4) FROM output WHERE ord=?1 AND stream=?2 AND start>?3"
+	// SelectLastPiece answers where the last row ends; ?3 where there is none.
+	SelectLastPiece = "SELECT ifnull((SELECT start+length(data) FROM output WHERE ord=?1 AND stream=?2 ORDER BY start DESC LIMIT 1), ?3)"
+)
+
+// Piece is a row of the table output.
+type Piece struct {
+	Start, End int64
+	Data       []byte // nil if the row is damaged
+}
 
 // WrittenBytes is how much was written to a stream; nil is nothing.
 func WrittenBytes(b *schema.OutputBytes, stream schema.Stream) int64 {
@@ -19,74 +41,92 @@ func WrittenBytes(b *schema.OutputBytes, stream schema.Stream) int64 {
 	return [...]int64{b.Stdout, b.Stderr, b.Log}[stream]
 }
 
-// StoredPieces are the rows of a stream of a task, in the order of the stream.
-func StoredPieces(c *Conn, ord int64, stream schema.Stream) (rows []StoredPiece, err error) {
-	err = c.Query("SELECT start, start+length(data) FROM output WHERE ord=? AND stream=? ORDER BY start", func(row *sqlite3.Stmt) error {
-		rows = append(rows, StoredPiece{row.ColumnInt64(0), row.ColumnInt64(1)})
-		return nil
-	}, ord, int64(stream))
-	return rows, err
+// FirstStored is the offset of the first byte of a stream that is in the file, or
+// total where none is.
+func FirstStored(c *Conn, ord int64, stream schema.Stream, total int64) (int64, error) {
+	return nextStored(c, ord, stream, -1, total)
 }
 
-// ReadPieces reads a range of a stream of which the rows are in the file.
-func ReadPieces(c *Conn, ord int64, stream schema.Stream, rows []StoredPiece, o executor.OutputRange, total, keep int64) (executor.OutputPiece, error) {
-	first, end := total, total
-	if len(rows) > 0 {
-		first, end = rows[0].Start, min(rows[len(rows)-1].End, total)
+// EndStored is the offset behind the last byte of a stream that is in the file, or
+// total where none is.
+func EndStored(c *Conn, ord int64, stream schema.Stream, total int64) (int64, error) {
+	return c.Number(SelectLastPiece, ord, int64(stream), total)
+}
+
+// nextStored is where a stream of total bytes continues in the file behind an offset.
+func nextStored(c *Conn, ord int64, stream schema.Stream, offset, total int64) (int64, error) {
+	return c.Number(SelectNextPiece, ord, int64(stream), offset, total)
+}
+
+// EachPiece calls f with each row of a stream, in the order of the stream. The data
+// belongs to SQLite, and is valid until f returns.
+func EachPiece(c *Conn, ord int64, stream schema.Stream, f func(Piece) error) error {
+	return eachPiece(c, ord, stream, 0, math.MaxInt64, f)
+}
+
+// eachPiece is EachPiece for the rows that begin before an offset, from the one on
+// that has the byte at another.
+func eachPiece(c *Conn, ord int64, stream schema.Stream, from, before int64, f func(Piece) error) error {
+	return c.Query(SelectPieces, func(row *sqlite3.Stmt) error {
+		start, data := row.ColumnInt64(0), row.ColumnRawBlob(2)
+		p := Piece{start, start + int64(len(data)), data}
+		c.digest = PieceDigest(c.digest[:0], ord, int64(stream), start, data)
+		if c.digest.Sum() != row.ColumnInt64(1) {
+			p.Data = nil
+		}
+		return f(p)
+	}, ord, int64(stream), from, before)
+}
+
+// ReadOutput reads a range of a stream of total bytes, of which the last are kept, as
+// far as they are in the file. Where the range begins with bytes that are lost or
+// damaged, what is read begins behind them, and it ends before the next such bytes.
+func ReadOutput(c *Conn, ord int64, stream schema.Stream, o executor.OutputRange, total, kept int64) (executor.OutputPiece, error) {
+	first, err := FirstStored(c, ord, stream, total)
+	if err != nil {
+		return executor.OutputPiece{}, err
 	}
-	first = max(first, total-keep)
 	if o.Tail >= 0 {
-		o.Offset, o.Tail = end-o.Tail, -1
-	}
-	found := kit.Locate(o, min(first, total), total)
-	stop := found.Offset + min(o.Limit, total-found.Offset)
-	for _, row := range rows {
-		if row.End <= found.Offset+int64(len(found.Data)) || row.Start >= stop {
-			continue
-		}
-		data, err := ReadPiece(c, ord, stream, row.Start)
+		end, err := EndStored(c, ord, stream, total)
 		if err != nil {
-			return found, err
+			return executor.OutputPiece{}, err
 		}
-		at := found.Offset + int64(len(found.Data))
-		if data == nil || row.Start > at && len(found.Data) > 0 {
-			if len(found.Data) > 0 {
-				break // what follows is not next to it
-			}
-			continue
-		}
-		if row.Start > at {
-			found.Offset, at = row.Start, row.Start
-			stop = max(stop, at)
-		}
-		found.Data = append(found.Data, data[at-row.Start:min(row.End, stop)-row.Start]...)
+		o.Offset, o.Tail = min(end, total)-o.Tail, -1
 	}
-	if len(found.Data) == 0 && found.Offset < stop { // nothing is left of what was asked for
-		found.Offset = nextStored(rows, found.Offset, total)
+	found := kit.Locate(o, min(max(first, total-kept), total), total)
+	stop := found.Offset + min(o.Limit, total-found.Offset)
+	err = eachPiece(c, ord, stream, found.Offset, stop, func(p Piece) error { return joinPiece(&found, p, stop) })
+	switch {
+	case errors.Is(err, errDisjoint):
+		return found, nil
+	case err == nil && len(found.Data) == 0 && found.Offset < stop: // nothing is left of what was asked for
+		found.Offset, err = nextStored(c, ord, stream, found.Offset, total)
 	}
-	return found, nil
+	return found, err
 }
 
-// nextStored is the offset at which the stream continues after a gap.
-func nextStored(rows []StoredPiece, offset, total int64) int64 {
-	for _, row := range rows {
-		if row.Start > offset {
-			return row.Start
-		}
-	}
-	return total
-}
+// errDisjoint ends the reading of a range at bytes that are missing.
+var errDisjoint = errors.New("the next piece is not next to what was read")
 
-// ReadPiece reads the bytes of a row. They are nil if the row is damaged.
-func ReadPiece(c *Conn, ord int64, stream schema.Stream, start int64) (data []byte, err error) {
-	err = c.Query("SELECT sum, data FROM output WHERE ord=? AND stream=? AND start=?", func(row *sqlite3.Stmt) error {
-		b := row.ColumnRawBlob(1)
-		if PieceDigest(nil, ord, int64(stream), start, b).Sum() == row.ColumnInt64(0) {
-			data = append([]byte{}, b...)
-		}
+// joinPiece appends what a row has of a range that ends at stop.
+func joinPiece(found *executor.OutputPiece, p Piece, stop int64) error {
+	at := found.Offset + int64(len(found.Data))
+	switch missing := p.Data == nil || p.Start > at; {
+	case p.End <= at:
 		return nil
-	}, ord, int64(stream), start)
-	return data, err
+	case missing && len(found.Data) > 0:
+		return errDisjoint
+	case p.Data == nil:
+		return nil
+	}
+	if p.Start > at {
+		found.Offset, at = p.Start, p.Start
+	}
+	if found.Data == nil {
+		found.Data = slices.Grow(found.Data, int(stop-at))
+	}
+	found.Data = append(found.Data, p.Data[at-p.Start:min(p.End, stop)-p.Start]...)
+	return nil
 }
 
 // PieceDigest is the digest of a row of the table output; d is a buffer, or nil.
