@@ -305,6 +305,7 @@ const stories: Record<string, () => Promise<void>> = {
   async bounded() {
     const tasks = 50, seconds = 3;
     process.env['JOBLINE_LIMIT'] = String(tasks); // of the server that the window starts
+    process.env['JOBLINE_MAX_OUTPUT'] = '128MiB'; // so that no output goes, and all of it is read from the store
     openWindow();
     await run('true');
     const gate = `i=0; while [ $i -lt ${seconds * 20} ]; do i=$((i+1)); seq -f "line %g of a task that writes a thousand lines in a second" 50; sleep 0.05; done`;
