@@ -272,3 +272,6 @@ commands = {
   top: (_) => Top(),
   doctor: (_) => Doctor(),
 }
+
+# All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
+defcompile

@@ -140,3 +140,6 @@ export def Line(raw: string, before: string): list<any>
   endwhile
   return [text, spans, look]
 enddef
+
+# All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
+defcompile

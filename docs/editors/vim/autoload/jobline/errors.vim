@@ -60,3 +60,6 @@ def Ready(search: dict<any>)
   endif
   wire.Tell(printf('%d place%s in the quickfix list: :cc, :copen', search.found, search.found == 1 ? '' : 's'), search.failed ? 'WarningMsg' : 'MoreMsg')
 enddef
+
+# All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
+defcompile

@@ -158,3 +158,6 @@ enddef
 export def Chosen(): string
   return shown->get(line('.') - 2 - (help ? len(HELP) : 0), {})->get('id', '')
 enddef
+
+# All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
+defcompile

@@ -471,3 +471,6 @@ def End(view: dict<any>)
   Follow()
   errors.Collect(view.id, view.buffer, view.cwd, task.state ==# 'failed')
 enddef
+
+# All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
+defcompile

@@ -224,3 +224,6 @@ export def Status(): string
   var percents = running->values()->mapnew((_, progress) => Percent(progress))->filter((_, p) => p != '')
   return 'jobline: ' .. len(running) .. ' running' .. (empty(percents) ? '' : ' ' .. join(percents[: 2]))
 enddef
+
+# All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
+defcompile

@@ -185,3 +185,6 @@ export def Leave()
   endif
 enddef
 
+
+# All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
+defcompile
