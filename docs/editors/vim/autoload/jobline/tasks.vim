@@ -99,7 +99,11 @@ def Subscribe(after: number)
     if has_key(reply, 'result')
       seq = after >= 0 ? after : reply.result.seq
       subscribing = after >= 0 ? reply.result.subscription : -1
-      SaveSoon()
+      if empty(own)
+        SaveSoon()
+      else # they were submitted before the number was known
+        Save()
+      endif
     elseif after >= 0 # what came since is forgotten, or this is another store
       seq = -1
       Subscribe(-1)
