@@ -62,7 +62,7 @@ func (d *driver) ask(ctx context.Context, f func(*client.Client)) {
 // is and how old, @last and labels. Without states it is all tasks.
 func (d *driver) completeTasks(states ...schema.State) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-		now, found := time.Now(), []string{lastTask + "\tthe task submitted last"}
+		now, found := time.Now(), []string{lastTask + "\tthe task that this terminal submitted last"}
 		tasks := d.recent(states)
 		for i := range tasks {
 			t := &tasks[i]

@@ -22,6 +22,8 @@ type driver struct {
 	program *Program
 	target  targetOptions
 	json    bool
+	// tellsLast is set for commands that change tasks: they say which one @last is.
+	tellsLast bool
 }
 
 func (p *Program) driver() driver { return driver{program: p} }

@@ -72,6 +72,9 @@ func parseTemplate(text string) (t eachTemplate, err error) {
 	if !slices.ContainsFunc(parts, func(p templatePart) bool { return p.place != "" }) {
 		parts = templateParts(text + " {}")
 	}
+	if err := checkInnerShell(text); err != nil {
+		return t, err
+	}
 	if !needsShell(parts) {
 		for word := range strings.FieldsSeq(joinTemplate(parts)) {
 			t.words = append(t.words, templateParts(word))

@@ -29,26 +29,30 @@ func TestPlacesOfATemplate(t *testing.T) {
 
 func TestCommandsOfATemplate(t *testing.T) {
 	for text, want := range map[string][]string{
-		"test -f":              {"test", "-f", "a'b c.txt"}, // the line at the end
-		"cp  {}\t{}.bak":       {"sh", "-c", "cp  \"$1\"\t\"$1\".bak", "sh", "a'b c.txt"},
-		"cp {} {}.bak":         {"cp", "a'b c.txt", "a'b c.txt.bak"},
-		"echo {x} {":           {"echo", "{x}", "{", "a'b c.txt"},
-		"wc <{}":               {"sh", "-c", `wc <"$1"`, "sh", "a'b c.txt"},
-		`echo "{}"`:            {"sh", "-c", `echo "${1}"`, "sh", "a'b c.txt"},
-		`echo '{}'`:            {"sh", "-c", `echo ''"$1"''`, "sh", "a'b c.txt"},
-		"A=1 env":              {"sh", "-c", `A=1 env "$1"`, "sh", "a'b c.txt"},
-		"make CC={} all":       {"make", "CC=a'b c.txt", "all"},
-		`awk "{print}" {/}`:    {"sh", "-c", `awk "{print}" "$1"`, "sh", "a'b c.txt"},
-		"rm -- {} && echo {#}": {"sh", "-c", `rm -- "$1" && echo "$2"`, "sh", "a'b c.txt", "3"},
+		"test -f":               {"test", "-f", "a'b c.txt"}, // the line at the end
+		"cp  {}\t{}.bak":        {"sh", "-c", "cp  \"$1\"\t\"$1\".bak", "sh", "a'b c.txt"},
+		"cp {} {}.bak":          {"cp", "a'b c.txt", "a'b c.txt.bak"},
+		"echo {x} {":            {"echo", "{x}", "{", "a'b c.txt"},
+		"wc <{}":                {"sh", "-c", `wc <"$1"`, "sh", "a'b c.txt"},
+		`echo "{}"`:             {"sh", "-c", `echo "${1}"`, "sh", "a'b c.txt"},
+		`echo '{}'`:             {"sh", "-c", `echo ''"$1"''`, "sh", "a'b c.txt"},
+		`sh -c 'wc "$1"' sh {}`: {"sh", "-c", `sh -c 'wc "$1"' sh "$1"`, "sh", "a'b c.txt"},
+		"A=1 env":               {"sh", "-c", `A=1 env "$1"`, "sh", "a'b c.txt"},
+		"make CC={} all":        {"make", "CC=a'b c.txt", "all"},
+		`awk "{print}" {/}`:     {"sh", "-c", `awk "{print}" "$1"`, "sh", "a'b c.txt"},
+		"rm -- {} && echo {#}":  {"sh", "-c", `rm -- "$1" && echo "$2"`, "sh", "a'b c.txt", "3"},
 	} {
 		template, err := parseTemplate(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, template.argv("a'b c.txt", 3), text)
 	}
 	for text, want := range map[string]string{
-		" ":             "it is empty; write a command, as 'convert {} {}.png'",
-		`echo "{}`:      "its quote \" does not end",
-		"echo 'a' {} '": "its quote ' does not end",
+		" ":               "it is empty; write a command, as 'convert {} {}.png'",
+		`echo "{}`:        "its quote \" does not end",
+		"echo 'a' {} '":   "its quote ' does not end",
+		"sh -c 'echo {}'": "its {} is a part of the program of sh -c, which would run what is in a line; leave out sh -c: the template is read by a shell already",
+		`cd /tmp && /bin/bash -euo pipefail -c "wc {.}"`: "its {.} is a part of the program of bash -c, which would run what is in a line; leave out bash -c: the template is read by a shell already",
+		"sh -c {}": "its {} is a part of the program of sh -c, which would run what is in a line; leave out sh -c: the template is read by a shell already",
 	} {
 		_, err := parseTemplate(text)
 		require.EqualError(t, err, want, text)

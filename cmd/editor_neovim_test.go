@@ -136,12 +136,14 @@ func (h *editorHome) more(t *testing.T, ctx context.Context, nvim, column string
 	}
 }
 
-// install runs the line of the README that installs the plug-in.
+// install runs the line of the README that installs the plug-in, twice: the second time
+// upgrades it.
 func (h *editorHome) install(t *testing.T, ctx context.Context, nvim string) {
 	line := regexp.MustCompile("(?s)```sh\n(.*?)\n```").FindStringSubmatch(readText(t, "../docs/editors/neovim/README.md"))
 	require.NotNil(t, line)
 	env := append(h.env, "XDG_DATA_HOME="+filepath.Join(h.dir, ".local", "share"), "PATH="+filepath.Dir(nvim)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	c := h.command(ctx, "sh", "-c", line[1])
+	again := "; ! test -e ~/.local/share/nvim/site/pack/jobline/start/jobline/neovim" // which a copy into the first would be
+	c := h.command(ctx, "sh", "-c", line[1]+"\n"+line[1]+again)
 	c.Dir, c.Env = "..", env
 	told, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", told)

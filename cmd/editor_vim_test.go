@@ -124,7 +124,8 @@ func (v *vimEditor) isInstalled(t *testing.T) {
 	clone := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(clone, "docs/editors/vim"), os.DirFS(v.plugin)))
 	v.plugin = "" // the one of the home is found by Vim
-	install := exec.CommandContext(t.Context(), "sh", "-ec", strings.Replace(line, "vim -es", v.program+" -es", 1))
+	line = strings.Replace(line, "vim -es", v.program+" -es", 1)
+	install := exec.CommandContext(t.Context(), "sh", "-ec", line+"\n"+line) // the second time upgrades
 	install.Dir, install.Env = clone, append(os.Environ(), "HOME="+v.home)
 	out, err := install.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -78,7 +78,7 @@ func span(to *time.Duration, fallback, least time.Duration) pflag.Value {
 	return &flagValue[time.Duration]{to, func(text string) (time.Duration, error) {
 		d, err := parseSpan(text)
 		if err != nil || d < least {
-			return 0, fmt.Errorf("want a time of %v or more, as 300ms, 1.5s, 24h or 30d", least)
+			return 0, fmt.Errorf("want a time of %v or more, as 300ms, 1.5s, 24h or 30d; a number alone is seconds", least)
 		}
 		return d, nil
 	}, formatSpan, "duration"}
@@ -86,8 +86,12 @@ func span(to *time.Duration, fallback, least time.Duration) pflag.Value {
 
 const day = show.Day
 
-// parseSpan reads a time as Go writes it, with days before the rest: 36h or 1d12h.
+// parseSpan reads a time as Go writes it, with days before the rest: 36h or 1d12h. A
+// number without a unit is seconds, as timeout and sleep take it.
 func parseSpan(text string) (time.Duration, error) {
+	if strings.Trim(text, "0123456789.") == "" && text != "" {
+		text += "s"
+	}
 	days, rest, ok := strings.Cut(text, "d")
 	if !ok {
 		return time.ParseDuration(text)

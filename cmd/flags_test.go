@@ -62,10 +62,14 @@ func TestBoundsOfFlags(t *testing.T) {
 	limit := span(&d, time.Hour, time.Second)
 	require.Equal(t, "1h", limit.String())
 	require.NoError(t, limit.Set("1s"))
-	for _, text := range []string{"999ms", "-1h", "5", "", "soon"} {
+	for _, text := range []string{"999ms", "-1h", "-5", "0.5", "", ".", "soon"} {
 		require.ErrorContains(t, limit.Set(text), "want a time of 1s or more", text)
 	}
 	require.Equal(t, time.Second, d)
+	require.NoError(t, limit.Set("5"))
+	require.Equal(t, 5*time.Second, d)
+	require.NoError(t, limit.Set("1.5"))
+	require.Equal(t, 1500*time.Millisecond, d)
 }
 
 func TestTimes(t *testing.T) {

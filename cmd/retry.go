@@ -29,6 +29,7 @@ type retryOptions struct {
 
 func (p *Program) retryCommand() *cobra.Command {
 	o := &retryOptions{driver: p.driver()}
+	o.tellsLast = true
 	c := &cobra.Command{
 		Use:   "retry TASK...",
 		Short: "Submit tasks that have ended again",
@@ -60,6 +61,7 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 		if err != nil {
 			return err
 		}
+		o.program.rememberLast(&o.target, again.ID)
 		if err := o.printSubmitted(&again); err != nil {
 			return err
 		}

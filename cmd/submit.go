@@ -70,7 +70,8 @@ func (p *Program) submitExecText() string {
 		return "\n"
 	}
 	return "What comes after -- is a command of exec, which runs in this directory and\n" +
-		"with this environment; with --each there is one for each line of stdin. Nothing in a line is read by a shell.\n"
+		"with this environment; with --each there is one for each line of stdin. A template with quotes or other\n" +
+		"signs of a shell is read by a shell already, and a line is one word of it, never a part of its program.\n"
 }
 
 func (o *submitOptions) args(c *cobra.Command, args []string) error {
@@ -154,6 +155,7 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return o.refused(board.say, err)
 	}
+	o.driver.program.rememberLast(&o.target, submitted.ID)
 	if !o.wait || !o.json {
 		if err := o.printID(&submitted); err != nil || !o.wait {
 			return err

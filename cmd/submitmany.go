@@ -46,6 +46,7 @@ type manySubmits struct {
 	full     []sourcedTask       // to be submitted again when there is room
 	changed  chan struct{}       // has room for one
 	accepted int
+	last     uuid.UUID // that was accepted
 	refused  int
 	waited   bool // it was told that the queue is full
 }
@@ -60,6 +61,9 @@ func (o *submitOptions) many(ctx context.Context, c *client.Client, source taskS
 		m.waiting.more = true
 	}
 	err := m.run(ctx, source)
+	if m.accepted > 0 {
+		o.driver.program.rememberLast(&o.target, m.last)
+	}
 	if m.waiting != nil {
 		err = o.waited(ctx, m.waiting, err)
 	}
@@ -215,6 +219,7 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 		return m.failed(&t, a.Err)
 	}
 	m.accepted++
+	m.last = a.ID
 	m.board.count(m.accepted)
 	o := m.options
 	switch {

@@ -41,7 +41,7 @@ func (t *taskFlags) flags(c *cobra.Command) {
 	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
 	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
 	f.Lookup("grace").DefValue = formatSpan(executor.DefaultGrace) // of its server, where no type of the program has another
-	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE")
+	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE, which may be given again; all after the first = is the value, commas, too")
 	complete(c, "set", t.completeSet)
 	complete(c, "input", completeAtFile)
 	for _, flag := range []string{"id", "priority", "timeout", "grace", "label"} {

@@ -17,7 +17,7 @@ import (
 const (
 	// leastOfID is how many characters of an id name a task.
 	leastOfID = 4
-	// lastTask names the task that was submitted last.
+	// lastTask names the task that a command of this terminal has submitted last.
 	lastTask = "@last"
 	// mostCandidates is how many tasks an error lists that a name may mean.
 	mostCandidates = 5
@@ -29,7 +29,8 @@ const (
 
 // namesHelp says in a help text how tasks are named.
 const namesHelp = "A task is named by 4 or more characters that its id begins or ends with, by @last,\n" +
-	"or, where several may be meant, by a label as KEY=VALUE."
+	"or, where several may be meant, by a label as KEY=VALUE. @last is the task that a command of this terminal\n" +
+	"submitted last; where none did, the newest one that a command line submitted, and else the newest of all."
 
 // tasksNamed answers the tasks that the names of a command line mean, each once and
 // in the order of the names.
@@ -59,7 +60,11 @@ func (d *driver) tasksOf(ctx context.Context, c *client.Client, name string) ([]
 	case isLabel && key != "":
 		return d.tasksLabelled(ctx, c, key, value)
 	case name == lastTask:
-		return d.newestTask(ctx, c)
+		tasks, err := d.newestTask(ctx, c)
+		if err == nil && d.tellsLast {
+			err = d.tellLast(ctx, c, tasks[0].ID)
+		}
+		return tasks, err
 	case err == nil && len(name) == len(id.String()):
 		t, err := c.Status(ctx, schema.StatusParams{ID: id})
 		if isNotFound(err) {
@@ -110,9 +115,15 @@ func (d *driver) taskWithPart(ctx context.Context, c *client.Client, part string
 	return nil, fmt.Errorf("%s may mean %s%s; write more of the id", part, strings.Join(candidates, ", "), more)
 }
 
-// newestTask is the task that this command line has submitted last, or where it has
-// submitted none the newest of all.
+// newestTask is the task that a command of this terminal has submitted last, else the
+// newest that a command line has, or where none has, the newest of all.
 func (d *driver) newestTask(ctx context.Context, c *client.Client) ([]schema.Task, error) {
+	if t, err := d.lastOfTerminal(ctx, c); err != nil || t != nil {
+		if err != nil {
+			return nil, err
+		}
+		return []schema.Task{*t}, nil
+	}
 	for _, labels := range []map[string]string{{show.OwnerLabel: d.program.Name}, nil} {
 		found, err := collect(listed(ctx, c, schema.ListParams{Labels: labels, Limit: 1}), 1)
 		if err != nil || len(found) > 0 {
