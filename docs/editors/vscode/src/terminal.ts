@@ -68,6 +68,7 @@ export class TaskTerminal implements vscode.Pseudoterminal {
   private leftOut = 0;
   private flushing: NodeJS.Timeout | undefined;
   private over = false;
+  private interrupted = false; // by Ctrl-C, which may come before the task is known
 
   /** task answers the id of the task, which it may submit; ends says whether the end of the task ends the terminal. */
   constructor(private readonly queue: Queue, private readonly follower: Follower, private readonly task: () => Promise<string>, private readonly ends: boolean) {}
@@ -83,7 +84,13 @@ export class TaskTerminal implements vscode.Pseudoterminal {
   }
 
   handleInput(text: string): void {
-    if (text === '\x03' && this.id && !this.over) void this.queue.call('cancel', { id: this.id }).catch((error: Error) => this.show(`\n[${error.message}]\n`));
+    if (text !== '\x03' || this.over) return;
+    this.interrupted = true;
+    if (this.id) this.cancel(this.id);
+  }
+
+  private cancel(id: string): void {
+    void this.queue.call('cancel', { id }).catch((error: Error) => this.show(`\n[${error.message}]\n`));
   }
 
   hear(event: Heard): void {
@@ -117,6 +124,7 @@ export class TaskTerminal implements vscode.Pseudoterminal {
 
   private async begin(): Promise<void> {
     this.id = await this.task();
+    if (this.interrupted) this.cancel(this.id);
     if (this.over) return;
     await this.follower.follow(this.id, this);
     await this.catchUp();
