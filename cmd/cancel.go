@@ -37,7 +37,7 @@ func (p *Program) cancelCommand() *cobra.Command {
 			"Without names the flags select the tasks. Tasks that have ended stay as they are.\n" +
 			"More than one task are cancelled only after a question, or with --yes.",
 		Example: p.driverExamples("cancel @last", "cancel 018f --force --reason 'it hangs'",
-			"cancel build=7 --yes", "cancel --owner nvim --state queued"),
+			"cancel build=7 --yes", "cancel --owner Neovim --state queued"),
 		Args:              o.args,
 		ValidArgsFunction: o.completeTasks(schema.Queued, schema.Running),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -148,6 +148,9 @@ func (o *submitOptions) jsonSource() (taskSource, error) {
 // paramsOf are the params of a line, with what the flags give to all.
 func (o *submitOptions) paramsOf(line string, common *schema.SubmitParams) (p schema.SubmitParams, err error) {
 	if err := json.Unmarshal([]byte(line), &p, json.RejectUnknownMembers(true)); err != nil {
+		if !strings.HasPrefix(strings.TrimSpace(line), "{") && !o.driver.program.NoExec {
+			return p, fmt.Errorf("it is not the params of a submit, an object of JSON; for a command with each line: %s submit --each 'COMMAND {}'", o.driver.program.Name)
+		}
 		return p, fmt.Errorf("it is not the params of a submit, as {\"type\":\"sleep\",\"input\":{\"durationMs\":1}}: %w", shortJSONError(err))
 	}
 	if p.Priority == 0 {
