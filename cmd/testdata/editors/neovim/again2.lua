@@ -13,3 +13,11 @@ T.await('another server', function() return (T.shell('jobline', 'doctor'):match(
 T.say('another server: true')
 vim.cmd('Jobline run true')
 T.notice('true: completed')
+T.notice('while you were away')
+-- A server that was told to shut down stays so, until a command.
+T.shell('jobline', 'shutdown', '--mode', 'cancel')
+T.notice('next command')
+vim.wait(3500, function() return false end) -- two attempts to connect
+T.say('no server:', T.shell('jobline', 'list', '--no-start'):find('nobody listens') ~= nil, 'more notices:', #T.notices)
+vim.cmd('Jobline run echo back')
+T.notice('echo back: completed')

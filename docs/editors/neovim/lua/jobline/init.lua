@@ -175,6 +175,7 @@ rpc.on.connected = function()
   rpc.go(follow)
   rpc.go(tasks.read_types)
   output.connected()
+  list.changed()
 end
 
 --- Connects where tasks of an earlier session had not ended.
@@ -253,6 +254,7 @@ function commands.doctor() vim.cmd.checkhealth('jobline') end
 
 --- Does what :Jobline says.
 function M.command(command)
+  rpc.by_user()
   local name, arguments = vim.trim(command.args):match('^(%S*)%s*(.*)$')
   local action = commands[name == '' and 'list' or name]
   if action then return rpc.go(action, arguments, command.bang) end

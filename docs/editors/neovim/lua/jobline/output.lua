@@ -196,7 +196,7 @@ local function load(o)
   repeat
     o.loading = 'once'
     local ok, err = pcall(load_once, o)
-    local again = o.loading == 'again'
+    local again = o.loading == 'again' and rpc.is_connected()
     if not ok and not again then
       o.loading = nil
       error(err, 0)
@@ -219,7 +219,7 @@ local function subscribe()
       subscription = ids[1] and rpc.call('subscribe', { ids = ids, events = { 'output' } }).subscription
       if before then rpc.call('unsubscribe', { subscription = before }) end
     end)
-    local again = subscribing == 'again'
+    local again = subscribing == 'again' and rpc.is_connected()
     if not ok and not again then
       subscribing = nil
       error(err, 0)

@@ -11,6 +11,7 @@ local PROTOCOL = '1'
 
 local connection -- the one that is open, or nil
 local attempts, retry = 0, vim.uv.new_timer() -- of connecting again
+local down = false -- whether the server was told to shut down: then only a command starts another
 
 --- Says in one message what happened, or what is wrong.
 function M.say(text, level)
@@ -116,7 +117,8 @@ local function ended(c, code)
   local reason = vim.trim(c.stderr):match('[^\n]*$')
   if reason == '' then reason = ('`%s attach` has ended with code %d'):format(config.program, code) end
   local told = not c.asked and (c.ready or attempts == 0)
-  if told then M.say(c.ready and reason .. '; connecting again' or reason, vim.log.levels.ERROR) end
+  local next_step = down and '; the next command starts another' or '; connecting again'
+  if told then M.say(c.ready and reason .. next_step or reason, vim.log.levels.ERROR) end
   for id, callback in pairs(c.waiting) do
     if id ~= 1 then callback({ message = reason, told = told }) end -- 1 is initialize, which must not fail
   end
@@ -144,9 +146,10 @@ local function transport(c)
           c.stderr = wrong
           return c.process:kill()
         end
-        c.ready, attempts = true, 0
+        c.ready, attempts, down = true, 0, false
         if replied then replied(id) end
         callback(err, result)
+        if method == 'initialize' then M.on.connected() end
       end)
     end,
     notify = function(method, params)
@@ -166,12 +169,17 @@ local function transport(c)
   }
 end
 
+M.on['executor/shuttingDown'] = function() down = true end
+
+--- Lets the next connection start a server, also where one was told to shut down.
+function M.by_user() down = false end
+
 --- Connects, unless there is a connection. Answers whether there is one now.
 function M.connect()
   retry:stop()
   if connection then return true end
   local c = { last = 0, waiting = {}, parts = {}, stderr = '' }
-  local process = M.spawn(vim.list_extend({ config.program, 'attach' }, config.args), nil,
+  local process = M.spawn(vim.list_extend({ config.program, 'attach', down and '--no-start' or nil }, config.args), nil,
     function(chunk) read(c, chunk) end,
     function(chunk) c.stderr = (c.stderr .. chunk):sub(-4096) end,
     function(code) ended(c, code) end)
@@ -195,7 +203,6 @@ function M.connect()
   else
     vim.lsp.start_client(client)
   end
-  M.on.connected()
   return true
 end
 
@@ -213,7 +220,7 @@ function M.call(method, params)
 end
 
 --- Whether there is a connection at this moment.
-function M.is_connected() return connection ~= nil end
+function M.is_connected() return connection ~= nil and connection.ready == true end
 
 --- Shows progress as of a language server: value is that of $/progress.
 function M.progress(token, value)
