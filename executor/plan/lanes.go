@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// laneName is what the tasks of a lane have in common.
+type laneName struct{ group, typ, needs string }
+
+// lane has tasks that may run but for their group and their needs, which are the same for
+// all of them. So only the first needs to be looked at.
+type lane struct {
+	planner *Planner
+	name    laneName
+	group   *group
+	tasks   heap[*Task, byTurn]
+	turn    int32   // position among the lanes of its type
+	berths  []berth // one for each need
+	parked  bool    // it stands in the line of each resource that it needs
+	running int     // tasks that were taken and not released
+}
+
+// byHead is the order of lanes: that of their first tasks.
+type byHead struct{}
+
+func (byHead) before(a, b *lane) bool  { return before(a.head(), b.head()) }
+func (byHead) position(l *lane) *int32 { return &l.turn }
+
+func (l *lane) head() *Task { return l.tasks.first() }
+
+// enter lets a task stand in its lane.
+func (p *Planner) enter(t *Task) {
+	l := p.laneOf(t)
+	t.stage, t.lane = ready, l
+	l.change(func() { l.tasks.push(t) })
+}
+
+// leave takes a task out of its lane.
+func (p *Planner) leave(t *Task) {
+	l := t.lane
+	l.change(func() { l.tasks.remove(t) })
+	t.lane = nil
+	p.tidy(l)
+}
+
+// change changes the tasks of the lane, or what decides whether its first task may run.
+func (l *lane) change(how func()) {
+	switch {
+	case l.turn > 0:
+		l.planner.types[l.name.typ].remove(l)
+	case l.parked:
+		l.unpark()
+	}
+	how()
+	if l.tasks.len() > 0 && l.group.open() && l.possible() {
+		l.show()
+	}
+	l.recall()
+}
+
+// show puts the lane where Peek finds it.
+func (l *lane) show() {
+	lanes := l.planner.types[l.name.typ]
+	if lanes == nil {
+		lanes = new(heap[*lane, byHead])
+		l.planner.types[l.name.typ] = lanes
+	}
+	lanes.push(l)
+	l.planner.changes.Ready++
+}
+
+// update looks again whether the first task of the lane may run.
+func (l *lane) update() { l.change(func() {}) }
+
+func (p *Planner) laneOf(t *Task) *lane {
+	name := laneName{t.Terms.Group, t.Type, textOf(t.Terms.Needs)}
+	l := p.lanes[name]
+	if l == nil {
+		l = &lane{planner: p, name: name, group: p.groupOf(t.Terms.Group)}
+		for _, need := range t.Terms.Needs {
+			l.berths = append(l.berths, berth{lane: l, resource: p.resourceOf(need.Name), amount: need.Amount})
+		}
+		l.group.lanes = append(l.group.lanes, l)
+		p.lanes[name] = l
+	}
+	return l
+}
+
+// textOf is a text that is the same for the same needs alone.
+func textOf(needs []Need) string {
+	if len(needs) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, n := range needs {
+		b.WriteString(strconv.Quote(n.Name))
+		b.WriteString(strconv.FormatInt(n.Amount, 10))
+	}
+	return b.String()
+}
+
+// tidy drops a lane that no task stands in or runs of, and its group if that has neither.
+func (p *Planner) tidy(l *lane) {
+	if l.tasks.len() > 0 || l.running > 0 {
+		return
+	}
+	delete(p.lanes, l.name)
+	g := l.group
+	g.lanes = slices.DeleteFunc(g.lanes, func(o *lane) bool { return o == l })
+	p.tidyGroup(g)
+}

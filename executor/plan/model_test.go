@@ -1,0 +1,397 @@
+package plan_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/schema"
+)
+
+// model says what a planner has to answer. It keeps all tasks in one list, and looks at
+// every one of them for every answer.
+type model struct {
+	t         *rapid.T
+	planner   *plan.Planner
+	now       schema.Time
+	order     uint64
+	paused    bool
+	all       []*modelled
+	settings  map[string]plan.Settings
+	starts    map[string][]schema.Time
+	resources map[string]int64
+	woken     bool // the planner has said that tasks may run
+	nothing   bool // and had none to run when it was asked last
+}
+
+// modelled is a task, and where it is in its life.
+type modelled struct {
+	plan.Task
+	state   schema.State
+	running bool // it is taken, and not released
+}
+
+const (
+	types  = 3
+	groups = 3
+	names  = 3
+)
+
+func newModel(t *rapid.T) *model {
+	m := &model{
+		t: t, planner: plan.New(), now: 1_000_000, settings: map[string]plan.Settings{}, starts: map[string][]schema.Time{},
+		resources: map[string]int64{},
+	}
+	for i := range names {
+		name := fmt.Sprint("r", i)
+		m.resources[name] = int64(2 + i)
+		m.planner.SetResource(name, m.resources[name], m.now)
+	}
+	return m
+}
+
+func (m *model) below(n int, what string) int { return rapid.IntRange(0, n-1).Draw(m.t, what) }
+
+func (m *model) oneIn(n int, what string) bool { return m.below(n, what) == 0 }
+
+func (m *model) terms() *plan.Terms {
+	terms := &plan.Terms{}
+	if m.oneIn(3, "delayed") {
+		terms.NotBefore = m.now + schema.Time(m.below(5, "delay"))
+	}
+	if m.oneIn(5, "expires") {
+		terms.ExpiresAt = m.now + schema.Time(1+m.below(8, "expiry"))
+	}
+	if m.oneIn(2, "grouped") {
+		terms.Group = fmt.Sprint("g", m.below(groups, "group"))
+	}
+	if m.oneIn(3, "keyed") {
+		terms.Key = fmt.Sprint("k", m.below(names, "key"))
+	}
+	for i := range names {
+		if m.oneIn(4, "needs") {
+			terms.Needs = append(terms.Needs, plan.Need{Name: fmt.Sprint("r", i), Amount: int64(1 + m.below(4, "amount"))})
+		}
+	}
+	for _, other := range m.all {
+		if len(terms.After) < 3 && m.oneIn(6, "after") {
+			on := plan.On(m.below(3, "on"))
+			if !other.state.Final() || on.Met(other.state) {
+				terms.After = append(terms.After, plan.Dependency{ID: other.ID, On: on})
+			}
+		}
+	}
+	return terms
+}
+
+func (m *model) isOpen(id uuid.UUID) bool { return !m.find(id).state.Final() }
+
+func (m *model) find(id uuid.UUID) *modelled {
+	return m.all[slices.IndexFunc(m.all, func(o *modelled) bool { return o.ID == id })]
+}
+
+// Add adds a task.
+func (m *model) Add(*rapid.T) {
+	m.order++
+	task := &modelled{Task: plan.Task{
+		ID: uuid.UUID{15: byte(m.order), 14: byte(m.order >> 8)}, Type: fmt.Sprint("t", m.below(types, "type")),
+		Priority: int8(m.below(3, "priority")), Order: m.order, Terms: m.terms(),
+	}}
+	m.planner.Add(&task.Task, m.now, m.isOpen)
+	m.all = append(m.all, task)
+	m.note()
+}
+
+// note takes in what has changed.
+func (m *model) note() {
+	for {
+		changes := m.planner.Changes()
+		m.woken = m.woken || changes.Ready > 0
+		if len(changes.Ending) == 0 {
+			return
+		}
+		for _, e := range changes.Ending {
+			task := m.find(e.Task.ID)
+			require.False(m.t, task.state.Final(), "%v ends twice", task.ID)
+			require.True(m.t, m.causes(e.Cause, task), "%v ends because of %v", task.ID, e.Cause)
+			m.end(task, schema.Failed)
+		}
+	}
+}
+
+// causes reports whether a task must end because of another one, or, for the zero id,
+// because it has expired.
+func (m *model) causes(id uuid.UUID, task *modelled) bool {
+	if id == uuid.Nil {
+		return m.expired(task)
+	}
+	return slices.ContainsFunc(task.Terms.After, func(d plan.Dependency) bool {
+		ended := m.find(id).state
+		return d.ID == id && ended.Final() && !d.On.Met(ended)
+	})
+}
+
+func (m *model) expired(task *modelled) bool {
+	return !task.Terms.ExpiresAt.IsZero() && task.Terms.ExpiresAt <= m.now
+}
+
+func (m *model) end(task *modelled, as schema.State) {
+	task.state = as
+	m.planner.Ended(task.ID, as)
+}
+
+// Take takes the task that runs next.
+func (m *model) Take(*rapid.T) {
+	if task := m.next(m.every); task != nil {
+		m.planner.Take(m.planner.Peek(m.every), m.now)
+		task.state, task.running = schema.Running, true
+		m.starts[task.Terms.Group] = append(m.starts[task.Terms.Group], m.now)
+		m.note()
+	}
+}
+
+func (m *model) every(string) bool { return true }
+
+// some chooses one of the tasks for which is holds.
+func (m *model) some(is func(*modelled) bool) *modelled {
+	var found []*modelled
+	for _, task := range m.all {
+		if is(task) {
+			found = append(found, task)
+		}
+	}
+	if len(found) == 0 {
+		m.t.Skip("there is none")
+	}
+	return found[m.below(len(found), "which")]
+}
+
+// Finish ends a task that runs, and releases what it has before or after that.
+func (m *model) Finish(*rapid.T) {
+	task := m.some(func(o *modelled) bool { return o.running })
+	first := m.oneIn(2, "released first")
+	if first {
+		m.planner.Release(&task.Task, m.now)
+	}
+	m.end(task, schema.State(2+m.below(3, "state")))
+	if !first {
+		m.planner.Release(&task.Task, m.now)
+	}
+	task.running = false
+	m.note()
+}
+
+// Return puts a task back that runs.
+func (m *model) Return(*rapid.T) {
+	task := m.some(func(o *modelled) bool { return o.running })
+	m.planner.Return(&task.Task, m.now)
+	task.state, task.running = schema.Queued, false
+	m.note()
+}
+
+// Cancel ends a task that waits.
+func (m *model) Cancel(*rapid.T) {
+	task := m.some(func(o *modelled) bool { return o.state == schema.Queued })
+	require.True(m.t, task.Waits())
+	m.planner.Remove(&task.Task)
+	m.end(task, schema.Cancelled)
+	m.note()
+}
+
+// Pass lets time pass.
+func (m *model) Pass(*rapid.T) {
+	m.now += schema.Time(1 + m.below(4, "time"))
+	next := m.planner.Next()
+	changes := false
+	for m.planner.Advance(m.now, 1+m.below(3, "at most")) {
+		changes = true
+	}
+	if changes {
+		require.LessOrEqual(m.t, next, m.now)
+	}
+	if next = m.planner.Next(); !next.IsZero() {
+		require.Greater(m.t, next, m.now)
+	}
+	m.note()
+	for _, task := range m.all {
+		require.False(m.t, task.state == schema.Queued && m.expired(task), "%v has not expired", task.ID)
+	}
+}
+
+// Set changes the settings of a group.
+func (m *model) Set(*rapid.T) {
+	name := fmt.Sprint("g", m.below(groups, "group"))
+	s := plan.Settings{Limit: m.below(3, "limit"), Paused: m.oneIn(4, "paused")}
+	if m.oneIn(3, "rated") {
+		s.Rate = plan.Rate{Count: 1 + m.below(2, "count"), Per: time.Duration(1+m.below(4, "per")) * time.Microsecond}
+	}
+	if s.Rate != m.settings[name].Rate {
+		m.starts[name] = nil
+	}
+	m.settings[name] = s
+	m.planner.SetGroup(name, s, m.now)
+	m.note()
+}
+
+// Provide changes how much there is of a resource.
+func (m *model) Provide(*rapid.T) {
+	name := fmt.Sprint("r", m.below(names, "resource"))
+	m.resources[name] = int64(m.below(6, "total"))
+	m.planner.SetResource(name, m.resources[name], m.now)
+	m.note()
+}
+
+// Pause pauses everything, or lets it go on.
+func (m *model) Pause(*rapid.T) {
+	m.paused = !m.paused
+	m.planner.Pause(m.paused)
+	m.note()
+}
+
+// eligible reports whether a task waits for no other task and no time.
+func (m *model) eligible(task *modelled) bool {
+	if task.state != schema.Queued || task.Terms.NotBefore > m.now {
+		return false
+	}
+	return !slices.ContainsFunc(task.Terms.After, func(d plan.Dependency) bool { return m.isOpen(d.ID) })
+}
+
+// hasKey reports whether it is a task's turn among those of its key.
+func (m *model) hasKey(task *modelled) bool {
+	return task.Terms.Key == "" || !slices.ContainsFunc(m.all, func(o *modelled) bool {
+		return o.Terms.Key == task.Terms.Key && (o.running || o.Order < task.Order && m.eligible(o))
+	})
+}
+
+func (m *model) groupOpen(name string) bool {
+	s := m.settings[name]
+	running, began := 0, 0
+	for _, task := range m.all {
+		if task.running && task.Terms.Group == name {
+			running++
+		}
+	}
+	for _, at := range m.starts[name] {
+		if at+schema.Time(s.Rate.Per.Microseconds()) > m.now {
+			began++
+		}
+	}
+	return !s.Paused && (s.Limit == 0 || running < s.Limit) && (s.Rate.Count == 0 || began < s.Rate.Count)
+}
+
+func (m *model) free(name string) int64 {
+	free := m.resources[name]
+	for _, task := range m.all {
+		for _, need := range task.Terms.Needs {
+			if task.running && need.Name == name {
+				free -= need.Amount
+			}
+		}
+	}
+	return free
+}
+
+// next is the task that runs next.
+func (m *model) next(takes func(string) bool) *modelled {
+	if m.paused {
+		return nil
+	}
+	var candidates []*modelled
+	for _, task := range m.all {
+		possible := !slices.ContainsFunc(task.Terms.Needs, func(n plan.Need) bool { return n.Amount > m.resources[n.Name] })
+		if possible && m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Terms.Group) && takes(task.Type) {
+			candidates = append(candidates, task)
+		}
+	}
+	slices.SortFunc(candidates, func(a, b *modelled) int {
+		if a.Priority != b.Priority {
+			return int(b.Priority) - int(a.Priority)
+		}
+		return int(a.Order) - int(b.Order)
+	})
+	awaited := map[string]bool{} // by a task before
+	for _, task := range candidates {
+		short := slices.ContainsFunc(task.Terms.Needs, func(n plan.Need) bool { return awaited[n.Name] || n.Amount > m.free(n.Name) })
+		if !short {
+			return task
+		}
+		for _, n := range task.Terms.Needs {
+			awaited[n.Name] = true
+		}
+	}
+	return nil
+}
+
+// Check compares the planner with the model.
+func (m *model) Check(t *rapid.T) {
+	want, got := m.next(m.every), m.planner.Peek(m.every)
+	if want == nil {
+		require.Nil(t, got)
+	} else {
+		require.NotNil(t, got, "%v may run", want.ID)
+		require.Equal(t, want.ID, got.ID)
+		require.True(t, m.woken || !m.nothing, "nobody was told that %v may run", want.ID)
+	}
+	m.woken, m.nothing = false, got == nil
+	waiting := 0
+	for _, task := range m.all {
+		if task.state == schema.Queued {
+			waiting++
+			m.checkReasons(task)
+		} else {
+			require.Nil(t, m.planner.Reasons(&task.Task))
+		}
+	}
+	require.Equal(t, waiting, m.planner.Len())
+}
+
+// checkReasons holds each reason of a task against the model.
+func (m *model) checkReasons(task *modelled) {
+	reasons := m.planner.Reasons(&task.Task)
+	require.NotEmpty(m.t, reasons)
+	for _, r := range reasons {
+		switch r.Kind {
+		case plan.ForDependency:
+			open := 0
+			for _, d := range task.Terms.After {
+				if m.isOpen(d.ID) {
+					open++
+					require.Contains(m.t, r.IDs, d.ID)
+				}
+			}
+			require.Equal(m.t, open, r.Open)
+			require.Len(m.t, r.IDs, open)
+		case plan.ForTime:
+			require.Greater(m.t, r.Until, m.now)
+		case plan.ForKey:
+			other := m.find(r.IDs[0])
+			require.Equal(m.t, task.Terms.Key, other.Terms.Key)
+			require.True(m.t, other.running || other.Order < task.Order)
+			require.False(m.t, m.hasKey(task))
+		case plan.ForPaused:
+			require.True(m.t, r.Name == "" && m.paused || m.settings[r.Name].Paused)
+		case plan.ForGroup, plan.ForRate:
+			require.False(m.t, m.groupOpen(r.Name))
+		case plan.ForResource:
+			require.Equal(m.t, m.free(r.Name), r.Free)
+		case plan.ForSlot:
+			require.True(m.t, m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Terms.Group) && !m.paused)
+		}
+	}
+}
+
+func TestPlannerIsAsTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"": m.Check, "Add": m.Add, "add": m.Add, "Take": m.Take, "take": m.Take, "Finish": m.Finish, "Return": m.Return, "Cancel": m.Cancel,
+			"Pass": m.Pass, "Set": m.Set, "Provide": m.Provide, "Pause": m.Pause,
+		})
+	})
+}

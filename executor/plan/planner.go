@@ -1,0 +1,222 @@
+package plan
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Planner has the tasks that wait for something, and those of them that run. Make one with
+// New. It is not safe for concurrent use.
+type Planner struct {
+	size       int // tasks that wait
+	now        schema.Time
+	paused     bool
+	due        heap[*Task, byDue]
+	expiries   heap[*Task, byExpiry]
+	dependents map[uuid.UUID][]*Task // by the task that they come after; some may have left
+	keys       map[string]*key
+	groups     map[string]*group
+	closings   heap[*group, byReopening] // groups that a rate has closed
+	lanes      map[laneName]*lane
+	types      map[string]*heap[*lane, byHead] // lanes whose first task may run but for its needs
+	resources  map[string]*resource
+	changes    Changes
+}
+
+// New makes a planner without tasks.
+func New() *Planner {
+	return &Planner{
+		dependents: map[uuid.UUID][]*Task{}, keys: map[string]*key{}, groups: map[string]*group{},
+		lanes: map[laneName]*lane{}, types: map[string]*heap[*lane, byHead]{}, resources: map[string]*resource{},
+	}
+}
+
+// Changes are what operations have brought about.
+type Changes struct {
+	// Ready is how many claims to let look for a task. There may be none for them. Where
+	// one finds a task, its Take says whether there may be another.
+	Ready int
+	// Ending are tasks that must end now. The planner no longer has them. When one has
+	// ended, the store calls Ended, which may add others.
+	Ending []Ending
+}
+
+// Ending is a task that must end without having run.
+type Ending struct {
+	Task *Task
+	// Cause is the task that did not end as it must, or the zero id where the task has
+	// expired.
+	Cause uuid.UUID
+}
+
+// Changes answers what has changed since the last call. Call it after each operation but
+// Peek. The slice is the caller's.
+func (p *Planner) Changes() Changes {
+	c := p.changes
+	p.changes = Changes{}
+	return c
+}
+
+// Len is how many tasks wait.
+func (p *Planner) Len() int { return p.size }
+
+// Add adds a task. open answers whether a task that it comes after has not ended; those that
+// have ended, have ended as they must. The tasks of a batch that come after each other are
+// added one by one, in any order.
+func (p *Planner) Add(t *Task, now schema.Time, open func(uuid.UUID) bool) {
+	p.now = now
+	p.size++
+	for _, d := range t.Terms.After {
+		if open(d.ID) {
+			p.dependents[d.ID] = append(p.dependents[d.ID], t)
+			t.open++
+		}
+	}
+	if !t.Terms.ExpiresAt.IsZero() {
+		p.expiries.push(t)
+	}
+	p.admit(t)
+}
+
+// admit moves a task to the first stage at which it must wait.
+func (p *Planner) admit(t *Task) {
+	switch {
+	case t.open > 0:
+		t.stage = dependent
+	case t.Terms.NotBefore > p.now:
+		t.stage = delayed
+		p.due.push(t)
+	case t.Terms.Key != "":
+		p.queue(t)
+	default:
+		p.enter(t)
+	}
+}
+
+// Remove takes out a task that waits.
+func (p *Planner) Remove(t *Task) {
+	switch t.stage {
+	case delayed:
+		p.due.remove(t)
+	case keyed, ready:
+		p.withdraw(t)
+	}
+	p.gone(t)
+}
+
+// gone notes that a task no longer waits.
+func (p *Planner) gone(t *Task) {
+	if t.expiry > 0 {
+		p.expiries.remove(t)
+	}
+	t.stage, t.open = absent, 0
+	p.size--
+}
+
+// Ended says that a task has become final, whether the planner had it or not. Tasks that
+// come after it may run, or must end.
+func (p *Planner) Ended(id uuid.UUID, as schema.State) {
+	all, found := p.dependents[id]
+	if !found {
+		return
+	}
+	delete(p.dependents, id)
+	for _, t := range all {
+		if t.stage != dependent { // it has left
+			continue
+		}
+		if !t.on(id).Met(as) {
+			p.gone(t)
+			p.changes.Ending = append(p.changes.Ending, Ending{Task: t, Cause: id})
+			continue
+		}
+		if t.open--; t.open == 0 {
+			p.admit(t)
+		}
+	}
+}
+
+func (t *Task) on(id uuid.UUID) On {
+	for _, d := range t.Terms.After {
+		if d.ID == id {
+			return d.On
+		}
+	}
+	return OnFinish // no task is among the dependents of another
+}
+
+// HasDependents reports whether tasks may wait for the end of a task.
+func (p *Planner) HasDependents(id uuid.UUID) bool {
+	_, found := p.dependents[id]
+	return found
+}
+
+// Peek answers the task that is to run next, of those whose type is taken, or nil. The
+// task stays where it is.
+func (p *Planner) Peek(takes func(typ string) bool) *Task {
+	for !p.paused {
+		best := p.best(takes)
+		switch {
+		case best == nil:
+			return nil
+		case best.fits():
+			return best.head()
+		}
+		best.park()
+	}
+	return nil
+}
+
+// best is the lane whose first task is to run next, if there is enough of what it needs.
+func (p *Planner) best(takes func(typ string) bool) (best *lane) {
+	for typ, lanes := range p.types {
+		if lanes.len() == 0 {
+			continue
+		}
+		if l := lanes.first(); (best == nil || before(l.head(), best.head())) && takes(typ) {
+			best = l
+		}
+	}
+	return best
+}
+
+// Take takes the task that Peek has just answered, to run it. It is in its group, has its
+// key and its resources until Release or Return.
+func (p *Planner) Take(t *Task, now schema.Time) {
+	p.now = now
+	l := t.lane
+	p.gone(t)
+	t.stage = taken
+	l.change(func() { l.tasks.remove(t) })
+	l.group.start(now)
+	l.acquire()
+}
+
+// Release says that a task that was taken no longer runs.
+func (p *Planner) Release(t *Task, now schema.Time) {
+	p.now = now
+	l := t.lane
+	t.stage, t.lane = absent, nil
+	l.release()
+	l.group.end()
+	if k := p.keys[t.Terms.Key]; k != nil && k.front == t {
+		k.front = nil
+		p.offer(k)
+	}
+	p.tidy(l)
+}
+
+// Return puts a task that was taken back in its place.
+func (p *Planner) Return(t *Task, now schema.Time) {
+	p.Release(t, now)
+	p.Add(t, now, func(uuid.UUID) bool { return false })
+}
+
+// Pause lets no task of the planner begin until it is resumed.
+func (p *Planner) Pause(paused bool) {
+	if p.paused && !paused {
+		p.changes.Ready++
+	}
+	p.paused = paused
+}

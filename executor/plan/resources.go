@@ -1,0 +1,144 @@
+package plan
+
+import "github.com/jobline/jobline/schema"
+
+// resource is something of which there is so much.
+type resource struct {
+	name        string
+	total, used int64
+	// lines are of the lanes whose first task waits for it, by type: a lane of a type that
+	// nobody takes at the moment must not hold up the lanes of others.
+	lines map[string]*heap[*berth, byBerth]
+}
+
+// berth is the place of a lane in the line of a resource.
+type berth struct {
+	lane     *lane
+	resource *resource
+	amount   int64
+	place    int32 // position in the line
+}
+
+type byBerth struct{}
+
+func (byBerth) before(a, b *berth) bool  { return before(a.lane.head(), b.lane.head()) }
+func (byBerth) position(b *berth) *int32 { return &b.place }
+
+func (p *Planner) resourceOf(name string) *resource {
+	r := p.resources[name]
+	if r == nil {
+		r = &resource{name: name, lines: map[string]*heap[*berth, byBerth]{}}
+		p.resources[name] = r
+	}
+	return r
+}
+
+// SetResource says how much there is of a resource. Tasks that run keep what they have.
+func (p *Planner) SetResource(name string, total int64, now schema.Time) {
+	p.now = now
+	p.resourceOf(name).total = total
+	for _, l := range p.lanes {
+		if len(l.berths) > 0 {
+			l.update()
+		}
+	}
+}
+
+// Resource is how much there is of a resource in all, and how much tasks have.
+func (p *Planner) Resource(name string) (total, used int64) {
+	if r := p.resources[name]; r != nil {
+		return r.total, r.used
+	}
+	return 0, 0
+}
+
+// possible reports whether there is ever enough of what the lane needs.
+func (l *lane) possible() bool {
+	for i := range l.berths {
+		if b := &l.berths[i]; b.amount > b.resource.total {
+			return false
+		}
+	}
+	return true
+}
+
+// room reports whether what the lane needs is free.
+func (l *lane) room() bool {
+	for i := range l.berths {
+		if b := &l.berths[i]; b.amount > b.resource.total-b.resource.used {
+			return false
+		}
+	}
+	return true
+}
+
+// fits reports whether the first task of a lane has what it needs, and no task before it
+// waits for one of the resources.
+func (l *lane) fits() bool {
+	if !l.room() {
+		return false
+	}
+	for i := range l.berths {
+		for _, line := range l.berths[i].resource.lines {
+			if line.len() > 0 && before(line.first().lane.head(), l.head()) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// park moves the lane into the lines of the resources that it needs.
+func (l *lane) park() {
+	l.planner.types[l.name.typ].remove(l)
+	for i := range l.berths {
+		b := &l.berths[i]
+		line := b.resource.lines[l.name.typ]
+		if line == nil {
+			line = new(heap[*berth, byBerth])
+			b.resource.lines[l.name.typ] = line
+		}
+		line.push(b)
+	}
+	l.parked = true
+}
+
+// unpark takes the lane out of the lines.
+func (l *lane) unpark() {
+	l.parked = false
+	for i := range l.berths {
+		b := &l.berths[i]
+		b.resource.lines[l.name.typ].remove(b)
+	}
+}
+
+// recall lets the first lane of each line of each resource of this lane be found again, if
+// what it needs is free.
+func (l *lane) recall() {
+	for i := range l.berths {
+		for _, line := range l.berths[i].resource.lines {
+			if line.len() == 0 {
+				continue
+			}
+			if first := line.first().lane; first.room() {
+				first.unpark()
+				first.show()
+			}
+		}
+	}
+}
+
+func (l *lane) acquire() {
+	l.running++
+	for i := range l.berths {
+		l.berths[i].resource.used += l.berths[i].amount
+	}
+}
+
+func (l *lane) release() {
+	l.running--
+	for i := range l.berths {
+		l.berths[i].resource.used -= l.berths[i].amount
+	}
+	l.recall()
+}

@@ -1,0 +1,50 @@
+package plan
+
+import "github.com/jobline/jobline/schema"
+
+// Next is when Advance will change something: a task may run, or expires, or the rate of a
+// group lets a task begin. The zero time is never.
+func (p *Planner) Next() (next schema.Time) {
+	sooner := func(at schema.Time) {
+		if next.IsZero() || at < next {
+			next = at
+		}
+	}
+	if p.due.len() > 0 {
+		sooner(p.due.first().Terms.NotBefore)
+	}
+	if p.expiries.len() > 0 {
+		sooner(p.expiries.first().Terms.ExpiresAt)
+	}
+	if p.closings.len() > 0 {
+		sooner(p.closings.first().reopens)
+	}
+	return next
+}
+
+// Advance tells the time, and does what is due then, for at most so many tasks and groups.
+// It reports whether there is more to do at this time, so that a store can let others have
+// its lock between two calls.
+func (p *Planner) Advance(now schema.Time, most int) (more bool) {
+	p.now = now
+	for ; most > 0; most-- {
+		switch {
+		case p.expiries.len() > 0 && p.expiries.first().Terms.ExpiresAt <= now:
+			t := p.expiries.first()
+			p.Remove(t)
+			p.changes.Ending = append(p.changes.Ending, Ending{Task: t})
+		case p.due.len() > 0 && p.due.first().Terms.NotBefore <= now:
+			t := p.due.first()
+			p.due.remove(t)
+			p.admit(t)
+		case p.closings.len() > 0 && p.closings.first().reopens <= now:
+			g := p.closings.first()
+			p.closings.remove(g)
+			g.update()
+		default:
+			return false
+		}
+	}
+	next := p.Next()
+	return !next.IsZero() && next <= now
+}
