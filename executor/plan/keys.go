@@ -10,9 +10,9 @@ type key struct {
 // queue lets a task wait for its turn among the tasks of its key. A task that waits for a
 // time or for others is not among them, so it holds up none.
 func (p *Planner) queue(t *Task) {
-	k := p.keys[t.Terms.Key]
+	k := p.keys[t.Conditions.Key]
 	if k == nil {
-		k = &key{name: t.Terms.Key}
+		k = &key{name: t.Conditions.Key}
 		p.keys[k.name] = k
 	}
 	t.stage = keyed
@@ -47,7 +47,7 @@ func (p *Planner) offer(k *key) {
 
 // withdraw takes out a task that waits for its turn, or stands in a lane.
 func (p *Planner) withdraw(t *Task) {
-	k := p.keys[t.Terms.Key] // there is none without a name
+	k := p.keys[t.Conditions.Key] // there is none without a name
 	if t.stage == ready {
 		p.leave(t)
 		if k != nil {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,12 +76,13 @@ func (l *lane) show() {
 func (l *lane) update() { l.change(func() {}) }
 
 func (p *Planner) laneOf(t *Task) *lane {
-	name := laneName{t.Terms.Group, t.Type, textOf(t.Terms.Needs)}
+	names := slices.Sorted(maps.Keys(t.Conditions.Needs))
+	name := laneName{t.Conditions.Group, t.Type, textOf(names, t.Conditions.Needs)}
 	l := p.lanes[name]
 	if l == nil {
-		l = &lane{planner: p, name: name, group: p.groupOf(t.Terms.Group)}
-		for _, need := range t.Terms.Needs {
-			l.berths = append(l.berths, berth{lane: l, resource: p.resourceOf(need.Name), amount: need.Amount})
+		l = &lane{planner: p, name: name, group: p.groupOf(t.Conditions.Group)}
+		for _, need := range names {
+			l.berths = append(l.berths, berth{lane: l, resource: p.resourceOf(need), amount: t.Conditions.Needs[need]})
 		}
 		l.group.lanes = append(l.group.lanes, l)
 		p.lanes[name] = l
@@ -89,14 +91,14 @@ func (p *Planner) laneOf(t *Task) *lane {
 }
 
 // textOf is a text that is the same for the same needs alone.
-func textOf(needs []Need) string {
-	if len(needs) == 0 {
+func textOf(names []string, needs map[string]int64) string {
+	if len(names) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	for _, n := range needs {
-		b.WriteString(strconv.Quote(n.Name))
-		b.WriteString(strconv.FormatInt(n.Amount, 10))
+	for _, name := range names {
+		b.WriteString(strconv.Quote(name))
+		b.WriteString(strconv.FormatInt(needs[name], 10))
 	}
 	return b.String()
 }

@@ -60,10 +60,10 @@ func (m *model) below(n int, what string) int { return rapid.IntRange(0, n-1).Dr
 
 func (m *model) oneIn(n int, what string) bool { return m.below(n, what) == 0 }
 
-func (m *model) terms() *plan.Terms {
-	terms := &plan.Terms{}
+func (m *model) terms() *schema.Conditions {
+	terms := &schema.Conditions{}
 	if m.oneIn(3, "delayed") {
-		terms.NotBefore = m.now + schema.Time(m.below(5, "delay"))
+		terms.RunAt = m.now + schema.Time(m.below(5, "delay"))
 	}
 	if m.oneIn(5, "expires") {
 		terms.ExpiresAt = m.now + schema.Time(1+m.below(8, "expiry"))
@@ -76,14 +76,17 @@ func (m *model) terms() *plan.Terms {
 	}
 	for i := range names {
 		if m.oneIn(4, "needs") {
-			terms.Needs = append(terms.Needs, plan.Need{Name: fmt.Sprint("r", i), Amount: int64(1 + m.below(4, "amount"))})
+			if terms.Needs == nil {
+				terms.Needs = map[string]int64{}
+			}
+			terms.Needs[fmt.Sprint("r", i)] = int64(1 + m.below(4, "amount"))
 		}
 	}
 	for _, other := range m.all {
 		if len(terms.After) < 3 && m.oneIn(6, "after") {
-			on := plan.On(m.below(3, "on"))
+			on := schema.On(m.below(3, "on"))
 			if !other.state.Final() || on.Met(other.state) {
-				terms.After = append(terms.After, plan.Dependency{ID: other.ID, On: on})
+				terms.After = append(terms.After, schema.Dependency{ID: other.ID, On: on})
 			}
 		}
 	}
@@ -101,7 +104,7 @@ func (m *model) Add(*rapid.T) {
 	m.order++
 	task := &modelled{Task: plan.Task{
 		ID: uuid.UUID{15: byte(m.order), 14: byte(m.order >> 8)}, Type: fmt.Sprint("t", m.below(types, "type")),
-		Priority: int8(m.below(3, "priority")), Order: m.order, Terms: m.terms(),
+		Priority: int8(m.below(3, "priority")), Order: m.order, Conditions: m.terms(),
 	}}
 	m.planner.Add(&task.Task, m.now, m.isOpen)
 	m.all = append(m.all, task)
@@ -131,14 +134,14 @@ func (m *model) causes(id uuid.UUID, task *modelled) bool {
 	if id == uuid.Nil {
 		return m.expired(task)
 	}
-	return slices.ContainsFunc(task.Terms.After, func(d plan.Dependency) bool {
+	return slices.ContainsFunc(task.Conditions.After, func(d schema.Dependency) bool {
 		ended := m.find(id).state
 		return d.ID == id && ended.Final() && !d.On.Met(ended)
 	})
 }
 
 func (m *model) expired(task *modelled) bool {
-	return !task.Terms.ExpiresAt.IsZero() && task.Terms.ExpiresAt <= m.now
+	return !task.Conditions.ExpiresAt.IsZero() && task.Conditions.ExpiresAt <= m.now
 }
 
 func (m *model) end(task *modelled, as schema.State) {
@@ -151,7 +154,7 @@ func (m *model) Take(*rapid.T) {
 	if task := m.next(m.every); task != nil {
 		m.planner.Take(m.planner.Peek(m.every), m.now)
 		task.state, task.running = schema.Running, true
-		m.starts[task.Terms.Group] = append(m.starts[task.Terms.Group], m.now)
+		m.starts[task.Conditions.Group] = append(m.starts[task.Conditions.Group], m.now)
 		m.note()
 	}
 }
@@ -256,16 +259,16 @@ func (m *model) Pause(*rapid.T) {
 
 // eligible reports whether a task waits for no other task and no time.
 func (m *model) eligible(task *modelled) bool {
-	if task.state != schema.Queued || task.Terms.NotBefore > m.now {
+	if task.state != schema.Queued || task.Conditions.RunAt > m.now {
 		return false
 	}
-	return !slices.ContainsFunc(task.Terms.After, func(d plan.Dependency) bool { return m.isOpen(d.ID) })
+	return !slices.ContainsFunc(task.Conditions.After, func(d schema.Dependency) bool { return m.isOpen(d.ID) })
 }
 
 // hasKey reports whether it is a task's turn among those of its key.
 func (m *model) hasKey(task *modelled) bool {
-	return task.Terms.Key == "" || !slices.ContainsFunc(m.all, func(o *modelled) bool {
-		return o.Terms.Key == task.Terms.Key && (o.running || o.Order < task.Order && m.eligible(o))
+	return task.Conditions.Key == "" || !slices.ContainsFunc(m.all, func(o *modelled) bool {
+		return o.Conditions.Key == task.Conditions.Key && (o.running || o.Order < task.Order && m.eligible(o))
 	})
 }
 
@@ -273,7 +276,7 @@ func (m *model) groupOpen(name string) bool {
 	s := m.settings[name]
 	running, began := 0, 0
 	for _, task := range m.all {
-		if task.running && task.Terms.Group == name {
+		if task.running && task.Conditions.Group == name {
 			running++
 		}
 	}
@@ -288,13 +291,21 @@ func (m *model) groupOpen(name string) bool {
 func (m *model) free(name string) int64 {
 	free := m.resources[name]
 	for _, task := range m.all {
-		for _, need := range task.Terms.Needs {
-			if task.running && need.Name == name {
-				free -= need.Amount
-			}
+		if task.running {
+			free -= task.Conditions.Needs[name]
 		}
 	}
 	return free
+}
+
+// possible reports whether there is ever enough of what a task needs.
+func (m *model) possible(task *modelled) bool {
+	for name, amount := range task.Conditions.Needs {
+		if amount > m.resources[name] {
+			return false
+		}
+	}
+	return true
 }
 
 // next is the task that runs next.
@@ -304,8 +315,7 @@ func (m *model) next(takes func(string) bool) *modelled {
 	}
 	var candidates []*modelled
 	for _, task := range m.all {
-		possible := !slices.ContainsFunc(task.Terms.Needs, func(n plan.Need) bool { return n.Amount > m.resources[n.Name] })
-		if possible && m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Terms.Group) && takes(task.Type) {
+		if m.possible(task) && m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Conditions.Group) && takes(task.Type) {
 			candidates = append(candidates, task)
 		}
 	}
@@ -317,12 +327,15 @@ func (m *model) next(takes func(string) bool) *modelled {
 	})
 	awaited := map[string]bool{} // by a task before
 	for _, task := range candidates {
-		short := slices.ContainsFunc(task.Terms.Needs, func(n plan.Need) bool { return awaited[n.Name] || n.Amount > m.free(n.Name) })
+		short := false
+		for name, amount := range task.Conditions.Needs {
+			short = short || awaited[name] || amount > m.free(name)
+		}
 		if !short {
 			return task
 		}
-		for _, n := range task.Terms.Needs {
-			awaited[n.Name] = true
+		for name := range task.Conditions.Needs {
+			awaited[name] = true
 		}
 	}
 	return nil
@@ -343,45 +356,50 @@ func (m *model) Check(t *rapid.T) {
 	for _, task := range m.all {
 		if task.state == schema.Queued {
 			waiting++
-			m.checkReasons(task)
+			m.checkWaiting(task)
 		} else {
-			require.Nil(t, m.planner.Reasons(&task.Task))
+			require.Nil(t, m.planner.Waiting(&task.Task))
 		}
 	}
 	require.Equal(t, waiting, m.planner.Len())
 }
 
-// checkReasons holds each reason of a task against the model.
-func (m *model) checkReasons(task *modelled) {
-	reasons := m.planner.Reasons(&task.Task)
-	require.NotEmpty(m.t, reasons)
-	for _, r := range reasons {
-		switch r.Kind {
-		case plan.ForDependency:
-			open := 0
-			for _, d := range task.Terms.After {
+// checkWaiting holds what a task is said to wait for against the model. A task for which
+// nothing is said waits for its turn alone.
+func (m *model) checkWaiting(task *modelled) {
+	all := m.planner.Waiting(&task.Task)
+	free := m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Conditions.Group) && m.possible(task) && !m.paused
+	if len(all) == 0 {
+		require.True(m.t, free)
+	}
+	for _, w := range all {
+		require.NotEmpty(m.t, w.Message)
+		switch w.Kind {
+		case schema.WaitsForDependency:
+			var open []uuid.UUID
+			for _, d := range task.Conditions.After {
 				if m.isOpen(d.ID) {
-					open++
-					require.Contains(m.t, r.IDs, d.ID)
+					open = append(open, d.ID)
 				}
 			}
-			require.Equal(m.t, open, r.Open)
-			require.Len(m.t, r.IDs, open)
-		case plan.ForTime:
-			require.Greater(m.t, r.Until, m.now)
-		case plan.ForKey:
-			other := m.find(r.IDs[0])
-			require.Equal(m.t, task.Terms.Key, other.Terms.Key)
+			require.Equal(m.t, open, w.IDs)
+			require.Equal(m.t, len(open), w.Count)
+		case schema.WaitsForTime:
+			require.Greater(m.t, w.Until, m.now)
+		case schema.WaitsForKey:
+			other := m.find(w.IDs[0])
+			require.Equal(m.t, task.Conditions.Key, other.Conditions.Key)
 			require.True(m.t, other.running || other.Order < task.Order)
 			require.False(m.t, m.hasKey(task))
-		case plan.ForPaused:
-			require.True(m.t, r.Name == "" && m.paused || m.settings[r.Name].Paused)
-		case plan.ForGroup, plan.ForRate:
-			require.False(m.t, m.groupOpen(r.Name))
-		case plan.ForResource:
-			require.Equal(m.t, m.free(r.Name), r.Free)
-		case plan.ForSlot:
-			require.True(m.t, m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Terms.Group) && !m.paused)
+		case schema.WaitsForResume:
+			require.True(m.t, w.Name == "" && m.paused || m.settings[w.Name].Paused)
+		case schema.WaitsForGroup, schema.WaitsForRate:
+			require.False(m.t, m.groupOpen(w.Name))
+		case schema.WaitsForResource:
+			require.Equal(m.t, m.free(w.Name), *w.Free)
+			require.True(m.t, *w.Free < w.Amount || len(w.IDs) == 1)
+		default:
+			require.Fail(m.t, "unknown", w.Kind)
 		}
 	}
 }

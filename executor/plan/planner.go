@@ -67,13 +67,13 @@ func (p *Planner) Len() int { return p.size }
 func (p *Planner) Add(t *Task, now schema.Time, open func(uuid.UUID) bool) {
 	p.now = now
 	p.size++
-	for _, d := range t.Terms.After {
+	for _, d := range t.Conditions.After {
 		if open(d.ID) {
 			p.dependents[d.ID] = append(p.dependents[d.ID], t)
 			t.open++
 		}
 	}
-	if !t.Terms.ExpiresAt.IsZero() {
+	if !t.Conditions.ExpiresAt.IsZero() {
 		p.expiries.push(t)
 	}
 	p.admit(t)
@@ -84,10 +84,10 @@ func (p *Planner) admit(t *Task) {
 	switch {
 	case t.open > 0:
 		t.stage = dependent
-	case t.Terms.NotBefore > p.now:
+	case t.Conditions.RunAt > p.now:
 		t.stage = delayed
 		p.due.push(t)
-	case t.Terms.Key != "":
+	case t.Conditions.Key != "":
 		p.queue(t)
 	default:
 		p.enter(t)
@@ -137,13 +137,13 @@ func (p *Planner) Ended(id uuid.UUID, as schema.State) {
 	}
 }
 
-func (t *Task) on(id uuid.UUID) On {
-	for _, d := range t.Terms.After {
+func (t *Task) on(id uuid.UUID) schema.On {
+	for _, d := range t.Conditions.After {
 		if d.ID == id {
 			return d.On
 		}
 	}
-	return OnFinish // no task is among the dependents of another
+	return schema.OnFinish // no task is among the dependents of another
 }
 
 // HasDependents reports whether tasks may wait for the end of a task.
@@ -200,7 +200,7 @@ func (p *Planner) Release(t *Task, now schema.Time) {
 	t.stage, t.lane = absent, nil
 	l.release()
 	l.group.end()
-	if k := p.keys[t.Terms.Key]; k != nil && k.front == t {
+	if k := p.keys[t.Conditions.Key]; k != nil && k.front == t {
 		k.front = nil
 		p.offer(k)
 	}

@@ -11,10 +11,10 @@ func (p *Planner) Next() (next schema.Time) {
 		}
 	}
 	if p.due.len() > 0 {
-		sooner(p.due.first().Terms.NotBefore)
+		sooner(p.due.first().Conditions.RunAt)
 	}
 	if p.expiries.len() > 0 {
-		sooner(p.expiries.first().Terms.ExpiresAt)
+		sooner(p.expiries.first().Conditions.ExpiresAt)
 	}
 	if p.closings.len() > 0 {
 		sooner(p.closings.first().reopens)
@@ -29,11 +29,11 @@ func (p *Planner) Advance(now schema.Time, most int) (more bool) {
 	p.now = now
 	for ; most > 0; most-- {
 		switch {
-		case p.expiries.len() > 0 && p.expiries.first().Terms.ExpiresAt <= now:
+		case p.expiries.len() > 0 && p.expiries.first().Conditions.ExpiresAt <= now:
 			t := p.expiries.first()
 			p.Remove(t)
 			p.changes.Ending = append(p.changes.Ending, Ending{Task: t})
-		case p.due.len() > 0 && p.due.first().Terms.NotBefore <= now:
+		case p.due.len() > 0 && p.due.first().Conditions.RunAt <= now:
 			t := p.due.first()
 			p.due.remove(t)
 			p.admit(t)

@@ -1,112 +1,116 @@
 package plan
 
 import (
+	"fmt"
+
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/schema"
 )
 
-// Kind is a kind of what a task waits for.
-type Kind string
+// MaxWaitingIDs is how many ids of tasks a schema.Waiting has at most.
+const MaxWaitingIDs = 10
 
-// What a task waits for.
-const (
-	ForDependency Kind = "dependency" // the end of other tasks
-	ForTime       Kind = "time"       // the time before which it must not run
-	ForKey        Kind = "key"        // the task that has its key, or comes before it
-	ForPaused     Kind = "paused"     // everything, or its group, is paused
-	ForGroup      Kind = "group"      // a slot of its group
-	ForRate       Kind = "rate"       // the rate of its group
-	ForResource   Kind = "resource"   // what it needs
-	ForSlot       Kind = "slot"       // nothing but its turn
-)
-
-// MaxReasonIDs is how many ids of tasks a Reason has at most.
-const MaxReasonIDs = 10
-
-// Reason is something that a task waits for. What a Kind does not need is zero.
-type Reason struct {
-	Kind Kind
-	// IDs are the first tasks that must end, of Open in all; or the task that has the key.
-	IDs   []uuid.UUID
-	Open  int
-	Until schema.Time // of ForTime and ForRate
-	Name  string      // of the group, the key or the resource; "" is everything
-	// Amount is how much the task needs, Free what is free, and Total what there is, of a
-	// resource. Free and Total are also the slots of a group.
-	Amount, Free, Total int64
-	// Ahead is the task that waits for the resource before this one, or the zero id.
-	Ahead uuid.UUID
-}
-
-// Reasons answers what a task waits for. All of it is true at the moment, and there is more
-// than one reason only where each would hold the task back alone. It is nil for a task that
-// does not wait.
-func (p *Planner) Reasons(t *Task) []Reason {
-	var all []Reason
+// Waiting answers what a task waits for. All of it is true at the moment. It is nil for a
+// task that does not wait.
+func (p *Planner) Waiting(t *Task) []schema.Waiting {
+	var all []schema.Waiting
 	switch t.stage {
 	case absent, taken:
 		return nil
 	case dependent:
-		all = append(all, p.openOf(t))
+		all = append(all, p.waitsForOthers(t))
 	case keyed:
-		all = append(all, Reason{Kind: ForKey, Name: t.Terms.Key, IDs: []uuid.UUID{p.keys[t.Terms.Key].front.ID}})
+		all = append(all, p.waitsForKey(t))
 	}
-	if t.Terms.NotBefore > p.now {
-		all = append(all, Reason{Kind: ForTime, Until: t.Terms.NotBefore})
+	if at := t.Conditions.RunAt; at > p.now {
+		all = append(all, schema.Waiting{Kind: schema.WaitsForTime, Until: at, Message: "runs at " + at.String()})
 	}
 	if p.paused {
-		all = append(all, Reason{Kind: ForPaused})
+		all = append(all, schema.Waiting{Kind: schema.WaitsForResume, Message: "everything is paused"})
 	}
-	if g := p.groups[t.Terms.Group]; g != nil {
-		all = g.reasons(all)
+	if g := p.groups[t.Conditions.Group]; g != nil {
+		all = g.waiting(all)
 	}
 	if t.stage == ready {
-		all = t.lane.reasons(all, t)
-	}
-	if len(all) == 0 {
-		all = append(all, Reason{Kind: ForSlot})
+		all = t.lane.waiting(all, t)
 	}
 	return all
 }
 
-// openOf is the reason of a task that comes after others.
-func (p *Planner) openOf(t *Task) Reason {
-	r := Reason{Kind: ForDependency, Open: int(t.open)}
-	for _, d := range t.Terms.After {
-		if len(r.IDs) < MaxReasonIDs && p.HasDependents(d.ID) {
-			r.IDs = append(r.IDs, d.ID)
+func (p *Planner) waitsForOthers(t *Task) schema.Waiting {
+	w := schema.Waiting{Kind: schema.WaitsForDependency, Count: int(t.open)}
+	for _, d := range t.Conditions.After {
+		if len(w.IDs) < MaxWaitingIDs && p.HasDependents(d.ID) {
+			w.IDs = append(w.IDs, d.ID)
 		}
 	}
-	return r
+	if w.Message = fmt.Sprintf("comes after %v", w.IDs[0]); w.Count > 1 {
+		w.Message = fmt.Sprintf("comes after %d tasks that have not ended, %v the first of them", w.Count, w.IDs[0])
+	}
+	return w
 }
 
-func (g *group) reasons(all []Reason) []Reason {
+func (p *Planner) waitsForKey(t *Task) schema.Waiting {
+	front := p.keys[t.Conditions.Key].front
+	does := "comes first"
+	if front.stage == taken {
+		does = "runs"
+	}
+	return schema.Waiting{
+		Kind: schema.WaitsForKey, Name: t.Conditions.Key, IDs: []uuid.UUID{front.ID},
+		Message: fmt.Sprintf("one task of the key %q at a time, and %v %s", t.Conditions.Key, front.ID, does),
+	}
+}
+
+func (g *group) waiting(all []schema.Waiting) []schema.Waiting {
 	s := &g.settings
 	if s.Paused {
-		all = append(all, Reason{Kind: ForPaused, Name: g.name})
+		all = append(all, schema.Waiting{Kind: schema.WaitsForResume, Name: g.name, Message: fmt.Sprintf("the group %q is paused", g.name)})
 	}
 	if s.Limit > 0 && g.running >= s.Limit {
-		all = append(all, Reason{Kind: ForGroup, Name: g.name, Total: int64(s.Limit)})
+		all = append(all, schema.Waiting{
+			Kind: schema.WaitsForGroup, Name: g.name, Total: new(int64(s.Limit)),
+			Message: fmt.Sprintf("%d tasks of the group %q run, and no more may", g.running, g.name),
+		})
 	}
 	if g.closing > 0 {
-		all = append(all, Reason{Kind: ForRate, Name: g.name, Until: g.reopens, Total: int64(s.Rate.Count)})
+		all = append(all, schema.Waiting{
+			Kind: schema.WaitsForRate, Name: g.name, Until: g.reopens, Total: new(int64(s.Rate.Count)),
+			Message: fmt.Sprintf("%d tasks of the group %q began within %v, and no more may", s.Rate.Count, g.name, s.Rate.Per),
+		})
 	}
 	return all
 }
 
-func (l *lane) reasons(all []Reason, t *Task) []Reason {
+func (l *lane) waiting(all []schema.Waiting, t *Task) []schema.Waiting {
 	for i := range l.berths {
 		b := &l.berths[i]
-		r := Reason{Kind: ForResource, Name: b.resource.name, Amount: b.amount, Total: b.resource.total, Free: b.resource.total - b.resource.used}
-		for _, line := range b.resource.lines {
-			if line.len() > 0 && before(line.first().lane.head(), t) {
-				r.Ahead = line.first().lane.head().ID
-			}
+		free, total := b.resource.total-b.resource.used, b.resource.total
+		w := schema.Waiting{Kind: schema.WaitsForResource, Name: b.resource.name, Amount: b.amount, Free: &free, Total: &total}
+		ahead := b.resource.ahead(t)
+		switch {
+		case total < b.amount:
+			w.Message = fmt.Sprintf("needs %d of %s, and there is only %d", b.amount, b.resource.name, total)
+		case free < b.amount:
+			w.Message = fmt.Sprintf("needs %d of %s, and %d of %d is free", b.amount, b.resource.name, free, total)
+		case ahead != nil:
+			w.IDs = []uuid.UUID{ahead.ID}
+			w.Message = fmt.Sprintf("needs %s, for which %v waits before it", b.resource.name, ahead.ID)
+		default:
+			continue
 		}
-		if r.Free < r.Amount || r.Ahead != uuid.Nil {
-			all = append(all, r)
-		}
+		all = append(all, w)
 	}
 	return all
+}
+
+// ahead is a task that waits for the resource before another one, or nil.
+func (r *resource) ahead(of *Task) *Task {
+	for _, line := range r.lines {
+		if line.len() > 0 && before(line.first().lane.head(), of) {
+			return line.first().lane.head()
+		}
+	}
+	return nil
 }

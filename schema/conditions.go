@@ -1,0 +1,111 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Conditions are what a task waits for before it may run, beside a slot. The zero value is
+// nothing.
+type Conditions struct {
+	RunAt     Time         `json:"runAt,omitzero" jsonschema:"the task does not run before this time"`
+	ExpiresAt Time         `json:"expiresAt,omitzero" jsonschema:"if the task has not started by then, it fails with kind expired"`
+	After     []Dependency `json:"after,omitzero" jsonschema:"the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish" schema:"maxItems=1000"`
+	Group     string       `json:"group,omitzero" jsonschema:"the group in which the task counts; a group has a limit and a rate, and can be paused" schema:"maxLength=256"`
+	Key       string       `json:"key,omitzero" jsonschema:"tasks of one key run one at a time, in the order of their submits" schema:"maxLength=256"`
+	// Needs are amounts of resources, more than 0.
+	Needs map[string]int64 `json:"needs,omitzero" jsonschema:"how much of each resource the task has while it runs; it starts when all of it is free" schema:"maxProperties=16,minimum=1,maxLength=256"`
+}
+
+// Dependency is a task that must end before another may run. As a text it is the id, or the
+// id, a colon and On.
+type Dependency struct {
+	ID uuid.UUID
+	On On
+}
+
+// On is how a task must end for one that comes after it.
+type On uint8
+
+// How a task must end.
+const (
+	OnSuccess On = iota // as completed
+	OnFailure           // as failed or cancelled
+	OnFinish            // in any way
+)
+
+// OnNames are the names of On, indexed by it.
+var OnNames = [...]string{"success", "failure", "finish"}
+
+// Met reports whether a task that ended in a state ended as it must.
+func (on On) Met(ended State) bool {
+	switch on {
+	case OnSuccess:
+		return ended == Completed
+	case OnFailure:
+		return ended != Completed
+	}
+	return true
+}
+
+// MarshalText writes the id, and how the task must end where that is not by success.
+func (d Dependency) MarshalText() ([]byte, error) {
+	if d.On == OnSuccess {
+		return []byte(d.ID.String()), nil
+	}
+	return []byte(d.ID.String() + ":" + OnNames[d.On]), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (d *Dependency) UnmarshalText(text []byte) error {
+	id, on, given := strings.Cut(string(text), ":")
+	if !given {
+		on = OnNames[OnSuccess]
+	}
+	for i, name := range OnNames {
+		if name == on {
+			d.On = On(i)
+			return d.ID.UnmarshalText([]byte(id))
+		}
+	}
+	return fmt.Errorf("%q does not say how a task must end: want one of %q", on, OnNames)
+}
+
+// Waiting is something that a queued task waits for. Members that its kind does not need are
+// absent.
+type Waiting struct {
+	Kind    WaitingKind `json:"kind" jsonschema:"what the task waits for"`
+	Message string      `json:"message" jsonschema:"the same, for a person"`
+	// IDs are the first tasks that must end, of Count in all; the task that has the key; or
+	// the task that waits for the resource before this one.
+	IDs    []uuid.UUID `json:"ids,omitzero" jsonschema:"the tasks for whose end it waits: at most 10" schema:"maxItems=10"`
+	Count  int         `json:"count,omitzero" jsonschema:"how many tasks must end" schema:"minimum=0"`
+	Until  Time        `json:"until,omitzero" jsonschema:"when it stops waiting for this"`
+	Name   string      `json:"name,omitzero" jsonschema:"the name of the group, the key, the resource or the type"`
+	Amount int64       `json:"amount,omitzero" jsonschema:"how much of the resource it needs" schema:"minimum=0"`
+	Free   *int64      `json:"free,omitzero" jsonschema:"how much of the resource is free"`
+	Total  *int64      `json:"total,omitzero" jsonschema:"how much there is of the resource, or the limit of the group"`
+}
+
+// WaitingKind is a kind of what a queued task waits for.
+type WaitingKind string
+
+// What a queued task waits for.
+const (
+	WaitsForSlot       WaitingKind = "slot"       // its turn
+	WaitsForTime       WaitingKind = "time"       // its runAt
+	WaitsForDependency WaitingKind = "dependency" // the end of other tasks
+	WaitsForKey        WaitingKind = "key"        // the task that has its key, or comes before it
+	WaitsForGroup      WaitingKind = "group"      // a slot of its group
+	WaitsForRate       WaitingKind = "rate"       // the rate of its group
+	WaitsForResource   WaitingKind = "resource"   // what it needs
+	WaitsForResume     WaitingKind = "paused"     // everything, or its group, is paused
+	WaitsForType       WaitingKind = "type"       // an executor that runs its type
+)
+
+// WaitingKinds are all kinds of what a queued task waits for.
+var WaitingKinds = [...]WaitingKind{
+	WaitsForSlot, WaitsForTime, WaitsForDependency, WaitsForKey, WaitsForGroup, WaitsForRate, WaitsForResource, WaitsForResume, WaitsForType,
+}
