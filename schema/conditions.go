@@ -16,7 +16,7 @@ type Conditions struct {
 	Group     string       `json:"group,omitzero" jsonschema:"the group in which the task counts; a group has a limit and a rate, and can be paused" schema:"maxLength=256"`
 	Key       string       `json:"key,omitzero" jsonschema:"tasks of one key run one at a time, in the order of their submits" schema:"maxLength=256"`
 	// Needs are amounts of resources, more than 0.
-	Needs map[string]int64 `json:"needs,omitzero" jsonschema:"how much of each resource the task has while it runs; it starts when all of it is free" schema:"maxProperties=16,minimum=1,maxLength=256"`
+	Needs map[string]int64 `json:"needs,omitzero" jsonschema:"how much of each resource the task has while it runs; it starts when all of it is free" schema:"maxProperties=16,minimum=1"`
 }
 
 // Dependency is a task that must end before another may run. As a text it is the id, or the

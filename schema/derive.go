@@ -60,6 +60,7 @@ var wireTypes = typeSchemas{
 	reflect.TypeFor[WaitUntil]():          enum(UntilAll, UntilAny),
 	reflect.TypeFor[ListOrder]():          enum(NewestFirst, OldestFirst),
 	reflect.TypeFor[Signal]():             enum(Signals[:]...),
+	reflect.TypeFor[WaitingKind]():        enum(WaitingKinds[:]...),
 	reflect.TypeFor[Encoding]():           enum(EncodingUTF8, EncodingBase64),
 }
 

@@ -8,7 +8,7 @@ export type CancelOutcome = "cancelled" | "cancelling" | "alreadyFinished";
 export type Encoding = "utf8" | "base64";
 
 /** The class of a task's error. */
-export type ErrorKind = "taskError" | "exit" | "signal" | "spawn" | "timeout" | "panic" | "invalidResult" | "interrupted" | "cancelled";
+export type ErrorKind = "taskError" | "exit" | "signal" | "spawn" | "timeout" | "panic" | "invalidResult" | "interrupted" | "cancelled" | "expired" | "dependency";
 
 /** By time of creation. */
 export type ListOrder = "newest" | "oldest";
@@ -149,6 +149,42 @@ export interface FinishedEvent {
   outputBytes?: OutputBytes;
   /** its input; only where asked for */
   input?: unknown;
+  /** what it was submitted to wait for */
+  conditions?: {
+    /** the task does not run before this time */
+    runAt?: Time;
+    /** if the task has not started by then, it fails with kind expired */
+    expiresAt?: Time;
+    /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
+    after?: string[];
+    /** the group in which the task counts; a group has a limit and a rate, and can be paused */
+    group?: string;
+    /** tasks of one key run one at a time, in the order of their submits */
+    key?: string;
+    /** how much of each resource the task has while it runs; it starts when all of it is free */
+    needs?: Record<string, number>;
+  };
+  /** what a queued task waits for at the moment; all of it is true */
+  waitingFor?: ({
+    /** what the task waits for */
+    kind: "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
+    /** the same, for a person */
+    message: string;
+    /** the tasks for whose end it waits: at most 10 */
+    ids?: UUID[];
+    /** how many tasks must end */
+    count?: number;
+    /** when it stops waiting for this */
+    until?: Time;
+    /** the name of the group, the key, the resource or the type */
+    name?: string;
+    /** how much of the resource it needs */
+    amount?: number;
+    /** how much of the resource is free */
+    free?: number;
+    /** how much there is of the resource, or the limit of the group */
+    total?: number;
+  })[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -481,6 +517,22 @@ export interface SubmitParams {
   output?: "newest" | "lossless";
   /** what becomes of the task when the connection that submitted it has ended; cancel cancels it */
   onDisconnect?: OnDisconnect;
+  /** the task does not run before this time */
+  runAt?: Time;
+  /** if the task has not started by then, it fails with kind expired */
+  expiresAt?: Time;
+  /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
+  after?: string[];
+  /** the group in which the task counts; a group has a limit and a rate, and can be paused */
+  group?: string;
+  /** tasks of one key run one at a time, in the order of their submits */
+  key?: string;
+  /** how much of each resource the task has while it runs; it starts when all of it is free */
+  needs?: Record<string, number>;
+  /** in place of runAt: so many milliseconds from now */
+  delayMs?: number;
+  /** in place of expiresAt: so many milliseconds from now; 0 is never */
+  expireMs?: number;
 }
 
 /** The task, and whether its id was known already. */
@@ -517,6 +569,42 @@ export interface SubmitResult {
   outputBytes?: OutputBytes;
   /** its input; only where asked for */
   input?: unknown;
+  /** what it was submitted to wait for */
+  conditions?: {
+    /** the task does not run before this time */
+    runAt?: Time;
+    /** if the task has not started by then, it fails with kind expired */
+    expiresAt?: Time;
+    /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
+    after?: string[];
+    /** the group in which the task counts; a group has a limit and a rate, and can be paused */
+    group?: string;
+    /** tasks of one key run one at a time, in the order of their submits */
+    key?: string;
+    /** how much of each resource the task has while it runs; it starts when all of it is free */
+    needs?: Record<string, number>;
+  };
+  /** what a queued task waits for at the moment; all of it is true */
+  waitingFor?: ({
+    /** what the task waits for */
+    kind: "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
+    /** the same, for a person */
+    message: string;
+    /** the tasks for whose end it waits: at most 10 */
+    ids?: UUID[];
+    /** how many tasks must end */
+    count?: number;
+    /** when it stops waiting for this */
+    until?: Time;
+    /** the name of the group, the key, the resource or the type */
+    name?: string;
+    /** how much of the resource it needs */
+    amount?: number;
+    /** how much of the resource is free */
+    free?: number;
+    /** how much there is of the resource, or the limit of the group */
+    total?: number;
+  })[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -585,6 +673,42 @@ export interface Task {
   outputBytes?: OutputBytes;
   /** its input; only where asked for */
   input?: unknown;
+  /** what it was submitted to wait for */
+  conditions?: {
+    /** the task does not run before this time */
+    runAt?: Time;
+    /** if the task has not started by then, it fails with kind expired */
+    expiresAt?: Time;
+    /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
+    after?: string[];
+    /** the group in which the task counts; a group has a limit and a rate, and can be paused */
+    group?: string;
+    /** tasks of one key run one at a time, in the order of their submits */
+    key?: string;
+    /** how much of each resource the task has while it runs; it starts when all of it is free */
+    needs?: Record<string, number>;
+  };
+  /** what a queued task waits for at the moment; all of it is true */
+  waitingFor?: ({
+    /** what the task waits for */
+    kind: "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
+    /** the same, for a person */
+    message: string;
+    /** the tasks for whose end it waits: at most 10 */
+    ids?: UUID[];
+    /** how many tasks must end */
+    count?: number;
+    /** when it stops waiting for this */
+    until?: Time;
+    /** the name of the group, the key, the resource or the type */
+    name?: string;
+    /** how much of the resource it needs */
+    amount?: number;
+    /** how much of the resource is free */
+    free?: number;
+    /** how much there is of the resource, or the limit of the group */
+    total?: number;
+  })[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */

@@ -55,6 +55,9 @@ type SubmitParams struct {
 	// OnDisconnect says what becomes of the task when this connection has ended. It is
 	// of the submit that makes the task: one with a known id changes nothing.
 	OnDisconnect OnDisconnect `json:"onDisconnect,omitzero" jsonschema:"what becomes of the task when the connection that submitted it has ended; cancel cancels it" schema:"default=keep"`
+	Conditions
+	DelayMs  int64 `json:"delayMs,omitzero" jsonschema:"in place of runAt: so many milliseconds from now" schema:"minimum=0,maximum=315360000000"`
+	ExpireMs int64 `json:"expireMs,omitzero" jsonschema:"in place of expiresAt: so many milliseconds from now; 0 is never" schema:"minimum=0,maximum=315360000000"`
 }
 
 // OnDisconnect says what becomes of a task when the connection that submitted it has

@@ -26,6 +26,9 @@ type Task struct {
 	Error             *TaskError        `json:"error,omitzero" jsonschema:"why it failed or was cancelled; only then"`
 	OutputBytes       *OutputBytes      `json:"outputBytes,omitzero" jsonschema:"how much it has written to each stream"`
 	Input             jsontext.Value    `json:"input,omitzero" jsonschema:"its input; only where asked for"`
+	Conditions        *Conditions       `json:"conditions,omitzero" jsonschema:"what it was submitted to wait for"`
+	// WaitingFor is only set of a queued task with conditions, and never in a record.
+	WaitingFor []Waiting `json:"waitingFor,omitzero" jsonschema:"what a queued task waits for at the moment; all of it is true"`
 	// Stopped is only set of a running task, and never in a record.
 	Stopped bool `json:"stopped,omitzero" jsonschema:"whether the method signal has stopped it; CONT lets it go on"`
 	// Incomplete is set in an event for a slow client from which parts of the task were left out. It
@@ -82,12 +85,14 @@ const (
 	KindInvalidResult ErrorKind = "invalidResult" // the result breaks its schema, or is too large
 	KindInterrupted   ErrorKind = "interrupted"   // the executor ended while the task ran
 	KindCancelled     ErrorKind = "cancelled"     // somebody asked for it
+	KindExpired       ErrorKind = "expired"       // it did not start before its expiresAt
+	KindDependency    ErrorKind = "dependency"    // a task that it comes after did not end as it must
 )
 
 // ErrorKinds are all classes of errors; the set is closed.
 var ErrorKinds = [...]ErrorKind{
 	KindTaskError, KindExit, KindSignal, KindSpawn, KindTimeout,
-	KindPanic, KindInvalidResult, KindInterrupted, KindCancelled,
+	KindPanic, KindInvalidResult, KindInterrupted, KindCancelled, KindExpired, KindDependency,
 }
 
 // State is the state of a task.
