@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/schema"
 )
 
@@ -133,4 +135,14 @@ func (f *Failure) Error() string { return f.Message }
 // Retryable marks an error of a task's code as one that may not come again.
 func Retryable(err error) error {
 	return &Failure{schema.TaskError{Kind: schema.KindTaskError, Message: err.Error(), Retryable: true}}
+}
+
+// UnknownDependency is the error of a submit of a task that comes after another one, which
+// is not known. It is at this place in After.
+func UnknownDependency(place int, id uuid.UUID, why error) error {
+	message := fmt.Sprintf("%v is not known; submit it before, or leave it out", id)
+	if errors.Is(why, ErrTaskGone) {
+		message = fmt.Sprintf("%v has ended and is no longer kept, so how it ended is not known; leave it out", id)
+	}
+	return &InputError{Violations: []schema.Violation{{Pointer: fmt.Sprintf("/after/%d", place), Message: message}}}
 }

@@ -67,6 +67,9 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submissio
 	if r.ID = p.ID; r.ID == uuid.Nil {
 		r.ID, r.NewID = e.ids.next(now), true
 	}
+	if r.Conditions, err = conditionsOf(p, r.ID, now); err != nil {
+		return Submission{}, err
+	}
 	r.Type, r.Priority, r.Labels = t.name, int8(p.Priority), p.Labels
 	r.CreatedAt = now
 	if t.secrets == nil {

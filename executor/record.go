@@ -190,4 +190,7 @@ type Counts struct {
 	schema.TaskCounts
 	// Evicted counts finished tasks that retention removed since the store was opened.
 	Evicted int64
+	// Unrun counts the tasks that the store has ended since it was opened, because of their
+	// conditions. They failed without having run.
+	Unrun int64
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -49,6 +50,13 @@ type Store interface {
 	// page is after the last one's Seq. Progress and output are not replayed. The
 	// error is an *EventsGoneError if an end after that number is no longer kept.
 	Replay(ctx context.Context, after, through uint64, limit int) ([]Event, error)
+	// SetGroup changes the settings of a group. Tasks that run go on. The zero value of
+	// the settings is no group.
+	SetGroup(ctx context.Context, name string, settings plan.Settings) error
+	// Groups answers all groups that have settings, or tasks, sorted by name.
+	Groups(ctx context.Context) ([]plan.Group, error)
+	// Pause lets no task begin until it is called with false. Tasks that run go on.
+	Pause(ctx context.Context, paused bool) error
 	// Counts is constant in the number of tasks.
 	Counts(ctx context.Context) (Counts, error)
 	// Info says which store this is.

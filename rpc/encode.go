@@ -91,6 +91,14 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"outputBytes":`...)
 		b = wire.AppendJSON(b, t.OutputBytes)
 	}
+	if t.Conditions != nil {
+		b = append(b, `,"conditions":`...)
+		b = wire.AppendJSON(b, t.Conditions)
+	}
+	if t.WaitingFor != nil {
+		b = append(b, `,"waitingFor":`...)
+		b = wire.AppendJSON(b, t.WaitingFor)
+	}
 	if t.Stopped {
 		b = append(b, `,"stopped":true`...)
 	}

@@ -19,6 +19,11 @@ type Conditions struct {
 	Needs map[string]int64 `json:"needs,omitzero" jsonschema:"how much of each resource the task has while it runs; it starts when all of it is free" schema:"maxProperties=16,minimum=1"`
 }
 
+// IsZero reports whether there is nothing to wait for.
+func (c *Conditions) IsZero() bool {
+	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0
+}
+
 // Dependency is a task that must end before another may run. As a text it is the id, or the
 // id, a colon and On.
 type Dependency struct {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jobline/jobline/schema"
@@ -77,6 +79,17 @@ type Group struct {
 	Settings Settings
 	Running  int
 	Ready    int // tasks that wait for nothing else than their turn in the group, slots and resources
+}
+
+// Groups answers what is known of all groups, sorted by name.
+func (p *Planner) Groups() []Group {
+	var all []Group
+	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
+		if name != "" {
+			all = append(all, p.GroupOf(name))
+		}
+	}
+	return all
 }
 
 // GroupOf answers what is known of a group. It is the zero value where nothing is.

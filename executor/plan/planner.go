@@ -9,7 +9,8 @@ import (
 // Planner has the tasks that wait for something, and those of them that run. Make one with
 // New. It is not safe for concurrent use.
 type Planner struct {
-	size       int // tasks that wait
+	size       int            // tasks that wait
+	waiting    map[string]int // the same, by type
 	now        schema.Time
 	paused     bool
 	due        heap[*Task, byDue]
@@ -28,7 +29,7 @@ type Planner struct {
 func New() *Planner {
 	return &Planner{
 		dependents: map[uuid.UUID][]*Task{}, keys: map[string]*key{}, groups: map[string]*group{},
-		lanes: map[laneName]*lane{}, types: map[string]*heap[*lane, byHead]{}, resources: map[string]*resource{},
+		waiting: map[string]int{}, lanes: map[laneName]*lane{}, types: map[string]*heap[*lane, byHead]{}, resources: map[string]*resource{},
 	}
 }
 
@@ -61,12 +62,26 @@ func (p *Planner) Changes() Changes {
 // Len is how many tasks wait.
 func (p *Planner) Len() int { return p.size }
 
+// Count is how many tasks of types that are counted wait.
+func (p *Planner) Count(counts func(typ string) bool) (n int) {
+	for typ, waiting := range p.waiting {
+		if counts(typ) {
+			n += waiting
+		}
+	}
+	return n
+}
+
+// Paused reports whether everything is paused.
+func (p *Planner) Paused() bool { return p.paused }
+
 // Add adds a task. open answers whether a task that it comes after has not ended; those that
 // have ended, have ended as they must. The tasks of a batch that come after each other are
 // added one by one, in any order.
 func (p *Planner) Add(t *Task, now schema.Time, open func(uuid.UUID) bool) {
 	p.now = now
 	p.size++
+	p.waiting[t.Type]++
 	for _, d := range t.Conditions.After {
 		if open(d.ID) {
 			p.dependents[d.ID] = append(p.dependents[d.ID], t)
@@ -112,11 +127,17 @@ func (p *Planner) gone(t *Task) {
 	}
 	t.stage, t.open = absent, 0
 	p.size--
+	if p.waiting[t.Type]--; p.waiting[t.Type] == 0 {
+		delete(p.waiting, t.Type)
+	}
 }
 
 // Ended says that a task has become final, whether the planner had it or not. Tasks that
 // come after it may run, or must end.
 func (p *Planner) Ended(id uuid.UUID, as schema.State) {
+	if len(p.dependents) == 0 {
+		return // the usual case
+	}
 	all, found := p.dependents[id]
 	if !found {
 		return

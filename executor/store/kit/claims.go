@@ -103,14 +103,18 @@ func (m *Member) wake(n int) {
 // type counts towards the member's limit until Release.
 func (c *Claims[T]) Take(m *Member) *Entry[T] {
 	e := c.Next(m.takes)
-	if e == nil {
-		return nil
+	if e != nil {
+		m.Hold(e.list.lane.typ)
+		c.Remove(e)
 	}
-	if typ := e.list.lane.typ; m.Limited(typ) {
+	return e
+}
+
+// Hold counts an entry of a type as taken by the member. Take does that by itself.
+func (m *Member) Hold(typ string) {
+	if m.Limited(typ) {
 		m.held[typ]++
 	}
-	c.Remove(e)
-	return e
 }
 
 func (m *Member) has(typ string) bool {

@@ -149,6 +149,12 @@ func (q *Queue[T]) Push(e *Entry[T], typ string, priority int8) {
 	q.PushAs(e, q.last, typ, priority)
 }
 
+// Number gives an entry that does not come into the queue the next order number.
+func (q *Queue[T]) Number(e *Entry[T]) {
+	q.last++
+	e.order = q.last
+}
+
 // PushAs adds an entry with an order number that is above all before.
 func (q *Queue[T]) PushAs(e *Entry[T], order uint64, typ string, priority int8) {
 	e.order, q.last = order, order

@@ -53,7 +53,7 @@ func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next
 	s.mu.Lock()
 	now := schema.Now()
 	err := l.finish(ended.Outcome, now)
-	s.claims.Release(c.member, l.record.Type)
+	l.release(now)
 	if ctx.Err() == nil && !s.closed {
 		next = c.take(now)
 	}
@@ -65,7 +65,7 @@ func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next
 // take makes the best task that may run Running; it needs the lock.
 func (c *claimer) take(now schema.Time) *lease {
 	s := c.store
-	e := s.claims.Take(c.member)
+	e := s.next(c.member, now)
 	if e == nil {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (c *claimer) take(now schema.Time) *lease {
 	record := executor.Record{Task: r.task(), Timeout: r.terms.timeout, Grace: r.terms.grace, Rerun: r.terms.rerun}
 	record.StartedAt = max(now, r.created)
 	l := &lease{claimer: c, entry: e, record: &record}
-	l.extra, l.lease = r.extra(), l
+	l.extra, l.lease, l.planned = r.extra(), l, r.planned()
 	r.life = &l.life
 	s.running.Push(e)
 	s.counts.Queued--
@@ -90,7 +90,8 @@ func (c *claimer) Unclaimable(context.Context) (int64, error) {
 	if c.store.closed {
 		return 0, executor.ErrClosed
 	}
-	return int64(c.store.claims.Unclaimable(c.member)), nil
+	s := c.store
+	return int64(s.claims.Unclaimable(c.member) + s.planner.Count(func(typ string) bool { return !c.member.Has(typ) })), nil
 }
 
 // Leave implements executor.Claimer.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
@@ -14,6 +15,7 @@ type lease struct {
 	entry   *entry           // nil when the task is final
 	record  *executor.Record // of its own: events that wait point to it, and not to the lease
 	shown   kit.Shown
+	planned *plan.Task // nil of a task without conditions
 }
 
 // Record implements executor.Lease.
@@ -104,18 +106,18 @@ func (l *lease) finish(o executor.Outcome, now schema.Time) error {
 	s.running.Remove(l.entry)
 	s.counts.Running--
 	s.finish(l.entry, o, now)
+	s.settle(now)
 	s.sweepSoon(now)
 	return nil
 }
 
 // Release implements executor.Lease.
 func (l *lease) Release() {
-	m := l.claimer.member
-	if !m.Limited(l.record.Type) {
+	if !l.claimer.member.Limited(l.record.Type) && l.planned == nil {
 		return
 	}
 	s := l.claimer.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.claims.Release(m, l.record.Type)
+	l.release(schema.Now())
 }

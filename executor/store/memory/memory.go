@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
@@ -48,6 +49,8 @@ type Options struct {
 	MaxQueued int
 	// MaxOutput bounds what is kept of each stream of a task, in bytes.
 	MaxOutput int
+	// Resources is how much there is of each resource that tasks can need.
+	Resources map[string]int64
 }
 
 // Store implements executor.Store. Make one with New.
@@ -61,6 +64,10 @@ type Store struct {
 	records  index // of what is not final
 	timeline timeline
 	claims   kit.Claims[record]
+	planner  *plan.Planner // has the tasks with conditions
+	ending   []plan.Ending // of tasks that must end without having run
+	timer    *time.Timer   // calls pass, at wakesAt unless that is 0
+	wakesAt  schema.Time
 	running  kit.FIFO[record]
 	latest   uuid.UUID // the greatest id that was made for its task
 	spare    []*entry  // of tasks that are final, to be used again; at most spareEntries
@@ -79,7 +86,11 @@ func New(o Options) *Store {
 	o.KeepIDs = cmp.Or(o.KeepIDs, DefaultKeepIDs)
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
-	return &Store{options: o, known: known{limit: uint64(max(o.KeepIDs, 0))}}
+	s := &Store{options: o, known: known{limit: uint64(max(o.KeepIDs, 0))}, planner: plan.New()}
+	for name, total := range o.Resources {
+		s.planner.SetResource(name, total, schema.Now())
+	}
+	return s
 }
 
 // Info implements executor.Store.
@@ -95,6 +106,9 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	s.claims.WakeAll()
 	s.feed.Close()
 	return nil
@@ -112,22 +126,24 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	s.sweep(schema.Now())
+	now := schema.Now()
+	s.sweep(now)
 	added := 0
 	for i, e := range fresh {
 		asked := &submissions[i]
 		if s.isNew(asked) {
-			answers[i].Err = s.add(e)
+			answers[i].Err = s.add(e, now)
 		} else if p, err := s.find(asked.ID); err == nil {
 			answers[i] = s.answerKnown(p, asked)
 		} else if answers[i].Err = err; err == executor.ErrNotFound {
-			answers[i].Err = s.add(e)
+			answers[i].Err = s.add(e, now)
 		}
 		if answers[i] == (executor.Submitted{}) {
 			added++
 		}
 	}
 	s.claims.Wake(added)
+	s.settle(now)
 	return answers, nil
 }
 
@@ -168,15 +184,23 @@ func (s *Store) answerKnown(known place, asked *executor.Submission) executor.Su
 }
 
 // add puts a new task into the queue.
-func (s *Store) add(e *entry) error {
-	if s.claims.Len() >= s.options.MaxQueued {
+func (s *Store) add(e *entry, now schema.Time) error {
+	if int(s.counts.Queued) >= s.options.MaxQueued {
 		return executor.ErrQueueFull
 	}
+	if e.Value.planned() != nil {
+		return s.addPlanned(e, now)
+	}
 	s.claims.Push(e, e.Value.terms.typ, e.Value.priority)
+	s.enlist(e)
+	return nil
+}
+
+// enlist adds the record of a new task that has its order number.
+func (s *Store) enlist(e *entry) {
 	s.records.add(e)
 	s.timeline.add(e)
 	s.counts.Queued++
-	return nil
 }
 
 // Get implements executor.Store.
@@ -191,7 +215,9 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 	if err != nil {
 		return executor.Record{}, err
 	}
-	return s.record(p), nil
+	r := s.record(p)
+	s.showWaiting(p, &r.Task)
+	return r, nil
 }
 
 // List implements executor.Store.
@@ -218,6 +244,7 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 		if s.matches(p, &filter) {
 			t := s.task(p)
 			t.Input = nil
+			s.showWaiting(p, &t)
 			found.Tasks = append(found.Tasks, t)
 		}
 		return true
@@ -251,6 +278,7 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 		}
 		answers[i].Task = s.task(p)
 	}
+	s.settle(now)
 	s.sweep(now)
 	s.mu.Unlock()
 	for _, l := range running { // without the lock, because Revoke may call back
@@ -271,7 +299,11 @@ func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schem
 	if r.state == schema.Running {
 		return schema.OutcomeCancelling, p
 	}
-	s.claims.Remove(p.entry)
+	if t := r.planned(); t == nil {
+		s.claims.Remove(p.entry)
+	} else if t.Waits() {
+		s.planner.Remove(t)
+	}
 	s.counts.Queued--
 	return schema.OutcomeCancelled, s.finish(p.entry, c.Outcome(), now)
 }
@@ -280,6 +312,10 @@ func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schem
 // It answers where the task is then.
 func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	r := &e.Value
+	id := r.id
+	if x := r.extra(); x != nil {
+		x.planned = nil
+	}
 	f := final{order: e.Order(), created: r.created, attempt: r.attempt, state: o.State, priority: r.priority}
 	l := r.lease()
 	if l != nil {
@@ -297,6 +333,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	s.timeline.end(f.order, number)
 	s.kept += s.finals.size(number)
 	*s.counts.Of(o.State)++
+	s.planner.Ended(id, o.State)
 	if l != nil { // what still has the lease keeps no more of the task
 		l.entry, l.life = nil, life{}
 	}

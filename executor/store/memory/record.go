@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
@@ -58,6 +59,8 @@ type extra struct {
 	progress     *schema.Progress
 	err          *schema.TaskError
 	out          *kit.Streams
+	conditions   *schema.Conditions
+	planned      *plan.Task // of a task with conditions that is not final
 }
 
 // fill makes an entry that is in no queue the record of a submission.
@@ -68,6 +71,11 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 			typ: from.Type, timeout: from.Timeout, grace: from.Grace, rerun: from.Rerun, owner: from.Owner, events: from.Events,
 			labels: from.Labels,
 		}),
+	}
+	if from.Conditions != nil {
+		x := e.Value.withExtra()
+		x.conditions = from.Conditions
+		x.planned = &plan.Task{ID: from.ID, Type: from.Type, Priority: from.Priority, Conditions: from.Conditions}
 	}
 }
 
@@ -88,6 +96,14 @@ func (r *record) extra() *extra {
 		return nil
 	}
 	return r.life.extra
+}
+
+// planned is the task as the planner has it, or nil of a task without conditions.
+func (r *record) planned() *plan.Task {
+	if x := r.extra(); x != nil {
+		return x.planned
+	}
+	return nil
 }
 
 // lease is that of the attempt that runs, or nil.
@@ -132,6 +148,7 @@ func (x *extra) show(t *schema.Task) {
 		return
 	}
 	t.CancelRequestedAt, t.CancelReason, t.Progress, t.Error = x.cancelled, x.cancelReason, x.progress, x.err
+	t.Conditions = x.conditions
 	if x.out != nil {
 		t.OutputBytes = x.out.Bytes()
 	}

@@ -75,6 +75,7 @@ func Run(t *testing.T, o Options) {
 		{"cancel", cancelContracts},
 		{"lease", leaseContracts},
 		{"finish", finishContracts},
+		{"conditions", conditionContracts},
 		{"texts", textContracts},
 		{"close", closeContracts},
 		{"events", eventContracts},

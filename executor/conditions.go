@@ -1,0 +1,115 @@
+package executor
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// The limits of conditions.
+const (
+	MaxAfter     = 1000 // dependencies of a task
+	MaxNeeds     = 16   // resources that a task needs
+	MaxNameBytes = 256  // of a group, a key, and a resource
+)
+
+// conditionsOf checks what a submit says of when its task may run. It answers nil where that
+// is nothing.
+func conditionsOf(p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schema.Conditions, error) {
+	if p.DelayMs == 0 && p.ExpireMs == 0 && p.Conditions.IsZero() {
+		return nil, nil
+	}
+	c := p.Conditions
+	var found violations
+	found.either(p.DelayMs, c.RunAt, "delayMs", "runAt")
+	found.either(p.ExpireMs, c.ExpiresAt, "expireMs", "expiresAt")
+	c.RunAt = absolute(c.RunAt, p.DelayMs, now)
+	c.ExpiresAt = absolute(c.ExpiresAt, p.ExpireMs, now)
+	if !c.ExpiresAt.IsZero() && c.ExpiresAt <= max(c.RunAt, now) {
+		found.add("expiresAt", "%v is not after %v, so the task would never run", c.ExpiresAt, max(c.RunAt, now))
+	}
+	if c.RunAt <= now {
+		c.RunAt = 0
+	}
+	found.after(c.After, id)
+	found.name("group", c.Group)
+	found.name("key", c.Key)
+	found.needs(c.Needs)
+	if found != nil {
+		return nil, &InputError{Violations: found}
+	}
+	if c.IsZero() {
+		return nil, nil
+	}
+	c.After, c.Needs = slices.Clone(c.After), maps.Clone(c.Needs)
+	return &c, nil
+}
+
+func absolute(at schema.Time, ms int64, now schema.Time) schema.Time {
+	if ms == 0 {
+		return at
+	}
+	return now + schema.Time((time.Duration(ms) * time.Millisecond).Microseconds())
+}
+
+// violations are what is wrong with params.
+type violations []schema.Violation
+
+func (v *violations) add(name, format string, args ...any) {
+	*v = append(*v, schema.Violation{Pointer: "/" + name, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *violations) either(ms int64, at schema.Time, msName, atName string) {
+	if ms != 0 && !at.IsZero() {
+		v.add(msName, "%s and %s exclude each other", msName, atName)
+	}
+	if ms < 0 || ms > MaxMs {
+		v.add(msName, "%d is not within 0..%d", ms, MaxMs)
+	}
+}
+
+func (v *violations) after(all []schema.Dependency, id uuid.UUID) {
+	if len(all) > MaxAfter {
+		v.add("after", "%d tasks are more than %d; let some of them come before a task of type noop, and this one after that", len(all), MaxAfter)
+		return
+	}
+	seen := make(map[uuid.UUID]bool, len(all))
+	for i, d := range all {
+		name := fmt.Sprintf("after/%d", i)
+		switch {
+		case d.ID == id:
+			v.add(name, "a task cannot come after itself")
+		case seen[d.ID]:
+			v.add(name, "%v is there twice", d.ID)
+		}
+		seen[d.ID] = true
+	}
+}
+
+func (v *violations) name(member, name string) {
+	if len(name) > MaxNameBytes {
+		v.add(member, "%d bytes are more than %d", len(name), MaxNameBytes)
+	}
+	if !utf8.ValidString(name) {
+		v.add(member, "%q is not UTF-8; give it in UTF-8", name)
+	}
+}
+
+func (v *violations) needs(needs map[string]int64) {
+	if len(needs) > MaxNeeds {
+		v.add("needs", "%d resources are more than %d", len(needs), MaxNeeds)
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(needs)) {
+		v.name("needs/"+schema.Cut(name), name)
+		if amount := needs[name]; amount < 1 {
+			v.add("needs/"+schema.Cut(name), "%d is less than 1", amount)
+		}
+	}
+}

@@ -1,0 +1,18 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Error is that of a task that must end without having run.
+func (e Ending) Error() *schema.TaskError {
+	if e.Cause == uuid.Nil {
+		return &schema.TaskError{Kind: schema.KindExpired, Message: fmt.Sprintf("it had not started at %v", e.Task.Conditions.ExpiresAt)}
+	}
+	how := map[schema.On]string{schema.OnSuccess: "has not completed", schema.OnFailure: "has not failed"}[e.Task.on(e.Cause)]
+	return &schema.TaskError{Kind: schema.KindDependency, Message: fmt.Sprintf("it comes after %v, which %s", e.Cause, how)}
+}
