@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/schema"
 )
@@ -77,7 +75,7 @@ func BenchmarkMillion(b *testing.B) {
 // BenchmarkTree drains a binary tree of a million tasks.
 func BenchmarkTree(b *testing.B) {
 	const tasks = 1_000_000
-	open := func(uuid.UUID) bool { return true }
+	open := func(int) bool { return true }
 	for b.Loop() {
 		p := plan.New()
 		all := make([]*plan.Task, tasks)

@@ -106,7 +106,7 @@ func (m *model) Add(*rapid.T) {
 		ID: uuid.UUID{15: byte(m.order), 14: byte(m.order >> 8)}, Type: fmt.Sprint("t", m.below(types, "type")),
 		Priority: int8(m.below(3, "priority")), Order: m.order, Conditions: m.terms(),
 	}}
-	m.planner.Add(&task.Task, m.now, m.isOpen)
+	m.planner.Add(&task.Task, m.now, func(i int) bool { return m.isOpen(task.Conditions.After[i].ID) })
 	m.all = append(m.all, task)
 	m.note()
 }

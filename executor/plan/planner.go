@@ -75,15 +75,14 @@ func (p *Planner) Count(counts func(typ string) bool) (n int) {
 // Paused reports whether everything is paused.
 func (p *Planner) Paused() bool { return p.paused }
 
-// Add adds a task. open answers whether a task that it comes after has not ended; those that
-// have ended, have ended as they must. The tasks of a batch that come after each other are
-// added one by one, in any order.
-func (p *Planner) Add(t *Task, now schema.Time, open func(uuid.UUID) bool) {
+// Add adds a task. open answers whether the task at a place of After has not ended; those that
+// have ended, have ended as they must.
+func (p *Planner) Add(t *Task, now schema.Time, open func(place int) bool) {
 	p.now = now
 	p.size++
 	p.waiting[t.Type]++
-	for _, d := range t.Conditions.After {
-		if open(d.ID) {
+	for i, d := range t.Conditions.After {
+		if open(i) {
 			p.dependents[d.ID] = append(p.dependents[d.ID], t)
 			t.open++
 		}
@@ -231,7 +230,7 @@ func (p *Planner) Release(t *Task, now schema.Time) {
 // Return puts a task that was taken back in its place.
 func (p *Planner) Return(t *Task, now schema.Time) {
 	p.Release(t, now)
-	p.Add(t, now, func(uuid.UUID) bool { return false })
+	p.Add(t, now, func(int) bool { return false })
 }
 
 // Pause lets no task of the planner begin until it is resumed.

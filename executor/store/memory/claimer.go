@@ -91,7 +91,7 @@ func (c *claimer) Unclaimable(context.Context) (int64, error) {
 		return 0, executor.ErrClosed
 	}
 	s := c.store
-	return int64(s.claims.Unclaimable(c.member) + s.planner.Count(func(typ string) bool { return !c.member.Has(typ) })), nil
+	return int64(s.claims.Unclaimable(c.member) + s.planned.Count(func(typ string) bool { return !c.member.Has(typ) })), nil
 }
 
 // Leave implements executor.Claimer.

@@ -106,7 +106,7 @@ func (l *lease) finish(o executor.Outcome, now schema.Time) error {
 	s.running.Remove(l.entry)
 	s.counts.Running--
 	s.finish(l.entry, o, now)
-	s.settle(now)
+	s.planned.Settle(now)
 	s.sweepSoon(now)
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
@@ -64,10 +63,7 @@ type Store struct {
 	records  index // of what is not final
 	timeline timeline
 	claims   kit.Claims[record]
-	planner  *plan.Planner // has the tasks with conditions
-	ending   []plan.Ending // of tasks that must end without having run
-	timer    *time.Timer   // calls pass, at wakesAt unless that is 0
-	wakesAt  schema.Time
+	planned  kit.Planned // the tasks with conditions
 	running  kit.FIFO[record]
 	latest   uuid.UUID // the greatest id that was made for its task
 	spare    []*entry  // of tasks that are final, to be used again; at most spareEntries
@@ -86,10 +82,8 @@ func New(o Options) *Store {
 	o.KeepIDs = cmp.Or(o.KeepIDs, DefaultKeepIDs)
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
-	s := &Store{options: o, known: known{limit: uint64(max(o.KeepIDs, 0))}, planner: plan.New()}
-	for name, total := range o.Resources {
-		s.planner.SetResource(name, total, schema.Now())
-	}
+	s := &Store{options: o, known: known{limit: uint64(max(o.KeepIDs, 0))}}
+	s.planned = kit.NewPlanned(o.Resources, s.claims.Wake, s.endPlanned, s.pass)
 	return s
 }
 
@@ -106,9 +100,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.planned.Close()
 	s.claims.WakeAll()
 	s.feed.Close()
 	return nil
@@ -143,7 +135,7 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 		}
 	}
 	s.claims.Wake(added)
-	s.settle(now)
+	s.planned.Settle(now)
 	return answers, nil
 }
 
@@ -278,7 +270,7 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 		}
 		answers[i].Task = s.task(p)
 	}
-	s.settle(now)
+	s.planned.Settle(now)
 	s.sweep(now)
 	s.mu.Unlock()
 	for _, l := range running { // without the lock, because Revoke may call back
@@ -302,7 +294,7 @@ func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schem
 	if t := r.planned(); t == nil {
 		s.claims.Remove(p.entry)
 	} else if t.Waits() {
-		s.planner.Remove(t)
+		s.planned.Remove(t)
 	}
 	s.counts.Queued--
 	return schema.OutcomeCancelled, s.finish(p.entry, c.Outcome(), now)
@@ -333,7 +325,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	s.timeline.end(f.order, number)
 	s.kept += s.finals.size(number)
 	*s.counts.Of(o.State)++
-	s.planner.Ended(id, o.State)
+	s.planned.Ended(id, o.State)
 	if l != nil { // what still has the lease keeps no more of the task
 		l.entry, l.life = nil, life{}
 	}

@@ -75,7 +75,7 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 	if from.Conditions != nil {
 		x := e.Value.withExtra()
 		x.conditions = from.Conditions
-		x.planned = &plan.Task{ID: from.ID, Type: from.Type, Priority: from.Priority, Conditions: from.Conditions}
+		x.planned = kit.NewTask(&from.Record)
 	}
 }
 

@@ -1,0 +1,135 @@
+package kit
+
+import (
+	"time"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/schema"
+)
+
+const (
+	// planPiece is how many tasks become ready, or end because of a condition, before others
+	// can have the store's lock.
+	planPiece = 256
+	// clockCheck is how long at most the planner is not told the time while it waits for one,
+	// because the clock may be set.
+	clockCheck = time.Minute
+)
+
+// Planned is a planner with what a store needs for it: it is told the time, and the tasks that
+// must end because of their conditions are ended piece by piece. It needs the store's lock.
+type Planned struct {
+	*plan.Planner
+	wake   func(n int)       // lets claims look for a task
+	end    func(plan.Ending) // ends a task, if it still waits
+	pass   func()            // is called without the lock. It takes that, and calls Advance
+	ending []plan.Ending
+	timer  *time.Timer // calls pass, at wakes unless that is 0
+	wakes  schema.Time
+	closed bool
+}
+
+// NewPlanned makes a planner for a store. It calls wake and end with the lock held.
+func NewPlanned(resources map[string]int64, wake func(n int), end func(plan.Ending), pass func()) Planned {
+	p := Planned{Planner: plan.New(), wake: wake, end: end, pass: pass}
+	for name, total := range resources {
+		p.SetResource(name, total, schema.Now())
+	}
+	return p
+}
+
+// Waiting is how many tasks wait, those that must end included.
+func (p *Planned) Waiting() int { return p.Len() + len(p.ending) }
+
+// Submit adds a task that has its order number. state answers the state of each task that it
+// comes after. If one of them has not ended as it must, the task ends.
+func (p *Planned) Submit(t *plan.Task, now schema.Time, state func(i int) schema.State) {
+	open := map[int]bool{}
+	for i, d := range t.Conditions.After {
+		switch is := state(i); {
+		case !is.Final():
+			open[i] = true
+		case !d.On.Met(is):
+			p.ending = append(p.ending, plan.Ending{Task: t, Cause: d.ID})
+			return
+		}
+	}
+	p.Add(t, now, func(i int) bool { return open[i] })
+}
+
+// Precedes reports whether a task of the planner runs before one of the queue.
+func Precedes(t *plan.Task, priority int8, order uint64) bool {
+	return t.Priority > priority || t.Priority == priority && t.Order < order
+}
+
+// Settle carries out what the planner has found. Call it whenever something was done to the
+// planner.
+func (p *Planned) Settle(now schema.Time) {
+	for left := planPiece; left > 0; {
+		changes := p.Changes()
+		if changes.Ready > 0 {
+			p.wake(changes.Ready)
+		}
+		p.ending = append(p.ending, changes.Ending...)
+		n := min(left, len(p.ending))
+		if n == 0 {
+			break
+		}
+		piece := p.ending[:n]
+		p.ending = p.ending[n:]
+		left -= n
+		for _, e := range piece {
+			p.end(e)
+		}
+	}
+	if len(p.ending) == 0 {
+		p.ending = nil
+	}
+	p.arm(now)
+}
+
+// arm lets pass be called when something changes by itself.
+func (p *Planned) arm(now schema.Time) {
+	at := p.Next()
+	if len(p.ending) > 0 {
+		at = now
+	}
+	if at == p.wakes || p.closed {
+		return
+	}
+	p.wakes = at
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	if !at.IsZero() {
+		p.timer = time.AfterFunc(min(time.Duration(max(at-now, 0))*time.Microsecond, clockCheck), p.pass)
+	}
+}
+
+// Advance tells the planner the time, and does a piece of what is due. It reports whether there
+// is more.
+func (p *Planned) Advance(now schema.Time) (more bool) {
+	more = p.Planner.Advance(now, planPiece)
+	p.wakes = 0
+	p.Settle(now)
+	return more || len(p.ending) > 0
+}
+
+// Close ends it: nothing is due any more.
+func (p *Planned) Close() {
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+// NewTask is a task with conditions for the planner, without its order number.
+func NewTask(r *executor.Record) *plan.Task {
+	return &plan.Task{ID: r.ID, Type: r.Type, Priority: r.Priority, Conditions: r.Conditions}
+}
+
+// Unrun is the end of a task that must end because of its conditions.
+func Unrun(e plan.Ending) executor.Outcome {
+	return executor.Outcome{State: schema.Failed, Error: e.Error()}
+}
