@@ -14,16 +14,16 @@ const MaxRateCount = 10_000
 // Settings are those of a group. The zero value is no limit.
 type Settings struct {
 	// Limit is how many of its tasks run at once; 0 is no limit.
-	Limit int
+	Limit int `json:"limit,omitzero"`
 	// Paused lets none of its tasks begin.
-	Paused bool
-	Rate   Rate
+	Paused bool `json:"paused,omitzero"`
+	Rate   Rate `json:"rate,omitzero"`
 }
 
 // Rate is how many tasks may begin within any time of a length. A Count of 0 is no limit.
 type Rate struct {
-	Count int
-	Per   time.Duration
+	Count int           `json:"count,omitzero"`
+	Per   time.Duration `json:"ns,omitzero,format:nano"`
 }
 
 // group has the lanes of the tasks that name it. The tasks that name none are a group

@@ -41,6 +41,9 @@ const (
 // Waits reports whether a planner has the task and it was not taken.
 func (t *Task) Waits() bool { return t.stage != absent && t.stage != taken }
 
+// Taken reports whether the task was taken, and not released.
+func (t *Task) Taken() bool { return t.stage == taken }
+
 // before is the order in which tasks run.
 func before(a, b *Task) bool {
 	if a.Priority != b.Priority {

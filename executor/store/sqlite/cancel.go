@@ -180,7 +180,10 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 		return st
 	}
 	delete(s.permits.given, r.ord)
-	if r.entry.Queued() { // otherwise it was in the backlog
+	switch {
+	case r.planned != nil:
+		s.unplan(r)
+	case r.entry.Queued(): // otherwise it was in the backlog
 		s.claims.Remove(r)
 	}
 	r.cancelling = true

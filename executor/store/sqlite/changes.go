@@ -112,6 +112,7 @@ func (s *Store) takeBack(entries []entry, err error) (over []entry) {
 // the lock.
 func (s *Store) requeue() {
 	c := &s.committer
+	c.returned = slices.DeleteFunc(c.returned, func(r *record) bool { return r.planned != nil && s.replace(r) })
 	for _, r := range s.claims.Return(c.returned) {
 		delete(s.live, r.ID)
 	}

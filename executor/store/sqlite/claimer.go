@@ -5,6 +5,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/schema"
 )
 
 // Bounds of what is not recorded in the file yet. No further task is handed out
@@ -45,7 +46,7 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 			if s.fault != nil || s.ahead >= maxAhead || s.held >= maxAheadBytes {
 				return false, nil
 			}
-			taken := s.claims.Take(c.member)
+			taken := s.next(c.member, schema.Now())
 			if s.claims.low() {
 				s.notify()
 			}
@@ -82,7 +83,8 @@ func (c *claimer) Unclaimable(context.Context) (int64, error) {
 	if c.store.closed {
 		return 0, executor.ErrClosed
 	}
-	return int64(c.store.claims.Unclaimable(c.member)), nil
+	s := c.store
+	return int64(s.claims.Unclaimable(c.member) + s.planned.Count(func(typ string) bool { return !c.member.Has(typ) })), nil
 }
 
 // Leave implements executor.Claimer.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/schema"
 )
 
 // These bound the time between a failure and the next try. The shorter one holds
@@ -184,6 +185,7 @@ func (s *Store) write(batch []entry) error {
 	for _, e := range batch {
 		e.apply(s)
 	}
+	s.planned.Settle(schema.Now())
 	s.give(t.permitted)
 	s.wroteOutput(t.flushed)
 	if evictErr == nil {
@@ -195,7 +197,7 @@ func (s *Store) write(batch []entry) error {
 		s.log.Info("the store can be written again", "file", s.path)
 		s.claims.WakeAll()
 	} else {
-		s.claims.Wake(s.claims.Len())
+		s.claims.Wake(s.claims.Len() + s.planned.Len())
 	}
 	s.mu.Unlock()
 	for _, e := range batch {

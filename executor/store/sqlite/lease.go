@@ -82,11 +82,15 @@ func (l *lease) write(stream schema.Stream, p []byte) error {
 
 // Release implements executor.Lease.
 func (l *lease) Release() {
-	if !l.member.Limited(l.claimed.Type) {
+	if !l.member.Limited(l.claimed.Type) && l.record.planned == nil {
 		return
 	}
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.claims.Release(l.member, l.claimed.Type)
+	if t := l.record.planned; t != nil {
+		s.planned.Release(t, schema.Now())
+		s.planned.Settle(schema.Now())
+	}
 }

@@ -358,7 +358,7 @@ func (s *Store) showLive(c *file.Conn, tasks []schema.Task, ords []int64) error 
 	for i := range tasks {
 		t := &tasks[i]
 		if r := s.live[t.ID]; r != nil {
-			*t = r.snapshot()
+			*t = s.seen(r)
 			t.Input = nil
 		} else if t.ID != uuid.Nil && !t.State.Final() && (s.open.Started(ords[i]) || !s.inBacklog(t, ords[i])) {
 			late = append(late, t)

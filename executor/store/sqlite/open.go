@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
@@ -31,6 +32,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		permits: permits{given: map[int64]struct{}{}},
 		live:    map[uuid.UUID]*record{}, running: map[*record]struct{}{}, claims: queue{window: o.window},
 	}
+	s.planned = kit.NewPlanned(o.Resources, s.claims.Wake, s.endPlanned, s.pass)
 	s.readers.init()
 	s.committer.typed, s.committer.ended = map[file.TypeSpan]struct{}{}, map[file.EndSpan]struct{}{}
 	if s.path, err = disk.PreparePath(o.Path, o.syncDir); err != nil {

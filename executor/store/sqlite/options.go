@@ -37,6 +37,8 @@ type Options struct {
 	MaxQueued int
 	// MaxOutput bounds what is kept of each stream of a task, in bytes.
 	MaxOutput int
+	// Resources is how much there is of each resource that tasks can need.
+	Resources map[string]int64
 	// Logger gets the log messages of the store. With nil there are none.
 	Logger *slog.Logger
 	// VFS names the SQLite VFS that reads and writes. "" is the default VFS of the system.

@@ -142,7 +142,7 @@ func (t *transaction) removesEnd(e file.End) {
 	t.unusedEnds[e.Span()] = struct{}{}
 }
 
-// remove deletes a task with its labels. How many tasks it was, the
+// remove deletes a task with its labels and conditions. How many tasks it was, the
 // connection's Changes says.
 func (t *transaction) remove(ord int64, task *schema.Task) error {
 	typ, err := t.typeNumber(task.Type)
@@ -155,6 +155,11 @@ func (t *transaction) remove(ord int64, task *schema.Task) error {
 	t.unusedTypes[file.SpanOf(typ, ord)] = struct{}{}
 	for name, value := range task.Labels {
 		if err := t.conn.Run("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord); err != nil {
+			return err
+		}
+	}
+	if task.Conditions != nil {
+		if err := file.RemoveConditions(t.conn, ord); err != nil {
 			return err
 		}
 	}

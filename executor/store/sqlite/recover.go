@@ -77,6 +77,9 @@ func (s *Store) recover(ctx context.Context) error {
 		s.counts.Queued++ // for apply to take back
 		interrupted[i].apply(s)
 	}
+	if err := s.planFound(); err != nil {
+		return err
+	}
 	s.countFinals()
 	disk.RemoveBegun(s.options.begunDir, s.opened) // no permit is left
 	s.tellFound(interrupted, again)
@@ -203,8 +206,13 @@ func (s *Store) readLive(c *file.Conn, row *sqlite3.Stmt, started bool) (r *reco
 	return r, a, err
 }
 
+// enqueue adds a task that waits. One with conditions is not in the planner yet.
 func (s *Store) enqueue(r *record) {
-	if s.claims.add(r) {
+	if r.Conditions != nil {
+		r.planned = kit.NewTask(&r.Record)
+		r.planned.Order = uint64(r.ord)
+		s.live[r.ID] = r
+	} else if s.claims.add(r) {
 		s.live[r.ID] = r
 	}
 	s.counts.Queued++

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
@@ -39,6 +40,7 @@ type Store struct {
 	live     map[uuid.UUID]*record // that are not final, except those in the backlog of claims
 	running  map[*record]struct{}  // those that are visible as running
 	claims   queue
+	planned  kit.Planned // the tasks with conditions
 	permits  permits
 	counts   executor.Counts
 	entries  []entry // the log: what is not committed yet, in order
@@ -63,8 +65,9 @@ type record struct {
 	executor.Submission
 	ord           int64
 	entry         kit.Entry[*record]
-	seq           uint64 // of its start; 0 is before that
-	lease         *lease // of the attempt that was claimed
+	planned       *plan.Task // nil of a task without conditions
+	seq           uint64     // of its start; 0 is before that
+	lease         *lease     // of the attempt that was claimed
 	cancelRequest cancelRequest
 	// cancelling is set when the end of a queued task is in the log.
 	cancelling bool
@@ -94,6 +97,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.mu.Lock()
 		s.closed = true
+		s.planned.Close()
 		s.claims.WakeAll()
 		s.notify()
 		s.mu.Unlock()
@@ -139,7 +143,7 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	s.mu.Lock()
 	if r, ok := s.live[id]; ok {
 		found := r.Record
-		found.Task = r.snapshot()
+		found.Task = s.seen(r)
 		s.mu.Unlock()
 		return found, nil
 	}

@@ -22,9 +22,11 @@ type submission struct {
 	answers []executor.Submitted
 	known   []*record // tasks with the same id that are not final
 	fresh   []*record // tasks to record; nil for those not to record
-	bytes   int
-	err     error
-	ready   chan struct{}
+	// after are the tasks that those to record come after, by their place in fresh.
+	after map[int][]awaited
+	bytes int
+	err   error
+	ready chan struct{}
 }
 
 // Submit implements executor.Store. If ctx ends first, the tasks are not recorded,
@@ -120,7 +122,8 @@ func (e *submission) look(t *transaction) (room int) {
 	for i := range e.tasks {
 		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
 	}
-	return max(s.options.MaxQueued-s.claims.Len()-len(t.fresh), 0)
+	e.after = nil
+	return max(s.options.MaxQueued-s.claims.Len()-s.planned.Waiting()-len(t.fresh), 0)
 }
 
 // insert records a task, or answers with the final one that has its id.
@@ -141,6 +144,11 @@ func (e *submission) insert(t *transaction, i int) error {
 			return nil
 		}
 		return err
+	}
+	if from.Conditions != nil {
+		if ok, err := e.await(t, i); !ok || err != nil {
+			return err
+		}
 	}
 	typ, err := t.typeNumber(from.Type)
 	if err != nil {
@@ -217,10 +225,10 @@ func (e *submission) apply(s *Store) {
 			e.answers[i] = asExisting(&executor.Record{Task: r.snapshot()}, &e.tasks[i].Record)
 		}
 		if r := e.fresh[i]; r != nil {
-			if s.claims.add(r) {
-				s.live[r.ID] = r
+			s.enqueue(r)
+			if r.Conditions != nil {
+				s.planSubmitted(r, e.after[i])
 			}
-			s.counts.Queued++
 			added++
 		}
 	}

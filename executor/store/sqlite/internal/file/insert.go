@@ -38,7 +38,7 @@ var (
 	doneReplacing  = newInsertion("INSERT OR REPLACE INTO done VALUES", 11)
 )
 
-// InsertTasks records new tasks, with their labels.
+// InsertTasks records new tasks, with their labels and conditions.
 func InsertTasks(c *Conn, rows []TaskRow) error {
 	err := c.insert(&taskInsertion, len(rows), func(b *binder, i int) error { return rows[i].bind(b) })
 	if err != nil {
@@ -50,7 +50,10 @@ func InsertTasks(c *Conn, rows []TaskRow) error {
 			labels = append(labels, labelRow{name, value, rows[i].Ord})
 		}
 	}
-	return c.insert(&labelInsertion, len(labels), func(b *binder, i int) error { return labels[i].bind(b) })
+	if err := c.insert(&labelInsertion, len(labels), func(b *binder, i int) error { return labels[i].bind(b) }); err != nil {
+		return err
+	}
+	return insertConditions(c, rows)
 }
 
 // labelRow is a label of the task number ord.
@@ -75,6 +78,9 @@ func (row *TaskRow) bind(b *binder) error {
 	timeout, grace, rerun, large := milliseconds(r.Timeout), milliseconds(r.Grace), int64(0), len(r.Input) >= LargeInput
 	if r.Rerun {
 		rerun = 1
+	}
+	if r.Conditions != nil {
+		rerun += conditioned
 	}
 	d := taskDigest(b.digest[:0], row.Ord, r.ID, r.Type, int64(r.CreatedAt), int64(r.Priority), rerun, timeout, grace, labels)
 	if !large {

@@ -78,7 +78,12 @@ func ReadTask(c *Conn, known *Types, row *sqlite3.Stmt) (r executor.Record, ord 
 	if r.Labels, err = c.labels(labels); err != nil {
 		return r, ord, damaged("task", ord)
 	}
-	r.CreatedAt, r.Priority, r.Rerun = schema.Time(created), int8(priority), rerun == 1
+	if rerun >= conditioned {
+		if r.Conditions, err = conditionsOf(c, ord); err != nil {
+			return r, ord, err
+		}
+	}
+	r.CreatedAt, r.Priority, r.Rerun = schema.Time(created), int8(priority), rerun%conditioned == 1
 	r.Timeout, r.Grace = time.Duration(timeout)*time.Millisecond, time.Duration(grace)*time.Millisecond
 	if input != nil {
 		r.Input = keepValue(input)

@@ -1,0 +1,90 @@
+package file
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/schema"
+)
+
+// conditioned is in the column rerun of a task that has a row in the table condition.
+const conditioned = 2
+
+// insertConditions records the conditions of new tasks.
+func insertConditions(c *Conn, rows []TaskRow) error {
+	for i := range rows {
+		conditions := rows[i].Record.Conditions
+		if conditions == nil {
+			continue
+		}
+		text, err := json.Marshal(conditions, lenient)
+		if err != nil {
+			return err
+		}
+		sum := conditionDigest(rows[i].Ord, text).Sum()
+		if err := c.Run("INSERT INTO condition VALUES(?,?,?)", rows[i].Ord, string(text), sum); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func conditionDigest(ord int64, text []byte) Digest { return Digest(nil).number(ord).bytes(text) }
+
+// conditionsOf reads the conditions of a task that has them.
+func conditionsOf(c *Conn, ord int64) (conditions *schema.Conditions, err error) {
+	err = c.Query("SELECT conditions, sum FROM condition WHERE ord=?", func(row *sqlite3.Stmt) error {
+		text := row.ColumnRawText(0)
+		if conditionDigest(ord, text).Sum() != row.ColumnInt64(1) {
+			return damaged("condition", ord)
+		}
+		conditions = new(schema.Conditions)
+		if err := json.Unmarshal(text, conditions, lenient); err != nil {
+			return fmt.Errorf("%w: %w", damaged("condition", ord), err)
+		}
+		return nil
+	}, ord)
+	if err == nil && conditions == nil {
+		err = damaged("condition", ord)
+	}
+	return conditions, err
+}
+
+// RemoveConditions removes the conditions of a task.
+func RemoveConditions(c *Conn, ord int64) error {
+	return c.Run("DELETE FROM condition WHERE ord=?", ord)
+}
+
+// WriteGroup records the settings of a group, or removes them where they are the zero value.
+// The name "" is everything, of which only Paused is used.
+func WriteGroup(c *Conn, name string, settings plan.Settings) error {
+	if settings == (plan.Settings{}) {
+		return c.Run("DELETE FROM groups WHERE name=?", name)
+	}
+	text, err := json.Marshal(settings, lenient)
+	if err != nil {
+		return err
+	}
+	return c.Run("INSERT OR REPLACE INTO groups VALUES(?,?,?)", name, string(text), groupDigest(name, text).Sum())
+}
+
+func groupDigest(name string, text []byte) Digest { return Digest(nil).text(name).bytes(text) }
+
+// ReadGroups calls f with the settings of each group, or with an error that wraps
+// executor.ErrDamaged where they cannot be read.
+func ReadGroups(c *Conn, f func(name string, settings plan.Settings, err error)) error {
+	return c.Query("SELECT name, settings, sum FROM groups ORDER BY name", func(row *sqlite3.Stmt) error {
+		name, text := row.ColumnText(0), row.ColumnRawText(1)
+		var settings plan.Settings
+		var err error
+		if groupDigest(name, text).Sum() != row.ColumnInt64(2) || json.Unmarshal(text, &settings, lenient) != nil {
+			err = fmt.Errorf("%w: the row of the group %q in the table groups is not what was written", executor.ErrDamaged, name)
+		}
+		f(name, settings, err)
+		return nil
+	})
+}

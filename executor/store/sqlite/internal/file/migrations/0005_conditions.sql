@@ -1,0 +1,14 @@
+-- What tasks wait for before they may run, as JSON: of the tasks whose rerun is 2 or 3, which
+-- is 2 more than it says. A program that does not know this would run such a task at once.
+CREATE TABLE condition(
+  ord INTEGER PRIMARY KEY,
+  conditions TEXT NOT NULL,
+  sum INTEGER NOT NULL
+) STRICT;
+
+-- The settings of groups, as JSON. The row without a name has those of everything.
+CREATE TABLE groups(
+  name TEXT PRIMARY KEY,
+  settings TEXT NOT NULL,
+  sum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,301 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file has the tasks with conditions. They wait in the planner in place of the queue, and
+// all of their records are in memory.
+
+// awaited is a task that another one comes after.
+type awaited struct {
+	record *record      // of a task that is not final, or nil where it is in the backlog
+	state  schema.State // of a final task
+}
+
+// await looks for the tasks that a task comes after, which is to be recorded. It answers false
+// where one of them is not known.
+func (e *submission) await(t *transaction, i int) (ok bool, err error) {
+	s, after := e.store, e.tasks[i].Conditions.After
+	found := make([]awaited, len(after))
+	for n, d := range after {
+		s.mu.Lock()
+		found[n].record = cmp.Or(t.fresh[d.ID], s.live[d.ID])
+		s.mu.Unlock()
+		if found[n].record != nil {
+			continue
+		}
+		r, _, err := s.storedWith(t.conn, d.ID)
+		if errors.Is(err, executor.ErrNotFound) {
+			if gone, e := t.forgotten(d.ID); e != nil {
+				return false, e
+			} else if gone {
+				err = executor.ErrTaskGone
+			}
+		}
+		switch {
+		case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrTaskGone):
+			e.answers[i].Err = executor.UnknownDependency(n, d.ID, err)
+			return false, nil
+		case errors.Is(err, executor.ErrDamaged): // this concerns no other task of the submit
+			e.answers[i].Err = err
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		found[n].state = r.State
+	}
+	if e.after == nil {
+		e.after = map[int][]awaited{}
+	}
+	e.after[i] = found
+	return true, nil
+}
+
+// planSubmitted gives a task to the planner. It needs the lock.
+func (s *Store) planSubmitted(r *record, after []awaited) {
+	s.planned.Submit(r.planned, schema.Now(), func(i int) schema.State {
+		if before := after[i].record; before != nil && before.final != nil { // it has ended meanwhile
+			return before.final.State
+		}
+		return after[i].state
+	})
+}
+
+// planFound gives the tasks that the last process left to the planner, and the settings of
+// groups.
+func (s *Store) planFound() error {
+	now := schema.Now()
+	c := s.committer.conn
+	err := file.ReadGroups(c, func(name string, settings plan.Settings, err error) {
+		switch {
+		case err != nil:
+			s.log.Error("the settings of a group cannot be read, so it has none", "group", name, "error", err)
+		case name == "":
+			s.planned.Pause(settings.Paused)
+		default:
+			s.planned.SetGroup(name, settings, now)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	var found []*record
+	for _, r := range s.live {
+		if r.planned != nil {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b *record) int { return cmp.Compare(a.ord, b.ord) })
+	for _, r := range found {
+		if err := s.planOne(c, r, now); err != nil {
+			return err
+		}
+	}
+	s.planned.Settle(now)
+	return nil
+}
+
+// planOne gives a task to the planner that was in the file. A task that it comes after, and
+// that is no longer kept, ended as it had to: otherwise this task would have ended with it.
+func (s *Store) planOne(c *file.Conn, r *record, now schema.Time) error {
+	states := make([]schema.State, len(r.Conditions.After))
+	for i, d := range r.Conditions.After {
+		before, _, err := s.storedWith(c, d.ID)
+		switch {
+		case err == nil:
+			states[i] = before.State
+		case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrDamaged):
+			states[i] = stateThat(d.On)
+		default:
+			return err
+		}
+	}
+	s.planned.Submit(r.planned, now, func(i int) schema.State { return states[i] })
+	return nil
+}
+
+// stateThat is a final state in which a task ended as it must.
+func stateThat(on schema.On) schema.State {
+	if on.Met(schema.Completed) {
+		return schema.Completed
+	}
+	return schema.Failed
+}
+
+// next takes out the task that is to run next for a member. It answers nil where there is none,
+// or where its record must be read first. It needs the lock.
+func (s *Store) next(m *kit.Member, now schema.Time) *record {
+	if s.planned.Paused() {
+		return nil
+	}
+	if s.planned.Len() == 0 { // the usual case
+		return s.claims.Take(m)
+	}
+	t := s.planned.Peek(m.Takes)
+	if t == nil || s.claims.precedes(m, t) {
+		return s.claims.Take(m)
+	}
+	s.planned.Take(t, now)
+	m.Hold(t.Type)
+	s.planned.Settle(now)
+	return s.live[t.ID]
+}
+
+// precedes reports whether the next task for a member is to run before a task of the planner.
+func (q *queue) precedes(m *kit.Member, t *plan.Task) bool {
+	if e := q.Peek(m); e != nil && !kit.Precedes(t, e.Value.Priority, e.Order()) {
+		return true
+	}
+	priority, order, found := q.backlog.Best(m.Takes)
+	return found && !kit.Precedes(t, priority, order)
+}
+
+// unplan takes a task out of the planner that is to end without having run. It needs the lock.
+func (s *Store) unplan(r *record) {
+	if r.planned.Waits() {
+		s.planned.Remove(r.planned)
+	}
+	s.planned.Settle(schema.Now())
+}
+
+// replace puts a task back into the planner that was taken, or was to be ended. It needs the
+// lock.
+func (s *Store) replace(r *record) bool {
+	now := schema.Now()
+	if r.planned.Taken() {
+		s.planned.Return(r.planned, now)
+	} else { // it has been waiting for what the planner still knows of
+		r.planned = kit.NewTask(&r.Record)
+		r.planned.Order = uint64(r.ord)
+		s.planned.Add(r.planned, now, func(i int) bool { return s.live[r.Conditions.After[i].ID] != nil })
+	}
+	s.planned.Settle(now)
+	return true
+}
+
+// seen is the task as it is seen now, with its input and what it waits for. It needs the lock.
+func (s *Store) seen(r *record) schema.Task {
+	t := r.snapshot()
+	if r.planned != nil && t.State == schema.Queued {
+		t.WaitingFor = s.planned.Planner.Waiting(r.planned)
+	}
+	return t
+}
+
+// unrun is the entry of a task that ends because of its conditions.
+type unrun struct{ ending }
+
+// endPlanned ends a task because of its conditions, if it still waits. It needs the lock.
+func (s *Store) endPlanned(e plan.Ending) {
+	r := s.live[e.Task.ID]
+	if r == nil || r.planned != e.Task || r.cancelling || s.closed {
+		return
+	}
+	r.cancelling = true
+	s.append(&unrun{endOf(r, r.Task, kit.Unrun(e))})
+}
+
+func (e *unrun) weight() (int, int) { return 1, 0 }
+
+func (e *unrun) apply(s *Store) {
+	e.ending.apply(s)
+	s.counts.Unrun++
+}
+
+func (e *unrun) fail(s *Store, _ error) entry {
+	s.committer.undo = append(s.committer.undo, undo{record: e.record})
+	return e
+}
+
+func (e *unrun) done() {}
+
+// pass tells the planner the time.
+func (s *Store) pass() {
+	for s.passed() {
+	}
+}
+
+func (s *Store) passed() (more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && s.planned.Advance(schema.Now())
+}
+
+// regroup is the entry of a change of the settings of a group.
+type regroup struct {
+	name     string // "" is everything
+	settings plan.Settings
+	ready    chan struct{}
+	err      error
+}
+
+// SetGroup implements executor.Store.
+func (s *Store) SetGroup(ctx context.Context, name string, settings plan.Settings) error {
+	return s.regroup(ctx, &regroup{name: name, settings: settings, ready: make(chan struct{})})
+}
+
+// Pause implements executor.Store.
+func (s *Store) Pause(ctx context.Context, paused bool) error {
+	return s.regroup(ctx, &regroup{settings: plan.Settings{Paused: paused}, ready: make(chan struct{})})
+}
+
+func (s *Store) regroup(ctx context.Context, e *regroup) error {
+	s.mu.Lock()
+	if err := s.refuses(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	s.append(e)
+	s.mu.Unlock()
+	if err := s.await(ctx, e.ready, "do it again"); err != nil {
+		s.withdraw(e)
+		return err
+	}
+	return e.err
+}
+
+func (e *regroup) weight() (int, int) { return 1, 0 }
+
+func (e *regroup) write(t *transaction) error {
+	c, err := t.writer()
+	if err != nil {
+		return err
+	}
+	return file.WriteGroup(c, e.name, e.settings)
+}
+
+func (e *regroup) apply(s *Store) {
+	if e.name != "" {
+		s.planned.SetGroup(e.name, e.settings, schema.Now())
+		return
+	}
+	s.planned.Pause(e.settings.Paused)
+	s.claims.WakeAll()
+}
+
+func (e *regroup) fail(_ *Store, err error) entry {
+	e.err = err
+	return nil
+}
+
+func (e *regroup) done() { close(e.ready) }
+
+// Groups implements executor.Store.
+func (s *Store) Groups(context.Context) ([]plan.Group, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, executor.ErrClosed
+	}
+	return s.planned.Groups(), nil
+}
