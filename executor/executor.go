@@ -60,7 +60,8 @@ type Executor struct {
 	// finishesPending counts the ends that the store has yet to record, and
 	// finishesLost those that it could not record: their tasks stay Running there.
 	finishesPending, finishesLost atomic.Int64
-	claimer                       Claimer // set by Run
+	claimer                       Claimer    // set by Run
+	regrouping                    sync.Mutex // held while the settings of a group are read and changed
 	// requeued counts tasks that were interrupted and stay Running in the store, so
 	// that its next process runs them again.
 	requeued atomic.Int64
@@ -222,8 +223,9 @@ func accepted(answers []Submitted) int {
 	return n
 }
 
-// Status is the task with the id, with its input.
-func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error) {
+// Task is the task with the id, with its input. What it waits for is what its conditions
+// say; Status says more.
+func (e *Executor) Task(ctx context.Context, id uuid.UUID) (schema.Task, error) {
 	r, err := e.store.Get(ctx, id)
 	e.showStopped(&r.Task)
 	return r.Task, err
@@ -325,6 +327,7 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 	info := e.store.Info()
 	totals := e.rates.sums()
 	totals.Evicted = counts.Evicted
+	totals.Failed += counts.Unrun
 	return schema.StatsResult{
 		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable, File: info.File, Fault: info.Fault},
 		UptimeMs:     time.Since(e.began).Milliseconds(),
@@ -334,6 +337,7 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 		Tasks:        counts.TaskCounts,
 		Totals:       totals,
 		Stuck:        e.stuck.Load(),
+		Paused:       info.Paused,
 		ShuttingDown: e.stop.begun(),
 		Rates:        e.rates.perSecond(),
 		Limits:       e.Limits(),

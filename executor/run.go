@@ -30,6 +30,8 @@ type run struct {
 	lease    Lease
 	record   *Record
 	typ      *Type
+	// conditions are the record's. They may be read at any time.
+	conditions *schema.Conditions
 
 	// starting is held while Started is published, so that nothing of the task
 	// comes before it.

@@ -53,8 +53,9 @@ type Store interface {
 	// SetGroup changes the settings of a group. Tasks that run go on. The zero value of
 	// the settings is no group.
 	SetGroup(ctx context.Context, name string, settings plan.Settings) error
-	// Groups answers all groups that have settings, or tasks, sorted by name.
-	Groups(ctx context.Context) ([]plan.Group, error)
+	// Groups answers all groups that have settings, or tasks that run or are ready, and all
+	// resources.
+	Groups(ctx context.Context) (plan.Overview, error)
 	// Pause lets no task begin until it is called with false. Tasks that run go on.
 	Pause(ctx context.Context, paused bool) error
 	// Counts is constant in the number of tasks.
@@ -117,8 +118,13 @@ type StoreInfo struct {
 	// File is where a durable store is.
 	File string
 	// Fault is why nothing can be recorded at this moment; "" when all is well.
-	Fault  string
+	Fault string
+	// Paused says that no task begins at this moment, because of Pause.
+	Paused bool
 	Limits StoreLimits
+	// Resources is how much there is of each resource. It does not change while the store
+	// is open, and must not be changed.
+	Resources map[string]int64
 }
 
 // StoreLimits are the limits of a store. They do not change while it is open.

@@ -65,7 +65,7 @@ func (e *Executor) runTask(ctx context.Context, w *worker, lease Lease) {
 	if w.typ == nil || w.typ.name != record.Type {
 		w.typ = e.types[record.Type]
 	}
-	r := &run{taskContext: taskContext{values: ctx}, executor: e, worker: w, lease: lease, record: record, typ: w.typ}
+	r := &run{taskContext: taskContext{values: ctx}, executor: e, worker: w, lease: lease, record: record, typ: w.typ, conditions: record.Conditions}
 	w.run.Store(r)
 	if e.stop.interrupts() { // stopWorkers may have come before this task was set
 		r.stop(ErrInterrupted)

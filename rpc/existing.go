@@ -35,7 +35,7 @@ func (s *session) submitExisting(ctx context.Context, r *executor.Submission, kn
 		}
 	}
 	s.follows[r.ID] = before | r.Events
-	task, err := s.executor.Status(ctx, r.ID)
+	task, err := s.executor.Task(ctx, r.ID)
 	over := err == nil && task.State.Final() || errors.Is(err, executor.ErrNotFound)
 	if !over {
 		s.followOutput(ctx, r, all)

@@ -218,7 +218,7 @@ func (s *session) restoreResult(ctx context.Context, t *schema.Task) *schema.Tas
 	if !t.Incomplete {
 		return t
 	}
-	task, err := s.executor.Status(ctx, t.ID)
+	task, err := s.executor.Task(ctx, t.ID)
 	if err != nil || task.CreatedAt != t.CreatedAt || task.FinishedAt != t.FinishedAt { // the id may have been used again
 		return t
 	}

@@ -172,7 +172,7 @@ func (s *session) wantsOutput(t *schema.Task) bool {
 // end of theirs will come. It needs mu.
 func (s *session) forgetRemovedTasks(ctx context.Context) {
 	for id := range s.subscribedOutput {
-		if _, err := s.executor.Status(ctx, id); errors.Is(err, executor.ErrNotFound) {
+		if _, err := s.executor.Task(ctx, id); errors.Is(err, executor.ErrNotFound) {
 			delete(s.subscribedOutput, id)
 		}
 	}

@@ -65,10 +65,10 @@ func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
 	found := map[string]any{}
 	for _, m := range document.Methods {
 		for _, p := range m.Params {
-			if p.Name == "limit" {
+			if p.Name == "limit" && p.Schema.Default != nil {
 				found[m.Name] = p.Schema.Default
 			}
 		}
 	}
-	require.Equal(t, map[string]any{schema.MethodList: float64(defaultPage), schema.MethodOutput: float64(defaultOutput)}, found)
+	require.Equal(t, map[string]any{schema.MethodList: float64(defaultPage), schema.MethodGroups: float64(defaultPage), schema.MethodOutput: float64(defaultOutput)}, found)
 }

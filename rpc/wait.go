@@ -134,7 +134,7 @@ func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 			}
 		}
 		s.waits.byTask[id] = append(s.waits.byTask[id], w)
-		task, err := s.executor.Status(ctx, id)
+		task, err := s.executor.Task(ctx, id)
 		if err != nil {
 			return taskError(err, id)
 		}
@@ -278,7 +278,7 @@ func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 		if _, missing := w.missing[id]; !missing {
 			tasks[i] = s.restoreResult(ctx, s.waits.final[id].task)
 		} else {
-			task, err := s.executor.Status(ctx, id)
+			task, err := s.executor.Task(ctx, id)
 			if err != nil && !errors.Is(err, executor.ErrNotFound) {
 				return nil, taskError(err, id)
 			}

@@ -110,3 +110,23 @@ func exampleTypes() TypesResult {
 }
 
 func exampleFinished() FinishedEvent { return FinishedEvent{Task: completedTask(), Seq: 7} }
+
+func exampleGroup() Group {
+	return Group{Name: "deploys", Limit: 2, Rate: &Rate{Count: 10, PerMs: 60_000}, Running: 2, Ready: 1}
+}
+
+func exampleGroups() GroupsResult {
+	return GroupsResult{Groups: []Group{exampleGroup()}, Resources: []Resource{{Name: "gpu", Total: 2, Used: 1}}}
+}
+
+func exampleWaiting() []Waiting {
+	return []Waiting{{Kind: WaitsForDependency, IDs: ids(exampleID), Count: 1, Message: "comes after " + exampleID.String()}}
+}
+
+func exampleExplained() ExplainResult {
+	t := runningTask()
+	return ExplainResult{Chain: []Link{
+		{ID: otherID, Type: "noop", Labels: map[string]string{}, WaitingFor: exampleWaiting()},
+		{ID: t.ID, Type: t.Type, State: t.State, Labels: t.Labels, StartedAt: t.StartedAt},
+	}}
+}

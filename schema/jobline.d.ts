@@ -40,6 +40,9 @@ export type UUID = string;
 /** How many of the tasks must be final. */
 export type WaitUntil = "all" | "any";
 
+/** What a queued task waits for. */
+export type WaitingKind = "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
+
 /** The params of cancel. */
 export interface CancelParams {
   /** the id of the task */
@@ -80,6 +83,22 @@ export interface ClientInfo {
   version?: string;
 }
 
+/** What a task waits for before it may run. */
+export interface Conditions {
+  /** the task does not run before this time */
+  runAt?: Time;
+  /** if the task has not started by then, it fails with kind expired */
+  expiresAt?: Time;
+  /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
+  after?: string[];
+  /** the group in which the task counts; a group has a limit and a rate, and can be paused */
+  group?: string;
+  /** tasks of one key run one at a time, in the order of their submits */
+  key?: string;
+  /** how much of each resource the task has while it runs; it starts when all of it is free */
+  needs?: Record<string, number>;
+}
+
 /** Of the connection that asked. */
 export interface ConnectionStats {
   /** wait requests not yet answered */
@@ -113,6 +132,20 @@ export interface ErrorData {
 export interface ExitParams {
   /** what ends, as the scope of shutdown */
   scope?: ShutdownScope;
+}
+
+/** The params of explain. */
+export interface ExplainParams {
+  /** the id of the task */
+  id: UUID;
+}
+
+/** Why a task waits. */
+export interface ExplainResult {
+  /** the task, the task that it waits for, and so on: the last waits for no other task, and holds them all up; at most 100 */
+  chain: Link[];
+  /** whether the chain is longer, so that the last in it waits for another task */
+  truncated?: boolean;
 }
 
 /** A task is final. Nothing comes after it. */
@@ -150,47 +183,51 @@ export interface FinishedEvent {
   /** its input; only where asked for */
   input?: unknown;
   /** what it was submitted to wait for */
-  conditions?: {
-    /** the task does not run before this time */
-    runAt?: Time;
-    /** if the task has not started by then, it fails with kind expired */
-    expiresAt?: Time;
-    /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
-    after?: string[];
-    /** the group in which the task counts; a group has a limit and a rate, and can be paused */
-    group?: string;
-    /** tasks of one key run one at a time, in the order of their submits */
-    key?: string;
-    /** how much of each resource the task has while it runs; it starts when all of it is free */
-    needs?: Record<string, number>;
-  };
+  conditions?: Conditions;
   /** what a queued task waits for at the moment; all of it is true */
-  waitingFor?: ({
-    /** what the task waits for */
-    kind: "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
-    /** the same, for a person */
-    message: string;
-    /** the tasks for whose end it waits: at most 10 */
-    ids?: UUID[];
-    /** how many tasks must end */
-    count?: number;
-    /** when it stops waiting for this */
-    until?: Time;
-    /** the name of the group, the key, the resource or the type */
-    name?: string;
-    /** how much of the resource it needs */
-    amount?: number;
-    /** how much of the resource is free */
-    free?: number;
-    /** how much there is of the resource, or the limit of the group */
-    total?: number;
-  })[];
+  waitingFor?: Waiting[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
   incomplete?: boolean;
   /** greater than that of every other notification of the task */
   seq: number;
+}
+
+/** A group of tasks. */
+export interface Group {
+  /** the name of the group */
+  name: string;
+  /** how many of its tasks run at once; absent for no limit */
+  limit?: number;
+  /** whether none of its tasks begins */
+  paused?: boolean;
+  /** how many of its tasks may begin in a time; absent for no limit */
+  rate?: Rate;
+  /** tasks of it that run */
+  running: number;
+  /** tasks of it that wait for nothing but their turn in the group, resources and a slot */
+  ready: number;
+}
+
+/** The params of groups. */
+export interface GroupsParams {
+  /** the most groups to answer with */
+  limit?: number;
+  /** the nextCursor of the page before */
+  cursor?: string;
+}
+
+/** The groups and the resources. */
+export interface GroupsResult {
+  /** whether everything is paused */
+  paused: boolean;
+  /** the groups that have settings, or tasks that run or are ready, sorted by name */
+  groups: Group[];
+  /** the resources that tasks can need, sorted by name */
+  resources: Resource[];
+  /** where to go on; absent at the end */
+  nextCursor?: string;
 }
 
 /** The params of initialize. */
@@ -225,6 +262,22 @@ export interface InputParams {
   dataBase64?: string;
   /** whether the input ends behind this */
   close?: boolean;
+}
+
+/** A task of a chain of tasks that wait for each other. */
+export interface Link {
+  /** the id of the task */
+  id: UUID;
+  /** the name of the task type */
+  type: string;
+  /** where the task is in its life */
+  state: State;
+  /** the labels of the task */
+  labels: Record<string, string>;
+  /** when it began, where it runs or has run */
+  startedAt?: Time;
+  /** all that it waits for, where it is queued; the next of the chain is the first task that is named here */
+  waitingFor?: Waiting[];
 }
 
 /** The params of list. */
@@ -323,6 +376,12 @@ export interface OutputResult {
   truncatedBefore: number;
 }
 
+/** The params of pause. */
+export interface PauseParams {
+  /** the name of the group; absent for all tasks */
+  group?: string;
+}
+
 /** How far a running task has come. */
 export interface Progress {
   /** how far it has come; never falls within an attempt */
@@ -349,6 +408,14 @@ export interface ProgressEvent {
   unit?: string;
   /** what it is doing */
   message?: string;
+}
+
+/** How many tasks may begin in a time. */
+export interface Rate {
+  /** how many tasks may begin; 0 is no limit */
+  count: number;
+  /** within any so many milliseconds; more than 0 where there is a count */
+  perMs?: number;
 }
 
 /** Means over the last minute. */
@@ -379,6 +446,16 @@ export interface ResizeParams {
   columns: number;
 }
 
+/** Something that tasks need while they run. */
+export interface Resource {
+  /** the name of the resource */
+  name: string;
+  /** how much there is of it */
+  total: number;
+  /** how much of it tasks have that run */
+  used: number;
+}
+
 /** Who the server is. */
 export interface ServerInfo {
   /** jobline */
@@ -387,6 +464,18 @@ export interface ServerInfo {
   version: string;
   /** the process id of the server */
   pid: number;
+}
+
+/** The params of setGroup. */
+export interface SetGroupParams {
+  /** the name of the group, as tasks give it */
+  name: string;
+  /** how many of its tasks run at once; 0 is no limit; as it was where absent */
+  limit?: number;
+  /** whether none of its tasks begins; as it was where absent */
+  paused?: boolean;
+  /** how many of its tasks may begin in a time; as it was where absent */
+  rate?: Rate;
 }
 
 /** The params of shutdown. */
@@ -463,6 +552,8 @@ export interface StatsResult {
   stuck: number;
   /** how the processes of commands are kept together, the surest first: by a control group for each, by a job, by looking at all processes, or by their process groups alone; absent where no task type starts processes */
   containment?: "cgroup" | "job" | "scan" | "group";
+  /** whether everything is paused */
+  paused?: boolean;
   /** whether submit is no longer admitted */
   shuttingDown: boolean;
   /** means over the last minute */
@@ -570,41 +661,9 @@ export interface SubmitResult {
   /** its input; only where asked for */
   input?: unknown;
   /** what it was submitted to wait for */
-  conditions?: {
-    /** the task does not run before this time */
-    runAt?: Time;
-    /** if the task has not started by then, it fails with kind expired */
-    expiresAt?: Time;
-    /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
-    after?: string[];
-    /** the group in which the task counts; a group has a limit and a rate, and can be paused */
-    group?: string;
-    /** tasks of one key run one at a time, in the order of their submits */
-    key?: string;
-    /** how much of each resource the task has while it runs; it starts when all of it is free */
-    needs?: Record<string, number>;
-  };
+  conditions?: Conditions;
   /** what a queued task waits for at the moment; all of it is true */
-  waitingFor?: ({
-    /** what the task waits for */
-    kind: "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
-    /** the same, for a person */
-    message: string;
-    /** the tasks for whose end it waits: at most 10 */
-    ids?: UUID[];
-    /** how many tasks must end */
-    count?: number;
-    /** when it stops waiting for this */
-    until?: Time;
-    /** the name of the group, the key, the resource or the type */
-    name?: string;
-    /** how much of the resource it needs */
-    amount?: number;
-    /** how much of the resource is free */
-    free?: number;
-    /** how much there is of the resource, or the limit of the group */
-    total?: number;
-  })[];
+  waitingFor?: Waiting[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -674,41 +733,9 @@ export interface Task {
   /** its input; only where asked for */
   input?: unknown;
   /** what it was submitted to wait for */
-  conditions?: {
-    /** the task does not run before this time */
-    runAt?: Time;
-    /** if the task has not started by then, it fails with kind expired */
-    expiresAt?: Time;
-    /** the tasks that must end before this one may run: ids, each with how its task must end behind a colon: success, which is the default, failure or finish */
-    after?: string[];
-    /** the group in which the task counts; a group has a limit and a rate, and can be paused */
-    group?: string;
-    /** tasks of one key run one at a time, in the order of their submits */
-    key?: string;
-    /** how much of each resource the task has while it runs; it starts when all of it is free */
-    needs?: Record<string, number>;
-  };
+  conditions?: Conditions;
   /** what a queued task waits for at the moment; all of it is true */
-  waitingFor?: ({
-    /** what the task waits for */
-    kind: "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
-    /** the same, for a person */
-    message: string;
-    /** the tasks for whose end it waits: at most 10 */
-    ids?: UUID[];
-    /** how many tasks must end */
-    count?: number;
-    /** when it stops waiting for this */
-    until?: Time;
-    /** the name of the group, the key, the resource or the type */
-    name?: string;
-    /** how much of the resource it needs */
-    amount?: number;
-    /** how much of the resource is free */
-    free?: number;
-    /** how much there is of the resource, or the limit of the group */
-    total?: number;
-  })[];
+  waitingFor?: Waiting[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -821,6 +848,28 @@ export interface WaitResult {
   timedOut: boolean;
 }
 
+/** Something that a queued task waits for. */
+export interface Waiting {
+  /** what the task waits for */
+  kind: WaitingKind;
+  /** the same, for a person */
+  message: string;
+  /** the tasks for whose end it waits: at most 10 */
+  ids?: UUID[];
+  /** how many tasks must end */
+  count?: number;
+  /** when it stops waiting for this */
+  until?: Time;
+  /** the name of the group, the key, the resource or the type */
+  name?: string;
+  /** how much of the resource it needs */
+  amount?: number;
+  /** how much of the resource is free */
+  free?: number;
+  /** how much there is of the resource, or the limit of the group */
+  total?: number;
+}
+
 /** The methods, with what goes in and what comes out. */
 export interface Methods {
   /** Introduce the client, and learn what the server is. Optional, at any time, once. Members other than these are ignored, so that a language client can send what it sends to any server. */
@@ -849,6 +898,16 @@ export interface Methods {
   "signal": { params: SignalParams; result: Empty };
   /** Set the size of the terminal of a running command. */
   "resize": { params: ResizeParams; result: Empty };
+  /** Say why a task waits, down to what holds it all up. Each link is a task; the next one is the first task that its waitingFor names. All of a chain was true at one moment, unless tasks ended while it was read. */
+  "explain": { params: ExplainParams; result: ExplainResult };
+  /** Show the groups and the resources, and whether everything is paused. Groups come page by page, sorted by name. */
+  "groups": { params: GroupsParams; result: GroupsResult };
+  /** Change the settings of a group, which are stored. What is left out stays as it is. Tasks that run go on. A group is made by its first task, or by this. */
+  "setGroup": { params: SetGroupParams; result: Group };
+  /** Let no task begin, or none of a group, until resume. It is stored. Tasks that run go on, and submit is as before. */
+  "pause": { params: PauseParams; result: Empty };
+  /** Undo pause. A group that was paused by itself stays paused when everything is resumed. */
+  "resume": { params: PauseParams; result: Empty };
   /** List the task types on offer. */
   "types": { params: Empty; result: TypesResult };
   /** Show the state of the server in numbers. */

@@ -22,6 +22,11 @@ const (
 	MethodStats         = "stats"
 	MethodSubscribe     = "subscribe"
 	MethodUnsubscribe   = "unsubscribe"
+	MethodGroups        = "groups"
+	MethodSetGroup      = "setGroup"
+	MethodPause         = "pause"
+	MethodResume        = "resume"
+	MethodExplain       = "explain"
 	MethodDiscover      = "rpc.discover"
 	MethodCancelRequest = "$/cancelRequest"
 	MethodExit          = "exit"
@@ -29,9 +34,9 @@ const (
 
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
-	MethodCancelRequest, MethodCancel, MethodExit, MethodInitialize, MethodInput, MethodList, MethodOutput, MethodResize, MethodDiscover,
-	MethodShutdown, MethodSignal, MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes,
-	MethodUnsubscribe, MethodWait,
+	MethodCancelRequest, MethodCancel, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
+	MethodPause, MethodResize, MethodResume, MethodDiscover, MethodSetGroup, MethodShutdown, MethodSignal,
+	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnsubscribe, MethodWait,
 }
 
 // SubmitParams asks for one run of a task type.
@@ -246,6 +251,8 @@ type StatsResult struct {
 	Stuck int64 `json:"stuck" jsonschema:"tasks that are final but whose code has not ended" schema:"minimum=0"`
 	// Containment is one of the constants Containment…; absent where no type starts processes.
 	Containment string `json:"containment,omitzero" jsonschema:"how the processes of commands are kept together, the surest first: by a control group for each, by a job, by looking at all processes, or by their process groups alone; absent where no task type starts processes" schema:"enum=cgroup|job|scan|group"`
+	// Paused is true while no task begins, because pause was asked for without a group.
+	Paused bool `json:"paused,omitzero" jsonschema:"whether everything is paused"`
 	// ShuttingDown is true when no submit is admitted.
 	ShuttingDown bool             `json:"shuttingDown" jsonschema:"whether submit is no longer admitted"`
 	Rates        Rates            `json:"rates" jsonschema:"means over the last minute"`

@@ -136,7 +136,7 @@ func TestOpenRPCSuitsGenerators(t *testing.T) {
 	require.NoError(t, json.Unmarshal(openRPC, &doc))
 	require.Len(t, doc.Methods, len(calls)-2)
 	for _, m := range doc.Methods {
-		require.Regexp(t, `^[a-z]+$`, m.Name)
+		require.Regexp(t, `^[a-z]+([A-Z][a-z]+)*$`, m.Name)
 	}
 	titles := map[string]bool{}
 	var walk func(at string, v any)

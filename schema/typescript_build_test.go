@@ -29,6 +29,7 @@ var named = map[reflect.Type]string{
 	typeOf[WaitUntil]():     "How many of the tasks must be final.",
 	typeOf[ListOrder]():     "By time of creation.",
 	typeOf[Signal]():        "The name of a signal, without SIG before it.",
+	typeOf[WaitingKind]():   "What a queued task waits for.",
 	typeOf[Encoding]():      "How bytes became a string.",
 }
 

@@ -81,12 +81,25 @@ type Group struct {
 	Ready    int // tasks that wait for nothing else than their turn in the group, slots and resources
 }
 
-// Groups answers what is known of all groups, sorted by name.
-func (p *Planner) Groups() []Group {
-	var all []Group
+// Overview is what a planner knows of groups and resources.
+type Overview struct {
+	Paused    bool       // everything
+	Groups    []Group    // sorted by name
+	Resources []Resource // sorted by name
+}
+
+// Overview answers what is known of all groups that have settings or tasks, and of all
+// resources that there are.
+func (p *Planner) Overview() Overview {
+	all := Overview{Paused: p.paused}
+	for _, name := range slices.Sorted(maps.Keys(p.resources)) {
+		if r := p.resources[name]; r.total > 0 || r.used > 0 {
+			all.Resources = append(all.Resources, Resource{Name: name, Total: r.total, Used: r.used})
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
 		if name != "" {
-			all = append(all, p.GroupOf(name))
+			all.Groups = append(all.Groups, p.GroupOf(name))
 		}
 	}
 	return all

@@ -11,6 +11,12 @@ type resource struct {
 	lines map[string]*heap[*berth, byBerth]
 }
 
+// Resource is how much there is of a resource in all, and how much tasks have that run.
+type Resource struct {
+	Name        string
+	Total, Used int64
+}
+
 // berth is the place of a lane in the line of a resource.
 type berth struct {
 	lane     *lane

@@ -27,7 +27,7 @@ func (p *Planner) Waiting(t *Task) []schema.Waiting {
 		all = append(all, schema.Waiting{Kind: schema.WaitsForTime, Until: at, Message: "runs at " + at.String()})
 	}
 	if p.paused {
-		all = append(all, schema.Waiting{Kind: schema.WaitsForResume, Message: "everything is paused"})
+		all = append(all, WaitsForResume())
 	}
 	if g := p.groups[t.Conditions.Group]; g != nil {
 		all = g.waiting(all)
@@ -36,6 +36,11 @@ func (p *Planner) Waiting(t *Task) []schema.Waiting {
 		all = t.lane.waiting(all, t)
 	}
 	return all
+}
+
+// WaitsForResume is what every queued task waits for while everything is paused.
+func WaitsForResume() schema.Waiting {
+	return schema.Waiting{Kind: schema.WaitsForResume, Message: "everything is paused"}
 }
 
 func (p *Planner) waitsForOthers(t *Task) schema.Waiting {

@@ -3,7 +3,6 @@
 package memory
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"sync"
@@ -89,7 +88,9 @@ func New(o Options) *Store {
 
 // Info implements executor.Store.
 func (s *Store) Info() executor.StoreInfo {
-	return executor.StoreInfo{Name: "memory", Limits: executor.StoreLimits{
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return executor.StoreInfo{Name: "memory", Paused: s.planned.Paused(), Resources: s.options.Resources, Limits: executor.StoreLimits{
 		QueuedTasks: s.options.MaxQueued, OutputBytes: s.options.MaxOutput,
 		KeepTasks: max(s.options.Keep, 0), KeepFor: s.options.KeepFor, KeepBytes: s.options.KeepBytes, KeepIDs: max(s.options.KeepIDs, 0),
 	}}
@@ -104,95 +105,6 @@ func (s *Store) Close() error {
 	s.claims.WakeAll()
 	s.feed.Close()
 	return nil
-}
-
-// Submit implements executor.Store.
-func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
-	answers := make([]executor.Submitted, len(submissions))
-	fresh := s.blanks(len(submissions))
-	for i := range submissions { // what can be done without the lock
-		s.fill(fresh[i], &submissions[i])
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, executor.ErrClosed
-	}
-	now := schema.Now()
-	s.sweep(now)
-	added := 0
-	for i, e := range fresh {
-		asked := &submissions[i]
-		if s.isNew(asked) {
-			answers[i].Err = s.add(e, now)
-		} else if p, err := s.find(asked.ID); err == nil {
-			answers[i] = s.answerKnown(p, asked)
-		} else if answers[i].Err = err; err == executor.ErrNotFound {
-			answers[i].Err = s.add(e, now)
-		}
-		if answers[i] == (executor.Submitted{}) {
-			added++
-		}
-	}
-	s.claims.Wake(added)
-	s.planned.Settle(now)
-	return answers, nil
-}
-
-// spareEntries is how many entries are kept to be used again: two bursts of submits.
-const spareEntries = 512
-
-// blanks are so many entries.
-func (s *Store) blanks(n int) []*entry {
-	blanks := make([]*entry, n)
-	s.mu.Lock()
-	spare := max(len(s.spare)-n, 0)
-	used := copy(blanks, s.spare[spare:])
-	clear(s.spare[spare:])
-	s.spare = s.spare[:spare]
-	s.mu.Unlock()
-	for i := used; i < n; i++ {
-		blanks[i] = new(entry)
-	}
-	return blanks
-}
-
-// isNew reports whether the id of a submission was made for it and it did not come
-// before. Such ids rise, so most can be told by that.
-func (s *Store) isNew(asked *executor.Submission) bool {
-	if !asked.NewID || bytes.Compare(asked.ID[:], s.latest[:]) <= 0 {
-		return false
-	}
-	s.latest = asked.ID
-	return true
-}
-
-func (s *Store) answerKnown(known place, asked *executor.Submission) executor.Submitted {
-	record := s.record(known)
-	if !record.Same(asked.Type, asked.Input) {
-		return executor.Submitted{Err: executor.ErrIDConflict}
-	}
-	return executor.Submitted{Existing: true, Task: &record.Task}
-}
-
-// add puts a new task into the queue.
-func (s *Store) add(e *entry, now schema.Time) error {
-	if int(s.counts.Queued) >= s.options.MaxQueued {
-		return executor.ErrQueueFull
-	}
-	if e.Value.planned() != nil {
-		return s.addPlanned(e, now)
-	}
-	s.claims.Push(e, e.Value.terms.typ, e.Value.priority)
-	s.enlist(e)
-	return nil
-}
-
-// enlist adds the record of a new task that has its order number.
-func (s *Store) enlist(e *entry) {
-	s.records.add(e)
-	s.timeline.add(e)
-	s.counts.Queued++
 }
 
 // Get implements executor.Store.

@@ -113,9 +113,9 @@ func (s *Store) Pause(_ context.Context, paused bool) error {
 }
 
 // Groups implements executor.Store.
-func (s *Store) Groups(context.Context) (groups []plan.Group, err error) {
-	err = s.replan(func(schema.Time) { groups = s.planned.Groups() })
-	return groups, err
+func (s *Store) Groups(context.Context) (all plan.Overview, err error) {
+	err = s.replan(func(schema.Time) { all = s.planned.Overview() })
+	return all, err
 }
 
 // replan lets a function use the planner, and carries out what comes of it.

@@ -291,11 +291,11 @@ func (e *regroup) fail(_ *Store, err error) entry {
 func (e *regroup) done() { close(e.ready) }
 
 // Groups implements executor.Store.
-func (s *Store) Groups(context.Context) ([]plan.Group, error) {
+func (s *Store) Groups(context.Context) (plan.Overview, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, executor.ErrClosed
+		return plan.Overview{}, executor.ErrClosed
 	}
-	return s.planned.Groups(), nil
+	return s.planned.Overview(), nil
 }

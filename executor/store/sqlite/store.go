@@ -82,9 +82,10 @@ func (s *Store) Info() executor.StoreInfo {
 	info := executor.StoreInfo{Name: "sqlite", Durable: true, File: s.path, Limits: executor.StoreLimits{
 		QueuedTasks: o.MaxQueued, OutputBytes: o.MaxOutput,
 		KeepTasks: max(o.Keep, 0), KeepFor: o.KeepFor, KeepBytes: o.KeepBytes, KeepIDs: max(o.KeepIDs, 0),
-	}}
+	}, Resources: o.Resources}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	info.Paused = s.planned.Paused()
 	if s.fault != nil {
 		info.Fault = s.fault.Error()
 	}

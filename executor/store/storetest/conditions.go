@@ -190,9 +190,9 @@ func conditionGroup(f *fixture) {
 	two = f.claims(ids[2])
 	require.NoError(f, f.store.SetGroup(f.Context(), "deploys", plan.Settings{Limit: 3}))
 	last := f.claims(ids[3])
-	groups, err := f.store.Groups(f.Context())
+	all, err := f.store.Groups(f.Context())
 	require.NoError(f, err)
-	require.Equal(f, []plan.Group{{Name: "deploys", Settings: plan.Settings{Limit: 3}, Running: 3}}, groups)
+	require.Equal(f, []plan.Group{{Name: "deploys", Settings: plan.Settings{Limit: 3}, Running: 3}}, all.Groups)
 	for _, l := range []executor.Lease{one, two, last} {
 		f.finish(l, completed)
 	}

@@ -1,0 +1,151 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file says why a queued task waits.
+
+const (
+	// MaxChain is how many tasks Explain answers at most.
+	MaxChain = 100
+	// explainTries is how often Explain begins again where a task has ended meanwhile.
+	explainTries = 3
+)
+
+// Status is the task with the id, with its input. Of a queued task it says what it waits for.
+func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error) {
+	t, err := e.Task(ctx, id)
+	if err == nil && t.State == schema.Queued {
+		t.WaitingFor = e.waiting(&t)
+	}
+	return t, err
+}
+
+// Explain says what a task waits for, what that waits for, and so on.
+func (e *Executor) Explain(ctx context.Context, id uuid.UUID) (result schema.ExplainResult, err error) {
+	for range explainTries {
+		var current bool
+		if result, current, err = e.explain(ctx, id); err != nil || current {
+			break
+		}
+	}
+	return result, err
+}
+
+// explain is one try of Explain. It answers current false where a task of the chain has ended
+// meanwhile.
+func (e *Executor) explain(ctx context.Context, id uuid.UUID) (result schema.ExplainResult, current bool, err error) {
+	for {
+		t, err := e.Status(ctx, id)
+		switch {
+		case err != nil && len(result.Chain) == 0:
+			return result, false, err
+		case err != nil: // it was there, so it has ended and is no longer kept
+			return result, false, nil
+		}
+		result.Chain = append(result.Chain, schema.Link{
+			ID: t.ID, Type: t.Type, State: t.State, Labels: labelsOf(&t), StartedAt: t.StartedAt, WaitingFor: t.WaitingFor,
+		})
+		next := slices.IndexFunc(t.WaitingFor, func(w schema.Waiting) bool { return len(w.IDs) > 0 })
+		if next < 0 {
+			return result, len(result.Chain) == 1 || !t.State.Final(), nil
+		}
+		if len(result.Chain) == MaxChain {
+			result.Truncated = true
+			return result, true, nil
+		}
+		id = t.WaitingFor[next].IDs[0]
+	}
+}
+
+// labelsOf are the labels of a task, and never nil.
+func labelsOf(t *schema.Task) map[string]string {
+	if t.Labels == nil {
+		return map[string]string{}
+	}
+	return t.Labels
+}
+
+// waiting answers what a queued task waits for: what its conditions say, and else its turn.
+func (e *Executor) waiting(t *schema.Task) []schema.Waiting {
+	all := slices.Clone(t.WaitingFor)
+	for i := range all {
+		e.nameHolders(&all[i])
+	}
+	if t.Conditions == nil && e.store.Info().Paused {
+		all = append(all, plan.WaitsForResume())
+	}
+	if !e.Offers(t.Type) {
+		all = append(all, schema.Waiting{
+			Kind: schema.WaitsForType, Name: t.Type,
+			Message: fmt.Sprintf("no tasks of the type %q run here; start a server that has it", t.Type),
+		})
+	}
+	if all == nil {
+		return []schema.Waiting{e.waitsForSlot(t.Type)}
+	}
+	return all
+}
+
+// nameHolders adds the tasks that have what a task waits for, of those that run here.
+func (e *Executor) nameHolders(w *schema.Waiting) {
+	switch {
+	case w.Kind == schema.WaitsForGroup:
+		w.IDs, w.Count = e.running(func(r *run) bool { return r.conditions != nil && r.conditions.Group == w.Name })
+	case w.Kind == schema.WaitsForResource && w.IDs == nil && *w.Total >= w.Amount:
+		w.IDs, w.Count = e.running(func(r *run) bool { return r.conditions != nil && r.conditions.Needs[w.Name] > 0 })
+	}
+}
+
+// waitsForSlot says what a task waits for that may run.
+func (e *Executor) waitsForSlot(typ string) schema.Waiting {
+	w := schema.Waiting{Kind: schema.WaitsForSlot}
+	taken := 0
+	for i := range e.workers {
+		if e.workers[i].run.Load() != nil {
+			taken++
+		}
+	}
+	limit := int64(e.options.Limit)
+	if t := e.types[typ]; t != nil && t.limit > 0 {
+		w.IDs, w.Count = e.running(func(r *run) bool { return r.typ == t })
+		if w.Count >= t.limit {
+			w.Name, w.Total = t.name, new(int64(t.limit))
+			w.Message = fmt.Sprintf("%d tasks of the type %q run, and no more may at once", w.Count, t.name)
+			return w
+		}
+	}
+	switch {
+	case e.stop.begun() && e.stop.current() != schema.ShutdownDrain:
+		w.IDs, w.Count, w.Message = nil, 0, "the server is shutting down, and begins no task"
+	case taken >= e.options.Limit:
+		w.IDs, w.Count = e.running(func(*run) bool { return true })
+		w.Total, w.Message = &limit, fmt.Sprintf("%d tasks run, and no more may at once", taken)
+	default:
+		w.IDs, w.Count, w.Message = nil, 0, "it is about to begin"
+	}
+	return w
+}
+
+// running answers the first ids of the tasks that run here and are selected, and how many
+// they are.
+func (e *Executor) running(selected func(*run) bool) (ids []uuid.UUID, n int) {
+	for i := range e.workers {
+		r := e.workers[i].run.Load()
+		if r == nil || !selected(r) || !r.busy() {
+			continue
+		}
+		if n++; len(ids) < plan.MaxWaitingIDs {
+			ids = append(ids, r.record.ID)
+		}
+	}
+	return ids, n
+}
