@@ -35,6 +35,7 @@ type modelled struct {
 	plan.Task
 	state   schema.State
 	running bool // it is taken, and not released
+	held    bool // it is suspended
 }
 
 const (
@@ -123,6 +124,12 @@ func (m *model) note() {
 			task := m.find(e.Task.ID)
 			require.False(m.t, task.state.Final(), "%v ends twice", task.ID)
 			require.True(m.t, m.causes(e.Cause, task), "%v ends because of %v", task.ID, e.Cause)
+			require.False(m.t, task.held)
+			if m.oneIn(4, "deferred") {
+				m.planner.Defer(e)
+				task.held = true
+				continue
+			}
 			m.end(task, schema.Failed)
 		}
 	}
@@ -135,8 +142,11 @@ func (m *model) causes(id uuid.UUID, task *modelled) bool {
 		return m.expired(task)
 	}
 	return slices.ContainsFunc(task.Conditions.After, func(d schema.Dependency) bool {
+		if d.ID != id {
+			return false
+		}
 		ended := m.find(id).state
-		return d.ID == id && ended.Final() && !d.On.Met(ended)
+		return ended.Final() && !d.On.Met(ended)
 	})
 }
 
@@ -201,10 +211,35 @@ func (m *model) Return(*rapid.T) {
 // Cancel ends a task that waits.
 func (m *model) Cancel(*rapid.T) {
 	task := m.some(func(o *modelled) bool { return o.state == schema.Queued })
-	require.True(m.t, task.Waits())
+	require.Equal(m.t, !task.held, task.Waits())
 	m.planner.Remove(&task.Task)
 	m.end(task, schema.Cancelled)
+	task.held = false
 	m.note()
+}
+
+// Suspend takes out a task that waits.
+func (m *model) Suspend(*rapid.T) {
+	task := m.some(func(o *modelled) bool { return o.state == schema.Queued })
+	m.planner.Suspend(&task.Task)
+	task.held = true
+	m.note()
+}
+
+// Resume puts a task back. It has expired if its time has come meanwhile.
+func (m *model) Resume(*rapid.T) {
+	task := m.some(func(o *modelled) bool { return o.held })
+	m.planner.Resume(&task.Task, m.now)
+	task.held = false
+	for m.planner.Advance(m.now, 1) {
+	}
+	m.note()
+	require.False(m.t, task.state == schema.Queued && !task.held && m.doomed(task), "%v must end", task.ID)
+}
+
+// doomed reports whether a task must end because of another one.
+func (m *model) doomed(task *modelled) bool {
+	return slices.ContainsFunc(task.Conditions.After, func(d schema.Dependency) bool { return m.causes(d.ID, task) })
 }
 
 // Pass lets time pass.
@@ -223,7 +258,7 @@ func (m *model) Pass(*rapid.T) {
 	}
 	m.note()
 	for _, task := range m.all {
-		require.False(m.t, task.state == schema.Queued && m.expired(task), "%v has not expired", task.ID)
+		require.False(m.t, task.state == schema.Queued && !task.held && m.expired(task), "%v has not expired", task.ID)
 	}
 }
 
@@ -259,7 +294,7 @@ func (m *model) Pause(*rapid.T) {
 
 // eligible reports whether a task waits for no other task and no time.
 func (m *model) eligible(task *modelled) bool {
-	if task.state != schema.Queued || task.Conditions.RunAt > m.now {
+	if task.state != schema.Queued || task.held || task.Conditions.RunAt > m.now {
 		return false
 	}
 	return !slices.ContainsFunc(task.Conditions.After, func(d schema.Dependency) bool { return m.isOpen(d.ID) })
@@ -354,11 +389,21 @@ func (m *model) Check(t *rapid.T) {
 	m.woken, m.nothing = false, got == nil
 	waiting := 0
 	for _, task := range m.all {
-		if task.state == schema.Queued {
+		if task.state == schema.Queued && !task.held {
 			waiting++
 			m.checkWaiting(task)
 		} else {
 			require.Nil(t, m.planner.Waiting(&task.Task))
+		}
+		if task.state == schema.Queued && m.doomed(task) && !m.expired(task) {
+			require.True(t, slices.ContainsFunc(task.Conditions.After, func(d schema.Dependency) bool {
+				return m.planner.Dooms(d.ID, m.find(d.ID).state)
+			}), "the reason of the end of %v is to be kept", task.ID)
+		}
+		if task.state.Final() && m.planner.Dooms(task.ID, task.state) {
+			require.True(t, slices.ContainsFunc(m.all, func(o *modelled) bool {
+				return o.state == schema.Queued && m.causes(task.ID, o)
+			}), "nothing must end because of %v any more", task.ID)
 		}
 	}
 	require.Equal(t, waiting, m.planner.Len())
@@ -409,6 +454,7 @@ func TestPlannerIsAsTheModel(t *testing.T) {
 		m := newModel(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"": m.Check, "Add": m.Add, "add": m.Add, "Take": m.Take, "take": m.Take, "Finish": m.Finish, "Return": m.Return, "Cancel": m.Cancel,
+			"Suspend": m.Suspend, "Resume": m.Resume,
 			"Pass": m.Pass, "Set": m.Set, "Provide": m.Provide, "Pause": m.Pause,
 		})
 	})

@@ -23,12 +23,15 @@ type Planner struct {
 	types      map[string]*heap[*lane, byHead] // lanes whose first task may run but for its needs
 	resources  map[string]*resource
 	changes    Changes
+	ending     map[uuid.UUID]uuid.UUID // tasks that must end, by the end of which other
+	causes     map[uuid.UUID]int       // how many of them end by the end of this one
 }
 
 // New makes a planner without tasks.
 func New() *Planner {
 	return &Planner{
 		dependents: map[uuid.UUID][]*Task{}, keys: map[string]*key{}, groups: map[string]*group{},
+		ending: map[uuid.UUID]uuid.UUID{}, causes: map[uuid.UUID]int{},
 		waiting: map[string]int{}, lanes: map[laneName]*lane{}, types: map[string]*heap[*lane, byHead]{}, resources: map[string]*resource{},
 	}
 }
@@ -79,14 +82,19 @@ func (p *Planner) Paused() bool { return p.paused }
 // have ended, have ended as they must.
 func (p *Planner) Add(t *Task, now schema.Time, open func(place int) bool) {
 	p.now = now
-	p.size++
-	p.waiting[t.Type]++
 	for i, d := range t.Conditions.After {
 		if open(i) {
 			p.dependents[d.ID] = append(p.dependents[d.ID], t)
 			t.open++
 		}
 	}
+	p.join(t)
+}
+
+// join lets a task wait.
+func (p *Planner) join(t *Task) {
+	p.size++
+	p.waiting[t.Type]++
 	if !t.Conditions.ExpiresAt.IsZero() {
 		p.expiries.push(t)
 	}
@@ -108,9 +116,12 @@ func (p *Planner) admit(t *Task) {
 	}
 }
 
-// Remove takes out a task that waits.
+// Remove takes out a task that waits or is suspended.
 func (p *Planner) Remove(t *Task) {
 	switch t.stage {
+	case suspended:
+		t.stage, t.open = absent, 0
+		return
 	case delayed:
 		p.due.remove(t)
 	case keyed, ready:
@@ -134,25 +145,27 @@ func (p *Planner) gone(t *Task) {
 // Ended says that a task has become final, whether the planner had it or not. Tasks that
 // come after it may run, or must end.
 func (p *Planner) Ended(id uuid.UUID, as schema.State) {
-	if len(p.dependents) == 0 {
+	if len(p.dependents) == 0 && len(p.ending) == 0 {
 		return // the usual case
 	}
+	p.hasEnded(id)
 	all, found := p.dependents[id]
 	if !found {
 		return
 	}
 	delete(p.dependents, id)
 	for _, t := range all {
-		if t.stage != dependent { // it has left
-			continue
-		}
-		if !t.on(id).Met(as) {
-			p.gone(t)
-			p.changes.Ending = append(p.changes.Ending, Ending{Task: t, Cause: id})
-			continue
-		}
-		if t.open--; t.open == 0 {
-			p.admit(t)
+		switch held := t.stage == suspended; {
+		case t.stage != dependent && !held: // it has left
+		case !t.on(id).Met(as):
+			if !held {
+				p.gone(t)
+			}
+			p.Doom(t, id)
+		default:
+			if t.open--; t.open == 0 && !held {
+				p.admit(t)
+			}
 		}
 	}
 }

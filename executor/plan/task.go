@@ -31,6 +31,7 @@ type stage uint8
 
 const (
 	absent    stage = iota // not in the planner
+	suspended              // taken out until it is resumed or removed
 	dependent              // waits for other tasks
 	delayed                // waits for its time
 	keyed                  // waits for its turn among the tasks of its key
@@ -39,7 +40,7 @@ const (
 )
 
 // Waits reports whether a planner has the task and it was not taken.
-func (t *Task) Waits() bool { return t.stage != absent && t.stage != taken }
+func (t *Task) Waits() bool { return t.stage > suspended && t.stage != taken }
 
 // Taken reports whether the task was taken, and not released.
 func (t *Task) Taken() bool { return t.stage == taken }

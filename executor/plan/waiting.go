@@ -16,7 +16,7 @@ const MaxWaitingIDs = 10
 func (p *Planner) Waiting(t *Task) []schema.Waiting {
 	var all []schema.Waiting
 	switch t.stage {
-	case absent, taken:
+	case absent, suspended, taken:
 		return nil
 	case dependent:
 		all = append(all, p.waitsForOthers(t))

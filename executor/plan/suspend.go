@@ -1,0 +1,75 @@
+package plan
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Suspend takes out a task that waits and that the store is about to end, until Remove or
+// Resume. The planner still notes the ends of the tasks that it comes after. Other tasks are
+// left as they are.
+func (p *Planner) Suspend(t *Task) {
+	if !t.Waits() {
+		return
+	}
+	open := t.open
+	p.Remove(t)
+	t.stage, t.open = suspended, open
+}
+
+// Resume puts a suspended task back. It ends at once if a task that it comes after has
+// meanwhile not ended as it must. Other tasks are left as they are.
+func (p *Planner) Resume(t *Task, now schema.Time) {
+	if t.stage != suspended {
+		return
+	}
+	p.now, t.stage = now, absent
+	if cause, doomed := p.ending[t.ID]; doomed {
+		t.open = 0
+		p.changes.Ending = append(p.changes.Ending, Ending{Task: t, Cause: cause})
+		return
+	}
+	p.join(t)
+}
+
+// Defer suspends a task that must end, because the store is about to end it otherwise.
+func (p *Planner) Defer(e Ending) { e.Task.stage = suspended }
+
+// Doom lets a task end that does not wait, because of the end of another one. If it is
+// suspended, it ends when it is resumed.
+func (p *Planner) Doom(t *Task, cause uuid.UUID) {
+	if _, found := p.ending[t.ID]; !found {
+		p.ending[t.ID] = cause
+		p.causes[cause]++
+	}
+	if t.stage != suspended {
+		p.changes.Ending = append(p.changes.Ending, Ending{Task: t, Cause: cause})
+	}
+}
+
+// hasEnded notes that a task has ended, which perhaps had to.
+func (p *Planner) hasEnded(id uuid.UUID) {
+	cause, found := p.ending[id]
+	if !found {
+		return
+	}
+	delete(p.ending, id)
+	if p.causes[cause]--; p.causes[cause] == 0 {
+		delete(p.causes, cause)
+	}
+}
+
+// Dooms reports whether there are tasks that must end because this one has ended so, or ends
+// so, and have not. A store keeps its end until they have: it is the reason for theirs.
+func (p *Planner) Dooms(id uuid.UUID, as schema.State) bool {
+	if p.causes[id] > 0 {
+		return true
+	}
+	for _, t := range p.dependents[id] {
+		if (t.stage == dependent || t.stage == suspended) && !t.on(id).Met(as) {
+			return true
+		}
+	}
+	return false
+}
