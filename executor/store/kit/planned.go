@@ -51,7 +51,7 @@ func (p *Planned) Submit(t *plan.Task, now schema.Time, state func(i int) schema
 		case !is.Final():
 			open[i] = true
 		case !d.On.Met(is):
-			p.ending = append(p.ending, plan.Ending{Task: t, Cause: d.ID})
+			p.Doom(t, d.ID)
 			return
 		}
 	}
@@ -103,7 +103,8 @@ func (p *Planned) arm(now schema.Time) {
 		p.timer.Stop()
 	}
 	if !at.IsZero() {
-		p.timer = time.AfterFunc(min(time.Duration(max(at-now, 0))*time.Microsecond, clockCheck), p.pass)
+		most := schema.Time(clockCheck.Microseconds()) // a later time may be beyond a time.Duration
+		p.timer = time.AfterFunc(time.Duration(min(max(at-now, 0), most))*time.Microsecond, p.pass)
 	}
 }
 
@@ -124,9 +125,17 @@ func (p *Planned) Close() {
 	}
 }
 
-// NewTask is a task with conditions for the planner, without its order number.
+// NewTask is a task with conditions for the planner, without its order number. One that has
+// begun, and runs again because its process died, waits for its turn alone: it was its time, and
+// it does not expire.
 func NewTask(r *executor.Record) *plan.Task {
-	return &plan.Task{ID: r.ID, Type: r.Type, Priority: r.Priority, Conditions: r.Conditions}
+	t := &plan.Task{ID: r.ID, Type: r.Type, Priority: r.Priority, Conditions: r.Conditions}
+	if r.Attempt > 0 {
+		left := *r.Conditions
+		left.RunAt, left.ExpiresAt, left.After = 0, 0, nil
+		t.Conditions = &left
+	}
+	return t
 }
 
 // Unrun is the end of a task that must end because of its conditions.

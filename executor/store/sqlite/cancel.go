@@ -228,6 +228,9 @@ func (e *cancellation) apply(s *Store) {
 		st := &e.steps[i]
 		switch st.outcome {
 		case schema.OutcomeCancelled:
+			if p := st.record.planned; p != nil {
+				s.planned.Remove(p)
+			}
 			st.end.apply(s)
 		case schema.OutcomeCancelling:
 			st.record.CancelRequestedAt, st.record.CancelReason = st.cancelRequest.at, st.cancelRequest.reason

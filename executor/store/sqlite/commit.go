@@ -100,7 +100,7 @@ func (s *Store) pause() time.Duration {
 func (s *Store) retriable() bool {
 	for _, e := range s.entries {
 		switch e.(type) {
-		case *submission, *cancellation:
+		case *submission, *cancellation, *regroup:
 			return true
 		}
 	}
@@ -175,7 +175,7 @@ func (s *Store) write(batch []entry) error {
 	if t.begun {
 		s.committer.acknowledged = t.state.Commits
 	}
-	removed, evictErr := s.evict(len(t.done)) // first: a client that sees an end must not see more tasks than are kept
+	removed, evictErr := s.evict(len(t.done), t.awaited) // first: a client that sees an end must not see more tasks than are kept
 	s.mu.Lock()
 	recovered := s.fault != nil
 	s.fault = nil
@@ -224,7 +224,7 @@ func (s *Store) begins() (*transaction, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	return &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), open: s.open.Change(), fresh: map[uuid.UUID]*record{}}, nil
+	return &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), open: s.open.Change(), fresh: map[uuid.UUID]*record{}, awaited: map[uuid.UUID]struct{}{}}, nil
 }
 
 // fill writes the entries and commits.

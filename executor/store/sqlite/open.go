@@ -14,6 +14,7 @@ import (
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/schema"
 )
 
 // HeldError is the error of Open if another process holds the store. It names the
@@ -59,6 +60,9 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, s.inOpening(err)
 	}
 	s.company = time.AfterFunc(companyDelay, s.alone)
+	s.mu.Lock()
+	s.planned.Settle(schema.Now()) // last: from now on, tasks may end because of their conditions
+	s.mu.Unlock()
 	go s.commitLoop()
 	return s, nil
 }

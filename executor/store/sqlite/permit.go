@@ -115,7 +115,7 @@ func (s *Store) permissible(batch []entry) (found []*record) {
 			continue
 		}
 		for _, r := range e.fresh {
-			if slots > 0 && r != nil && s.claims.Allowance(r.Type, maxPermits) > soon[r.Type] && !s.claims.isFar(r) {
+			if slots > 0 && r != nil && r.Conditions == nil && s.claims.Allowance(r.Type, maxPermits) > soon[r.Type] && !s.claims.isFar(r) {
 				consider(r)
 			}
 		}

@@ -28,6 +28,7 @@ func (e *submission) await(t *transaction, i int) (ok bool, err error) {
 	s, after := e.store, e.tasks[i].Conditions.After
 	found := make([]awaited, len(after))
 	for n, d := range after {
+		t.awaited[d.ID] = struct{}{}
 		s.mu.Lock()
 		found[n].record = cmp.Or(t.fresh[d.ID], s.live[d.ID])
 		s.mu.Unlock()
@@ -77,12 +78,13 @@ func (s *Store) planFound() error {
 	now := schema.Now()
 	c := s.committer.conn
 	err := file.ReadGroups(c, func(name string, settings plan.Settings, err error) {
-		switch {
-		case err != nil:
-			s.log.Error("the settings of a group cannot be read, so it has none", "group", name, "error", err)
-		case name == "":
+		if err != nil { // it has some, which may be there to hold tasks back
+			s.log.Error("the settings of a group cannot be read, so it is paused until it has others; no name is everything", "group", name, "error", err)
+			settings = plan.Settings{Paused: true}
+		}
+		if name == "" {
 			s.planned.Pause(settings.Paused)
-		default:
+		} else {
 			s.planned.SetGroup(name, settings, now)
 		}
 	})
@@ -101,22 +103,16 @@ func (s *Store) planFound() error {
 			return err
 		}
 	}
-	s.planned.Settle(now)
 	return nil
 }
 
-// planOne gives a task to the planner that was in the file. A task that it comes after, and
-// that is no longer kept, ended as it had to: otherwise this task would have ended with it.
+// planOne gives a task to the planner that was in the file.
 func (s *Store) planOne(c *file.Conn, r *record, now schema.Time) error {
-	states := make([]schema.State, len(r.Conditions.After))
-	for i, d := range r.Conditions.After {
-		before, _, err := s.storedWith(c, d.ID)
-		switch {
-		case err == nil:
-			states[i] = before.State
-		case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrDamaged):
-			states[i] = stateThat(d.On)
-		default:
+	after := r.planned.Conditions.After
+	states := make([]schema.State, len(after))
+	for i, d := range after {
+		var err error
+		if states[i], err = s.foundState(c, d); err != nil {
 			return err
 		}
 	}
@@ -124,12 +120,30 @@ func (s *Store) planOne(c *file.Conn, r *record, now schema.Time) error {
 	return nil
 }
 
-// stateThat is a final state in which a task ended as it must.
-func stateThat(on schema.On) schema.State {
-	if on.Met(schema.Completed) {
-		return schema.Completed
+// foundState is the state of a task that another one comes after. One that is no longer kept
+// ended as it had to: the end of another one is kept until the tasks are recorded that end by
+// it. One that cannot be read holds up those that come after it, if it has not ended. If it has,
+// and how is important to them, they end too.
+func (s *Store) foundState(c *file.Conn, d schema.Dependency) (schema.State, error) {
+	if s.live[d.ID] != nil {
+		return schema.Queued, nil
 	}
-	return schema.Failed
+	met, unmet := schema.Completed, schema.Failed
+	if d.On == schema.OnFailure {
+		met, unmet = unmet, met
+	}
+	r, ord, final, err := s.rowOf(c, d.ID)
+	switch damaged := errors.Is(err, executor.ErrDamaged); {
+	case err == nil && final:
+		return r.State, nil
+	case err == nil, damaged && s.open.Has(ord):
+		return schema.Queued, nil
+	case errors.Is(err, executor.ErrNotFound):
+		return met, nil
+	case damaged:
+		return unmet, nil
+	}
+	return schema.Queued, err
 }
 
 // next takes out the task that is to run next for a member. It answers nil where there is none,
@@ -160,24 +174,20 @@ func (q *queue) precedes(m *kit.Member, t *plan.Task) bool {
 	return found && !kit.Precedes(t, priority, order)
 }
 
-// unplan takes a task out of the planner that is to end without having run. It needs the lock.
+// unplan takes a task out of the planner that is to be cancelled. It needs the lock.
 func (s *Store) unplan(r *record) {
-	if r.planned.Waits() {
-		s.planned.Remove(r.planned)
-	}
+	s.planned.Suspend(r.planned)
 	s.planned.Settle(schema.Now())
 }
 
-// replace puts a task back into the planner that was taken, or was to be ended. It needs the
-// lock.
+// replace puts a task back into the planner that was taken, or was to be cancelled. It needs
+// the lock.
 func (s *Store) replace(r *record) bool {
 	now := schema.Now()
 	if r.planned.Taken() {
 		s.planned.Return(r.planned, now)
-	} else { // it has been waiting for what the planner still knows of
-		r.planned = kit.NewTask(&r.Record)
-		r.planned.Order = uint64(r.ord)
-		s.planned.Add(r.planned, now, func(i int) bool { return s.live[r.Conditions.After[i].ID] != nil })
+	} else {
+		s.planned.Resume(r.planned, now)
 	}
 	s.planned.Settle(now)
 	return true
@@ -198,7 +208,11 @@ type unrun struct{ ending }
 // endPlanned ends a task because of its conditions, if it still waits. It needs the lock.
 func (s *Store) endPlanned(e plan.Ending) {
 	r := s.live[e.Task.ID]
-	if r == nil || r.planned != e.Task || r.cancelling || s.closed {
+	if r == nil || r.planned != e.Task || s.closed {
+		return
+	}
+	if r.cancelling { // if that fails, it ends by its conditions
+		s.planned.Defer(e)
 		return
 	}
 	r.cancelling = true
@@ -283,9 +297,20 @@ func (e *regroup) apply(s *Store) {
 	s.claims.WakeAll()
 }
 
-func (e *regroup) fail(_ *Store, err error) entry {
+func (e *regroup) fail(s *Store, err error) entry {
 	e.err = err
+	s.committer.undo = append(s.committer.undo, undo{regroup: e})
 	return nil
+}
+
+// asIs is the change that makes the settings those that the store has now.
+func (e *regroup) asIs(s *Store) regroup {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.name == "" {
+		return regroup{settings: plan.Settings{Paused: s.planned.Paused()}}
+	}
+	return regroup{name: e.name, settings: s.planned.GroupOf(e.name).Settings}
 }
 
 func (e *regroup) done() { close(e.ready) }

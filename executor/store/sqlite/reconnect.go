@@ -7,11 +7,12 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// undo is a task that a transaction has changed in the file, although no client was
-// told of the change.
+// undo is a task, or settings, that a transaction has changed in the file, although no client
+// was told of the change.
 type undo struct {
 	record   *record
-	inserted bool // it did not exist before
+	inserted bool     // it did not exist before
+	regroup  *regroup // the settings of a group, in place of a task
 }
 
 // reconnect opens the file again after an error. Writes to the write-ahead log since
@@ -99,6 +100,10 @@ func (s *Store) heal() error {
 }
 
 func (t *transaction) undo(u *undo) error {
+	if u.regroup != nil {
+		was := u.regroup.asIs(t.store)
+		return was.write(t)
+	}
 	r := u.record
 	if u.inserted {
 		t.open.Remove(r.ord)

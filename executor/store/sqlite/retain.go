@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
@@ -62,7 +63,7 @@ func (t *transaction) retain(ended int) error {
 			break
 		}
 	}
-	t.store.committer.behind = t.tooMany() && removed > 0
+	t.store.committer.behind = t.held || t.tooMany() && removed > 0
 	if removed > 0 {
 		if err := t.forgetBreaks(); err != nil {
 			return err
@@ -183,6 +184,9 @@ func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err erro
 		if o.ended >= cutoff && !t.tooMany() {
 			return n, nil
 		}
+		if t.held = t.isReason(o); t.held {
+			return n, nil
+		}
 		if _, err := t.writer(); err != nil {
 			return n, err
 		}
@@ -192,6 +196,18 @@ func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err erro
 		n++
 	}
 	return n, nil
+}
+
+// isReason reports whether the end of a task is to be kept because others must end by it, or may
+// have to, and their ends are not recorded yet. The next process needs it to end them: where a
+// task is not there any more, those that come after it may run.
+func (t *transaction) isReason(o *old) bool {
+	if _, awaited := t.awaited[o.ID]; awaited {
+		return true
+	}
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	return t.store.planned.Dooms(o.ID, o.State)
 }
 
 func (t *transaction) removeDone(o *old) error {
@@ -213,16 +229,18 @@ func (t *transaction) removeDone(o *old) error {
 	return err
 }
 
-// evict removes what retention does not keep, after so many tasks have ended. Its
+// evict removes what retention does not keep, after so many tasks have ended. It keeps the
+// tasks that are awaited by those that were just recorded. Its
 // transaction is not synced: after a power cut, the tasks are removed again. The transaction
 // is separate, so that its outcome does not matter if its commit fails. evicted makes the
 // result visible.
-func (s *Store) evict(ended int) (*transaction, error) {
+func (s *Store) evict(ended int, awaited map[uuid.UUID]struct{}) (*transaction, error) {
 	c := &s.committer
 	s.mu.Lock()
-	t := &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), expiry: s.expiry}
+	t := &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), expiry: s.expiry, awaited: awaited}
 	s.mu.Unlock()
 	if !t.tooMany() && !t.tooOld() && (t.expiry > 0 || t.state.Finals() == 0) {
+		c.behind = false
 		return t, nil
 	}
 	err := s.relaxed(func() error {
@@ -251,7 +269,7 @@ func (s *Store) sweep() error {
 	if err := s.ready(); err != nil {
 		return s.failed(nil, nil, err)
 	}
-	t, err := s.evict(0)
+	t, err := s.evict(0, nil)
 	if err != nil {
 		return s.failed(t, nil, err)
 	}

@@ -31,9 +31,11 @@ type transaction struct {
 	// fresh are the tasks that it records. breaks are the places of those before
 	// which the clock was set back.
 	fresh    map[uuid.UUID]*record
+	awaited  map[uuid.UUID]struct{} // tasks that those come after
 	breaks   []int64
 	newTypes []string
 	evicted  int64
+	held     bool        // what is to be removed next is kept for now
 	first    int64       // breaks up to here are no longer needed
 	expiry   schema.Time // when the oldest end is no longer kept; 0 is never
 	flushed  []piece
