@@ -37,6 +37,7 @@ type committer struct {
 	filesCheckedAt time.Time // when filesIntact looked at the files
 	freed          bool      // there may be pages to give back
 	behind         bool      // there is more to remove
+	held           bool      // there is more to remove as soon as other tasks have ended
 	dated          dating    // of ends by a clock that ran ahead
 	acknowledged   int64     // the latest transaction on disk: a client may know of it
 	lost           error     // why nothing is recorded any more, or nil
@@ -85,7 +86,7 @@ func (s *Store) pause() time.Duration {
 		return time.Until(s.tried.Add(retryLeast))
 	case s.fault != nil:
 		return time.Until(s.tried.Add(retryMost))
-	case s.pressing || s.committer.freed || s.committer.behind || s.claims.low():
+	case s.pressing || s.committer.freed || s.committer.behind || s.committer.held || s.claims.low():
 		return 0
 	}
 	pause = s.flushIn(pause)

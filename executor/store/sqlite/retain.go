@@ -63,7 +63,7 @@ func (t *transaction) retain(ended int) error {
 			break
 		}
 	}
-	t.store.committer.behind = t.held || t.tooMany() && removed > 0
+	t.store.committer.behind, t.store.committer.held = t.tooMany() && removed > 0, t.held
 	if removed > 0 {
 		if err := t.forgetBreaks(); err != nil {
 			return err
@@ -240,7 +240,7 @@ func (s *Store) evict(ended int, awaited map[uuid.UUID]struct{}) (*transaction, 
 	t := &transaction{store: s, conn: c.conn, state: c.state, seq: s.feed.Seq(), expiry: s.expiry, awaited: awaited}
 	s.mu.Unlock()
 	if !t.tooMany() && !t.tooOld() && (t.expiry > 0 || t.state.Finals() == 0) {
-		c.behind = false
+		c.behind, c.held = false, false
 		return t, nil
 	}
 	err := s.relaxed(func() error {
