@@ -14,16 +14,16 @@ const MaxRateCount = 10_000
 // Settings are those of a group. The zero value is no limit.
 type Settings struct {
 	// Limit is how many of its tasks run at once; 0 is no limit.
-	Limit int `json:"limit,omitzero"`
+	Limit int
 	// Paused lets none of its tasks begin.
-	Paused bool `json:"paused,omitzero"`
-	Rate   Rate `json:"rate,omitzero"`
+	Paused bool
+	Rate   Rate
 }
 
 // Rate is how many tasks may begin within any time of a length. A Count of 0 is no limit.
 type Rate struct {
-	Count int           `json:"count,omitzero"`
-	Per   time.Duration `json:"ns,omitzero,format:nano"`
+	Count int
+	Per   time.Duration
 }
 
 // group has the lanes of the tasks that name it. The tasks that name none are a group

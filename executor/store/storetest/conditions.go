@@ -21,6 +21,7 @@ var conditionContracts = []contract{
 	{name: "are of a final task as they must", test: conditionFinal},
 	{name: "let one task of a key run", test: conditionKey},
 	{name: "hold a group to its limit", test: conditionGroup},
+	{name: "hold a group to its rate", test: conditionRate},
 	{name: "run by priority beside the others", test: conditionPriority},
 	{name: "can be paused", test: conditionPause},
 	{name: "end with a cancel", test: conditionCancel},
@@ -196,6 +197,23 @@ func conditionGroup(f *fixture) {
 	for _, l := range []executor.Lease{one, two, last} {
 		f.finish(l, completed)
 	}
+}
+
+func conditionRate(f *fixture) {
+	rate := plan.Settings{Rate: plan.Rate{Count: 2, Per: time.Hour}}
+	require.NoError(f, f.store.SetGroup(f.Context(), "mails", rate))
+	in := onlyIf(schema.Conditions{Group: "mails"})
+	ids := []uuid.UUID{f.one(in), f.one(in), f.one(in)}
+	for _, id := range ids[:2] {
+		f.finish(f.claims(id), completed)
+	}
+	f.waits(ids[2], schema.WaitsForRate)
+	f.noClaim()
+	all, err := f.store.Groups(f.Context())
+	require.NoError(f, err)
+	require.Equal(f, []plan.Group{{Name: "mails", Settings: rate, Ready: 1}}, all.Groups)
+	require.NoError(f, f.store.SetGroup(f.Context(), "mails", plan.Settings{}))
+	f.finish(f.claims(ids[2]), completed)
 }
 
 func conditionPriority(f *fixture) {

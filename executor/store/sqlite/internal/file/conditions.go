@@ -2,6 +2,7 @@ package file
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/ncruces/go-sqlite3"
@@ -59,13 +60,26 @@ func RemoveConditions(c *Conn, ord int64) error {
 	return c.Run("DELETE FROM condition WHERE ord=?", ord)
 }
 
+// groupRow is what a row has of the settings of a group. It has numbers of its own: JSON knows
+// no time.Duration.
+type groupRow struct {
+	Limit     int   `json:"limit,omitzero"`
+	Paused    bool  `json:"paused,omitzero"`
+	RateCount int   `json:"rateCount,omitzero"`
+	RatePerNs int64 `json:"ratePerNs,omitzero"`
+}
+
+func (r *groupRow) settings() plan.Settings {
+	return plan.Settings{Limit: r.Limit, Paused: r.Paused, Rate: plan.Rate{Count: r.RateCount, Per: time.Duration(r.RatePerNs)}}
+}
+
 // WriteGroup records the settings of a group, or removes them where they are the zero value.
 // The name "" is everything, of which only Paused is used.
 func WriteGroup(c *Conn, name string, settings plan.Settings) error {
 	if settings == (plan.Settings{}) {
 		return c.Run("DELETE FROM groups WHERE name=?", name)
 	}
-	text, err := json.Marshal(settings, lenient)
+	text, err := json.Marshal(groupRow{settings.Limit, settings.Paused, settings.Rate.Count, int64(settings.Rate.Per)}, lenient)
 	if err != nil {
 		return err
 	}
@@ -79,12 +93,12 @@ func groupDigest(name string, text []byte) Digest { return Digest(nil).text(name
 func ReadGroups(c *Conn, f func(name string, settings plan.Settings, err error)) error {
 	return c.Query("SELECT name, settings, sum FROM groups ORDER BY name", func(row *sqlite3.Stmt) error {
 		name, text := row.ColumnText(0), row.ColumnRawText(1)
-		var settings plan.Settings
+		var stored groupRow
 		var err error
-		if groupDigest(name, text).Sum() != row.ColumnInt64(2) || json.Unmarshal(text, &settings, lenient) != nil {
+		if groupDigest(name, text).Sum() != row.ColumnInt64(2) || json.Unmarshal(text, &stored, lenient) != nil {
 			err = fmt.Errorf("%w: the row of the group %q in the table groups is not what was written", executor.ErrDamaged, name)
 		}
-		f(name, settings, err)
+		f(name, stored.settings(), err)
 		return nil
 	})
 }
