@@ -33,7 +33,8 @@ func (p *Program) retryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retry TASK...",
 		Short: "Submit tasks that have ended again",
-		Long: "Retry submits tasks again with the same type, input, priority and labels, and prints the ids of the new ones.\n" + namesHelp + "\n" +
+		Long: "Retry submits tasks again with the same type, input, priority, labels, group, key and needs, and prints the ids of the new\n" +
+			"ones. They wait for no time and for no other tasks.\n" + namesHelp + "\n" +
 			"Of the tasks that a label names it takes those that failed or were cancelled.\n" +
 			"A command runs in the directory and with the environment of the first time; its secrets, which are kept nowhere,\n" +
 			"are taken from the environment of this command.",
@@ -69,7 +70,8 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 	return nil
 }
 
-// resubmit submits a task again with the same type, input, priority and labels.
+// resubmit submits a task again with the same type, input, priority and labels, and with those
+// of its conditions that hold at any time.
 func resubmit(ctx context.Context, c *client.Client, id uuid.UUID) (schema.SubmitResult, error) {
 	old, err := c.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
 	if err != nil {
@@ -84,7 +86,17 @@ func resubmit(ctx context.Context, c *client.Client, id uuid.UUID) (schema.Submi
 	}
 	return c.Submit(ctx, schema.SubmitParams{
 		Type: old.Type, Input: input, Priority: int(old.Priority), Labels: submittable(old.Labels), Events: []string{},
+		Conditions: lasting(old.Conditions),
 	})
+}
+
+// lasting are those of the conditions of a task that another run of it has, too. The times are
+// over, and the tasks that came before have ended.
+func lasting(c *schema.Conditions) schema.Conditions {
+	if c == nil {
+		return schema.Conditions{}
+	}
+	return schema.Conditions{Group: c.Group, Key: c.Key, Needs: c.Needs}
 }
 
 // submittable are the labels of a task without the one that the server has added, where

@@ -86,10 +86,18 @@ func parseMoment(text string, now time.Time) (schema.Time, bool) {
 	if d, err := parseSpan(text); err == nil && d >= 0 {
 		return schema.TimeOf(now.Add(-d)), true
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return schema.TimeOf(t), true
-		}
+	if t, ok := parseDate(text, time.Local); ok {
+		return schema.TimeOf(t), true
 	}
 	return 0, false
+}
+
+// parseDate reads a date with or without a time. Without a zone it is a time of the place.
+func parseDate(text string, place *time.Location) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, place); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
 }

@@ -141,6 +141,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	if t.Attempt > 1 {
 		add("attempt", fmt.Sprint(t.Attempt), plain)
 	}
+	addConditions(t, now, add)
 	add("submitted", timeText(t.CreatedAt, now), plain)
 	add("started", timeText(t.StartedAt, now), plain)
 	add("ended", timeText(t.FinishedAt, now), plain)
@@ -153,6 +154,42 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 		add("result", string(t.Result), plain)
 	}
 	return lines
+}
+
+// addConditions adds what a task waits for, and its conditions.
+func addConditions(t *schema.Task, now time.Time, add func(name, text string, s style)) {
+	if t.State == schema.Queued {
+		for i := range t.WaitingFor {
+			add("waits", t.WaitingFor[i].Message, yellow)
+		}
+	}
+	c := t.Conditions
+	if c == nil {
+		return
+	}
+	add("group", c.Group, plain)
+	add("key", c.Key, plain)
+	add("needs", show.Needs(c.Needs), plain)
+	if t.StartedAt.IsZero() {
+		add("runs", dueText(c.RunAt, now), plain)
+		add("expires", dueText(c.ExpiresAt, now), plain)
+	}
+	if len(c.After) > 0 {
+		words := make([]string, len(c.After))
+		for i, d := range c.After {
+			text, _ := d.MarshalText() // it has no error
+			words[i] = string(text)
+		}
+		add("after", strings.Join(words, " "), plain)
+	}
+}
+
+// dueText is a time in the person's time zone, and how far it is.
+func dueText(t schema.Time, now time.Time) string {
+	if t.IsZero() || !t.Time().After(now) {
+		return timeText(t, now)
+	}
+	return fmt.Sprintf("%s (in %s)", t.Time().Local().Format(time.DateTime), show.Span(t.Time().Sub(now)))
 }
 
 // statusNameWidth is the width of the names in what status shows.

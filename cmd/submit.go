@@ -16,15 +16,17 @@ import (
 type submitOptions struct {
 	driver
 	taskFlags
-	stdin stdinFlags
-	each  string
-	lines string // where the lines come from: @FILE, or - for stdin
-	null  bool
-	wait  bool
-	quiet bool
+	conditions conditionFlags
+	stdin      stdinFlags
+	each       string
+	lines      string // where the lines come from: @FILE, or - for stdin
+	null       bool
+	wait       bool
+	quiet      bool
 
 	isEach bool // there is an --each
 	caller *callerEnv
+	after  []schema.Dependency // the tasks that the conditions name
 }
 
 func (p *Program) submitCommand() *cobra.Command {
@@ -36,10 +38,12 @@ func (p *Program) submitCommand() *cobra.Command {
 			"where none runs. " + p.submitExecText() +
 			"Without a type and without a command it reads many tasks from stdin: each line is the params of a submit as JSON.\n" +
 			"A line that is refused is told of, and the others are submitted all the same.\n\n" +
+			"A task waits in the queue for what --after, --at, --in, --key, --group and --needs say. They hold for all tasks of a\n" +
+			"submit; what a line of JSON says of the same goes before. Explain says why a task waits.\n\n" +
 			"With --wait it waits until all have ended, with a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n" +
 			"With --local the tasks run in a server of this command's own, which ends when all have ended.\n\n" +
 			"Exit codes with --wait are those of xargs; without, 0, 1, 2 and 125 alone:\n" + codesText(manyCodes),
-		Example: p.driverExamples("submit -- make test", "submit --label build=7 --priority 10 -- make -j4", "submit sleep --set durationMs=2000", "submit <tasks.ndjson") +
+		Example: p.driverExamples("submit -- make test", "submit --label build=7 --priority 10 -- make -j4", "submit --after build=7 --key deploy -- make deploy", "submit --at 02:30 -- ./import", "submit sleep --set durationMs=2000", "submit <tasks.ndjson") +
 			"\n  ls *.jpg | " + p.Name + " submit --each 'convert {} {.}.png' --wait",
 		Args:              o.args,
 		ValidArgsFunction: o.completeArgs,
@@ -49,6 +53,7 @@ func (p *Program) submitCommand() *cobra.Command {
 	}
 	o.driver.flags(c)
 	o.taskFlags.flags(c)
+	o.conditions.flags(c, &o.driver)
 	f := c.Flags()
 	if !p.NoExec {
 		f.StringVar(&o.stdin.from, "stdin", "", "what the command reads: @FILE, or - for stdin; it is text, which is read to its end. Without it the command reads nothing")
@@ -75,6 +80,9 @@ func (p *Program) submitExecText() string {
 }
 
 func (o *submitOptions) args(c *cobra.Command, args []string) error {
+	if err := o.conditions.check("submit"); err != nil {
+		return err
+	}
 	switch o.isEach = c.Flags().Changed("each"); {
 	case o.isEach && len(args) > 0:
 		return usagef("submit: --each has the command, and %q is one more; write all of it in --each", args[0])
@@ -91,7 +99,11 @@ func (o *submitOptions) args(c *cobra.Command, args []string) error {
 
 // run submits the task of the command line, or those of a source.
 func (o *submitOptions) run(ctx context.Context, c *client.Client) error {
-	if err := o.readCaller(); err != nil {
+	err := o.readCaller()
+	if err != nil {
+		return err
+	}
+	if o.after, err = o.conditions.dependencies(ctx, c); err != nil {
 		return err
 	}
 	if o.name != "" && !o.isEach {
@@ -150,6 +162,7 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 		}
 	}
 	params.Events = o.events()
+	o.conditions.addTo(&params, o.after)
 	board := newBoard(o.driver.program.Name)
 	submitted, err := c.Submit(ctx, params)
 	if err != nil {

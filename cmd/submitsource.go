@@ -68,6 +68,7 @@ func (o *submitOptions) eachSource() (taskSource, error) {
 		return nil, err
 	}
 	params.Events = o.events()
+	o.conditions.addTo(&params, o.after)
 	end := byte('\n')
 	if o.null {
 		end = 0
@@ -172,6 +173,7 @@ func (o *submitOptions) paramsOf(line string, common *schema.SubmitParams) (p sc
 			return p, err
 		}
 	}
+	o.conditions.addTo(&p, o.after)
 	p.Events, p.Output = o.events(), ""
 	return p, nil
 }

@@ -16,11 +16,12 @@ func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
 		{title: "ID"},
 		{title: "STATE", least: 13},
 		{title: "TYPE", least: 6},
-		{title: "AGE", drop: 3},
-		{title: "TIME", drop: 2},
+		{title: "AGE", drop: 4},
+		{title: "TIME", drop: 3},
+		{title: "WAITING", least: 14, drop: 2},
 		{title: "TASK", least: 16, drop: 1},
-		{title: "OWNER", least: 6, drop: 5},
-		{title: "LABELS", least: 10, drop: 4},
+		{title: "OWNER", least: 6, drop: 6},
+		{title: "LABELS", least: 10, drop: 5},
 	}}
 	for i := range tasks {
 		task := &tasks[i]
@@ -31,7 +32,7 @@ func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
 		t.add(
 			tableCell{text: id}, tableCell{show.State(task), stateStyle(task.State)}, tableCell{text: task.Type},
 			tableCell{text: show.Age(task.CreatedAt, now)}, tableCell{text: show.Ran(task, now)},
-			tableCell{text: doingText(task)}, tableCell{task.Labels[show.OwnerLabel], dim}, tableCell{show.Labels(task.Labels), dim},
+			tableCell{show.Waiting(task, now), dim}, tableCell{text: doingText(task)}, tableCell{task.Labels[show.OwnerLabel], dim}, tableCell{show.Labels(task.Labels), dim},
 		)
 	}
 	return t

@@ -1,0 +1,179 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// conditionFlags are the flags that say what tasks wait for before they run.
+type conditionFlags struct {
+	driver *driver // that the after flags ask for tasks
+	after  []string
+	key    string
+	group  string
+	in     time.Duration
+	at     schema.Time
+	expire time.Duration
+	needs  map[string]int64
+}
+
+// flags adds the flags to a command.
+func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
+	o.driver = d
+	f := c.Flags()
+	f.StringArrayVar(&o.after, "after", nil, "run only after a task, named as for status, has completed; with :failure behind it after it has failed or was cancelled, with :finish after it has ended in any way; given again, after all of them")
+	f.StringVar(&o.key, "key", "", "tasks of one key run one at a time, in the order of their submits")
+	f.StringVar(&o.group, "group", "", "the group of the task; its limit, rate and pause hold for the task (groups shows them)")
+	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m")
+	f.Var(dueTime(&o.at), "at", "run no sooner than at this time: 02:30 is the next 02:30 of this machine's time zone, or a date and a time")
+	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
+	f.Var(amounts(&o.needs), "needs", "resources that the task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
+	complete(c, "after", o.completeAfter)
+	complete(c, "group", d.completeGroup)
+	complete(c, "key", d.completeKey)
+	complete(c, "needs", d.completeNeeds)
+	for _, flag := range []string{"in", "at", "expire"} {
+		complete(c, flag, cobra.NoFileCompletions)
+	}
+}
+
+// check refuses flags that exclude each other.
+func (o *conditionFlags) check(command string) error {
+	if o.in != 0 && !o.at.IsZero() {
+		return usagef("%s: --in and --at both say when the task runs; give one of them", command)
+	}
+	return nil
+}
+
+// addTo adds the conditions of the flags to a submit, where it says nothing of the same.
+func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency) {
+	if p.DelayMs == 0 && p.RunAt.IsZero() {
+		p.DelayMs, p.RunAt = milliseconds(o.in), o.at
+	}
+	if p.ExpireMs == 0 && p.ExpiresAt.IsZero() {
+		p.ExpireMs = milliseconds(o.expire)
+	}
+	if p.After == nil {
+		p.After = after
+	}
+	if p.Key == "" {
+		p.Key = o.key
+	}
+	if p.Group == "" {
+		p.Group = o.group
+	}
+	if p.Needs == nil {
+		p.Needs = o.needs
+	}
+}
+
+// dependencies are the tasks of the --after flags, each once.
+func (o *conditionFlags) dependencies(ctx context.Context, c *client.Client) ([]schema.Dependency, error) {
+	var all []schema.Dependency
+	for _, text := range o.after {
+		name, on := splitOn(text)
+		tasks, err := o.driver.tasksOf(ctx, c, name)
+		if err != nil {
+			return nil, err
+		}
+		for i := range tasks {
+			d := schema.Dependency{ID: tasks[i].ID, On: on}
+			switch at := slices.IndexFunc(all, func(known schema.Dependency) bool { return known.ID == d.ID }); {
+			case at < 0:
+				all = append(all, d)
+			case all[at] != d:
+				return nil, usagef("submit: --after names %s twice, and says two ways in which it must end", d.ID)
+			}
+		}
+		if len(all) > executor.MaxAfter {
+			return nil, usagef("submit: --after %s: these are %d tasks, and a task comes after at most %d; let some come before a noop, and this one after that", text, len(all), executor.MaxAfter)
+		}
+	}
+	return all, nil
+}
+
+// splitOn splits a task and how it must end.
+func splitOn(text string) (name string, on schema.On) {
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		if at := slices.Index(schema.OnNames[:], text[i+1:]); at >= 0 {
+			return text[:i], schema.On(at)
+		}
+	}
+	return text, schema.OnSuccess
+}
+
+// completeAfter completes tasks, and behind a colon how they must end.
+func (o *conditionFlags) completeAfter(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if name, _, found := strings.Cut(word, ":"); found {
+		if _, err := uuid.Parse(name); err == nil || name == lastTask {
+			var found []string
+			for _, on := range schema.OnNames {
+				found = append(found, name+":"+on)
+			}
+			return startingWith(found, word), cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	return o.driver.completeTasks()(c, args, word)
+}
+
+// dueTime is a flag for a time to come: a time of the day, of which the next is meant, or a
+// date and a time.
+func dueTime(to *schema.Time) pflag.Value {
+	return &flagValue[schema.Time]{to, func(text string) (schema.Time, error) {
+		if t, ok := parseDue(text, time.Now()); ok {
+			return schema.TimeOf(t), nil
+		}
+		return 0, errors.New("want a time of the day, as 02:30, or a date and a time, as 2026-01-31T02:30 or 2026-01-31T02:30:00Z")
+	}, func(schema.Time) string { return "" }, "time"}
+}
+
+// parseDue reads a time to come. A time of the day that a change to summer time skips is as
+// much later as the change is long.
+func parseDue(text string, now time.Time) (time.Time, bool) {
+	for _, layout := range []string{"15:04", time.TimeOnly} {
+		clock, err := time.Parse(layout, text)
+		if err != nil {
+			continue
+		}
+		due := func(days int) time.Time {
+			return time.Date(now.Year(), now.Month(), now.Day()+days, clock.Hour(), clock.Minute(), clock.Second(), 0, now.Location())
+		}
+		if today := due(0); today.After(now) {
+			return today, true
+		}
+		return due(1), true
+	}
+	return parseDate(text, now.Location())
+}
+
+// amounts is a flag for amounts of resources, as NAME=N with commas between; given again it
+// adds to those before.
+func amounts(to *map[string]int64) pflag.Value {
+	return &flagValue[map[string]int64]{to, func(text string) (map[string]int64, error) {
+		all := map[string]int64{}
+		for name, n := range *to {
+			all[name] = n
+		}
+		for part := range strings.SplitSeq(text, ",") {
+			name, number, _ := strings.Cut(part, "=")
+			n, err := strconv.ParseInt(number, 10, 64)
+			if name == "" || err != nil || n < 1 {
+				return nil, errors.New("want NAME=N with N of 1 or more, as gpu=1,ram=4")
+			}
+			all[name] = n
+		}
+		return all, nil
+	}, func(map[string]int64) string { return "" }, "amounts"}
+}

@@ -1,0 +1,59 @@
+package show
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// Waiting says in a few words what a queued task waits for, as "after b18f4a07, key deploy".
+// It is "" for a task that does not wait, or of which that is not known.
+func Waiting(t *schema.Task, now time.Time) string {
+	if t.State != schema.Queued {
+		return ""
+	}
+	words := make([]string, len(t.WaitingFor))
+	for i := range t.WaitingFor {
+		words[i] = waitingWord(&t.WaitingFor[i], now)
+	}
+	return strings.Join(words, ", ")
+}
+
+func waitingWord(w *schema.Waiting, now time.Time) string {
+	switch w.Kind {
+	case schema.WaitsForTime:
+		return "until " + clock(w.Until, now)
+	case schema.WaitsForDependency:
+		if w.Count == 1 && len(w.IDs) == 1 {
+			return "after " + ShortID(w.IDs[0])
+		}
+		return fmt.Sprintf("after %d tasks", w.Count)
+	case schema.WaitsForResource:
+		return fmt.Sprintf("needs %s=%d", w.Name, w.Amount)
+	case schema.WaitsForResume:
+		return strings.TrimSpace("paused " + w.Name)
+	}
+	return strings.TrimSpace(string(w.Kind) + " " + w.Name)
+}
+
+// clock is a time in the person's time zone, without the date where it is within a day.
+func clock(t schema.Time, now time.Time) string {
+	local := t.Time().Local()
+	if d := local.Sub(now); d > -Day && d < Day {
+		return local.Format(time.TimeOnly)
+	}
+	return local.Format(time.DateTime)
+}
+
+// Needs are amounts of resources as NAME=N, with commas between.
+func Needs(needs map[string]int64) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(needs)) {
+		words = append(words, fmt.Sprintf("%s=%d", name, needs[name]))
+	}
+	return strings.Join(words, ",")
+}
