@@ -69,7 +69,16 @@ func (f filter) matches(it *item) bool {
 		return true
 	}
 	text := strings.ToLower(strings.Join([]string{
-		it.ID.String(), it.Type, show.State(&it.Task), it.work, it.Labels[show.OwnerLabel], show.Labels(it.Labels),
+		it.ID.String(), it.Type, show.State(&it.Task), it.work, waitingText(it), it.Labels[show.OwnerLabel], show.Labels(it.Labels),
 	}, " "))
 	return !slices.ContainsFunc(f.words, func(word string) bool { return !strings.Contains(text, word) })
+}
+
+// waitingText is what a task waits for, as a filter finds it.
+func waitingText(it *item) string {
+	var words []string
+	for i := range it.WaitingFor {
+		words = append(words, it.WaitingFor[i].Message)
+	}
+	return strings.Join(words, " ")
 }

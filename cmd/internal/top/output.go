@@ -84,6 +84,11 @@ func (r *outputReader) detail() detail {
 	return d
 }
 
+// sameWaits reports whether a task waits for the same as before.
+func sameWaits(before, now []schema.Waiting) bool {
+	return slices.EqualFunc(before, now, func(a, b schema.Waiting) bool { return a.Message == b.Message })
+}
+
 // read reads what is new of a task, and reports whether there is anything.
 func (r *outputReader) read(ctx context.Context, id uuid.UUID) (changed bool, err error) {
 	if id != r.id {
@@ -93,7 +98,7 @@ func (r *outputReader) read(ctx context.Context, id uuid.UUID) (changed bool, er
 	if id == uuid.Nil || r.done {
 		return changed, nil
 	}
-	before := r.task.State
+	before := r.task
 	r.task, err = r.client.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
 	if answered(err) { // it is no longer kept
 		r.task, r.done, r.forgotten = schema.Task{}, true, true
@@ -102,7 +107,7 @@ func (r *outputReader) read(ctx context.Context, id uuid.UUID) (changed bool, er
 	if err != nil {
 		return false, err
 	}
-	changed = changed || before != r.task.State
+	changed = changed || before.State != r.task.State || !sameWaits(before.WaitingFor, r.task.WaitingFor)
 	if r.task.State == schema.Queued {
 		return changed, nil
 	}

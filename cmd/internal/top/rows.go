@@ -3,6 +3,7 @@ package top
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func columns(p pane, width int) []column {
 		{"", typeColumns, false, 0, plain(func(it *item) string { return show.Line(it.Type) })},
 	}
 	last := []column{
-		{"TASK", 0, false, 0, plain(doing)},
+		{"TASK", 0, false, 0, func(m *model, it *item, _ int) cell { return cell{text: doing(it, m.snap.at)} }},
 		{"OWNER", 12, false, 100, func(m *model, it *item, _ int) cell {
 			return cell{text: show.Line(it.Labels[show.OwnerLabel]), style: m.look.dim}
 		}},
@@ -88,10 +89,13 @@ func columns(p pane, width int) []column {
 	return all
 }
 
-// doing is what a task does, and while it runs what it has said of that last.
-func doing(it *item) string {
+// doing is what a task does. Before that is what it waits for, and behind that while it runs
+// what it has said last.
+func doing(it *item, now time.Time) string {
 	text := it.work
 	switch {
+	case it.State == schema.Queued && len(it.WaitingFor) > 0:
+		text = strings.TrimSuffix(show.Line(show.Waiting(&it.Task, now))+" › "+text, " › ")
 	case it.State == schema.Failed && it.Error != nil && text == "":
 		text = show.Line(it.Error.Message)
 	case it.State == schema.Running && it.Progress != nil && it.Progress.Message != "":
@@ -254,12 +258,16 @@ func (m *model) queueNote() string {
 	}
 	var note string
 	switch limit := s.Limits["running"]; {
+	case m.paused():
+		note = "everything is paused"
 	case s.Store.Fault != "":
 		note = "the store takes no starts"
 	case s.ShuttingDown:
 		note = "the server is ending"
 	case limit > 0 && s.Tasks.Running+s.Stuck >= limit:
 		note = "all slots are taken"
+	case m.allWait():
+		note = "each waits for more than a slot"
 	default:
 		note = "no slot for this type"
 	}
@@ -267,4 +275,16 @@ func (m *model) queueNote() string {
 		note += fmt.Sprintf(", the oldest %d", len(m.snap.queued))
 	}
 	return "  " + note
+}
+
+// paused reports whether everything is paused, as far as the tasks on the screen say.
+func (m *model) paused() bool {
+	return slices.ContainsFunc(m.snap.queued, func(it *item) bool {
+		return slices.ContainsFunc(it.WaitingFor, func(w schema.Waiting) bool { return w.Kind == schema.WaitsForResume && w.Name == "" })
+	})
+}
+
+// allWait reports whether each task of the queue waits for what it was submitted to wait for.
+func (m *model) allWait() bool {
+	return !slices.ContainsFunc(m.snap.queued, func(it *item) bool { return len(it.WaitingFor) == 0 })
 }

@@ -181,6 +181,24 @@ func TestScreensOfOtherStates(t *testing.T) {
 		}
 	})
 	shows("empty", func(m *model) { m.update(snapshot{at: screenTime}) })
+	shows("waiting", func(m *model) {
+		s := screenSnapshot()
+		free, total := int64(0), int64(2)
+		waits := [][]schema.Waiting{
+			{{Kind: schema.WaitsForDependency, Count: 1, IDs: []uuid.UUID{idOf(0x13)}, Message: "comes after one"}, {Kind: schema.WaitsForResume, Name: "nightly\x1b[2J", Message: "the group is paused"}},
+			{{Kind: schema.WaitsForResource, Name: "gpu", Amount: 1, Free: &free, Total: &total, Message: "needs 1 of gpu, and 0 of 2 is free"}},
+			{{Kind: schema.WaitsForKey, Name: "deploy", IDs: []uuid.UUID{idOf(0x13)}, Message: "one task of the key \"deploy\" at a time"}},
+		}
+		for i, it := range s.queued {
+			changed := *it
+			changed.WaitingFor, s.queued[i] = waits[i], &changed
+		}
+		s.queueMore, s.stats.Tasks = false, schema.TaskCounts{Queued: 3, Running: 4}
+		s.stats.Limits["running"] = 8
+		m.update(s)
+		m.opened = s.queued[0].ID
+		m.update(detail{id: m.opened, task: s.queued[0].Task})
+	})
 	shows("ending", func(m *model) {
 		s := screenSnapshot()
 		s.stats.ShuttingDown = true

@@ -145,7 +145,8 @@ func (w *world) counted(s schema.StatsResult, now time.Time) {
 		}
 		w.samples = append(w.samples[max(0, len(w.samples)-mostSamples+1):len(w.samples):len(w.samples)], next)
 	}
-	if s.Totals.Submitted != w.stats.Totals.Submitted || s.Tasks.Queued != w.stats.Tasks.Queued {
+	waits := slices.ContainsFunc(w.queued, func(it *item) bool { return len(it.WaitingFor) > 0 }) // for what may change without an event
+	if waits || s.Totals.Submitted != w.stats.Totals.Submitted || s.Tasks.Queued != w.stats.Tasks.Queued {
 		w.queueStale = true
 	}
 	if s.Tasks.Running != int64(len(w.running)) && (len(w.running) < mostRunning || s.Tasks.Running < mostRunning) {
