@@ -3,9 +3,14 @@ package cmd
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
@@ -21,6 +26,7 @@ type storeOptions struct {
 	keepIDs   int
 	maxQueued int
 	maxOutput int
+	resources map[string]int64
 }
 
 func (o *storeOptions) flags(c *cobra.Command) {
@@ -39,6 +45,34 @@ func (o *storeOptions) flags(c *cobra.Command) {
 		fmt.Sprintf("ids that are remembered of tasks that are no longer kept, so that none runs again; with --store %d unless said", sqlite.DefaultKeepIDs))
 	f.Var(count(&o.maxQueued, memory.DefaultMaxQueued, 1), "max-queued", "tasks that wait to run")
 	f.Var(size(&o.maxOutput, memory.DefaultMaxOutput, 1), "max-output", "bytes that are kept of each stream of a task, the newest")
+	f.Var(resources(&o.resources), "resource", "how much there is of what tasks need, as gpu=2,ram=64; a task starts when all of its needs are free")
+}
+
+// resources is a flag for amounts of resources by name, which may be given many times.
+func resources(to *map[string]int64) pflag.Value {
+	return &flagValue[map[string]int64]{to, func(text string) (map[string]int64, error) {
+		all := maps.Clone(*to)
+		if all == nil {
+			all = map[string]int64{}
+		}
+		for pair := range strings.SplitSeq(text, ",") {
+			name, amount, _ := strings.Cut(pair, "=")
+			n, err := strconv.ParseInt(amount, 10, 64)
+			if err != nil || n < 0 || name == "" || len(name) > executor.MaxNameBytes {
+				return nil, fmt.Errorf("%q: want a name, = and a whole number, as gpu=2,ram=64", pair)
+			}
+			all[name] = n
+		}
+		return all, nil
+	}, formatResources, "resources"}
+}
+
+func formatResources(all map[string]int64) string {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		pairs = append(pairs, fmt.Sprintf("%s=%d", name, all[name]))
+	}
+	return strings.Join(pairs, ",")
 }
 
 // open opens the store of the flags.
@@ -49,9 +83,10 @@ func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store,
 		}
 		return memory.New(memory.Options{
 			Keep: orNone(o.keep), KeepFor: o.keepFor, KeepBytes: o.keepBytes, KeepIDs: orNone(o.keepIDs), MaxQueued: o.maxQueued, MaxOutput: o.maxOutput,
+			Resources: o.resources,
 		}), nil
 	}
-	so := sqlite.Options{Path: o.file, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput, Logger: log}
+	so := sqlite.Options{Path: o.file, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput, Resources: o.resources, Logger: log}
 	f := c.Flags()
 	if f.Changed("keep") {
 		so.Keep = orNone(o.keep)

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/schema"
@@ -107,9 +108,32 @@ func (v *violations) needs(needs map[string]int64) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(needs)) {
-		v.name("needs/"+schema.Cut(name), name)
+		v.name(placeOf(name), name)
 		if amount := needs[name]; amount < 1 {
-			v.add("needs/"+schema.Cut(name), "%d is less than 1", amount)
+			v.add(placeOf(name), "%d is less than 1", amount)
 		}
 	}
+}
+
+// placeOf is the place of what a task needs of a resource.
+func placeOf(resource string) string {
+	return string(jsontext.Pointer("needs").AppendToken(schema.Cut(resource)))
+}
+
+// checkNeeds says what a task needs of which there is never enough here.
+func (e *Executor) checkNeeds(needs map[string]int64) error {
+	var v violations
+	for _, name := range slices.Sorted(maps.Keys(needs)) {
+		need := needs[name]
+		switch total, there := e.resources[name]; {
+		case !there:
+			v.add(placeOf(name), "there is no resource %q here; start the server with --resource %s=%d, or more", schema.Cut(name), schema.Cut(name), need)
+		case need > total:
+			v.add(placeOf(name), "%d is more than there is of %q, which is %d; need less, or start the server with --resource %s=%d", need, schema.Cut(name), total, schema.Cut(name), need)
+		}
+	}
+	if v != nil {
+		return &InputError{Violations: v}
+	}
+	return nil
 }

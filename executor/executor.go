@@ -71,6 +71,7 @@ type Executor struct {
 	rates         rates
 	stop          shutdown
 	readers       outputReaders
+	resources     map[string]int64 // of the store
 	vault         vault
 	connections   atomic.Int64 // that are served
 	contacts      sync.Map     // by the id of the task: of running tasks that clients can reach
@@ -106,7 +107,9 @@ func New(store Store, o Options) (*Executor, error) {
 	e.graceMax.Store(-1)
 	e.rates.began = e.began
 	e.stop.init()
-	e.readers.init(int64(store.Info().Limits.OutputBytes))
+	info := store.Info()
+	e.resources = info.Resources
+	e.readers.init(int64(info.Limits.OutputBytes))
 	return e, e.offer(o.Types)
 }
 

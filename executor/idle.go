@@ -13,9 +13,15 @@ func (e *Executor) Idle(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	others, err := e.claimer.Unclaimable(ctx) // after Counts, so that a task is never taken for another's
 	stay := e.finishesLost.Load() + e.requeued.Load()
-	return counts.Queued <= others && counts.Running <= stay && e.finishesPending.Load() == 0, err
+	if counts.Running > stay || e.finishesPending.Load() > 0 || counts.Queued == 0 {
+		return counts.Running <= stay && e.finishesPending.Load() == 0, nil
+	}
+	if !e.Durable() { // the tasks would end with the process
+		return false, nil
+	}
+	others, err := e.claimer.Unclaimable(ctx, 0) // after Counts, so that a task is never taken for another's
+	return counts.Queued <= others, err
 }
 
 // joined reports whether Run has joined the store.

@@ -70,6 +70,11 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submissio
 	if r.Conditions, err = conditionsOf(p, r.ID, now); err != nil {
 		return Submission{}, err
 	}
+	if r.Conditions != nil {
+		if err := e.checkNeeds(r.Conditions.Needs); err != nil {
+			return Submission{}, err
+		}
+	}
 	r.Type, r.Priority, r.Labels = t.name, int8(p.Priority), p.Labels
 	r.CreatedAt = now
 	if t.secrets == nil {

@@ -50,7 +50,9 @@ type Submitted struct {
 	// the one submitted.
 	Existing bool
 	Task     *schema.Task
-	Err      error
+	// WaitingFor is what a new task with conditions waits for.
+	WaitingFor []schema.Waiting
+	Err        error
 }
 
 // Outcome is how an attempt ended. State is final; Result is of a Completed

@@ -45,6 +45,7 @@ func (e *Executor) settle(ctx context.Context) (left int64, err error) {
 			continue
 		}
 		failures, left = 0, r.left
+		s.noteUnrun(r.unrun)
 		cancelled = cancelled && r.queued == 0 // a submit that was given up may be recorded all the same
 		if closed && r.queued <= 0 && r.running <= 0 && e.finishesPending.Load() == 0 {
 			return left, nil
@@ -76,7 +77,10 @@ func (e *Executor) cancelFor(ctx context.Context, mode schema.ShutdownMode) (hit
 
 // remaining are the tasks that are left in the store: those that a shutdown waits
 // for, and all that it leaves.
-type remaining struct{ queued, running, left int64 }
+type remaining struct {
+	queued, running, left int64
+	unrun                 int64 // tasks that the store has ended, since it was opened
+}
 
 func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (r remaining, err error) {
 	info := e.store.Info()
@@ -89,16 +93,24 @@ func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (r r
 	if err != nil {
 		return r, err
 	}
-	r = remaining{queued: counts.Queued, running: counts.Running - stay, left: counts.Queued + counts.Running}
+	r = remaining{unrun: counts.Unrun, queued: counts.Queued, running: counts.Running - stay, left: counts.Queued + counts.Running}
 	switch {
 	case mode == ShutdownInterrupt, mode == schema.ShutdownFinish && info.Durable:
 		r.queued = min(r.queued, max(here, 0)) // the queue stays, except tasks that workers are about to claim
-	case mode == schema.ShutdownDrain:
+	case mode == schema.ShutdownDrain && r.running <= 0:
 		var others int64
-		others, err = e.claimer.Unclaimable(ctx) // after Counts, so that queued is never too small
+		others, err = e.claimer.Unclaimable(ctx, schema.Time(e.stop.deadline.Load())) // after Counts, so that queued is never too small
 		r.queued -= others
 	}
 	return r, err
+}
+
+// noteUnrun counts the tasks that the store has ended since the first call.
+func (s *shutdown) noteUnrun(now int64) {
+	if !s.counted {
+		s.counted, s.unrunBefore = true, now
+	}
+	s.unrun = now - s.unrunBefore
 }
 
 // await waits for a change, and at most faultPatience: a store does not say when it

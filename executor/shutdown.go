@@ -46,6 +46,13 @@ type shutdown struct {
 	result  schema.ShutdownResult
 	alive   atomic.Int64 // goroutines that may make tasks final, such as workers
 	ran     atomic.Bool
+	// deadline is the schema.Time at which the shutdown becomes schema.ShutdownCancel; 0 is
+	// never. A drain does not wait for tasks that may not run before.
+	deadline atomic.Int64
+	// unrun counts the tasks that the store has ended since the shutdown began, because of
+	// their conditions. Only Run uses it and the two below.
+	unrun, unrunBefore int64
+	counted            bool // unrunBefore is set
 }
 
 func (s *shutdown) init() {
@@ -144,6 +151,16 @@ func (e *Executor) escalate(mode schema.ShutdownMode, reason string) bool {
 	return true
 }
 
+// endBefore notes when a time-out makes the mode schema.ShutdownCancel: the earliest counts.
+func (s *shutdown) endBefore(at schema.Time) {
+	for {
+		before := s.deadline.Load()
+		if before != 0 && before <= int64(at) || s.deadline.CompareAndSwap(before, int64(at)) {
+			return
+		}
+	}
+}
+
 // claiming sets the function that ends the claims of Run.
 func (s *shutdown) claiming(stop context.CancelCauseFunc) {
 	s.beginning.Lock()
@@ -163,6 +180,9 @@ func (s *shutdown) closeClaims() {
 // the timeout, unless that is 0, the mode becomes schema.ShutdownCancel. Code that does not
 // stop is given up after its grace, so a shutdown always ends.
 func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration) (schema.ShutdownResult, error) {
+	if timeout > 0 {
+		e.stop.endBefore(schema.TimeOf(time.Now().Add(timeout)))
+	}
 	e.Begin(mode)
 	if timeout > 0 {
 		timer := time.AfterFunc(timeout, func() { e.Begin(schema.ShutdownCancel) })
@@ -223,6 +243,11 @@ func (e *Executor) Run(ctx context.Context) error {
 	for s.alive.Load() > e.stuck.Load() {
 		<-s.changed
 	}
+	if err == nil && left > 0 { // a task that a drain did not wait for may have begun before the claims ended
+		if r, err := e.remaining(context.WithoutCancel(ctx), s.current()); err == nil {
+			left = r.left
+		}
+	}
 	e.claimer.Leave()
 	s.result = e.became(left)
 	close(s.over)
@@ -237,8 +262,8 @@ func (e *Executor) join(ctx context.Context) error {
 		return fmt.Errorf("join the store: %w", err)
 	}
 	e.claimer = claimer
-	if n, err := claimer.Unclaimable(ctx); err == nil && n > 0 {
-		e.log.Warn("queued tasks are of types that are not offered here; they stay queued", "tasks", n)
+	if n, err := claimer.Unclaimable(ctx, 0); err == nil && n > 0 {
+		e.log.Warn("queued tasks stay queued: they are of types that are not offered here, are paused, or need more than there is", "tasks", n)
 	}
 	return nil
 }
@@ -249,7 +274,7 @@ func (e *Executor) became(left int64) schema.ShutdownResult {
 	now, before := e.rates.sums(), e.stop.before
 	return schema.ShutdownResult{
 		Completed: now.Completed - before.Completed,
-		Failed:    now.Failed - before.Failed,
+		Failed:    now.Failed - before.Failed + e.stop.unrun,
 		Cancelled: now.Cancelled - before.Cancelled,
 		Left:      left + e.stuck.Load() - e.stuckRequeued.Load(), // these are in left
 	}

@@ -85,8 +85,12 @@ type Claimer interface {
 	// with Rerun, which is handed out at any time. What is seen of a task, events
 	// included, begins when its start is recorded.
 	Claim(ctx context.Context, ended Ended) (Lease, error)
-	// Unclaimable counts the queued tasks of other types than the claimer's.
-	Unclaimable(ctx context.Context) (int64, error)
+	// Unclaimable counts the queued tasks that cannot run here, however many others end:
+	// those of other types than the claimer's, those that are paused, that need more of a
+	// resource than there is, or wait for a time after until, and those that wait for such
+	// tasks. An until of 0 is no bound. Where a task with conditions may run, it may count
+	// fewer.
+	Unclaimable(ctx context.Context, until schema.Time) (int64, error)
 	// Leave ends the claimer, when no Claim of it is under way. Its leases go on.
 	Leave()
 }

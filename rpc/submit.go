@@ -107,6 +107,7 @@ func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submi
 		to.result(func(b []byte) []byte { return appendSubmitted(b, task, true) })
 	default:
 		s.track(record.ID, s.answering[i].onDisconnect)
+		record.WaitingFor = answer.WaitingFor
 		if record.Events.Has(executor.EventOutput) {
 			s.cursors[record.ID] = all.cursors(record)
 		}

@@ -3,6 +3,8 @@ package kit
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/schema"
@@ -41,6 +43,12 @@ func NewPlanned(resources map[string]int64, wake func(n int), end func(plan.Endi
 
 // Waiting is how many tasks wait, those that must end included.
 func (p *Planned) Waiting() int { return p.Len() + len(p.ending) }
+
+// Unclaimable counts the tasks that cannot run for a member until a time, as
+// executor.Claimer.Unclaimable. cannotRun answers that for a task that the planner does not have.
+func (p *Planned) Unclaimable(m *Member, until schema.Time, cannotRun func(id uuid.UUID) bool) int {
+	return max(p.Stranded(until, m.Has, cannotRun), p.Count(func(typ string) bool { return !m.Has(typ) }))
+}
 
 // Submit adds a task that has its order number. state answers the state of each task that it
 // comes after. If one of them has not ended as it must, the task ends.

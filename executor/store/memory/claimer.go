@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
@@ -84,14 +86,20 @@ func (c *claimer) take(now schema.Time) *lease {
 }
 
 // Unclaimable implements executor.Claimer.
-func (c *claimer) Unclaimable(context.Context) (int64, error) {
+func (c *claimer) Unclaimable(_ context.Context, until schema.Time) (int64, error) {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	if c.store.closed {
 		return 0, executor.ErrClosed
 	}
 	s := c.store
-	return int64(s.claims.Unclaimable(c.member) + s.planned.Count(func(typ string) bool { return !c.member.Has(typ) })), nil
+	if s.planned.Paused() {
+		return s.counts.Queued, nil
+	}
+	return int64(s.claims.Unclaimable(c.member) + s.planned.Unclaimable(c.member, until, func(id uuid.UUID) bool {
+		e := s.records.get(id)
+		return e != nil && e.Value.state == schema.Queued && !c.member.Has(e.Value.terms.typ)
+	})), nil
 }
 
 // Leave implements executor.Claimer.

@@ -94,9 +94,17 @@ func (s *Store) passed() (more bool) {
 
 // showWaiting sets what a queued task waits for. It needs the lock.
 func (s *Store) showWaiting(p place, t *schema.Task) {
-	if p.entry != nil && t.State == schema.Queued && t.Conditions != nil {
-		t.WaitingFor = s.planned.Planner.Waiting(p.entry.Value.planned())
+	if p.entry != nil && t.State == schema.Queued {
+		t.WaitingFor = s.waiting(p.entry)
 	}
+}
+
+// waiting is what a queued task waits for because of its conditions. It needs the lock.
+func (s *Store) waiting(e *entry) []schema.Waiting {
+	if t := e.Value.planned(); t != nil {
+		return s.planned.Planner.Waiting(t)
+	}
+	return nil
 }
 
 // SetGroup implements executor.Store.

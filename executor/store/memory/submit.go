@@ -32,8 +32,9 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 		} else if answers[i].Err = err; err == executor.ErrNotFound {
 			answers[i].Err = s.add(e, now)
 		}
-		if answers[i] == (executor.Submitted{}) {
+		if answers[i].Err == nil && !answers[i].Existing {
 			added++
+			answers[i].WaitingFor = s.waiting(e)
 		}
 	}
 	s.claims.Wake(added)

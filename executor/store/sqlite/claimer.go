@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
@@ -77,14 +79,23 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 }
 
 // Unclaimable implements executor.Claimer.
-func (c *claimer) Unclaimable(context.Context) (int64, error) {
+func (c *claimer) Unclaimable(_ context.Context, until schema.Time) (int64, error) {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	if c.store.closed {
 		return 0, executor.ErrClosed
 	}
 	s := c.store
-	return int64(s.claims.Unclaimable(c.member) + s.planned.Count(func(typ string) bool { return !c.member.Has(typ) })), nil
+	if s.planned.Paused() {
+		return s.counts.Queued, nil
+	}
+	more := s.claims.backlog.Count(c.member.Has) > 0
+	return int64(s.claims.Unclaimable(c.member) + s.planned.Unclaimable(c.member, until, func(id uuid.UUID) bool {
+		if r := s.live[id]; r != nil {
+			return r.State == schema.Queued && !c.member.Has(r.Type)
+		}
+		return !more // it is in the backlog, where all tasks are of other types
+	})), nil
 }
 
 // Leave implements executor.Claimer.

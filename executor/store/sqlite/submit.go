@@ -228,6 +228,7 @@ func (e *submission) apply(s *Store) {
 			s.enqueue(r)
 			if r.Conditions != nil {
 				s.planSubmitted(r, e.after[i])
+				e.answers[i].WaitingFor = s.planned.Planner.Waiting(r.planned)
 			}
 			added++
 		}

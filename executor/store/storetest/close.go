@@ -43,7 +43,7 @@ func closeAnswers(f *fixture) {
 		"cancel": func() error { _, err := f.store.Cancel(ctx, []uuid.UUID{id}, executor.Cancellation{}); return err },
 		"join":   func() error { _, err := f.store.Join(ctx, nil, nil); return err },
 		"claim":  func() error { _, err := c.Claim(ctx, executor.Ended{}); return err },
-		"count":  func() error { _, err := c.Unclaimable(ctx); return err },
+		"count":  func() error { _, err := c.Unclaimable(ctx, 0); return err },
 		"output": func() error {
 			_, err := f.store.Output(ctx, id, schema.Stdout, executor.OutputRange{Limit: 1})
 			return err

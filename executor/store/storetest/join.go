@@ -42,7 +42,7 @@ func (f *fixture) claimedBy(c executor.Claimer) executor.Lease {
 
 func (f *fixture) unclaimable(c executor.Claimer) int64 {
 	f.Helper()
-	n, err := c.Unclaimable(f.Context())
+	n, err := c.Unclaimable(f.Context(), 0)
 	require.NoError(f, err)
 	return n
 }
