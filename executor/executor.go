@@ -73,6 +73,7 @@ type Executor struct {
 	readers       outputReaders
 	resources     map[string]int64 // of the store
 	vault         vault
+	unrun         unrun
 	connections   atomic.Int64 // that are served
 	contacts      sync.Map     // by the id of the task: of running tasks that clients can reach
 	stopped       atomic.Int64 // how many of them a signal has stopped

@@ -312,6 +312,9 @@ func (e *Executor) submitWithSecrets(ctx context.Context, submissions []Submissi
 		}
 		if admitted[i].Hidden != nil {
 			e.vault.settle(admitted[i].ID, made)
+			if made && admitted[i].mayEndUnrun() {
+				e.followUnrun(ctx, admitted[i].ID)
+			}
 		}
 	}
 	return answers, err

@@ -226,7 +226,8 @@ func (e *Executor) Run(ctx context.Context) error {
 	if s.ran.Swap(true) {
 		return errors.New("the executor has run already")
 	}
-	if err := e.join(ctx); err != nil {
+	leave, err := e.join(ctx)
+	if err != nil {
 		e.Begin(schema.ShutdownFinish)
 		close(s.over)
 		return err
@@ -248,24 +249,32 @@ func (e *Executor) Run(ctx context.Context) error {
 			left = r.left
 		}
 	}
-	e.claimer.Leave()
+	leave()
 	s.result = e.became(left)
 	close(s.over)
 	return err
 }
 
-// join makes the claimer, and logs how many queued tasks are of types that are not
-// offered here.
-func (e *Executor) join(ctx context.Context) error {
+// join makes the claimer and the watcher of Run, and logs how many queued tasks cannot run
+// here. leave ends both.
+func (e *Executor) join(ctx context.Context) (leave func(), err error) {
 	claimer, err := e.store.Join(ctx, e.runnable(), e.limits)
 	if err != nil {
-		return fmt.Errorf("join the store: %w", err)
+		return nil, fmt.Errorf("join the store: %w", err)
+	}
+	stop, err := e.watchUnrun(context.WithoutCancel(ctx))
+	if err != nil {
+		claimer.Leave()
+		return nil, fmt.Errorf("watch the store: %w", err)
 	}
 	e.claimer = claimer
 	if n, err := claimer.Unclaimable(ctx, 0); err == nil && n > 0 {
 		e.log.Warn("queued tasks stay queued: they are of types that are not offered here, are paused, or need more than there is", "tasks", n)
 	}
-	return nil
+	return func() {
+		claimer.Leave()
+		stop()
+	}, nil
 }
 
 // became counts the tasks that ended since the shutdown began. A task whose code does not

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -135,7 +136,7 @@ func (e *Executor) waitsForSlot(typ string) schema.Waiting {
 	return w
 }
 
-// running answers the first ids of the tasks that run here and are selected, and how many
+// running answers the least ids of the tasks that run here and are selected, and how many
 // they are.
 func (e *Executor) running(selected func(*run) bool) (ids []uuid.UUID, n int) {
 	for i := range e.workers {
@@ -143,9 +144,8 @@ func (e *Executor) running(selected func(*run) bool) (ids []uuid.UUID, n int) {
 		if r == nil || !selected(r) || !r.busy() {
 			continue
 		}
-		if n++; len(ids) < plan.MaxWaitingIDs {
-			ids = append(ids, r.record.ID)
-		}
+		ids = append(ids, r.record.ID)
 	}
-	return ids, n
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Clip(ids[:min(len(ids), plan.MaxWaitingIDs)]), len(ids)
 }
