@@ -140,7 +140,7 @@ func dueTime(to *schema.Time) pflag.Value {
 }
 
 // parseDue reads a time to come. A time of the day that a change to summer time skips is as
-// much later as the change is long.
+// much later as the change is long; of one that there is twice, it is the second.
 func parseDue(text string, now time.Time) (time.Time, bool) {
 	for _, layout := range []string{"15:04", time.TimeOnly} {
 		clock, err := time.Parse(layout, text)
