@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -79,6 +80,7 @@ func (k *checker) all() {
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
 		{"the table store", k.orphansOpen}, {"the table typed", k.typed}, {"the table ended", k.ended},
 		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex}, {"the table gone", k.gone},
+		{"the table condition", k.conditions}, {"the table groups", k.groups},
 	} {
 		if err := part.do(); err != nil {
 			whole = false
@@ -269,8 +271,38 @@ func (k *checker) ended() error {
 	})
 }
 
+// conditions looks for conditions of tasks that have none, or are not there.
+func (k *checker) conditions() error {
+	if k.version < 5 {
+		return nil
+	}
+	err := file.EachUnusedCondition(k.conn, func(ord int64) error {
+		k.found(ord, "it has a row in the table condition, and its row in the table task says that it has no conditions")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.orphans("condition")()
+}
+
+// groups looks at the settings of groups.
+func (k *checker) groups() error {
+	if k.version < 5 {
+		return nil
+	}
+	return file.ReadGroups(k.conn, func(_ string, _ plan.Settings, err error) {
+		if err != nil {
+			k.found(0, "%v; the group is paused until it has other settings", err)
+		}
+	})
+}
+
 // unreadable reports a row that does not read.
 func (k *checker) unreadable(ord int64, table string, err error) {
+	if errors.Is(err, file.ErrConditions) {
+		table = "condition"
+	}
 	if errors.Is(err, executor.ErrDamaged) {
 		k.found(ord, "the checksum of its row in the table %s is wrong", table)
 		return

@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -109,6 +111,60 @@ func TestCheckFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheckFindsConditionsThatAreWrong damages the conditions of the first of two tasks, and the
+// settings of groups.
+func TestCheckFindsConditionsThatAreWrong(t *testing.T) {
+	s, sound := open(t)
+	first := newTask(func(r *executor.Submission) {
+		r.Conditions = &schema.Conditions{Key: "k", Needs: map[string]int64{"gpu": 1}}
+	})
+	submit(t, s, first, newTask())
+	require.NoError(t, s.SetGroup(t.Context(), "builds", plan.Settings{Limit: 2}))
+	require.NoError(t, s.Pause(t.Context(), true))
+	require.NoError(t, s.Close())
+	require.Empty(t, findings(t, sound))
+	tasks, damaged := exports(t, sound, executor.Filter{})
+	require.Empty(t, damaged)
+	require.Equal(t, first.Conditions, tasks[0].Conditions)
+	whole, err := os.ReadFile(sound)
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		sql, says string
+		unread    bool
+	}{
+		"changed conditions":        {"UPDATE condition SET conditions=replace(conditions,'1','2')", first.ID.String() + " (number 1): the checksum of its row in the table condition is wrong", true},
+		"conditions of another":     {"UPDATE condition SET ord=2", "it has a row in the table condition, and its row in the table task says that it has no conditions", true},
+		"no conditions":             {"DELETE FROM condition", "number 1): the checksum of its row in the table condition is wrong", true},
+		"conditions of no task":     {"INSERT INTO condition SELECT 77, conditions, sum FROM condition", "task number 77: there is no such task, but a row of it in the table condition", false},
+		"a task that has lost them": {"UPDATE task SET rerun=0 WHERE ord=1", "row in the table task is wrong", true},
+		"a changed limit":           {"UPDATE groups SET settings='{}' WHERE name='builds'", `the row of the group "builds" in the table groups is not what was written`, false},
+		"a changed name":            {"UPDATE groups SET name='other' WHERE name='builds'", `the row of the group "other" in the table groups is not what was written`, false},
+		"a changed pause":           {"UPDATE groups SET settings='{}' WHERE name=''", `the row of the group "" in the table groups is not what was written`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tasks.db")
+			require.NoError(t, os.WriteFile(path, whole, 0o600))
+			edit(t, path, test.sql)
+			require.Contains(t, strings.Join(findings(t, path), "\n"), test.says)
+			tasks, damaged := exports(t, path, executor.Filter{})
+			require.Len(t, tasks, map[bool]int{true: 1, false: 2}[test.unread])
+			require.Equal(t, test.unread, len(damaged) > 0)
+			_, err := inspect.Inspect(t.Context(), path)
+			require.NoError(t, err)
+		})
+	}
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	require.NoError(t, inspect.Backup(t.Context(), sound, copied, func(inspect.Finding) {}))
+	require.Empty(t, findings(t, copied))
+	again, err := openPath(t.Context(), copied)
+	require.NoError(t, err)
+	overview, err := again.Groups(t.Context())
+	require.NoError(t, err)
+	require.True(t, overview.Paused)
+	require.Equal(t, plan.Settings{Limit: 2}, overview.Groups[0].Settings)
+	require.NoError(t, again.Close())
 }
 
 // TestCheckFindsAClockThatIsWrong changes where the clock was set back, of tasks of which the

@@ -15,6 +15,9 @@ import (
 // conditioned is in the column rerun of a task that has a row in the table condition.
 const conditioned = 2
 
+// ErrConditions is why a task cannot be read whose conditions cannot.
+var ErrConditions = fmt.Errorf("%w: the conditions of a task cannot be read", executor.ErrDamaged)
+
 // insertConditions records the conditions of new tasks.
 func insertConditions(c *Conn, rows []TaskRow) error {
 	for i := range rows {
@@ -41,18 +44,28 @@ func conditionsOf(c *Conn, ord int64) (conditions *schema.Conditions, err error)
 	err = c.Query("SELECT conditions, sum FROM condition WHERE ord=?", func(row *sqlite3.Stmt) error {
 		text := row.ColumnRawText(0)
 		if conditionDigest(ord, text).Sum() != row.ColumnInt64(1) {
-			return damaged("condition", ord)
+			return damagedConditions(ord)
 		}
 		conditions = new(schema.Conditions)
 		if err := json.Unmarshal(text, conditions, lenient); err != nil {
-			return fmt.Errorf("%w: %w", damaged("condition", ord), err)
+			return fmt.Errorf("%w: %w", damagedConditions(ord), err)
 		}
 		return nil
 	}, ord)
 	if err == nil && conditions == nil {
-		err = damaged("condition", ord)
+		err = damagedConditions(ord)
 	}
 	return conditions, err
+}
+
+func damagedConditions(ord int64) error {
+	return fmt.Errorf("%w, number %d: the checksum of its row in the table condition is wrong, or there is none; jobline store check tells more", ErrConditions, ord)
+}
+
+// EachUnusedCondition calls f with the number of each task that has a row in the table condition
+// and no conditions.
+func EachUnusedCondition(c *Conn, f func(ord int64) error) error {
+	return c.Query("SELECT ord FROM condition JOIN task USING(ord) WHERE rerun<2", func(row *sqlite3.Stmt) error { return f(row.ColumnInt64(0)) })
 }
 
 // RemoveConditions removes the conditions of a task.
