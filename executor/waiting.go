@@ -120,7 +120,7 @@ func (e *Executor) waitsForSlot(typ string) schema.Waiting {
 		w.IDs, w.Count = e.running(func(r *run) bool { return r.typ == t })
 		if w.Count >= t.limit {
 			w.Name, w.Total = t.name, new(int64(t.limit))
-			w.Message = fmt.Sprintf("%d tasks of the type %q run, and no more may at once", w.Count, t.name)
+			w.Message = fmt.Sprintf("no more tasks of the type %q may run at once: the limit is %d", t.name, t.limit)
 			return w
 		}
 	}
@@ -129,7 +129,7 @@ func (e *Executor) waitsForSlot(typ string) schema.Waiting {
 		w.IDs, w.Count, w.Message = nil, 0, "the server is shutting down, and begins no task"
 	case taken >= e.options.Limit:
 		w.IDs, w.Count = e.running(func(*run) bool { return true })
-		w.Total, w.Message = &limit, fmt.Sprintf("%d tasks run, and no more may at once", taken)
+		w.Total, w.Message = &limit, fmt.Sprintf("no slot is free: the limit is %d", limit)
 	default:
 		w.IDs, w.Count, w.Message = nil, 0, "it is about to begin"
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 func (set *settings) store() executor.Store {
-	var store executor.Store = memory.New(memory.Options{MaxQueued: set.maxQueued, Keep: set.keep})
+	var store executor.Store = memory.New(memory.Options{MaxQueued: set.maxQueued, Keep: set.keep, Resources: set.resources})
 	if len(set.broken) > 0 {
 		faulty := storetest.Faulty(store)
 		for _, method := range set.broken {

@@ -279,6 +279,7 @@ type settings struct {
 	maxQueued int
 	keep      int // finished tasks
 	limit     int
+	resources map[string]int64
 	allow     []string
 	broken    []string // methods of the store that fail
 	panicking bool     // the store's Get panics
@@ -319,6 +320,10 @@ func (set *settings) read(t *testing.T, words []string) {
 		set.keep = number()
 	case "limit":
 		set.limit = number()
+	case "resource":
+		n, err := strconv.ParseInt(words[2], 10, 64)
+		require.NoError(t, err)
+		set.resources = map[string]int64{words[1]: n}
 	case "on-eof":
 		set.rpc.OnEOF = map[string]rpc.EOFPolicy{"detach": rpc.EOFDetach, "drain": rpc.EOFDrain, "cancel": rpc.EOFCancel}[words[1]]
 	case "allow":
