@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"executor/store/kit":                        {"executor", "executor/plan", "schema"},
 	"executor/store/memory":                     {"executor/store/kit", "executor", "executor/plan", "schema"},
 	"executor/store/sqlite":                     {"executor/store/kit", "executor", "executor/plan", "schema", "executor/store/sqlite/internal/disk", "executor/store/sqlite/internal/file"},
-	"executor/store/sqlite/inspect":             {"executor", "schema", "executor/store/sqlite/internal/disk", "executor/store/sqlite/internal/file"},
+	"executor/store/sqlite/inspect":             {"executor", "executor/plan", "schema", "executor/store/sqlite/internal/disk", "executor/store/sqlite/internal/file"},
 	"executor/store/sqlite/internal/file":       {"executor/store/kit", "executor", "executor/plan", "schema", "executor/store/sqlite/internal/disk"},
 	"executor/store/sqlite/internal/sqlitetest": {"executor", "schema", "executor/store/sqlite/inspect", "executor/store/sqlite/internal/file"},
 	"executor/store/sqlite/internal/disk":       {},
