@@ -199,7 +199,7 @@ func parseLimit(text string) (int, bool) {
 func parseRate(text string) (schema.Rate, bool) {
 	count, per, _ := strings.Cut(text, "/")
 	n, err := strconv.Atoi(count)
-	if err != nil || n < 1 {
+	if err != nil || n < 1 || per == "" {
 		return schema.Rate{}, false
 	}
 	d, err := parseSpan(per)

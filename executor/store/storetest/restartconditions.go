@@ -12,7 +12,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// The contracts of tasks with conditions in a store that is opened again.
+// restartConditionContracts are those of tasks with conditions in a store that is opened again.
 var restartConditionContracts = []contract{
 	{name: "keeps times", test: restartTimes},
 	{name: "keeps a graph that is half finished", test: restartGraph},

@@ -8,7 +8,6 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -268,33 +267,6 @@ func (k *checker) ended() error {
 	return file.EachUnusedEndSpan(k.conn, func(s file.EndSpan) error {
 		k.found(0, "the table ended has a span number %d of event numbers and %d of tasks, in which there is no end", s.Seqs, s.Ords)
 		return nil
-	})
-}
-
-// conditions looks for conditions of tasks that have none, or are not there.
-func (k *checker) conditions() error {
-	if k.version < 5 {
-		return nil
-	}
-	err := file.EachUnusedCondition(k.conn, func(ord int64) error {
-		k.found(ord, "it has a row in the table condition, and its row in the table task says that it has no conditions")
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return k.orphans("condition")()
-}
-
-// groups looks at the settings of groups.
-func (k *checker) groups() error {
-	if k.version < 5 {
-		return nil
-	}
-	return file.ReadGroups(k.conn, func(_ string, _ plan.Settings, err error) {
-		if err != nil {
-			k.found(0, "%v; the group is paused until it has other settings", err)
-		}
 	})
 }
 

@@ -28,9 +28,8 @@
 //     [BoundsOfSpan], [SelectOfSpans], [EachUntyped], [EachUnusedSpan]
 //   - output: [Piece], [EachPiece], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
 //     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
-//   - output: [StoredPiece], [StoredPieces], [ReadPiece], [ReadPieces], [PieceDigest],
-//     [WrittenBytes]
-//   - condition, what tasks wait for: [RemoveConditions]; groups: [WriteGroup], [ReadGroups]
+//   - condition, what tasks wait for: [RemoveConditions], [EachUnusedCondition], [ErrConditions];
+//     groups: [WriteGroup], [ReadGroups]
 //   - gone, the ids that are remembered: [ForgottenIDs], [ReadForgotten], [ForgottenDigest]
 //
 // A Conn and what reads from it belong to one goroutine at a time; Types may be shared.

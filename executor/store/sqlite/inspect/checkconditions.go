@@ -1,0 +1,33 @@
+package inspect
+
+import (
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+)
+
+// conditions looks for conditions of tasks that have none, or are not there.
+func (k *checker) conditions() error {
+	if k.version < 5 {
+		return nil
+	}
+	err := file.EachUnusedCondition(k.conn, func(ord int64) error {
+		k.found(ord, "it has a row in the table condition, and its row in the table task says that it has no conditions")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.orphans("condition")()
+}
+
+// groups looks at the settings of groups.
+func (k *checker) groups() error {
+	if k.version < 5 {
+		return nil
+	}
+	return file.ReadGroups(k.conn, func(_ string, _ plan.Settings, err error) {
+		if err != nil {
+			k.found(0, "%v; the group is paused until it has other settings", err)
+		}
+	})
+}
