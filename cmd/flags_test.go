@@ -74,13 +74,13 @@ func TestBoundsOfFlags(t *testing.T) {
 
 func TestTimes(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"300ms": 300 * time.Millisecond, "24h": day, "30d": 30 * day, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "0d": 0,
+		"300ms": 300 * time.Millisecond, "24h": day, "30d": 30 * day, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "0d": 0, "1": time.Second, "1.5": 1500 * time.Millisecond,
 	} {
 		d, err := parseSpan(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, d, text)
 	}
-	for _, text := range []string{"", "d", "1", "1dd", "1d-1h", "1d1", "xd", "1e300d", "NaNd", "106751d24h"} {
+	for _, text := range []string{"", "d", ".", "1dd", "1d-1h", "1d1", "xd", "1e300d", "NaNd", "106751d24h"} {
 		_, err := parseSpan(text)
 		require.Error(t, err, text)
 	}

@@ -42,9 +42,6 @@ func (h *heap[T, O]) remove(item T) {
 	}
 }
 
-// fix moves an item whose order has changed.
-func (h *heap[T, O]) fix(item T) { h.place(int(*h.order.position(item))-1, item) }
-
 // place puts an item at an index, or where it belongs from there.
 func (h *heap[T, O]) place(i int, item T) {
 	if i > 0 && h.order.before(item, h.items[(i-1)/2]) {
