@@ -87,7 +87,9 @@ It is called with a line of text and the task, a plist."
 (defvar jobline--process nil "The process of jobline attach, or nil.")
 (defvar jobline--ready nil "Whether the server has answered to initialize.")
 (defvar jobline--ending nil "Whether Emacs has said shutdown on the connection.")
-(defvar jobline--told-down nil "Whether the server has said that it shuts down.")
+(defvar jobline--told-down nil
+  "Whether the server has said that it shuts down.
+Until a command of the user, a connection starts no other one then.")
 (defvar jobline--partial nil "Pieces of a line that has not ended, the last first.")
 (defvar jobline--lines nil "Lines that were read and not yet taken in, in order.")
 (defvar jobline--last-line nil "The last cons of `jobline--lines'.")
@@ -129,8 +131,8 @@ It is called with a line of text and the task, a plist."
   "Show a message: FORMAT with ARGUMENTS."
   (message "jobline: %s" (apply #'format format arguments)))
 
-(defun jobline--attach (&optional no-start)
-  "Start jobline attach.  A server is started only if NO-START is nil."
+(defun jobline--attach ()
+  "Start jobline attach, and so a server unless one was told to shut down."
   (unless (and (fboundp 'json-available-p) (json-available-p))
     (user-error "This Emacs was built without JSON; jobline needs it"))
   (unless (executable-find jobline-program)
@@ -141,24 +143,25 @@ It is called with a line of text and the task, a plist."
         (process-adaptive-read-buffering nil))
     (with-current-buffer errors (erase-buffer))
     (setq jobline--partial nil jobline--lines nil jobline--unread 0
-          jobline--ready nil jobline--ending nil jobline--told-down nil
+          jobline--ready nil jobline--ending nil
           jobline--process
           (make-process :name "jobline" :connection-type 'pipe :noquery t :stderr errors
                         :coding '(utf-8-unix . binary)
-                        :command `(,jobline-program "attach" ,@(and no-start '("--no-start")) ,@jobline-arguments)
+                        :command `(,jobline-program "attach" ,@(and jobline--told-down '("--no-start")) ,@jobline-arguments)
                         :filter #'jobline--filter :sentinel #'jobline--sentinel))
     (let ((reader (get-buffer-process errors)))
       (when reader
         (set-process-query-on-exit-flag reader nil)
         (set-process-sentinel reader #'ignore)))))
 
-(defun jobline--connect (&optional no-start)
-  "Connect, unless there is a connection.  Start no server if NO-START."
+(defun jobline--connect ()
+  "Connect, unless there is a connection."
   (unless jobline-mode (jobline-mode))
   (unless (process-live-p jobline--process)
+    (when jobline--process (jobline--ended jobline--process)) ; its sentinel has not come to that yet
     (when jobline--retry-timer (cancel-timer jobline--retry-timer))
     (setq jobline--retry-timer nil)
-    (jobline--attach no-start)
+    (jobline--attach)
     (jobline--write "initialize" (list :clientInfo (list :name "emacs" :version emacs-version) :protocolVersion "1")
                     #'jobline--initialized
                     (lambda (failure) (jobline--say "%s" (plist-get failure :message))))))
@@ -188,6 +191,7 @@ message shows the error."
 Timers and other processes go on meanwhile, and \\[keyboard-quit] quits.
 Signals `jobline-refused' with the words of the server."
   (let* (result failure reporter (since (float-time)))
+    (setq jobline--told-down nil)
     (jobline--call method params (lambda (r) (setq result (list r))) (lambda (f) (setq failure f)))
     (while (not (or result failure))
       (accept-process-output nil 0.02)
@@ -255,30 +259,33 @@ Signals `jobline-refused' with the words of the server."
 
 (defun jobline--ended (process)
   "Handle the end of PROCESS: fail what is pending, and connect again."
-  (when (eq process jobline--process)
-    (while jobline--lines (jobline--take-line (pop jobline--lines)))
+  (while (and jobline--lines (eq process jobline--process))
+    (jobline--take-line (pop jobline--lines)))
+  (when (eq process jobline--process)   ; else what it wrote has led to the next connection
     (let ((was-ready jobline--ready)
           (words (or (jobline--last-words) "the server has ended"))
           (calls (hash-table-values jobline--calls)))
-      (unless was-ready
-        (setq words (concat words "; is jobline-program too old? M-x jobline-doctor looks for what is wrong")))
+      (setq words (concat words (cond ((not was-ready) "; is jobline-program too old? M-x jobline-doctor looks for what is wrong")
+                                      (jobline--told-down "; the next command starts another")
+                                      (t ""))))
       (setq jobline--process nil jobline--ready nil)
       (clrhash jobline--calls)
       (unless jobline--ending
-        (if calls
-            (dolist (call calls) (funcall (cdr call) (list :message words)))
-          (jobline--say "%s" words))
         (when (or was-ready jobline--retry-timer (> jobline--retry-delay 1))
-          (jobline--retry jobline--told-down)))
+          (jobline--retry))
+        (cond ((and jobline--told-down (not was-ready))) ; nobody has asked, and it was said once
+              (calls (dolist (call calls) (funcall (cdr call) (list :message words))))
+              (t (jobline--say "%s" words))))
       (jobline--show-mode-line))))
 
-(defun jobline--retry (no-start)
-  "Connect again after a while.  With NO-START a server that ended stays so."
+(defun jobline--retry ()
+  "Connect again after a while."
+  (when jobline--retry-timer (cancel-timer jobline--retry-timer))
   (setq jobline--retry-timer
         (run-at-time jobline--retry-delay nil
                      (lambda ()
                        (setq jobline--retry-timer nil)
-                       (condition-case failure (jobline--connect no-start)
+                       (condition-case failure (jobline--connect)
                          (user-error (jobline--say "%s" (cadr failure))))))
         jobline--retry-delay (min 30 (* 2 jobline--retry-delay))))
 
@@ -286,7 +293,7 @@ Signals `jobline-refused' with the words of the server."
   "Subscribe, and ask for open tasks, as initialize has answered RESULT."
   (unless (eq t (plist-get (plist-get result :capabilities) :shared))
     (jobline--say "this server is not shared: its tasks end with Emacs; use a newer jobline"))
-  (setq jobline--ready t jobline--retry-delay 1 jobline--newest (plist-get result :seq))
+  (setq jobline--ready t jobline--told-down nil jobline--retry-delay 1 jobline--newest (plist-get result :seq))
   (clrhash jobline--tasks)
   (jobline--write "types" nil (lambda (r) (setq jobline--types (plist-get r :types))) #'ignore)
   (jobline--subscribe jobline--seq)
@@ -295,7 +302,8 @@ Signals `jobline-refused' with the words of the server."
                   (lambda (r) (seq-do #'jobline--note-task (plist-get r :tasks)) (jobline--show-mode-line))
                   #'ignore)
   (dolist (buffer (hash-table-values jobline--buffers))
-    (when (buffer-live-p buffer) (with-current-buffer buffer (jobline--open-output)))))
+    (when (buffer-live-p buffer) (with-current-buffer buffer (jobline--open-output))))
+  (jobline--list-soon))
 
 (defun jobline--subscribe (after)
   "Subscribe to the events of all tasks but output, from the event AFTER."
@@ -524,6 +532,7 @@ it; an equal environment has the same file.  The server removes old ones."
 
 (defun jobline--submit (type input &optional labels)
   "Submit a task of TYPE with INPUT and LABELS, and show its buffer."
+  (setq jobline--told-down nil)
   (jobline--call "submit" `(:type ,type :input ,input :events [] ,@(and labels (list :labels labels)))
                  (lambda (task) (jobline--submitted task input))))
 
@@ -672,6 +681,7 @@ server refuses is shown in its words, and can be mended."
 (defun jobline-again (id)
   "Submit the task with ID again: the same type, input and labels."
   (interactive (list (jobline--id "Run again: " "completed" "failed" "cancelled")))
+  (setq jobline--told-down nil)
   (jobline--call "status" (list :id id :includeInput t)
                  (lambda (task)
                    (condition-case failure
@@ -683,6 +693,7 @@ server refuses is shown in its words, and can be mended."
 (defun jobline-cancel (id)
   "Cancel the task with ID."
   (interactive (list (jobline--id "Cancel: " "running" "queued")))
+  (setq jobline--told-down nil)
   (jobline--call "cancel" (list :id id :reason "cancelled in Emacs")
                  (lambda (result)
                    (jobline--say "%s" (pcase (plist-get result :outcome)
@@ -1055,6 +1066,7 @@ What stands in that line is removed if TEXT returns to its beginning."
 (defun jobline-logs (id)
   "Show the output of the task with ID, and what it still writes."
   (interactive (list (jobline--id "Output of: " "running" "queued" "completed" "failed" "cancelled")))
+  (setq jobline--told-down nil)
   (pop-to-buffer (jobline--buffer (list :id id :input (gethash id jobline--inputs))))
   (goto-char (point-max)))
 
@@ -1086,6 +1098,7 @@ What stands in that line is removed if TEXT returns to its beginning."
 \\<jobline-list-mode-map>\\[jobline-logs] shows the output of one, \\[jobline-cancel] cancels it,
 \\[jobline-again] runs it again, and \\[describe-mode] lists all keys."
   (interactive)
+  (setq jobline--told-down nil)
   (pop-to-buffer (get-buffer-create "*jobline list*"))
   (unless (derived-mode-p 'jobline-list-mode) (jobline-list-mode))
   (jobline--list-refresh))
@@ -1094,7 +1107,9 @@ What stands in that line is removed if TEXT returns to its beginning."
   "Show the list anew after DELAY seconds or a moment, if it can be seen."
   (when (and (not jobline--list-timer) (get-buffer-window "*jobline list*" 'visible))
     (setq jobline--list-timer
-          (run-at-time (or delay 0.2) nil (lambda () (setq jobline--list-timer nil) (jobline--list-refresh))))))
+          (run-at-time (or delay 0.2) nil (lambda ()
+                                               (setq jobline--list-timer nil)
+                                               (when jobline--ready (jobline--list-refresh)))))))
 
 (defun jobline--list-refresh ()
   "Ask for the tasks, and show them."

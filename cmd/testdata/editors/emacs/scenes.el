@@ -147,7 +147,37 @@
     (wait-for (not jobline--process))
     (run "echo at once")
     (ends "completed")
-    (check (not (eq first jobline--process)))))
+    (check (not (eq first jobline--process))))
+  (fails-at-once)
+  (stays-down))
+
+(defun fails-at-once ()
+  "A request fails whose connection ends, also where a command connects again at once."
+  (let ((first jobline--process) failure)
+    (jobline--call "wait" (list :ids (vector (plist-get (jobline--await "submit" '(:type "sleep" :input (:durationMs 600000) :events [])) :id)))
+                   #'ignore (lambda (f) (setq failure f)))
+    (jobline--await "stats")
+    (check (not failure))
+    (signal-process (process-id first) 'KILL)
+    (while (process-live-p first) (accept-process-output first 0.01))
+    (jobline--await "stats")
+    (check (not (eq first jobline--process)))
+    (check failure)))
+
+(defun stays-down ()
+  "A server that was told to shut down stays so, until a command."
+  (jobline-list)
+  (wait-for (shows "sleep"))
+  (setq said nil)
+  (jobline "shutdown" "--mode=cancel")
+  (wait-for (says "the next command starts another"))
+  (setq said nil)
+  (let ((end (+ (float-time) 3.5)))     ; two attempts to connect
+    (while (< (float-time) end) (sit-for 0.1)))
+  (check (null said))
+  (check (string-search "nobody listens" (jobline "list" "--no-start")))
+  (run "echo back")
+  (ends "completed"))
 
 (defun scene-windows ()
   "What another Emacs runs is in the list, and its output can be opened."
