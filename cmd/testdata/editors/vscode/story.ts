@@ -285,6 +285,7 @@ const stories: Record<string, () => Promise<void>> = {
     await meets(program('echo "Error: unknown command \\"attach\\"" >&2; exit 2'), /^Jobline: this jobline is too old for the extension .*: install a newer one/);
     await meets(program('echo "jobline: the server is of another user: x; y" >&2; exit 1'), /^Jobline: the server is of another user: x; y/);
     await meets(program(`read x; echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"the versions 1 and 2 differ","data":{}}}'; read x`), /^Jobline: the versions 1 and 2 differ: install the same version/);
+    await meets(program('echo Welcome to the other jobline; cat > /dev/null'), /^Jobline: the program writes what is no message of jobline \("Welcome to the other jobline"\): set jobline.path/);
     await meets(program('exec jobline serve'), /^Jobline: this server is not shared/);
 
     person.settings['jobline.path'] = undefined;

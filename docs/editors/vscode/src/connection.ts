@@ -30,6 +30,7 @@ export class Connection {
   private lastId = 0;
   private unfinished: string[] = []; // the pieces of a line whose end has not come
   private end: Lost | undefined;
+  private stop: (why: string) => void = () => undefined; // ends the connection
 
   constructor(program: string, args: readonly string[], cwd: string | undefined) {
     this.child = spawn(program, ['attach', ...args], { cwd });
@@ -44,6 +45,7 @@ export class Connection {
         this.waiting.clear();
         resolve(this.end);
       };
+      this.stop = end;
       this.child.on('error', (error: NodeJS.ErrnoException) => end(cureOfStart(program, error)));
       this.child.on('close', () => end(cureOfEnd(said)));
     });
@@ -73,11 +75,16 @@ export class Connection {
     }
     lines[0] = this.unfinished.join('') + lines[0];
     this.unfinished = [lines.pop() ?? ''];
-    for (const line of lines) this.take(line);
+    for (const line of lines) if (!this.end) this.take(line);
   }
 
   private take(line: string): void {
-    const message = JSON.parse(line) as Heard | Reply;
+    const message = parsed(line);
+    if (!message) {
+      this.stop(`the program writes what is no message of jobline (${JSON.stringify(line.slice(0, 80))}): set jobline.path to the file of jobline`);
+      this.child.kill();
+      return;
+    }
     if ('method' in message) {
       this.heard(message);
       return;
@@ -87,6 +94,16 @@ export class Connection {
     this.waiting.delete(id);
     if (error) request?.reject(new Refused(error.message, error.code, error.data));
     else request?.resolve(result);
+  }
+}
+
+/** The message that a line is, if it is one. */
+function parsed(line: string): Heard | Reply | undefined {
+  try {
+    const message: unknown = JSON.parse(line);
+    return typeof message === 'object' && message !== null ? message as Heard | Reply : undefined;
+  } catch {
+    return undefined;
   }
 }
 
