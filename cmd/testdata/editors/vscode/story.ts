@@ -239,6 +239,17 @@ const stories: Record<string, () => Promise<void>> = {
     rmSync(home + '/jobline', { recursive: true });
     openWindow();
     await shows(await run('echo new'), /new\r\n[^]*exec completed/);
+
+    // A server that was told to shut down stays so, until a command.
+    person.showTree(true);
+    const said = person.messages.length;
+    jobline('shutdown', '--mode', 'cancel');
+    await until('it is told', () => String(person.status.tooltip).endsWith('; the next command starts another'));
+    await new Promise((resolve) => setTimeout(resolve, 3500)); // two attempts to connect
+    assert.match(spawnSync('jobline', ['list', '--no-start'], { encoding: 'utf8' }).stderr, /nobody listens/);
+    assert.match(String(person.status.tooltip), /; the next command starts another$/);
+    assert.equal(person.messages.length, said);
+    await shows(await run('echo back'), /back\r\n[^]*exec completed/);
     assert.deepEqual([...memory.values.values()].map((value) => (value as { open: string[] }).open), [[]]);
   },
 

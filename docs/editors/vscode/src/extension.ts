@@ -51,6 +51,7 @@ class Jobline {
   register(): vscode.Disposable[] {
     const command = (name: string, run: (row?: Task) => unknown): vscode.Disposable =>
       vscode.commands.registerCommand(`jobline.${name}`, async (row?: Task) => {
+        this.queue.byUser();
         try {
           await run(row);
         } catch (error) {
@@ -116,6 +117,7 @@ class Jobline {
 
   /** Submits a task of this window, and shows its progress. looks says whether its output is in front. */
   private async start(wanted: Wanted, folder = settings().cwd ?? homedir(), looks?: () => boolean): Promise<string> {
+    this.queue.byUser(); // a task of tasks.json is no command
     const id = randomUUID();
     const { type, labels } = wanted;
     const input = type === 'exec' ? await commandInput(wanted.input, folder) : wanted.input;

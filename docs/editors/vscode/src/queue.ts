@@ -37,6 +37,7 @@ export class Queue implements vscode.Disposable {
   private pause = 0;
   private save: NodeJS.Timeout | undefined;
   private away: Task[] | undefined = []; // until the past was told for the first time
+  private down = false; // the server was told to shut down: then only a command of the user starts another
   private disposed = false;
 
   constructor(private readonly memory: vscode.Memento) {
@@ -58,9 +59,13 @@ export class Queue implements vscode.Disposable {
 
   connect(): Promise<Connection> {
     if (this.disposed) return Promise.reject(new Lost('this window is closing'));
+    if (this.down && this.lost && !this.connection) return Promise.reject(this.lost);
     clearTimeout(this.retry);
     return this.connection ??= this.open();
   }
+
+  /** Lets the next connection start a server, also where one was told to shut down. */
+  byUser(): void { this.down = false; }
 
   /** Notes a task of this window at once, so that it is found again whatever happens. */
   async note(id: string): Promise<void> {
@@ -83,7 +88,7 @@ export class Queue implements vscode.Disposable {
 
   private async open(): Promise<Connection> {
     const { program, args, cwd } = settings();
-    const connection = new Connection(program, args, cwd);
+    const connection = new Connection(program, this.down ? ['--no-start', ...args] : args, cwd);
     connection.heard = (event) => this.hear(event);
     void connection.ended.then((why) => this.ended(why));
     try {
@@ -95,6 +100,7 @@ export class Queue implements vscode.Disposable {
       throw error instanceof Refused ? new Lost(`${error.message}: install the same version of jobline everywhere`) : error;
     }
     this.lost = undefined;
+    this.down = false;
     this.pause = 0;
     this.changed.fire();
     return connection;
@@ -114,15 +120,18 @@ export class Queue implements vscode.Disposable {
 
   private ended(why: Lost): void {
     this.connection = undefined;
-    this.lost = why;
+    const known = this.down && this.lost !== undefined;
+    if (!known) this.lost = this.down ? new Lost(`${why.message}; the next command starts another`) : why;
     if (this.disposed) return;
-    this.changed.fire();
+    if (!known) this.changed.fire();
     this.pause = Math.min(Math.max(1000, this.pause * 2), mostPause);
-    this.retry = setTimeout(() => this.connect().catch(() => undefined), this.pause);
+    this.retry = setTimeout(() => (this.connection ??= this.open()).catch(() => undefined), this.pause);
   }
 
   private hear(event: Heard): void {
-    if (event.method === 'subscription/replayed') {
+    if (event.method === 'executor/shuttingDown') {
+      this.down = true;
+    } else if (event.method === 'subscription/replayed') {
       this.told(event.params.seq);
     } else if ('seq' in event.params && !this.away) {
       this.seq = Math.max(this.seq ?? 0, event.params.seq);
