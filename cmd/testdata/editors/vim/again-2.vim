@@ -11,6 +11,17 @@ def g:Body()
   g:AwaitText('task/', '— failed: .*—')
   assert_match('^one', g:Text('task/'))
   assert_match('has ended.*; trying again', g:Messages())
+  # A server that was told to shut down stays so, until a command.
+  Jobline list
+  g:Await('the list', () => g:Text('list') =~# 'echo one')
+  g:Run('jobline shutdown --mode cancel')
+  g:Await('the end', () => g:Messages() =~# 'has ended.*; the next command starts another')
+  var said = g:Messages()
+  sleep 3500m # two attempts to connect
+  assert_match('nobody listens', g:Run('jobline list --no-start'))
+  assert_equal(said, g:Messages())
+  Jobline run echo back
+  g:AwaitText('task/', '^back')
   g:Finish()
 enddef
 autocmd VimEnter * timer_start(1, (_) => g:Body())

@@ -14,6 +14,14 @@ g:jobline_program = $WORK .. '/old'
 Jobline list
 g:Await('too old', () => g:Messages() =~# 'too old: install a newer one')
 bwipeout
+# One that speaks another protocol.
+writefile(['#!/bin/sh', 'read x; id=${x##*\"id\":}; id=${id%%[,\}]*}',
+  'echo "{\"id\":$id,\"result\":{\"protocolVersion\":\"2.1\",\"capabilities\":{\"shared\":true}}}"; cat > ' .. $WORK .. '/rest'], $WORK .. '/new')
+setfperm($WORK .. '/new', 'rwx------')
+g:jobline_program = $WORK .. '/new'
+Jobline list
+g:Await('another protocol', () => g:Messages() =~# 'the server speaks version 2.1 of the protocol, and this plug-in 1: update the older one')
+bwipeout
 unlet g:jobline_program
 # The server's own words.
 Jobline submit gone

@@ -17,6 +17,7 @@ enddef
 
 # Do runs what is behind :Jobline.
 export def Do(line: string)
+  wire.ByUser()
   var [_, name, rest; _] = matchlist(line, '^\s*\(\S*\)\s*\(.*\)$')
   if has_key(commands, name)
     commands[name](rest)
@@ -210,7 +211,7 @@ export def Keys()
   endif
   b:jobline_keys = keys
   for key in keys(keys)
-    execute printf('nnoremap <buffer> <silent> <nowait> %s <ScriptCmd>b:jobline_keys[%s]()<CR>', key, string(substitute(key, '<', '<lt>', '')))
+    execute printf('nnoremap <buffer> <silent> <nowait> %s <ScriptCmd>wire.ByUser()<Bar>b:jobline_keys[%s]()<CR>', key, string(substitute(key, '<', '<lt>', '')))
   endfor
 enddef
 

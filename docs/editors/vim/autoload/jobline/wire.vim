@@ -5,6 +5,7 @@ import autoload 'jobline/tasks.vim'
 import autoload 'jobline/output.vim'
 import autoload 'jobline/list.vim'
 
+const PROTOCOL = '1'
 const LONGEST_DELAY = 30 # seconds between two attempts to connect
 
 var attach: job
@@ -17,6 +18,7 @@ var refused = false # whether the server cannot be used
 var delay = 0 # seconds until the next attempt; 0 where none is due
 var retry = 0 # its timer
 var leaving = false
+var down = false # whether the server was told to shut down: then only a command of the user starts another
 export var server: dict<any> = {} # what initialize has answered
 
 # Tell shows a line, and keeps it for :messages. One that would ask for Enter is shown in a window.
@@ -76,6 +78,15 @@ enddef
 
 # Connect starts the process where none runs, and answers whether there is one.
 export def Connect(): bool
+  return job_status(attach) ==# 'run' || (!down && Attach())
+enddef
+
+# ByUser lets the next connection start a server, also where one was told to shut down.
+export def ByUser()
+  down = false
+enddef
+
+def Attach(): bool
   if job_status(attach) ==# 'run'
     return true
   endif
@@ -85,7 +96,7 @@ export def Connect(): bool
   endif
   last_error = ''
   refused = false
-  attach = job_start(Command('attach'), {
+  attach = job_start(Command('attach', down ? ['--no-start'] : []), {
     mode: 'nl', noblock: 1, stoponexit: '',
     out_cb: (_, line) => Receive(line),
     err_cb: (_, line) => {
@@ -94,7 +105,7 @@ export def Connect(): bool
     close_cb: (_) => Lost(),
   })
   var version = printf('%d.%d', v:version / 100, v:version % 100)
-  Send('initialize', {clientInfo: {name: 'Vim', version: version}, protocolVersion: '1'}, Greeted)
+  Send('initialize', {clientInfo: {name: 'Vim', version: version}, protocolVersion: PROTOCOL}, Greeted)
   tasks.Begin()
   return true
 enddef
@@ -118,6 +129,9 @@ def Greeted(reply: dict<any>)
   if has_key(reply, 'error')
     last_error = reply.error.message
     Stop()
+  elseif matchstr(reply.result.protocolVersion, '^\d\+') !=# PROTOCOL
+    last_error = printf('the server speaks version %s of the protocol, and this plug-in %s: update the older one', reply.result.protocolVersion, PROTOCOL)
+    Stop()
   elseif !reply.result.capabilities->get('shared', false)
     last_error = 'this server is not shared by windows: use a jobline that has the command attach'
     Stop()
@@ -125,6 +139,7 @@ def Greeted(reply: dict<any>)
     server = reply.result
     ready = true
     ever_ready = true
+    down = false
     delay = 0
   endif
 enddef
@@ -146,7 +161,9 @@ def Receive(line: string)
   if type(message) != v:t_dict
     return
   endif
-  if has_key(message, 'method')
+  if get(message, 'method', '') ==# 'executor/shuttingDown'
+    down = true
+  elseif has_key(message, 'method')
     tasks.Event(message.method, get(message, 'params', {}))
   elseif has_key(waiting, get(message, 'id', ''))
     var Done = remove(waiting, message.id)
@@ -165,13 +182,13 @@ def Lost()
   endif
   # What a new attempt cannot mend is told, and left to the user.
   var final = refused || last_error =~# 'unknown command' || (!was_ready && !ever_ready && delay > 4)
-  var cure = last_error =~# 'unknown command' ? '; this jobline is too old: install a newer one' : final ? '' : '; trying again'
+  var cure = last_error =~# 'unknown command' ? '; this jobline is too old: install a newer one' : final ? '' : down ? '; the next command starts another' : '; trying again'
   if final || was_ready || delay == 0
     Tell((last_error ?? 'jobline attach has ended; try :Jobline doctor') .. cure, final ? 'ErrorMsg' : 'WarningMsg')
   endif
   delay = final ? 0 : min([LONGEST_DELAY, max([1, delay * 2])])
   if !final
-    retry = timer_start(delay * 1000, (_) => Connect())
+    retry = timer_start(delay * 1000, (_) => Attach())
   endif
 enddef
 
