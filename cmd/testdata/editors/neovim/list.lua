@@ -20,3 +20,29 @@ T.await('the output', function() return vim.bo.filetype == 'jobline-output' end)
 T.say('opened')
 T.press('q')
 T.say('windows:', #vim.api.nvim_list_wins())
+-- What no event tells comes by a timer, which stops while nobody sees the list.
+local rpc, looks = require('jobline.rpc'), 0
+local go = rpc.go
+rpc.go = function(...)
+  looks = looks + 1
+  return go(...)
+end
+T.await('the list', function() return vim.bo.filetype == 'jobline-list' end)
+T.await('the timer', function() return looks > 1 end)
+T.press('q')
+vim.wait(1500, function() return false end)
+looks = 0
+vim.wait(2500, function() return false end)
+T.say('looks at a list that nobody sees:', looks)
+-- A list that was deleted is made anew, with its keys.
+vim.cmd('Jobline')
+vim.cmd('bdelete')
+looks = 0
+vim.cmd('Jobline')
+T.line('^completed')
+T.await('the timer', function() return looks > 2 end)
+T.say('keys:', vim.fn.maparg('c', 'n', false, true).desc)
+-- In the only window, q goes to another buffer.
+vim.cmd('only')
+T.press('q')
+T.say('windows:', #vim.api.nvim_list_wins(), 'the list:', vim.bo.filetype == 'jobline-list')

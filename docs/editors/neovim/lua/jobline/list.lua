@@ -37,7 +37,8 @@ end
 
 local function refresh()
   soon = false
-  if asked or not buf or vim.fn.bufwinid(buf) == -1 or not rpc.is_connected() then return end
+  if not buf or not vim.fn.win_findbuf(buf)[1] then return timer:stop() end
+  if asked or vim.fn.bufwinid(buf) == -1 or not rpc.is_connected() then return end
   asked = true
   local ok, found, more = pcall(tasks.list, { limit = config.list_limit })
   asked = false
@@ -60,6 +61,9 @@ function M.open()
       if id then vim.cmd.Jobline(name, id) end
     end
   end
+  if buf and api.nvim_buf_is_valid(buf) and not api.nvim_buf_is_loaded(buf) then
+    api.nvim_buf_delete(buf, { force = true }) -- :bdelete has left it without its keys
+  end
   if not (buf and api.nvim_buf_is_valid(buf)) then
     buf = output.scratch('tasks', 'jobline-list', {
       { '<CR>', command('logs'), 'open the output' },
@@ -69,12 +73,14 @@ function M.open()
       { 'R', function() rpc.go(refresh) end, 'refresh' },
       { 'g?', '<Cmd>help jobline-keys<CR>', 'help' },
     })
+    api.nvim_create_autocmd('BufWinEnter', { buffer = buf, callback = function()
+      timer:start(EVERY, EVERY, vim.schedule_wrap(function() rpc.go(refresh) end))
+    end })
   end
   output.window(buf, 12)
   vim.wo.cursorline, vim.wo.winbar = true, '<CR> output  c cancel  r run again  E errors  R refresh  q close  g? help'
   rpc.connect()
   rpc.go(refresh)
-  timer:start(EVERY, EVERY, vim.schedule_wrap(function() rpc.go(refresh) end))
 end
 
 return M

@@ -236,12 +236,17 @@ local function clear(o)
   api.nvim_buf_set_lines(o.buf, 0, -1, false, {})
 end
 
+-- leave closes the window, or shows another buffer in it where it is the only one.
+local function leave()
+  if not pcall(vim.cmd.close) then vim.cmd(vim.fn.buflisted(vim.fn.bufnr('#')) == 1 and 'buffer #' or 'enew') end
+end
+
 --- Makes a buffer that shows text, and no more. Keys are { key, function, what for }.
 function M.scratch(name, filetype, keys)
   local buf = api.nvim_create_buf(false, true)
   api.nvim_buf_set_name(buf, 'jobline://' .. name)
   vim.bo[buf].modeline, vim.bo[buf].undolevels, vim.bo[buf].filetype = false, -1, filetype
-  keys[#keys + 1] = { 'q', function() vim.cmd.close() end, 'close the window' }
+  keys[#keys + 1] = { 'q', leave, 'close the window' }
   for _, key in ipairs(keys) do
     vim.keymap.set('n', key[1], key[2], { buffer = buf, nowait = true, desc = 'jobline: ' .. key[3] })
   end
