@@ -9,7 +9,14 @@ T.say('owner:', T.shell('jobline', 'list', '--json'):match('"owner":"(%w+)"'))
 vim.env.SECRET_WORD = 'hush'
 vim.fn.mkdir('work')
 vim.cmd.cd('work')
-T.run('pwd; echo $SECRET_WORD')
+T.run('pwd; echo it has ${#SECRET_WORD} letters')
 T.line('%[completed')
 T.say(vim.fs.basename(T.lines()[1]), T.lines()[2])
-T.say('secret in the store:', T.shell('jobline', 'list', '--json'):find('hush') ~= nil)
+-- All that the editor and the server write is in this folder.
+vim.cmd.cd('..')
+local read, found = 0, 0
+for _, file in ipairs(vim.fs.find(function() return true end, { path = '.', type = 'file', limit = math.huge })) do
+  local text = io.open(file, 'rb'):read('*a')
+  read, found = read + 1, found + select(2, text:gsub('hush', ''))
+end
+T.say('files were read:', read > 3, 'with the secret:', found)
