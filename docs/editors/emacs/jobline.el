@@ -800,12 +800,18 @@ server refuses is shown in its words, and can be mended."
     (if (equal (plist-get piece :encoding) "base64") (base64-decode-string data)
       (encode-coding-string data 'utf-8-unix))))
 
+(defun jobline--ordering-p ()
+  "Whether the stream log is the order of the others, and is not to be shown."
+  (let ((input (plist-get jobline--task :input)))
+    (and (equal "exec" (plist-get jobline--task :type)) (listp input) (equal "ordered" (plist-get input :stderr)))))
+
 (defun jobline--ordered (pieces before)
   "The text of PIECES, stdout and stderr in the order in which they came.
-It ends at the offsets BEFORE, if any: a piece that begins later than it was
+What the task has logged follows, where log does not tell their order.  All
+ends at the offsets BEFORE, if any: a piece that begins later than it was
 asked for reaches beyond."
   (let ((log (jobline--bytes (plist-get pieces :log))) (at nil) (data nil) (texts nil))
-    (dolist (stream '(:stdout :stderr))
+    (dolist (stream '(:stdout :stderr :log))
       (setq at (plist-put at stream (plist-get (plist-get pieces stream) :offset))
             data (plist-put data stream (jobline--bytes (plist-get pieces stream)))))
     (let ((take (lambda (stream end)
@@ -814,11 +820,12 @@ asked for reaches beyond."
                     (when (> stop start)
                       (push (substring bytes (- start from) (- stop from)) texts)
                       (plist-put at stream stop))))))
-      (dolist (line (split-string log "\n" t))
+      (dolist (line (and (jobline--ordering-p) (split-string log "\n" t)))
         (when (string-match "\\`\\(stdout\\|stderr\\) \\([0-9]+\\)\\'" line)
           (funcall take (intern (concat ":" (match-string 1 line))) (string-to-number (match-string 2 line)))))
       (funcall take :stdout most-positive-fixnum)
-      (funcall take :stderr most-positive-fixnum))
+      (funcall take :stderr most-positive-fixnum)
+      (unless (jobline--ordering-p) (funcall take :log most-positive-fixnum)))
     (decode-coding-string (apply #'concat (nreverse texts)) 'utf-8-unix)))
 
 (defun jobline--fetched (pieces before)
@@ -835,7 +842,7 @@ asked for reaches beyond."
     (if (seq-some (lambda (stream) (>= (- (plist-get (plist-get pieces stream) :nextOffset)
                                           (plist-get (plist-get pieces stream) :offset))
                                        1048000))
-                  '(:stdout :stderr))
+                  '(:stdout :stderr :log))
         (jobline--fetch nil)
       (let ((held (nreverse (if (listp jobline--held) jobline--held))))
         (setq jobline--held 'none)
@@ -854,7 +861,7 @@ asked for reaches beyond."
          (next (or (plist-get jobline--next stream) 0)) (data (or (plist-get event :data) ""))
          (raw (equal (plist-get event :encoding) "base64"))
          (size (if raw (length (base64-decode-string data)) (string-bytes data))))
-    (unless (eq stream :log)
+    (unless (and (eq stream :log) (jobline--ordering-p))
       (when (> offset next)
         (jobline--show-later (format "\n[%d bytes are missing here: the task wrote faster than Emacs reads]\n" (- offset next))))
       (when (> (+ offset size) next)
@@ -1006,6 +1013,11 @@ What stands in that line is removed if TEXT returns to its beginning."
   "TEXT as a line that the task has not written."
   (propertize (concat text "\n") 'font-lock-face 'jobline-note 'jobline-note t))
 
+(defun jobline--hidden ()
+  "How many bytes the task has written before the first line of this buffer."
+  (+ (plist-get jobline--first :stdout) (plist-get jobline--first :stderr)
+     (if (jobline--ordering-p) 0 (plist-get jobline--first :log))))
+
 (defun jobline--note-top ()
   "Say in the first line whether there is output before it."
   (let ((inhibit-read-only t) (inhibit-modification-hooks t))
@@ -1014,7 +1026,7 @@ What stands in that line is removed if TEXT returns to its beginning."
       (when (and (get-text-property (point) 'jobline-note) (looking-at-p "\\[Earlier"))
         (delete-region (point) (line-beginning-position 2))
         (setq jobline--count (1- jobline--count)))
-      (when (or (not jobline--first) (> (+ (plist-get jobline--first :stdout) (plist-get jobline--first :stderr)) 0))
+      (when (or (not jobline--first) (> (jobline--hidden) 0))
         (insert-before-markers
          (jobline--note (if jobline--first "[Earlier output is not shown; < loads it]"
                           (format "[Earlier output was removed; jobline logs %s has what is kept]" jobline--task-id))))
@@ -1024,7 +1036,7 @@ What stands in that line is removed if TEXT returns to its beginning."
   "Load the output before the first line of this buffer."
   (interactive nil jobline-task-mode)
   (cond ((not jobline--first) (user-error "What was removed stays out of this buffer, which is full"))
-        ((= 0 (plist-get jobline--first :stdout) (plist-get jobline--first :stderr))
+        ((= 0 (jobline--hidden))
          (user-error "This is the beginning"))
         (t (jobline--fetch (copy-sequence jobline--first)))))
 

@@ -56,7 +56,15 @@
   (check (bobp))
   (goto-char (point-max))
   (jobline--in-buffer jobline--task-id (lambda () (jobline--render "later\n")))
-  (check (eobp)))
+  (check (eobp))
+  ;; What a task logs is shown, but for the order of the streams of a command.
+  (check (jobline--ordering-p))
+  (in-new-buffer (jobline-submit "sleep" "durationMs=600000"))
+  (wait-for (and jobline--next (eq jobline--held 'none)))
+  (jobline--take-output jobline--task-id '(:stream "log" :offset 0 :data "it sleeps\n"))
+  (wait-for (shows "it sleeps\n"))
+  (check (equal (jobline--ordered '(:stdout (:offset 0 :data "a\n") :stderr (:offset 0 :data "b\n") :log (:offset 0 :data "c\n")) nil)
+                "a\nb\nc\n")))
 
 (defun state () (plist-get jobline--task :state))
 
