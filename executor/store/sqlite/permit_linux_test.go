@@ -422,3 +422,18 @@ func TestForgedNotes(t *testing.T) {
 		require.False(t, read(), what)
 	}
 }
+
+// TestNoPermitForWhatWaits submits a task that may not run yet, where there are free slots. After
+// a power cut it has not been interrupted, because it has not begun.
+func TestNoPermitForWhatWaits(t *testing.T) {
+	s, v, _ := permitted(t)
+	s.mu.Lock()
+	s.permits.claims = 8
+	s.mu.Unlock()
+	waits := newTask(when(schema.Conditions{RunAt: schema.Now() + 3_600_000_000}))
+	submit(t, s, waits)
+	v.Cut()
+	require.Error(t, s.Close())
+	forgetBegun(t, s.path)
+	is(t, openAt(t, s.path), waits.ID, schema.WaitsForTime)
+}

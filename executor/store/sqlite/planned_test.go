@@ -104,21 +104,6 @@ func TestAnEndThatOthersMetIsForgotten(t *testing.T) {
 	require.Empty(t, findings(t, s.path))
 }
 
-// TestNoPermitForWhatWaits submits a task that may not run yet, where there are free slots. After
-// a power cut it has not been interrupted, because it has not begun.
-func TestNoPermitForWhatWaits(t *testing.T) {
-	s, v, _ := permitted(t)
-	s.mu.Lock()
-	s.permits.claims = 8
-	s.mu.Unlock()
-	waits := newTask(when(schema.Conditions{RunAt: schema.Now() + 3_600_000_000}))
-	submit(t, s, waits)
-	v.Cut()
-	require.Error(t, s.Close())
-	forgetBegun(t, s.path)
-	is(t, openAt(t, s.path), waits.ID, schema.WaitsForTime)
-}
-
 // TestWhatHasBegunDoesNotExpire kills a process while a task runs that expires meanwhile and
 // may run again. It had started in time, so it runs again, when it is its turn.
 func TestWhatHasBegunDoesNotExpire(t *testing.T) {
