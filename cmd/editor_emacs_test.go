@@ -42,7 +42,7 @@ func emacsVersions(t *testing.T) map[string]string {
 // TestEditorEmacs drives the package for Emacs by real ones in a terminal. Each scene is
 // a function of scenes.el.
 func TestEditorEmacs(t *testing.T) {
-	notUnderRace(t)
+	drivesEditors(t)
 	for version, emacs := range emacsVersions(t) {
 		t.Run(version, func(t *testing.T) {
 			for _, scene := range []string{
@@ -166,7 +166,7 @@ func playEmacsScene(t *testing.T, emacs, scene string, env ...string) {
 // TestEditorEmacsScreen is the screen that the README of the package shows: the list, and
 // a task whose output has an error. Times and ids are replaced.
 func TestEditorEmacsScreen(t *testing.T) {
-	notUnderRace(t)
+	drivesEditors(t)
 	if _, err := exec.LookPath("emacs"); err != nil {
 		t.Skip("there is no Emacs; .ci/clients installs it")
 	}

@@ -90,7 +90,7 @@ func editorOutput(t *testing.T, c *exec.Cmd) string {
 
 // TestEditorNeovim drives the plug-in in a real Neovim, with a real server.
 func TestEditorNeovim(t *testing.T) {
-	notUnderRace(t)
+	drivesEditors(t)
 	nvim := neovim(t)
 	for _, column := range []string{"start", "choose", "output", "errors", "progress", "list", "notice", "again", "windows", "trouble", "bounded"} {
 		t.Run(column, func(t *testing.T) {
@@ -176,7 +176,7 @@ const tmuxPatience = 2 * time.Second
 // TestEditorNeovimScreen keeps the screen in the plug-in's README true: it is what a
 // person sees in a terminal.
 func TestEditorNeovimScreen(t *testing.T) {
-	notUnderRace(t)
+	drivesEditors(t)
 	nvim := neovim(t)
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("there is no tmux; .ci/clients installs it")

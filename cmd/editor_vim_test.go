@@ -28,7 +28,7 @@ type vimEditor struct {
 // TestEditorVim runs the plug-in in each Vim that is here. A script tests itself, and
 // says passed.
 func TestEditorVim(t *testing.T) {
-	notUnderRace(t)
+	drivesEditors(t)
 	for name, play := range map[string]func(*vimEditor, *testing.T){
 		"start": nil, "choose": nil, "output": nil, "errors": nil, "progress": nil, "list": nil, "notice": nil,
 		"trouble": nil, "bounded": nil,

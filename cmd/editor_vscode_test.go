@@ -24,7 +24,7 @@ const (
 // TestEditorVSCode runs the extension for VS Code in Node: with the real jobline, and
 // with a fake of what it uses of VS Code, which cannot be had without a download.
 func TestEditorVSCode(t *testing.T) {
-	notUnderRace(t)
+	drivesEditors(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no shared servers on Windows")
 	}
@@ -52,7 +52,7 @@ func TestEditorVSCode(t *testing.T) {
 
 // TestEditorVSCodePackage packages a clone as the README says, and looks at what is in it.
 func TestEditorVSCodePackage(t *testing.T) {
-	notUnderRace(t)
+	drivesEditors(t)
 	modules := nodeModules(t)
 	needModules(t, "typescript", "@types/vscode", "@vscode/vsce")
 	root := t.TempDir()

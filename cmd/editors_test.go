@@ -14,12 +14,12 @@ import (
 // editorColumns are what each plug-in for an editor does: the names of the tests that drive it.
 var editorColumns = []string{"start", "choose", "output", "errors", "progress", "list", "notice", "again", "windows", "trouble", "bounded"}
 
-// notUnderRace skips a test of what runs in other programs: the race detector sees nothing of
-// them, and they have a test without it.
-func notUnderRace(t *testing.T) {
+// drivesEditors skips a test that drives an editor, unless it is asked for: it takes minutes, and
+// tests nothing of Go. The race detector sees nothing of an editor.
+func drivesEditors(t *testing.T) {
 	t.Helper()
-	if raceDetector {
-		t.Skip("it runs in an editor, where the race detector sees nothing")
+	if os.Getenv("JOBLINE_EDITORS") == "" || raceDetector {
+		t.Skip("JOBLINE_EDITORS=1 drives the editors that are installed; the race detector sees nothing of them")
 	}
 }
 
