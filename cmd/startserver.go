@@ -96,7 +96,7 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 		}
 		conn, err := s.find(ctx)
 		if lock != nil && errors.Is(err, socket.ErrNobodyListens) && (held == nil || !s.storeHeld(ctx)) {
-			if conn, err = p.startServer(ctx, s); err != nil && s.storeHeld(ctx) {
+			if conn, err = p.startServer(ctx, s); err != nil && (saysHeld(err) || s.storeHeld(ctx)) {
 				held, err = err, socket.ErrNobodyListens
 			}
 		}
@@ -116,6 +116,10 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 		}
 	}
 }
+
+// saysHeld reports whether a server that did not start found that another process had the
+// store. That process may have ended since. All that is known of a server is what it said.
+func saysHeld(err error) bool { return strings.Contains(err.Error(), "is held by") }
 
 // storeHeld reports whether a process has the store of the scope.
 func (s *Scope) storeHeld(ctx context.Context) bool {
