@@ -381,3 +381,18 @@ func TestAServerOfAnotherUser(t *testing.T) {
 		require.NoError(t, os.Chmod(path, 0o700))
 	}
 }
+
+// TestAServerSaysThatItsStoreIsHeld in the words by which a command knows it.
+func TestAServerSaysThatItsStoreIsHeld(t *testing.T) {
+	s := daemonHome(t)
+	require.NoError(t, s.makeState())
+	holder := start(t, "serve", "--store", s.Store)
+	fmt.Fprintln(holder.in, `{"jsonrpc":"2.0","id":1,"method":"stats"}`)
+	holder.until(t, `"id":1`)
+	said, err := exec.Command("jobline", "serve", "--store", s.Store).CombinedOutput()
+	require.Error(t, err)
+	require.True(t, saysHeld(errors.New(string(said))), string(said))
+	require.NoError(t, holder.in.Close())
+	_, code := holder.exit(t)
+	require.Zero(t, code)
+}

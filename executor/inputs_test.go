@@ -24,6 +24,12 @@ func readers() executor.Options {
 			all, err := io.ReadAll(executor.Inputs(ctx))
 			return text{string(all)}, err
 		}),
+		executor.MustDefine("patient", func(ctx context.Context, _ empty) (text, error) {
+			in := executor.Inputs(ctx)
+			time.Sleep(time.Second)
+			all, err := io.ReadAll(in)
+			return text{string(all)}, err
+		}),
 		executor.MustDefine("late", func(ctx context.Context, _ empty) (text, error) {
 			time.Sleep(time.Hour)
 			in := executor.Inputs(ctx)
@@ -56,10 +62,16 @@ func TestInputsOfATask(t *testing.T) {
 		r.task(id)
 		require.NoError(r, r.Input(ctx, id, []byte("two "), false))
 		require.NoError(r, r.Input(ctx, id, []byte("three"), true))
-		r.unreachable(r.Input(ctx, id, nil, true), "the input of the task was closed by an earlier request")
 		require.Equal(r, `{"text":"one two three"}`, string(r.inState(id, schema.Completed).Result))
 		r.unreachable(r.Input(ctx, id, nil, true), "the task has ended")
 		require.ErrorIs(r, r.Input(ctx, uuid.New(), nil, true), executor.ErrNotFound)
+
+		id = r.of("patient") // it cannot end between two requests
+		r.inState(id, schema.Running)
+		require.NoError(r, r.Input(ctx, id, []byte("all"), true))
+		r.unreachable(r.Input(ctx, id, nil, true), "the input of the task was closed by an earlier request")
+		r.pass(time.Second)
+		require.Equal(r, `{"text":"all"}`, string(r.inState(id, schema.Completed).Result))
 
 		id = r.of("read")
 		r.inState(id, schema.Running)

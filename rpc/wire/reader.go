@@ -159,8 +159,10 @@ func (r *Reader) fill() error {
 		}
 	}
 	if r.end == len(r.buf) || r.filled && len(r.buf) < busyBuffer {
-		grow := min(len(r.buf), r.limit+1-len(r.buf)) // doubled, up to the limit
-		r.buf = append(r.buf, make([]byte, max(firstBuffer, grow))...)
+		grow := min(len(r.buf), r.limit+1-len(r.buf))             // doubled, up to the limit
+		larger := make([]byte, len(r.buf)+max(firstBuffer, grow)) // append would make it a quarter larger than that
+		copy(larger, r.buf[:r.end])
+		r.buf = larger
 	}
 	n, err := r.source.Read(r.buf[r.end:])
 	r.end += n
