@@ -68,14 +68,15 @@ func (f *fixture) until(what string, holds func() bool) {
 }
 
 // unread are the events that a watcher has. In a bubble that is known when nothing happens any
-// more. In real time they are those before a barrier; marks is how many other barriers there are
-// among them.
-func (c clock) unread(t require.TestingT, w executor.Watcher, marks int) (events []executor.Event) {
+// more. In real time they are those before a barrier, when all changes so far are recorded; marks
+// is how many other barriers there are among them.
+func (c clock) unread(t require.TestingT, s executor.Store, w executor.Watcher, marks int) (events []executor.Event) {
 	ctx, end := context.WithTimeout(context.Background(), patience)
 	defer end()
 	if !c.real {
 		end()
 	} else {
+		recordAll(ctx, t, s)
 		require.NoError(t, w.Barrier(ctx))
 	}
 	for {
@@ -95,5 +96,13 @@ func (c clock) unread(t require.TestingT, w executor.Watcher, marks int) (events
 			}
 			events = append(events, ev)
 		}
+	}
+}
+
+// recordAll waits until all changes so far are recorded, and their events published: a
+// change that alters nothing comes after them.
+func recordAll(ctx context.Context, t require.TestingT, s executor.Store) {
+	if err := s.Pause(ctx, s.Info().Paused); err != nil {
+		require.ErrorIs(t, err, executor.ErrClosed)
 	}
 }

@@ -108,8 +108,7 @@ func (m *model) told(w executor.Watcher) (events []executor.Event) {
 func (m *model) checkEvents(rt *rapid.T) {
 	for i, w := range []executor.Watcher{m.all, m.some} {
 		var got []happening
-		events := m.atLeast(rt, w, len(m.expected[i]))
-		for _, ev := range append(events, m.unread(rt, w, 0)...) {
+		for _, ev := range m.unread(rt, m.store, w, 0) {
 			got = append(got, happening{ev.ID, ev.Kind, ev.Wanted})
 			if i == 0 {
 				m.note(rt, &ev)
@@ -118,19 +117,6 @@ func (m *model) checkEvents(rt *rapid.T) {
 		require.Equal(rt, m.expected[i], got)
 		m.expected[i] = nil
 	}
-}
-
-// atLeast reads until there are n events: in real time a start may be recorded, and told, a
-// moment after its task was handed out.
-func (m *model) atLeast(rt *rapid.T, w executor.Watcher, n int) (events []executor.Event) {
-	ctx, end := context.WithTimeout(context.Background(), patience)
-	defer end()
-	for m.real && len(events) < n {
-		more, err := w.Next(ctx)
-		require.NoError(rt, err)
-		events = append(events, more...)
-	}
-	return events
 }
 
 // note checks an event, and keeps its number where it is one that is replayed.

@@ -326,7 +326,7 @@ func (f *fixture) watchAll() executor.Watcher {
 // drain is all that the watcher has, and whether its order is right.
 func (f *fixture) drain(w executor.Watcher) []executor.Event {
 	f.Helper()
-	events := f.unread(f, w, f.marks[w])
+	events := f.unread(f, f.store, w, f.marks[w])
 	delete(f.marks, w)
 	require.True(f, slices.IsSortedFunc(events, func(a, b executor.Event) int { return cmp.Compare(a.Seq, b.Seq) }), "seq rises")
 	return events
