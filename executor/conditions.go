@@ -30,11 +30,9 @@ func conditionsOf(p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schem
 	var found violations
 	found.either(p.DelayMs, c.RunAt, "delayMs", "runAt")
 	found.either(p.ExpireMs, c.ExpiresAt, "expireMs", "expiresAt")
+	found.window(p)
 	c.RunAt = absolute(c.RunAt, p.DelayMs, now)
 	c.ExpiresAt = absolute(c.ExpiresAt, p.ExpireMs, now)
-	if !c.ExpiresAt.IsZero() && c.ExpiresAt <= max(c.RunAt, now) {
-		found.add("expiresAt", "%v is not after %v, so the task would never run", c.ExpiresAt, max(c.RunAt, now))
-	}
 	if c.RunAt <= now {
 		c.RunAt = 0
 	}
@@ -72,6 +70,19 @@ func (v *violations) either(ms int64, at schema.Time, msName, atName string) {
 	}
 	if ms < 0 || ms > MaxMs {
 		v.add(msName, "%d is not within 0..%d", ms, MaxMs)
+	}
+}
+
+// window checks that the task can begin before it expires. Whether it can is the same at each
+// time, so that a submit which is sent again is answered as before: a time that has passed is
+// no mistake, and the task ends as expired.
+func (v *violations) window(p *schema.SubmitParams) {
+	const cure = "so the task would never run; let it expire later, or run earlier"
+	if p.ExpireMs > 0 && p.ExpireMs <= p.DelayMs {
+		v.add("expireMs", "%d is not more than delayMs, %d, "+cure, p.ExpireMs, p.DelayMs)
+	}
+	if !p.ExpiresAt.IsZero() && p.ExpiresAt <= p.RunAt {
+		v.add("expiresAt", "%v is not after runAt, %v, "+cure, p.ExpiresAt, p.RunAt)
 	}
 }
 

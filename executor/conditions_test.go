@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/schema"
 )
@@ -75,7 +76,7 @@ func TestConditionsThatMakeNoSenseAreRefused(t *testing.T) {
 		for pointer, p := range map[string]schema.SubmitParams{
 			"/delayMs":   {DelayMs: 1, Conditions: schema.Conditions{RunAt: now + 1}},
 			"/expireMs":  {ExpireMs: 1, Conditions: schema.Conditions{ExpiresAt: now + 5000}},
-			"/expiresAt": {DelayMs: 10, ExpireMs: 10},
+			"/expiresAt": {Conditions: schema.Conditions{RunAt: now + 10, ExpiresAt: now + 10}},
 			"/after/0":   {ID: id, Conditions: afterAll(id)},
 			"/after/1":   {Conditions: afterAll(id, id)},
 			"/after":     {Conditions: afterAll(make([]uuid.UUID, executor.MaxAfter+1)...)},
@@ -86,6 +87,44 @@ func TestConditionsThatMakeNoSenseAreRefused(t *testing.T) {
 			p.Type = "nap"
 			require.Equal(r, pointer, r.refused(p).Violations[0].Pointer, pointer)
 		}
+		tooEarly := schema.SubmitParams{Type: "nap", DelayMs: 10, ExpireMs: 10}
+		require.Equal(r, "/expireMs", r.refused(tooEarly).Violations[0].Pointer)
+	})
+}
+
+// A submit that is sent again is answered, though its times have passed.
+func TestATaskIsSubmittedAgainWhenItHasExpired(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		at := schema.Now() + 1_000_000
+		p := napIf(schema.Conditions{RunAt: at, ExpiresAt: at + 1})
+		p.ID = uuid.New()
+		require.NoError(r, r.Pause(r.Context(), "", true))
+		id := r.submit(p)
+		time.Sleep(2 * time.Second)
+		r.inState(id, schema.Failed)
+		again, err := r.Prepare(&p)
+		require.NoError(r, err)
+		answers, err := r.Submit(r.Context(), []executor.Submission{again})
+		require.NoError(r, err)
+		require.NoError(r, answers[0].Err)
+		require.True(r, answers[0].Existing)
+	})
+}
+
+func TestTheGroupsWithSettingsAreBounded(t *testing.T) {
+	store := memory.New(memory.Options{})
+	withStore(t, executor.Options{}, func() executor.Store { return store }, func(r *rig) {
+		for i := range executor.MaxGroups {
+			require.NoError(r, store.SetGroup(r.Context(), fmt.Sprint("g", i), plan.Settings{Limit: 1}))
+		}
+		_, err := r.SetGroup(r.Context(), &schema.SetGroupParams{Name: "more", Limit: new(1)})
+		require.ErrorContains(r, err, "take back the settings of another")
+		_, err = r.SetGroup(r.Context(), &schema.SetGroupParams{Name: "g7", Limit: new(2)})
+		require.NoError(r, err)
+		_, err = r.SetGroup(r.Context(), &schema.SetGroupParams{Name: "g7", Limit: new(0)})
+		require.NoError(r, err)
+		_, err = r.SetGroup(r.Context(), &schema.SetGroupParams{Name: "more", Limit: new(1)})
+		require.NoError(r, err)
 	})
 }
 

@@ -10,6 +10,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
+// MaxGroups is how many groups have settings at most.
+const MaxGroups = 10_000
+
 // Groups answers a page of the groups, sorted by name, with the resources, and whether
 // everything is paused. The cursor is that of the page before, or "".
 func (e *Executor) Groups(ctx context.Context, cursor string, limit int) (schema.GroupsResult, error) {
@@ -53,7 +56,7 @@ func (e *Executor) SetGroup(ctx context.Context, p *schema.SetGroupParams) (sche
 	}
 	e.regrouping.Lock() // so that no change of another setting is lost between the two calls of the store
 	defer e.regrouping.Unlock()
-	g, err := e.group(ctx, p.Name)
+	g, others, err := e.group(ctx, p.Name)
 	if err != nil {
 		return schema.Group{}, err
 	}
@@ -72,23 +75,33 @@ func (e *Executor) SetGroup(ctx context.Context, p *schema.SetGroupParams) (sche
 	if s == g.Settings {
 		return shownGroup(g), nil
 	}
+	if others >= MaxGroups && s != (plan.Settings{}) {
+		return schema.Group{}, &TooLargeError{
+			What: "the number of groups that have settings", Size: int64(others) + 1, Limit: MaxGroups,
+			Cure: "take back the settings of another: a limit of 0, a rate of 0 and no pause",
+		}
+	}
 	if err := e.store.SetGroup(ctx, p.Name, s); err != nil {
 		return schema.Group{}, err
 	}
-	g, err = e.group(ctx, p.Name)
+	g, _, err = e.group(ctx, p.Name)
 	return shownGroup(g), err
 }
 
-// group is a group of the store, or one without settings and tasks.
-func (e *Executor) group(ctx context.Context, name string) (plan.Group, error) {
+// group is a group of the store, or one without settings and tasks. others is how many other
+// groups have settings.
+func (e *Executor) group(ctx context.Context, name string) (g plan.Group, others int, err error) {
+	g.Name = name
 	all, err := e.store.Groups(ctx)
-	if err != nil {
-		return plan.Group{}, err
+	for i := range all.Groups {
+		switch o := &all.Groups[i]; {
+		case o.Name == name:
+			g = *o
+		case o.Settings != plan.Settings{}:
+			others++
+		}
 	}
-	if at, found := slices.BinarySearchFunc(all.Groups, name, byName); found {
-		return all.Groups[at], nil
-	}
-	return plan.Group{Name: name}, nil
+	return g, others, err
 }
 
 func checkGroup(p *schema.SetGroupParams) error {

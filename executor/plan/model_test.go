@@ -162,7 +162,7 @@ func (m *model) end(task *modelled, as schema.State) {
 // Take takes the task that runs next.
 func (m *model) Take(*rapid.T) {
 	if task := m.next(m.every); task != nil {
-		m.planner.Take(m.planner.Peek(m.every), m.now)
+		m.planner.Take(m.planner.Peek(m.every, m.now), m.now)
 		task.state, task.running = schema.Running, true
 		m.starts[task.Conditions.Group] = append(m.starts[task.Conditions.Group], m.now)
 		m.note()
@@ -200,11 +200,13 @@ func (m *model) Finish(*rapid.T) {
 	m.note()
 }
 
-// Return puts a task back that runs.
+// Return puts a task back that runs. It ends if it has expired meanwhile.
 func (m *model) Return(*rapid.T) {
 	task := m.some(func(o *modelled) bool { return o.running })
 	m.planner.Return(&task.Task, m.now)
 	task.state, task.running = schema.Queued, false
+	for m.planner.Advance(m.now, 1) {
+	}
 	m.note()
 }
 
@@ -247,6 +249,12 @@ func (m *model) Pass(*rapid.T) {
 	m.now += schema.Time(1 + m.below(4, "time"))
 	next := m.planner.Next()
 	changes := false
+	if m.oneIn(2, "peeked first") {
+		if task := m.planner.Peek(m.every, m.now); task != nil {
+			require.False(m.t, m.expired(m.find(task.ID)), "%v has expired", task.ID)
+		}
+		m.note()
+	}
 	for m.planner.Advance(m.now, 1+m.below(3, "at most")) {
 		changes = true
 	}
@@ -378,7 +386,7 @@ func (m *model) next(takes func(string) bool) *modelled {
 
 // Check compares the planner with the model.
 func (m *model) Check(t *rapid.T) {
-	want, got := m.next(m.every), m.planner.Peek(m.every)
+	want, got := m.next(m.every), m.planner.Peek(m.every, m.now)
 	if want == nil {
 		require.Nil(t, got)
 	} else {

@@ -15,7 +15,7 @@ type Planner struct {
 	paused     bool
 	due        heap[*Task, byDue]
 	expiries   heap[*Task, byExpiry]
-	dependents map[uuid.UUID][]*Task // by the task that they come after; some may have left
+	dependents map[uuid.UUID]*dependents // by the task that they come after
 	keys       map[string]*key
 	groups     map[string]*group
 	closings   heap[*group, byReopening] // groups that a rate has closed
@@ -30,7 +30,7 @@ type Planner struct {
 // New makes a planner without tasks.
 func New() *Planner {
 	return &Planner{
-		dependents: map[uuid.UUID][]*Task{}, keys: map[string]*key{}, groups: map[string]*group{},
+		dependents: map[uuid.UUID]*dependents{}, keys: map[string]*key{}, groups: map[string]*group{},
 		ending: map[uuid.UUID]uuid.UUID{}, causes: map[uuid.UUID]int{},
 		waiting: map[string]int{}, lanes: map[laneName]*lane{}, types: map[string]*heap[*lane, byHead]{}, resources: map[string]*resource{},
 	}
@@ -54,13 +54,15 @@ type Ending struct {
 	Cause uuid.UUID
 }
 
-// Changes answers what has changed since the last call. Call it after each operation but
-// Peek. The slice is the caller's.
+// Changes answers what has changed since the last call. Call it after each operation. The slice is the caller's.
 func (p *Planner) Changes() Changes {
 	c := p.changes
 	p.changes = Changes{}
 	return c
 }
+
+// Changed reports whether Changes has something to answer.
+func (p *Planner) Changed() bool { return p.changes.Ready > 0 || len(p.changes.Ending) > 0 }
 
 // Len is how many tasks wait.
 func (p *Planner) Len() int { return p.size }
@@ -84,8 +86,7 @@ func (p *Planner) Add(t *Task, now schema.Time, open func(place int) bool) {
 	p.now = now
 	for i, d := range t.Conditions.After {
 		if open(i) {
-			p.dependents[d.ID] = append(p.dependents[d.ID], t)
-			t.open++
+			p.follow(t, d.ID)
 		}
 	}
 	p.join(t)
@@ -118,10 +119,17 @@ func (p *Planner) admit(t *Task) {
 
 // Remove takes out a task that waits or is suspended.
 func (p *Planner) Remove(t *Task) {
+	if t.stage != suspended {
+		p.detach(t)
+	}
+	t.stage = absent
+	p.abandon(t)
+}
+
+// detach takes a task out that waits. It stays among the dependents of the tasks that it
+// comes after.
+func (p *Planner) detach(t *Task) {
 	switch t.stage {
-	case suspended:
-		t.stage, t.open = absent, 0
-		return
 	case delayed:
 		p.due.remove(t)
 	case keyed, ready:
@@ -135,7 +143,7 @@ func (p *Planner) gone(t *Task) {
 	if t.expiry > 0 {
 		p.expiries.remove(t)
 	}
-	t.stage, t.open = absent, 0
+	t.stage = absent
 	p.size--
 	if p.waiting[t.Type]--; p.waiting[t.Type] == 0 {
 		delete(p.waiting, t.Type)
@@ -149,17 +157,18 @@ func (p *Planner) Ended(id uuid.UUID, as schema.State) {
 		return // the usual case
 	}
 	p.hasEnded(id)
-	all, found := p.dependents[id]
-	if !found {
+	all := p.dependents[id]
+	if all == nil {
 		return
 	}
 	delete(p.dependents, id)
-	for _, t := range all {
+	for t := range all.each {
 		switch held := t.stage == suspended; {
-		case t.stage != dependent && !held: // it has left
 		case !t.on(id).Met(as):
+			t.open--
 			if !held {
 				p.gone(t)
+				p.abandon(t)
 			}
 			p.Doom(t, id)
 		default:
@@ -170,33 +179,22 @@ func (p *Planner) Ended(id uuid.UUID, as schema.State) {
 	}
 }
 
-func (t *Task) on(id uuid.UUID) schema.On {
-	for _, d := range t.Conditions.After {
-		if d.ID == id {
-			return d.On
-		}
-	}
-	return schema.OnFinish // no task is among the dependents of another
-}
-
-// HasDependents reports whether tasks may wait for the end of a task.
-func (p *Planner) HasDependents(id uuid.UUID) bool {
-	_, found := p.dependents[id]
-	return found
-}
-
 // Peek answers the task that is to run next, of those whose type is taken, or nil. The
-// task stays where it is.
-func (p *Planner) Peek(takes func(typ string) bool) *Task {
+// task stays where it is. One that has expired must end instead, and is among the Changes.
+func (p *Planner) Peek(takes func(typ string) bool, now schema.Time) *Task {
+	p.now = now
 	for !p.paused {
 		best := p.best(takes)
 		switch {
 		case best == nil:
 			return nil
+		case best.head().expired(now):
+			p.expire(best.head())
 		case best.fits():
 			return best.head()
+		default:
+			best.park()
 		}
-		best.park()
 	}
 	return nil
 }

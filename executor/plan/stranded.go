@@ -27,7 +27,7 @@ func (p *Planner) Stranded(until schema.Time, takes func(typ string) bool, canno
 	}
 	for id, all := range p.dependents {
 		lost := cannotRun(id)
-		for _, t := range all {
+		for t := range all.each {
 			if t.stage == dependent && (lost || s.stuck(t)) {
 				s.add(t)
 			}
@@ -74,7 +74,7 @@ func (s *stranding) ends(first *Task) {
 			continue
 		}
 		s.mayEnd[t] = true
-		for _, d := range s.planner.dependents[t.ID] {
+		for d := range s.planner.dependentsOf(t.ID) {
 			if d.stage == dependent && d.on(t.ID) == schema.OnSuccess {
 				next = append(next, d)
 			}
@@ -124,7 +124,7 @@ func (s *stranding) someMayRun() bool {
 // follow adds the tasks that wait for a stranded one. Where that may end, it holds up only
 // those that come after its success.
 func (s *stranding) follow(t *Task) {
-	for _, d := range s.planner.dependents[t.ID] {
+	for d := range s.planner.dependentsOf(t.ID) {
 		if d.stage == dependent && (!s.mayEnd[t] || d.on(t.ID) == schema.OnSuccess) {
 			s.add(d)
 		}
@@ -155,7 +155,7 @@ func (s *stranding) later(key string) []*Task {
 			note(t)
 		}
 		for _, all := range s.planner.dependents {
-			for _, t := range all {
+			for t := range all.each {
 				if t.stage == dependent {
 					note(t)
 				}

@@ -45,7 +45,7 @@ func TestStrandedAreThoseThatAreLeft(t *testing.T) {
 		for ; m.now <= until; m.now++ {
 			m.planner.Advance(m.now, 1000)
 			end(m.planner)
-			for task := m.planner.Peek(takes); task != nil; task = m.planner.Peek(takes) {
+			for task := m.planner.Peek(takes, m.now); task != nil; task = m.planner.Peek(takes, m.now) {
 				ran++
 				m.planner.Take(task, m.now)
 				m.planner.Release(task, m.now)

@@ -13,9 +13,8 @@ func (p *Planner) Suspend(t *Task) {
 	if !t.Waits() {
 		return
 	}
-	open := t.open
-	p.Remove(t)
-	t.stage, t.open = suspended, open
+	p.detach(t)
+	t.stage = suspended
 }
 
 // Resume puts a suspended task back. It ends at once if a task that it comes after has
@@ -26,7 +25,7 @@ func (p *Planner) Resume(t *Task, now schema.Time) {
 	}
 	p.now, t.stage = now, absent
 	if cause, doomed := p.ending[t.ID]; doomed {
-		t.open = 0
+		p.abandon(t)
 		p.changes.Ending = append(p.changes.Ending, Ending{Task: t, Cause: cause})
 		return
 	}
@@ -66,8 +65,8 @@ func (p *Planner) Dooms(id uuid.UUID, as schema.State) bool {
 	if p.causes[id] > 0 {
 		return true
 	}
-	for _, t := range p.dependents[id] {
-		if (t.stage == dependent || t.stage == suspended) && !t.on(id).Met(as) {
+	for t := range p.dependentsOf(id) {
+		if !t.on(id).Met(as) {
 			return true
 		}
 	}

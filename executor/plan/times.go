@@ -29,10 +29,8 @@ func (p *Planner) Advance(now schema.Time, most int) (more bool) {
 	p.now = now
 	for ; most > 0; most-- {
 		switch {
-		case p.expiries.len() > 0 && p.expiries.first().Conditions.ExpiresAt <= now:
-			t := p.expiries.first()
-			p.Remove(t)
-			p.changes.Ending = append(p.changes.Ending, Ending{Task: t})
+		case p.expiries.len() > 0 && p.expiries.first().expired(now):
+			p.expire(p.expiries.first())
 		case p.due.len() > 0 && p.due.first().Conditions.RunAt <= now:
 			t := p.due.first()
 			p.due.remove(t)
@@ -47,4 +45,15 @@ func (p *Planner) Advance(now schema.Time, most int) (more bool) {
 	}
 	next := p.Next()
 	return !next.IsZero() && next <= now
+}
+
+func (t *Task) expired(now schema.Time) bool {
+	at := t.Conditions.ExpiresAt
+	return !at.IsZero() && at <= now
+}
+
+// expire lets a task end that has expired.
+func (p *Planner) expire(t *Task) {
+	p.Remove(t)
+	p.changes.Ending = append(p.changes.Ending, Ending{Task: t})
 }

@@ -71,6 +71,17 @@ func Precedes(t *plan.Task, priority int8, order uint64) bool {
 	return t.Priority > priority || t.Priority == priority && t.Order < order
 }
 
+// Peek answers the task that is to run next, of those whose type is taken, or nil.
+func (p *Planned) Peek(takes func(typ string) bool, now schema.Time) *plan.Task {
+	for {
+		t := p.Planner.Peek(takes, now)
+		if !p.Changed() {
+			return t
+		}
+		p.Settle(now) // some have expired, and others come after them
+	}
+}
+
 // Settle carries out what the planner has found. Call it whenever something was done to the
 // planner.
 func (p *Planned) Settle(now schema.Time) {

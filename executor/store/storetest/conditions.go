@@ -15,6 +15,7 @@ import (
 var conditionContracts = []contract{
 	{name: "wait for a time", test: conditionTime},
 	{name: "let a task expire", test: conditionExpiry},
+	{name: "let no task run that has expired", test: conditionExpired},
 	{name: "wait for the end of other tasks", test: conditionAfter},
 	{name: "end what comes after a failure", test: conditionFailure},
 	{name: "refuse what is not known", test: conditionUnknown},
@@ -145,6 +146,17 @@ func conditionFailure(f *fixture) {
 		cause = id
 	}
 	f.finish(f.claims(goesOn), completed)
+}
+
+// A task that has expired does not run, though nobody has told the store that its time has come.
+func conditionExpired(f *fixture) {
+	past := onlyIf(schema.Conditions{ExpiresAt: schema.Now() - 1_000_000})
+	expired := []uuid.UUID{f.one(past), f.one(past)}
+	behind := f.one(after(schema.OnFinish, expired[1]))
+	f.finish(f.claims(behind), completed)
+	for _, id := range expired {
+		f.endedWith(id, schema.KindExpired, "it had not started")
+	}
 }
 
 func conditionUnknown(f *fixture) {
