@@ -141,13 +141,27 @@ func (g *group) note(now schema.Time, count int) {
 		g.starts[g.oldest] = now
 		g.oldest = (g.oldest + 1) % count
 	}
-	if len(g.starts) < count {
+	g.limitRate(now)
+}
+
+// limitRate closes the group where as many tasks have begun as may.
+func (g *group) limitRate(now schema.Time) {
+	if len(g.starts) < g.settings.Rate.Count {
 		return
 	}
 	g.reopens = g.starts[g.oldest] + schema.Time(g.settings.Rate.Per.Microseconds())
 	if g.reopens > now {
 		g.planner.closings.push(g)
 	}
+}
+
+// Began says when tasks of a group began before there was this planner, the earliest first. It
+// is for a group that has a rate, and whose tasks have not been added yet.
+func (p *Planner) Began(name string, starts []schema.Time, now schema.Time) {
+	g := p.groupOf(name)
+	g.starts = slices.Clone(starts[max(0, len(starts)-g.settings.Rate.Count):])
+	g.limitRate(now)
+	g.update()
 }
 
 // end notes that a task of the group runs no longer.

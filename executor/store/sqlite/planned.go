@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/plan"
@@ -91,6 +92,9 @@ func (s *Store) planFound() error {
 	if err != nil {
 		return err
 	}
+	if err := s.rateFound(c, now); err != nil {
+		return err
+	}
 	var found []*record
 	for _, r := range s.live {
 		if r.planned != nil {
@@ -104,6 +108,32 @@ func (s *Store) planFound() error {
 		}
 	}
 	return nil
+}
+
+// rateFound tells the planner which tasks have begun of each group that has a rate, so that a
+// restart lets no more of them begin.
+func (s *Store) rateFound(c *file.Conn, now schema.Time) error {
+	var longest time.Duration
+	began := map[string][]schema.Time{}
+	for _, g := range s.planned.Overview().Groups {
+		if rate := g.Settings.Rate; rate.Count > 0 {
+			longest = max(longest, rate.Per)
+			began[g.Name] = nil
+		}
+	}
+	if len(began) == 0 {
+		return nil
+	}
+	err := file.EachStart(c, now-schema.Time(longest.Microseconds()), func(group string, at schema.Time) {
+		if _, rated := began[group]; rated {
+			began[group] = append(began[group], at)
+		}
+	})
+	for group, all := range began {
+		slices.Sort(all)
+		s.planned.Began(group, all, now)
+	}
+	return err
 }
 
 // planOne gives a task to the planner that was in the file.

@@ -19,6 +19,7 @@ var restartConditionContracts = []contract{
 	{name: "ends what comes after what was interrupted", test: restartInterruptedGraph},
 	{name: "keeps the turns of a key", test: restartKey},
 	{name: "keeps groups and pauses", test: restartGroups},
+	{name: "keeps what has begun within the rate of a group", exact: true, test: restartRate},
 	{name: "keeps graphs of which it forgets what has ended", limits: Limits{Keep: -1}, test: restartForgotten},
 	{name: "keeps conditions as they were", test: restartConditions},
 }
@@ -106,6 +107,23 @@ func restartKey(f *fixture) {
 	f.restart()
 	f.finish(f.claims(second), completed)
 	f.finish(f.claims(urgent), completed)
+}
+
+func restartRate(f *fixture) {
+	require.NoError(f, f.store.SetGroup(f.Context(), "mail", plan.Settings{Rate: plan.Rate{Count: 2, Per: f.of(2 * time.Hour)}}))
+	mail := onlyIf(schema.Conditions{Group: "mail"})
+	f.finish(f.claims(f.one(mail)), completed)
+	f.pass(time.Hour)
+	f.claims(f.one(mail)) // it is interrupted
+	third, fourth := f.one(mail), f.one(mail)
+	f.restart()
+	f.waits(third, schema.WaitsForRate)
+	f.noClaim()
+	f.pass(time.Hour)
+	f.finish(f.claims(third), completed)
+	f.noClaim()
+	f.pass(time.Hour)
+	f.finish(f.claims(fourth), completed)
 }
 
 func restartGroups(f *fixture) {

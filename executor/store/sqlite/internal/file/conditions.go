@@ -62,6 +62,21 @@ func damagedConditions(ord int64) error {
 	return fmt.Errorf("%w, number %d: the checksum of its row in the table condition is wrong, or there is none; jobline store check tells more", ErrConditions, ord)
 }
 
+// EachStart calls f with the group and the time of the last start of each final task that names
+// a group and began after a time. It leaves out conditions that cannot be read.
+func EachStart(c *Conn, after schema.Time, f func(group string, began schema.Time)) error {
+	const sql = "SELECT ord, conditions, condition.sum, created+started FROM condition JOIN done USING(ord) JOIN task USING(ord) WHERE created+started>?"
+	return c.Query(sql, func(row *sqlite3.Stmt) error {
+		text := row.ColumnRawText(1)
+		var conditions schema.Conditions
+		intact := conditionDigest(row.ColumnInt64(0), text).Sum() == row.ColumnInt64(2)
+		if intact && json.Unmarshal(text, &conditions, lenient) == nil && conditions.Group != "" {
+			f(conditions.Group, schema.Time(row.ColumnInt64(3)))
+		}
+		return nil
+	}, int64(after))
+}
+
 // EachUnusedCondition calls f with the number of each task that has a row in the table condition
 // and no conditions.
 func EachUnusedCondition(c *Conn, f func(ord int64) error) error {
