@@ -49,6 +49,7 @@ func waitLine(requestID string, ids ...uuid.UUID) string {
 // Waits whose ids are long are admitted up to the limit, and again when there
 // is room.
 func TestPendingWaitsAreBoundedInBytes(t *testing.T) {
+	measuresMemory(t)
 	synctest.Test(t, func(t *testing.T) {
 		p := connect(t, server(t, 1), rpc.Options{})
 		task, before := p.endless(), heap()
@@ -135,6 +136,7 @@ func TestShutdownNeedsNoRoom(t *testing.T) {
 // Batches whose replies have to wait hold no more than the limit together, and
 // each of their requests is answered once.
 func TestReplyOfPendingBatchesIsBounded(t *testing.T) {
+	measuresMemory(t)
 	synctest.Test(t, func(t *testing.T) {
 		const batches, each = 9, 450
 		p := connect(t, server(t, 1), rpc.Options{})
@@ -180,6 +182,7 @@ func TestReplyOfPendingBatchesIsBounded(t *testing.T) {
 // The ends that waits have seen, and those that batches hold back, are held in
 // brief where there is no room, and are read again when they are sent.
 func TestEndsThatArePendingAreBounded(t *testing.T) {
+	measuresMemory(t)
 	for name, line := range map[string]func(i int, large, never uuid.UUID) string{
 		"waits": func(i int, large, never uuid.UUID) string { return waitLine(fmt.Sprint(i), large, never) },
 		"batches": func(i int, large, never uuid.UUID) string {

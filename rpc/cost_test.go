@@ -55,6 +55,7 @@ func peak(f func()) (most uint64) {
 // A message with very many members or elements costs a few times its text,
 // wherever they are and whatever the answer is.
 func TestManyMembersCostLittle(t *testing.T) {
+	measuresMemory(t)
 	const count = 300_000
 	numbers, texts := manyMembers(count, "1"), manyMembers(count, `""`)
 	list := strings.TrimSuffix(strings.Repeat(`"a",`, count), ",")

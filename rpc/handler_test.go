@@ -209,6 +209,7 @@ func TestHandlerSessionEnds(t *testing.T) {
 // A client of a mounted connection that asks and does not read costs a bounded
 // amount of memory, and delays nobody else.
 func TestHandlerOfStalledClient(t *testing.T) {
+	measuresMemory(t)
 	const size, count, most = 1 << 20, 150, 110 << 20
 	ex := server(t, 2, talker(size, 0, false))
 	other := connect(t, ex, rpc.Options{})

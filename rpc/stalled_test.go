@@ -30,6 +30,15 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// measuresMemory is for a test that is about the memory of many bytes: the race detector needs
+// minutes for them, and memory of its own.
+func measuresMemory(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("it measures memory")
+	}
+}
+
 // talker prints and reports a lot, and then ends or waits to be cancelled.
 func talker(bytes, reports int, stay bool) executor.Type {
 	return executor.MustDefine("talker", func(ctx context.Context, _ nothing) (nothing, error) {
