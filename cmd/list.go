@@ -32,7 +32,8 @@ func (p *Program) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the tasks",
 		Long: "List shows the tasks of the server, the newest first, in a table that fits the terminal.\n" +
-			"The last 8 characters of an id name a task, and so do its first; a wide terminal and a pipe get all of it.\n" +
+			"It shows the last 8 characters of an id. They name the task, and so do 4 or more of the first of them, and of the\n" +
+			"first of the whole id, which a wide terminal and a pipe get.\n" +
 			"With --watch the table stays, and changes with the tasks; on a pipe each change is one line.",
 		Example: p.driverExamples("list", "list --state queued,running --watch",
 			"list --label build=7 --since 1h", "list --json | jq -r .id"),

@@ -28,7 +28,7 @@ const (
 )
 
 // namesHelp says in a help text how tasks are named.
-const namesHelp = "A task is named by 4 or more characters that its id begins or ends with, by @last,\n" +
+const namesHelp = "A task is named by 4 or more characters that its id begins or ends with, or that list shows first, by @last,\n" +
 	"or, where several may be meant, by a label as KEY=VALUE. @last is the task that a command of this terminal\n" +
 	"submitted last; where none did, the newest one that a command line submitted, and else the newest of all."
 

@@ -109,7 +109,8 @@ type Filter struct {
 	States []schema.State
 	Types  []string
 	Labels map[string]string
-	// ID is the beginning or the end of the text of an id, in lower case.
+	// ID is the beginning or the end of the text of an id, or the beginning of its last
+	// shortID digits, in lower case.
 	ID string
 	// Since and Until bound CreatedAt: not before Since, and before Until. A
 	// zero is no bound.
@@ -124,6 +125,10 @@ func (f *Filter) Match(t *schema.Task) bool {
 		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID)
 }
 
+// shortID is how many digits of an id, the last, clients show to a person. A person
+// shortens what is shown by leaving out its end.
+const shortID = 8
+
 // MatchID reports whether the id is selected.
 func (f *Filter) MatchID(id uuid.UUID) bool {
 	if f.ID == "" {
@@ -131,7 +136,8 @@ func (f *Filter) MatchID(id uuid.UUID) bool {
 	}
 	text := IDText(id)
 	n := len(f.ID)
-	return n <= len(text) && (string(text[:n]) == f.ID || string(text[len(text)-n:]) == f.ID)
+	return n <= len(text) && (string(text[:n]) == f.ID || string(text[len(text)-n:]) == f.ID) ||
+		n <= shortID && string(text[len(text)-shortID:][:n]) == f.ID
 }
 
 // IDText is the text of an id.

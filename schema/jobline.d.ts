@@ -288,7 +288,7 @@ export interface ListParams {
   types?: string[];
   /** only tasks that have all these labels */
   labels?: Record<string, string>;
-  /** only tasks whose id begins or ends with this text of hexadecimal digits and hyphens */
+  /** only tasks whose id begins or ends with this text of hexadecimal digits and hyphens, or whose last 8 digits begin with it */
   id?: string;
   /** only tasks submitted at this time or later */
   since?: Time;

@@ -149,8 +149,9 @@ type ListParams struct {
 	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states; absent for all" schema:"minItems=1,maxItems=16"`
 	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100,maxLength=256"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
-	// ID is the beginning or the end of an id, in lower case.
-	ID string `json:"id,omitzero" jsonschema:"only tasks whose id begins or ends with this text of hexadecimal digits and hyphens" schema:"minLength=4,maxLength=36"`
+	// ID is the beginning or the end of an id, or the beginning of its last 8 digits, in
+	// lower case.
+	ID string `json:"id,omitzero" jsonschema:"only tasks whose id begins or ends with this text of hexadecimal digits and hyphens, or whose last 8 digits begin with it" schema:"minLength=4,maxLength=36"`
 	// Since and Until bound createdAt: from Since on, and before Until.
 	Since  Time      `json:"since,omitzero" jsonschema:"only tasks submitted at this time or later"`
 	Until  Time      `json:"until,omitzero" jsonschema:"only tasks submitted before this time"`

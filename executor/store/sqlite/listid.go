@@ -10,7 +10,7 @@ import (
 // index helps to find the end of an id.
 const idScan = 20_000
 
-// byID makes the query of the tasks whose ids begin or end with a text. It may find
+// byID makes the query of the tasks that the filter selects by their ids. It may find
 // others, too, where the text has hyphens: the filter leaves them out.
 func (l *listing) byID() (sql string, arg any, err error) {
 	text := l.filter.ID
@@ -18,7 +18,8 @@ func (l *listing) byID() (sql string, arg any, err error) {
 		return "SELECT ord FROM task WHERE id=?4", id[:], nil
 	}
 	digits := strings.ToUpper(strings.ReplaceAll(text, "-", ""))
-	return "SELECT ord FROM task WHERE (substr(hex(id),1,length(?4))=?4 OR substr(hex(id),-length(?4))=?4)", digits, l.boundByScan()
+	return "SELECT ord FROM task WHERE (substr(hex(id),1,length(?4))=?4 OR substr(hex(id),-length(?4))=?4" +
+		" OR substr(hex(id),-8,length(?4))=?4)", digits, l.boundByScan()
 }
 
 // boundByScan narrows the range of tasks to the next idScan that there may be.
