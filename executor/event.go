@@ -17,6 +17,8 @@ const (
 	EventStarted EventKind = iota
 	EventProgress
 	EventOutput
+	// EventRetrying says that an attempt has ended and that another one follows.
+	EventRetrying
 	EventFinished
 	// EventBarrier is no change of a task: Watcher.Barrier has put it there.
 	EventBarrier
@@ -27,7 +29,7 @@ const (
 )
 
 var eventNames = [...]string{
-	schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished,
+	schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventRetrying, schema.EventFinished,
 }
 
 func (k EventKind) String() string {
@@ -59,7 +61,7 @@ const (
 type EventMask uint8
 
 // DefaultEvents is what a submit gets that does not say.
-const DefaultEvents = EventMask(1<<EventStarted | 1<<EventProgress | 1<<EventFinished)
+const DefaultEvents = EventMask(1<<EventStarted | 1<<EventProgress | 1<<EventRetrying | 1<<EventFinished)
 
 // Has reports whether the kind is in the set.
 func (m EventMask) Has(k EventKind) bool { return m&(1<<k) != 0 }
@@ -124,12 +126,14 @@ type Event struct {
 	// the bytes are read with Store.Output.
 	Stream      schema.Stream
 	Offset, End int64
-	// Attempt, StartedAt and PID are of EventStarted.
+	// Attempt is of EventStarted and EventRetrying; StartedAt and PID are of EventStarted.
 	Attempt   int32
 	PID       int
 	StartedAt schema.Time
 	// Progress is of EventProgress. Nobody changes it.
 	Progress *schema.Progress
+	// Again is of EventRetrying. Nobody changes it.
+	Again *Again
 	// Task is the task, without its input. Of EventFinished it is final, and complete
 	// unless it is marked as Incomplete. Of any other kind it has only what never
 	// changes: ID, Type, Priority, Labels and CreatedAt. So an event keeps no more of a
@@ -153,8 +157,8 @@ type WatcherID uint32
 type SubscriptionID uint32
 
 // Selector selects events. All that is given must hold; what is empty selects
-// every task, and States is of the state that the event shows: Running, but
-// for EventFinished.
+// every task, and States is of the state that the event shows: Queued for
+// EventRetrying, Running for all others but EventFinished.
 type Selector struct {
 	IDs    map[uuid.UUID]bool
 	Types  map[string]bool
@@ -178,8 +182,11 @@ func (s *Selector) Selects(ev *Event) (wanted, told bool) {
 
 // state is the state of the task that the event shows.
 func (ev *Event) state() schema.State {
-	if ev.Kind == EventFinished {
+	switch ev.Kind {
+	case EventFinished:
 		return ev.Task.State
+	case EventRetrying:
+		return schema.Queued
 	}
 	return schema.Running
 }

@@ -63,6 +63,15 @@ type Outcome struct {
 	Error  *schema.TaskError
 }
 
+// Again is how an attempt ended that another one follows.
+type Again struct {
+	// At is when the next attempt may begin.
+	At schema.Time
+	// Error is why the attempt failed. It is nil where the task has put itself off: then no
+	// attempt was spent.
+	Error *schema.TaskError
+}
+
 // Cancellation is a request to stop a task. It is the cause of the context of
 // a task that is cancelled.
 type Cancellation struct {

@@ -37,6 +37,7 @@ var notificationOf = [...]string{
 	executor.EventStarted:  schema.NotifyStarted,
 	executor.EventProgress: schema.NotifyProgress,
 	executor.EventOutput:   schema.NotifyOutput,
+	executor.EventRetrying: schema.NotifyRetrying,
 	executor.EventFinished: schema.NotifyFinished,
 }
 
@@ -47,6 +48,8 @@ func appendEvent(b []byte, ev *executor.Event) []byte {
 		return appendStarted(b, ev)
 	case executor.EventProgress:
 		return appendProgress(b, ev)
+	case executor.EventRetrying:
+		return appendRetrying(b, ev)
 	default:
 		return appendFinished(b, ev)
 	}
@@ -98,6 +101,10 @@ func appendTask(b []byte, t *schema.Task) []byte {
 	if t.WaitingFor != nil {
 		b = append(b, `,"waitingFor":`...)
 		b = wire.AppendJSON(b, t.WaitingFor)
+	}
+	if t.Attempts != nil {
+		b = append(b, `,"attempts":`...)
+		b = wire.AppendJSON(b, t.Attempts)
 	}
 	if t.Stopped {
 		b = append(b, `,"stopped":true`...)
@@ -160,6 +167,10 @@ func appendStarted(b []byte, ev *executor.Event) []byte {
 
 func appendProgress(b []byte, ev *executor.Event) []byte {
 	return wire.AppendJSON(b, schema.ProgressEvent{ID: ev.ID, Seq: ev.Seq, Progress: *ev.Progress})
+}
+
+func appendRetrying(b []byte, ev *executor.Event) []byte {
+	return wire.AppendJSON(b, schema.RetryingEvent{ID: ev.ID, Seq: ev.Seq, Attempt: ev.Attempt, Error: ev.Again.Error, RunAt: ev.Again.At})
 }
 
 func appendID(b []byte, id uuid.UUID) []byte {

@@ -106,6 +106,10 @@ func TestAppendedIsWhatTheTypesMarshalTo(t *testing.T) {
 		requireSame(t, schema.StartedEvent{ID: task.ID, Seq: seq, Attempt: task.Attempt, StartedAt: started.StartedAt, PID: started.PID},
 			appendEvent(nil, &started))
 
+		again := &executor.Again{At: started.StartedAt, Error: task.Error}
+		retrying := executor.Event{Kind: executor.EventRetrying, Seq: seq, ID: task.ID, Attempt: task.Attempt, Again: again}
+		requireSame(t, schema.RetryingEvent{ID: task.ID, Seq: seq, Attempt: task.Attempt, Error: again.Error, RunAt: again.At}, appendEvent(nil, &retrying))
+
 		progress := executor.Event{Kind: executor.EventProgress, Seq: seq, ID: task.ID, Progress: drawProgress(t)}
 		requireSame(t, schema.ProgressEvent{ID: task.ID, Seq: seq, Progress: *progress.Progress}, appendEvent(nil, &progress))
 	})

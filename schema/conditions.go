@@ -17,11 +17,13 @@ type Conditions struct {
 	Key       string       `json:"key,omitzero" jsonschema:"tasks of one key run one at a time, in the order of their submits" schema:"maxLength=256"`
 	// Needs are amounts of resources, more than 0.
 	Needs map[string]int64 `json:"needs,omitzero" jsonschema:"how much of each resource the task has while it runs; it starts when all of it is free" schema:"maxProperties=16,minimum=1"`
+	// Retry is what follows an attempt that fails. It is nil where the task has one attempt.
+	Retry *Retry `json:"retry,omitzero" jsonschema:"whether and when the task is tried again after an attempt that has failed; where absent as the type says"`
 }
 
 // IsZero reports whether there is nothing to wait for.
 func (c *Conditions) IsZero() bool {
-	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0
+	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && c.Retry == nil
 }
 
 // Dependency is a task that must end before another may run. As a text it is the id, or the
@@ -101,6 +103,7 @@ type WaitingKind string
 const (
 	WaitsForSlot       WaitingKind = "slot"       // its turn
 	WaitsForTime       WaitingKind = "time"       // its runAt
+	WaitsForRetry      WaitingKind = "retry"      // the time of its next attempt
 	WaitsForDependency WaitingKind = "dependency" // the end of other tasks
 	WaitsForKey        WaitingKind = "key"        // the task that has its key, or comes before it
 	WaitsForGroup      WaitingKind = "group"      // a slot of its group
@@ -112,5 +115,5 @@ const (
 
 // WaitingKinds are all kinds of what a queued task waits for.
 var WaitingKinds = [...]WaitingKind{
-	WaitsForSlot, WaitsForTime, WaitsForDependency, WaitsForKey, WaitsForGroup, WaitsForRate, WaitsForResource, WaitsForResume, WaitsForType,
+	WaitsForSlot, WaitsForTime, WaitsForRetry, WaitsForDependency, WaitsForKey, WaitsForGroup, WaitsForRate, WaitsForResource, WaitsForResume, WaitsForType,
 }

@@ -7,6 +7,7 @@ const (
 	NotifyStarted      = "task/started"
 	NotifyProgress     = "task/progress"
 	NotifyOutput       = "task/output"
+	NotifyRetrying     = "task/retrying"
 	NotifyFinished     = "task/finished"
 	NotifyReplayed     = "subscription/replayed"
 	NotifyShuttingDown = "executor/shuttingDown"
@@ -17,6 +18,7 @@ const (
 	EventStarted  = "started"
 	EventProgress = "progress"
 	EventOutput   = "output"
+	EventRetrying = "retrying"
 	EventFinished = "finished"
 )
 
@@ -47,6 +49,17 @@ type OutputEvent struct {
 	Data     string    `json:"data" jsonschema:"at most 64 KiB of the stream"`
 	Encoding Encoding  `json:"encoding" jsonschema:"how the bytes became data; base64 where they are not UTF-8"`
 	Gap      int64     `json:"gap,omitzero" jsonschema:"bytes skipped just before offset because the client was slow" schema:"minimum=0"`
+}
+
+// RetryingEvent says that an attempt has ended and the task is queued again. Another one follows
+// at RunAt or later. Error is nil where the task has asked for that itself and no attempt was
+// spent.
+type RetryingEvent struct {
+	ID      uuid.UUID  `json:"id" jsonschema:"the id of the task"`
+	Seq     uint64     `json:"seq" jsonschema:"rises with every notification of the task"`
+	Attempt int32      `json:"attempt" jsonschema:"which run of the task has ended" schema:"minimum=1"`
+	Error   *TaskError `json:"error,omitzero" jsonschema:"why it failed; absent where the task has put itself off"`
+	RunAt   Time       `json:"runAt" jsonschema:"when the next attempt may begin"`
 }
 
 // FinishedEvent is the final task.

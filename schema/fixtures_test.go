@@ -46,6 +46,10 @@ func fullTask() Task {
 	t.Error = fullTaskError()
 	t.OutputBytes = &OutputBytes{Stdout: 12, Stderr: 3, Log: 1}
 	t.Input = jsontext.Value(`{"durationMs":1000}`)
+	t.Attempts = []Attempt{
+		{Attempt: 1, StartedAt: exampleStart, FinishedAt: exampleStart + 1, Error: fullTaskError(), Output: &AttemptOutput{Stdout: Span{To: 5}}},
+		{Attempt: 2, StartedAt: exampleStart + 2},
+	}
 	return t
 }
 
@@ -67,8 +71,9 @@ func fullSubmit() SubmitParams {
 	p := exampleSubmit()
 	p.TimeoutMs, p.GraceMs = 60_000, new(int64(0))
 	p.Rerun = new(true)
-	p.Events = []string{EventStarted, EventProgress, EventOutput, EventFinished}
+	p.Events = []string{EventStarted, EventProgress, EventOutput, EventRetrying, EventFinished}
 	p.OnDisconnect = OnDisconnectCancel
+	p.Retry = fullRetry()
 	return p
 }
 
@@ -107,6 +112,15 @@ func exampleTypes() TypesResult {
 		Name: "noop", Aliases: []string{"nothing"}, Description: "Does nothing.", InputSchema: object,
 		ResultSchema: object, Idempotent: true, Source: "builtin",
 	}}}
+}
+
+func exampleRetrying() RetryingEvent {
+	e := &TaskError{Kind: KindExit, Message: "exited with code 1", ExitCode: new(1)}
+	return RetryingEvent{ID: exampleID, Seq: 5, Attempt: 1, Error: e, RunAt: exampleStart + 2_001_500}
+}
+
+func fullRetry() *Retry {
+	return &Retry{MaxAttempts: 3, DelayMs: new(int64(0)), Factor: 1.5, MaxDelayMs: 60_000, Jitter: new(0.5), On: []ErrorKind{KindExit, KindTimeout}}
 }
 
 func exampleFinished() FinishedEvent { return FinishedEvent{Task: completedTask(), Seq: 7} }

@@ -41,7 +41,31 @@ export type UUID = string;
 export type WaitUntil = "all" | "any";
 
 /** What a queued task waits for. */
-export type WaitingKind = "slot" | "time" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
+export type WaitingKind = "slot" | "time" | "retry" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
+
+/** One run of a task. */
+export interface Attempt {
+  /** which run of the task it was */
+  attempt: number;
+  /** when it began */
+  startedAt: Time;
+  /** when it ended; absent while it runs */
+  finishedAt?: Time;
+  /** why it failed; only then */
+  error?: TaskError;
+  /** where in each stream is what it wrote; absent where it wrote nothing */
+  output?: AttemptOutput;
+}
+
+/** Where in each stream of its task an attempt has written. */
+export interface AttemptOutput {
+  /** of stdout */
+  stdout: Span;
+  /** of stderr */
+  stderr: Span;
+  /** of the log */
+  log: Span;
+}
 
 /** The params of cancel. */
 export interface CancelParams {
@@ -97,6 +121,8 @@ export interface Conditions {
   key?: string;
   /** how much of each resource the task has while it runs; it starts when all of it is free */
   needs?: Record<string, number>;
+  /** whether and when the task is tried again after an attempt that has failed; where absent as the type says */
+  retry?: Retry;
 }
 
 /** Of the connection that asked. */
@@ -186,6 +212,8 @@ export interface FinishedEvent {
   conditions?: Conditions;
   /** what a queued task waits for at the moment; all of it is true */
   waitingFor?: Waiting[];
+  /** its latest 20 attempts, the oldest first; only where asked for */
+  attempts?: Attempt[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -456,6 +484,36 @@ export interface Resource {
   used: number;
 }
 
+/** Whether and when a task is tried again after an attempt that has failed. */
+export interface Retry {
+  /** how often the task runs at most, the first attempt included */
+  maxAttempts: number;
+  /** how long the task waits before the second attempt, in milliseconds */
+  delayMs?: number;
+  /** how many times as long it waits before each further attempt */
+  factor?: number;
+  /** how long it waits at most, in milliseconds */
+  maxDelayMs?: number;
+  /** the part of each wait that is left to chance, so that tasks which failed together are not tried again together: 0.1 makes it up to 10 % longer or shorter */
+  jitter?: number;
+  /** the kinds of errors after which the task is tried again; where absent those marked as retryable, and exit, signal, timeout and interrupted */
+  on?: ErrorKind[];
+}
+
+/** An attempt of a task has failed, and another one follows. */
+export interface RetryingEvent {
+  /** the id of the task */
+  id: UUID;
+  /** rises with every notification of the task */
+  seq: number;
+  /** which run of the task has ended */
+  attempt: number;
+  /** why it failed; absent where the task has put itself off */
+  error?: TaskError;
+  /** when the next attempt may begin */
+  runAt: Time;
+}
+
 /** Who the server is. */
 export interface ServerInfo {
   /** jobline */
@@ -516,6 +574,14 @@ export interface SignalParams {
   signal: Signal;
 }
 
+/** The bytes of a stream with from <= offset < to. */
+export interface Span {
+  /** the offset of its first byte */
+  from: number;
+  /** the offset after its last byte */
+  to: number;
+}
+
 /** An attempt of a task began. */
 export interface StartedEvent {
   /** the id of the task */
@@ -570,6 +636,8 @@ export interface StatusParams {
   id: UUID;
   /** whether to answer with the input too */
   includeInput?: boolean;
+  /** whether to answer with the latest attempts too */
+  includeAttempts?: boolean;
 }
 
 /** Where tasks are recorded. */
@@ -602,8 +670,8 @@ export interface SubmitParams {
   rerun?: boolean;
   /** names to find the task by; at most 32, of 256 bytes each */
   labels?: Record<string, string>;
-  /** the notifications wanted of the task; where absent started, progress and finished, none for [] */
-  events?: ("started" | "progress" | "output" | "finished")[];
+  /** the notifications wanted of the task; where absent started, progress, retrying and finished, none for [] */
+  events?: ("started" | "progress" | "output" | "retrying" | "finished")[];
   /** lossless sends all output, as output events whatever events says, and lets the task wait for this connection to read it; newest keeps the newest and tells of what was skipped */
   output?: "newest" | "lossless";
   /** what becomes of the task when the connection that submitted it has ended; cancel cancels it */
@@ -620,6 +688,8 @@ export interface SubmitParams {
   key?: string;
   /** how much of each resource the task has while it runs; it starts when all of it is free */
   needs?: Record<string, number>;
+  /** whether and when the task is tried again after an attempt that has failed; where absent as the type says */
+  retry?: Retry;
   /** in place of runAt: so many milliseconds from now */
   delayMs?: number;
   /** in place of expiresAt: so many milliseconds from now; 0 is never */
@@ -664,6 +734,8 @@ export interface SubmitResult {
   conditions?: Conditions;
   /** what a queued task waits for at the moment; all of it is true */
   waitingFor?: Waiting[];
+  /** its latest 20 attempts, the oldest first; only where asked for */
+  attempts?: Attempt[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -678,14 +750,14 @@ export interface SubscribeParams {
   after?: number;
   /** only of tasks of one of these types; absent for all */
   types?: string[];
-  /** only events that show a task in one of these states, absent for all; all but task/finished show running */
+  /** only events that show a task in one of these states, absent for all; task/retrying shows queued, and all others but task/finished show running */
   states?: State[];
   /** only of tasks that have all these labels */
   labels?: Record<string, string>;
   /** only of these tasks; absent for all */
   ids?: UUID[];
-  /** the notifications wanted; where absent started, progress and finished, none for [] */
-  events?: ("started" | "progress" | "output" | "finished")[];
+  /** the notifications wanted; where absent started, progress, retrying and finished, none for [] */
+  events?: ("started" | "progress" | "output" | "retrying" | "finished")[];
 }
 
 /** A subscription. */
@@ -736,6 +808,8 @@ export interface Task {
   conditions?: Conditions;
   /** what a queued task waits for at the moment; all of it is true */
   waitingFor?: Waiting[];
+  /** its latest 20 attempts, the oldest first; only where asked for */
+  attempts?: Attempt[];
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -932,6 +1006,8 @@ export interface Notifications {
   "task/progress": ProgressEvent;
   /** A piece of a stream of a task. */
   "task/output": OutputEvent;
+  /** An attempt of a task has failed, and another one follows. */
+  "task/retrying": RetryingEvent;
   /** A task is final. Nothing comes after it. */
   "task/finished": FinishedEvent;
   /** A subscription has been sent what it asked for of the past. */

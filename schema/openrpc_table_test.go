@@ -198,6 +198,13 @@ var notifications = []described{
 		examples: []example{{"a line", OutputEvent{ID: exampleID, Seq: 3, Stream: Stdout, Offset: 7, Data: "done\n", Encoding: EncodingUTF8, Gap: 2}, nil}},
 	},
 	{
+		name: NotifyRetrying, summary: "An attempt of a task has failed, and another one follows.", params: typeOf[RetryingEvent](),
+		examples: []example{
+			{"a command", exampleRetrying(), nil},
+			{"a task that has put itself off", RetryingEvent{ID: exampleID, Seq: 7, Attempt: 1, RunAt: exampleStart + 30_000_000}, nil},
+		},
+	},
+	{
 		name: NotifyFinished, summary: "A task is final. Nothing comes after it.", params: typeOf[FinishedEvent](),
 		examples: []example{{"a completed task", exampleFinished(), nil}},
 	},
@@ -239,6 +246,10 @@ var components = map[reflect.Type]string{
 	typeOf[Link]():             "A task of a chain of tasks that wait for each other.",
 	typeOf[GroupsResult]():     "The groups and the resources.",
 	typeOf[Group]():            "A group of tasks.",
+	typeOf[Retry]():            "Whether and when a task is tried again after an attempt that has failed.",
+	typeOf[Attempt]():          "One run of a task.",
+	typeOf[AttemptOutput]():    "Where in each stream of its task an attempt has written.",
+	typeOf[Span]():             "The bytes of a stream with from <= offset < to.",
 	typeOf[Rate]():             "How many tasks may begin in a time.",
 	typeOf[Resource]():         "Something that tasks need while they run.",
 	typeOf[TypesResult]():      "The task types on offer.",

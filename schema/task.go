@@ -29,6 +29,8 @@ type Task struct {
 	Conditions        *Conditions       `json:"conditions,omitzero" jsonschema:"what it was submitted to wait for"`
 	// WaitingFor is only set of a queued task with conditions, and never in a record.
 	WaitingFor []Waiting `json:"waitingFor,omitzero" jsonschema:"what a queued task waits for at the moment; all of it is true"`
+	// Attempts are only set where asked for, and never in a record.
+	Attempts []Attempt `json:"attempts,omitzero" jsonschema:"its latest 20 attempts, the oldest first; only where asked for"`
 	// Stopped is only set of a running task, and never in a record.
 	Stopped bool `json:"stopped,omitzero" jsonschema:"whether the method signal has stopped it; CONT lets it go on"`
 	// Incomplete is set in an event for a slow client from which parts of the task were left out. It

@@ -36,6 +36,7 @@ type Event struct {
 	Started  *schema.StartedEvent
 	Progress *schema.ProgressEvent
 	Output   *schema.OutputEvent
+	Retrying *schema.RetryingEvent
 	Finished *schema.FinishedEvent
 	Replayed *schema.ReplayedEvent
 	// ShuttingDown says that the shared executor is about to end, because of another
@@ -65,6 +66,8 @@ func (e Event) TaskID() uuid.UUID {
 		return e.Progress.ID
 	case e.Output != nil:
 		return e.Output.ID
+	case e.Retrying != nil:
+		return e.Retrying.ID
 	case e.Finished != nil:
 		return e.Finished.ID
 	}
@@ -95,6 +98,8 @@ func (c *Client) notified(method string, params []byte) {
 		ev.Progress = decodeEvent[schema.ProgressEvent](params)
 	case schema.NotifyOutput:
 		ev.Output = decodeEvent[schema.OutputEvent](params)
+	case schema.NotifyRetrying:
+		ev.Retrying = decodeEvent[schema.RetryingEvent](params)
 	case schema.NotifyFinished:
 		ev.Finished = decodeEvent[schema.FinishedEvent](params)
 	case schema.NotifyReplayed:
@@ -216,6 +221,8 @@ func (e Event) seq() uint64 {
 		return e.Progress.Seq
 	case e.Output != nil:
 		return e.Output.Seq
+	case e.Retrying != nil:
+		return e.Retrying.Seq
 	case e.Finished != nil:
 		return e.Finished.Seq
 	}
