@@ -3,7 +3,6 @@
 package cmd
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -27,7 +27,7 @@ const (
 func emacsVersions(t *testing.T) map[string]string {
 	found := map[string]string{}
 	for name, program := range map[string]string{
-		"system": "emacs", "debian13": filepath.Join(filepath.Dir(nodeModules(t)), "debian13", "bin", "emacs"),
+		"system": "emacs", "debian13": filepath.Join(clientsFolder(t), "debian13", "bin", "emacs"),
 	} {
 		if path, err := exec.LookPath(program); err == nil {
 			found[name] = path
@@ -43,37 +43,50 @@ func emacsVersions(t *testing.T) map[string]string {
 // a function of scenes.el.
 func TestEditorEmacs(t *testing.T) {
 	drivesEditors(t)
-	for version, emacs := range emacsVersions(t) {
-		t.Run(version, func(t *testing.T) {
-			for _, scene := range []string{
-				"start", "choose", "output", "errors", "progress", "list", "notice", "trouble", "bounded",
-			} {
-				t.Run(scene, func(t *testing.T) {
-					emacsHome(t)
-					playEmacsScene(t, emacs, scene)
-				})
-			}
-			t.Run("lint", func(t *testing.T) { lintEmacsPackage(t, emacs) })
-			t.Run("again", func(t *testing.T) { emacsComesBack(t, emacs) })
-			t.Run("windows", func(t *testing.T) { emacsSharesItsQueue(t, emacs) })
-		})
+	versions := emacsVersions(t)
+	t.Parallel()
+	for version, program := range versions {
+		for scene, play := range map[string]func(*emacsEditor, *testing.T){
+			"start": nil, "choose": nil, "output": nil, "errors": nil, "progress": nil, "list": nil, "notice": nil, "lost": nil, "trouble": nil, "bounded": nil,
+			"lint": (*emacsEditor).lintsPackage, "again": (*emacsEditor).comesAgain, "killed": (*emacsEditor).isKilled, "windows": (*emacsEditor).hasTwoWindows,
+		} {
+			t.Run(version+"/"+scene, func(t *testing.T) {
+				t.Parallel()
+				e := newEmacs(t, program)
+				if play == nil {
+					e.play(t, scene)
+				} else {
+					play(e, t)
+				}
+			})
+		}
 	}
 }
 
-// lintEmacsPackage: the package compiles without a warning, and has the docs that
+// emacsEditor is an Emacs with a home of its own, in which it finds variables.
+type emacsEditor struct {
+	*editorHome
+	program string
+}
+
+func newEmacs(t *testing.T, program string) *emacsEditor {
+	e := &emacsEditor{newEditorHome(t), program}
+	e.env = append(e.env, "FRUIT=plum", "API_TOKEN=s3cret")
+	return e
+}
+
+// lintsPackage: the package compiles without a warning, and has the docs that
 // checkdoc and package-lint ask for.
-func lintEmacsPackage(t *testing.T, emacs string) {
-	dir := t.TempDir()
+func (e *emacsEditor) lintsPackage(t *testing.T) {
 	text := readText(t, filepath.Join(emacsPackage, "jobline.el"))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "jobline.el"), []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "jobline.el"), []byte(text), 0o600))
 	for name, args := range map[string][]string{
 		"compile":  {"-f", "batch-byte-compile", "jobline.el"},
 		"checkdoc": {"--eval", `(progn (require 'checkdoc) (checkdoc-file "jobline.el"))`},
 		"package-lint": {"--eval", elpa, "--eval", "(unless (require 'package-lint nil t) (kill-emacs 0))",
 			"-f", "package-lint-batch-and-exit", "jobline.el"},
 	} {
-		cmd := exec.CommandContext(t.Context(), emacs, append([]string{"-Q", "--batch", "--eval", "(setq native-comp-enable-subr-trampolines nil)"}, args...)...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir)
+		cmd := e.editor(t, e.program, append([]string{"-Q", "--batch", "--eval", "(setq native-comp-enable-subr-trampolines nil)"}, args...)...)
 		out, err := cmd.CombinedOutput()
 		var told []string
 		for line := range strings.Lines(string(out)) {
@@ -89,99 +102,80 @@ func lintEmacsPackage(t *testing.T, emacs string) {
 	}
 }
 
-// emacsComesBack ends Emacs, and kills another, while a task of theirs runs. Each time
-// the next Emacs tells of the end.
-func emacsComesBack(t *testing.T, emacs string) {
-	for _, killed := range []string{"", "yes"} {
-		emacsHome(t)
-		t.Setenv("KILLED", killed)
-		if killed == "" {
-			playEmacsScene(t, emacs, "leave")
-		} else {
-			err := emacsScene(t, t.Context(), emacs, "leave").run()
-			require.ErrorContains(t, err, "signal: killed")
-		}
-		require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("HOME"), "go"), nil, 0o600))
-		out, err := exec.Command("jobline", "wait", "owner=emacs").CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		playEmacsScene(t, emacs, "again")
-	}
+// comesAgain ends Emacs while a task of it runs. The next Emacs tells of the end.
+func (e *emacsEditor) comesAgain(t *testing.T) {
+	e.play(t, "leave")
+	e.findsItsTask(t)
 }
 
-// emacsSharesItsQueue shows what a second Emacs runs in the first.
-func emacsSharesItsQueue(t *testing.T, emacs string) {
-	emacsHome(t)
-	playEmacsScene(t, emacs, "windows", "OTHER=exec "+emacs+" -Q --batch -L "+emacsPackage+
-		` --eval '(progn (require (quote jobline)) (jobline-run "echo from the other; sleep 601") (while t (accept-process-output nil 1)))'`)
+// isKilled is as comesAgain, where Emacs is killed.
+func (e *emacsEditor) isKilled(t *testing.T) {
+	_, err := e.run(t, "leave", "KILLED=yes")
+	require.EqualError(t, err, "signal: killed")
+	e.findsItsTask(t)
 }
 
-// emacsHome gives Emacs an empty home, and a server of its own.
-func emacsHome(t *testing.T) {
-	daemonHome(t)
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("FRUIT", "plum")
-	t.Setenv("API_TOKEN", "s3cret")
+func (e *emacsEditor) findsItsTask(t *testing.T) {
+	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "go"), nil, 0o600))
+	e.jobline(t, "wait", "owner=emacs")
+	e.play(t, "again")
 }
 
-// emacsProgram is an Emacs in a terminal that plays a scene.
-type emacsProgram struct {
-	*exec.Cmd
-	screen, tty *os.File
-	failure     string // the file with what went wrong
+// hasTwoWindows shows what a second Emacs runs in the first.
+func (e *emacsEditor) hasTwoWindows(t *testing.T) {
+	e.play(t, "windows", "OTHER=exec "+e.program+" -Q --batch -L "+absolute(t, emacsPackage)+
+		` --eval '(progn (require (quote jobline)) (jobline-run "echo from the other; sleep 601") (dotimes (_ 100) (accept-process-output nil 1)))'`)
 }
 
-func emacsScene(t *testing.T, ctx context.Context, emacs, scene string, env ...string) *emacsProgram {
-	p := &emacsProgram{failure: filepath.Join(t.TempDir(), "failure")}
-	p.Cmd = exec.CommandContext(ctx, emacs, "-nw", "-Q", "-L", emacsPackage,
-		"-l", filepath.Join(emacsScenes, "drive.el"), "-l", filepath.Join(emacsScenes, "scenes.el"), "-f", "play")
-	p.Env = append(append(os.Environ(), "SCENE="+scene, "FAILURE="+p.failure, "TERM=vt100", "LC_ALL=C.UTF-8"), env...)
-	p.screen, p.tty = openTerminal(t)
-	p.Stdin, p.Stdout, p.Stderr = p.tty, p.tty, p.tty
-	p.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	return p
-}
-
-// run runs Emacs to its end.
-func (p *emacsProgram) run() error {
-	err := p.Start()
-	if err = errors.Join(err, p.tty.Close()); err != nil {
-		return err
-	}
-	_, _ = io.Copy(io.Discard, p.screen) // the end of a terminal is an error
-	err = p.Wait()
-	if said, _ := os.ReadFile(p.failure); len(said) > 0 {
-		return errors.New(string(said))
-	}
-	return err
-}
-
-// playEmacsScene plays a scene, and fails the test where it fails.
-func playEmacsScene(t *testing.T, emacs, scene string, env ...string) {
+// play plays a scene in an Emacs of its own, and fails the test where it fails.
+func (e *emacsEditor) play(t *testing.T, scene string, env ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
-	defer cancel()
-	require.NoError(t, emacsScene(t, ctx, emacs, scene, env...).run())
+	screen, err := e.run(t, scene, env...)
+	require.NoError(t, err, screen)
+}
+
+// run plays a scene, and answers what went wrong and the last screen.
+func (e *emacsEditor) run(t *testing.T, scene string, env ...string) (shown string, failed error) {
+	t.Helper()
+	failure := filepath.Join(e.dir, "failure")
+	c := e.editor(t, e.program, "-nw", "-Q", "-L", absolute(t, emacsPackage),
+		"-l", absolute(t, filepath.Join(emacsScenes, "drive.el")), "-l", absolute(t, filepath.Join(emacsScenes, "scenes.el")), "-f", "play")
+	c.Env = append(append(c.Env, "SCENE="+scene, "FAILURE="+failure, "TERM=vt100"), env...)
+	screen, tty := openTerminal(t)
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	require.NoError(t, c.Start())
+	require.NoError(t, tty.Close())
+	v, drawn := newVirtualTerminal(100, 24), make(chan struct{})
+	go func() {
+		defer close(drawn)
+		_, _ = io.Copy(v.Emulator, screen) // the end of a terminal is an error
+	}()
+	failed = c.Wait()
+	select {
+	case <-drawn:
+	case <-time.After(lookPatience): // another process has the terminal, too
+	}
+	require.NoError(t, screen.Close())
+	<-drawn
+	if said, err := os.ReadFile(failure); err == nil {
+		failed = errors.New(string(said))
+	}
+	return v.text(), failed
 }
 
 // TestEditorEmacsScreen is the screen that the README of the package shows: the list, and
 // a task whose output has an error. Times and ids are replaced.
 func TestEditorEmacsScreen(t *testing.T) {
 	drivesEditors(t)
-	if _, err := exec.LookPath("emacs"); err != nil {
+	program, err := exec.LookPath("emacs")
+	if err != nil {
 		t.Skip("there is no Emacs; .ci/clients installs it")
 	}
-	emacsHome(t)
-	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
-	defer cancel()
-	p := emacsScene(t, ctx, "emacs", "screen")
-	v := newVirtualTerminal(100, 24)
-	require.NoError(t, p.Start())
-	require.NoError(t, p.tty.Close())
-	_, _ = io.Copy(v.Emulator, p.screen)
-	err := p.Wait()
-	said, _ := os.ReadFile(p.failure)
-	require.EqualError(t, err, "signal: killed", "%s", said)
-	screen := regexp.MustCompile(`\b[0-9a-f]{8}\b`).ReplaceAllString(v.text(), "0123abcd")
+	t.Parallel()
+	screen, err := newEmacs(t, program).run(t, "screen")
+	require.EqualError(t, err, "signal: killed", screen)
+	screen = regexp.MustCompile(`\b[0-9a-f]{8}\b`).ReplaceAllString(screen, "0123abcd")
 	screen = regexp.MustCompile(`\b[0-9]+ s\b`).ReplaceAllString(screen, "0 s")
 	file := filepath.Join(emacsScenes, "screen.txt")
 	if *update {

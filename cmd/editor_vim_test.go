@@ -3,57 +3,58 @@
 package cmd
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 )
 
-const vimScripts = "testdata/editors/vim"
+const (
+	vimPlugin  = "../docs/editors/vim"
+	vimScripts = "testdata/editors/vim"
+)
 
 // vimEditor is a Vim that runs the plug-in with a home of its own.
 type vimEditor struct {
+	*editorHome
 	program string
-	home    string // of the editor, and the folder in which its commands run
 	plugin  string
-	scope   *Scope
 }
 
 // TestEditorVim runs the plug-in in each Vim that is here. A script tests itself, and
 // says passed.
 func TestEditorVim(t *testing.T) {
 	drivesEditors(t)
-	for name, play := range map[string]func(*vimEditor, *testing.T){
-		"start": nil, "choose": nil, "output": nil, "errors": nil, "progress": nil, "list": nil, "notice": nil,
-		"trouble": nil, "bounded": nil,
-		"install": (*vimEditor).isInstalled, "again": (*vimEditor).comesAgain, "windows": (*vimEditor).hasTwoWindows,
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, program := range vims(t) {
-				t.Run(vimVersion(t, program), func(t *testing.T) {
-					plugin, err := filepath.Abs("../docs/editors/vim")
-					require.NoError(t, err)
-					v := &vimEditor{program: program, home: t.TempDir(), plugin: plugin, scope: daemonHome(t)}
-					if play == nil {
-						require.NoError(t, v.run(t.Context(), name))
-					} else {
-						play(v, t)
-					}
-				})
-			}
-		})
+	programs := vims(t)
+	t.Parallel()
+	for version, program := range programs {
+		for name, play := range map[string]func(*vimEditor, *testing.T){
+			"start": nil, "choose": nil, "output": nil, "errors": nil, "progress": nil, "list": nil, "notice": nil,
+			"trouble": nil, "bounded": nil,
+			"install": (*vimEditor).isInstalled, "again": (*vimEditor).comesAgain, "windows": (*vimEditor).hasTwoWindows,
+		} {
+			t.Run(version+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				v := &vimEditor{editorHome: newEditorHome(t), program: program, plugin: absolute(t, vimPlugin)}
+				if play == nil {
+					require.NoError(t, v.run(t, name))
+				} else {
+					play(v, t)
+				}
+			})
+		}
 	}
 }
 
-// vims are the Vims that are here: that of the system, and a newer one.
-func vims(t *testing.T) (programs []string) {
-	newer := filepath.Join(filepath.Dir(nodeModules(t)), "debian13", "bin", "vim")
+// vims are the Vims that are here, by version: that of the system, and a newer one.
+func vims(t *testing.T) map[string]string {
+	programs := map[string]string{}
+	newer := filepath.Join(clientsFolder(t), "debian13", "bin", "vim")
 	for _, name := range []string{"vim", newer} {
 		program, err := exec.LookPath(name)
 		if err != nil {
@@ -64,7 +65,7 @@ func vims(t *testing.T) (programs []string) {
 			t.Logf("%s is too old or too small: %s", program, has)
 			continue
 		}
-		programs = append(programs, program)
+		programs[vimVersion(t, program)] = program
 	}
 	if len(programs) == 0 {
 		t.Skip("there is no Vim 9 with +job; .ci/clients installs it")
@@ -79,13 +80,11 @@ func vimVersion(t *testing.T, program string) string {
 }
 
 // run runs a script in an editor of its own, until it has told that it passed.
-func (v *vimEditor) run(ctx context.Context, script string) error {
-	ctx, cancel := context.WithTimeout(ctx, clientPatience)
-	defer cancel()
-	told := filepath.Join(v.home, script+".told")
-	c := exec.CommandContext(ctx, v.program, "-N", "-u", filepath.Join(vimScripts, "common.vim"), "-i", "NONE", "-n", "--not-a-term", "-T", "xterm-256color",
-		"-S", filepath.Join(vimScripts, script+".vim"))
-	c.Env = append(os.Environ(), "HOME="+v.home, "PLUGIN="+v.plugin, "TOLD="+told, "WORK="+v.home, "LC_ALL=C.UTF-8")
+func (v *vimEditor) run(t *testing.T, script string) error {
+	told := filepath.Join(v.dir, script+".told")
+	c := v.editor(t, v.program, "-N", "-u", absolute(t, filepath.Join(vimScripts, "common.vim")), "-i", "NONE", "-n", "--not-a-term", "-T", "xterm-256color",
+		"-S", absolute(t, filepath.Join(vimScripts, script+".vim")))
+	c.Env = append(c.Env, "PLUGIN="+v.plugin, "TOLD="+told, "WORK="+v.dir)
 	keys, err := c.StdinPipe() // stays open: at its end, Vim ends
 	if err != nil {
 		return err
@@ -94,27 +93,24 @@ func (v *vimEditor) run(ctx context.Context, script string) error {
 	screen, err := c.Output()
 	text, readErr := os.ReadFile(told)
 	if strings.TrimSpace(string(text)) != "passed" {
-		return errors.Join(errors.New(script+": "+string(text)), err, readErr, errors.New(string(screen[max(0, len(screen)-1000):])))
+		return errors.Join(errors.New(script+": "+string(text)), err, readErr, errors.New(string(screen[max(0, len(screen)-2000):])))
 	}
 	return nil
 }
 
 // comesAgain kills the editor and the server while tasks run, and starts the editor again.
 func (v *vimEditor) comesAgain(t *testing.T) {
-	require.NoError(t, v.run(t.Context(), "again-1"))
-	server, err := os.FindProcess(v.scope.pid(t))
-	require.NoError(t, err)
-	require.NoError(t, server.Kill())
-	require.NoError(t, v.run(t.Context(), "again-2"))
+	require.NoError(t, v.run(t, "again-1"))
+	require.NoError(t, syscall.Kill(v.server(t), syscall.SIGKILL))
+	require.NoError(t, v.run(t, "again-2"))
 }
 
 // hasTwoWindows runs two editors at once.
 func (v *vimEditor) hasTwoWindows(t *testing.T) {
-	both, ctx := errgroup.WithContext(t.Context())
-	for _, script := range []string{"windows-1", "windows-2"} {
-		both.Go(func() error { return v.run(ctx, script) })
-	}
-	require.NoError(t, both.Wait())
+	first := make(chan error)
+	go func() { first <- v.run(t, "windows-1") }()
+	second := v.run(t, "windows-2")
+	require.NoError(t, errors.Join(<-first, second))
 }
 
 // isInstalled runs the line of the README in a copy of the plug-in.
@@ -125,9 +121,14 @@ func (v *vimEditor) isInstalled(t *testing.T) {
 	require.NoError(t, os.CopyFS(filepath.Join(clone, "docs/editors/vim"), os.DirFS(v.plugin)))
 	v.plugin = "" // the one of the home is found by Vim
 	line = strings.Replace(line, "vim -es", v.program+" -es", 1)
-	install := exec.CommandContext(t.Context(), "sh", "-ec", line+"\n"+line) // the second time upgrades
-	install.Dir, install.Env = clone, append(os.Environ(), "HOME="+v.home)
-	out, err := install.CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.NoError(t, v.run(t.Context(), "install"))
+	install := v.editor(t, "sh", "-ec", line+"\n"+line) // the second time upgrades
+	install.Dir = clone
+	editorOutput(t, install)
+	require.NoError(t, v.run(t, "install"))
+}
+
+// inTerminal starts a Vim in a terminal, with a script as its vimrc.
+func (v *vimEditor) inTerminal(t *testing.T, script string) *editorTerminal {
+	v.env = append(v.env, "PLUGIN="+v.plugin)
+	return v.editorHome.inTerminal(t, v.program, "-N", "-u", absolute(t, filepath.Join(vimScripts, script)), "-i", "NONE", "-n")
 }

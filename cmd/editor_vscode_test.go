@@ -1,15 +1,15 @@
+//go:build linux || darwin || freebsd
+
 package cmd
 
 import (
 	"archive/zip"
-	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -25,25 +25,15 @@ const (
 // with a fake of what it uses of VS Code, which cannot be had without a download.
 func TestEditorVSCode(t *testing.T) {
 	drivesEditors(t)
-	if runtime.GOOS == "windows" {
-		t.Skip("there are no shared servers on Windows")
-	}
 	story := compileExtension(t)
+	t.Parallel()
 	for _, column := range []string{"start", "choose", "output", "errors", "progress", "list", "notice", "again", "windows", "trouble", "bounded"} {
 		t.Run(column, func(t *testing.T) {
-			home := t.TempDir()
-			require.NoError(t, os.Chmod(home, 0o700))
-			ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
-			defer cancel()
-			manifest, err := filepath.Abs(filepath.Join(vscodeSource, "package.json"))
-			require.NoError(t, err)
-			own := []string{"MANIFEST=" + manifest, "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_STATE_HOME=" + home}
-			told := exec.CommandContext(ctx, "node", story, column)
-			told.Env = append(os.Environ(), own...)
+			t.Parallel()
+			h := newEditorHome(t)
+			told := h.editor(t, "node", story, column)
+			told.Env = append(told.Env, "MANIFEST="+absolute(t, filepath.Join(vscodeSource, "package.json")))
 			out, err := told.CombinedOutput()
-			end := exec.CommandContext(context.WithoutCancel(ctx), "jobline", "shutdown", "--mode", "cancel")
-			end.Env = told.Env
-			_, _ = end.CombinedOutput() // a story may have ended the server
 			require.NoError(t, err, "%s", out)
 			t.Logf("%s", out)
 		})
@@ -55,6 +45,7 @@ func TestEditorVSCodePackage(t *testing.T) {
 	drivesEditors(t)
 	modules := nodeModules(t)
 	needModules(t, "typescript", "@types/vscode", "@vscode/vsce")
+	t.Parallel()
 	root := t.TempDir()
 	extension := filepath.Join(root, "docs", "editors", "vscode")
 	require.NoError(t, os.CopyFS(filepath.Join(extension, "src"), os.DirFS(filepath.Join(vscodeSource, "src"))))
@@ -63,9 +54,7 @@ func TestEditorVSCodePackage(t *testing.T) {
 	}
 	require.NoError(t, os.CopyFS(filepath.Join(root, "schema"), os.DirFS("../schema")))
 	require.NoError(t, os.Symlink(modules, filepath.Join(extension, "node_modules")))
-	ctx, cancel := context.WithTimeout(t.Context(), clientPatience)
-	defer cancel()
-	pack := exec.CommandContext(ctx, "npm", "run", "package", "--offline")
+	pack := newEditorHome(t).editor(t, "npm", "run", "package", "--offline")
 	pack.Dir = extension
 	out, err := pack.CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -14,12 +14,12 @@ import (
 // editorColumns are what each plug-in for an editor does: the names of the tests that drive it.
 var editorColumns = []string{"start", "choose", "output", "errors", "progress", "list", "notice", "again", "windows", "trouble", "bounded"}
 
-// drivesEditors skips a test that drives an editor, unless it is asked for: it takes minutes, and
-// tests nothing of Go. The race detector sees nothing of an editor.
+// drivesEditors skips a test that drives an editor under the race detector, which sees nothing of
+// an editor, and in short runs.
 func drivesEditors(t *testing.T) {
 	t.Helper()
-	if os.Getenv("JOBLINE_EDITORS") == "" || raceDetector {
-		t.Skip("JOBLINE_EDITORS=1 drives the editors that are installed; the race detector sees nothing of them")
+	if raceDetector || testing.Short() {
+		t.Skip("editors are driven where the race detector is off, and not in short runs")
 	}
 }
 

@@ -136,11 +136,14 @@
   (when (equal (getenv "KILLED") "yes") (signal-process (emacs-pid) 'KILL)))
 
 (defun scene-again ()
-  "What has ended meanwhile is told, and a server that is killed is found again."
+  "What has ended meanwhile is told, and no more."
   (jobline-mode)
   (wait-for (says "finished while you were away: 1 completed"))
   (check (not (says "echo behind")))    ; no notice of each
-  (check (= 1 (length said)))
+  (check (= 1 (length said))))
+
+(defun scene-lost ()
+  "A server that is killed is found again, and one that was shut down is not started by itself."
   (run "echo one; sleep 0.2; sleep 601")
   (wait-for (shows "one\n"))
   (let ((first jobline--process) (server (plist-get (jobline--await "stats") :pid)))

@@ -1,5 +1,5 @@
 -- Finds the tasks of the session that was killed, and goes on after the server was killed, too.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 require('jobline').resume()
 T.notice('while you were away')
 T.run('echo one; sleep 600')

@@ -1,5 +1,5 @@
 -- Buffers are bounded, an old output opens by its end, and nothing holds up the editor.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.g.jobline = { max_lines = 5000 }
 T.run('seq 1 60000')
 T.line('%[completed')

@@ -1,6 +1,6 @@
 -- Types, members of their inputs and recent tasks are completed; what is refused is
 -- asked for again, in the server's words.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 T.say('commands:', table.concat(vim.fn.getcompletion('Jobline ', 'cmdline'), ' '))
 vim.fn.getcompletion('Jobline submit ', 'cmdline')
 T.await('the types', function() return #vim.fn.getcompletion('Jobline submit ', 'cmdline') > 0 end)

@@ -1,5 +1,5 @@
 -- A command that fails fills the quickfix list; its paths are from the task's folder.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.fn.mkdir('src/deep', 'p')
 vim.fn.writefile({ 'one', 'two', 'three' }, 'src/a.c')
 vim.fn.writefile({ 'one', 'two', 'three' }, 'src/deep/b.c')

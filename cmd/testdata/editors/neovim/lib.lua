@@ -1,6 +1,8 @@
 -- What the scripts share. Each tells a story on stdout, which the test compares.
 local T = { notices = {} }
 
+local PATIENCE = 40000 -- milliseconds of one wait; the test gives the editor more
+
 vim.opt.runtimepath:prepend(vim.env.PLUGIN)
 vim.opt.shortmess:append('F')
 vim.notify = function(text, level) T.notices[#T.notices + 1] = text .. (level == vim.log.levels.ERROR and ' (error)' or '') end
@@ -9,8 +11,12 @@ vim.cmd.runtime('plugin/jobline.lua')
 function T.say(...) io.stdout:write(table.concat(vim.tbl_map(tostring, { ... }), ' '), '\n') end
 
 function T.await(what, condition)
-  if vim.wait(20000, condition, 5) then return end
-  T.say('waited in vain for ' .. what, vim.inspect(T.notices))
+  if vim.wait(PATIENCE, condition, 5) then return end
+  T.say('waited in vain for ' .. what, vim.inspect(T.notices), vim.fn.execute('messages'))
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    local name, lines = vim.api.nvim_buf_get_name(buf), T.lines(buf)
+    T.say('buffer', name, #lines, vim.inspect(vim.list_slice(lines, math.max(1, #lines - 20))))
+  end
   vim.cmd('cquit 3')
 end
 

@@ -1,5 +1,5 @@
 -- The list shows the tasks of everybody, as they change, and has keys.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.cmd('Jobline')
 T.line('^no tasks')
 T.shell('jobline', 'submit', 'sleep', '--set', 'durationMs=600000')

@@ -1,5 +1,5 @@
 -- The end of a task is told where nobody looks at it.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.cmd('Jobline run true')
 T.notice('true: completed')
 T.run('echo seen')

@@ -1,5 +1,5 @@
 -- Output is text with colours, and follows the end unless the person has moved up.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.fn.writefile({
   [[printf 'plain\n\033[31mred\033[0m and \033[1;38;5;82mgreen\033[0m\n']],
   [[printf '10%%\r50%%\r100%%\n']],

@@ -1,5 +1,5 @@
 -- Progress comes as that of a language server, and can be cancelled so.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 local told = {}
 vim.api.nvim_create_autocmd('LspProgress', { callback = function(e)
   local value = e.data.params.value

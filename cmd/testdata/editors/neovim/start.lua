@@ -1,5 +1,5 @@
 -- A command goes to the server, which was started on demand; the exit leaves the task.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 T.say('before:', #vim.lsp.get_clients())
 vim.cmd('Jobline run exec sleep 600')
 T.await('the start', function() return T.shell('jobline', 'list'):find('running') end)

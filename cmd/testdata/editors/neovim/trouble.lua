@@ -1,5 +1,5 @@
 -- What is wrong is told in one message, with the cure.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.g.jobline = { program = 'no-such-jobline' }
 vim.cmd('Jobline run true')
 T.notice('cannot be started')

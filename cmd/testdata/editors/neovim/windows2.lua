@@ -1,5 +1,5 @@
 -- The other one: it sees the task, and its end.
-local T = dofile('lib.lua')
+local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 T.await('the other window', function() return vim.uv.fs_stat('begun') end)
 vim.cmd('Jobline list')
 T.line('^running.*from the first')

@@ -8,6 +8,8 @@ import type * as vscode from 'vscode';
 import { activate, deactivate } from '../../../../docs/editors/vscode/src/extension';
 import { person, Terminal } from './fake';
 
+const patience = 50_000; // milliseconds of one wait
+const longest = 100_000; // milliseconds of a story; the test gives it more
 const home = process.env['HOME']!;
 const manifest = process.env['MANIFEST']!;
 
@@ -20,15 +22,18 @@ class Memento implements Pick<vscode.Memento, 'get' | 'update'> {
 
 const memory = new Memento();
 const openWindow = (workspaceState = memory): void => activate({ workspaceState, subscriptions: [] } as unknown as vscode.ExtensionContext);
-const jobline = (...args: string[]): string => execFileSync('jobline', args, { encoding: 'utf8', cwd: home, stdio: 'pipe' });
+const jobline = (...args: string[]): string => execFileSync('jobline', args, { encoding: 'utf8', cwd: home, stdio: 'pipe', timeout: patience });
+
+/** What a person sees. */
+const seen = (): string => `messages: ${JSON.stringify(person.messages)}; terminals: ${JSON.stringify(person.terminals.map(({ text, code }) => [text.slice(-300), code]))}; status: ${JSON.stringify(person.status)}`;
 
 /** Waits until something is so; what is said where it never is. */
-async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (const end = Date.now() + 50_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 10))) {
+async function until<T>(what: string, look: () => T | Promise<T>, every = 10): Promise<NonNullable<T>> {
+  for (const end = Date.now() + patience; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, every))) {
     const found = await look();
     if (found) return found;
   }
-  return assert.fail(`waited in vain: ${what}; messages: ${JSON.stringify(person.messages)}; terminals: ${JSON.stringify(person.terminals.slice(-3).map(({ text }) => text.slice(-500)))}; status: ${JSON.stringify(person.status)}`);
+  return assert.fail(`waited in vain: ${what}; ${seen()}`);
 }
 
 async function run(line: string): Promise<Terminal> {
@@ -215,7 +220,7 @@ const stories: Record<string, () => Promise<void>> = {
     bad.dispose();
     openGate('one');
     openGate('two');
-    spawnSync('jobline', ['wait', 'owner=vscode'], { cwd: home });
+    spawnSync('jobline', ['wait', 'owner=vscode'], { cwd: home, timeout: patience });
     openWindow();
     await until('what happened', () => person.messages.length > 0);
     assert.deepEqual(person.messages, ['Finished while you were away: 1 completed, 1 failed']);
@@ -328,10 +333,11 @@ const stories: Record<string, () => Promise<void>> = {
     console.log(`longest pause while their ${tasks} terminals open: ${(delay.max / 1e6).toFixed(1)} ms`);
     delay.reset();
     const followed = person.terminals.slice(1);
-    while (!followed.every(({ last }) => last.includes('exec completed'))) await new Promise((resolve) => setTimeout(resolve, 200)); // a look costs little
+    await until('all ends', () => followed.every(({ last }) => last.includes('[exec ')), 200);
     delay.disable();
     console.log(`longest pause with ${tasks} tasks of 1,000 lines a second: ${(delay.max / 1e6).toFixed(1)} ms, 99% below ${(delay.percentile(99) / 1e6).toFixed(1)} ms`);
     for (const terminal of followed) {
+      assert.match(terminal.last, /\[exec completed/);
       assert.equal(terminal.text.split('line 50 of').length - 1, seconds * 20, 'every line came once');
     }
 
@@ -346,6 +352,7 @@ const stories: Record<string, () => Promise<void>> = {
 };
 
 async function main(name: string): Promise<void> {
+  setTimeout(() => { console.error(`the story has not ended; ${seen()}`); process.exit(2); }, longest).unref();
   person.folder = home;
   person.settings['jobline.problemMatchers'] = ['$jobline'];
   process.env['MARK'] = 'm';
