@@ -1,4 +1,5 @@
 vim9script
+import autoload 'jobline/wire.vim'
 # The server was killed, too: what was left is told of, without a command.
 def g:Body()
   g:Await('what was missed', () => g:Messages() =~# 'finished while you were away: \d')
@@ -7,7 +8,10 @@ def g:Body()
   Jobline run echo one; sleep 600
   g:AwaitText('task/', 'one')
   var stats = json_decode(g:Run('jobline stats --json'))
+  var answers: list<dict<any>> = []
+  wire.Request('wait', {ids: [g:Run('jobline list --json --state running --limit 1')->json_decode().id]}, (reply) => add(answers, reply))
   g:Run('kill -9 ' .. stats.pid)
+  g:Await('the failure of what was asked', () => answers->mapnew((_, a) => wire.Lost(a)) == [true])
   g:AwaitText('task/', '— failed: .*—')
   assert_match('^one', g:Text('task/'))
   assert_match('has ended.*; trying again', g:Messages())

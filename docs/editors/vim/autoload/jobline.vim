@@ -103,8 +103,12 @@ def Again(id: string)
 enddef
 
 def Cancel(id: string)
-  wire.Request('cancel', {id: id}, (reply) => wire.Tell(has_key(reply, 'error') ? reply.error.message :
-    {cancelled: 'cancelled', cancelling: 'told to stop', alreadyFinished: 'has ended already'}[reply.result.outcome] .. ': ' .. tasks.titles->get(id, id), 'MoreMsg'))
+  wire.Request('cancel', {id: id}, (reply) => {
+    if !wire.Failed(reply)
+      var outcome = {cancelled: 'cancelled', cancelling: 'told to stop', alreadyFinished: 'has ended already'}[reply.result.outcome]
+      wire.Tell(outcome .. ': ' .. tasks.titles->get(id, id), 'MoreMsg')
+    endif
+  })
 enddef
 
 # Show opens the output of a task; the cursor goes there, or stays.
@@ -148,8 +152,8 @@ def Choose(word: string, what: string, Then: func)
       var found = reply->get('result', {})->get('tasks', [])
       if len(found) == 1
         Then(found[0].id)
-      else
-        wire.Tell(has_key(reply, 'error') ? reply.error.message : (empty(found) ? 'no task has' : 'more than one task has') .. ' an id that begins or ends with ' .. word, 'ErrorMsg')
+      elseif !wire.Failed(reply)
+        wire.Tell((empty(found) ? 'no task has' : 'more than one task has') .. ' an id that begins or ends with ' .. word, 'ErrorMsg')
       endif
     })
   endif

@@ -34,6 +34,7 @@ export def Open()
     highlight default link joblineDone Comment
     highlight default link joblineHead Title
   endif
+  wire.Connect()
   Look()
 enddef
 
@@ -54,23 +55,20 @@ export def Look()
   timer = timer_start(TICK, (_) => Look())
   if !Visible()
     timer_stop(timer)
-  elseif !asked
+  elseif !asked && wire.Connected()
     asked = true
-    timer_start(10 * TICK, (_) => {
-      asked = false # the connection may be gone
-    })
-    Refresh((found) => {
+    Refresh((found) => Draw(found), () => {
       asked = false
-      Draw(found)
     })
   endif
 enddef
 
-# Refresh asks for the newest tasks, and what those are about of which it is not known.
-export def Refresh(Done: func)
+# Refresh asks for the newest tasks, and what those are about of which it is not known. Done gets
+# them; Answered is called in any case.
+export def Refresh(Done: func, Answered: func = () => 0)
   wire.Request('list', {limit: get(g:, 'jobline_list', 100)}, (reply) => {
-    if has_key(reply, 'error')
-      wire.Tell(reply.error.message)
+    Answered()
+    if wire.Failed(reply)
       return
     endif
     var found: list<dict<any>> = reply.result.tasks
@@ -94,8 +92,9 @@ enddef
 # About finds out what a task is about.
 def About(task: dict<any>, Done: func)
   wire.Request('status', {id: task.id, includeInput: true}, (reply) => {
-    var result = get(reply, 'result', task)
-    tasks.Title(task.id, tasks.TitleOf(result.type, get(result, 'input', {})))
+    if has_key(reply, 'result')
+      tasks.Title(task.id, tasks.TitleOf(reply.result.type, get(reply.result, 'input', {})))
+    endif
     Done()
   })
 enddef

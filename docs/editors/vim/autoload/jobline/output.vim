@@ -78,8 +78,7 @@ def Reload(view: dict<any>)
   })
   Follow()
   wire.Request('status', {id: view.id, includeInput: true}, (reply) => {
-    if has_key(reply, 'error')
-      wire.Tell(reply.error.message)
+    if wire.Failed(reply)
       return
     endif
     var input = get(reply.result, 'input', {})
@@ -111,8 +110,8 @@ def Follow()
   # The next begins before the last ends, so that nothing is lost between them.
   if !empty(ids)
     wire.Request('subscribe', {ids: ids[-1000 :], events: ['output']}, (reply) => {
-      if !has_key(reply, 'result')
-        wire.Tell(reply.error.message)
+      if wire.Failed(reply)
+        return
       elseif subscribed ==# ids
         subscription = reply.result.subscription
       else
@@ -178,7 +177,9 @@ def Fetch(view: dict<any>, stream: string, past: dict<any>, Done: func)
   endif
   wire.Request('output', params, (reply) => {
     var r = get(reply, 'result', {})
-    if empty(r)
+    if wire.Lost(reply)
+      return # the next connection asks again
+    elseif empty(r)
       Done(extend({data: '', from: 0, next: 0}, past, 'force'))
     elseif !has_key(params, 'offset') && stream !=# 'log' && view.window > 1048576 && r.offset > 0 && r.offset > r.truncatedBefore
       Fetch(view, stream, {total: r.nextOffset}, Done)

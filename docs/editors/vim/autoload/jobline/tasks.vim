@@ -104,7 +104,7 @@ def Subscribe(after: number)
       else # they were submitted before the number was known
         Save()
       endif
-    elseif after >= 0 # what came since is forgotten, or this is another store
+    elseif after >= 0 && !wire.Lost(reply) # what came since is forgotten, or this is another store
       seq = -1
       Subscribe(-1)
       list.Changed()

@@ -102,7 +102,7 @@ def Attach(): bool
     err_cb: (_, line) => {
       last_error = line
     },
-    close_cb: (_) => Lost(),
+    close_cb: (_) => Closed(),
   })
   var version = printf('%d.%d', v:version / 100, v:version % 100)
   Send('initialize', {clientInfo: {name: 'Vim', version: version}, protocolVersion: PROTOCOL}, Greeted)
@@ -111,10 +111,26 @@ def Attach(): bool
 enddef
 
 # Request sends a request; Done gets the reply, with result or error.
+# Where the connection ends before, or cannot be made, that is an error that is marked as lost.
 export def Request(method: string, params: dict<any>, Done: func)
   if Connect()
     Send(method, params, Done)
+  else
+    Done({error: {message: last_error, lost: true}})
   endif
+enddef
+
+# Failed says whether a request has failed. It tells why, unless the end of the connection was told.
+export def Failed(reply: dict<any>): bool
+  if has_key(reply, 'error') && !Lost(reply)
+    Tell(reply.error.message, 'ErrorMsg')
+  endif
+  return has_key(reply, 'error')
+enddef
+
+# Lost says whether the connection ended before the reply.
+export def Lost(reply: dict<any>): bool
+  return reply->get('error', {})->has_key('lost')
 enddef
 
 def Send(method: string, params: dict<any>, Done: func)
@@ -126,7 +142,9 @@ def Send(method: string, params: dict<any>, Done: func)
 enddef
 
 def Greeted(reply: dict<any>)
-  if has_key(reply, 'error')
+  if Lost(reply)
+    return
+  elseif has_key(reply, 'error')
     last_error = reply.error.message
     Stop()
   elseif matchstr(reply.result.protocolVersion, '^\d\+') !=# PROTOCOL
@@ -171,15 +189,19 @@ def Receive(line: string)
   endif
 enddef
 
-# Lost is called when the process has ended and all that it wrote is read.
-def Lost()
+# Closed is called when the process has ended and all that it wrote is read.
+def Closed()
   var was_ready = ready
   ready = false
-  waiting = {}
   output.Lost()
   if leaving
     return
   endif
+  var open = waiting
+  waiting = {}
+  for Done in values(open)
+    Done({error: {message: last_error, lost: true}})
+  endfor
   # What a new attempt cannot mend is told, and left to the user.
   var final = refused || last_error =~# 'unknown command' || (!was_ready && !ever_ready && delay > 4)
   var cure = last_error =~# 'unknown command' ? '; this jobline is too old: install a newer one' : final ? '' : down ? '; the next command starts another' : '; trying again'
