@@ -2,7 +2,9 @@
 ;; What the scenes share: a scene drives jobline.el as a user does, and waits for
 ;; what the user would see.  A scene that fails ends Emacs with 1.
 
-(setq native-comp-enable-subr-trampolines nil) ; or the advice below needs a C compiler
+(setq native-comp-enable-subr-trampolines nil ; or the advice below needs a C compiler
+      native-comp-jit-compilation nil         ; or each home compiles Emacs's own packages anew
+      native-comp-deferred-compilation nil)   ; the name of that until Emacs 29
 (require 'jobline)
 
 (defvar said nil "The messages so far, the last first.")

@@ -136,9 +136,10 @@ enddef
 def Send(method: string, params: dict<any>, Done: func)
   last_id += 1
   waiting[last_id] = Done
-  if ch_status(attach) ==# 'open'
+  try
     ch_sendraw(attach, json_encode({jsonrpc: '2.0', id: last_id, method: method, params: params}) .. "\n")
-  endif
+  catch /^Vim\%((\a\+)\)\=:E\%(630\|631\|906\):/ # the process has ended, which fails the request soon
+  endtry
 enddef
 
 def Greeted(reply: dict<any>)
