@@ -147,6 +147,8 @@ func (e *emacsEditor) run(t *testing.T, scene string, env ...string) (shown stri
 	require.NoError(t, c.Start())
 	require.NoError(t, tty.Close())
 	v, drawn := newVirtualTerminal(100, 24), make(chan struct{})
+	defer v.Close()
+	go func() { _, _ = io.Copy(io.Discard, v.Emulator) }() // what it answers to Emacs, which asks nothing
 	go func() {
 		defer close(drawn)
 		_, _ = io.Copy(v.Emulator, screen) // the end of a terminal is an error

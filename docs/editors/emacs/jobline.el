@@ -78,6 +78,9 @@ It is called with a line of text and the task, a plist."
 (defconst jobline--slice 0.005
   "How many seconds a timer may work before it lets Emacs read input.")
 
+(defconst jobline--protocol "1"
+  "The version of the protocol that this package speaks.")
+
 (defconst jobline--mask "•••"
   "What the server shows in place of a hidden value.")
 
@@ -86,6 +89,7 @@ It is called with a line of text and the task, a plist."
 
 (defvar jobline--process nil "The process of jobline attach, or nil.")
 (defvar jobline--ready nil "Whether the server has answered to initialize.")
+(defvar jobline--unfit nil "Why this package cannot use the server, or nil.")
 (defvar jobline--ending nil "Whether Emacs has said shutdown on the connection.")
 (defvar jobline--told-down nil
   "Whether the server has said that it shuts down.
@@ -101,6 +105,8 @@ Until a command of the user, a connection starts no other one then.")
 (defvar jobline--calls (make-hash-table) "What awaits replies, by id of request.")
 (defvar jobline--last-id 0 "The id of the latest request.")
 (defvar jobline--tasks (make-hash-table :test 'equal) "Tasks that are not final, by id.")
+(defvar jobline--own (make-hash-table :test 'equal)
+  "Ids of tasks of this Emacs, and of those before it, whose end it has to tell.")
 (defvar jobline--inputs (make-hash-table :test 'equal) "Inputs of listed tasks, by id.")
 (defvar jobline--buffers (make-hash-table :test 'equal) "Buffers of tasks, by id.")
 (defvar jobline--types nil "The task types that the server offers, a vector.")
@@ -143,7 +149,7 @@ Until a command of the user, a connection starts no other one then.")
         (process-adaptive-read-buffering nil))
     (with-current-buffer errors (erase-buffer))
     (setq jobline--partial nil jobline--lines nil jobline--unread 0
-          jobline--ready nil jobline--ending nil
+          jobline--ready nil jobline--ending nil jobline--unfit nil
           jobline--process
           (make-process :name "jobline" :connection-type 'pipe :noquery t :stderr errors
                         :coding '(utf-8-unix . binary)
@@ -162,7 +168,7 @@ Until a command of the user, a connection starts no other one then.")
     (when jobline--retry-timer (cancel-timer jobline--retry-timer))
     (setq jobline--retry-timer nil)
     (jobline--attach)
-    (jobline--write "initialize" (list :clientInfo (list :name "emacs" :version emacs-version) :protocolVersion "1")
+    (jobline--write "initialize" (list :clientInfo (list :name "emacs" :version emacs-version) :protocolVersion jobline--protocol)
                     #'jobline--initialized
                     (lambda (failure) (jobline--say "%s" (plist-get failure :message))))))
 
@@ -263,9 +269,10 @@ Signals `jobline-refused' with the words of the server."
     (jobline--take-line (pop jobline--lines)))
   (when (eq process jobline--process)   ; else what it wrote has led to the next connection
     (let ((was-ready jobline--ready)
-          (words (or (jobline--last-words) "the server has ended"))
+          (words (or jobline--unfit (jobline--last-words) "the server has ended"))
           (calls (hash-table-values jobline--calls)))
-      (setq words (concat words (cond ((not was-ready) "; is jobline-program too old? M-x jobline-doctor looks for what is wrong")
+      (setq words (concat words (cond (jobline--unfit "")
+                                      ((not was-ready) "; is jobline-program too old? M-x jobline-doctor looks for what is wrong")
                                       (jobline--told-down "; the next command starts another")
                                       (t ""))))
       (setq jobline--process nil jobline--ready nil)
@@ -290,9 +297,19 @@ Signals `jobline-refused' with the words of the server."
         jobline--retry-delay (min 30 (* 2 jobline--retry-delay))))
 
 (defun jobline--initialized (result)
+  "Begin where the server fits, as initialize has answered RESULT, or end."
+  (let ((version (plist-get result :protocolVersion)))
+    (setq jobline--unfit
+          (cond ((not (equal jobline--protocol (car (split-string version "\\."))))
+                 (format "the server speaks version %s of the protocol, and this package %s: update the older one"
+                         version jobline--protocol))
+                ((not (eq t (plist-get (plist-get result :capabilities) :shared)))
+                 "this server is not shared, so its tasks would end with Emacs: update jobline"))))
+  (if jobline--unfit (delete-process jobline--process)
+    (jobline--begin result)))
+
+(defun jobline--begin (result)
   "Subscribe, and ask for open tasks, as initialize has answered RESULT."
-  (unless (eq t (plist-get (plist-get result :capabilities) :shared))
-    (jobline--say "this server is not shared: its tasks end with Emacs; use a newer jobline"))
   (setq jobline--ready t jobline--told-down nil jobline--retry-delay 1 jobline--newest (plist-get result :seq))
   (clrhash jobline--tasks)
   (jobline--write "types" nil (lambda (r) (setq jobline--types (plist-get r :types))) #'ignore)
@@ -312,9 +329,11 @@ Signals `jobline-refused' with the words of the server."
    "subscribe" `(:events ["started" "progress" "finished"] ,@(and after (list :after after)))
    (lambda (result) (unless after (jobline--seen (plist-get result :seq))))
    (lambda (failure)
-     (if (not after) (jobline--say "%s" (plist-get failure :message))
-       (jobline--say "some tasks that ended while you were away are no longer kept; the list shows what is")
-       (jobline--subscribe nil)))))
+     (cond ((not after) (jobline--say "%s" (plist-get failure :message)))
+           (jobline--process            ; else the connection is lost
+            (clrhash jobline--own)
+            (jobline--say "some tasks that ended while you were away are no longer kept; the list shows what is")
+            (jobline--subscribe nil))))))
 
 ;;;; State that outlives Emacs
 
@@ -323,17 +342,39 @@ Signals `jobline-refused' with the words of the server."
   (ignore-errors
     (with-temp-buffer (insert-file-contents jobline-state-file) (read (current-buffer)))))
 
+(defun jobline--kept ()
+  "What the state file has of this server: a cons of its seq and its open tasks.
+Each of these is a cons of its id and of the process of its Emacs."
+  (let ((known (alist-get jobline-arguments (jobline--state) nil nil #'equal)))
+    (cons (plist-get known :seq) (let ((open (plist-get known :open))) (and (listp open) open)))))
+
+(defun jobline--of-another-p (task)
+  "Whether TASK, of the state file, is of another Emacs, which still lives."
+  (and (/= (cdr task) (emacs-pid)) (process-attributes (cdr task))))
+
+(defun jobline--adopt ()
+  "Go on from the state file, with the tasks of each Emacs that has ended.
+Answer whether there are some."
+  (let ((kept (jobline--kept)))
+    (setq jobline--seq (or jobline--seq (car kept)))
+    (dolist (task (cdr kept))
+      (unless (jobline--of-another-p task) (puthash (car task) t jobline--own)))
+    (not (hash-table-empty-p jobline--own))))
+
 (defun jobline--save ()
-  "Write the highest event seen, and whether tasks are open, to the state file."
+  "Write the highest event seen, and the tasks that are open, to the state file."
   (when jobline--save-timer (cancel-timer jobline--save-timer))
   (setq jobline--save-timer nil)
   (when jobline--seq
-    (let ((all (jobline--state)) (open (not (hash-table-empty-p jobline--tasks))))
+    (let ((all (jobline--state)) (new (format "%s.%d" jobline-state-file (emacs-pid)))
+          (open (append (mapcar (lambda (id) (cons id (emacs-pid))) (hash-table-keys jobline--own))
+                        (seq-filter #'jobline--of-another-p (cdr (jobline--kept))))))
       (setf (alist-get jobline-arguments all nil nil #'equal) (list :seq jobline--seq :open open))
       (with-demoted-errors "jobline: %S"
         (make-directory (file-name-directory jobline-state-file) t)
         (let ((write-region-inhibit-fsync t))
-          (with-temp-file jobline-state-file (prin1 all (current-buffer))))))))
+          (with-temp-file new (prin1 all (current-buffer))))
+        (rename-file new jobline-state-file t)))))
 
 (defun jobline--save-soon (delay)
   "Write the state file after DELAY seconds, unless that is planned."
@@ -382,13 +423,15 @@ Signals `jobline-refused' with the words of the server."
   "Note the end of TASK, and notify a user who does not see its buffer."
   (let ((id (plist-get task :id)) (state (intern (plist-get task :state))))
     (remhash id jobline--tasks)
-    (when (hash-table-empty-p jobline--tasks) (jobline--save-soon 2))
-    (cond ((not (jobline--mine-p task)))
+    (cond ((not (jobline--mine-p id)))
           ((eq jobline--replay 'none)
            (unless (jobline--looking-p id)
              (funcall jobline-notify-function
                       (format "%s %s" (jobline--name task) (jobline--outcome task)) task)))
           (t (cl-incf (alist-get state jobline--replay 0))))
+    (when (gethash id jobline--own)
+      (remhash id jobline--own)
+      (jobline--save-soon 2))
     (jobline--in-buffer id (lambda () (jobline--merge task) (jobline--finish)))))
 
 (defun jobline--replayed (params)
@@ -401,10 +444,9 @@ Signals `jobline-refused' with the words of the server."
     (when (plist-get params :missed)
       (jobline--say "some ends of tasks were missed; the list shows them"))))
 
-(defun jobline--mine-p (task)
-  "Whether TASK is of an Emacs, or open in a buffer."
-  (or (equal "emacs" (plist-get (plist-get task :labels) :owner))
-      (buffer-live-p (gethash (plist-get task :id) jobline--buffers))))
+(defun jobline--mine-p (id)
+  "Whether the task with ID is one of this Emacs, or open in a buffer."
+  (or (gethash id jobline--own) (buffer-live-p (gethash id jobline--buffers))))
 
 (defun jobline--looking-p (id)
   "Whether the user can see the buffer of the task with ID."
@@ -474,11 +516,9 @@ first command does."
     (unless global-mode-string (setq global-mode-string '("")))
     (add-to-list 'global-mode-string 'jobline--mode-line t)
     (add-hook 'kill-emacs-hook #'jobline--leave)
-    (let ((known (alist-get jobline-arguments (jobline--state) nil nil #'equal)))
-      (setq jobline--seq (or jobline--seq (plist-get known :seq)))
-      (when (plist-get known :open)
-        (condition-case failure (jobline--connect)
-          (user-error (jobline--say "%s" (cadr failure)))))))
+    (when (jobline--adopt)
+      (condition-case failure (jobline--connect)
+        (user-error (jobline--say "%s" (cadr failure))))))
    (t
     (setq global-mode-string (delq 'jobline--mode-line global-mode-string))
     (remove-hook 'kill-emacs-hook #'jobline--leave)
@@ -525,6 +565,7 @@ it; an equal environment has the same file.  The server removes old ones."
 (defun jobline--submitted (task input)
   "Note TASK, which was submitted with INPUT, and show its buffer."
   (puthash (plist-get task :id) input jobline--inputs)
+  (puthash (plist-get task :id) t jobline--own)
   (jobline--note-task task)
   (jobline--save)
   (jobline--show-mode-line)
@@ -774,6 +815,8 @@ server refuses is shown in its words, and can be mended."
                                         (setq jobline--subscription (plist-get result :subscription))))))
     (jobline--call "status" (list :id id :includeInput t)
                    (lambda (task)
+                     (when (and (plist-get task :finishedAt) (gethash id jobline--own))
+                       (jobline--finished task)) ; before it was known to be one of this Emacs
                      (jobline--in-buffer id (lambda ()
                                               (puthash id (plist-get task :input) jobline--inputs)
                                               (jobline--merge task)

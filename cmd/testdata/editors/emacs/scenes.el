@@ -112,7 +112,13 @@
   (goto-char (point-min))
   (search-forward "sleep 601")
   (call-interactively (key-binding (kbd "RET")))
-  (check (derived-mode-p 'jobline-task-mode)))
+  (check (derived-mode-p 'jobline-task-mode))
+  ;; The program's own screen, in a terminal.
+  (jobline-top)
+  (wait-for (shows "sleep 601"))
+  (check (equal (buffer-name) "*jobline top*"))
+  (term-send-raw-string "q")
+  (wait-for (not (process-live-p (get-buffer-process (current-buffer))))))
 
 (defun scene-notice ()
   "The end of a task that nobody sees is told, and of one that is seen not."
@@ -123,8 +129,9 @@
   (delete-other-windows)
   (switch-to-buffer "*scratch*")
   (wait-for (says "sleep 0.5; exit 3 failed exit 3"))
-  (jobline "submit" "-q" "--" "echo" "of another")
-  (jobline "wait" "@last")
+  (dolist (owner '("jobline" "emacs"))  ; of another program, and of another Emacs
+    (jobline "submit" "-q" "--label" (concat "owner=" owner) "--" "echo" "of another"))
+  (jobline "wait" "owner=emacs")
   (jobline--await "stats")
   (check (not (says "of another"))))
 
@@ -132,7 +139,8 @@
   "Something runs, and Emacs ends, as a user ends it or by a signal."
   (run "echo before; while [ ! -e ~/go ]; do sleep 0.05; done; echo behind")
   (wait-for (shows "before"))
-  (wait-for (file-exists-p jobline-state-file))
+  (check (equal (mapcar #'cdr (cdr (jobline--kept))) (list (emacs-pid))))
+  (check (equal (directory-files (file-name-directory jobline-state-file) nil "state") '("jobline-state.eld")))
   (when (equal (getenv "KILLED") "yes") (signal-process (emacs-pid) 'KILL)))
 
 (defun scene-again ()
@@ -241,6 +249,12 @@
   (let ((jobline-program (expand-file-name "~/old")))
     (jobline-run "true")
     (wait-for (says "jobline: unknown command \"attach\" for \"jobline\"; is jobline-program too old? M-x jobline-doctor")))
+  ;; One that speaks another protocol.
+  (write-region "#!/bin/sh\nread x; id=${x##*\\\"id\\\":}; id=${id%%[,\\}]*}\necho '{\"id\":'$id',\"result\":{\"protocolVersion\":\"2.1\",\"capabilities\":{\"shared\":true}}}'; cat >/dev/null\n" nil "~/newer" nil 'silent)
+  (set-file-modes "~/newer" #o700)
+  (let ((jobline-program (expand-file-name "~/newer")))
+    (jobline-run "true")
+    (wait-for (says "jobline: the server speaks version 2.1 of the protocol, and this package 1: update the older one")))
   (check (not (get-buffer "*Backtrace*"))))
 
 (defun scene-bounded ()
