@@ -42,7 +42,14 @@ vim.cmd('Jobline')
 T.line('^completed')
 T.await('the timer', function() return looks > 2 end)
 T.say('keys:', vim.fn.maparg('c', 'n', false, true).desc)
--- In the only window, q goes to another buffer.
+-- In the only window, q goes to another buffer, which has its own options.
 vim.cmd('only')
+T.say('options:', vim.wo.cursorline, vim.wo.wrap, vim.wo.winbar ~= '')
 T.press('q')
 T.say('windows:', #vim.api.nvim_list_wins(), 'the list:', vim.bo.filetype == 'jobline-list')
+T.say('options:', vim.wo.cursorline, vim.wo.wrap, vim.wo.winbar ~= '')
+-- The ids of all tasks are completed, also after a command that names one.
+local ids = vim.fn.getcompletion('Jobline logs ', 'cmdline')
+vim.cmd('Jobline logs ' .. ids[1])
+T.await('the output', function() return vim.bo.filetype == 'jobline-output' end)
+T.say('ids:', #ids, #vim.fn.getcompletion('Jobline logs ', 'cmdline'))

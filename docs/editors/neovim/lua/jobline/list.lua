@@ -77,8 +77,7 @@ function M.open()
       timer:start(EVERY, EVERY, vim.schedule_wrap(function() rpc.go(refresh) end))
     end })
   end
-  output.window(buf, 12)
-  vim.wo.cursorline, vim.wo.winbar = true, '<CR> output  c cancel  r run again  E errors  R refresh  q close  g? help'
+  output.window(buf, 12, { cursorline = true, winbar = '<CR> output  c cancel  r run again  E errors  R refresh  q close  g? help' })
   rpc.connect()
   rpc.go(refresh)
 end

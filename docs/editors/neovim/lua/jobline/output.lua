@@ -253,13 +253,14 @@ function M.scratch(name, filetype, keys)
   return buf
 end
 
---- Shows a buffer in a window below.
-function M.window(buf, height)
+--- Shows a buffer in a window below, with options that count there as long as it is shown.
+function M.window(buf, height, options)
   local window = vim.fn.bufwinid(buf)
   if window ~= -1 then return api.nvim_set_current_win(window) end
   vim.cmd(('botright %dsplit'):format(height))
   api.nvim_win_set_buf(0, buf)
-  vim.wo.number, vim.wo.relativenumber, vim.wo.signcolumn, vim.wo.wrap = false, false, 'no', false
+  options = vim.tbl_extend('force', { number = false, relativenumber = false, signcolumn = 'no', wrap = false }, options or {})
+  for name, value in pairs(options) do vim.wo[0][0][name] = value end
 end
 
 --- The buffer of a task; it is made where there is none.

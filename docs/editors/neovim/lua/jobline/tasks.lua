@@ -49,7 +49,7 @@ function M.list(params)
     kept[id] = inputs[id] or rpc.call('status', { id = id, includeInput = true }).input or vim.empty_dict()
     task.input = kept[id]
   end
-  inputs, M.known = kept, result.tasks
+  if not (params.id or params.states) then inputs, M.known = kept, result.tasks end -- else it is a part of them
   return result.tasks, result.nextCursor ~= nil
 end
 
