@@ -209,6 +209,18 @@ const stories: Record<string, () => Promise<void>> = {
     person.looksAt = await run('exit 4');
     await until('a notice', () => person.messages.some((message) => message.startsWith('exit 4: exec failed')));
     assert.equal(person.messages.length, 1, person.messages.join('\n'));
+    // Another terminal is in front, whose name has that of the task in it.
+    person.focused = true;
+    person.messages.length = 0;
+    await run('exit 5');
+    await until('a notice', () => person.messages.some((message) => message.startsWith('exit 5: exec failed')));
+    person.looksAt = new Terminal('Task - exit 6 (folder)', undefined);
+    const folder = await run('exit 6');
+    await until('the end', () => folder.code === 6);
+    person.looksAt = new Terminal('sleep 0; exit 7', undefined);
+    await run('exit 7');
+    await until('a notice', () => person.messages.some((message) => message.startsWith('exit 7: exec failed')));
+    assert.equal(person.messages.length, 2, person.messages.join('\n'));
   },
 
   async again() {
@@ -301,6 +313,7 @@ const stories: Record<string, () => Promise<void>> = {
     await meets(program('echo "Error: unknown command \\"attach\\"" >&2; exit 2'), /^Jobline: this jobline is too old for the extension .*: install a newer one/);
     await meets(program('echo "jobline: the server is of another user: x; y" >&2; exit 1'), /^Jobline: the server is of another user: x; y/);
     await meets(program(`read x; echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"the versions 1 and 2 differ","data":{}}}'; read x`), /^Jobline: the versions 1 and 2 differ: install the same version/);
+    await meets(program(`read x; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2.1","capabilities":{"shared":true}}}'; read x`), /^Jobline: the server speaks version 2\.1 of the protocol, and this extension 1: update the older one/);
     await meets(program('echo Welcome to the other jobline; cat > /dev/null'), /^Jobline: the program writes what is no message of jobline \("Welcome to the other jobline"\): set jobline.path/);
     await meets(program('exec jobline serve'), /^Jobline: this server is not shared/);
 

@@ -41,6 +41,7 @@ class Jobline {
   private readonly follower: Follower;
   private readonly terminals = new Map<string, vscode.Terminal>();
   private readonly looked = new Map<string, () => boolean>(); // whether the output of a task of this window is in front
+  private readonly named = new Map<string, () => boolean>(); // the newest of these by the name of a task of VS Code
   private channel: vscode.OutputChannel | undefined;
 
   constructor(private readonly queue: Queue) {
@@ -100,7 +101,9 @@ class Jobline {
     const folder = typeof scope === 'object' ? scope.uri.fsPath : settings().cwd ?? homedir();
     const execution = new vscode.CustomExecution((resolved) => Promise.resolve(this.terminal(async () => {
       const wanted = wantedBy(resolved as Definition);
-      return this.start(wanted, folder, () => vscode.window.activeTerminal?.name.includes(name) ?? false);
+      const looks = (): boolean => this.named.get(name) === looks && isTerminalOf(name, vscode.window.activeTerminal);
+      this.named.set(name, looks); // the task before of the same name is looked at no more
+      return this.start(wanted, folder, looks);
     }, true)));
     return new vscode.Task(definition, scope, name, 'jobline', execution, matchers);
   }
@@ -128,7 +131,10 @@ class Jobline {
       await this.queue.call('submit', { id, type, input, labels, events: [] });
     } catch (error) {
       over();
-      if (error instanceof Refused) this.queue.mine.delete(id);
+      if (error instanceof Refused) {
+        this.queue.mine.delete(id);
+        this.looked.delete(id);
+      }
       throw error;
     }
     return id;
@@ -214,7 +220,9 @@ class Jobline {
     const looks = this.looked.get(task.id);
     if (!looks) return;
     this.looked.delete(task.id);
-    if (vscode.window.state.focused && looks()) return;
+    const looking = vscode.window.state.focused && looks();
+    this.named.forEach((newest, name) => { if (newest === looks) this.named.delete(name); });
+    if (looking) return;
     const words = `${await this.list.workOf(task)}: ${endOf(task)}`;
     const say = task.state === 'completed' ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
     if (await say(words, 'Show Output') === 'Show Output') await vscode.commands.executeCommand('jobline.logs', task);
@@ -235,6 +243,12 @@ class Jobline {
     this.channel.replace(plain(`${state}\nok    VS Code ${vscode.version}, ${[program, 'attach', ...args].join(' ')}\n${said}`));
     this.channel.show();
   }
+}
+
+/** Whether a terminal is one that VS Code has made for a task of this name: it tells no more of it. */
+function isTerminalOf(name: string, terminal: vscode.Terminal | undefined): boolean {
+  const [, plain = '', folder = ''] = /^(?:Task - )?(?:jobline: )?(.*?)( \([^()]*\))?$/s.exec(terminal?.name ?? '') ?? [];
+  return plain === name || plain + folder === name;
 }
 
 function wantedBy({ command, cwd, env, taskType, input, labels }: Definition): Wanted {

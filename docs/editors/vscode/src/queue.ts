@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Task } from '../../../../schema/jobline';
 import { Connection, type Heard, Lost, type Method, type Params, Refused, type Result } from './connection';
 
+const protocol = '1'; // the version that this extension speaks
 const mostPause = 30_000; // between two attempts to connect, in milliseconds
 const saveEvery = 5_000; // how often what is remembered is written where only the seq has changed
 
@@ -92,7 +93,8 @@ export class Queue implements vscode.Disposable {
     connection.heard = (event) => this.hear(event);
     void connection.ended.then((why) => this.ended(why));
     try {
-      const server = await connection.request('initialize', { clientInfo: { name: 'vscode', version: vscode.version }, protocolVersion: '1' });
+      const server = await connection.request('initialize', { clientInfo: { name: 'vscode', version: vscode.version }, protocolVersion: protocol });
+      if (server.protocolVersion.split('.')[0] !== protocol) throw new Lost(`the server speaks version ${server.protocolVersion} of the protocol, and this extension ${protocol}: update the older one`);
       if (!server.capabilities.shared) throw new Lost('this server is not shared: set jobline.args so that attach finds one that is');
       await this.subscribe(connection, this.seq);
     } catch (error) {
