@@ -26,6 +26,10 @@ type vimEditor struct {
 	plugin  string
 }
 
+func newVim(t *testing.T, program string) *vimEditor {
+	return &vimEditor{editorHome: newEditorHome(t), program: program, plugin: absolute(t, vimPlugin)}
+}
+
 // TestEditorVim runs the plug-in in each Vim that is here. A script tests itself, and
 // says passed.
 func TestEditorVim(t *testing.T) {
@@ -40,7 +44,7 @@ func TestEditorVim(t *testing.T) {
 		} {
 			t.Run(version+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				v := &vimEditor{editorHome: newEditorHome(t), program: program, plugin: absolute(t, vimPlugin)}
+				v := newVim(t, program)
 				if play == nil {
 					require.NoError(t, v.run(t, name))
 				} else {
@@ -131,4 +135,53 @@ func (v *vimEditor) isInstalled(t *testing.T) {
 func (v *vimEditor) inTerminal(t *testing.T, script string) *editorTerminal {
 	v.env = append(v.env, "PLUGIN="+v.plugin)
 	return v.editorHome.inTerminal(t, v.program, "-N", "-u", absolute(t, filepath.Join(vimScripts, script)), "-i", "NONE", "-n")
+}
+
+// TestEditorVimTerminal types commands. No output, message or list waits for a key, and each
+// key that comes next does what it does.
+func TestEditorVimTerminal(t *testing.T) {
+	drivesEditors(t)
+	programs := vims(t)
+	t.Parallel()
+	for version, program := range programs {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			e := newVim(t, program).inTerminal(t, "terminal.vim")
+			e.shows(`^~$`)
+			for _, step := range []struct {
+				keys  []string
+				shown string
+			}{
+				{[]string{":Jobline run echo first", "Enter"}, `^first$`},
+				{[]string{":Jobline run echo second", "Enter"}, `^second$`},
+				{[]string{":Jobline run echo main.c:1: third; exit 1", "Enter"}, `^main.c:1: third$`},
+				{nil, `1 place in the quickfix list`},
+				{[]string{":Jobline again", "Enter"}, `║ [0-9a-f]{8} completed echo second +║`},
+				{[]string{"j", "Enter"}, `^second$`},
+				{[]string{":Jobline submit sleep durationMs=300", "Enter"}, `^sleep durationMs=300 +completed`},
+				{nil, `^— completed —$`},
+				{[]string{":Jobline run echo fourth; sleep 600", "Enter"}, `^fourth$`},
+				{[]string{":Jobline list", "Enter"}, `running +exec .* echo fourth`},
+				{[]string{"jc"}, `cancelled +exec .* echo fourth`},
+			} {
+				if step.keys != nil {
+					e.keys(step.keys...)
+				}
+				e.shows(step.shown)
+			}
+		})
+	}
+}
+
+// TestEditorVimScreen keeps the screen in the plug-in's README true.
+func TestEditorVimScreen(t *testing.T) {
+	drivesEditors(t)
+	programs := vims(t)
+	t.Parallel()
+	for version, program := range programs {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			newVim(t, program).inTerminal(t, "screen.vim").showsScreenOf(filepath.Join(vimPlugin, "README.md"))
+		})
+	}
 }
