@@ -29,7 +29,10 @@ type Planned struct {
 	ending []plan.Ending
 	timer  *time.Timer // calls pass, at wakes unless that is 0
 	wakes  schema.Time
-	closed bool
+	// passing is set while pass has more to do at this time, so that no other call of it is
+	// needed.
+	passing bool
+	closed  bool
 }
 
 // NewPlanned makes a planner for a store. It calls wake and end with the lock held.
@@ -114,7 +117,7 @@ func (p *Planned) arm(now schema.Time) {
 	if len(p.ending) > 0 {
 		at = now
 	}
-	if at == p.wakes || p.closed {
+	if at == p.wakes || p.passing || p.closed {
 		return
 	}
 	p.wakes = at
@@ -130,10 +133,15 @@ func (p *Planned) arm(now schema.Time) {
 // Advance tells the planner the time, and does a piece of what is due. It reports whether there
 // is more.
 func (p *Planned) Advance(now schema.Time) (more bool) {
+	p.passing = true
 	more = p.Planner.Advance(now, planPiece)
-	p.wakes = 0
 	p.Settle(now)
-	return more || len(p.ending) > 0
+	if more || len(p.ending) > 0 {
+		return true
+	}
+	p.passing, p.wakes = false, 0
+	p.arm(now)
+	return false
 }
 
 // Close ends it: nothing is due any more.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/plan"
@@ -80,9 +81,10 @@ func (s *Store) endPlanned(ending plan.Ending) {
 	s.finish(e, kit.Unrun(ending), schema.Now())
 }
 
-// pass tells the planner the time.
+// pass tells the planner the time. Between two pieces those go first that wait for the lock.
 func (s *Store) pass() {
 	for s.passed() {
+		runtime.Gosched()
 	}
 }
 

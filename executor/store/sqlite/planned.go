@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"time"
 
@@ -263,9 +264,10 @@ func (e *unrun) fail(s *Store, _ error) entry {
 
 func (e *unrun) done() {}
 
-// pass tells the planner the time.
+// pass tells the planner the time. Between two pieces those go first that wait for the lock.
 func (s *Store) pass() {
 	for s.passed() {
+		runtime.Gosched()
 	}
 }
 
