@@ -45,6 +45,7 @@ func TestClientsOfASharedServer(t *testing.T) {
 		task, err := one.Submit(ctx, schema.SubmitParams{Type: "sleep", Input: jsontext.Value(`{"durationMs":3600000}`)})
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"owner": "editor"}, task.Labels)
+		synctest.Wait() // until it runs
 		left, err := one.Shutdown(ctx, schema.ShutdownParams{})
 		require.NoError(t, err)
 		require.Equal(t, schema.ShutdownResult{Left: 1}, left)

@@ -148,7 +148,7 @@ func conditionFailure(f *fixture) {
 	f.finish(f.claims(goesOn), completed)
 }
 
-// A task that has expired does not run, though nobody has told the store that its time has come.
+// conditionExpired: a task that has expired does not run, though nobody has told the store that its time has come.
 func conditionExpired(f *fixture) {
 	past := onlyIf(schema.Conditions{ExpiresAt: schema.Now() - 1_000_000})
 	expired := []uuid.UUID{f.one(past), f.one(past)}

@@ -29,7 +29,7 @@
 //   - output: [Piece], [EachPiece], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
 //     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
 //   - condition, what tasks wait for: [RemoveConditions], [EachUnusedCondition], [ErrConditions];
-//     groups: [WriteGroup], [ReadGroups]
+//     groups: [WriteGroup], [ReadGroups], and the starts that count for their rates: [EachStart]
 //   - gone, the ids that are remembered: [ForgottenIDs], [ReadForgotten], [ForgottenDigest]
 //
 // A Conn and what reads from it belong to one goroutine at a time; Types may be shared.
