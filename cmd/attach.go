@@ -2,11 +2,9 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,11 +52,7 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		p.sayWaitsForRequests()
 	}
-	logged := sizeOf(scope.Log)
-	holder, err := socket.Holder(scope.Socket)
-	if err != nil {
-		return errors.Join(err, conn.Close())
-	}
+	server := see(scope)
 	// Stdin may never end, so nobody waits for this copy: it ends with the process.
 	sent := make(chan struct{})
 	go func() {
@@ -82,7 +76,7 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 	if p.alive(ctx, &scope, conn.PID()) {
 		return err
 	}
-	return p.whyEnded(ctx, &scope, holder, logged)
+	return fmt.Errorf("attach: the server on %s has ended: %s", scope.Socket, server.whyEnded(ctx))
 }
 
 // passHead passes on what a server sends first, and answers it: what a server that
@@ -97,37 +91,6 @@ func passHead(to io.Writer, from io.Reader) ([]byte, error) {
 		err = nil
 	}
 	return head[:n], err
-}
-
-// sizeOf is how long a file is; 0 where it is not there.
-func sizeOf(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
-}
-
-// goneTimeout is how long the process of a server that answers no more may take to
-// end, and so to say why in its log.
-const goneTimeout = 3 * time.Second
-
-// whyEnded makes an error of what the server that called itself holder has written to
-// its log since that was so long. The next server may have begun to write there, too.
-func (p *Program) whyEnded(ctx context.Context, s *Scope, holder string, logged int64) error {
-	if holder != "" {
-		ctx, stop := context.WithTimeout(ctx, goneTimeout)
-		defer stop()
-		_ = socket.AwaitEnd(ctx, s.Socket, holder) // else it is not known why it ends
-	}
-	why := wordsOfEnd(s.Log, logged)
-	if _, said, ok := strings.Cut(why, "msg="); ok {
-		why = said
-	}
-	if why == "" {
-		why = "it was killed, or has its log elsewhere than in " + s.Log
-	}
-	return fmt.Errorf("attach: the server on %s has ended: %s", s.Socket, why)
 }
 
 // alive reports whether the server of a scope answers, and is still the process of

@@ -55,7 +55,7 @@ func (d *driver) ask(ctx context.Context, f func(*client.Client)) {
 		return
 	}
 	defer c.Close()
-	f(c)
+	f(c.Client)
 }
 
 // completeTasks completes names of tasks in some states: whole ids, with what the task

@@ -72,12 +72,13 @@ const connectTries = 5
 
 // connect answers a client of the server that the options name, to which it has
 // introduced itself. It starts the server where none runs.
-func (p *Program) connect(ctx context.Context, o *targetOptions) (*client.Client, error) {
+func (p *Program) connect(ctx context.Context, o *targetOptions) (*connection, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	if o.local {
-		return p.spawnLocal(ctx)
+		c, err := p.spawnLocal(ctx)
+		return &connection{Client: c, program: p}, err
 	}
 	scope, err := p.scope(o)
 	if err != nil {
@@ -90,7 +91,7 @@ func (p *Program) connect(ctx context.Context, o *targetOptions) (*client.Client
 	if hint := p.olderServer(server.ServerInfo.Version); hint != "" {
 		fmt.Fprintf(safe(os.Stderr), "%s: %s\n", p.Name, hint)
 	}
-	return c, nil
+	return &connection{c, p, see(scope)}, nil
 }
 
 // introduce connects to the server of a scope, which it may start, and introduces

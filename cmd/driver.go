@@ -44,7 +44,7 @@ func (d *driver) with(c *cobra.Command, f func(context.Context, *client.Client) 
 	if err != nil {
 		return err
 	}
-	err = f(ctx, executor)
+	err = f(ctx, executor.Client)
 	interrupted, ok := errors.AsType[signalError](context.Cause(ctx))
 	if ok && d.target.local {
 		_, _ = executor.Shutdown(context.WithoutCancel(ctx), schema.ShutdownParams{Mode: schema.ShutdownCancel}) // it has ended where that fails
@@ -54,7 +54,7 @@ func (d *driver) with(c *cobra.Command, f func(context.Context, *client.Client) 
 	case ok:
 		return interrupted.code()
 	case err != nil:
-		return withServerEnd(answerOf(err), ended)
+		return withServerEnd(executor.explain(ctx, answerOf(err)), ended)
 	}
 	return ended
 }

@@ -181,9 +181,15 @@ func (o *runOptions) runOnDaemon(ctx context.Context, f *follower, params schema
 		}
 	}
 	params.OnDisconnect = schema.OnDisconnectCancel
-	if f.client, err = o.program.connect(ctx, &o.target); err != nil {
+	server, err := o.program.connect(ctx, &o.target)
+	if err != nil {
 		return err
 	}
+	f.client = server.Client
 	f.abandon = func() { _ = f.client.Close() } // what it answers, follow says better
-	return f.run(ctx, params)
+	err = f.run(ctx, params)
+	if f.signal.Load() != 0 {
+		return err
+	}
+	return server.explain(ctx, err)
 }

@@ -87,7 +87,7 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 			return &ev.Finished.Task, nil
 		}
 	}
-	return nil, errors.New("the server ended before the task did")
+	return nil, errServerEnded
 }
 
 // interrupts turns signals into cancels: the first asks the task to stop, the

@@ -46,7 +46,7 @@ func (p *Program) top(ctx context.Context, target *targetOptions) error {
 		return err
 	}
 	err = top.Run(ctx, top.Options{
-		Client: c, In: os.Stdin, Out: os.Stdout, Environment: os.Environ(),
+		Client: c.Client, In: os.Stdin, Out: os.Stdout, Environment: os.Environ(),
 		Reconnect: func(ctx context.Context) (*client.Client, error) {
 			// A server that was shut down stays so: a command starts the next.
 			again, _, err := p.introduce(ctx, &scope, false, schema.ProtocolVersion)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -235,4 +237,14 @@ func (c *Client) Discover(ctx context.Context) (jsontext.Value, error) {
 // shared, it ends this connection alone, unless the scope is schema.ScopeExecutor.
 func (c *Client) Shutdown(ctx context.Context, p schema.ShutdownParams) (schema.ShutdownResult, error) {
 	return call[schema.ShutdownResult](ctx, c, schema.MethodShutdown, p)
+}
+
+// IsEnded reports whether the error of a call says that the connection has ended.
+func IsEnded(err error) bool {
+	for _, end := range []error{jsonrpc2.ErrClosed, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
