@@ -37,8 +37,8 @@ import (
 //	# times 3 "text"  sends these bytes three times, and no newline
 //	# eof             ends the client's sending
 //
-// A cancel's reply and the end of its task have no order on the wire; here the
-// reply comes first. Times are written <time>, the process id <pid>, and ids that the server has made <id1>, <id2>…,
+// The reply to a request that lets a task do something, such as cancel or input, has no order
+// on the wire with what the task then does; here the reply comes first. Times are written <time>, the process id <pid>, and ids that the server has made <id1>, <id2>…,
 // which the client section can use, too.
 
 var update = flag.Bool("update", false, "write the server sections of testdata anew")
@@ -90,8 +90,8 @@ type conversation struct {
 	ids      []string
 	idNames  map[string]string
 
-	shown     string // what was said until the step before
-	cancelled []byte // the id of the cancel of this step
+	shown string // what was said until the step before
+	acted []byte // the id of the request of this step that lets a task do something
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -175,11 +175,11 @@ func (c *conversation) unquoted(text string) []byte {
 
 var idName = regexp.MustCompile(`<id[0-9]+>`)
 
-var cancelID = regexp.MustCompile(`^\{"jsonrpc":"2.0","id":([0-9]+),"method":"cancel"`)
+var actingID = regexp.MustCompile(`^\{"jsonrpc":"2.0","id":([0-9]+),"method":"(?:cancel|input|signal|resize|resume|setGroup)"`)
 
 func (c *conversation) send(message []byte) {
-	if id := cancelID.FindSubmatch(message); id != nil {
-		c.cancelled = id[1]
+	if id := actingID.FindSubmatch(message); id != nil {
+		c.acted = id[1]
 	}
 	message = idName.ReplaceAllFunc(message, func(name []byte) []byte {
 		n, _ := strconv.Atoi(string(name[3 : len(name)-1]))
@@ -210,15 +210,15 @@ func (c *conversation) write(text []byte) {
 func (c *conversation) settle() {
 	synctest.Wait()
 	fresh := c.said()[len(c.shown):]
-	if c.cancelled != nil {
+	if c.acted != nil {
 		lines := slices.Collect(strings.Lines(fresh))
 		reply := slices.IndexFunc(lines, func(line string) bool {
-			return strings.HasPrefix(line, fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,`, c.cancelled))
+			return strings.HasPrefix(line, fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,`, c.acted))
 		})
-		require.GreaterOrEqual(c, reply, 0, "no reply to the cancel")
+		require.GreaterOrEqual(c, reply, 0, "no reply")
 		first := lines[reply]
 		fresh = first + strings.Join(slices.Delete(lines, reply, reply+1), "")
-		c.cancelled = nil
+		c.acted = nil
 	}
 	c.shown += fresh
 }
