@@ -831,7 +831,7 @@ server refuses is shown in its words, and can be mended."
         (jobline--call
          "output" `(:id ,id :stream ,(substring (symbol-name stream) 1)
                     :limit ,(if before (max 1 (- (plist-get before stream) offset)) limit)
-                    ,@(if offset (list :offset offset) '(:tailBytes 262144)))
+                    ,@(if offset (list :offset offset) '(:tailBytes 131072)))
          (lambda (piece)
            (setq replies (plist-put replies stream piece))
            (when (= (length replies) 6)
