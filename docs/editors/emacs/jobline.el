@@ -81,9 +81,6 @@ It is called with a line of text and the task, a plist."
 (defconst jobline--protocol "1"
   "The version of the protocol that this package speaks.")
 
-(defconst jobline--mask "•••"
-  "What the server shows in place of a hidden value.")
-
 (defconst jobline--unread-limit 4000000
   "How many characters wait to be taken in before Emacs stops reading.")
 
@@ -170,7 +167,7 @@ Until a command of the user, a connection starts no other one then.")
     (jobline--attach)
     (jobline--write "initialize" (list :clientInfo (list :name "emacs" :version emacs-version) :protocolVersion jobline--protocol)
                     #'jobline--initialized
-                    (lambda (failure) (jobline--say "%s" (plist-get failure :message))))))
+                    #'jobline--say-failure)))
 
 (defun jobline--write (method params then else)
   "Send a request of METHOD with PARAMS.
@@ -190,15 +187,20 @@ THEN is called with the result.  ELSE is called with the error; without it a
 message shows the error."
   (jobline--connect)
   (jobline--write method params (or then #'ignore)
-                  (or else (lambda (failure) (jobline--say "%s" (plist-get failure :message))))))
+                  (or else #'jobline--say-failure)))
 
 (defun jobline--await (method &optional params)
   "The result of METHOD with PARAMS, for a prompt that needs it.
-Timers and other processes go on meanwhile, and \\[keyboard-quit] quits.
 Signals `jobline-refused' with the words of the server."
+  (jobline--wait (lambda (then else) (jobline--call method params then else))))
+
+(defun jobline--wait (start)
+  "What START has its first argument called with, for a prompt that needs it.
+Where START has its second called, signal `jobline-refused' with that message.
+Timers and other processes go on meanwhile, and \\[keyboard-quit] quits."
   (let* (result failure reporter (since (float-time)))
     (setq jobline--told-down nil)
-    (jobline--call method params (lambda (r) (setq result (list r))) (lambda (f) (setq failure f)))
+    (funcall start (lambda (r) (setq result (list r))) (lambda (f) (setq failure f)))
     (while (not (or result failure))
       (accept-process-output nil 0.02)
       (when (> (- (float-time) since) 0.5)
@@ -527,55 +529,48 @@ first command does."
 
 ;;;; Submitting
 
-(defun jobline--secret-p (name)
-  "Whether the value of the variable NAME must be in no file."
-  (let ((case-fold-search t)) (string-match-p "TOKEN\\|SECRET\\|PASSWORD\\|KEY" name)))
+(defun jobline--command (arguments then else)
+  "Run the program with ARGUMENTS, in this directory and environment.
+THEN is called with the id that it prints, or ELSE with its error.  Tasks are
+submitted so, and not by a request, since the program knows how a directory, an
+environment and secrets reach a task."
+  (let ((process (make-process :name "jobline command" :connection-type 'pipe :noquery t :coding 'utf-8-unix
+                               :buffer (generate-new-buffer " *jobline command*" t)
+                               :command `(,jobline-program ,(car arguments) ,@jobline-arguments ,@(cdr arguments)))))
+    (set-process-sentinel
+     process
+     (lambda (_process _event)
+       (unless (process-live-p process)
+         (let ((said (with-current-buffer (process-buffer process) (buffer-string))))
+           (kill-buffer (process-buffer process))
+           (if (and (= 0 (process-exit-status process)) (string-match "^[-0-9a-f]\\{36\\}$" said))
+               (funcall then (match-string 0 said))
+             (funcall else (list :message (string-join (split-string said "\n\\(?:jobline: \\)?\\|\\`jobline: " t) "; "))))))))))
 
-(defun jobline--environment ()
-  "Variables of Emacs for a command: a cons of a file and of the secrets.
-The file has all variables that are no secrets, and only the user may read
-it; an equal environment has the same file.  The server removes old ones."
-  (let (open secret seen)
-    (dolist (variable process-environment)
-      (when (string-match "\\`\\([^=]+\\)\\(=\\)?" variable)
-        (let ((name (match-string 1 variable)) (set (match-beginning 2)) (value (substring variable (match-end 0))))
-          (unless (or (member name seen) (string-prefix-p "JOBLINE_" name)
-                      (string-match-p "[^[:ascii:][:multibyte:]]" variable))
-            (push name seen)
-            (when set
-              (push (cons (intern name) (decode-coding-string value 'utf-8)) (if (jobline--secret-p name) secret open)))))))
-    (let* ((text (jobline--encode (sort open (lambda (a b) (string< (car a) (car b))))))
-           (folder (expand-file-name "jobline/env" (or (getenv "XDG_STATE_HOME") "~/.local/state")))
-           (file (expand-file-name (concat (secure-hash 'sha256 text) ".json") folder)))
-      (with-file-modes #o700 (make-directory folder t))
-      (if (file-exists-p file) (set-file-times file)
-        (let ((coding-system-for-write 'binary) (new (make-temp-file (expand-file-name "new-" folder))))
-          (write-region text nil new nil 'silent)
-          (rename-file new file t)))
-      (cons file secret))))
-
-(defun jobline--command-input (argv)
-  "The input of a task for ARGV in this directory and environment."
+(defun jobline--submit (arguments then else)
+  "Submit a task by the program with ARGUMENTS, and show its buffer.
+Then THEN is called with its id; or ELSE with the error."
   (when (file-remote-p default-directory)
     (user-error "%s is on another machine; jobline runs commands on this one" default-directory))
-  (let ((environment (jobline--environment)))
-    `(:argv ,argv :dir ,(expand-file-name default-directory) :stderr "ordered" :envFile ,(car environment)
-      ,@(and (cdr environment) (list :env (cdr environment))))))
+  (setq jobline--told-down nil)
+  (let ((directory default-directory) (environment process-environment))
+    (jobline--call "stats" nil          ; fails where there is no server that fits
+                   (lambda (_)
+                     (let ((default-directory directory) (process-environment environment))
+                       (jobline--command arguments (lambda (id) (jobline--submitted id) (funcall then id)) else)))
+                   else)))
 
-(defun jobline--submitted (task input)
-  "Note TASK, which was submitted with INPUT, and show its buffer."
-  (puthash (plist-get task :id) input jobline--inputs)
-  (puthash (plist-get task :id) t jobline--own)
-  (jobline--note-task task)
+(defun jobline--submitted (id)
+  "Note the task with ID, which this Emacs has submitted, and show its buffer."
+  (puthash id t jobline--own)
+  (jobline--note-task (list :id id :state "queued"))
   (jobline--save)
   (jobline--show-mode-line)
-  (display-buffer (jobline--buffer (plist-put task :input input))))
+  (display-buffer (jobline--buffer (list :id id))))
 
-(defun jobline--submit (type input &optional labels)
-  "Submit a task of TYPE with INPUT and LABELS, and show its buffer."
-  (setq jobline--told-down nil)
-  (jobline--call "submit" `(:type ,type :input ,input :events [] ,@(and labels (list :labels labels)))
-                 (lambda (task) (jobline--submitted task input))))
+(defun jobline--say-failure (failure)
+  "Say what FAILURE, an error of the server or the program, is about."
+  (jobline--say "%s" (plist-get failure :message)))
 
 ;;;###autoload
 (defun jobline-run (command)
@@ -584,7 +579,8 @@ It runs in the directory and with the environment of the current buffer.
 Variables whose names tell of secrets are kept in no file."
   (interactive (list (read-shell-command "Run on jobline: " (eval compile-command t) 'compile-history)))
   (save-some-buffers (not compilation-ask-about-save) compilation-save-buffers-predicate)
-  (jobline--submit "exec" (jobline--command-input (vector shell-file-name shell-command-switch command))))
+  (jobline--submit (list "submit" "--label" "owner=emacs" "--" shell-file-name shell-command-switch command)
+                   #'ignore #'jobline--say-failure))
 
 (defun jobline--type (name)
   "The task type of this NAME or alias on the server, or nil."
@@ -619,22 +615,10 @@ Variables whose names tell of secrets are kept in no file."
             :annotation-function
             (lambda (name) (jobline--annotation (cdr (assoc (string-remove-suffix "=" name) members))))))))
 
-(defun jobline--parse-input (text type)
-  "TEXT as the input of TYPE: a JSON object, or words of the form NAME=VALUE.
-A value that its schema says is no string is JSON."
-  (if (string-match-p "\\`[ \t]*{" text)
-      (condition-case failure (jobline--decode text)
-        (error (user-error "The input is no valid JSON: %s" (error-message-string failure))))
-    (let ((members (jobline--members type)) input)
-      (dolist (word (split-string-and-unquote text) (nreverse input))
-        (unless (string-match "\\`\\([^=]+\\)=" word)
-          (error "%s is no NAME=VALUE" word))
-        (let* ((name (match-string 1 word)) (value (substring word (match-end 0)))
-               (schema (cdr (assoc name members))))
-          (push (intern (concat ":" name)) input)
-          (push (if (member (plist-get schema :type) '("string" nil)) value
-                  (condition-case nil (jobline--decode value) (error value)))       ; the server says best what is wrong with it
-                input))))))
+(defun jobline--input-arguments (text)
+  "The arguments of submit for TEXT: a JSON object, or words NAME=VALUE."
+  (if (string-match-p "\\`[ \t]*{" text) (list "--input" text)
+    (mapcan (lambda (word) (list "--set" word)) (split-string-and-unquote text))))
 
 (defun jobline--read-input (type text words)
   "Read the input of TYPE in the minibuffer, starting with TEXT.
@@ -676,27 +660,12 @@ server refuses is shown in its words, and can be mended."
     (while (not task)
       (unless given (setq text (jobline--read-input type text words)))
       (condition-case failure
-          (let ((input (jobline--parse-input text type)))
-            (when (and (equal (plist-get type :name) "exec") (not (plist-get input :envFile)))
-              (let ((here (jobline--command-input (plist-get input :argv))))
-                (while here (unless (plist-member input (car here)) (setq input (plist-put input (car here) (cadr here))))
-                       (setq here (cddr here)))))
-            (setq task (jobline--await "submit" (list :type name :input input :events [])))
-            (jobline--submitted task input))
+          (setq task (jobline--wait
+                      (lambda (then else)
+                        (jobline--submit `("submit" "--label" "owner=emacs" ,name ,@(jobline--input-arguments text)) then else))))
         ((jobline-refused error)
          (setq words (if (stringp (cadr failure)) (cadr failure) (error-message-string failure)))
          (when given (user-error "%s" words)))))))
-
-(defun jobline--with-secrets (input)
-  "INPUT with the values of this Emacs in place of those that are hidden."
-  (let ((rest (plist-get input :env)) env)
-    (while rest
-      (let ((name (pop rest)) (value (pop rest)))
-        (when (equal value jobline--mask)
-          (setq value (or (getenv (substring (symbol-name name) 1))
-                          (user-error "It had secrets that are kept nowhere; set %s in Emacs, and try again" (substring (symbol-name name) 1)))))
-        (setq env (plist-put env name value))))
-    (if env (plist-put input :env env) input)))
 
 (defun jobline--read-task (prompt states)
   "Read one of the newest tasks that are in STATES with PROMPT, and answer its id."
@@ -722,13 +691,7 @@ server refuses is shown in its words, and can be mended."
 (defun jobline-again (id)
   "Submit the task with ID again: the same type, input and labels."
   (interactive (list (jobline--id "Run again: " "completed" "failed" "cancelled")))
-  (setq jobline--told-down nil)
-  (jobline--call "status" (list :id id :includeInput t)
-                 (lambda (task)
-                   (condition-case failure
-                       (jobline--submit (plist-get task :type) (jobline--with-secrets (plist-get task :input))
-                                        (plist-get task :labels))
-                     (user-error (jobline--say "%s" (cadr failure)))))))
+  (jobline--submit (list "retry" id) #'ignore #'jobline--say-failure))
 
 ;;;###autoload
 (defun jobline-cancel (id)

@@ -19,7 +19,7 @@
   (ends "completed")
   (check (equal (plist-get jobline--task :input) '(:durationMs 50 :progressEveryMs 10)))
   (check (seq-some (lambda (typed) (equal typed "durationMs=many")) jobline-submit-history))
-  (check (equal last-refusal "input at /durationMs: got string, want integer"))
+  (check (equal last-refusal "/durationMs: got string, want integer; sleep was not run; jobline types sleep says what it takes"))
   ;; An enum, a boolean and JSON.
   (let ((type (jobline--type "exec")))
     (with-temp-buffer
@@ -232,9 +232,9 @@
   (fails "jobline runs commands on this one" '(let ((default-directory "/ssh:elsewhere:/")) (jobline-run "true")))
   ;; The server says what is wrong.
   (fails "no task type is named \"gone\"" '(jobline-submit "gone" "{}"))
-  (fails "input at /durationMs" '(jobline-submit "sleep" "durationMs=soon"))
-  (fails "half is no NAME=VALUE" '(jobline-submit "sleep" "half"))
-  (fails "The input is no valid JSON: " '(jobline-submit "sleep" "{\"durationMs\":"))
+  (fails "/durationMs: got string" '(jobline-submit "sleep" "durationMs=soon"))
+  (fails "half\": want key=value" '(jobline-submit "sleep" "half"))
+  (fails "--input is not JSON: " '(jobline-submit "sleep" "{\"durationMs\":"))
   (jobline-cancel "00000000-0000-4000-8000-000000000000")
   (wait-for (says "task not found"))
   (jobline-doctor)
