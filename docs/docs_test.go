@@ -197,7 +197,7 @@ func session(t *testing.T, text string) string {
 var logLines = regexp.MustCompile(`(?m)^time=\S+ level=INFO .*\n`)
 
 var (
-	ids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	ids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	varies = []struct {
 		is *regexp.Regexp
 		as string

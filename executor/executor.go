@@ -74,6 +74,7 @@ type Executor struct {
 	resources     map[string]int64 // of the store
 	vault         vault
 	unrun         unrun
+	schedules     schedules
 	connections   atomic.Int64 // that are served
 	contacts      sync.Map     // by the id of the task: of running tasks that clients can reach
 	stopped       atomic.Int64 // how many of them a signal has stopped
@@ -108,6 +109,7 @@ func New(store Store, o Options) (*Executor, error) {
 	e.graceMax.Store(-1)
 	e.rates.began = e.began
 	e.stop.init()
+	e.schedules.changed = make(chan struct{}, 1)
 	info := store.Info()
 	e.resources = info.Resources
 	e.readers.init(int64(info.Limits.OutputBytes))

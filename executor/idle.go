@@ -2,11 +2,11 @@ package executor
 
 import "context"
 
-// Idle reports whether there is no connection, no task runs, and none that is queued
-// can run here. It is false before Run has joined the store, and where code does not
-// stop.
+// Idle reports whether there is no connection, no task runs, none that is queued can run
+// here, and no schedule has a due time to come. It is false before Run has joined the store,
+// and where code does not stop.
 func (e *Executor) Idle(ctx context.Context) (bool, error) {
-	if !e.stop.joined() || e.connections.Load() > 0 || e.busy() {
+	if !e.stop.joined() || e.connections.Load() > 0 || e.busy() || !e.schedules.quiet.Load() {
 		return false, nil
 	}
 	counts, err := e.store.Counts(ctx)

@@ -239,7 +239,9 @@ func (e *Executor) Run(ctx context.Context) error {
 	}
 	unhook := context.AfterFunc(ctx, func() { e.Begin(ShutdownInterrupt) })
 	defer unhook()
+	stopScheduler := e.startScheduler(ctx)
 	left, err := e.settle(context.WithoutCancel(ctx))
+	stopScheduler()
 	stopClaims(ErrShuttingDown)
 	for s.alive.Load() > e.stuck.Load() {
 		<-s.changed

@@ -58,12 +58,23 @@ type Store interface {
 	Groups(ctx context.Context) (plan.Overview, error)
 	// Pause lets no task begin until it is called with false. Tasks that run go on.
 	Pause(ctx context.Context, paused bool) error
+	// SetSchedule records a schedule under its name, in place of the one that had it. A nil
+	// text removes it. The store does not look into the text, and copies it.
+	SetSchedule(ctx context.Context, name string, text []byte) error
+	// Schedules answers all schedules, sorted by name. Their texts must not be changed.
+	Schedules(ctx context.Context) ([]ScheduleText, error)
 	// Counts is constant in the number of tasks.
 	Counts(ctx context.Context) (Counts, error)
 	// Info says which store this is.
 	Info() StoreInfo
 	// Close ends the store; every method then answers ErrClosed.
 	Close() error
+}
+
+// ScheduleText is a schedule as a store keeps it.
+type ScheduleText struct {
+	Name string
+	Text []byte
 }
 
 // TypeLimits is the most leases of a type that one claimer holds at once; a

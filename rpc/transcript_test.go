@@ -231,7 +231,7 @@ func (c *conversation) end() {
 
 var (
 	wireTime = regexp.MustCompile(`"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{15}Z"`)
-	wireID   = regexp.MustCompile(`"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"`)
+	wireID   = regexp.MustCompile(`"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"`)
 )
 
 // said is what the server has said until now, a message a line.

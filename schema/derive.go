@@ -61,6 +61,8 @@ var wireTypes = typeSchemas{
 	reflect.TypeFor[ListOrder]():          enum(NewestFirst, OldestFirst),
 	reflect.TypeFor[Signal]():             enum(Signals[:]...),
 	reflect.TypeFor[WaitingKind]():        enum(WaitingKinds[:]...),
+	reflect.TypeFor[OverlapPolicy]():      enum(OverlapSkip, OverlapQueue, OverlapReplace),
+	reflect.TypeFor[MissedPolicy]():       enum(MissedSkip, MissedOne, MissedAll),
 	reflect.TypeFor[Encoding]():           enum(EncodingUTF8, EncodingBase64),
 }
 

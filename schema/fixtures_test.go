@@ -144,3 +144,19 @@ func exampleExplained() ExplainResult {
 		{ID: t.ID, Type: t.Type, State: t.State, Labels: t.Labels, StartedAt: t.StartedAt},
 	}}
 }
+
+func exampleScheduleParams() ScheduleParams {
+	return ScheduleParams{
+		Name: "import", Cron: "30 2 * * *", TimeZone: "Europe/Berlin",
+		Submit:  ScheduledSubmit{Type: "exec", Input: jsontext.Value(`{"argv":["./import"]}`)},
+		Overlap: OverlapSkip, Missed: MissedOne, JitterMs: 60_000,
+	}
+}
+
+func exampleSchedule() Schedule {
+	return Schedule{
+		ScheduleParams: exampleScheduleParams(), CreatedAt: exampleStart, NextAt: exampleStart + 86_400_000_000,
+		Last:    &ScheduledTask{DueAt: exampleStart, ID: exampleID, State: new(Completed)},
+		Skipped: &SkippedTime{DueAt: exampleStart, Reason: "it was missed: nothing could be submitted then"},
+	}
+}

@@ -514,6 +514,116 @@ export interface RetryingEvent {
   runAt: Time;
 }
 
+/** A schedule. */
+export interface Schedule {
+  /** the name of the schedule, which is the label schedule of its tasks */
+  name: string;
+  /** when a task is due: minute, hour, day, month and weekday, as in crontab; L, W, # and names such as @daily, too */
+  cron?: string;
+  /** in place of cron: a task is due each time so many milliseconds have passed */
+  everyMs?: number;
+  /** the time zone of cron, by its name in the IANA database, as Europe/Berlin; UTC where absent */
+  timeZone?: string;
+  /** the submit of each task: what can be the same for each */
+  submit: ScheduledSubmit;
+  /** what happens where the last task has not ended when the next is due: skip makes none, queue lets the next wait for its end, replace cancels it */
+  overlap?: "skip" | "queue" | "replace";
+  /** what becomes of due times at which no server ran: skip makes no task for them, one makes one for the last of them, all makes one for each of the last 100, with overlap queue */
+  missed?: "skip" | "one" | "all";
+  /** each task runs up to so many milliseconds after it is due; how many follows from the name and the due time */
+  jitterMs?: number;
+  /** no task is due after it */
+  until?: Time;
+  /** when it was made */
+  createdAt: Time;
+  /** when the next task is due; absent where none is any more */
+  nextAt?: Time;
+  /** its last task; absent before the first */
+  last?: ScheduledTask;
+  /** the last due time for which there was no task */
+  skipped?: SkippedTime;
+  /** why it makes no tasks here, where it cannot */
+  fault?: string;
+}
+
+/** The params of schedule. */
+export interface ScheduleParams {
+  /** the name of the schedule, which is the label schedule of its tasks */
+  name: string;
+  /** when a task is due: minute, hour, day, month and weekday, as in crontab; L, W, # and names such as @daily, too */
+  cron?: string;
+  /** in place of cron: a task is due each time so many milliseconds have passed */
+  everyMs?: number;
+  /** the time zone of cron, by its name in the IANA database, as Europe/Berlin; UTC where absent */
+  timeZone?: string;
+  /** the submit of each task: what can be the same for each */
+  submit: ScheduledSubmit;
+  /** what happens where the last task has not ended when the next is due: skip makes none, queue lets the next wait for its end, replace cancels it */
+  overlap?: "skip" | "queue" | "replace";
+  /** what becomes of due times at which no server ran: skip makes no task for them, one makes one for the last of them, all makes one for each of the last 100, with overlap queue */
+  missed?: "skip" | "one" | "all";
+  /** each task runs up to so many milliseconds after it is due; how many follows from the name and the due time */
+  jitterMs?: number;
+  /** no task is due after it */
+  until?: Time;
+}
+
+/** The submit of each task of a schedule. */
+export interface ScheduledSubmit {
+  /** the name of a task type, or an alias */
+  type: string;
+  /** the input of each task, as the inputSchema of its type; {} where absent */
+  input?: unknown;
+  /** higher runs first */
+  priority?: number;
+  /** bounds each attempt, in milliseconds; 0 is the time-out of the type */
+  timeoutMs?: number;
+  /** how long a task may go on after it was told to stop, in milliseconds */
+  graceMs?: number;
+  /** whether a task may run again where the executor died while it ran; where absent as the type says */
+  rerun?: boolean;
+  /** labels of the tasks, beside schedule; at most 31, of 256 bytes each */
+  labels?: Record<string, string>;
+  /** the group in which the tasks count */
+  group?: string;
+  /** tasks of one key run one at a time, in the order of their submits */
+  key?: string;
+  /** how much of each resource a task has while it runs */
+  needs?: Record<string, number>;
+  /** whether and when a task is tried again after an attempt that has failed; where absent as the type says */
+  retry?: Retry;
+  /** a task fails if it has not started so many milliseconds after it was due and its jitter has passed; 0 is never */
+  expireMs?: number;
+}
+
+/** A task of a schedule. */
+export interface ScheduledTask {
+  /** when it was due */
+  dueAt: Time;
+  /** the id of the task */
+  id: UUID;
+  /** where the task is in its life; absent where it is no longer kept */
+  state?: State;
+  /** why it failed or was cancelled; only then */
+  error?: TaskError;
+}
+
+/** The params of schedules. */
+export interface SchedulesParams {
+  /** the most schedules to answer with */
+  limit?: number;
+  /** the nextCursor of the page before */
+  cursor?: string;
+}
+
+/** A page of schedules. */
+export interface SchedulesResult {
+  /** the schedules, sorted by name */
+  schedules: Schedule[];
+  /** where to go on; absent at the end */
+  nextCursor?: string;
+}
+
 /** Who the server is. */
 export interface ServerInfo {
   /** jobline */
@@ -572,6 +682,14 @@ export interface SignalParams {
   id: UUID;
   /** the name of the signal; STOP stops the task, and CONT lets it go on */
   signal: Signal;
+}
+
+/** A due time for which there was no task. */
+export interface SkippedTime {
+  /** when a task was due */
+  dueAt: Time;
+  /** why there was none, for a person */
+  reason: string;
 }
 
 /** The bytes of a stream with from <= offset < to. */
@@ -890,6 +1008,18 @@ export interface TypesResult {
   types: TypeInfo[];
 }
 
+/** The params of unschedule. */
+export interface UnscheduleParams {
+  /** the name of the schedule */
+  name: string;
+}
+
+/** Whether there was a schedule of the name. */
+export interface UnscheduleResult {
+  /** whether there was a schedule of the name */
+  existed: boolean;
+}
+
 /** The params of unsubscribe. */
 export interface UnsubscribeParams {
   /** the subscription, as subscribe has answered */
@@ -982,6 +1112,12 @@ export interface Methods {
   "pause": { params: PauseParams; result: Empty };
   /** Undo pause. A group that was paused by itself stays paused when everything is resumed. */
   "resume": { params: PauseParams; result: Empty };
+  /** Make a schedule, or change the one with the name. It is stored. A task is submitted for each due time, as submit says, and one alone: its id follows from the name and the due time. Its labels have schedule, the name, and owner, schedule. A change is not counted as a missed due time, and runs none twice. Where nothing is other than before, nothing changes. */
+  "schedule": { params: ScheduleParams; result: Schedule };
+  /** Remove a schedule. Its tasks stay. */
+  "unschedule": { params: UnscheduleParams; result: UnscheduleResult };
+  /** Show the schedules: when each is due next, and what became of its last task. Schedules come page by page, sorted by name. */
+  "schedules": { params: SchedulesParams; result: SchedulesResult };
   /** List the task types on offer. */
   "types": { params: Empty; result: TypesResult };
   /** Show the state of the server in numbers. */

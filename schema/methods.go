@@ -27,6 +27,9 @@ const (
 	MethodPause         = "pause"
 	MethodResume        = "resume"
 	MethodExplain       = "explain"
+	MethodSchedule      = "schedule"
+	MethodUnschedule    = "unschedule"
+	MethodSchedules     = "schedules"
 	MethodDiscover      = "rpc.discover"
 	MethodCancelRequest = "$/cancelRequest"
 	MethodExit          = "exit"
@@ -35,8 +38,8 @@ const (
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
 	MethodCancelRequest, MethodCancel, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
-	MethodPause, MethodResize, MethodResume, MethodDiscover, MethodSetGroup, MethodShutdown, MethodSignal,
-	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnsubscribe, MethodWait,
+	MethodPause, MethodResize, MethodResume, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
+	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnschedule, MethodUnsubscribe, MethodWait,
 }
 
 // SubmitParams asks for one run of a task type.

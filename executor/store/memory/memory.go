@@ -57,20 +57,21 @@ type Store struct {
 	feed    kit.Feed
 	terms   termsTable
 
-	mu       sync.Mutex // protects what follows, and every record
-	closed   bool
-	records  index // of what is not final
-	timeline timeline
-	claims   kit.Claims[record]
-	planned  kit.Planned // the tasks with conditions
-	running  kit.FIFO[record]
-	latest   uuid.UUID // the greatest id that was made for its task
-	spare    []*entry  // of tasks that are final, to be used again; at most spareEntries
-	finals   finals
-	known    known  // the ids of those, and of others that are no longer kept
-	kept     int64  // bytes of input, result and output of the finals
-	gone     uint64 // the last event of the latest task that is no longer kept
-	counts   executor.Counts
+	mu        sync.Mutex // protects what follows, and every record
+	closed    bool
+	records   index // of what is not final
+	timeline  timeline
+	claims    kit.Claims[record]
+	planned   kit.Planned // the tasks with conditions
+	schedules kit.Schedules
+	running   kit.FIFO[record]
+	latest    uuid.UUID // the greatest id that was made for its task
+	spare     []*entry  // of tasks that are final, to be used again; at most spareEntries
+	finals    finals
+	known     known  // the ids of those, and of others that are no longer kept
+	kept      int64  // bytes of input, result and output of the finals
+	gone      uint64 // the last event of the latest task that is no longer kept
+	counts    executor.Counts
 }
 
 // New makes an empty store.

@@ -154,7 +154,7 @@ func TestAFullDiskWhileTasksExpire(t *testing.T) {
 }
 
 // TestSettingsThatWereRefused fails the sync of a change of a group, which may be in the file
-// then, and of a pause: both are as they were, also for the next process.
+// then, of a pause, and of schedules: all are as they were, also for the next process.
 func TestSettingsThatWereRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
@@ -168,11 +168,21 @@ func TestSettingsThatWereRefused(t *testing.T) {
 		require.ErrorIs(t, s.Pause(t.Context(), true), executor.ErrStoreUnavailable)
 		v.Heal()
 		time.Sleep(2 * retryMost)
+		require.NoError(t, s.SetSchedule(t.Context(), "s", []byte("had")))
+		for _, other := range []string{"s", "t"} {
+			v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
+			require.ErrorIs(t, s.SetSchedule(t.Context(), other, []byte("refused")), executor.ErrStoreUnavailable)
+			v.Heal()
+			time.Sleep(2 * retryMost)
+		}
 		require.Empty(t, s.Info().Fault)
 		for range 2 {
 			overview, err := s.Groups(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, plan.Overview{Groups: []plan.Group{{Name: "g", Settings: had}}}, overview)
+			schedules, err := s.Schedules(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []executor.ScheduleText{{Name: "s", Text: []byte("had")}}, schedules)
 			require.NoError(t, s.Close())
 			s, err = Open(t.Context(), s.options)
 			require.NoError(t, err)

@@ -11,8 +11,8 @@ import (
 // was told of the change.
 type undo struct {
 	record   *record
-	inserted bool     // it did not exist before
-	regroup  *regroup // the settings of a group, in place of a task
+	inserted bool    // it did not exist before
+	setting  setting // in place of a task
 }
 
 // reconnect opens the file again after an error. Writes to the write-ahead log since
@@ -100,9 +100,8 @@ func (s *Store) heal() error {
 }
 
 func (t *transaction) undo(u *undo) error {
-	if u.regroup != nil {
-		was := u.regroup.asIs(t.store)
-		return was.write(t)
+	if u.setting != nil {
+		return u.setting.asIs(t.store).write(t)
 	}
 	r := u.record
 	if u.inserted {

@@ -35,28 +35,29 @@ type Store struct {
 	closing   sync.Once
 	closeErr  error
 
-	mu       sync.Mutex // protects the fields below, and the visible state of every record
-	closed   bool
-	live     map[uuid.UUID]*record // that are not final, except those in the backlog of claims
-	running  map[*record]struct{}  // those that are visible as running
-	claims   queue
-	planned  kit.Planned // the tasks with conditions
-	permits  permits
-	counts   executor.Counts
-	entries  []entry // the log: what is not committed yet, in order
-	pressing bool    // some of it must not wait for companyDelay
-	inFlight bool    // the committer is at work on entries that were taken from it
-	wake     chan struct{}
-	reserved uint64 // no event may have a greater number before the file says so
-	ahead    int    // the number of ends, and of starts that nobody waits for, not recorded yet
-	held     int64  // bytes of those ends
-	fault    error  // why nothing can be written
-	tried    time.Time
-	expiry   schema.Time   // when the oldest end is no longer kept; 0 is never
-	open     *file.Open    // the tasks that are not final, as the file has them
-	breaks   []int64       // the tasks before which the clock was set back
-	dirty    []*record     // with output that is not in the file, the oldest first; some may be final
-	sweeping chan struct{} // closed when the search for expired tasks is over; nil if nobody waits
+	mu        sync.Mutex // protects the fields below, and the visible state of every record
+	closed    bool
+	live      map[uuid.UUID]*record // that are not final, except those in the backlog of claims
+	running   map[*record]struct{}  // those that are visible as running
+	claims    queue
+	planned   kit.Planned // the tasks with conditions
+	schedules kit.Schedules
+	permits   permits
+	counts    executor.Counts
+	entries   []entry // the log: what is not committed yet, in order
+	pressing  bool    // some of it must not wait for companyDelay
+	inFlight  bool    // the committer is at work on entries that were taken from it
+	wake      chan struct{}
+	reserved  uint64 // no event may have a greater number before the file says so
+	ahead     int    // the number of ends, and of starts that nobody waits for, not recorded yet
+	held      int64  // bytes of those ends
+	fault     error  // why nothing can be written
+	tried     time.Time
+	expiry    schema.Time   // when the oldest end is no longer kept; 0 is never
+	open      *file.Open    // the tasks that are not final, as the file has them
+	breaks    []int64       // the tasks before which the clock was set back
+	dirty     []*record     // with output that is not in the file, the oldest first; some may be final
+	sweeping  chan struct{} // closed when the search for expired tasks is over; nil if nobody waits
 }
 
 // record is a task that is not final, as the store holds it. The embedded Record is

@@ -76,6 +76,14 @@ func (s *FaultyStore) Submit(ctx context.Context, records []executor.Submission)
 	return s.Store.Submit(ctx, records)
 }
 
+// SetSchedule implements executor.Store.
+func (s *FaultyStore) SetSchedule(ctx context.Context, name string, text []byte) error {
+	if err := s.fault("SetSchedule"); err != nil {
+		return err
+	}
+	return s.Store.SetSchedule(ctx, name, text)
+}
+
 // Get implements executor.Store.
 func (s *FaultyStore) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) {
 	if err := s.fault("Get"); err != nil {

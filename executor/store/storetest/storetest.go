@@ -76,6 +76,7 @@ func Run(t *testing.T, o Options) {
 		{"lease", leaseContracts},
 		{"finish", finishContracts},
 		{"conditions", conditionContracts},
+		{"schedules", scheduleContracts},
 		{"texts", textContracts},
 		{"close", closeContracts},
 		{"events", eventContracts},

@@ -79,7 +79,7 @@ func (k *checker) all() {
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
 		{"the table store", k.orphansOpen}, {"the table typed", k.typed}, {"the table ended", k.ended},
 		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex}, {"the table gone", k.gone},
-		{"the table condition", k.conditions}, {"the table groups", k.groups},
+		{"the table condition", k.conditions}, {"the table groups", k.groups}, {"the table schedule", k.schedules},
 	} {
 		if err := part.do(); err != nil {
 			whole = false

@@ -123,6 +123,7 @@ func TestCheckFindsConditionsThatAreWrong(t *testing.T) {
 	submit(t, s, first, newTask())
 	require.NoError(t, s.SetGroup(t.Context(), "builds", plan.Settings{Limit: 2}))
 	require.NoError(t, s.Pause(t.Context(), true))
+	require.NoError(t, s.SetSchedule(t.Context(), "nightly", []byte(`{"cron":"30 2 * * *"}`)))
 	require.NoError(t, s.Close())
 	require.Empty(t, findings(t, sound))
 	tasks, damaged := exports(t, sound, executor.Filter{})
@@ -141,6 +142,8 @@ func TestCheckFindsConditionsThatAreWrong(t *testing.T) {
 		"a task that has lost them": {"UPDATE task SET rerun=0 WHERE ord=1", "row in the table task is wrong", true},
 		"a changed limit":           {"UPDATE groups SET settings='{}' WHERE name='builds'", `the row of the group "builds" in the table groups is not what was written`, false},
 		"a changed name":            {"UPDATE groups SET name='other' WHERE name='builds'", `the row of the group "other" in the table groups is not what was written`, false},
+		"a changed schedule":        {"UPDATE schedule SET schedule=replace(schedule,'2','3')", `the row of the schedule "nightly" in the table schedule is not what was written`, false},
+		"a changed schedule name":   {"UPDATE schedule SET name='daily'", `the row of the schedule "daily" in the table schedule is not what was written`, false},
 		"a changed pause":           {"UPDATE groups SET settings='{}' WHERE name=''", `the row of the group "" in the table groups is not what was written`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,6 +167,9 @@ func TestCheckFindsConditionsThatAreWrong(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, overview.Paused)
 	require.Equal(t, plan.Settings{Limit: 2}, overview.Groups[0].Settings)
+	schedules, err := again.Schedules(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []executor.ScheduleText{{Name: "nightly", Text: []byte(`{"cron":"30 2 * * *"}`)}}, schedules)
 	require.NoError(t, again.Close())
 }
 

@@ -31,3 +31,15 @@ func (k *checker) groups() error {
 		}
 	})
 }
+
+// schedules looks at the schedules.
+func (k *checker) schedules() error {
+	if k.version < 5 {
+		return nil
+	}
+	return file.ReadSchedules(k.conn, func(_ string, _ []byte, err error) {
+		if err != nil {
+			k.found(0, "%v; it makes no tasks until it is made again", err)
+		}
+	})
+}

@@ -29,7 +29,8 @@
 //   - output: [Piece], [EachPiece], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
 //     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
 //   - condition, what tasks wait for: [RemoveConditions], [EachUnusedCondition], [ErrConditions];
-//     groups: [WriteGroup], [ReadGroups], and the starts that count for their rates: [EachStart]
+//     groups: [WriteGroup], [ReadGroups], and the starts that count for their rates: [EachStart];
+//     schedule: [WriteSchedule], [ReadSchedules]
 //   - gone, the ids that are remembered: [ForgottenIDs], [ReadForgotten], [ForgottenDigest]
 //
 // A Conn and what reads from it belong to one goroutine at a time; Types may be shared.

@@ -12,3 +12,10 @@ CREATE TABLE groups(
   settings TEXT NOT NULL,
   sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Schedules, as JSON.
+CREATE TABLE schedule(
+  name TEXT PRIMARY KEY,
+  schedule TEXT NOT NULL,
+  sum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,338 @@
+package executor
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor/schedule"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file makes, removes and shows schedules. scheduler.go submits their tasks.
+
+// The limits of schedules.
+const (
+	MaxSchedules     = 1000
+	MaxScheduleBytes = 64 << 10    // of the JSON of one, its submit included
+	LeastEvery       = time.Second // of everyMs
+	MaxJitter        = 24 * time.Hour
+)
+
+const (
+	// ScheduleLabel is the label of the tasks of a schedule: its name.
+	ScheduleLabel = "schedule"
+	// ownerLabel is the label of who submits a task; of those of schedules that is scheduleOwner.
+	ownerLabel, scheduleOwner = "owner", "schedule"
+)
+
+// storedSchedule is a schedule as the store keeps it, as JSON.
+type storedSchedule struct {
+	schema.ScheduleParams
+	Generation uuid.UUID           `json:"generation"` // another one after each change
+	CreatedAt  schema.Time         `json:"createdAt"`
+	Since      schema.Time         `json:"since"`            // from when on everyMs is counted
+	Decided    schema.Time         `json:"decided"`          // up to it, each due time was decided
+	LastDue    schema.Time         `json:"lastDue,omitzero"` // of its last task
+	LastTask   uuid.UUID           `json:"lastTask,omitzero"`
+	Skipped    *schema.SkippedTime `json:"skipped,omitzero"`
+}
+
+// times are the due times.
+func (s *storedSchedule) times() (*schedule.Times, error) {
+	if s.EveryMs > 0 {
+		return schedule.Every(time.Duration(s.EveryMs)*time.Millisecond, s.Since, s.Until), nil
+	}
+	return schedule.Cron(s.Cron, cmp.Or(s.TimeZone, schedule.UTC), s.Until)
+}
+
+// scheduled is a schedule that was read.
+type scheduled struct {
+	storedSchedule
+	text  []byte // that it was read of
+	due   *schedule.Times
+	fault error // why it makes no tasks; due is nil then
+}
+
+// next is the next due time, or 0.
+func (s *scheduled) next() schema.Time {
+	if s.fault != nil {
+		return 0
+	}
+	return s.due.Next(s.Decided)
+}
+
+// schedules are those of the store.
+type schedules struct {
+	mu      sync.Mutex // held while one is changed or decided; protects the next two
+	known   map[string]*scheduled
+	failing bool          // the last look could not submit something
+	changed chan struct{} // has room for one
+	// quiet is set while none has a due time to come. It is not set before the first look.
+	quiet atomic.Bool
+}
+
+func (s *schedules) notify() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// readSchedules reads all schedules, sorted by name. It parses only those that have changed. It
+// needs the lock.
+func (e *Executor) readSchedules(ctx context.Context) ([]*scheduled, error) {
+	texts, err := e.store.Schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, known := make([]*scheduled, len(texts)), make(map[string]*scheduled, len(texts))
+	for i, t := range texts {
+		s := e.schedules.known[t.Name]
+		if s == nil || !bytes.Equal(s.text, t.Text) {
+			s = e.readSchedule(t)
+		}
+		all[i], known[t.Name] = s, s
+	}
+	e.schedules.known = known
+	return all, nil
+}
+
+func (e *Executor) readSchedule(t ScheduleText) *scheduled {
+	s := &scheduled{text: t.Text}
+	if s.fault = json.Unmarshal(t.Text, &s.storedSchedule); s.fault == nil {
+		s.due, s.fault = s.times()
+	}
+	if s.fault != nil {
+		e.log.Error("a schedule makes no tasks", "schedule", t.Name, "error", s.fault)
+	}
+	s.Name = t.Name
+	return s
+}
+
+// findSchedule is the schedule with the name, or nil. It needs the lock.
+func (e *Executor) findSchedule(ctx context.Context, name string) (found *scheduled, others int, err error) {
+	all, err := e.readSchedules(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	if at, ok := slices.BinarySearchFunc(all, name, bySchedule); ok {
+		return all[at], len(all) - 1, nil
+	}
+	return nil, len(all), nil
+}
+
+func bySchedule(s *scheduled, name string) int { return strings.Compare(s.Name, name) }
+
+// writeSchedule records a schedule.
+func (e *Executor) writeSchedule(ctx context.Context, s *storedSchedule) error {
+	text, err := json.Marshal(s, json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	if len(text) > MaxScheduleBytes {
+		return &TooLargeError{What: "the bytes of the schedule", Size: int64(len(text)), Limit: MaxScheduleBytes, Cure: "make its input shorter, as by a file that the task reads"}
+	}
+	return e.store.SetSchedule(ctx, s.Name, text)
+}
+
+// Schedule makes a schedule, or changes the one with the name, and answers it. Where nothing is
+// other than before, nothing changes.
+func (e *Executor) Schedule(ctx context.Context, p *schema.ScheduleParams) (schema.Schedule, error) {
+	if err := e.checkSchedule(p); err != nil {
+		return schema.Schedule{}, err
+	}
+	if e.stop.begun() {
+		return schema.Schedule{}, ErrShuttingDown
+	}
+	e.schedules.mu.Lock()
+	defer e.schedules.mu.Unlock()
+	old, others, err := e.findSchedule(ctx, p.Name)
+	switch {
+	case err != nil:
+		return schema.Schedule{}, err
+	case old != nil && old.fault == nil:
+		if same, err := sameSchedule(&old.ScheduleParams, p); err != nil || same {
+			return e.shownSchedule(ctx, old), err
+		}
+		if err := e.decide(ctx, old); err != nil { // what was due before, is due as it was then
+			return schema.Schedule{}, err
+		}
+	case old == nil && others >= MaxSchedules:
+		return schema.Schedule{}, &TooLargeError{What: "the number of schedules", Size: int64(others) + 1, Limit: MaxSchedules, Cure: "remove one with unschedule"}
+	}
+	now := schema.Now()
+	s := storedSchedule{ScheduleParams: *p, Generation: uuid.New(), CreatedAt: now, Since: now, Decided: now}
+	if old != nil {
+		s.CreatedAt, s.LastDue, s.LastTask, s.Skipped = cmp.Or(old.CreatedAt, now), old.LastDue, old.LastTask, old.Skipped
+		if old.EveryMs == s.EveryMs {
+			s.Since = old.Since
+		}
+		if back := schema.Time(schedule.MaxBack.Microseconds()); old.Decided-now <= back { // the clock may have been set back
+			s.Decided = max(now, old.Decided)
+		}
+	}
+	if err := e.writeSchedule(ctx, &s); err != nil {
+		return schema.Schedule{}, err
+	}
+	made, _, err := e.findSchedule(ctx, p.Name)
+	if err != nil {
+		return schema.Schedule{}, err
+	}
+	e.schedules.quiet.Store(false) // until the scheduler has looked
+	e.schedules.notify()
+	return e.shownSchedule(ctx, made), nil
+}
+
+func sameSchedule(a, b *schema.ScheduleParams) (bool, error) {
+	one, err := json.Marshal(a, json.Deterministic(true))
+	if err != nil {
+		return false, err
+	}
+	other, err := json.Marshal(b, json.Deterministic(true))
+	return bytes.Equal(one, other), err
+}
+
+// Unschedule removes a schedule, and reports whether there was one. Its tasks stay.
+func (e *Executor) Unschedule(ctx context.Context, name string) (existed bool, err error) {
+	e.schedules.mu.Lock()
+	defer e.schedules.mu.Unlock()
+	old, _, err := e.findSchedule(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	if err := e.store.SetSchedule(ctx, name, nil); err != nil { // one that cannot be read is not found
+		return false, err
+	}
+	e.schedules.notify()
+	return old != nil, nil
+}
+
+// Schedules answers a page of the schedules, sorted by name. The cursor is that of the page
+// before, or "".
+func (e *Executor) Schedules(ctx context.Context, cursor string, limit int) (schema.SchedulesResult, error) {
+	e.schedules.mu.Lock()
+	all, err := e.readSchedules(ctx)
+	e.schedules.mu.Unlock()
+	if err != nil {
+		return schema.SchedulesResult{}, err
+	}
+	begin, found := slices.BinarySearchFunc(all, cursor, bySchedule)
+	if found {
+		begin++
+	}
+	end := min(begin+limit, len(all))
+	page := schema.SchedulesResult{Schedules: []schema.Schedule{}}
+	for _, s := range all[begin:end] {
+		page.Schedules = append(page.Schedules, e.shownSchedule(ctx, s))
+	}
+	if end < len(all) {
+		page.NextCursor = all[end-1].Name
+	}
+	return page, nil
+}
+
+// shownSchedule is a schedule as it is shown. A schedule that was read never changes.
+func (e *Executor) shownSchedule(ctx context.Context, s *scheduled) schema.Schedule {
+	shown := schema.Schedule{ScheduleParams: s.ScheduleParams, CreatedAt: s.CreatedAt, NextAt: s.next(), Skipped: s.Skipped}
+	if s.fault != nil {
+		shown.Fault = s.fault.Error()
+	}
+	if s.LastTask != uuid.Nil {
+		shown.Last = &schema.ScheduledTask{DueAt: s.LastDue, ID: s.LastTask}
+		if r, err := e.store.Get(ctx, s.LastTask); err == nil {
+			shown.Last.State, shown.Last.Error = &r.State, r.Error
+		}
+	}
+	return shown
+}
+
+// checkSchedule says what is wrong with a schedule.
+func (e *Executor) checkSchedule(p *schema.ScheduleParams) error {
+	var found violations
+	found.name("name", p.Name)
+	if p.Name == "" {
+		found.add("name", "it is empty; name the schedule")
+	}
+	found.when(p)
+	if p.JitterMs < 0 || p.JitterMs > MaxJitter.Milliseconds() {
+		found.add("jitterMs", "%d is not within 0..%d", p.JitterMs, MaxJitter.Milliseconds())
+	}
+	if p.Missed == schema.MissedAll && p.Overlap != schema.OverlapQueue {
+		found.add("missed", "all makes several tasks at once, of which overlap lets only one run; let overlap be queue")
+	}
+	if _, own := p.Submit.Labels[ScheduleLabel]; own {
+		found.add("submit/labels/"+ScheduleLabel, "it is the name of the schedule; leave it out")
+	}
+	if found != nil {
+		return &InputError{Violations: found}
+	}
+	return e.checkScheduled(p)
+}
+
+// when checks when tasks are due.
+func (v *violations) when(p *schema.ScheduleParams) {
+	switch {
+	case p.Cron == "" && p.EveryMs == 0:
+		v.add("cron", "neither cron nor everyMs says when a task is due; give one of them")
+	case p.Cron != "" && p.EveryMs != 0:
+		v.add("everyMs", "cron and everyMs exclude each other")
+	case p.Cron == "" && p.TimeZone != "":
+		v.add("timeZone", "it is of cron alone; leave it out")
+	case p.Cron == "" && (p.EveryMs < LeastEvery.Milliseconds() || p.EveryMs > MaxMs):
+		v.add("everyMs", "%d is not within %d..%d", p.EveryMs, LeastEvery.Milliseconds(), MaxMs)
+	case p.Cron != "":
+		if _, err := schedule.Zone(cmp.Or(p.TimeZone, schedule.UTC)); err != nil {
+			v.add("timeZone", "%v; give a name of the IANA database, as Europe/Berlin", err)
+		} else if _, err := schedule.Cron(p.Cron, schedule.UTC, 0); err != nil {
+			v.add("cron", "%v; give minute, hour, day, month and weekday, as 30 2 * * *", err)
+		}
+	}
+}
+
+// checkScheduled says what is wrong with the tasks of a schedule.
+func (e *Executor) checkScheduled(p *schema.ScheduleParams) error {
+	submit := p.Submit.Params()
+	submit.Labels = scheduleLabels(p)
+	s, err := e.Prepare(&submit)
+	refused, ok := errors.AsType[*InputError](err)
+	switch {
+	case ok:
+		all := make([]schema.Violation, len(refused.Violations))
+		for i, v := range refused.Violations {
+			all[i] = schema.Violation{Pointer: "/submit" + inputPointer(refused) + v.Pointer, Message: v.Message}
+		}
+		return &InputError{Violations: all}
+	case err != nil:
+		return fmt.Errorf("submit: %w", err)
+	case len(s.Hidden) > 0:
+		return &InputError{Violations: []schema.Violation{{Pointer: "/submit/input", Message: "it has values that are hidden, which are never in a file, and a schedule is; let the task read them where it runs"}}}
+	}
+	return nil
+}
+
+// inputPointer is the place, within the params of a submit, of what an error is about.
+func inputPointer(err *InputError) string {
+	if err.What == "input" {
+		return "/input"
+	}
+	return ""
+}
+
+// scheduleLabels are the labels of the tasks of a schedule, but for their owner.
+func scheduleLabels(p *schema.ScheduleParams) map[string]string {
+	labels := map[string]string{ScheduleLabel: p.Name}
+	maps.Copy(labels, p.Submit.Labels)
+	return labels
+}

@@ -1,0 +1,337 @@
+package executor_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/executor/store/storetest"
+	"github.com/jobline/jobline/schema"
+)
+
+func napping(d time.Duration) schema.ScheduledSubmit {
+	p := nap(d)
+	return schema.ScheduledSubmit{Type: p.Type, Input: p.Input}
+}
+
+func nightly() schema.ScheduleParams {
+	return schema.ScheduleParams{Name: "nightly", Cron: "30 2 * * *", TimeZone: "Europe/Berlin", Submit: napping(time.Second)}
+}
+
+// each is a schedule whose tasks sleep.
+func each(every, sleep time.Duration) schema.ScheduleParams {
+	return schema.ScheduleParams{Name: "each", EveryMs: every.Milliseconds(), Submit: napping(sleep)}
+}
+
+func (r *rig) schedule(p schema.ScheduleParams) schema.Schedule {
+	r.Helper()
+	made, err := r.Schedule(r.Context(), &p)
+	require.NoError(r, err)
+	return made
+}
+
+// scheduled is the schedule with the name.
+func (r *rig) scheduled(name string) schema.Schedule {
+	r.Helper()
+	page, err := r.Schedules(r.Context(), "", 1000)
+	require.NoError(r, err)
+	i := slices.IndexFunc(page.Schedules, func(s schema.Schedule) bool { return s.Name == name })
+	require.NotEqual(r, -1, i)
+	return page.Schedules[i]
+}
+
+// tasksOf are the tasks of a schedule, the oldest first.
+func (r *rig) tasksOf(name string) []schema.Task {
+	r.Helper()
+	page, err := r.List(r.Context(), executor.Filter{Labels: map[string]string{"schedule": name, "owner": "schedule"}}, executor.PageRequest{Oldest: true, Limit: 1000})
+	require.NoError(r, err)
+	return page.Tasks
+}
+
+// createdAt are the times at which tasks were submitted.
+func createdAt(tasks []schema.Task) (all []string) {
+	for i := range tasks {
+		all = append(all, tasks[i].CreatedAt.Time().Format("01-02 15:04:05.000"))
+	}
+	return all
+}
+
+// keeping is a store that keeps what has ended for long.
+func keeping() executor.Store { return memory.New(memory.Options{KeepFor: 1000 * time.Hour}) }
+
+func TestANightlyTask(t *testing.T) {
+	withStore(t, executor.Options{Limit: 1}, keeping, func(r *rig) {
+		made := r.schedule(nightly())
+		require.Equal(r, "2000-01-01T01:30:00.000000Z", made.NextAt.String())
+		require.Nil(r, made.Last)
+		r.pass(72 * time.Hour)
+		tasks := r.tasksOf("nightly")
+		require.Equal(r, []string{"01-01 01:30:00.000", "01-02 01:30:00.000", "01-03 01:30:00.000"}, createdAt(tasks))
+		now := r.scheduled("nightly")
+		require.Equal(r, tasks[2].ID, now.Last.ID)
+		require.Equal(r, schema.Completed, *now.Last.State)
+		require.Equal(r, "2000-01-03T01:30:00.000000Z", now.Last.DueAt.String())
+		require.Equal(r, "2000-01-04T01:30:00.000000Z", now.NextAt.String())
+		existed, err := r.Unschedule(r.Context(), "nightly")
+		require.NoError(r, err)
+		require.True(r, existed)
+		existed, err = r.Unschedule(r.Context(), "nightly")
+		require.NoError(r, err)
+		require.False(r, existed)
+		r.pass(72 * time.Hour)
+		require.Len(r, r.tasksOf("nightly"), 3)
+	})
+}
+
+func TestTasksThatOverlap(t *testing.T) {
+	for policy, want := range map[schema.OverlapPolicy][]string{
+		"":                    {"completed 10-35", "running 40-"},
+		schema.OverlapSkip:    {"completed 10-35", "running 40-"},
+		schema.OverlapQueue:   {"completed 10-35", "running 35-", "queued", "queued", "queued"},
+		schema.OverlapReplace: {"cancelled 10-20", "cancelled 20-30", "cancelled 30-40", "cancelled 40-50", "running 50-"},
+	} {
+		withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+			p := each(10*time.Second, 25*time.Second)
+			p.Overlap = policy
+			begin := r.schedule(p).CreatedAt
+			r.pass(51 * time.Second)
+			var found []string
+			for _, task := range r.tasksOf("each") {
+				text := task.State.String()
+				if task.StartedAt != 0 {
+					text += fmt.Sprintf(" %d-", (task.StartedAt-begin)/1_000_000)
+				}
+				if task.FinishedAt != 0 {
+					text += fmt.Sprintf("%d", (task.FinishedAt-begin)/1_000_000)
+				}
+				found = append(found, text)
+			}
+			require.Equal(r, want, found, policy)
+			s := r.scheduled("each")
+			if len(want) == 2 {
+				require.Equal(r, begin+50_000_000, s.Skipped.DueAt)
+				require.Contains(r, s.Skipped.Reason, "had not ended")
+			} else {
+				require.Nil(r, s.Skipped)
+			}
+		})
+	}
+}
+
+// TestReplaceWaitsForTheEnd has a task that does not stop when it is replaced.
+func TestReplaceWaitsForTheEnd(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4, Grace: time.Minute}, func(r *rig) {
+		p := each(10*time.Second, 0)
+		p.Overlap, p.Submit = schema.OverlapReplace, schema.ScheduledSubmit{Type: "deaf", Input: []byte(`{"ms":25000}`)}
+		r.schedule(p)
+		r.pass(31 * time.Second)
+		tasks := r.tasksOf("each")
+		require.Len(r, tasks, 3)
+		require.Equal(r, schema.Running, tasks[0].State)
+		require.NotZero(r, tasks[0].CancelRequestedAt)
+		require.Equal(r, schema.Cancelled, tasks[1].State)
+		require.Zero(r, tasks[1].StartedAt)
+		require.Equal(r, []string{"dependency " + tasks[0].ID.String()}, r.waitsFor(tasks[2].ID), "the first has not ended")
+		r.pass(5 * time.Second)
+		r.inState(tasks[2].ID, schema.Running)
+	})
+}
+
+// restarted runs executors over one store, one after the other.
+type restarted struct {
+	*rig
+	t     *testing.T
+	store executor.Store
+}
+
+func (r *restarted) begin() {
+	r.rig = newRig(r.t, executor.Options{Limit: 4}, r.store)
+	go func() { r.over <- r.Executor.Run(r.t.Context()) }()
+	synctest.Wait()
+}
+
+func (r *restarted) end() {
+	r.Begin(executor.ShutdownInterrupt)
+	<-r.over
+}
+
+func TestDueTimesThatWereMissed(t *testing.T) {
+	for policy, want := range map[schema.MissedPolicy][]string{
+		schema.MissedSkip: {"01-01 01:30:00.000", "01-05 01:30:00.000"},
+		schema.MissedOne:  {"01-01 01:30:00.000", "01-04 12:00:00.000", "01-05 01:30:00.000"},
+		schema.MissedAll:  {"01-01 01:30:00.000", "01-04 12:00:00.000", "01-04 12:00:00.000", "01-04 12:00:00.000", "01-05 01:30:00.000"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := keeping()
+			r := &restarted{t: t, store: store}
+			r.begin()
+			p := nightly()
+			p.Missed, p.Overlap = policy, schema.OverlapQueue
+			r.schedule(p)
+			r.pass(12 * time.Hour)
+			r.end()
+			time.Sleep(72 * time.Hour)
+			r.begin()
+			require.Equal(t, want[:len(want)-1], createdAt(r.tasksOf("nightly")), policy)
+			if s := r.scheduled("nightly"); policy == schema.MissedSkip {
+				require.Equal(t, "2000-01-04T01:30:00.000000Z", s.Skipped.DueAt.String())
+				require.Contains(t, s.Skipped.Reason, "missed")
+			} else {
+				require.Equal(t, "2000-01-04T01:30:00.000000Z", s.Last.DueAt.String())
+			}
+			r.pass(24 * time.Hour)
+			require.Equal(t, want, createdAt(r.tasksOf("nightly")), policy)
+			r.end()
+			require.NoError(t, store.Close())
+		})
+	}
+}
+
+// TestOneTaskForADueTimeThatIsNotRecorded lets the process end between the submit of a task and
+// the record that its due time is decided, and a store that cannot record for a while.
+func TestOneTaskForADueTimeThatIsNotRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New(memory.Options{})
+		store := storetest.Faulty(inner)
+		r := &restarted{t: t, store: store}
+		r.begin()
+		r.schedule(each(time.Hour, time.Second))
+		store.Break("SetSchedule")
+		r.pass(time.Hour + 30*time.Second)
+		require.Len(t, r.tasksOf("each"), 1)
+		require.Nil(t, r.scheduled("each").Last, "it is not recorded")
+		require.Equal(t, 1, strings.Count(r.log.String(), "what is due cannot be submitted"), "it is said once")
+		r.end()
+		r.store = inner // the next process can record
+		r.begin()
+		r.pass(time.Minute)
+		tasks := r.tasksOf("each")
+		require.Len(t, tasks, 1)
+		require.Equal(t, tasks[0].ID, r.scheduled("each").Last.ID)
+		require.Equal(t, uuid.Version(8), tasks[0].ID.Version())
+		r.pass(time.Hour)
+		require.Len(t, r.tasksOf("each"), 2)
+		r.end()
+		require.NoError(t, store.Close())
+	})
+}
+
+func TestAFullQueueIsTriedAgain(t *testing.T) {
+	withStore(t, executor.Options{Limit: 1}, func() executor.Store { return memory.New(memory.Options{MaxQueued: 1}) }, func(r *rig) {
+		r.schedule(each(time.Hour, time.Second))
+		r.pass(time.Hour - 10*time.Second)
+		r.submit(nap(15 * time.Second))
+		synctest.Wait()
+		r.submit(nap(time.Second))
+		r.pass(11 * time.Second)
+		require.Empty(r, r.tasksOf("each"))
+		r.pass(10 * time.Second)
+		require.Len(r, r.tasksOf("each"), 1)
+		require.Nil(r, r.scheduled("each").Skipped)
+	})
+}
+
+func TestJitterAndUntil(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		p := each(time.Hour, time.Second)
+		p.JitterMs, p.Submit.ExpireMs = 600_000, 1000
+		p.Until = schema.Now() + 3*3600*1_000_000
+		begin := r.schedule(p).CreatedAt
+		idle, err := r.Idle(r.Context())
+		require.NoError(r, err)
+		require.False(r, idle, "02:30 must come")
+		r.pass(10 * time.Hour)
+		tasks := r.tasksOf("each")
+		require.Len(r, tasks, 3)
+		delays := map[schema.Time]bool{}
+		for i := range tasks {
+			require.Equal(r, schema.Completed, tasks[i].State, "it expires later, too")
+			delay := tasks[i].StartedAt - begin - schema.Time(i+1)*3600*1_000_000
+			require.True(r, 0 <= delay && delay < 600*1_000_000, "%v", delay)
+			delays[delay] = true
+		}
+		require.Len(r, delays, 3)
+		require.Zero(r, r.scheduled("each").NextAt)
+		idle, err = r.Idle(r.Context())
+		require.NoError(r, err)
+		require.True(r, idle)
+	})
+}
+
+func TestAScheduleThatIsChanged(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		made := r.schedule(each(time.Hour, time.Second))
+		r.pass(90 * time.Minute)
+		require.Equal(r, made.NextAt+3600*1_000_000, r.schedule(each(time.Hour, time.Second)).NextAt, "nothing changes")
+		other := each(time.Hour, 2*time.Second)
+		changed := r.schedule(other)
+		require.Equal(r, made.CreatedAt, changed.CreatedAt)
+		require.Equal(r, made.NextAt+3600*1_000_000, changed.NextAt, "its hours are as they were")
+		require.Equal(r, r.tasksOf("each")[0].ID, changed.Last.ID)
+		other = each(40*time.Minute, time.Second)
+		require.Equal(r, schema.Now()+40*60*1_000_000, r.schedule(other).NextAt, "from now on")
+		r.pass(40 * time.Minute)
+		require.Len(r, r.tasksOf("each"), 2)
+	})
+}
+
+func TestSchedulesThatAreRefused(t *testing.T) {
+	withStore(t, secretive(), newMemory, func(r *rig) {
+		for pointer, change := range map[string]func(p *schema.ScheduleParams){
+			"/name":                   func(p *schema.ScheduleParams) { p.Name = "" },
+			"/cron":                   func(p *schema.ScheduleParams) { p.Cron = "0 0 30 2 *" },
+			"/everyMs":                func(p *schema.ScheduleParams) { p.EveryMs = 1000 },
+			"/timeZone":               func(p *schema.ScheduleParams) { p.TimeZone = "Europe/Atlantis" },
+			"/missed":                 func(p *schema.ScheduleParams) { p.Missed = schema.MissedAll },
+			"/jitterMs":               func(p *schema.ScheduleParams) { p.JitterMs = 1 + executor.MaxJitter.Milliseconds() },
+			"/submit/labels/schedule": func(p *schema.ScheduleParams) { p.Submit.Labels = map[string]string{"schedule": "x"} },
+			"/submit/needs/gpu":       func(p *schema.ScheduleParams) { p.Submit.Needs = map[string]int64{"gpu": 1} },
+			"/submit/input/ms":        func(p *schema.ScheduleParams) { p.Submit.Input = []byte(`{"ms":"x"}`) },
+			"/submit/input": func(p *schema.ScheduleParams) {
+				p.Submit = schema.ScheduledSubmit{Type: "login", Input: []byte(`{"password":"x"}`)}
+			},
+		} {
+			p := nightly()
+			change(&p)
+			_, err := r.Schedule(r.Context(), &p)
+			var refused *executor.InputError
+			require.ErrorAs(r, err, &refused, pointer)
+			require.Equal(r, pointer, refused.Violations[0].Pointer)
+		}
+		p := nightly()
+		p.Submit.Type = "nip"
+		_, err := r.Schedule(r.Context(), &p)
+		require.ErrorContains(r, err, "nip")
+		p = nightly()
+		p.Submit.Input = []byte(`{"ms":1,"pad":"` + strings.Repeat("x", executor.MaxScheduleBytes) + `"}`)
+		p.Submit.Type = "echo"
+		_, err = r.Schedule(r.Context(), &p)
+		require.Error(r, err)
+		for i := range executor.MaxSchedules {
+			p := nightly()
+			p.Name = fmt.Sprint("n", i)
+			r.schedule(p)
+		}
+		p = nightly()
+		_, err = r.Schedule(r.Context(), &p)
+		var tooLarge *executor.TooLargeError
+		require.ErrorAs(r, err, &tooLarge)
+		p.Name = "n7"
+		r.schedule(p)
+		page, err := r.Schedules(r.Context(), "n99", 7)
+		require.NoError(r, err)
+		require.Len(r, page.Schedules, 7)
+		require.Equal(r, "n990", page.Schedules[0].Name)
+		require.Equal(r, "n996", page.NextCursor)
+		r.pass(4 * time.Hour)
+		require.Len(r, r.tasksOf("n7"), 1)
+	})
+}
