@@ -1127,7 +1127,8 @@ What stands in that line is removed if TEXT returns to its beginning."
     (setq jobline--list-timer
           (run-at-time (or delay 0.2) nil (lambda ()
                                                (setq jobline--list-timer nil)
-                                               (when jobline--ready (jobline--list-refresh)))))))
+                                               (when (and jobline--ready (process-live-p jobline--process))
+                                                 (jobline--list-refresh)))))))
 
 (defun jobline--list-refresh ()
   "Ask for the tasks, and show them."

@@ -9,6 +9,7 @@ const PROTOCOL = '1'
 const LONGEST_DELAY = 30 # seconds between two attempts to connect
 
 var attach: job
+var attached = false # until all that it wrote is read, which may be after its end
 var waiting: dict<func> = {} # what takes the reply, by the id of the request
 var last_id = 0
 var last_error = '' # the last line that attach has written to stderr
@@ -78,7 +79,7 @@ enddef
 
 # Connect starts the process where none runs, and answers whether there is one.
 export def Connect(): bool
-  return job_status(attach) ==# 'run' || (!down && Attach())
+  return attached || (!down && Attach())
 enddef
 
 # ByUser lets the next connection start a server, also where one was told to shut down.
@@ -87,7 +88,7 @@ export def ByUser()
 enddef
 
 def Attach(): bool
-  if job_status(attach) ==# 'run'
+  if attached
     return true
   endif
   timer_stop(retry)
@@ -104,6 +105,11 @@ def Attach(): bool
     },
     close_cb: (_) => Closed(),
   })
+  attached = job_status(attach) !=# 'fail'
+  if !attached
+    Tell(Command('attach')[0] .. ' cannot be started; try :Jobline doctor', 'ErrorMsg')
+    return false
+  endif
   var version = printf('%d.%d', v:version / 100, v:version % 100)
   Send('initialize', {clientInfo: {name: 'Vim', version: version}, protocolVersion: PROTOCOL}, Greeted)
   tasks.Begin()
@@ -194,6 +200,7 @@ enddef
 def Closed()
   var was_ready = ready
   ready = false
+  attached = false
   output.Lost()
   if leaving
     return
