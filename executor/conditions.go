@@ -22,11 +22,14 @@ const (
 
 // conditionsOf checks what a submit says of when its task may run. It answers nil where that
 // is nothing.
-func conditionsOf(p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schema.Conditions, error) {
-	if p.DelayMs == 0 && p.ExpireMs == 0 && p.Conditions.IsZero() {
+func conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schema.Conditions, error) {
+	if p.DelayMs == 0 && p.ExpireMs == 0 && p.Conditions.IsZero() && t.retry == nil {
 		return nil, nil
 	}
 	c := p.Conditions
+	if c.Retry == nil {
+		c.Retry = t.retry
+	}
 	var found violations
 	found.either(p.DelayMs, c.RunAt, "delayMs", "runAt")
 	found.either(p.ExpireMs, c.ExpiresAt, "expireMs", "expiresAt")
@@ -40,9 +43,11 @@ func conditionsOf(p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schem
 	found.name("group", c.Group)
 	found.name("key", c.Key)
 	found.needs(c.Needs)
+	found.retry(c.Retry)
 	if found != nil {
 		return nil, &InputError{Violations: found}
 	}
+	c.Retry = fullRetry(c.Retry)
 	if c.IsZero() {
 		return nil, nil
 	}

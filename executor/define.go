@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -27,6 +28,7 @@ type Type struct {
 	idempotent  bool
 	containment func() string
 	secrets     []secretMember
+	retry       *schema.Retry
 	input       *schema.Schema
 	result      *schema.Schema
 	// emptyInput and emptyResult remember what validation says of {}, which is
@@ -65,6 +67,10 @@ func Source(name string) TypeOption { return func(t *Type) { t.source = name } }
 // one that ran when the process died is run again in the next. Without it such
 // a task fails, as interrupted, unless its submit says otherwise.
 func Idempotent() TypeOption { return func(t *Type) { t.idempotent = true } }
+
+// Retry says whether and when a task is tried again after an attempt that has failed, where the
+// submit does not say.
+func Retry(policy schema.Retry) TypeOption { return func(t *Type) { t.retry = &policy } }
 
 // StartsItself leaves it to the code to call Started. Without it a task has
 // started when its code is called.
@@ -180,6 +186,11 @@ func (t Type) check() error {
 		if !t.input.Knows(m.name) {
 			refuse("the input has no member %q that could be secret", m.name)
 		}
+	}
+	var wrong violations
+	wrong.retry(t.retry)
+	for _, v := range wrong {
+		refuse("%s: %s", strings.TrimPrefix(v.Pointer, "/"), v.Message)
 	}
 	if t.limit < 0 {
 		refuse("a limit of %d: 0 is none, 1 or more is one", t.limit)

@@ -29,6 +29,9 @@ var (
 	ErrDamaged   = errors.New("the record is damaged")
 	ErrClosed    = errors.New("the store is closed")
 	ErrLeaseLost = errors.New("the task is no longer this worker's")
+	// ErrCancelRequested says that an attempt was not followed by another one, because a cancel
+	// was asked for: the task has ended as Cancelled.
+	ErrCancelRequested = errors.New("a cancel was asked for, so no other attempt follows")
 )
 
 // ErrTimeout is the cause of the context of a task whose time is over.
@@ -131,11 +134,6 @@ func (e *FullError) Is(target error) bool { return target == ErrQueueFull }
 type Failure struct{ schema.TaskError }
 
 func (f *Failure) Error() string { return f.Message }
-
-// Retryable marks an error of a task's code as one that may not come again.
-func Retryable(err error) error {
-	return &Failure{schema.TaskError{Kind: schema.KindTaskError, Message: err.Error(), Retryable: true}}
-}
 
 // UnknownDependency is the error of a submit of a task that comes after another one, which
 // is not known. It is at this place in After.

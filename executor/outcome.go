@@ -54,11 +54,12 @@ const maxErrorText = 64 << 10
 type answered struct {
 	*Failure
 	stopped bool // it is the context's error
+	advice  advice
 }
 
 // heard asks an error.
 func heard(err error) error {
-	return answered{&Failure{*taskError(err)}, endOfContext(err)}
+	return answered{&Failure{*taskError(err)}, endOfContext(err), adviceOf(err)}
 }
 
 // Is makes errors.Is(err, context.Canceled) true where it was.

@@ -34,7 +34,7 @@ func TestHowATaskEnds(t *testing.T) {
 	}{
 		{"an error", func(context.Context) error { return errors.New("so it is") },
 			schema.TaskError{Kind: schema.KindTaskError, Message: "so it is"}},
-		{"an error worth another try", func(context.Context) error { return executor.Retryable(errors.New("busy")) },
+		{"an error worth another try", func(context.Context) error { return executor.Retryable(errors.New("busy"), 0) },
 			schema.TaskError{Kind: schema.KindTaskError, Message: "busy", Retryable: true}},
 		{"a failure that says how it looks", func(context.Context) error {
 			return fmt.Errorf("wrapped: %w", &executor.Failure{TaskError: schema.TaskError{Kind: schema.KindExit, Message: "exit 3", ExitCode: new(3)}})

@@ -67,7 +67,7 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submissio
 	if r.ID = p.ID; r.ID == uuid.Nil {
 		r.ID, r.NewID = e.ids.next(now), true
 	}
-	if r.Conditions, err = conditionsOf(p, r.ID, now); err != nil {
+	if r.Conditions, err = conditionsOf(t, p, r.ID, now); err != nil {
 		return Submission{}, err
 	}
 	if r.Conditions != nil {

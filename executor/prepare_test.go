@@ -254,7 +254,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		`no task type is named "x"; the method types lists them`: &executor.UnknownTypeError{Name: "x"},
 		`no task type is named "x"; did you mean a or b?`:        &executor.UnknownTypeError{Name: "x", Suggestions: []string{"a", "b"}},
 		`the task type "x" is not permitted on this server`:      &executor.NotPermittedError{Name: "x"},
-		"busy":                executor.Retryable(errors.New("busy")),
+		"busy":                executor.Retryable(errors.New("busy"), 0),
 		"cancelled":           &executor.Cancellation{},
 		"cancelled: too late": &executor.Cancellation{Reason: "too late"},
 	} {

@@ -23,6 +23,9 @@ type Record struct {
 	// Rerun says that the task may run again where nobody knows how its last
 	// attempt ended: because the process died.
 	Rerun bool
+	// History is of the attempts before the latest, or nil where the task has had none that
+	// another one followed because of it. Store.List leaves it out.
+	History *History
 }
 
 // Submission is a record to be queued, with what is of this process only: it is
@@ -61,15 +64,6 @@ type Outcome struct {
 	State  schema.State
 	Result []byte
 	Error  *schema.TaskError
-}
-
-// Again is how an attempt ended that another one follows.
-type Again struct {
-	// At is when the next attempt may begin.
-	At schema.Time
-	// Error is why the attempt failed. It is nil where the task has put itself off: then no
-	// attempt was spent.
-	Error *schema.TaskError
 }
 
 // Cancellation is a request to stop a task. It is the cause of the context of

@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -164,7 +163,7 @@ func (r *run) stop(cause error) {
 		s.cause = cause
 		r.expire(cause)
 		if cause == ErrInterrupted {
-			r.executor.log.Info("a task is interrupted", "task", r.record.ID, "type", r.record.Type, "runsAgain", r.record.Rerun)
+			r.executor.log.Info("a task is interrupted", "task", r.record.ID, "type", r.record.Type, "runsAgain", r.record.RunsAgain())
 		}
 		r.startGraceLocked(r.executor.graceOf(r.record))
 	}
@@ -279,86 +278,6 @@ func (r *run) overdue() <-chan struct{} {
 		}
 	}
 	return s.late
-}
-
-// end makes the task final with what its code returned, unless it was given up.
-func (r *run) end(result jsontext.Value, err error) {
-	if err == nil {
-		err = r.executor.checkResult(r.typ, result)
-	}
-	r.mu.Lock()
-	r.ended = true
-	settled := r.settled
-	r.settled = true
-	if r.gaveUp {
-		r.executor.stuck.Add(-1)
-		if r.requeued {
-			r.executor.stuckRequeued.Add(-1)
-		}
-	}
-	var cause error
-	var noted chan struct{}
-	if s := r.stopping; s != nil {
-		if cause, noted = s.told, s.noted; s.grace != nil {
-			s.grace.Stop()
-		}
-	}
-	gate := r.progress
-	r.mu.Unlock()
-	if gate != nil {
-		gate.close(r.sendProgress)
-	}
-	if settled {
-		if noted != nil { // before the slot is free, or two tasks would be seen to run in it
-			<-noted
-		}
-		return
-	}
-	o, final := Outcome{State: schema.Completed, Result: result}, true
-	if err != nil {
-		o, final = r.failed(cause, err)
-	}
-	if final {
-		r.finishing(o)
-		r.worker.ended = Ended{r.lease, o, r.recorded}
-	}
-	r.expire(context.Canceled)
-}
-
-// requeuesOnRestart reports whether a task that was told to stop is left to the
-// store's next process, which queues it again.
-func (r *run) requeuesOnRestart(cause error) bool { return cause == ErrInterrupted && r.record.Rerun }
-
-// failed is how the task ends with the error of its code. It is not final if it was
-// interrupted and is to run again.
-func (r *run) failed(cause, err error) (o Outcome, final bool) {
-	if r.requeuesOnRestart(cause) {
-		r.executor.requeue()
-		return Outcome{}, false
-	}
-	return failed(cause, err), true
-}
-
-// finishing notes that the store is about to record the task's end.
-func (r *run) finishing(o Outcome) {
-	r.state = o.State
-	r.executor.finishesPending.Add(1)
-	r.executor.stop.notify()
-}
-
-// recorded is called when the store has recorded the task's end, or could not.
-func (r *run) recorded(err error) {
-	e := r.executor
-	e.vault.end(r.record.ID)
-	switch {
-	case err == nil:
-		e.rates.ended(r.state)
-	case !errors.Is(err, ErrLeaseLost): // then it is another worker's
-		e.log.Error("the end of a task could not be recorded", "task", r.record.ID, "error", err)
-		e.finishesLost.Add(1)
-	}
-	e.finishesPending.Add(-1)
-	e.stop.notify()
 }
 
 func (r *run) report(p schema.Progress) {

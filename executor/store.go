@@ -111,16 +111,22 @@ type Claimer interface {
 type Ended struct {
 	Lease    Lease // which the claimer has given
 	Outcome  Outcome
-	Recorded func(error) // as of Lease.Finish
+	Again    *Again      // another attempt follows, and there is no Outcome
+	Recorded func(error) // as of Lease.Finish, or of Lease.Retry
 }
 
-// Finish makes the task final and releases the lease. It does nothing for the zero
-// value.
+// Finish makes the task final, or queues it again, and releases the lease. It does nothing for
+// the zero value.
 func (e Ended) Finish() {
-	if e.Lease != nil {
+	switch {
+	case e.Lease == nil:
+		return
+	case e.Again != nil:
+		e.Lease.Retry(e.Again, e.Recorded)
+	default:
 		e.Lease.Finish(e.Outcome, e.Recorded)
-		e.Lease.Release()
 	}
+	e.Lease.Release()
 }
 
 // StoreInfo describes a store.
@@ -179,8 +185,13 @@ type Lease interface {
 	// outcome and tries again until it is closed. recorded may be called before
 	// Finish returns. It must not block, and must not call the store.
 	Finish(o Outcome, recorded func(error))
+	// Retry ends the attempt and queues the task again, in one step: it may run from a.At on,
+	// and is Queued until then. It is like Finish in all else, but where a cancel was asked for
+	// the task ends as Cancelled, and recorded is called with ErrCancelRequested. Nobody
+	// changes what a points to.
+	Retry(a *Again, recorded func(error))
 	// Release says that the task's code has really ended. It is called once,
-	// after Finish or without it.
+	// after Finish or Retry, or without either.
 	Release()
 }
 

@@ -30,6 +30,20 @@ func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error
 	return t, err
 }
 
+// StatusWithAttempts is Status with the latest attempts of the task.
+func (e *Executor) StatusWithAttempts(ctx context.Context, id uuid.UUID) (schema.Task, error) {
+	r, err := e.store.Get(ctx, id)
+	if err != nil {
+		return r.Task, err
+	}
+	e.showStopped(&r.Task)
+	r.ShowAttempts()
+	if r.State == schema.Queued {
+		r.WaitingFor = e.waiting(&r.Task)
+	}
+	return r.Task, nil
+}
+
 // Explain says what a task waits for, what that waits for, and so on.
 func (e *Executor) Explain(ctx context.Context, id uuid.UUID) (result schema.ExplainResult, err error) {
 	for range explainTries {

@@ -99,7 +99,11 @@ func (s *session) status(ctx context.Context, p *schema.StatusParams) (any, erro
 	if err := needID(p.ID); err != nil {
 		return nil, err
 	}
-	task, err := s.executor.Status(ctx, p.ID)
+	of := s.executor.Status
+	if p.IncludeAttempts {
+		of = s.executor.StatusWithAttempts
+	}
+	task, err := of(ctx, p.ID)
 	if !p.IncludeInput {
 		task.Input = nil
 	}

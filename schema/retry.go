@@ -28,8 +28,8 @@ type Attempt struct {
 	Output *AttemptOutput `json:"output,omitzero" jsonschema:"where in each stream is what it wrote; absent where it wrote nothing"`
 }
 
-// MaxAttempts is how many attempts are kept of a task beside its latest; the oldest are left out.
-const MaxAttempts = 19
+// MaxAttempts is how many attempts of a task are kept, the latest.
+const MaxAttempts = 20
 
 // MaxAttemptText bounds each text of the error of an attempt that another one followed, in bytes.
 const MaxAttemptText = 4 << 10

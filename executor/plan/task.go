@@ -13,6 +13,8 @@ type Task struct {
 	ID       uuid.UUID
 	Type     string
 	Priority int8
+	// Attempt is which attempt the task waits for, of one that has begun before, or 0.
+	Attempt int32
 	// Order rises with each task that is submitted. No two tasks have the same.
 	Order uint64
 	// Conditions is not nil.

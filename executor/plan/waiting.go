@@ -24,7 +24,11 @@ func (p *Planner) Waiting(t *Task) []schema.Waiting {
 		all = append(all, p.waitsForKey(t))
 	}
 	if at := t.Conditions.RunAt; at > p.now {
-		all = append(all, schema.Waiting{Kind: schema.WaitsForTime, Until: at, Message: "runs at " + at.String()})
+		w := schema.Waiting{Kind: schema.WaitsForTime, Until: at, Message: "runs at " + at.String()}
+		if t.Attempt > 0 {
+			w.Kind, w.Message = schema.WaitsForRetry, fmt.Sprintf("attempt %d runs at %v", t.Attempt, at)
+		}
+		all = append(all, w)
 	}
 	if p.paused {
 		all = append(all, WaitsForResume())

@@ -47,6 +47,8 @@ func sizeOf(ev *executor.Event) int64 {
 		return 0
 	case executor.EventFinished:
 		return eventBytes + endBytes + variable(ev.Task)
+	case executor.EventRetrying:
+		return eventBytes + errorBytes(ev.Again.Error)
 	}
 	return eventBytes
 }
@@ -54,16 +56,21 @@ func sizeOf(ev *executor.Event) int64 {
 // variable is how many bytes the texts and values of a final task have.
 func variable(t *schema.Task) int64 {
 	n := len(t.Result) + len(t.CancelReason)
-	if e := t.Error; e != nil {
-		n += len(e.Message) + len(e.StderrTail)
-	}
 	if p := t.Progress; p != nil {
 		n += len(p.Unit) + len(p.Message)
 	}
 	for key, value := range t.Labels {
 		n += len(key) + len(value)
 	}
-	return int64(n)
+	return int64(n) + errorBytes(t.Error)
+}
+
+// errorBytes is how many bytes the texts of an error have, which may be nil.
+func errorBytes(e *schema.TaskError) int64 {
+	if e == nil {
+		return 0
+	}
+	return int64(len(e.Message) + len(e.StderrTail))
 }
 
 func sumOf(events []executor.Event) (n int64) {
@@ -165,9 +172,9 @@ func compacted(events []executor.Event) []executor.Event {
 	return events
 }
 
-// thinned keeps the newest pieces of output of each stream, so many. Where ended is
-// set, it keeps of an ended task only start and end: the end tells the last
-// progress, and the last output is sent with it.
+// thinned keeps the newest start, progress and end of an attempt of each task, and the newest
+// pieces of output of each stream, so many. Where ended is set, it keeps of an ended task only
+// start and end: the end tells the last progress, and the last output is sent with it.
 func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 	type key struct {
 		id     uuid.UUID
@@ -186,8 +193,12 @@ func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 		s, later := newest[k]
 		_, over := newest[key{ev.ID, executor.EventFinished, 0}]
 		switch ev.Kind {
-		case executor.EventProgress:
+		case executor.EventProgress, executor.EventRetrying:
 			if later || over {
+				ev.Seq = 0
+			}
+		case executor.EventStarted:
+			if later { // of a task that begins again and again
 				ev.Seq = 0
 			}
 		case executor.EventOutput:

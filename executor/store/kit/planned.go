@@ -152,16 +152,23 @@ func (p *Planned) Close() {
 	}
 }
 
-// NewTask is a task with conditions for the planner, without its order number. One that has
-// begun, and runs again because its process died, waits for its turn alone: it was its time, and
-// it does not expire.
+// NewTask is a task for the planner, without its order number. One that has begun, and runs
+// again, waits for its turn and the time of its next attempt alone: it was its time, and it does
+// not expire.
 func NewTask(r *executor.Record) *plan.Task {
 	t := &plan.Task{ID: r.ID, Type: r.Type, Priority: r.Priority, Conditions: r.Conditions}
-	if r.Attempt > 0 {
-		left := *r.Conditions
-		left.RunAt, left.ExpiresAt, left.After = 0, 0, nil
-		t.Conditions = &left
+	if r.Attempt == 0 {
+		return t
 	}
+	left := new(schema.Conditions)
+	if r.Conditions != nil {
+		*left = *r.Conditions
+	}
+	left.RunAt, left.ExpiresAt, left.After = 0, 0, nil
+	if r.History != nil {
+		left.RunAt = r.History.DueAt
+	}
+	t.Conditions, t.Attempt = left, r.Attempt+1
 	return t
 }
 

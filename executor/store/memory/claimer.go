@@ -47,14 +47,19 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 	return taken, nil
 }
 
-// finishAndTake makes the task final that ended, and takes another where one may run.
+// finishAndTake makes the task final that ended, or queues it again, and takes another where one may run.
 // It takes the lock once and reads the clock once.
 func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next *lease) {
 	s := c.store
 	l := ended.Lease.(*lease)
 	s.mu.Lock()
 	now := schema.Now()
-	err := l.finish(ended.Outcome, now)
+	var err error
+	if ended.Again != nil {
+		err = l.retry(ended.Again, now)
+	} else {
+		err = l.finish(ended.Outcome, now)
+	}
 	l.release(now)
 	if ctx.Err() == nil && !s.closed {
 		next = c.take(now)
@@ -76,6 +81,9 @@ func (c *claimer) take(now schema.Time) *lease {
 	r.attempt++
 	record := executor.Record{Task: r.task(), Timeout: r.terms.timeout, Grace: r.terms.grace, Rerun: r.terms.rerun}
 	record.StartedAt = max(now, r.created)
+	if x := r.extra(); x != nil {
+		record.History = x.history
+	}
 	l := &lease{claimer: c, entry: e, record: &record}
 	l.extra, l.lease, l.planned = r.extra(), l, r.planned()
 	r.life = &l.life

@@ -111,6 +111,52 @@ func (l *lease) finish(o executor.Outcome, now schema.Time) error {
 	return nil
 }
 
+// Retry implements executor.Lease.
+func (l *lease) Retry(a *executor.Again, recorded func(error)) {
+	s := l.claimer.store
+	s.mu.Lock()
+	err := l.retry(a, schema.Now())
+	s.mu.Unlock()
+	recorded(err)
+}
+
+// retry queues the task again; it needs the lock.
+func (l *lease) retry(a *executor.Again, now schema.Time) error {
+	s := l.claimer.store
+	if s.closed {
+		return executor.ErrClosed
+	}
+	if l.lost() {
+		return executor.ErrLeaseLost
+	}
+	e := l.entry
+	r := &e.Value
+	x := r.withExtra()
+	if !x.cancelled.IsZero() {
+		if err := l.finish((&executor.Cancellation{Reason: x.cancelReason}).Outcome(), now); err != nil {
+			return err
+		}
+		return executor.ErrCancelRequested
+	}
+	var written *schema.OutputBytes
+	if x.out != nil {
+		written = x.out.Bytes()
+	}
+	s.feed.PublishOf(r.terms.owner, r.terms.events, kit.Retrying(l.record, a, nil), l.live)
+	again := *l.record
+	again.History = kit.Followed(l.record, a, written, now)
+	x.progress, x.history, x.planned = nil, again.History, kit.NewTask(&again)
+	x.planned.Order = e.Order()
+	s.running.Remove(e)
+	s.counts.Running--
+	s.counts.Queued++
+	r.state, r.life = schema.Queued, &life{extra: x}
+	l.entry, l.life = nil, life{}
+	s.planned.Add(x.planned, now, func(int) bool { return false })
+	s.planned.Settle(now)
+	return nil
+}
+
 // Release implements executor.Lease.
 func (l *lease) Release() {
 	if !l.claimer.member.Limited(l.record.Type) && l.planned == nil {

@@ -52,7 +52,11 @@ func (s *Store) task(p place) schema.Task {
 // record is a task as the contract of stores has it. It needs the lock.
 func (s *Store) record(p place) executor.Record {
 	terms := s.termsOf(p)
-	return executor.Record{Task: s.task(p), Timeout: terms.timeout, Grace: terms.grace, Rerun: terms.rerun}
+	r := executor.Record{Task: s.task(p), Timeout: terms.timeout, Grace: terms.grace, Rerun: terms.rerun}
+	if x := s.extra(p); x != nil {
+		r.History = x.history
+	}
+	return r
 }
 
 // termsOf are the terms of a task. It needs the lock.

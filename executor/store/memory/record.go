@@ -60,7 +60,8 @@ type extra struct {
 	err          *schema.TaskError
 	out          *kit.Streams
 	conditions   *schema.Conditions
-	planned      *plan.Task // of a task with conditions that is not final
+	history      *executor.History
+	planned      *plan.Task // of a task with conditions, or that is tried again, and is not final
 }
 
 // fill makes an entry that is in no queue the record of a submission.

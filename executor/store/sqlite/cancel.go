@@ -167,7 +167,7 @@ func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 // needs the lock.
 func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cancellation) step {
 	st := step{answer: answer, record: r, outcome: schema.OutcomeAlreadyFinished}
-	if r.cancelling || r.lease != nil && r.lease.finishing {
+	if r.cancelling || r.lease != nil && r.lease.finishing && !r.lease.retrying {
 		st.again = true
 		return st
 	}
@@ -175,7 +175,7 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 		r.cancelRequest = cancelRequest{clock(r.CreatedAt), c.Reason}
 	}
 	st.cancelRequest = r.cancelRequest
-	if r.lease != nil {
+	if r.lease != nil && !r.lease.retrying {
 		st.outcome, st.lease = schema.OutcomeCancelling, r.lease
 		return st
 	}
@@ -189,6 +189,9 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 	r.cancelling = true
 	st.outcome = schema.OutcomeCancelled
 	as := r.Task
+	if r.lease != nil {
+		as = r.lease.queuedAgain()
+	}
 	as.CancelRequestedAt, as.CancelReason = r.cancelRequest.at, r.cancelRequest.reason
 	st.end = endOf(r, as, c.Outcome())
 	return st
@@ -260,7 +263,9 @@ func (e *cancellation) fail(s *Store, err error) entry {
 		}
 		if st.outcome == schema.OutcomeCancelled {
 			r.cancelling = false
-			s.committer.returned = append(s.committer.returned, r)
+			if r.lease == nil { // otherwise the end of its attempt is still in the log
+				s.committer.returned = append(s.committer.returned, r)
+			}
 			s.committer.undo = append(s.committer.undo, undo{record: r})
 		}
 		st.answer.Err = err

@@ -320,8 +320,12 @@ func (s *Store) finishUp() error {
 	lost := 0
 	for _, e := range left {
 		_ = e.fail(s, s.unavailable(fault))
-		if f, ok := e.(*finish); ok {
-			f.err = s.unavailable(fault)
+		switch e := e.(type) {
+		case *finish:
+			e.err = s.unavailable(fault)
+			lost++
+		case *retrial:
+			e.err = s.unavailable(fault)
 			lost++
 		}
 	}

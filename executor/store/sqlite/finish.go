@@ -67,11 +67,7 @@ type finish struct {
 func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 	s, r := l.store, l.record
 	s.mu.Lock()
-	if l.lost() {
-		err := executor.ErrLeaseLost
-		if s.closed {
-			err = executor.ErrClosed
-		}
+	if err := l.lostBy(); err != nil {
 		s.mu.Unlock()
 		recorded(err)
 		return

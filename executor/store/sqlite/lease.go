@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
@@ -9,15 +10,17 @@ import (
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
 	kit.Revocation
-	store  *Store
-	member *kit.Member // that has claimed it
-	record *record
+	store   *Store
+	member  *kit.Member // that has claimed it
+	record  *record
+	planned *plan.Task // nil of a task that the planner did not have
 	// claimed is the task as it will be seen when the start is recorded.
 	claimed  executor.Record
 	progress *schema.Progress
 	// finishing is set when the end is in the log; ends is the latest
 	// transaction that writes it.
 	finishing     bool
+	retrying      bool // the end in the log is of the attempt alone
 	ends          *transaction
 	cancelPending bool // a request to cancel it could not be recorded yet, and is kept
 }
@@ -27,6 +30,17 @@ func (l *lease) Record() *executor.Record { return &l.claimed }
 
 // lost reports whether the lease is no longer valid. It needs the lock.
 func (l *lease) lost() bool { return l.record.lease != l || l.finishing || l.store.closed }
+
+// lostBy says why the lease is no longer valid, or nil. It needs the lock.
+func (l *lease) lostBy() error {
+	switch {
+	case l.store.closed:
+		return executor.ErrClosed
+	case l.lost():
+		return executor.ErrLeaseLost
+	}
+	return nil
+}
 
 // Started implements executor.Lease.
 func (l *lease) Started(pid int) error {
@@ -82,14 +96,14 @@ func (l *lease) write(stream schema.Stream, p []byte) error {
 
 // Release implements executor.Lease.
 func (l *lease) Release() {
-	if !l.member.Limited(l.claimed.Type) && l.record.planned == nil {
+	if !l.member.Limited(l.claimed.Type) && l.planned == nil {
 		return
 	}
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.claims.Release(l.member, l.claimed.Type)
-	if t := l.record.planned; t != nil {
+	if t := l.planned; t != nil {
 		s.planned.Release(t, schema.Now())
 		s.planned.Settle(schema.Now())
 	}

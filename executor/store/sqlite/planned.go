@@ -15,7 +15,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has the tasks with conditions. They wait in the planner in place of the queue, and
+// This file has the tasks with conditions, and those that are tried again. They wait in the planner in place of the queue, and
 // all of their records are in memory.
 
 // awaited is a task that another one comes after.

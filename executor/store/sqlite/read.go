@@ -146,6 +146,9 @@ func (s *Store) rowOf(c *file.Conn, id uuid.UUID) (r executor.Record, ord int64,
 		if r, ord, err = file.ReadTask(c, s.types, row); err == nil && final {
 			_, err = file.ReadDone(row, file.DoneAt, &r.Task)
 		}
+		if err == nil && final && file.HasHistory(&r.Task) {
+			r.History, err = file.ReadHistory(c, ord)
+		}
 		return err
 	}, id[:])
 	if err == nil && !found {

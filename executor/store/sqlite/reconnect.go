@@ -13,6 +13,7 @@ type undo struct {
 	record   *record
 	inserted bool    // it did not exist before
 	setting  setting // in place of a task
+	retried  bool    // its history has changed
 }
 
 // reconnect opens the file again after an error. Writes to the write-ahead log since
@@ -134,7 +135,13 @@ func (t *transaction) undo(u *undo) error {
 	case r.lease != nil: // it has begun, and its start is still in the log
 		a = file.Active{Attempt: r.lease.claimed.Attempt, Started: r.lease.claimed.StartedAt}
 	}
+	history := r.History
 	t.store.mu.Unlock()
+	if u.retried {
+		if err := file.WriteHistory(t.conn, r.ord, history); err != nil {
+			return err
+		}
+	}
 	return t.writeActive(r, a)
 }
 
@@ -146,7 +153,7 @@ func (t *transaction) removesEnd(e file.End) {
 	t.unusedEnds[e.Span()] = struct{}{}
 }
 
-// remove deletes a task with its labels and conditions. How many tasks it was, the
+// remove deletes a task with its labels, conditions and history. How many tasks it was, the
 // connection's Changes says.
 func (t *transaction) remove(ord int64, task *schema.Task) error {
 	typ, err := t.typeNumber(task.Type)
@@ -164,6 +171,11 @@ func (t *transaction) remove(ord int64, task *schema.Task) error {
 	}
 	if task.Conditions != nil {
 		if err := file.RemoveConditions(t.conn, ord); err != nil {
+			return err
+		}
+	}
+	if file.HasHistory(task) {
+		if err := file.RemoveHistory(t.conn, ord); err != nil {
 			return err
 		}
 	}

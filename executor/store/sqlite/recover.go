@@ -141,6 +141,7 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 	found := int64(0)
 	permits := foundPermits{store: s}
 	var unused []*record // tasks with a permit that have not begun
+	var ran []tried      // tasks that run again
 	err = s.open.EachRange(func(first, last int64) error {
 		return t.conn.Query(selectOpen, func(row *sqlite3.Stmt) error {
 			if ctx.Err() != nil {
@@ -163,11 +164,18 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 			case a.Permit != "":
 				r.Attempt, a.Started = r.Attempt+1, permits.startOf(ord)
 				interrupted = append(interrupted, interruption(r, a))
-			case a.Started.IsZero() || a.Cancelled.IsZero() && r.Rerun:
+			case a.Started.IsZero():
 				s.enqueue(r)
 				if r.Attempt > 0 {
 					again++
 				}
+			case a.Cancelled.IsZero() && r.RunsAgain():
+				if one, is := triedAgain(r, a.Started); is {
+					ran = append(ran, one)
+				} else {
+					s.enqueue(r)
+				}
+				again++
 			default:
 				interrupted = append(interrupted, interruption(r, a))
 			}
@@ -185,6 +193,11 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 	for _, r := range s.live {
 		if err == nil && r.Attempt > 0 {
 			err = s.restoreOutput(t.conn, r)
+		}
+	}
+	for _, one := range ran {
+		if err == nil {
+			err = s.tryAgain(t, one)
 		}
 	}
 	for i := range interrupted {
@@ -205,15 +218,16 @@ func (s *Store) readLive(c *file.Conn, row *sqlite3.Stmt, started bool) (r *reco
 	if r.Record, r.ord, err = file.ReadTask(c, s.types, row); err == nil {
 		a, err = file.ReadStart(row, file.DoneAt, started)
 	}
-	r.Attempt = a.Attempt
+	if r.Attempt = a.Attempt; err == nil && a.Attempt > 0 {
+		r.History, err = file.ReadHistory(c, r.ord)
+	}
 	return r, a, err
 }
 
-// enqueue adds a task that waits. One with conditions is not in the planner yet.
+// enqueue adds a task that waits. One that is for the planner is not in it yet.
 func (s *Store) enqueue(r *record) {
-	if r.Conditions != nil {
-		r.planned = kit.NewTask(&r.Record)
-		r.planned.Order = uint64(r.ord)
+	if r.Conditions != nil || r.History != nil {
+		s.plansAgain(r)
 		s.live[r.ID] = r
 	} else if s.claims.add(r) {
 		s.live[r.ID] = r
@@ -225,19 +239,26 @@ func (s *Store) enqueue(r *record) {
 func interruption(r *record, a file.Active) ending {
 	as := r.Task
 	as.StartedAt = a.Started
-	o := executor.Outcome{State: schema.Failed, Error: &schema.TaskError{
-		Kind: schema.KindInterrupted, Retryable: true,
-		Message: "the executor ended while the task ran; how far the task came is not known",
-	}}
-	if a.Started.IsZero() {
-		o.Error.Message = "the system ended as the task was about to begin, or had begun; how far the task came is not known"
-	}
+	o := executor.Outcome{State: schema.Failed, Error: interruptedError(a.Started)}
 	if !a.Cancelled.IsZero() {
 		as.CancelRequestedAt, as.CancelReason = a.Cancelled, a.Reason
 		o = (&executor.Cancellation{Reason: a.Reason}).Outcome()
 		o.Error.Message += "; the executor ended before the task did"
 	}
 	return endOf(r, as, o)
+}
+
+// interruptedError is why an attempt ended whose process died. It began at a time, or at a time
+// that is not known.
+func interruptedError(began schema.Time) *schema.TaskError {
+	e := &schema.TaskError{
+		Kind: schema.KindInterrupted, Retryable: true,
+		Message: "the executor ended while the task ran; how far the task came is not known",
+	}
+	if began.IsZero() {
+		e.Message = "the system ended as the task was about to begin, or had begun; how far the task came is not known"
+	}
+	return e
 }
 
 // restoreOutput reads back what an earlier attempt has written.

@@ -22,7 +22,7 @@ type start struct {
 
 // begin puts the start of an attempt into the log; it needs the lock.
 func (s *Store) begin(m *kit.Member, r *record) *start {
-	l := &lease{store: s, member: m, record: r, claimed: r.Record}
+	l := &lease{store: s, member: m, record: r, planned: r.planned, claimed: r.Record}
 	l.claimed.State = schema.Running
 	l.claimed.Attempt++
 	l.claimed.StartedAt = clock(r.CreatedAt)

@@ -202,6 +202,14 @@ func (l faultyLease) Write(stream schema.Stream, p []byte) error {
 	return l.Lease.Write(stream, p)
 }
 
+func (l faultyLease) Retry(a *executor.Again, recorded func(error)) {
+	if err := l.store.fault("Retry"); err != nil {
+		recorded(err)
+		return
+	}
+	l.Lease.Retry(a, recorded)
+}
+
 func (l faultyLease) Finish(o executor.Outcome, recorded func(error)) {
 	if err := l.store.fault("Finish"); err != nil {
 		recorded(err)

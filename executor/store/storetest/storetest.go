@@ -77,6 +77,7 @@ func Run(t *testing.T, o Options) {
 		{"finish", finishContracts},
 		{"conditions", conditionContracts},
 		{"schedules", scheduleContracts},
+		{"retry", retryContracts},
 		{"texts", textContracts},
 		{"close", closeContracts},
 		{"events", eventContracts},

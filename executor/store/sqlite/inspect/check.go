@@ -79,7 +79,7 @@ func (k *checker) all() {
 		{"the table done", k.orphans("done")}, {"the table active", k.orphans("active")},
 		{"the table store", k.orphansOpen}, {"the table typed", k.typed}, {"the table ended", k.ended},
 		{"the table label", k.orphans("label")}, {"the table label", k.countLabels}, {"the table output", k.output}, {"the table output", k.orphans("output")}, {"the index done_bad", k.badIndex}, {"the table gone", k.gone},
-		{"the table condition", k.conditions}, {"the table groups", k.groups}, {"the table schedule", k.schedules},
+		{"the table condition", k.conditions}, {"the table groups", k.groups}, {"the table schedule", k.schedules}, {"the table retry", k.retries},
 	} {
 		if err := part.do(); err != nil {
 			whole = false
@@ -272,8 +272,11 @@ func (k *checker) ended() error {
 
 // unreadable reports a row that does not read.
 func (k *checker) unreadable(ord int64, table string, err error) {
-	if errors.Is(err, file.ErrConditions) {
+	switch {
+	case errors.Is(err, file.ErrConditions):
 		table = "condition"
+	case errors.Is(err, file.ErrHistory):
+		table = "retry"
 	}
 	if errors.Is(err, executor.ErrDamaged) {
 		k.found(ord, "the checksum of its row in the table %s is wrong", table)

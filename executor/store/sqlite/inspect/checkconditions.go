@@ -20,6 +20,23 @@ func (k *checker) conditions() error {
 	return k.orphans("condition")()
 }
 
+// retries looks at the attempts that others followed.
+func (k *checker) retries() error {
+	if k.version < 5 {
+		return nil
+	}
+	err := file.EachHistory(k.conn, func(ord int64, err error) error {
+		if err != nil {
+			k.unreadable(ord, "retry", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.orphans("retry")()
+}
+
 // groups looks at the settings of groups.
 func (k *checker) groups() error {
 	if k.version < 5 {

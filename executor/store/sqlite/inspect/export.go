@@ -76,7 +76,7 @@ func (k *checker) exported(row *sqlite3.Stmt) (*schema.Task, bool) {
 			k.unreadable(ord, "done", err)
 			return nil, false
 		}
-		return &r.Task, true
+		return k.withAttempts(&r, ord, file.HasHistory(&r.Task))
 	}
 	is, err := k.openness(ord, row.ColumnType(activeAt) != sqlite3.NULL)
 	if err != nil {
@@ -98,6 +98,23 @@ func (k *checker) exported(row *sqlite3.Stmt) (*schema.Task, bool) {
 	r.Attempt, r.StartedAt, r.CancelRequestedAt, r.CancelReason = a.Attempt, a.Started, a.Cancelled, a.Reason
 	if !a.Started.IsZero() {
 		r.State = schema.Running
+	}
+	return k.withAttempts(&r, ord, r.Attempt > 0)
+}
+
+// withAttempts is a task with its attempts, where another one followed one of them. It answers
+// false where they are damaged.
+func (k *checker) withAttempts(r *executor.Record, ord int64, mayHave bool) (*schema.Task, bool) {
+	if !mayHave || k.version < 5 {
+		return &r.Task, true
+	}
+	var err error
+	if r.History, err = file.ReadHistory(k.conn, ord); err != nil {
+		k.unreadable(ord, "retry", err)
+		return nil, false
+	}
+	if r.History != nil {
+		r.ShowAttempts()
 	}
 	return &r.Task, true
 }

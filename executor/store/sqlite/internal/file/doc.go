@@ -31,6 +31,8 @@
 //   - condition, what tasks wait for: [RemoveConditions], [EachUnusedCondition], [ErrConditions];
 //     groups: [WriteGroup], [ReadGroups], and the starts that count for their rates: [EachStart];
 //     schedule: [WriteSchedule], [ReadSchedules]
+//   - retry, the attempts of tasks that others followed: [WriteHistory], [ReadHistory],
+//     [RemoveHistory], [HasHistory], [EachHistory], [ErrHistory]
 //   - gone, the ids that are remembered: [ForgottenIDs], [ReadForgotten], [ForgottenDigest]
 //
 // A Conn and what reads from it belong to one goroutine at a time; Types may be shared.

@@ -19,3 +19,11 @@ CREATE TABLE schedule(
   schedule TEXT NOT NULL,
   sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What is kept of the attempts of tasks that others followed, as JSON, and when the next one may
+-- begin. A task that waits for that has a row in active without started.
+CREATE TABLE retry(
+  ord INTEGER PRIMARY KEY,
+  history TEXT NOT NULL,
+  sum INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,50 @@
+package kit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Followed is the history of a task after an attempt that another one follows. r is the task as
+// it was claimed, which has written so much.
+func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes, now schema.Time) *executor.History {
+	h := new(executor.History)
+	if r.History != nil {
+		*h = *r.History
+	}
+	before := h.Written
+	h.DueAt, h.Written = a.At, written
+	if a.Error == nil {
+		h.Snoozes++
+		return h
+	}
+	ended := schema.Attempt{
+		Attempt: r.Attempt, StartedAt: r.StartedAt, FinishedAt: EndTime(now, r.StartedAt, r.CreatedAt),
+		Error: briefError(a.Error), Output: executor.Written(before, written),
+	}
+	kept := h.Attempts[max(0, len(h.Attempts)+1-schema.MaxAttempts):]
+	h.Attempts = append(slices.Clone(kept), ended)
+	return h
+}
+
+// Retrying is the event of an attempt that another one follows.
+func Retrying(r *executor.Record, a *executor.Again, shown *schema.Task) executor.Event {
+	again := &executor.Again{At: a.At, Error: briefError(a.Error)}
+	return executor.Event{ID: r.ID, Kind: executor.EventRetrying, Attempt: r.Attempt, Again: again, Task: shown}
+}
+
+// briefError is an error with texts of at most schema.MaxAttemptText bytes, or nil.
+func briefError(e *schema.TaskError) *schema.TaskError {
+	if e == nil {
+		return nil
+	}
+	brief := *e
+	brief.Message = schema.CutBytes(e.Message, schema.MaxAttemptText)
+	if more := len(e.StderrTail) - schema.MaxAttemptText; more > 0 {
+		brief.StderrTail = strings.ToValidUTF8(strings.Clone(e.StderrTail[more:]), "") // a part of a text keeps the whole in memory
+	}
+	return &brief
+}
