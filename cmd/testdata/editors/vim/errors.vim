@@ -15,4 +15,9 @@ cc
 assert_equal($WORK .. '/sub/main.c', expand('%:p'))
 assert_equal([3, 2], [line('.'), col('.')])
 assert_match('1 place in the quickfix list', g:Messages())
+# Only those of commands.
+Jobline submit sleep durationMs=1
+g:AwaitText('task/', 'completed')
+assert_equal(1, g:filled)
+assert_match('printf', getqflist({title: 0}).title)
 g:Finish()

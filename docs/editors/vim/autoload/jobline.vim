@@ -8,6 +8,7 @@ import autoload 'jobline/list.vim'
 import autoload 'jobline/errors.vim'
 
 var commands: dict<func> # what each command of :Jobline does
+const OWNER = ['--label', 'owner=Vim']
 var refused = '' # what was typed last and refused
 
 # Status is for 'statusline': %{jobline#Status()}
@@ -31,7 +32,7 @@ def Run(command: string)
   var line = command != '' ? command : substitute(&makeprg, '\s*\$\*', '', 'g')
   # A word % is this file, as in :make; what else has a % is the shell's.
   line = substitute(line, '\%(^\|\s\)\zs%\(\%(:[p~.htre]\)*\)\ze\%(\s\|$\)', (m) => shellescape(expand('%' .. m[1])), 'g')
-  Send(['exec', '--', &shell] + split(&shellcmdflag) + [line], line, (id) => errors.Expect(id), (why) => wire.Tell(why, 'ErrorMsg'))
+  Send('submit', OWNER + ['exec', '--', &shell] + split(&shellcmdflag) + [line], line)
 enddef
 
 # Submit submits a task of any type: TYPE MEMBER=VALUE..., or TYPE {JSON}.
@@ -50,9 +51,8 @@ def Submit(rest: string)
       words += ['--set', substitute(member, '\\\(\s\)', '\1', 'g')]
     endfor
   endif
-  Send(words, typed, (_) => {
-    refused = ''
-  }, (why) => Refused(typed, why))
+  refused = ''
+  Send('submit', OWNER + words, typed, (why) => Refused(typed, why))
 enddef
 
 # Refused shows why, and lets the user go on with what was typed.
@@ -64,19 +64,19 @@ def Refused(typed: string, why: string)
   endif
 enddef
 
-# Send submits by the command line's own command, which adds directory and environment, and
-# writes no secret to a file.
-def Send(words: list<string>, title: string, Accepted: func, Bad: func)
+# Send makes a task by the command line's own command, submit or retry, which adds directory and
+# environment, and writes no secret to a file.
+def Send(name: string, words: list<string>, title: string, Bad: func = (why) => wire.Tell(why, 'ErrorMsg'))
   if !wire.Connect()
     return
   endif
-  wire.Run('submit', ['--label', 'owner=Vim'] + words, (code, out, err) => {
+  wire.Run(name, words, (code, out, err) => {
     if code != 0 || empty(out)
       Bad(Words(err))
       return
     endif
     tasks.Title(out[0], title)
-    Accepted(out[0])
+    errors.Expect(out[0])
     Show(out[0], false)
     tasks.Added(out[0])
   })
@@ -89,17 +89,7 @@ enddef
 
 # Again submits a task once more.
 def Again(id: string)
-  var title = tasks.titles->get(id, id)
-  wire.Run('retry', [id], (code, out, err) => {
-    if code != 0 || empty(out)
-      wire.Tell(Words(err), 'ErrorMsg')
-      return
-    endif
-    tasks.Title(out[0], title)
-    errors.Expect(out[0])
-    Show(out[0], false)
-    tasks.Added(out[0])
-  })
+  Send('retry', [id], tasks.titles->get(id, id))
 enddef
 
 def Cancel(id: string)

@@ -16,15 +16,18 @@ export def Expect(id: string)
   formats[id] = &errorformat
 enddef
 
-# Collect looks at the lines of a task that has ended, where that was asked for.
-export def Collect(id: string, buffer: number, cwd: string, failed: bool)
-  if !has_key(formats, id)
+# Collect looks at the lines of a command that has ended, where that was asked for.
+export def Collect(task: dict<any>, buffer: number, cwd: string)
+  if !has_key(formats, task.id)
     return
   endif
-  var format = remove(formats, id)
+  var format = remove(formats, task.id)
+  if task.type !=# 'exec'
+    return
+  endif
   # The directory comes first, so that relative names begin there.
-  setqflist([], ' ', {title: tasks.titles->get(id, id), efm: '%DJobline-directory %f', lines: ['Jobline-directory ' .. cwd]})
-  Slice({list: getqflist({id: 0}).id, format: format, buffer: buffer, at: max([1, getbufinfo(buffer)[0].linecount - MOST]), found: 0, first: 0, failed: failed})
+  setqflist([], ' ', {title: tasks.titles->get(task.id, task.id), efm: '%DJobline-directory %f', lines: ['Jobline-directory ' .. cwd]})
+  Slice({list: getqflist({id: 0}).id, format: format, buffer: buffer, at: max([1, getbufinfo(buffer)[0].linecount - MOST]), found: 0, first: 0, failed: task.state ==# 'failed'})
 enddef
 
 # Slice looks at the next lines of a search.

@@ -470,7 +470,7 @@ def End(view: dict<any>)
   view.ended = {}
   Append(view, (view.rest == '' ? '' : "\n") .. "\e[m— " .. tasks.Ended(task) .. ' —')
   Follow()
-  errors.Collect(view.id, view.buffer, view.cwd, task.state ==# 'failed')
+  errors.Collect(task, view.buffer, view.cwd)
 enddef
 
 # All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
