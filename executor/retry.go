@@ -122,8 +122,10 @@ func retries(policy *schema.Retry, e *schema.TaskError) bool {
 
 // delayAfter is how long a task waits after so many attempts.
 func delayAfter(policy *schema.Retry, spent int32, random float64) time.Duration {
-	ms := float64(*policy.DelayMs) * math.Pow(policy.Factor, float64(spent-1))
-	most := float64(policy.MaxDelayMs)
+	if *policy.DelayMs == 0 {
+		return 0 // times infinity it would be no number
+	}
+	ms, most := float64(*policy.DelayMs)*math.Pow(policy.Factor, float64(spent-1)), float64(policy.MaxDelayMs)
 	ms = min(ms, most) * (1 + *policy.Jitter*(2*random-1))
 	return time.Duration(min(ms, most) * float64(time.Millisecond))
 }
