@@ -34,7 +34,7 @@ func (o *listenOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&o.addresses, "listen", nil, "serve on a socket, as unix:PATH, in place of stdin and stdout; can be given more than once")
 	f.BoolVar(&o.stdio, "stdio", false, "with --listen serve on stdin and stdout, too; their end ends that connection alone")
-	f.Var(span(&o.idle, defaultIdle, 0), "idle", "with --listen end after this time without a connection and a task that can run; 0 is never")
+	f.Var(span(&o.idle, defaultIdle, 0), "idle", "with --listen end after this time without a connection, a task that can run, and a schedule with a time to come; 0 is never")
 	f.Var(count(&o.maxConnections, socket.DefaultMaxConnections, 1), "max-connections", "with --listen connections that are open at once")
 	f.StringVar(&o.logFile, "log-file", "", "write the log, and panics, to this file in place of stderr; at 10MiB it becomes FILE.1, and FILE.3 is the oldest")
 	complete(c, "listen", cobra.FixedCompletions([]string{addressPrefix}, cobra.ShellCompDirectiveNoSpace))

@@ -16,8 +16,13 @@ import (
 // splitArgs splits the arguments at --: before it stands the task type, which is exec
 // where there is none, and behind it the command of exec.
 func (t *taskFlags) splitArgs(c *cobra.Command, args []string) error {
+	return t.splitAt(args, c.ArgsLenAtDash())
+}
+
+// splitAt is splitArgs where -- stands behind so many arguments, or below 0 nowhere.
+func (t *taskFlags) splitAt(args []string, dash int) error {
 	before := args
-	if dash := c.ArgsLenAtDash(); dash >= 0 {
+	if dash >= 0 {
 		before, t.input.argv = args[:dash], append([]string{}, args[dash:]...)
 	}
 	switch {

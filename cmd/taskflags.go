@@ -30,12 +30,18 @@ func (p *Program) taskFlags(command string) taskFlags {
 	return taskFlags{program: p, command: command, input: inputFlags{command: command}}
 }
 
-// flags adds the flags to a command.
+// flags adds the flags to a command that submits.
 func (t *taskFlags) flags(c *cobra.Command) {
+	t.flagsOfEach(c)
+	c.Flags().StringVar(&t.id, "id", "", "the id of the task, a UUID")
+	complete(c, "id", cobra.NoFileCompletions)
+}
+
+// flagsOfEach adds the flags of which each task of a schedule may have the same.
+func (t *taskFlags) flagsOfEach(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&t.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
 	f.StringArrayVar(&t.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
-	f.StringVar(&t.id, "id", "", "the id of the task, a UUID")
 	f.Var(countTo(&t.priority, 0, executor.MinPriority, executor.MaxPriority), "priority",
 		fmt.Sprintf("the priority of the task, from %d to %d; higher runs first", executor.MinPriority, executor.MaxPriority))
 	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
@@ -44,7 +50,7 @@ func (t *taskFlags) flags(c *cobra.Command) {
 	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE, which may be given again; all after the first = is the value, commas, too")
 	complete(c, "set", t.completeSet)
 	complete(c, "input", completeAtFile)
-	for _, flag := range []string{"id", "priority", "timeout", "grace", "label"} {
+	for _, flag := range []string{"priority", "timeout", "grace", "label"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
 }

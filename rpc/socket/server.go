@@ -34,8 +34,8 @@ type Options struct {
 	// RPC sets each connection. The end of a connection leaves the executor alone.
 	RPC            rpc.Options
 	MaxConnections int // that are open at once
-	// Idle is how long there may be no connection and no task that can run before
-	// the server ends the executor. 0 is for ever.
+	// Idle is how long there may be no connection, no task that can run, and no schedule with a
+	// time to come before the server ends the executor. 0 is for ever.
 	Idle   time.Duration
 	Logger *slog.Logger
 }

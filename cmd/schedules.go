@@ -1,0 +1,163 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// pageOfSchedules is how many schedules are asked for at once.
+const pageOfSchedules = 100
+
+func (p *Program) schedulesCommand() *cobra.Command {
+	d := p.driver()
+	c := &cobra.Command{
+		Use:   "schedules",
+		Short: "List the schedules",
+		Long: "Schedules shows when each schedule is due, when next, and what became of its last task. The note says why a task\n" +
+			"that was due later than that was not submitted.",
+		Example: p.driverExamples("schedules", "schedules --json | jq -r .name", "list --label schedule=import"),
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return d.with(c, func(ctx context.Context, c *client.Client) error { return d.printSchedules(ctx, c) })
+		},
+	}
+	d.flags(c)
+	return c
+}
+
+func (d *driver) printSchedules(ctx context.Context, c *client.Client) error {
+	all, err := allSchedules(ctx, c)
+	if err != nil {
+		return err
+	}
+	if d.json {
+		for i := range all {
+			if err := printJSONLine(os.Stdout, &all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(all) == 0 {
+		d.tell("there is no schedule; %s schedule makes one", d.program.Name)
+		return nil
+	}
+	return scheduleTable(all, time.Now()).print(os.Stdout, terminalOf(os.Stdout))
+}
+
+// allSchedules answers the schedules of all pages.
+func allSchedules(ctx context.Context, c *client.Client) (all []schema.Schedule, err error) {
+	for p := (schema.SchedulesParams{Limit: pageOfSchedules}); ; {
+		page, err := c.Schedules(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Schedules...)
+		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			return all, nil
+		}
+	}
+}
+
+func scheduleTable(all []schema.Schedule, now time.Time) *table {
+	t := &table{columns: []tableColumn{
+		{title: "NAME", least: 8}, {title: "DUE", least: 10}, {title: "NEXT"}, {title: "LAST", drop: 2}, {title: "STATE", drop: 1, least: 13}, {title: "TASK", drop: 3, least: 10}, {title: "NOTE", least: 10},
+	}}
+	for i := range all {
+		s := &all[i]
+		due, next, last, state, style := s.Cron+" "+s.TimeZone, "", "", "", plain
+		if s.EveryMs > 0 {
+			due = "every " + formatSpan(time.Duration(s.EveryMs)*time.Millisecond)
+		}
+		if !s.NextAt.IsZero() {
+			next = s.NextAt.Time().Local().Format(time.DateTime)
+		}
+		if s.Last != nil {
+			last = s.Last.DueAt.Time().Local().Format(time.DateTime)
+			if s.Last.State != nil {
+				state, style = show.State(&schema.Task{State: *s.Last.State, Error: s.Last.Error}), stateStyle(*s.Last.State)
+			}
+		}
+		work := show.Work(&schema.Task{Type: s.Submit.Type, Input: s.Submit.Input})
+		if work == "" {
+			work = s.Submit.Type
+		}
+		t.add(tableCell{text: s.Name}, tableCell{text: due}, tableCell{text: next}, tableCell{text: last}, tableCell{state, style}, tableCell{text: work}, tableCell{scheduleNote(s), yellow})
+	}
+	return t
+}
+
+// scheduleNote is what is wrong with a schedule, or why a task that was due after the last one was
+// not submitted.
+func scheduleNote(s *schema.Schedule) string {
+	switch {
+	case s.Fault != "":
+		return s.Fault
+	case s.Skipped != nil && (s.Last == nil || s.Skipped.DueAt > s.Last.DueAt):
+		return fmt.Sprintf("none at %s: %s", s.Skipped.DueAt.Time().Local().Format(time.DateTime), s.Skipped.Reason)
+	}
+	return ""
+}
+
+func (p *Program) unscheduleCommand() *cobra.Command {
+	d := p.driver()
+	c := &cobra.Command{
+		Use:               "unschedule NAME",
+		Short:             "Remove a schedule",
+		Long:              "Unschedule removes a schedule, so that no task of it is due any more. Tasks that it has submitted stay as they are.",
+		Example:           p.driverExamples("unschedule import"),
+		ValidArgsFunction: d.completeSchedule,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return usagef("unschedule takes the name of one schedule; %s schedules lists them", p.Name)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			return d.with(c, func(ctx context.Context, c *client.Client) error { return d.unschedule(ctx, c, args[0]) })
+		},
+	}
+	d.flags(c)
+	return c
+}
+
+func (d *driver) unschedule(ctx context.Context, c *client.Client, name string) error {
+	existed, err := c.Unschedule(ctx, schema.UnscheduleParams{Name: name})
+	switch {
+	case err != nil:
+		return err
+	case d.json:
+		return printJSONLine(os.Stdout, schema.UnscheduleResult{Existed: existed})
+	case !existed:
+		return fmt.Errorf("no schedule is named %q; %s schedules lists them", name, d.program.Name)
+	}
+	return nil
+}
+
+// completeSchedule completes the name of a schedule as the only argument. It starts no server, and
+// gives up soon.
+func (d *driver) completeSchedule(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, stop := context.WithTimeout(context.Background(), completionTime)
+	defer stop()
+	var found []string
+	d.ask(ctx, func(c *client.Client) {
+		all, _ := allSchedules(ctx, c)
+		for i := range all {
+			if name := all[i].Name; show.Line(name) == name { // or it cannot be typed
+				found = append(found, name+"\t"+show.Work(&schema.Task{Type: all[i].Submit.Type, Input: all[i].Submit.Input}))
+			}
+		}
+	})
+	return startingWith(found, word), cobra.ShellCompDirectiveNoFileComp
+}
