@@ -48,7 +48,7 @@ func TestEditorEmacs(t *testing.T) {
 	for version, program := range versions {
 		for scene, play := range map[string]func(*emacsEditor, *testing.T){
 			"start": nil, "choose": nil, "output": nil, "errors": nil, "progress": nil, "list": nil, "notice": nil, "lost": nil, "trouble": nil, "bounded": nil,
-			"lint": (*emacsEditor).lintsPackage, "again": (*emacsEditor).comesAgain, "killed": (*emacsEditor).isKilled, "windows": (*emacsEditor).hasTwoWindows,
+			"lint": (*emacsEditor).lintsPackage, "install": (*emacsEditor).isInstalled, "again": (*emacsEditor).comesAgain, "killed": (*emacsEditor).isKilled, "windows": (*emacsEditor).hasTwoWindows,
 		} {
 			t.Run(version+"/"+scene, func(t *testing.T) {
 				t.Parallel()
@@ -100,6 +100,20 @@ func (e *emacsEditor) lintsPackage(t *testing.T) {
 			require.NoError(t, err, name)
 		}
 	}
+}
+
+// isInstalled runs the line of the README, twice: the second time upgrades. The next Emacs has
+// the package, compiled.
+func (e *emacsEditor) isInstalled(t *testing.T) {
+	_, line, _ := strings.Cut(readText(t, filepath.Join(emacsPackage, "README.md")), "```sh\n")
+	line, _, _ = strings.Cut(line, "```")
+	require.True(t, strings.HasPrefix(line, "emacs "), line)
+	line = strings.Replace(line, "emacs", e.program, 1)
+	install := e.editor(t, "sh", "-ec", line+line)
+	install.Dir = ".."
+	editorOutput(t, install)
+	require.Regexp(t, `^\S*/elpa/jobline-[0-9.]+/jobline\.elc t$`, editorOutput(t, e.editor(t, e.program, "--batch", "--eval",
+		`(progn (package-activate-all) (jobline-mode) (princ (format "%s %s" (locate-library "jobline") jobline-mode)))`)))
 }
 
 // comesAgain ends Emacs while a task of it runs. The next Emacs tells of the end.
