@@ -125,7 +125,8 @@ var runElsewhere = map[string]string{
 	"guides/typescript.md": "../cmd/clients_test.go:TestClientsGuides",
 	"guides/vscode.md":     "../cmd/clients_test.go:TestClientsGuides",
 
-	"editors/vim/README.md": "../cmd/editor_vim_test.go:TestEditorVim",
+	"editors/emacs/README.md": "../cmd/editor_emacs_test.go:TestEditorEmacs",
+	"editors/vim/README.md":   "../cmd/editor_vim_test.go:TestEditorVim",
 }
 
 // TestEveryCommandIsRunOrMarked: what a reader may type is run by a test, or a
