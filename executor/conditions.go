@@ -44,6 +44,7 @@ func conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time
 	found.name("key", c.Key)
 	found.needs(c.Needs)
 	found.retry(c.Retry)
+	found.dedupe(c.Dedupe)
 	if found != nil {
 		return nil, &InputError{Violations: found}
 	}
@@ -52,6 +53,9 @@ func conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time
 		return nil, nil
 	}
 	c.After, c.Needs = slices.Clone(c.After), maps.Clone(c.Needs)
+	if c.Dedupe != nil {
+		c.Dedupe = new(*c.Dedupe)
+	}
 	return &c, nil
 }
 
@@ -128,6 +132,25 @@ func (v *violations) needs(needs map[string]int64) {
 		if amount := needs[name]; amount < 1 {
 			v.add(placeOf(name), "%d is less than 1", amount)
 		}
+	}
+}
+
+func (v *violations) dedupe(d *schema.Dedupe) {
+	if d == nil {
+		return
+	}
+	if d.Key == "" {
+		v.add("dedupe/key", "it is empty; give the name that duplicates have in common")
+	}
+	v.name("dedupe/key", d.Key)
+	if d.On != "" && !slices.Contains(schema.DedupeOns[:], d.On) {
+		v.add("dedupe/on", "%q is none of %q", d.On, schema.DedupeOns)
+	}
+	switch {
+	case d.WindowMs < 0 || d.WindowMs > MaxMs:
+		v.add("dedupe/windowMs", "%d is not within 0..%d", d.WindowMs, MaxMs)
+	case d.WindowMs > 0 && d.On == schema.DedupeReplace:
+		v.add("dedupe/windowMs", "nothing is left to replace of a task that has ended; leave windowMs out, or reuse or reject in place of replace")
 	}
 }
 

@@ -128,6 +128,16 @@ func (e *FullError) Error() string {
 // Is makes errors.Is(err, ErrQueueFull) true.
 func (e *FullError) Is(target error) bool { return target == ErrQueueFull }
 
+// DuplicateError says that there is a task of a dedupe key already, and which.
+type DuplicateError struct {
+	Key string
+	ID  uuid.UUID
+}
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("a task of the dedupe key %q is there already: %v", schema.Cut(e.Key), e.ID)
+}
+
 // Failure is an error of a task's code that says itself how the task's error
 // is to look. A task whose code returns any other error, or a Failure whose Kind
 // is none of schema.ErrorKinds, fails with kind taskError.

@@ -45,14 +45,17 @@ type Submission struct {
 }
 
 // Submitted is the answer to one submission. Err is nil, or says why nothing
-// was recorded: ErrQueueFull, ErrIDConflict, ErrTaskGone, or ErrDamaged where the
-// record of the task that has the id cannot be read.
+// was recorded: ErrQueueFull, ErrIDConflict, ErrTaskGone, a *DuplicateError, or ErrDamaged
+// where the record of the task that has the id cannot be read.
 type Submitted struct {
-	// Existing is true where the id was known with the same type and input;
-	// Task is that task as it is now. For a new task, Task is not set: it is
-	// the one submitted.
+	// Existing is true where the id was known with the same type and input, or where
+	// there is a task of the same dedupe key to reuse; Task is that task as it is now.
+	// For a new task, Task is not set: it is the one submitted.
 	Existing bool
 	Task     *schema.Task
+	// Conditions are those of a new task that replaces others, where it has to wait for their
+	// end. They are nil where it has those that were submitted.
+	Conditions *schema.Conditions
 	// WaitingFor is what a new task with conditions waits for.
 	WaitingFor []schema.Waiting
 	Err        error

@@ -57,6 +57,11 @@ func wireError(err error) *wire.Error {
 		answer.Data.Limit = e.Limit
 		return answer
 	}
+	if e, ok := errors.AsType[*executor.DuplicateError](err); ok {
+		answer := wire.NewError(schema.CodeDuplicate, "%s; wait for its end, or reuse or replace it by dedupe.on", e.Error())
+		answer.Data.ID = e.ID
+		return answer
+	}
 	if e, ok := errors.AsType[*executor.EventsGoneError](err); ok {
 		answer := wire.NewError(schema.CodeEventsGone, "%s; the method list shows what there is", e.Error())
 		answer.Data.Oldest = e.Oldest

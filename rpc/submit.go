@@ -99,6 +99,9 @@ func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submi
 	case answer.Existing:
 		s.tellNew()
 		record.Events = record.Events.Asked()
+		if record.ID != answer.Task.ID { // it was found by its dedupe key
+			record.Task = *answer.Task
+		}
 		task, err := s.submitExisting(ctx, record, answer.Task, all)
 		if err != nil {
 			to.fail(err)
@@ -108,6 +111,9 @@ func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submi
 	default:
 		s.track(record.ID, s.answering[i].onDisconnect)
 		record.WaitingFor = answer.WaitingFor
+		if answer.Conditions != nil {
+			record.Conditions = answer.Conditions
+		}
 		if record.Events.Has(executor.EventOutput) {
 			s.cursors[record.ID] = all.cursors(record)
 		}

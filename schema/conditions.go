@@ -19,11 +19,13 @@ type Conditions struct {
 	Needs map[string]int64 `json:"needs,omitzero" jsonschema:"how much of each resource the task has while it runs; it starts when all of it is free" schema:"maxProperties=16,minimum=1"`
 	// Retry is what follows an attempt that fails. It is nil where the task has one attempt.
 	Retry *Retry `json:"retry,omitzero" jsonschema:"whether and when the task is tried again after an attempt that has failed; where absent as the type says"`
+	// Dedupe is nil where other tasks have no part in what becomes of the submit.
+	Dedupe *Dedupe `json:"dedupe,omitzero" jsonschema:"what becomes of the submit while there is a task of the same dedupe key"`
 }
 
 // IsZero reports whether there is nothing to wait for.
 func (c *Conditions) IsZero() bool {
-	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && c.Retry == nil
+	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && c.Retry == nil && c.Dedupe == nil
 }
 
 // Dependency is a task that must end before another may run. As a text it is the id, or the

@@ -49,6 +49,7 @@ func TestEnumsAreComplete(t *testing.T) {
 		{"OutputDelivery", "methods.go", Derive[OutputDelivery]},
 		{"ListOrder", "methods.go", Derive[ListOrder]},
 		{"Encoding", "methods.go", Derive[Encoding]},
+		{"DedupeOn", "dedupe.go", Derive[DedupeOn]},
 	} {
 		s, err := c.derive()
 		require.NoError(t, err)

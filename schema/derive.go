@@ -63,6 +63,7 @@ var wireTypes = typeSchemas{
 	reflect.TypeFor[WaitingKind]():        enum(WaitingKinds[:]...),
 	reflect.TypeFor[OverlapPolicy]():      enum(OverlapSkip, OverlapQueue, OverlapReplace),
 	reflect.TypeFor[MissedPolicy]():       enum(MissedSkip, MissedOne, MissedAll),
+	reflect.TypeFor[DedupeOn]():           enum(DedupeOns[:]...),
 	reflect.TypeFor[Encoding]():           enum(EncodingUTF8, EncodingBase64),
 }
 

@@ -1,5 +1,7 @@
 package schema
 
+import "github.com/google/uuid"
+
 // Code is the code of a JSON-RPC error. Negative codes are those of JSON-RPC 2.0 and of the
 // Language Server Protocol. Positive codes are jobline's own.
 type Code int
@@ -23,6 +25,7 @@ const (
 	CodeStoreUnavailable Code = 1008
 	CodeEventsGone       Code = 1009
 	CodeTaskGone         Code = 1010
+	CodeDuplicate        Code = 1011
 )
 
 // Codes lists every code, with the kind that is in error.data.
@@ -48,6 +51,7 @@ var Codes = []struct {
 	{CodeStoreUnavailable, "storeUnavailable", true, "the store cannot record it now"},
 	{CodeEventsGone, "eventsGone", false, "events after this seq are no longer kept"},
 	{CodeTaskGone, "taskGone", false, "a task with this id has ended and is no longer kept"},
+	{CodeDuplicate, "duplicate", false, "there is a task of this dedupe key already"},
 }
 
 // Violation is one way in which a value breaks its schema. Pointer is the JSON Pointer (RFC 6901)
@@ -69,4 +73,6 @@ type ErrorData struct {
 	Oldest uint64 `json:"oldest,omitzero" jsonschema:"the least seq to subscribe after; of eventsGone"`
 	// Suggestions are known names that are similar to an unknown one.
 	Suggestions []string `json:"suggestions,omitzero" jsonschema:"known names close to an unknown one"`
+	// ID belongs to CodeDuplicate: the task of the dedupe key.
+	ID uuid.UUID `json:"id,omitzero" jsonschema:"the task that is there already; of duplicate"`
 }

@@ -74,6 +74,7 @@ func fullSubmit() SubmitParams {
 	p.Events = []string{EventStarted, EventProgress, EventOutput, EventRetrying, EventFinished}
 	p.OnDisconnect = OnDisconnectCancel
 	p.Retry = fullRetry()
+	p.Dedupe = &Dedupe{Key: "lint", On: DedupeReject, WindowMs: 1000}
 	return p
 }
 

@@ -4,6 +4,9 @@
 /** What a cancel met. */
 export type CancelOutcome = "cancelled" | "cancelling" | "alreadyFinished";
 
+/** What becomes of a submit that is a duplicate. */
+export type DedupeOn = "reuse" | "reject" | "replace";
+
 /** How bytes became a string. */
 export type Encoding = "utf8" | "base64";
 
@@ -123,6 +126,8 @@ export interface Conditions {
   needs?: Record<string, number>;
   /** whether and when the task is tried again after an attempt that has failed; where absent as the type says */
   retry?: Retry;
+  /** what becomes of the submit while there is a task of the same dedupe key */
+  dedupe?: Dedupe;
 }
 
 /** Of the connection that asked. */
@@ -133,6 +138,16 @@ export interface ConnectionStats {
   pendingBytes: number;
   /** bytes that wait for the client to read them */
   unsentBytes: number;
+}
+
+/** What becomes of a submit while there is a task of the same dedupe key. */
+export interface Dedupe {
+  /** tasks that say the same here are duplicates of each other, whatever their types and inputs */
+  key: string;
+  /** what becomes of the submit while there is such a task: reuse answers with that task, reject refuses the submit, replace cancels that task and runs this one after its end */
+  on?: DedupeOn;
+  /** a task of the key that has completed counts for so many milliseconds after its end, as long as it is kept; 0 counts only tasks that have not ended */
+  windowMs?: number;
 }
 
 /** Nothing: {}. */
@@ -152,6 +167,8 @@ export interface ErrorData {
   oldest?: number;
   /** known names close to an unknown one */
   suggestions?: string[];
+  /** the task that is there already; of duplicate */
+  id?: UUID;
 }
 
 /** End the server as shutdown with mode cancel does, or this connection of a shared one as with mode drain, without a reply. */
@@ -808,6 +825,8 @@ export interface SubmitParams {
   needs?: Record<string, number>;
   /** whether and when the task is tried again after an attempt that has failed; where absent as the type says */
   retry?: Retry;
+  /** what becomes of the submit while there is a task of the same dedupe key */
+  dedupe?: Dedupe;
   /** in place of runAt: so many milliseconds from now */
   delayMs?: number;
   /** in place of expiresAt: so many milliseconds from now; 0 is never */
@@ -858,7 +877,7 @@ export interface SubmitResult {
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
   incomplete?: boolean;
-  /** whether the id was known already */
+  /** whether the task was there already, by its id or by its dedupe key */
   existing?: boolean;
 }
 
@@ -1186,6 +1205,8 @@ export interface ErrorCodes {
   eventsGone: 1009;
   /** a task with this id has ended and is no longer kept */
   taskGone: 1010;
+  /** there is a task of this dedupe key already */
+  duplicate: 1011;
 }
 
 export type Method = keyof Methods;

@@ -87,10 +87,10 @@ const (
 	OutputLossless OutputDelivery = "lossless" // the task waits for this connection
 )
 
-// SubmitResult is the task, and whether its id was known already.
+// SubmitResult is the task, and whether it was there already: by its id or by its dedupe key.
 type SubmitResult struct {
 	Task
-	Existing bool `json:"existing,omitzero" jsonschema:"whether the id was known already"`
+	Existing bool `json:"existing,omitzero" jsonschema:"whether the task was there already, by its id or by its dedupe key"`
 }
 
 // StatusParams asks for one task.

@@ -266,6 +266,7 @@ var components = map[reflect.Type]string{
 	typeOf[Link]():             "A task of a chain of tasks that wait for each other.",
 	typeOf[GroupsResult]():     "The groups and the resources.",
 	typeOf[Group]():            "A group of tasks.",
+	typeOf[Dedupe]():           "What becomes of a submit while there is a task of the same dedupe key.",
 	typeOf[Retry]():            "Whether and when a task is tried again after an attempt that has failed.",
 	typeOf[Attempt]():          "One run of a task.",
 	typeOf[AttemptOutput]():    "Where in each stream of its task an attempt has written.",

@@ -30,6 +30,7 @@ var named = map[reflect.Type]string{
 	typeOf[ListOrder]():     "By time of creation.",
 	typeOf[Signal]():        "The name of a signal, without SIG before it.",
 	typeOf[WaitingKind]():   "What a queued task waits for.",
+	typeOf[DedupeOn]():      "What becomes of a submit that is a duplicate.",
 	typeOf[Encoding]():      "How bytes became a string.",
 }
 

@@ -22,6 +22,7 @@ func TestWireTypes(t *testing.T) {
 		wire(OutputEvent{ID: exampleID, Stream: Log, Offset: 1, Data: "\u2028", Encoding: EncodingBase64, Gap: 7}, OutputEvent{Encoding: EncodingUTF8}),
 		wire(exampleRetrying(), RetryingEvent{Attempt: 1}),
 		wire(*fullRetry(), Retry{MaxAttempts: 1}),
+		wire(Dedupe{Key: "k", On: DedupeReuse, WindowMs: 1}, Dedupe{Key: "k"}),
 		wire(FinishedEvent{Task: fullTask(), Seq: 9}, FinishedEvent{}),
 		wire(ReplayedEvent{Subscription: 2, Seq: 9, Missed: &Missed{3, 4}}, ReplayedEvent{Subscription: 1, Missed: &Missed{}}, ReplayedEvent{Subscription: 1}),
 		wire(fullSubmit(), exampleSubmit(), SubmitParams{Type: "noop", Events: []string{}}),
@@ -48,7 +49,7 @@ func TestWireTypes(t *testing.T) {
 		wire(SubscribeResult{Subscription: 1, Seq: 1<<64 - 1, Gap: true}, SubscribeResult{Subscription: 1}),
 		wire(UnsubscribeParams{Subscription: 1<<32 - 1}, UnsubscribeParams{Subscription: 1}),
 		wire(Empty{}),
-		wire(ErrorData{Kind: "tooLarge", Retryable: true, Violations: []Violation{{"/a~1b", "no"}}, Limit: 7, Oldest: 9, Suggestions: []string{"x"}}, ErrorData{}),
+		wire(ErrorData{Kind: "tooLarge", Retryable: true, Violations: []Violation{{"/a~1b", "no"}}, Limit: 7, Oldest: 9, Suggestions: []string{"x"}, ID: exampleID}, ErrorData{}),
 	} {
 		run(t)
 	}

@@ -64,6 +64,8 @@ type Store struct {
 	claims    kit.Claims[record]
 	planned   kit.Planned // the tasks with conditions
 	schedules kit.Schedules
+	dedupes   kit.Dedupes
+	replaced  []replacement // while the lock is held
 	running   kit.FIFO[record]
 	latest    uuid.UUID // the greatest id that was made for its task
 	spare     []*entry  // of tasks that are final, to be used again; at most spareEntries
@@ -227,6 +229,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 		f.started = l.record.StartedAt
 	}
 	f.finished = kit.EndTime(now, f.started, f.created)
+	s.dedupes.End(r.conditions(), id, o.State, f.finished)
 	if o.Error != nil {
 		r.withExtra().err = o.Error
 	}
@@ -284,6 +287,9 @@ func (s *Store) tooMany(keep int, now schema.Time) bool {
 func (s *Store) forget() {
 	oldest := s.finals.first
 	_, f := s.finals.at(oldest)
+	if x := s.finals.restOf(oldest).extra; x != nil {
+		s.dedupes.Forget(x.conditions, s.known.idOf(oldest))
+	}
 	s.timeline.remove(f.order)
 	s.kept -= s.finals.size(oldest)
 	s.gone = f.seq

@@ -74,10 +74,15 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 		}),
 	}
 	if from.Conditions != nil {
-		x := e.Value.withExtra()
-		x.conditions = from.Conditions
-		x.planned = kit.NewTask(&from.Record)
+		e.Value.setConditions(&from.Record)
 	}
+}
+
+// setConditions takes the conditions of a record over.
+func (r *record) setConditions(from *executor.Record) {
+	x := r.withExtra()
+	x.conditions = from.Conditions
+	x.planned = kit.NewTask(from)
 }
 
 // withExtra is what few tasks have, which this one has from now on.
@@ -103,6 +108,14 @@ func (r *record) extra() *extra {
 func (r *record) planned() *plan.Task {
 	if x := r.extra(); x != nil {
 		return x.planned
+	}
+	return nil
+}
+
+// conditions are those of the task, or nil.
+func (r *record) conditions() *schema.Conditions {
+	if x := r.extra(); x != nil {
+		return x.conditions
 	}
 	return nil
 }

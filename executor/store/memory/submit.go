@@ -16,7 +16,7 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 		s.fill(fresh[i], &submissions[i])
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlockAndTell()
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
@@ -26,11 +26,11 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	for i, e := range fresh {
 		asked := &submissions[i]
 		if s.isNew(asked) {
-			answers[i].Err = s.add(e, now)
+			answers[i] = s.addOnce(e, asked, now)
 		} else if p, err := s.find(asked.ID); err == nil {
 			answers[i] = s.answerKnown(p, asked)
 		} else if answers[i].Err = err; err == executor.ErrNotFound {
-			answers[i].Err = s.add(e, now)
+			answers[i] = s.addOnce(e, asked, now)
 		}
 		if answers[i].Err == nil && !answers[i].Existing {
 			added++
@@ -94,6 +94,7 @@ func (s *Store) add(e *entry, now schema.Time) error {
 // enlist adds the record of a new task that has its order number.
 func (s *Store) enlist(e *entry) {
 	s.records.add(e)
+	s.dedupes.Add(e.Value.conditions(), e.Value.id)
 	s.timeline.add(e)
 	s.counts.Queued++
 }

@@ -108,7 +108,7 @@ func (s *Store) planFound() error {
 			return err
 		}
 	}
-	return nil
+	return s.dedupeFound(c, found)
 }
 
 // rateFound tells the planner which tasks have begun of each group that has a rate, so that a

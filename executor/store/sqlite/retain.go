@@ -12,6 +12,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -225,6 +226,9 @@ func (t *transaction) removeDone(o *old) error {
 	t.state.Ended(o.State, -1, -o.bytes)
 	t.state.Removed = max(t.state.Removed, int64(o.seq))
 	t.evicted++
+	if kit.DedupeOf(o.Conditions) != nil {
+		t.forgets = append(t.forgets, o.Record)
+	}
 	t.store.committer.freed = true
 	return err
 }
@@ -260,6 +264,9 @@ func (s *Store) evict(ended int, awaited map[uuid.UUID]struct{}) (*transaction, 
 func (s *Store) evicted(t *transaction) {
 	s.expiry = t.expiry
 	s.counts.Evicted += t.evicted
+	for i := range t.forgets {
+		s.dedupes.Forget(t.forgets[i].Conditions, t.forgets[i].ID)
+	}
 	s.breaks = slices.DeleteFunc(s.breaks, func(ord int64) bool { return ord <= t.first })
 	s.countFinals()
 }

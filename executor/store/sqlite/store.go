@@ -42,6 +42,7 @@ type Store struct {
 	claims    queue
 	planned   kit.Planned // the tasks with conditions
 	schedules kit.Schedules
+	dedupes   kit.Dedupes
 	permits   permits
 	counts    executor.Counts
 	entries   []entry // the log: what is not committed yet, in order

@@ -22,6 +22,8 @@ type submission struct {
 	answers []executor.Submitted
 	known   []*record // tasks with the same id that are not final
 	fresh   []*record // tasks to record; nil for those not to record
+	// reused are the tasks of the same dedupe key, by the place of the duplicate.
+	reused map[int]*record
 	// after are the tasks that those to record come after, by their place in fresh.
 	after map[int][]awaited
 	bytes int
@@ -95,6 +97,11 @@ func (e *submission) write(t *transaction) error {
 			e.answers[i].Err = executor.ErrTaskGone
 			continue
 		}
+		if answered, err := e.findDuplicate(t, i); err != nil {
+			return err
+		} else if answered {
+			continue
+		}
 		if room == 0 {
 			if err := e.existing(t.conn, i); errors.Is(err, executor.ErrNotFound) {
 				e.answers[i].Err = executor.ErrQueueFull
@@ -122,7 +129,7 @@ func (e *submission) look(t *transaction) (room int) {
 	for i := range e.tasks {
 		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
 	}
-	e.after = nil
+	e.after, e.reused = nil, map[int]*record{}
 	return max(s.options.MaxQueued-s.claims.Len()-s.planned.Waiting()-len(t.fresh), 0)
 }
 
@@ -146,6 +153,7 @@ func (e *submission) insert(t *transaction, i int) error {
 		return err
 	}
 	if from.Conditions != nil {
+		e.succeed(t, i)
 		if ok, err := e.await(t, i); !ok || err != nil {
 			return err
 		}
@@ -164,6 +172,7 @@ func (e *submission) insert(t *transaction, i int) error {
 	t.state.Ord++
 	t.state.Active++
 	t.fresh[r.ID] = r
+	t.addDeduped(r)
 	e.fresh[i] = r
 	return nil
 }
@@ -224,10 +233,15 @@ func (e *submission) apply(s *Store) {
 		if r := e.known[i]; r != nil {
 			e.answers[i] = asExisting(&executor.Record{Task: r.snapshot()}, &e.tasks[i].Record)
 		}
+		if r := e.reused[i]; r != nil {
+			task := s.seen(r)
+			e.answers[i] = executor.Submitted{Existing: true, Task: &task}
+		}
 		if r := e.fresh[i]; r != nil {
 			s.enqueue(r)
 			if r.Conditions != nil {
 				s.planSubmitted(r, e.after[i])
+				s.replaceOld(r)
 				e.answers[i].WaitingFor = s.planned.Planner.Waiting(r.planned)
 			}
 			added++

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -32,6 +33,8 @@ type transaction struct {
 	// which the clock was set back.
 	fresh    map[uuid.UUID]*record
 	awaited  map[uuid.UUID]struct{} // tasks that those come after
+	deduped  map[string][]*record   // those of fresh that have a dedupe key, by that
+	forgets  []executor.Record      // tasks with a dedupe key that it removes
 	breaks   []int64
 	newTypes []string
 	evicted  int64

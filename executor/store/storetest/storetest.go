@@ -76,6 +76,7 @@ func Run(t *testing.T, o Options) {
 		{"lease", leaseContracts},
 		{"finish", finishContracts},
 		{"conditions", conditionContracts},
+		{"dedupe", dedupeContracts},
 		{"schedules", scheduleContracts},
 		{"retry", retryContracts},
 		{"texts", textContracts},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor"
@@ -75,6 +76,24 @@ func EachStart(c *Conn, after schema.Time, f func(group string, began schema.Tim
 		}
 		return nil
 	}, int64(after))
+}
+
+// EachDeduped calls f with each completed task that has a dedupe key, and with the time of its
+// end. It leaves out conditions that cannot be read. Whether the task can be, is found out by who
+// reads it.
+func EachDeduped(c *Conn, f func(id uuid.UUID, conditions *schema.Conditions, ended schema.Time)) error {
+	const sql = "SELECT ord, conditions, condition.sum, id, max(created, created+ifnull(done.started,0))+finished" +
+		" FROM condition JOIN done USING(ord) JOIN task USING(ord) WHERE instr(conditions, '\"dedupe\":')>0 AND state=? ORDER BY seq"
+	return c.Query(sql, func(row *sqlite3.Stmt) error {
+		text := row.ColumnRawText(1)
+		conditions := new(schema.Conditions)
+		intact := conditionDigest(row.ColumnInt64(0), text).Sum() == row.ColumnInt64(2)
+		id, err := uuid.FromBytes(row.ColumnRawBlob(3))
+		if intact && err == nil && json.Unmarshal(text, conditions, lenient) == nil {
+			f(id, conditions, schema.Time(row.ColumnInt64(4)))
+		}
+		return nil
+	}, int64(schema.Completed))
 }
 
 // EachUnusedCondition calls f with the number of each task that has a row in the table condition

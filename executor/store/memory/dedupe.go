@@ -1,0 +1,97 @@
+package memory
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file has what becomes of a submit while there is a task of the same dedupe key.
+
+// replacement is a running task that is to be told that another one replaces it.
+type replacement struct {
+	lease  *lease
+	cancel executor.Cancellation
+}
+
+// addOnce puts a new task into the queue, unless there is one of its dedupe key. It needs the
+// lock.
+func (s *Store) addOnce(e *entry, asked *executor.Submission, now schema.Time) (answer executor.Submitted) {
+	by := kit.DedupeOf(asked.Conditions)
+	if by == nil {
+		answer.Err = s.add(e, now)
+		return answer
+	}
+	if by.On == schema.DedupeReplace {
+		return s.replace(e, asked, now)
+	}
+	p, id, found := s.duplicateOf(by, now)
+	switch {
+	case !found:
+		answer.Err = s.add(e, now)
+	case by.On == schema.DedupeReject:
+		answer.Err = &executor.DuplicateError{Key: by.Key, ID: id}
+	default:
+		t := s.task(p)
+		s.showWaiting(p, &t)
+		answer = executor.Submitted{Existing: true, Task: &t}
+	}
+	return answer
+}
+
+// duplicateOf finds the task of which a submit is a duplicate. It needs the lock.
+func (s *Store) duplicateOf(by *schema.Dedupe, now schema.Time) (p place, id uuid.UUID, found bool) {
+	if open := s.dedupes.Open(by.Key); len(open) > 0 {
+		id, found = open[len(open)-1], true
+	} else {
+		id, found = s.dedupes.Completed(by, now)
+	}
+	if found {
+		var err error
+		p, err = s.findKept(id)
+		found = err == nil
+	}
+	return p, id, found
+}
+
+// replace puts a new task into the queue, and cancels those of its dedupe key. It runs after
+// their end. It needs the lock.
+func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (answer executor.Submitted) {
+	old := slices.Clone(s.dedupes.Open(asked.Conditions.Dedupe.Key))
+	if len(old) > 0 {
+		with := asked.Record
+		with.Conditions = kit.Succeeding(asked.Conditions, old)
+		e.Value.setConditions(&with)
+		answer.Conditions = with.Conditions
+	}
+	if answer.Err = s.add(e, now); answer.Err != nil {
+		return answer
+	}
+	c := kit.ReplacedBy(asked.ID)
+	for _, id := range old {
+		p, err := s.findKept(id)
+		if err != nil {
+			continue
+		}
+		again := !s.extra(p).cancelled.IsZero()
+		if outcome, p := s.cancel(p, c, now); outcome == schema.OutcomeCancelling && !again {
+			s.replaced = append(s.replaced, replacement{p.entry.Value.lease(), c})
+		}
+	}
+	return answer
+}
+
+// unlockAndTell gives the lock back, and then tells the running tasks that were replaced to
+// stop.
+func (s *Store) unlockAndTell() {
+	replaced := s.replaced
+	s.replaced = nil
+	s.mu.Unlock()
+	for i := range replaced { // without the lock, because Revoke may call back
+		replaced[i].lease.Revoke(&replaced[i].cancel)
+	}
+}

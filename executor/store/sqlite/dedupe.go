@@ -1,0 +1,167 @@
+package sqlite
+
+import (
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file has what becomes of a submit while there is a task of the same dedupe key. It is
+// decided when the submit is written, where nobody else writes.
+
+// findDuplicate answers a submit with the task of which it is a duplicate, if its id is new.
+func (e *submission) findDuplicate(t *transaction, i int) (answered bool, err error) {
+	by := kit.DedupeOf(e.tasks[i].Conditions)
+	if by == nil || by.On == schema.DedupeReplace {
+		return false, nil
+	}
+	if err := e.existing(t.conn, i); !errors.Is(err, executor.ErrNotFound) {
+		return true, err
+	}
+	if open := e.openOf(t, by.Key); len(open) > 0 {
+		newest := open[len(open)-1]
+		if by.On == schema.DedupeReject {
+			e.answers[i].Err = &executor.DuplicateError{Key: by.Key, ID: newest.ID}
+		} else {
+			e.reused[i] = newest
+		}
+		return true, nil
+	}
+	return e.findCompleted(t.conn, by, i)
+}
+
+// findCompleted answers a submit with a task that has completed within its window.
+func (e *submission) findCompleted(c *file.Conn, by *schema.Dedupe, i int) (answered bool, err error) {
+	s := e.store
+	s.mu.Lock()
+	id, found := s.dedupes.Completed(by, schema.Now())
+	s.mu.Unlock()
+	if !found {
+		return false, nil
+	}
+	r, _, err := s.storedWith(c, id)
+	switch {
+	case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrDamaged):
+		return false, nil
+	case err != nil:
+		return false, err
+	case by.On == schema.DedupeReject:
+		e.answers[i].Err = &executor.DuplicateError{Key: by.Key, ID: id}
+	default:
+		e.answers[i] = executor.Submitted{Existing: true, Task: &r.Task}
+	}
+	return true, nil
+}
+
+// openOf are the tasks of a dedupe key that have not ended, the oldest first: those that a
+// client can see, and those that the transaction records.
+func (e *submission) openOf(t *transaction, key string) (open []*record) {
+	s := e.store
+	s.mu.Lock()
+	for _, id := range s.dedupes.Open(key) {
+		open = append(open, s.live[id])
+	}
+	s.mu.Unlock()
+	return append(open, t.deduped[key]...)
+}
+
+// succeed lets a task that is to be recorded run after the end of those that it replaces.
+func (e *submission) succeed(t *transaction, i int) {
+	by := kit.DedupeOf(e.tasks[i].Conditions)
+	if by == nil || by.On != schema.DedupeReplace {
+		return
+	}
+	var old []uuid.UUID
+	for _, r := range e.openOf(t, by.Key) {
+		old = append(old, r.ID)
+	}
+	if len(old) > 0 {
+		e.tasks[i].Conditions = kit.Succeeding(e.tasks[i].Conditions, old)
+		e.answers[i].Conditions = e.tasks[i].Conditions
+	}
+}
+
+// addDeduped notes a task of a dedupe key that the transaction records.
+func (t *transaction) addDeduped(r *record) {
+	by := kit.DedupeOf(r.Conditions)
+	if by == nil {
+		return
+	}
+	if t.deduped == nil {
+		t.deduped = map[string][]*record{}
+	}
+	t.deduped[by.Key] = append(t.deduped[by.Key], r)
+}
+
+// replacing is the entry that cancels the tasks which a new one replaces. It comes after the
+// new task is recorded; where the process dies between the two, the next one does it.
+type replacing struct {
+	cancellation
+	store *Store
+}
+
+// replaceOld cancels the older tasks of the dedupe key of a task that replaces them. It needs
+// the lock.
+func (s *Store) replaceOld(r *record) {
+	by := kit.DedupeOf(r.Conditions)
+	if by == nil || by.On != schema.DedupeReplace {
+		return
+	}
+	c := kit.ReplacedBy(r.ID)
+	e := &replacing{cancellation{cancel: c}, s}
+	for _, id := range s.dedupes.Open(by.Key) {
+		if id == r.ID {
+			break
+		}
+		old := s.live[id]
+		if st := s.plan(old, new(executor.CancelAnswer), &c); !st.again {
+			e.steps = append(e.steps, st)
+		}
+	}
+	if len(e.steps) > 0 {
+		s.append(e)
+	}
+}
+
+// fail keeps the entry until it can be written: the new task is recorded, and waits. It leaves
+// out a task whose start has failed: that one runs to its end, and then the new one.
+func (e *replacing) fail(s *Store, _ error) entry {
+	kept := e.steps[:0]
+	for _, st := range e.steps {
+		switch {
+		case st.outcome == schema.OutcomeCancelled:
+			s.committer.undo = append(s.committer.undo, undo{record: st.record})
+		case st.record.lease != st.lease:
+			st.record.cancelRequest = cancelRequest{}
+			continue
+		}
+		kept = append(kept, st)
+	}
+	if e.steps = kept; len(kept) == 0 {
+		return nil
+	}
+	return e
+}
+
+func (e *replacing) done() { e.tell(e.store) }
+
+// dedupeFound finds again which tasks there are of each dedupe key, and ends what the last
+// process has left to do. The tasks with conditions that have not ended are in the planner; the
+// oldest are first.
+func (s *Store) dedupeFound(c *file.Conn, conditioned []*record) error {
+	err := file.EachDeduped(c, func(id uuid.UUID, conditions *schema.Conditions, completed schema.Time) {
+		s.dedupes.End(conditions, id, schema.Completed, completed)
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range conditioned {
+		s.replaceOld(r)
+	}
+	return nil
+}
