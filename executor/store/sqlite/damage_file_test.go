@@ -39,13 +39,13 @@ func (d *harmed) shortPages(t *testing.T) map[int]bool {
 	c, err := file.DialReader(d.path, "")
 	require.NoError(t, err)
 	pages := map[int]bool{}
-	err = c.Query("SELECT rootpage FROM sqlite_schema WHERE name IN ('active','store')", func(row *sqlite3.Stmt) error {
+	err = c.Query("SELECT rootpage FROM sqlite_schema WHERE name IN ('active','store','schedule')", func(row *sqlite3.Stmt) error {
 		pages[row.ColumnInt(0)] = true
 		return nil
 	})
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
-	require.Len(t, pages, 2)
+	require.Len(t, pages, 3)
 	return pages
 }
 

@@ -106,6 +106,7 @@ func newHarmed(t *testing.T) *harmed {
 	s, err := Open(t.Context(), d.options())
 	require.NoError(t, err)
 	d.ids = fillSmall(t, s)
+	require.NoError(t, s.SetSchedule(t.Context(), sampleSchedule.Name, sampleSchedule.Text))
 	for _, id := range d.ids {
 		r, err := s.Get(t.Context(), id)
 		require.NoError(t, err)
@@ -168,12 +169,23 @@ func (d *harmed) refused(err error, file []byte) string {
 
 // opened checks that all that a store shows is as it was, where it is there.
 func (d *harmed) opened(ctx context.Context, s *Store) string {
-	for _, check := range []func(context.Context, *Store) error{d.lists, d.gets, d.replays, d.submits, d.claims} {
+	for _, check := range []func(context.Context, *Store) error{d.lists, d.gets, d.replays, schedules, d.submits, d.claims} {
 		if err := check(ctx, s); err != nil {
 			return err.Error()
 		}
 	}
 	return ""
+}
+
+var sampleSchedule = executor.ScheduleText{Name: "nightly", Text: []byte(`{"cron":"30 2 * * *"}`)}
+
+// schedules checks that the schedule is as it was, where it can be read.
+func schedules(ctx context.Context, s *Store) error {
+	all, err := s.Schedules(ctx)
+	if err == nil && len(all) > 0 && (len(all) > 1 || all[0].Name != sampleSchedule.Name || !bytes.Equal(all[0].Text, sampleSchedule.Text)) {
+		err = fmt.Errorf("the schedules are %q", all)
+	}
+	return err
 }
 
 // allowed reports whether an error is one that a damaged file may have.
