@@ -140,6 +140,8 @@ func (b *board) event(ev client.Event) {
 		if r := b.running[ev.Progress.ID]; r != nil {
 			r.progress = &ev.Progress.Progress
 		}
+	case ev.Retrying != nil:
+		delete(b.running, ev.Retrying.ID)
 	}
 }
 

@@ -134,6 +134,25 @@ func (p *logPrinter) marked(piece logPiece) error {
 	return err
 }
 
+// marksAttempts reports whether a person is told where an attempt begins.
+func (p *logPrinter) marksAttempts() bool { return !p.json && p.outLooks.isTerminal() }
+
+// attempt tells a person that another attempt of a task begins.
+func (p *logPrinter) attempt(id uuid.UUID, number int32) error {
+	if !p.marksAttempts() {
+		return nil
+	}
+	if err := p.flush(id); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("--- attempt %d ---", number)
+	if p.names != nil {
+		text = p.names[id] + " " + text
+	}
+	_, err := fmt.Fprintln(rawFile(p.out), p.outLooks.paint(dim, text))
+	return err
+}
+
 // streamMark is the sign of a stream before a line.
 func streamMark(stream schema.Stream) string {
 	return [...]string{schema.Stdout: "|", schema.Stderr: "!", schema.Log: ":"}[stream]

@@ -146,6 +146,9 @@ func (l *logs) followAll(ctx context.Context) error {
 			err = errors.New("what the tasks wrote was read too slowly, and something is missing; show it again")
 		case t == nil:
 		case ev.Started != nil:
+			if ev.Started.Attempt > 1 {
+				err = l.print.attempt(t.id, ev.Started.Attempt)
+			}
 			l.beginInput(ctx, t.id)
 		case ev.Output != nil:
 			err = l.piece(ctx, t, ev.Output)

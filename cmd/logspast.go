@@ -34,15 +34,16 @@ type logPiece struct {
 
 // past shows what a task has written until now.
 func (l *logs) past(ctx context.Context, t *loggedTask) error {
-	task, err := l.client.Status(ctx, schema.StatusParams{ID: t.id, IncludeInput: true})
+	task, err := l.client.Status(ctx, schema.StatusParams{ID: t.id, IncludeInput: true, IncludeAttempts: true})
 	if err != nil {
 		return err
 	}
 	t.final, t.ordered = task.State.Final(), show.Ordered(&task)
-	show, done := l.print.show, func() error { return nil }
+	print := l.print.byAttempt(task.Attempts, l.print.show)
+	show, done := print, func() error { return nil }
 	if l.options.tail >= 0 {
 		last := &lastLines{most: l.options.tail}
-		show, done = last.add, func() error { return last.print(l.print.show) }
+		show, done = last.add, func() error { return last.print(print) }
 	}
 	if err := l.kept(ctx, t, &task, show); err != nil {
 		return err

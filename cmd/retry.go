@@ -33,7 +33,7 @@ func (p *Program) retryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retry TASK...",
 		Short: "Submit tasks that have ended again",
-		Long: "Retry submits tasks again with the same type, input, priority, labels, group, key and needs, and prints the ids of the new\n" +
+		Long: "Retry submits tasks again with the same type, input, priority, labels, group, key, needs and --retry, and prints the ids of the new\n" +
 			"ones. They wait for no time and for no other tasks.\n" + namesHelp + "\n" +
 			"Of the tasks that a label names it takes those that failed or were cancelled.\n" +
 			"A command runs in the directory and with the environment of the first time; its secrets, which are kept nowhere,\n" +
@@ -96,7 +96,7 @@ func lasting(c *schema.Conditions) schema.Conditions {
 	if c == nil {
 		return schema.Conditions{}
 	}
-	return schema.Conditions{Group: c.Group, Key: c.Key, Needs: c.Needs}
+	return schema.Conditions{Group: c.Group, Key: c.Key, Needs: c.Needs, Retry: c.Retry}
 }
 
 // submittable are the labels of a task without the one that the server has added, where

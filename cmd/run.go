@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 
@@ -22,6 +23,7 @@ type runOptions struct {
 	pty        bool // the command gets a terminal
 	daemon     bool // the server that others share runs the task
 	target     targetOptions
+	retry      retryFlags
 	// serverFlags are flags for the server of the task.
 	serverFlags []string
 }
@@ -43,7 +45,7 @@ func (p *Program) runCommand() *cobra.Command {
 			"run --output-only --set dir=/tmp -- ls -l",
 			"run -o --stdin @list.txt -- sort"), "\n"),
 		Args: func(c *cobra.Command, args []string) error {
-			if err := o.checkFlags(); err != nil {
+			if err := errors.Join(o.checkFlags(), o.retry.check(c)); err != nil {
 				return err
 			}
 			return o.splitArgs(c, args)
@@ -52,6 +54,7 @@ func (p *Program) runCommand() *cobra.Command {
 		RunE:              func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	o.taskFlags.flags(c)
+	o.retry.flags(c)
 	f := c.Flags()
 	if !p.NoExec {
 		f.StringVar(&o.stdin.from, "stdin", "", "what a command of exec reads: @FILE, or - for stdin")
@@ -127,8 +130,9 @@ func (o *runOptions) submission(show *screen) (params schema.SubmitParams, stdin
 	if params, err = o.params(); err != nil {
 		return params, nil, err
 	}
-	params.Events = []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventFinished}
+	params.Events = []string{schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventRetrying, schema.EventFinished}
 	params.Output = schema.OutputLossless
+	o.retry.addTo(&params)
 	if err := o.checkCommand(params.Input); err != nil {
 		return params, nil, err
 	}

@@ -82,6 +82,8 @@ func (f *follower) follow(ctx context.Context, id uuid.UUID, signals <-chan os.S
 			if err := f.output(ev.Output); err != nil {
 				return nil, err
 			}
+		case ev.Retrying != nil:
+			f.show.say("%s", retryingText(ev.Retrying, time.Now()))
 		case ev.Finished != nil:
 			f.reportLost()
 			return &ev.Finished.Task, nil

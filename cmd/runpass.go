@@ -17,6 +17,7 @@ import (
 
 // passing is what run passes on to a command while that runs.
 type passing struct {
+	begun   bool
 	source  *os.File // what the command reads, or nil
 	pty     bool
 	restore func() // takes the terminal out of raw mode, or nil
@@ -56,9 +57,10 @@ func windowSize() (columns, rows int) {
 // begin passes on what there is, from the start of the command until ctx ends. A
 // terminal is in raw mode meanwhile: each key goes to the command.
 func (p *passing) begin(ctx context.Context, f *follower, id uuid.UUID) {
-	if p == nil {
+	if p == nil || p.begun { // a further attempt reads nothing
 		return
 	}
+	p.begun = true
 	if p.pty {
 		f.asks.Go(func() { watchWindow(ctx, func() { f.resize(ctx, id) }) })
 	}

@@ -56,6 +56,9 @@ func (o *statusOptions) run(ctx context.Context, c *client.Client, names []strin
 			return err
 		}
 	}
+	if err := withAttempts(ctx, c, tasks); err != nil {
+		return err
+	}
 	out := terminalOf(os.Stdout)
 	for i := range tasks {
 		if o.json {
@@ -141,6 +144,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	if t.Attempt > 1 {
 		add("attempt", fmt.Sprint(t.Attempt), plain)
 	}
+	addAttempts(t, now, add)
 	addConditions(t, now, add)
 	add("submitted", timeText(t.CreatedAt, now), plain)
 	add("started", timeText(t.StartedAt, now), plain)
@@ -170,6 +174,7 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 	add("group", c.Group, plain)
 	add("key", c.Key, plain)
 	add("needs", show.Needs(c.Needs), plain)
+	add("retry", retryText(c.Retry), plain)
 	if t.StartedAt.IsZero() {
 		add("runs", dueText(c.RunAt, now), plain)
 		add("expires", dueText(c.ExpiresAt, now), plain)

@@ -17,6 +17,7 @@ type submitOptions struct {
 	driver
 	taskFlags
 	conditions conditionFlags
+	retry      retryFlags
 	stdin      stdinFlags
 	each       string
 	lines      string // where the lines come from: @FILE, or - for stdin
@@ -54,6 +55,7 @@ func (p *Program) submitCommand() *cobra.Command {
 	o.driver.flags(c)
 	o.taskFlags.flags(c)
 	o.conditions.flags(c, &o.driver)
+	o.retry.flags(c)
 	f := c.Flags()
 	if !p.NoExec {
 		f.StringVar(&o.stdin.from, "stdin", "", "what the command reads: @FILE, or - for stdin; it is text, which is read to its end. Without it the command reads nothing")
@@ -80,7 +82,7 @@ func (p *Program) submitExecText() string {
 }
 
 func (o *submitOptions) args(c *cobra.Command, args []string) error {
-	if err := o.conditions.check("submit"); err != nil {
+	if err := errors.Join(o.conditions.check("submit"), o.retry.check(c)); err != nil {
 		return err
 	}
 	switch o.isEach = c.Flags().Changed("each"); {
@@ -132,7 +134,7 @@ func (o *submitOptions) readCaller() (err error) {
 // events are the notifications that the command wants of its tasks.
 func (o *submitOptions) events() []string {
 	if o.wait {
-		return []string{schema.EventStarted, schema.EventProgress, schema.EventFinished}
+		return []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventFinished}
 	}
 	return []string{}
 }
@@ -163,6 +165,7 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 	}
 	params.Events = o.events()
 	o.conditions.addTo(&params, o.after)
+	o.retry.addTo(&params)
 	board := newBoard(o.driver.program.Name)
 	submitted, err := c.Submit(ctx, params)
 	if err != nil {

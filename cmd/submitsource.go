@@ -69,6 +69,7 @@ func (o *submitOptions) eachSource() (taskSource, error) {
 	}
 	params.Events = o.events()
 	o.conditions.addTo(&params, o.after)
+	o.retry.addTo(&params)
 	end := byte('\n')
 	if o.null {
 		end = 0
@@ -174,6 +175,7 @@ func (o *submitOptions) paramsOf(line string, common *schema.SubmitParams) (p sc
 		}
 	}
 	o.conditions.addTo(&p, o.after)
+	o.retry.addTo(&p)
 	p.Events, p.Output = o.events(), ""
 	return p, nil
 }

@@ -27,6 +27,8 @@ func waitingWord(w *schema.Waiting, now time.Time) string {
 	switch w.Kind {
 	case schema.WaitsForTime:
 		return "until " + clock(w.Until, now)
+	case schema.WaitsForRetry:
+		return "retry at " + clock(w.Until, now)
 	case schema.WaitsForDependency:
 		if w.Count == 1 && len(w.IDs) == 1 {
 			return "after " + ShortID(w.IDs[0])

@@ -82,6 +82,9 @@ func (w *world) event(ev client.Event) {
 			changed.Progress = &ev.Progress.Progress
 			w.running[old.ID] = &changed
 		}
+	case ev.Retrying != nil:
+		delete(w.running, ev.Retrying.ID)
+		w.queueStale = true
 	case ev.Finished != nil:
 		w.finishedLocked(&ev.Finished.Task)
 	case ev.Lost != nil || ev.Replayed != nil:

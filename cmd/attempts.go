@@ -1,0 +1,114 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file shows the attempts of tasks that were tried again.
+
+// withAttempts asks for the attempts of those tasks that may have had several. A task that is no
+// longer kept stays as it is.
+func withAttempts(ctx context.Context, c *client.Client, tasks []schema.Task) error {
+	return eachTask(ctx, callsAtOnce, tasks, func(ctx context.Context, t *schema.Task) error {
+		if t.Attempt == 0 || t.Attempt == 1 && !t.StartedAt.IsZero() {
+			return nil
+		}
+		full, err := c.Status(ctx, schema.StatusParams{ID: t.ID, IncludeAttempts: true})
+		if isNotFound(err) {
+			return nil
+		}
+		t.Attempts = full.Attempts
+		return err
+	})
+}
+
+// addAttempts adds the attempts of a task that another one followed: of the latest, the task
+// itself says more.
+func addAttempts(t *schema.Task, now time.Time, add func(name, text string, s style)) {
+	for i := range t.Attempts {
+		a := &t.Attempts[i]
+		if a.Attempt == t.Attempt && !t.StartedAt.IsZero() || a.Error == nil {
+			continue
+		}
+		ended := fmt.Sprintf("%s; ran %s, ended %s ago", a.Error.Message, show.Span(a.FinishedAt.Time().Sub(a.StartedAt.Time())), show.Age(a.FinishedAt, now))
+		add(fmt.Sprintf("attempt %d", a.Attempt), ended, plain)
+	}
+}
+
+// retryText says how often a task is tried.
+func retryText(p *schema.Retry) string {
+	if p == nil {
+		return ""
+	}
+	text := fmt.Sprintf("at most %d attempts", p.MaxAttempts)
+	if p.On != nil {
+		text += ", after"
+		for _, kind := range p.On {
+			text += " " + string(kind)
+		}
+	}
+	return text
+}
+
+// retryingText says that an attempt has failed, and when the next one begins.
+func retryingText(ev *schema.RetryingEvent, now time.Time) string {
+	what := "the task has put itself off"
+	if ev.Error != nil {
+		what = fmt.Sprintf("attempt %d failed: %s", ev.Attempt, ev.Error.Message)
+	}
+	if wait := ev.RunAt.Time().Sub(now); wait >= time.Second {
+		return fmt.Sprintf("%s; it is tried again in %s", what, show.Span(wait))
+	}
+	return what + "; it is tried again"
+}
+
+// byAttempt calls show with pieces of the output of a task that each belong to one attempt, and
+// tells where another attempt begins.
+func (p *logPrinter) byAttempt(attempts []schema.Attempt, show func(logPiece) error) func(logPiece) error {
+	if len(attempts) < 2 || !p.marksAttempts() {
+		return show
+	}
+	shown := attempts[0].Attempt
+	return func(piece logPiece) error {
+		for len(piece.data) > 0 {
+			attempt, until := attemptAt(attempts, piece)
+			if attempt != shown {
+				shown = attempt
+				if err := p.attempt(piece.id, attempt); err != nil {
+					return err
+				}
+			}
+			part := piece
+			part.data = piece.data[:until-piece.offset]
+			if err := show(part); err != nil {
+				return err
+			}
+			piece.data, piece.offset = piece.data[len(part.data):], until
+		}
+		return nil
+	}
+}
+
+// attemptAt is the attempt that wrote the beginning of a piece, and the offset up to which the
+// piece is its own.
+func attemptAt(attempts []schema.Attempt, piece logPiece) (attempt int32, until int64) {
+	attempt, until = attempts[0].Attempt, piece.offset+int64(len(piece.data))
+	for i := range attempts {
+		if attempts[i].Output == nil {
+			continue
+		}
+		switch from := attempts[i].Output.Of(piece.stream).From; {
+		case from <= piece.offset:
+			attempt = attempts[i].Attempt
+		case from < until:
+			until = from
+		}
+	}
+	return attempt, until
+}
