@@ -126,6 +126,9 @@ var sound = map[string]string{
 	"a replay":                       lines(life(0, 1, "1", 1), subscribed(0, 2, 1, 5, `{"after":0}`, `,"gap":true`), finished(0, "1", 5), replayed(0, 1, 5)),
 	"a resubmit":                     lines(life(0, 1, "1", 1), submit(0, 2, "1", ""), answer(0, 2, shown("1", `"existing":true,`+completed))),
 	"a wait":                         lines(submit(0, 1, "1", ""), wait(0, 2, "", "1"), answer(0, 1, queued("1")), started(0, "1", 1), finished(0, "1", 5), waited(0, 2, false, shown("1", completed))),
+	"a task that is stopped before it says that it has begun": lines(
+		ask(0, 1, "submit", fmt.Sprintf(`{"type":"reading","id":%q,"timeoutMs":1,"graceMs":0}`, uuidOf("1"))), answer(0, 1, queued("1")),
+		tell(0, "task/finished", "1", 2, `,"type":"reading","state":"failed","error":{"kind":"timeout"}`+ran)),
 	"a batch": lines(
 		`0→ [{"jsonrpc":"2.0","id":1,"method":"submit","params":{"type":"quick","id":"`+uuidOf("1")+`"}},{"jsonrpc":"2.0","id":2,"method":"wait","params":{"ids":["`+uuidOf("1")+`"]}}]`,
 		`0← [{"jsonrpc":"2.0","id":1,"result":`+queued("1")+`},{"jsonrpc":"2.0","id":2,"result":{"tasks":[`+shown("1", completed)+`],"timedOut":false}}]`,

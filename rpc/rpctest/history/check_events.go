@@ -38,7 +38,7 @@ func (x *index) eventsInOrder() {
 func (x *index) eventInOrder(t *task, ev *event, of *told) {
 	again := len(ev.replays) > 0 // it may be a replay
 	asked := t.fresh != nil && t.fresh.client == ev.client && asks(t.fresh.params.(*schema.SubmitParams).Events, schema.EventStarted)
-	ran := ev.task == nil || ev.task.StartedAt != 0
+	ran := ev.task == nil || ev.task.StartedAt != 0 && !mayNotHaveBegun(ev.task)
 	switch {
 	case again:
 	case ev.Seq <= of.seq:
@@ -67,6 +67,12 @@ func (x *index) eventInOrder(t *task, ev *event, of *told) {
 	default:
 		of.more = true
 	}
+}
+
+// mayNotHaveBegun reports whether a task that has ended may have been told to stop before it
+// said that it had begun. A reading task says that itself, so there is no task/started then.
+func mayNotHaveBegun(t *schema.Task) bool {
+	return t.Type == readingType && t.State != schema.Completed
 }
 
 // numbersRise: a client can go on after the highest seq that it has seen, so the
