@@ -141,16 +141,3 @@ func (p *command) find(program string) (string, error) {
 			"%q is not in PATH: install it, or give its absolute path%s", p.name, p.shellHint()))
 	}
 }
-
-// shellSigns are characters that are rare in names of programs and common in
-// command lines for a shell.
-const shellSigns = " \t\n|&;<>()$`\"'*?"
-
-// shellHint returns advice for an argv[0] that looks like a whole command line,
-// and "" for any other.
-func (p *command) shellHint() string {
-	if !strings.ContainsAny(p.argv[0], shellSigns) {
-		return ""
-	}
-	return `; argv[0] is one name with all of its signs: give each argument apart, or a command line to a shell, as ["sh", "-c", "…"]`
-}
