@@ -81,7 +81,7 @@ func TestSecretsOfARetry(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"argv":["a"],"env":{"A":"b","TOKEN":"now"}}`, string(got))
 	_, err = withOwnSecrets(jsontext.Value(`{"env":{"TOKEN":"•••","KEY":"•••"}}`), lookup)
-	require.EqualError(t, err, "it had secrets that are kept nowhere; set KEY, and try again")
+	require.EqualError(t, err, "hidden values of the input are kept nowhere: KEY; set them, and submit the task again")
 	for _, input := range []string{`{}`, `5`, `{"env":5}`, `{"env":{"A":"b"}}`} {
 		got, err := withOwnSecrets(jsontext.Value(input), lookup)
 		require.NoError(t, err)

@@ -67,7 +67,7 @@ func TestHiddenValuesAreNowhere(t *testing.T) {
 		require.Equal(t, schema.Failed, task.State)
 		require.Equal(t, schema.KindInterrupted, task.Error.Kind)
 		if i < 2 {
-			require.Contains(t, task.Error.Message, "Api_Token; submit a new task with the values")
+			require.Contains(t, task.Error.Message, "Api_Token; set them, and submit the task again")
 		}
 	}
 	require.NoError(t, p.in.Close())

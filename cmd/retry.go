@@ -36,7 +36,7 @@ func (p *Program) retryCommand() *cobra.Command {
 		Long: "Retry submits tasks again with the same type, input, priority, labels, group, key, needs and --retry, and prints the ids of the new\n" +
 			"ones. They wait for no time and for no other tasks.\n" + namesHelp + "\n" +
 			"Of the tasks that a label names it takes those that failed or were cancelled.\n" +
-			"A command runs in the directory and with the environment of the first time; its secrets, which are kept nowhere,\n" +
+			"A command runs in the directory and with the environment of the first time; its hidden values, which are kept nowhere,\n" +
 			"are taken from the environment of this command.",
 		Example:           p.driverExamples("retry @last", "retry build=7"),
 		Args:              o.names("retry"),
@@ -170,7 +170,7 @@ func withOwnSecrets(input jsontext.Value, lookup func(string) (string, bool)) (j
 	}
 	switch {
 	case len(missing) > 0:
-		return nil, fmt.Errorf("it had secrets that are kept nowhere; set %s, and try again", strings.Join(missing, ", "))
+		return nil, fmt.Errorf("hidden values of the input are kept nowhere: %s; set them, and submit the task again", strings.Join(missing, ", "))
 	case !changed:
 		return input, nil
 	}

@@ -193,7 +193,7 @@ func (t *Type) reveal(input jsontext.Value, values [][]byte) (jsontext.Value, er
 // secretsGone is the error of a task whose hidden values an earlier process had.
 func secretsGone(names []string) error {
 	return &Failure{schema.TaskError{Kind: schema.KindInterrupted, Retryable: true, Message: fmt.Sprintf(
-		"hidden values of the input are gone, because the executor that had them in memory has ended: %s; submit a new task with the values",
+		"hidden values of the input are gone, because the executor that had them in memory has ended: %s; set them, and submit the task again",
 		strings.Join(names, ", "))}}
 }
 

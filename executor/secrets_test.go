@@ -98,7 +98,7 @@ func TestSecretsOfAnotherProcess(t *testing.T) {
 		require.NoError(r, err)
 		task := r.inState(record.ID, schema.Failed)
 		require.Equal(r, schema.KindInterrupted, task.Error.Kind)
-		require.Equal(r, "hidden values of the input are gone, because the executor that had them in memory has ended: password, A_KEY; submit a new task with the values", task.Error.Message)
+		require.Equal(r, "hidden values of the input are gone, because the executor that had them in memory has ended: password, A_KEY; set them, and submit the task again", task.Error.Message)
 	})
 }
 
