@@ -158,8 +158,16 @@ func (b *board) end(t *schema.Task) {
 	number := b.failed
 	b.mu.Unlock()
 	if failed && number <= mostFailures {
-		b.say("%s (%s)", show.End(t), t.ID)
+		b.say("%s%s", show.End(t), b.whereOutput(t))
 	}
+}
+
+// whereOutput names a task, and how its output is shown where it has any.
+func (b *board) whereOutput(t *schema.Task) string {
+	if o := t.OutputBytes; o == nil || o.Stdout+o.Stderr == 0 {
+		return fmt.Sprintf(" (%s)", t.ID)
+	}
+	return fmt.Sprintf("; %s logs %s shows its output", b.program, t.ID)
 }
 
 // over tells how many failures were only counted.

@@ -62,15 +62,12 @@ func newLogPrinter(program string, tasks []schema.Task, asJSON, oneStream bool) 
 // nothing tells a person that a task has written nothing, and how it has ended: why a
 // program could not be started is in no output.
 func (p *logPrinter) nothing(t *schema.Task, follow bool) {
-	if p.json || p.names != nil || !p.errLooks.isTerminal() || t.State == schema.Completed {
-		return
+	if p.json || p.names != nil || !p.errLooks.isTerminal() || t.State == schema.Completed || follow {
+		return // what is followed may write, or its end is told
 	}
 	text := "it is " + t.State.String()
-	switch {
-	case t.State.Final():
+	if t.State.Final() {
 		text = show.End(t)
-	case follow:
-		return // it may write
 	}
 	fmt.Fprintf(p.err, "%s: nothing was written; %s\n", p.program, text)
 }
@@ -224,7 +221,21 @@ func (p *logPrinter) end(ev *schema.FinishedEvent) error {
 	if p.json {
 		return printJSONLine(os.Stdout, ev)
 	}
+	p.failure(&ev.Task)
 	return nil
+}
+
+// failure tells a person that follows a task how it has ended, where it did not complete:
+// that is in no output.
+func (p *logPrinter) failure(t *schema.Task) {
+	if p.json || !p.errLooks.isTerminal() || t.State == schema.Completed {
+		return
+	}
+	name := ""
+	if p.names != nil {
+		name = fmt.Sprintf(" (%s)", show.ShortID(t.ID))
+	}
+	fmt.Fprintf(p.err, "%s: %s%s\n", p.program, show.End(t), name)
 }
 
 // lost tells of output that is no longer kept.

@@ -57,7 +57,11 @@ func (l *logs) past(ctx context.Context, t *loggedTask) error {
 	if !t.final {
 		return nil
 	}
-	return l.print.flush(t.id)
+	if err := l.print.flush(t.id); err != nil || !l.options.follow {
+		return err
+	}
+	l.print.failure(&task)
+	return nil
 }
 
 // kept shows what is kept of the streams, up to where they are now. Without an order
