@@ -69,6 +69,9 @@ func (o *cancelOptions) args(_ *cobra.Command, args []string) error {
 }
 
 func (o *cancelOptions) run(ctx context.Context, c *client.Client, names []string, params schema.ListParams) error {
+	if err := o.nameOwner(ctx, c, &params); err != nil {
+		return err
+	}
 	tasks, err := o.chosen(ctx, c, names, params)
 	if err != nil {
 		return err

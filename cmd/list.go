@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -23,6 +24,7 @@ type listOptions struct {
 	since, until schema.Time
 	order        schema.ListOrder
 	limit        int
+	limited      bool // the limit was given
 	watch        bool
 }
 
@@ -31,7 +33,8 @@ func (p *Program) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the tasks",
-		Long: "List shows the tasks of the server, the newest first, in a table that fits the terminal.\n" +
+		Long: "List shows the tasks of the server, the newest first, in a table that fits the terminal: without --limit as many as\n" +
+			"it has lines for, and 100 elsewhere.\n" +
 			"It shows the last 8 characters of an id. They name the task, and so do 4 or more of the first of them, and of the\n" +
 			"first of the whole id, which a wide terminal and a pipe get.\n" +
 			"With --watch the table stays, and changes with the tasks; on a pipe each change is one line.",
@@ -39,6 +42,7 @@ func (p *Program) listCommand() *cobra.Command {
 			"list --label build=7 --since 1h", "list --json | jq -r .id"),
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			o.limited = c.Flags().Changed("limit")
 			params, err := o.params()
 			if err != nil {
 				return err
@@ -61,7 +65,14 @@ func (p *Program) listCommand() *cobra.Command {
 }
 
 func (o *listOptions) run(ctx context.Context, c *client.Client, params schema.ListParams) error {
+	if err := o.nameOwner(ctx, c, &params); err != nil {
+		if _, nobody := errors.AsType[*noOwnerError](err); !nobody {
+			return err
+		}
+		return o.printNone(err.Error())
+	}
 	params.Since, params.Until, params.Order = o.since, o.until, o.order
+	o.fitLimit(terminalOf(os.Stdout))
 	params.Limit = min(pageOfTasks, o.limit+1) // one more tells that there are more
 	if o.watch {
 		return o.driver.watch(ctx, c, watched{
@@ -113,12 +124,29 @@ func (o *listOptions) selects(params schema.ListParams, t *schema.Task) bool {
 		(o.since.IsZero() || t.CreatedAt >= o.since) && (o.until.IsZero() || t.CreatedAt < o.until)
 }
 
+// linesBeside is how many lines of a terminal a list leaves: for its titles, for what it says
+// below, and for the prompt of the shell.
+const linesBeside = 3
+
+// fitLimit bounds the tasks to those that fit a terminal, unless a limit was given: the newest
+// stand first, and would scroll away.
+func (o *listOptions) fitLimit(out terminal) {
+	if _, rows := out.size(); out.isTerminal() && !o.limited && !o.json && !o.watch {
+		o.limit = min(o.limit, max(1, rows-linesBeside))
+	}
+}
+
+// printNone tells a person that nothing is listed.
+func (o *listOptions) printNone(why string) error {
+	if terminalOf(os.Stderr).isTerminal() {
+		fmt.Fprintf(safe(os.Stderr), "%s: %s\n", o.driver.program.Name, why)
+	}
+	return nil
+}
+
 func (o *listOptions) print(tasks []schema.Task) error {
 	if len(tasks) == 0 {
-		if terminalOf(os.Stderr).isTerminal() {
-			fmt.Fprintf(os.Stderr, "%s: there is no such task\n", o.driver.program.Name)
-		}
-		return nil
+		return o.printNone("there is no such task")
 	}
 	out := terminalOf(os.Stdout)
 	t := taskTable(tasks, time.Now(), out.columns())

@@ -133,6 +133,20 @@ func TestStatusScreen(t *testing.T) {
 	golden(t, "status", zone.Replace(v.text()))
 }
 
+// TestStatusShowsAllOfAnError, in as many lines as it takes.
+func TestStatusShowsAllOfAnError(t *testing.T) {
+	task := screenTasks()[3]
+	task.Error.Message = `"make test" is not in PATH: install it, or give its absolute path; that is one word with all of its signs`
+	task.Result = jsontext.Value(`"` + strings.Repeat("x", 100) + `"`)
+	lines := strings.Join(taskLines(&task, screenTime, terminal{}, 60), "\n")
+	require.Contains(t, lines, `
+error      "make test" is not in PATH: install it, or give
+           its absolute path; that is one word with all of
+           its signs
+task `)
+	require.Contains(t, lines, "\nresult     \""+strings.Repeat("x", 47)+"…")
+}
+
 // TestWaitScreens draws a wait for several tasks while they run, fail and end.
 func TestWaitScreens(t *testing.T) {
 	v := newVirtualTerminal(72, 12)

@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -28,7 +32,7 @@ func (s *selection) flags(c *cobra.Command, d *driver) {
 	f.Var(states(&s.states), "state", "only tasks in one of these states, with commas between: queued, running, completed, failed, cancelled")
 	f.StringSliceVar(&s.types, "type", nil, "only tasks of one of these types, with commas between")
 	f.StringArrayVar(&s.labels, "label", nil, "only tasks that have the label, as KEY=VALUE; given again, all of them")
-	f.StringVar(&s.owner, "owner", "", "only tasks that the client of this name has submitted")
+	f.StringVar(&s.owner, "owner", "", "only tasks that the client of this name, in any case, has submitted")
 	complete(c, "state", cobra.FixedCompletions(schema.StateNames[:], cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "type", d.completeType)
 	complete(c, "label", d.completeLabel)
@@ -52,6 +56,48 @@ func (s *selection) params() (p schema.ListParams, err error) {
 		p.Labels = labels
 	}
 	return p, nil
+}
+
+// noOwnerError says that a client has submitted no task.
+type noOwnerError struct {
+	name  string
+	known []string // names of those that have
+}
+
+func (e *noOwnerError) Error() string {
+	if len(e.known) == 0 {
+		return fmt.Sprintf("no client %q has submitted a task", e.name)
+	}
+	return fmt.Sprintf("no client %q has submitted a task; those that have are %s", e.name, strings.Join(e.known, ", "))
+}
+
+// nameOwner puts the owner of a list right that a person has written in another case. It looks
+// for it among those of the newest tasks.
+func (s *selection) nameOwner(ctx context.Context, c *client.Client, p *schema.ListParams) error {
+	if s.owner == "" {
+		return nil
+	}
+	known, err := collect(listed(ctx, c, schema.ListParams{Labels: map[string]string{show.OwnerLabel: s.owner}, Limit: 1}), 1)
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	newest, err := collect(listed(ctx, c, schema.ListParams{Limit: pageOfTasks}), pageOfTasks)
+	if err != nil {
+		return err
+	}
+	owners := map[string]bool{}
+	for i := range newest {
+		if owner := newest[i].Labels[show.OwnerLabel]; owner != "" {
+			owners[owner] = true
+		}
+	}
+	names := slices.Sorted(maps.Keys(owners))
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, s.owner) }); i >= 0 {
+		p.Labels = maps.Clone(p.Labels)
+		p.Labels[show.OwnerLabel] = names[i]
+		return nil
+	}
+	return &noOwnerError{s.owner, names}
 }
 
 // states is a flag for several states, with commas between; given again it adds to

@@ -114,17 +114,25 @@ func (o *statusOptions) watchNamed(ctx context.Context, c *client.Client, tasks 
 }
 
 // taskLines is all that is known of a task, for a terminal of so many columns; 0 is as
-// many as it takes.
+// many as it takes. A terminal gets long texts in several lines, but of a result, which may
+// be megabytes, only the beginning.
 func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []string {
 	var lines []string
 	add := func(name, text string, s style) {
 		if text = show.Line(text); text == "" {
 			return
 		}
-		if columns > 0 {
-			text = show.Cut(text, columns-statusNameWidth)
+		shown := []string{text}
+		switch {
+		case columns > 0 && name == "result":
+			shown[0] = show.Cut(text, columns-statusNameWidth)
+		case columns > 0:
+			shown = show.Wrap(text, max(columns-statusNameWidth, leastWrapped))
 		}
-		lines = append(lines, out.paint(dim, show.Pad(name, statusNameWidth))+out.paint(s, text))
+		for _, text := range shown {
+			lines = append(lines, out.paint(dim, show.Pad(name, statusNameWidth))+out.paint(s, text))
+			name = ""
+		}
 	}
 	add("id", t.ID.String(), bold)
 	add("type", t.Type, plain)
@@ -196,6 +204,9 @@ func dueText(t schema.Time, now time.Time) string {
 	}
 	return fmt.Sprintf("%s (in %s)", t.Time().Local().Format(time.DateTime), show.Span(t.Time().Sub(now)))
 }
+
+// leastWrapped is the least width to which status wraps a text.
+const leastWrapped = 20
 
 // statusNameWidth is the width of the names in what status shows.
 const statusNameWidth = 11

@@ -106,6 +106,36 @@ func TestLogsAtATerminalSayWhyThereAreNone(t *testing.T) {
 	require.Empty(t, shown(t, true, "logs", "@last"))
 }
 
+// TestLogsThatFollowTellOfAFailure, which is in no output, and only to a person.
+func TestLogsThatFollowTellOfAFailure(t *testing.T) {
+	daemonHome(t)
+	require.NoError(t, exec.Command("jobline", "submit", "-q", "--", "sh", "-c", "echo begun; exit 3").Run())
+	_ = exec.Command("jobline", "wait", "@last").Run() // with the task's code
+	require.Equal(t, "begun\r\njobline: exec failed: sh exited with code 3\r\n", shown(t, true, "logs", "-f", "@last"))
+	require.Equal(t, "begun\r\n", shown(t, true, "logs", "@last"))
+	out, err := exec.Command("jobline", "logs", "-f", "@last").CombinedOutput()
+	require.NoError(t, err)
+	require.Equal(t, "begun\n", string(out))
+	require.NoError(t, exec.Command("jobline", "submit", "-q", "--", "sh", "-c", "sleep 0.2; echo late; exit 4").Run())
+	require.Equal(t, "late\r\njobline: exec failed: sh exited with code 4\r\n", shown(t, true, "logs", "-f", "@last"))
+}
+
+// TestListFitsTheTerminal: the newest tasks stand first, and none of them scrolls away.
+func TestListFitsTheTerminal(t *testing.T) {
+	daemonHome(t)
+	submit := exec.Command("jobline", "submit", "-q", "--wait")
+	submit.Stdin = strings.NewReader(strings.Repeat(`{"type":"noop"}`+"\n", 30))
+	require.NoError(t, submit.Run())
+	require.Equal(t, 1+21+1, strings.Count(shown(t, true, "list"), "\n"), "a terminal of 24 lines")
+	require.Contains(t, shown(t, true, "list"), "\njobline: there are more; --limit shows them\r\n")
+	require.Equal(t, 1+30, strings.Count(shown(t, true, "list", "--limit", "30"), "\n"))
+	require.Equal(t, 30, strings.Count(shown(t, true, "list", "--json"), "\n"))
+	out, err := exec.Command("jobline", "list").Output()
+	require.NoError(t, err)
+	require.Equal(t, 1+30, strings.Count(string(out), "\n"), "which is no terminal")
+	require.Contains(t, shown(t, true, "list", "--owner", "nobody"), `no client "nobody" has submitted a task; those that have are jobline`)
+}
+
 // TestACommandHasNoTerminal: what asks a question on the terminal is told that
 // there is none. In a session that has one it would be stopped for ever.
 func TestACommandHasNoTerminal(t *testing.T) {

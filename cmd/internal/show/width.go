@@ -55,6 +55,31 @@ func Cut(text string, columns int) string {
 	return text
 }
 
+// Wrap breaks a text into lines of at most so many columns, at spaces where it has some.
+func Wrap(text string, columns int) []string {
+	var lines []string
+	for Columns(text) > columns {
+		end, used, space := 0, 0, -1
+		for i, r := range text {
+			if used += columnsOfRune(r); used > columns && i > 0 {
+				break
+			}
+			if end = i + utf8.RuneLen(r); r == ' ' {
+				space = i
+			}
+		}
+		if text[end:] != "" && text[end] == ' ' {
+			space = end
+		}
+		if space > 0 {
+			lines, text = append(lines, text[:space]), text[space+1:]
+		} else {
+			lines, text = append(lines, text[:end]), text[end:]
+		}
+	}
+	return append(lines, text)
+}
+
 // Pad fills a text up with spaces to so many columns.
 func Pad(text string, columns int) string {
 	return text + strings.Repeat(" ", max(0, columns-Columns(text)))
