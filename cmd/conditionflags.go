@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/schedule"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -140,7 +141,7 @@ func dueTime(to *schema.Time) pflag.Value {
 }
 
 // parseDue reads a time to come. A time of the day that a change to summer time skips is as
-// much later as the change is long; of one that there is twice, it is the second.
+// much later as the change is long; of one that there is twice, it is the first, as of a schedule.
 func parseDue(text string, now time.Time) (time.Time, bool) {
 	for _, layout := range []string{"15:04", time.TimeOnly} {
 		clock, err := time.Parse(layout, text)
@@ -148,7 +149,7 @@ func parseDue(text string, now time.Time) (time.Time, bool) {
 			continue
 		}
 		due := func(days int) time.Time {
-			return time.Date(now.Year(), now.Month(), now.Day()+days, clock.Hour(), clock.Minute(), clock.Second(), 0, now.Location())
+			return schedule.Instant(time.Date(now.Year(), now.Month(), now.Day()+days, clock.Hour(), clock.Minute(), clock.Second(), 0, time.UTC), now.Location())
 		}
 		if today := due(0); today.After(now) {
 			return today, true

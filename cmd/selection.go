@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/executor/schedule"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -138,11 +139,17 @@ func parseMoment(text string, now time.Time) (schema.Time, bool) {
 	return 0, false
 }
 
-// parseDate reads a date with or without a time. Without a zone it is a time of the place.
+// parseDate reads a date with or without a time. Without a zone it is a time of the place, as
+// schedule.Instant.
 func parseDate(text string, place *time.Location) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, place); err == nil {
+		t, err := time.Parse(layout, text)
+		switch {
+		case err != nil:
+		case layout == time.RFC3339:
 			return t, true
+		default:
+			return schedule.Instant(t, place), true
 		}
 	}
 	return time.Time{}, false

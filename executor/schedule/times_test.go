@@ -188,3 +188,20 @@ func TestWhatIsDue(t *testing.T) {
 	require.Equal(t, []schema.Time{due - 5*minute}, ended.At(due, due-60*minute, schema.MissedOne).Run)
 	require.Equal(t, Due{Decided: due - 5*minute}, ended.At(due, due-5*minute, schema.MissedAll))
 }
+
+// TestInstantIsTheDueTimeOfThatTime compares times with those of a cron expression for them.
+func TestInstantIsTheDueTimeOfThatTime(t *testing.T) {
+	for _, name := range zones {
+		zone, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		for _, from := range []string{"2011-12-29T00:00:00Z", "2018-11-03T12:00:00Z", "2026-03-07T00:00:00Z", "2026-03-28T00:00:00Z", "2026-04-04T00:00:00Z", "2026-10-03T00:00:00Z", "2026-10-24T12:00:00Z", "2026-10-31T12:00:00Z", "2040-12-30T00:00:00Z"} {
+			wall := at(t, from).Time()
+			for range 48 * 4 {
+				wall = wall.Add(15 * time.Minute)
+				c, err := parseCron(wall.Format("4 15 2 1 *"))
+				require.NoError(t, err)
+				require.Equal(t, c.next(wall.Add(-50*time.Hour), zone).UTC(), Instant(wall, zone), "%s in %s", wall, name)
+			}
+		}
+	}
+}

@@ -68,6 +68,25 @@ func (c *cronTimes) within(from time.Time, s span) (due time.Time, found bool) {
 	return due, found
 }
 
+// farthest is more than any clock differs from UTC.
+const farthest = 26 * time.Hour
+
+// Instant is when a clock on the wall shows a time, which is given as a time in UTC. One that it
+// skips is as much later as the change is long. Of one that it shows twice it is the first.
+func Instant(wall time.Time, zone *time.Location) time.Time {
+	for from := wall.Add(-farthest); ; {
+		s := spanOf(from, zone)
+		switch t := wall.Add(-s.shift); {
+		case !s.end.IsZero() && !t.Before(s.end):
+			from = s.end.UTC()
+		case t.Before(s.begin): // it was skipped
+			return wall.Add(-s.before)
+		default:
+			return t
+		}
+	}
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -75,7 +75,7 @@ func (s *Store) planSubmitted(r *record, after []awaited) {
 }
 
 // planFound gives the tasks that the last process left to the planner, and the settings of
-// groups.
+// groups. It reads the schedules, too.
 func (s *Store) planFound() error {
 	now := schema.Now()
 	c := s.committer.conn
@@ -94,6 +94,9 @@ func (s *Store) planFound() error {
 		return err
 	}
 	if err := s.rateFound(c, now); err != nil {
+		return err
+	}
+	if err := s.readSchedules(); err != nil {
 		return err
 	}
 	var found []*record

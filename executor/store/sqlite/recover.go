@@ -80,9 +80,6 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.planFound(); err != nil {
 		return err
 	}
-	if err := s.readSchedules(); err != nil {
-		return err
-	}
 	s.countFinals()
 	disk.RemoveBegun(s.options.begunDir, s.opened) // no permit is left
 	s.tellFound(interrupted, again)
