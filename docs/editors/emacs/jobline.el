@@ -78,6 +78,10 @@ It is called with a line of text and the task, a plist."
 (defconst jobline--slice 0.005
   "How many seconds a timer may work before it lets Emacs read input.")
 
+(defconst jobline--garbage 16000000
+  "How many bytes a timer may leave as garbage before Emacs collects it.
+Else Emacs does so within a slice, and once more between two of them.")
+
 (defconst jobline--protocol "1"
   "The version of the protocol that this package speaks.")
 
@@ -228,7 +232,7 @@ Timers and other processes go on meanwhile, and \\[keyboard-quit] quits."
 (defun jobline--drain ()
   "Take in lines for a short time."
   (setq jobline--drain-timer nil)
-  (let ((until (+ (float-time) jobline--slice)))
+  (let ((until (+ (float-time) jobline--slice)) (gc-cons-threshold (max gc-cons-threshold jobline--garbage)))
     (while (and jobline--lines (< (float-time) until))
       (let ((line (pop jobline--lines)))
         (setq jobline--unread (- jobline--unread (length line)))
@@ -890,7 +894,7 @@ asked for reaches beyond."
 (defun jobline--flush ()
   "Show output that came, for a short time; the rest a moment later."
   (setq jobline--flush-timer nil)
-  (let ((until (+ (float-time) jobline--slice)) (more nil)
+  (let ((until (+ (float-time) jobline--slice)) (gc-cons-threshold (max gc-cons-threshold jobline--garbage)) (more nil)
         ;; What can be seen comes first.
         (buffers (seq-sort-by (lambda (buffer) (if (get-buffer-window buffer t) 0 1)) #'<
                               (seq-filter #'buffer-live-p (hash-table-values jobline--buffers)))))
