@@ -23,6 +23,7 @@ import (
 type scheduleOptions struct {
 	driver
 	taskFlags
+	retry     retryFlags
 	scheduled string // the name of the schedule
 	cron      string
 	every     time.Duration
@@ -61,6 +62,7 @@ func (p *Program) scheduleCommand() *cobra.Command {
 	}
 	o.driver.flags(c)
 	o.taskFlags.flagsOfEach(c)
+	o.retry.flags(c)
 	o.flags(c)
 	return c
 }
@@ -103,6 +105,9 @@ func (o *scheduleOptions) args(c *cobra.Command, args []string) error {
 	case o.every != 0 && o.zone != "":
 		return usagef("schedule: --zone is of --cron; leave it out")
 	}
+	if err := o.retry.check(c); err != nil {
+		return err
+	}
 	o.scheduled = args[0]
 	return o.splitAt(args[1:], dash-1)
 }
@@ -126,11 +131,12 @@ func (o *scheduleOptions) params() (p schema.ScheduleParams, err error) {
 			return p, err
 		}
 	}
+	o.retry.addTo(&submit)
 	return schema.ScheduleParams{
 		Name: o.scheduled, Cron: o.cron, EveryMs: milliseconds(o.every), TimeZone: o.zone,
 		Submit: schema.ScheduledSubmit{
 			Type: submit.Type, Input: submit.Input, Priority: submit.Priority, TimeoutMs: submit.TimeoutMs, GraceMs: submit.GraceMs, Labels: submit.Labels,
-			Key: o.key, Group: o.group, Needs: o.needs, ExpireMs: milliseconds(o.expire),
+			Key: o.key, Group: o.group, Needs: o.needs, Retry: submit.Retry, ExpireMs: milliseconds(o.expire),
 		},
 		Overlap: o.overlap, Missed: o.missed, JitterMs: milliseconds(o.jitter), Until: o.until,
 	}, nil

@@ -335,3 +335,35 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		require.Len(r, r.tasksOf("n7"), 1)
 	})
 }
+
+// TestSchedulesThatALaterProcessCannotRun has one in a time zone that is not known any more, one
+// of a type that is not offered any more, and one whose text is of a later version.
+func TestSchedulesThatALaterProcessCannotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		set := func(name, text string) { require.NoError(t, store.SetSchedule(t.Context(), name, []byte(text))) }
+		set("atlantis", `{"name":"atlantis","cron":"@daily","timeZone":"Europe/Atlantis","submit":{"type":"nap"},"decided":"2000-01-01T00:00:00Z"}`)
+		set("later", `[7]`)
+		set("other", `{"name":"other","everyMs":1000,"submit":{"type":"gone"},"since":"2000-01-01T00:00:00Z","decided":"2000-01-01T00:00:00Z"}`)
+		r := &restarted{t: t, store: store}
+		r.begin()
+		r.pass(1500 * time.Millisecond)
+		require.Contains(t, r.scheduled("atlantis").Fault, "Europe/Atlantis")
+		require.NotEmpty(t, r.scheduled("later").Fault)
+		other := r.scheduled("other")
+		require.Empty(t, other.Fault)
+		require.Nil(t, other.Last)
+		require.Equal(t, "2000-01-01T00:00:01.000000Z", other.Skipped.DueAt.String())
+		require.Contains(t, other.Skipped.Reason, "gone")
+		for _, name := range []string{"atlantis", "later"} { // they can be made anew, and removed
+			p := nightly()
+			p.Name = name
+			require.NotZero(t, r.schedule(p).NextAt)
+		}
+		existed, err := r.Unschedule(t.Context(), "later")
+		require.NoError(t, err)
+		require.True(t, existed)
+		r.end()
+		require.NoError(t, store.Close())
+	})
+}
