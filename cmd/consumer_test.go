@@ -20,11 +20,11 @@ var consumers = map[string]struct {
 }{
 	"a store in memory": {
 		imports: []string{"executor", "executor/store/memory"},
-		needs:   ofEveryProgram,
+		needs:   ofEveryServer,
 	},
 	"a store in a file": {
 		imports: []string{"executor", "executor/store/sqlite"},
-		needs:   slices.Concat(ofEveryProgram, ofSQLite),
+		needs:   slices.Concat(ofEveryServer, ofSQLite),
 	},
 	"a client": {
 		imports: []string{"rpc/client"},
@@ -32,7 +32,7 @@ var consumers = map[string]struct {
 	},
 	"a server": {
 		imports: []string{"executor", "executor/store/memory", "executor/store/sqlite", "executor/task/exec", "rpc", "rpc/stdio"},
-		needs:   slices.Concat(ofEveryProgram, ofSQLite, []string{jsonrpc2, "github.com/creack/pty"}),
+		needs:   slices.Concat(ofEveryServer, ofSQLite, []string{jsonrpc2, "github.com/creack/pty"}),
 	},
 }
 
@@ -40,7 +40,8 @@ var (
 	ofEveryProgram = []string{
 		"github.com/go-json-experiment/json", "github.com/google/uuid",
 	}
-	ofSQLite = []string{
+	ofEveryServer = append(slices.Clone(ofEveryProgram), "github.com/netresearch/go-cron")
+	ofSQLite      = []string{
 		"github.com/ncruces/go-sqlite3", "github.com/ncruces/go-sqlite3-wasm/v6", "github.com/ncruces/julianday", "golang.org/x/sys",
 	}
 )
