@@ -28,6 +28,7 @@ type conditionFlags struct {
 	at     schema.Time
 	expire time.Duration
 	needs  map[string]int64
+	dedupe dedupeFlags
 }
 
 // flags adds the flags to a command.
@@ -41,6 +42,7 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	f.Var(dueTime(&o.at), "at", "run no sooner than at this time: 02:30 is the next 02:30 of this machine's time zone, or a date and a time")
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
 	f.Var(amounts(&o.needs), "needs", "resources that the task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
+	o.dedupe.flags(c)
 	complete(c, "after", o.completeAfter)
 	complete(c, "group", d.completeGroup)
 	complete(c, "key", d.completeKey)
@@ -55,7 +57,7 @@ func (o *conditionFlags) check(command string) error {
 	if o.in != 0 && !o.at.IsZero() {
 		return usagef("%s: --in and --at both say when the task runs; give one of them", command)
 	}
-	return nil
+	return o.dedupe.check(command)
 }
 
 // addTo adds the conditions of the flags to a submit, where it says nothing of the same.
@@ -77,6 +79,9 @@ func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency
 	}
 	if p.Needs == nil {
 		p.Needs = o.needs
+	}
+	if p.Dedupe == nil {
+		p.Dedupe = o.dedupe.of()
 	}
 }
 

@@ -183,6 +183,9 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 	add("key", c.Key, plain)
 	add("needs", show.Needs(c.Needs), plain)
 	add("retry", retryText(c.Retry), plain)
+	if c.Dedupe != nil {
+		add("dedupe", c.Dedupe.Key, plain)
+	}
 	if t.StartedAt.IsZero() {
 		add("runs", dueText(c.RunAt, now), plain)
 		add("expires", dueText(c.ExpiresAt, now), plain)

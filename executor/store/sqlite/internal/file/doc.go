@@ -29,7 +29,8 @@
 //   - output: [Piece], [EachPiece], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
 //     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
 //   - condition, what tasks wait for: [RemoveConditions], [EachUnusedCondition], [ErrConditions];
-//     groups: [WriteGroup], [ReadGroups], and the starts that count for their rates: [EachStart];
+//     groups: [WriteGroup], [ReadGroups], the starts that count for their rates: [EachStart];
+//     what counts for duplicates: [EachDeduped];
 //     schedule: [WriteSchedule], [ReadSchedules]
 //   - retry, the attempts of tasks that others followed: [WriteHistory], [ReadHistory],
 //     [RemoveHistory], [HasHistory], [EachHistory], [ErrHistory]
