@@ -235,7 +235,7 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 		}
 	}
 	if m.waiting != nil && bytes.Contains(a.Result, []byte(`"existing":true`)) {
-		return m.known(a.Result)
+		return m.known(t.params.ID, a.Result)
 	}
 	return nil
 }
@@ -248,13 +248,24 @@ func (m *manySubmits) signal() {
 	}
 }
 
-// known looks at a task whose id was known already: it may have ended.
-func (m *manySubmits) known(result jsontext.Value) error {
+// known looks at a task that was there already, by its id or by its dedupe key: it may have
+// ended. Of a duplicate, the task that is there is waited for in place of the one asked for.
+func (m *manySubmits) known(asked uuid.UUID, result jsontext.Value) error {
 	var r schema.SubmitResult
-	if err := json.Unmarshal(result, &r); err != nil || !r.State.Final() {
+	if err := json.Unmarshal(result, &r); err != nil {
 		return err
 	}
-	return m.waiting.end(&r.Task)
+	if r.ID != asked {
+		m.waiting.expect(&r.Task)
+		m.waiting.forget(asked)
+	}
+	switch {
+	case r.State.Final():
+		return m.waiting.end(&r.Task)
+	case r.ID != asked: // its end may have been told of before it was expected
+		return m.waiting.look([]uuid.UUID{r.ID})
+	}
+	return nil
 }
 
 // failed looks at a submit that was refused. One for which there was no room is sent

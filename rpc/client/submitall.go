@@ -21,7 +21,7 @@ import (
 type SubmitAnswer struct {
 	// Index counts the submits, from 0.
 	Index int
-	// ID is the id of the task.
+	// ID is the id of the task: where there was one of the same dedupe key to reuse, of that.
 	ID uuid.UUID
 	// Result is the schema.SubmitResult as the server has written it, or nil.
 	Result jsontext.Value
@@ -166,6 +166,14 @@ func (a *pipelinedAnswer) read(pending int) SubmitAnswer {
 		answer.Err = clientError(message.Error)
 	}
 	answer.Result = message.Result
+	if bytes.Contains(answer.Result, []byte(`"existing":true`)) { // few are
+		var existing struct {
+			ID uuid.UUID `json:"id"`
+		}
+		if decodeResult(answer.Result, &existing) == nil && existing.ID != uuid.Nil {
+			answer.ID = existing.ID
+		}
+	}
 	return answer
 }
 
