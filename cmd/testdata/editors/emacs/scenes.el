@@ -300,6 +300,7 @@
   (goto-char (point-max))
   (message nil)
   (wait-for (> compilation-num-errors-found 0))
+  (with-selected-window (get-buffer-window "*jobline list*") (goto-char (point-min))) ; it stays with a task
   (redisplay t)
   ;; The screen stays as it is: Emacs does not restore the terminal.
   (signal-process (emacs-pid) 'KILL))
