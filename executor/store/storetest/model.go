@@ -55,6 +55,7 @@ type modelTask struct {
 	// lost is how much of the end of each stream a crash has taken.
 	lost    [len(schema.StreamNames)]int
 	revoked []executor.Cancellation
+	retries int    // attempts that another one followed
 	seq     uint64 // of its latest start or end
 }
 
@@ -250,6 +251,23 @@ func (m *model) Finish(rt *rapid.T) {
 	if t.fenced(rt, finished(t.lease, o)) {
 		t.State, t.Result = o.State, o.Result
 		m.expect(t, executor.EventFinished)
+	}
+}
+
+// Retry ends an attempt, and another one may follow at once.
+func (m *model) Retry(rt *rapid.T) {
+	t := m.drawLease(rt)
+	err := queuedAgain(t.lease, failedOnce(0))
+	switch {
+	case t.State == schema.Running && t.asked:
+		require.ErrorIs(rt, err, executor.ErrCancelRequested)
+		t.State = schema.Cancelled
+		m.expect(t, executor.EventFinished)
+	case t.fenced(rt, err):
+		t.lease.Release()
+		t.lease, t.revoked, t.Task.Progress, t.State = nil, nil, nil, schema.Queued
+		t.retries++
+		m.expect(t, executor.EventRetrying)
 	}
 }
 

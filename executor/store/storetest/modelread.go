@@ -45,6 +45,11 @@ func (m *model) checkTask(rt *rapid.T, t *modelTask) {
 	require.Equal(rt, t.Task.Progress, got.Task.Progress)
 	require.Equal(rt, t.asked, !got.CancelRequestedAt.IsZero())
 	require.Equal(rt, t.CancelReason, got.CancelReason)
+	retries := 0
+	if got.History != nil {
+		retries = len(got.History.Attempts)
+	}
+	require.Equal(rt, min(t.retries, schema.MaxAttempts), retries)
 	for s, want := range t.written {
 		p, err := m.store.Output(context.Background(), t.ID, schema.Stream(s), from(0, 1<<30))
 		require.NoError(rt, err)

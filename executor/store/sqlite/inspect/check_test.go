@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
@@ -111,6 +112,53 @@ func TestCheckFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheckFindsAttemptsThatAreWrong damages what is kept of attempts that others followed.
+func TestCheckFindsAttemptsThatAreWrong(t *testing.T) {
+	s, sound := open(t)
+	waits, ended := claim(t, s), claim(t, s)
+	again(t, waits)
+	again(t, ended)
+	_, err := s.Cancel(t.Context(), []uuid.UUID{ended.Record().ID}, executor.Cancellation{})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.Empty(t, findings(t, sound))
+	tasks, damaged := exports(t, sound, executor.Filter{})
+	require.Empty(t, damaged)
+	for i := range tasks {
+		require.Len(t, tasks[i].Attempts, 1)
+		require.Equal(t, "busy", tasks[i].Attempts[0].Error.Message)
+	}
+	whole, err := os.ReadFile(sound)
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		sql, says string
+		unread    bool
+	}{
+		"a changed time":         {"UPDATE retry SET history=replace(history,'T','t') WHERE ord=1", waits.Record().ID.String() + " (number 1): the checksum of its row in the table retry is wrong", true},
+		"a changed error":        {"UPDATE retry SET history=replace(history,'busy','lazy') WHERE ord=2", ended.Record().ID.String() + " (number 2): the checksum of its row in the table retry is wrong", true},
+		"the attempts of no one": {"INSERT INTO retry SELECT 77, history, sum FROM retry WHERE ord=1", "task number 77: there is no such task, but a row of it in the table retry", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tasks.db")
+			require.NoError(t, os.WriteFile(path, whole, 0o600))
+			edit(t, path, test.sql)
+			require.Contains(t, strings.Join(findings(t, path), "\n"), test.says)
+			tasks, damaged := exports(t, path, executor.Filter{})
+			require.Len(t, tasks, map[bool]int{true: 1, false: 2}[test.unread])
+			require.Equal(t, test.unread, len(damaged) > 0)
+		})
+	}
+}
+
+// again ends an attempt that another one follows in an hour.
+func again(t *testing.T, l executor.Lease) {
+	t.Helper()
+	recorded := make(chan error, 1)
+	l.Retry(&executor.Again{At: schema.Now() + schema.Time(time.Hour.Microseconds()), Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "busy"}}, func(err error) { recorded <- err })
+	l.Release()
+	require.NoError(t, <-recorded)
 }
 
 // TestCheckFindsConditionsThatAreWrong damages the conditions of the first of two tasks, and the
