@@ -16,7 +16,7 @@ const searchYears = 50
 
 // cronParser reads five fields, names such as @daily, and L, W and # as Quartz has them. It only
 // reads: when an expression is due is decided here.
-var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.Extended)
+var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.Extended)
 
 // cronTimes are the due times of a cron expression on the clock on the wall.
 type cronTimes struct {
