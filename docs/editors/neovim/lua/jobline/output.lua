@@ -19,7 +19,7 @@ local namespace = api.nvim_create_namespace('jobline_output')
 local opened = {} -- what is known of each buffer, by the id of its task
 local dirty = {} -- those that have something to show, the next one first
 local timer = vim.uv.new_timer()
-local subscription, subscribing, flush
+local subscription, flush
 
 local function arm(milliseconds)
   if not timer:is_active() then timer:start(milliseconds, 0, vim.schedule_wrap(flush)) end
@@ -162,8 +162,8 @@ local function close_off(o)
     o.task.error and ': ' .. o.task.error.message:gsub('%c', ' ') or ''))
 end
 
--- load_once shows what a task has written: from where the buffer is, or else the tail.
-local function load_once(o)
+-- load shows what a task has written: from where the buffer is, or else the tail.
+local function load(o)
   o.held = {}
   o.task = rpc.call('status', { id = o.id, includeInput = true })
   local bytes, streams, log = o.task.outputBytes or {}, {}, ''
@@ -189,44 +189,37 @@ local function load_once(o)
   flush()
 end
 
--- load shows what a task has written. While it asks, another call lets it ask once more: the
--- task may have ended after it was asked for.
-local function load(o)
-  if o.loading then o.loading = 'again' return end
-  repeat
-    o.loading = 'once'
-    local ok, err = pcall(load_once, o)
-    local again = o.loading == 'again' and rpc.is_connected()
-    if not ok and not again then
-      o.loading = nil
-      error(err, 0)
-    end
-  until not again
-  o.loading = nil
+-- once_at_a_time makes a function that may wait, and does not run twice at once: a call while it
+-- waits lets it run once more, since what it was told may be old by then.
+local function once_at_a_time(f)
+  local runs, again
+  return function()
+    again = runs
+    if runs then return end
+    runs = true
+    repeat
+      again = false
+      local ok, err = pcall(f)
+      again = again and rpc.is_connected()
+      if not ok and not again then
+        runs = false
+        error(err, 0)
+      end
+    until not again
+    runs = false
+  end
 end
 
--- subscribe asks for the output of all tasks that have a buffer and go on. While it asks,
--- another call lets it ask once more, so that each subscription is taken back once.
-local function subscribe()
-  if subscribing then subscribing = 'again' return end
-  repeat
-    subscribing = 'once'
-    local ids, before = {}, subscription
-    for id, o in pairs(opened) do
-      if not (o.task and o.task.finishedAt) then ids[#ids + 1] = id end
-    end
-    local ok, err = pcall(function()
-      subscription = ids[1] and rpc.call('subscribe', { ids = ids, events = { 'output' } }).subscription
-      if before then rpc.call('unsubscribe', { subscription = before }) end
-    end)
-    local again = subscribing == 'again' and rpc.is_connected()
-    if not ok and not again then
-      subscribing = nil
-      error(err, 0)
-    end
-  until not again
-  subscribing = nil
-end
+-- subscribe asks for the output of all tasks that have a buffer and go on, and then takes back
+-- what it asked for before.
+local subscribe = once_at_a_time(function()
+  local ids, before = {}, subscription
+  for id, o in pairs(opened) do
+    if not (o.task and o.task.finishedAt) then ids[#ids + 1] = id end
+  end
+  subscription = ids[1] and rpc.call('subscribe', { ids = ids, events = { 'output' } }).subscription
+  if before then rpc.call('unsubscribe', { subscription = before }) end
+end)
 
 -- clear makes a buffer as if nothing had come yet.
 local function clear(o)
@@ -273,6 +266,7 @@ function M.buffer(id)
     { 'c', command('cancel'), 'cancel the task' },
     { 'r', command('again'), 'run the task again' },
   }) }
+  o.load = once_at_a_time(function() load(o) end)
   clear(o)
   opened[id], vim.b[o.buf].jobline_task = o, id
   api.nvim_create_autocmd('BufUnload', { buffer = o.buf, callback = function()
@@ -280,7 +274,7 @@ function M.buffer(id)
     if rpc.is_connected() then rpc.go(subscribe) end
   end })
   rpc.go(subscribe)
-  rpc.go(load, o)
+  rpc.go(o.load)
   return o.buf
 end
 
@@ -300,7 +294,7 @@ function M.more(id)
   if not o.older then return rpc.say('all of the output that is kept is shown') end
   o.tail = o.tail * 2
   clear(o)
-  rpc.go(load, o)
+  rpc.go(o.load)
 end
 
 --- Calls done with the buffer and the task once all that has come is shown.
@@ -317,7 +311,7 @@ end
 --- Notes the end of a task. What was skipped at its end is asked for.
 function M.finished(task)
   local o = opened[task.id]
-  if o then rpc.go(load, o) end
+  if o then rpc.go(o.load) end
 end
 
 --- Goes on with all buffers after a new connection was made.
@@ -325,7 +319,7 @@ function M.connected()
   subscription = nil
   if next(opened) then rpc.go(subscribe) end
   for _, o in pairs(opened) do
-    if not o.ended then rpc.go(load, o) end
+    if not o.ended then rpc.go(o.load) end
   end
 end
 
