@@ -77,6 +77,10 @@ func fillSmall(t *testing.T, s *Store) (ids []uuid.UUID) {
 		l.Finish(outcomeOf(l.Record().ID), func(err error) { recorded <- err })
 		require.NoError(t, <-recorded)
 	}
+	add(again, writes) // this one waits for its next attempt
+	l, err := claimAny(t.Context(), s)
+	require.NoError(t, err)
+	tryLater(t, l)
 	for _, set := range [][]func(*uuid.UUID){{writes, labelled}, {fails}, {large}} {
 		add(once, set...)
 		run()
@@ -125,6 +129,16 @@ func newHarmed(t *testing.T) *harmed {
 	require.NoError(t, s.Close())
 	require.Empty(t, d.try(t.Context(), d.whole), "without damage")
 	return d
+}
+
+// tryLater ends an attempt that another one follows in an hour.
+func tryLater(t *testing.T, l executor.Lease) {
+	t.Helper()
+	later := schema.Now() + schema.Time(time.Hour.Microseconds())
+	recorded := make(chan error, 1)
+	l.Retry(&executor.Again{At: later, Error: &schema.TaskError{Kind: schema.KindExit, Message: "exit 1"}}, func(err error) { recorded <- err })
+	l.Release()
+	require.NoError(t, <-recorded)
 }
 
 func (d *harmed) options() Options { return Options{Path: d.path, VFS: d.vfs, window: d.window} }

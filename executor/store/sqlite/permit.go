@@ -162,7 +162,9 @@ func (t *transaction) withdrawPermits() error {
 				t.store.log.Error("a permit cannot be read; it is left in the file", "number", row.ColumnInt64(0), "error", err)
 				return nil
 			}
-			attempts[row.ColumnInt64(0)] = a.Attempt
+			if a.Permit != "" {
+				attempts[row.ColumnInt64(0)] = a.Attempt
+			}
 			return err
 		})
 	for ord, attempt := range attempts {

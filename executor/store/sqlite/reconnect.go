@@ -128,7 +128,7 @@ func (t *transaction) undo(u *undo) error {
 	}
 	t.store.mu.Lock()
 	delete(t.store.permits.given, r.ord)
-	a := file.Active{Attempt: r.Attempt}
+	a := file.Active{Attempt: r.Attempt, Again: r.History != nil}
 	switch {
 	case r.State == schema.Running:
 		a = file.Active{Attempt: r.Attempt, Started: r.StartedAt, Cancelled: r.CancelRequestedAt, Reason: r.CancelReason}

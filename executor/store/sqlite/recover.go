@@ -218,6 +218,9 @@ func (s *Store) readLive(c *file.Conn, row *sqlite3.Stmt, started bool) (r *reco
 	if r.Attempt = a.Attempt; err == nil && a.Attempt > 0 {
 		r.History, err = file.ReadHistory(c, r.ord)
 	}
+	if err == nil && a.Again && r.History == nil {
+		err = file.LostHistory(r.ord)
+	}
 	return r, a, err
 }
 

@@ -63,7 +63,7 @@ func (e *retrial) write(t *transaction) error {
 		return err
 	}
 	r := e.lease.record
-	if err := t.writeActive(r, file.Active{Attempt: e.lease.claimed.Attempt}); err != nil {
+	if err := t.writeActive(r, file.Active{Attempt: e.lease.claimed.Attempt, Again: true}); err != nil {
 		return err
 	}
 	if err := file.WriteHistory(c, r.ord, e.history); err != nil {
@@ -124,7 +124,7 @@ func (s *Store) tryAgain(t *transaction, d tried) error {
 	}
 	r.History = kit.Followed(&d.ran, d.again, r.out.bytes(), clock())
 	s.enqueue(r)
-	if err := t.writeActive(r, file.Active{Attempt: r.Attempt}); err != nil {
+	if err := t.writeActive(r, file.Active{Attempt: r.Attempt, Again: true}); err != nil {
 		return err
 	}
 	return file.WriteHistory(t.conn, r.ord, r.History)

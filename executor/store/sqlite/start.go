@@ -122,7 +122,7 @@ type unstart struct{ record *record }
 func (e *unstart) weight() (int, int) { return 1, 0 }
 
 func (e *unstart) write(t *transaction) error {
-	return t.writeActive(e.record, file.Active{Attempt: e.record.Attempt})
+	return t.writeActive(e.record, file.Active{Attempt: e.record.Attempt, Again: e.record.History != nil})
 }
 
 func (e *unstart) apply(*Store) {}

@@ -209,8 +209,12 @@ func (k *checker) active(row *sqlite3.Stmt, ord int64, is openness) {
 	if !has {
 		return
 	}
-	if _, err := file.ReadActive(row, activeAt); err != nil {
+	a, err := file.ReadActive(row, activeAt)
+	switch {
+	case err != nil:
 		k.unreadable(ord, "active", err)
+	case a.Again:
+		k.triedBefore(ord)
 	}
 }
 

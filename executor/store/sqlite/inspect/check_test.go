@@ -138,6 +138,7 @@ func TestCheckFindsAttemptsThatAreWrong(t *testing.T) {
 	}{
 		"a changed time":         {"UPDATE retry SET history=replace(history,'T','t') WHERE ord=1", waits.Record().ID.String() + " (number 1): the checksum of its row in the table retry is wrong", true},
 		"a changed error":        {"UPDATE retry SET history=replace(history,'busy','lazy') WHERE ord=2", ended.Record().ID.String() + " (number 2): the checksum of its row in the table retry is wrong", true},
+		"no attempts":            {"DELETE FROM retry WHERE ord=1", waits.Record().ID.String() + " (number 1): it waits for its next attempt, and has no row in the table retry", true},
 		"the attempts of no one": {"INSERT INTO retry SELECT 77, history, sum FROM retry WHERE ord=1", "task number 77: there is no such task, but a row of it in the table retry", false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,6 +20,13 @@ func (k *checker) conditions() error {
 	return k.orphans("condition")()
 }
 
+// triedBefore looks for the attempts of a task that waits for its next one.
+func (k *checker) triedBefore(ord int64) {
+	if h, err := file.ReadHistory(k.conn, ord); err == nil && h == nil { // retries reports what cannot be read
+		k.found(ord, "it waits for its next attempt, and has no row in the table retry")
+	}
+}
+
 // retries looks at the attempts that others followed.
 func (k *checker) retries() error {
 	if k.version < 5 {

@@ -76,7 +76,7 @@ func (k *checker) exported(row *sqlite3.Stmt) (*schema.Task, bool) {
 			k.unreadable(ord, "done", err)
 			return nil, false
 		}
-		return k.withAttempts(&r, ord, file.HasHistory(&r.Task))
+		return k.withAttempts(&r, ord, file.HasHistory(&r.Task), false)
 	}
 	is, err := k.openness(ord, row.ColumnType(activeAt) != sqlite3.NULL)
 	if err != nil {
@@ -99,17 +99,20 @@ func (k *checker) exported(row *sqlite3.Stmt) (*schema.Task, bool) {
 	if !a.Started.IsZero() {
 		r.State = schema.Running
 	}
-	return k.withAttempts(&r, ord, r.Attempt > 0)
+	return k.withAttempts(&r, ord, r.Attempt > 0, a.Again)
 }
 
 // withAttempts is a task with its attempts, where another one followed one of them. It answers
-// false where they are damaged.
-func (k *checker) withAttempts(r *executor.Record, ord int64, mayHave bool) (*schema.Task, bool) {
+// false where they are damaged, or must be there and are not.
+func (k *checker) withAttempts(r *executor.Record, ord int64, mayHave, mustHave bool) (*schema.Task, bool) {
 	if !mayHave || k.version < 5 {
 		return &r.Task, true
 	}
 	var err error
-	if r.History, err = file.ReadHistory(k.conn, ord); err != nil {
+	if r.History, err = file.ReadHistory(k.conn, ord); err == nil && mustHave && r.History == nil {
+		err = file.LostHistory(ord)
+	}
+	if err != nil {
 		k.unreadable(ord, "retry", err)
 		return nil, false
 	}

@@ -33,7 +33,8 @@
 //     what counts for duplicates: [EachDeduped];
 //     schedule: [WriteSchedule], [ReadSchedules]
 //   - retry, the attempts of tasks that others followed: [WriteHistory], [ReadHistory],
-//     [RemoveHistory], [HasHistory], [EachHistory], [ErrHistory]
+//     [RemoveHistory], [HasHistory], [EachHistory], [LostHistory],
+//     [ErrHistory]
 //   - gone, the ids that are remembered: [ForgottenIDs], [ReadForgotten], [ForgottenDigest]
 //
 // A Conn and what reads from it belong to one goroutine at a time; Types may be shared.

@@ -52,6 +52,11 @@ func historyOf(row *sqlite3.Stmt, ord int64, at int) (*executor.History, error) 
 	return h, nil
 }
 
+// LostHistory is the error of a task whose history must be there and is not.
+func LostHistory(ord int64) error {
+	return fmt.Errorf("%w, number %d: it has no row in the table retry; jobline store check tells more", ErrHistory, ord)
+}
+
 // EachHistory calls f for each task that has a row in the table retry, with why it cannot be
 // read or nil.
 func EachHistory(c *Conn, f func(ord int64, err error) error) error {

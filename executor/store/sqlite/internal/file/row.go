@@ -179,10 +179,24 @@ type Active struct {
 	// by this name there are notes outside of the file that tell whether it has begun.
 	// "" is no permit. It is in the column of the reason, which a task that waits has not.
 	Permit string
+	// Again says of a task that waits that another attempt has ended before: it has a row in the
+	// table retry. It is in the column of the reason, too, as againMark.
+	Again bool
+}
+
+// againMark is no name of notes.
+const againMark = "retry"
+
+// note is what is in the column of the reason.
+func (a *Active) note() string {
+	if a.Again {
+		return againMark
+	}
+	return a.Reason + a.Permit
 }
 
 func (a *Active) digest(d Digest, ord int64) Digest {
-	return d.number(ord).number(int64(a.Attempt)).number(int64(a.Started)).number(int64(a.Cancelled)).text(a.Reason + a.Permit)
+	return d.number(ord).number(int64(a.Attempt)).number(int64(a.Started)).number(int64(a.Cancelled)).text(a.note())
 }
 
 // WriteActive writes the row of a task, in place of an earlier one. It uses d as a buffer for the
@@ -196,8 +210,8 @@ func WriteActive(c *Conn, d Digest, ord int64, a Active) (Digest, error) {
 	switch {
 	case !a.Cancelled.IsZero():
 		cancelled, reason = int64(a.Cancelled), a.Reason
-	case a.Permit != "":
-		reason = a.Permit
+	case a.note() != "":
+		reason = a.note()
 	}
 	return d, c.Run("INSERT OR REPLACE INTO active VALUES(?,?,?,?,?,?)", ord, int64(a.Attempt), started, cancelled, reason, d.Sum())
 }
@@ -236,7 +250,10 @@ func ReadActive(row *sqlite3.Stmt, at int) (a Active, err error) {
 		return a, damaged("active", ord)
 	}
 	if a.Started.IsZero() && a.Cancelled.IsZero() {
-		a.Reason, a.Permit = "", a.Reason
+		if a.Again = a.Reason == againMark; !a.Again {
+			a.Permit = a.Reason
+		}
+		a.Reason = ""
 	}
 	return a, nil
 }

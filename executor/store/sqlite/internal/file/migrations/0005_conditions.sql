@@ -21,7 +21,8 @@ CREATE TABLE schedule(
 ) STRICT, WITHOUT ROWID;
 
 -- What is kept of the attempts of tasks that others followed, as JSON, and when the next one may
--- begin. A task that waits for that has a row in active without started.
+-- begin. A task that waits for that has a row in active without started and cancelled, and with
+-- the reason retry.
 CREATE TABLE retry(
   ord INTEGER PRIMARY KEY,
   history TEXT NOT NULL,
