@@ -77,17 +77,6 @@ def Reload(view: dict<any>)
     silent deletebufline(view.buffer, 1, '$')
   })
   Follow()
-  wire.Request('status', {id: view.id, includeInput: true}, (reply) => {
-    if wire.Failed(reply)
-      return
-    endif
-    var input = get(reply.result, 'input', {})
-    tasks.Title(view.id, tasks.TitleOf(reply.result.type, input))
-    view.cwd = get(input, 'dir', view.cwd)
-    if reply.result.state =~# '^\%(completed\|failed\|cancelled\)$'
-      Finished(reply.result)
-    endif
-  })
   Load(view)
 enddef
 
@@ -135,18 +124,24 @@ export def Connected()
     if !view.done
       view.loading = true
       Load(view)
-      wire.Request('status', {id: view.id}, (reply) => {
-        if has_key(reply, 'result') && reply.result.state =~# '^\%(completed\|failed\|cancelled\)$'
-          Finished(reply.result)
-        endif
-      })
     endif
   endfor
   Follow()
 enddef
 
-# Load asks for what was written before, or since, and then shows what came meanwhile.
+# Load asks how a task is, and for what it wrote before, or since. Then it shows what came meanwhile.
 def Load(view: dict<any>)
+  wire.Request('status', {id: view.id, includeInput: true}, (reply) => {
+    if wire.Failed(reply)
+      return
+    endif
+    var input = get(reply.result, 'input', {})
+    tasks.Title(view.id, tasks.TitleOf(reply.result.type, input))
+    view.cwd = get(input, 'dir', view.cwd)
+    if has_key(reply.result, 'finishedAt')
+      Finished(reply.result)
+    endif
+  })
   var got: dict<dict<any>> = {}
   for stream in STREAMS
     Gather(view, stream, got)
