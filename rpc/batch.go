@@ -22,6 +22,7 @@ type batch struct {
 	reserved bool  // least and more are reserved in the budget
 	missing  int   // replies
 	open     bool  // the reader has not handled all of it
+	hasAfter bool  // there is a submit whose task comes after others
 }
 
 // handleBatch handles the requests of an array. Where the array as a whole is not
@@ -47,14 +48,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 		s.deliveryPaused = true
 		s.mu.Unlock()
 	}
-	for i, value := range requests {
-		if bad[i] == nil {
-			s.handleRequest(ctx, s.element(value), b)
-			continue
-		}
-		b.missing++
-		s.responderOf(bad[i], b).fail(bad[i])
-	}
+	b.handle(ctx, requests, bad)
 	s.flush(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,6 +56,49 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	b.check()
 	s.deliveryPaused = false
 	s.deliveryResumed.Signal()
+}
+
+// handle handles the elements, in an order in which the tasks of submits can come after each other.
+func (b *batch) handle(ctx context.Context, elements [][]byte, bad []*wire.BadMessage) {
+	if !b.hasAfter { // the usual case
+		for i, value := range elements {
+			b.handleElement(ctx, value, bad[i])
+		}
+		return
+	}
+	valid := slices.Clone(elements)
+	for i := range bad {
+		if bad[i] != nil {
+			valid[i] = nil
+		}
+	}
+	order := b.order(valid)
+	for _, i := range order.sorted {
+		if err := order.cycles[i]; err != nil {
+			b.refuse(elements[i], err)
+			continue
+		}
+		b.handleElement(ctx, elements[i], bad[i])
+	}
+}
+
+func (b *batch) handleElement(ctx context.Context, value []byte, bad *wire.BadMessage) {
+	if bad == nil {
+		b.session.handleRequest(ctx, b.session.element(value), b)
+		return
+	}
+	b.missing++
+	b.session.responderOf(bad, b).fail(bad)
+}
+
+// refuse answers a valid request with an error.
+func (b *batch) refuse(value []byte, err error) {
+	s := b.session
+	to := responder{id: s.element(value).ID, out: s.out, batch: b, log: s.logError}
+	if to.id != nil {
+		b.missing++
+	}
+	to.fail(err)
 }
 
 // look answers which elements of a batch are bad. It notes how many bytes the others
@@ -75,7 +112,11 @@ func (b *batch) look(elements [][]byte, check func([]byte) *wire.BadMessage) []*
 		if bad[i] == nil {
 			m := b.session.element(value)
 			b.least += int64(len(m.ID)) + memberBytes
-			b.hold.hasLateReply = b.hold.hasLateReply || m.Check() == nil && slices.Contains(lateMethods, m.MethodName())
+			if m.Check() == nil {
+				name := m.MethodName()
+				b.hold.hasLateReply = b.hold.hasLateReply || slices.Contains(lateMethods, name)
+				b.hasAfter = b.hasAfter || name == schema.MethodSubmit && m.Params.Get("after") != nil
+			}
 		}
 	}
 	return bad
