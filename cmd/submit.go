@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/executor/task/exec"
@@ -114,6 +115,12 @@ func (o *submitOptions) run(ctx context.Context, c *client.Client) error {
 	source, err := o.source()
 	if err != nil {
 		return err
+	}
+	if !o.isEach { // each line can have an id, and name others
+		source = inOrder(source, func(ctx context.Context, id uuid.UUID) bool {
+			_, err := c.Status(ctx, schema.StatusParams{ID: id})
+			return err == nil
+		})
 	}
 	return o.many(ctx, c, source)
 }
