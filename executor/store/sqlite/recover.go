@@ -182,20 +182,13 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 	if err == nil && found != t.state.Active {
 		err = fmt.Errorf("tasks that are not final: %d by the table store, %d by the rows; jobline store check tells more", t.state.Active, found)
 	}
-	for _, r := range unused {
-		if err == nil {
-			err = t.writeActive(r, file.Active{Attempt: r.Attempt})
-		}
-	}
 	for _, r := range s.live {
 		if err == nil && r.Attempt > 0 {
 			err = s.restoreOutput(t.conn, r)
 		}
 	}
-	for _, one := range ran {
-		if err == nil {
-			err = s.tryAgain(t, one)
-		}
+	if err == nil {
+		err = s.loaded(t, unused, ran)
 	}
 	for i := range interrupted {
 		if r := interrupted[i].record; err == nil {
@@ -205,6 +198,22 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 		}
 	}
 	return interrupted, again, err
+}
+
+// loaded records what load has found out: which tasks have not begun although they had a
+// permit, and which run again.
+func (s *Store) loaded(t *transaction, unused []*record, ran []tried) error {
+	for _, r := range unused {
+		if err := t.writeActive(r, file.Active{Attempt: r.Attempt}); err != nil {
+			return err
+		}
+	}
+	for _, one := range ran {
+		if err := s.tryAgain(t, one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readLive reads a task that is not final, from a row of selectOpen. started is whether it
