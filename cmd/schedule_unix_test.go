@@ -19,7 +19,8 @@ import (
 // TestEachDueTimeHasOneTaskThoughServersAreKilled kills a server again and again, at any moment.
 // In the end there is one task for each due time, and no other.
 func TestEachDueTimeHasOneTaskThoughServersAreKilled(t *testing.T) {
-	const kills, each = 8, 1000
+	t.Parallel()
+	const kills, each = 6, 1000
 	store := filepath.Join(t.TempDir(), "tasks.db")
 	var made schema.Schedule
 	for i := range kills + 1 {
