@@ -200,6 +200,27 @@ func (m *model) Finish(*rapid.T) {
 	m.note()
 }
 
+// Retry ends an attempt of a task that runs, which waits for the time of the next one. What it has
+// is released before or after that.
+func (m *model) Retry(*rapid.T) {
+	task := m.some(func(o *modelled) bool { return o.running })
+	left := *task.Conditions
+	left.RunAt, left.ExpiresAt, left.After = m.now+schema.Time(m.below(4, "delay")), 0, nil
+	again := &modelled{Task: plan.Task{
+		ID: task.ID, Type: task.Type, Priority: task.Priority, Order: task.Order, Attempt: task.Attempt + 1, Conditions: &left,
+	}}
+	first := m.oneIn(2, "released first")
+	if first {
+		m.planner.Release(&task.Task, m.now)
+	}
+	m.planner.Add(&again.Task, m.now, func(int) bool { return false })
+	if !first {
+		m.planner.Release(&task.Task, m.now)
+	}
+	m.all[slices.Index(m.all, task)] = again
+	m.note()
+}
+
 // Return puts a task back that runs. It ends if it has expired meanwhile.
 func (m *model) Return(*rapid.T) {
 	task := m.some(func(o *modelled) bool { return o.running })
@@ -437,8 +458,9 @@ func (m *model) checkWaiting(task *modelled) {
 			}
 			require.Equal(m.t, open, w.IDs)
 			require.Equal(m.t, len(open), w.Count)
-		case schema.WaitsForTime:
+		case schema.WaitsForTime, schema.WaitsForRetry:
 			require.Greater(m.t, w.Until, m.now)
+			require.Equal(m.t, task.Attempt > 0, w.Kind == schema.WaitsForRetry)
 		case schema.WaitsForKey:
 			other := m.find(w.IDs[0])
 			require.Equal(m.t, task.Conditions.Key, other.Conditions.Key)
@@ -461,7 +483,7 @@ func TestPlannerIsAsTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"": m.Check, "Add": m.Add, "add": m.Add, "Take": m.Take, "take": m.Take, "Finish": m.Finish, "Return": m.Return, "Cancel": m.Cancel,
+			"": m.Check, "Add": m.Add, "add": m.Add, "Take": m.Take, "take": m.Take, "Finish": m.Finish, "Retry": m.Retry, "Return": m.Return, "Cancel": m.Cancel,
 			"Suspend": m.Suspend, "Resume": m.Resume,
 			"Pass": m.Pass, "Set": m.Set, "Provide": m.Provide, "Pause": m.Pause,
 		})
