@@ -23,12 +23,12 @@ const (
 // conditionsOf checks what a submit says of when its task may run. It answers nil where that
 // is nothing.
 func conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schema.Conditions, error) {
-	if p.DelayMs == 0 && p.ExpireMs == 0 && p.Conditions.IsZero() && t.retry == nil {
+	if p.DelayMs == 0 && p.ExpireMs == 0 && p.Conditions.IsZero() && !t.hasConditions() {
 		return nil, nil
 	}
-	c := p.Conditions
-	if c.Retry == nil {
-		c.Retry = t.retry
+	c, err := t.withDefaults(p.Conditions, p.Input)
+	if err != nil {
+		return nil, err
 	}
 	var found violations
 	found.either(p.DelayMs, c.RunAt, "delayMs", "runAt")

@@ -29,6 +29,9 @@ type Type struct {
 	containment func() string
 	secrets     []secretMember
 	retry       *schema.Retry
+	group       string
+	key         *typeKey
+	inputType   reflect.Type
 	input       *schema.Schema
 	result      *schema.Schema
 	// emptyInput and emptyResult remember what validation says of {}, which is
@@ -134,7 +137,7 @@ func Define[In, Out any](name string, run func(context.Context, In) (Out, error)
 	if err != nil {
 		return Type{}, fmt.Errorf("task type %q: result: %w", name, err)
 	}
-	t := Type{name: name, source: "program", input: input, result: result, run: erase(input, run)}
+	t := Type{name: name, source: "program", input: input, result: result, inputType: reflect.TypeFor[In](), run: erase(input, run)}
 	for _, set := range options {
 		set(&t)
 	}
@@ -189,8 +192,12 @@ func (t Type) check() error {
 	}
 	var wrong violations
 	wrong.retry(t.retry)
+	wrong.name("group", t.group)
 	for _, v := range wrong {
 		refuse("%s: %s", strings.TrimPrefix(v.Pointer, "/"), v.Message)
+	}
+	if t.key != nil && t.key.inputType != t.inputType {
+		refuse("the function of Key takes a %v, and the input is a %v: give both the same type", t.key.inputType, t.inputType)
 	}
 	if t.limit < 0 {
 		refuse("a limit of %d: 0 is none, 1 or more is one", t.limit)
