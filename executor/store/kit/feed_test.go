@@ -186,6 +186,27 @@ func TestMarkIsNeverDropped(t *testing.T) {
 	require.Equal(t, executor.EventProgress, got[len(got)-2].Kind)
 }
 
+// A task that is tried again and again fills the list of no slow reader: its newest attempt is
+// told of.
+func TestEventsOfManyAttemptsAreBounded(t *testing.T) {
+	const many, few = 50_000, 10_000
+	var f kit.Feed
+	w := watchAll(&f)
+	task := &schema.Task{ID: uuid.New(), Type: "plain"}
+	for n := range int32(many) {
+		f.Publish(w.ID(), executor.DefaultEvents, executor.Event{Kind: executor.EventStarted, ID: task.ID, Task: task, Attempt: n + 1})
+		f.Publish(w.ID(), executor.DefaultEvents, executor.Event{Kind: executor.EventRetrying, ID: task.ID, Task: task, Attempt: n + 1, Again: &executor.Again{}})
+	}
+	got, err := w.Next(t.Context())
+	require.NoError(t, err)
+	require.Less(t, len(got), few)
+	for i, kind := range []executor.EventKind{executor.EventStarted, executor.EventRetrying} {
+		last := got[len(got)-2+i]
+		require.Equal(t, kind, last.Kind)
+		require.Equal(t, int32(many), last.Attempt)
+	}
+}
+
 func TestHeldBackEventsAreBounded(t *testing.T) {
 	const many, few = 50_000, 10_000
 	a, b := uuid.New(), uuid.New()
