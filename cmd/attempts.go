@@ -74,15 +74,14 @@ func (p *logPrinter) byAttempt(attempts []schema.Attempt, show func(logPiece) er
 	if len(attempts) < 2 || !p.marksAttempts() {
 		return show
 	}
-	shown := attempts[0].Attempt
 	return func(piece logPiece) error {
+		if p.attempts[piece.id] == 0 { // before the first there is no mark
+			p.attempts[piece.id] = attempts[0].Attempt
+		}
 		for len(piece.data) > 0 {
 			attempt, until := attemptAt(attempts, piece)
-			if attempt != shown {
-				shown = attempt
-				if err := p.attempt(piece.id, attempt); err != nil {
-					return err
-				}
+			if err := p.attempt(piece.id, attempt); err != nil {
+				return err
 			}
 			part := piece
 			part.data = piece.data[:until-piece.offset]

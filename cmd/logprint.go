@@ -30,6 +30,8 @@ type logPrinter struct {
 	names    map[uuid.UUID]string // before each line; nil for the output of one task as it is
 	styles   map[uuid.UUID]style
 	parts    map[logStream][]byte // the lines that have not ended
+	attempts map[uuid.UUID]int32  // the latest that was marked
+	unended  bool                 // the latest piece, which was shown as it is, ended no line
 	middle   bool                 // the latest byte on the terminal ended no line
 	latest   schema.Stream        // that was written to the terminal
 }
@@ -42,7 +44,7 @@ type logStream struct {
 func newLogPrinter(program string, tasks []schema.Task, asJSON, oneStream bool) *logPrinter {
 	p := &logPrinter{
 		program: program, json: asJSON, one: oneStream, out: safe(os.Stdout), err: safe(os.Stderr),
-		outLooks: terminalOf(os.Stdout), errLooks: terminalOf(os.Stderr), parts: map[logStream][]byte{},
+		outLooks: terminalOf(os.Stdout), errLooks: terminalOf(os.Stderr), parts: map[logStream][]byte{}, attempts: map[uuid.UUID]int32{},
 	}
 	if len(tasks) > 1 {
 		p.names, p.styles = map[uuid.UUID]string{}, map[uuid.UUID]style{}
@@ -86,6 +88,7 @@ func (p *logPrinter) show(piece logPiece) error {
 		return p.marked(piece)
 	}
 	to, _ := p.file(piece.stream)
+	p.unended = !bytes.HasSuffix(piece.data, []byte{'\n'})
 	_, err := to.Write(piece.data)
 	return err
 }
@@ -136,13 +139,17 @@ func (p *logPrinter) marksAttempts() bool { return !p.json && p.outLooks.isTermi
 
 // attempt tells a person that another attempt of a task begins.
 func (p *logPrinter) attempt(id uuid.UUID, number int32) error {
-	if !p.marksAttempts() {
+	if !p.marksAttempts() || p.attempts[id] == number {
 		return nil
 	}
+	p.attempts[id] = number
 	if err := p.flush(id); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("--- attempt %d ---", number)
+	if p.unended {
+		text, p.unended = "\n"+text, false
+	}
 	if p.names != nil {
 		text = p.names[id] + " " + text
 	}

@@ -146,7 +146,7 @@ func (l *logs) followAll(ctx context.Context) error {
 			err = errors.New("what the tasks wrote was read too slowly, and something is missing; show it again")
 		case t == nil:
 		case ev.Started != nil:
-			if ev.Started.Attempt > 1 {
+			if ev.Started.Attempt > max(1, l.print.attempts[t.id]) {
 				err = l.print.attempt(t.id, ev.Started.Attempt)
 			}
 			l.beginInput(ctx, t.id)

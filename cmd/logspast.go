@@ -54,6 +54,9 @@ func (l *logs) past(ctx context.Context, t *loggedTask) error {
 	if o := task.OutputBytes; o == nil || o.Stdout+o.Stderr+o.Log == 0 {
 		l.print.nothing(&task, l.options.follow)
 	}
+	if task.State == schema.Running && task.Attempt > 1 { // it may have written nothing yet
+		return l.print.attempt(t.id, task.Attempt)
+	}
 	if !t.final {
 		return nil
 	}
