@@ -132,9 +132,7 @@ func (r *record) snapshot() schema.Task {
 		return t
 	}
 	t := r.Task
-	if t.State == schema.Running {
-		t.OutputBytes = r.out.bytes()
-	}
+	t.OutputBytes = r.out.bytes() // also while it waits for its next attempt
 	return t
 }
 

@@ -99,6 +99,7 @@ func retryAttempts(f *fixture) {
 		f.queueAgain(l, a)
 	}
 	queued := f.attempts(f.get(id))
+	require.Equal(f, int64(3*(schema.MaxAttempts+5)), f.get(id).OutputBytes.Stdout)
 	require.Len(f, queued, schema.MaxAttempts)
 	last := queued[len(queued)-1]
 	require.Equal(f, int32(schema.MaxAttempts+5), last.Attempt)
