@@ -94,6 +94,7 @@ func newDeriver(known typeSchemas) *deriver {
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
+	timeType     = reflect.TypeFor[Time]()
 
 	jsonMethods = []reflect.Type{
 		reflect.TypeFor[json.MarshalerTo](), reflect.TypeFor[json.Marshaler](),
@@ -106,7 +107,11 @@ var (
 // of makes the schema of a type. Null is a value of it only where t is a pointer.
 func (d *deriver) of(t reflect.Type) (*JSONSchema, error) {
 	if s := d.known[t]; s != nil {
-		return s.clone(), nil
+		s = s.clone()
+		if t == timeType {
+			d.reads[s] = readsTime
+		}
+		return s, nil
 	}
 	if slices.Contains(d.within, t) {
 		return nil, fmt.Errorf("cycle: %v contains itself, which has no schema: use jsontext.Value for the inner one", t)
@@ -196,6 +201,15 @@ func ofUint(bits int) *JSONSchema {
 		s.Maximum = new(math.Ldexp(1, bits) - 1)
 	}
 	return s
+}
+
+// readsTime says what is wanted where a text has the form of a time, but an offset that puts it into
+// a year that Time does not write.
+func readsTime(text []byte) (want string) {
+	if new(Time).UnmarshalText(text) != nil {
+		return "a time within the years 0 to 9999 in UTC"
+	}
+	return ""
 }
 
 // ofText is of a type with a text form. Only the type knows which texts it

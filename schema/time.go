@@ -61,19 +61,32 @@ func digit(n int64) byte { return byte('0' + n%10) }
 
 // MarshalText writes the JSON form. It fails outside the years 0 to 9999, which RFC 3339 cannot express.
 func (t Time) MarshalText() ([]byte, error) {
-	if year := t.Time().Year(); year < 0 || year > 9999 {
-		return nil, fmt.Errorf("the year %d is not within 0..9999, so the time has no RFC 3339 form", year)
+	if err := t.writable(); err != nil {
+		return nil, err
 	}
 	return t.Append(nil), nil
 }
 
-// UnmarshalText reads any RFC 3339 time. What is finer than a microsecond is cut off.
+// writable says why t has no JSON form, if so.
+func (t Time) writable() error {
+	if year := t.Time().Year(); year < 0 || year > 9999 {
+		return fmt.Errorf("the year %d is not within 0..9999, so the time has no RFC 3339 form", year)
+	}
+	return nil
+}
+
+// UnmarshalText reads any RFC 3339 time that MarshalText can write: one with an offset can be in
+// another year in UTC. What is finer than a microsecond is cut off.
 func (t *Time) UnmarshalText(text []byte) error {
 	parsed, err := parseRFC3339(text)
 	if err != nil {
 		return err
 	}
-	*t = TimeOf(parsed)
+	at := TimeOf(parsed)
+	if err := at.writable(); err != nil {
+		return err
+	}
+	*t = at
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -26,6 +27,28 @@ func TestTimeIsWrittenAsPackageTimeWouldWriteIt(t *testing.T) {
 		var at schema.Time
 		require.NoError(t, at.UnmarshalText([]byte(text)))
 		require.Equal(t, text, at.String())
+	}
+}
+
+// TestTimesThatCannotBeWrittenAreNotRead: an offset can put a time into a year that has no RFC 3339
+// form. If it were read, nobody could write it again.
+func TestTimesThatCannotBeWrittenAreNotRead(t *testing.T) {
+	params, err := schema.Derive[schema.SubmitParams]()
+	require.NoError(t, err)
+	for text, good := range map[string]bool{
+		"9999-12-31T23:59:59.999999Z": true, "9999-12-31T23:59:59+00:01": true, "9999-12-31T23:59:59-00:01": false, "9999-12-31T23:59:59-23:59": false,
+		"0000-01-01T00:00:00Z": true, "0000-01-01T00:00:00-00:01": true, "0000-01-01T00:00:00+00:01": false,
+	} {
+		var at schema.Time
+		found := params.Validate(jsontext.Value(`{"type":"noop","runAt":"` + text + `"}`))
+		if err := at.UnmarshalText([]byte(text)); !good {
+			require.ErrorContains(t, err, "is not within 0..9999", text)
+			require.Equal(t, []schema.Violation{{Pointer: "/runAt", Message: "want a time within the years 0 to 9999 in UTC"}}, found)
+			continue
+		}
+		require.Nil(t, found, text)
+		_, err := at.MarshalText()
+		require.NoError(t, err, text)
 	}
 }
 
