@@ -57,7 +57,7 @@ func BenchmarkMillion(b *testing.B) {
 		var running []*plan.Task
 		for n := 0; n < tasks; n++ {
 			began := time.Now()
-			t := p.Peek(every, 0)
+			t, _ := p.Peek(every, 0, 1)
 			p.Take(t, 1)
 			p.Changes()
 			claims = append(claims, time.Since(began))
@@ -88,7 +88,7 @@ func BenchmarkTree(b *testing.B) {
 		}
 		began := time.Now()
 		for range tasks {
-			t := p.Peek(every, 0)
+			t, _ := p.Peek(every, 0, 1)
 			p.Take(t, 1)
 			p.Ended(t.ID, schema.Completed)
 			p.Release(t, 1)

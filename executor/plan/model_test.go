@@ -162,7 +162,7 @@ func (m *model) end(task *modelled, as schema.State) {
 // Take takes the task that runs next.
 func (m *model) Take(*rapid.T) {
 	if task := m.next(m.every); task != nil {
-		m.planner.Take(m.planner.Peek(m.every, m.now), m.now)
+		m.planner.Take(m.peek(m.every), m.now)
 		task.state, task.running = schema.Running, true
 		m.starts[task.Conditions.Group] = append(m.starts[task.Conditions.Group], m.now)
 		m.note()
@@ -271,7 +271,7 @@ func (m *model) Pass(*rapid.T) {
 	next := m.planner.Next()
 	changes := false
 	if m.oneIn(2, "peeked first") {
-		if task := m.planner.Peek(m.every, m.now); task != nil {
+		if task := m.peek(m.every); task != nil {
 			require.False(m.t, m.expired(m.find(task.ID)), "%v has expired", task.ID)
 		}
 		m.note()
@@ -405,9 +405,16 @@ func (m *model) next(takes func(string) bool) *modelled {
 	return nil
 }
 
+// peek is the task that is to run next.
+func (m *model) peek(takes func(typ string) bool) *plan.Task {
+	t, more := m.planner.Peek(takes, m.now, 1000)
+	require.False(m.t, more)
+	return t
+}
+
 // Check compares the planner with the model.
 func (m *model) Check(t *rapid.T) {
-	want, got := m.next(m.every), m.planner.Peek(m.every, m.now)
+	want, got := m.next(m.every), m.peek(m.every)
 	if want == nil {
 		require.Nil(t, got)
 	} else {

@@ -180,23 +180,28 @@ func (p *Planner) Ended(id uuid.UUID, as schema.State) {
 }
 
 // Peek answers the task that is to run next, of those whose type is taken, or nil. The
-// task stays where it is. One that has expired must end instead, and is among the Changes.
-func (p *Planner) Peek(takes func(typ string) bool, now schema.Time) *Task {
+// task stays where it is. One that has expired must end instead, and is among the Changes. If
+// that is so of most tasks in a row, it answers nil, and more: then there is perhaps a task behind
+// them.
+func (p *Planner) Peek(takes func(typ string) bool, now schema.Time, most int) (t *Task, more bool) {
 	p.now = now
 	for !p.paused {
 		best := p.best(takes)
 		switch {
 		case best == nil:
-			return nil
+			return nil, false
 		case best.head().expired(now):
+			if most--; most < 0 {
+				return nil, true
+			}
 			p.expire(best.head())
 		case best.fits():
-			return best.head()
+			return best.head(), false
 		default:
 			best.park()
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // best is the lane whose first task is to run next, if there is enough of what it needs.

@@ -45,7 +45,7 @@ func TestStrandedAreThoseThatAreLeft(t *testing.T) {
 		for ; m.now <= until; m.now++ {
 			m.planner.Advance(m.now, 1000)
 			end(m.planner)
-			for task := m.planner.Peek(takes, m.now); task != nil; task = m.planner.Peek(takes, m.now) {
+			for task := m.peek(takes); task != nil; task = m.peek(takes) {
 				ran++
 				m.planner.Take(task, m.now)
 				m.planner.Release(task, m.now)

@@ -32,7 +32,9 @@ type Planned struct {
 	// passing is set while pass has more to do at this time, so that no other call of it is
 	// needed.
 	passing bool
-	closed  bool
+	// gaveUp is set after a look for a task that found too many which have expired.
+	gaveUp bool
+	closed bool
 }
 
 // NewPlanned makes a planner for a store. It calls wake and end with the lock held.
@@ -74,15 +76,19 @@ func Precedes(t *plan.Task, priority int8, order uint64) bool {
 	return t.Priority > priority || t.Priority == priority && t.Order < order
 }
 
-// Peek answers the task that is to run next, of those whose type is taken, or nil.
+// Peek answers the task that is to run next, of those whose type is taken, or nil. Where many
+// have expired it may answer nil, too, and calls wake soon.
 func (p *Planned) Peek(takes func(typ string) bool, now schema.Time) *plan.Task {
-	for {
-		t := p.Planner.Peek(takes, now)
-		if !p.Changed() {
-			return t
-		}
-		p.Settle(now) // some have expired, and others come after them
+	t, more := p.Planner.Peek(takes, now, planPiece)
+	if p.Changed() { // some have expired, and others come after them
+		p.Settle(now)
+		t, more = p.Planner.Peek(takes, now, 0)
 	}
+	if more {
+		p.gaveUp = true
+		p.arm(now)
+	}
+	return t
 }
 
 // Settle carries out what the planner has found. Call it whenever something was done to the
@@ -114,7 +120,7 @@ func (p *Planned) Settle(now schema.Time) {
 // arm lets pass be called when something changes by itself.
 func (p *Planned) arm(now schema.Time) {
 	at := p.Next()
-	if len(p.ending) > 0 {
+	if len(p.ending) > 0 || p.gaveUp || p.Changed() {
 		at = now
 	}
 	if at == p.wakes || p.passing || p.closed {
@@ -136,6 +142,10 @@ func (p *Planned) Advance(now schema.Time) (more bool) {
 	p.passing = true
 	more = p.Planner.Advance(now, planPiece)
 	p.Settle(now)
+	if p.gaveUp {
+		p.gaveUp = false
+		p.wake(p.Len())
+	}
 	if more || len(p.ending) > 0 {
 		return true
 	}

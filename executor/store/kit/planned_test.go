@@ -52,3 +52,43 @@ func TestOneCallTellsThePlannerTheTime(t *testing.T) {
 		require.Equal(t, 2, calls)
 	})
 }
+
+// A look for a task stops where very many have expired, and those that look are called again.
+func TestALookPassesFewTasksThatHaveExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var p kit.Planned
+		ended, woken := 0, 0
+		pass := func() {
+			for more := true; more; {
+				mu.Lock()
+				more = p.Advance(schema.Now())
+				mu.Unlock()
+			}
+		}
+		p = kit.NewPlanned(nil, func(n int) { woken++ }, func(plan.Ending) { ended++ }, pass)
+		const tasks = 10_000
+		at := schema.Now() + 1_000_000
+		mu.Lock()
+		for i := range tasks {
+			c := &schema.Conditions{ExpiresAt: at}
+			if i == tasks-1 {
+				c.ExpiresAt = 0
+			}
+			p.Submit(&plan.Task{ID: uuid.UUID{1, byte(i), byte(i >> 8)}, Order: uint64(i), Conditions: c}, schema.Now(), nil)
+		}
+		p.Settle(schema.Now())
+		time.Sleep(time.Second) // pass waits for the lock
+		every := func(string) bool { return true }
+		woken = 0
+		require.Nil(t, p.Peek(every, schema.Now()))
+		require.Less(t, ended, tasks/10)
+		mu.Unlock()
+		time.Sleep(time.Second)
+		require.Equal(t, tasks-1, ended)
+		require.NotZero(t, woken)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, uint64(tasks-1), p.Peek(every, schema.Now()).Order)
+	})
+}
