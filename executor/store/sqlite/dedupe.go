@@ -23,8 +23,7 @@ func (e *submission) findDuplicate(t *transaction, i int) (answered bool, err er
 	if err := e.existing(t.conn, i); !errors.Is(err, executor.ErrNotFound) {
 		return true, err
 	}
-	if open := e.openOf(t, by.Key); len(open) > 0 {
-		newest := open[len(open)-1]
+	if newest := e.newestOf(t, by.Key); newest != nil {
 		if by.On == schema.DedupeReject {
 			e.answers[i].Err = &executor.DuplicateError{Key: by.Key, ID: newest.ID}
 		} else {
@@ -58,16 +57,37 @@ func (e *submission) findCompleted(c *file.Conn, by *schema.Dedupe, i int) (answ
 	return true, nil
 }
 
-// openOf are the tasks of a dedupe key that have not ended, the oldest first: those that a
-// client can see, and those that the transaction records.
-func (e *submission) openOf(t *transaction, key string) (open []*record) {
+// newestOf is the newest task of a dedupe key that has not ended, or nil: of those that the
+// transaction records, and of those that a client can see.
+func (e *submission) newestOf(t *transaction, key string) *record {
+	if burst := t.deduped[key]; len(burst) > 0 {
+		return burst[len(burst)-1]
+	}
 	s := e.store
 	s.mu.Lock()
-	for _, id := range s.dedupes.Open(key) {
-		open = append(open, s.live[id])
+	defer s.mu.Unlock()
+	if open := s.dedupes.Open(key); len(open) > 0 {
+		return s.live[open[len(open)-1]]
 	}
-	s.mu.Unlock()
-	return append(open, t.deduped[key]...)
+	return nil
+}
+
+// replacedBy are the tasks after whose end a task is to run that replaces them. Those of a burst
+// that others of it have replaced can no longer run, and are left out: otherwise each task of it
+// would come after all before it.
+func (e *submission) replacedBy(t *transaction, key string) (old []uuid.UUID) {
+	s := e.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.dedupes.Open(key) {
+		if !s.live[id].replaced {
+			old = append(old, id)
+		}
+	}
+	if burst := t.deduped[key]; len(burst) > 0 {
+		old = append(old, burst[len(burst)-1].ID)
+	}
+	return old
 }
 
 // succeed lets a task that is to be recorded run after the end of those that it replaces.
@@ -76,11 +96,7 @@ func (e *submission) succeed(t *transaction, i int) {
 	if by == nil || by.On != schema.DedupeReplace {
 		return
 	}
-	var old []uuid.UUID
-	for _, r := range e.openOf(t, by.Key) {
-		old = append(old, r.ID)
-	}
-	if len(old) > 0 {
+	if old := e.replacedBy(t, by.Key); len(old) > 0 {
 		e.tasks[i].Conditions = kit.Succeeding(e.tasks[i].Conditions, old)
 		e.answers[i].Conditions = e.tasks[i].Conditions
 	}
@@ -119,7 +135,11 @@ func (s *Store) replaceOld(r *record) {
 			break
 		}
 		old := s.live[id]
+		if old.cancelling {
+			continue
+		}
 		if st := s.plan(old, new(executor.CancelAnswer), &c); !st.again {
+			old.replaced = st.outcome == schema.OutcomeCancelled
 			e.steps = append(e.steps, st)
 		}
 	}
@@ -159,6 +179,9 @@ func (s *Store) dedupeFound(c *file.Conn, conditioned []*record) error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, r := range conditioned {
+		s.dedupes.Add(r.Conditions, r.ID)
 	}
 	for _, r := range conditioned {
 		s.replaceOld(r)

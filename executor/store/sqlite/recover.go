@@ -238,7 +238,6 @@ func (s *Store) enqueue(r *record) {
 	if r.Conditions != nil || r.History != nil {
 		s.plansAgain(r)
 		s.live[r.ID] = r
-		s.dedupes.Add(r.Conditions, r.ID)
 	} else if s.claims.add(r) {
 		s.live[r.ID] = r
 	}

@@ -73,9 +73,11 @@ type record struct {
 	cancelRequest cancelRequest
 	// cancelling is set when the end of a queued task is in the log.
 	cancelling bool
-	final      *schema.Task // without its input
-	shown      kit.Shown
-	out        output
+	// replaced is set when that end is because of a newer task of its dedupe key.
+	replaced bool
+	final    *schema.Task // without its input
+	shown    kit.Shown
+	out      output
 }
 
 // Info implements executor.Store.

@@ -240,6 +240,7 @@ func (e *submission) apply(s *Store) {
 		if r := e.fresh[i]; r != nil {
 			s.enqueue(r)
 			if r.Conditions != nil {
+				s.dedupes.Add(r.Conditions, r.ID)
 				s.planSubmitted(r, e.after[i])
 				s.replaceOld(r)
 				e.answers[i].WaitingFor = s.planned.Planner.Waiting(r.planned)
