@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,12 +121,15 @@ func (e *Executor) decide(ctx context.Context, s *scheduled) error {
 		return nil
 	}
 	after := s.storedSchedule
+	if err := e.findLast(ctx, &after, s.due.Passed(due, s.Decided)); err != nil {
+		return err
+	}
 	for _, at := range due.Run {
 		if err := e.submitAt(ctx, &after, at, now); err != nil {
 			return err
 		}
 	}
-	if due.Missed != 0 {
+	if due.Missed != 0 && after.LastDue != due.Missed {
 		after.skip(due.Missed, "it was missed: nothing could be submitted then")
 	}
 	after.Decided = due.Decided
@@ -134,6 +138,23 @@ func (e *Executor) decide(ctx context.Context, s *scheduled) error {
 	}
 	_, err := e.readSchedules(ctx)
 	return err
+}
+
+// findLast finds the last task of a schedule where it is of a due time that was passed over: its
+// submit could not be recorded. Without it overlap would let two run at once.
+func (e *Executor) findLast(ctx context.Context, s *storedSchedule, passed []schema.Time) error {
+	for _, at := range slices.Backward(passed) {
+		id := schedule.TaskID(s.Name, s.Generation, at)
+		known, err := e.isKept(ctx, id)
+		if err != nil {
+			return err
+		}
+		if known {
+			s.LastDue, s.LastTask = at, id
+			return nil
+		}
+	}
+	return nil
 }
 
 func (s *storedSchedule) skip(due schema.Time, format string, args ...any) {

@@ -224,6 +224,31 @@ func TestOneTaskForADueTimeThatIsNotRecorded(t *testing.T) {
 	})
 }
 
+// TestATaskThatIsNotRecordedOverlaps has a task that runs, and that the schedule does not know of
+// when the next one is due, or when the store can record again.
+func TestATaskThatIsNotRecordedOverlaps(t *testing.T) {
+	for _, wait := range []time.Duration{2*time.Hour + time.Second, time.Hour + 30*time.Minute} {
+		store := storetest.Faulty(memory.New(memory.Options{}))
+		withStore(t, executor.Options{Limit: 2}, func() executor.Store { return store }, func(r *rig) {
+			begin := r.schedule(each(time.Hour, 150*time.Minute)).CreatedAt
+			store.Break("SetSchedule")
+			r.pass(wait)
+			require.Len(r, r.tasksOf("each"), 1)
+			store.Mend("SetSchedule")
+			r.pass(2 * time.Second)
+			now := r.scheduled("each")
+			require.Equal(r, begin+3600*1_000_000, now.Last.DueAt)
+			require.Equal(r, r.tasksOf("each")[0].ID, now.Last.ID)
+			if wait < 2*time.Hour {
+				require.Nil(r, now.Skipped, "there is a task for it")
+			}
+			r.pass(2*time.Hour + 5*time.Second - wait)
+			require.Contains(r, r.scheduled("each").Skipped.Reason, "had not ended")
+			require.Len(r, r.tasksOf("each"), 1)
+		})
+	}
+}
+
 func TestAFullQueueIsTriedAgain(t *testing.T) {
 	withStore(t, executor.Options{Limit: 1}, func() executor.Store { return memory.New(memory.Options{MaxQueued: 1}) }, func(r *rig) {
 		r.schedule(each(time.Hour, time.Second))

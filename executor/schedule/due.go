@@ -52,3 +52,17 @@ func (t *Times) At(now, decided schema.Time, missed schema.MissedPolicy) Due {
 	}
 	return Due{Run: all, Decided: last}
 }
+
+// Passed are the due times after decided for which there is to be no task, the earliest first and at
+// most the last MaxMissed. For one of them there can be a task all the same: one that was submitted
+// when that could not be recorded.
+func (t *Times) Passed(due Due, decided schema.Time) []schema.Time {
+	last := due.Missed
+	if len(due.Run) > 0 {
+		last = due.Run[0] - 1
+	}
+	if last <= decided {
+		return nil
+	}
+	return t.latest(decided, last, MaxMissed)
+}

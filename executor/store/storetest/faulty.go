@@ -48,6 +48,13 @@ func (s *FaultyStore) Break(method string) *FaultyStore {
 	return s
 }
 
+// Mend ends what Break has begun.
+func (s *FaultyStore) Mend(method string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.broken, method)
+}
+
 // Calls is how often a method was called.
 func (s *FaultyStore) Calls(method string) int {
 	s.mu.Lock()
