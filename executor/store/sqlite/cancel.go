@@ -180,13 +180,13 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 		return st
 	}
 	delete(s.permits.given, r.ord)
+	r.cancelling = true // before the planner is asked: it may be about to end the task otherwise
 	switch {
 	case r.planned != nil:
 		s.unplan(r)
 	case r.entry.Queued(): // otherwise it was in the backlog
 		s.claims.Remove(r)
 	}
-	r.cancelling = true
 	st.outcome = schema.OutcomeCancelled
 	as := r.Task
 	if r.lease != nil {

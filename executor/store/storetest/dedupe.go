@@ -22,6 +22,7 @@ var dedupeContracts = []contract{
 	{name: "tells an id that is known from a duplicate", test: dedupeKnown},
 	{name: "replaces nothing by a submit that is refused", test: dedupeRefused},
 	{name: "lets one of many submits at once win", test: dedupeAtOnce},
+	{name: "ends a task once that is replaced while it is to end otherwise", test: dedupeReplaceDoomed},
 }
 
 var restartDedupeContracts = []contract{
@@ -203,6 +204,21 @@ func dedupeAtOnce(f *fixture) {
 	}
 	require.Equal(f, 1, won)
 	require.Equal(f, int64(1), f.counts().Queued)
+}
+
+// dedupeReplaceDoomed replaces a task that can never run, before the store has ended it because of
+// that.
+func dedupeReplaceDoomed(f *fixture) {
+	before := f.ran()
+	doomed, next := unique(schema.DedupeReuse), unique(schema.DedupeReplace)
+	doomed.Conditions.After = []schema.Dependency{{ID: before, On: schema.OnFailure}}
+	for _, a := range f.submit(doomed, next) {
+		require.NoError(f, a.Err)
+	}
+	f.finish(f.claims(next.ID), completed)
+	require.True(f, f.get(doomed.ID).State.Final())
+	c := f.counts().TaskCounts
+	require.Equal(f, [...]int64{0, 0, 2, 1}, [...]int64{c.Queued, c.Running, c.Completed, c.Failed + c.Cancelled})
 }
 
 func restartDedupe(f *fixture) {
