@@ -222,10 +222,13 @@ func (e *Executor) overlap(ctx context.Context, s *storedSchedule) (after []sche
 	}
 	last, err := e.store.Get(ctx, s.LastTask)
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged), err == nil && last.State.Final():
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
 		return nil, false, nil
 	case err != nil:
 		return nil, false, err
+	case last.State.Final():
+		after, err = e.heirOf(ctx, s, &last)
+		return after, false, err
 	}
 	switch s.Overlap {
 	case schema.OverlapReplace:
@@ -248,7 +251,14 @@ func (e *Executor) replace(ctx context.Context, s *storedSchedule, last *Record)
 		return nil, err
 	case outcome == schema.OutcomeCancelling:
 		return []schema.Dependency{{ID: last.ID, On: schema.OnFinish}}, nil
-	case last.Conditions == nil:
+	}
+	return e.heirOf(ctx, s, last)
+}
+
+// heirOf answers what the task waits for that takes the place of one that has ended: what that one
+// has waited for. It is asked again where the submit has failed behind the cancel of the one before.
+func (e *Executor) heirOf(ctx context.Context, s *storedSchedule, last *Record) (after []schema.Dependency, err error) {
+	if s.Overlap != schema.OverlapReplace || last.Conditions == nil {
 		return nil, nil
 	}
 	for _, d := range last.Conditions.After {

@@ -145,6 +145,23 @@ func TestReplaceWaitsForTheEnd(t *testing.T) {
 	})
 }
 
+// TestReplaceWaitsWhereTheSubmitHasFailed has the last task cancelled, and the submit of the next
+// one fail at first: it still waits for the one that does not stop.
+func TestReplaceWaitsWhereTheSubmitHasFailed(t *testing.T) {
+	store := storetest.Faulty(newMemory()).Fail("Submit", 3)
+	withStore(t, executor.Options{Limit: 4, Grace: time.Minute}, func() executor.Store { return store }, func(r *rig) {
+		p := each(10*time.Second, 0)
+		p.Overlap, p.Submit = schema.OverlapReplace, schema.ScheduledSubmit{Type: "deaf", Input: []byte(`{"ms":25000}`)}
+		r.schedule(p)
+		r.pass(33 * time.Second)
+		tasks := r.tasksOf("each")
+		require.Len(r, tasks, 3)
+		require.Equal(r, 4, store.Calls("Submit"))
+		require.Equal(r, schema.Running, tasks[0].State)
+		require.Equal(r, []string{"dependency " + tasks[0].ID.String()}, r.waitsFor(tasks[2].ID), "the first has not ended")
+	})
+}
+
 // restarted runs executors over one store, one after the other.
 type restarted struct {
 	*rig
