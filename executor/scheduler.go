@@ -64,6 +64,7 @@ func (e *Executor) awaitDue(ctx context.Context, at schema.Time) {
 }
 
 // submitDue submits what is due now, and answers when to look again; 0 is not before a change.
+// Between two schedules those go first that wait for the lock.
 func (e *Executor) submitDue(ctx context.Context) (at schema.Time) {
 	e.schedules.mu.Lock()
 	defer e.schedules.mu.Unlock()
@@ -72,7 +73,14 @@ func (e *Executor) submitDue(ctx context.Context) (at schema.Time) {
 		return e.hitch(ctx, "", err)
 	}
 	failed := false
-	for _, s := range all {
+	for i, s := range all {
+		if i > 0 {
+			e.schedules.mu.Unlock()
+			e.schedules.mu.Lock()
+			if s = e.schedules.known[s.Name]; s == nil { // it was removed meanwhile
+				continue
+			}
+		}
 		if next := s.next(); next != 0 && (next <= schema.Now() || s.setBack()) {
 			if err := e.decide(ctx, s); err != nil {
 				at, failed = earlier(at, e.hitch(ctx, s.Name, err)), true
@@ -83,7 +91,7 @@ func (e *Executor) submitDue(ctx context.Context) (at schema.Time) {
 		at = earlier(at, s.next())
 	}
 	e.schedules.failing = failed
-	e.schedules.quiet.Store(at == 0)
+	e.schedules.quiet.Store(at == 0 && len(e.schedules.changed) == 0)
 	return at
 }
 
