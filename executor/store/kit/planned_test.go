@@ -42,6 +42,7 @@ func TestOneCallTellsThePlannerTheTime(t *testing.T) {
 			mu.Unlock()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Equal(t, tasks, ready)
 		require.Equal(t, 1, calls)
 		mu.Lock()
@@ -49,6 +50,7 @@ func TestOneCallTellsThePlannerTheTime(t *testing.T) {
 		p.Settle(schema.Now())
 		mu.Unlock()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Equal(t, 2, calls)
 	})
 }
@@ -85,6 +87,7 @@ func TestALookPassesFewTasksThatHaveExpired(t *testing.T) {
 		require.Less(t, ended, tasks/10)
 		mu.Unlock()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Equal(t, tasks-1, ended)
 		require.NotZero(t, woken)
 		mu.Lock()
