@@ -48,6 +48,7 @@ type contact struct {
 
 	mu      sync.Mutex // protects what follows, and keeps the order of signals
 	stopped bool       // the latest of STOP and CONT was STOP
+	ended   bool       // a client has said that no more input comes
 	over    bool       // the code has returned, or is not waited for any more
 }
 
@@ -62,7 +63,30 @@ func (e *Executor) Input(ctx context.Context, id uuid.UUID, data []byte, end boo
 	if c.handlers.Input == nil {
 		return takesNone("input")
 	}
-	return c.handlers.Input(data, end)
+	err = c.handlers.Input(data, end)
+	if err == nil && end {
+		c.mu.Lock()
+		c.ended = true
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// inputEnded reports whether a client has said that no more input comes, to this attempt or to
+// one before it.
+func (r *run) inputEnded() bool {
+	if h := r.record.History; h != nil && h.InputEnded {
+		return true
+	}
+	r.mu.Lock()
+	c := r.contact
+	r.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 // Signal sends a signal to all processes of a running task. It never waits for the
@@ -147,8 +171,12 @@ func (r *run) reach() (*contact, error) {
 	return &contact{}, nil
 }
 
-// handle makes the task reachable.
+// handle makes the task reachable. A later attempt finds the end of the input where clients
+// have sent it to one before: they send it once.
 func (r *run) handle(h Handlers) {
+	if before := r.record.History; before != nil && before.InputEnded && h.Input != nil {
+		_ = h.Input(nil, true) // a task that takes no input says so
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.contact == nil && !r.returned && !r.settled {

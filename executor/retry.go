@@ -26,6 +26,10 @@ const (
 	MaxRetryFactor   = 100
 )
 
+// MinSnooze is how long at least a task waits that has put itself off. Without it such a task
+// could take a slot and the disk for itself.
+const MinSnooze = 100 * time.Millisecond
+
 // Again is how an attempt ended that another one follows.
 type Again struct {
 	// At is when the next attempt may begin.
@@ -33,6 +37,8 @@ type Again struct {
 	// Error is why the attempt failed. It is nil where the task has put itself off: then no
 	// attempt was spent.
 	Error *schema.TaskError
+	// InputEnded says that clients send no more input to the task.
+	InputEnded bool
 }
 
 // History is what a store keeps of the attempts of a task that others followed. Nobody changes
@@ -42,11 +48,14 @@ type History struct {
 	Snoozes  int32               `json:"snoozes,omitzero"`  // attempts after which the task has put itself off
 	Attempts []schema.Attempt    `json:"attempts,omitzero"` // the latest that have failed, at most schema.MaxAttempts
 	Written  *schema.OutputBytes `json:"written,omitzero"`  // what all of them have written
+	// InputEnded says that clients send no more input: the next attempt finds the end of it.
+	InputEnded bool `json:"inputEnded,omitzero"`
 }
 
 // Snooze is the error of a task's code that wants to run again after a time, for example
-// because what it waits for is not there yet. No attempt is spent, and the task needs no Retry. A
-// task that was told to stop by a cancel ends all the same.
+// because what it waits for is not there yet. It waits at least MinSnooze. No attempt is spent,
+// and the task needs no Retry. A task that was told to stop, by a cancel or its time-out, ends all
+// the same.
 func Snooze(d time.Duration) error {
 	d = max(d, 0)
 	return advised{&Failure{schema.TaskError{
@@ -100,8 +109,8 @@ func adviceOf(err error) advice {
 // than 1.
 func follows(policy *schema.Retry, spent int32, e *schema.TaskError, a advice, now schema.Time, random float64) *Again {
 	switch {
-	case a.snooze:
-		return &Again{At: later(now, a.after)}
+	case a.snooze && e.Kind != schema.KindTimeout:
+		return &Again{At: later(now, max(a.after, MinSnooze))}
 	case policy == nil || a.permanent || spent >= policy.MaxAttempts || !retries(policy, e):
 		return nil
 	case a.after > 0:

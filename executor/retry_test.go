@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"errors"
+	"io"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -97,6 +98,28 @@ func TestWhatTheCodeSaysOfItsNextAttempt(t *testing.T) {
 		r.pass(time.Minute)
 		require.Equal(r, int32(3), r.inState(off, schema.Completed).Attempt)
 		require.Len(r, r.attempts(off), 1, "only the last run was an attempt")
+	})
+}
+
+// Clients say once that no more input comes.
+func TestTheInputOfALaterAttemptHasEnded(t *testing.T) {
+	read := []string{}
+	reads := executor.MustDefine("reads", func(ctx context.Context, _ empty) (empty, error) {
+		in := executor.Inputs(ctx)
+		executor.Started(ctx, 0)
+		text, err := io.ReadAll(in)
+		if read = append(read, string(text)); len(read) < 3 {
+			err = executor.Retryable(errors.New("busy"), 0)
+		}
+		return empty{}, err
+	}, executor.StartsItself())
+	withRig(t, executor.Options{Limit: 1, Types: []executor.Type{reads}}, func(r *rig) {
+		id := r.submit(retried(schema.SubmitParams{Type: "reads"}, tries(3)))
+		r.inState(id, schema.Running)
+		require.NoError(r, r.Input(r.Context(), id, []byte("all"), true))
+		r.pass(time.Hour)
+		r.inState(id, schema.Completed)
+		require.Equal(r, []string{"all", "", ""}, read)
 	})
 }
 

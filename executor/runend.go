@@ -72,7 +72,11 @@ func (r *run) again(o Outcome, err error) *Again {
 	if o.State != schema.Failed {
 		return nil
 	}
-	return follows(r.record.policy(), r.record.spent(), o.Error, adviceOf(err), schema.Now(), rand.Float64())
+	again := follows(r.record.policy(), r.record.spent(), o.Error, adviceOf(err), schema.Now(), rand.Float64())
+	if again != nil {
+		again.InputEnded = r.inputEnded()
+	}
+	return again
 }
 
 // failed is how the task ends with the error of its code. It is not final if it was

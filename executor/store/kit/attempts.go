@@ -16,7 +16,7 @@ func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes
 		*h = *r.History
 	}
 	before := h.Written
-	h.DueAt, h.Written = a.At, written
+	h.DueAt, h.Written, h.InputEnded = a.At, written, a.InputEnded
 	if a.Error == nil {
 		h.Snoozes++
 		return h

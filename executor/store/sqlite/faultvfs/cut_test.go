@@ -113,16 +113,20 @@ func TestCutUnderLoad(t *testing.T) {
 			}
 		})
 		acked := 0
+		var failed error
 		all.Go(func() {
 			defer close(ended)
-			for commit(writer, acked+1) == nil {
+			for {
+				if failed = commit(writer, acked+1); failed != nil {
+					return
+				}
 				acked++
 			}
 		})
 		select {
 		case <-enough:
 		case <-ended:
-			t.Error("the writer fails while there is power")
+			require.NoError(t, failed, "the writer fails while there is power")
 		}
 		v.Cut()
 		n, err := commitsIn(path)

@@ -40,7 +40,8 @@ func open(path string, m mode) (*sqlite3.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = db.Exec(fmt.Sprintf("PRAGMA journal_mode=%s; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=%d",
+	// A connection that looks into the log for the first time locks out the others for a moment.
+	err = db.Exec(fmt.Sprintf("PRAGMA busy_timeout=60000; PRAGMA journal_mode=%s; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=%d",
 		m.journal, m.synchronous, m.checkpoint))
 	if err != nil {
 		_ = db.Close() // the error is told
