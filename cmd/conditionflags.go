@@ -36,8 +36,8 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	o.driver = d
 	f := c.Flags()
 	f.StringArrayVar(&o.after, "after", nil, "run only after a task, named as for status, has completed; with :failure behind it after it has failed or was cancelled, with :finish after it has ended in any way; given again, after all of them")
-	f.StringVar(&o.key, "key", "", "tasks of one key run one at a time, in the order of their submits")
-	f.StringVar(&o.group, "group", "", "the group of the task; its limit, rate and pause hold for the task (groups shows them)")
+	f.Var(nonEmpty(&o.key), "key", "tasks of one key run one at a time, in the order of their submits")
+	f.Var(nonEmpty(&o.group), "group", "the group of the task; its limit, rate and pause hold for the task (groups shows them)")
 	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m")
 	f.Var(dueTime(&o.at), "at", "run no sooner than at this time: 02:30 is the next 02:30 of this machine's time zone, or a date and a time")
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")

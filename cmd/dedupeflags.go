@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ type dedupeFlags struct {
 
 func (o *dedupeFlags) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.key, "dedupe", "", "submit no second task of this name while one has not ended; --dedupe-on says what is done in its place")
+	f.Var(nonEmpty(&o.key), "dedupe", "submit no second task of this name while one has not ended; --dedupe-on says what is done in its place")
 	f.Var(dedupeOn(&o.on), "dedupe-on", "where there is a task of the name already: reuse takes that one in place of this one, reject refuses this one, replace cancels that one and runs this one after its end")
 	f.Var(span(&o.window, 0, 0), "dedupe-for", "with reuse and reject, a task of the name that has completed counts for so long after its end, as long as it is kept")
 	complete(c, "dedupe", cobra.NoFileCompletions)
@@ -64,6 +65,6 @@ func dedupeOn(to *schema.DedupeOn) *flagValue[schema.DedupeOn] {
 				return on, nil
 			}
 		}
-		return "", fmt.Errorf("want one of %q", schema.DedupeOns)
+		return "", fmt.Errorf("want one of %s", strings.Join(dedupeNames(), ", "))
 	}, func(schema.DedupeOn) string { return "" }, "name"}
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,6 +38,17 @@ func (v *flagValue[T]) String() string {
 		return ""
 	}
 	return v.format(*v.to)
+}
+
+// nonEmpty is a flag for a name. An empty one is refused: it may be a variable of a script that is
+// not set, and the task would run without what the name is there for.
+func nonEmpty(to *string) pflag.Value {
+	return &flagValue[string]{to, func(text string) (string, error) {
+		if text == "" {
+			return "", errors.New("the name is empty; give one, or leave the flag out")
+		}
+		return text, nil
+	}, func(text string) string { return text }, "string"}
 }
 
 // count is a flag for a number of at least least.

@@ -89,6 +89,8 @@ func (o *submitOptions) args(c *cobra.Command, args []string) error {
 	switch o.isEach = c.Flags().Changed("each"); {
 	case o.isEach && len(args) > 0:
 		return usagef("submit: --each has the command, and %q is one more; write all of it in --each", args[0])
+	case o.isEach && c.Flags().Changed("dedupe"):
+		return usagef("submit: --each makes a task of each line, and --dedupe lets one of them be; give lines of JSON that have dedupe names of their own, or leave --dedupe out")
 	case o.isEach:
 		o.name = exec.TypeName
 		return nil
