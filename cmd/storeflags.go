@@ -86,6 +86,9 @@ func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store,
 			Resources: o.resources,
 		}), nil
 	}
+	if scheme, _, isURL := strings.Cut(o.file, "://"); isURL && !strings.Contains(scheme, "/") {
+		return nil, usagef("%s--store %q is a URL, and tasks are stored in a file; name it by its path, or as ./%[2]s if it is called so", commandPrefix(c), o.file)
+	}
 	so := sqlite.Options{Path: o.file, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput, Resources: o.resources, Logger: log}
 	f := c.Flags()
 	if f.Changed("keep") {
