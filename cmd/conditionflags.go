@@ -20,7 +20,7 @@ import (
 
 // conditionFlags are the flags that say what tasks wait for before they run.
 type conditionFlags struct {
-	driver *driver // that the after flags ask for tasks
+	driver *driver // that the after flags ask for tasks; it has newestRun
 	after  []string
 	key    string
 	group  string
@@ -33,9 +33,9 @@ type conditionFlags struct {
 
 // flags adds the flags to a command.
 func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
-	o.driver = d
+	o.driver, d.newestRun = d, true
 	f := c.Flags()
-	f.StringArrayVar(&o.after, "after", nil, "run only after a task, named as for status, has completed; with :failure behind it after it has failed or was cancelled, with :finish after it has ended in any way; given again, after all of them")
+	f.StringArrayVar(&o.after, "after", nil, "run only after a task, named as for status, has completed; with :failure behind it after it has failed or was cancelled, with :finish after it has ended in any way; given again, after all of them. Of a label it is the newest run, as for wait")
 	f.Var(nonEmpty(&o.key), "key", "tasks of one key run one at a time, in the order of their submits")
 	f.Var(nonEmpty(&o.group), "group", "the group of the task; its limit, rate and pause hold for the task (groups shows them)")
 	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m")

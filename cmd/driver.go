@@ -24,6 +24,8 @@ type driver struct {
 	json    bool
 	// tellsLast is set for commands that change tasks: they say which one @last is.
 	tellsLast bool
+	// newestRun is set for commands that want of the tasks of a label those of its newest run.
+	newestRun bool
 }
 
 func (p *Program) driver() driver { return driver{program: p} }

@@ -112,7 +112,7 @@ func (d *driver) chainLines(why *schema.ExplainResult, tasks []schema.Task, now 
 
 // waitText is what a task waits for in words, with the command that changes it.
 func (d *driver) waitText(w *schema.Waiting) string {
-	cure := ""
+	text, cure := show.WaitingText(w), ""
 	switch {
 	case w.Kind == schema.WaitsForResume && w.Name == "":
 		cure = "resume"
@@ -123,7 +123,7 @@ func (d *driver) waitText(w *schema.Waiting) string {
 	case w.Kind == schema.WaitsForRate:
 		cure = "groups set " + show.ShellWord(w.Name) + " --rate"
 	default:
-		return w.Message
+		return text
 	}
-	return fmt.Sprintf("%s; %s %s changes it", w.Message, d.program.Name, cure)
+	return fmt.Sprintf("%s; %s %s changes it", text, d.program.Name, cure)
 }

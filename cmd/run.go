@@ -81,6 +81,7 @@ func (p *Program) runExecText() string {
 	return "What comes after -- is the member argv of the input, as exec wants it, which is the type where none is named.\n" +
 		"A command of exec reads the stdin of run, unless that is a terminal, or what --stdin names;\n" +
 		"nothing with --no-stdin, which a loop of a shell wants that reads a list: while read f; do … done.\n" +
+		"With --retry all of that stdin is read first, at most 8MiB of text, and each attempt gets it from its beginning.\n" +
 		"With --pty it has a terminal as a window has one, of the size of this one: keys go to it as they are typed, Ctrl-C, too.\n"
 }
 
@@ -146,7 +147,8 @@ func (o *runOptions) submission(show *screen) (params schema.SubmitParams, stdin
 	if o.pty && o.stdin.from == "" && !o.stdin.none && o.input.input != "-" && terminalOf(os.Stdin).isTerminal() {
 		return params, os.Stdin, nil
 	}
-	stdin, params.Input, err = o.stdin.apply(params.Input, o.input.input == "-", isExec)
+	o.stdin.replayed = params.Retry != nil && params.Retry.MaxAttempts > 1 && !o.pty
+	stdin, params.Input, err = o.stdin.apply(params.Input, o.input.input == "-", isExec, show.say)
 	return params, stdin, err
 }
 

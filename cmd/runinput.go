@@ -79,14 +79,14 @@ func (f inputFlags) read(stdin io.Reader) ([]byte, error) {
 	case f.input == "":
 		return []byte("{}"), nil
 	case f.input == "-":
-		return readBounded(f.command, "--input", stdin)
+		return readBounded(f.command, "--input", stdin, maxInput)
 	case isFile:
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, f.usagef("--input: %v", err)
 		}
 		defer file.Close()
-		return readBounded(f.command, "--input", file)
+		return readBounded(f.command, "--input", file, maxInput)
 	}
 	return []byte(f.input), nil
 }
@@ -96,14 +96,14 @@ func (f inputFlags) usagef(format string, args ...any) error {
 	return usagef(f.command+": "+format, args...)
 }
 
-// readBounded reads what a flag of a command names.
-func readBounded(command, flag string, r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+// readBounded reads what a flag of a command names, at most so many bytes.
+func readBounded(command, flag string, r io.Reader, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
 		return nil, usagef("%s: %s: %v", command, flag, err)
 	}
-	if len(text) > maxInput {
-		return nil, usagef("%s: %s has more than %s", command, flag, formatSize(maxInput))
+	if int64(len(text)) > most {
+		return nil, usagef("%s: %s has more than %s; put it into a file that the task reads", command, flag, formatSize(most))
 	}
 	return text, nil
 }

@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -14,15 +15,30 @@ type stdinFlags struct {
 	command string // the command that has the flags, for messages
 	from    string // - or @FILE
 	none    bool
+	// replayed is set where a task is tried again: each attempt reads the same text from its
+	// beginning, so all of it is read before the submit.
+	replayed bool
 }
+
+const (
+	// maxReplayed bounds, in bytes, what is read for a task that is tried again. It fits into one
+	// message of the protocol.
+	maxReplayed = 8 << 20
+	// readPatience is how long stdin may take before it is said that its end is waited for.
+	readPatience = 2 * time.Second
+)
 
 // apply decides what the command of a task reads. It answers a file to share with
 // the command, or an input with a member stdin, or neither. A shared file is not
-// read here: bytes that the command does not read stay in it, and it need not end.
-func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool) (*os.File, jsontext.Value, error) {
+// read here: bytes that the command does not read stay in it, and it need not end. A text that
+// each attempt of a task gets is read here, and say tells when that takes long.
+func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool, say func(format string, args ...any)) (*os.File, jsontext.Value, error) {
 	switch {
 	case s.from == "" && (s.none || !isExec || hasMember(input, "stdin") || inputIsStdin || !canShare(os.Stdin)):
 		return nil, input, nil
+	case s.from == "" && s.replayed:
+		input, err := s.asReplayed(os.Stdin, input, say)
+		return nil, input, err
 	case s.from == "":
 		return os.Stdin, input, nil
 	case s.none:
@@ -32,11 +48,24 @@ func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool) (*os.
 	if err != nil {
 		return nil, nil, err
 	}
-	if canShare(f) {
+	switch {
+	case s.replayed:
+		input, err = s.asReplayed(f, input, say)
+	case canShare(f):
 		return f, input, nil
+	default:
+		input, err = s.asMember(f, input)
 	}
-	input, err = s.asMember(f, input)
 	return nil, input, err
+}
+
+// asReplayed is asMember for a task that is tried again.
+func (s stdinFlags) asReplayed(f *os.File, input jsontext.Value, say func(format string, args ...any)) (jsontext.Value, error) {
+	waiting := time.AfterFunc(readPatience, func() {
+		say("it reads stdin to its end first, so that with --retry each attempt has all of it; --no-stdin lets the command read nothing")
+	})
+	defer waiting.Stop()
+	return s.asMember(f, input)
 }
 
 // asMember reads a file to its end, closes it, and makes it the member stdin of an
@@ -45,12 +74,16 @@ func (s stdinFlags) asMember(f *os.File, input jsontext.Value) (jsontext.Value, 
 	if f != os.Stdin {
 		defer f.Close()
 	}
-	text, err := readBounded(s.command, "--stdin", f)
+	what, most := "--stdin", int64(maxInput)
+	if s.replayed {
+		what, most = "what each attempt of --retry reads from stdin", maxReplayed
+	}
+	text, err := readBounded(s.command, what, f, most)
 	if err != nil {
 		return nil, err
 	}
 	if !utf8.Valid(text) {
-		return nil, s.usagef("--stdin: a command is given text here, and this is not UTF-8; let it open the file itself")
+		return nil, s.usagef("%s is not UTF-8, and a command is given text here; let it open a file itself", what)
 	}
 	return setMember(input, []string{"stdin"}, quotedJSON(string(text)))
 }

@@ -154,7 +154,7 @@ func (o *scheduleOptions) run(ctx context.Context, c *client.Client, p schema.Sc
 		o.tell("no task is due any more: its end, --until, has passed")
 		return nil
 	}
-	o.tell("a task is due at %s; %s unschedule %s ends it", made.NextAt.Time().Local().Format(time.DateTime), o.driver.program.Name, show.ShellWord(p.Name))
+	o.tell("a task is due at %s; %s unschedule %s ends it", show.Moment(made.NextAt), o.driver.program.Name, show.ShellWord(p.Name))
 	return nil
 }
 

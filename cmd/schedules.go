@@ -78,10 +78,10 @@ func scheduleTable(all []schema.Schedule, now time.Time) *table {
 			due = "every " + formatSpan(time.Duration(s.EveryMs)*time.Millisecond)
 		}
 		if !s.NextAt.IsZero() {
-			next = s.NextAt.Time().Local().Format(time.DateTime)
+			next = show.Moment(s.NextAt)
 		}
 		if s.Last != nil {
-			last = s.Last.DueAt.Time().Local().Format(time.DateTime)
+			last = show.Moment(s.Last.DueAt)
 			if s.Last.State != nil {
 				state, style = show.State(&schema.Task{State: *s.Last.State, Error: s.Last.Error}), stateStyle(*s.Last.State)
 			}
@@ -102,7 +102,7 @@ func scheduleNote(s *schema.Schedule) string {
 	case s.Fault != "":
 		return s.Fault
 	case s.Skipped != nil && (s.Last == nil || s.Skipped.DueAt > s.Last.DueAt):
-		return fmt.Sprintf("none at %s: %s", s.Skipped.DueAt.Time().Local().Format(time.DateTime), s.Skipped.Reason)
+		return fmt.Sprintf("none at %s: %s", show.Moment(s.Skipped.DueAt), s.Skipped.Reason)
 	}
 	return ""
 }

@@ -138,7 +138,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	add("type", t.Type, plain)
 	add("state", show.State(t), stateStyle(t.State))
 	if t.Error != nil {
-		add("error", t.Error.Message, red)
+		add("error", show.ErrorText(t), red)
 	}
 	add("task", show.Work(t), plain)
 	if t.Progress != nil {
@@ -172,7 +172,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 func addConditions(t *schema.Task, now time.Time, add func(name, text string, s style)) {
 	if t.State == schema.Queued {
 		for i := range t.WaitingFor {
-			add("waits", t.WaitingFor[i].Message, yellow)
+			add("waits", show.WaitingText(&t.WaitingFor[i]), yellow)
 		}
 	}
 	c := t.Conditions
@@ -205,7 +205,7 @@ func dueText(t schema.Time, now time.Time) string {
 	if t.IsZero() || !t.Time().After(now) {
 		return timeText(t, now)
 	}
-	return fmt.Sprintf("%s (in %s)", t.Time().Local().Format(time.DateTime), show.Span(t.Time().Sub(now)))
+	return fmt.Sprintf("%s (in %s)", show.Moment(t), show.Span(t.Time().Sub(now)))
 }
 
 // leastWrapped is the least width to which status wraps a text.
@@ -219,7 +219,7 @@ func timeText(t schema.Time, now time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("%s (%s ago)", t.Time().Local().Format(time.DateTime), show.Age(t, now))
+	return fmt.Sprintf("%s (%s ago)", show.Moment(t), show.Age(t, now))
 }
 
 // cancelText says when and why somebody has asked for the end of a task.

@@ -83,6 +83,9 @@ func labelsOf(command string, texts []string) (labels map[string]string, err err
 		if !ok || key == "" {
 			return nil, usagef("%s: --label %q: want KEY=VALUE", command, text)
 		}
+		if other, twice := labels[key]; twice && other != value {
+			return nil, usagef("%s: --label gives %s twice, as %q and as %q; a task has one value of each", command, key, other, value)
+		}
 		if labels == nil {
 			labels = map[string]string{}
 		}

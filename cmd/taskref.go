@@ -140,5 +140,8 @@ func (d *driver) tasksLabelled(ctx context.Context, c *client.Client, key, value
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("no task has the label %s=%s; %s list shows the labels", key, value, d.program.Name)
 	}
+	if err == nil && d.newestRun {
+		found = d.ofNewestRun(key+"="+value, found)
+	}
 	return found, err
 }

@@ -22,10 +22,12 @@ type waitOptions struct {
 
 func (p *Program) waitCommand() *cobra.Command {
 	o := &waitOptions{driver: p.driver()}
+	o.newestRun = true
 	c := &cobra.Command{
 		Use:   "wait TASK...",
 		Short: "Wait until tasks have ended",
 		Long: "Wait ends when all of the tasks have ended, or with --any when one has, whose id it prints.\n" + namesHelp + "\n" +
+			newestRunHelp + "\n" +
 			"On a terminal it shows a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n\n" +
 			"The exit code for one task, and with --any, is that of run: the one of its command, 0 where it completed.\n" +
 			"For several it is that of xargs:\n" + codesText(manyCodes),

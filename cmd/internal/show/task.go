@@ -152,7 +152,7 @@ func End(t *schema.Task) string {
 	case t.Error == nil:
 		text += ": for an unknown reason"
 	default:
-		text += saidOnce(t.Error.Message, t.State.String())
+		text += saidOnce(ErrorText(t), t.State.String())
 	}
 	return text
 }

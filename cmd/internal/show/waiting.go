@@ -42,13 +42,36 @@ func waitingWord(w *schema.Waiting, now time.Time) string {
 	return strings.TrimSpace(string(w.Kind) + " " + w.Name)
 }
 
+// Moment is a time in the person's time zone, which it names: times of the protocol are UTC.
+func Moment(t schema.Time) string { return t.Time().Local().Format(time.DateTime + " MST") }
+
+// WaitingText is what a queued task waits for as the server says it, with its time in the person's
+// time zone.
+func WaitingText(w *schema.Waiting) string { return withMoment(w.Message, w.Until) }
+
+// ErrorText is why a task failed, as WaitingText.
+func ErrorText(t *schema.Task) string {
+	if t.Error.Kind == schema.KindExpired && t.Conditions != nil {
+		return withMoment(t.Error.Message, t.Conditions.ExpiresAt)
+	}
+	return t.Error.Message
+}
+
+// withMoment is a text that has a time of the protocol, with a Moment in its place.
+func withMoment(text string, t schema.Time) string {
+	if t.IsZero() {
+		return text
+	}
+	return strings.ReplaceAll(text, t.String(), Moment(t))
+}
+
 // clock is a time in the person's time zone, without the date where it is within a day.
 func clock(t schema.Time, now time.Time) string {
 	local := t.Time().Local()
 	if d := local.Sub(now); d > -Day && d < Day {
-		return local.Format(time.TimeOnly)
+		return local.Format(time.TimeOnly + " MST")
 	}
-	return local.Format(time.DateTime)
+	return Moment(t)
 }
 
 // Needs are amounts of resources as NAME=N, with commas between.

@@ -78,7 +78,7 @@ func (f filter) matches(it *item) bool {
 func waitingText(it *item) string {
 	var words []string
 	for i := range it.WaitingFor {
-		words = append(words, it.WaitingFor[i].Message)
+		words = append(words, show.WaitingText(&it.WaitingFor[i]))
 	}
 	return strings.Join(words, " ")
 }

@@ -68,7 +68,7 @@ func (m *model) factLines(t *schema.Task) []string {
 	switch {
 	case t.State == schema.Queued:
 		for i := range t.WaitingFor {
-			add("waits", m.look.warning, t.WaitingFor[i].Message)
+			add("waits", m.look.warning, show.WaitingText(&t.WaitingFor[i]))
 		}
 	case t.State == schema.Running && t.Progress != nil:
 		add("progress", m.look.running, strings.TrimSpace(fmt.Sprintf("%g/%g %s %s", t.Progress.Value, t.Progress.Total, t.Progress.Unit, t.Progress.Message)))

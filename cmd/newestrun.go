@@ -1,0 +1,53 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/schema"
+)
+
+// runGap is how long none of the tasks of a label may be under way before the next one of them
+// is submitted. After a longer time the next one begins a new run.
+const runGap = time.Minute
+
+// newestRunHelp says in a help text which tasks of a label are meant.
+const newestRunHelp = "Of the tasks of a label those of its newest run are meant. An older run has ended, and more than a minute has\n" +
+	"passed before the next task of the label was submitted."
+
+// newestRun parts the tasks of a label, the oldest first, into those of the newest run and the
+// older ones, which all have ended. A label as build=7 is often used again, and how a task ended
+// yesterday says nothing about the tasks of today.
+func newestRun(tasks []schema.Task) (older, newest []schema.Task) {
+	begin := 0
+	var idle schema.Time // from then on none of the tasks before was under way; 0 is never
+	for i := range tasks {
+		t := &tasks[i]
+		if i > 0 && !idle.IsZero() && t.CreatedAt.Time().Sub(idle.Time()) > runGap {
+			begin = i
+		}
+		switch {
+		case !t.State.Final():
+			idle = 0
+		case i == 0 || !idle.IsZero():
+			idle = max(idle, t.FinishedAt)
+		}
+	}
+	return tasks[:begin], tasks[begin:]
+}
+
+// ofNewestRun leaves out the tasks of a label that are of an older run, and says so.
+func (d *driver) ofNewestRun(label string, tasks []schema.Task) []schema.Task {
+	older, newest := newestRun(tasks)
+	if len(older) > 0 {
+		ended := older[0].FinishedAt
+		for i := range older {
+			ended = max(ended, older[i].FinishedAt)
+		}
+		fmt.Fprintf(safe(os.Stderr), "%s: %s means %s of its newest run; left out: %s, the last of which ended at %s\n",
+			d.program.Name, label, counted(len(newest), "task"), counted(len(older), "older task"), show.Moment(ended))
+	}
+	return newest
+}
