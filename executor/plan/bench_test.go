@@ -75,22 +75,22 @@ func BenchmarkMillion(b *testing.B) {
 // BenchmarkTree drains a binary tree of a million tasks.
 func BenchmarkTree(b *testing.B) {
 	const tasks = 1_000_000
-	open := func(int) bool { return true }
 	for b.Loop() {
 		p := plan.New()
-		all := make([]*plan.Task, tasks)
+		all := make([]plan.Node, tasks)
 		for i := range all {
-			all[i] = numbered(i)
+			task := numbered(i)
+			all[i].ID = task.ID
 			if i > 0 {
-				all[i].Conditions.After = []schema.Dependency{{ID: all[(i-1)/2].ID}}
+				task.Conditions.After = []schema.Dependency{{ID: all[(i-1)/2].ID}}
 			}
-			p.Add(all[i], 1, open)
+			p.Add(task, 1, func(int) *plan.Node { return &all[(i-1)/2] })
 		}
 		began := time.Now()
 		for range tasks {
 			t, _ := p.Peek(every, 0, 1)
 			p.Take(t, 1)
-			p.Ended(t.ID, schema.Completed)
+			p.Ended(t.ID, &all[t.Order], schema.Completed)
 			p.Release(t, 1)
 			p.Changes()
 		}

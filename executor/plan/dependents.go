@@ -2,76 +2,135 @@ package plan
 
 import (
 	"iter"
-	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/schema"
 )
 
-// dependents are the tasks that wait for the end of one, in the order in which they came. Each
-// of them waits for it, perhaps suspended, or has left.
-type dependents struct {
-	tasks []*Task
-	left  int // how many have left, at most half of them
+// Node is a task that others come after, with or without conditions of its own. The store keeps one
+// for each such task from the first task that comes after it until Ended. It may be a part of a larger
+// value, and must not be copied.
+type Node struct {
+	// ID is set before the first use.
+	ID uuid.UUID
+
+	first, last *edge // of the tasks that wait for its end, in the order in which they came
+	next, prev  *Node // neighbours among the nodes of the planner
 }
 
-// each calls yield for each task that has not left.
-func (d *dependents) each(yield func(*Task) bool) {
-	for _, t := range d.tasks {
-		if t.follows() && !yield(t) {
+// edge is a task that waits for the end of another one, perhaps suspended. It is a part of the waiting task.
+type edge struct {
+	task       *Task
+	node       *Node // that it waits for, or nil once that has ended or the task has left
+	next, prev *edge // neighbours among those of the node
+	on         schema.On
+}
+
+// edges are all of the task, those without a node included, in the order of Conditions.After.
+func (t *Task) edges(yield func(*edge) bool) {
+	if !yield(&t.edge) {
+		return
+	}
+	for i := range t.more {
+		if !yield(&t.more[i]) {
 			return
 		}
 	}
 }
 
-func (t *Task) follows() bool { return t.open > 0 }
-
-// dependentsOf are those of a task.
-func (p *Planner) dependentsOf(id uuid.UUID) iter.Seq[*Task] {
-	if d := p.dependents[id]; d != nil {
-		return d.each
+// dependents are the tasks that wait for the end of one.
+func (n *Node) dependents() iter.Seq2[*Task, schema.On] {
+	return func(yield func(*Task, schema.On) bool) {
+		if n == nil {
+			return
+		}
+		for e := n.first; e != nil; e = e.next {
+			if !yield(e.task, e.on) {
+				return
+			}
+		}
 	}
-	return func(func(*Task) bool) {}
 }
 
-// follow adds a task to the dependents of one that has not ended.
-func (p *Planner) follow(t *Task, id uuid.UUID) {
-	d := p.dependents[id]
-	if d == nil {
-		d = new(dependents)
-		p.dependents[id] = d
+// follow lets a task wait for the end of others. before answers the node of the one at a place of
+// After, or nil where that has ended.
+func (p *Planner) follow(t *Task, before func(place int) *Node) {
+	for i, d := range t.Conditions.After {
+		n := before(i)
+		if n == nil {
+			continue
+		}
+		e := &t.edge
+		if t.open > 0 {
+			if t.more == nil {
+				t.more = make([]edge, 0, len(t.Conditions.After)-1) // it never grows: nodes point to its elements
+			}
+			t.more = t.more[:t.open]
+			e = &t.more[t.open-1]
+		}
+		*e = edge{task: t, on: d.On}
+		p.link(e, n)
+		t.open++
 	}
-	d.tasks = append(d.tasks, t)
-	t.open++
 }
 
-// abandon notes that a task which has left waits for no end any more. It takes constant time
-// for each task that it came after, on the average.
+// link puts an edge behind those of a node.
+func (p *Planner) link(e *edge, n *Node) {
+	if n.first == nil {
+		if n.first, n.next = e, p.nodes; p.nodes != nil {
+			p.nodes.prev = n
+		}
+		p.nodes = n
+	} else {
+		e.prev, n.last.next = n.last, e
+	}
+	e.node, n.last = n, e
+}
+
+// unlink takes an edge away from its node.
+func (p *Planner) unlink(e *edge) {
+	n := e.node
+	if e.prev == nil {
+		n.first = e.next
+	} else {
+		e.prev.next = e.next
+	}
+	if e.next == nil {
+		n.last = e.prev
+	} else {
+		e.next.prev = e.prev
+	}
+	e.node, e.next, e.prev = nil, nil, nil
+	if n.first == nil {
+		p.drop(n)
+	}
+}
+
+// drop takes a node out of the list that no task waits for any more.
+func (p *Planner) drop(n *Node) {
+	if n.prev == nil {
+		p.nodes = n.next
+	} else {
+		n.prev.next = n.next
+	}
+	if n.next != nil {
+		n.next.prev = n.prev
+	}
+	n.next, n.prev = nil, nil
+}
+
+// abandon notes that a task which has left waits for no end any more.
 func (p *Planner) abandon(t *Task) {
 	if t.open == 0 {
 		return
 	}
 	t.open = 0
-	for _, other := range t.Conditions.After {
-		d := p.dependents[other.ID]
-		if d == nil { // that one has ended
-			continue
-		}
-		if d.left++; d.left <= len(d.tasks)/2 {
-			continue
-		}
-		d.tasks = slices.DeleteFunc(d.tasks, func(t *Task) bool { return !t.follows() })
-		if d.left = 0; len(d.tasks) == 0 {
-			delete(p.dependents, other.ID)
+	for e := range t.edges {
+		if e.node != nil {
+			p.unlink(e)
 		}
 	}
-}
-
-// HasDependents reports whether tasks may wait for the end of a task.
-func (p *Planner) HasDependents(id uuid.UUID) bool {
-	_, found := p.dependents[id]
-	return found
 }
 
 // on is how another task must end before this one.
@@ -81,5 +140,5 @@ func (t *Task) on(id uuid.UUID) schema.On {
 			return d.On
 		}
 	}
-	return schema.OnFinish // no task is among the dependents of another
+	return schema.OnFinish // it comes after no other task
 }

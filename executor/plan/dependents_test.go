@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -9,25 +10,37 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Tasks that leave before those end that they come after take no memory.
+// Nothing is kept of tasks that leave before those end that they come after.
 func TestNothingIsKeptOfTasksThatLeft(t *testing.T) {
 	p := New()
-	first, second := uuid.UUID{1}, uuid.UUID{2}
-	on := &schema.Conditions{After: []schema.Dependency{{ID: first}, {ID: second}}, ExpiresAt: 10}
-	stays := &Task{ID: uuid.UUID{3}, Conditions: on}
-	p.Add(stays, 0, func(int) bool { return true })
-	for i := range 10_000 {
-		task := &Task{ID: uuid.UUID{4, byte(i), byte(i >> 8)}, Order: uint64(i + 1), Conditions: on}
-		p.Add(task, 0, func(int) bool { return true })
+	nodes := []*Node{{ID: uuid.UUID{1}}, {ID: uuid.UUID{2}}, {ID: uuid.UUID{3}}}
+	before := func(place int) *Node { return nodes[place] }
+	dependents := func(n *Node) (all []*Task) {
+		for task := range n.dependents() {
+			all = append(all, task)
+		}
+		return all
+	}
+	on := &schema.Conditions{ExpiresAt: 10}
+	for _, n := range nodes {
+		on.After = append(on.After, schema.Dependency{ID: n.ID})
+	}
+	stays := &Task{ID: uuid.UUID{4}, Conditions: on}
+	p.Add(stays, 0, before)
+	for i := range 100 {
+		task := &Task{ID: uuid.UUID{5, byte(i)}, Order: uint64(i + 1), Conditions: on}
+		p.Add(task, 0, before)
 		if i%2 == 0 {
 			p.Suspend(task)
 		}
+		require.Equal(t, []*Task{stays, task}, dependents(nodes[i%3]))
 		p.Remove(task)
-		require.LessOrEqual(t, len(p.dependents[first].tasks), 3)
+		for _, n := range nodes {
+			require.Equal(t, []*Task{stays}, dependents(n))
+		}
 	}
-	require.Same(t, stays, p.dependents[second].tasks[0])
 	for p.Advance(10, 1) {
 	}
-	require.Empty(t, p.dependents)
-	require.False(t, p.HasDependents(first))
+	require.Nil(t, p.nodes)
+	require.Empty(t, slices.Concat(dependents(nodes[0]), dependents(nodes[1]), dependents(nodes[2])))
 }

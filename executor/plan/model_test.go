@@ -23,6 +23,7 @@ type model struct {
 	order     uint64
 	paused    bool
 	all       []*modelled
+	nodes     map[uuid.UUID]*plan.Node
 	settings  map[string]plan.Settings
 	starts    map[string][]schema.Time
 	resources map[string]int64
@@ -47,7 +48,7 @@ const (
 func newModel(t *rapid.T) *model {
 	m := &model{
 		t: t, planner: plan.New(), now: 1_000_000, settings: map[string]plan.Settings{}, starts: map[string][]schema.Time{},
-		resources: map[string]int64{},
+		resources: map[string]int64{}, nodes: map[uuid.UUID]*plan.Node{},
 	}
 	for i := range names {
 		name := fmt.Sprint("r", i)
@@ -100,6 +101,14 @@ func (m *model) find(id uuid.UUID) *modelled {
 	return m.all[slices.IndexFunc(m.all, func(o *modelled) bool { return o.ID == id })]
 }
 
+// node is that of a task, or nil where it has ended.
+func (m *model) node(id uuid.UUID) *plan.Node {
+	if m.isOpen(id) && m.nodes[id] == nil {
+		m.nodes[id] = &plan.Node{ID: id}
+	}
+	return m.nodes[id]
+}
+
 // Add adds a task.
 func (m *model) Add(*rapid.T) {
 	m.order++
@@ -107,7 +116,7 @@ func (m *model) Add(*rapid.T) {
 		ID: uuid.UUID{15: byte(m.order), 14: byte(m.order >> 8)}, Type: fmt.Sprint("t", m.below(types, "type")),
 		Priority: int8(m.below(3, "priority")), Order: m.order, Conditions: m.terms(),
 	}}
-	m.planner.Add(&task.Task, m.now, func(i int) bool { return m.isOpen(task.Conditions.After[i].ID) })
+	m.planner.Add(&task.Task, m.now, func(i int) *plan.Node { return m.node(task.Conditions.After[i].ID) })
 	m.all = append(m.all, task)
 	m.note()
 }
@@ -156,7 +165,8 @@ func (m *model) expired(task *modelled) bool {
 
 func (m *model) end(task *modelled, as schema.State) {
 	task.state = as
-	m.planner.Ended(task.ID, as)
+	m.planner.Ended(task.ID, m.nodes[task.ID], as)
+	delete(m.nodes, task.ID)
 }
 
 // Take takes the task that runs next.
@@ -213,7 +223,7 @@ func (m *model) Retry(*rapid.T) {
 	if first {
 		m.planner.Release(&task.Task, m.now)
 	}
-	m.planner.Add(&again.Task, m.now, func(int) bool { return false })
+	m.planner.Add(&again.Task, m.now, func(int) *plan.Node { return nil })
 	if !first {
 		m.planner.Release(&task.Task, m.now)
 	}
@@ -433,10 +443,10 @@ func (m *model) Check(t *rapid.T) {
 		}
 		if task.state == schema.Queued && m.doomed(task) && !m.expired(task) {
 			require.True(t, slices.ContainsFunc(task.Conditions.After, func(d schema.Dependency) bool {
-				return m.planner.Dooms(d.ID, m.find(d.ID).state)
+				return m.planner.Dooms(d.ID, m.nodes[d.ID], m.find(d.ID).state)
 			}), "the reason of the end of %v is to be kept", task.ID)
 		}
-		if task.state.Final() && m.planner.Dooms(task.ID, task.state) {
+		if task.state.Final() && m.planner.Dooms(task.ID, m.nodes[task.ID], task.state) {
 			require.True(t, slices.ContainsFunc(m.all, func(o *modelled) bool {
 				return o.state == schema.Queued && m.causes(task.ID, o)
 			}), "nothing must end because of %v any more", task.ID)

@@ -9,28 +9,28 @@ import (
 // Planner has the tasks that wait for something, and those of them that run. Make one with
 // New. It is not safe for concurrent use.
 type Planner struct {
-	size       int            // tasks that wait
-	waiting    map[string]int // the same, by type
-	now        schema.Time
-	paused     bool
-	due        heap[*Task, byDue]
-	expiries   heap[*Task, byExpiry]
-	dependents map[uuid.UUID]*dependents // by the task that they come after
-	keys       map[string]*key
-	groups     map[string]*group
-	closings   heap[*group, byReopening] // groups that a rate has closed
-	lanes      map[laneName]*lane
-	types      map[string]*heap[*lane, byHead] // lanes whose first task may run but for its needs
-	resources  map[string]*resource
-	changes    Changes
-	ending     map[uuid.UUID]uuid.UUID // tasks that must end, by the end of which other
-	causes     map[uuid.UUID]int       // how many of them end by the end of this one
+	size      int            // tasks that wait
+	waiting   map[string]int // the same, by type
+	now       schema.Time
+	paused    bool
+	due       heap[*Task, byDue]
+	expiries  heap[*Task, byExpiry]
+	nodes     *Node // the first of those for which tasks wait
+	keys      map[string]*key
+	groups    map[string]*group
+	closings  heap[*group, byReopening] // groups that a rate has closed
+	lanes     map[laneName]*lane
+	types     map[string]*heap[*lane, byHead] // lanes whose first task may run but for its needs
+	resources map[string]*resource
+	changes   Changes
+	ending    map[uuid.UUID]uuid.UUID // tasks that must end, by the end of which other
+	causes    map[uuid.UUID]int       // how many of them end by the end of this one
 }
 
 // New makes a planner without tasks.
 func New() *Planner {
 	return &Planner{
-		dependents: map[uuid.UUID]*dependents{}, keys: map[string]*key{}, groups: map[string]*group{},
+		keys: map[string]*key{}, groups: map[string]*group{},
 		ending: map[uuid.UUID]uuid.UUID{}, causes: map[uuid.UUID]int{},
 		waiting: map[string]int{}, lanes: map[laneName]*lane{}, types: map[string]*heap[*lane, byHead]{}, resources: map[string]*resource{},
 	}
@@ -80,15 +80,11 @@ func (p *Planner) Count(counts func(typ string) bool) (n int) {
 // Paused reports whether everything is paused.
 func (p *Planner) Paused() bool { return p.paused }
 
-// Add adds a task. open answers whether the task at a place of After has not ended; those that
-// have ended, have ended as they must.
-func (p *Planner) Add(t *Task, now schema.Time, open func(place int) bool) {
+// Add adds a task. before answers the node of the task at a place of After, or nil where that has
+// ended as it must.
+func (p *Planner) Add(t *Task, now schema.Time, before func(place int) *Node) {
 	p.now = now
-	for i, d := range t.Conditions.After {
-		if open(i) {
-			p.follow(t, d.ID)
-		}
-	}
+	p.follow(t, before)
 	p.join(t)
 }
 
@@ -150,31 +146,26 @@ func (p *Planner) gone(t *Task) {
 	}
 }
 
-// Ended says that a task has become final, whether the planner had it or not. Tasks that
-// come after it may run, or must end.
-func (p *Planner) Ended(id uuid.UUID, as schema.State) {
-	if len(p.dependents) == 0 && len(p.ending) == 0 {
-		return // the usual case
-	}
+// Ended says that a task has become final, whether the planner had it or not. n is its node, or nil
+// where no other came after it. Tasks that come after it may run, or must end.
+func (p *Planner) Ended(id uuid.UUID, n *Node, as schema.State) {
 	p.hasEnded(id)
-	all := p.dependents[id]
-	if all == nil {
+	if n == nil {
 		return
 	}
-	delete(p.dependents, id)
-	for t := range all.each {
+	for n.first != nil {
+		t, on := n.first.task, n.first.on
+		p.unlink(n.first)
+		t.open--
 		switch held := t.stage == suspended; {
-		case !t.on(id).Met(as):
-			t.open--
+		case !on.Met(as):
 			if !held {
 				p.gone(t)
 				p.abandon(t)
 			}
 			p.Doom(t, id)
-		default:
-			if t.open--; t.open == 0 && !held {
-				p.admit(t)
-			}
+		case t.open == 0 && !held:
+			p.admit(t)
 		}
 	}
 }
@@ -246,7 +237,7 @@ func (p *Planner) Release(t *Task, now schema.Time) {
 // Return puts a task that was taken back in its place.
 func (p *Planner) Return(t *Task, now schema.Time) {
 	p.Release(t, now)
-	p.Add(t, now, func(int) bool { return false })
+	p.Add(t, now, func(int) *Node { return nil })
 }
 
 // Pause lets no task of the planner begin until it is resumed.

@@ -20,14 +20,18 @@ func (p *Planner) Stranded(until schema.Time, takes func(typ string) bool, canno
 	if s.someMayRun() {
 		return 0
 	}
+	s.nodes = map[uuid.UUID]*Node{}
+	for n := p.nodes; n != nil; n = n.next {
+		s.nodes[n.ID] = n
+	}
 	for _, t := range p.expiries.items {
 		if until == 0 || t.Conditions.ExpiresAt <= until {
 			s.ends(t)
 		}
 	}
-	for id, all := range p.dependents {
-		lost := cannotRun(id)
-		for t := range all.each {
+	for n := p.nodes; n != nil; n = n.next {
+		lost := cannotRun(n.ID)
+		for t := range n.dependents() {
 			if t.stage == dependent && (lost || s.stuck(t)) {
 				s.add(t)
 			}
@@ -51,6 +55,7 @@ type stranding struct {
 	planner *Planner
 	until   schema.Time
 	takes   func(typ string) bool
+	nodes   map[uuid.UUID]*Node // for which tasks wait
 	found   map[*Task]bool
 	order   []*Task
 	mayEnd  map[*Task]bool     // tasks that expire until then, and those that end with them
@@ -74,8 +79,8 @@ func (s *stranding) ends(first *Task) {
 			continue
 		}
 		s.mayEnd[t] = true
-		for d := range s.planner.dependentsOf(t.ID) {
-			if d.stage == dependent && d.on(t.ID) == schema.OnSuccess {
+		for d, on := range s.nodes[t.ID].dependents() {
+			if d.stage == dependent && on == schema.OnSuccess {
 				next = append(next, d)
 			}
 		}
@@ -124,8 +129,8 @@ func (s *stranding) someMayRun() bool {
 // follow adds the tasks that wait for a stranded one. Where that may end, it holds up only
 // those that come after its success.
 func (s *stranding) follow(t *Task) {
-	for d := range s.planner.dependentsOf(t.ID) {
-		if d.stage == dependent && (!s.mayEnd[t] || d.on(t.ID) == schema.OnSuccess) {
+	for d, on := range s.nodes[t.ID].dependents() {
+		if d.stage == dependent && (!s.mayEnd[t] || on == schema.OnSuccess) {
 			s.add(d)
 		}
 	}
@@ -154,8 +159,8 @@ func (s *stranding) later(key string) []*Task {
 		for _, t := range s.planner.due.items {
 			note(t)
 		}
-		for _, all := range s.planner.dependents {
-			for t := range all.each {
+		for _, n := range s.nodes {
+			for t := range n.dependents() {
 				if t.stage == dependent {
 					note(t)
 				}

@@ -11,6 +11,17 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
+// nodes are those of tasks, by their ids.
+type nodes map[uuid.UUID]*plan.Node
+
+// of is the node of a task.
+func (n nodes) of(id uuid.UUID) *plan.Node {
+	if n[id] == nil {
+		n[id] = &plan.Node{ID: id}
+	}
+	return n[id]
+}
+
 // What Stranded counts is what is left when all tasks that can run have run, up to a time.
 // Where it counts all tasks, none can.
 func TestStrandedAreThoseThatAreLeft(t *testing.T) {
@@ -18,7 +29,7 @@ func TestStrandedAreThoseThatAreLeft(t *testing.T) {
 	cannotRun := func(id uuid.UUID) bool { return id == foreign }
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
-		waiting := map[uuid.UUID]*plan.Task{}
+		nodes := nodes{}
 		for i := range rapid.IntRange(1, 12).Draw(t, "tasks") {
 			terms := m.terms()
 			if m.oneIn(8, "after a foreign task") {
@@ -28,9 +39,8 @@ func TestStrandedAreThoseThatAreLeft(t *testing.T) {
 				ID: uuid.UUID{15: byte(i + 1)}, Type: []string{"here", "here", "here", "elsewhere"}[m.below(4, "type")],
 				Priority: int8(m.below(3, "priority")), Order: uint64(i + 1), Conditions: terms,
 			}}
-			m.planner.Add(&task.Task, m.now, func(int) bool { return true })
+			m.planner.Add(&task.Task, m.now, func(i int) *plan.Node { return nodes.of(terms.After[i].ID) })
 			m.all = append(m.all, task)
-			waiting[task.ID] = &task.Task
 		}
 		for range m.below(3, "paused groups") {
 			m.planner.SetGroup([]string{"g0", "g1", "g2"}[m.below(groups, "group")], plan.Settings{Paused: true}, m.now)
@@ -44,13 +54,13 @@ func TestStrandedAreThoseThatAreLeft(t *testing.T) {
 		ran := 0
 		for ; m.now <= until; m.now++ {
 			m.planner.Advance(m.now, 1000)
-			end(m.planner)
+			end(m.planner, nodes)
 			for task := m.peek(takes); task != nil; task = m.peek(takes) {
 				ran++
 				m.planner.Take(task, m.now)
 				m.planner.Release(task, m.now)
-				m.planner.Ended(task.ID, []schema.State{schema.Completed, schema.Failed}[m.below(2, "outcome")])
-				end(m.planner)
+				m.planner.Ended(task.ID, nodes[task.ID], []schema.State{schema.Completed, schema.Failed}[m.below(2, "outcome")])
+				end(m.planner, nodes)
 			}
 		}
 		require.Equal(t, m.planner.Len(), m.planner.Stranded(until, takes, cannotRun))
@@ -59,14 +69,14 @@ func TestStrandedAreThoseThatAreLeft(t *testing.T) {
 }
 
 // end ends the tasks that must end because of their conditions.
-func end(p *plan.Planner) {
+func end(p *plan.Planner, all nodes) {
 	for {
 		ending := p.Changes().Ending
 		if len(ending) == 0 {
 			return
 		}
 		for _, e := range ending {
-			p.Ended(e.Task.ID, schema.Failed)
+			p.Ended(e.Task.ID, all[e.Task.ID], schema.Failed)
 		}
 	}
 }

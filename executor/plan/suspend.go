@@ -60,13 +60,13 @@ func (p *Planner) hasEnded(id uuid.UUID) {
 }
 
 // Dooms reports whether there are tasks that must end because this one has ended so, or ends
-// so, and have not. A store keeps its end until they have: it is the reason for theirs.
-func (p *Planner) Dooms(id uuid.UUID, as schema.State) bool {
+// so, and have not. n is its node, or nil. A store keeps its end until they have: it is the reason for theirs.
+func (p *Planner) Dooms(id uuid.UUID, n *Node, as schema.State) bool {
 	if p.causes[id] > 0 {
 		return true
 	}
-	for t := range p.dependentsOf(id) {
-		if !t.on(id).Met(as) {
+	for _, on := range n.dependents() {
+		if !on.Met(as) {
 			return true
 		}
 	}

@@ -26,6 +26,8 @@ type Task struct {
 	expiry  int32 // position in Planner.expiries
 	waiting int32 // position in key.waiting or lane.tasks
 	lane    *lane // while it stands in one
+	edge    edge  // to the first task that it waits for
+	more    []edge
 }
 
 // stage is where a task is on its way.

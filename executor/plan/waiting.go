@@ -19,7 +19,7 @@ func (p *Planner) Waiting(t *Task) []schema.Waiting {
 	case absent, suspended, taken:
 		return nil
 	case dependent:
-		all = append(all, p.waitsForOthers(t))
+		all = append(all, waitsForOthers(t))
 	case keyed:
 		all = append(all, p.waitsForKey(t))
 	}
@@ -47,11 +47,11 @@ func WaitsForResume() schema.Waiting {
 	return schema.Waiting{Kind: schema.WaitsForResume, Message: "everything is paused"}
 }
 
-func (p *Planner) waitsForOthers(t *Task) schema.Waiting {
+func waitsForOthers(t *Task) schema.Waiting {
 	w := schema.Waiting{Kind: schema.WaitsForDependency, Count: int(t.open)}
-	for _, d := range t.Conditions.After {
-		if len(w.IDs) < MaxWaitingIDs && p.HasDependents(d.ID) {
-			w.IDs = append(w.IDs, d.ID)
+	for e := range t.edges {
+		if len(w.IDs) < MaxWaitingIDs && e.node != nil {
+			w.IDs = append(w.IDs, e.node.ID)
 		}
 	}
 	if w.Message = fmt.Sprintf("comes after %v", w.IDs[0]); w.Count > 1 {

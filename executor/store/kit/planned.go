@@ -55,20 +55,22 @@ func (p *Planned) Unclaimable(m *Member, until schema.Time, cannotRun func(id uu
 	return max(p.Stranded(until, m.Has, cannotRun), p.Count(func(typ string) bool { return !m.Has(typ) }))
 }
 
-// Submit adds a task that has its order number. state answers the state of each task that it
-// comes after. If one of them has not ended as it must, the task ends.
-func (p *Planned) Submit(t *plan.Task, now schema.Time, state func(i int) schema.State) {
-	open := map[int]bool{}
+// Before is a task that another one comes after.
+type Before struct {
+	State schema.State
+	Node  *plan.Node // nil of a final task
+}
+
+// Submit adds a task that has its order number. before are the tasks that it comes after. If one of
+// them has not ended as it must, the task ends.
+func (p *Planned) Submit(t *plan.Task, now schema.Time, before []Before) {
 	for i, d := range t.Conditions.After {
-		switch is := state(i); {
-		case !is.Final():
-			open[i] = true
-		case !d.On.Met(is):
+		if is := before[i].State; is.Final() && !d.On.Met(is) {
 			p.Doom(t, d.ID)
 			return
 		}
 	}
-	p.Add(t, now, func(i int) bool { return open[i] })
+	p.Add(t, now, func(i int) *plan.Node { return before[i].Node })
 }
 
 // Precedes reports whether a task of the planner runs before one of the queue.

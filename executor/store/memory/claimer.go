@@ -85,7 +85,7 @@ func (c *claimer) take(now schema.Time) *lease {
 		record.History = x.history
 	}
 	l := &lease{claimer: c, entry: e, record: &record}
-	l.extra, l.lease, l.planned = r.extra(), l, r.planned()
+	l.extra, l.lease, l.link = r.extra(), l, r.link()
 	r.life = &l.life
 	s.running.Push(e)
 	s.counts.Queued--

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
@@ -15,7 +14,6 @@ type lease struct {
 	entry   *entry           // nil when the task is final
 	record  *executor.Record // of its own: events that wait point to it, and not to the lease
 	shown   kit.Shown
-	planned *plan.Task // nil of a task without conditions
 }
 
 // Record implements executor.Lease.
@@ -145,23 +143,25 @@ func (l *lease) retry(a *executor.Again, now schema.Time) error {
 	s.feed.PublishOf(r.terms.owner, r.terms.events, kit.Retrying(l.record, a, nil), l.live)
 	again := *l.record
 	again.History = kit.Followed(l.record, a, written, now)
-	x.progress, x.history, x.planned = nil, again.History, kit.NewTask(&again)
-	x.planned.Order = e.Order()
+	x.progress, x.history = nil, again.History
+	next, ran := l.link, &link{task: l.link.planned()}
+	if next == nil {
+		next = new(link)
+	}
+	next.task = kit.NewTask(&again)
+	next.task.Order = e.Order()
 	s.running.Remove(e)
 	s.counts.Running--
 	s.counts.Queued++
-	r.state, r.life = schema.Queued, &life{extra: x}
-	l.entry, l.life = nil, life{}
-	s.planned.Add(x.planned, now, func(int) bool { return false })
+	r.state, r.life = schema.Queued, &life{extra: x, link: next}
+	l.entry, l.life = nil, life{link: ran}
+	s.planned.Submit(next.task, now, nil)
 	s.planned.Settle(now)
 	return nil
 }
 
 // Release implements executor.Lease.
 func (l *lease) Release() {
-	if !l.claimer.member.Limited(l.record.Type) && l.planned == nil {
-		return
-	}
 	s := l.claimer.store
 	s.mu.Lock()
 	defer s.mu.Unlock()

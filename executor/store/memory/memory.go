@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
@@ -66,6 +67,7 @@ type Store struct {
 	schedules kit.Schedules
 	dedupes   kit.Dedupes
 	replaced  []replacement // while the lock is held
+	before    []kit.Before  // used again and again
 	running   kit.FIFO[record]
 	latest    uuid.UUID // the greatest id that was made for its task
 	spare     []*entry  // of tasks that are final, to be used again; at most spareEntries
@@ -220,9 +222,6 @@ func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schem
 func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	r := &e.Value
 	id := r.id
-	if x := r.extra(); x != nil {
-		x.planned = nil
-	}
 	f := final{order: e.Order(), created: r.created, attempt: r.attempt, state: o.State, priority: r.priority}
 	l := r.lease()
 	if l != nil {
@@ -241,9 +240,13 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	s.timeline.end(f.order, number)
 	s.kept += s.finals.size(number)
 	*s.counts.Of(o.State)++
-	s.planned.Ended(id, o.State)
+	var node *plan.Node
+	if k := r.link(); k != nil {
+		node = &k.node
+	}
+	s.planned.Ended(id, node, o.State)
 	if l != nil { // what still has the lease keeps no more of the task
-		l.entry, l.life = nil, life{}
+		l.entry, l.life = nil, life{link: l.link}
 	}
 	if len(s.spare) < spareEntries {
 		e.Value = record{}

@@ -15,28 +15,29 @@ import (
 // addPlanned adds a task with conditions. It needs the lock.
 func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	t := e.Value.planned()
-	states := make([]schema.State, len(t.Conditions.After))
+	s.before = s.before[:0]
 	for i, d := range t.Conditions.After {
 		p, err := s.find(d.ID)
 		if err != nil {
 			return executor.UnknownDependency(i, d.ID, err)
 		}
-		states[i] = s.stateOf(p)
+		s.before = append(s.before, s.beforeAt(p))
 	}
 	s.claims.Number(e)
 	t.Order = e.Order()
 	s.enlist(e)
-	s.planned.Submit(t, now, func(i int) schema.State { return states[i] })
+	s.planned.Submit(t, now, s.before)
+	clear(s.before)
 	return nil
 }
 
-// stateOf is the state of a task. It needs the lock.
-func (s *Store) stateOf(p place) schema.State {
-	if p.entry != nil {
-		return p.entry.Value.state
+// beforeAt is a task that another one comes after. It needs the lock.
+func (s *Store) beforeAt(p place) kit.Before {
+	if e := p.entry; e != nil {
+		return kit.Before{State: e.Value.state, Node: e.Value.node()}
 	}
 	_, f := s.finals.at(p.number)
-	return f.state
+	return kit.Before{State: f.state}
 }
 
 // next takes out the task that is to run next, or answers nil. It needs the lock.
@@ -64,8 +65,8 @@ func (s *Store) next(m *kit.Member, now schema.Time) *entry {
 func (l *lease) release(now schema.Time) {
 	s := l.claimer.store
 	s.claims.Release(l.claimer.member, l.record.Type)
-	if l.planned != nil {
-		s.planned.Release(l.planned, now)
+	if t := l.link.planned(); t != nil {
+		s.planned.Release(t, now)
 		s.planned.Settle(now)
 	}
 }

@@ -50,6 +50,14 @@ type life struct {
 	seq   uint64 // of the event of its start, or 0
 	lease *lease // of the attempt that runs, or nil
 	extra *extra
+	link  *link // or nil
+}
+
+// link is what the planner has of a task with conditions, of one that is tried again, and of one that
+// others come after.
+type link struct {
+	task *plan.Task // nil of a task that does not wait in the planner
+	node plan.Node  // for those that come after it; without an id where there are none
 }
 
 // extra is what few tasks have.
@@ -61,7 +69,6 @@ type extra struct {
 	out          *kit.Streams
 	conditions   *schema.Conditions
 	history      *executor.History
-	planned      *plan.Task // of a task with conditions, or that is tried again, and is not final
 }
 
 // fill makes an entry that is in no queue the record of a submission.
@@ -80,9 +87,35 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 
 // setConditions takes the conditions of a record over.
 func (r *record) setConditions(from *executor.Record) {
-	x := r.withExtra()
-	x.conditions = from.Conditions
-	x.planned = kit.NewTask(from)
+	if r.life == nil {
+		r.life = new(life)
+	}
+	r.life.link = &link{task: kit.NewTask(from)}
+	r.withExtra().conditions = from.Conditions
+}
+
+// node is the task as those know it that come after it.
+func (r *record) node() *plan.Node {
+	if r.life == nil {
+		both := new(struct {
+			life
+			link
+		})
+		both.life.link, r.life = &both.link, &both.life
+	}
+	if r.life.link == nil {
+		r.life.link = new(link)
+	}
+	r.life.link.node.ID = r.id
+	return &r.life.link.node
+}
+
+// link is what the planner has of the task, or nil.
+func (r *record) link() *link {
+	if r.life == nil {
+		return nil
+	}
+	return r.life.link
 }
 
 // withExtra is what few tasks have, which this one has from now on.
@@ -105,11 +138,14 @@ func (r *record) extra() *extra {
 }
 
 // planned is the task as the planner has it, or nil of a task without conditions.
-func (r *record) planned() *plan.Task {
-	if x := r.extra(); x != nil {
-		return x.planned
+func (r *record) planned() *plan.Task { return r.link().planned() }
+
+// planned is the task as the planner has it, or nil. The link may be nil.
+func (l *link) planned() *plan.Task {
+	if l == nil {
+		return nil
 	}
-	return nil
+	return l.task
 }
 
 // conditions are those of the task, or nil.

@@ -53,7 +53,7 @@ func (e *ending) apply(s *Store) {
 	delete(s.live, r.ID)
 	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: e.task})
 	s.dedupes.End(r.Conditions, r.ID, e.task.State, e.task.FinishedAt)
-	s.planned.Ended(r.ID, e.task.State)
+	s.planned.Ended(r.ID, s.nodes.End(r.ID), e.task.State)
 }
 
 // finish is the entry of a Lease.Finish.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/plan"
 	"github.com/jobline/jobline/executor/store/kit"
@@ -66,12 +68,24 @@ func (e *submission) await(t *transaction, i int) (ok bool, err error) {
 
 // planSubmitted gives a task to the planner. It needs the lock.
 func (s *Store) planSubmitted(r *record, after []awaited) {
-	s.planned.Submit(r.planned, schema.Now(), func(i int) schema.State {
-		if before := after[i].record; before != nil && before.final != nil { // it has ended meanwhile
-			return before.final.State
+	before := make([]kit.Before, len(after))
+	for i := range after {
+		state := after[i].state
+		if r := after[i].record; r != nil && r.final != nil { // it has ended meanwhile
+			state = r.final.State
 		}
-		return after[i].state
-	})
+		before[i] = s.before(r.planned.Conditions.After[i].ID, state)
+	}
+	s.planned.Submit(r.planned, schema.Now(), before)
+}
+
+// before is a task that another one comes after. It needs the lock.
+func (s *Store) before(id uuid.UUID, state schema.State) kit.Before {
+	b := kit.Before{State: state}
+	if !state.Final() {
+		b.Node = s.nodes.Of(id)
+	}
+	return b
 }
 
 // planFound gives the tasks that the last process left to the planner, and the settings of
@@ -143,14 +157,15 @@ func (s *Store) rateFound(c *file.Conn, now schema.Time) error {
 // planOne gives a task to the planner that was in the file.
 func (s *Store) planOne(c *file.Conn, r *record, now schema.Time) error {
 	after := r.planned.Conditions.After
-	states := make([]schema.State, len(after))
+	before := make([]kit.Before, len(after))
 	for i, d := range after {
-		var err error
-		if states[i], err = s.foundState(c, d); err != nil {
+		state, err := s.foundState(c, d)
+		if err != nil {
 			return err
 		}
+		before[i] = s.before(d.ID, state)
 	}
-	s.planned.Submit(r.planned, now, func(i int) schema.State { return states[i] })
+	s.planned.Submit(r.planned, now, before)
 	return nil
 }
 

@@ -208,7 +208,7 @@ func (t *transaction) isReason(o *old) bool {
 	}
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
-	return t.store.planned.Dooms(o.ID, o.State)
+	return t.store.planned.Dooms(o.ID, t.store.nodes.Get(o.ID), o.State)
 }
 
 func (t *transaction) removeDone(o *old) error {

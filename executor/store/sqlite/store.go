@@ -41,6 +41,7 @@ type Store struct {
 	running   map[*record]struct{}  // those that are visible as running
 	claims    queue
 	planned   kit.Planned // the tasks with conditions
+	nodes     kit.Nodes   // the tasks that others come after
 	schedules kit.Schedules
 	dedupes   kit.Dedupes
 	permits   permits
