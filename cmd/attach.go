@@ -106,9 +106,9 @@ func (p *Program) alive(ctx context.Context, s *Scope, pid int) bool {
 		_ = conn.Close() // nothing was said
 		return false
 	}
-	head := &headReader{Conn: conn}
+	head := newHeadReader(conn)
 	c := client.New(ctx, head, wire.FramingLine)
+	defer c.Close() // the answer is there
 	_, err = c.Stats(ctx)
-	_ = c.Close() // the answer is there
-	return err == nil || head.refusal() != nil
+	return err == nil || head.refusal(ctx) != nil
 }

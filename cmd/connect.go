@@ -102,18 +102,20 @@ func (p *Program) introduce(ctx context.Context, s *Scope, start bool, protocol 
 		if err != nil {
 			return nil, schema.InitializeResult{}, err
 		}
-		head := &headReader{Conn: conn}
+		head := newHeadReader(conn)
 		c := client.New(ctx, head, wire.FramingLine)
 		server, err := p.initialize(ctx, c, conn, protocol)
 		if err == nil {
 			return c, server, nil
 		}
-		_ = c.Close() // the first error says more
 		_, answered := errors.AsType[*wire.Error](err)
-		if refusal := head.refusal(); refusal != nil {
-			err, answered = refusal, true
-		}
 		_, silent := errors.AsType[*silentError](err)
+		if !answered && !silent {
+			if refusal := head.refusal(ctx); refusal != nil {
+				err, answered = refusal, true
+			}
+		}
+		_ = c.Close() // the first error says more
 		if answered || silent || ctx.Err() != nil || try == connectTries {
 			return nil, server, fmt.Errorf("the server on %s: %w", s.Socket, err)
 		}
@@ -188,12 +190,18 @@ func canonical(version string) string { return "v" + strings.TrimPrefix(version,
 // connection says why, and closes it.
 type headReader struct {
 	*socket.Conn
-	mu   sync.Mutex
-	head []byte
+	ended chan struct{} // closed when nothing more can be read
+	mu    sync.Mutex
+	head  []byte
+	over  bool // ended is closed
 }
 
 // maxHead is how much of the beginning is kept, in bytes.
 const maxHead = 4 << 10
+
+func newHeadReader(c *socket.Conn) *headReader {
+	return &headReader{Conn: c, ended: make(chan struct{})}
+}
 
 func (h *headReader) Read(p []byte) (int, error) {
 	n, err := h.Conn.Read(p)
@@ -202,11 +210,23 @@ func (h *headReader) Read(p []byte) (int, error) {
 	if len(h.head) < maxHead {
 		h.head = append(h.head, p[:min(n, maxHead-len(h.head))]...)
 	}
+	if err != nil && !h.over {
+		h.over = true
+		close(h.ended)
+	}
 	return n, err
 }
 
-// refusal is the error that a server has sent to nobody's request, or nil.
-func (h *headReader) refusal() *wire.Error {
+// refusal returns the error that a server has sent to nobody's request, or nil. It is for a
+// connection that has failed: a write may fail before the refusal, which comes ahead of
+// the end, has been read. So it waits for that end, up to a limit.
+func (h *headReader) refusal(ctx context.Context) *wire.Error {
+	ctx, stop := context.WithTimeout(ctx, answerTimeout)
+	defer stop()
+	select {
+	case <-h.ended:
+	case <-ctx.Done():
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return refusalIn(h.head)

@@ -20,14 +20,20 @@ import (
 // stallDisk stops the disk in the middle of the next commit, where it writes or
 // where it syncs, until it is told to go on.
 func stallDisk(v *faultvfs.VFS, at faultvfs.Op) (goOn func()) {
+	then := stallDiskThen(v, at)
+	return func() { then(nil) }
+}
+
+// stallDiskThen is stallDisk with a hook that is in place before the disk goes on.
+func stallDiskThen(v *faultvfs.VFS, at faultvfs.Op) (goOn func(func(faultvfs.Op, faultvfs.Kind))) {
 	open := make(chan struct{})
 	v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
 		if op == at && kind == faultvfs.WAL {
 			<-open
 		}
 	})
-	return func() {
-		v.Hook(nil)
+	return func(hook func(faultvfs.Op, faultvfs.Kind)) {
+		v.Hook(hook)
 		close(open)
 	}
 }

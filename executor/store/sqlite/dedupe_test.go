@@ -19,7 +19,7 @@ func TestWhatIsReplacedDoesNotRunAfterAKill(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{})
 		old, next := newTask(deduped(schema.DedupeReuse)), newTask(deduped(schema.DedupeReplace))
 		submit(t, s, old)
-		dieWhenDoomed(s, v, old.ID)
+		v.Hook(dieWhenDoomed(s, v, old.ID))
 		answers, err := s.Submit(t.Context(), []executor.Submission{next})
 		require.NoError(t, err)
 		require.Equal(t, old.ID, answers[0].Conditions.After[0].ID)

@@ -15,10 +15,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// dieWhenDoomed ends the process, as far as the disk knows, before the first write after a task
-// is found to have to end.
-func dieWhenDoomed(s *Store, v *faultvfs.VFS, id uuid.UUID) {
-	v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
+// dieWhenDoomed is a hook that ends the process, as far as the disk knows, before the first
+// write after a task is found to have to end.
+func dieWhenDoomed(s *Store, v *faultvfs.VFS, id uuid.UUID) func(faultvfs.Op, faultvfs.Kind) {
+	return func(op faultvfs.Op, kind faultvfs.Kind) {
 		if op != faultvfs.Write || kind != faultvfs.WAL {
 			return
 		}
@@ -27,7 +27,7 @@ func dieWhenDoomed(s *Store, v *faultvfs.VFS, id uuid.UUID) {
 		if r := s.live[id]; r != nil && r.cancelling {
 			v.Cut()
 		}
-	})
+	}
 }
 
 // TestWhatMustEndDoesNotRunAfterAKill has a store that keeps no finished task, and is killed when
@@ -42,17 +42,16 @@ func TestWhatMustEndDoesNotRunAfterAKill(t *testing.T) {
 				id := first.Record().ID
 				next, repairs := newTask(behind(schema.OnSuccess, id)), newTask(behind(schema.OnFailure, id))
 				if together {
-					goOn := stallDisk(v, faultvfs.Sync)
+					goOn := stallDiskThen(v, faultvfs.Sync)
 					later(func() ([]executor.Submitted, error) { return s.Submit(t.Context(), []executor.Submission{newTask()}) })
 					first.Finish(failed, func(error) {})
 					later(func() ([]executor.Submitted, error) {
 						return s.Submit(t.Context(), []executor.Submission{next, repairs})
 					})
-					goOn()
-					dieWhenDoomed(s, v, next.ID)
+					goOn(dieWhenDoomed(s, v, next.ID))
 				} else {
 					submit(t, s, next, repairs)
-					dieWhenDoomed(s, v, next.ID)
+					v.Hook(dieWhenDoomed(s, v, next.ID))
 					first.Finish(failed, func(error) {})
 				}
 				first.Release()
