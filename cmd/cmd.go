@@ -203,8 +203,14 @@ func (p *Program) flagError(c *cobra.Command, err error) error {
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	hint := didYouMean(unknown.GetSpecifiedName(), names, c.CommandPath()+" --help lists them")
-	if len(unknown.GetSpecifiedShortnames()) > 0 {
+	if short := unknown.GetSpecifiedShortnames(); len(short) > 0 {
 		hint = c.CommandPath() + " --help lists the flags"
+		if c.Flags().Lookup(short) != nil {
+			hint = "did you mean --" + short + ", with two dashes?"
+		}
+	}
+	if other := otherFlags[c.Name()+" --"+unknown.GetSpecifiedName()]; other != "" {
+		return usagef("%sthere is no flag --%s; %s %s", commandPrefix(c), unknown.GetSpecifiedName(), p.Name, other)
 	}
 	if strings.HasSuffix(c.Use, commandUse) && !p.NoExec && !strings.HasPrefix(hint, "did you mean ") {
 		hint += "; flags of a command come after --, as in " + c.CommandPath() + " -- make -j4"
@@ -213,6 +219,14 @@ func (p *Program) flagError(c *cobra.Command, err error) error {
 		return usagef("%s%v; %s", commandPrefix(c), err, hint)
 	}
 	return usagef("%sthere is no flag --%s; %s", commandPrefix(c), unknown.GetSpecifiedName(), strings.ReplaceAll(hint, "did you mean ", "did you mean --"))
+}
+
+// otherFlags say what does what somebody may look for in a flag that a command does not have.
+var otherFlags = map[string]string{
+	"schedule --at":  "submit --at 02:30 runs a task once, and schedule NAME --cron '30 2 * * *' one each day",
+	"schedule --in":  "submit --in 10m runs a task once, and schedule NAME --every 10m one each time so much has passed",
+	"submit --cron":  "schedule NAME --cron '30 2 * * *' submits a task each day",
+	"submit --every": "schedule NAME --every 10m submits a task each time so much has passed",
 }
 
 // didYouMean offers the closest name, or says where the names are listed.

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/schedule"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -54,8 +54,11 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 
 // check refuses flags that exclude each other.
 func (o *conditionFlags) check(command string) error {
-	if o.in != 0 && !o.at.IsZero() {
+	switch {
+	case o.in != 0 && !o.at.IsZero():
 		return usagef("%s: --in and --at both say when the task runs; give one of them", command)
+	case o.expire != 0 && o.expire <= o.in:
+		return usagef("%s: --expire %s is not more than --in %s, so the task would never run; let it expire later, or run earlier", command, show.Exact(o.expire), show.Exact(o.in))
 	}
 	return o.dedupe.check(command)
 }
@@ -132,36 +135,6 @@ func (o *conditionFlags) completeAfter(c *cobra.Command, args []string, word str
 		}
 	}
 	return o.driver.completeTasks()(c, args, word)
-}
-
-// dueTime is a flag for a time to come: a time of the day, of which the next is meant, or a
-// date and a time.
-func dueTime(to *schema.Time) pflag.Value {
-	return &flagValue[schema.Time]{to, func(text string) (schema.Time, error) {
-		if t, ok := parseDue(text, time.Now()); ok {
-			return schema.TimeOf(t), nil
-		}
-		return 0, errors.New("want a time of the day, as 02:30, or a date and a time, as 2026-01-31T02:30 or 2026-01-31T02:30:00Z")
-	}, func(schema.Time) string { return "" }, "time"}
-}
-
-// parseDue reads a time to come. A time of the day that a change to summer time skips is as
-// much later as the change is long; of one that there is twice, it is the first, as of a schedule.
-func parseDue(text string, now time.Time) (time.Time, bool) {
-	for _, layout := range []string{"15:04", time.TimeOnly} {
-		clock, err := time.Parse(layout, text)
-		if err != nil {
-			continue
-		}
-		due := func(days int) time.Time {
-			return schedule.Instant(time.Date(now.Year(), now.Month(), now.Day()+days, clock.Hour(), clock.Minute(), clock.Second(), 0, time.UTC), now.Location())
-		}
-		if today := due(0); today.After(now) {
-			return today, true
-		}
-		return due(1), true
-	}
-	return parseDate(text, now.Location())
 }
 
 // amounts is a flag for amounts of resources, as NAME=N with commas between; given again it

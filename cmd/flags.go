@@ -93,7 +93,7 @@ func span(to *time.Duration, fallback, least time.Duration) pflag.Value {
 			return 0, fmt.Errorf("want a time of %v or more, as 300ms, 1.5s, 24h or 30d; a number alone is seconds", least)
 		}
 		return d, nil
-	}, formatSpan, "duration"}
+	}, show.Exact, "duration"}
 }
 
 const day = show.Day
@@ -121,20 +121,6 @@ func parseSpan(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no time after days", rest)
 	}
 	return whole + more, nil
-}
-
-// formatSpan writes a time in the largest unit that leaves a whole number, but
-// for one day, which is 24h.
-func formatSpan(d time.Duration) string {
-	switch {
-	case d >= 2*day && d%day == 0:
-		return fmt.Sprintf("%dd", d/day)
-	case d >= time.Hour && d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d >= time.Minute && d%time.Minute == 0:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return d.String()
 }
 
 // option is one value of a flag made by choice.

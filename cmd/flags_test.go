@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/cmd/internal/show"
 )
 
 func TestSizes(t *testing.T) {
@@ -85,7 +87,7 @@ func TestTimes(t *testing.T) {
 		require.Error(t, err, text)
 	}
 	for d, want := range map[time.Duration]string{time.Hour: "1h", 90 * time.Minute: "90m", day: "24h", 30 * day: "30d"} {
-		require.Equal(t, want, formatSpan(d))
+		require.Equal(t, want, show.Exact(d))
 		back, err := parseSpan(want)
 		require.NoError(t, err)
 		require.Equal(t, d, back)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
@@ -213,5 +214,5 @@ func parseRate(text string) (schema.Rate, bool) {
 }
 
 func formatRate(r schema.Rate) string {
-	return fmt.Sprintf("%d/%s", r.Count, formatSpan(time.Duration(min(r.PerMs, math.MaxInt64/int64(time.Millisecond)))*time.Millisecond))
+	return fmt.Sprintf("%d/%s", r.Count, show.Exact(time.Duration(min(r.PerMs, math.MaxInt64/int64(time.Millisecond)))*time.Millisecond))
 }

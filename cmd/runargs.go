@@ -35,7 +35,7 @@ func (t *taskFlags) splitAt(args []string, dash int) error {
 	case len(before) == 0 && len(args) > 0:
 		return usagef("%s: the task type is missing before --; %s types lists them", t.command, t.program.Name)
 	case len(before) == 0:
-		return usagef("%[1]s: which task type? %[2]s types lists them; a command is run by %[2]s %[1]s -- make test", t.command, t.program.Name)
+		return usagef("%s: which task type? %s types lists them; a command is run by %s", t.command, t.program.Name, t.commandLine([]string{"make", "test"}))
 	case t.program.shipsExec(before[0]):
 		return usagef("%s: the command of exec comes after --, as in: %s", t.command, t.commandLine(slices.Concat(before[1:], t.input.argv)))
 	case !t.program.NoExec && !t.program.hasType(before[0]):
@@ -56,7 +56,7 @@ func (t *taskFlags) checkCommand(input jsontext.Value) error {
 	if argv := strings.TrimSpace(string(in.Argv)); argv != "" && argv != "[]" {
 		return nil
 	}
-	return usagef("%[1]s: exec has no command; write it after --, as in: %[2]s %[1]s -- make test", t.command, t.program.Name)
+	return usagef("%s: exec has no command; write it after --, as in: %s", t.command, t.commandLine([]string{"make", "test"}))
 }
 
 // commandHint tells how to run a command whose name was given as a task type; it
@@ -70,5 +70,6 @@ func (t *taskFlags) commandHint(name string) string {
 
 // commandLine is the command line that runs a command, to be copied to a shell.
 func (t *taskFlags) commandLine(argv []string) string {
-	return t.program.Name + " " + t.command + " -- " + show.Command(argv)
+	words := append([]string{t.program.Name, t.command}, strings.Fields(t.before)...)
+	return strings.Join(append(words, "--", show.Command(argv)), " ")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -22,6 +23,8 @@ type inputFlags struct {
 	input   string   // JSON, @file or -
 	set     []string // key=value, the key with dots
 	argv    []string // what comes after --
+	// base is the input to which the flags add where none is given; {} where it is empty.
+	base jsontext.Value
 	// schema of the input, or nil: it says of what type the values of set are.
 	schema *inputSchema
 }
@@ -76,6 +79,8 @@ func withoutPackage(err error) error {
 func (f inputFlags) read(stdin io.Reader) ([]byte, error) {
 	name, isFile := strings.CutPrefix(f.input, "@")
 	switch {
+	case f.input == "" && len(f.base) > 0:
+		return slices.Clone(f.base), nil
 	case f.input == "":
 		return []byte("{}"), nil
 	case f.input == "-":

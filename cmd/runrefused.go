@@ -31,10 +31,13 @@ func (t *taskFlags) refused(say func(format string, args ...any), err error) err
 	return refusedf("%s was not run: %s", t.name, e.Message)
 }
 
-// submitFlags are the flags of run that set members of a submit, by the pointer
+// submitFlags are the flags of commands that set members of a submit, by the pointer
 // of the member.
 var submitFlags = map[string]string{
 	"/id": "--id", "/priority": "--priority", "/timeoutMs": "--timeout", "/graceMs": "--grace", "/labels": "--label",
+	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/key": "--key", "/group": "--group", "/needs": "--needs",
+	"/dedupe/key": "--dedupe", "/dedupe/on": "--dedupe-on", "/dedupe/windowMs": "--dedupe-for",
+	"/retry/maxAttempts": "--retry", "/retry/delayMs": "--retry-delay", "/retry/on": "--retry-on",
 }
 
 // placeOf names the flag or the place in the input that a violation is of.

@@ -2,20 +2,18 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // so that time zones are known where the system has none
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/executor/schedule"
 	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -43,21 +41,22 @@ func (p *Program) scheduleCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "schedule NAME [TYPE] " + commandUse,
 		Short: "Submit a task again and again, at certain times",
-		Long: "Schedule makes a schedule, or changes the one that has the name. A task is submitted for each time at which one is\n" +
-			"due, for as long as a server runs; a server of this user stays while there is a schedule. Its tasks have the label\n" +
-			"schedule=NAME. schedules shows the schedules, and unschedule removes one.\n\n" +
+		Long: "Schedule makes a schedule, or changes the one that has the name: what is not given stays as it is, the task, too.\n" +
+			"It prints when the next task is due. A task is submitted for each time at which one is due, for as long as a server\n" +
+			"runs; a server of this user stays while there is a schedule. Its tasks have the label schedule=NAME. schedules shows\n" +
+			"the schedules, and unschedule removes one.\n\n" +
 			"A command runs in this directory, and has of this environment PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_* and TZ.\n" +
 			"The rest is the environment of its server, and what --set env.NAME=VALUE sets.",
-		Example: p.driverExamples("schedule import --cron '30 2 * * *' --zone Europe/Berlin -- ./import", "schedule sync --every 10m --overlap replace -- ./sync",
-			"schedule report --cron '0 9 * * MON#1' --missed one -- ./report"),
+		Example: p.driverExamples("schedule import --cron '30 2 * * *' --zone Europe/Berlin -- ./import", "schedule import --cron '30 3 * * *'",
+			"schedule sync --every 10m --overlap replace -- ./sync", "schedule report --cron '0 9 * * MON#1' --missed one -- ./report"),
 		Args:              o.args,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: o.completeName,
 		RunE: func(c *cobra.Command, _ []string) error {
-			params, err := o.params()
+			change, err := o.change(c)
 			if err != nil {
 				return err
 			}
-			return o.with(c, func(ctx context.Context, c *client.Client) error { return o.run(ctx, c, params) })
+			return o.with(c, func(ctx context.Context, c *client.Client) error { return o.run(ctx, c, change) })
 		},
 	}
 	o.driver.flags(c)
@@ -77,8 +76,8 @@ func (o *scheduleOptions) flags(c *cobra.Command) {
 		option[schema.OverlapPolicy]{"skip", schema.OverlapSkip}, option[schema.OverlapPolicy]{"queue", schema.OverlapQueue}, option[schema.OverlapPolicy]{"replace", schema.OverlapReplace})
 	choice(c, &o.missed, "missed", "what becomes of times at which no server ran: nothing, one task for the last of them, or one for each of the last 100",
 		option[schema.MissedPolicy]{"skip", schema.MissedSkip}, option[schema.MissedPolicy]{"one", schema.MissedOne}, option[schema.MissedPolicy]{"all", schema.MissedAll})
-	f.Var(span(&o.jitter, 0, 0), "jitter", "each task runs up to so much later than it is due, to spread those that are due together")
-	f.Var(dueTime(&o.until), "until", "no task is due after this time, as of submit --at")
+	f.Var(span(&o.jitter, 0, 0), "jitter", "each task runs up to so much later than it is due, at most 24h, to spread those that are due together")
+	f.Var(lastTime(&o.until), "until", "no task is due after this time, as of submit --at; none ends that")
 	f.Var(nonEmpty(&o.key), "key", "tasks of one key run one at a time, in the order of their submits")
 	f.Var(nonEmpty(&o.group), "group", "the group of the tasks; its limit, rate and pause hold for them (groups shows them)")
 	f.Var(amounts(&o.needs), "needs", "resources that a task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
@@ -91,122 +90,102 @@ func (o *scheduleOptions) flags(c *cobra.Command) {
 	}
 }
 
+// completeName completes the name of a schedule.
+func (o *scheduleOptions) completeName(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	return o.driver.completeSchedule(c, args, word)
+}
+
 func (o *scheduleOptions) args(c *cobra.Command, args []string) error {
-	dash := c.ArgsLenAtDash()
+	program, dash := o.driver.program.Name, c.ArgsLenAtDash()
 	switch {
+	case o.cron != "" && len(strings.Fields(o.cron)) == 1 && !strings.HasPrefix(o.cron, "@"):
+		return usagef("schedule: --cron %s is only a part of a time: quote all of it for the shell, as in --cron '30 2 * * *'", o.cron)
 	case len(args) == 0 || dash == 0:
-		return usagef("schedule: which name? it stands before the task, as in: %s schedule import --cron '30 2 * * *' -- ./import", o.driver.program.Name)
+		return usagef("schedule: which name? it stands before the task, as in: %s schedule import --cron '30 2 * * *' -- ./import", program)
 	case args[0] == "":
 		return usagef("schedule: the name is empty; give one")
-	case o.cron == "" && o.every == 0:
-		return usagef("schedule: when is a task due? give --cron or --every")
+	case o.target.local:
+		return usagef("schedule: a server of --local ends with this command, and its schedules with it; leave --local out")
 	case o.cron != "" && o.every != 0:
 		return usagef("schedule: --cron and --every both say when a task is due; give one of them")
 	case o.every != 0 && o.zone != "":
 		return usagef("schedule: --zone is of --cron; leave it out")
+	case o.jitter > executor.MaxJitter:
+		return usagef("schedule: --jitter is %s at most", show.Exact(executor.MaxJitter))
+	case !o.until.IsZero() && !o.until.Time().After(time.Now()):
+		return usagef("schedule: --until %s is over, so that no task would be due", show.Moment(o.until))
 	}
 	if err := o.retry.check(c); err != nil {
 		return err
 	}
-	o.scheduled = args[0]
+	o.before = show.ShellWord(args[0]) + " …"              // and when it is due
+	if o.scheduled = args[0]; len(args) == 1 && dash < 0 { // it has its task already
+		return nil
+	}
 	return o.splitAt(args[1:], dash-1)
 }
 
-// params are the schedule of the flags.
-func (o *scheduleOptions) params() (p schema.ScheduleParams, err error) {
-	submit, err := o.taskFlags.params()
-	if err != nil {
-		return p, err
-	}
-	if err := o.checkCommand(submit.Input); err != nil {
-		return p, err
-	}
-	if o.driver.program.shipsExec(o.name) {
-		if submit.Input, err = withPlace(submit.Input); err != nil {
-			return p, err
-		}
-	}
-	if o.cron != "" && o.zone == "" {
-		if o.zone, err = localZone(); err != nil {
-			return p, err
-		}
-	}
-	o.retry.addTo(&submit)
-	return schema.ScheduleParams{
-		Name: o.scheduled, Cron: o.cron, EveryMs: milliseconds(o.every), TimeZone: o.zone,
-		Submit: schema.ScheduledSubmit{
-			Type: submit.Type, Input: submit.Input, Priority: submit.Priority, TimeoutMs: submit.TimeoutMs, GraceMs: submit.GraceMs, Labels: submit.Labels,
-			Key: o.key, Group: o.group, Needs: o.needs, Retry: submit.Retry, ExpireMs: milliseconds(o.expire),
-		},
-		Overlap: o.overlap, Missed: o.missed, JitterMs: milliseconds(o.jitter), Until: o.until,
-	}, nil
-}
-
-func (o *scheduleOptions) run(ctx context.Context, c *client.Client, p schema.ScheduleParams) error {
-	made, err := c.Schedule(ctx, p)
+func (o *scheduleOptions) run(ctx context.Context, c *client.Client, change *scheduleChange) error {
+	old, err := findSchedule(ctx, c, o.scheduled)
 	if err != nil {
 		return err
 	}
-	if o.json {
-		return printJSONLine(os.Stdout, &made)
+	params, err := change.applied(old)
+	if err != nil {
+		return err
 	}
-	if made.NextAt.IsZero() {
-		o.tell("no task is due any more: its end, --until, has passed")
+	made, err := c.Schedule(ctx, params)
+	switch {
+	case err != nil:
+		return o.refusedSchedule(err)
+	case o.json:
+		return printJSONLine(os.Stdout, &made)
+	case made.NextAt.IsZero():
+		fmt.Fprintf(safe(os.Stderr), "%s: no task of %s is due any more: --until %s comes before; --until none ends that\n", o.driver.program.Name, made.Name, show.Moment(made.Until))
 		return nil
 	}
-	o.tell("a task is due at %s; %s unschedule %s ends it", show.Moment(made.NextAt), o.driver.program.Name, show.ShellWord(p.Name))
+	if _, err := fmt.Fprintf(safe(os.Stdout), "%s is due at %s\n", made.Name, show.Moment(made.NextAt)); err != nil {
+		return err
+	}
+	o.tell("%s unschedule %s ends it", o.driver.program.Name, show.ShellWord(made.Name))
 	return nil
 }
 
-// keptVariables are what a command of a schedule has of the environment in which the schedule was
-// made, beside those whose names begin with LC_. Others, as the socket of an agent, are gone
-// when it runs.
-var keptVariables = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"}
-
-// withPlace sets in an input of exec where this process runs, and a little of its environment,
-// unless the input says other.
-func withPlace(input jsontext.Value) (jsontext.Value, error) {
-	caller, err := newCallerEnv("")
-	if err != nil {
-		return nil, err
+// refusedSchedule makes of the error of a server what a person can act on, in terms of the flags.
+func (o *scheduleOptions) refusedSchedule(err error) error {
+	e, ok := errors.AsType[*wire.Error](err)
+	switch {
+	case !ok:
+		return err
+	case e.Code == schema.CodeUnknownType:
+		return usagef("schedule: no task type is named %q; %s types lists them", o.name, o.driver.program.Name)
+	case len(e.Data.Violations) == 0:
+		return err
 	}
-	if input, err = caller.addTo(input); err != nil {
-		return nil, err
+	words := make([]string, len(e.Data.Violations))
+	for i, v := range e.Data.Violations {
+		words[i] = placeOfScheduled(v.Pointer) + ": " + v.Message
 	}
-	var members map[string]jsontext.Value
-	if json.Unmarshal(input, &members) != nil || members == nil || members["envFile"] != nil || members["cleanEnv"] != nil {
-		return input, nil // what is wrong with it, the server says better
-	}
-	kept := map[string]string{}
-	open, _ := splitEnviron(os.Environ())
-	for name, value := range open {
-		if slices.Contains(keptVariables, name) || strings.HasPrefix(name, "LC_") {
-			kept[name] = value
-		}
-	}
-	text, err := json.Marshal(kept, json.Deterministic(true))
-	if err != nil {
-		return nil, err
-	}
-	if members["env"], err = withHidden(members["env"], text); err != nil {
-		return nil, err
-	}
-	return json.Marshal(members, json.Deterministic(true))
+	return usagef("schedule: %s", strings.Join(words, "; "))
 }
 
-// localZone is the name of this machine's time zone.
-func localZone() (string, error) {
-	name := time.Local.String() // of the variable TZ, or UTC where the system has no zone
-	if name == "Local" {
-		link, _ := os.Readlink("/etc/localtime") // where it is no link, the next file may tell
-		if _, found, ok := strings.Cut(link, "/zoneinfo/"); ok {
-			name = found
-		} else if text, err := os.ReadFile("/etc/timezone"); err == nil {
-			name = strings.TrimSpace(string(text))
-		}
+// placeOfScheduled names the flag, or the place in the input, that a violation is of.
+func placeOfScheduled(pointer string) string {
+	switch inner, ofSubmit := strings.CutPrefix(pointer, "/submit"); {
+	case ofSubmit && inner == "/input":
+		return "the input"
+	case ofSubmit && strings.HasPrefix(inner, "/input/"):
+		return strings.TrimPrefix(inner, "/input/")
+	case ofSubmit:
+		return placeOf(inner, true)
+	case scheduleFlags[pointer] != "":
+		return scheduleFlags[pointer]
 	}
-	if _, err := schedule.Zone(name); err != nil {
-		return "", usagef("schedule: the name of this machine's time zone cannot be told; give it by --zone, as --zone Europe/Berlin")
-	}
-	return name, nil
+	return pointer
+}
+
+// scheduleFlags are the flags of schedule that set members of its params, by the pointer of the
+// member.
+var scheduleFlags = map[string]string{
+	"/name": "the name", "/cron": "--cron", "/everyMs": "--every", "/timeZone": "--zone", "/overlap": "--overlap", "/missed": "--missed", "/jitterMs": "--jitter", "/until": "--until",
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,38 +21,69 @@ const pageOfSchedules = 100
 func (p *Program) schedulesCommand() *cobra.Command {
 	d := p.driver()
 	c := &cobra.Command{
-		Use:   "schedules",
-		Short: "List the schedules",
+		Use:   "schedules [NAME...]",
+		Short: "List the schedules, or show some in full",
 		Long: "Schedules shows when each schedule is due, when next, and what became of its last task. The note says why a task\n" +
-			"that was due later than that was not submitted.",
-		Example: p.driverExamples("schedules", "schedules --json | jq -r .name", "list --label schedule=import"),
-		Args:    noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return d.with(c, func(ctx context.Context, c *client.Client) error { return d.printSchedules(ctx, c) })
+			"that was due later than that was not submitted. Of those that are named it shows all that there is.",
+		Example:           p.driverExamples("schedules", "schedules import", "schedules --json | jq -r .name", "list --label schedule=import"),
+		ValidArgsFunction: d.completeSchedule,
+		RunE: func(c *cobra.Command, names []string) error {
+			return d.with(c, func(ctx context.Context, c *client.Client) error { return d.printSchedules(ctx, c, names) })
 		},
 	}
 	d.flags(c)
 	return c
 }
 
-func (d *driver) printSchedules(ctx context.Context, c *client.Client) error {
+func (d *driver) printSchedules(ctx context.Context, c *client.Client, names []string) error {
 	all, err := allSchedules(ctx, c)
+	if err == nil && len(names) > 0 {
+		all, err = d.schedulesNamed(all, names)
+	}
 	if err != nil {
 		return err
 	}
-	if d.json {
+	out := terminalOf(os.Stdout)
+	switch {
+	case d.json:
 		for i := range all {
 			if err := printJSONLine(os.Stdout, &all[i]); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	if len(all) == 0 {
+	case len(all) == 0:
 		d.tell("there is no schedule; %s schedule makes one", d.program.Name)
 		return nil
+	case len(names) == 0:
+		return scheduleTable(all).print(os.Stdout, out)
 	}
-	return scheduleTable(all, time.Now()).print(os.Stdout, terminalOf(os.Stdout))
+	for i := range all {
+		lines := scheduleLines(&all[i], time.Now(), out, out.columns())
+		if i > 0 {
+			lines = append([]string{""}, lines...)
+		}
+		if _, err := fmt.Fprintln(os.Stdout, strings.Join(lines, "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// schedulesNamed are the schedules with the names, in the order of those.
+func (d *driver) schedulesNamed(all []schema.Schedule, names []string) (found []schema.Schedule, err error) {
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s schema.Schedule) bool { return s.Name == name })
+		if i < 0 {
+			return nil, d.noSchedule(name)
+		}
+		found = append(found, all[i])
+	}
+	return found, nil
+}
+
+func (d *driver) noSchedule(name string) error {
+	return fmt.Errorf("no schedule is named %q; %s schedules lists them", name, d.program.Name)
 }
 
 // allSchedules answers the schedules of all pages.
@@ -67,16 +100,13 @@ func allSchedules(ctx context.Context, c *client.Client) (all []schema.Schedule,
 	}
 }
 
-func scheduleTable(all []schema.Schedule, now time.Time) *table {
+func scheduleTable(all []schema.Schedule) *table {
 	t := &table{columns: []tableColumn{
 		{title: "NAME", least: 8}, {title: "DUE", least: 10}, {title: "NEXT"}, {title: "LAST", drop: 2}, {title: "STATE", drop: 1, least: 13}, {title: "TASK", drop: 3, least: 10}, {title: "NOTE", least: 10},
 	}}
 	for i := range all {
 		s := &all[i]
-		due, next, last, state, style := s.Cron+" "+s.TimeZone, "", "", "", plain
-		if s.EveryMs > 0 {
-			due = "every " + formatSpan(time.Duration(s.EveryMs)*time.Millisecond)
-		}
+		next, last, state, style := "", "", "", plain
 		if !s.NextAt.IsZero() {
 			next = show.Moment(s.NextAt)
 		}
@@ -90,21 +120,9 @@ func scheduleTable(all []schema.Schedule, now time.Time) *table {
 		if work == "" {
 			work = s.Submit.Type
 		}
-		t.add(tableCell{text: s.Name}, tableCell{text: due}, tableCell{text: next}, tableCell{text: last}, tableCell{state, style}, tableCell{text: work}, tableCell{scheduleNote(s), yellow})
+		t.add(tableCell{text: s.Name}, tableCell{text: show.Due(s)}, tableCell{text: next}, tableCell{text: last}, tableCell{state, style}, tableCell{text: work}, tableCell{show.ScheduleNote(s), yellow})
 	}
 	return t
-}
-
-// scheduleNote is what is wrong with a schedule, or why a task that was due after the last one was
-// not submitted.
-func scheduleNote(s *schema.Schedule) string {
-	switch {
-	case s.Fault != "":
-		return s.Fault
-	case s.Skipped != nil && (s.Last == nil || s.Skipped.DueAt > s.Last.DueAt):
-		return fmt.Sprintf("none at %s: %s", show.Moment(s.Skipped.DueAt), s.Skipped.Reason)
-	}
-	return ""
 }
 
 func (p *Program) unscheduleCommand() *cobra.Command {
@@ -137,7 +155,7 @@ func (d *driver) unschedule(ctx context.Context, c *client.Client, name string) 
 	case d.json:
 		return printJSONLine(os.Stdout, schema.UnscheduleResult{Existed: existed})
 	case !existed:
-		return fmt.Errorf("no schedule is named %q; %s schedules lists them", name, d.program.Name)
+		return d.noSchedule(name)
 	}
 	return nil
 }

@@ -122,7 +122,10 @@ func states(to *[]schema.State) pflag.Value {
 func moment(to *schema.Time) pflag.Value {
 	return &flagValue[schema.Time]{to, func(text string) (schema.Time, error) {
 		if t, ok := parseMoment(text, time.Now()); ok {
-			return t, nil
+			if _, err := parseSpan(text); err == nil || hasZone(text) {
+				return t, nil
+			}
+			return t, zoneError()
 		}
 		return 0, errors.New("want how long ago, as 10m or 2d, or a time, as 2026-01-31 or 2026-01-31T15:04:05Z")
 	}, func(schema.Time) string { return "" }, "time"}

@@ -117,23 +117,8 @@ func (o *statusOptions) watchNamed(ctx context.Context, c *client.Client, tasks 
 // many as it takes. A terminal gets long texts in several lines, but of a result, which may
 // be megabytes, only the beginning.
 func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []string {
-	var lines []string
-	add := func(name, text string, s style) {
-		if text = show.Line(text); text == "" {
-			return
-		}
-		shown := []string{text}
-		switch {
-		case columns > 0 && name == "result":
-			shown[0] = show.Cut(text, columns-statusNameWidth)
-		case columns > 0:
-			shown = show.Wrap(text, max(columns-statusNameWidth, leastWrapped))
-		}
-		for _, text := range shown {
-			lines = append(lines, out.paint(dim, show.Pad(name, statusNameWidth))+out.paint(s, text))
-			name = ""
-		}
-	}
+	fields := namedFields{out: out, columns: columns}
+	add := fields.add
 	add("id", t.ID.String(), bold)
 	add("type", t.Type, plain)
 	add("state", show.State(t), stateStyle(t.State))
@@ -165,7 +150,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	if string(t.Result) != "{}" {
 		add("result", string(t.Result), plain)
 	}
-	return lines
+	return fields.lines
 }
 
 // addConditions adds what a task waits for, and its conditions.

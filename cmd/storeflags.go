@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/store/sqlite"
@@ -38,7 +39,7 @@ func (o *storeOptions) flags(c *cobra.Command) {
 	f.Var(count(&o.keep, memory.DefaultKeep, 0), "keep",
 		fmt.Sprintf("finished tasks that are kept; 0 keeps none; with --store %d unless said", sqlite.DefaultKeep))
 	f.Var(span(&o.keepFor, memory.DefaultKeepFor, 1), "keep-for",
-		fmt.Sprintf("how long finished tasks are kept; with --store %s unless said", formatSpan(sqlite.DefaultKeepFor)))
+		fmt.Sprintf("how long finished tasks are kept; with --store %s unless said", show.Exact(sqlite.DefaultKeepFor)))
 	f.Var(size(&o.keepBytes, memory.DefaultKeepBytes, 1), "keep-bytes",
 		fmt.Sprintf("bytes of inputs, results and outputs that are kept of finished tasks; with --store %s unless said", formatSize(sqlite.DefaultKeepBytes)))
 	f.Var(count(&o.keepIDs, memory.DefaultKeepIDs, 0), "keep-ids",

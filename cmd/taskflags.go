@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
@@ -17,6 +18,7 @@ import (
 type taskFlags struct {
 	program  *Program
 	command  string // the command that has the flags, for messages
+	before   string // what stands between the command and the task, for messages
 	name     string // the task type, of the arguments
 	input    inputFlags
 	id       string
@@ -46,7 +48,7 @@ func (t *taskFlags) flagsOfEach(c *cobra.Command) {
 		fmt.Sprintf("the priority of the task, from %d to %d; higher runs first", executor.MinPriority, executor.MaxPriority))
 	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
 	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
-	f.Lookup("grace").DefValue = formatSpan(executor.DefaultGrace) // of its server, where no type of the program has another
+	f.Lookup("grace").DefValue = show.Exact(executor.DefaultGrace) // of its server, where no type of the program has another
 	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE, which may be given again; all after the first = is the value, commas, too")
 	complete(c, "set", t.completeSet)
 	complete(c, "input", completeAtFile)

@@ -48,6 +48,20 @@ func Span(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", d/Day, d%Day/time.Hour)
 }
 
+// Exact is a time without a loss, in the largest unit that leaves a whole number, but
+// for one day, which is 24h.
+func Exact(d time.Duration) string {
+	switch {
+	case d >= 2*Day && d%Day == 0:
+		return fmt.Sprintf("%dd", d/Day)
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}
+
 // Age is how long ago a time was, in its largest unit.
 func Age(t schema.Time, now time.Time) string {
 	switch d := max(now.Sub(t.Time()), 0); {
