@@ -24,18 +24,13 @@ type edge struct {
 	task       *Task
 	node       *Node // that it waits for, or nil once that has ended or the task has left
 	next, prev *edge // neighbours among those of the node
+	sibling    *edge // the next one of the same task
 	on         schema.On
 }
 
 // edges are all of the task, those without a node included, in the order of Conditions.After.
 func (t *Task) edges(yield func(*edge) bool) {
-	if !yield(&t.edge) {
-		return
-	}
-	for i := range t.more {
-		if !yield(&t.more[i]) {
-			return
-		}
+	for e := &t.edge; e != nil && yield(e); e = e.sibling {
 	}
 }
 
@@ -56,18 +51,19 @@ func (n *Node) dependents() iter.Seq2[*Task, schema.On] {
 // follow lets a task wait for the end of others. before answers the node of the one at a place of
 // After, or nil where that has ended.
 func (p *Planner) follow(t *Task, before func(place int) *Node) {
+	var more []edge
+	e := &t.edge
 	for i, d := range t.Conditions.After {
 		n := before(i)
 		if n == nil {
 			continue
 		}
-		e := &t.edge
 		if t.open > 0 {
-			if t.more == nil {
-				t.more = make([]edge, 0, len(t.Conditions.After)-1) // it never grows: nodes point to its elements
+			if more == nil {
+				more = make([]edge, len(t.Conditions.After)-i)
 			}
-			t.more = t.more[:t.open]
-			e = &t.more[t.open-1]
+			e.sibling, more = &more[0], more[1:]
+			e = e.sibling
 		}
 		*e = edge{task: t, on: d.On}
 		p.link(e, n)

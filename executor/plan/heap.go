@@ -42,6 +42,9 @@ func (h *heap[T, O]) remove(item T) {
 	}
 }
 
+// fix moves an item to its place that has changed.
+func (h *heap[T, O]) fix(item T) { h.place(int(*h.order.position(item))-1, item) }
+
 // place puts an item at an index, or where it belongs from there.
 func (h *heap[T, O]) place(i int, item T) {
 	if i > 0 && h.order.before(item, h.items[(i-1)/2]) {

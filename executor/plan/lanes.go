@@ -10,13 +10,31 @@ import (
 // laneName is what the tasks of a lane have in common.
 type laneName struct{ group, typ, needs string }
 
+// kind has what the tasks of a type have in common.
+type kind struct {
+	name    string
+	waiting int                 // how many tasks wait
+	lanes   heap[*lane, byHead] // whose first task may run but for its needs
+}
+
+// kindOf is that of a type.
+func (p *Planner) kindOf(typ string) *kind {
+	k := p.kinds[typ]
+	if k == nil {
+		k = &kind{name: typ}
+		p.kinds[typ] = k
+	}
+	return k
+}
+
 // lane has tasks that may run but for their group and their needs, which are the same for
 // all of them. So only the first needs to be looked at.
 type lane struct {
 	planner *Planner
 	name    laneName
 	group   *group
-	tasks   heap[*Task, byTurn]
+	kind    *kind
+	tasks   turns
 	turn    int32   // position among the lanes of its type
 	berths  []berth // one for each need
 	parked  bool    // it stands in the line of each resource that it needs
@@ -35,58 +53,74 @@ func (l *lane) head() *Task { return l.tasks.first() }
 func (p *Planner) enter(t *Task) {
 	l := p.laneOf(t)
 	t.stage, t.lane = ready, l
-	l.change(func() { l.tasks.push(t) })
+	l.tasks.push(t)
+	l.update()
 }
 
 // leave takes a task out of its lane.
 func (p *Planner) leave(t *Task) {
 	l := t.lane
-	l.change(func() { l.tasks.remove(t) })
+	l.tasks.remove(t)
+	l.update()
 	t.lane = nil
 	p.tidy(l)
 }
 
-// change changes the tasks of the lane, or what decides whether its first task may run.
-func (l *lane) change(how func()) {
-	switch {
-	case l.turn > 0:
-		l.planner.types[l.name.typ].remove(l)
-	case l.parked:
+// update puts the lane where it belongs, after its tasks have changed, or what decides whether its
+// first task may run.
+func (l *lane) update() {
+	if l.parked {
 		l.unpark()
 	}
-	how()
-	if l.tasks.len() > 0 && l.group.open() && l.possible() {
-		l.show()
+	switch shown := l.turn > 0; {
+	case l.tasks.len() > 0 && l.group.open() && l.possible():
+		if shown {
+			l.kind.lanes.fix(l)
+			l.planner.changes.Ready++
+		} else {
+			l.show()
+		}
+	case shown:
+		l.hide()
 	}
 	l.recall()
 }
 
 // show puts the lane where Peek finds it.
 func (l *lane) show() {
-	lanes := l.planner.types[l.name.typ]
-	if lanes == nil {
-		lanes = new(heap[*lane, byHead])
-		l.planner.types[l.name.typ] = lanes
+	k := l.kind
+	if k.lanes.len() == 0 {
+		l.planner.shown = append(l.planner.shown, k)
 	}
-	lanes.push(l)
+	k.lanes.push(l)
 	l.planner.changes.Ready++
 }
 
-// update looks again whether the first task of the lane may run.
-func (l *lane) update() { l.change(func() {}) }
+// hide takes the lane away from where Peek finds it.
+func (l *lane) hide() {
+	k := l.kind
+	if k.lanes.remove(l); k.lanes.len() == 0 {
+		i := slices.Index(l.planner.shown, k)
+		l.planner.shown = slices.Delete(l.planner.shown, i, i+1)
+	}
+}
 
 func (p *Planner) laneOf(t *Task) *lane {
 	names := slices.Sorted(maps.Keys(t.Conditions.Needs))
 	name := laneName{t.Conditions.Group, t.Type, textOf(names, t.Conditions.Needs)}
+	if p.latest != nil && p.latest.name == name {
+		return p.latest
+	}
 	l := p.lanes[name]
 	if l == nil {
-		l = &lane{planner: p, name: name, group: p.groupOf(t.Conditions.Group)}
+		l = &lane{planner: p, name: name, group: p.groupOf(t.Conditions.Group), kind: t.kind}
 		for _, need := range names {
 			l.berths = append(l.berths, berth{lane: l, resource: p.resourceOf(need), amount: t.Conditions.Needs[need]})
 		}
 		l.group.lanes = append(l.group.lanes, l)
 		p.lanes[name] = l
 	}
+	p.latest = l
 	return l
 }
 
@@ -109,6 +143,9 @@ func (p *Planner) tidy(l *lane) {
 		return
 	}
 	delete(p.lanes, l.name)
+	if p.latest == l {
+		p.latest = nil
+	}
 	g := l.group
 	g.lanes = slices.DeleteFunc(g.lanes, func(o *lane) bool { return o == l })
 	p.tidyGroup(g)

@@ -9,8 +9,7 @@ import (
 // Planner has the tasks that wait for something, and those of them that run. Make one with
 // New. It is not safe for concurrent use.
 type Planner struct {
-	size      int            // tasks that wait
-	waiting   map[string]int // the same, by type
+	size      int // tasks that wait
 	now       schema.Time
 	paused    bool
 	due       heap[*Task, byDue]
@@ -20,7 +19,9 @@ type Planner struct {
 	groups    map[string]*group
 	closings  heap[*group, byReopening] // groups that a rate has closed
 	lanes     map[laneName]*lane
-	types     map[string]*heap[*lane, byHead] // lanes whose first task may run but for its needs
+	latest    *lane            // the one that a task entered last, or nil
+	kinds     map[string]*kind // by type
+	shown     []*kind          // those that have lanes whose first task may run but for its needs
 	resources map[string]*resource
 	changes   Changes
 	ending    map[uuid.UUID]uuid.UUID // tasks that must end, by the end of which other
@@ -32,7 +33,7 @@ func New() *Planner {
 	return &Planner{
 		keys: map[string]*key{}, groups: map[string]*group{},
 		ending: map[uuid.UUID]uuid.UUID{}, causes: map[uuid.UUID]int{},
-		waiting: map[string]int{}, lanes: map[laneName]*lane{}, types: map[string]*heap[*lane, byHead]{}, resources: map[string]*resource{},
+		lanes: map[laneName]*lane{}, kinds: map[string]*kind{}, resources: map[string]*resource{},
 	}
 }
 
@@ -69,9 +70,9 @@ func (p *Planner) Len() int { return p.size }
 
 // Count is how many tasks of types that are counted wait.
 func (p *Planner) Count(counts func(typ string) bool) (n int) {
-	for typ, waiting := range p.waiting {
-		if counts(typ) {
-			n += waiting
+	for typ, k := range p.kinds {
+		if k.waiting > 0 && counts(typ) {
+			n += k.waiting
 		}
 	}
 	return n
@@ -91,7 +92,10 @@ func (p *Planner) Add(t *Task, now schema.Time, before func(place int) *Node) {
 // join lets a task wait.
 func (p *Planner) join(t *Task) {
 	p.size++
-	p.waiting[t.Type]++
+	if t.kind == nil {
+		t.kind = p.kindOf(t.Type)
+	}
+	t.kind.waiting++
 	if !t.Conditions.ExpiresAt.IsZero() {
 		p.expiries.push(t)
 	}
@@ -141,9 +145,7 @@ func (p *Planner) gone(t *Task) {
 	}
 	t.stage = absent
 	p.size--
-	if p.waiting[t.Type]--; p.waiting[t.Type] == 0 {
-		delete(p.waiting, t.Type)
-	}
+	t.kind.waiting--
 }
 
 // Ended says that a task has become final, whether the planner had it or not. n is its node, or nil
@@ -197,11 +199,8 @@ func (p *Planner) Peek(takes func(typ string) bool, now schema.Time, most int) (
 
 // best is the lane whose first task is to run next, if there is enough of what it needs.
 func (p *Planner) best(takes func(typ string) bool) (best *lane) {
-	for typ, lanes := range p.types {
-		if lanes.len() == 0 {
-			continue
-		}
-		if l := lanes.first(); (best == nil || before(l.head(), best.head())) && takes(typ) {
+	for _, k := range p.shown {
+		if l := k.lanes.first(); (best == nil || before(l.head(), best.head())) && takes(k.name) {
 			best = l
 		}
 	}
@@ -215,7 +214,8 @@ func (p *Planner) Take(t *Task, now schema.Time) {
 	l := t.lane
 	p.gone(t)
 	t.stage = taken
-	l.change(func() { l.tasks.remove(t) })
+	l.tasks.remove(t)
+	l.update()
 	l.group.start(now)
 	l.acquire()
 }
@@ -227,7 +227,9 @@ func (p *Planner) Release(t *Task, now schema.Time) {
 	t.stage, t.lane = absent, nil
 	l.release()
 	l.group.end()
-	if k := p.keys[t.Conditions.Key]; k != nil && k.front == t {
+	if name := t.Conditions.Key; name == "" {
+		// it is in nobody's way
+	} else if k := p.keys[name]; k != nil && k.front == t {
 		k.front = nil
 		p.offer(k)
 	}

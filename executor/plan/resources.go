@@ -96,7 +96,7 @@ func (l *lane) fits() bool {
 
 // park moves the lane into the lines of the resources that it needs.
 func (l *lane) park() {
-	l.planner.types[l.name.typ].remove(l)
+	l.hide()
 	for i := range l.berths {
 		b := &l.berths[i]
 		line := b.resource.lines[l.name.typ]

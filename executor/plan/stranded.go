@@ -108,7 +108,7 @@ func (s *stranding) stuck(t *Task) bool {
 // whether it has met one that is not, and has no key for which another may be in its way.
 func (s *stranding) someMayRun() bool {
 	for _, l := range s.planner.lanes {
-		for _, t := range l.tasks.items { // those of a lane are alike
+		for t := range l.tasks.each { // those of a lane are alike
 			if !s.stuck(t) {
 				return true
 			}

@@ -19,15 +19,18 @@ type Task struct {
 	Order uint64
 	// Conditions is not nil.
 	Conditions *schema.Conditions
+	// Value is the store's. The planner does not look at it.
+	Value any
 
 	stage   stage
 	open    int32 // dependencies that have not ended
 	due     int32 // position in Planner.due
 	expiry  int32 // position in Planner.expiries
 	waiting int32 // position in key.waiting or lane.tasks
+	lined   bool  // it is in the line of its lane, and not in its heap
+	kind    *kind
 	lane    *lane // while it stands in one
-	edge    edge  // to the first task that it waits for
-	more    []edge
+	edge    edge  // to the first task that it waits for; the others are its siblings
 }
 
 // stage is where a task is on its way.

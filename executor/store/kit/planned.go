@@ -167,8 +167,8 @@ func (p *Planned) Close() {
 // NewTask is a task for the planner, without its order number. One that has begun, and runs
 // again, waits for its turn and the time of its next attempt alone: it was its time, and it does
 // not expire.
-func NewTask(r *executor.Record) *plan.Task {
-	t := &plan.Task{ID: r.ID, Type: r.Type, Priority: r.Priority, Conditions: r.Conditions}
+func NewTask(r *executor.Record) plan.Task {
+	t := plan.Task{ID: r.ID, Type: r.Type, Priority: r.Priority, Conditions: r.Conditions}
 	if r.Attempt == 0 {
 		return t
 	}

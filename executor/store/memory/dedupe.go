@@ -65,7 +65,7 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 	if len(old) > 0 {
 		with := asked.Record
 		with.Conditions = kit.Succeeding(asked.Conditions, old)
-		e.Value.setConditions(&with)
+		setConditions(e, &with)
 		answer.Conditions = with.Conditions
 	}
 	if answer.Err = s.add(e, now); answer.Err != nil {
@@ -77,7 +77,8 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 		if err != nil {
 			continue
 		}
-		again := !s.extra(p).cancelled.IsZero()
+		x := s.extra(p)
+		again := x != nil && !x.cancelled.IsZero()
 		if outcome, p := s.cancel(p, c, now); outcome == schema.OutcomeCancelling && !again {
 			s.replaced = append(s.replaced, replacement{p.entry.Value.lease(), c})
 		}

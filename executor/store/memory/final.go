@@ -23,6 +23,7 @@ type final struct {
 	result   uint32 // its length
 	attempt  int32
 	terms    uint8 // its index in the terms of the page
+	rest     uint8 // its index in the rest of the page and 1, or 0
 	state    schema.State
 	priority int8
 }
@@ -43,13 +44,14 @@ type page struct {
 	tasks *[pageTasks]final
 	texts []byte // short inputs and results
 	terms []*terms
-	rest  map[uint8]rest // by the index of the task
+	rest  []rest
 }
 
-// rest is what few final tasks have: long texts, or an extra.
+// rest is what few final tasks have: long texts, an extra, or conditions.
 type rest struct {
 	input, result text
 	extra         *extra
+	conditions    *schema.Conditions
 }
 
 // finals are the final tasks that are kept, in the order in which they ended: that of
@@ -100,10 +102,8 @@ func (f *finals) push(t final, terms *terms, r rest) (number uint64) {
 		r.input, r.result = text{}, text{}
 	}
 	if r != (rest{}) {
-		if p.rest == nil {
-			p.rest = map[uint8]rest{}
-		}
-		p.rest[uint8(number%pageTasks)] = r
+		p.rest = append(p.rest, r)
+		t.rest = uint8(len(p.rest))
 	}
 	*place = t
 	return number
@@ -152,14 +152,16 @@ func (p *page) indexOf(t *terms) uint8 {
 
 // pop forgets the oldest task.
 func (f *finals) pop() {
-	p, _ := f.at(f.first)
-	delete(p.rest, uint8(f.first%pageTasks))
+	p, t := f.at(f.first)
+	if t.rest > 0 {
+		p.rest[t.rest-1] = rest{}
+	}
 	if f.first++; f.first%pageTasks == 0 {
 		f.pages[0] = nil
 		f.pages = f.pages[1:]
 		if len(f.spare) < sparePages {
 			clear(p.terms)
-			p.texts, p.terms, p.rest = p.texts[:0], p.terms[:0], nil
+			p.texts, p.terms, p.rest = p.texts[:0], p.terms[:0], p.rest[:0]
 			f.spare = append(f.spare, p)
 		}
 	}
@@ -188,8 +190,11 @@ func (f *finals) after(seq uint64) uint64 {
 
 // restOf is what few tasks have.
 func (f *finals) restOf(number uint64) rest {
-	p, _ := f.at(number)
-	return p.rest[uint8(number%pageTasks)]
+	p, t := f.at(number)
+	if t.rest == 0 {
+		return rest{}
+	}
+	return p.rest[t.rest-1]
 }
 
 // terms are the terms of a task.
@@ -217,6 +222,7 @@ func (f *finals) task(number uint64) schema.Task {
 	}
 	rest := f.restOf(number)
 	shown.Input, shown.Result = p.values(t, &rest)
+	shown.Conditions = rest.conditions
 	rest.extra.show(&shown)
 	return shown
 }

@@ -30,7 +30,7 @@ func TestFinalsAgreeWithAList(t *testing.T) {
 				seq: k.seq, created: k.task.CreatedAt, started: k.task.StartedAt, finished: k.task.FinishedAt,
 				attempt: k.task.Attempt, state: k.task.State, priority: k.task.Priority,
 			}
-			require.Equal(t, number, f.push(packed, terms, rest{textOf(k.task.Input), textOf(k.task.Result), x}))
+			require.Equal(t, number, f.push(packed, terms, rest{input: textOf(k.task.Input), result: textOf(k.task.Result), extra: x}))
 			model = append(model, k)
 			for range rapid.SampledFrom([]int{0, 0, 0, 1, 2, pageTasks}).Draw(t, "forget") {
 				if len(model) > 0 {

@@ -148,8 +148,8 @@ func (l *lease) retry(a *executor.Again, now schema.Time) error {
 	if next == nil {
 		next = new(link)
 	}
-	next.task = kit.NewTask(&again)
-	next.task.Order = e.Order()
+	next.task = new(kit.NewTask(&again))
+	next.task.Order, next.task.Value = e.Order(), e
 	s.running.Remove(e)
 	s.counts.Running--
 	s.counts.Queued++

@@ -234,7 +234,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	}
 	f.seq = s.feed.PublishOf(r.terms.owner, r.terms.events, executor.Event{ID: r.id, Kind: executor.EventFinished},
 		func() *schema.Task { return r.end(&f, o.Result) })
-	number := s.finals.push(f, r.terms, rest{input: r.input, result: textOf(o.Result), extra: r.extra()})
+	number := s.finals.push(f, r.terms, rest{input: r.input, result: textOf(o.Result), extra: r.extra(), conditions: r.conditions()})
 	s.records.remove(e)
 	s.known.add(r.id, number, s.finals.first)
 	s.timeline.end(f.order, number)
@@ -248,8 +248,8 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	if l != nil { // what still has the lease keeps no more of the task
 		l.entry, l.life = nil, life{link: l.link}
 	}
+	e.Value = record{}
 	if len(s.spare) < spareEntries {
-		e.Value = record{}
 		s.spare = append(s.spare, e)
 	}
 	return place{number: number}
@@ -290,9 +290,7 @@ func (s *Store) tooMany(keep int, now schema.Time) bool {
 func (s *Store) forget() {
 	oldest := s.finals.first
 	_, f := s.finals.at(oldest)
-	if x := s.finals.restOf(oldest).extra; x != nil {
-		s.dedupes.Forget(x.conditions, s.known.idOf(oldest))
-	}
+	s.dedupes.Forget(s.finals.restOf(oldest).conditions, s.known.idOf(oldest))
 	s.timeline.remove(f.order)
 	s.kept -= s.finals.size(oldest)
 	s.gone = f.seq

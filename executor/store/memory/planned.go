@@ -58,7 +58,7 @@ func (s *Store) next(m *kit.Member, now schema.Time) *entry {
 	s.planned.Take(t, now)
 	m.Hold(t.Type)
 	s.planned.Settle(now)
-	return s.records.get(t.ID)
+	return t.Value.(*entry)
 }
 
 // release gives back what a task had while it ran. It needs the lock.
@@ -73,8 +73,8 @@ func (l *lease) release(now schema.Time) {
 
 // endPlanned ends a task because of its conditions, if it still waits. It needs the lock.
 func (s *Store) endPlanned(ending plan.Ending) {
-	e := s.records.get(ending.Task.ID)
-	if e == nil || e.Value.planned() != ending.Task { // it was cancelled meanwhile
+	e := ending.Task.Value.(*entry)
+	if e.Value.planned() != ending.Task { // it was cancelled meanwhile
 		return
 	}
 	s.counts.Queued--

@@ -56,8 +56,9 @@ type life struct {
 // link is what the planner has of a task with conditions, of one that is tried again, and of one that
 // others come after.
 type link struct {
-	task *plan.Task // nil of a task that does not wait in the planner
-	node plan.Node  // for those that come after it; without an id where there are none
+	task       *plan.Task         // nil of a task that the planner does not have
+	conditions *schema.Conditions // or nil
+	node       plan.Node          // for those that come after it; without an id where there are none
 }
 
 // extra is what few tasks have.
@@ -67,7 +68,6 @@ type extra struct {
 	progress     *schema.Progress
 	err          *schema.TaskError
 	out          *kit.Streams
-	conditions   *schema.Conditions
 	history      *executor.History
 }
 
@@ -81,17 +81,20 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 		}),
 	}
 	if from.Conditions != nil {
-		e.Value.setConditions(&from.Record)
+		setConditions(e, &from.Record)
 	}
 }
 
-// setConditions takes the conditions of a record over.
-func (r *record) setConditions(from *executor.Record) {
-	if r.life == nil {
-		r.life = new(life)
-	}
-	r.life.link = &link{task: kit.NewTask(from)}
-	r.withExtra().conditions = from.Conditions
+// setConditions takes the conditions of a task over that was not added yet.
+func setConditions(e *entry, from *executor.Record) {
+	all := new(struct {
+		life
+		link
+		task plan.Task
+	})
+	all.task, all.task.Value = kit.NewTask(from), e
+	all.link.task, all.link.conditions = &all.task, from.Conditions
+	all.life.link, e.Value.life = &all.link, &all.life
 }
 
 // node is the task as those know it that come after it.
@@ -150,8 +153,8 @@ func (l *link) planned() *plan.Task {
 
 // conditions are those of the task, or nil.
 func (r *record) conditions() *schema.Conditions {
-	if x := r.extra(); x != nil {
-		return x.conditions
+	if k := r.link(); k != nil {
+		return k.conditions
 	}
 	return nil
 }
@@ -173,6 +176,7 @@ func (r *record) task() schema.Task {
 	if l := r.lease(); l != nil {
 		t.StartedAt = l.record.StartedAt
 	}
+	t.Conditions = r.conditions()
 	r.extra().show(&t)
 	return t
 }
@@ -198,7 +202,6 @@ func (x *extra) show(t *schema.Task) {
 		return
 	}
 	t.CancelRequestedAt, t.CancelReason, t.Progress, t.Error = x.cancelled, x.cancelReason, x.progress, x.err
-	t.Conditions = x.conditions
 	if x.out != nil {
 		t.OutputBytes = x.out.Bytes()
 	}

@@ -211,7 +211,7 @@ func (s *Store) next(m *kit.Member, now schema.Time) *record {
 	s.planned.Take(t, now)
 	m.Hold(t.Type)
 	s.planned.Settle(now)
-	return s.live[t.ID]
+	return t.Value.(*record)
 }
 
 // precedes reports whether the next task for a member is to run before a task of the planner.
@@ -256,8 +256,8 @@ type unrun struct{ ending }
 
 // endPlanned ends a task because of its conditions, if it still waits. It needs the lock.
 func (s *Store) endPlanned(e plan.Ending) {
-	r := s.live[e.Task.ID]
-	if r == nil || r.planned != e.Task || s.closed {
+	r := e.Task.Value.(*record)
+	if r.final != nil || r.planned != e.Task || s.closed {
 		return
 	}
 	if r.cancelling { // if that fails, it ends by its conditions

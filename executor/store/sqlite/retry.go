@@ -89,8 +89,8 @@ func (e *retrial) apply(s *Store) {
 
 // plansAgain makes the task of a record for the planner.
 func (s *Store) plansAgain(r *record) {
-	r.planned = kit.NewTask(&r.Record)
-	r.planned.Order = uint64(r.ord)
+	r.planned = new(kit.NewTask(&r.Record))
+	r.planned.Order, r.planned.Value = uint64(r.ord), r
 }
 
 func (e *retrial) fail(s *Store, _ error) entry {
