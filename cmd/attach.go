@@ -31,6 +31,8 @@ func (p *Program) attachCommand() *cobra.Command {
 		Short: "Join stdin and stdout to the server that others share",
 		Long: "Attach takes the place of serve for a client that speaks the protocol on pipes: it passes every byte on to the server\n" +
 			"on the socket, and back. It starts the server where none runs. The tasks outlive the connection.\n" +
+			"A relative dir of exec, and without a dir a relative program, is of the folder of the server, and not of this one: a\n" +
+			"client sends its own directory as dir.\n" +
 			"Where the server ends first, attach says why and exits with 1.",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.attach(c.Context(), o) },

@@ -26,8 +26,8 @@ const (
 	mostBars = 10
 	// taskBarCells is the width of the bar of one task of several.
 	taskBarCells = 12
-	// mostFailures is how many failed tasks are told of, each in a line; the rest is
-	// counted.
+	// mostFailures is how many failed tasks are told of, each in a line, and how many failed
+	// attempts that others follow; the rest is counted.
 	mostFailures = 20
 	// mostTitles bounds the tasks of which a board remembers what they do.
 	mostTitles = 10_000
@@ -50,6 +50,7 @@ type board struct {
 	submitted int // of a list of lines that goes on; else 0
 	ended     int
 	failed    int
+	retried   int // attempts that have failed, and that others follow
 }
 
 type runningTask struct {
@@ -131,6 +132,10 @@ func (b *board) count(submitted int) {
 
 // event shows an event of a task.
 func (b *board) event(ev client.Event) {
+	if ev.Retrying != nil {
+		b.retry(ev.Retrying)
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -140,8 +145,21 @@ func (b *board) event(ev client.Event) {
 		if r := b.running[ev.Progress.ID]; r != nil {
 			r.progress = &ev.Progress.Progress
 		}
-	case ev.Retrying != nil:
-		delete(b.running, ev.Retrying.ID)
+	}
+}
+
+// retry shows that an attempt of a task has failed, and that another one follows.
+func (b *board) retry(ev *schema.RetryingEvent) {
+	b.mu.Lock()
+	delete(b.running, ev.ID)
+	failed := ev.Error != nil
+	if failed {
+		b.retried++
+	}
+	number := b.retried
+	b.mu.Unlock()
+	if failed && number <= mostFailures {
+		b.say("%s: %s", ev.ID, retryingText(ev, time.Now()))
 	}
 }
 
@@ -173,8 +191,11 @@ func (b *board) whereOutput(t *schema.Task) string {
 // over tells how many failures were only counted.
 func (b *board) over() {
 	b.mu.Lock()
-	more := b.failed - mostFailures
+	more, attempts := b.failed-mostFailures, b.retried-mostFailures
 	b.mu.Unlock()
+	if attempts > 0 {
+		b.say("%s failed, with another one after it", counted(attempts, "more attempt"))
+	}
 	if more > 0 {
 		b.say("%s failed or cancelled as well", counted(more, "more task"))
 	}

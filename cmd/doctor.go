@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/client"
@@ -44,7 +46,10 @@ type doctor struct {
 	scope    Scope
 	stats    *schema.StatsResult // of the server, where one answers
 	deserted bool                // nobody listens on the socket
-	found    []diagnosis
+	// schedules are those of the server, where one answers.
+	schedules []schema.Schedule
+	stored    int64 // how many schedules the store has
+	found     []diagnosis
 }
 
 func (p *Program) doctorCommand() *cobra.Command {
@@ -69,7 +74,7 @@ func (p *Program) doctor(ctx context.Context, o *targetOptions, out io.Writer, a
 		return err
 	}
 	d := &doctor{program: p, scope: scope}
-	for _, check := range []func(context.Context){d.itself, d.folder, d.server, d.state, d.store, d.limits, d.containment} {
+	for _, check := range []func(context.Context){d.itself, d.folder, d.server, d.state, d.store, d.scheduled, d.timeZone, d.limits, d.containment} {
 		check(ctx)
 	}
 	failed := false
@@ -179,10 +184,18 @@ func (d *doctor) server(ctx context.Context) {
 		d.fail(check, err, "")
 		return
 	}
+	d.schedules, _ = allSchedules(ctx, c) // a server of an older version has none
 	d.ok(check, fmt.Sprintf("process %d on %s, version %s, %s, %d queued and %d running tasks", server.ServerInfo.PID, d.scope.Socket,
 		server.ServerInfo.Version, counted(d.stats.Connections, "connection"), d.stats.Tasks.Queued, d.stats.Tasks.Running))
 	if hint := d.program.olderServer(server.ServerInfo.Version); hint != "" {
 		d.warn("version", hint, "")
+	}
+	if d.stats.ShuttingDown {
+		d.warn("ending", d.program.endingText(), "")
+	}
+	if file := d.stats.Store.File; d.scope.noState == nil && file != d.scope.Store {
+		d.warn("place", fmt.Sprintf("its store is %s, and of a server that a command starts here it is %s", cmp.Or(file, "in memory"), d.scope.Store),
+			"a server is of the socket, whatever HOME is; "+socketVariable+" or XDG_RUNTIME_DIR gives this place a socket of its own")
 	}
 }
 
@@ -250,6 +263,41 @@ func (d *doctor) store(ctx context.Context) {
 		d.warn(check, fmt.Sprintf("%s is held by %s, which does not listen on this socket", info.File, info.HeldBy), "end that process, if it is not about to start or to end")
 	default:
 		d.ok(check, fmt.Sprintf("%s, version %d, %s", info.File, info.Version, counted(info.Bytes, "byte")))
+	}
+	d.stored = info.Schedules
+}
+
+// scheduled looks at the schedules.
+func (d *doctor) scheduled(context.Context) {
+	const check = "schedules"
+	switch {
+	case d.deserted && d.stored > 0:
+		d.warn(check, fmt.Sprintf("no server runs, so no task is due of the %s of the store", counted(d.stored, "schedule")), d.program.Name+" schedules starts one and shows them; the page on the daemon says how to start it with the machine")
+		return
+	case len(d.schedules) == 0:
+		return
+	}
+	first := -1
+	for i := range d.schedules {
+		s := &d.schedules[i]
+		if s.Fault != "" {
+			d.warn(check, fmt.Sprintf("%s makes no tasks: %s", s.Name, s.Fault), d.program.Name+" schedule "+show.ShellWord(s.Name)+" changes it")
+		}
+		if !s.NextAt.IsZero() && (first < 0 || s.NextAt < d.schedules[first].NextAt) {
+			first = i
+		}
+	}
+	text := counted(len(d.schedules), "schedule")
+	if first >= 0 {
+		text += fmt.Sprintf(", the next due is %s at %s", d.schedules[first].Name, show.Moment(d.schedules[first].NextAt))
+	}
+	d.ok(check, text)
+}
+
+// timeZone looks at the time zone in which times are written and shown.
+func (d *doctor) timeZone(context.Context) {
+	if err := zoneError(); err != nil {
+		d.warn("timezone", err.Error(), "times are shown in UTC until then")
 	}
 }
 

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -56,18 +57,27 @@ func (d *driver) with(c *cobra.Command, f func(context.Context, *client.Client) 
 	case ok:
 		return interrupted.code()
 	case err != nil:
-		return withServerEnd(executor.explain(ctx, answerOf(err)), ended)
+		return withServerEnd(executor.explain(ctx, d.program.answerOf(err)), ended)
 	}
 	return ended
 }
 
 // answerOf makes of the error that a server has answered its message, which says what
 // is wrong and the cure; the number is for programs.
-func answerOf(err error) error {
-	if e, ok := errors.AsType[*wire.Error](err); ok {
-		return errors.New(e.Message)
+func (p *Program) answerOf(err error) error {
+	e, ok := errors.AsType[*wire.Error](err)
+	switch {
+	case !ok:
+		return err
+	case e.Code == schema.CodeShuttingDown:
+		return errors.New(p.endingText())
 	}
-	return err
+	return errors.New(e.Message)
+}
+
+// endingText says that a server takes nothing more, and how to come to the next one.
+func (p *Program) endingText() string {
+	return fmt.Sprintf("the server is shutting down, and takes no more tasks; %[1]s shutdown waits until it has ended (%[1]s shutdown --mode cancel ends it at once), and the next command starts another one", p.Name)
 }
 
 // signalError is the cause of a context that a signal has ended.

@@ -52,6 +52,6 @@ func (l *logs) passInput(ctx context.Context, id uuid.UUID) {
 		return
 	}
 	if task, unknown := l.client.Status(ctx, schema.StatusParams{ID: id}); unknown == nil && task.State == schema.Running {
-		l.fail(answerOf(err))
+		l.fail(l.options.program.answerOf(err))
 	}
 }

@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -81,8 +83,15 @@ func (o *pauseOptions) run(ctx context.Context, c *client.Client, group string) 
 	if o.pause {
 		change, does = c.Pause, "that wait do not begin"
 	}
+	unknown, err := o.unknownGroup(ctx, c, group)
+	if err != nil {
+		return err
+	}
 	if err := change(ctx, schema.PauseParams{Group: group}); err != nil {
 		return err
+	}
+	if unknown != "" {
+		fmt.Fprintf(safe(os.Stderr), "%s: %s\n", o.program.Name, unknown)
 	}
 	if o.json {
 		return printJSONLine(os.Stdout, schema.Empty{})
@@ -93,4 +102,28 @@ func (o *pauseOptions) run(ctx context.Context, c *client.Client, group string) 
 	}
 	o.tell("tasks %s%s; %s undoes it", of, does, undo)
 	return nil
+}
+
+// unknownGroup says that a group has nothing that groups shows: its name may be wrong. It is empty
+// for one that has, and for the name "".
+func (o *pauseOptions) unknownGroup(ctx context.Context, c *client.Client, group string) (string, error) {
+	if group == "" {
+		return "", nil
+	}
+	all, err := allGroups(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	names := make([]string, len(all.Groups))
+	for i := range all.Groups {
+		names[i] = all.Groups[i].Name
+	}
+	if slices.Contains(names, group) {
+		return "", nil
+	}
+	text := fmt.Sprintf("nothing is known of the group %q", group)
+	if o.pause {
+		text = fmt.Sprintf("nothing is known of the group %q yet, and the pause is kept for tasks to come", group)
+	}
+	return text + "; " + didYouMean(group, names, o.program.Name+" groups lists those that are known"), nil
 }

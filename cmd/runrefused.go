@@ -28,7 +28,7 @@ func (t *taskFlags) refused(say func(format string, args ...any), err error) err
 	case e.Code == schema.CodeUnknownType:
 		return refusedf("no task type is named %q; %s types lists them%s", t.name, t.program.Name, t.commandHint(t.name))
 	}
-	return refusedf("%s was not run: %s", t.name, e.Message)
+	return refusedf("%s was not run: %v", t.name, t.program.answerOf(err))
 }
 
 // submitFlags are the flags of commands that set members of a submit, by the pointer

@@ -69,6 +69,7 @@ func (p *Program) shutdown(ctx context.Context, o *shutdownOptions, out io.Write
 	if err != nil {
 		return err
 	}
+	schedules := p.schedulesToCome(ctx, c)
 	waiting := time.AfterFunc(patience, func() { p.sayWaiting(ctx, c, o) })
 	result, err := c.Shutdown(ctx, schema.ShutdownParams{
 		Mode: o.mode, TimeoutMs: milliseconds(o.timeout), Scope: schema.ScopeExecutor,
@@ -89,7 +90,30 @@ func (p *Program) shutdown(ctx context.Context, o *shutdownOptions, out io.Write
 	}
 	_, err = fmt.Fprintf(out, "the server (process %d) has ended; of the tasks that were not over: %d completed, %d failed, %d cancelled, %d left%s\n",
 		server.ServerInfo.PID, result.Completed, result.Failed, result.Cancelled, result.Left, leftWhere(&result, &server))
+	if err == nil && schedules > 0 {
+		_, err = fmt.Fprintln(out, p.schedulesLeft(schedules, server.Capabilities.Durable))
+	}
 	return err
+}
+
+// schedulesToCome counts the schedules of which a task is due at a time to come. It is 0 where the
+// server does not say.
+func (p *Program) schedulesToCome(ctx context.Context, c *client.Client) (n int) {
+	all, _ := allSchedules(ctx, c) // a server of an older version has none
+	for i := range all {
+		if !all[i].NextAt.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// schedulesLeft says what becomes of schedules without a server.
+func (p *Program) schedulesLeft(n int, durable bool) string {
+	if !durable {
+		return counted(n, "schedule") + " ended with it"
+	}
+	return fmt.Sprintf("%s left in the store: no task of them is due until a command starts the next server, as %s schedules does", counted(n, "schedule"), p.Name)
 }
 
 // leftWhere says where the tasks are that are left.

@@ -53,7 +53,7 @@ func statsLines(s *schema.StatsResult, out terminal) []string {
 		lines = append(lines, out.paint(dim, show.Pad(name, statusNameWidth))+line)
 	}
 	add("version", "%s", s.Version)
-	add("running", "%s", show.Span(time.Duration(s.UptimeMs)*time.Millisecond))
+	add("uptime", "%s", show.Span(time.Duration(s.UptimeMs)*time.Millisecond))
 	add("store", "%s", cmp.Or(s.Store.File, s.Store.Name))
 	if s.Store.Fault != "" {
 		add("fault", "%s", s.Store.Fault)

@@ -46,6 +46,7 @@ func printInfo(w io.Writer, info *inspect.FileInfo) error {
 	line("completed", t.Completed)
 	line("failed", t.Failed)
 	line("cancelled", t.Cancelled)
+	line("schedules", info.Schedules)
 	line("kept", counted(info.KeptBytes, "byte")+" of inputs, results and outputs of finished tasks")
 	line("latest seq", info.LatestSeq)
 	line("oldest task", taskName(info.Oldest))

@@ -118,6 +118,7 @@ func (o *submitOptions) run(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return err
 	}
+	source = inPlaces(source)
 	if !o.isEach { // each line can have an id, and name others
 		source = inOrder(source, func(ctx context.Context, id uuid.UUID) bool {
 			_, err := c.Status(ctx, schema.StatusParams{ID: id})

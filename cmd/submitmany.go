@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,10 +38,11 @@ type manySubmits struct {
 	client  *client.Client
 	board   *board
 	waiting *waiter // nil where nobody waits
-	ids     []byte  // that are not printed yet
 	printed time.Time
 
 	mu       sync.Mutex
+	order    answerOrder
+	ids      []byte              // that are not printed yet
 	sent     int                 // as the SubmitAll counts
 	underWay map[int]sourcedTask // by that number
 	full     []sourcedTask       // to be submitted again when there is room
@@ -84,6 +86,9 @@ func (m *manySubmits) run(ctx context.Context, source taskSource) error {
 		go func() { m.board.run(drawing); following <- nil }() // ends with the context
 	}
 	err := m.submit(ctx, source)
+	m.mu.Lock()
+	m.ids = append(m.ids, m.order.rest()...) // no more answers come
+	m.mu.Unlock()
 	if printErr := m.print(); err == nil {
 		err = printErr
 	}
@@ -221,14 +226,7 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 	m.accepted++
 	m.last = a.ID
 	m.board.count(m.accepted)
-	o := m.options
-	switch {
-	case o.quiet || o.json && o.wait:
-	case o.json:
-		m.ids = append(append(m.ids, show.EscapeJSON(a.Result)...), '\n')
-	default:
-		m.ids = append(append(m.ids, a.ID.String()...), '\n')
-	}
+	m.answer(&t, m.printedOf(&a))
 	if a.Pending == 0 || time.Since(m.printed) > idsEvery {
 		if err := m.print(); err != nil {
 			return err
@@ -238,6 +236,24 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 		return m.known(t.params.ID, a.Result)
 	}
 	return nil
+}
+
+// printedOf is what is printed of an answer.
+func (m *manySubmits) printedOf(a *client.SubmitAnswer) []byte {
+	switch o := m.options; {
+	case o.quiet || o.json && o.wait:
+		return nil
+	case o.json:
+		return slices.Concat(show.EscapeJSON(a.Result), []byte("\n"))
+	}
+	return []byte(a.ID.String() + "\n")
+}
+
+// answer notes what is printed of a line.
+func (m *manySubmits) answer(t *sourcedTask, text []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ids = append(m.ids, m.order.add(t.place, text)...)
 }
 
 // signal wakes the sequence, which may wait for the last answers.
@@ -295,21 +311,24 @@ func (m *manySubmits) failed(t *sourcedTask, err error) error {
 
 // refuse tells of a line that makes no task.
 func (m *manySubmits) refuse(t *sourcedTask, err error) {
+	m.answer(t, nil)
 	m.mu.Lock()
 	m.refused++
 	m.mu.Unlock()
 	if m.refused <= mostFailures {
-		m.board.say("line %d: %v", t.line, answerOf(err))
+		m.board.say("line %d: %v", t.line, m.options.driver.program.answerOf(err))
 	}
 }
 
-// print prints the ids that have gathered.
+// print prints the ids that have gathered, in the order of their lines.
 func (m *manySubmits) print() error {
 	m.printed = time.Now()
-	if len(m.ids) == 0 {
+	m.mu.Lock()
+	ids := m.ids
+	m.ids = nil
+	m.mu.Unlock()
+	if len(ids) == 0 {
 		return nil
 	}
-	err := m.board.above(os.Stdout, m.ids)
-	m.ids = m.ids[:0]
-	return err
+	return m.board.above(os.Stdout, ids)
 }

@@ -24,6 +24,7 @@ import (
 // sourcedTask is a task that a line makes, or the error why it makes none.
 type sourcedTask struct {
 	line   int // its number, from 1
+	place  int // among the tasks of the lines, from 0
 	params schema.SubmitParams
 	err    error
 }

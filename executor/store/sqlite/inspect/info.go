@@ -28,6 +28,8 @@ type FileInfo struct {
 		Failed    int64 `json:"failed"`
 		Cancelled int64 `json:"cancelled"`
 	} `json:"tasks"`
+	// Schedules counts the schedules. It is 0 in a store of a version before 5.
+	Schedules int64 `json:"schedules"`
 	// KeptBytes are the inputs, results and outputs of finished tasks, as
 	// retention counts them.
 	KeptBytes int64 `json:"keptBytes"`
@@ -69,6 +71,11 @@ func (in *inspection) describe(info *FileInfo) error {
 		return err
 	}
 	t.Queued = st.Active - t.Running
+	if in.version >= 5 {
+		if info.Schedules, err = in.conn.Number("SELECT count(*) FROM schedule"); err != nil {
+			return err
+		}
+	}
 	if info.LatestSeq, err = in.conn.Number("SELECT max(seq) FROM done"); err != nil {
 		return err
 	}
