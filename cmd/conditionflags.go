@@ -95,7 +95,7 @@ func (o *conditionFlags) dependencies(ctx context.Context, c *client.Client) ([]
 		name, on := splitOn(text)
 		tasks, err := o.driver.tasksOf(ctx, c, name)
 		if err != nil {
-			return nil, err
+			return nil, withOnHint(err, name)
 		}
 		for i := range tasks {
 			d := schema.Dependency{ID: tasks[i].ID, On: on}
@@ -111,6 +111,18 @@ func (o *conditionFlags) dependencies(ctx context.Context, c *client.Client) ([]
 		}
 	}
 	return all, nil
+}
+
+// withOnHint adds to the error of a name, that has a colon, what may be meant behind the colon.
+func withOnHint(err error, name string) error {
+	i := strings.LastIndexByte(name, ':')
+	if i < 0 {
+		return err
+	}
+	if close := schema.Suggest(name[i+1:], schema.OnNames[:]); len(close) > 0 {
+		return usagef("submit: --after %s: did you mean %s:%s?", name, name[:i], close[0])
+	}
+	return usagef("submit: --after %s: %v; behind a colon stands one of %s", name, err, strings.Join(schema.OnNames[:], ", "))
 }
 
 // splitOn splits a task and how it must end.

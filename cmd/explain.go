@@ -20,6 +20,7 @@ func (p *Program) explainCommand() *cobra.Command {
 		Use:   "explain TASK...",
 		Short: "Say why tasks wait, down to what holds them up",
 		Long: "Explain shows a task, all that it waits for, the task that it waits for, and so on: the last one holds up the others.\n" +
+			"Of a task that failed because of another one it shows that one, down to the first that failed.\n" +
 			"Each line is true at the moment. " + strings.ReplaceAll(namesHelp, "\n", " "),
 		Example:           p.driverExamples("explain @last", "explain 018f", "explain build=7 --json"),
 		Args:              d.names("explain"),
@@ -100,6 +101,8 @@ func (d *driver) chainLines(why *schema.ExplainResult, tasks []schema.Task, now 
 		switch {
 		case l.State == schema.Running:
 			add(plain, "  ", "has run for "+show.Ran(&task, now))
+		case l.State.Final() && task.Error != nil:
+			add(plain, "  ", show.ErrorText(&task))
 		case l.State.Final():
 			add(plain, "  ", "has ended")
 		}

@@ -197,6 +197,26 @@ func TestExplainGoesDownToWhatHoldsAllUp(t *testing.T) {
 	})
 }
 
+// A task that failed because of another one says down to the first that failed.
+func TestExplainGoesDownToWhatMadeATaskFail(t *testing.T) {
+	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
+		first := r.submit(napIf(schema.Conditions{RunAt: schema.TimeOf(time.Now().Add(time.Hour))}))
+		second := r.submit(napIf(afterAll(first)))
+		third := r.submit(napIf(afterAll(second)))
+		_, _, err := r.Cancel(r.Context(), first, executor.Cancellation{})
+		require.NoError(r, err)
+		r.inState(third, schema.Failed)
+		result, err := r.Explain(r.Context(), third)
+		require.NoError(r, err)
+		require.Len(r, result.Chain, 3)
+		for i, want := range []uuid.UUID{third, second, first} {
+			require.Equal(r, want, result.Chain[i].ID)
+		}
+		require.Equal(r, schema.Failed, result.Chain[1].State)
+		require.Equal(r, schema.Cancelled, result.Chain[2].State)
+	})
+}
+
 // What is left out of setGroup stays as it is.
 func TestSettingsOfAGroupChangeOneByOne(t *testing.T) {
 	withRig(t, executor.Options{Limit: 1}, func(r *rig) {

@@ -114,9 +114,17 @@ func follows(policy *schema.Retry, spent int32, e *schema.TaskError, a advice, n
 	case policy == nil || a.permanent || spent >= policy.MaxAttempts || !retries(policy, e):
 		return nil
 	case a.after > 0:
-		return &Again{At: later(now, a.after), Error: e}
+		return tried(later(now, a.after), e)
 	}
-	return &Again{At: later(now, delayAfter(policy, spent, random)), Error: e}
+	return tried(later(now, delayAfter(policy, spent, random)), e)
+}
+
+// tried is an attempt that failed with e and that another one follows: so its error is retryable,
+// whatever the code said of it.
+func tried(at schema.Time, e *schema.TaskError) *Again {
+	again := *e
+	again.Retryable = true
+	return &Again{At: at, Error: &again}
 }
 
 func later(now schema.Time, d time.Duration) schema.Time { return now + schema.Time(d.Microseconds()) }

@@ -61,6 +61,11 @@ func TestWhatFollowsAnAttempt(t *testing.T) {
 			require.NotNil(t, got)
 			require.Equal(t, later(now, c.after), got.At)
 			require.Equal(t, c.advice.snooze, got.Error == nil)
+			if got.Error != nil { // another attempt follows, so its error is retryable
+				require.True(t, got.Error.Retryable)
+				got.Error.Retryable = c.e.Retryable
+				require.Equal(t, c.e, *got.Error)
+			}
 		})
 	}
 }

@@ -44,7 +44,8 @@ func (e *Executor) StatusWithAttempts(ctx context.Context, id uuid.UUID) (schema
 	return r.Task, nil
 }
 
-// Explain says what a task waits for, what that waits for, and so on.
+// Explain says what a task waits for, what that waits for, and so on. Of a task that failed because
+// of another one it says that one, down to the first that failed.
 func (e *Executor) Explain(ctx context.Context, id uuid.UUID) (result schema.ExplainResult, err error) {
 	for range explainTries {
 		var current bool
@@ -58,27 +59,45 @@ func (e *Executor) Explain(ctx context.Context, id uuid.UUID) (result schema.Exp
 // explain is one try of Explain. It answers current false where a task of the chain has ended
 // meanwhile.
 func (e *Executor) explain(ctx context.Context, id uuid.UUID) (result schema.ExplainResult, current bool, err error) {
+	failed := false // the first task has ended, and so have those that made it fail
 	for {
 		t, err := e.Status(ctx, id)
 		switch {
 		case err != nil && len(result.Chain) == 0:
 			return result, false, err
+		case err != nil && failed: // it is no longer kept
+			return result, true, nil
 		case err != nil: // it was there, so it has ended and is no longer kept
 			return result, false, nil
 		}
 		result.Chain = append(result.Chain, schema.Link{
 			ID: t.ID, Type: t.Type, State: t.State, Labels: labelsOf(&t), StartedAt: t.StartedAt, WaitingFor: t.WaitingFor,
 		})
-		next := slices.IndexFunc(t.WaitingFor, func(w schema.Waiting) bool { return len(w.IDs) > 0 })
-		if next < 0 {
-			return result, len(result.Chain) == 1 || !t.State.Final(), nil
+		failed = failed || len(result.Chain) == 1 && t.State.Final()
+		next := nextOf(&t)
+		if next == uuid.Nil {
+			return result, failed || !t.State.Final(), nil
 		}
 		if len(result.Chain) == MaxChain {
 			result.Truncated = true
 			return result, true, nil
 		}
-		id = t.WaitingFor[next].IDs[0]
+		id = next
 	}
+}
+
+// nextOf is the task for whose end another one waits, or because of which it failed, or the nil
+// UUID.
+func nextOf(t *schema.Task) uuid.UUID {
+	if t.Error != nil {
+		return t.Error.Cause
+	}
+	for i := range t.WaitingFor {
+		if ids := t.WaitingFor[i].IDs; len(ids) > 0 {
+			return ids[0]
+		}
+	}
+	return uuid.Nil
 }
 
 // labelsOf are the labels of a task, and never nil.

@@ -983,6 +983,8 @@ export interface TaskError {
   stderrTail?: string;
   /** the system's name for why the command could not be started */
   errno?: string;
+  /** the id of the task that did not end as this one needs it */
+  cause?: UUID;
   /** whether the task was killed or given up after its grace */
   forced?: boolean;
   /** whether a process of the task outlived it */

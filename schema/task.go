@@ -67,6 +67,9 @@ type TaskError struct {
 	StderrTail string `json:"stderrTail,omitzero" jsonschema:"the last of what the command wrote to stderr"`
 	// Errno is the name of the system's error if a command could not be started, such as "ENOENT".
 	Errno string `json:"errno,omitzero" jsonschema:"the system's name for why the command could not be started"`
+	// Cause is the task that did not end as it must, for the kind dependency. It may have failed
+	// because of another one.
+	Cause uuid.UUID `json:"cause,omitzero" jsonschema:"the id of the task that did not end as this one needs it"`
 	// Forced is true if the task was killed, or given up, after its grace.
 	Forced bool `json:"forced,omitzero" jsonschema:"whether the task was killed or given up after its grace"`
 	// Leaked is true if a process of the task is still alive and could not be killed.

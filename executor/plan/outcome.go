@@ -14,5 +14,5 @@ func (e Ending) Error() *schema.TaskError {
 		return &schema.TaskError{Kind: schema.KindExpired, Message: fmt.Sprintf("it had not started at %v", e.Task.Conditions.ExpiresAt)}
 	}
 	how := map[schema.On]string{schema.OnSuccess: "has not completed", schema.OnFailure: "has not failed"}[e.Task.on(e.Cause)]
-	return &schema.TaskError{Kind: schema.KindDependency, Message: fmt.Sprintf("it comes after %v, which %s", e.Cause, how)}
+	return &schema.TaskError{Kind: schema.KindDependency, Cause: e.Cause, Message: fmt.Sprintf("it comes after %v, which %s", e.Cause, how)}
 }

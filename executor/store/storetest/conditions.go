@@ -86,6 +86,11 @@ func (f *fixture) endedWith(id uuid.UUID, kind schema.ErrorKind, says string) {
 	require.Equal(f, schema.Failed, task.State)
 	require.Equal(f, kind, task.Error.Kind)
 	require.Contains(f, task.Error.Message, says)
+	if kind == schema.KindDependency {
+		require.Contains(f, task.Error.Message, task.Error.Cause.String())
+	} else {
+		require.Zero(f, task.Error.Cause)
+	}
 	require.Zero(f, task.Attempt)
 	require.Zero(f, task.StartedAt)
 }
