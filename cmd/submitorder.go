@@ -16,8 +16,9 @@ const (
 	mostOfCycle = 10
 )
 
-// lineOrder brings lines into an order in which each comes behind those that its task comes after.
-// A line whose task comes after one that is not known yet waits for that one's line, or for the end.
+// lineOrder brings lines into an order in which each comes behind those that its task comes after,
+// or is a part of. A line that names a task which is not known yet waits for that one's line, or for
+// the end.
 type lineOrder struct {
 	knows func(context.Context, uuid.UUID) bool // whether the server has a task
 	yield func(sourcedTask) bool
@@ -74,27 +75,39 @@ func (o *lineOrder) take(ctx context.Context, line *heldLine) bool {
 	return true
 }
 
-// missing is the first task that the task of a line comes after and that is not known.
+// missing is the first task that a line names and that is not known.
 func (o *lineOrder) missing(ctx context.Context, line *heldLine) (id uuid.UUID, found bool) {
 	if line.task.err != nil {
 		return uuid.Nil, false
 	}
-	for _, d := range line.task.params.After {
+	for id := range line.names {
 		switch {
-		case o.seen[d.ID] || d.ID == line.task.params.ID: // the server refuses that
-		case o.knows(ctx, d.ID):
-			o.seen[d.ID] = true
+		case o.seen[id] || id == line.task.params.ID: // the server refuses that
+		case o.knows(ctx, id):
+			o.seen[id] = true
 		default:
-			return d.ID, true
+			return id, true
 		}
 	}
 	return uuid.Nil, false
 }
 
+// names are the tasks that the task of a line comes after, or is a part of.
+func (l *heldLine) names(yield func(uuid.UUID) bool) {
+	if parent := l.task.params.Parent; parent != uuid.Nil && !yield(parent) {
+		return
+	}
+	for _, d := range l.task.params.After {
+		if !yield(d.ID) {
+			return
+		}
+	}
+}
+
 // hold lets a line wait. It answers false where no more are wanted.
 func (o *lineOrder) hold(line *heldLine, missing uuid.UUID) bool {
 	if len(o.lines) >= mostHeld && !line.waited {
-		line.task.err = fmt.Errorf("it comes after %v, which is not known, and %d lines have waited for others already; let it stand behind that one's line", missing, mostHeld)
+		line.task.err = fmt.Errorf("it names %v, which is not known, and %d lines have waited for others already; let it stand behind that one's line", missing, mostHeld)
 		line.sent = true
 		return o.yield(line.task)
 	}
@@ -139,16 +152,16 @@ func (o *lineOrder) cycleOf(line *heldLine) error {
 	return fmt.Errorf("its task comes after %s, which comes after this one: none of them could ever run", text.String())
 }
 
-// way answers the tasks between a line and a task that it comes after by way of other lines.
+// way answers the tasks between a line and a task that it names by way of other lines.
 func (o *lineOrder) way(line *heldLine, to uuid.UUID, tried map[*heldLine]bool) (path []uuid.UUID, found bool) {
 	tried[line] = true
-	for _, d := range line.task.params.After {
-		if d.ID == to && to != uuid.Nil {
+	for id := range line.names {
+		if id == to && to != uuid.Nil {
 			return nil, true
 		}
-		if next := o.ids[d.ID]; next != nil && !next.sent && !tried[next] {
+		if next := o.ids[id]; next != nil && !next.sent && !tried[next] {
 			if path, found = o.way(next, to, tried); found {
-				return append([]uuid.UUID{d.ID}, path...), true
+				return append([]uuid.UUID{id}, path...), true
 			}
 		}
 	}

@@ -45,6 +45,9 @@ func conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time
 	found.needs(c.Needs)
 	found.retry(c.Retry)
 	found.dedupe(c.Dedupe)
+	if c.Parent == id {
+		found.add("parent", "a task cannot be a part of itself")
+	}
 	if found != nil {
 		return nil, &InputError{Violations: found}
 	}

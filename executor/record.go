@@ -26,6 +26,10 @@ type Record struct {
 	// History is of the attempts before the latest, or nil where the task has had none that
 	// another one followed because of it. Store.List leaves it out.
 	History *History
+	// Children counts the task's children by their states, or is nil where it has none. Only
+	// Store.Get sets it. It counts those that are no longer kept, too, as long as the store is
+	// open and the task is not final.
+	Children *schema.TaskCounts
 }
 
 // Submission is a record to be queued, with what is of this process only: it is
@@ -115,6 +119,8 @@ type Filter struct {
 	States []schema.State
 	Types  []string
 	Labels map[string]string
+	// Parent is the task whose children are selected; the nil id is no bound.
+	Parent uuid.UUID
 	// ID is the beginning or the end of the text of an id, or the beginning of its last
 	// shortID digits, in lower case.
 	ID string
@@ -128,7 +134,15 @@ func (f *Filter) Match(t *schema.Task) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, t.Type)) &&
 		t.CreatedAt >= f.Since && (f.Until.IsZero() || t.CreatedAt < f.Until) &&
-		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID)
+		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID) && (f.Parent == uuid.Nil || f.Parent == ParentOf(t.Conditions))
+}
+
+// ParentOf is the task of which one with these conditions is a part, or the nil id.
+func ParentOf(c *schema.Conditions) uuid.UUID {
+	if c == nil {
+		return uuid.Nil
+	}
+	return c.Parent
 }
 
 // shortID is how many digits of an id, the last, clients show to a person. A person
@@ -207,4 +221,7 @@ type Counts struct {
 	// Unrun counts the tasks that the store has ended since it was opened, because of their
 	// conditions. They failed without having run.
 	Unrun int64
+	// Below counts the queued tasks that the store has cancelled since it was opened, because a
+	// task was cancelled of which they are a part.
+	Below int64
 }

@@ -35,7 +35,7 @@ func endingWith(name string, errs ...error) executor.Type {
 
 func (r *rig) attempts(id uuid.UUID) []schema.Attempt {
 	r.Helper()
-	t, err := r.StatusWithAttempts(r.Context(), id)
+	t, err := r.StatusWith(r.Context(), id, true, false)
 	require.NoError(r, err)
 	return t.Attempts
 }

@@ -33,7 +33,9 @@ type Store interface {
 	// It revokes when the request is recorded, when it turns out that it cannot be,
 	// or after a short time if the disk does not answer. It answers each id in its
 	// place. Where it has to read large tasks for that, it may answer only the first
-	// ids, at least one, and has not touched the others.
+	// ids, at least one, and has not touched the others. What it does to a task it does to
+	// all that are below it, too, before it returns: to its children, their children, and so
+	// on, also where the task itself has ended. It holds up nobody else for long meanwhile.
 	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
 	// Join makes a claimer for an executor that runs tasks of these types; nil is
 	// every type. Of a type that is in limits it holds at most so many leases at

@@ -78,5 +78,5 @@ func (e *Executor) followUnrun(ctx context.Context, id uuid.UUID) {
 // mayEndUnrun reports whether the store may end the task of a submission by itself.
 func (s *Submission) mayEndUnrun() bool {
 	c := s.Conditions
-	return c != nil && (!c.ExpiresAt.IsZero() || len(c.After) > 0 || c.Dedupe != nil)
+	return c != nil && (!c.ExpiresAt.IsZero() || len(c.After) > 0 || c.Dedupe != nil || c.Parent != uuid.Nil)
 }

@@ -30,14 +30,20 @@ func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error
 	return t, err
 }
 
-// StatusWithAttempts is Status with the latest attempts of the task.
-func (e *Executor) StatusWithAttempts(ctx context.Context, id uuid.UUID) (schema.Task, error) {
+// StatusWith is Status with the latest attempts of the task, and with its children, as far as these
+// are asked for.
+func (e *Executor) StatusWith(ctx context.Context, id uuid.UUID, attempts, children bool) (schema.Task, error) {
 	r, err := e.store.Get(ctx, id)
 	if err != nil {
 		return r.Task, err
 	}
 	e.showStopped(&r.Task)
-	r.ShowAttempts()
+	if attempts {
+		r.ShowAttempts()
+	}
+	if children {
+		r.Task.Children = r.Children
+	}
 	if r.State == schema.Queued {
 		r.WaitingFor = e.waiting(&r.Task)
 	}

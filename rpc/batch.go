@@ -22,7 +22,7 @@ type batch struct {
 	reserved bool  // least and more are reserved in the budget
 	missing  int   // replies
 	open     bool  // the reader has not handled all of it
-	hasAfter bool  // there is a submit whose task comes after others
+	ordered  bool  // there is a submit whose task comes after others, or is a part of one
 }
 
 // handleBatch handles the requests of an array. Where the array as a whole is not
@@ -60,7 +60,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 
 // handle handles the elements, in an order in which the tasks of submits can come after each other.
 func (b *batch) handle(ctx context.Context, elements [][]byte, bad []*wire.BadMessage) {
-	if !b.hasAfter { // the usual case
+	if !b.ordered { // the usual case
 		for i, value := range elements {
 			b.handleElement(ctx, value, bad[i])
 		}
@@ -115,7 +115,7 @@ func (b *batch) look(elements [][]byte, check func([]byte) *wire.BadMessage) []*
 			if m.Check() == nil {
 				name := m.MethodName()
 				b.hold.hasLateReply = b.hold.hasLateReply || slices.Contains(lateMethods, name)
-				b.hasAfter = b.hasAfter || name == schema.MethodSubmit && m.Params.Get("after") != nil
+				b.ordered = b.ordered || name == schema.MethodSubmit && (m.Params.Get("after") != nil || m.Params.Get("parent") != nil)
 			}
 		}
 	}

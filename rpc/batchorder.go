@@ -11,27 +11,40 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file brings the submits of a batch into an order in which each comes behind those that its
-// task comes after.
+// This file brings the submits of a batch into an order in which each comes behind those of the tasks
+// that it names: those that its task comes after, and the one of which its task is a part.
 
 // mostOfCycle is how many tasks of a cycle an error names.
 const mostOfCycle = 10
 
 // batchOrder is the order in which the elements of a batch are handled. It is that in which they
-// came, but that a submit is handled before those whose tasks come after its task.
+// came, but that a submit is handled before those that name its task.
 type batchOrder struct {
 	submits map[int]*orderedSubmit // by the place in the batch
 	places  map[uuid.UUID]int      // of the first submit with each id
-	path    []int                  // from a submit to what it comes after
+	path    []int                  // from a submit to what it names
 	sorted  []int
-	cycles  map[int]error // of the submits whose task would come after itself
+	cycles  map[int]error // of the submits that would have to come behind themselves
 }
 
 // orderedSubmit is a submit of a batch.
 type orderedSubmit struct {
-	id    uuid.UUID
-	after []schema.Dependency
-	state visit
+	id     uuid.UUID
+	after  []schema.Dependency
+	parent uuid.UUID
+	state  visit
+}
+
+// before are the tasks that the server must know before it can handle the submit.
+func (s *orderedSubmit) before(yield func(uuid.UUID) bool) {
+	if s.parent != uuid.Nil && !yield(s.parent) {
+		return
+	}
+	for _, d := range s.after {
+		if !yield(d.ID) {
+			return
+		}
+	}
 }
 
 type visit uint8
@@ -58,6 +71,9 @@ func (b *batch) order(elements [][]byte) *batchOrder {
 		if json.Unmarshal(m.Params.Get("after"), &submit.after) != nil {
 			submit.after = nil
 		}
+		if json.Unmarshal(m.Params.Get("parent"), &submit.parent) != nil {
+			submit.parent = uuid.Nil
+		}
 		if json.Unmarshal(m.Params.Get("id"), &submit.id) == nil && submit.id != uuid.Nil {
 			if _, twice := o.places[submit.id]; !twice {
 				o.places[submit.id] = i
@@ -71,7 +87,7 @@ func (b *batch) order(elements [][]byte) *batchOrder {
 	return o
 }
 
-// visit sorts an element behind the submits that its task comes after.
+// visit sorts an element behind the submits of the tasks that it names.
 func (o *batchOrder) visit(i int) {
 	submit := o.submits[i]
 	if submit == nil {
@@ -83,9 +99,9 @@ func (o *batchOrder) visit(i int) {
 	}
 	submit.state = under
 	o.path = append(o.path, i)
-	for _, d := range submit.after {
-		switch before, found := o.places[d.ID]; {
-		case !found || before == i: // a task that comes after itself is refused when it is handled
+	for id := range submit.before {
+		switch before, found := o.places[id]; {
+		case !found || before == i: // a task that names itself is refused when it is handled
 		case o.submits[before].state == under:
 			o.refuse(before)
 		default:
@@ -97,8 +113,7 @@ func (o *batchOrder) visit(i int) {
 	o.sorted = append(o.sorted, i)
 }
 
-// refuse refuses the submits of the path from one on: each comes after the next, and the last after
-// the first.
+// refuse refuses the submits of the path from one on: each names the next, and the last the first.
 func (o *batchOrder) refuse(first int) {
 	var cycle []int
 	for n := len(o.path) - 1; ; n-- {
@@ -106,7 +121,7 @@ func (o *batchOrder) refuse(first int) {
 			break
 		}
 	}
-	for n := range cycle { // it is turned around: the task of each comes after that of the one before
+	for n := range cycle { // it is turned around: each names the one before
 		i, before := cycle[n], cycle[(n+len(cycle)-1)%len(cycle)]
 		if o.cycles[i] == nil {
 			o.cycles[i] = o.cycleError(i, before, cycle, n)
@@ -117,20 +132,31 @@ func (o *batchOrder) refuse(first int) {
 // cycleError says that the task of a submit would come after itself, and how.
 func (o *batchOrder) cycleError(i, before int, cycle []int, at int) error {
 	var text strings.Builder
-	text.WriteString("this task comes after ")
+	fmt.Fprintf(&text, "this task %s ", o.relation(i, before))
 	for n := 1; n < len(cycle) && n <= mostOfCycle; n++ {
-		place := cycle[(at-n+len(cycle))%len(cycle)]
-		fmt.Fprintf(&text, "%v, which comes after ", o.submits[place].id)
+		place, next := cycle[(at-n+len(cycle))%len(cycle)], cycle[(at-n-1+2*len(cycle))%len(cycle)]
+		fmt.Fprintf(&text, "%v, which %s ", o.submits[place].id, o.relation(place, next))
 	}
 	if more := len(cycle) - 1 - mostOfCycle; more > 0 {
 		fmt.Fprintf(&text, "%d more, the last of which comes after ", more)
 	}
 	text.WriteString("this task: none of them could ever run; leave one of these out")
 	pointer := "/after"
+	if o.submits[i].parent == o.submits[before].id {
+		pointer = "/parent"
+	}
 	for n, d := range o.submits[i].after {
 		if d.ID == o.submits[before].id {
 			pointer = fmt.Sprintf("/after/%d", n)
 		}
 	}
 	return &executor.InputError{Violations: []schema.Violation{{Pointer: pointer, Message: text.String()}}}
+}
+
+// relation is what the task of a submit has to do with that of another one, which it names.
+func (o *batchOrder) relation(i, named int) string {
+	if o.submits[i].parent == o.submits[named].id {
+		return "is a part of"
+	}
+	return "comes after"
 }

@@ -106,6 +106,10 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"attempts":`...)
 		b = wire.AppendJSON(b, t.Attempts)
 	}
+	if t.Children != nil {
+		b = append(b, `,"children":`...)
+		b = wire.AppendJSON(b, t.Children)
+	}
 	if t.Stopped {
 		b = append(b, `,"stopped":true`...)
 	}

@@ -99,11 +99,7 @@ func (s *session) status(ctx context.Context, p *schema.StatusParams) (any, erro
 	if err := needID(p.ID); err != nil {
 		return nil, err
 	}
-	of := s.executor.Status
-	if p.IncludeAttempts {
-		of = s.executor.StatusWithAttempts
-	}
-	task, err := of(ctx, p.ID)
+	task, err := s.executor.StatusWith(ctx, p.ID, p.IncludeAttempts, p.IncludeChildren)
 	if !p.IncludeInput {
 		task.Input = nil
 	}
@@ -127,7 +123,7 @@ func (s *session) list(ctx context.Context, p *schema.ListParams) (any, error) {
 		return nil, invalid("/id", fmt.Sprintf("%q is no part of an id: it has digits, the letters a to f in lower case, and hyphens", schema.Cut(p.ID)))
 	}
 	page, err := s.executor.List(ctx,
-		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, ID: p.ID, Since: p.Since, Until: p.Until},
+		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, Parent: p.Parent, ID: p.ID, Since: p.Since, Until: p.Until},
 		executor.PageRequest{Oldest: p.Order == schema.OldestFirst, Limit: p.Limit, Cursor: p.Cursor})
 	for i := range page.Tasks {
 		page.Tasks[i].Input = nil

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Conditions are what a task waits for before it may run, beside a slot. The zero value is
-// nothing.
+// Conditions are what a task waits for before it may run, beside a slot, and how it belongs to
+// other tasks. The zero value is nothing.
 type Conditions struct {
 	RunAt     Time         `json:"runAt,omitzero" jsonschema:"the task does not run before this time"`
 	ExpiresAt Time         `json:"expiresAt,omitzero" jsonschema:"if the task has not started by then, it fails with kind expired"`
@@ -21,11 +21,15 @@ type Conditions struct {
 	Retry *Retry `json:"retry,omitzero" jsonschema:"whether and when the task is tried again after an attempt that has failed; where absent as the type says"`
 	// Dedupe is nil where other tasks have no part in what becomes of the submit.
 	Dedupe *Dedupe `json:"dedupe,omitzero" jsonschema:"what becomes of the submit while there is a task of the same dedupe key"`
+	// Parent is the task of which this one is a part, or the nil id. The task waits for nothing
+	// because of it.
+	Parent uuid.UUID `json:"parent,omitzero" jsonschema:"the task of which this one is a part: where that is cancelled, so is this one"`
 }
 
 // IsZero reports whether there is nothing to wait for.
 func (c *Conditions) IsZero() bool {
-	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && c.Retry == nil && c.Dedupe == nil
+	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && c.Retry == nil && c.Dedupe == nil &&
+		c.Parent == uuid.Nil
 }
 
 // Dependency is a task that must end before another may run. As a text it is the id, or the

@@ -50,6 +50,7 @@ func fullTask() Task {
 		{Attempt: 1, StartedAt: exampleStart, FinishedAt: exampleStart + 1, Error: fullTaskError(), Output: &AttemptOutput{Stdout: Span{To: 5}}},
 		{Attempt: 2, StartedAt: exampleStart + 2},
 	}
+	t.Children = &TaskCounts{Queued: 1, Running: 2, Completed: 3, Failed: 4, Cancelled: 5}
 	return t
 }
 

@@ -128,6 +128,8 @@ export interface Conditions {
   retry?: Retry;
   /** what becomes of the submit while there is a task of the same dedupe key */
   dedupe?: Dedupe;
+  /** the task of which this one is a part: where that is cancelled, so is this one */
+  parent?: UUID;
 }
 
 /** Of the connection that asked. */
@@ -231,6 +233,8 @@ export interface FinishedEvent {
   waitingFor?: Waiting[];
   /** its latest 20 attempts, the oldest first; only where asked for */
   attempts?: Attempt[];
+  /** how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts */
+  children?: TaskCounts;
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -333,6 +337,8 @@ export interface ListParams {
   types?: string[];
   /** only tasks that have all these labels */
   labels?: Record<string, string>;
+  /** only tasks that are parts of this task: its children, and not theirs */
+  parent?: UUID;
   /** only tasks whose id begins or ends with this text of hexadecimal digits and hyphens, or whose last 8 digits begin with it */
   id?: string;
   /** only tasks submitted at this time or later */
@@ -773,6 +779,8 @@ export interface StatusParams {
   includeInput?: boolean;
   /** whether to answer with the latest attempts too */
   includeAttempts?: boolean;
+  /** whether to answer with how many children it has, too */
+  includeChildren?: boolean;
 }
 
 /** Where tasks are recorded. */
@@ -827,6 +835,8 @@ export interface SubmitParams {
   retry?: Retry;
   /** what becomes of the submit while there is a task of the same dedupe key */
   dedupe?: Dedupe;
+  /** the task of which this one is a part: where that is cancelled, so is this one */
+  parent?: UUID;
   /** in place of runAt: so many milliseconds from now */
   delayMs?: number;
   /** in place of expiresAt: so many milliseconds from now; 0 is never */
@@ -873,6 +883,8 @@ export interface SubmitResult {
   waitingFor?: Waiting[];
   /** its latest 20 attempts, the oldest first; only where asked for */
   attempts?: Attempt[];
+  /** how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts */
+  children?: TaskCounts;
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -947,6 +959,8 @@ export interface Task {
   waitingFor?: Waiting[];
   /** its latest 20 attempts, the oldest first; only where asked for */
   attempts?: Attempt[];
+  /** how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts */
+  children?: TaskCounts;
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */

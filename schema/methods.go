@@ -99,6 +99,8 @@ type StatusParams struct {
 	IncludeInput bool      `json:"includeInput,omitzero" jsonschema:"whether to answer with the input too" schema:"default=false"`
 	// IncludeAttempts asks for Task.Attempts.
 	IncludeAttempts bool `json:"includeAttempts,omitzero" jsonschema:"whether to answer with the latest attempts too" schema:"default=false"`
+	// IncludeChildren asks for Task.Children.
+	IncludeChildren bool `json:"includeChildren,omitzero" jsonschema:"whether to answer with how many children it has, too" schema:"default=false"`
 }
 
 // CancelParams asks for a task to stop. Force skips its grace.
@@ -154,6 +156,7 @@ type ListParams struct {
 	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states; absent for all" schema:"minItems=1,maxItems=16"`
 	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100,maxLength=256"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
+	Parent uuid.UUID         `json:"parent,omitzero" jsonschema:"only tasks that are parts of this task: its children, and not theirs"`
 	// ID is the beginning or the end of an id, or the beginning of its last 8 digits, in
 	// lower case.
 	ID string `json:"id,omitzero" jsonschema:"only tasks whose id begins or ends with this text of hexadecimal digits and hyphens, or whose last 8 digits begin with it" schema:"minLength=4,maxLength=36"`

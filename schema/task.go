@@ -31,6 +31,8 @@ type Task struct {
 	WaitingFor []Waiting `json:"waitingFor,omitzero" jsonschema:"what a queued task waits for at the moment; all of it is true"`
 	// Attempts are only set where asked for, and never in a record.
 	Attempts []Attempt `json:"attempts,omitzero" jsonschema:"its latest 20 attempts, the oldest first; only where asked for"`
+	// Children is only set where asked for, and never in a record.
+	Children *TaskCounts `json:"children,omitzero" jsonschema:"how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts"`
 	// Stopped is only set of a running task, and never in a record.
 	Stopped bool `json:"stopped,omitzero" jsonschema:"whether the method signal has stopped it; CONT lets it go on"`
 	// Incomplete is set in an event for a slow client from which parts of the task were left out. It

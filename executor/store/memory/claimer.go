@@ -78,6 +78,7 @@ func (c *claimer) take(now schema.Time) *lease {
 	}
 	r := &e.Value
 	r.state = schema.Running
+	s.trees.Move(r.conditions(), r.id, schema.Running)
 	r.attempt++
 	record := executor.Record{Task: r.task(), Timeout: r.terms.timeout, Grace: r.terms.grace, Rerun: r.terms.rerun}
 	record.StartedAt = max(now, r.created)

@@ -82,17 +82,21 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 		if outcome, p := s.cancel(p, c, now); outcome == schema.OutcomeCancelling && !again {
 			s.replaced = append(s.replaced, replacement{p.entry.Value.lease(), c})
 		}
+		if d := s.trees.Descend(id, c); d != nil {
+			s.descents = append(s.descents, d)
+		}
 	}
 	return answer
 }
 
 // unlockAndTell gives the lock back, and then tells the running tasks that were replaced to
-// stop.
+// stop, and cancels those below them.
 func (s *Store) unlockAndTell() {
-	replaced := s.replaced
-	s.replaced = nil
+	replaced, descents := s.replaced, s.descents
+	s.replaced, s.descents = nil, nil
 	s.mu.Unlock()
 	for i := range replaced { // without the lock, because Revoke may call back
 		replaced[i].lease.Revoke(&replaced[i].cancel)
 	}
+	s.cancelBelow(descents)
 }

@@ -55,6 +55,7 @@ func (l *lease) Progress(p schema.Progress) error {
 		return executor.ErrLeaseLost
 	}
 	l.entry.Value.withExtra().progress = &p
+	s.trees.Progressed(l.entry.Value.id, &p)
 	l.publish(executor.Event{Kind: executor.EventProgress, Progress: &p})
 	return nil
 }
@@ -154,6 +155,8 @@ func (l *lease) retry(a *executor.Again, now schema.Time) error {
 	s.counts.Running--
 	s.counts.Queued++
 	r.state, r.life = schema.Queued, &life{extra: x, link: next}
+	s.trees.Again(r.id)
+	s.trees.Move(r.conditions(), r.id, schema.Queued)
 	l.entry, l.life = nil, life{link: ran}
 	s.planned.Submit(next.task, now, nil)
 	s.planned.Settle(now)

@@ -66,8 +66,10 @@ type Store struct {
 	planned   kit.Planned // the tasks with conditions
 	schedules kit.Schedules
 	dedupes   kit.Dedupes
-	replaced  []replacement // while the lock is held
-	before    []kit.Before  // used again and again
+	trees     kit.Trees
+	replaced  []replacement  // while the lock is held
+	descents  []*kit.Descent // from those, while the lock is held
+	before    []kit.Before   // used again and again
 	running   kit.FIFO[record]
 	latest    uuid.UUID // the greatest id that was made for its task
 	spare     []*entry  // of tasks that are final, to be used again; at most spareEntries
@@ -126,6 +128,7 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 	}
 	r := s.record(p)
 	s.showWaiting(p, &r.Task)
+	r.Children = s.trees.Counts(id)
 	return r, nil
 }
 
@@ -158,9 +161,12 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 		}
 		return true
 	}
-	if page.Oldest {
+	switch {
+	case filter.Parent != uuid.Nil:
+		s.eachChild(filter.Parent, cursor, page.Oldest, visit)
+	case page.Oldest:
 		s.timeline.upward(cursor, visit)
-	} else {
+	default:
 		s.timeline.downward(cursor, visit)
 	}
 	return found, nil
@@ -170,6 +176,7 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
 	answers := make([]executor.CancelAnswer, len(ids))
 	var running []*lease
+	var descents []*kit.Descent
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -186,6 +193,9 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 			running = append(running, p.entry.Value.lease())
 		}
 		answers[i].Task = s.task(p)
+		if d := s.trees.Descend(id, c); d != nil {
+			descents = append(descents, d)
+		}
 	}
 	s.planned.Settle(now)
 	s.sweep(now)
@@ -193,6 +203,7 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	for _, l := range running { // without the lock, because Revoke may call back
 		l.Revoke(&c)
 	}
+	s.cancelBelow(descents)
 	return answers, nil
 }
 
@@ -245,6 +256,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 		node = &k.node
 	}
 	s.planned.Ended(id, node, o.State)
+	s.trees.End(id, o.State)
 	if l != nil { // what still has the lease keeps no more of the task
 		l.entry, l.life = nil, life{link: l.link}
 	}
@@ -290,7 +302,11 @@ func (s *Store) tooMany(keep int, now schema.Time) bool {
 func (s *Store) forget() {
 	oldest := s.finals.first
 	_, f := s.finals.at(oldest)
-	s.dedupes.Forget(s.finals.restOf(oldest).conditions, s.known.idOf(oldest))
+	conditions, id := s.finals.restOf(oldest).conditions, s.known.idOf(oldest)
+	s.dedupes.Forget(conditions, id)
+	if executor.ParentOf(conditions) != uuid.Nil {
+		s.trees.Forget(id)
+	}
 	s.timeline.remove(f.order)
 	s.kept -= s.finals.size(oldest)
 	s.gone = f.seq

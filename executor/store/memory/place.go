@@ -42,7 +42,11 @@ func (s *Store) findKept(id uuid.UUID) (place, error) {
 // task is a task as it is now, with its input. It needs the lock.
 func (s *Store) task(p place) schema.Task {
 	if p.entry != nil {
-		return p.entry.Value.task()
+		t := p.entry.Value.task()
+		if t.State == schema.Running && t.Progress == nil {
+			t.Progress = s.trees.Progress(t.ID)
+		}
+		return t
 	}
 	t := s.finals.task(p.number)
 	t.ID = s.known.idOf(p.number)
@@ -82,10 +86,11 @@ func (s *Store) matches(p place, filter *executor.Filter) bool {
 	t := schema.Task{Type: terms.typ, Labels: terms.labels}
 	if p.entry != nil {
 		r := &p.entry.Value
-		t.ID, t.State, t.CreatedAt = r.id, r.state, r.created
+		t.ID, t.State, t.CreatedAt, t.Conditions = r.id, r.state, r.created, r.conditions()
 	} else {
 		_, f := s.finals.at(p.number)
 		t.ID, t.State, t.CreatedAt = s.known.idOf(p.number), f.state, f.created
+		t.Conditions = s.finals.restOf(p.number).conditions
 	}
 	return filter.Match(&t)
 }

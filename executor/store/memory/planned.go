@@ -15,6 +15,9 @@ import (
 // addPlanned adds a task with conditions. It needs the lock.
 func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	t := e.Value.planned()
+	if err := s.admitChild(e.Value.conditions()); err != nil {
+		return err
+	}
 	s.before = s.before[:0]
 	for i, d := range t.Conditions.After {
 		p, err := s.find(d.ID)
@@ -26,6 +29,7 @@ func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	s.claims.Number(e)
 	t.Order = e.Order()
 	s.enlist(e)
+	s.trees.Add(e.Value.conditions(), e.Value.id, e.Order())
 	s.planned.Submit(t, now, s.before)
 	clear(s.before)
 	return nil

@@ -24,6 +24,7 @@ type cancellation struct {
 	answers []executor.CancelAnswer
 	steps   []step
 	ready   chan struct{}
+	below   bool // a task above was cancelled
 }
 
 // step is what a cancel does to one task.
@@ -47,9 +48,19 @@ const tellWithoutRecordAfter = 100 * time.Millisecond
 // stop, and queued tasks may still be cancelled. The error then says so, and wraps
 // executor.ErrStoreUnavailable and the cause.
 func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
+	answers, err := s.cancelThese(ctx, ids, c, false)
+	if err != nil {
+		return nil, err
+	}
+	return answers, s.cancelBelow(ctx, ids[:len(answers)], c)
+}
+
+// cancelThese is Cancel without what is below the tasks. below says that they are below another
+// task that was cancelled.
+func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, c executor.Cancellation, below bool) ([]executor.CancelAnswer, error) {
 	absent, looked, unread := s.readAbsent(ctx, ids)
 	ids = ids[:looked]
-	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{})}
+	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{}), below: below}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -158,7 +169,7 @@ func (e *cancellation) ahead(s *Store) []executor.CancelAnswer {
 			r.CancelRequestedAt, r.CancelReason = st.cancelRequest.at, st.cancelRequest.reason
 			st.answer.Outcome = st.outcome
 		}
-		st.answer.Task = st.record.snapshot()
+		st.answer.Task = s.snapshot(st.record)
 	}
 	return slices.Clone(e.answers)
 }
@@ -235,10 +246,13 @@ func (e *cancellation) apply(s *Store) {
 				s.planned.Remove(p)
 			}
 			st.end.apply(s)
+			if e.below {
+				s.counts.Below++
+			}
 		case schema.OutcomeCancelling:
 			st.record.CancelRequestedAt, st.record.CancelReason = st.cancelRequest.at, st.cancelRequest.reason
 		}
-		st.answer.Outcome, st.answer.Task = st.outcome, st.record.snapshot()
+		st.answer.Outcome, st.answer.Task = st.outcome, s.snapshot(st.record)
 	}
 }
 
@@ -251,7 +265,7 @@ func (e *cancellation) fail(s *Store, err error) entry {
 		r := st.record
 		if st.outcome == schema.OutcomeCancelling && r.lease == st.lease {
 			r.CancelRequestedAt, r.CancelReason = st.cancelRequest.at, st.cancelRequest.reason
-			st.answer.Outcome, st.answer.Task = st.outcome, r.snapshot()
+			st.answer.Outcome, st.answer.Task = st.outcome, s.snapshot(r)
 			if !st.lease.cancelPending {
 				st.lease.cancelPending = true
 				kept.list = append(kept.list, pendingCancel{st.lease, st.cancelRequest})

@@ -148,6 +148,7 @@ const unnumbered = 1
 func (s *Store) publishNow(r *record, ev executor.Event) {
 	if ev.Kind == executor.EventProgress && r.lease != nil {
 		r.Progress = r.lease.progress // the lease may have a newer one, which is still in the log
+		s.trees.Progressed(r.ID, r.Progress)
 	}
 	if s.feed.Seq() >= s.reserved { // no number is reserved; this happens only if the file cannot be written
 		return

@@ -114,11 +114,13 @@ func (t *transaction) addDeduped(r *record) {
 	t.deduped[by.Key] = append(t.deduped[by.Key], r)
 }
 
-// replacing is the entry that cancels the tasks which a new one replaces. It comes after the
-// new task is recorded; where the process dies between the two, the next one does it.
+// replacing is an entry that cancels tasks for the store itself: those that a new one replaces,
+// and those below a task that was cancelled. Where the process dies before it is recorded, the next
+// one finds out that they are to be cancelled.
 type replacing struct {
 	cancellation
 	store *Store
+	below []*kit.Descent // what follows
 }
 
 // replaceOld cancels the older tasks of the dedupe key of a task that replaces them. It needs
@@ -129,7 +131,7 @@ func (s *Store) replaceOld(r *record) {
 		return
 	}
 	c := kit.ReplacedBy(r.ID)
-	e := &replacing{cancellation{cancel: c}, s}
+	e := &replacing{cancellation: cancellation{cancel: c}, store: s}
 	for _, id := range s.dedupes.Open(by.Key) {
 		if id == r.ID {
 			break
@@ -141,6 +143,9 @@ func (s *Store) replaceOld(r *record) {
 		if st := s.plan(old, new(executor.CancelAnswer), &c); !st.again {
 			old.replaced = st.outcome == schema.OutcomeCancelled
 			e.steps = append(e.steps, st)
+		}
+		if d := s.trees.Descend(id, c); d != nil {
+			e.below = append(e.below, d)
 		}
 	}
 	if len(e.steps) > 0 {
@@ -162,13 +167,16 @@ func (e *replacing) fail(s *Store, _ error) entry {
 		}
 		kept = append(kept, st)
 	}
-	if e.steps = kept; len(kept) == 0 {
+	if e.steps = kept; len(kept) == 0 && len(e.below) == 0 {
 		return nil
 	}
 	return e
 }
 
-func (e *replacing) done() { e.tell(e.store) }
+func (e *replacing) done() {
+	e.tell(e.store)
+	e.store.goDown(e.below)
+}
 
 // dedupeFound finds again which tasks there are of each dedupe key, and ends what the last
 // process has left to do. The tasks with conditions that have not ended are in the planner; the

@@ -52,6 +52,7 @@ func (e *ending) apply(s *Store) {
 	r.final, r.lease = e.task, nil
 	delete(s.live, r.ID)
 	s.feed.Publish(r.Owner, r.Events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: e.task})
+	s.trees.End(r.ID, e.task.State)
 	s.dedupes.End(r.Conditions, r.ID, e.task.State, e.task.FinishedAt)
 	s.planned.Ended(r.ID, s.nodes.End(r.ID), e.task.State)
 }

@@ -89,6 +89,9 @@ func (l *listing) plan() error {
 	}
 	f := l.filter
 	switch {
+	case f.Parent != uuid.Nil:
+		l.numbers = l.children
+		part("SELECT value AS ord FROM json_each(?4) WHERE value>=?1 AND value<=?2", "")
 	case f.ID != "":
 		sql, arg, err := l.byID()
 		if err != nil {
@@ -135,6 +138,24 @@ func (l *listing) unfinished(want int64) ([]int64, error) {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	return l.store.open.Between(l.first, l.last, !l.page.Oldest, int(want)), nil
+}
+
+// children are the numbers of the next children of a task.
+func (l *listing) children(want int64) (numbers []int64, err error) {
+	s, from := l.store, l.last+1
+	if l.page.Oldest {
+		from = l.first - 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trees.EachChild(l.filter.Parent, uint64(max(from, 0)), l.page.Oldest, func(_ uuid.UUID, order uint64) bool {
+		within := int64(order) >= l.first && int64(order) <= l.last
+		if within {
+			numbers = append(numbers, int64(order))
+		}
+		return within && int64(len(numbers)) < want
+	})
+	return numbers, nil
 }
 
 // maxSpans is how many spans of tasks a part of a page looks at.

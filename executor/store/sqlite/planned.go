@@ -20,7 +20,7 @@ import (
 // This file has the tasks with conditions, and those that are tried again. They wait in the planner in place of the queue, and
 // all of their records are in memory.
 
-// awaited is a task that another one comes after.
+// awaited is a task that another one comes after, or is a part of.
 type awaited struct {
 	record *record      // of a task that is not final, or nil where it is in the backlog
 	state  schema.State // of a final task
@@ -33,20 +33,8 @@ func (e *submission) await(t *transaction, i int) (ok bool, err error) {
 	found := make([]awaited, len(after))
 	for n, d := range after {
 		t.awaited[d.ID] = struct{}{}
-		s.mu.Lock()
-		found[n].record = cmp.Or(t.fresh[d.ID], s.live[d.ID])
-		s.mu.Unlock()
-		if found[n].record != nil {
-			continue
-		}
-		r, _, err := s.storedWith(t.conn, d.ID)
-		if errors.Is(err, executor.ErrNotFound) {
-			if gone, e := t.forgotten(d.ID); e != nil {
-				return false, e
-			} else if gone {
-				err = executor.ErrTaskGone
-			}
-		}
+		var err error
+		found[n], err = s.known(t, d.ID)
 		switch {
 		case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrTaskGone):
 			e.answers[i].Err = executor.UnknownDependency(n, d.ID, err)
@@ -57,13 +45,32 @@ func (e *submission) await(t *transaction, i int) (ok bool, err error) {
 		case err != nil:
 			return false, err
 		}
-		found[n].state = r.State
 	}
 	if e.after == nil {
 		e.after = map[int][]awaited{}
 	}
 	e.after[i] = found
 	return true, nil
+}
+
+// known is a task that a submit names. The error is as executor.Submitted has it.
+func (s *Store) known(t *transaction, id uuid.UUID) (a awaited, err error) {
+	s.mu.Lock()
+	a.record = cmp.Or(t.fresh[id], s.live[id])
+	s.mu.Unlock()
+	if a.record != nil {
+		return a, nil
+	}
+	r, _, err := s.storedWith(t.conn, id)
+	if errors.Is(err, executor.ErrNotFound) {
+		if gone, e := t.forgotten(id); e != nil {
+			return a, e
+		} else if gone {
+			err = executor.ErrTaskGone
+		}
+	}
+	a.state = r.State
+	return a, err
 }
 
 // planSubmitted gives a task to the planner. It needs the lock.
@@ -124,6 +131,9 @@ func (s *Store) planFound() error {
 		if err := s.planOne(c, r, now); err != nil {
 			return err
 		}
+	}
+	if err := s.treesFound(c, found); err != nil {
+		return err
 	}
 	return s.dedupeFound(c, found)
 }
@@ -244,7 +254,7 @@ func (s *Store) replace(r *record) bool {
 
 // seen is the task as it is seen now, with its input and what it waits for. It needs the lock.
 func (s *Store) seen(r *record) schema.Task {
-	t := r.snapshot()
+	t := s.snapshot(r)
 	if r.planned != nil && t.State == schema.Queued {
 		t.WaitingFor = s.planned.Planner.Waiting(r.planned)
 	}

@@ -226,7 +226,7 @@ func (t *transaction) removeDone(o *old) error {
 	t.state.Ended(o.State, -1, -o.bytes)
 	t.state.Removed = max(t.state.Removed, int64(o.seq))
 	t.evicted++
-	if kit.DedupeOf(o.Conditions) != nil {
+	if kit.DedupeOf(o.Conditions) != nil || executor.ParentOf(o.Conditions) != uuid.Nil {
 		t.forgets = append(t.forgets, o.Record)
 	}
 	t.store.committer.freed = true
@@ -266,6 +266,7 @@ func (s *Store) evicted(t *transaction) {
 	s.counts.Evicted += t.evicted
 	for i := range t.forgets {
 		s.dedupes.Forget(t.forgets[i].Conditions, t.forgets[i].ID)
+		s.trees.Forget(t.forgets[i].ID)
 	}
 	s.breaks = slices.DeleteFunc(s.breaks, func(ord int64) bool { return ord <= t.first })
 	s.countFinals()

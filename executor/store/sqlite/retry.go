@@ -79,6 +79,8 @@ func (e *retrial) apply(s *Store) {
 	s.counts.Running--
 	s.counts.Queued++
 	r.Task, r.History, r.lease, r.seq = e.lease.queuedAgain(), e.history, nil, 0
+	s.trees.Again(r.ID)
+	s.trees.Move(r.Conditions, r.ID, schema.Queued)
 	s.feed.Publish(r.Owner, r.Events, kit.Retrying(&r.Record, e.again, r.shown.Live(&r.Task)))
 	s.plansAgain(r)
 	s.planned.Submit(r.planned, schema.Now(), nil)

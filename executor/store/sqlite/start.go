@@ -82,6 +82,7 @@ func (e *start) apply(s *Store) {
 	}
 	r.State, r.Attempt, r.StartedAt = schema.Running, e.lease.claimed.Attempt, e.lease.claimed.StartedAt
 	s.running[r] = struct{}{}
+	s.trees.Move(r.Conditions, r.ID, schema.Running)
 	s.counts.Queued--
 	s.counts.Running++
 }

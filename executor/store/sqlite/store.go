@@ -44,6 +44,7 @@ type Store struct {
 	nodes     kit.Nodes   // the tasks that others come after
 	schedules kit.Schedules
 	dedupes   kit.Dedupes
+	trees     kit.Trees
 	permits   permits
 	counts    executor.Counts
 	entries   []entry // the log: what is not committed yet, in order
@@ -128,7 +129,7 @@ func (s *Store) notify() {
 }
 
 // snapshot is the task as it is seen now, with its input; it needs the lock.
-func (r *record) snapshot() schema.Task {
+func (s *Store) snapshot(r *record) schema.Task {
 	if r.final != nil {
 		t := *r.final
 		t.Input = r.Input
@@ -136,6 +137,9 @@ func (r *record) snapshot() schema.Task {
 	}
 	t := r.Task
 	t.OutputBytes = r.out.bytes() // also while it waits for its next attempt
+	if t.State == schema.Running && t.Progress == nil {
+		t.Progress = s.trees.Progress(t.ID)
+	}
 	return t
 }
 
@@ -148,6 +152,7 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	if r, ok := s.live[id]; ok {
 		found := r.Record
 		found.Task = s.seen(r)
+		found.Children = s.trees.Counts(id)
 		s.mu.Unlock()
 		return found, nil
 	}
@@ -157,6 +162,9 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 		r, _, err = s.storedWith(c, id)
 		return err
 	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.Children = s.trees.Counts(id)
 	return r, err
 }
 

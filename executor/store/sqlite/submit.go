@@ -157,6 +157,9 @@ func (e *submission) insert(t *transaction, i int) error {
 		if ok, err := e.await(t, i); !ok || err != nil {
 			return err
 		}
+		if ok, err := e.admitChild(t, i); !ok || err != nil {
+			return err
+		}
 	}
 	typ, err := t.typeNumber(from.Type)
 	if err != nil {
@@ -173,6 +176,7 @@ func (e *submission) insert(t *transaction, i int) error {
 	t.state.Active++
 	t.fresh[r.ID] = r
 	t.addDeduped(r)
+	t.births.add(t.store, r)
 	e.fresh[i] = r
 	return nil
 }
@@ -231,7 +235,7 @@ func (e *submission) apply(s *Store) {
 	added := 0
 	for i := range e.tasks {
 		if r := e.known[i]; r != nil {
-			e.answers[i] = asExisting(&executor.Record{Task: r.snapshot()}, &e.tasks[i].Record)
+			e.answers[i] = asExisting(&executor.Record{Task: s.snapshot(r)}, &e.tasks[i].Record)
 		}
 		if r := e.reused[i]; r != nil {
 			task := s.seen(r)
@@ -241,9 +245,11 @@ func (e *submission) apply(s *Store) {
 			s.enqueue(r)
 			if r.Conditions != nil {
 				s.dedupes.Add(r.Conditions, r.ID)
+				s.trees.Add(r.Conditions, r.ID, uint64(r.ord))
 				s.planSubmitted(r, e.after[i])
 				s.replaceOld(r)
 				e.answers[i].WaitingFor = s.planned.Planner.Waiting(r.planned)
+				s.joinParent(r)
 			}
 			added++
 		}

@@ -34,7 +34,8 @@ type transaction struct {
 	fresh    map[uuid.UUID]*record
 	awaited  map[uuid.UUID]struct{} // tasks that those come after
 	deduped  map[string][]*record   // those of fresh that have a dedupe key, by that
-	forgets  []executor.Record      // tasks with a dedupe key that it removes
+	births   births
+	forgets  []executor.Record // tasks with a dedupe key or a parent that it removes
 	breaks   []int64
 	newTypes []string
 	evicted  int64

@@ -139,7 +139,7 @@ func (s *Store) storedWith(c *file.Conn, id uuid.UUID) (r executor.Record, ord i
 		live, waits := s.live[id], s.inBacklog(&r.Task, ord)
 		if live != nil {
 			r = live.Record
-			r.Task = live.snapshot()
+			r.Task = s.snapshot(live)
 		}
 		s.mu.Unlock()
 		if err = executor.ErrNotFound; waits {

@@ -77,6 +77,7 @@ func Run(t *testing.T, o Options) {
 		{"finish", finishContracts},
 		{"conditions", conditionContracts},
 		{"dedupe", dedupeContracts},
+		{"trees", treeContracts},
 		{"schedules", scheduleContracts},
 		{"retry", retryContracts},
 		{"texts", textContracts},

@@ -96,6 +96,32 @@ func EachDeduped(c *Conn, f func(id uuid.UUID, conditions *schema.Conditions, en
 	}, int64(schema.Completed))
 }
 
+// ChildRow is a task that is a part of another one.
+type ChildRow struct {
+	Ord        int64
+	ID         uuid.UUID
+	State      schema.State // Queued where the task has not ended
+	Conditions *schema.Conditions
+}
+
+// EachChild calls f with each task that is a part of another one, in their order. It leaves out
+// conditions that cannot be read.
+func EachChild(c *Conn, f func(ChildRow)) error {
+	const sql = "SELECT ord, conditions, condition.sum, id, ifnull(state, ?)" +
+		" FROM condition JOIN task USING(ord) LEFT JOIN done USING(ord) WHERE instr(conditions, '\"parent\":')>0 ORDER BY ord"
+	return c.Query(sql, func(row *sqlite3.Stmt) error {
+		text := row.ColumnRawText(1)
+		r := ChildRow{Ord: row.ColumnInt64(0), State: schema.State(row.ColumnInt64(4)), Conditions: new(schema.Conditions)}
+		intact := conditionDigest(r.Ord, text).Sum() == row.ColumnInt64(2)
+		var err error
+		r.ID, err = uuid.FromBytes(row.ColumnRawBlob(3))
+		if intact && err == nil && json.Unmarshal(text, r.Conditions, lenient) == nil {
+			f(r)
+		}
+		return nil
+	}, int64(schema.Queued))
+}
+
 // EachUnusedCondition calls f with the number of each task that has a row in the table condition
 // and no conditions.
 func EachUnusedCondition(c *Conn, f func(ord int64) error) error {

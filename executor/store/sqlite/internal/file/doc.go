@@ -30,7 +30,7 @@
 //     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
 //   - condition, what tasks wait for: [RemoveConditions], [EachUnusedCondition], [ErrConditions];
 //     groups: [WriteGroup], [ReadGroups], the starts that count for their rates: [EachStart];
-//     what counts for duplicates: [EachDeduped];
+//     what counts for duplicates: [EachDeduped]; the parts of tasks: [EachChild], [ChildRow];
 //     schedule: [WriteSchedule], [ReadSchedules]
 //   - retry, the attempts of tasks that others followed: [WriteHistory], [ReadHistory],
 //     [RemoveHistory], [HasHistory], [EachHistory], [LostHistory],

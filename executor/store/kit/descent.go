@@ -1,0 +1,89 @@
+package kit
+
+import (
+	"sort"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// Descent is a cancel on its way down a tree.
+type Descent struct {
+	// Cancel is what is done to the tasks below.
+	Cancel executor.Cancellation
+	// path has the parents whose children are being told, the lowest last, and each with the
+	// order of its last child that was told.
+	path []stage
+}
+
+type stage struct {
+	parent uuid.UUID
+	told   uint64
+}
+
+// DescentPiece is how many tasks below a task are looked at before others can have the store's
+// lock.
+const DescentPiece = 256
+
+// Descend begins to cancel what is below a task that is cancelled. It answers nil where there is
+// nothing.
+func (t *Trees) Descend(from uuid.UUID, c executor.Cancellation) *Descent {
+	n := t.nodes[from]
+	if n == nil || n.family == nil {
+		return nil
+	}
+	return &Descent{Cancel: CancelBelow(from, c), path: []stage{{parent: from}}}
+}
+
+// CancelBelow is how the tasks below a task are cancelled that is cancelled itself.
+func CancelBelow(id uuid.UUID, c executor.Cancellation) executor.Cancellation {
+	reason := "with " + id.String()
+	if c.Reason != "" {
+		reason += ": " + c.Reason
+	}
+	return executor.Cancellation{Reason: reason, Force: c.Force}
+}
+
+// Next answers the next tasks to cancel, which have not ended, and whether there may be more. A
+// task comes before those below it. Cancel them before the lock is given back: from then on they
+// get no more children.
+func (t *Trees) Next(d *Descent) (ids []uuid.UUID, more bool) {
+	for left := DescentPiece; len(d.path) > 0; {
+		at := &d.path[len(d.path)-1]
+		child := t.childAfter(at)
+		if child == nil {
+			d.path = d.path[:len(d.path)-1]
+			continue
+		}
+		if left == 0 {
+			return ids, true
+		}
+		left--
+		at.told = child.order
+		if !child.state.Final() {
+			ids = append(ids, child.id)
+		}
+		if child.family != nil {
+			d.path = append(d.path, stage{parent: child.id})
+		}
+	}
+	return ids, false
+}
+
+// childAfter is the next child of a stage, or nil.
+func (t *Trees) childAfter(at *stage) *node {
+	n := t.nodes[at.parent]
+	if n == nil || n.family == nil {
+		return nil
+	}
+	all := n.family.children
+	i := sort.Search(len(all), func(i int) bool { return all[i].order > at.told })
+	for i < len(all) && all[i].dropped {
+		i++
+	}
+	if i == len(all) {
+		return nil
+	}
+	return all[i]
+}

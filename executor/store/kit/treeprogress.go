@@ -1,0 +1,60 @@
+package kit
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file has the progress of a task that has none of its own: that of its children.
+
+// ProgressUnit is the unit of such progress.
+const ProgressUnit = "tasks"
+
+// Progressed says that a task has progress of its own.
+func (t *Trees) Progressed(id uuid.UUID, p *schema.Progress) {
+	n := t.nodes[id]
+	if n == nil {
+		return
+	}
+	n.own = true
+	if p.Total > 0 {
+		n.raise(int64(whole * min(max(p.Value/p.Total, 0), 1)))
+	}
+}
+
+// Again says that an attempt of a task has ended that another one follows: the next one begins
+// without progress.
+func (t *Trees) Again(id uuid.UUID) {
+	if n := t.nodes[id]; n != nil {
+		n.own = false
+	}
+}
+
+// raise notes how far a task has come as a part of its parent, and so on up the tree.
+func (n *node) raise(to int64) {
+	for to > n.fraction {
+		by := to - n.fraction
+		n.fraction = to
+		p := n.parent
+		if p == nil {
+			return
+		}
+		p.family.done += by
+		if p.own || p.state.Final() {
+			return
+		}
+		n, to = p, p.family.done/p.family.size()
+	}
+}
+
+// Progress is that of a running task which has told none: how many of its children have ended,
+// where one that has come half way counts as a half. It is nil where it has no children. Its
+// value never falls; its total rises with each child.
+func (t *Trees) Progress(id uuid.UUID) *schema.Progress {
+	n := t.nodes[id]
+	if n == nil || n.family == nil {
+		return nil
+	}
+	return &schema.Progress{Value: float64(n.family.done) / whole, Total: float64(n.family.size()), Unit: ProgressUnit}
+}

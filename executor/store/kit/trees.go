@@ -1,0 +1,194 @@
+package kit
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Trees knows which tasks are parts of others. What it does takes constant time on average, but
+// that a change goes up to the tasks above. It has memory for each child that the store keeps,
+// and for their parents. The zero value is ready. It needs the store's lock.
+type Trees struct{ nodes map[uuid.UUID]*node }
+
+// node is a task that is a child, or has children.
+type node struct {
+	id       uuid.UUID
+	order    uint64  // of a child: its place among the tasks
+	parent   *node   // nil of a task that is no child
+	family   *family // nil of a task without children
+	fraction int64   // how far it has come as a part of its parent; it never falls
+	depth    int     // how many tasks are above it
+	state    schema.State
+	kept     bool // it is a child, and the store keeps it
+	own      bool // it has progress of its own
+	dropped  bool // it is no longer one of the nodes
+}
+
+// whole is the fraction of a task that has ended.
+const whole = 1_000_000
+
+// family is the children of a task.
+type family struct {
+	children []*node // by their order; some may be dropped
+	dropped  int
+	counts   schema.TaskCounts // of all that there have been
+	done     int64             // the fractions of all that there have been
+}
+
+// size is how many children there have been.
+func (f *family) size() int64 {
+	c := &f.counts
+	return c.Queued + c.Running + c.Completed + c.Failed + c.Cancelled
+}
+
+// Depth is how many tasks are above a task.
+func (t *Trees) Depth(id uuid.UUID) int {
+	if n := t.nodes[id]; n != nil {
+		return n.depth
+	}
+	return 0
+}
+
+// Admits says why a task of a depth can have no more children, or nil. It has so many more than
+// are known.
+func (t *Trees) Admits(parent uuid.UUID, depth, more int) error {
+	if depth >= executor.MaxDepth {
+		return executor.DeepParent(parent)
+	}
+	open := int64(more)
+	if n := t.nodes[parent]; n != nil && n.family != nil {
+		open += n.family.counts.Queued + n.family.counts.Running
+	}
+	if open >= executor.MaxChildren {
+		return executor.TooManyChildren(parent)
+	}
+	return nil
+}
+
+// Add adds a task that is queued, if it is a child. Children are added in their order.
+func (t *Trees) Add(c *schema.Conditions, id uuid.UUID, order uint64) {
+	parent := executor.ParentOf(c)
+	if parent == uuid.Nil {
+		return
+	}
+	p, n := t.node(parent), t.node(id)
+	if p.family == nil {
+		p.family = new(family)
+	}
+	p.family.children = append(p.family.children, n)
+	p.family.counts.Queued++
+	n.order, n.parent, n.depth, n.kept, n.state = order, p, p.depth+1, true, schema.Queued
+}
+
+// node is that of a task, which may be new.
+func (t *Trees) node(id uuid.UUID) *node {
+	n := t.nodes[id]
+	if n == nil {
+		if t.nodes == nil {
+			t.nodes = map[uuid.UUID]*node{}
+		}
+		n = &node{id: id}
+		t.nodes[id] = n
+	}
+	return n
+}
+
+// Move says that a task that is not final is in another state.
+func (t *Trees) Move(c *schema.Conditions, id uuid.UUID, to schema.State) {
+	if executor.ParentOf(c) == uuid.Nil {
+		return
+	}
+	if n := t.nodes[id]; n != nil {
+		n.move(to)
+	}
+}
+
+func (n *node) move(to schema.State) {
+	if n.parent != nil {
+		counts := &n.parent.family.counts
+		*counts.Of(n.state)--
+		*counts.Of(to)++
+	}
+	n.state = to
+}
+
+// End says that a task is final.
+func (t *Trees) End(id uuid.UUID, as schema.State) {
+	n := t.nodes[id]
+	if n == nil {
+		return
+	}
+	n.raise(whole)
+	n.move(as)
+	t.tidy(n)
+}
+
+// Forget says that a final task is no longer kept.
+func (t *Trees) Forget(id uuid.UUID) {
+	if n := t.nodes[id]; n != nil {
+		n.kept = false
+		t.tidy(n)
+	}
+}
+
+// tidy drops a node, and those above it, that nobody asks for any more.
+func (t *Trees) tidy(n *node) {
+	for n != nil && !n.kept && n.state.Final() && (n.family == nil || len(n.family.children) == n.family.dropped) {
+		delete(t.nodes, n.id)
+		n.dropped = true
+		p := n.parent
+		if p == nil {
+			return
+		}
+		f := p.family
+		if f.dropped++; 2*f.dropped > len(f.children) {
+			f.children = slices.DeleteFunc(f.children, func(c *node) bool { return c.dropped })
+			f.dropped = 0
+		}
+		n = p
+	}
+}
+
+// Counts counts the children of a task, or is nil where it has none.
+func (t *Trees) Counts(id uuid.UUID) *schema.TaskCounts {
+	if n := t.nodes[id]; n != nil && n.family != nil {
+		return new(n.family.counts)
+	}
+	return nil
+}
+
+// EachChild calls f with the children of a task that are kept, until it answers false. It begins
+// after the child of an order, or before it and goes backwards where oldest is false.
+func (t *Trees) EachChild(parent uuid.UUID, from uint64, oldest bool, f func(id uuid.UUID, order uint64) bool) {
+	n := t.nodes[parent]
+	if n == nil || n.family == nil {
+		return
+	}
+	all := n.family.children
+	step := -1
+	i := sort.Search(len(all), func(i int) bool { return all[i].order >= from }) - 1
+	if oldest {
+		step = 1
+		i = sort.Search(len(all), func(i int) bool { return all[i].order > from })
+	}
+	for ; i >= 0 && i < len(all); i += step {
+		if all[i].kept && !f(all[i].id, all[i].order) {
+			return
+		}
+	}
+}
+
+// Parents answers the tasks that have children and are no children themselves.
+func (t *Trees) Parents() (ids []uuid.UUID) {
+	for id, n := range t.nodes {
+		if n.parent == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,79 @@
+package memory
+
+import (
+	"runtime"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file has the tasks that are parts of others.
+
+// admitChild says why a task with these conditions cannot be the child that they name it, or
+// nil. It needs the lock.
+func (s *Store) admitChild(c *schema.Conditions) error {
+	parent := executor.ParentOf(c)
+	if parent == uuid.Nil {
+		return nil
+	}
+	p, err := s.find(parent)
+	switch {
+	case err != nil:
+		return executor.UnknownParent(parent, err)
+	case p.entry == nil:
+		return executor.EndedParent(parent)
+	}
+	if x := p.entry.Value.extra(); x != nil && !x.cancelled.IsZero() {
+		return executor.CancelledParent(parent)
+	}
+	return s.trees.Admits(parent, s.trees.Depth(parent), 0)
+}
+
+// eachChild calls visit with the children of a task, from a place on, as far as it answers true.
+// It needs the lock.
+func (s *Store) eachChild(parent uuid.UUID, from uint64, oldest bool, visit func(order uint64, p place) bool) {
+	s.trees.EachChild(parent, from, oldest, func(id uuid.UUID, order uint64) bool {
+		p, err := s.find(id)
+		return err != nil || visit(order, p)
+	})
+}
+
+// cancelBelow goes on with cancels, down their trees. Between two pieces those go first that wait
+// for the lock.
+func (s *Store) cancelBelow(descents []*kit.Descent) {
+	for _, d := range descents {
+		for s.cancelPiece(d) {
+			runtime.Gosched()
+		}
+	}
+}
+
+func (s *Store) cancelPiece(d *kit.Descent) (more bool) {
+	var running []*lease
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return false
+	}
+	now := schema.Now()
+	ids, more := s.trees.Next(d)
+	for _, id := range ids {
+		e := s.records.get(id)
+		switch outcome, _ := s.cancel(place{entry: e}, d.Cancel, now); outcome {
+		case schema.OutcomeCancelled:
+			s.counts.Below++
+		case schema.OutcomeCancelling:
+			running = append(running, e.Value.lease())
+		}
+	}
+	s.planned.Settle(now)
+	s.sweep(now)
+	s.mu.Unlock()
+	for _, l := range running { // without the lock, because Revoke may call back
+		l.Revoke(&d.Cancel)
+	}
+	return more
+}

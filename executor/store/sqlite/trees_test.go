@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// TestWhatIsBelowACancelledTaskIsCancelledAfterAKill has a store that is killed when the cancel of a
+// task is recorded, and no cancel of what is below it is. The next process goes on.
+func TestWhatIsBelowACancelledTaskIsCancelledAfterAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t)
+		runs := claim(t, s).Record()
+		waits, other := newTask(), newTask()
+		submit(t, s, waits, other)
+		var below []executor.Submission
+		for _, parent := range []uuid.UUID{waits.ID, runs.ID} {
+			child := newTask(childOf(parent))
+			below = append(below, child, newTask(childOf(child.ID)))
+		}
+		stays := newTask(childOf(other.ID))
+		submit(t, s, append(below, stays)...)
+		_, err := s.cancelThese(t.Context(), []uuid.UUID{waits.ID, runs.ID}, executor.Cancellation{Reason: "no"}, false)
+		require.NoError(t, err)
+		o := s.options
+		require.NoError(t, s.Close())
+
+		s, err = Open(t.Context(), o)
+		require.NoError(t, err)
+		defer s.Close()
+		synctest.Wait()
+		for i, task := range below {
+			found, err := s.Get(t.Context(), task.ID)
+			require.NoError(t, err)
+			require.Equal(t, schema.Cancelled, found.State)
+			require.Equal(t, "with "+[]uuid.UUID{waits.ID, runs.ID}[i/2].String()+": no", found.CancelReason)
+		}
+		found, err := s.Get(t.Context(), stays.ID)
+		require.NoError(t, err)
+		require.Equal(t, schema.Queued, found.State)
+	})
+}
+
+// TestAChildThatCameWithTheCancelOfItsParentIsCancelled cancels a task when a child of it was
+// accepted, and is not recorded yet.
+func TestAChildThatCameWithTheCancelOfItsParentIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		parent := newTask()
+		submit(t, s, parent)
+		child := newTask(childOf(parent.ID))
+		s.mu.Lock()
+		p := s.live[parent.ID]
+		s.mu.Unlock()
+		e := &submission{store: s, tasks: []executor.Submission{child}, answers: make([]executor.Submitted, 1), ready: make(chan struct{})}
+		e.known, e.fresh = make([]*record, 1), make([]*record, 1)
+		s.mu.Lock()
+		s.append(&hooked{submission: e, written: func() { // where the committer has written it, and not told
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			st := s.plan(p, new(executor.CancelAnswer), &executor.Cancellation{Reason: "no"})
+			s.append(&cancellation{cancel: executor.Cancellation{Reason: "no"}, steps: []step{st}, ready: make(chan struct{})})
+		}})
+		s.mu.Unlock()
+		<-e.ready
+		synctest.Wait()
+		require.NoError(t, e.answers[0].Err)
+		found, err := s.Get(t.Context(), child.ID)
+		require.NoError(t, err)
+		require.Equal(t, schema.Cancelled, found.State)
+		require.Equal(t, "with "+parent.ID.String()+": no", found.CancelReason)
+	})
+}
+
+// hooked is a submission after whose write a function is called.
+type hooked struct {
+	*submission
+	written func()
+}
+
+func (h *hooked) write(t *transaction) error {
+	err := h.submission.write(t)
+	h.written()
+	return err
+}
+
+// childOf is an option of newTask.
+func childOf(parent uuid.UUID) func(*executor.Submission) {
+	return func(s *executor.Submission) { s.Conditions = &schema.Conditions{Parent: parent} }
+}
