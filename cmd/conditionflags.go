@@ -63,6 +63,14 @@ func (o *conditionFlags) check(command string) error {
 	return o.dedupe.check(command)
 }
 
+// given reports whether a flag says anything.
+func (o *conditionFlags) given(c *cobra.Command) bool {
+	return slices.ContainsFunc(conditionNames, c.Flags().Changed)
+}
+
+// conditionNames are the flags of conditions.
+var conditionNames = []string{"after", "key", "group", "in", "at", "expire", "needs", "dedupe", "dedupe-on", "dedupe-for"}
+
 // addTo adds the conditions of the flags to a submit, where it says nothing of the same.
 func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency) {
 	if p.DelayMs == 0 && p.RunAt.IsZero() {
@@ -103,11 +111,11 @@ func (o *conditionFlags) dependencies(ctx context.Context, c *client.Client) ([]
 			case at < 0:
 				all = append(all, d)
 			case all[at] != d:
-				return nil, usagef("submit: --after names %s twice, and says two ways in which it must end", d.ID)
+				return nil, usagef("--after names %s twice, and says two ways in which it must end", d.ID)
 			}
 		}
 		if len(all) > executor.MaxAfter {
-			return nil, usagef("submit: --after %s: these are %d tasks, and a task comes after at most %d; let some come before a noop, and this one after that", text, len(all), executor.MaxAfter)
+			return nil, usagef("--after %s: these are %d tasks, and a task comes after at most %d; let some come before a noop, and this one after that", text, len(all), executor.MaxAfter)
 		}
 	}
 	return all, nil
@@ -120,9 +128,9 @@ func withOnHint(err error, name string) error {
 		return err
 	}
 	if close := schema.Suggest(name[i+1:], schema.OnNames[:]); len(close) > 0 {
-		return usagef("submit: --after %s: did you mean %s:%s?", name, name[:i], close[0])
+		return usagef("--after %s: did you mean %s:%s?", name, name[:i], close[0])
 	}
-	return usagef("submit: --after %s: %v; behind a colon stands one of %s", name, err, strings.Join(schema.OnNames[:], ", "))
+	return usagef("--after %s: %v; behind a colon stands one of %s", name, err, strings.Join(schema.OnNames[:], ", "))
 }
 
 // splitOn splits a task and how it must end.

@@ -24,6 +24,8 @@ type runOptions struct {
 	daemon     bool // the server that others share runs the task
 	target     targetOptions
 	retry      retryFlags
+	conditions conditionFlags
+	driver     driver // of the shared server, for the conditions
 	// serverFlags are flags for the server of the task.
 	serverFlags []string
 }
@@ -36,7 +38,8 @@ func (p *Program) runCommand() *cobra.Command {
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
-			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed.\n" +
+			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed. So does that\n" +
+			"server where the task waits for something: --after, --at, --in, --key, --group, --needs, --dedupe.\n" +
 			p.runExecText() + "\n" +
 			"Ctrl-C tells the task to stop, and kills it when its grace is over (--grace); a second Ctrl-C kills it at once.\n\n" +
 			"Exit codes:\n" + codesText(runCodes),
@@ -45,7 +48,7 @@ func (p *Program) runCommand() *cobra.Command {
 			"run --output-only --set dir=/tmp -- ls -l",
 			"run -o --stdin @list.txt -- sort"), "\n"),
 		Args: func(c *cobra.Command, args []string) error {
-			if err := errors.Join(o.checkFlags(), o.retry.check(c)); err != nil {
+			if err := errors.Join(o.checkFlags(c), o.retry.check(c)); err != nil {
 				return err
 			}
 			return o.splitArgs(c, args)
@@ -55,6 +58,8 @@ func (p *Program) runCommand() *cobra.Command {
 	}
 	o.taskFlags.flags(c)
 	o.retry.flags(c)
+	o.driver = p.driver()
+	o.conditions.flags(c, &o.driver)
 	f := c.Flags()
 	if !p.NoExec {
 		f.StringVar(&o.stdin.from, "stdin", "", "what a command of exec reads: @FILE, or - for stdin")
@@ -86,16 +91,23 @@ func (p *Program) runExecText() string {
 }
 
 // checkFlags refuses flags that exclude each other. A flag that names a server, or how
-// it is found, asks for that server.
-func (o *runOptions) checkFlags() error {
-	o.daemon = o.daemon || o.target != targetOptions{}
+// it is found, asks for that server, and so does a condition: a server of its own has nothing that the
+// task could wait for.
+func (o *runOptions) checkFlags(c *cobra.Command) error {
+	o.daemon = o.daemon || o.target != targetOptions{} || o.conditions.given(c)
+	o.driver.target = o.target
+	if err := o.conditions.check("run"); err != nil {
+		return err
+	}
 	switch {
+	case o.conditions.dedupe.key != "" && o.conditions.dedupe.on != schema.DedupeReject && o.conditions.dedupe.on != schema.DedupeReplace:
+		return usagef("run: --dedupe wants --dedupe-on reject or replace: run shows a task of its own, and %s logs --follow one that is there already", o.program.Name)
 	case o.json && o.outputOnly:
 		return usagef("run: --json and --output-only both want stdout: give one of them")
 	case o.json && o.pty:
 		return usagef("run: --json and --pty both want stdout: give one of them")
 	case o.daemon && len(o.serverFlags) > 0:
-		return usagef("run: --server-flag is for a server of its own: leave it out, or --daemon")
+		return usagef("run: --server-flag is for a server of its own: leave it out, or --daemon and what the task waits for")
 	}
 	return o.target.check()
 }
@@ -191,6 +203,11 @@ func (o *runOptions) runOnDaemon(ctx context.Context, f *follower, params schema
 	if err != nil {
 		return err
 	}
+	after, err := o.conditions.dependencies(ctx, server.Client)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	o.conditions.addTo(&params, after)
 	f.client = server.Client
 	f.abandon = func() { _ = f.client.Close() } // what it answers, follow says better
 	err = f.run(ctx, params)

@@ -45,6 +45,11 @@ func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 	if err != nil {
 		return withServerEnd(f.refused(err), f.client.Close())
 	}
+	for i := range submitted.WaitingFor {
+		if w := &submitted.WaitingFor[i]; w.Kind != schema.WaitsForSlot { // its turn comes by itself
+			f.show.say("the task waits: %s", show.WaitingText(w))
+		}
+	}
 	task, err := f.follow(ctx, submitted.ID, signals)
 	ended := f.client.Close()
 	f.show.done()
