@@ -98,7 +98,7 @@ func localZone() (string, error) {
 	if name == "Local" {
 		link, _ := os.Readlink("/etc/localtime") // where it is no link, the next file may tell
 		if _, found, ok := strings.Cut(link, "/zoneinfo/"); ok {
-			name = found
+			name = strings.TrimPrefix(found, "posix/") // a folder that some systems have
 		} else if text, err := os.ReadFile("/etc/timezone"); err == nil {
 			name = strings.TrimSpace(string(text))
 		}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -120,8 +122,11 @@ func (v *violations) name(member, name string) {
 	if len(name) > MaxNameBytes {
 		v.add(member, "%d bytes are more than %d", len(name), MaxNameBytes)
 	}
-	if !utf8.ValidString(name) {
+	switch {
+	case !utf8.ValidString(name):
 		v.add(member, "%q is not UTF-8; give it in UTF-8", name)
+	case strings.ContainsFunc(name, unicode.IsControl): // it would be part of lines that people read
+		v.add(member, "%q has a control character; leave it out", schema.Cut(name))
 	}
 }
 
@@ -131,6 +136,10 @@ func (v *violations) needs(needs map[string]int64) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(needs)) {
+		if name == "" {
+			v.add("needs", "a resource has no name; name it, as gpu")
+			continue
+		}
 		v.name(placeOf(name), name)
 		if amount := needs[name]; amount < 1 {
 			v.add(placeOf(name), "%d is less than 1", amount)

@@ -70,6 +70,17 @@ func TestNeedsThatAreNeverMetAreRefused(t *testing.T) {
 	})
 }
 
+func TestNamesThatNobodyCanReadAreRefused(t *testing.T) {
+	withStore(t, executor.Options{Limit: 1}, withResources, func(r *rig) {
+		for pointer, c := range map[string]schema.Conditions{
+			"/key": {Key: "a\nb"}, "/group": {Group: "\x1b[2J"}, "/dedupe/key": {Dedupe: &schema.Dedupe{Key: "\u0085"}},
+			"/needs": {Needs: map[string]int64{"": 1}}, "/needs/g\tpu": {Needs: map[string]int64{"g\tpu": 1}},
+		} {
+			require.Equal(r, pointer, r.refused(napIf(c)).Violations[0].Pointer)
+		}
+	})
+}
+
 func TestConditionsThatMakeNoSenseAreRefused(t *testing.T) {
 	withRig(t, executor.Options{Limit: 1}, func(r *rig) {
 		id, now := uuid.New(), schema.Now()

@@ -329,6 +329,7 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 	withStore(t, secretive(), newMemory, func(r *rig) {
 		for pointer, change := range map[string]func(p *schema.ScheduleParams){
 			"/name":                   func(p *schema.ScheduleParams) { p.Name = "" },
+			"/name ":                  func(p *schema.ScheduleParams) { p.Name = "a\rb" },
 			"/cron":                   func(p *schema.ScheduleParams) { p.Cron = "0 0 30 2 *" },
 			"/everyMs":                func(p *schema.ScheduleParams) { p.EveryMs = 1000 },
 			"/timeZone":               func(p *schema.ScheduleParams) { p.TimeZone = "Europe/Atlantis" },
@@ -346,7 +347,7 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 			_, err := r.Schedule(r.Context(), &p)
 			var refused *executor.InputError
 			require.ErrorAs(r, err, &refused, pointer)
-			require.Equal(r, pointer, refused.Violations[0].Pointer)
+			require.Equal(r, strings.TrimSpace(pointer), refused.Violations[0].Pointer)
 		}
 		p := nightly()
 		p.Submit.Type = "nip"

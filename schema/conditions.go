@@ -71,6 +71,10 @@ func (d Dependency) MarshalText() ([]byte, error) {
 	return []byte(d.ID.String() + ":" + OnNames[d.On]), nil
 }
 
+func (Dependency) form() string {
+	return "the id of a task, alone or with :" + strings.Join(OnNames[:], " or :") + " behind it"
+}
+
 // UnmarshalText reads what MarshalText writes.
 func (d *Dependency) UnmarshalText(text []byte) error {
 	id, on, given := strings.Cut(string(text), ":")

@@ -212,12 +212,19 @@ func readsTime(text []byte) (want string) {
 	return ""
 }
 
+// formed is a type that says what its texts are, for a person.
+type formed interface{ form() string }
+
 // ofText is of a type with a text form. Only the type knows which texts it
 // reads.
 func (d *deriver) ofText(t reflect.Type) *JSONSchema {
 	s := &JSONSchema{Type: "string"}
+	form := "a text that " + t.String() + " reads"
+	if f, ok := reflect.Zero(t).Interface().(formed); ok {
+		form = f.form()
+	}
 	d.reads[s] = func(text []byte) (want string) {
-		want = "a text that " + t.String() + " reads"
+		want = form
 		defer func() { _ = recover() }() // of a text that the type cannot read, and did not expect
 		if reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText(slices.Clip(text)) == nil {
 			want = ""

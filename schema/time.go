@@ -8,8 +8,8 @@ import (
 )
 
 // Time is a point in time, in microseconds since 1970 in UTC. It takes eight bytes, because a
-// store holds millions of them. Zero means "not yet". In JSON it is RFC 3339 text with six
-// digits after the second.
+// store holds millions of them. Zero means "not yet", so the text of the beginning of 1970 is read as
+// the microsecond after it. In JSON it is RFC 3339 text with six digits after the second.
 type Time int64
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
@@ -85,6 +85,9 @@ func (t *Time) UnmarshalText(text []byte) error {
 	at := TimeOf(parsed)
 	if err := at.writable(); err != nil {
 		return err
+	}
+	if at == 0 {
+		at = 1
 	}
 	*t = at
 	return nil

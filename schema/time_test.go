@@ -23,10 +23,16 @@ func TestTimeIsWrittenAsPackageTimeWouldWriteIt(t *testing.T) {
 			require.Equal(t, at.Time().Format("2006-01-02T15:04:05.000000Z"), string(at.Append(nil)))
 		}
 	})
-	for _, text := range []string{"1970-01-01T00:00:00.000000Z", "2000-02-29T23:59:59.999999Z", "2100-03-01T00:00:00.000001Z", "1969-12-31T23:59:59.999999Z"} {
+	for _, text := range []string{"1970-01-01T00:00:00.000001Z", "2000-02-29T23:59:59.999999Z", "2100-03-01T00:00:00.000001Z", "1969-12-31T23:59:59.999999Z"} {
 		var at schema.Time
 		require.NoError(t, at.UnmarshalText([]byte(text)))
 		require.Equal(t, text, at.String())
+	}
+	for _, text := range []string{"1970-01-01T00:00:00Z", "1970-01-01T01:00:00.0000001+01:00"} {
+		var at schema.Time
+		require.NoError(t, at.UnmarshalText([]byte(text)))
+		require.False(t, at.IsZero(), "it is a time, and not none")
+		require.Equal(t, "1970-01-01T00:00:00.000001Z", at.String())
 	}
 }
 

@@ -2,6 +2,8 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jobline/jobline/schema"
@@ -35,11 +37,16 @@ func Cron(expression, zone string, until schema.Time) (*Times, error) {
 
 // Zone finds a time zone by its name in the IANA database.
 func Zone(name string) (*time.Location, error) {
-	if name == "Local" || name == "" { // which the function below takes for others
+	if folder, _, _ := strings.Cut(name, "/"); slices.Contains(noZones[:], folder) {
 		return nil, fmt.Errorf("%q is no name of a time zone", name)
 	}
 	return time.LoadLocation(name)
 }
+
+// noZones are names that time.LoadLocation takes, and that are in no list of time zones. The first
+// two mean others to it. The rest are files and folders that some systems have beside those of the
+// time zones: they mean something else on another machine, or count leap seconds.
+var noZones = [...]string{"", "Local", "localtime", "posixrules", "posix", "right"}
 
 // Every makes due times that are a constant time apart. The first is that time after since.
 func Every(each time.Duration, since, until schema.Time) *Times {
