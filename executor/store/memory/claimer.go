@@ -80,12 +80,14 @@ func (c *claimer) take(now schema.Time) *lease {
 	r.state = schema.Running
 	s.trees.Move(r.conditions(), r.id, schema.Running)
 	r.attempt++
-	record := executor.Record{Task: r.task(), Timeout: r.terms.timeout, Grace: r.terms.grace, Rerun: r.terms.rerun}
+	record := new(executor.Record) // filled in its place: it is large
+	r.show(&record.Task)
+	record.Timeout, record.Grace, record.Rerun = r.terms.timeout, r.terms.grace, r.terms.rerun
 	record.StartedAt = max(now, r.created)
 	if x := r.extra(); x != nil {
 		record.History = x.history
 	}
-	l := &lease{claimer: c, entry: e, record: &record}
+	l := &lease{claimer: c, entry: e, record: record}
 	l.extra, l.lease, l.link = r.extra(), l, r.link()
 	r.life = &l.life
 	s.running.Push(e)

@@ -20,14 +20,15 @@ type replacement struct {
 
 // addOnce puts a new task into the queue, unless there is one of its dedupe key. It needs the
 // lock.
-func (s *Store) addOnce(e *entry, asked *executor.Submission, now schema.Time) (answer executor.Submitted) {
+func (s *Store) addOnce(e *entry, asked *executor.Submission, answer *executor.Submitted, now schema.Time) {
 	by := kit.DedupeOf(asked.Conditions)
 	if by == nil {
 		answer.Err = s.add(e, now)
-		return answer
+		return
 	}
 	if by.On == schema.DedupeReplace {
-		return s.replace(e, asked, now)
+		*answer = s.replace(e, asked, now)
+		return
 	}
 	p, id, found := s.duplicateOf(by, now)
 	switch {
@@ -38,9 +39,8 @@ func (s *Store) addOnce(e *entry, asked *executor.Submission, now schema.Time) (
 	default:
 		t := s.task(p)
 		s.showWaiting(p, &t)
-		answer = executor.Submitted{Existing: true, Task: &t}
+		answer.Existing, answer.Task = true, &t
 	}
-	return answer
 }
 
 // duplicateOf finds the task of which a submit is a duplicate. It needs the lock.

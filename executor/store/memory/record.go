@@ -168,17 +168,23 @@ func (r *record) lease() *lease {
 }
 
 // task is the task as it is now, with its input.
-func (r *record) task() schema.Task {
-	t := schema.Task{
-		ID: r.id, Type: r.terms.typ, State: r.state, Priority: r.priority, Attempt: r.attempt, CreatedAt: r.created, Input: r.input.value(),
-		Labels: r.terms.labels,
+func (r *record) task() (t schema.Task) {
+	r.show(&t)
+	return t
+}
+
+// show sets what there is of the task as it is now, with its input. Nothing was set before.
+func (r *record) show(t *schema.Task) {
+	t.ID, t.Type, t.State, t.Priority, t.Attempt = r.id, r.terms.typ, r.state, r.priority, r.attempt
+	t.Labels, t.CreatedAt, t.Input = r.terms.labels, r.created, r.input.value()
+	if r.life == nil { // as of most
+		return
 	}
-	if l := r.lease(); l != nil {
+	if l := r.life.lease; l != nil {
 		t.StartedAt = l.record.StartedAt
 	}
 	t.Conditions = r.conditions()
-	r.extra().show(&t)
-	return t
+	r.life.extra.show(t)
 }
 
 // end is the final task for the event of its end. It is made of the task as it was

@@ -25,12 +25,17 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	added := 0
 	for i, e := range fresh {
 		asked := &submissions[i]
-		if s.isNew(asked) {
-			answers[i] = s.addOnce(e, asked, now)
-		} else if p, err := s.find(asked.ID); err == nil {
+		p, err := place{}, error(executor.ErrNotFound)
+		if !s.isNew(asked) {
+			p, err = s.find(asked.ID)
+		}
+		switch err {
+		case nil:
 			answers[i] = s.answerKnown(p, asked)
-		} else if answers[i].Err = err; err == executor.ErrNotFound {
-			answers[i] = s.addOnce(e, asked, now)
+		case executor.ErrNotFound:
+			s.addOnce(e, asked, &answers[i], now)
+		default:
+			answers[i].Err = err
 		}
 		if answers[i].Err == nil && !answers[i].Existing {
 			added++
