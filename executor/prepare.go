@@ -30,9 +30,8 @@ func (e *Executor) Prepare(p *schema.SubmitParams) (Submission, error) {
 
 // PrepareAt is Prepare for a caller that has read the clock: many submits that
 // come together are made at one time.
-func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submission, error) {
+func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (r Submission, err error) {
 	t := e.asked.Load()
-	var err error
 	if t == nil || t.name != p.Type {
 		if t, err = e.lookup(p.Type); err != nil {
 			return Submission{}, err
@@ -60,7 +59,7 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (Submissio
 	if v := t.checkInput(p.Input); v != nil {
 		return Submission{}, &InputError{What: "input", Violations: v}
 	}
-	r := Submission{Record: Record{Timeout: t.timeout, Grace: e.options.Grace, Rerun: t.idempotent}, Events: mask}
+	r.Timeout, r.Grace, r.Rerun, r.Events = t.timeout, e.options.Grace, t.idempotent, mask
 	if p.Rerun != nil {
 		r.Rerun = *p.Rerun
 	}

@@ -106,7 +106,10 @@ func (s *session) handleRequest(ctx context.Context, m *wire.Message, b *batch) 
 
 // handle calls the method of one request.
 func (s *session) handle(ctx context.Context, name string, p *wire.Params, to responder) {
-	call, ok := methods[name]
+	call, ok := (*session).submit, true
+	if name != schema.MethodSubmit { // which comes by the hundred thousand a second
+		call, ok = methods[name]
+	}
 	if !ok {
 		s.flush(ctx)
 		to.fail(s.unknownMethod(name))

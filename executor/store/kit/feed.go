@@ -199,9 +199,11 @@ func (w *feedWatcher) offer(ev *executor.Event, mask executor.EventMask) {
 	wanted := mask.Has(ev.Kind)
 	own := mask.Tells(ev.Kind)
 	told := own
-	for _, s := range w.subscriptions {
-		a, b := s.Selects(ev)
-		wanted, told = wanted || a, told || b
+	if len(w.subscriptions) > 0 {
+		for _, s := range w.subscriptions {
+			a, b := s.Selects(ev)
+			wanted, told = wanted || a, told || b
+		}
 	}
 	followed := len(w.follows) > 0 && w.follows[ev.ID].has(ev.Kind)
 	if !told && !followed {

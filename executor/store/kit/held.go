@@ -59,8 +59,10 @@ func variable(t *schema.Task) int64 {
 	if p := t.Progress; p != nil {
 		n += len(p.Unit) + len(p.Message)
 	}
-	for key, value := range t.Labels {
-		n += len(key) + len(value)
+	if len(t.Labels) > 0 { // most have none
+		for key, value := range t.Labels {
+			n += len(key) + len(value)
+		}
 	}
 	return int64(n) + errorBytes(t.Error)
 }

@@ -134,10 +134,11 @@ func (l *lane[T]) appendFirst(to []*Entry[T], n int) []*Entry[T] {
 // the number of types that are queued. The zero value is ready. It is not safe for
 // concurrent use: it is a part of a store, under the store's lock.
 type Queue[T any] struct {
-	lanes map[string]*lane[T] // by type
-	busy  []*lane[T]          // those that are not empty
-	size  int
-	last  uint64
+	lanes  map[string]*lane[T] // by type
+	latest *lane[T]            // the one that was looked up last: the next is often the same
+	busy   []*lane[T]          // those that are not empty
+	size   int
+	last   uint64
 }
 
 // Len is the number of entries.
@@ -243,6 +244,9 @@ func (q *Queue[T]) Count(counts func(typ string) bool) int {
 }
 
 func (q *Queue[T]) laneOf(typ string) *lane[T] {
+	if q.latest != nil && q.latest.typ == typ {
+		return q.latest
+	}
 	l, ok := q.lanes[typ]
 	if !ok {
 		if q.lanes == nil {
@@ -251,5 +255,6 @@ func (q *Queue[T]) laneOf(typ string) *lane[T] {
 		l = &lane[T]{typ: typ}
 		q.lanes[typ] = l
 	}
+	q.latest = l
 	return l
 }
