@@ -6,9 +6,9 @@ import * as vscode from 'vscode';
 import type { State, Task } from '../../../../schema/jobline';
 import { plain } from './ansi';
 import { askInput, chooseType, drafted, offerSchemas, type Wanted } from './ask';
-import { Refused } from './connection';
-import { commandInput, unmasked } from './environment';
-import { Queue, settings } from './queue';
+import { Lost } from './connection';
+import { runProgram, settings } from './program';
+import { Queue } from './queue';
 import { endOf, Follower, TaskTerminal } from './terminal';
 import { showQueue, TaskList, work } from './views';
 import { ordersStreams, readPart } from './written';
@@ -118,26 +118,33 @@ class Jobline {
     return new TaskTerminal(this.queue, this.follower, task, ends);
   }
 
-  /** Submits a task of this window, and shows its progress. looks says whether its output is in front. */
-  private async start(wanted: Wanted, folder = settings().cwd ?? homedir(), looks?: () => boolean): Promise<string> {
+  /** Submits a task of this window. looks says whether its output is in front. */
+  private async start({ type, labels, input }: Wanted, folder = settings().cwd ?? homedir(), looks?: () => boolean): Promise<string> {
     this.queue.byUser(); // a task of tasks.json is no command
+    await this.queue.connect();
     const id = randomUUID();
-    const { type, labels } = wanted;
-    const input = type === 'exec' ? await commandInput(wanted.input, folder) : wanted.input;
+    const whole = type === 'exec' ? { dir: folder, stderr: 'stdout', ...input } : input;
     await this.queue.note(id);
-    this.looked.set(id, looks ?? (() => vscode.window.activeTerminal !== undefined && this.terminals.get(id) === vscode.window.activeTerminal));
-    const over = this.progress(id, work({ type, input }));
+    const over = this.watch(id, work({ type, input: whole }), looks);
     try {
-      await this.queue.call('submit', { id, type, input, labels, events: [] });
+      // The program adds the environment, and writes no secret to a file.
+      await runProgram(['submit'], JSON.stringify({ id, type, input: whole, labels: { owner: 'vscode', ...labels } }));
     } catch (error) {
       over();
-      if (error instanceof Refused) {
+      if (!(error instanceof Lost)) {
         this.queue.mine.delete(id);
         this.looked.delete(id);
       }
       throw error;
     }
     return id;
+  }
+
+  /** Shows the progress of a task of this window, and has its end told. The answer ends the progress. */
+  private watch(id: string, title: string, looks?: () => boolean): () => void {
+    const active = (): boolean => this.terminals.get(id) === vscode.window.activeTerminal;
+    this.looked.set(id, looks ?? (() => vscode.window.activeTerminal !== undefined && active()));
+    return this.progress(id, title);
   }
 
   private async submit(): Promise<void> {
@@ -150,16 +157,23 @@ class Jobline {
       try {
         return await this.show({ id: await this.start({ type: chosen.name, input: { ...input } }) });
       } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        problem = error.message;
+        if (error instanceof Lost) throw error;
+        problem = (error as Error).message;
       }
     }
   }
 
   private async again(row: { id: string } | undefined): Promise<void> {
     if (!row) return;
-    const { type, input, labels: { owner: _, ...labels } } = await this.queue.call('status', { id: row.id, includeInput: true });
-    await this.show({ id: await this.start({ type, input: unmasked(input) as Record<string, unknown>, labels }) });
+    const id = (await runProgram(['retry', row.id])).trim();
+    await this.queue.note(id);
+    const task = await this.queue.call('status', { id, includeInput: true });
+    const over = this.watch(id, work(task));
+    await this.show({ id });
+    if (!task.finishedAt) return;
+    over(); // its end may have come before it was known
+    this.queue.mine.delete(id);
+    await this.notice(task);
   }
 
   /** Shows the output of a task in a terminal, which goes on with what comes. */

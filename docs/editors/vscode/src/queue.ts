@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import type { Task } from '../../../../schema/jobline';
 import { Connection, type Heard, Lost, type Method, type Params, Refused, type Result } from './connection';
+import { settings } from './program';
 
 const protocol = '1'; // the version that this extension speaks
 const mostPause = 30_000; // between two attempts to connect, in milliseconds
@@ -10,13 +11,6 @@ const saveEvery = 5_000; // how often what is remembered is written where only t
 
 /** What the window remembers: the newest event that it has seen, and its tasks that had not ended. */
 interface Memory { seq?: number; open: string[] }
-
-/** The settings: which program, and which queue. */
-export function settings(): { program: string; args: string[]; cwd: string | undefined } {
-  const own = vscode.workspace.getConfiguration('jobline');
-  const cwd = vscode.workspace.workspaceFolders?.find((folder) => folder.uri.scheme === 'file')?.uri.fsPath;
-  return { program: own.get<string>('path') || 'jobline', args: own.get<string[]>('args') ?? [], cwd };
-}
 
 export class Queue implements vscode.Disposable {
   private readonly heard = new vscode.EventEmitter<Heard>();
