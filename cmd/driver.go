@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -71,6 +72,9 @@ func (p *Program) answerOf(err error) error {
 		return err
 	case e.Code == schema.CodeShuttingDown:
 		return errors.New(p.endingText())
+	case e.Code == schema.CodeDuplicate:
+		what, _, _ := strings.Cut(e.Message, "; ")
+		return errors.New(what + "; --dedupe-on reuse takes that one in place of a new one, and --dedupe-on replace cancels it where it has not ended")
 	}
 	return errors.New(e.Message)
 }

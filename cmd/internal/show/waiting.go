@@ -26,9 +26,9 @@ func Waiting(t *schema.Task, now time.Time) string {
 func waitingWord(w *schema.Waiting, now time.Time) string {
 	switch w.Kind {
 	case schema.WaitsForTime:
-		return "until " + clock(w.Until, now)
+		return "until " + Clock(w.Until, now)
 	case schema.WaitsForRetry:
-		return "retry at " + clock(w.Until, now)
+		return "retry at " + Clock(w.Until, now)
 	case schema.WaitsForDependency:
 		if w.Count == 1 && len(w.IDs) == 1 {
 			return "after " + ShortID(w.IDs[0])
@@ -65,8 +65,8 @@ func withMoment(text string, t schema.Time) string {
 	return strings.ReplaceAll(text, t.String(), Moment(t))
 }
 
-// clock is a time in the person's time zone, without the date where it is within a day.
-func clock(t schema.Time, now time.Time) string {
+// Clock is a time in the person's time zone, without the date where it is within a day.
+func Clock(t schema.Time, now time.Time) string {
 	local := t.Time().Local()
 	if d := local.Sub(now); d > -Day && d < Day {
 		return local.Format(time.TimeOnly + " MST")

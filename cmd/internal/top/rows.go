@@ -250,15 +250,24 @@ func (m *model) listTitle(p pane) string {
 // noteColumns is the width of a column from which on its title has a note.
 const noteColumns = 30
 
-// queueNote says why tasks wait, and which of them are shown.
+// queueNote says why tasks wait, which of them are shown, and what is to come.
 func (m *model) queueNote() string {
-	s := &m.snap.stats
-	if s.Tasks.Queued == 0 {
+	words := m.snap.around.words(m.snap.at)
+	if m.snap.stats.Tasks.Queued > 0 {
+		words = append([]string{m.whyQueued()}, words...)
+	}
+	if len(words) == 0 {
 		return ""
 	}
+	return "  " + strings.Join(words, "; ")
+}
+
+// whyQueued says why tasks wait, and which of them are shown.
+func (m *model) whyQueued() string {
+	s := &m.snap.stats
 	var note string
 	switch limit := s.Limits["running"]; {
-	case m.paused():
+	case m.snap.around.paused:
 		note = "everything is paused"
 	case s.Store.Fault != "":
 		note = "the store takes no starts"
@@ -274,14 +283,7 @@ func (m *model) queueNote() string {
 	if m.snap.queueMore {
 		note += fmt.Sprintf(", the oldest %d", len(m.snap.queued))
 	}
-	return "  " + note
-}
-
-// paused reports whether everything is paused, as far as the tasks on the screen say.
-func (m *model) paused() bool {
-	return slices.ContainsFunc(m.snap.queued, func(it *item) bool {
-		return slices.ContainsFunc(it.WaitingFor, func(w schema.Waiting) bool { return w.Kind == schema.WaitsForResume && w.Name == "" })
-	})
+	return note
 }
 
 // allWait reports whether each task of the queue waits for what it was submitted to wait for.

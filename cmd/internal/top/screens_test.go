@@ -199,6 +199,16 @@ func TestScreensOfOtherStates(t *testing.T) {
 		m.opened = s.queued[0].ID
 		m.update(detail{id: m.opened, task: s.queued[0].Task})
 	})
+	shows("around", func(m *model) {
+		s := screenSnapshot()
+		s.stats.Tasks = schema.TaskCounts{Running: 4}
+		s.around = around{groups: []string{"deploy", "nightly\x1b[2J"}}
+		m.update(s)
+		task := s.running[0].Task
+		task.Conditions = &schema.Conditions{Group: "photos", Key: "disk\x1b[2J", Needs: map[string]int64{"ram": 4, "gpu": 1}}
+		m.opened = task.ID
+		m.update(detail{id: m.opened, task: task})
+	})
 	shows("ending", func(m *model) {
 		s := screenSnapshot()
 		s.stats.ShuttingDown = true

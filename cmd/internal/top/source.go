@@ -202,7 +202,7 @@ func (s *source) look(ctx context.Context, c *client.Client, w *world) error {
 		return err
 	}
 	w.listedEnded(ended.Tasks)
-	for next := (time.Time{}); ; {
+	for next, nextAround := (time.Time{}), (time.Time{}); ; {
 		want, now := s.wants(), time.Now()
 		due := !now.Before(next)
 		if due {
@@ -212,6 +212,12 @@ func (s *source) look(ctx context.Context, c *client.Client, w *world) error {
 				return err
 			}
 			w.counted(stats, now)
+		}
+		if !now.Before(nextAround) {
+			nextAround = now.Add(aroundEvery)
+			if err := s.lookAround(ctx, c, w); err != nil {
+				return err
+			}
 		}
 		if filtered := w.filteredBy(want.filter.remote()); due || filtered {
 			if err := s.refresh(ctx, c, w, want.filter); err != nil {

@@ -143,6 +143,29 @@ func TestSourceTellsOfTheExecutor(t *testing.T) {
 	})
 }
 
+// TestSourceTellsOfGroupsAndSchedules: what holds tasks up, and what is to come.
+func TestSourceTellsOfGroupsAndSchedules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := rpctest.New(t, executor.MustDefine("work", working))
+		_, r := follows(t, c, nil)
+		after(time.Second)
+		require.Empty(t, r.now().snap.around)
+		require.NoError(t, c.Pause(t.Context(), schema.PauseParams{Group: "deploy"}))
+		for name, every := range map[string]time.Duration{"hourly": time.Hour, "daily": 24 * time.Hour} {
+			_, err := c.Schedule(t.Context(), schema.ScheduleParams{Name: name, EveryMs: every.Milliseconds(), Submit: schema.ScheduledSubmit{Type: "work", Input: []byte(`{"ms":1,"events":0}`)}})
+			require.NoError(t, err)
+		}
+		after(2 * aroundEvery)
+		now := r.now().snap
+		require.Equal(t, []string{"deploy"}, now.around.groups)
+		require.Equal(t, 2, now.around.schedules)
+		require.Equal(t, "hourly", now.around.next)
+		words := now.around.words(now.at)
+		require.Equal(t, "paused: deploy", words[0])
+		require.Contains(t, words[1], "schedules: 2, next hourly at ")
+	})
+}
+
 // TestSourceTellsAtABoundedRate: a thousand events in a second are a few messages.
 func TestSourceTellsAtABoundedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -65,6 +65,11 @@ func (m *model) factLines(t *schema.Task) []string {
 		labels = strings.TrimSpace(show.OwnerLabel + "=" + owner + " " + labels)
 	}
 	add("labels", style{}, labels)
+	if c := t.Conditions; c != nil {
+		add("group", style{}, c.Group)
+		add("key", style{}, c.Key)
+		add("needs", style{}, show.Needs(c.Needs))
+	}
 	switch {
 	case t.State == schema.Queued:
 		for i := range t.WaitingFor {

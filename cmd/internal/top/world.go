@@ -43,6 +43,7 @@ type snapshot struct {
 	queueMore bool    // there are more than those
 	ended     []*item // the latest first
 	samples   []sample
+	around    around
 }
 
 // world is what is known of the executor. It can be used by several goroutines.
@@ -56,6 +57,7 @@ type world struct {
 	ended     []*item
 	samples   []sample
 	latencies []time.Duration // of the tasks that have ended since the last sample
+	around    around
 
 	runningStale bool   // tasks run that are not known
 	queueStale   bool   // the queue is not as it was
@@ -297,7 +299,7 @@ func (w *world) learned(id uuid.UUID, work string) {
 func (w *world) snapshot(now time.Time) snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := snapshot{at: now, stats: w.stats, queued: w.queued, queueMore: w.queueMore, ended: w.ended, samples: w.samples}
+	s := snapshot{at: now, stats: w.stats, queued: w.queued, queueMore: w.queueMore, ended: w.ended, samples: w.samples, around: w.around}
 	s.running = make([]*item, 0, len(w.running))
 	for _, it := range w.running {
 		s.running = append(s.running, it)
