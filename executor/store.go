@@ -37,6 +37,11 @@ type Store interface {
 	// all that are below it, too, before it returns: to its children, their children, and so
 	// on, also where the task itself has ended. It holds up nobody else for long meanwhile.
 	Cancel(ctx context.Context, ids []uuid.UUID, c Cancellation) ([]CancelAnswer, error)
+	// Update changes a queued task, and answers it as it is then, with its input and what its
+	// conditions let it wait for. Its place among tasks of the same priority is that of its
+	// submit. The error is ErrNotFound, a *NotQueuedError, one of Update.Apply, or ErrDamaged where
+	// the record cannot be read: then nothing has changed.
+	Update(ctx context.Context, id uuid.UUID, u *Update) (schema.Task, error)
 	// Join makes a claimer for an executor that runs tasks of these types; nil is
 	// every type. Of a type that is in limits it holds at most so many leases at
 	// once. Tasks of other types stay queued, for another claimer or for a later

@@ -120,7 +120,7 @@ func (e *Executor) waiting(t *schema.Task) []schema.Waiting {
 	for i := range all {
 		e.nameHolders(&all[i])
 	}
-	if t.Conditions == nil && e.store.Info().Paused {
+	if !slices.ContainsFunc(all, isPauseOfAll) && e.store.Info().Paused {
 		all = append(all, plan.WaitsForResume())
 	}
 	if !e.Offers(t.Type) {
@@ -134,6 +134,9 @@ func (e *Executor) waiting(t *schema.Task) []schema.Waiting {
 	}
 	return all
 }
+
+// isPauseOfAll reports whether a task waits because everything is paused.
+func isPauseOfAll(w schema.Waiting) bool { return w.Kind == schema.WaitsForResume && w.Name == "" }
 
 // nameHolders adds the tasks that have what a task waits for, of those that run here.
 func (e *Executor) nameHolders(w *schema.Waiting) {

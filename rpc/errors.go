@@ -62,6 +62,13 @@ func wireError(err error) *wire.Error {
 		answer.Data.ID = e.ID
 		return answer
 	}
+	if e, ok := errors.AsType[*executor.NotQueuedError](err); ok {
+		cure := "retry submits it again"
+		if e.State == schema.Running {
+			cure = "cancel it, or wait for its end"
+		}
+		return wire.NewError(schema.CodeNotQueued, "%s: %s", err.Error(), cure)
+	}
 	if e, ok := errors.AsType[*executor.EventsGoneError](err); ok {
 		answer := wire.NewError(schema.CodeEventsGone, "%s; the method list shows what there is", e.Error())
 		answer.Data.Oldest = e.Oldest

@@ -26,6 +26,7 @@ const (
 	CodeEventsGone       Code = 1009
 	CodeTaskGone         Code = 1010
 	CodeDuplicate        Code = 1011
+	CodeNotQueued        Code = 1012
 )
 
 // Codes lists every code, with the kind that is in error.data.
@@ -52,6 +53,7 @@ var Codes = []struct {
 	{CodeEventsGone, "eventsGone", false, "events after this seq are no longer kept"},
 	{CodeTaskGone, "taskGone", false, "a task with this id has ended and is no longer kept"},
 	{CodeDuplicate, "duplicate", false, "there is a task of this dedupe key already"},
+	{CodeNotQueued, "notQueued", false, "the task does not wait, so it cannot be changed"},
 }
 
 // Violation is one way in which a value breaks its schema. Pointer is the JSON Pointer (RFC 6901)

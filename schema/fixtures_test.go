@@ -139,6 +139,14 @@ func exampleWaiting() []Waiting {
 	return []Waiting{{Kind: WaitsForDependency, IDs: ids(exampleID), Count: 1, Message: "comes after " + exampleID.String()}}
 }
 
+func exampleUpdated() Task {
+	at := exampleStart + 600_000_000
+	return Task{
+		ID: exampleID, Type: "noop", Priority: 100, Labels: map[string]string{"project": "demo"}, CreatedAt: exampleStart, Conditions: &Conditions{RunAt: at},
+		WaitingFor: []Waiting{{Kind: WaitsForTime, Until: at, Message: "runs at " + at.String()}},
+	}
+}
+
 func exampleExplained() ExplainResult {
 	t := runningTask()
 	return ExplainResult{Chain: []Link{

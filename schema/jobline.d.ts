@@ -1061,6 +1061,26 @@ export interface UnsubscribeParams {
   subscription: number;
 }
 
+/** The params of update. */
+export interface UpdateParams {
+  /** the id of the task */
+  id: UUID;
+  /** higher runs first; as it was where absent */
+  priority?: number;
+  /** the task does not run before this time; of one that waits for its next attempt, the time of that */
+  runAt?: Time;
+  /** in place of runAt: so many milliseconds from now; 0 is no time to wait for */
+  delayMs?: number;
+  /** if the task has not started by then, it fails with kind expired */
+  expiresAt?: Time;
+  /** in place of expiresAt: so many milliseconds from now; 0 is never */
+  expireMs?: number;
+  /** labels to add, or to put in the place of those with the same names; one with an empty value is removed */
+  labels?: Record<string, string>;
+  /** the group in which the task counts; an empty one is none; as it was where absent */
+  group?: string;
+}
+
 /** One way in which a value breaks its schema. */
 export interface Violation {
   /** the JSON Pointer of the place; empty for the whole value */
@@ -1139,6 +1159,8 @@ export interface Methods {
   "resize": { params: ResizeParams; result: Empty };
   /** Say why a task waits, down to what holds it all up. Each link is a task; the next one is the first task that its waitingFor names. All of a chain was true at one moment, unless tasks ended while it was read. */
   "explain": { params: ExplainParams; result: ExplainResult };
+  /** Change a task that waits. What is left out stays as it is, and so does its place among tasks of the same priority. Labels are added to those that there are. One that has begun does not expire, and its runAt is the time of its next attempt. */
+  "update": { params: UpdateParams; result: Task };
   /** Show the groups and the resources, and whether everything is paused. Groups come page by page, sorted by name. */
   "groups": { params: GroupsParams; result: GroupsResult };
   /** Change the settings of a group, which are stored. What is left out stays as it is. Tasks that run go on. A group is made by its first task, or by this. */
@@ -1223,6 +1245,8 @@ export interface ErrorCodes {
   taskGone: 1010;
   /** there is a task of this dedupe key already */
   duplicate: 1011;
+  /** the task does not wait, so it cannot be changed */
+  notQueued: 1012;
 }
 
 export type Method = keyof Methods;

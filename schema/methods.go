@@ -27,6 +27,7 @@ const (
 	MethodPause         = "pause"
 	MethodResume        = "resume"
 	MethodExplain       = "explain"
+	MethodUpdate        = "update"
 	MethodSchedule      = "schedule"
 	MethodUnschedule    = "unschedule"
 	MethodSchedules     = "schedules"
@@ -39,7 +40,8 @@ const (
 var MethodNames = []string{
 	MethodCancelRequest, MethodCancel, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
 	MethodPause, MethodResize, MethodResume, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
-	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnschedule, MethodUnsubscribe, MethodWait,
+	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnschedule, MethodUnsubscribe, MethodUpdate,
+	MethodWait,
 }
 
 // SubmitParams asks for one run of a task type.

@@ -128,6 +128,13 @@ var calls = []described{
 		examples: []example{{"a task that comes after a running one", ExplainParams{ID: otherID}, exampleExplained()}},
 	},
 	{
+		name: MethodUpdate, summary: "Change a task that waits.",
+		description: "What is left out stays as it is, and so does its place among tasks of the same priority. Labels are added to those that there are. One that has begun does not expire, and its runAt is the time of its next attempt.",
+		params:      typeOf[UpdateParams](), result: typeOf[Task](), resultSummary: "the task after the change",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeNotQueued, CodeTooLarge, CodeStoreUnavailable},
+		examples: []example{{"first of all, in ten minutes", UpdateParams{ID: exampleID, Priority: new(100), DelayMs: new(int64(600_000))}, exampleUpdated()}},
+	},
+	{
 		name: MethodGroups, summary: "Show the groups and the resources, and whether everything is paused.",
 		description: "Groups come page by page, sorted by name.",
 		params:      typeOf[GroupsParams](), result: typeOf[GroupsResult](), resultSummary: "the groups",

@@ -7,7 +7,8 @@ import (
 )
 
 // Task is a task as a planner has it: a part of a store's record. What is public is set
-// before Add and does not change while a planner has it. A Task is not used again for
+// before Add and does not change while a planner has it. While the task is suspended, Priority may
+// change and Conditions be others with the same After. A Task is not used again for
 // another task.
 type Task struct {
 	ID       uuid.UUID

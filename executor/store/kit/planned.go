@@ -184,6 +184,15 @@ func NewTask(r *executor.Record) plan.Task {
 	return t
 }
 
+// Replan lets a task of the planner that is suspended wait for what its record says now. It comes
+// after the same tasks as before.
+func Replan(t *plan.Task, r *executor.Record) {
+	now := NewTask(r)
+	if t.Priority, t.Conditions = now.Priority, now.Conditions; t.Conditions == nil {
+		t.Conditions = new(schema.Conditions)
+	}
+}
+
 // Unrun is the end of a task that must end because of its conditions.
 func Unrun(e plan.Ending) executor.Outcome {
 	return executor.Outcome{State: schema.Failed, Error: e.Error()}

@@ -200,8 +200,11 @@ func (s *Store) plan(r *record, answer *executor.CancelAnswer, c *executor.Cance
 	}
 	st.outcome = schema.OutcomeCancelled
 	as := r.Task
-	if r.lease != nil {
+	switch {
+	case r.lease != nil:
 		as = r.lease.queuedAgain()
+	case r.updating != nil: // its end comes after that
+		as = r.updating.to.Task
 	}
 	as.CancelRequestedAt, as.CancelReason = r.cancelRequest.at, r.cancelRequest.reason
 	st.end = endOf(r, as, c.Outcome())

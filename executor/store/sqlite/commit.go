@@ -101,7 +101,7 @@ func (s *Store) pause() time.Duration {
 func (s *Store) retriable() bool {
 	for _, e := range s.entries {
 		switch e.(type) {
-		case *submission, *cancellation, *resetting:
+		case *submission, *cancellation, *resetting, *updating:
 			return true
 		}
 	}

@@ -14,6 +14,7 @@ type undo struct {
 	inserted bool    // it did not exist before
 	setting  setting // in place of a task
 	retried  bool    // its history has changed
+	updated  *updating
 }
 
 // reconnect opens the file again after an error. Writes to the write-ahead log since
@@ -113,6 +114,11 @@ func (t *transaction) undo(u *undo) error {
 		t.state.Active -= t.conn.Changes()
 		return t.removeActive(r.ord)
 	}
+	if u.updated != nil {
+		if err := t.undoUpdate(u.updated); err != nil {
+			return err
+		}
+	}
 	t.open.Add(r.ord)
 	err := t.conn.Query("SELECT state, bytes, seq FROM done WHERE ord=?", func(row *sqlite3.Stmt) error {
 		t.removesEnd(file.End{Ord: r.ord, Seq: row.ColumnInt64(2)})
@@ -145,6 +151,14 @@ func (t *transaction) undo(u *undo) error {
 	return t.writeActive(r, a)
 }
 
+// undoUpdate makes the row of a task what clients see of it.
+func (t *transaction) undoUpdate(e *updating) error {
+	t.store.mu.Lock()
+	r := e.record.Record
+	t.store.mu.Unlock()
+	return t.rewrite(e.record.ord, &r, e.to.Labels)
+}
+
 // removesEnd notes that an end is removed.
 func (t *transaction) removesEnd(e file.End) {
 	if t.unusedEnds == nil {
@@ -165,7 +179,7 @@ func (t *transaction) remove(ord int64, task *schema.Task) error {
 	}
 	t.unusedTypes[file.SpanOf(typ, ord)] = struct{}{}
 	for name, value := range task.Labels {
-		if err := t.conn.Run("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord); err != nil {
+		if err := file.RemoveLabel(t.conn, ord, name, value); err != nil {
 			return err
 		}
 	}

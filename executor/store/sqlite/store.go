@@ -57,6 +57,7 @@ type Store struct {
 	fault     error  // why nothing can be written
 	tried     time.Time
 	expiry    schema.Time   // when the oldest end is no longer kept; 0 is never
+	updates   uint64        // of tasks that wait, since the store was opened
 	open      *file.Open    // the tasks that are not final, as the file has them
 	breaks    []int64       // the tasks before which the clock was set back
 	dirty     []*record     // with output that is not in the file, the oldest first; some may be final
@@ -75,6 +76,8 @@ type record struct {
 	cancelRequest cancelRequest
 	// cancelling is set when the end of a queued task is in the log.
 	cancelling bool
+	// updating is the latest change of the task that is in the log, or nil.
+	updating *updating
 	// replaced is set when that end is because of a newer task of its dedupe key.
 	replaced bool
 	final    *schema.Task // without its input

@@ -83,6 +83,14 @@ func (s *FaultyStore) Submit(ctx context.Context, records []executor.Submission)
 	return s.Store.Submit(ctx, records)
 }
 
+// Update implements executor.Store.
+func (s *FaultyStore) Update(ctx context.Context, id uuid.UUID, u *executor.Update) (schema.Task, error) {
+	if err := s.fault("Update"); err != nil {
+		return schema.Task{}, err
+	}
+	return s.Store.Update(ctx, id, u)
+}
+
 // SetSchedule implements executor.Store.
 func (s *FaultyStore) SetSchedule(ctx context.Context, name string, text []byte) error {
 	if err := s.fault("SetSchedule"); err != nil {

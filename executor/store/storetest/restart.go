@@ -38,7 +38,7 @@ func runRestarts(t *testing.T, o Options, again func(*testing.T, executor.Store)
 	if again == nil {
 		t.Skip("this store leaves nothing behind")
 	}
-	for _, c := range slices.Concat(restartContracts, restartConditionContracts, restartScheduleContracts, restartRetryContracts, restartDedupeContracts, restartTreeContracts) {
+	for _, c := range slices.Concat(restartContracts, restartConditionContracts, restartScheduleContracts, restartRetryContracts, restartDedupeContracts, restartTreeContracts, restartUpdateContracts) {
 		test := c.test
 		c.test = func(f *fixture) {
 			f.again, f.crashes = again, crashes

@@ -80,6 +80,7 @@ func Run(t *testing.T, o Options) {
 		{"trees", treeContracts},
 		{"schedules", scheduleContracts},
 		{"retry", retryContracts},
+		{"update", updateContracts},
 		{"texts", textContracts},
 		{"close", closeContracts},
 		{"events", eventContracts},

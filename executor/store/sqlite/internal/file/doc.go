@@ -18,7 +18,7 @@
 //   - store: [State], [ReadState], [WriteState]; [ClockSlack], [ReadGreatest]
 //   - store, which tasks are not final: [Open], [ReadOpen], [OpenChanges], [OpenSpan],
 //     [ReadOpenSpan], [EachOpenSpan]
-//   - task: [TaskRow], [InsertTasks], [TaskColumns], [BareColumns], [ReadTask]; [LargeInput]
+//   - task: [TaskRow], [InsertTasks], [ReplaceTask], [RemoveLabel], [TaskColumns], [BareColumns], [ReadTask]; [LargeInput]
 //   - done: [DoneRow], [InsertDone], [DoneColumns], [DoneAt], [BehindDone], [ReadDone]
 //   - ended, by which ends are found by their numbers: [End], [EndSpan], [EachEnd], [SelectEnds],
 //     [EachEndNotFound], [EachUnusedEndSpan]

@@ -33,6 +33,7 @@ type DoneRow struct {
 // transaction on an error.
 var (
 	taskInsertion  = newInsertion("INSERT OR FAIL INTO task VALUES", 12)
+	taskReplacing  = newInsertion("INSERT OR REPLACE INTO task VALUES", 12)
 	labelInsertion = newInsertion("INSERT INTO label VALUES", 3)
 	doneInsertion  = newInsertion("INSERT OR FAIL INTO done VALUES", 11)
 	doneReplacing  = newInsertion("INSERT OR REPLACE INTO done VALUES", 11)
@@ -44,6 +45,11 @@ func InsertTasks(c *Conn, rows []TaskRow) error {
 	if err != nil {
 		return err
 	}
+	return insertDetails(c, rows)
+}
+
+// insertDetails records what tasks have in other tables than task.
+func insertDetails(c *Conn, rows []TaskRow) error {
 	var labels []labelRow
 	for i := range rows {
 		for name, value := range rows[i].Record.Labels {
@@ -56,10 +62,34 @@ func InsertTasks(c *Conn, rows []TaskRow) error {
 	return insertConditions(c, rows)
 }
 
+// ReplaceTask records a task in place of the row that the file has of it. It may have the labels
+// before, and conditions.
+func ReplaceTask(c *Conn, row TaskRow, before map[string]string) error {
+	if err := c.insert(&taskReplacing, 1, func(b *binder, _ int) error { return row.bind(b) }); err != nil {
+		return err
+	}
+	for _, labels := range []map[string]string{before, row.Record.Labels} {
+		for name, value := range labels {
+			if err := RemoveLabel(c, row.Ord, name, value); err != nil {
+				return err
+			}
+		}
+	}
+	if err := RemoveConditions(c, row.Ord); err != nil {
+		return err
+	}
+	return insertDetails(c, []TaskRow{row})
+}
+
 // labelRow is a label of the task number ord.
 type labelRow struct {
 	name, value string
 	ord         int64
+}
+
+// RemoveLabel removes a label of a task, if there is such a row.
+func RemoveLabel(c *Conn, ord int64, name, value string) error {
+	return c.Run("DELETE FROM label WHERE name=? AND value=? AND ord=?", name, value, ord)
 }
 
 func (row *labelRow) bind(b *binder) error {

@@ -1,3 +1,5 @@
+-- Rows of task are replaced where a task that waits is changed.
+
 -- What tasks wait for before they may run, as JSON: of the tasks whose rerun is 2 or 3, which
 -- is 2 more than it says. A program that does not know this would run such a task at once.
 CREATE TABLE condition(
