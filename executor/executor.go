@@ -334,7 +334,7 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 	totals := e.rates.sums()
 	totals.Evicted = counts.Evicted
 	totals.Failed += counts.Unrun
-	totals.Cancelled += counts.Below
+	totals.Cancelled += counts.Below + counts.Replaced
 	return schema.StatsResult{
 		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable, File: info.File, Fault: info.Fault},
 		UptimeMs:     time.Since(e.began).Milliseconds(),

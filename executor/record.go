@@ -224,4 +224,7 @@ type Counts struct {
 	// Below counts the queued tasks that the store has cancelled since it was opened, because a
 	// task was cancelled of which they are a part.
 	Below int64
+	// Replaced counts the queued tasks that the store has cancelled since it was opened, because
+	// another one of their dedupe key replaces them.
+	Replaced int64
 }

@@ -68,7 +68,7 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 		setConditions(e, &with)
 		answer.Conditions = with.Conditions
 	}
-	if answer.Err = s.add(e, now); answer.Err != nil {
+	if answer.Err = s.addReplacing(e, s.waitingOf(old), now); answer.Err != nil {
 		return answer
 	}
 	c := kit.ReplacedBy(asked.ID)
@@ -79,7 +79,10 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 		}
 		x := s.extra(p)
 		again := x != nil && !x.cancelled.IsZero()
-		if outcome, p := s.cancel(p, c, now); outcome == schema.OutcomeCancelling && !again {
+		switch outcome, p := s.cancel(p, c, now); {
+		case outcome == schema.OutcomeCancelled:
+			s.counts.Replaced++
+		case outcome == schema.OutcomeCancelling && !again:
 			s.replaced = append(s.replaced, replacement{p.entry.Value.lease(), c})
 		}
 		if d := s.trees.Descend(id, c); d != nil {
@@ -87,6 +90,16 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 		}
 	}
 	return answer
+}
+
+// waitingOf is how many of some tasks are queued. It needs the lock.
+func (s *Store) waitingOf(ids []uuid.UUID) (n int) {
+	for _, id := range ids {
+		if e := s.records.get(id); e != nil && e.Value.state == schema.Queued {
+			n++
+		}
+	}
+	return n
 }
 
 // unlockAndTell gives the lock back, and then tells the running tasks that were replaced to

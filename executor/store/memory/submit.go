@@ -84,8 +84,11 @@ func (s *Store) answerKnown(known place, asked *executor.Submission) executor.Su
 }
 
 // add puts a new task into the queue.
-func (s *Store) add(e *entry, now schema.Time) error {
-	if int(s.counts.Queued) >= s.options.MaxQueued {
+func (s *Store) add(e *entry, now schema.Time) error { return s.addReplacing(e, 0, now) }
+
+// addReplacing is add for a task that makes some places of the queue free.
+func (s *Store) addReplacing(e *entry, frees int, now schema.Time) error {
+	if int(s.counts.Queued)-frees >= s.options.MaxQueued {
 		return executor.ErrQueueFull
 	}
 	if e.Value.planned() != nil {

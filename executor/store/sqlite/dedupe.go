@@ -90,6 +90,23 @@ func (e *submission) replacedBy(t *transaction, key string) (old []uuid.UUID) {
 	return old
 }
 
+// frees is how many places of the queue a task makes free: those of the tasks that it replaces.
+func (e *submission) frees(t *transaction, i int) (places int) {
+	by := kit.DedupeOf(e.tasks[i].Conditions)
+	if by == nil || by.On != schema.DedupeReplace {
+		return 0
+	}
+	s := e.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.dedupes.Open(by.Key) {
+		if s.live[id].planned.Waits() {
+			places++
+		}
+	}
+	return places + len(t.deduped[by.Key])
+}
+
 // succeed lets a task that is to be recorded run after the end of those that it replaces.
 func (e *submission) succeed(t *transaction, i int) {
 	by := kit.DedupeOf(e.tasks[i].Conditions)
@@ -171,6 +188,18 @@ func (e *replacing) fail(s *Store, _ error) entry {
 		return nil
 	}
 	return e
+}
+
+func (e *replacing) apply(s *Store) {
+	e.cancellation.apply(s)
+	if e.cancellation.below {
+		return
+	}
+	for i := range e.steps {
+		if e.steps[i].outcome == schema.OutcomeCancelled {
+			s.counts.Replaced++
+		}
+	}
 }
 
 func (e *replacing) done() {

@@ -102,7 +102,7 @@ func (e *submission) write(t *transaction) error {
 		} else if answered {
 			continue
 		}
-		if room == 0 {
+		if room+e.frees(t, i) <= 0 {
 			if err := e.existing(t.conn, i); errors.Is(err, executor.ErrNotFound) {
 				e.answers[i].Err = executor.ErrQueueFull
 			} else if err != nil {
@@ -121,7 +121,7 @@ func (e *submission) write(t *transaction) error {
 }
 
 // look finds existing tasks with the submitted ids that are not final. It answers
-// for how many tasks the queue has room.
+// for how many tasks the queue has room. That can be less than 0.
 func (e *submission) look(t *transaction) (room int) {
 	s := e.store
 	s.mu.Lock()
@@ -130,7 +130,7 @@ func (e *submission) look(t *transaction) (room int) {
 		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
 	}
 	e.after, e.reused = nil, map[int]*record{}
-	return max(s.options.MaxQueued-s.claims.Len()-s.planned.Waiting()-len(t.fresh), 0)
+	return s.options.MaxQueued - s.claims.Len() - s.planned.Waiting() - len(t.fresh)
 }
 
 // insert records a task, or answers with the final one that has its id.

@@ -21,6 +21,7 @@ var dedupeContracts = []contract{
 	{name: "runs the newest of a burst", test: dedupeBurst},
 	{name: "tells an id that is known from a duplicate", test: dedupeKnown},
 	{name: "replaces nothing by a submit that is refused", test: dedupeRefused},
+	{name: "needs no place for a task that replaces one of a full queue", limits: Limits{MaxQueued: 2}, test: dedupeReplaceFull},
 	{name: "lets one of many submits at once win", test: dedupeAtOnce},
 	{name: "ends a task once that is replaced while it is to end otherwise", test: dedupeReplaceDoomed},
 }
@@ -188,6 +189,30 @@ func dedupeRefused(f *fixture) {
 	refused.Conditions.After = []schema.Dependency{{ID: uuid.New()}}
 	require.ErrorContains(f, f.submit(refused)[0].Err, "is not known")
 	f.finish(f.claims(id), completed)
+}
+
+// dedupeReplaceFull replaces tasks of a full queue: one by one, and in a burst. A task that runs has
+// no place there that its successor could have.
+func dedupeReplaceFull(f *fixture) {
+	first := f.accepted(unique(schema.DedupeReplace))
+	f.accept(task())
+	second := f.accepted(unique(schema.DedupeReplace))
+	f.replacedBy(first, second)
+	burst := []executor.Submission{unique(schema.DedupeReplace), task(), unique(schema.DedupeReplace)}
+	answers := f.submit(burst...)
+	require.NoError(f, answers[0].Err)
+	require.ErrorIs(f, answers[1].Err, executor.ErrQueueFull)
+	require.NoError(f, answers[2].Err)
+	f.replacedBy(burst[0].ID, burst[2].ID)
+	f.until("they are cancelled", func() bool { return f.counts().TaskCounts == schema.TaskCounts{Queued: 2, Cancelled: 3} })
+	require.Equal(f, int64(3), f.counts().Replaced)
+	require.ErrorIs(f, f.submit(task())[0].Err, executor.ErrQueueFull)
+
+	f.cancel(burst[2].ID, executor.Cancellation{})
+	f.finish(f.claim(), completed)
+	f.claims(f.accepted(unique(schema.DedupeReplace)))
+	f.accept(task(), task())
+	require.ErrorIs(f, f.submit(unique(schema.DedupeReplace))[0].Err, executor.ErrQueueFull)
 }
 
 func dedupeAtOnce(f *fixture) {
