@@ -12,18 +12,19 @@ import (
 
 // This file shows the attempts of tasks that were tried again.
 
-// withAttempts asks for the attempts of those tasks that may have had several. A task that is no
-// longer kept stays as it is.
-func withAttempts(ctx context.Context, c *client.Client, tasks []schema.Task) error {
+// inFull asks for all that is known of tasks: their inputs, where these are wanted, their attempts,
+// where they may have had several, and how many parts they have. A task that is no longer kept stays as
+// it is.
+func inFull(ctx context.Context, c *client.Client, tasks []schema.Task, input bool) error {
 	return eachTask(ctx, callsAtOnce, tasks, func(ctx context.Context, t *schema.Task) error {
-		if t.Attempt == 0 || t.Attempt == 1 && !t.StartedAt.IsZero() {
-			return nil
-		}
-		full, err := c.Status(ctx, schema.StatusParams{ID: t.ID, IncludeAttempts: true})
+		full, err := c.Status(ctx, schema.StatusParams{ID: t.ID, IncludeInput: input, IncludeAttempts: true, IncludeChildren: true})
 		if isNotFound(err) {
 			return nil
 		}
-		t.Attempts = full.Attempts
+		if full.Attempt == 0 || full.Attempt == 1 && !full.StartedAt.IsZero() {
+			full.Attempts = nil
+		}
+		*t = full
 		return err
 	})
 }

@@ -33,7 +33,7 @@ func (p *Program) cancelCommand() *cobra.Command {
 		Use:   "cancel [TASK...]",
 		Short: "Cancel tasks",
 		Long: "Cancel removes tasks that wait from the queue, and tells those that run to stop. A task that does not\n" +
-			"stop within its grace is killed; with --force it is killed at once.\n" + namesHelp + "\n" +
+			"stop within its grace is killed; with --force it is killed at once. Its parts are cancelled with it, and theirs.\n" + namesHelp + "\n" +
 			"Without names the flags select the tasks. Tasks that have ended stay as they are.\n" +
 			"More than one task are cancelled only after a question, or with --yes.",
 		Example: p.driverExamples("cancel @last", "cancel 018f --force --reason 'it hangs'",

@@ -29,6 +29,9 @@ type conditionFlags struct {
 	expire time.Duration
 	needs  map[string]int64
 	dedupe dedupeFlags
+	parent string
+
+	parentID uuid.UUID // the task that parent names
 }
 
 // flags adds the flags to a command.
@@ -43,6 +46,8 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
 	f.Var(amounts(&o.needs), "needs", "resources that the task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
 	o.dedupe.flags(c)
+	f.StringVar(&o.parent, "parent", "", "the task of which this one is a part, named as for status: a cancel of that one cancels this one, too. In a command of a task $JOBLINE_TASK_ID is that task")
+	complete(c, "parent", d.completeTasks(schema.Queued, schema.Running))
 	complete(c, "after", o.completeAfter)
 	complete(c, "group", d.completeGroup)
 	complete(c, "key", d.completeKey)
@@ -94,6 +99,17 @@ func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency
 	if p.Dedupe == nil {
 		p.Dedupe = o.dedupe.of()
 	}
+	if p.Parent == uuid.Nil {
+		p.Parent = o.parentID
+	}
+}
+
+// findParent finds the task of --parent.
+func (o *conditionFlags) findParent(ctx context.Context, c *client.Client) (err error) {
+	if o.parent != "" {
+		o.parentID, err = o.driver.oneTask(ctx, c, "submit --parent", o.parent)
+	}
+	return err
 }
 
 // dependencies are the tasks of the --after flags, each once.

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
 )
@@ -21,6 +23,8 @@ const defaultListed = 100
 type listOptions struct {
 	driver
 	selection
+	parent       string
+	parentID     uuid.UUID // the task that it names
 	since, until schema.Time
 	order        schema.ListOrder
 	limit        int
@@ -53,6 +57,8 @@ func (p *Program) listCommand() *cobra.Command {
 	o.driver.flags(c)
 	o.selection.flags(c, &o.driver)
 	f := c.Flags()
+	f.StringVar(&o.parent, "parent", "", "only tasks that are parts of this one, named as for status")
+	complete(c, "parent", o.completeTasks())
 	f.Var(moment(&o.since), "since", "only tasks submitted since, as 2h ago or a time")
 	f.Var(moment(&o.until), "until", "only tasks submitted before")
 	choice(c, &o.order, "order", "which tasks come first", option[schema.ListOrder]{"newest", schema.NewestFirst}, option[schema.ListOrder]{"oldest", schema.OldestFirst})
@@ -71,7 +77,14 @@ func (o *listOptions) run(ctx context.Context, c *client.Client, params schema.L
 		}
 		return o.printNone(err.Error())
 	}
-	params.Since, params.Until, params.Order = o.since, o.until, o.order
+	if o.parent != "" {
+		id, err := o.oneTask(ctx, c, "list --parent", o.parent)
+		if err != nil {
+			return err
+		}
+		o.parentID = id
+	}
+	params.Since, params.Until, params.Order, params.Parent = o.since, o.until, o.order, o.parentID
 	o.fitLimit(terminalOf(os.Stdout))
 	params.Limit = min(pageOfTasks, o.limit+1) // one more tells that there are more
 	if o.watch {
@@ -121,6 +134,7 @@ func (o *listOptions) newest(ctx context.Context, c *client.Client, params schem
 // selects reports whether a task is one of those that are listed.
 func (o *listOptions) selects(params schema.ListParams, t *schema.Task) bool {
 	return (len(params.States) == 0 || slices.Contains(params.States, t.State)) &&
+		(o.parentID == uuid.Nil || o.parentID == executor.ParentOf(t.Conditions)) &&
 		(o.since.IsZero() || t.CreatedAt >= o.since) && (o.until.IsZero() || t.CreatedAt < o.until)
 }
 

@@ -51,12 +51,7 @@ func (o *statusOptions) run(ctx context.Context, c *client.Client, names []strin
 	if o.watch {
 		return o.watchNamed(ctx, c, tasks)
 	}
-	if !o.json || o.input {
-		if err := withInputs(ctx, c, tasks); err != nil {
-			return err
-		}
-	}
-	if err := withAttempts(ctx, c, tasks); err != nil {
+	if err := inFull(ctx, c, tasks, !o.json || o.input); err != nil {
 		return err
 	}
 	out := terminalOf(os.Stdout)
@@ -67,7 +62,12 @@ func (o *statusOptions) run(ctx context.Context, c *client.Client, names []strin
 			}
 			continue
 		}
+		parts, err := partsOf(ctx, c, &tasks[i])
+		if err != nil {
+			return err
+		}
 		lines := taskLines(&tasks[i], time.Now(), out, out.columns())
+		lines = append(lines, parts.lines(out, out.columns())...)
 		if i > 0 {
 			lines = append([]string{""}, lines...)
 		}
@@ -138,6 +138,9 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 		add("attempt", fmt.Sprint(t.Attempt), plain)
 	}
 	addAttempts(t, now, add)
+	if t.Children != nil {
+		add("parts", countsText(t.Children), plain)
+	}
 	addConditions(t, now, add)
 	add("submitted", timeText(t.CreatedAt, now), plain)
 	add("started", timeText(t.StartedAt, now), plain)
@@ -163,6 +166,9 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 	c := t.Conditions
 	if c == nil {
 		return
+	}
+	if c.Parent != uuid.Nil {
+		add("part of", c.Parent.String(), plain)
 	}
 	add("group", c.Group, plain)
 	add("key", c.Key, plain)

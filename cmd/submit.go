@@ -111,6 +111,9 @@ func (o *submitOptions) run(ctx context.Context, c *client.Client) error {
 	if o.after, err = o.conditions.dependencies(ctx, c); err != nil {
 		return err
 	}
+	if err := o.conditions.findParent(ctx, c); err != nil {
+		return err
+	}
 	if o.name != "" && !o.isEach {
 		return o.one(ctx, c)
 	}

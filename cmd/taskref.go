@@ -77,6 +77,19 @@ func (d *driver) tasksOf(ctx context.Context, c *client.Client, name string) ([]
 	return nil, usagef("%q names no task; want %d or more characters of its id (%s list shows them), %s, or KEY=VALUE of a label", name, leastOfID, d.program.Name, lastTask)
 }
 
+// oneTask is the task that a name means, which is the only one. flag is what has the name, for
+// messages.
+func (d *driver) oneTask(ctx context.Context, c *client.Client, flag, name string) (uuid.UUID, error) {
+	tasks, err := d.tasksOf(ctx, c, name)
+	switch {
+	case err != nil:
+		return uuid.Nil, err
+	case len(tasks) > 1:
+		return uuid.Nil, usagef("%s %s: these are %d tasks; name one of them by its id", flag, name, len(tasks))
+	}
+	return tasks[0].ID, nil
+}
+
 // isNotFound reports whether a server has answered that there is no such task.
 func isNotFound(err error) bool {
 	e, ok := errors.AsType[*wire.Error](err)

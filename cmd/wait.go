@@ -17,6 +17,7 @@ import (
 type waitOptions struct {
 	driver
 	any     bool
+	tree    bool
 	timeout time.Duration
 }
 
@@ -30,17 +31,21 @@ func (p *Program) waitCommand() *cobra.Command {
 			newestRunHelp + "\n" +
 			"On a terminal it shows a bar for each that runs. Ctrl-C ends the wait, and not the tasks.\n\n" +
 			"The exit code for one task, and with --any, is that of run: the one of its command, 0 where it completed.\n" +
-			"For several it is that of xargs:\n" + codesText(manyCodes),
+			"For several, and with --tree, it is that of xargs:\n" + codesText(manyCodes),
 		Example:           p.driverExamples("wait @last", "wait build=7 && echo built", "wait --any 018f 03aa", "wait @last --timeout 10m"),
 		Args:              o.names("wait"),
 		ValidArgsFunction: o.completeTasks(schema.Queued, schema.Running),
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.any && o.tree {
+				return usagef("wait: --any waits for one task, and --tree for all; give one of them")
+			}
 			return o.with(c, func(ctx context.Context, c *client.Client) error { return o.run(ctx, c, args) })
 		},
 	}
 	o.flags(c)
 	f := c.Flags()
 	f.BoolVar(&o.any, "any", false, "end when one of the tasks has ended")
+	f.BoolVar(&o.tree, "tree", false, "wait for the parts of the tasks, too, and for theirs")
 	f.Var(span(&o.timeout, 0, 0), "timeout", "how long to wait at most; 0 is no limit")
 	complete(c, "timeout", cobra.NoFileCompletions)
 	return c
@@ -63,13 +68,21 @@ func (o *waitOptions) run(ctx context.Context, c *client.Client, names []string)
 	w := newWaiter(limited, c, newBoard(o.program.Name), o.ended)
 	w.any = o.any
 	err = w.named(tasks)
+	one := len(tasks) == 1 && !o.tree
+	for err == nil && o.tree { // what has ended gets no more parts
+		if tasks, err = childrenOf(limited, c, tasks); err != nil || len(tasks) == 0 {
+			break
+		}
+		w = w.next(limited, newBoard(o.program.Name))
+		err = w.named(tasks)
+	}
 	switch {
 	case err != nil && errors.Is(context.Cause(limited), errWaited):
 		fmt.Fprintf(os.Stderr, "%s: wait: the time is over, and %s not ended\n", o.program.Name, haveOf(w.leftOver()))
 		return exitCode(exitTimeout)
 	case err != nil:
 		return err
-	case o.any || len(tasks) == 1:
+	case o.any || one:
 		return w.outcome.codeOfOne().orNil()
 	}
 	return w.outcome.code.orNil()

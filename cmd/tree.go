@@ -1,0 +1,93 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file shows the parts of tasks, and waits for them.
+
+// mostParts is how many parts of a task status shows.
+const mostParts = 50
+
+// parts are the tasks below a task, each behind the one of which it is a part.
+type parts struct {
+	tasks  []schema.Task
+	depths []int
+	more   uuid.UUID // a task that has parts which are left out, or the nil id
+}
+
+// partsOf asks for the parts of a task, and theirs.
+func partsOf(ctx context.Context, c *client.Client, t *schema.Task) (p parts, err error) {
+	if t.Children == nil {
+		return p, nil
+	}
+	if err = p.below(ctx, c, t.ID, 0); err == nil {
+		err = withInputs(ctx, c, p.tasks)
+	}
+	return p, err
+}
+
+func (p *parts) below(ctx context.Context, c *client.Client, parent uuid.UUID, depth int) error {
+	for t, err := range listed(ctx, c, schema.ListParams{Parent: parent, Order: schema.OldestFirst, Limit: mostParts}) {
+		if err != nil {
+			return err
+		}
+		if len(p.tasks) == mostParts {
+			p.more = parent
+			return nil
+		}
+		p.tasks, p.depths = append(p.tasks, t), append(p.depths, depth)
+		if err := p.below(ctx, c, t.ID, depth+1); err != nil || p.more != uuid.Nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lines are a tree of the parts.
+func (p *parts) lines(out terminal, columns int) []string {
+	if len(p.tasks) == 0 {
+		return nil
+	}
+	table := &table{columns: []tableColumn{{title: "PART", least: 10}, {title: "STATE", least: 8}, {title: "TYPE", least: 4, drop: 1}, {title: "TASK", least: 10}}}
+	for i := range p.tasks {
+		t := &p.tasks[i]
+		table.add(tableCell{text: strings.Repeat("- ", p.depths[i]) + show.ShortID(t.ID)}, tableCell{show.State(t), stateStyle(t.State)}, tableCell{text: t.Type}, tableCell{text: show.Work(t)})
+	}
+	lines := append([]string{""}, table.lines(out, columns)...)
+	if p.more != uuid.Nil {
+		lines = append(lines, fmt.Sprintf("and more; list --parent %s shows those of one task", p.more))
+	}
+	return lines
+}
+
+// countsText says how many tasks there are in each state.
+func countsText(counts *schema.TaskCounts) string {
+	var words []string
+	for state, name := range schema.StateNames {
+		if n := *counts.Of(schema.State(state)); n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, name))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// childrenOf are the parts of tasks that are kept, without theirs.
+func childrenOf(ctx context.Context, c *client.Client, tasks []schema.Task) (children []schema.Task, err error) {
+	for i := range tasks {
+		found, err := collect(listed(ctx, c, schema.ListParams{Parent: tasks[i].ID, Order: schema.OldestFirst, Limit: pageOfTasks}), mostNamed)
+		if err != nil {
+			return nil, err
+		}
+		children = append(children, found...)
+	}
+	return children, nil
+}
