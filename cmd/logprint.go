@@ -34,6 +34,7 @@ type logPrinter struct {
 	unended  bool                 // the latest piece, which was shown as it is, ended no line
 	middle   bool                 // the latest byte on the terminal ended no line
 	latest   schema.Stream        // that was written to the terminal
+	viewer   *viewerPrinter       // that prints all, or nil
 }
 
 type logStream struct {
@@ -64,7 +65,7 @@ func newLogPrinter(program string, tasks []schema.Task, asJSON, oneStream bool) 
 // nothing tells a person that a task has written nothing, and how it has ended: why a
 // program could not be started is in no output.
 func (p *logPrinter) nothing(t *schema.Task, follow bool) {
-	if p.json || p.names != nil || !p.errLooks.isTerminal() || t.State == schema.Completed || follow {
+	if p.viewer != nil || p.json || p.names != nil || !p.errLooks.isTerminal() || t.State == schema.Completed || follow {
 		return // what is followed may write, or its end is told
 	}
 	text := "it is " + t.State.String()
@@ -77,6 +78,8 @@ func (p *logPrinter) nothing(t *schema.Task, follow bool) {
 // show prints a piece of a stream.
 func (p *logPrinter) show(piece logPiece) error {
 	switch {
+	case p.viewer != nil:
+		return p.viewer.print(piece.stream, piece.data)
 	case p.json:
 		text, encoding := schema.EncodeOutput(piece.data)
 		return printJSONLine(os.Stdout, schema.OutputEvent{
@@ -135,7 +138,9 @@ func (p *logPrinter) marked(piece logPiece) error {
 }
 
 // marksAttempts reports whether a person is told where an attempt begins.
-func (p *logPrinter) marksAttempts() bool { return !p.json && p.outLooks.isTerminal() }
+func (p *logPrinter) marksAttempts() bool {
+	return p.viewer == nil && !p.json && p.outLooks.isTerminal()
+}
 
 // attempt tells a person that another attempt of a task begins.
 func (p *logPrinter) attempt(id uuid.UUID, number int32) error {
@@ -206,6 +211,9 @@ func (p *logPrinter) lines(key logStream, text []byte) error {
 
 // flush prints the lines of a task that never ended.
 func (p *logPrinter) flush(id uuid.UUID) error {
+	if p.viewer != nil {
+		return p.viewer.end()
+	}
 	for s := range schema.StreamNames {
 		key := logStream{id, schema.Stream(s)}
 		if part := p.parts[key]; len(part) > 0 {
@@ -235,7 +243,7 @@ func (p *logPrinter) end(ev *schema.FinishedEvent) error {
 // failure tells a person that follows a task how it has ended, where it did not complete:
 // that is in no output.
 func (p *logPrinter) failure(t *schema.Task) {
-	if p.json || !p.errLooks.isTerminal() || t.State == schema.Completed {
+	if p.viewer != nil || p.json || !p.errLooks.isTerminal() || t.State == schema.Completed {
 		return
 	}
 	name := ""
@@ -247,5 +255,9 @@ func (p *logPrinter) failure(t *schema.Task) {
 
 // lost tells of output that is no longer kept.
 func (p *logPrinter) lost(id uuid.UUID, stream schema.Stream, bytes int64) {
+	if p.viewer != nil {
+		p.viewer.missing(stream, bytes)
+		return
+	}
 	fmt.Fprintf(os.Stderr, "%s: %s of %v of %s are no longer kept\n", p.program, counted(bytes, "byte"), stream, id)
 }

@@ -22,6 +22,7 @@ type logsOptions struct {
 	tail   int
 	stream string
 	input  bool
+	viewer viewerOptions
 }
 
 // allOutput is the value of --stream for all streams.
@@ -37,16 +38,25 @@ func (p *Program) logsCommand() *cobra.Command {
 			"What several tasks have written is told apart by the end of the id at the beginning of each line.\n" + namesHelp + "\n" +
 			"With --follow it goes on with what comes, until the tasks have ended.\n" +
 			"With --input stdin goes to one task that reads it, as a command of exec that was submitted with --set openStdin=true.\n" +
+			"With --viewer all goes to stdout in one, as UTF-8 with colours and without other escape sequences. Of what came too fast,\n" +
+			"or is too long, it is the end. With --follow it goes on when a server has ended and the next one runs, and ends with stdin.\n" +
 			"On a terminal control characters are shown and not obeyed.",
 		Example:           p.driverExamples("logs @last", "logs -f 018f", "logs build=7 --tail 10", "logs @last --stream stderr >errors.txt"),
 		Args:              o.names("logs"),
 		ValidArgsFunction: o.completeTasks(),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.viewer.check(c, o, args); err != nil {
+				return err
+			}
+			if o.viewer.on {
+				return o.view(c, args)
+			}
 			return o.with(c, func(ctx context.Context, c *client.Client) error { return o.run(ctx, c, args) })
 		},
 	}
 	o.flags(c)
 	f := c.Flags()
+	o.viewer.flags(f)
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until the tasks have ended")
 	f.Var(countTo(&o.tail, -1, 0, mostTail), "tail", "only so many lines, the last; at most what is in the last MiB of each stream")
 	f.Lookup("tail").DefValue = ""
@@ -61,22 +71,39 @@ func (p *Program) logsCommand() *cobra.Command {
 const mostTail = 1_000_000
 
 func (o *logsOptions) run(ctx context.Context, c *client.Client, names []string) error {
-	tasks, err := o.tasksNamed(ctx, c, names)
+	l, err := o.begin(ctx, c, names)
 	if err != nil {
 		return err
 	}
+	return l.run(ctx)
+}
+
+// begin finds the tasks to show.
+func (o *logsOptions) begin(ctx context.Context, c *client.Client, names []string) (*logs, error) {
+	tasks, err := o.tasksNamed(ctx, c, names)
+	if err != nil {
+		return nil, err
+	}
 	if len(tasks) > mostLogged {
-		return fmt.Errorf("logs shows at most %d tasks at once, and these are %d; name fewer", mostLogged, len(tasks))
+		return nil, fmt.Errorf("logs shows at most %d tasks at once, and these are %d; name fewer", mostLogged, len(tasks))
 	}
 	if err := o.checkInput(tasks); err != nil {
-		return err
+		return nil, err
 	}
 	l := &logs{client: c, options: o, print: newLogPrinter(o.program.Name, tasks, o.json, o.stream != allOutput), tasks: map[uuid.UUID]*loggedTask{}}
-	var ids []uuid.UUID
+	if o.viewer.on {
+		l.print.viewer = &viewerPrinter{}
+	}
 	for _, t := range tasks {
-		ids = append(ids, t.ID)
+		l.ids = append(l.ids, t.ID)
 		l.tasks[t.ID] = &loggedTask{id: t.ID}
 	}
+	return l, nil
+}
+
+// run shows the tasks, from where they were shown last.
+func (l *logs) run(ctx context.Context) error {
+	c, o, ids := l.client, l.options, l.ids
 	if o.follow {
 		_, err := c.Subscribe(ctx, schema.SubscribeParams{IDs: ids, Events: []string{schema.EventStarted, schema.EventOutput, schema.EventFinished}})
 		if err != nil {
@@ -104,6 +131,7 @@ type logs struct {
 	client  *client.Client
 	options *logsOptions
 	print   *logPrinter
+	ids     []uuid.UUID               // of the tasks, in the order in which they were named
 	tasks   map[uuid.UUID]*loggedTask // that have not ended, as far as is known
 	// fail ends the wait for what comes.
 	fail   context.CancelCauseFunc
@@ -142,6 +170,8 @@ func (l *logs) followAll(ctx context.Context) error {
 		t := l.tasks[ev.TaskID()]
 		var err error
 		switch {
+		case ev.Lost != nil && l.options.viewer.on:
+			err = l.catchUp(ctx, l.ids[0])
 		case ev.Lost != nil:
 			err = errors.New("what the tasks wrote was read too slowly, and something is missing; show it again")
 		case t == nil:
@@ -153,7 +183,7 @@ func (l *logs) followAll(ctx context.Context) error {
 		case ev.Output != nil:
 			err = l.piece(ctx, t, ev.Output)
 		case ev.Finished != nil:
-			if err = l.rest(ctx, t); err == nil {
+			if err = l.rest(ctx, t, ev.Finished.OutputBytes); err == nil {
 				err = l.print.end(ev.Finished)
 			}
 			delete(l.tasks, t.id)
@@ -175,6 +205,7 @@ func (l *logs) piece(ctx context.Context, t *loggedTask, o *schema.OutputEvent) 
 		return err
 	}
 	next := &t.next[o.Stream]
+	l.skip(t, o.Stream, o.Offset)
 	if *next < o.Offset {
 		if err := l.upTo(ctx, t, o.Stream, o.Offset, l.print.show); err != nil {
 			return err
@@ -191,9 +222,10 @@ func (l *logs) piece(ctx context.Context, t *loggedTask, o *schema.OutputEvent) 
 }
 
 // rest shows what is left of the output of a task that has ended.
-func (l *logs) rest(ctx context.Context, t *loggedTask) error {
-	for s := range schema.StreamNames {
+func (l *logs) rest(ctx context.Context, t *loggedTask, written *schema.OutputBytes) error {
+	for s, end := range ends(written) {
 		if stream := schema.Stream(s); l.shows(stream, t.ordered) {
+			l.skip(t, stream, end)
 			if err := l.upTo(ctx, t, stream, toItsEnd, l.print.show); err != nil {
 				return err
 			}

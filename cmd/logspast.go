@@ -73,7 +73,7 @@ func (l *logs) kept(ctx context.Context, t *loggedTask, task *schema.Task, show 
 	if task.OutputBytes == nil {
 		return nil
 	}
-	ends := [...]int64{task.OutputBytes.Stdout, task.OutputBytes.Stderr, task.OutputBytes.Log}
+	ends := ends(task.OutputBytes)
 	if l.options.tail >= 0 {
 		for i, end := range ends {
 			t.next[i] = max(0, end-tailBytes)
@@ -81,7 +81,8 @@ func (l *logs) kept(ctx context.Context, t *loggedTask, task *schema.Task, show 
 	}
 	for i := range ends {
 		if stream := schema.Stream(i); l.shows(stream, t.ordered) {
-			if err := l.skipLost(ctx, t, stream, l.options.tail < 0); err != nil {
+			far := l.skipFar(t, stream, ends[i])
+			if err := l.skipLost(ctx, t, stream, far, l.options.tail < 0); err != nil {
 				return err
 			}
 		}
@@ -107,20 +108,27 @@ func (l *logs) kept(ctx context.Context, t *loggedTask, task *schema.Task, show 
 	return nil
 }
 
+// ends are the offsets of the ends of the streams.
+func ends(written *schema.OutputBytes) (ends [len(schema.StreamNames)]int64) {
+	if written != nil {
+		ends = [...]int64{written.Stdout, written.Stderr, written.Log}
+	}
+	return ends
+}
+
 // skipLost goes on with the first byte of a stream that is still kept. Where it is to
-// tell, it says how many were before it.
-func (l *logs) skipLost(ctx context.Context, t *loggedTask, stream schema.Stream, tell bool) error {
+// tell, it says how many were before it, with those that were left out already.
+func (l *logs) skipLost(ctx context.Context, t *loggedTask, stream schema.Stream, left int64, tell bool) error {
 	next := &t.next[stream]
 	piece, err := l.client.Output(ctx, schema.OutputParams{ID: t.id, Stream: &stream, Offset: next, Limit: 1})
 	if err != nil {
 		return err
 	}
-	if lost := piece.TruncatedBefore - *next; lost > 0 {
-		if tell {
-			l.print.lost(t.id, stream, lost)
-		}
-		*next = piece.TruncatedBefore
+	lost := left + max(0, piece.TruncatedBefore-*next)
+	if lost > 0 && tell {
+		l.print.lost(t.id, stream, lost)
 	}
+	*next = max(*next, piece.TruncatedBefore)
 	return nil
 }
 
@@ -133,7 +141,7 @@ type outputRun struct {
 // runs reads the order of stdout and stderr from the log of a task.
 func (l *logs) runs(ctx context.Context, id uuid.UUID) (runs []outputRun, err error) {
 	log := &loggedTask{id: id}
-	if err := l.skipLost(ctx, log, schema.Log, false); err != nil {
+	if err := l.skipLost(ctx, log, schema.Log, 0, false); err != nil {
 		return nil, err
 	}
 	var text []byte

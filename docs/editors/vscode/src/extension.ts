@@ -1,17 +1,14 @@
 // The extension: its commands, its tasks, and what it says at the end of a task.
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { State, Task } from '../../../../schema/jobline';
-import { plain } from './ansi';
 import { askInput, chooseType, drafted, offerSchemas, type Wanted } from './ask';
 import { Lost } from './connection';
 import { runProgram, settings } from './program';
 import { Queue } from './queue';
-import { endOf, Follower, TaskTerminal } from './terminal';
+import { endOf, plain, TaskTerminal } from './terminal';
 import { showQueue, TaskList, work } from './views';
-import { ordersStreams, readPart } from './written';
 
 const progressAfter = 1000; // milliseconds that a task has before it gets a progress notification
 const mostWhole = 10 << 20; // bytes of each stream that an editor shows
@@ -38,7 +35,6 @@ export function deactivate(): Promise<void> | undefined { return queue?.shutdown
 
 class Jobline {
   private readonly list: TaskList;
-  private readonly follower: Follower;
   private readonly terminals = new Map<string, vscode.Terminal>();
   private readonly looked = new Map<string, () => boolean>(); // whether the output of a task of this window is in front
   private readonly named = new Map<string, () => boolean>(); // the newest of these by the name of a task of VS Code
@@ -46,7 +42,6 @@ class Jobline {
 
   constructor(private readonly queue: Queue) {
     this.list = new TaskList(queue);
-    this.follower = new Follower(queue);
   }
 
   register(): vscode.Disposable[] {
@@ -115,7 +110,7 @@ class Jobline {
   }
 
   private terminal(task: () => Promise<string>, ends: boolean): TaskTerminal {
-    return new TaskTerminal(this.queue, this.follower, task, ends);
+    return new TaskTerminal(this.queue, task, ends);
   }
 
   /** Submits a task of this window. looks says whether its output is in front. */
@@ -128,7 +123,8 @@ class Jobline {
     const over = this.watch(id, work({ type, input: whole }), looks);
     try {
       // The program adds the environment, and writes no secret to a file.
-      await runProgram(['submit'], JSON.stringify({ id, type, input: whole, labels: { owner: 'vscode', ...labels } }));
+      const stdin = JSON.stringify({ id, type, input: whole, labels: { owner: 'vscode', ...labels } });
+      await runProgram(['submit'], { stdin });
     } catch (error) {
       over();
       if (!(error instanceof Lost)) {
@@ -189,12 +185,7 @@ class Jobline {
   }
 
   private async whole(id: string): Promise<string> {
-    const ordered = ordersStreams(await this.queue.call('status', { id, includeInput: true }));
-    let text = '', part = await readPart(this.queue, id, mostWhole, ordered);
-    if (part.missing > 0) text = `[${part.missing} bytes before this are not shown]\n`;
-    text += part.text;
-    while (part.more && text.length < 3 * mostWhole) text += (part = await readPart(this.queue, id, part.next, ordered)).text;
-    return plain(text);
+    return plain(await runProgram(['logs', '--viewer', '--tail-bytes', String(mostWhole), id]));
   }
 
   private async pick(verb: string, states?: State[]): Promise<Task | undefined> {
@@ -250,10 +241,11 @@ class Jobline {
 
   /** Shows what this extension uses, and what jobline says of itself. */
   private async doctor(): Promise<void> {
-    const { program, args, cwd } = settings();
+    const { program, args } = settings();
     this.channel ??= vscode.window.createOutputChannel('Jobline');
     const state = await this.queue.connect().then(() => 'ok    connection', (error: Error) => `fail  connection: ${error.message}`);
-    const said = await new Promise<string>((resolve) => execFile(program, ['doctor', ...args], { cwd }, (_, out, err) => resolve(out + err)).stdin?.end());
+    let said = '';
+    await runProgram(['doctor'], { stdin: '', heard: (text) => { said += text; } }).catch((error: Error) => { said += error.message; });
     this.channel.replace(plain(`${state}\nok    VS Code ${vscode.version}, ${[program, 'attach', ...args].join(' ')}\n${said}`));
     this.channel.show();
   }

@@ -1,5 +1,5 @@
 // The program: where it is, and its commands that do what the protocol leaves to a client.
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import * as vscode from 'vscode';
 import { Lost } from './connection';
 
@@ -10,22 +10,27 @@ export function settings(): { program: string; args: string[]; cwd: string | und
   return { program: own.get<string>('path') || 'jobline', args: own.get<string[]>('args') ?? [], cwd };
 }
 
-/** The environment of the editor, without what the editor has added for itself. */
-export function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VSCODE|ELECTRON)_/.test(name)));
+interface Options {
+  /** What the program reads. Where it is not given, stdin stays open. */
+  stdin?: string;
+  /** Gets what the program writes, in place of the answer. */
+  heard?: (text: string) => void;
+  /** Ends the program. */
+  signal?: AbortSignal;
 }
 
-/** Runs a command of the program to its end. It answers what was written, or throws why that failed. */
-export function runProgram(words: string[], stdin = ''): Promise<string> {
+/** Runs a command of the program. It answers what was written, or throws why that failed. */
+export async function runProgram(words: string[], { stdin, heard, signal }: Options = {}): Promise<string> {
+  let out = '', err = '';
   const { program, args, cwd } = settings();
-  return new Promise((resolve, reject) => {
-    const child = execFile(program, [...words, ...args], { cwd, env: environment() }, (error, out, err) => {
-      const why = err.split('\n')[0]?.replace(/^jobline: (line 1: )?/, '');
-      // 1 says that the server could not answer; what it refuses has another code.
-      if (error) reject(error.code === 1 ? new Lost(why) : new Error(why || error.message));
-      else resolve(out);
-    });
-    child.stdin?.on('error', () => undefined); // the program has ended, which tells more
-    child.stdin?.end(stdin);
-  });
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VSCODE|ELECTRON)_/.test(name)));
+  const child = spawn(program, [...words, ...args], { cwd, env, signal });
+  child.stdout.setEncoding('utf8').on('data', heard ?? ((text: string) => { out += text; }));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { err += text; });
+  child.stdin.on('error', () => undefined); // the program has ended, which tells more
+  if (stdin !== undefined) child.stdin.end(stdin);
+  const code = await new Promise((resolve, reject) => child.on('close', resolve).on('error', reject));
+  if (code === 0) return out;
+  const why = err.split('\n')[0]?.replace(/^jobline: (line 1: )?/, '') || `${program} has ended with ${String(code)}`;
+  throw code === 1 ? new Lost(why) : new Error(why); // 1 says that the server could not answer
 }
