@@ -61,7 +61,7 @@ func (p *Program) cancelCommand() *cobra.Command {
 func (o *cancelOptions) args(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0 && !o.given():
-		return usagef("cancel: which tasks? name them, as %s, or select them with --label, --owner, --state or --type", lastTask)
+		return usagef("cancel: which tasks? name them, as %s, or select them by a flag, as --label, --owner, --group, --key, --state or --type", lastTask)
 	case len(args) > 0 && o.given():
 		return usagef("cancel: tasks are named or selected by flags; do one of them")
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -133,9 +132,8 @@ func (o *listOptions) newest(ctx context.Context, c *client.Client, params schem
 
 // selects reports whether a task is one of those that are listed.
 func (o *listOptions) selects(params schema.ListParams, t *schema.Task) bool {
-	return (len(params.States) == 0 || slices.Contains(params.States, t.State)) &&
-		(o.parentID == uuid.Nil || o.parentID == executor.ParentOf(t.Conditions)) &&
-		(o.since.IsZero() || t.CreatedAt >= o.since) && (o.until.IsZero() || t.CreatedAt < o.until)
+	f := executor.Filter{States: params.States, Group: params.Group, Key: params.Key, Parent: o.parentID, Since: o.since, Until: o.until}
+	return f.Match(t)
 }
 
 // linesBeside is how many lines of a terminal a list leaves: for its titles, for what it says

@@ -25,7 +25,7 @@ func (p *Program) schedulesCommand() *cobra.Command {
 		Short: "List the schedules, or show some in full",
 		Long: "Schedules shows when each schedule is due, when next, and what became of its last task. The note says why a task\n" +
 			"that was due later than that was not submitted. Of those that are named it shows all that there is.",
-		Example:           p.driverExamples("schedules", "schedules import", "schedules --json | jq -r .name", "list --label schedule=import"),
+		Example:           p.driverExamples("schedules", "schedules import", "schedules --json | jq -r .name", "list --schedule import"),
 		ValidArgsFunction: d.completeSchedule,
 		RunE: func(c *cobra.Command, names []string) error {
 			return d.with(c, func(ctx context.Context, c *client.Client) error { return d.printSchedules(ctx, c, names) })

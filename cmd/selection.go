@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/schedule"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
@@ -25,6 +26,9 @@ type selection struct {
 	types   []string
 	labels  []string
 	owner   string
+	group   string
+	key     string
+	from    string // the schedule
 }
 
 // flags adds the flags to a command.
@@ -34,28 +38,44 @@ func (s *selection) flags(c *cobra.Command, d *driver) {
 	f.StringSliceVar(&s.types, "type", nil, "only tasks of one of these types, with commas between")
 	f.StringArrayVar(&s.labels, "label", nil, "only tasks that have the label, as KEY=VALUE; given again, all of them")
 	f.StringVar(&s.owner, "owner", "", "only tasks that the client of this name, in any case, has submitted")
+	f.Var(nonEmpty(&s.group), "group", "only tasks of the group")
+	f.Var(nonEmpty(&s.key), "key", "only tasks of the key")
+	f.Var(nonEmpty(&s.from), "schedule", "only tasks of the schedule")
 	complete(c, "state", cobra.FixedCompletions(schema.StateNames[:], cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "type", d.completeType)
 	complete(c, "label", d.completeLabel)
 	complete(c, "owner", d.completeOwner)
+	complete(c, "group", d.completeGroup)
+	complete(c, "key", d.completeKey)
+	complete(c, "schedule", func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		return d.completeSchedule(c, nil, word)
+	})
 }
 
 // given reports whether anything is selected.
 func (s *selection) given() bool {
-	return len(s.states) > 0 || len(s.types) > 0 || len(s.labels) > 0 || s.owner != ""
+	return len(s.states) > 0 || len(s.types) > 0 || len(s.labels) > 0 || s.owner != "" || s.group != "" || s.key != "" || s.from != ""
 }
 
 // params are the params of a list of the selected tasks.
 func (s *selection) params() (p schema.ListParams, err error) {
-	p = schema.ListParams{States: s.states, Types: s.types}
-	if p.Labels, err = labelsOf(s.command, s.labels); err != nil {
+	p = schema.ListParams{States: s.states, Types: s.types, Group: s.group, Key: s.key}
+	labels, err := labelsOf(s.command, s.labels)
+	if err != nil {
 		return p, err
 	}
-	if s.owner != "" {
-		labels := map[string]string{show.OwnerLabel: s.owner}
-		maps.Copy(labels, p.Labels)
-		p.Labels = labels
+	for key, value := range map[string]string{show.OwnerLabel: s.owner, executor.ScheduleLabel: s.from} {
+		if value == "" {
+			continue
+		}
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		if _, given := labels[key]; !given {
+			labels[key] = value
+		}
 	}
+	p.Labels = labels
 	return p, nil
 }
 

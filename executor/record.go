@@ -119,6 +119,8 @@ type Filter struct {
 	States []schema.State
 	Types  []string
 	Labels map[string]string
+	// Group and Key are of the conditions; "" is no bound.
+	Group, Key string
 	// Parent is the task whose children are selected; the nil id is no bound.
 	Parent uuid.UUID
 	// ID is the beginning or the end of the text of an id, or the beginning of its last
@@ -134,7 +136,15 @@ func (f *Filter) Match(t *schema.Task) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, t.Type)) &&
 		t.CreatedAt >= f.Since && (f.Until.IsZero() || t.CreatedAt < f.Until) &&
-		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID) && (f.Parent == uuid.Nil || f.Parent == ParentOf(t.Conditions))
+		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID) && f.matchConditions(t.Conditions)
+}
+
+// matchConditions reports whether a task with these conditions is selected.
+func (f *Filter) matchConditions(c *schema.Conditions) bool {
+	if f.Group == "" && f.Key == "" && f.Parent == uuid.Nil {
+		return true
+	}
+	return c != nil && (f.Group == "" || c.Group == f.Group) && (f.Key == "" || c.Key == f.Key) && (f.Parent == uuid.Nil || c.Parent == f.Parent)
 }
 
 // ParentOf is the task of which one with these conditions is a part, or the nil id.

@@ -337,6 +337,10 @@ export interface ListParams {
   types?: string[];
   /** only tasks that have all these labels */
   labels?: Record<string, string>;
+  /** only tasks of this group */
+  group?: string;
+  /** only tasks of this key */
+  key?: string;
   /** only tasks that are parts of this task: its children, and not theirs */
   parent?: UUID;
   /** only tasks whose id begins or ends with this text of hexadecimal digits and hyphens, or whose last 8 digits begin with it */

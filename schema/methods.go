@@ -158,6 +158,8 @@ type ListParams struct {
 	States []State           `json:"states,omitzero" jsonschema:"only tasks in one of these states; absent for all" schema:"minItems=1,maxItems=16"`
 	Types  []string          `json:"types,omitzero" jsonschema:"only tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100,maxLength=256"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
+	Group  string            `json:"group,omitzero" jsonschema:"only tasks of this group" schema:"maxLength=256"`
+	Key    string            `json:"key,omitzero" jsonschema:"only tasks of this key" schema:"maxLength=256"`
 	Parent uuid.UUID         `json:"parent,omitzero" jsonschema:"only tasks that are parts of this task: its children, and not theirs"`
 	// ID is the beginning or the end of an id, or the beginning of its last 8 digits, in
 	// lower case.

@@ -89,18 +89,20 @@ func listShows(f *fixture) {
 
 func listFilters(f *fixture) {
 	done := f.ran(ofType("a"), withLabels(map[string]string{"k": "1", "l": "x"}))
+	keyed := f.ran(ofType("g"), onlyIf(schema.Conditions{Key: "k"}))
 	f.one(ofType("b"), withLabels(map[string]string{"k": "1"}))
 	running := f.claim().Record().ID
 	queued := f.one(ofType("a"), withLabels(map[string]string{"k": "2", "l": "x"}))
 	bare := f.one(ofType("b"))
+	grouped := f.one(ofType("g"), onlyIf(schema.Conditions{Group: "build", Key: "k", RunAt: in(f.of(1 << 40))}))
 	for _, c := range []struct {
 		name   string
 		filter executor.Filter
 		want   []uuid.UUID
 	}{
-		{"all", executor.Filter{}, []uuid.UUID{done, running, queued, bare}},
-		{"a state", executor.Filter{States: []schema.State{schema.Queued}}, []uuid.UUID{queued, bare}},
-		{"states", executor.Filter{States: []schema.State{schema.Running, schema.Completed}}, []uuid.UUID{done, running}},
+		{"all", executor.Filter{}, []uuid.UUID{done, keyed, running, queued, bare, grouped}},
+		{"a state", executor.Filter{States: []schema.State{schema.Queued}}, []uuid.UUID{queued, bare, grouped}},
+		{"states", executor.Filter{States: []schema.State{schema.Running, schema.Completed}}, []uuid.UUID{done, keyed, running}},
 		{"no such state", executor.Filter{States: []schema.State{schema.Failed}}, nil},
 		{"a type", executor.Filter{Types: []string{"b"}}, []uuid.UUID{running, bare}},
 		{"types", executor.Filter{Types: []string{"c", "a"}}, []uuid.UUID{done, queued}},
@@ -116,6 +118,11 @@ func listFilters(f *fixture) {
 		{"the middle of an id", executor.Filter{ID: done.String()[3:20]}, nil},
 		{"an id and another state", executor.Filter{ID: done.String(), States: []schema.State{schema.Queued}}, nil},
 		{"an id and its label", executor.Filter{ID: queued.String()[:12], Labels: map[string]string{"k": "2"}}, []uuid.UUID{queued}},
+		{"a group", executor.Filter{Group: "build"}, []uuid.UUID{grouped}},
+		{"a key", executor.Filter{Key: "k"}, []uuid.UUID{keyed, grouped}},
+		{"a key and a state", executor.Filter{Key: "k", States: []schema.State{schema.Completed}}, []uuid.UUID{keyed}},
+		{"a group and another key", executor.Filter{Group: "build", Key: "other"}, nil},
+		{"a group that is the name of a key", executor.Filter{Group: "k"}, nil},
 		{"no id", executor.Filter{ID: "----"}, nil},
 		{"an id that is not there", executor.Filter{ID: "ffffffff-ffff-4fff-8fff-ffffffffffff"}, nil},
 		{"a label that is not there is not empty", executor.Filter{Labels: map[string]string{"k": ""}}, nil},
@@ -123,7 +130,7 @@ func listFilters(f *fixture) {
 			States: []schema.State{schema.Queued}, Types: []string{"a"}, Labels: map[string]string{"l": "x"},
 		}, []uuid.UUID{queued}},
 	} {
-		for limit := 1; limit <= 4; limit++ {
+		for limit := 1; limit <= 6; limit++ {
 			page := executor.PageRequest{Oldest: true, Limit: limit}
 			require.Equal(f, c.want, f.list(c.filter, page), c.name)
 			page.Oldest = false
