@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { State, Task, TaskCounts } from '../../../../schema/jobline';
 import type { Queue } from './queue';
 
-const pageOfEnded = 200; // tasks that have ended, in the list and with each "more"
+const mostEnded = 200; // tasks that have ended, in the list
 const mostOpen = 1000; // tasks that run, or wait, in the list
 const mostWorks = 5000; // tasks of which it is remembered what they do
 const drawEvery = 250; // the most often that events change what is shown, in milliseconds
@@ -19,49 +19,36 @@ export function work(task: Pick<Task, 'type' | 'input'>): string {
   return text.replace(/\s+/g, ' ').slice(0, 200);
 }
 
-export type Row = Task | 'more';
-
-export class TaskList implements vscode.TreeDataProvider<Row> {
+export class TaskList implements vscode.TreeDataProvider<Task> {
   private readonly changed = new vscode.EventEmitter<void>();
   readonly onDidChangeTreeData = this.changed.event;
   private readonly works = new Map<string, Promise<string>>();
-  private ended = pageOfEnded;
 
   constructor(private readonly queue: Queue) {}
 
   refresh(): void { this.changed.fire(); }
 
-  more(): void {
-    this.ended += pageOfEnded;
-    this.refresh();
-  }
-
-  async getChildren(parent?: Row): Promise<Row[]> {
-    if (parent) return [];
-    const list = async (states: State[], limit: number, order: 'oldest' | 'newest'): Promise<Task[]> =>
-      (await this.queue.call('list', { states, limit: Math.min(limit, 1000), order })).tasks;
+  /** The tasks that run or wait, the oldest first, and behind them those that have ended last. */
+  async getChildren(): Promise<Task[]> {
     const [running, queued, ended] = await Promise.all([
-      list(['running'], mostOpen, 'oldest'), list(['queued'], mostOpen, 'oldest'), list(['completed', 'failed', 'cancelled'], this.ended, 'newest'),
+      this.queue.call('list', { states: ['running'], limit: mostOpen, order: 'oldest' }),
+      this.queue.call('list', { states: ['queued'], limit: mostOpen, order: 'oldest' }),
+      this.queue.call('list', { states: ['completed', 'failed', 'cancelled'], limit: mostEnded }),
     ]);
-    ended.sort((a, b) => Date.parse(b.finishedAt!) - Date.parse(a.finishedAt!));
-    const more: Row[] = ended.length >= this.ended && this.ended < 1000 ? ['more'] : [];
-    return [...running, ...queued, ...ended, ...more];
+    ended.tasks.sort((a, b) => Date.parse(b.finishedAt!) - Date.parse(a.finishedAt!));
+    return [...running.tasks, ...queued.tasks, ...ended.tasks];
   }
 
-  async getTreeItem(row: Row): Promise<vscode.TreeItem> {
-    if (row === 'more') {
-      const item = new vscode.TreeItem('Show more…');
-      item.command = { command: 'jobline.more', title: 'Show more' };
-      return item;
-    }
-    const item = new vscode.TreeItem(await this.workOf(row));
-    item.id = row.id;
-    item.description = describe(row);
-    item.tooltip = [row.id, `${row.type} ${row.state}`, ...Object.entries(row.labels).map(([name, value]) => `${name}=${value}`), row.error?.message].filter(Boolean).join('\n');
-    item.iconPath = new vscode.ThemeIcon(icons[row.state]);
-    item.contextValue = row.finishedAt ? 'ended' : 'open';
-    item.command = { command: 'jobline.logs', title: 'Open Output', arguments: [row] };
-    return item;
+  async getTreeItem(task: Task): Promise<vscode.TreeItem> {
+    const labels = Object.entries(task.labels).map(([name, value]) => `${name}=${value}`);
+    return Object.assign(new vscode.TreeItem(await this.workOf(task)), {
+      id: task.id,
+      description: describe(task),
+      tooltip: [task.id, `${task.type} ${task.state}`, ...labels, task.error?.message].filter(Boolean).join('\n'),
+      iconPath: new vscode.ThemeIcon(icons[task.state]),
+      contextValue: task.finishedAt ? 'ended' : 'open',
+      command: { command: 'jobline.logs', title: 'Open Output', arguments: [task] },
+    });
   }
 
   /** What a task does. Its input never changes, so it is asked for once. */
@@ -87,7 +74,7 @@ function describe({ state, progress, startedAt, error, stopped }: Task): string 
 
 /** Shows the queue, and keeps it fresh. */
 export function showQueue(queue: Queue, list: TaskList): vscode.Disposable {
-  const view = vscode.window.createTreeView<Row>('joblineTasks', { treeDataProvider: list });
+  const view = vscode.window.createTreeView('joblineTasks', { treeDataProvider: list });
   const status = vscode.window.createStatusBarItem('jobline', vscode.StatusBarAlignment.Left);
   status.name = 'Jobline';
   status.command = 'joblineTasks.focus';
@@ -95,12 +82,12 @@ export function showQueue(queue: Queue, list: TaskList): vscode.Disposable {
   const draw = async (): Promise<void> => {
     soon = undefined;
     view.message = queue.lost?.message;
-    if (view.visible) list.refresh();
     if (queue.lost) {
       status.text = '$(warning) jobline';
       status.tooltip = queue.lost.message;
     } else {
-      const { tasks } = await queue.call('stats', {});
+      if (view.visible) list.refresh();
+      const { tasks } = await (await queue.connect()).request('stats', {}); // a lost connection is made again in a while
       status.text = numbers(tasks);
       status.tooltip = `Jobline: ${tasks.running} running, ${tasks.queued} queued, ${tasks.failed} failed`;
     }
