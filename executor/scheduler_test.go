@@ -3,54 +3,107 @@ package executor_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/schema"
 )
 
-// slowSchedules is a store that takes its time to record that a due time was decided.
-type slowSchedules struct {
+// countedSchedules is a store that counts what it records of schedules.
+type countedSchedules struct {
 	executor.Store
-	slow    atomic.Bool
-	decided atomic.Int32
-	first   chan struct{} // closed when the first one is being recorded
+	submits, records, schedules atomic.Int32
+	// recording is called before schedules are recorded.
+	recording atomic.Pointer[func()]
 }
 
-func (s *slowSchedules) SetSchedule(ctx context.Context, name string, text []byte) error {
-	if s.slow.Load() {
-		if s.decided.Add(1) == 1 {
-			close(s.first)
-		}
-		time.Sleep(20 * time.Millisecond)
+func (s *countedSchedules) Submit(ctx context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
+	s.submits.Add(1)
+	return s.Store.Submit(ctx, submissions)
+}
+
+func (s *countedSchedules) SetSchedules(ctx context.Context, changed ...executor.ScheduleText) error {
+	if f := s.recording.Load(); f != nil {
+		(*f)()
 	}
-	return s.Store.SetSchedule(ctx, name, text)
+	s.records.Add(1)
+	s.schedules.Add(int32(len(changed)))
+	return s.Store.SetSchedules(ctx, changed...)
+}
+
+// manyDue is a store with as many schedules as there may be, each of which is due.
+func manyDue(t *testing.T) *countedSchedules {
+	store := &countedSchedules{Store: memory.New(memory.Options{})}
+	for i := range executor.MaxSchedules {
+		name := fmt.Sprintf("each %03d", i)
+		text := fmt.Sprintf(`{"name":%q,"everyMs":3600000,"missed":"one","submit":{"type":"nap","input":{"ms":1}},"since":"2000-01-01T00:00:00Z","decided":%q}`, name, schema.Now()-3_601_000_000)
+		require.NoError(t, store.Store.SetSchedules(t.Context(), executor.ScheduleText{Name: name, Text: []byte(text)}))
+	}
+	return store
+}
+
+// TestManyDueTimesAreFewCommits has tasks of many schedules that are due together.
+func TestManyDueTimesAreFewCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(2 * time.Hour)
+		store := manyDue(t)
+		r := &restarted{t: t, store: store}
+		r.begin()
+		r.pass(time.Second)
+		require.Len(t, r.tasksOf("each 000"), 1)
+		require.Len(t, r.tasksOf("each 999"), 1)
+		counts, err := store.Counts(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, int64(executor.MaxSchedules), counts.Completed)
+		require.Equal(t, [...]int32{4, 4, executor.MaxSchedules}, [...]int32{store.submits.Load(), store.records.Load(), store.schedules.Load()})
+		r.end()
+		require.NoError(t, store.Close())
+	})
 }
 
 // TestManyDueTimesHoldNobodyUp removes a schedule while many others are due. That waits for its
 // turn alone.
 func TestManyDueTimesHoldNobodyUp(t *testing.T) {
-	const many = 200
-	store := &slowSchedules{Store: memory.New(memory.Options{}), first: make(chan struct{})}
+	store := manyDue(t)
 	r := newRig(t, executor.Options{Limit: 4}, store)
-	go func() { r.over <- r.Executor.Run(t.Context()) }()
-	for i := range many {
-		p := each(time.Second, 0)
-		p.Name = fmt.Sprintf("each %03d", i)
-		r.schedule(p)
+	decided := make(chan int32, 1)
+	var once sync.Once
+	recording := func() { // the scheduler has the lock
+		once.Do(func() {
+			go func() {
+				_, _ = r.Unschedule(t.Context(), "each 999")
+				decided <- store.schedules.Load()
+			}()
+			for !waitsForLock("Unschedule") {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(2 * time.Millisecond) // one who has waited for 1 ms is given the lock
+		})
 	}
-	store.slow.Store(true)
-	<-store.first
-	existed, err := r.Unschedule(t.Context(), "each 199")
-	require.NoError(t, err)
-	require.True(t, existed)
-	require.Less(t, store.decided.Load(), int32(many/2))
-	store.slow.Store(false)
+	store.recording.Store(&recording)
+	go func() { r.over <- r.Executor.Run(t.Context()) }()
+	require.Less(t, <-decided, int32(executor.MaxSchedules-250))
 	r.Begin(executor.ShutdownInterrupt)
-	<-r.over
+	require.NoError(t, <-r.over)
 	require.NoError(t, store.Close())
+}
+
+// waitsForLock reports whether a goroutine waits for a lock in a method of the executor.
+func waitsForLock(method string) bool {
+	stacks := make([]byte, 1<<20)
+	for _, one := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(one, "(*Executor)."+method+"(") && strings.Contains(one, "sync.Mutex.Lock") {
+			return true
+		}
+	}
+	return false
 }

@@ -57,20 +57,17 @@ func (s *storedSchedule) times() (*schedule.Times, error) {
 	return schedule.Cron(s.Cron, cmp.Or(s.TimeZone, schedule.UTC), s.Until)
 }
 
-// scheduled is a schedule that was read.
+// scheduled is a schedule that was read. It does not change.
 type scheduled struct {
 	storedSchedule
 	text  []byte // that it was read of
 	due   *schedule.Times
-	fault error // why it makes no tasks; due is nil then
+	next  schema.Time // the next due time, or 0
+	fault error       // why it makes no tasks; due is nil then
 }
 
-// next is the next due time, or 0.
-func (s *scheduled) next() schema.Time {
-	if s.fault != nil {
-		return 0
-	}
-	return s.due.Next(s.Decided)
+func newScheduled(s storedSchedule, text []byte, due *schedule.Times) *scheduled {
+	return &scheduled{storedSchedule: s, text: text, due: due, next: due.Next(s.Decided)}
 }
 
 // schedules are those of the store.
@@ -110,15 +107,18 @@ func (e *Executor) readSchedules(ctx context.Context) ([]*scheduled, error) {
 }
 
 func (e *Executor) readSchedule(t ScheduleText) *scheduled {
-	s := &scheduled{text: t.Text}
-	if s.fault = json.Unmarshal(t.Text, &s.storedSchedule); s.fault == nil {
-		s.due, s.fault = s.times()
-	}
-	if s.fault != nil {
-		e.log.Error("a schedule makes no tasks", "schedule", t.Name, "error", s.fault)
+	var s storedSchedule
+	var due *schedule.Times
+	err := json.Unmarshal(t.Text, &s)
+	if err == nil {
+		due, err = s.times()
 	}
 	s.Name = t.Name
-	return s
+	if err != nil {
+		e.log.Error("a schedule makes no tasks", "schedule", t.Name, "error", err)
+		return &scheduled{storedSchedule: s, text: t.Text, fault: err}
+	}
+	return newScheduled(s, t.Text, due)
 }
 
 // findSchedule is the schedule with the name, or nil. It needs the lock.
@@ -135,16 +135,13 @@ func (e *Executor) findSchedule(ctx context.Context, name string) (found *schedu
 
 func bySchedule(s *scheduled, name string) int { return strings.Compare(s.Name, name) }
 
-// writeSchedule records a schedule.
-func (e *Executor) writeSchedule(ctx context.Context, s *storedSchedule) error {
+// scheduleText is a schedule as the store keeps it.
+func scheduleText(s *storedSchedule) ([]byte, error) {
 	text, err := json.Marshal(s, json.Deterministic(true))
-	if err != nil {
-		return err
+	if err == nil && len(text) > MaxScheduleBytes {
+		err = &TooLargeError{What: "the bytes of the schedule", Size: int64(len(text)), Limit: MaxScheduleBytes, Cure: "make its input shorter, as by a file that the task reads"}
 	}
-	if len(text) > MaxScheduleBytes {
-		return &TooLargeError{What: "the bytes of the schedule", Size: int64(len(text)), Limit: MaxScheduleBytes, Cure: "make its input shorter, as by a file that the task reads"}
-	}
-	return e.store.SetSchedule(ctx, s.Name, text)
+	return text, err
 }
 
 // Schedule makes a schedule, or changes the one with the name, and answers it. Where nothing is
@@ -159,31 +156,28 @@ func (e *Executor) Schedule(ctx context.Context, p *schema.ScheduleParams) (sche
 	e.schedules.mu.Lock()
 	defer e.schedules.mu.Unlock()
 	old, others, err := e.findSchedule(ctx, p.Name)
+	now := schema.Now()
+	var before storedSchedule
 	switch {
 	case err != nil:
 		return schema.Schedule{}, err
+	case old == nil && others >= MaxSchedules:
+		return schema.Schedule{}, &TooLargeError{What: "the number of schedules", Size: int64(others) + 1, Limit: MaxSchedules, Cure: "remove one with unschedule"}
 	case old != nil && old.fault == nil:
 		if same, err := sameSchedule(&old.ScheduleParams, p); err != nil || same {
 			return e.shownSchedule(ctx, old), err
 		}
-		if err := e.decide(ctx, old); err != nil { // what was due before, is due as it was then
+		if before, err = e.endSchedule(ctx, old, now); err != nil {
 			return schema.Schedule{}, err
 		}
-	case old == nil && others >= MaxSchedules:
-		return schema.Schedule{}, &TooLargeError{What: "the number of schedules", Size: int64(others) + 1, Limit: MaxSchedules, Cure: "remove one with unschedule"}
+	case old != nil:
+		before = old.storedSchedule
 	}
-	now := schema.Now()
-	s := storedSchedule{ScheduleParams: *p, Generation: uuid.New(), CreatedAt: now, Since: now, Decided: now}
-	if old != nil {
-		s.CreatedAt, s.LastDue, s.LastTask, s.Skipped = cmp.Or(old.CreatedAt, now), old.LastDue, old.LastTask, old.Skipped
-		if old.EveryMs == s.EveryMs {
-			s.Since = old.Since
-		}
-		if back := schema.Time(schedule.MaxBack.Microseconds()); old.Decided-now <= back { // the clock may have been set back
-			s.Decided = max(now, old.Decided)
-		}
+	text, err := scheduleText(before.changed(p, now))
+	if err == nil {
+		err = e.store.SetSchedules(ctx, ScheduleText{Name: p.Name, Text: text})
 	}
-	if err := e.writeSchedule(ctx, &s); err != nil {
+	if err != nil {
 		return schema.Schedule{}, err
 	}
 	made, _, err := e.findSchedule(ctx, p.Name)
@@ -193,6 +187,35 @@ func (e *Executor) Schedule(ctx context.Context, p *schema.ScheduleParams) (sche
 	e.schedules.quiet.Store(false) // until the scheduler has looked
 	e.schedules.notify()
 	return e.shownSchedule(ctx, made), nil
+}
+
+// endSchedule submits what a schedule has due, as it is before it is changed, and answers it with
+// that. Where the queue is full, there is no task for what is due: a full queue must not keep
+// anybody from changing what fills it.
+func (e *Executor) endSchedule(ctx context.Context, s *scheduled, now schema.Time) (storedSchedule, error) {
+	t := newTurn(s, now)
+	r := round{now: now, turns: []*turn{t}}
+	r.run(ctx, e)
+	if errors.Is(t.err, ErrQueueFull) {
+		t.after.skip(t.failedAt, "the queue was full when the schedule was changed")
+		t.err = nil
+	}
+	return t.after, t.err
+}
+
+// changed is a schedule that takes the place of s, which is the zero value where there is none.
+func (s *storedSchedule) changed(p *schema.ScheduleParams, now schema.Time) *storedSchedule {
+	to := &storedSchedule{
+		ScheduleParams: *p, Generation: uuid.New(), CreatedAt: cmp.Or(s.CreatedAt, now), Since: now, Decided: now,
+		LastDue: s.LastDue, LastTask: s.LastTask, Skipped: s.Skipped,
+	}
+	if p.EveryMs == s.EveryMs && s.Since != 0 {
+		to.Since = s.Since
+	}
+	if back := schema.Time(schedule.MaxBack.Microseconds()); s.Decided-now <= back { // the clock may have been set back
+		to.Decided = max(now, s.Decided)
+	}
+	return to
 }
 
 func sameSchedule(a, b *schema.ScheduleParams) (bool, error) {
@@ -212,7 +235,7 @@ func (e *Executor) Unschedule(ctx context.Context, name string) (existed bool, e
 	if err != nil {
 		return false, err
 	}
-	if err := e.store.SetSchedule(ctx, name, nil); err != nil { // one that cannot be read is not found
+	if err := e.store.SetSchedules(ctx, ScheduleText{Name: name}); err != nil { // one that cannot be read is not found
 		return false, err
 	}
 	e.schedules.notify()
@@ -245,7 +268,7 @@ func (e *Executor) Schedules(ctx context.Context, cursor string, limit int) (sch
 
 // shownSchedule is a schedule as it is shown. A schedule that was read never changes.
 func (e *Executor) shownSchedule(ctx context.Context, s *scheduled) schema.Schedule {
-	shown := schema.Schedule{ScheduleParams: s.ScheduleParams, CreatedAt: s.CreatedAt, NextAt: s.next(), Skipped: s.Skipped}
+	shown := schema.Schedule{ScheduleParams: s.ScheduleParams, CreatedAt: s.CreatedAt, NextAt: s.next, Skipped: s.Skipped}
 	if s.fault != nil {
 		shown.Fault = s.fault.Error()
 	}

@@ -221,7 +221,7 @@ func TestOneTaskForADueTimeThatIsNotRecorded(t *testing.T) {
 		r := &restarted{t: t, store: store}
 		r.begin()
 		r.schedule(each(time.Hour, time.Second))
-		store.Break("SetSchedule")
+		store.Break("SetSchedules")
 		r.pass(time.Hour + 30*time.Second)
 		require.Len(t, r.tasksOf("each"), 1)
 		require.Nil(t, r.scheduled("each").Last, "it is not recorded")
@@ -248,10 +248,10 @@ func TestATaskThatIsNotRecordedOverlaps(t *testing.T) {
 		store := storetest.Faulty(memory.New(memory.Options{}))
 		withStore(t, executor.Options{Limit: 2}, func() executor.Store { return store }, func(r *rig) {
 			begin := r.schedule(each(time.Hour, 150*time.Minute)).CreatedAt
-			store.Break("SetSchedule")
+			store.Break("SetSchedules")
 			r.pass(wait)
 			require.Len(r, r.tasksOf("each"), 1)
-			store.Mend("SetSchedule")
+			store.Mend("SetSchedules")
 			r.pass(2 * time.Second)
 			now := r.scheduled("each")
 			require.Equal(r, begin+3600*1_000_000, now.Last.DueAt)
@@ -278,6 +278,26 @@ func TestAFullQueueIsTriedAgain(t *testing.T) {
 		r.pass(10 * time.Second)
 		require.Len(r, r.tasksOf("each"), 1)
 		require.Nil(r, r.scheduled("each").Skipped)
+	})
+}
+
+// TestAScheduleThatFillsTheQueueCanBeChanged changes and removes one while the queue is full, and has
+// no place for a task that is due.
+func TestAScheduleThatFillsTheQueueCanBeChanged(t *testing.T) {
+	withStore(t, executor.Options{Limit: 1}, func() executor.Store { return memory.New(memory.Options{MaxQueued: 1}) }, func(r *rig) {
+		p := each(time.Hour, 5*time.Hour)
+		p.Overlap = schema.OverlapQueue
+		begin := r.schedule(p).CreatedAt
+		r.pass(3*time.Hour + 5*time.Second)
+		require.Len(r, r.tasksOf("each"), 2)
+		p.Submit.Priority = 1
+		changed := r.schedule(p)
+		require.Equal(r, begin+3*3600*1_000_000, changed.Skipped.DueAt)
+		require.Contains(r, changed.Skipped.Reason, "the queue was full")
+		require.Equal(r, begin+4*3600*1_000_000, changed.NextAt)
+		existed, err := r.Unschedule(r.Context(), "each")
+		require.NoError(r, err)
+		require.True(r, existed)
 	})
 }
 
@@ -384,7 +404,9 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 func TestSchedulesThatALaterProcessCannotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
-		set := func(name, text string) { require.NoError(t, store.SetSchedule(t.Context(), name, []byte(text))) }
+		set := func(name, text string) {
+			require.NoError(t, store.SetSchedules(t.Context(), executor.ScheduleText{Name: name, Text: []byte(text)}))
+		}
 		set("atlantis", `{"name":"atlantis","cron":"@daily","timeZone":"Europe/Atlantis","submit":{"type":"nap"},"decided":"2000-01-01T00:00:00Z"}`)
 		set("later", `[7]`)
 		set("other", `{"name":"other","everyMs":1000,"submit":{"type":"gone"},"since":"2000-01-01T00:00:00Z","decided":"2000-01-01T00:00:00Z"}`)

@@ -65,9 +65,10 @@ type Store interface {
 	Groups(ctx context.Context) (plan.Overview, error)
 	// Pause lets no task begin until it is called with false. Tasks that run go on.
 	Pause(ctx context.Context, paused bool) error
-	// SetSchedule records a schedule under its name, in place of the one that had it. A nil
-	// text removes it. The store does not look into the text, and copies it.
-	SetSchedule(ctx context.Context, name string, text []byte) error
+	// SetSchedules records schedules under their names, in place of those that had them: all of
+	// them, or none. A nil text removes one. The store does not look into the texts, and copies
+	// them.
+	SetSchedules(ctx context.Context, changed ...ScheduleText) error
 	// Schedules answers all schedules, sorted by name. Their texts must not be changed.
 	Schedules(ctx context.Context) ([]ScheduleText, error)
 	// Counts is constant in the number of tasks.

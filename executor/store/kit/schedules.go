@@ -14,20 +14,21 @@ type Schedules struct {
 	sorted []executor.ScheduleText // by name; a change makes a new slice
 }
 
-// Set sets the text of a schedule, of which it makes a copy; nil removes it.
-func (s *Schedules) Set(name string, text []byte) {
-	at, found := s.find(name)
-	changed := slices.Clone(s.sorted)
-	switch {
-	case text == nil && found:
-		changed = slices.Delete(changed, at, at+1)
-	case text == nil:
-	case found:
-		changed[at].Text = bytes.Clone(text)
-	default:
-		changed = slices.Insert(changed, at, executor.ScheduleText{Name: name, Text: bytes.Clone(text)})
+// Set sets the texts of schedules, of which it makes copies; nil removes one.
+func (s *Schedules) Set(changed []executor.ScheduleText) {
+	s.sorted = slices.Clone(s.sorted)
+	for _, c := range changed {
+		at, found := s.find(c.Name)
+		switch {
+		case c.Text == nil && found:
+			s.sorted = slices.Delete(s.sorted, at, at+1)
+		case c.Text == nil:
+		case found:
+			s.sorted[at].Text = bytes.Clone(c.Text)
+		default:
+			s.sorted = slices.Insert(s.sorted, at, executor.ScheduleText{Name: c.Name, Text: bytes.Clone(c.Text)})
+		}
 	}
-	s.sorted = changed
 }
 
 // Text is the text of a schedule, or nil.

@@ -6,14 +6,14 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// SetSchedule implements executor.Store.
-func (s *Store) SetSchedule(_ context.Context, name string, text []byte) error {
+// SetSchedules implements executor.Store.
+func (s *Store) SetSchedules(_ context.Context, changed ...executor.ScheduleText) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return executor.ErrClosed
 	}
-	s.schedules.Set(name, text)
+	s.schedules.Set(changed)
 	return nil
 }
 

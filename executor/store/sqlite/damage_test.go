@@ -110,7 +110,7 @@ func newHarmed(t *testing.T) *harmed {
 	s, err := Open(t.Context(), d.options())
 	require.NoError(t, err)
 	d.ids = fillSmall(t, s)
-	require.NoError(t, s.SetSchedule(t.Context(), sampleSchedule.Name, sampleSchedule.Text))
+	require.NoError(t, s.SetSchedules(t.Context(), sampleSchedule))
 	for _, id := range d.ids {
 		r, err := s.Get(t.Context(), id)
 		require.NoError(t, err)

@@ -168,10 +168,10 @@ func TestSettingsThatWereRefused(t *testing.T) {
 		require.ErrorIs(t, s.Pause(t.Context(), true), executor.ErrStoreUnavailable)
 		v.Heal()
 		time.Sleep(2 * retryMost)
-		require.NoError(t, s.SetSchedule(t.Context(), "s", []byte("had")))
+		require.NoError(t, s.SetSchedules(t.Context(), executor.ScheduleText{Name: "s", Text: []byte("had")}))
 		for _, other := range []string{"s", "t"} {
 			v.Fail(faultvfs.Sync, faultvfs.WAL, sqlite3.IOERR_FSYNC, 1)
-			require.ErrorIs(t, s.SetSchedule(t.Context(), other, []byte("refused")), executor.ErrStoreUnavailable)
+			require.ErrorIs(t, s.SetSchedules(t.Context(), executor.ScheduleText{Name: other, Text: []byte("refused")}), executor.ErrStoreUnavailable)
 			v.Heal()
 			time.Sleep(2 * retryMost)
 		}

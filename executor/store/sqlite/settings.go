@@ -96,12 +96,16 @@ func (g regroup) asIs(s *Store) setting {
 	return regroup{name: g.name, settings: s.planned.GroupOf(g.name).Settings}
 }
 
-// reschedule is a change of a schedule. With a nil text it is removed.
-type reschedule executor.ScheduleText
+// reschedule is a change of schedules. Those with a nil text are removed.
+type reschedule []executor.ScheduleText
 
-// SetSchedule implements executor.Store.
-func (s *Store) SetSchedule(ctx context.Context, name string, text []byte) error {
-	return s.set(ctx, reschedule{Name: name, Text: bytes.Clone(text)})
+// SetSchedules implements executor.Store.
+func (s *Store) SetSchedules(ctx context.Context, changed ...executor.ScheduleText) error {
+	copied := make(reschedule, len(changed))
+	for i, c := range changed {
+		copied[i] = executor.ScheduleText{Name: c.Name, Text: bytes.Clone(c.Text)}
+	}
+	return s.set(ctx, copied)
 }
 
 func (r reschedule) write(t *transaction) error {
@@ -109,15 +113,24 @@ func (r reschedule) write(t *transaction) error {
 	if err != nil {
 		return err
 	}
-	return file.WriteSchedule(c, r.Name, r.Text)
+	for _, changed := range r {
+		if err := file.WriteSchedule(c, changed.Name, changed.Text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (r reschedule) apply(s *Store) { s.schedules.Set(r.Name, r.Text) }
+func (r reschedule) apply(s *Store) { s.schedules.Set(r) }
 
 func (r reschedule) asIs(s *Store) setting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return reschedule{Name: r.Name, Text: s.schedules.Text(r.Name)}
+	was := make(reschedule, len(r))
+	for i, changed := range r {
+		was[i] = executor.ScheduleText{Name: changed.Name, Text: s.schedules.Text(changed.Name)}
+	}
+	return was
 }
 
 // Schedules implements executor.Store.
@@ -138,6 +151,6 @@ func (s *Store) readSchedules() error {
 			s.log.Error("a schedule cannot be read, so it makes no tasks; make it again, or remove it", "schedule", name, "error", err)
 			return
 		}
-		s.schedules.Set(name, text)
+		s.schedules.Set([]executor.ScheduleText{{Name: name, Text: text}})
 	})
 }

@@ -91,12 +91,12 @@ func (s *FaultyStore) Update(ctx context.Context, id uuid.UUID, u *executor.Upda
 	return s.Store.Update(ctx, id, u)
 }
 
-// SetSchedule implements executor.Store.
-func (s *FaultyStore) SetSchedule(ctx context.Context, name string, text []byte) error {
-	if err := s.fault("SetSchedule"); err != nil {
+// SetSchedules implements executor.Store.
+func (s *FaultyStore) SetSchedules(ctx context.Context, changed ...executor.ScheduleText) error {
+	if err := s.fault("SetSchedules"); err != nil {
 		return err
 	}
-	return s.Store.SetSchedule(ctx, name, text)
+	return s.Store.SetSchedules(ctx, changed...)
 }
 
 // Get implements executor.Store.

@@ -31,14 +31,14 @@ func (f *fixture) hasSchedules(want ...executor.ScheduleText) {
 func (f *fixture) setSchedule(name, text string) executor.ScheduleText {
 	f.Helper()
 	b := []byte(text)
-	require.NoError(f, f.store.SetSchedule(f.Context(), name, b))
+	require.NoError(f, f.store.SetSchedules(f.Context(), executor.ScheduleText{Name: name, Text: b}))
 	clear(b) // the store has a copy
 	return executor.ScheduleText{Name: name, Text: []byte(text)}
 }
 
 func (f *fixture) removeSchedule(name string) {
 	f.Helper()
-	require.NoError(f, f.store.SetSchedule(f.Context(), name, nil))
+	require.NoError(f, f.store.SetSchedules(f.Context(), executor.ScheduleText{Name: name}))
 }
 
 func scheduleTexts(f *fixture) {
@@ -53,6 +53,9 @@ func scheduleTexts(f *fixture) {
 	f.removeSchedule("a")
 	f.removeSchedule("a")
 	f.hasSchedules(b, long)
+	c := executor.ScheduleText{Name: "c", Text: []byte("together")}
+	require.NoError(f, f.store.SetSchedules(f.Context(), c, executor.ScheduleText{Name: b.Name}, long, executor.ScheduleText{Name: "none"}))
+	f.hasSchedules(c, long)
 }
 
 func restartSchedules(f *fixture) {

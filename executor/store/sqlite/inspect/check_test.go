@@ -172,7 +172,7 @@ func TestCheckFindsConditionsThatAreWrong(t *testing.T) {
 	submit(t, s, first, newTask())
 	require.NoError(t, s.SetGroup(t.Context(), "builds", plan.Settings{Limit: 2}))
 	require.NoError(t, s.Pause(t.Context(), true))
-	require.NoError(t, s.SetSchedule(t.Context(), "nightly", []byte(`{"cron":"30 2 * * *"}`)))
+	require.NoError(t, s.SetSchedules(t.Context(), executor.ScheduleText{Name: "nightly", Text: []byte(`{"cron":"30 2 * * *"}`)}))
 	require.NoError(t, s.Close())
 	require.Empty(t, findings(t, sound))
 	tasks, damaged := exports(t, sound, executor.Filter{})
