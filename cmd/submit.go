@@ -24,6 +24,7 @@ type submitOptions struct {
 	lines      string // where the lines come from: @FILE, or - for stdin
 	null       bool
 	wait       bool
+	dryRun     bool
 	quiet      bool
 
 	isEach bool // there is an --each
@@ -67,6 +68,7 @@ func (p *Program) submitCommand() *cobra.Command {
 		complete(c, "each", cobra.NoFileCompletions)
 		complete(c, "lines", completeAtFile)
 	}
+	f.BoolVar(&o.dryRun, "dry-run", false, "submit nothing, and say what the task would wait for")
 	f.BoolVar(&o.wait, "wait", false, "wait until all have ended")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no ids")
 	return c
@@ -87,6 +89,8 @@ func (o *submitOptions) args(c *cobra.Command, args []string) error {
 		return err
 	}
 	switch o.isEach = c.Flags().Changed("each"); {
+	case o.dryRun && (o.wait || o.isEach || len(args) == 0):
+		return usagef("submit: --dry-run is for one task, and submits none to wait for; name a type or a command, without --wait")
 	case o.isEach && len(args) > 0:
 		return usagef("submit: --each has the command, and %q is one more; write all of it in --each", args[0])
 	case o.isEach && c.Flags().Changed("dedupe"):
@@ -179,6 +183,9 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 	params.Events = o.events()
 	o.conditions.addTo(&params, o.after)
 	o.retry.addTo(&params)
+	if o.dryRun {
+		return o.dryRunOne(ctx, c, params)
+	}
 	board := newBoard(o.driver.program.Name)
 	submitted, err := c.Submit(ctx, params)
 	if err != nil {

@@ -49,6 +49,10 @@ func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 			"a batch with a lossless submit has no wait, shutdown or exit: the task would have to wait for their replies; send it alone"))
 		return
 	}
+	if params.DryRun {
+		s.dryRun(ctx, &record, params.ID, to)
+		return
+	}
 	record.Owner, record.Labels = s.watcher.ID(), s.labelled(record.Labels)
 	if s.tracks(params.OnDisconnect) {
 		record.Events = record.Events.TellingEnd()

@@ -76,6 +76,7 @@ func fullSubmit() SubmitParams {
 	p.OnDisconnect = OnDisconnectCancel
 	p.Retry = fullRetry()
 	p.Dedupe = &Dedupe{Key: "lint", On: DedupeReject, WindowMs: 1000}
+	p.DryRun = true
 	return p
 }
 

@@ -845,6 +845,8 @@ export interface SubmitParams {
   delayMs?: number;
   /** in place of expiresAt: so many milliseconds from now; 0 is never */
   expireMs?: number;
+  /** whether to answer as if the task were submitted, and record nothing */
+  dryRun?: boolean;
 }
 
 /** The task, and whether its id was known already. */
@@ -1137,7 +1139,7 @@ export interface Waiting {
 export interface Methods {
   /** Introduce the client, and learn what the server is. Optional, at any time, once. Members other than these are ignored, so that a language client can send what it sends to any server. */
   "initialize": { params: InitializeParams; result: InitializeResult };
-  /** Ask for one run of a task type. The reply comes when the task is recorded, before any notification of it. With an id that is known the same type and input answer with the task as it is and existing: true; another type or input is idConflict. A task that fails is a result, never an error. */
+  /** Ask for one run of a task type. The reply comes when the task is recorded, before any notification of it. With an id that is known the same type and input answer with the task as it is and existing: true; another type or input is idConflict. A task that fails is a result, never an error. With dryRun nothing is recorded, and the answer is the task as it would be. */
   "submit": { params: SubmitParams; result: SubmitResult };
   /** Show one task. */
   "status": { params: StatusParams; result: Task };

@@ -68,6 +68,8 @@ type SubmitParams struct {
 	Conditions
 	DelayMs  int64 `json:"delayMs,omitzero" jsonschema:"in place of runAt: so many milliseconds from now" schema:"minimum=0,maximum=315360000000"`
 	ExpireMs int64 `json:"expireMs,omitzero" jsonschema:"in place of expiresAt: so many milliseconds from now; 0 is never" schema:"minimum=0,maximum=315360000000"`
+	// DryRun answers with the task as it would be. Its id is the nil UUID where none is given.
+	DryRun bool `json:"dryRun,omitzero" jsonschema:"whether to answer as if the task were submitted, and record nothing" schema:"default=false"`
 }
 
 // OnDisconnect says what becomes of a task when the connection that submitted it has

@@ -35,7 +35,7 @@ var calls = []described{
 	},
 	{
 		name: MethodSubmit, summary: "Ask for one run of a task type.",
-		description: "The reply comes when the task is recorded, before any notification of it. With an id that is known the same type and input answer with the task as it is and existing: true; another type or input is idConflict. A task that fails is a result, never an error.",
+		description: "The reply comes when the task is recorded, before any notification of it. With an id that is known the same type and input answer with the task as it is and existing: true; another type or input is idConflict. A task that fails is a result, never an error. With dryRun nothing is recorded, and the answer is the task as it would be.",
 		params:      typeOf[SubmitParams](), result: typeOf[SubmitResult](), resultSummary: "the task",
 		errors: []Code{CodeInvalidParams, CodeUnknownType, CodeIDConflict, CodeQueueFull, CodeShuttingDown, CodeNotPermitted, CodeTooLarge, CodeStoreUnavailable},
 		examples: []example{

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -71,6 +72,34 @@ func (p *Planned) Submit(t *plan.Task, now schema.Time, before []Before) {
 		}
 	}
 	p.Add(t, now, func(i int) *plan.Node { return before[i].Node })
+}
+
+// Would answers a task as it would be if it were submitted now. before are the tasks that it comes
+// after.
+func (p *Planned) Would(r *executor.Record, now schema.Time, before []Before) *schema.Task {
+	would := r.Task
+	if r.Conditions == nil {
+		return &would
+	}
+	t := NewTask(r)
+	t.Order = math.MaxUint64 // behind all others
+	end := func(cause uuid.UUID) *schema.Task {
+		End(&would, Unrun(plan.Ending{Task: &t, Cause: cause}), nil, now)
+		return &would
+	}
+	for i, d := range t.Conditions.After {
+		if is := before[i].State; is.Final() && !d.On.Met(is) {
+			return end(d.ID)
+		}
+	}
+	if at := t.Conditions.ExpiresAt; !at.IsZero() && at <= now {
+		return end(uuid.Nil)
+	}
+	p.Add(&t, now, func(i int) *plan.Node { return before[i].Node })
+	would.WaitingFor = p.Planner.Waiting(&t)
+	p.Remove(&t)
+	p.Settle(now)
+	return &would
 }
 
 // Precedes reports whether a task of the planner runs before one of the queue.

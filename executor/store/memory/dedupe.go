@@ -30,10 +30,18 @@ func (s *Store) addOnce(e *entry, asked *executor.Submission, answer *executor.S
 		*answer = s.replace(e, asked, now)
 		return
 	}
+	if !s.answerDuplicate(by, answer, now) {
+		answer.Err = s.add(e, now)
+	}
+}
+
+// answerDuplicate answers a submit with the task of which it is a duplicate, or answers false. It
+// needs the lock.
+func (s *Store) answerDuplicate(by *schema.Dedupe, answer *executor.Submitted, now schema.Time) bool {
 	p, id, found := s.duplicateOf(by, now)
 	switch {
 	case !found:
-		answer.Err = s.add(e, now)
+		return false
 	case by.On == schema.DedupeReject:
 		answer.Err = &executor.DuplicateError{Key: by.Key, ID: id}
 	default:
@@ -41,6 +49,7 @@ func (s *Store) addOnce(e *entry, asked *executor.Submission, answer *executor.S
 		s.showWaiting(p, &t)
 		answer.Existing, answer.Task = true, &t
 	}
+	return true
 }
 
 // duplicateOf finds the task of which a submit is a duplicate. It needs the lock.

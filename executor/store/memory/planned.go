@@ -18,13 +18,8 @@ func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	if err := s.admitChild(e.Value.conditions()); err != nil {
 		return err
 	}
-	s.before = s.before[:0]
-	for i, d := range t.Conditions.After {
-		p, err := s.find(d.ID)
-		if err != nil {
-			return executor.UnknownDependency(i, d.ID, err)
-		}
-		s.before = append(s.before, s.beforeAt(p))
+	if err := s.findBefore(t.Conditions.After); err != nil {
+		return err
 	}
 	s.claims.Number(e)
 	t.Order = e.Order()
@@ -32,6 +27,19 @@ func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	s.trees.Add(e.Value.conditions(), e.Value.id, e.Order())
 	s.planned.Submit(t, now, s.before)
 	clear(s.before)
+	return nil
+}
+
+// findBefore lets s.before be the tasks that another one comes after. It needs the lock.
+func (s *Store) findBefore(after []schema.Dependency) error {
+	s.before = s.before[:0]
+	for i, d := range after {
+		p, err := s.find(d.ID)
+		if err != nil {
+			return executor.UnknownDependency(i, d.ID, err)
+		}
+		s.before = append(s.before, s.beforeAt(p))
+	}
 	return nil
 }
 

@@ -83,13 +83,22 @@ func (s *Store) answerKnown(known place, asked *executor.Submission) executor.Su
 	return executor.Submitted{Existing: true, Task: &record.Task}
 }
 
+// fullQueue is ErrQueueFull where the queue has no room for a task that makes some places of it free,
+// or nil. It needs the lock.
+func (s *Store) fullQueue(frees int) error {
+	if int(s.counts.Queued)-frees >= s.options.MaxQueued {
+		return executor.ErrQueueFull
+	}
+	return nil
+}
+
 // add puts a new task into the queue.
 func (s *Store) add(e *entry, now schema.Time) error { return s.addReplacing(e, 0, now) }
 
 // addReplacing is add for a task that makes some places of the queue free.
 func (s *Store) addReplacing(e *entry, frees int, now schema.Time) error {
-	if int(s.counts.Queued)-frees >= s.options.MaxQueued {
-		return executor.ErrQueueFull
+	if err := s.fullQueue(frees); err != nil {
+		return err
 	}
 	if e.Value.planned() != nil {
 		return s.addPlanned(e, now)

@@ -75,15 +75,20 @@ func (s *Store) known(t *transaction, id uuid.UUID) (a awaited, err error) {
 
 // planSubmitted gives a task to the planner. It needs the lock.
 func (s *Store) planSubmitted(r *record, after []awaited) {
+	s.planned.Submit(r.planned, schema.Now(), s.beforeAll(r.planned.Conditions, after))
+}
+
+// beforeAll are the tasks that one with these conditions comes after. It needs the lock.
+func (s *Store) beforeAll(c *schema.Conditions, after []awaited) []kit.Before {
 	before := make([]kit.Before, len(after))
 	for i := range after {
 		state := after[i].state
 		if r := after[i].record; r != nil && r.final != nil { // it has ended meanwhile
 			state = r.final.State
 		}
-		before[i] = s.before(r.planned.Conditions.After[i].ID, state)
+		before[i] = s.before(c.After[i].ID, state)
 	}
-	s.planned.Submit(r.planned, schema.Now(), before)
+	return before
 }
 
 // before is a task that another one comes after. It needs the lock.

@@ -27,6 +27,9 @@ type submission struct {
 	// after are the tasks that those to record come after, by their place in fresh.
 	after map[int][]awaited
 	bytes int
+	// dry says that nothing is recorded. admitted is set where the task would be.
+	dry, admitted bool
+
 	err   error
 	ready chan struct{}
 }
@@ -35,12 +38,20 @@ type submission struct {
 // unless they are already being written: then they may still be recorded. The error
 // says which, and wraps executor.ErrStoreUnavailable and the cause.
 func (s *Store) Submit(ctx context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
-	e := &submission{
+	return s.submit(ctx, s.submissionOf(submissions))
+}
+
+func (s *Store) submissionOf(submissions []executor.Submission) *submission {
+	return &submission{
 		store: s, tasks: slices.Clone(submissions), ready: make(chan struct{}),
 		answers: make([]executor.Submitted, len(submissions)), known: make([]*record, len(submissions)), fresh: make([]*record, len(submissions)),
 	}
-	for i := range submissions {
-		e.bytes += len(submissions[i].Input)
+}
+
+// submit puts a submission into the log, and waits for its answers.
+func (s *Store) submit(ctx context.Context, e *submission) ([]executor.Submitted, error) {
+	for i := range e.tasks {
+		e.bytes += len(e.tasks[i].Input)
 	}
 	s.mu.Lock()
 	if err := s.refuses(); err != nil {
@@ -129,23 +140,19 @@ func (e *submission) look(t *transaction) (room int) {
 	for i := range e.tasks {
 		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
 	}
-	e.after, e.reused = nil, map[int]*record{}
+	e.after, e.reused, e.admitted = nil, map[int]*record{}, false
 	return s.options.MaxQueued - s.claims.Len() - s.planned.Waiting() - len(t.fresh)
 }
 
 // insert records a task, or answers with the final one that has its id.
 func (e *submission) insert(t *transaction, i int) error {
 	from := &e.tasks[i]
-	c, err := t.writer()
-	if err != nil {
-		return err
-	}
-	taken, err := t.taken(from.ID)
+	taken, err := e.taken(t, from.ID)
 	if err != nil {
 		return err
 	}
 	if taken {
-		err := e.existing(c, i)
+		err := e.existing(t.conn, i)
 		if errors.Is(err, executor.ErrNotFound) { // it is not final, and could not be read
 			e.answers[i].Err = fmt.Errorf("%w: that of the task that has the id %s; jobline store check tells more", executor.ErrDamaged, from.ID)
 			return nil
@@ -160,6 +167,10 @@ func (e *submission) insert(t *transaction, i int) error {
 		if ok, err := e.admitChild(t, i); !ok || err != nil {
 			return err
 		}
+	}
+	if e.dry {
+		e.admitted = true
+		return nil
 	}
 	typ, err := t.typeNumber(from.Type)
 	if err != nil {
@@ -181,6 +192,18 @@ func (e *submission) insert(t *transaction, i int) error {
 	return nil
 }
 
+// taken reports whether the file has a task with the id. It begins the transaction where the task may
+// be recorded.
+func (e *submission) taken(t *transaction, id uuid.UUID) (bool, error) {
+	if e.dry {
+		return t.has(id)
+	}
+	if _, err := t.writer(); err != nil {
+		return false, err
+	}
+	return t.taken(id)
+}
+
 // taken reports whether the file has a task with the id. Most ids are greater than all
 // earlier ones, as with UUIDs of version 7. They need no lookup.
 func (t *transaction) taken(id uuid.UUID) (found bool, err error) {
@@ -188,6 +211,11 @@ func (t *transaction) taken(id uuid.UUID) (found bool, err error) {
 		t.state.Greatest = id
 		return false, nil
 	}
+	return t.has(id)
+}
+
+// has looks whether the file has a task with the id.
+func (t *transaction) has(id uuid.UUID) (bool, error) {
 	n, err := t.conn.Number("SELECT count(*) FROM task WHERE id=?", id[:])
 	return n > 0, err
 }
@@ -232,6 +260,9 @@ func (t *transaction) forgetBreaks() error {
 }
 
 func (e *submission) apply(s *Store) {
+	if e.admitted {
+		e.answers[0].Task = s.would(&e.tasks[0].Record, e.after[0])
+	}
 	added := 0
 	for i := range e.tasks {
 		if r := e.known[i]; r != nil {

@@ -81,6 +81,7 @@ func Run(t *testing.T, o Options) {
 		{"schedules", scheduleContracts},
 		{"retry", retryContracts},
 		{"update", updateContracts},
+		{"dry run", dryRunContracts},
 		{"texts", textContracts},
 		{"close", closeContracts},
 		{"events", eventContracts},

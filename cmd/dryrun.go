@@ -1,0 +1,43 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// dryRunOne says what would become of the task, which is not submitted.
+func (o *submitOptions) dryRunOne(ctx context.Context, c *client.Client, params schema.SubmitParams) error {
+	params.DryRun = true
+	would, err := c.Submit(ctx, params)
+	if err != nil {
+		return o.refused(newBoard(o.driver.program.Name).say, err)
+	}
+	if o.json {
+		return printJSONLine(os.Stdout, &would)
+	}
+	_, err = fmt.Fprintln(safe(os.Stdout), o.wouldText(&would))
+	return err
+}
+
+// wouldText says in words what a submit would do.
+func (o *submitOptions) wouldText(would *schema.SubmitResult) string {
+	switch {
+	case would.Existing:
+		return fmt.Sprintf("it is there already: %s, which is %s", would.ID, would.State)
+	case would.Error != nil:
+		return "it would fail at once: " + would.Error.Message
+	}
+	if w := would.WaitingFor; len(w) == 1 && w[0].Kind == schema.WaitsForSlot && w[0].Count == 0 {
+		return "it would begin at once"
+	}
+	var waits []string
+	for i := range would.WaitingFor {
+		waits = append(waits, o.waitText(&would.WaitingFor[i]))
+	}
+	return "it would wait: " + strings.Join(waits, "; ")
+}
