@@ -108,8 +108,6 @@ local function seen(event)
   return state.open[event.id]
 end
 
-rpc.on['task/output'] = output.received
-
 rpc.on['task/started'] = function(event)
   local own = seen(event)
   if own then rpc.progress(event.id, { kind = 'begin', title = own.what, cancellable = true }) end
@@ -125,7 +123,6 @@ end
 
 rpc.on['task/finished'] = function(task)
   local own = seen(task)
-  output.finished(task)
   if not own then return end
   state.open[task.id] = nil
   state_changed()

@@ -11,7 +11,6 @@ local M = {}
 local EVERY = 75 -- milliseconds between two changes of buffers
 local SLICE = 5e6 -- nanoseconds of work at once
 local PIECE = 8 * 1024 -- bytes that are made lines of at once
-local ASK = 256 * 1024 -- bytes that are asked for at once
 local TAIL = 256 * 1024 -- bytes of each stream that are shown first
 local LONGEST = 4096 -- bytes of a line; what is longer goes on in the next
 
@@ -19,7 +18,7 @@ local namespace = api.nvim_create_namespace('jobline_output')
 local opened = {} -- what is known of each buffer, by the id of its task
 local dirty = {} -- those that have something to show, the next one first
 local timer = vim.uv.new_timer()
-local subscription, flush
+local flush
 
 local function arm(milliseconds)
   if not timer:is_active() then timer:start(milliseconds, 0, vim.schedule_wrap(flush)) end
@@ -113,47 +112,6 @@ function flush()
   if dirty[1] then arm(2) end -- until then keys and the screen have their turn
 end
 
-local function decoded(piece) return piece.encoding == 'base64' and vim.base64.decode(piece.data) or piece.data or '' end
-
---- Shows a piece of a stream, or keeps it until what is before it is there.
-function M.received(piece)
-  local o = opened[piece.id]
-  if not o then return end
-  if o.held then return table.insert(o.held, piece) end
-  if piece.stream == 'log' and o.ordered then return end -- it tells the order of the others
-  local data, from = decoded(piece), o.next[piece.stream]
-  local stop = piece.offset + #data
-  if piece.offset > from then add(o, ('\n[%d bytes were skipped]\n'):format(piece.offset - from)) end
-  o.next[piece.stream] = math.max(from, stop)
-  add(o, data:sub(math.max(0, from - piece.offset) + 1))
-end
-
--- fetch asks for a part of a stream, piece by piece, as far as it is kept.
-local function fetch(o, stream, from, to)
-  local texts, first = {}, nil
-  while from < to do
-    local piece = rpc.call('output', { id = o.id, stream = stream, offset = from, limit = math.min(ASK, to - from) })
-    if piece.data == '' then break end
-    first, from, texts[#texts + 1] = first or piece.offset, piece.nextOffset, decoded(piece)
-  end
-  return { text = table.concat(texts), from = first or to }
-end
-
--- merged joins both streams as they were written: each line of the log is a stream and
--- the offset up to which it was written before the other went on.
-local function merged(log, streams)
-  local texts = {}
-  for stream, offset in (log .. 'stdout 1e15\nstderr 1e15\nlog 1e15\n'):gmatch('(%l+) (%w+)\n') do
-    local s, length = streams[stream], 0
-    if s then
-      length = math.max(0, math.min(tonumber(offset) - s.from, #s.text))
-      texts[#texts + 1] = s.text:sub(1, length)
-      s.text, s.from = s.text:sub(length + 1), s.from + length
-    end
-  end
-  return table.concat(texts)
-end
-
 -- close_off adds the line that tells how a task has ended.
 local function close_off(o)
   if not o.task.finishedAt or o.ended then return end
@@ -162,69 +120,47 @@ local function close_off(o)
     o.task.error and ': ' .. o.task.error.message:gsub('%c', ' ') or ''))
 end
 
--- load shows what a task has written: from where the buffer is, or else the tail.
-local function load(o)
-  o.held = {}
+-- finish asks how a task has ended once all that it wrote is there.
+local function finish(o)
   o.task = rpc.call('status', { id = o.id, includeInput = true })
-  local bytes, streams, log = o.task.outputBytes or {}, {}, ''
-  o.ordered = (o.task.input or {}).stderr == 'ordered'
-  for _, name in ipairs(o.ordered and { 'stdout', 'stderr' } or { 'stdout', 'stderr', 'log' }) do
-    local to = bytes[name] or 0
-    local s = fetch(o, name, o.next[name] or math.max(0, to - o.tail), to)
-    if not o.next[name] and s.from > 0 and s.text ~= '' then
-      local cut = s.text:find('\n', 1, true) or 0
-      s.text, s.from, o.older = s.text:sub(cut + 1), s.from + cut, true
-    end
-    streams[name], o.next[name] = s, to
-  end
-  if o.ordered and streams.stdout.text ~= '' and streams.stderr.text ~= '' then
-    log = fetch(o, 'log', 0, bytes.log or 0).text
-  end
-  if o.older and o.newest == 0 then add(o, '[older output is not shown; P shows more of it]\n') end
-  add(o, merged(log, streams))
-  local held = o.held
-  o.held = nil
-  for _, piece in ipairs(held) do M.received(piece) end
   close_off(o)
   flush()
 end
 
--- once_at_a_time makes a function that may wait, and does not run twice at once: a call while it
--- waits lets it run once more, since what it was told may be old by then.
-local function once_at_a_time(f)
-  local runs, again
-  return function()
-    again = runs
-    if runs then return end
-    runs = true
-    repeat
-      again = false
-      local ok, err = pcall(f)
-      again = again and rpc.is_connected()
-      if not ok and not again then
-        runs = false
-        error(err, 0)
-      end
-    until not again
-    runs = false
+-- follow shows the tail of what a task has written, and what it writes until its end. The
+-- program makes one text of it, and goes on where the server has ended.
+local function follow(o)
+  local viewer, first, said = nil, true, ''
+  local function heard(chunk)
+    if o.viewer ~= viewer then return end -- another one has begun
+    if first then
+      local count
+      chunk, count = chunk:gsub('^%[%d+ bytes before this are not shown%]', '[older output is not shown; P shows more of it]')
+      first, o.older = false, count > 0
+    end
+    add(o, chunk)
   end
+  local function ended(code)
+    if o.viewer ~= viewer then return end
+    if code ~= 0 then return rpc.say(said, vim.log.levels.ERROR) end
+    o.read = true
+    finish(o)
+  end
+  local command = { config.program, 'logs', '--viewer', '--follow', '--tail-bytes', tostring(o.tail), o.id }
+  viewer = rpc.spawn(vim.list_extend(command, config.args), nil, heard, function(chunk) said = said .. chunk end, function(code) rpc.go(ended, code) end)
+  o.viewer = viewer
 end
 
--- subscribe asks for the output of all tasks that have a buffer and go on, and then takes back
--- what it asked for before.
-local subscribe = once_at_a_time(function()
-  local ids, before = {}, subscription
-  for id, o in pairs(opened) do
-    if not (o.task and o.task.finishedAt) then ids[#ids + 1] = id end
-  end
-  subscription = ids[1] and rpc.call('subscribe', { ids = ids, events = { 'output' } }).subscription
-  if before then rpc.call('unsubscribe', { subscription = before }) end
-end)
+local function unfollow(o)
+  local viewer = o.viewer
+  o.viewer = nil
+  if viewer then viewer.kill() end
+end
 
 -- clear makes a buffer as if nothing had come yet.
 local function clear(o)
   o.texts, o.first, o.newest, o.waiting, o.gone, o.line = {}, 1, 0, 0, 0, 0
-  o.rest, o.style, o.next, o.held, o.older, o.ended, o.unfinished = '', {}, {}, {}, false, false, false
+  o.rest, o.style, o.older, o.read, o.ended, o.unfinished = '', {}, false, false, false, false
   vim.bo[o.buf].modifiable = true
   api.nvim_buf_set_lines(o.buf, 0, -1, false, {})
 end
@@ -266,15 +202,13 @@ function M.buffer(id)
     { 'c', command('cancel'), 'cancel the task' },
     { 'r', command('again'), 'run the task again' },
   }) }
-  o.load = once_at_a_time(function() load(o) end)
   clear(o)
   opened[id], vim.b[o.buf].jobline_task = o, id
   api.nvim_create_autocmd('BufUnload', { buffer = o.buf, callback = function()
     opened[id] = nil
-    if rpc.is_connected() then rpc.go(subscribe) end
+    unfollow(o)
   end })
-  rpc.go(subscribe)
-  rpc.go(o.load)
+  follow(o)
   return o.buf
 end
 
@@ -293,33 +227,26 @@ function M.more(id)
   local o = opened[id]
   if not o.older then return rpc.say('all of the output that is kept is shown') end
   o.tail = o.tail * 2
+  unfollow(o)
   clear(o)
-  rpc.go(o.load)
+  follow(o)
 end
 
 --- Calls done with the buffer and the task once all that has come is shown.
 function M.when_shown(id, done)
   local o = opened[id]
   function o.shown()
-    if o.held or not o.ended then return end
+    if not o.ended then return end
     o.shown = nil
     done(o.buf, o.task)
   end
   if not o.dirty then o.shown() end
 end
 
---- Notes the end of a task. What was skipped at its end is asked for.
-function M.finished(task)
-  local o = opened[task.id]
-  if o then rpc.go(o.load) end
-end
-
---- Goes on with all buffers after a new connection was made.
+--- Goes on after a new connection was made.
 function M.connected()
-  subscription = nil
-  if next(opened) then rpc.go(subscribe) end
   for _, o in pairs(opened) do
-    if not o.ended then rpc.go(o.load) end
+    if o.read and not o.ended then rpc.go(finish, o) end
   end
 end
 

@@ -1,7 +1,5 @@
 -- The connection: `jobline attach` speaks JSON-RPC, one message a line. Neovim takes it
--- for a language server, so that its own progress, list of clients and exit apply. What
--- is read is handled at once, so that a server which writes faster than the editor
--- reads notices, and skips output.
+-- for a language server, so that its own progress, list of clients and exit apply.
 local config = require('jobline.config')
 
 local M = { on = {} } -- on: what notifications do, and connected()
@@ -82,7 +80,6 @@ end
 local function handle(c, line)
   local ok, message = pcall(vim.json.decode, line)
   if not ok or type(message) ~= 'table' then return end
-  if message.method == 'task/output' then return M.on[message.method](message.params) end -- there are many
   vim.schedule(function()
     local callback = message.id and c.waiting[message.id]
     if callback then
