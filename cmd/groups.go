@@ -89,7 +89,7 @@ func allGroups(ctx context.Context, c *client.Client) (all schema.GroupsResult, 
 }
 
 func groupTable(groups []schema.Group) *table {
-	t := &table{columns: []tableColumn{{title: "GROUP", least: 8}, {title: "LIMIT"}, {title: "RATE"}, {title: "PAUSED"}, {title: "RUNNING"}, {title: "READY"}}}
+	t := &table{columns: []tableColumn{{title: "GROUP", least: 8}, {title: "LIMIT"}, {title: "RATE"}, {title: "PAUSED"}, {title: "RUNNING"}, {title: "READY"}, {title: "DEFAULTS", least: 10}}}
 	for i := range groups {
 		g := &groups[i]
 		limit, rate, paused := "", "", ""
@@ -103,7 +103,7 @@ func groupTable(groups []schema.Group) *table {
 			paused = "paused"
 		}
 		t.add(tableCell{text: g.Name}, tableCell{text: limit}, tableCell{text: rate}, tableCell{paused, yellow},
-			tableCell{text: strconv.Itoa(g.Running)}, tableCell{text: strconv.Itoa(g.Ready)})
+			tableCell{text: strconv.Itoa(g.Running)}, tableCell{text: strconv.Itoa(g.Ready)}, tableCell{text: defaultsText(g.Defaults)})
 	}
 	return t
 }
@@ -121,16 +121,22 @@ type setGroupOptions struct {
 	driver
 	limit int
 	rate  schema.Rate
+	// defaults are nil where the flag is not given.
+	defaults *schema.GroupDefaults
 }
 
 func (p *Program) setGroupCommand() *cobra.Command {
 	o := &setGroupOptions{driver: p.driver()}
 	c := &cobra.Command{
 		Use:   "set GROUP",
-		Short: "Set the limit and the rate of a group",
+		Short: "Set the limit, the rate and the defaults of a group",
 		Long: "Set changes what its flags name, and leaves the rest of the group as it is. A durable store keeps it.\n" +
-			"Tasks that run go on. Pause and resume are commands of their own.",
-		Example:           p.driverExamples("groups set deploy --limit 1", "groups set mail --rate 100/1m", "groups set mail --limit none --rate none"),
+			"Tasks that run go on. Pause and resume are commands of their own.\n" +
+			"--default says what a task of the group has where neither its submit nor its type says. It is given once for each\n" +
+			"of these, as --default priority=5 --default timeout=10m --default expire=1h --default key=deploy\n" +
+			"--default needs=gpu=1 --default retry=3. They take the place of all that the group had.",
+		Example: p.driverExamples("groups set deploy --limit 1", "groups set mail --rate 100/1m", "groups set mail --limit none --rate none",
+			"groups set tests --default retry=2 --default timeout=10m"),
 		Args:              o.args,
 		ValidArgsFunction: o.completeGroupArg,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -148,6 +154,8 @@ func (p *Program) setGroupCommand() *cobra.Command {
 	f := c.Flags()
 	f.Var(valueOrNone(&o.limit, parseLimit, "want a number of 1 or more, or none"), "limit", "how many tasks of the group run at once, or none for no limit")
 	f.Var(valueOrNone(&o.rate, parseRate, "want COUNT/TIME, as 100/1m, or none"), "rate", "how many tasks of the group may begin within any time of a length, as 100/1m, or none for no limit")
+	f.Var(groupDefaults(&o.defaults), "default", "what a task of the group has where neither its submit nor its type says, as retry=3; given again, several; none for nothing")
+	complete(c, "default", completeDefault)
 	complete(c, "limit", cobra.FixedCompletions([]string{"none"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "rate", cobra.FixedCompletions([]string{"none"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -159,15 +167,15 @@ func (o *setGroupOptions) args(c *cobra.Command, args []string) error {
 		return usagef("groups set takes one group, it has %d", len(args))
 	case args[0] == "":
 		return usagef("groups set: the name of the group is empty; name one")
-	case !c.Flags().Changed("limit") && !c.Flags().Changed("rate"):
-		return usagef("groups set: what is to be set? give --limit or --rate")
+	case !c.Flags().Changed("limit") && !c.Flags().Changed("rate") && o.defaults == nil:
+		return usagef("groups set: what is to be set? give --limit, --rate or --default")
 	}
 	return nil
 }
 
 // params are what the flags set.
 func (o *setGroupOptions) params(c *cobra.Command, name string) schema.SetGroupParams {
-	p := schema.SetGroupParams{Name: name}
+	p := schema.SetGroupParams{Name: name, Defaults: o.defaults}
 	if c.Flags().Changed("limit") {
 		p.Limit = &o.limit
 	}

@@ -22,9 +22,9 @@ const (
 	MaxNameBytes = 256  // of a group, a key, and a resource
 )
 
-// conditionsOf checks what a submit says of when its task may run. It answers nil where that
-// is nothing.
-func conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schema.Conditions, error) {
+// conditionsOf checks what a submit says of when its task may run, and adds what the type and the
+// group say. It answers nil where that is nothing.
+func (e *Executor) conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time) (*schema.Conditions, error) {
 	if p.DelayMs == 0 && p.ExpireMs == 0 && p.Conditions.IsZero() && !t.hasConditions() {
 		return nil, nil
 	}
@@ -41,6 +41,7 @@ func conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, now schema.Time
 	if c.RunAt <= now {
 		c.RunAt = 0
 	}
+	addDefaults(&c, e.groupDefaults(c.Group), now)
 	found.after(c.After, id)
 	found.name("group", c.Group)
 	found.name("key", c.Key)

@@ -60,8 +60,9 @@ type Executor struct {
 	// finishesPending counts the ends that the store has yet to record, and
 	// finishesLost those that it could not record: their tasks stay Running there.
 	finishesPending, finishesLost atomic.Int64
-	claimer                       Claimer    // set by Run
-	regrouping                    sync.Mutex // held while the settings of a group are read and changed
+	claimer                       Claimer                                          // set by Run
+	regrouping                    sync.Mutex                                       // held while the settings of a group are read and changed
+	defaults                      atomic.Pointer[map[string]*schema.GroupDefaults] // by the names of groups; none is nil
 	// requeued counts tasks that were interrupted and stay Running in the store, so
 	// that its next process runs them again.
 	requeued atomic.Int64
@@ -113,7 +114,10 @@ func New(store Store, o Options) (*Executor, error) {
 	info := store.Info()
 	e.resources = info.Resources
 	e.readers.init(int64(info.Limits.OutputBytes))
-	return e, e.offer(o.Types)
+	if err := e.offer(o.Types); err != nil {
+		return nil, err
+	}
+	return e, e.readDefaults()
 }
 
 func (e *Executor) offer(types []Type) error {

@@ -46,12 +46,15 @@ func shownGroup(g plan.Group) schema.Group {
 	if r := g.Settings.Rate; r.Count > 0 {
 		shown.Rate = &schema.Rate{Count: r.Count, PerMs: r.Per.Milliseconds()}
 	}
+	if d, err := defaultsOf(g.Settings); err == nil { // what cannot be read gives its tasks nothing
+		shown.Defaults = d
+	}
 	return shown
 }
 
 // SetGroup changes the settings of a group that are given, and answers the group.
 func (e *Executor) SetGroup(ctx context.Context, p *schema.SetGroupParams) (schema.Group, error) {
-	if err := checkGroup(p); err != nil {
+	if err := e.checkGroup(p); err != nil {
 		return schema.Group{}, err
 	}
 	e.regrouping.Lock() // so that no change of another setting is lost between the two calls of the store
@@ -72,17 +75,25 @@ func (e *Executor) SetGroup(ctx context.Context, p *schema.SetGroupParams) (sche
 			s.Rate = plan.Rate{Count: r.Count, Per: time.Duration(r.PerMs) * time.Millisecond}
 		}
 	}
+	if p.Defaults != nil {
+		if s.Defaults, err = defaultsText(p.Defaults); err != nil {
+			return schema.Group{}, err
+		}
+	}
 	if s == g.Settings {
 		return shownGroup(g), nil
 	}
 	if others >= MaxGroups && s != (plan.Settings{}) {
 		return schema.Group{}, &TooLargeError{
 			What: "the number of groups that have settings", Size: int64(others) + 1, Limit: MaxGroups,
-			Cure: "take back the settings of another: a limit of 0, a rate of 0 and no pause",
+			Cure: "take back the settings of another: a limit of 0, a rate of 0, no pause and no defaults",
 		}
 	}
 	if err := e.store.SetGroup(ctx, p.Name, s); err != nil {
 		return schema.Group{}, err
+	}
+	if d, err := defaultsOf(s); err == nil && s.Defaults != g.Settings.Defaults {
+		e.keepDefaults(p.Name, d)
 	}
 	g, _, err = e.group(ctx, p.Name)
 	return shownGroup(g), err
@@ -104,7 +115,7 @@ func (e *Executor) group(ctx context.Context, name string) (g plan.Group, others
 	return g, others, err
 }
 
-func checkGroup(p *schema.SetGroupParams) error {
+func (e *Executor) checkGroup(p *schema.SetGroupParams) error {
 	var found violations
 	found.name("name", p.Name)
 	if p.Name == "" {
@@ -123,6 +134,9 @@ func checkGroup(p *schema.SetGroupParams) error {
 	}
 	if found != nil {
 		return &InputError{Violations: found}
+	}
+	if p.Defaults != nil {
+		return e.checkDefaults(p.Defaults)
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (r Submiss
 	if r.ID = p.ID; r.ID == uuid.Nil {
 		r.ID, r.NewID = e.ids.next(now), true
 	}
-	if r.Conditions, err = conditionsOf(t, p, r.ID, now); err != nil {
+	if r.Conditions, err = e.conditionsOf(t, p, r.ID, now); err != nil {
 		return Submission{}, err
 	}
 	if r.Conditions != nil {
@@ -89,6 +89,9 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (r Submiss
 	}
 	if p.GraceMs != nil {
 		r.Grace = time.Duration(*p.GraceMs) * time.Millisecond
+	}
+	if r.Conditions != nil {
+		r.addDefaults(e.groupDefaults(r.Conditions.Group))
 	}
 	return r, nil
 }

@@ -129,7 +129,7 @@ func fullRetry() *Retry {
 func exampleFinished() FinishedEvent { return FinishedEvent{Task: completedTask(), Seq: 7} }
 
 func exampleGroup() Group {
-	return Group{Name: "deploys", Limit: 2, Rate: &Rate{Count: 10, PerMs: 60_000}, Running: 2, Ready: 1}
+	return Group{Name: "deploys", Limit: 2, Rate: &Rate{Count: 10, PerMs: 60_000}, Running: 2, Ready: 1, Defaults: &GroupDefaults{Priority: 5, TimeoutMs: 600_000}}
 }
 
 func exampleGroups() GroupsResult {

@@ -14,6 +14,19 @@ type SetGroupParams struct {
 	Limit  *int   `json:"limit,omitzero" jsonschema:"how many of its tasks run at once; 0 is no limit; as it was where absent" schema:"minimum=0,maximum=1000000"`
 	Paused *bool  `json:"paused,omitzero" jsonschema:"whether none of its tasks begins; as it was where absent"`
 	Rate   *Rate  `json:"rate,omitzero" jsonschema:"how many of its tasks may begin in a time; as it was where absent"`
+	// Defaults take the place of all that the group had.
+	Defaults *GroupDefaults `json:"defaults,omitzero" jsonschema:"what its tasks have where neither their submit nor their type says; {} for nothing; as it was where absent"`
+}
+
+// GroupDefaults are what a group gives to its tasks when they are submitted. What the submit says
+// goes before, and then what the type says. The zero value of a member says nothing.
+type GroupDefaults struct {
+	Priority  int              `json:"priority,omitzero" jsonschema:"the priority of a task that is submitted with none, or with 0" schema:"minimum=-100,maximum=100"`
+	TimeoutMs int64            `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt of a task that has no other time-out, in milliseconds" schema:"minimum=0,maximum=315360000000"`
+	ExpireMs  int64            `json:"expireMs,omitzero" jsonschema:"a task that has not started so many milliseconds after its submit, or after its runAt, fails with kind expired" schema:"minimum=0,maximum=315360000000"`
+	Key       string           `json:"key,omitzero" jsonschema:"the key of a task that has none" schema:"maxLength=256"`
+	Needs     map[string]int64 `json:"needs,omitzero" jsonschema:"what a task needs that does not say what it needs" schema:"maxProperties=16,minimum=1"`
+	Retry     *Retry           `json:"retry,omitzero" jsonschema:"whether and when a task is tried again that does not say"`
 }
 
 // Group is a group of tasks: its settings, and how many of its tasks run or are ready.
@@ -22,8 +35,10 @@ type Group struct {
 	Limit  int    `json:"limit,omitzero" jsonschema:"how many of its tasks run at once; absent for no limit" schema:"minimum=0"`
 	Paused bool   `json:"paused,omitzero" jsonschema:"whether none of its tasks begins"`
 	// Rate is nil for no limit.
-	Rate    *Rate `json:"rate,omitzero" jsonschema:"how many of its tasks may begin in a time; absent for no limit"`
-	Running int   `json:"running" jsonschema:"tasks of it that run" schema:"minimum=0"`
+	Rate *Rate `json:"rate,omitzero" jsonschema:"how many of its tasks may begin in a time; absent for no limit"`
+	// Defaults are nil where there are none.
+	Defaults *GroupDefaults `json:"defaults,omitzero" jsonschema:"what its tasks have where neither their submit nor their type says; absent for nothing"`
+	Running  int            `json:"running" jsonschema:"tasks of it that run" schema:"minimum=0"`
 	// Ready counts those that wait for nothing but their turn in the group, resources and a slot.
 	Ready int `json:"ready" jsonschema:"tasks of it that wait for nothing but their turn in the group, resources and a slot" schema:"minimum=0"`
 }

@@ -253,10 +253,28 @@ export interface Group {
   paused?: boolean;
   /** how many of its tasks may begin in a time; absent for no limit */
   rate?: Rate;
+  /** what its tasks have where neither their submit nor their type says; absent for nothing */
+  defaults?: GroupDefaults;
   /** tasks of it that run */
   running: number;
   /** tasks of it that wait for nothing but their turn in the group, resources and a slot */
   ready: number;
+}
+
+/** What a group gives to its tasks. */
+export interface GroupDefaults {
+  /** the priority of a task that is submitted with none, or with 0 */
+  priority?: number;
+  /** bounds each attempt of a task that has no other time-out, in milliseconds */
+  timeoutMs?: number;
+  /** a task that has not started so many milliseconds after its submit, or after its runAt, fails with kind expired */
+  expireMs?: number;
+  /** the key of a task that has none */
+  key?: string;
+  /** what a task needs that does not say what it needs */
+  needs?: Record<string, number>;
+  /** whether and when a task is tried again that does not say */
+  retry?: Retry;
 }
 
 /** The params of groups. */
@@ -671,6 +689,8 @@ export interface SetGroupParams {
   paused?: boolean;
   /** how many of its tasks may begin in a time; as it was where absent */
   rate?: Rate;
+  /** what its tasks have where neither their submit nor their type says; {} for nothing; as it was where absent */
+  defaults?: GroupDefaults;
 }
 
 /** The params of shutdown. */

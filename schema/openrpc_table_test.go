@@ -146,7 +146,7 @@ var calls = []described{
 		description: "What is left out stays as it is. Tasks that run go on. A group is made by its first task, or by this.",
 		params:      typeOf[SetGroupParams](), result: typeOf[Group](), resultSummary: "the group",
 		errors:   []Code{CodeInvalidParams, CodeStoreUnavailable, CodeShuttingDown},
-		examples: []example{{"two at a time, and ten in a minute", SetGroupParams{Name: "deploys", Limit: new(2), Paused: new(false), Rate: &Rate{Count: 10, PerMs: 60_000}}, exampleGroup()}},
+		examples: []example{{"two at a time, and ten in a minute", SetGroupParams{Name: "deploys", Limit: new(2), Paused: new(false), Rate: &Rate{Count: 10, PerMs: 60_000}, Defaults: exampleGroup().Defaults}, exampleGroup()}},
 	},
 	{
 		name: MethodPause, summary: "Let no task begin, or none of a group, until resume. It is stored.",
@@ -273,6 +273,7 @@ var components = map[reflect.Type]string{
 	typeOf[Link]():             "A task of a chain of tasks that wait for each other.",
 	typeOf[GroupsResult]():     "The groups and the resources.",
 	typeOf[Group]():            "A group of tasks.",
+	typeOf[GroupDefaults]():    "What a group gives to its tasks.",
 	typeOf[Dedupe]():           "What becomes of a submit while there is a task of the same dedupe key.",
 	typeOf[Retry]():            "Whether and when a task is tried again after an attempt that has failed.",
 	typeOf[Attempt]():          "One run of a task.",

@@ -18,6 +18,9 @@ type Settings struct {
 	// Paused lets none of its tasks begin.
 	Paused bool
 	Rate   Rate
+	// Defaults are what the group gives its tasks, as a text of the executor. The planner does
+	// nothing with it.
+	Defaults string
 }
 
 // Rate is how many tasks may begin within any time of a length. A Count of 0 is no limit.

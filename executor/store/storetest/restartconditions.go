@@ -127,7 +127,7 @@ func restartRate(f *fixture) {
 }
 
 func restartGroups(f *fixture) {
-	settings := plan.Settings{Limit: 1, Rate: plan.Rate{Count: 100, Per: time.Hour}}
+	settings := plan.Settings{Limit: 1, Rate: plan.Rate{Count: 100, Per: time.Hour}, Defaults: `{"key":"ä"}`}
 	require.NoError(f, f.store.SetGroup(f.Context(), "deploys", settings))
 	require.NoError(f, f.store.SetGroup(f.Context(), "imports", plan.Settings{Paused: true}))
 	require.NoError(f, f.store.SetGroup(f.Context(), "gone", plan.Settings{Limit: 4}))

@@ -136,14 +136,15 @@ func RemoveConditions(c *Conn, ord int64) error {
 // groupRow is what a row has of the settings of a group. It has numbers of its own: JSON knows
 // no time.Duration.
 type groupRow struct {
-	Limit     int   `json:"limit,omitzero"`
-	Paused    bool  `json:"paused,omitzero"`
-	RateCount int   `json:"rateCount,omitzero"`
-	RatePerNs int64 `json:"ratePerNs,omitzero"`
+	Limit     int    `json:"limit,omitzero"`
+	Paused    bool   `json:"paused,omitzero"`
+	RateCount int    `json:"rateCount,omitzero"`
+	RatePerNs int64  `json:"ratePerNs,omitzero"`
+	Defaults  string `json:"defaults,omitzero"`
 }
 
 func (r *groupRow) settings() plan.Settings {
-	return plan.Settings{Limit: r.Limit, Paused: r.Paused, Rate: plan.Rate{Count: r.RateCount, Per: time.Duration(r.RatePerNs)}}
+	return plan.Settings{Limit: r.Limit, Paused: r.Paused, Rate: plan.Rate{Count: r.RateCount, Per: time.Duration(r.RatePerNs)}, Defaults: r.Defaults}
 }
 
 // WriteGroup records the settings of a group, or removes them where they are the zero value.
@@ -152,7 +153,7 @@ func WriteGroup(c *Conn, name string, settings plan.Settings) error {
 	if settings == (plan.Settings{}) {
 		return c.Run("DELETE FROM groups WHERE name=?", name)
 	}
-	text, err := json.Marshal(groupRow{settings.Limit, settings.Paused, settings.Rate.Count, int64(settings.Rate.Per)}, lenient)
+	text, err := json.Marshal(groupRow{settings.Limit, settings.Paused, settings.Rate.Count, int64(settings.Rate.Per), settings.Defaults}, lenient)
 	if err != nil {
 		return err
 	}
