@@ -193,10 +193,20 @@ func (d *doctor) server(ctx context.Context) {
 	if d.stats.ShuttingDown {
 		d.warn("ending", d.program.endingText(), "")
 	}
-	if file := d.stats.Store.File; d.scope.noState == nil && file != d.scope.Store {
+	if file := d.stats.Store.File; d.scope.noState == nil && !samePath(file, d.scope.Store) {
 		d.warn("place", fmt.Sprintf("its store is %s, and of a server that a command starts here it is %s", cmp.Or(file, "in memory"), d.scope.Store),
 			"a server is of the socket, whatever HOME is; "+socketVariable+" or XDG_RUNTIME_DIR gives this place a socket of its own")
 	}
+}
+
+// samePath reports whether two paths are of one file.
+func samePath(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return a == b
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 func statsOf(ctx context.Context, c *client.Client) (*schema.StatsResult, error) {

@@ -21,6 +21,9 @@ const (
 	// endTimeout is how long the process of a server may go on when its executor has
 	// ended. Its clients have a second to read what is left for them.
 	endTimeout = 10 * time.Second
+	// schedulesTimeout is how long a server may take to say which schedules it has. One whose disk
+	// does not answer is ended all the same.
+	schedulesTimeout = 2 * time.Second
 )
 
 // shutdownOptions are the flags of shutdown.
@@ -99,6 +102,8 @@ func (p *Program) shutdown(ctx context.Context, o *shutdownOptions, out io.Write
 // schedulesToCome counts the schedules of which a task is due at a time to come. It is 0 where the
 // server does not say.
 func (p *Program) schedulesToCome(ctx context.Context, c *client.Client) (n int) {
+	ctx, stop := context.WithTimeout(ctx, schedulesTimeout)
+	defer stop()
 	all, _ := allSchedules(ctx, c) // a server of an older version has none
 	for i := range all {
 		if !all[i].NextAt.IsZero() {

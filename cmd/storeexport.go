@@ -24,6 +24,8 @@ type exportOptions struct {
 	filter  executor.Filter
 	labels  []string
 	outputs bool
+	// settings are printed in place of tasks.
+	settings bool
 }
 
 func (p *Program) storeExportCommand() *cobra.Command {
@@ -34,12 +36,19 @@ func (p *Program) storeExportCommand() *cobra.Command {
 		Long: "Export prints tasks as one line of JSON each, with their inputs, as status answers them, the\n" +
 			"oldest first. All that is given must hold, as with the method list. Those that are damaged are\n" +
 			"named on stderr and left out, with exit code 1. With --output a task has a member output: of each\n" +
-			"stream that has any what is kept, as the method output answers it.",
+			"stream that has any what is kept, as the method output answers it.\n" +
+			"With --settings it prints the groups and the schedules in place of tasks, each as an object with the member group\n" +
+			"or schedule.",
 		Example: "  " + p.Name + " store export tasks.db --state failed --since 2026-01-31T00:00:00Z\n" +
 			"  " + p.Name + " store export tasks.db --type exec --label team=red --output",
 		Args:              fileArgs("FILE"),
 		ValidArgsFunction: completeFiles(1),
-		RunE:              func(c *cobra.Command, args []string) error { return o.export(c, p, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.settings {
+				return o.exportSettings(c, args[0])
+			}
+			return o.export(c, p, args[0])
+		},
 	}
 	f := c.Flags()
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -59,6 +68,7 @@ func (p *Program) storeExportCommand() *cobra.Command {
 	f.Var(timeFlag(&o.filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T08:30:00Z or 2026-01-31")
 	f.Var(timeFlag(&o.filter.Until), "until", "only tasks submitted before this time")
 	f.BoolVar(&o.outputs, "output", false, "print what the tasks have written, too")
+	f.BoolVar(&o.settings, "settings", false, "print groups and schedules in place of tasks")
 	return c
 }
 
@@ -101,6 +111,22 @@ func (o *exportOptions) export(c *cobra.Command, p *Program, file string) error 
 	}
 	if found.n > 0 {
 		fmt.Fprintf(os.Stderr, "%s: store export: left out: %s\n", p.Name, counted(found.n, "damaged task"))
+	}
+	return found.end()
+}
+
+// exportSettings prints the groups and the schedules.
+func (o *exportOptions) exportSettings(c *cobra.Command, file string) error {
+	for _, name := range []string{"state", "type", "label", "since", "until", "output"} {
+		if c.Flags().Changed(name) {
+			return usagef("store export: --%s is of tasks, and --settings prints none; leave one of the two out", name)
+		}
+	}
+	found := newFindings(os.Stderr)
+	out := bufio.NewWriterSize(os.Stdout, exportBuffer)
+	err := inspect.ExportSettings(c.Context(), file, func(s *inspect.Setting) error { return exportLine(out, s) }, found.print)
+	if err = errors.Join(err, out.Flush()); err != nil {
+		return storeFault(c, err)
 	}
 	return found.end()
 }

@@ -268,12 +268,8 @@ func (e *Executor) Schedules(ctx context.Context, cursor string, limit int) (sch
 
 // shownSchedule is a schedule as it is shown. A schedule that was read never changes.
 func (e *Executor) shownSchedule(ctx context.Context, s *scheduled) schema.Schedule {
-	shown := schema.Schedule{ScheduleParams: s.ScheduleParams, CreatedAt: s.CreatedAt, NextAt: s.next, Skipped: s.Skipped}
-	if s.fault != nil {
-		shown.Fault = s.fault.Error()
-	}
-	if s.LastTask != uuid.Nil {
-		shown.Last = &schema.ScheduledTask{DueAt: s.LastDue, ID: s.LastTask}
+	shown := s.shown()
+	if shown.Last != nil {
 		if r, err := e.store.Get(ctx, s.LastTask); err == nil {
 			shown.Last.State, shown.Last.Error = &r.State, r.Error
 		}
