@@ -136,8 +136,8 @@ func (t *transaction) addDeduped(r *record) {
 // one finds out that they are to be cancelled.
 type replacing struct {
 	cancellation
-	store *Store
-	below []*kit.Descent // what follows
+	store   *Store
+	follows []*kit.Descent // what is below its tasks
 }
 
 // replaceOld cancels the older tasks of the dedupe key of a task that replaces them. It needs
@@ -162,7 +162,7 @@ func (s *Store) replaceOld(r *record) {
 			e.steps = append(e.steps, st)
 		}
 		if d := s.trees.Descend(id, c); d != nil {
-			e.below = append(e.below, d)
+			e.follows = append(e.follows, d)
 		}
 	}
 	if len(e.steps) > 0 {
@@ -184,7 +184,7 @@ func (e *replacing) fail(s *Store, _ error) entry {
 		}
 		kept = append(kept, st)
 	}
-	if e.steps = kept; len(kept) == 0 && len(e.below) == 0 {
+	if e.steps = kept; len(kept) == 0 && len(e.follows) == 0 {
 		return nil
 	}
 	return e
@@ -192,7 +192,7 @@ func (e *replacing) fail(s *Store, _ error) entry {
 
 func (e *replacing) apply(s *Store) {
 	e.cancellation.apply(s)
-	if e.cancellation.below {
+	if e.below {
 		return
 	}
 	for i := range e.steps {
@@ -204,7 +204,7 @@ func (e *replacing) apply(s *Store) {
 
 func (e *replacing) done() {
 	e.tell(e.store)
-	e.store.goDown(e.below)
+	e.store.goDown(e.follows)
 }
 
 // dedupeFound finds again which tasks there are of each dedupe key, and ends what the last

@@ -118,7 +118,7 @@ func (s *Store) goDown(below []*kit.Descent) {
 	if !more {
 		below = below[1:]
 	}
-	e := &replacing{cancellation: cancellation{cancel: d.Cancel, below: true}, store: s, below: below}
+	e := &replacing{cancellation: cancellation{cancel: d.Cancel, below: true}, store: s, follows: below}
 	for _, id := range ids {
 		r := s.live[id]
 		if r == nil || r.cancelling {

@@ -104,6 +104,7 @@ func dryRunRefused(f *fixture) {
 		require.ErrorAs(f, answer.Err, target)
 	}
 	refused(new(*executor.InputError), after(schema.OnSuccess, uuid.New()))
+	refused(new(*executor.InputError), partOf(uuid.New()))
 	id := f.one(onlyIf(schema.Conditions{Dedupe: &schema.Dedupe{Key: "d"}}))
 	refused(new(*executor.DuplicateError), onlyIf(schema.Conditions{Dedupe: &schema.Dedupe{Key: "d", On: schema.DedupeReject}}))
 	answer, err := f.store.DryRun(f.Context(), task(withID(id), ofType("other")))
