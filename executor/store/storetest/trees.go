@@ -259,6 +259,8 @@ func treeProgress(f *fixture) {
 	shows(0.5, 2)
 	require.NoError(f, hl.Progress(schema.Progress{Value: 5}))
 	shows(0.5, 2)
+	require.NoError(f, hl.Progress(schema.Progress{Value: 1, Total: 10}))
+	shows(0.5, 2) // as at a later attempt
 	below := []uuid.UUID{f.one(partOf(middle)), f.one(partOf(middle))}
 	bl := f.claims(below[0])
 	f.finish(bl, failure)
