@@ -74,7 +74,7 @@ func (o *conditionFlags) given(c *cobra.Command) bool {
 }
 
 // conditionNames are the flags of conditions.
-var conditionNames = []string{"after", "key", "group", "in", "at", "expire", "needs", "dedupe", "dedupe-on", "dedupe-for"}
+var conditionNames = []string{"after", "key", "group", "in", "at", "expire", "needs", "dedupe", "dedupe-on", "dedupe-for", "parent"}
 
 // addTo adds the conditions of the flags to a submit, where it says nothing of the same.
 func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency) {
@@ -107,7 +107,7 @@ func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency
 // findParent finds the task of --parent.
 func (o *conditionFlags) findParent(ctx context.Context, c *client.Client) (err error) {
 	if o.parent != "" {
-		o.parentID, err = o.driver.oneTask(ctx, c, "submit --parent", o.parent)
+		o.parentID, err = o.driver.oneTask(ctx, c, "--parent", o.parent)
 	}
 	return err
 }

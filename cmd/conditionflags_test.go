@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/schema"
@@ -66,4 +68,14 @@ func TestRatesAreACountAndATime(t *testing.T) {
 		_, ok := parseRate(text)
 		require.False(t, ok, text)
 	}
+}
+
+// Run asks for the shared server where any flag of a condition is given.
+func TestTheFlagsOfConditionsAreNamed(t *testing.T) {
+	c := &cobra.Command{Use: "run"}
+	var o conditionFlags
+	o.flags(c, &driver{program: &Program{Name: "jobline"}})
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	require.ElementsMatch(t, conditionNames, names)
 }

@@ -39,7 +39,8 @@ func (p *Program) runCommand() *cobra.Command {
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
 			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed. So does that\n" +
-			"server where the task waits for something: --after, --at, --in, --key, --group, --needs, --dedupe.\n" +
+			"server where the task waits for something: --after, --at, --in, --key, --group, --needs, --dedupe,\n" +
+			"or is a part of another one (--parent).\n" +
 			p.runExecText() + "\n" +
 			"Ctrl-C tells the task to stop, and kills it when its grace is over (--grace); a second Ctrl-C kills it at once.\n\n" +
 			"Exit codes:\n" + codesText(runCodes),
@@ -204,6 +205,9 @@ func (o *runOptions) runOnDaemon(ctx context.Context, f *follower, params schema
 		return err
 	}
 	after, err := o.conditions.dependencies(ctx, server.Client)
+	if err == nil {
+		err = o.conditions.findParent(ctx, server.Client)
+	}
 	if err != nil {
 		return errors.Join(err, server.Close())
 	}

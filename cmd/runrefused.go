@@ -35,7 +35,7 @@ func (t *taskFlags) refused(say func(format string, args ...any), err error) err
 // of the member.
 var submitFlags = map[string]string{
 	"/id": "--id", "/priority": "--priority", "/timeoutMs": "--timeout", "/graceMs": "--grace", "/labels": "--label",
-	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/key": "--key", "/group": "--group", "/needs": "--needs",
+	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/key": "--key", "/group": "--group", "/needs": "--needs", "/parent": "--parent",
 	"/dedupe/key": "--dedupe", "/dedupe/on": "--dedupe-on", "/dedupe/windowMs": "--dedupe-for",
 	"/retry/maxAttempts": "--retry", "/retry/delayMs": "--retry-delay", "/retry/on": "--retry-on",
 }

@@ -30,7 +30,7 @@ func (e *Executor) Groups(ctx context.Context, cursor string, limit int) (schema
 	}
 	end := min(begin+limit, len(all.Groups))
 	for _, g := range all.Groups[begin:end] {
-		page.Groups = append(page.Groups, shownGroup(g))
+		page.Groups = append(page.Groups, ShownGroup(g))
 	}
 	if end < len(all.Groups) {
 		page.NextCursor = all.Groups[end-1].Name
@@ -40,8 +40,8 @@ func (e *Executor) Groups(ctx context.Context, cursor string, limit int) (schema
 
 func byName(g plan.Group, name string) int { return strings.Compare(g.Name, name) }
 
-// shownGroup is a group as it is shown.
-func shownGroup(g plan.Group) schema.Group {
+// ShownGroup is a group of a store as it is shown.
+func ShownGroup(g plan.Group) schema.Group {
 	shown := schema.Group{Name: g.Name, Limit: g.Settings.Limit, Paused: g.Settings.Paused, Running: g.Running, Ready: g.Ready}
 	if r := g.Settings.Rate; r.Count > 0 {
 		shown.Rate = &schema.Rate{Count: r.Count, PerMs: r.Per.Milliseconds()}
@@ -81,7 +81,7 @@ func (e *Executor) SetGroup(ctx context.Context, p *schema.SetGroupParams) (sche
 		}
 	}
 	if s == g.Settings {
-		return shownGroup(g), nil
+		return ShownGroup(g), nil
 	}
 	if others >= MaxGroups && s != (plan.Settings{}) {
 		return schema.Group{}, &TooLargeError{
@@ -96,7 +96,7 @@ func (e *Executor) SetGroup(ctx context.Context, p *schema.SetGroupParams) (sche
 		e.keepDefaults(p.Name, d)
 	}
 	g, _, err = e.group(ctx, p.Name)
-	return shownGroup(g), err
+	return ShownGroup(g), err
 }
 
 // group is a group of the store, or one without settings and tasks. others is how many other

@@ -47,7 +47,7 @@ func (k *checker) settings() (all []Setting, err error) {
 		case name == "":
 			all = append(all, Setting{Paused: true})
 		default:
-			all = append(all, Setting{Group: groupOf(name, s)})
+			all = append(all, Setting{Group: new(executor.ShownGroup(plan.Group{Name: name, Settings: s}))})
 		}
 	})
 	if err != nil {
@@ -65,12 +65,4 @@ func (k *checker) settings() (all []Setting, err error) {
 		all = append(all, Setting{Schedule: &shown})
 	})
 	return all, err
-}
-
-func groupOf(name string, s plan.Settings) *schema.Group {
-	g := &schema.Group{Name: name, Limit: s.Limit, Paused: s.Paused}
-	if s.Rate.Count > 0 {
-		g.Rate = &schema.Rate{Count: s.Rate.Count, PerMs: s.Rate.Per.Milliseconds()}
-	}
-	return g
 }

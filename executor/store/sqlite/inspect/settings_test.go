@@ -16,7 +16,7 @@ func TestSettingsAreExported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
 	store, err := openPath(t.Context(), path)
 	require.NoError(t, err)
-	require.NoError(t, store.SetGroup(t.Context(), "builds", plan.Settings{Limit: 2, Rate: plan.Rate{Count: 3, Per: 1e9}}))
+	require.NoError(t, store.SetGroup(t.Context(), "builds", plan.Settings{Limit: 2, Rate: plan.Rate{Count: 3, Per: 1e9}, Defaults: `{"priority":5}`}))
 	require.NoError(t, store.Pause(t.Context(), true))
 	require.NoError(t, store.SetSchedules(t.Context(),
 		executor.ScheduleText{Name: "nightly", Text: []byte(`{"name":"nightly","cron":"30 2 * * *","submit":{"type":"noop"},"decided":"2026-01-31T00:00:00Z"}`)},
@@ -33,7 +33,7 @@ func TestSettingsAreExported(t *testing.T) {
 	require.Empty(t, damaged)
 	require.Len(t, all, 4)
 	require.True(t, all[0].Paused)
-	require.Equal(t, &schema.Group{Name: "builds", Limit: 2, Rate: &schema.Rate{Count: 3, PerMs: 1000}}, all[1].Group)
+	require.Equal(t, &schema.Group{Name: "builds", Limit: 2, Rate: &schema.Rate{Count: 3, PerMs: 1000}, Defaults: &schema.GroupDefaults{Priority: 5}}, all[1].Group)
 	require.Equal(t, "nightly", all[2].Schedule.Name)
 	require.Equal(t, "2026-01-31T02:30:00.000000Z", all[2].Schedule.NextAt.String())
 	require.Contains(t, all[3].Schedule.Fault, "61")
