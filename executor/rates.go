@@ -46,6 +46,13 @@ func (r *rates) ended(s schema.State) {
 	r.now().finished++
 }
 
+// endings is how many tasks have ended.
+func (r *rates) endings() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ends.Completed + r.ends.Failed + r.ends.Cancelled
+}
+
 func (r *rates) sums() schema.TaskTotals {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/jobline/jobline/rpc/wire"
@@ -15,7 +14,7 @@ import (
 func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error {
 	r.BeforeRead = func() {
 		s.flush(ctx)
-		runtime.Gosched() // a task that is quick is sent with its reply: one wake-up of the client less
+		s.executor.Yield() // a task that is quick is sent with its reply: one wake-up of the client less
 		c.outbox.Flush()
 		c.outbox.YieldToWriter(ctx)
 		most := s.options.MaxUnsent

@@ -15,6 +15,8 @@ import (
 const (
 	gatherMost    = 256
 	gatherDurable = 1024
+	// gatherCrowded is in place of gatherMost where there are many connections.
+	gatherCrowded = 64
 )
 
 // answering is who is answered when a gathered submit is recorded, and what the
@@ -59,8 +61,12 @@ func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 	}
 	s.gathered = append(s.gathered, record)
 	s.answering = append(s.answering, answering{to, s.beginLossless(&record, params.Output), params.OnDisconnect})
-	if len(s.gathered) == s.gatherMost {
+	switch n := len(s.gathered); {
+	case n == s.gatherMost:
 		s.flushSubmits(ctx)
+	case n == gatherCrowded && s.gatherMost == gatherMost && s.executor.Crowded():
+		s.flushSubmits(ctx)
+		s.executor.Yield()
 	}
 }
 
