@@ -37,6 +37,9 @@ type Again struct {
 	// Error is why the attempt failed. It is nil where the task has put itself off: then no
 	// attempt was spent.
 	Error *schema.TaskError
+	// Rerun says that the attempt does not count: it did not end by itself, and the task's Rerun
+	// lets it run again.
+	Rerun bool
 	// InputEnded says that clients send no more input to the task.
 	InputEnded bool
 }
@@ -46,6 +49,7 @@ type Again struct {
 type History struct {
 	DueAt    schema.Time         `json:"dueAt"`             // when the next attempt may begin
 	Snoozes  int32               `json:"snoozes,omitzero"`  // attempts after which the task has put itself off
+	Reruns   int32               `json:"reruns,omitzero"`   // attempts that its process did not survive, and that Rerun followed by another
 	Attempts []schema.Attempt    `json:"attempts,omitzero"` // the latest that have failed, at most schema.MaxAttempts
 	Written  *schema.OutputBytes `json:"written,omitzero"`  // what all of them have written
 	// InputEnded says that clients send no more input: the next attempt finds the end of it.
@@ -160,7 +164,7 @@ func (r *Record) spent() int32 {
 	if r.History == nil {
 		return r.Attempt
 	}
-	return r.Attempt - r.History.Snoozes
+	return r.Attempt - r.History.Snoozes - r.History.Reruns
 }
 
 // interrupted is the error of an attempt that its process did not survive.
@@ -175,11 +179,16 @@ func (r *Record) RunsAgain() bool {
 	return r.Rerun
 }
 
-// AfterInterruption decides what follows an attempt that its process did not survive, as the
-// task's Retry says. It answers nil where that says nothing, or the end. The arguments are as of
-// a decision about any other error; random is at least 0 and less than 1.
+// AfterInterruption decides what follows an attempt that its process did not survive, of a task with a
+// Retry. It answers nil where that is the end, and for a task without one. Where the Retry says
+// nothing of such an end and Rerun lets the task run again, it does so at once, and the attempt does not
+// count. The arguments are as of a decision about any other error; random is at least 0 and less than 1.
 func (r *Record) AfterInterruption(e *schema.TaskError, now schema.Time, random float64) *Again {
-	return follows(r.policy(), r.spent(), e, advice{}, now, random)
+	p := r.policy()
+	if again := follows(p, r.spent(), e, advice{}, now, random); again != nil || p == nil || !r.RunsAgain() {
+		return again
+	}
+	return &Again{At: now, Error: e, Rerun: true}
 }
 
 // ShowAttempts sets the latest attempts of the task.

@@ -140,6 +140,10 @@ func validNumber(n string) bool { return jsontext.Value(n).IsValid() }
 // what they are worth, and a member that is null as one that is left out.
 func sameAs(v any) any {
 	switch v := v.(type) {
+	case string:
+		if v == new(Time).String() { // a text is never "not yet": it is read as the next microsecond
+			return Time(1).String()
+		}
 	case stdjson.Number:
 		if exponent := strings.IndexAny(string(v), "eE"); exponent >= 0 {
 			if n, _ := strconv.Atoi(string(v[exponent+1:])); n > 1000 || n < -1000 {

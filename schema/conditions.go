@@ -103,7 +103,9 @@ type Waiting struct {
 	Name   string      `json:"name,omitzero" jsonschema:"the name of the group, the key, the resource or the type"`
 	Amount int64       `json:"amount,omitzero" jsonschema:"how much of the resource it needs" schema:"minimum=0"`
 	Free   *int64      `json:"free,omitzero" jsonschema:"how much of the resource is free"`
-	Total  *int64      `json:"total,omitzero" jsonschema:"how much there is of the resource, or the limit of the group"`
+	// Error has no StderrTail, and a message of at most MaxEarlierText bytes.
+	Error *TaskError `json:"error,omitzero" jsonschema:"why its last attempt failed, where it waits for the next one"`
+	Total *int64     `json:"total,omitzero" jsonschema:"how much there is of the resource, or the limit of the group"`
 }
 
 // WaitingKind is a kind of what a queued task waits for.

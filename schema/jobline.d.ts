@@ -1151,6 +1151,8 @@ export interface Waiting {
   amount?: number;
   /** how much of the resource is free */
   free?: number;
+  /** why its last attempt failed, where it waits for the next one */
+  error?: TaskError;
   /** how much there is of the resource, or the limit of the group */
   total?: number;
 }

@@ -23,7 +23,8 @@ type Attempt struct {
 	Attempt    int32 `json:"attempt" jsonschema:"which run of the task it was" schema:"minimum=1"`
 	StartedAt  Time  `json:"startedAt" jsonschema:"when it began"`
 	FinishedAt Time  `json:"finishedAt,omitzero" jsonschema:"when it ended; absent while it runs"`
-	// Error has texts of at most MaxAttemptText bytes each, where another attempt followed.
+	// Error has texts of at most MaxAttemptText bytes each, where another attempt followed. Where two
+	// did, it has no StderrTail, and a message of at most MaxEarlierText bytes.
 	Error  *TaskError     `json:"error,omitzero" jsonschema:"why it failed; only then"`
 	Output *AttemptOutput `json:"output,omitzero" jsonschema:"where in each stream is what it wrote; absent where it wrote nothing"`
 }
@@ -33,6 +34,10 @@ const MaxAttempts = 20
 
 // MaxAttemptText bounds each text of the error of an attempt that another one followed, in bytes.
 const MaxAttemptText = 4 << 10
+
+// MaxEarlierText bounds the message of the error of an attempt that two others followed, in bytes. What
+// the attempt wrote to stderr is in the output of the task.
+const MaxEarlierText = 256
 
 // AttemptOutput is where in each stream of its task an attempt has written.
 type AttemptOutput struct {

@@ -21,13 +21,29 @@ func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes
 		h.Snoozes++
 		return h
 	}
+	if a.Rerun {
+		h.Reruns++
+	}
 	ended := schema.Attempt{
 		Attempt: r.Attempt, StartedAt: r.StartedAt, FinishedAt: EndTime(now, r.StartedAt, r.CreatedAt),
 		Error: briefError(a.Error), Output: executor.Written(before, written),
 	}
-	kept := h.Attempts[max(0, len(h.Attempts)+1-schema.MaxAttempts):]
-	h.Attempts = append(slices.Clone(kept), ended)
+	kept := slices.Clone(h.Attempts[max(0, len(h.Attempts)+1-schema.MaxAttempts):])
+	if n := len(kept); n > 0 {
+		kept[n-1].Error = earlierError(kept[n-1].Error)
+	}
+	h.Attempts = append(kept, ended)
 	return h
+}
+
+// earlierError is the error of an attempt before the latest that was followed, or nil.
+func earlierError(e *schema.TaskError) *schema.TaskError {
+	if e == nil {
+		return nil
+	}
+	earlier := *e
+	earlier.Message, earlier.StderrTail = strings.Clone(schema.CutBytes(e.Message, schema.MaxEarlierText)), ""
+	return &earlier
 }
 
 // Retrying is the event of an attempt that another one follows.
@@ -36,15 +52,16 @@ func Retrying(r *executor.Record, a *executor.Again, shown *schema.Task) executo
 	return executor.Event{ID: r.ID, Kind: executor.EventRetrying, Attempt: r.Attempt, Again: again, Task: shown}
 }
 
-// briefError is an error with texts of at most schema.MaxAttemptText bytes, or nil.
+// briefError is an error with texts of at most schema.MaxAttemptText bytes, or nil. They are copies,
+// because a part of a text keeps the whole in memory.
 func briefError(e *schema.TaskError) *schema.TaskError {
 	if e == nil {
 		return nil
 	}
 	brief := *e
-	brief.Message = schema.CutBytes(e.Message, schema.MaxAttemptText)
+	brief.Message = strings.Clone(schema.CutBytes(e.Message, schema.MaxAttemptText))
 	if more := len(e.StderrTail) - schema.MaxAttemptText; more > 0 {
-		brief.StderrTail = strings.ToValidUTF8(strings.Clone(e.StderrTail[more:]), "") // a part of a text keeps the whole in memory
+		brief.StderrTail = strings.ToValidUTF8(strings.Clone(e.StderrTail[more:]), "")
 	}
 	return &brief
 }

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -49,6 +50,23 @@ func NewPlanned(resources map[string]int64, wake func(n int), end func(plan.Endi
 
 // Waiting is how many tasks wait, those that must end included.
 func (p *Planned) Waiting() int { return p.Len() + len(p.ending) }
+
+// Waits answers what a task waits for, with the error of its last attempt where it waits for the next
+// one. h is the task's history, or nil.
+func (p *Planned) Waits(t *plan.Task, h *executor.History) []schema.Waiting {
+	all := p.Planner.Waiting(t)
+	if h == nil || len(h.Attempts) == 0 {
+		return all
+	}
+	last := earlierError(h.Attempts[len(h.Attempts)-1].Error)
+	for i := range all {
+		if w := &all[i]; w.Kind == schema.WaitsForRetry && last != nil {
+			w.Message += fmt.Sprintf("; attempt %d failed as %s: %s", h.Attempts[len(h.Attempts)-1].Attempt, last.Kind, last.Message)
+			w.Error = last
+		}
+	}
+	return all
+}
 
 // Unclaimable counts the tasks that cannot run for a member until a time, as
 // executor.Claimer.Unclaimable. cannotRun answers that for a task that the planner does not have.

@@ -117,7 +117,11 @@ func (s *Store) showWaiting(p place, t *schema.Task) {
 // waiting is what a queued task waits for because of its conditions. It needs the lock.
 func (s *Store) waiting(e *entry) []schema.Waiting {
 	if t := e.Value.planned(); t != nil {
-		return s.planned.Planner.Waiting(t)
+		var h *executor.History
+		if x := e.Value.extra(); x != nil {
+			h = x.history
+		}
+		return s.planned.Waits(t, h)
 	}
 	return nil
 }

@@ -261,7 +261,7 @@ func (s *Store) replace(r *record) bool {
 func (s *Store) seen(r *record) schema.Task {
 	t := s.snapshot(r)
 	if r.planned != nil && t.State == schema.Queued {
-		t.WaitingFor = s.planned.Planner.Waiting(r.planned)
+		t.WaitingFor = s.planned.Waits(r.planned, r.History)
 	}
 	return t
 }

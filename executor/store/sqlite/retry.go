@@ -102,7 +102,7 @@ func (e *retrial) fail(s *Store, _ error) entry {
 
 func (e *retrial) done() { e.recorded(e.err) }
 
-// tried is a task that ran when the last process died, and that its Retry lets run again.
+// tried is a task with a Retry that ran when the last process died, and that runs again.
 type tried struct {
 	record *record
 	ran    executor.Record // with the start of the attempt
@@ -110,7 +110,7 @@ type tried struct {
 }
 
 // triedAgain answers what follows the attempt that ran when the last process died, or false
-// where the task's Retry says nothing.
+// where the task has no Retry.
 func triedAgain(r *record, began schema.Time) (tried, bool) {
 	t := tried{record: r, ran: r.Record}
 	t.ran.StartedAt = began

@@ -15,6 +15,7 @@ var restartRetryContracts = []contract{
 	{name: "keeps the attempts and their output", test: restartAttempts},
 	{name: "tries again what was interrupted", test: restartInterruptedRetry},
 	{name: "counts an interruption as an attempt", test: restartRetryBound},
+	{name: "counts no attempt after which a task runs again by itself", test: restartRetryRerun},
 	{name: "tries nothing again that was to be cancelled", test: restartRetryCancelled},
 	{name: "keeps what a task without conditions has put off", test: restartSnooze},
 }
@@ -108,6 +109,25 @@ func restartRetryBound(f *fixture) {
 	require.Equal(f, int32(2), got.Attempt)
 	require.Len(f, f.attempts(got), 2)
 	f.noClaim()
+}
+
+// restartRetryRerun has a task whose Retry says nothing of an end with its process. That it runs again
+// then is of its Rerun, and spends no attempt.
+func restartRetryRerun(f *fixture) {
+	id := f.one(f.retried(2, schema.KindExit), withRerun(true))
+	for n := range 3 {
+		l := f.claims(id)
+		require.Equal(f, int32(n+1), l.Record().Attempt)
+		require.NoError(f, l.Started(0))
+		f.restart()
+	}
+	r := f.get(id)
+	require.Equal(f, schema.Queued, r.State)
+	require.Equal(f, int32(3), r.History.Reruns)
+	attempts := f.attempts(r)
+	require.Len(f, attempts, 3)
+	require.Equal(f, schema.KindInterrupted, attempts[2].Error.Kind)
+	f.finish(f.claims(id), completed)
 }
 
 func restartRetryCancelled(f *fixture) {

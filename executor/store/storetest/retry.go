@@ -63,6 +63,8 @@ func retryWaits(f *fixture) {
 	waits := f.waits(id, schema.WaitsForRetry)
 	require.Equal(f, a.At, waits[0].Until)
 	require.Contains(f, waits[0].Message, "attempt 2")
+	require.Contains(f, waits[0].Message, "attempt 1 failed as exit: exit 1")
+	require.Equal(f, a.Error, waits[0].Error)
 	got := f.get(id)
 	require.Equal(f, int32(1), got.Attempt)
 	require.Zero(f, got.StartedAt)
@@ -106,6 +108,10 @@ func retryAttempts(f *fixture) {
 	require.Len(f, last.Error.Message, schema.MaxAttemptText)
 	require.Len(f, last.Error.StderrTail, schema.MaxAttemptText)
 	require.True(f, strings.HasSuffix(last.Error.StderrTail, "end"))
+	for _, earlier := range queued[:len(queued)-1] { // 20 times both texts would be much
+		require.Len(f, earlier.Error.Message, schema.MaxEarlierText)
+		require.Empty(f, earlier.Error.StderrTail)
+	}
 	l := f.claims(id)
 	require.NoError(f, l.Write(schema.Stderr, []byte("oops")))
 	f.until("the output is seen", func() bool {

@@ -163,7 +163,7 @@ func (k *checker) tasks() error {
 		if is.open {
 			k.rows.Active++
 		}
-		k.active(row, ord, is)
+		k.active(row, ord, is, &r)
 		if err != nil {
 			k.unread = true
 			return nil
@@ -196,8 +196,8 @@ func (k *checker) openness(ord int64, active bool) (openness, error) {
 	return openness{open: k.span.Has(ord), started: k.span.Started(ord)}, nil
 }
 
-// active looks at the row in active of a task.
-func (k *checker) active(row *sqlite3.Stmt, ord int64, is openness) {
+// active looks at the row in active of a task, of whose record r is what could be read.
+func (k *checker) active(row *sqlite3.Stmt, ord int64, is openness, r *executor.Record) {
 	has := row.ColumnType(activeAt) != sqlite3.NULL
 	switch {
 	case is.unknown:
@@ -214,7 +214,9 @@ func (k *checker) active(row *sqlite3.Stmt, ord int64, is openness) {
 	case err != nil:
 		k.unreadable(ord, "active", err)
 	case a.Again:
-		k.triedBefore(ord)
+		k.triedBefore(ord, "it waits for its next attempt")
+	case a.Attempt > 1 && r.Conditions != nil && r.Conditions.Retry != nil: // whatever ended the one before
+		k.triedBefore(ord, fmt.Sprintf("it is in attempt %d", a.Attempt))
 	}
 }
 

@@ -162,6 +162,32 @@ func again(t *testing.T, l executor.Lease) {
 	require.NoError(t, <-recorded)
 }
 
+// TestCheckFindsLostAttemptsOfATaskThatRuns loses what is kept of the attempts of a task that runs
+// for the second time.
+func TestCheckFindsLostAttemptsOfATaskThatRuns(t *testing.T) {
+	s, path := open(t)
+	r := newTask(func(r *executor.Submission) {
+		r.Conditions = &schema.Conditions{Retry: &schema.Retry{MaxAttempts: 3, DelayMs: new(int64), Jitter: new(float64)}}
+	})
+	_, err := s.Submit(t.Context(), []executor.Submission{r})
+	require.NoError(t, err)
+	c, err := s.Join(t.Context(), nil, nil)
+	require.NoError(t, err)
+	recorded := make(chan error, 1)
+	ended := executor.Ended{}
+	for range 2 {
+		l, err := c.Claim(t.Context(), ended)
+		require.NoError(t, err)
+		require.NoError(t, l.Started(0))
+		ended = executor.Ended{Lease: l, Again: &executor.Again{At: schema.Now(), Error: &schema.TaskError{Kind: schema.KindExit}}, Recorded: func(err error) { recorded <- err }}
+	}
+	require.NoError(t, <-recorded)
+	require.NoError(t, s.Close())
+	require.Empty(t, findings(t, path))
+	edit(t, path, "DELETE FROM retry")
+	require.Contains(t, strings.Join(findings(t, path), "\n"), r.ID.String()+" (number 1): it is in attempt 2, and has no row in the table retry")
+}
+
 // TestCheckFindsConditionsThatAreWrong damages the conditions of the first of two tasks, and the
 // settings of groups.
 func TestCheckFindsConditionsThatAreWrong(t *testing.T) {

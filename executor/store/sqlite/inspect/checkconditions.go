@@ -20,10 +20,10 @@ func (k *checker) conditions() error {
 	return k.orphans("condition")()
 }
 
-// triedBefore looks for the attempts of a task that waits for its next one.
-func (k *checker) triedBefore(ord int64) {
+// triedBefore looks for the earlier attempts of a task that must have some: why is the reason.
+func (k *checker) triedBefore(ord int64, why string) {
 	if h, err := file.ReadHistory(k.conn, ord); err == nil && h == nil { // retries reports what cannot be read
-		k.found(ord, "it waits for its next attempt, and has no row in the table retry")
+		k.found(ord, "%s, and has no row in the table retry", why)
 	}
 }
 
