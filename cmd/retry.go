@@ -1,14 +1,11 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -16,15 +13,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/jobline/jobline/cmd/internal/show"
-	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
 // retryOptions are the flags of retry.
 type retryOptions struct {
 	driver
+	dependents bool
 }
 
 func (p *Program) retryCommand() *cobra.Command {
@@ -34,11 +31,11 @@ func (p *Program) retryCommand() *cobra.Command {
 		Use:   "retry TASK...",
 		Short: "Submit tasks that have ended again",
 		Long: "Retry submits tasks again with the same type, input, priority, labels, group, key, needs and --retry, and prints the ids of the new\n" +
-			"ones. They wait for no time and for no other tasks.\n" + namesHelp + "\n" +
+			"ones. They wait for no time. Those that came after others of them do so again, in the same order.\n" + namesHelp + "\n" +
 			"Of the tasks that a label names it takes those that failed or were cancelled.\n" +
 			"A command runs in the directory and with the environment of the first time; its hidden values, which are kept nowhere,\n" +
 			"are taken from the environment of this command.",
-		Example:           p.driverExamples("retry @last", "retry build=7"),
+		Example:           p.driverExamples("retry @last", "retry build=7", "retry --dependents 018f"),
 		Args:              o.names("retry"),
 		ValidArgsFunction: o.completeTasks(schema.Failed, schema.Cancelled, schema.Completed),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -46,6 +43,7 @@ func (p *Program) retryCommand() *cobra.Command {
 		},
 	}
 	o.flags(c)
+	c.Flags().BoolVar(&o.dependents, "dependents", false, "submit again, too, what has failed because of the tasks, and so on down the graph")
 	return c
 }
 
@@ -57,55 +55,69 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 	if tasks, err = o.ended(names, tasks); err != nil {
 		return err
 	}
+	params := schema.RetryParams{Dependents: o.dependents, Force: true}
 	for i := range tasks {
-		again, err := resubmit(ctx, c, tasks[i].ID)
-		if err != nil {
+		if err := checkEnvironment(ctx, c, tasks[i].ID); err != nil {
 			return err
 		}
-		o.program.rememberLast(&o.target, again.ID)
-		if err := o.printSubmitted(&again); err != nil {
+		params.IDs = append(params.IDs, tasks[i].ID)
+	}
+	again, err := retryTasks(ctx, c, params)
+	if err != nil {
+		return err
+	}
+	for i := range again.Tasks {
+		o.program.rememberLast(&o.target, again.Tasks[i].ID)
+		if err := o.printSubmitted(&schema.SubmitResult{Task: again.Tasks[i]}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// resubmit submits a task again with the same type, input, priority and labels, and with those
-// of its conditions that hold at any time.
-func resubmit(ctx context.Context, c *client.Client, id uuid.UUID) (schema.SubmitResult, error) {
-	old, err := c.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
-	if err != nil {
-		return schema.SubmitResult{}, err
+// retryTasks submits tasks again. The values that their inputs have hidden are those of this process's
+// variables.
+func retryTasks(ctx context.Context, c *client.Client, params schema.RetryParams) (schema.RetryResult, error) {
+	again, err := c.Retry(ctx, params)
+	names := hiddenNames(err)
+	if names == nil {
+		return again, err
 	}
-	input, err := withOwnSecrets(old.Input, os.LookupEnv)
-	if err == nil {
-		err = checkEnvironment(input)
+	if params.Hidden, err = ownValues(names, os.LookupEnv); err != nil {
+		return again, err
 	}
-	if err != nil {
-		return schema.SubmitResult{}, fmt.Errorf("%s: %w", old.ID, err)
-	}
-	return c.Submit(ctx, schema.SubmitParams{
-		Type: old.Type, Input: input, Priority: int(old.Priority), Labels: submittable(old.Labels), Events: []string{},
-		Conditions: lasting(old.Conditions),
-	})
+	return c.Retry(ctx, params)
 }
 
-// lasting are those of the conditions of a task that another run of it has, too. The times are
-// over, and the tasks that came before have ended.
-func lasting(c *schema.Conditions) schema.Conditions {
-	if c == nil {
-		return schema.Conditions{}
+// hiddenNames are the names of the hidden values for which a server has asked, or nil.
+func hiddenNames(err error) (names []string) {
+	e, answered := errors.AsType[*wire.Error](err)
+	if !answered || e.Code != schema.CodeInvalidParams {
+		return nil
 	}
-	return schema.Conditions{Group: c.Group, Key: c.Key, Needs: c.Needs, Retry: c.Retry}
+	for _, v := range e.Data.Violations {
+		if at := jsontext.Pointer(v.Pointer); at.Parent() == "/hidden" {
+			names = append(names, at.LastToken())
+		}
+	}
+	return names
 }
 
-// submittable are the labels of a task without the one that the server has added, where
-// that makes them more than a submit may have.
-func submittable(labels map[string]string) map[string]string {
-	if len(labels) > executor.MaxLabels {
-		delete(labels, show.OwnerLabel)
+// ownValues looks hidden values up.
+func ownValues(names []string, lookup func(string) (string, bool)) (map[string]string, error) {
+	values := map[string]string{}
+	var missing []string
+	for _, name := range names {
+		value, ok := lookup(name)
+		if !ok {
+			missing = append(missing, name)
+		}
+		values[name] = value
 	}
-	return labels
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("hidden values of the input are kept nowhere: %s; set them, and submit the task again", strings.Join(missing, ", "))
+	}
+	return values, nil
 }
 
 // ended answers the tasks to submit again. A task that is named alone must have ended;
@@ -131,54 +143,23 @@ func (o *retryOptions) ended(names []string, tasks []schema.Task) ([]schema.Task
 	return found, nil
 }
 
-// checkEnvironment refuses an input of exec whose environment is gone: without a reader its
-// file is kept for envKept.
-func checkEnvironment(input jsontext.Value) error {
+// checkEnvironment refuses a task of exec whose environment is gone: without a reader its file is
+// kept for envKept.
+func checkEnvironment(ctx context.Context, c *client.Client, id uuid.UUID) error {
+	task, err := c.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
+	if err != nil {
+		return err
+	}
 	var in struct {
 		EnvFile string `json:"envFile"`
 	}
-	if json.Unmarshal(input, &in) != nil || in.EnvFile == "" {
+	if json.Unmarshal(task.Input, &in) != nil || in.EnvFile == "" {
 		return nil
 	}
 	if _, err := os.Stat(in.EnvFile); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("its environment is no longer kept (%s); submit its command anew", in.EnvFile)
+		return fmt.Errorf("%s: its environment is no longer kept (%s); submit its command anew", id, in.EnvFile)
 	}
 	return nil
-}
-
-// withOwnSecrets puts the values of this process's variables in the place of those that
-// an input of exec has hidden.
-func withOwnSecrets(input jsontext.Value, lookup func(string) (string, bool)) (jsontext.Value, error) {
-	var in struct {
-		Env map[string]jsontext.Value `json:"env"`
-	}
-	if json.Unmarshal(input, &in) != nil {
-		return input, nil // an input of another type than exec
-	}
-	mask := quotedJSON(executor.Mask)
-	var missing []string
-	changed := false
-	for _, name := range slices.Sorted(maps.Keys(in.Env)) {
-		if !bytes.Equal(in.Env[name], mask) {
-			continue
-		}
-		value, ok := lookup(name)
-		if !ok {
-			missing = append(missing, name)
-		}
-		in.Env[name], changed = quotedJSON(value), true
-	}
-	switch {
-	case len(missing) > 0:
-		return nil, fmt.Errorf("hidden values of the input are kept nowhere: %s; set them, and submit the task again", strings.Join(missing, ", "))
-	case !changed:
-		return input, nil
-	}
-	env, err := json.Marshal(in.Env, json.Deterministic(true))
-	if err != nil {
-		return nil, err
-	}
-	return setMember(input, []string{"env"}, env)
 }
 
 // printSubmitted prints the id of a task that was submitted, or with --json the

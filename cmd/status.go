@@ -167,6 +167,9 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 	if c == nil {
 		return
 	}
+	if c.RetryOf != uuid.Nil {
+		add("retry of", c.RetryOf.String(), plain)
+	}
 	if c.Parent != uuid.Nil {
 		add("part of", c.Parent.String(), plain)
 	}

@@ -53,8 +53,14 @@ func (p *Program) top(ctx context.Context, target *targetOptions) error {
 			return again, err
 		},
 		Retry: func(ctx context.Context, c *client.Client, id uuid.UUID) (uuid.UUID, error) {
-			again, err := resubmit(ctx, c, id)
-			return again.ID, err
+			if err := checkEnvironment(ctx, c, id); err != nil {
+				return uuid.Nil, err
+			}
+			again, err := retryTasks(ctx, c, schema.RetryParams{ID: id})
+			if err != nil {
+				return uuid.Nil, err
+			}
+			return again.Tasks[0].ID, nil
 		},
 	})
 	if interrupted, ok := errors.AsType[signalError](context.Cause(ctx)); ok {

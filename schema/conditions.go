@@ -24,12 +24,14 @@ type Conditions struct {
 	// Parent is the task of which this one is a part, or the nil id. The task waits for nothing
 	// because of it.
 	Parent uuid.UUID `json:"parent,omitzero" jsonschema:"the task of which this one is a part: where that is cancelled, so is this one"`
+	// RetryOf is a note, and the task waits for nothing because of it. The nil id is none.
+	RetryOf uuid.UUID `json:"retryOf,omitzero" jsonschema:"the task of which this one is another run, as a note"`
 }
 
 // IsZero reports whether there is nothing to wait for.
 func (c *Conditions) IsZero() bool {
 	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && c.Retry == nil && c.Dedupe == nil &&
-		c.Parent == uuid.Nil
+		c.Parent == uuid.Nil && c.RetryOf == uuid.Nil
 }
 
 // Dependency is a task that must end before another may run. As a text it is the id, or the

@@ -148,6 +148,10 @@ func exampleUpdated() Task {
 	}
 }
 
+func exampleRetried() Task {
+	return Task{ID: otherID, Type: "noop", Labels: map[string]string{"project": "demo"}, CreatedAt: exampleStart, Conditions: &Conditions{RetryOf: exampleID}}
+}
+
 func exampleExplained() ExplainResult {
 	t := runningTask()
 	return ExplainResult{Chain: []Link{

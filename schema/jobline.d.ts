@@ -130,6 +130,8 @@ export interface Conditions {
   dedupe?: Dedupe;
   /** the task of which this one is a part: where that is cancelled, so is this one */
   parent?: UUID;
+  /** the task of which this one is another run, as a note */
+  retryOf?: UUID;
 }
 
 /** Of the connection that asked. */
@@ -545,6 +547,20 @@ export interface Retry {
   on?: ErrorKind[];
 }
 
+/** The params of retry. */
+export interface RetryParams {
+  /** the id of the task; not with ids */
+  id?: UUID;
+  /** the ids of the tasks; not with id */
+  ids?: UUID[];
+  /** whether to run those again, too, that have failed because of the tasks, and so on */
+  dependents?: boolean;
+  /** whether to run those of ids again, too, that have completed */
+  force?: boolean;
+  /** the values that the inputs have hidden, by their names; the server no longer has them */
+  hidden?: Record<string, string>;
+}
+
 /** An attempt of a task has failed, and another one follows. */
 export interface RetryingEvent {
   /** the id of the task */
@@ -861,6 +877,8 @@ export interface SubmitParams {
   dedupe?: Dedupe;
   /** the task of which this one is a part: where that is cancelled, so is this one */
   parent?: UUID;
+  /** the task of which this one is another run, as a note */
+  retryOf?: UUID;
   /** in place of runAt: so many milliseconds from now */
   delayMs?: number;
   /** in place of expiresAt: so many milliseconds from now; 0 is never */
@@ -1187,6 +1205,8 @@ export interface Methods {
   "resize": { params: ResizeParams; result: Empty };
   /** Say why a task waits, down to what holds it all up. Each link is a task; the next one is the first task that its waitingFor names. All of a chain was true at one moment, unless tasks ended while it was read. */
   "explain": { params: ExplainParams; result: ExplainResult };
+  /** Submit tasks again that have ended. Each becomes a new task with the type, input, priority, labels, group, key, needs and retry of the old one. It waits for no time. Where it came after another of these tasks it comes after the new one; of others only those that have not ended count. With several ids a completed task is refused, unless force is given. All are submitted, or none. */
+  "retry": { params: RetryParams; result: Record<string, unknown> };
   /** Change a task that waits. What is left out stays as it is, and so does its place among tasks of the same priority. Labels are added to those that there are. One that has begun does not expire, and its runAt is the time of its next attempt. */
   "update": { params: UpdateParams; result: Task };
   /** Show the groups and the resources, and whether everything is paused. Groups come page by page, sorted by name. */

@@ -28,6 +28,7 @@ const (
 	MethodResume        = "resume"
 	MethodExplain       = "explain"
 	MethodUpdate        = "update"
+	MethodRetry         = "retry"
 	MethodSchedule      = "schedule"
 	MethodUnschedule    = "unschedule"
 	MethodSchedules     = "schedules"
@@ -39,7 +40,7 @@ const (
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
 	MethodCancelRequest, MethodCancel, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
-	MethodPause, MethodResize, MethodResume, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
+	MethodPause, MethodResize, MethodResume, MethodRetry, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
 	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnschedule, MethodUnsubscribe, MethodUpdate,
 	MethodWait,
 }

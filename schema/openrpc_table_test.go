@@ -128,6 +128,13 @@ var calls = []described{
 		examples: []example{{"a task that comes after a running one", ExplainParams{ID: otherID}, exampleExplained()}},
 	},
 	{
+		name: MethodRetry, summary: "Submit tasks again that have ended.",
+		description: "Each becomes a new task with the type, input, priority, labels, group, key, needs and retry of the old one. It waits for no time. Where it came after another of these tasks it comes after the new one; of others only those that have not ended count. With several ids a completed task is refused, unless force is given. All are submitted, or none.",
+		params:      typeOf[RetryParams](), result: typeOf[RetryResult](), resultSummary: "the new tasks",
+		errors:   []Code{CodeInvalidParams, CodeTaskNotFound, CodeUnknownType, CodeQueueFull, CodeShuttingDown, CodeNotPermitted, CodeTooLarge, CodeStoreUnavailable},
+		examples: []example{{"a task, and what failed because of it", RetryParams{ID: exampleID, Dependents: true}, RetryResult{Tasks: []Task{exampleRetried()}}}},
+	},
+	{
 		name: MethodUpdate, summary: "Change a task that waits.",
 		description: "What is left out stays as it is, and so does its place among tasks of the same priority. Labels are added to those that there are. One that has begun does not expire, and its runAt is the time of its next attempt.",
 		params:      typeOf[UpdateParams](), result: typeOf[Task](), resultSummary: "the task after the change",

@@ -1,0 +1,20 @@
+package schema
+
+import "github.com/google/uuid"
+
+// RetryParams asks for another run of tasks that have ended.
+type RetryParams struct {
+	// Exactly one of ID and IDs is given.
+	ID  uuid.UUID   `json:"id,omitzero" jsonschema:"the id of the task; not with ids"`
+	IDs []uuid.UUID `json:"ids,omitzero" jsonschema:"the ids of the tasks; not with id" schema:"minItems=1,maxItems=10000"`
+	// Dependents adds those that have failed because of the tasks, and so on down the graph.
+	Dependents bool `json:"dependents,omitzero" jsonschema:"whether to run those again, too, that have failed because of the tasks, and so on" schema:"default=false"`
+	Force      bool `json:"force,omitzero" jsonschema:"whether to run those of ids again, too, that have completed" schema:"default=false"`
+	// Hidden are the values that the inputs have hidden, by name: the server no longer has them.
+	Hidden map[string]string `json:"hidden,omitzero" jsonschema:"the values that the inputs have hidden, by their names; the server no longer has them" schema:"maxProperties=1000"`
+}
+
+// RetryResult has the new tasks.
+type RetryResult struct {
+	Tasks []Task `json:"tasks" jsonschema:"the new tasks, each after those that it comes after; retryOf of their conditions is the task of which it is another run"`
+}
