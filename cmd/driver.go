@@ -44,6 +44,9 @@ func (d *driver) flags(c *cobra.Command) {
 func (d *driver) with(c *cobra.Command, f func(context.Context, *client.Client) error) error {
 	ctx, stop := untilSignal(c.Context())
 	defer stop()
+	if err := zoneError(); err != nil && !d.json {
+		d.tell("times are shown in UTC: %v", err)
+	}
 	executor, err := d.program.connect(ctx, &d.target)
 	if err != nil {
 		return err

@@ -38,9 +38,9 @@ func (p *Program) runCommand() *cobra.Command {
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
-			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed. So does that\n" +
-			"server where the task waits for something: --after, --at, --in, --key, --group, --needs, --dedupe,\n" +
-			"or is a part of another one (--parent).\n" +
+			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed. That server\n" +
+			"runs it, too, where the task waits for something (--after, --at, --in, --key, --group, --needs, --dedupe) or is a part\n" +
+			"of another one (--parent).\n" +
 			p.runExecText() + "\n" +
 			"Ctrl-C tells the task to stop, and kills it when its grace is over (--grace); a second Ctrl-C kills it at once.\n\n" +
 			"Exit codes:\n" + codesText(runCodes),
