@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/jobline/jobline/executor"
@@ -24,5 +25,14 @@ func contractOptions() storetest.Options {
 				Keep: l.Keep, KeepFor: l.KeepFor, KeepBytes: l.KeepBytes, KeepIDs: l.KeepIDs, MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput,
 			})
 		},
+	}
+}
+
+// BenchmarkCancelTree cancels trees of tasks.
+func BenchmarkCancelTree(b *testing.B) {
+	for _, tasks := range []int{10_000, 100_000} {
+		b.Run(strconv.Itoa(tasks), func(b *testing.B) {
+			storetest.CancelTree(b, func(*testing.B) executor.Store { return memory.New(memory.Options{Keep: 200_000}) }, tasks)
+		})
 	}
 }

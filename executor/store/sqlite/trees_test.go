@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"path/filepath"
+	"strconv"
 	"testing"
 	"testing/synctest"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/storetest"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -94,4 +97,17 @@ func (h *hooked) write(t *transaction) error {
 // childOf is an option of newTask.
 func childOf(parent uuid.UUID) func(*executor.Submission) {
 	return func(s *executor.Submission) { s.Conditions = &schema.Conditions{Parent: parent} }
+}
+
+// BenchmarkCancelTree cancels trees of tasks.
+func BenchmarkCancelTree(b *testing.B) {
+	for _, tasks := range []int{10_000, 100_000} {
+		b.Run(strconv.Itoa(tasks), func(b *testing.B) {
+			storetest.CancelTree(b, func(b *testing.B) executor.Store {
+				s, err := Open(b.Context(), Options{Path: filepath.Join(b.TempDir(), "jobline.db"), Keep: 200_000})
+				require.NoError(b, err)
+				return s
+			}, tasks)
+		})
+	}
 }
