@@ -1,0 +1,117 @@
+package executor_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/schema"
+)
+
+// again submits tasks again, and answers the new ones by the old ones.
+func (r *rig) again(p schema.RetryParams) map[uuid.UUID]schema.Task {
+	r.Helper()
+	tasks, err := r.SubmitAgain(r.Context(), &p)
+	require.NoError(r, err)
+	byOld := map[uuid.UUID]schema.Task{}
+	for _, t := range tasks {
+		byOld[t.Conditions.RetryOf] = t
+	}
+	require.Len(r, byOld, len(tasks))
+	return byOld
+}
+
+func napBehind(on schema.On, ids ...uuid.UUID) schema.SubmitParams {
+	p := nap(time.Second)
+	for _, id := range ids {
+		p.After = append(p.After, schema.Dependency{ID: id, On: on})
+	}
+	return p
+}
+
+// TestAGraphIsSubmittedAgain has a diamond whose root fails, with a task beside it that did not fail by
+// that, and one that comes after a task which has not ended.
+func TestAGraphIsSubmittedAgain(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		slow := r.submit(nap(time.Hour))
+		root := r.submit(schema.SubmitParams{Type: "fail", DelayMs: 1000, Priority: 3, Labels: map[string]string{"a": "b"}, TimeoutMs: 5000})
+		left, right := r.submit(napBehind(schema.OnSuccess, root)), r.submit(napBehind(schema.OnSuccess, root, slow))
+		join := r.submit(napBehind(schema.OnSuccess, left, right))
+		cleanup := r.submit(napBehind(schema.OnFailure, root))
+		r.pass(5 * time.Second)
+		r.inState(join, schema.Failed)
+		r.inState(cleanup, schema.Completed)
+		require.NoError(r, r.Pause(r.Context(), "", true))
+
+		news := r.again(schema.RetryParams{ID: root, Dependents: true})
+		require.ElementsMatch(r, []uuid.UUID{root, left, right, join}, slices.Collect(maps.Keys(news)))
+		require.Equal(r, int8(3), news[root].Priority)
+		require.Equal(r, map[string]string{"a": "b"}, news[root].Labels)
+		require.Equal(r, &schema.Conditions{RetryOf: root}, news[root].Conditions, "it waits for no time")
+		require.Equal(r, []schema.Dependency{{ID: news[root].ID}}, news[left].Conditions.After)
+		require.Equal(r, []schema.Dependency{{ID: news[root].ID}, {ID: slow}}, news[right].Conditions.After)
+		require.Equal(r, []schema.Dependency{{ID: news[left].ID}, {ID: news[right].ID}}, news[join].Conditions.After)
+		record, err := r.store.Get(r.Context(), news[root].ID)
+		require.NoError(r, err)
+		require.Equal(r, 5*time.Second, record.Timeout)
+
+		alone := r.again(schema.RetryParams{IDs: []uuid.UUID{join, right}})
+		require.Equal(r, []schema.Dependency{{ID: slow}}, alone[right].Conditions.After, "how the root has ended does not count")
+		require.Equal(r, []schema.Dependency{{ID: alone[right].ID}}, alone[join].Conditions.After)
+	})
+}
+
+// TestWhatIsNotSubmittedAgain holds that nothing is submitted where one task is refused.
+func TestWhatIsNotSubmittedAgain(t *testing.T) {
+	full := func() executor.Store { return memory.New(memory.Options{MaxQueued: 2}) }
+	withStore(t, executor.Options{Limit: 1}, full, func(r *rig) {
+		fails, runs := r.submit(schema.SubmitParams{Type: "fail"}), r.submit(nap(time.Second))
+		completed := runs
+		r.inState(fails, schema.Failed)
+		refused := func(p schema.RetryParams, pointer, says string) {
+			r.Helper()
+			before := r.stats().Totals.Submitted
+			_, err := r.SubmitAgain(r.Context(), &p)
+			var wrong *executor.InputError
+			require.ErrorAs(r, err, &wrong)
+			require.Equal(r, pointer, wrong.Violations[0].Pointer)
+			require.Contains(r, wrong.Violations[0].Message, says)
+			require.Equal(r, before, r.stats().Totals.Submitted)
+		}
+		refused(schema.RetryParams{ID: runs}, "/id", "has not ended")
+		refused(schema.RetryParams{}, "", "either")
+		refused(schema.RetryParams{ID: fails, IDs: []uuid.UUID{fails}}, "", "either")
+		r.pass(time.Second)
+		refused(schema.RetryParams{IDs: []uuid.UUID{fails, completed}}, "/ids/1", "has completed")
+		_, err := r.SubmitAgain(r.Context(), &schema.RetryParams{IDs: []uuid.UUID{fails, uuid.New()}})
+		require.ErrorIs(r, err, executor.ErrNotFound)
+		require.NoError(r, r.Pause(r.Context(), "", true))
+		require.Len(r, r.again(schema.RetryParams{IDs: []uuid.UUID{fails, fails, completed}, Force: true}), 2)
+		_, err = r.SubmitAgain(r.Context(), &schema.RetryParams{ID: completed})
+		require.ErrorIs(r, err, executor.ErrQueueFull)
+	})
+}
+
+// TestHiddenValuesAreGivenAgain holds that the values come into their places, and that those which are
+// missing are named.
+func TestHiddenValuesAreGivenAgain(t *testing.T) {
+	withRig(t, secretive(), func(r *rig) {
+		id := r.submit(login(`{"name":"a","password":"p","vars":{"A":"b","A_KEY":"s1"}}`))
+		r.inState(id, schema.Completed)
+		_, err := r.SubmitAgain(r.Context(), &schema.RetryParams{ID: id, Hidden: map[string]string{"password": "p2"}})
+		var wrong *executor.InputError
+		require.ErrorAs(r, err, &wrong)
+		require.Len(r, wrong.Violations, 1)
+		require.Equal(r, "/hidden/A_KEY", wrong.Violations[0].Pointer)
+		news := r.again(schema.RetryParams{ID: id, Hidden: map[string]string{"password": "p\"2", "A_KEY": "s2"}})
+		task := r.inState(news[id].ID, schema.Completed)
+		require.JSONEq(r, `{"name":"a","password":"p\"2","vars":{"A":"b","A_KEY":"s2"}}`, string(task.Result))
+		require.JSONEq(r, `{"name":"a","password":"•••","vars":{"A":"b","A_KEY":"•••"}}`, string(task.Input))
+	})
+}
