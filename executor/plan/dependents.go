@@ -15,22 +15,23 @@ type Node struct {
 	// ID is set before the first use.
 	ID uuid.UUID
 
-	first, last *edge // of the tasks that wait for its end, in the order in which they came
+	first, last *Edge // of the tasks that wait for its end, in the order in which they came
 	next, prev  *Node // neighbours among the nodes of the planner
 }
 
-// edge is a task that waits for the end of another one, perhaps suspended. It is a part of the waiting task.
-type edge struct {
+// Edge is a task that waits for the end of another one, perhaps suspended. The zero value is room for
+// one.
+type Edge struct {
 	task       *Task
 	node       *Node // that it waits for, or nil once that has ended or the task has left
-	next, prev *edge // neighbours among those of the node
-	sibling    *edge // the next one of the same task
+	next, prev *Edge // neighbours among those of the node
+	sibling    *Edge // the next one of the same task
 	on         schema.On
 }
 
-// edges are all of the task, those without a node included, in the order of Conditions.After.
-func (t *Task) edges(yield func(*edge) bool) {
-	for e := &t.edge; e != nil && yield(e); e = e.sibling {
+// edges are those of the task, those without a node included, in the order of Conditions.After.
+func (t *Task) edges(yield func(*Edge) bool) {
+	for e := t.edge; e != nil && yield(e); e = e.sibling {
 	}
 }
 
@@ -48,31 +49,36 @@ func (n *Node) dependents() iter.Seq2[*Task, schema.On] {
 	}
 }
 
+// Reserve gives a task that was not added yet room for the first that it waits for. Without it, or with nil, Add
+// allocates that.
+func (t *Task) Reserve(e *Edge) { t.edge = e }
+
 // follow lets a task wait for the end of others. before answers the node of the one at a place of
 // After, or nil where that has ended.
 func (p *Planner) follow(t *Task, before func(place int) *Node) {
-	var more []edge
-	e := &t.edge
+	var room []Edge
+	next := &t.edge
 	for i, d := range t.Conditions.After {
 		n := before(i)
 		if n == nil {
 			continue
 		}
-		if t.open > 0 {
-			if more == nil {
-				more = make([]edge, len(t.Conditions.After)-i)
+		if *next == nil {
+			if room == nil {
+				room = make([]Edge, len(t.Conditions.After)-i)
 			}
-			e.sibling, more = &more[0], more[1:]
-			e = e.sibling
+			*next, room = &room[0], room[1:]
 		}
-		*e = edge{task: t, on: d.On}
+		e := *next
+		e.task, e.on = t, d.On
+		next = &e.sibling
 		p.link(e, n)
 		t.open++
 	}
 }
 
 // link puts an edge behind those of a node.
-func (p *Planner) link(e *edge, n *Node) {
+func (p *Planner) link(e *Edge, n *Node) {
 	if n.first == nil {
 		if n.first, n.next = e, p.nodes; p.nodes != nil {
 			p.nodes.prev = n
@@ -85,7 +91,7 @@ func (p *Planner) link(e *edge, n *Node) {
 }
 
 // unlink takes an edge away from its node.
-func (p *Planner) unlink(e *edge) {
+func (p *Planner) unlink(e *Edge) {
 	n := e.node
 	if e.prev == nil {
 		n.first = e.next

@@ -14,6 +14,8 @@ type Task struct {
 	ID       uuid.UUID
 	Type     string
 	Priority int8
+	stage    stage
+	lined    bool // it is in the line of its lane, and not in its heap
 	// Attempt is which attempt the task waits for, of one that has begun before, or 0.
 	Attempt int32
 	// Order rises with each task that is submitted. No two tasks have the same.
@@ -23,15 +25,13 @@ type Task struct {
 	// Value is the store's. The planner does not look at it.
 	Value any
 
-	stage   stage
 	open    int32 // dependencies that have not ended
 	due     int32 // position in Planner.due
 	expiry  int32 // position in Planner.expiries
 	waiting int32 // position in key.waiting or lane.tasks
-	lined   bool  // it is in the line of its lane, and not in its heap
 	kind    *kind
 	lane    *lane // while it stands in one
-	edge    edge  // to the first task that it waits for; the others are its siblings
+	edge    *Edge // to the first task that it waited for when it was added; the others are its siblings
 }
 
 // stage is where a task is on its way.

@@ -61,7 +61,7 @@ func (q *turns) remove(t *Task) {
 }
 
 // leastTurns is the length of the smallest line.
-const leastTurns = 16
+const leastTurns = 8
 
 // move moves the tasks of the line to one that is at most half full.
 func (q *turns) move() {

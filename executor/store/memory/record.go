@@ -87,12 +87,24 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 
 // setConditions takes the conditions of a task over that was not added yet.
 func setConditions(e *entry, from *executor.Record) {
-	all := new(struct {
+	type parts struct { // one allocation
 		life
 		link
 		task plan.Task
-	})
+	}
+	var all *parts
+	var edge *plan.Edge
+	if len(from.Conditions.After) == 0 {
+		all = new(parts)
+	} else {
+		more := new(struct {
+			parts
+			edge plan.Edge
+		})
+		all, edge = &more.parts, &more.edge
+	}
 	all.task, all.task.Value = kit.NewTask(from), e
+	all.task.Reserve(edge)
 	all.link.task, all.link.conditions = &all.task, from.Conditions
 	all.life.link, e.Value.life = &all.link, &all.life
 }
