@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,42 @@ func drivesEditors(t *testing.T) {
 	t.Helper()
 	if os.Getenv("JOBLINE_EDITORS") != "1" {
 		t.Skip("editors are driven where JOBLINE_EDITORS=1")
+	}
+}
+
+// plugins are the sources of the plug-ins for editors.
+var plugins = map[string]struct {
+	files   []string // patterns in the folder of the plug-in
+	comment string   // what a line of comment begins with
+	most    int      // lines of code; the aim of all is 600
+}{
+	"vscode": {[]string{"src/*.ts"}, `//|/?\*`, 723},
+	"neovim": {[]string{"plugin/*.lua", "lua/jobline/*.lua"}, `--`, 951},
+	"emacs":  {[]string{"*.el"}, `;`, 1034},
+	"vim":    {[]string{"plugin/*.vim", "autoload/*.vim", "autoload/jobline/*.vim"}, `#`, 1222},
+}
+
+// TestPluginsStaySmall bounds the lines of each plug-in that are neither blank nor comment: what
+// several of them need belongs into the program.
+func TestPluginsStaySmall(t *testing.T) {
+	for name, p := range plugins {
+		noCode, lines := regexp.MustCompile(`^\s*(`+p.comment+`|$)`), 0
+		for _, pattern := range p.files {
+			files, err := filepath.Glob(filepath.Join("../docs/editors", name, pattern))
+			require.NoError(t, err)
+			require.NotEmpty(t, files, pattern)
+			for _, file := range files {
+				text, err := os.ReadFile(file)
+				require.NoError(t, err)
+				for line := range strings.Lines(string(text)) {
+					if !noCode.MatchString(strings.TrimSuffix(line, "\n")) {
+						lines++
+					}
+				}
+			}
+		}
+		require.LessOrEqual(t, lines, p.most, "lines of code of the plug-in for %s", name)
+		t.Logf("%s: %d lines of code", name, lines)
 	}
 }
 

@@ -7,7 +7,7 @@ Jobline run printf 'plain\n\033[1;31mred\033[0m and \033[38;5;208morange\033[m \
 g:AwaitText('task/', 'half$')
 var buffer = getbufinfo()->filter((_, b) => b.name =~# 'task/')[0].bufnr
 var lines = getbufline(buffer, 1, '$')
-assert_equal(['plain', 'red and orange blue', 'a 100%', "text é", 'vim: set tw=33:', "\xff", 'half'], lines)
+assert_equal(['plain', 'red and orange blue', 'a 100%', "text é", 'vim: set tw=33:', "\ufffd", 'half'], lines)
 var props = prop_list(2, {bufnr: buffer})->mapnew((_, p) => [p.col, p.length, p.type])->sort()
 assert_equal([[1, 3, 'jobline_1__bold'], [16, 4, 'jobline__21_'], [9, 6, 'jobline_208__']], props->sort((a, b) => a[0] == b[0] ? 0 : a[0] == 1 ? -1 : b[0] == 1 ? 1 : b[0] - a[0]))
 assert_match('ctermfg=208', execute('highlight jobline_208__'))

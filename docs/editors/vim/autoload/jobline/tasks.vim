@@ -114,10 +114,7 @@ enddef
 
 # Event takes a notification of the server.
 export def Event(method: string, params: dict<any>)
-  if method ==# 'task/output'
-    output.Event(params)
-    return
-  elseif method ==# 'subscription/replayed'
+  if method ==# 'subscription/replayed'
     Replayed(params)
     return
   elseif method !~# '^task/'
@@ -164,7 +161,6 @@ def Finished(task: dict<any>)
     Notice(task)
   endif
   ended = insert(ended, task)[: 99]
-  output.Finished(task)
   SaveSoon()
 enddef
 

@@ -2,7 +2,6 @@ vim9script
 # The connection: one process `jobline attach`, and JSON-RPC messages on its pipes.
 
 import autoload 'jobline/tasks.vim'
-import autoload 'jobline/output.vim'
 import autoload 'jobline/list.vim'
 
 const PROTOCOL = '1'
@@ -201,7 +200,6 @@ def Closed()
   var was_ready = ready
   ready = false
   attached = false
-  output.Lost()
   if leaving
     return
   endif
