@@ -3,7 +3,10 @@ package cmd
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/schema"
@@ -15,7 +18,7 @@ const runGap = time.Minute
 
 // newestRunHelp says in a help text which tasks of a label are meant.
 const newestRunHelp = "Of the tasks of a label those of its newest run are meant. An older run has ended, and more than a minute has\n" +
-	"passed before the next task of the label was submitted."
+	"passed before the next task of the label was submitted. Of a task that retry has submitted again the new one counts."
 
 // newestRun parts the tasks of a label, the oldest first, into those of the newest run and the
 // older ones, which all have ended. A label as build=7 is often used again, and how a task ended
@@ -38,9 +41,21 @@ func newestRun(tasks []schema.Task) (older, newest []schema.Task) {
 	return tasks[:begin], tasks[begin:]
 }
 
+// latestTries leaves out those of tasks that have ended and were submitted again by jobline retry:
+// the new task counts.
+func latestTries(tasks []schema.Task) []schema.Task {
+	again := map[uuid.UUID]bool{}
+	for i := range tasks {
+		if c := tasks[i].Conditions; c != nil && c.RetryOf != uuid.Nil {
+			again[c.RetryOf] = true
+		}
+	}
+	return slices.DeleteFunc(tasks, func(t schema.Task) bool { return t.State.Final() && again[t.ID] })
+}
+
 // ofNewestRun leaves out the tasks of a label that are of an older run, and says so.
 func (d *driver) ofNewestRun(label string, tasks []schema.Task) []schema.Task {
-	older, newest := newestRun(tasks)
+	older, newest := newestRun(latestTries(tasks))
 	if len(older) > 0 {
 		ended := older[0].FinishedAt
 		for i := range older {

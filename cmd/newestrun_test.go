@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
@@ -44,6 +45,15 @@ func TestTheNewestRunOfALabel(t *testing.T) {
 		require.Len(t, older, c.older, name)
 		require.Len(t, newest, len(tasks)-c.older, name)
 	}
+}
+
+func TestOfATaskThatWasSubmittedAgainTheNewOneCounts(t *testing.T) {
+	failed := schema.Task{ID: uuid.New(), State: schema.Failed, Error: &schema.TaskError{}}
+	again := schema.Task{ID: uuid.New(), State: schema.Failed, Conditions: &schema.Conditions{RetryOf: failed.ID}}
+	third := schema.Task{ID: uuid.New(), State: schema.Running, Conditions: &schema.Conditions{RetryOf: again.ID}}
+	other := schema.Task{ID: uuid.New(), State: schema.Failed}
+	require.Equal(t, []schema.Task{third, other}, latestTries([]schema.Task{failed, again, third, other}))
+	require.Equal(t, []schema.Task{failed, other}, latestTries([]schema.Task{failed, other}))
 }
 
 // A task that failed yesterday does not fail what comes after its label today.
