@@ -110,7 +110,7 @@ func New(store Store, o Options) (*Executor, error) {
 	e.graceMax.Store(-1)
 	e.rates.began = e.began
 	e.stop.init()
-	e.schedules.changed = make(chan struct{}, 1)
+	e.schedules.mu, e.schedules.changed = make(fairLock, 1), make(chan struct{}, 1)
 	info := store.Info()
 	e.resources = info.Resources
 	e.readers.init(int64(info.Limits.OutputBytes))

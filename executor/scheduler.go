@@ -64,10 +64,10 @@ func (e *Executor) awaitDue(ctx context.Context, at schema.Time) {
 const scheduleRound = 250
 
 // submitDue submits what is due now, and answers when to look again; 0 is not before a change.
-// Between two rounds those go first that wait for the lock.
+// Between two rounds those that wait for the lock go first.
 func (e *Executor) submitDue(ctx context.Context) (at schema.Time) {
-	e.schedules.mu.Lock()
-	defer e.schedules.mu.Unlock()
+	e.schedules.mu.lock()
+	defer e.schedules.mu.unlock()
 	seen := map[string]error{} // each is decided once; some cannot
 	for {
 		all, err := e.readSchedules(ctx)
@@ -85,8 +85,8 @@ func (e *Executor) submitDue(ctx context.Context) (at schema.Time) {
 		for _, t := range r.turns {
 			seen[t.Name] = t.err
 		}
-		e.schedules.mu.Unlock()
-		e.schedules.mu.Lock()
+		e.schedules.mu.unlock()
+		e.schedules.mu.lock()
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,13 +71,20 @@ func newScheduled(s storedSchedule, text []byte, due *schedule.Times) *scheduled
 
 // schedules are those of the store.
 type schedules struct {
-	mu      sync.Mutex // held while one is changed or decided; protects the next two
+	mu      fairLock // held while one is changed or decided; protects the next two
 	known   map[string]*scheduled
 	failing bool          // the last look could not submit something
 	changed chan struct{} // has room for one
 	// quiet is set while none has a due time to come. It is not set before the first look.
 	quiet atomic.Bool
 }
+
+// fairLock is a mutex that is given in the order in which it is asked for, so that one who gives it
+// away and wants it back waits behind the others. It is a channel with room for one.
+type fairLock chan struct{}
+
+func (l fairLock) lock()   { l <- struct{}{} }
+func (l fairLock) unlock() { <-l }
 
 func (s *schedules) notify() {
 	select {
@@ -153,8 +159,8 @@ func (e *Executor) Schedule(ctx context.Context, p *schema.ScheduleParams) (sche
 	if e.stop.begun() {
 		return schema.Schedule{}, ErrShuttingDown
 	}
-	e.schedules.mu.Lock()
-	defer e.schedules.mu.Unlock()
+	e.schedules.mu.lock()
+	defer e.schedules.mu.unlock()
 	old, others, err := e.findSchedule(ctx, p.Name)
 	now := schema.Now()
 	var before storedSchedule
@@ -229,8 +235,8 @@ func sameSchedule(a, b *schema.ScheduleParams) (bool, error) {
 
 // Unschedule removes a schedule, and reports whether there was one. Its tasks stay.
 func (e *Executor) Unschedule(ctx context.Context, name string) (existed bool, err error) {
-	e.schedules.mu.Lock()
-	defer e.schedules.mu.Unlock()
+	e.schedules.mu.lock()
+	defer e.schedules.mu.unlock()
 	old, _, err := e.findSchedule(ctx, name)
 	if err != nil {
 		return false, err
@@ -245,9 +251,9 @@ func (e *Executor) Unschedule(ctx context.Context, name string) (existed bool, e
 // Schedules answers a page of the schedules, sorted by name. The cursor is that of the page
 // before, or "".
 func (e *Executor) Schedules(ctx context.Context, cursor string, limit int) (schema.SchedulesResult, error) {
-	e.schedules.mu.Lock()
+	e.schedules.mu.lock()
 	all, err := e.readSchedules(ctx)
-	e.schedules.mu.Unlock()
+	e.schedules.mu.unlock()
 	if err != nil {
 		return schema.SchedulesResult{}, err
 	}
