@@ -23,12 +23,15 @@ const (
 	factOpening factKind = "opening" // the program begins
 	factHere    factKind = "here"    // the program has come to the place where it is to be killed
 	factAcked   factKind = "acked"   // a submit was answered
-	factRefused factKind = "refused" // a submit was answered with ErrStoreUnavailable
+	factRefused factKind = "refused" // a submit was answered with ErrStoreUnavailable, or as a duplicate
 	factBegun   factKind = "begun"   // the code of an attempt began
 	factAsked   factKind = "asked"   // a cancel was answered with OutcomeCancelling
 	factFinal   factKind = "final"   // an end was said to be recorded; text is the state
 	factEnded   factKind = "ended"   // the event of an end was seen; text is the task, as JSON
 	factSeq     factKind = "seq"     // an event with this number was seen
+	factTried   factKind = "tried"   // an attempt is about to end that another one follows
+	factAgain   factKind = "again"   // such an end was said to be recorded
+	factSet     factKind = "set"     // schedules were said to be recorded; seq is what they say
 )
 
 // String is the fact as a line, without its end.

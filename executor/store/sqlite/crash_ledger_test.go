@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 type ledger struct {
 	mu                   sync.Mutex
 	acked, refused, asks map[uuid.UUID]bool
-	begun                map[uuid.UUID]int
+	begun, tried, again  map[uuid.UUID]int
+	set                  uint64               // what the schedules said at last
 	final                map[uuid.UUID]string // by state
 	ended                map[uuid.UUID]fact
 	seq                  uint64
@@ -31,14 +33,16 @@ type ledger struct {
 func newLedger() *ledger {
 	return &ledger{
 		acked: map[uuid.UUID]bool{}, refused: map[uuid.UUID]bool{}, asks: map[uuid.UUID]bool{},
-		begun: map[uuid.UUID]int{}, final: map[uuid.UUID]string{}, ended: map[uuid.UUID]fact{},
+		begun: map[uuid.UUID]int{}, tried: map[uuid.UUID]int{}, again: map[uuid.UUID]int{}, final: map[uuid.UUID]string{}, ended: map[uuid.UUID]fact{},
 	}
 }
 
 func (g *ledger) note(f fact) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.seq = max(g.seq, f.seq)
+	if f.what != factSet {
+		g.seq = max(g.seq, f.seq)
+	}
 	switch f.what {
 	case factAcked:
 		g.acked[f.id] = true
@@ -46,6 +50,12 @@ func (g *ledger) note(f fact) {
 		g.refused[f.id] = true
 	case factBegun:
 		g.begun[f.id]++
+	case factTried:
+		g.tried[f.id]++
+	case factAgain:
+		g.again[f.id]++
+	case factSet:
+		g.set = max(g.set, f.seq)
 	case factAsked:
 		g.asks[f.id] = true
 	case factFinal:
@@ -64,6 +74,9 @@ func (g *ledger) note(f fact) {
 func (g *ledger) check(ctx context.Context, s *Store) (wrong []string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := s.SetSchedules(ctx); err != nil { // behind what the store has to do by itself
+		return nil, err
+	}
 	found, err := everything(ctx, s)
 	if err != nil {
 		return nil, err
@@ -82,8 +95,8 @@ func (g *ledger) check(ctx context.Context, s *Store) (wrong []string, err error
 		}
 	}
 	for id, n := range g.begun {
-		if n > 1 && !mayRerun(id) {
-			say(id, "it ran %d times", n)
+		if n > 1+g.tried[id] && !mayRerun(id) {
+			say(id, "it ran %d times, and %d ends were to be followed", n, g.tried[id])
 		}
 	}
 	for id := range g.final {
@@ -96,6 +109,10 @@ func (g *ledger) check(ctx context.Context, s *Store) (wrong []string, err error
 			say(id, "%s", text)
 		}
 	}
+	wrong = append(wrong, duplicates(found)...)
+	if said, err := pairOf(ctx, s); err != nil || said < g.set {
+		wrong = append(wrong, fmt.Sprintf("schedules that said %d now say %d: %v", g.set, said, err))
+	}
 	if now := s.feed.Seq(); now < g.seq {
 		wrong = append(wrong, fmt.Sprintf("event number %d was seen, and the next will be after %d", g.seq, now))
 	}
@@ -106,10 +123,48 @@ func (g *ledger) check(ctx context.Context, s *Store) (wrong []string, err error
 	return wrong, err
 }
 
+// duplicates says of which dedupe keys there is more than one task that has not ended.
+func duplicates(found map[uuid.UUID]*shown) (wrong []string) {
+	open := map[string]uuid.UUID{}
+	for id, shown := range found {
+		c := shown.record.Conditions
+		if c == nil || c.Dedupe == nil || shown.record.State.Final() {
+			continue
+		}
+		if other, found := open[c.Dedupe.Key]; found {
+			wrong = append(wrong, fmt.Sprintf("%v and %v of the dedupe key %q have not ended", other, id, c.Dedupe.Key))
+		}
+		open[c.Dedupe.Key] = id
+	}
+	return wrong
+}
+
+// attemptsDiffer compares what is kept of the attempts that have failed.
+func (g *ledger) attemptsDiffer(r *executor.Record) string {
+	kept := 0
+	if r.History != nil {
+		for _, a := range r.History.Attempts {
+			if a.Error.Kind == schema.KindTaskError {
+				kept++
+			}
+			if text := a.Error.Message; a.Error.Kind == schema.KindTaskError && text != r.ID.String() {
+				return fmt.Sprintf("an attempt has failed as %q", text)
+			}
+		}
+	}
+	if kept < g.again[r.ID] || kept > g.tried[r.ID] {
+		return fmt.Sprintf("%d of its attempts are kept, of %d that have failed, of which %d are recorded", kept, g.tried[r.ID], g.again[r.ID])
+	}
+	return ""
+}
+
 // differs says what is not as it should be of a task that is there, or "".
 func (g *ledger) differs(id uuid.UUID, shown *shown) string {
 	r := &shown.record
-	if text := unlike(r); text != "" {
+	if text := cmp.Or(unlike(r), g.attemptsDiffer(r)); text != "" {
+		return text
+	}
+	if text := conditionsDiffer(r); text != "" && g.set > 0 { // of a load
 		return text
 	}
 	if final, ok := g.final[id]; ok && r.State.String() != final {
@@ -122,7 +177,7 @@ func (g *ledger) differs(id uuid.UUID, shown *shown) string {
 	switch {
 	case r.State == schema.Running:
 		return "it is running after a start"
-	case r.State == schema.Queued && g.begun[id] > 0 && !mayRerun(id):
+	case r.State == schema.Queued && g.begun[id] > g.tried[id] && !mayRerun(id):
 		return "it began, must not run again, and is queued"
 	case g.asks[id] && (!r.State.Final() || interrupted):
 		return fmt.Sprintf("its cancel was acknowledged while it ran, and it is %s", r.State)

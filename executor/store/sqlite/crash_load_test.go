@@ -1,9 +1,12 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 
 	"github.com/go-json-experiment/json"
@@ -50,6 +53,7 @@ func (l *load) run(ctx context.Context, random *rand.Rand) {
 	}
 	worker(func(ctx context.Context, _ *rand.Rand) { l.watch(ctx, w) })
 	worker(l.cancel)
+	worker(l.reschedule)
 	for range submitters {
 		worker(l.submit)
 	}
@@ -64,6 +68,7 @@ func (l *load) submit(ctx context.Context, random *rand.Rand) {
 		batch := make([]executor.Submission, 1+random.IntN(3))
 		for i := range batch {
 			batch[i] = planned(uuid.Must(uuid.NewV7()))
+			batch[i].Conditions = conditionsOf(batch[i].ID)
 		}
 		answers, err := l.store.Submit(ctx, batch)
 		if errors.Is(err, executor.ErrClosed) {
@@ -74,6 +79,8 @@ func (l *load) submit(ctx context.Context, random *rand.Rand) {
 			switch {
 			case errors.Is(err, executor.ErrStoreUnavailable) && ctx.Err() == nil: // or what became of it is not known
 				l.tell(fact{what: factRefused, id: id})
+			case err == nil && (answers[i].Existing || answers[i].Err != nil && isDuplicate(answers[i].Err)):
+				l.tell(fact{what: factRefused, id: id})
 			case err == nil && answers[i].Err == nil:
 				l.tell(fact{what: factAcked, id: id})
 				select {
@@ -83,6 +90,44 @@ func (l *load) submit(ctx context.Context, random *rand.Rand) {
 			}
 		}
 	}
+}
+
+func isDuplicate(err error) bool {
+	_, is := errors.AsType[*executor.DuplicateError](err)
+	return is
+}
+
+// pair are two schedules that say the same at any time.
+var pair = [2]string{"one", "other"}
+
+// reschedule changes both schedules, again and again.
+func (l *load) reschedule(ctx context.Context, _ *rand.Rand) {
+	said, err := pairOf(ctx, l.store)
+	if err != nil {
+		return
+	}
+	for ctx.Err() == nil {
+		said++
+		text := fmt.Append(nil, said)
+		switch err := l.store.SetSchedules(ctx, executor.ScheduleText{Name: pair[0], Text: text}, executor.ScheduleText{Name: pair[1], Text: text}); {
+		case err == nil:
+			l.tell(fact{what: factSet, seq: said})
+		case errors.Is(err, executor.ErrClosed):
+			return
+		}
+	}
+}
+
+// pairOf is what both schedules say. That they say different things is an error.
+func pairOf(ctx context.Context, s *Store) (said uint64, err error) {
+	all, err := s.Schedules(ctx)
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	if len(all) != len(pair) || !bytes.Equal(all[0].Text, all[1].Text) {
+		return 0, fmt.Errorf("the schedules are %q", all)
+	}
+	return strconv.ParseUint(string(all[0].Text), 10, 64)
 }
 
 func (l *load) claim(ctx context.Context, _ *rand.Rand) {
@@ -109,6 +154,9 @@ func (l *load) runTask(ctx context.Context, lease executor.Lease) {
 	})
 	_ = lease.Started(0) // what a lease answers that was lost
 	_ = lease.Write(schema.Stdout, outputOf(r.ID))
+	if l.failFirst(lease) {
+		return
+	}
 	o := outcomeOf(r.ID)
 	if hangs(r.ID) {
 		select {
@@ -130,6 +178,26 @@ func (l *load) runTask(ctx context.Context, lease executor.Lease) {
 			l.tell(fact{what: factFinal, id: r.ID, text: o.State.String()})
 		}
 	})
+}
+
+// failFirst ends an attempt that another one follows, if it is one.
+func (l *load) failFirst(lease executor.Lease) bool {
+	r := lease.Record()
+	counted := int(r.Attempt)
+	if r.History != nil {
+		counted -= int(r.History.Reruns)
+	}
+	if counted > failsFirst(r.ID) {
+		return false
+	}
+	l.tell(fact{what: factTried, id: r.ID})
+	failed := &schema.TaskError{Kind: schema.KindTaskError, Message: r.ID.String()}
+	lease.Retry(&executor.Again{At: schema.Now(), Error: failed}, func(err error) {
+		if err == nil {
+			l.tell(fact{what: factAgain, id: r.ID})
+		}
+	})
+	return true
 }
 
 func (l *load) cancel(ctx context.Context, _ *rand.Rand) {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/google/uuid"
@@ -80,6 +81,42 @@ func unlike(r *executor.Record) string {
 		return fmt.Sprintf("its result is %.200s", r.Result)
 	case r.FinishedAt != 0 && r.FinishedAt < max(r.CreatedAt, r.StartedAt):
 		return "it ended before it began"
+	}
+	return ""
+}
+
+// conditionsOf are those of a task of a load, or nil: few have some. The kinds of errors after which it
+// is tried again do not name an end with its process, after which only mayRerun lets it run again.
+func conditionsOf(id uuid.UUID) *schema.Conditions {
+	switch trait := id[8] & 63; {
+	case trait < 8 && id[10] >= 4: // with little output: what attempts may have left of much takes long to find out
+		return &schema.Conditions{Retry: &schema.Retry{
+			MaxAttempts: 3, DelayMs: new(int64), Factor: 1, MaxDelayMs: 1, Jitter: new(float64), On: []schema.ErrorKind{schema.KindTaskError},
+		}}
+	case trait >= 8 && trait < 16: // replace is the commonest
+		on := [...]schema.DedupeOn{schema.DedupeReplace, schema.DedupeReplace, schema.DedupeReuse, schema.DedupeReject}[trait&3]
+		return &schema.Conditions{Dedupe: &schema.Dedupe{Key: string("abc"[id[13]%3]), On: on}}
+	}
+	return nil
+}
+
+// failsFirst is how many attempts of the task fail before the one that ends it.
+func failsFirst(id uuid.UUID) int {
+	if c := conditionsOf(id); c != nil && c.Retry != nil {
+		return 1 + int(id[8]&1)
+	}
+	return 0
+}
+
+// conditionsDiffer says how the conditions of a record differ from those of its id, or "". What a task
+// of a load comes after is of the store.
+func conditionsDiffer(r *executor.Record) string {
+	want := conditionsOf(r.ID)
+	switch {
+	case want == nil && r.Conditions == nil:
+		return ""
+	case want == nil, r.Conditions == nil, !reflect.DeepEqual(want.Retry, r.Conditions.Retry), !reflect.DeepEqual(want.Dedupe, r.Conditions.Dedupe):
+		return fmt.Sprintf("its conditions are %+v", r.Conditions)
 	}
 	return ""
 }
