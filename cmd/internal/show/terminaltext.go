@@ -106,7 +106,7 @@ func parameterSequence(text []byte) (n int, keep, whole bool) {
 	if last < '@' || last > '~' {
 		return n, false, true
 	}
-	plain := n == parameters && bytes.IndexAny(text[2:n], "<=>?") < 0
+	plain := n == parameters && !bytes.ContainsAny(text[2:n], "<=>?")
 	return n + 1, plain && (last == 'm' || last == 'K'), true
 }
 
