@@ -165,7 +165,7 @@ func (s *Store) replaceOld(r *record) {
 			e.follows = append(e.follows, d)
 		}
 	}
-	if len(e.steps) > 0 {
+	if len(e.steps) > 0 || len(e.follows) > 0 {
 		s.append(e)
 	}
 }
