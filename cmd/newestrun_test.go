@@ -48,12 +48,30 @@ func TestTheNewestRunOfALabel(t *testing.T) {
 }
 
 func TestOfATaskThatWasSubmittedAgainTheNewOneCounts(t *testing.T) {
-	failed := schema.Task{ID: uuid.New(), State: schema.Failed, Error: &schema.TaskError{}}
-	again := schema.Task{ID: uuid.New(), State: schema.Failed, Conditions: &schema.Conditions{RetryOf: failed.ID}}
-	third := schema.Task{ID: uuid.New(), State: schema.Running, Conditions: &schema.Conditions{RetryOf: again.ID}}
-	other := schema.Task{ID: uuid.New(), State: schema.Failed}
-	require.Equal(t, []schema.Task{third, other}, latestTries([]schema.Task{failed, again, third, other}))
-	require.Equal(t, []schema.Task{failed, other}, latestTries([]schema.Task{failed, other}))
+	at := func(minutes int) schema.Time {
+		return schema.TimeOf(time.Date(2026, 1, 31, 12, minutes, 0, 0, time.UTC))
+	}
+	task := func(minute int, state schema.State, of uuid.UUID) schema.Task {
+		t := schema.Task{ID: uuid.New(), State: state, CreatedAt: at(minute), Conditions: &schema.Conditions{RetryOf: of}}
+		if state.Final() {
+			t.FinishedAt = at(minute)
+		}
+		return t
+	}
+	none := uuid.Nil
+	old, failed, other := task(0, schema.Failed, none), task(10, schema.Failed, none), task(10, schema.Failed, none)
+	again := task(30, schema.Failed, failed.ID)
+	third := task(40, schema.Running, again.ID)
+	for _, c := range []struct{ tasks, older, newest []schema.Task }{
+		{[]schema.Task{old, failed, other}, []schema.Task{old}, []schema.Task{failed, other}},
+		{[]schema.Task{old, failed, other, again}, []schema.Task{old}, []schema.Task{again, other}},
+		{[]schema.Task{old, failed, other, again, third}, []schema.Task{old}, []schema.Task{third, other}},
+		{[]schema.Task{other, again, third}, []schema.Task{other}, []schema.Task{third}}, // the first is no longer kept
+	} {
+		older, newest := newestRun(c.tasks)
+		require.Equal(t, c.older, older)
+		require.Equal(t, c.newest, newest)
+	}
 }
 
 // A task that failed yesterday does not fail what comes after its label today.

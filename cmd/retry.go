@@ -26,13 +26,14 @@ type retryOptions struct {
 
 func (p *Program) retryCommand() *cobra.Command {
 	o := &retryOptions{driver: p.driver()}
-	o.tellsLast = true
+	o.tellsLast, o.newestRun = true, true
 	c := &cobra.Command{
 		Use:   "retry TASK...",
 		Short: "Submit tasks that have ended again",
 		Long: "Retry submits tasks again with the same type, input, priority, labels, group, key, needs and --retry, and prints the ids of the new\n" +
 			"ones. They wait for no time. Those that came after others of them do so again, in the same order.\n" + namesHelp + "\n" +
-			"Of the tasks that a label names it takes those that failed or were cancelled.\n" +
+			newestRunHelp + "\n" +
+			"Those of them are submitted again that failed or were cancelled.\n" +
 			"A command runs in the directory and with the environment of the first time; its hidden values, which are kept nowhere,\n" +
 			"are taken from the environment of this command.",
 		Example:           p.driverExamples("retry @last", "retry build=7", "retry --dependents 018f"),
@@ -48,11 +49,8 @@ func (p *Program) retryCommand() *cobra.Command {
 }
 
 func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string) error {
-	tasks, err := o.tasksNamed(ctx, c, names)
+	tasks, err := o.tasksToRetry(ctx, c, names)
 	if err != nil {
-		return err
-	}
-	if tasks, err = o.ended(names, tasks); err != nil {
 		return err
 	}
 	params := schema.RetryParams{Dependents: o.dependents, Force: true}
@@ -120,25 +118,53 @@ func ownValues(names []string, lookup func(string) (string, bool)) (map[string]s
 	return values, nil
 }
 
-// ended answers the tasks to submit again. A task that is named alone must have ended;
-// of those that a label names, it is those that did not complete.
-func (o *retryOptions) ended(names []string, tasks []schema.Task) ([]schema.Task, error) {
-	if len(tasks) <= len(names) {
-		for i := range tasks {
-			if t := &tasks[i]; !t.State.Final() {
-				return nil, fmt.Errorf("%s has not ended, it is %s; %s cancel %[1]s ends it", t.ID, t.State, o.program.Name)
+// tasksToRetry answers the tasks to submit again, each once. A task that is named alone must have
+// ended. Of those that a label names, it is those that did not complete.
+func (o *retryOptions) tasksToRetry(ctx context.Context, c *client.Client, names []string) ([]schema.Task, error) {
+	var all []schema.Task
+	known := map[uuid.UUID]bool{}
+	for _, name := range names {
+		found, err := o.tasksOf(ctx, c, name)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(name, "=") {
+			found, err = failures(name, found)
+		} else {
+			err = o.checkEnded(found)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range found {
+			if !known[t.ID] {
+				known[t.ID] = true
+				all = append(all, t)
 			}
 		}
-		return tasks, nil
 	}
-	var found []schema.Task
+	return all, nil
+}
+
+// checkEnded refuses tasks that have not ended.
+func (o *retryOptions) checkEnded(tasks []schema.Task) error {
+	for i := range tasks {
+		if t := &tasks[i]; !t.State.Final() {
+			return fmt.Errorf("%s has not ended, it is %s; %s cancel %[1]s ends it", t.ID, t.State, o.program.Name)
+		}
+	}
+	return nil
+}
+
+// failures are those of the tasks of a label that failed or were cancelled.
+func failures(label string, tasks []schema.Task) (found []schema.Task, err error) {
 	for _, t := range tasks {
 		if t.State == schema.Failed || t.State == schema.Cancelled {
 			found = append(found, t)
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("of these %d tasks none failed or was cancelled; name a task by its id to run it again all the same", len(tasks))
+		return nil, fmt.Errorf("%s: of %s none failed or was cancelled; name a task by its id to run it again all the same", label, counted(len(tasks), "task"))
 	}
 	return found, nil
 }
