@@ -40,7 +40,8 @@ func (p *Program) shutdownCommand() *cobra.Command {
 		Use:   "shutdown",
 		Short: "End the server that others share",
 		Long: "Shutdown ends the server on the socket, and returns when its process has ended. It says what became of the tasks.\n" +
-			"By default the tasks that run end by themselves, and those that wait stay in the store for the next server.\n" +
+			"By default the tasks that run end by themselves, and those that wait stay in the store for the next server, also with\n" +
+			"--timeout. Only --mode cancel cancels those that wait; a server without a store has nowhere to leave them.\n" +
 			"Where no server runs, it says so and exits with 0.",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.shutdown(c.Context(), o, c.OutOrStdout()) },
@@ -49,7 +50,7 @@ func (p *Program) shutdownCommand() *cobra.Command {
 	choice(c, &o.mode, "mode", "what becomes of the tasks: finish lets those that run end, drain runs all, cancel cancels all",
 		option[schema.ShutdownMode]{"finish", schema.ShutdownFinish}, option[schema.ShutdownMode]{"drain", schema.ShutdownDrain},
 		option[schema.ShutdownMode]{"cancel", schema.ShutdownCancel})
-	c.Flags().Var(span(&o.timeout, 0, 0), "timeout", "cancel what is left after this time; 0 is never")
+	c.Flags().Var(span(&o.timeout, 0, 0), "timeout", "cancel the tasks that still run after this time; those that wait stay in the store; 0 is never")
 	c.Flags().BoolVar(&o.json, "json", false, "print what became of the tasks as JSON")
 	return c
 }
@@ -139,5 +140,5 @@ func (p *Program) sayWaiting(ctx context.Context, c *client.Client, o *shutdownO
 	if o.mode == schema.ShutdownDrain {
 		n += stats.Tasks.Queued
 	}
-	fmt.Fprintf(safe(os.Stderr), "%s: the server waits for %s; a second shutdown with --mode cancel cancels what is left\n", p.Name, counted(n, "task"))
+	fmt.Fprintf(safe(os.Stderr), "%s: the server waits for %s; a second %s shutdown --timeout 1s cancels those that run after that time\n", p.Name, counted(n, "task"), p.Name)
 }

@@ -58,6 +58,30 @@ func TestFinishLeavesTheQueueOfADurableStore(t *testing.T) {
 	})
 }
 
+// When the time-out is over, what runs is cancelled, and what waits is left.
+func TestTimeoutLeavesTheQueueOfADurableStore(t *testing.T) {
+	for _, mode := range []schema.ShutdownMode{schema.ShutdownDrain, schema.ShutdownFinish} {
+		for _, claim := range []time.Duration{0, 2 * time.Second} { // with 2 s the time is over while a worker is about to get the task
+			t.Run(string(mode)+" "+claim.String(), func(t *testing.T) {
+				withStore(t, executor.Options{Limit: 1}, newDurable(claim), func(r *rig) {
+					running, queued := r.submit(nap(time.Hour)), r.submit(nap(time.Second))
+					later := nap(time.Second)
+					later.DelayMs = 7 * 24 * time.Hour.Milliseconds()
+					scheduled := r.submit(later)
+					synctest.Wait()
+					end := r.shutdown(mode, time.Second)
+					<-end.done
+					require.NoError(r, end.err)
+					require.Equal(r, schema.ShutdownResult{Cancelled: 1, Left: 2}, end.result)
+					require.Equal(r, "shutdown", r.inState(running, schema.Cancelled).CancelReason)
+					r.inState(queued, schema.Queued)
+					r.inState(scheduled, schema.Queued)
+				})
+			})
+		}
+	}
+}
+
 // A task that a worker is about to get is one of the running ones.
 func TestFinishWaitsForATaskThatIsBeingClaimed(t *testing.T) {
 	withStore(t, executor.Options{Limit: 1}, newDurable(time.Second), func(r *rig) {

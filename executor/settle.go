@@ -67,6 +67,11 @@ func (e *Executor) cancelFor(ctx context.Context, mode schema.ShutdownMode) (hit
 			hitch = e.cancelStates(ctx, schema.Queued, schema.Running)
 		}
 		e.cancelWorkers()
+	case shutdownStop:
+		if !info.Shared {
+			hitch = e.cancelStates(ctx, schema.Running)
+		}
+		e.cancelWorkers()
 	case schema.ShutdownFinish:
 		if !info.Durable && !info.Shared {
 			hitch = e.cancelStates(ctx, schema.Queued)
@@ -95,7 +100,7 @@ func (e *Executor) remaining(ctx context.Context, mode schema.ShutdownMode) (r r
 	}
 	r = remaining{unrun: counts.Unrun, queued: counts.Queued, running: counts.Running - stay, left: counts.Queued + counts.Running}
 	switch {
-	case mode == ShutdownInterrupt, mode == schema.ShutdownFinish && info.Durable:
+	case mode == ShutdownInterrupt, mode == shutdownStop, mode == schema.ShutdownFinish && info.Durable:
 		r.queued = min(r.queued, max(here, 0)) // the queue stays, except tasks that workers are about to claim
 	case mode == schema.ShutdownDrain && r.running <= 0:
 		var others int64

@@ -22,6 +22,11 @@ import (
 // the tasks end with the process.
 const ShutdownInterrupt schema.ShutdownMode = "interrupt"
 
+// shutdownStop is the mode when the time-out of a shutdown is over. All running tasks are
+// cancelled. A durable store keeps queued tasks for the next process. With a store in
+// memory this mode becomes schema.ShutdownCancel, because the tasks end with the process.
+const shutdownStop schema.ShutdownMode = "stop"
+
 // tellAfter is how long a shutdown waits for the store to cancel the running tasks. After
 // that it tells their code to stop, recorded or not, because a disk may stall. The
 // store goes first, so that the reason of the cancel is recorded.
@@ -46,7 +51,7 @@ type shutdown struct {
 	result  schema.ShutdownResult
 	alive   atomic.Int64 // goroutines that may make tasks final, such as workers
 	ran     atomic.Bool
-	// deadline is the schema.Time at which the shutdown becomes schema.ShutdownCancel; 0 is
+	// deadline is the schema.Time at which the shutdown becomes shutdownStop; 0 is
 	// never. A drain does not wait for tasks that may not run before.
 	deadline atomic.Int64
 	// unrun counts the tasks that the store has ended since the shutdown began, because of
@@ -102,7 +107,7 @@ func (s *shutdown) notify() {
 
 func (s *shutdown) current() schema.ShutdownMode { return gentlestFirst[s.mode.Load()] }
 
-var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.ShutdownFinish, ShutdownInterrupt, schema.ShutdownCancel}
+var gentlestFirst = []schema.ShutdownMode{"", schema.ShutdownDrain, schema.ShutdownFinish, shutdownStop, ShutdownInterrupt, schema.ShutdownCancel}
 
 // Begin begins a shutdown. After it returns, no submit is admitted; submits under
 // way are part of the shutdown. It does not wait. A further call can only make the
@@ -116,7 +121,7 @@ func (e *Executor) BeginBecause(mode schema.ShutdownMode, reason string) {
 	switch {
 	case mode == schema.ShutdownDrain && info.Shared: // the queue is never empty for good
 		mode = schema.ShutdownFinish
-	case mode == ShutdownInterrupt && !info.Durable:
+	case (mode == ShutdownInterrupt || mode == shutdownStop) && !info.Durable:
 		mode = schema.ShutdownCancel
 	}
 	if !e.escalate(mode, reason) {
@@ -125,7 +130,7 @@ func (e *Executor) BeginBecause(mode schema.ShutdownMode, reason string) {
 	switch mode { // Run may be waiting for the store
 	case ShutdownInterrupt:
 		e.stopWorkers(ErrInterrupted)
-	case schema.ShutdownCancel:
+	case schema.ShutdownCancel, shutdownStop:
 		time.AfterFunc(tellAfter, e.cancelWorkers)
 	}
 	e.stop.notify()
@@ -151,7 +156,7 @@ func (e *Executor) escalate(mode schema.ShutdownMode, reason string) bool {
 	return true
 }
 
-// endBefore notes when a time-out makes the mode schema.ShutdownCancel: the earliest counts.
+// endBefore notes when a time-out makes the mode shutdownStop: the earliest counts.
 func (s *shutdown) endBefore(at schema.Time) {
 	for {
 		before := s.deadline.Load()
@@ -177,15 +182,16 @@ func (s *shutdown) closeClaims() {
 }
 
 // Shutdown begins a shutdown and waits until Run has ended, or until ctx ends. After
-// the timeout, unless that is 0, the mode becomes schema.ShutdownCancel. Code that does not
-// stop is given up after its grace, so a shutdown always ends.
+// the timeout, unless that is 0, the running tasks are cancelled; a durable store keeps the
+// queued ones, and in a store in memory they are cancelled, too. Code that does not stop is
+// given up after its grace, so a shutdown always ends.
 func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeout time.Duration) (schema.ShutdownResult, error) {
 	if timeout > 0 {
 		e.stop.endBefore(schema.TimeOf(time.Now().Add(timeout)))
 	}
 	e.Begin(mode)
 	if timeout > 0 {
-		timer := time.AfterFunc(timeout, func() { e.Begin(schema.ShutdownCancel) })
+		timer := time.AfterFunc(timeout, func() { e.Begin(shutdownStop) })
 		defer timer.Stop()
 	}
 	select {
@@ -199,11 +205,15 @@ func (e *Executor) Shutdown(ctx context.Context, mode schema.ShutdownMode, timeo
 // ShutdownBegun is closed when a shutdown begins; Ending then says which.
 func (e *Executor) ShutdownBegun() <-chan struct{} { return e.stop.started }
 
-// Ending answers the mode of the shutdown that has begun, and why it began.
+// Ending answers the mode of the shutdown that has begun, and why it began. After the
+// time-out of a shutdown it is schema.ShutdownCancel.
 func (e *Executor) Ending() (mode schema.ShutdownMode, reason string) {
 	e.stop.beginning.Lock()
 	defer e.stop.beginning.Unlock()
-	return e.stop.current(), e.stop.reason
+	if mode = e.stop.current(); mode == shutdownStop {
+		mode = schema.ShutdownCancel
+	}
+	return mode, e.stop.reason
 }
 
 // Done is closed when Run has ended.

@@ -43,7 +43,7 @@ type Capabilities struct {
 // ShutdownParams says what is to end, and how.
 type ShutdownParams struct {
 	Mode      ShutdownMode `json:"mode,omitzero" jsonschema:"drain runs all that is queued and running, finish lets the running ones end, cancel cancels all" schema:"default=drain"`
-	TimeoutMs int64        `json:"timeoutMs,omitzero" jsonschema:"after so many milliseconds it goes on as cancel; 0 is never" schema:"minimum=0,maximum=315360000000"`
+	TimeoutMs int64        `json:"timeoutMs,omitzero" jsonschema:"after so many milliseconds the running tasks are cancelled, and queued ones stay in a durable store; 0 is never" schema:"minimum=0,maximum=315360000000"`
 	// Scope is ScopeConnection by default where the executor is shared, else
 	// ScopeExecutor.
 	Scope ShutdownScope `json:"scope,omitzero" jsonschema:"what ends: this connection, or the executor with all connections; where absent the connection if the executor is shared, else the executor"`

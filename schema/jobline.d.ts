@@ -713,7 +713,7 @@ export interface SetGroupParams {
 export interface ShutdownParams {
   /** drain runs all that is queued and running, finish lets the running ones end, cancel cancels all */
   mode?: ShutdownMode;
-  /** after so many milliseconds it goes on as cancel; 0 is never */
+  /** after so many milliseconds the running tasks are cancelled, and queued ones stay in a durable store; 0 is never */
   timeoutMs?: number;
   /** what ends: this connection, or the executor with all connections; where absent the connection if the executor is shared, else the executor */
   scope?: ShutdownScope;
