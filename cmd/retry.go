@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -22,6 +23,7 @@ import (
 type retryOptions struct {
 	driver
 	dependents bool
+	force      bool
 }
 
 func (p *Program) retryCommand() *cobra.Command {
@@ -45,6 +47,7 @@ func (p *Program) retryCommand() *cobra.Command {
 	}
 	o.flags(c)
 	c.Flags().BoolVar(&o.dependents, "dependents", false, "submit again, too, what has failed because of the tasks, and so on down the graph")
+	c.Flags().BoolVar(&o.force, "force", false, "submit again, too, a task alone that has failed because of another one which does not run again")
 	return c
 }
 
@@ -53,7 +56,8 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 	if err != nil {
 		return err
 	}
-	params := schema.RetryParams{Dependents: o.dependents, Force: true}
+	// Completed tasks are named by their ids here, so they are meant.
+	params := schema.RetryParams{Dependents: o.dependents, Force: o.force || !slices.ContainsFunc(tasks, failedByOther)}
 	for i := range tasks {
 		if err := checkEnvironment(ctx, c, tasks[i].ID); err != nil {
 			return err
@@ -62,7 +66,7 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 	}
 	again, err := retryTasks(ctx, c, params)
 	if err != nil {
-		return err
+		return ofTasks(err, params.Force)
 	}
 	for i := range again.Tasks {
 		o.program.rememberLast(&o.target, again.Tasks[i].ID)
@@ -156,17 +160,41 @@ func (o *retryOptions) checkEnded(tasks []schema.Task) error {
 	return nil
 }
 
-// failures are those of the tasks of a label that failed or were cancelled.
+// failures are those of the tasks of a label that failed or were cancelled. A branch that was not taken,
+// and what failed because of it, is no failure.
 func failures(label string, tasks []schema.Task) (found []schema.Task, err error) {
-	for _, t := range tasks {
-		if t.State == schema.Failed || t.State == schema.Cancelled {
-			found = append(found, t)
+	notTaken := map[uuid.UUID]bool{}
+	for i := range tasks {
+		t := &tasks[i]
+		switch {
+		case t.BranchNotTaken(), failedByOther(*t) && notTaken[t.Error.Cause]:
+			notTaken[t.ID] = true
+		case t.State == schema.Failed, t.State == schema.Cancelled:
+			found = append(found, *t)
 		}
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s: of %s none failed or was cancelled; name a task by its id to run it again all the same", label, counted(len(tasks), "task"))
 	}
 	return found, nil
+}
+
+// failedByOther reports whether a task failed because another one did not end as it must.
+func failedByOther(t schema.Task) bool {
+	return t.Error != nil && t.Error.Kind == schema.KindDependency
+}
+
+// ofTasks is the error of a retry. A refusal of a task is put without its place in the params, and names
+// the flags that change it.
+func ofTasks(err error, forced bool) error {
+	e, answered := errors.AsType[*wire.Error](err)
+	if !answered || e.Code != schema.CodeInvalidParams || len(e.Data.Violations) != 1 || !strings.HasPrefix(e.Data.Violations[0].Pointer, "/id") {
+		return err
+	}
+	if forced {
+		return errors.New(e.Data.Violations[0].Message)
+	}
+	return errors.New(e.Data.Violations[0].Message + " (flags: --dependents, --force)")
 }
 
 // checkEnvironment refuses a task of exec whose environment is gone: without a reader its file is

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -20,9 +19,8 @@ import (
 const (
 	// MaxAgain is how many tasks are submitted again at once.
 	MaxAgain = 10_000
-	// dependentsPage is how many tasks are looked at together for those that have failed because of
-	// others.
-	dependentsPage = 1000
+	// triesPage is how many of the known tasks are looked at together.
+	triesPage = 1000
 )
 
 // rerun is tasks that are to be submitted again, in the order in which they were submitted.
@@ -33,6 +31,7 @@ type rerun struct {
 	places   map[uuid.UUID]int // of the olds
 	news     []uuid.UUID       // their new ids
 	now      schema.Time
+	known    *tries // nil where nothing depends on how other tasks ended
 }
 
 // SubmitAgain submits tasks that have ended as new tasks, and answers these, each after those that
@@ -79,31 +78,21 @@ func (r *rerun) find(ctx context.Context) error {
 	if single {
 		ids = []uuid.UUID{p.ID}
 	}
-	for i, id := range ids {
+	for _, id := range ids {
 		old, err := r.executor.store.Get(ctx, id)
 		if err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}
-		pointer := "/id"
-		if !single {
-			pointer = "/ids/" + strconv.Itoa(i)
-		}
-		wrong := ""
 		switch {
 		case !old.State.Final():
-			wrong = fmt.Sprintf("%s has not ended, it is %s; cancel it, or wait for its end", id, old.State)
+			return r.refused(id, "%v has not ended, it is %v; cancel it, or wait for its end", id, old.State)
 		case old.State == schema.Completed && !single && !p.Force:
-			wrong = fmt.Sprintf("%s has completed; leave it out, or give force", id)
-		}
-		if wrong != "" {
-			return &InputError{Violations: []schema.Violation{{Pointer: pointer, Message: wrong}}}
+			return r.refused(id, "%v has completed; leave it out, or give force", id)
 		}
 		r.add(old)
 	}
-	if p.Dependents {
-		if err := r.findDependents(ctx); err != nil {
-			return err
-		}
+	if err := r.findOthers(ctx); err != nil {
+		return err
 	}
 	if len(r.olds) > MaxAgain {
 		return &TooLargeError{What: "the number of tasks to submit again", Size: int64(len(r.olds)), Limit: MaxAgain, Cure: "name fewer"}
@@ -117,39 +106,6 @@ func (r *rerun) add(old Record) {
 		r.places[old.ID] = len(r.olds)
 		r.olds = append(r.olds, old)
 	}
-}
-
-// findDependents adds those that have failed because of the tasks that were found, and so on.
-func (r *rerun) findDependents(ctx context.Context) error {
-	byCause := map[uuid.UUID][]uuid.UUID{}
-	filter := Filter{States: []schema.State{schema.Failed}}
-	for page := (PageRequest{Limit: dependentsPage}); ; {
-		found, err := r.executor.store.List(ctx, filter, page)
-		if err != nil {
-			return err
-		}
-		for i := range found.Tasks {
-			if e := found.Tasks[i].Error; e != nil && e.Kind == schema.KindDependency {
-				byCause[e.Cause] = append(byCause[e.Cause], found.Tasks[i].ID)
-			}
-		}
-		if page.Cursor = found.Next; page.Cursor == "" {
-			break
-		}
-	}
-	for i := 0; i < len(r.olds) && len(r.olds) <= MaxAgain; i++ {
-		for _, id := range byCause[r.olds[i].ID] {
-			old, err := r.executor.store.Get(ctx, id)
-			switch {
-			case errors.Is(err, ErrNotFound): // it is no longer kept
-				continue
-			case err != nil:
-				return fmt.Errorf("%s: %w", id, err)
-			}
-			r.add(old)
-		}
-	}
-	return nil
 }
 
 // sort brings the tasks into an order in which each comes after those that it waits for.
@@ -212,7 +168,10 @@ func (r *rerun) submission(ctx context.Context, i int) (s Submission, err error)
 	}
 	if c := old.Conditions; c != nil {
 		p.Group, p.Key, p.Needs, p.Retry = c.Group, c.Key, c.Needs, c.Retry
-		if p.After, err = r.after(ctx, c.After); err != nil {
+		if p.After, err = r.after(ctx, old); err != nil {
+			return s, err
+		}
+		if p.Parent, err = r.parent(ctx, c.Parent); err != nil {
 			return s, err
 		}
 	}
@@ -234,12 +193,16 @@ func (r *rerun) submission(ctx context.Context, i int) (s Submission, err error)
 }
 
 // after are the tasks that a new task comes after: the new ones in the place of old ones, and of the
-// others those that have not ended.
-func (r *rerun) after(ctx context.Context, old []schema.Dependency) (after []schema.Dependency, err error) {
-	for _, d := range old {
+// others those that have not ended. Where the old task failed because of another one, the newest
+// runs of the others count.
+func (r *rerun) after(ctx context.Context, old *Record) (after []schema.Dependency, err error) {
+	for _, d := range old.Conditions.After {
 		if i, again := r.places[d.ID]; again {
 			after = append(after, schema.Dependency{ID: r.news[i], On: d.On})
 			continue
+		}
+		if failedByOther(&old.Task) {
+			d.ID = r.known.newest(d.ID)
 		}
 		t, err := r.executor.store.Get(ctx, d.ID)
 		switch {
@@ -251,6 +214,23 @@ func (r *rerun) after(ctx context.Context, old []schema.Dependency) (after []sch
 		}
 	}
 	return after, nil
+}
+
+// parent is the parent of a new task: that of the old one, where it can still have a part.
+func (r *rerun) parent(ctx context.Context, old uuid.UUID) (uuid.UUID, error) {
+	if old == uuid.Nil {
+		return old, nil
+	}
+	t, err := r.executor.store.Get(ctx, old)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+		return uuid.Nil, nil
+	case err != nil:
+		return uuid.Nil, fmt.Errorf("%s: %w", old, err)
+	case t.State.Final(), !t.CancelRequestedAt.IsZero():
+		return uuid.Nil, nil
+	}
+	return old, nil
 }
 
 // revealed is the input of a task with its hidden values.

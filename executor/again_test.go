@@ -62,8 +62,71 @@ func TestAGraphIsSubmittedAgain(t *testing.T) {
 		require.Equal(r, 5*time.Second, record.Timeout)
 
 		alone := r.again(schema.RetryParams{IDs: []uuid.UUID{join, right}})
-		require.Equal(r, []schema.Dependency{{ID: slow}}, alone[right].Conditions.After, "how the root has ended does not count")
-		require.Equal(r, []schema.Dependency{{ID: alone[right].ID}}, alone[join].Conditions.After)
+		require.Equal(r, []schema.Dependency{{ID: news[root].ID}, {ID: slow}}, alone[right].Conditions.After, "the root runs again")
+		require.Equal(r, []schema.Dependency{{ID: news[left].ID}, {ID: alone[right].ID}}, alone[join].Conditions.After)
+	})
+}
+
+// TestAFailureByAnotherTaskIsNotRunAlone has a chain of which the first fails, is submitted again, and
+// fails once more.
+func TestAFailureByAnotherTaskIsNotRunAlone(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		refused := func(p schema.RetryParams, pointer, says string) {
+			r.Helper()
+			_, err := r.SubmitAgain(r.Context(), &p)
+			var wrong *executor.InputError
+			require.ErrorAs(r, err, &wrong)
+			require.Equal(r, pointer, wrong.Violations[0].Pointer)
+			require.Contains(r, wrong.Violations[0].Message, says)
+		}
+		first := r.submit(schema.SubmitParams{Type: "fail"})
+		next := r.submit(napBehind(schema.OnSuccess, first))
+		last := r.submit(napBehind(schema.OnSuccess, next))
+		r.inState(last, schema.Failed)
+		refused(schema.RetryParams{ID: last}, "/id", "because of "+first.String()+"; retry "+first.String()+" with dependents")
+		refused(schema.RetryParams{IDs: []uuid.UUID{first, last}}, "/ids/1", "because of "+first.String())
+
+		again := r.again(schema.RetryParams{ID: first})
+		r.inState(again[first].ID, schema.Failed)
+		refused(schema.RetryParams{ID: next, Dependents: true}, "/id", "because of "+again[first].ID.String())
+		require.NoError(r, r.Pause(r.Context(), "", true))
+		third := r.again(schema.RetryParams{ID: again[first].ID, Dependents: true})
+		require.ElementsMatch(r, []uuid.UUID{again[first].ID, next, last}, slices.Collect(maps.Keys(third)), "also what failed because of the first run")
+		require.Len(r, r.again(schema.RetryParams{ID: again[first].ID, Dependents: true}), 1, "the others run again already")
+		require.NoError(r, r.Pause(r.Context(), "", false))
+		r.pass(time.Second)
+
+		require.Empty(r, r.again(schema.RetryParams{ID: next, Force: true})[next].Conditions.After)
+	})
+}
+
+// TestABranchThatWasNotTakenIsNoFailure holds that what waits for a failure is not run where there was none.
+func TestABranchThatWasNotTakenIsNoFailure(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		works := r.submit(nap(time.Second))
+		alarm := r.submit(napBehind(schema.OnFailure, works))
+		r.pass(time.Second)
+		r.inState(alarm, schema.Failed)
+		_, err := r.SubmitAgain(r.Context(), &schema.RetryParams{ID: alarm})
+		require.ErrorContains(r, err, "runs only where "+works.String()+" fails, which has completed")
+		both := r.again(schema.RetryParams{ID: works, Dependents: true})
+		require.Equal(r, []schema.Dependency{{ID: both[works].ID, On: schema.OnFailure}}, both[alarm].Conditions.After)
+		r.pass(time.Second)
+		r.inState(both[works].ID, schema.Completed)
+		require.Empty(r, r.again(schema.RetryParams{ID: alarm, Force: true})[alarm].Conditions.After)
+	})
+}
+
+// TestAFurtherRunKeepsAParentThatRuns holds that a parent that has ended is left out.
+func TestAFurtherRunKeepsAParentThatRuns(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		parent := r.submit(nap(time.Minute))
+		part := r.submit(schema.SubmitParams{Type: "fail", Conditions: schema.Conditions{Parent: parent}})
+		r.inState(part, schema.Failed)
+		require.Equal(r, parent, r.again(schema.RetryParams{ID: part})[part].Conditions.Parent)
+		r.pass(time.Minute)
+		r.inState(parent, schema.Completed)
+		require.Equal(r, uuid.Nil, r.again(schema.RetryParams{ID: part})[part].Conditions.Parent)
 	})
 }
 

@@ -9,7 +9,7 @@ type RetryParams struct {
 	IDs []uuid.UUID `json:"ids,omitzero" jsonschema:"the ids of the tasks; not with id" schema:"minItems=1,maxItems=10000"`
 	// Dependents adds those that have failed because of the tasks, and so on down the graph.
 	Dependents bool `json:"dependents,omitzero" jsonschema:"whether to run those again, too, that have failed because of the tasks, and so on" schema:"default=false"`
-	Force      bool `json:"force,omitzero" jsonschema:"whether to run those of ids again, too, that have completed" schema:"default=false"`
+	Force      bool `json:"force,omitzero" jsonschema:"whether to run those of ids again, too, that have completed, and those that have failed because of a task that does not run again" schema:"default=false"`
 	// Hidden are the values that the inputs have hidden, by name: the server no longer has them.
 	Hidden map[string]string `json:"hidden,omitzero" jsonschema:"the values that the inputs have hidden, by their names; the server no longer has them" schema:"maxProperties=1000"`
 }

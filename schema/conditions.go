@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -39,6 +40,15 @@ func (c *Conditions) IsZero() bool {
 type Dependency struct {
 	ID uuid.UUID
 	On On
+}
+
+// BranchNotTaken reports whether a task did not run because the task that it comes after, with
+// OnFailure, has completed.
+func (t *Task) BranchNotTaken() bool {
+	if t.Error == nil || t.Error.Kind != KindDependency || t.Conditions == nil {
+		return false
+	}
+	return slices.Contains(t.Conditions.After, Dependency{t.Error.Cause, OnFailure})
 }
 
 // On is how a task must end for one that comes after it.

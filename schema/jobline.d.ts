@@ -555,7 +555,7 @@ export interface RetryParams {
   ids?: UUID[];
   /** whether to run those again, too, that have failed because of the tasks, and so on */
   dependents?: boolean;
-  /** whether to run those of ids again, too, that have completed */
+  /** whether to run those of ids again, too, that have completed, and those that have failed because of a task that does not run again */
   force?: boolean;
   /** the values that the inputs have hidden, by their names; the server no longer has them */
   hidden?: Record<string, string>;
