@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/cmd/internal/show"
@@ -35,7 +36,7 @@ func (p *Program) cancelCommand() *cobra.Command {
 		Long: "Cancel removes tasks that wait from the queue, and tells those that run to stop. A task that does not\n" +
 			"stop within its grace is killed; with --force it is killed at once. Its parts are cancelled with it, and theirs.\n" + namesHelp + "\n" +
 			"Without names the flags select the tasks. Tasks that have ended stay as they are.\n" +
-			"More than one task are cancelled only after a question, or with --yes.",
+			"More than one task, and at a terminal one with parts, are cancelled only after a question, or with --yes.",
 		Example: p.driverExamples("cancel @last", "cancel 018f --force --reason 'it hangs'",
 			"cancel build=7 --yes", "cancel --owner Neovim --state queued"),
 		Args:              o.args,
@@ -79,8 +80,15 @@ func (o *cancelOptions) run(ctx context.Context, c *client.Client, names []strin
 	if len(tasks) == 0 {
 		return errors.New("no task that waits or runs is selected; nothing was cancelled")
 	}
-	if len(tasks) > 1 && !o.yes {
-		if err := o.ask(ctx, tasks); err != nil {
+	below := 0 // how many parts of a task that is named alone are cancelled with it
+	if len(tasks) == 1 {
+		if below, err = openBelow(ctx, c, tasks[0].ID); err != nil {
+			return err
+		}
+	}
+	// A program that names one task means this task, with its parts.
+	if !o.yes && (len(tasks) > 1 || below > 0 && terminalOf(os.Stdin).isTerminal()) {
+		if err := o.ask(ctx, tasks, below); err != nil {
 			return err
 		}
 	}
@@ -98,7 +106,7 @@ func (o *cancelOptions) run(ctx context.Context, c *client.Client, names []strin
 		if o.json {
 			return printJSONLine(os.Stdout, &result)
 		}
-		_, err = fmt.Fprintf(os.Stdout, "%s %s\n", t.ID, cancelWord(&result))
+		_, err = fmt.Fprintf(os.Stdout, "%s %s%s\n", t.ID, cancelWord(&result), belowText(below))
 		return err
 	})
 }
@@ -126,8 +134,32 @@ func (o *cancelOptions) chosen(ctx context.Context, c *client.Client, names []st
 	return open, nil
 }
 
-// ask asks a person whether to cancel several tasks.
-func (o *cancelOptions) ask(ctx context.Context, tasks []schema.Task) error {
+// openBelow counts the parts of a task, and theirs, that have not ended.
+func openBelow(ctx context.Context, c *client.Client, parent uuid.UUID) (n int, err error) {
+	level := []schema.Task{{ID: parent}}
+	for len(level) > 0 {
+		if level, err = childrenOf(ctx, c, level); err != nil {
+			return n, err
+		}
+		for i := range level {
+			if !level[i].State.Final() {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// belowText says how many parts are cancelled with a task.
+func belowText(below int) string {
+	if below == 0 {
+		return ""
+	}
+	return "; cancelled with it: " + counted(below, "part")
+}
+
+// ask asks a person whether to cancel several tasks, or one with so many parts.
+func (o *cancelOptions) ask(ctx context.Context, tasks []schema.Task, below int) error {
 	if !terminalOf(os.Stdin).isTerminal() {
 		return usagef("cancel: these are %d tasks, and there is no terminal to ask at; give --yes", len(tasks))
 	}
@@ -135,7 +167,11 @@ func (o *cancelOptions) ask(ctx context.Context, tasks []schema.Task) error {
 	for i := range tasks {
 		kinds[tasks[i].Type+" "+tasks[i].State.String()]++
 	}
-	fmt.Fprintf(safe(os.Stderr), "Cancel %d tasks (%s)? [y/N] ", len(tasks), show.Counts(kinds))
+	with := ", with their parts"
+	if len(tasks) == 1 {
+		with = ", with " + counted(below, "part") + " of it"
+	}
+	fmt.Fprintf(safe(os.Stderr), "Cancel %s (%s)%s? [y/N] ", counted(len(tasks), "task"), show.Counts(kinds), with)
 	answer := make(chan string, 1)
 	go func() { // a person may not answer: it ends with the process
 		line, _ := bufio.NewReader(io.LimitReader(os.Stdin, 1<<10)).ReadString('\n')

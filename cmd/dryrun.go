@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
@@ -20,8 +23,29 @@ func (o *submitOptions) dryRunOne(ctx context.Context, c *client.Client, params 
 	if o.json {
 		return printJSONLine(os.Stdout, &would)
 	}
-	_, err = fmt.Fprintln(safe(os.Stdout), o.wouldText(&would))
-	return err
+	if _, err = fmt.Fprintln(safe(os.Stdout), o.wouldText(&would)); err != nil {
+		return err
+	}
+	for _, id := range wouldReplace(&params, &would) {
+		if _, err = fmt.Fprintf(safe(os.Stdout), "it would cancel %s, which has the same dedupe name\n", id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wouldReplace are the tasks that the submit would cancel to take their place. It would come after
+// them, though it does not name them.
+func wouldReplace(asked *schema.SubmitParams, would *schema.SubmitResult) (ids []uuid.UUID) {
+	if asked.Dedupe == nil || asked.Dedupe.On != schema.DedupeReplace || would.Conditions == nil {
+		return nil
+	}
+	for _, d := range would.Conditions.After {
+		if !slices.ContainsFunc(asked.After, func(named schema.Dependency) bool { return named.ID == d.ID }) {
+			ids = append(ids, d.ID)
+		}
+	}
+	return ids
 }
 
 // wouldText says in words what a submit would do.

@@ -51,6 +51,32 @@ func nonEmpty(to *string) pflag.Value {
 	}, func(text string) string { return text }, "string"}
 }
 
+// noName is the word that takes a name back, such as that of a group. It is no name itself.
+const noName = "none"
+
+// nameOrNone is a flag for a name, or "none" for no name.
+func nameOrNone(to *string) pflag.Value {
+	return &flagValue[string]{to, func(text string) (string, error) {
+		switch text {
+		case "":
+			return "", errors.New("the name is empty; give one, or " + noName)
+		case noName:
+			return "", nil
+		}
+		return text, nil
+	}, func(text string) string { return text }, "string"}
+}
+
+// properName is a flag for a name that is given to something: neither empty nor "none".
+func properName(to *string) pflag.Value {
+	return &flagValue[string]{to, func(text string) (string, error) {
+		if text == noName {
+			return "", errors.New(noName + " is no name: elsewhere it takes a name back; give another one, or leave the flag out")
+		}
+		return text, nonEmpty(new(string)).Set(text)
+	}, func(text string) string { return text }, "string"}
+}
+
 // count is a flag for a number of at least least.
 func count(to *int, fallback, least int) pflag.Value {
 	return countTo(to, fallback, least, math.MaxInt)

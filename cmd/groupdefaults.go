@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,25 +18,33 @@ import (
 
 // This file has what groups give to their tasks, as a flag and as text.
 
-// groupDefaults is a flag for what a group gives to its tasks, as NAME=VALUE; given again it adds to
-// those before. The word none is nothing.
-func groupDefaults(to **schema.GroupDefaults) pflag.Value {
-	return &flagValue[*schema.GroupDefaults]{to, func(text string) (*schema.GroupDefaults, error) {
-		d := new(schema.GroupDefaults)
-		if text == "none" {
-			return d, nil
+// groupDefaults is a flag for changes of what a group gives to its tasks, each as changeDefault
+// takes it.
+func groupDefaults(to *[]string) pflag.Value {
+	return &flagValue[[]string]{to, func(text string) ([]string, error) {
+		return append(slices.Clone(*to), text), changeDefault(new(schema.GroupDefaults), text)
+	}, func([]string) string { return "" }, "default"}
+}
+
+// changeDefault changes one of the defaults, as NAME=VALUE says. NAME=none takes it back, and none
+// takes all back.
+func changeDefault(d *schema.GroupDefaults, text string) error {
+	if text == noName {
+		*d = schema.GroupDefaults{}
+		return nil
+	}
+	name, value, _ := strings.Cut(text, "=")
+	for i := range defaultNames {
+		switch n := &defaultNames[i]; {
+		case n.name != name:
+		case value == noName:
+			n.remove(d)
+			return nil
+		default:
+			return n.parse(d, value)
 		}
-		if *to != nil {
-			*d = **to
-		}
-		name, value, _ := strings.Cut(text, "=")
-		for i := range defaultNames {
-			if defaultNames[i].name == name {
-				return d, defaultNames[i].parse(d, value)
-			}
-		}
-		return nil, errors.New("want NAME=VALUE, with NAME one of priority, timeout, expire, key, needs and retry, or none")
-	}, func(*schema.GroupDefaults) string { return "" }, "default"}
+	}
+	return errors.New("want NAME=VALUE, with NAME one of priority, timeout, expire, key, needs and retry, or none")
 }
 
 // defaultNames are what a group can give to its tasks. format answers the empty text for nothing.
@@ -43,6 +52,7 @@ var defaultNames = []struct {
 	name   string
 	parse  func(d *schema.GroupDefaults, value string) error
 	format func(d *schema.GroupDefaults) string
+	remove func(d *schema.GroupDefaults)
 }{
 	{"priority", func(d *schema.GroupDefaults, value string) (err error) {
 		if d.Priority, err = strconv.Atoi(value); err != nil || d.Priority < executor.MinPriority || d.Priority > executor.MaxPriority {
@@ -54,19 +64,19 @@ var defaultNames = []struct {
 			return ""
 		}
 		return strconv.Itoa(d.Priority)
-	}},
+	}, func(d *schema.GroupDefaults) { d.Priority = 0 }},
 	{"timeout", func(d *schema.GroupDefaults, value string) error {
 		return parseDefaultSpan(&d.TimeoutMs, "timeout", value)
 	},
-		func(d *schema.GroupDefaults) string { return formatDefaultSpan(d.TimeoutMs) }},
+		func(d *schema.GroupDefaults) string { return formatDefaultSpan(d.TimeoutMs) }, func(d *schema.GroupDefaults) { d.TimeoutMs = 0 }},
 	{"expire", func(d *schema.GroupDefaults, value string) error {
 		return parseDefaultSpan(&d.ExpireMs, "expire", value)
 	},
-		func(d *schema.GroupDefaults) string { return formatDefaultSpan(d.ExpireMs) }},
+		func(d *schema.GroupDefaults) string { return formatDefaultSpan(d.ExpireMs) }, func(d *schema.GroupDefaults) { d.ExpireMs = 0 }},
 	{"key", func(d *schema.GroupDefaults, value string) error { return nonEmpty(&d.Key).Set(value) },
-		func(d *schema.GroupDefaults) string { return d.Key }},
+		func(d *schema.GroupDefaults) string { return d.Key }, func(d *schema.GroupDefaults) { d.Key = "" }},
 	{"needs", func(d *schema.GroupDefaults, value string) error { return amounts(&d.Needs).Set(value) },
-		func(d *schema.GroupDefaults) string { return show.Needs(d.Needs) }},
+		func(d *schema.GroupDefaults) string { return show.Needs(d.Needs) }, func(d *schema.GroupDefaults) { d.Needs = nil }},
 	{"retry", func(d *schema.GroupDefaults, value string) error {
 		more, err := parseRetries(value)
 		if err == nil {
@@ -78,12 +88,12 @@ var defaultNames = []struct {
 			return ""
 		}
 		return strconv.Itoa(int(d.Retry.MaxAttempts) - 1)
-	}},
+	}, func(d *schema.GroupDefaults) { d.Retry = nil }},
 }
 
 // completeDefault completes the names of defaults.
 func completeDefault(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	names := []string{"none"}
+	names := []string{noName}
 	for i := range defaultNames {
 		names = append(names, defaultNames[i].name+"=")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,8 +122,8 @@ type setGroupOptions struct {
 	driver
 	limit int
 	rate  schema.Rate
-	// defaults are nil where the flag is not given.
-	defaults *schema.GroupDefaults
+	// defaults are the changes of what its tasks get, each as the flag takes it.
+	defaults []string
 }
 
 func (p *Program) setGroupCommand() *cobra.Command {
@@ -134,7 +135,7 @@ func (p *Program) setGroupCommand() *cobra.Command {
 			"Tasks that run go on. Pause and resume are commands of their own.\n" +
 			"--default says what a task of the group has where neither its submit nor its type says. It is given once for each\n" +
 			"of these, as --default priority=5 --default timeout=10m --default expire=1h --default key=deploy\n" +
-			"--default needs=gpu=1 --default retry=3. They take the place of all that the group had.",
+			"--default needs=gpu=1 --default retry=3. What is not named stays; timeout=none takes one of them back, and none takes all back.",
 		Example: p.driverExamples("groups set deploy --limit 1", "groups set mail --rate 100/1m", "groups set mail --limit none --rate none",
 			"groups set tests --default retry=2 --default timeout=10m"),
 		Args:              o.args,
@@ -142,6 +143,9 @@ func (p *Program) setGroupCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			params := o.params(c, args[0])
 			return o.with(c, func(ctx context.Context, c *client.Client) error {
+				if err := o.changeDefaults(ctx, c, &params); err != nil {
+					return err
+				}
 				g, err := c.SetGroup(ctx, params)
 				if err == nil && o.json {
 					err = printJSONLine(os.Stdout, &g)
@@ -154,7 +158,7 @@ func (p *Program) setGroupCommand() *cobra.Command {
 	f := c.Flags()
 	f.Var(valueOrNone(&o.limit, parseLimit, "want a number of 1 or more, or none"), "limit", "how many tasks of the group run at once, or none for no limit")
 	f.Var(valueOrNone(&o.rate, parseRate, "want COUNT/TIME, as 100/1m, or none"), "rate", "how many tasks of the group may begin within any time of a length, as 100/1m, or none for no limit")
-	f.Var(groupDefaults(&o.defaults), "default", "what a task of the group has where neither its submit nor its type says, as retry=3; given again, several; none for nothing")
+	f.Var(groupDefaults(&o.defaults), "default", "what a task of the group has where neither its submit nor its type says, as retry=3; given again, several; none takes all back")
 	complete(c, "default", completeDefault)
 	complete(c, "limit", cobra.FixedCompletions([]string{"none"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "rate", cobra.FixedCompletions([]string{"none"}, cobra.ShellCompDirectiveNoFileComp))
@@ -167,7 +171,9 @@ func (o *setGroupOptions) args(c *cobra.Command, args []string) error {
 		return usagef("groups set takes one group, it has %d", len(args))
 	case args[0] == "":
 		return usagef("groups set: the name of the group is empty; name one")
-	case !c.Flags().Changed("limit") && !c.Flags().Changed("rate") && o.defaults == nil:
+	case args[0] == noName:
+		return usagef("groups set: %s is no name of a group: elsewhere it takes a name back; give another one", noName)
+	case !c.Flags().Changed("limit") && !c.Flags().Changed("rate") && len(o.defaults) == 0:
 		return usagef("groups set: what is to be set? give --limit, --rate or --default")
 	}
 	return nil
@@ -175,7 +181,7 @@ func (o *setGroupOptions) args(c *cobra.Command, args []string) error {
 
 // params are what the flags set.
 func (o *setGroupOptions) params(c *cobra.Command, name string) schema.SetGroupParams {
-	p := schema.SetGroupParams{Name: name, Defaults: o.defaults}
+	p := schema.SetGroupParams{Name: name}
 	if c.Flags().Changed("limit") {
 		p.Limit = &o.limit
 	}
@@ -183,6 +189,27 @@ func (o *setGroupOptions) params(c *cobra.Command, name string) schema.SetGroupP
 		p.Rate = &o.rate
 	}
 	return p
+}
+
+// changeDefaults sets in the params what the flags make of the defaults that the group has.
+func (o *setGroupOptions) changeDefaults(ctx context.Context, c *client.Client, p *schema.SetGroupParams) error {
+	if len(o.defaults) == 0 {
+		return nil
+	}
+	all, err := allGroups(ctx, c)
+	if err != nil {
+		return err
+	}
+	p.Defaults = new(schema.GroupDefaults)
+	if i := slices.IndexFunc(all.Groups, func(g schema.Group) bool { return g.Name == p.Name }); i >= 0 && all.Groups[i].Defaults != nil {
+		*p.Defaults = *all.Groups[i].Defaults
+	}
+	for _, text := range o.defaults {
+		if err := changeDefault(p.Defaults, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // valueOrNone is a flag for what parse reads, or the zero value as "none".

@@ -56,7 +56,7 @@ func (p *Program) listCommand() *cobra.Command {
 	o.driver.flags(c)
 	o.selection.flags(c, &o.driver)
 	f := c.Flags()
-	f.StringVar(&o.parent, "parent", "", "only tasks that are parts of this one, named as for status")
+	f.Var(nonEmpty(&o.parent), "parent", "only tasks that are parts of this one, named as for status")
 	complete(c, "parent", o.completeTasks())
 	f.Var(moment(&o.since), "since", "only tasks submitted since, as 2h ago or a time")
 	f.Var(moment(&o.until), "until", "only tasks submitted before")

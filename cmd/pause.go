@@ -72,6 +72,8 @@ func (o *pauseOptions) args(_ *cobra.Command, args []string) error {
 		return usagef("%s takes one group at most, it has %d", name, len(args))
 	case len(args) == 1 && args[0] == "":
 		return usagef("%s: the name of the group is empty; name one, or leave it out for all tasks", name)
+	case len(args) == 1 && args[0] == noName && o.pause:
+		return usagef("%s: %s is no name of a group; name one, or leave it out for all tasks", name, noName)
 	}
 	return nil
 }

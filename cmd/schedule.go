@@ -61,6 +61,7 @@ func (p *Program) scheduleCommand() *cobra.Command {
 	}
 	o.driver.flags(c)
 	o.taskFlags.flagsOfEach(c)
+	c.Flags().Lookup("label").Usage = "a label to add as KEY=VALUE, in place of one with the same key; KEY= removes it; may be given again"
 	o.retry.flags(c)
 	o.flags(c)
 	return c
@@ -78,8 +79,8 @@ func (o *scheduleOptions) flags(c *cobra.Command) {
 		option[schema.MissedPolicy]{"skip", schema.MissedSkip}, option[schema.MissedPolicy]{"one", schema.MissedOne}, option[schema.MissedPolicy]{"all", schema.MissedAll})
 	f.Var(span(&o.jitter, 0, 0), "jitter", "each task runs up to so much later than it is due, at most 24h, to spread those that are due together")
 	f.Var(lastTime(&o.until), "until", "no task is due after this time, as of submit --at; none ends that")
-	f.Var(nonEmpty(&o.key), "key", "tasks of one key run one at a time, in the order of their submits")
-	f.Var(nonEmpty(&o.group), "group", "the group of the tasks; its limit, rate and pause hold for them (groups shows them)")
+	f.Var(nameOrNone(&o.key), "key", "tasks of one key run one at a time, in the order of their submits; none takes the key back")
+	f.Var(nameOrNone(&o.group), "group", "the group of the tasks; its limit, rate and pause hold for them (groups shows them); none takes them out of it")
 	f.Var(amounts(&o.needs), "needs", "resources that a task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
 	f.Var(span(&o.expire, 0, 0), "expire", "a task fails where it has not begun within this time after it was due; 0 is never")
 	complete(c, "group", o.driver.completeGroup)

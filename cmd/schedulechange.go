@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -98,7 +100,7 @@ func (c *scheduleChange) addTask(s *schema.ScheduledSubmit) error {
 		s.GraceMs = task.GraceMs
 	}
 	if c.given("label") {
-		s.Labels = task.Labels
+		s.Labels = changedLabels(s.Labels, task.Labels)
 	}
 	if c.given("retry") {
 		s.Retry = nil
@@ -106,6 +108,19 @@ func (c *scheduleChange) addTask(s *schema.ScheduledSubmit) error {
 		s.Retry = task.Retry
 	}
 	return nil
+}
+
+// changedLabels are labels with a change: a label takes the place of one with the same key, and an
+// empty one removes it.
+func changedLabels(labels, change map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, labels)
+	for key, value := range change {
+		if all[key] = value; value == "" {
+			delete(all, key)
+		}
+	}
+	return all
 }
 
 // addConditions adds what the flags say of what each task waits for.
@@ -130,6 +145,7 @@ func (c *scheduleChange) addTimes(p *schema.ScheduleParams) (err error) {
 	o := c.options
 	switch {
 	case o.every != 0:
+		o.sayLostZone(p.TimeZone)
 		p.Cron, p.TimeZone, p.EveryMs = "", "", milliseconds(o.every)
 	case o.cron != "":
 		p.Cron, p.EveryMs = o.cron, 0
@@ -155,6 +171,14 @@ func (c *scheduleChange) addTimes(p *schema.ScheduleParams) (err error) {
 		p.Until = o.until
 	}
 	return nil
+}
+
+// sayLostZone says that a schedule loses its time zone, as only one with --cron has any. The next
+// --cron would mean other times without it.
+func (o *scheduleOptions) sayLostZone(zone string) {
+	if local, err := localZone(); zone != "" && (err != nil || zone != local) {
+		fmt.Fprintf(safe(os.Stderr), "%s: a schedule with --every has no time zone: a later --cron needs --zone %s again\n", o.driver.program.Name, zone)
+	}
 }
 
 // findSchedule answers the schedule of a name, or nil.

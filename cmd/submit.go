@@ -68,7 +68,7 @@ func (p *Program) submitCommand() *cobra.Command {
 		complete(c, "each", cobra.NoFileCompletions)
 		complete(c, "lines", completeAtFile)
 	}
-	f.BoolVar(&o.dryRun, "dry-run", false, "submit nothing, and say what the task would wait for")
+	f.BoolVar(&o.dryRun, "dry-run", false, "submit nothing, and say what the task would wait for; whether a program is there is seen only when it starts")
 	f.BoolVar(&o.wait, "wait", false, "wait until all have ended")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no ids")
 	return c
@@ -89,8 +89,10 @@ func (o *submitOptions) args(c *cobra.Command, args []string) error {
 		return err
 	}
 	switch o.isEach = c.Flags().Changed("each"); {
-	case o.dryRun && (o.wait || o.isEach || len(args) == 0):
-		return usagef("submit: --dry-run is for one task, and submits none to wait for; name a type or a command, without --wait")
+	case o.dryRun && o.wait:
+		return usagef("submit: --dry-run submits no task to wait for; leave --wait out")
+	case o.dryRun && (o.isEach || len(args) == 0):
+		return usagef("submit: --dry-run is for one task; name a type or a command, without --each")
 	case o.isEach && len(args) > 0:
 		return usagef("submit: --each has the command, and %q is one more; write all of it in --each", args[0])
 	case o.isEach && c.Flags().Changed("dedupe"):

@@ -46,7 +46,7 @@ func (t *taskFlags) flagsOfEach(c *cobra.Command) {
 	f.StringArrayVar(&t.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
 	f.Var(countTo(&t.priority, 0, executor.MinPriority, executor.MaxPriority), "priority",
 		fmt.Sprintf("the priority of the task, from %d to %d; higher runs first", executor.MinPriority, executor.MaxPriority))
-	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is its type's")
+	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is that of its type or group")
 	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
 	f.Lookup("grace").DefValue = show.Exact(executor.DefaultGrace) // of its server, where no type of the program has another
 	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE, which may be given again; all after the first = is the value, commas, too")

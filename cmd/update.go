@@ -49,7 +49,7 @@ func (p *Program) updateCommand() *cobra.Command {
 	f := c.Flags()
 	f.IntVar(&o.priority, "priority", 0, "higher runs first; from -100 to 100")
 	f.StringArrayVar(&o.labels, "label", nil, "a label to add as KEY=VALUE, in place of one with the same key; KEY= removes it; may be given again")
-	f.StringVar(&o.group, "group", "", "the group in which the task counts; none takes it out of its group")
+	f.Var(nameOrNone(&o.group), "group", "the group in which the task counts; none takes it out of its group")
 	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m; 0 is as soon as it can")
 	f.Var(dueTime(&o.at), "at", "run no sooner than at this time: 02:30 is the next 02:30 of this machine's time zone, or a date and a time")
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
@@ -59,9 +59,6 @@ func (p *Program) updateCommand() *cobra.Command {
 	}
 	return c
 }
-
-// noGroup is the name that takes a task out of its group.
-const noGroup = "none"
 
 // params are the change that the flags describe, without the task.
 func (o *updateOptions) params(c *cobra.Command) (p schema.UpdateParams, err error) {
@@ -73,12 +70,6 @@ func (o *updateOptions) params(c *cobra.Command) (p schema.UpdateParams, err err
 		p.Priority = &o.priority
 	}
 	if given("group") {
-		if o.group == "" {
-			return p, usagef("update: the name of the group is empty; give one, or %s", noGroup)
-		}
-		if o.group == noGroup {
-			o.group = ""
-		}
 		p.Group = &o.group
 	}
 	if given("in") {
