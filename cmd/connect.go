@@ -217,9 +217,10 @@ func (h *headReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// refusal returns the error that a server has sent to nobody's request, or nil. It is for a
-// connection that has failed: a write may fail before the refusal, which comes ahead of
-// the end, has been read. So it waits for that end, up to a limit.
+// refusal returns the error with which a server has refused the connection, or nil. Call it
+// after the connection has failed. The server sends the refusal and then closes the
+// connection, and a write may fail before the refusal was read. So refusal waits until nothing
+// more can be read, up to answerTimeout.
 func (h *headReader) refusal(ctx context.Context) *wire.Error {
 	ctx, stop := context.WithTimeout(ctx, answerTimeout)
 	defer stop()
@@ -232,8 +233,8 @@ func (h *headReader) refusal(ctx context.Context) *wire.Error {
 	return refusalIn(h.head)
 }
 
-// refusalIn is the error that the beginning of what a server sends has for nobody's
-// request, or nil.
+// refusalIn returns the first error with the id null among the lines that a server sent, or
+// nil. Such an error answers no request: it refuses the connection.
 func refusalIn(head []byte) *wire.Error {
 	for line := range bytes.Lines(head) {
 		var answer struct {
