@@ -282,7 +282,7 @@ func (d *doctor) scheduled(context.Context) {
 	const check = "schedules"
 	switch {
 	case d.deserted && d.stored > 0:
-		d.warn(check, fmt.Sprintf("no server runs, so no task is due of the %s of the store", counted(d.stored, "schedule")), d.program.Name+" schedules starts one and shows them; the page on the daemon says how to start it with the machine")
+		d.warn(check, fmt.Sprintf("no server runs, so no task is due of the %s of the store", counted(d.stored, "schedule")), d.program.Name+" schedules starts one and shows them; docs/daemon.md says how to start it with the machine")
 		return
 	case len(d.schedules) == 0:
 		return
@@ -347,6 +347,6 @@ func (d *doctor) containment(context.Context) {
 	case schema.ContainmentCgroup, schema.ContainmentJob:
 		d.ok(check, how+": every process of a command is found and stopped")
 	default:
-		d.warn(check, how+": a process that hides may outlive its command", "the page on operations says how to let the server make control groups")
+		d.warn(check, how+": a process that hides may outlive its command", "docs/operations.md says how to let the server make control groups")
 	}
 }

@@ -116,10 +116,18 @@ func span(to *time.Duration, fallback, least time.Duration) pflag.Value {
 	return &flagValue[time.Duration]{to, func(text string) (time.Duration, error) {
 		d, err := parseSpan(text)
 		if err != nil || d < least {
-			return 0, fmt.Errorf("want a time of %v or more, as 300ms, 1.5s, 24h or 30d; a number alone is seconds", least)
+			return 0, fmt.Errorf("want a time of %v or more, as %s, 24h or 30d; a number alone is seconds", least, shortSpans(least))
 		}
 		return d, nil
 	}, show.Exact, "duration"}
+}
+
+// shortSpans are examples of short times that are at least least.
+func shortSpans(least time.Duration) string {
+	if least >= time.Second {
+		return "90s"
+	}
+	return "300ms, 1.5s"
 }
 
 const day = show.Day

@@ -73,16 +73,22 @@ var defaultNames = []struct {
 		return parseDefaultSpan(&d.ExpireMs, "expire", value)
 	},
 		func(d *schema.GroupDefaults) string { return formatDefaultSpan(d.ExpireMs) }, func(d *schema.GroupDefaults) { d.ExpireMs = 0 }},
-	{"key", func(d *schema.GroupDefaults, value string) error { return nonEmpty(&d.Key).Set(value) },
+	{"key", func(d *schema.GroupDefaults, value string) error {
+		if value == "" {
+			return errors.New("want the name of a key, as key=deploy")
+		}
+		return nonEmpty(&d.Key).Set(value)
+	},
 		func(d *schema.GroupDefaults) string { return d.Key }, func(d *schema.GroupDefaults) { d.Key = "" }},
 	{"needs", func(d *schema.GroupDefaults, value string) error { return amounts(&d.Needs).Set(value) },
 		func(d *schema.GroupDefaults) string { return show.Needs(d.Needs) }, func(d *schema.GroupDefaults) { d.Needs = nil }},
 	{"retry", func(d *schema.GroupDefaults, value string) error {
 		more, err := parseRetries(value)
-		if err == nil {
-			d.Retry = &schema.Retry{MaxAttempts: int32(*more) + 1}
+		if err != nil {
+			return fmt.Errorf("%w, as retry=3", err)
 		}
-		return err
+		d.Retry = &schema.Retry{MaxAttempts: int32(*more) + 1}
+		return nil
 	}, func(d *schema.GroupDefaults) string {
 		if d.Retry == nil {
 			return ""
@@ -128,4 +134,17 @@ func defaultsText(d *schema.GroupDefaults) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// placeOfGroup names the flag, or the default, that a violation in the params of a group is of.
+func placeOfGroup(pointer string) string {
+	for member, place := range map[string]string{
+		"/limit": "--limit", "/rate": "--rate", "/defaults/priority": "--default priority", "/defaults/timeoutMs": "--default timeout",
+		"/defaults/expireMs": "--default expire", "/defaults/key": "--default key", "/defaults/needs": "--default needs", "/defaults/retry": "--default retry",
+	} {
+		if pointer == member || strings.HasPrefix(pointer, member+"/") {
+			return place
+		}
+	}
+	return pointer
 }

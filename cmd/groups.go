@@ -150,7 +150,7 @@ func (p *Program) setGroupCommand() *cobra.Command {
 				if err == nil && o.json {
 					err = printJSONLine(os.Stdout, &g)
 				}
-				return err
+				return inFlags("groups set", err, placeOfGroup)
 			})
 		},
 	}

@@ -35,7 +35,7 @@ func (t *taskFlags) refused(say func(format string, args ...any), err error) err
 // of the member.
 var submitFlags = map[string]string{
 	"/id": "--id", "/priority": "--priority", "/timeoutMs": "--timeout", "/graceMs": "--grace", "/labels": "--label",
-	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/key": "--key", "/group": "--group", "/needs": "--needs", "/parent": "--parent",
+	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/expiresAt": "--expire", "/key": "--key", "/group": "--group", "/needs": "--needs", "/parent": "--parent",
 	"/dedupe/key": "--dedupe", "/dedupe/on": "--dedupe-on", "/dedupe/windowMs": "--dedupe-for",
 	"/retry/maxAttempts": "--retry", "/retry/delayMs": "--retry-delay", "/retry/on": "--retry-on",
 }
@@ -54,4 +54,18 @@ func placeOf(pointer string, ofFlags bool) string {
 		}
 	}
 	return pointer
+}
+
+// inFlags makes of the error of a server for wrong params a mistake of the command line: place names
+// the flag of each violation. Another error stays as it is.
+func inFlags(command string, err error, place func(pointer string) string) error {
+	e, answered := errors.AsType[*wire.Error](err)
+	if !answered || len(e.Data.Violations) == 0 {
+		return err
+	}
+	words := make([]string, len(e.Data.Violations))
+	for i, v := range e.Data.Violations {
+		words[i] = place(v.Pointer) + ": " + v.Message
+	}
+	return usagef("%s: %s", command, strings.Join(words, "; "))
 }

@@ -160,14 +160,8 @@ func (o *scheduleOptions) refusedSchedule(err error) error {
 		return err
 	case e.Code == schema.CodeUnknownType:
 		return usagef("schedule: no task type is named %q; %s types lists them", o.name, o.driver.program.Name)
-	case len(e.Data.Violations) == 0:
-		return err
 	}
-	words := make([]string, len(e.Data.Violations))
-	for i, v := range e.Data.Violations {
-		words[i] = placeOfScheduled(v.Pointer) + ": " + v.Message
-	}
-	return usagef("schedule: %s", strings.Join(words, "; "))
+	return inFlags("schedule", err, placeOfScheduled)
 }
 
 // placeOfScheduled names the flag, or the place in the input, that a violation is of.

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"maps"
 	"os"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -188,11 +189,50 @@ func shortJSONError(err error) error {
 		case errors.Is(err, json.ErrUnknownName):
 			return fmt.Errorf("it has no member %q", e.JSONPointer.LastToken())
 		case e.JSONPointer != "":
-			return fmt.Errorf("at %s: want another type of value", e.JSONPointer)
+			return fmt.Errorf("at %s: %s", e.JSONPointer, wantedOf(e))
 		}
 		return errors.New("want an object")
 	}
 	return withoutPackage(err)
+}
+
+// wantedOf says what a member takes in place of a value of another type.
+func wantedOf(e *json.SemanticError) string {
+	want := "another type of value"
+	switch t := e.GoType; {
+	case t == reflect.TypeFor[schema.Dependency]():
+		want = `the id of a task as a string, as "ID" or "ID:success"`
+	case t == nil:
+	case t.Kind() == reflect.String:
+		want = "a string"
+	case t.Kind() == reflect.Bool:
+		want = "true or false"
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64:
+		want = "a number"
+	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
+		want = "an array"
+	case t.Kind() == reflect.Map || t.Kind() == reflect.Struct:
+		want = "an object"
+	}
+	if e.JSONKind == 0 {
+		return "want " + want
+	}
+	return fmt.Sprintf("it is %s, want %s", kindText(e.JSONKind), want)
+}
+
+// kindText names a type of JSON.
+func kindText(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	}
+	return k.String() // null, true or false
 }
 
 // sourceLine is a line of a file, without its end, or an error in its place.

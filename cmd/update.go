@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
@@ -47,7 +48,8 @@ func (p *Program) updateCommand() *cobra.Command {
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.IntVar(&o.priority, "priority", 0, "higher runs first; from -100 to 100")
+	f.Var(countTo(&o.priority, 0, executor.MinPriority, executor.MaxPriority), "priority",
+		fmt.Sprintf("higher runs first; from %d to %d", executor.MinPriority, executor.MaxPriority))
 	f.StringArrayVar(&o.labels, "label", nil, "a label to add as KEY=VALUE, in place of one with the same key; KEY= removes it; may be given again")
 	f.Var(nameOrNone(&o.group), "group", "the group in which the task counts; none takes it out of its group")
 	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m; 0 is as soon as it can")
@@ -107,7 +109,7 @@ func (o *updateOptions) run(ctx context.Context, c *client.Client, names []strin
 			continue
 		}
 		if err != nil {
-			return err
+			return inFlags("update", err, func(pointer string) string { return placeOf(pointer, true) })
 		}
 		changed++
 		if err := o.printUpdated(&t); err != nil {

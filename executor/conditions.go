@@ -97,7 +97,7 @@ func (v *violations) window(p *schema.SubmitParams) {
 		v.add("expireMs", "%d is not more than delayMs, %d, "+cure, p.ExpireMs, p.DelayMs)
 	}
 	if !p.ExpiresAt.IsZero() && p.ExpiresAt <= p.RunAt {
-		v.add("expiresAt", "%v is not after runAt, %v, "+cure, p.ExpiresAt, p.RunAt)
+		v.add("expiresAt", "%v is not after %v, before which it may not begin, "+cure, p.ExpiresAt, p.RunAt)
 	}
 }
 

@@ -100,7 +100,7 @@ func (u *Update) times(r *Record, c *schema.Conditions) error {
 		}
 		given := u.RunAt != nil || u.ExpiresAt != nil
 		if given && !c.ExpiresAt.IsZero() && c.ExpiresAt <= c.RunAt {
-			v.add("expiresAt", "%v is not after runAt, %v, so the task would never run; let it expire later, or run earlier", c.ExpiresAt, c.RunAt)
+			v.add("expiresAt", "%v is not after %v, before which it may not begin, so the task would never run; let it expire later, or run earlier", c.ExpiresAt, c.RunAt)
 		}
 	case u.ExpiresAt != nil:
 		v.add("expiresAt", "the task has begun, so it does not expire; leave it out")

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func parseCron(text string) (*cronTimes, error) {
 	}
 	parsed, err := cronParser.Parse(text)
 	if err != nil {
-		return nil, err
+		return nil, cronError(text, err)
 	}
 	spec, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
@@ -52,6 +53,37 @@ func parseCron(text string) (*cronTimes, error) {
 		return nil, errNever
 	}
 	return c, nil
+}
+
+// cronFields are the fields of an expression, and what each may be.
+var cronFields = [...]struct{ name, want string }{
+	{"minute", "0 to 59"},
+	{"hour", "0 to 23"},
+	{"day", "1 to 31, or L for the last"},
+	{"month", "1 to 12, or jan to dec"},
+	{"weekday", "0 to 7, or sun to sat"},
+}
+
+// mostQuoted is how long an expression is at most of which an error quotes a field.
+const mostQuoted = 200
+
+// cronError says which field of an expression is wrong. err is that of the parser.
+func cronError(text string, err error) error {
+	fields := strings.Fields(text)
+	switch {
+	case strings.HasPrefix(text, "@"), len(fields) == 0, len(text) > mostQuoted:
+		return err
+	case len(fields) != len(cronFields):
+		return fmt.Errorf("it takes %d fields, and this has %d", len(cronFields), len(fields))
+	}
+	for i, field := range fields {
+		alone := []string{"*", "*", "*", "*", "*"}
+		alone[i] = field
+		if _, err := cronParser.Parse(strings.Join(alone, " ")); err != nil {
+			return fmt.Errorf("the %s is %q; want %s, with * for all, or a list as 1,3, a range as 1-5 or a step as */2", cronFields[i].name, field, cronFields[i].want)
+		}
+	}
+	return err
 }
 
 // startsWithStar reports whether a field restricts nothing, as crontab(5) says it.
