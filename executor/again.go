@@ -35,8 +35,9 @@ type rerun struct {
 }
 
 // SubmitAgain submits tasks that have ended as new tasks, and answers these, each after those that
-// it comes after. A task that comes after another one of them comes after the new one. It submits all, or
-// none where anything is wrong with one.
+// it comes after. A task that comes after another one of them comes after the new one. It submits none
+// where a check finds anything wrong with one. What changes between that check and the submit, as a
+// queue that others fill, can refuse some of them: the error is then of the first that is missing.
 func (e *Executor) SubmitAgain(ctx context.Context, p *schema.RetryParams) ([]schema.Task, error) {
 	r := &rerun{executor: e, params: p, places: map[uuid.UUID]int{}, now: schema.Now()}
 	if err := r.find(ctx); err != nil {
