@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -53,11 +55,24 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			program, err := exec.LookPath("jobline")
 			e.Setenv("JOBLINE", program)
+			e.Defer(func() { endServers(program, e.WorkDir) })
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": exitsWith, "eventually": eventuallyPrints, "oneline": oneLine, "protocol": protocolOnly,
 		},
+	})
+}
+
+// endServers ends the servers that a script has started, whose sockets are below its folder: one
+// with a task that waits for a time would stay until then. A server that has ended already
+// may have left its socket, so an error says nothing.
+func endServers(program, folder string) {
+	_ = filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type() == fs.ModeSocket {
+			_ = exec.Command(program, "shutdown", "--socket", path, "--mode", "cancel").Run()
+		}
+		return nil
 	})
 }
 
