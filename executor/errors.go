@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -67,7 +69,7 @@ func (e *InputError) Error() string {
 		}
 		switch {
 		case v.Pointer != "":
-			b.WriteString(" at " + v.Pointer + ": " + v.Message)
+			b.WriteString(" at " + onOneLine(v.Pointer) + ": " + v.Message)
 		case i == 0:
 			b.WriteString(": " + v.Message)
 		default:
@@ -75,6 +77,15 @@ func (e *InputError) Error() string {
 		}
 	}
 	return b.String()
+}
+
+// onOneLine is a pointer as a person reads it. A name in it that a client has made up may have control
+// characters.
+func onOneLine(pointer string) string {
+	if !strings.ContainsFunc(pointer, unicode.IsControl) {
+		return pointer
+	}
+	return strconv.Quote(pointer)
 }
 
 // UnknownTypeError says that no type has the name.

@@ -39,3 +39,11 @@ func TestLabelsMustBeUTF8(t *testing.T) {
 	_, err := e.Prepare(&schema.SubmitParams{Type: "nap", Labels: map[string]string{"clé": "café\uFFFD"}})
 	require.NoError(t, err)
 }
+
+// TestAnErrorIsOneLine has a name in a pointer that a client has made up.
+func TestAnErrorIsOneLine(t *testing.T) {
+	err := &executor.InputError{Violations: []schema.Violation{
+		{Pointer: "/needs/a\x1b\nb", Message: "it is wrong"}, {Pointer: "/key", Message: "it is long"},
+	}}
+	require.EqualError(t, err, `params at "/needs/a\x1b\nb": it is wrong; at /key: it is long`)
+}

@@ -86,7 +86,7 @@ func (c *checker) value(n *node) error {
 		if c.scan.Value() == nil {
 			return nil
 		}
-		return c.add("got %s, want %s", kindName(kind), n.want)
+		return c.add("got %s, want %s", kindName(kind), n.wanted())
 	}
 	switch kind {
 	case '{':
@@ -260,6 +260,17 @@ func (c *checker) number(n *node, raw []byte) error {
 		}
 	}
 	return nil
+}
+
+// wanted says what kinds of values are wanted, and of texts that a type of Go reads, which ones.
+func (n *node) wanted() string {
+	if n.reads == nil || n.format != "" {
+		return n.want
+	}
+	if form := n.reads(nil); form != "" {
+		return n.want + ": " + form
+	}
+	return n.want
 }
 
 func (c *checker) text(n *node, quoted []byte) error {

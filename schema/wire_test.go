@@ -144,4 +144,6 @@ func TestADependencyThatIsNoneSaysWhatIsWanted(t *testing.T) {
 	found := mustDerive[SubmitParams](t).Validate([]byte(`{"type":"noop","after":["build","` + exampleID.String() + `:done"]}`))
 	want := "want the id of a task, alone or with :success or :failure or :finish behind it"
 	require.Equal(t, []Violation{{Pointer: "/after/0", Message: want}, {Pointer: "/after/1", Message: want}}, found)
+	found = mustDerive[SubmitParams](t).Validate([]byte(`{"type":"noop","after":[{"id":"` + exampleID.String() + `","on":"failure"}]}`))
+	require.Equal(t, []Violation{{Pointer: "/after/0", Message: "got object, want string: the id of a task, alone or with :success or :failure or :finish behind it"}}, found)
 }
