@@ -143,11 +143,17 @@ func bySchedule(s *scheduled, name string) int { return strings.Compare(s.Name, 
 
 // scheduleText is a schedule as the store keeps it.
 func scheduleText(s *storedSchedule) ([]byte, error) {
-	text, err := json.Marshal(s, json.Deterministic(true))
+	return json.Marshal(s, json.Deterministic(true))
+}
+
+// checkSize refuses a schedule that is too long. It counts what a client has given alone: what is
+// recorded with it later must never make it too long.
+func checkSize(p *schema.ScheduleParams) error {
+	text, err := json.Marshal(p)
 	if err == nil && len(text) > MaxScheduleBytes {
 		err = &TooLargeError{What: "the bytes of the schedule", Size: int64(len(text)), Limit: MaxScheduleBytes, Cure: "make its input shorter, as by a file that the task reads"}
 	}
-	return text, err
+	return err
 }
 
 // Schedule makes a schedule, or changes the one with the name, and answers it. Where nothing is
@@ -302,6 +308,9 @@ func (e *Executor) checkSchedule(p *schema.ScheduleParams) error {
 	}
 	if found != nil {
 		return &InputError{Violations: found}
+	}
+	if err := checkSize(p); err != nil {
+		return err
 	}
 	return e.checkScheduled(p)
 }

@@ -1,8 +1,10 @@
 package executor_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -346,7 +348,9 @@ func TestAScheduleThatIsChanged(t *testing.T) {
 }
 
 func TestSchedulesThatAreRefused(t *testing.T) {
-	withStore(t, secretive(), newMemory, func(r *rig) {
+	o := secretive()
+	o.Types = append(o.Types, padded)
+	withStore(t, o, newMemory, func(r *rig) {
 		for pointer, change := range map[string]func(p *schema.ScheduleParams){
 			"/name":                   func(p *schema.ScheduleParams) { p.Name = "" },
 			"/name ":                  func(p *schema.ScheduleParams) { p.Name = "a\rb" },
@@ -374,10 +378,11 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		_, err := r.Schedule(r.Context(), &p)
 		require.ErrorContains(r, err, "nip")
 		p = nightly()
-		p.Submit.Input = []byte(`{"ms":1,"pad":"` + strings.Repeat("x", executor.MaxScheduleBytes) + `"}`)
-		p.Submit.Type = "echo"
+		p.Submit.Input = []byte(`{"pad":"` + strings.Repeat("x", executor.MaxScheduleBytes) + `"}`)
+		p.Submit.Type = "padded"
 		_, err = r.Schedule(r.Context(), &p)
-		require.Error(r, err)
+		var tooLarge *executor.TooLargeError
+		require.ErrorAs(r, err, &tooLarge)
 		for i := range executor.MaxSchedules {
 			p := nightly()
 			p.Name = fmt.Sprint("n", i)
@@ -385,7 +390,6 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		}
 		p = nightly()
 		_, err = r.Schedule(r.Context(), &p)
-		var tooLarge *executor.TooLargeError
 		require.ErrorAs(r, err, &tooLarge)
 		p.Name = "n7"
 		r.schedule(p)
@@ -396,6 +400,37 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		require.Equal(r, "n996", page.NextCursor)
 		r.pass(4 * time.Hour)
 		require.Len(r, r.tasksOf("n7"), 1)
+	})
+}
+
+// padded is a type whose inputs may be long.
+var padded = executor.MustDefine("padded", func(_ context.Context, in struct {
+	Pad string `json:"pad"`
+}) (struct{}, error) {
+	return struct{}{}, nil
+})
+
+// TestALargeScheduleHoldsUpNoOther has a schedule that is as long as one can be. What becomes of its
+// tasks is recorded with it, and with that of others that are due together.
+func TestALargeScheduleHoldsUpNoOther(t *testing.T) {
+	withStore(t, executor.Options{Limit: 4, Types: []executor.Type{padded}}, keeping, func(r *rig) {
+		fits := func(pad int) error {
+			p := each(time.Hour, time.Second)
+			p.Name, p.Submit.Type, p.Submit.Input = "large", "padded", []byte(`{"pad":"`+strings.Repeat("x", pad)+`"}`)
+			_, err := r.Schedule(r.Context(), &p)
+			return err
+		}
+		longest := sort.Search(executor.MaxScheduleBytes, func(pad int) bool { return fits(pad) != nil }) - 1
+		require.NoError(r, fits(longest))
+		r.schedule(each(time.Hour, time.Second))
+		r.pass(3*time.Hour + 90*time.Second)
+		for _, name := range []string{"large", "each"} {
+			require.Len(r, r.tasksOf(name), 3, name)
+			last := r.scheduled(name).Last
+			require.NotNil(r, last, name)
+			require.Equal(r, r.tasksOf(name)[2].ID, last.ID)
+		}
+		require.NotContains(r, r.log.String(), "tried again and again")
 	})
 }
 
