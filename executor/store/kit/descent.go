@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/google/uuid"
@@ -10,6 +11,8 @@ import (
 
 // Descent is a cancel on its way down a tree.
 type Descent struct {
+	// From is the task at the top, which is cancelled itself.
+	From uuid.UUID
 	// Cancel is what is done to the tasks below.
 	Cancel executor.Cancellation
 	// path has the parents whose children are being told, the lowest last, and each with the
@@ -33,7 +36,26 @@ func (t *Trees) Descend(from uuid.UUID, c executor.Cancellation) *Descent {
 	if n == nil || n.family == nil {
 		return nil
 	}
-	return &Descent{Cancel: CancelBelow(from, c), path: []stage{{parent: from}}}
+	return &Descent{From: from, Cancel: CancelBelow(from, c), path: []stage{{parent: from}}}
+}
+
+// Clone is a descent that goes on from the same place.
+func (d *Descent) Clone() *Descent {
+	return &Descent{From: d.From, Cancel: d.Cancel, path: slices.Clone(d.path)}
+}
+
+// Under reports whether a task has children and is one of those named, or is below one of them.
+func (t *Trees) Under(id uuid.UUID, tops map[uuid.UUID]int) bool {
+	n := t.nodes[id]
+	if n == nil || n.family == nil {
+		return false
+	}
+	for ; n != nil; n = n.parent {
+		if tops[n.id] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // CancelBelow is how the tasks below a task are cancelled that is cancelled itself.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
@@ -25,6 +26,12 @@ type cancellation struct {
 	steps   []step
 	ready   chan struct{}
 	below   bool // a task above was cancelled
+	// descents are to go on down from the tasks when this is recorded. left says that nobody waits
+	// for that any more, and the store goes on by itself. The store's lock protects both.
+	descents []*kit.Descent
+	tops     []int // the places of their tasks
+	left     bool
+	store    *Store
 }
 
 // step is what a cancel does to one task.
@@ -48,19 +55,20 @@ const tellWithoutRecordAfter = 100 * time.Millisecond
 // stop, and queued tasks may still be cancelled. The error then says so, and wraps
 // executor.ErrStoreUnavailable and the cause.
 func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
-	answers, err := s.cancelThese(ctx, ids, c, false)
+	e := &cancellation{cancel: c, store: s}
+	answers, err := s.cancelThese(ctx, ids, e)
 	if err != nil {
+		e.leave()
 		return nil, err
 	}
-	return answers, s.cancelBelow(ctx, ids[:len(answers)], c)
+	return answers, s.cancelBelow(ctx, e.takeDescents(answers))
 }
 
-// cancelThese is Cancel without what is below the tasks. below says that they are below another
-// task that was cancelled.
-func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, c executor.Cancellation, below bool) ([]executor.CancelAnswer, error) {
+// cancelThese is Cancel without what is below the tasks, by an entry that it completes.
+func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, e *cancellation) ([]executor.CancelAnswer, error) {
 	absent, looked, unread := s.readAbsent(ctx, ids)
 	ids = ids[:looked]
-	e := &cancellation{cancel: c, answers: make([]executor.CancelAnswer, len(ids)), ready: make(chan struct{}), below: below}
+	e.answers, e.ready = make([]executor.CancelAnswer, len(ids)), make(chan struct{})
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -68,6 +76,7 @@ func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, c executor.Can
 	}
 	unavailable := s.refuses()
 	for i, id := range ids {
+		e.descend(i, id)
 		r, known := s.live[id]
 		if !known {
 			if r = s.recalled(absent[id], unavailable == nil); r == nil {
@@ -79,7 +88,7 @@ func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, c executor.Can
 			e.answers[i].Err = unavailable
 			continue
 		}
-		e.steps = append(e.steps, s.plan(r, &e.answers[i], &c))
+		e.steps = append(e.steps, s.plan(r, &e.answers[i], &e.cancel))
 	}
 	wait := len(e.steps) > 0
 	switch {
@@ -96,10 +105,11 @@ func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, c executor.Can
 	answers := e.answers
 	if wait {
 		early, err := e.await(ctx, s)
-		if early != nil || err != nil {
-			e.withdraw(s)
-		}
+		withdrawn := (early != nil || err != nil) && e.withdraw(s)
 		if err != nil {
+			if withdrawn { // an earlier cancel goes down
+				e.drop()
+			}
 			return nil, err
 		}
 		if early != nil {
@@ -142,13 +152,13 @@ func (e *cancellation) await(ctx context.Context, s *Store) (early []executor.Ca
 
 // withdraw removes a cancel that nobody waits for from the log if it records nothing
 // new. Otherwise a client that repeats a cancel while the disk stalls fills the memory.
-func (e *cancellation) withdraw(s *Store) {
+func (e *cancellation) withdraw(s *Store) bool {
 	for i := range e.steps {
 		if !e.steps[i].again {
-			return
+			return false
 		}
 	}
-	s.withdraw(e)
+	return s.withdraw(e)
 }
 
 // ahead makes the requests to cancel running tasks visible before they are recorded.
@@ -294,7 +304,15 @@ func (e *cancellation) fail(s *Store, err error) entry {
 	return kept
 }
 
-func (e *cancellation) done() { close(e.ready) }
+func (e *cancellation) done() {
+	close(e.ready)
+	e.store.mu.Lock()
+	left := e.left
+	e.store.mu.Unlock()
+	if left {
+		e.leave()
+	}
+}
 
 // tell revokes the leases of the running tasks.
 func (e *cancellation) tell(s *Store) {

@@ -136,7 +136,6 @@ func (t *transaction) addDeduped(r *record) {
 // one finds out that they are to be cancelled.
 type replacing struct {
 	cancellation
-	store   *Store
 	follows []*kit.Descent // what is below its tasks
 }
 
@@ -148,7 +147,7 @@ func (s *Store) replaceOld(r *record) {
 		return
 	}
 	c := kit.ReplacedBy(r.ID)
-	e := &replacing{cancellation: cancellation{cancel: c}, store: s}
+	e := &replacing{cancellation: cancellation{cancel: c, store: s}}
 	for _, id := range s.dedupes.Open(by.Key) {
 		if id == r.ID {
 			break
@@ -161,7 +160,7 @@ func (s *Store) replaceOld(r *record) {
 			old.replaced = st.outcome == schema.OutcomeCancelled
 			e.steps = append(e.steps, st)
 		}
-		if d := s.trees.Descend(id, c); d != nil {
+		if d := s.descend(id, c); d != nil {
 			e.follows = append(e.follows, d)
 		}
 	}

@@ -31,7 +31,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s := &Store{types: file.NewTypes(),
 		options: o, log: o.Logger, over: make(chan struct{}), wake: make(chan struct{}, 1),
 		permits: permits{given: map[int64]struct{}{}},
-		live:    map[uuid.UUID]*record{}, running: map[*record]struct{}{}, claims: queue{window: o.window},
+		live:    map[uuid.UUID]*record{}, descents: map[uuid.UUID]int{}, running: map[*record]struct{}{}, claims: queue{window: o.window},
 	}
 	s.planned = kit.NewPlanned(o.Resources, s.claims.Wake, s.endPlanned, s.pass)
 	s.readers.init()

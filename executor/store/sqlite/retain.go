@@ -185,7 +185,7 @@ func (t *transaction) removeOld(olds []old, cutoff schema.Time) (n int, err erro
 		if o.ended >= cutoff && !t.tooMany() {
 			return n, nil
 		}
-		if t.held = t.isReason(o); t.held {
+		if t.held = t.isReason(o); t.held || t.store.descending(o.ID) {
 			return n, nil
 		}
 		if _, err := t.writer(); err != nil {

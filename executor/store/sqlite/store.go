@@ -45,23 +45,25 @@ type Store struct {
 	schedules kit.Schedules
 	dedupes   kit.Dedupes
 	trees     kit.Trees
-	permits   permits
-	counts    executor.Counts
-	entries   []entry // the log: what is not committed yet, in order
-	pressing  bool    // some of it must not wait for companyDelay
-	inFlight  bool    // the committer is at work on entries that were taken from it
-	wake      chan struct{}
-	reserved  uint64 // no event may have a greater number before the file says so
-	ahead     int    // the number of ends, and of starts that nobody waits for, not recorded yet
-	held      int64  // bytes of those ends
-	fault     error  // why nothing can be written
-	tried     time.Time
-	expiry    schema.Time   // when the oldest end is no longer kept; 0 is never
-	updates   uint64        // of tasks that wait, since the store was opened
-	open      *file.Open    // the tasks that are not final, as the file has them
-	breaks    []int64       // the tasks before which the clock was set back
-	dirty     []*record     // with output that is not in the file, the oldest first; some may be final
-	sweeping  chan struct{} // closed when the search for expired tasks is over; nil if nobody waits
+	// descents are the tasks from which cancels are on their way down, and how many of each.
+	descents map[uuid.UUID]int
+	permits  permits
+	counts   executor.Counts
+	entries  []entry // the log: what is not committed yet, in order
+	pressing bool    // some of it must not wait for companyDelay
+	inFlight bool    // the committer is at work on entries that were taken from it
+	wake     chan struct{}
+	reserved uint64 // no event may have a greater number before the file says so
+	ahead    int    // the number of ends, and of starts that nobody waits for, not recorded yet
+	held     int64  // bytes of those ends
+	fault    error  // why nothing can be written
+	tried    time.Time
+	expiry   schema.Time   // when the oldest end is no longer kept; 0 is never
+	updates  uint64        // of tasks that wait, since the store was opened
+	open     *file.Open    // the tasks that are not final, as the file has them
+	breaks   []int64       // the tasks before which the clock was set back
+	dirty    []*record     // with output that is not in the file, the oldest first; some may be final
+	sweeping chan struct{} // closed when the search for expired tasks is over; nil if nobody waits
 }
 
 // record is a task that is not final, as the store holds it. The embedded Record is

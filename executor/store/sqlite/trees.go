@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -81,55 +82,157 @@ func (s *Store) joinParent(r *record) {
 		return
 	}
 	c := kit.CancelBelow(parent.ID, executor.Cancellation{Reason: parent.cancelRequest.reason})
-	e := &replacing{cancellation: cancellation{cancel: c, below: true}, store: s}
+	e := &replacing{cancellation: cancellation{cancel: c, below: true, store: s}}
 	e.steps = append(e.steps, s.plan(r, new(executor.CancelAnswer), &c))
 	s.append(e)
 }
 
-// cancelBelow goes on with a cancel of tasks, down their trees.
-func (s *Store) cancelBelow(ctx context.Context, roots []uuid.UUID, c executor.Cancellation) error {
-	for _, root := range roots {
-		s.mu.Lock()
-		d := s.trees.Descend(root, c)
-		s.mu.Unlock()
-		for more := d != nil; more; {
+// descend begins a cancel of what is below a task, and answers nil where there is nothing. Until
+// arrive is called, retention keeps what the next process needs to go on with it. It needs the
+// lock.
+func (s *Store) descend(from uuid.UUID, c executor.Cancellation) *kit.Descent {
+	d := s.trees.Descend(from, c)
+	if d != nil {
+		s.descents[from]++
+	}
+	return d
+}
+
+// arrive is called when all that is below a task is cancelled, or not to be. It needs the lock.
+func (s *Store) arrive(from uuid.UUID) {
+	if s.descents[from]--; s.descents[from] == 0 {
+		delete(s.descents, from)
+	}
+}
+
+// descending reports whether a task is to be kept because a cancel goes down from it or through it.
+// The next process needs it to go on: from a child it finds those above as long as they are there.
+func (s *Store) descending(id uuid.UUID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trees.Under(id, s.descents)
+}
+
+// arrival is the entry behind the last cancel of a descent.
+type arrival struct{ from uuid.UUID }
+
+func (a arrival) weight() (int, int)       { return 0, 0 }
+func (a arrival) write(*transaction) error { return nil }
+func (a arrival) fail(*Store, error) entry { return a }
+func (a arrival) done()                    {}
+
+func (a arrival) apply(s *Store) {
+	s.arrive(a.from)
+	s.notify() // retention may go on
+}
+
+// descend begins to go down from a task whose answer has a place. It needs the lock.
+func (e *cancellation) descend(i int, id uuid.UUID) {
+	if e.below {
+		return
+	}
+	if d := e.store.descend(id, e.cancel); d != nil {
+		e.descents = append(e.descents, d)
+		e.tops = append(e.tops, i)
+	}
+}
+
+// takeDescents are the descents from the tasks that are cancelled by their answers.
+func (e *cancellation) takeDescents(answers []executor.CancelAnswer) (below []*kit.Descent) {
+	e.store.mu.Lock()
+	defer e.store.mu.Unlock()
+	for n, d := range e.descents {
+		if answers[e.tops[n]].Err == nil {
+			below = append(below, d)
+		} else {
+			e.store.arrive(d.From)
+		}
+	}
+	e.descents = nil
+	return below
+}
+
+// drop ends the descents of a cancel before they have begun.
+func (e *cancellation) drop() {
+	e.store.mu.Lock()
+	defer e.store.mu.Unlock()
+	for _, d := range e.descents {
+		e.store.arrive(d.From)
+	}
+	e.descents = nil
+}
+
+// leave lets the store go down by itself when the cancel is recorded, because nobody waits for it.
+func (e *cancellation) leave() {
+	e.store.mu.Lock()
+	e.left = true
+	e.store.mu.Unlock()
+	select {
+	case <-e.ready:
+		e.store.goDown(e.takeDescents(e.answers))
+	default:
+	}
+}
+
+// cancelBelow goes on with cancels, down their trees. Where it cannot, the store goes on later.
+func (s *Store) cancelBelow(ctx context.Context, descents []*kit.Descent) error {
+	for i, d := range descents {
+		for more := true; more; {
 			var ids []uuid.UUID
 			s.mu.Lock()
+			before := d.Clone()
 			ids, more = s.trees.Next(d)
 			s.mu.Unlock()
-			if _, err := s.cancelThese(ctx, ids, d.Cancel, true); err != nil {
+			if len(ids) == 0 {
+				continue
+			}
+			answers, err := s.cancelThese(ctx, ids, &cancellation{cancel: d.Cancel, store: s, below: true})
+			undone := slices.ContainsFunc(answers, func(a executor.CancelAnswer) bool { return errors.Is(a.Err, executor.ErrStoreUnavailable) })
+			if err != nil || undone {
+				s.goDown(append([]*kit.Descent{before}, descents[i+1:]...))
 				return err
 			}
 		}
+		s.mu.Lock()
+		s.appendArrival(d)
+		s.mu.Unlock()
 	}
 	return nil
 }
 
-// goDown goes on with cancels of the store itself, down their trees: by one piece, which is
-// followed by the next.
-func (s *Store) goDown(below []*kit.Descent) {
-	if len(below) == 0 {
-		return
+// appendArrival ends a descent when all that it has done is recorded. It needs the lock.
+func (s *Store) appendArrival(d *kit.Descent) {
+	if !s.closed {
+		s.append(arrival{d.From})
 	}
+}
+
+// goDown goes on with cancels that nobody waits for, down their trees: by one piece, which is
+// followed by the next when it is recorded.
+func (s *Store) goDown(below []*kit.Descent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := below[0]
-	ids, more := s.trees.Next(d)
-	if !more {
-		below = below[1:]
-	}
-	e := &replacing{cancellation: cancellation{cancel: d.Cancel, below: true}, store: s, follows: below}
-	for _, id := range ids {
-		r := s.live[id]
-		if r == nil || r.cancelling {
-			continue
+	for len(below) > 0 && !s.closed {
+		d := below[0]
+		ids, more := s.trees.Next(d)
+		e := &replacing{cancellation: cancellation{cancel: d.Cancel, below: true, store: s}, follows: below}
+		for _, id := range ids {
+			r := s.live[id]
+			if r == nil || r.cancelling {
+				continue
+			}
+			if st := s.plan(r, new(executor.CancelAnswer), &d.Cancel); !st.again {
+				e.steps = append(e.steps, st)
+			}
 		}
-		if st := s.plan(r, new(executor.CancelAnswer), &d.Cancel); !st.again {
-			e.steps = append(e.steps, st)
+		if len(e.steps) > 0 {
+			s.append(e)
+			return
 		}
-	}
-	if !s.closed {
-		s.append(e)
+		if !more {
+			s.appendArrival(d)
+			below = below[1:]
+		}
 	}
 }
 
@@ -158,27 +261,41 @@ func (s *Store) treesFound(c *file.Conn, conditioned []*record) error {
 	return s.cancelFound(c, conditioned)
 }
 
-// cancelFound cancels tasks whose parent was cancelled.
+// cancelFound cancels tasks below a task that was cancelled.
 func (s *Store) cancelFound(c *file.Conn, conditioned []*record) error {
 	looked := map[uuid.UUID]bool{}
 	var below []*kit.Descent
 	for _, r := range conditioned {
-		parent := executor.ParentOf(r.Conditions)
-		if parent == uuid.Nil || looked[parent] {
+		top, err := s.cancelledAbove(c, executor.ParentOf(r.Conditions), looked)
+		if err != nil {
+			return err
+		}
+		if top == nil {
 			continue
 		}
-		looked[parent] = true
-		p, _, _, err := s.rowOf(c, parent)
-		switch {
-		case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrDamaged):
-		case err != nil:
-			return err
-		case !p.CancelRequestedAt.IsZero():
-			if d := s.trees.Descend(parent, executor.Cancellation{Reason: p.CancelReason}); d != nil {
-				below = append(below, d)
-			}
+		if d := s.descend(top.ID, executor.Cancellation{Reason: top.CancelReason}); d != nil {
+			below = append(below, d)
 		}
 	}
 	s.goDown(below)
 	return nil
+}
+
+// cancelledAbove is the topmost task that was cancelled, of a task and those above it, or nil. It
+// ends at one that was looked at before.
+func (s *Store) cancelledAbove(c *file.Conn, id uuid.UUID, looked map[uuid.UUID]bool) (top *executor.Record, err error) {
+	for id != uuid.Nil && !looked[id] {
+		looked[id] = true
+		r, _, _, err := s.rowOf(c, id)
+		switch {
+		case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrDamaged):
+			return top, nil
+		case err != nil:
+			return nil, err
+		case !r.CancelRequestedAt.IsZero():
+			top = &r
+		}
+		id = executor.ParentOf(r.Conditions)
+	}
+	return top, nil
 }

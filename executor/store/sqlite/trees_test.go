@@ -29,7 +29,8 @@ func TestWhatIsBelowACancelledTaskIsCancelledAfterAKill(t *testing.T) {
 		}
 		stays := newTask(childOf(other.ID))
 		submit(t, s, append(below, stays)...)
-		_, err := s.cancelThese(t.Context(), []uuid.UUID{waits.ID, runs.ID}, executor.Cancellation{Reason: "no"}, false)
+		e := &cancellation{cancel: executor.Cancellation{Reason: "no"}, store: s}
+		_, err := s.cancelThese(t.Context(), []uuid.UUID{waits.ID, runs.ID}, e)
 		require.NoError(t, err)
 		o := s.options
 		require.NoError(t, s.Close())
@@ -69,7 +70,7 @@ func TestAChildThatCameWithTheCancelOfItsParentIsCancelled(t *testing.T) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			st := s.plan(p, new(executor.CancelAnswer), &executor.Cancellation{Reason: "no"})
-			s.append(&cancellation{cancel: executor.Cancellation{Reason: "no"}, steps: []step{st}, ready: make(chan struct{})})
+			s.append(&cancellation{cancel: executor.Cancellation{Reason: "no"}, store: s, steps: []step{st}, ready: make(chan struct{})})
 		}})
 		s.mu.Unlock()
 		<-e.ready
