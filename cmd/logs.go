@@ -92,7 +92,7 @@ func (o *logsOptions) begin(ctx context.Context, c *client.Client, names []strin
 	}
 	l := &logs{client: c, options: o, print: newLogPrinter(o.program.Name, tasks, o.json, o.stream != allOutput), tasks: map[uuid.UUID]*loggedTask{}}
 	if o.viewer.on {
-		l.print.viewer = &viewerPrinter{}
+		l.print.viewer = &viewerPrinter{to: o.viewer.to}
 	}
 	for _, t := range tasks {
 		l.ids = append(l.ids, t.ID)

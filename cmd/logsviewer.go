@@ -31,6 +31,22 @@ const (
 type viewerOptions struct {
 	on   bool
 	tail int
+	to   viewerText
+}
+
+// viewerText takes what a viewer shows.
+type viewerText interface {
+	io.Writer
+	// missing is told how many bytes of a stream are not shown, in their place.
+	missing(bytes int64) error
+}
+
+// stdoutText writes what a viewer shows to stdout.
+type stdoutText struct{ *os.File }
+
+func (s stdoutText) missing(bytes int64) error {
+	_, err := fmt.Fprintf(s, "[%d bytes before this are not shown]\n", bytes)
+	return err
 }
 
 func (v *viewerOptions) flags(f *pflag.FlagSet) {
@@ -51,8 +67,7 @@ func (v *viewerOptions) check(c *cobra.Command, o *logsOptions, names []string) 
 	return nil
 }
 
-// view shows a task for a viewer until the task or the viewer has ended. Where the server ends
-// first, it goes on with the next one, which it does not start.
+// view shows a task on stdout until the task or the viewer has ended.
 func (o *logsOptions) view(c *cobra.Command, names []string) error {
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
@@ -63,10 +78,19 @@ func (o *logsOptions) view(c *cobra.Command, names []string) error {
 		}()
 	}
 	c.SetContext(ctx)
+	o.viewer.to = stdoutText{os.Stdout}
+	return o.viewTask(ctx, func(_ context.Context, f func(context.Context, *client.Client) error) error {
+		return o.with(c, f)
+	}, names)
+}
+
+// viewTask shows a task for a viewer until the task or ctx has ended. With gives it a client of the
+// server. Where the server ends first, it goes on with the next one, which it does not start.
+func (o *logsOptions) viewTask(ctx context.Context, with func(context.Context, func(context.Context, *client.Client) error) error, names []string) error {
 	var l *logs
 	for {
 		answered, ended := false, false
-		err := o.with(c, func(ctx context.Context, c *client.Client) (err error) {
+		err := with(ctx, func(ctx context.Context, c *client.Client) (err error) {
 			answered = true
 			if l == nil {
 				l, err = o.begin(ctx, c, names)
@@ -93,6 +117,7 @@ func (o *logsOptions) view(c *cobra.Command, names []string) error {
 
 // viewerPrinter prints the output of one task for a viewer.
 type viewerPrinter struct {
+	to    viewerText
 	texts [len(schema.StreamNames)]show.TerminalText
 	cut   [len(schema.StreamNames)]bool // what comes is the rest of a line whose beginning is not shown
 }
@@ -107,13 +132,13 @@ func (v *viewerPrinter) print(stream schema.Stream, data []byte) error {
 }
 
 func (v *viewerPrinter) write(text []byte) error {
-	_, err := os.Stdout.Write(text)
+	_, err := v.to.Write(text)
 	return err
 }
 
 // missing says that so many bytes of a stream are not shown.
 func (v *viewerPrinter) missing(stream schema.Stream, bytes int64) {
-	fmt.Fprintf(os.Stdout, "[%d bytes before this are not shown]\n", bytes)
+	_ = v.to.missing(bytes) // the next write fails, too
 	v.cut[stream] = true
 }
 

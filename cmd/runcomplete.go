@@ -51,7 +51,11 @@ func (t *taskFlags) completeSet(_ *cobra.Command, args []string, word string) ([
 	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	root := t.program.inputSchemaOf(args[0])
+	return completeMember(t.program.inputSchemaOf(args[0]), word)
+}
+
+// completeMember completes KEY=VALUE of an input by its schema.
+func completeMember(root *inputSchema, word string) ([]string, cobra.ShellCompDirective) {
 	key, value, hasValue := strings.Cut(word, "=")
 	path := strings.Split(key, ".")
 	if hasValue {

@@ -22,6 +22,7 @@ import (
 // typesOptions are the flags of types.
 type typesOptions struct {
 	driver
+	complete string
 }
 
 func (p *Program) typesCommand() *cobra.Command {
@@ -44,6 +45,9 @@ func (p *Program) typesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if c.Flags().Changed("complete") {
+				return printWords(c.OutOrStdout(), completeTyped(all, o.complete))
+			}
 			infos, err := p.pick(all, args)
 			if err != nil {
 				return err
@@ -59,6 +63,8 @@ func (p *Program) typesCommand() *cobra.Command {
 	}
 	o.target.flags(c)
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON, with the schemas")
+	c.Flags().StringVar(&o.complete, "complete", "", "print what the last word of TYPE KEY=VALUE… may be, for a program that completes it")
+	complete(c, "complete", cobra.NoFileCompletions)
 	return c
 }
 

@@ -1,0 +1,237 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/executor/task/exec"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/wire"
+	"github.com/jobline/jobline/schema"
+)
+
+// viewRows says what has changed of the rows of a list.
+type viewRows struct {
+	Set   []viewRow   `json:"set"`
+	Gone  []uuid.UUID `json:"gone"`
+	Whole bool        `json:"whole,omitzero"` // there are no others
+}
+
+// viewRow is a task in words.
+type viewRow struct {
+	ID      uuid.UUID    `json:"id"`
+	Short   string       `json:"short"`
+	Type    string       `json:"type"`
+	Title   string       `json:"title"`  // what it does: a command, or the type and its input
+	State   schema.State `json:"state"`  // queued to cancelled
+	Status  string       `json:"status"` // the state with how far it is, or why it failed
+	Waits   string       `json:"waits,omitzero"`
+	Time    string       `json:"time,omitzero"` // that it has run, or waited where it has not begun
+	Created int64        `json:"created"`       // in seconds of Unix
+	Percent *int         `json:"percent,omitzero"`
+	Message string       `json:"message,omitzero"` // how far it is, in words
+	Mine    bool         `json:"mine,omitzero"`
+	Owner   string       `json:"owner,omitzero"`
+	Dir     string       `json:"dir,omitzero"`   // in which the command runs
+	Error   string       `json:"error,omitzero"` // why it failed or was cancelled
+}
+
+// viewAway says how tasks have ended while nobody looked.
+type viewAway struct {
+	Text   string         `json:"text"`
+	Counts map[string]int `json:"counts"`
+}
+
+// viewedTasks are the tasks of which a program was told.
+type viewedTasks struct {
+	viewer *viewer
+	looked bool
+	inputs map[uuid.UUID]jsontext.Value
+}
+
+// look asks for the tasks, and tells the program what has changed.
+func (k *viewedTasks) look(ctx context.Context, c *client.Client) error {
+	v := k.viewer
+	tasks, err := v.tasks(ctx, c)
+	if err != nil {
+		return err
+	}
+	if k.inputs == nil {
+		k.inputs = map[uuid.UUID]jsontext.Value{}
+	}
+	if err := rememberInputs(ctx, c, tasks, k.inputs); err != nil {
+		return err
+	}
+	now, rows := time.Now(), make([]viewRow, len(tasks))
+	for i := range tasks {
+		rows[i] = viewRowOf(&tasks[i], now, v.ticks.Load())
+		rows[i].Mine = v.mine.has(tasks[i].ID)
+	}
+	if err := v.tell(rows); err != nil {
+		return err
+	}
+	err = v.tellEnds(rows, !k.looked)
+	k.looked = true
+	return err
+}
+
+// tasks are the newest tasks, those that run, and those of the program that have not ended as far
+// as it knows.
+func (v *viewer) tasks(ctx context.Context, c *client.Client) ([]schema.Task, error) {
+	limit := v.options.limit
+	var tasks []schema.Task
+	known := map[uuid.UUID]bool{}
+	for _, states := range [][]schema.State{nil, {schema.Running}} {
+		found, err := collect(listed(ctx, c, schema.ListParams{States: states, Limit: min(pageOfTasks, limit)}), limit)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			if !known[found[i].ID] {
+				known[found[i].ID] = true
+				tasks = append(tasks, found[i])
+			}
+		}
+	}
+	for _, id := range v.mine.ids() {
+		if known[id] {
+			continue
+		}
+		t, err := c.Status(ctx, schema.StatusParams{ID: id})
+		switch {
+		case isNotFound(err):
+			v.mine.remove(id)
+		case err != nil:
+			return nil, err
+		default:
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks, nil
+}
+
+// tell tells the program which rows have changed, and which are gone.
+func (v *viewer) tell(rows []viewRow) error {
+	changes := viewRows{Set: []viewRow{}, Gone: []uuid.UUID{}, Whole: v.told == nil}
+	now := make(map[uuid.UUID]string, len(rows))
+	for i := range rows {
+		text := string(wire.AppendJSON(nil, rows[i]))
+		now[rows[i].ID] = text
+		if v.told[rows[i].ID] != text {
+			changes.Set = append(changes.Set, rows[i])
+		}
+	}
+	for id := range v.told {
+		if _, still := now[id]; !still {
+			changes.Gone = append(changes.Gone, id)
+		}
+	}
+	v.told = now
+	if len(changes.Set)+len(changes.Gone) == 0 && !changes.Whole {
+		return nil
+	}
+	return v.lines.write(viewLine{Rows: &changes})
+}
+
+// tellEnds tells the program which of its own tasks have ended. Those that it had left, or that
+// ended while there was no connection, are only counted.
+func (v *viewer) tellEnds(rows []viewRow, first bool) error {
+	counts := map[string]int{}
+	for i := range rows {
+		if !rows[i].Mine || !rows[i].State.Final() {
+			continue
+		}
+		if v.mine.remove(rows[i].ID) && first {
+			counts[rows[i].State.String()]++
+		} else if err := v.lines.write(viewLine{Ended: &rows[i]}); err != nil {
+			return err
+		}
+	}
+	if len(counts) == 0 {
+		return nil
+	}
+	return v.lines.write(viewLine{Away: &viewAway{show.Counts(counts), counts}})
+}
+
+// viewRowOf is the row of a task. With ticks it has the time of a task that has not ended.
+func viewRowOf(t *schema.Task, now time.Time, ticks bool) viewRow {
+	r := viewRow{
+		ID: t.ID, Short: show.ShortID(t.ID), Type: show.Line(t.Type), Title: viewTitle(t), State: t.State, Status: show.Line(show.State(t)),
+		Waits: show.Line(show.Waiting(t, now)), Created: t.CreatedAt.Time().Unix(), Owner: show.Line(t.Labels[show.OwnerLabel]),
+		Dir: execInput(t).Dir,
+	}
+	switch {
+	case t.State.Final() || ticks && !t.StartedAt.IsZero():
+		r.Time = show.Ran(t, now)
+	case ticks:
+		r.Time = show.Span(now.Sub(t.CreatedAt.Time()))
+	}
+	if p := t.Progress; p != nil && t.State == schema.Running {
+		if share, known := show.Share(*p); known {
+			r.Percent = new(int(math.Floor(share * 100)))
+		}
+		r.Message = show.Line(progressWords(p))
+	}
+	if t.Error != nil {
+		r.Error = show.Line(show.ErrorText(t))
+	}
+	return r
+}
+
+// progressWords is how far a task is, as "3/10 files linking".
+func progressWords(p *schema.Progress) string {
+	words := fmt.Sprintf("%g", p.Value)
+	if p.Total > 0 {
+		words += fmt.Sprintf("/%g", p.Total)
+	}
+	return words + " " + p.Unit + " " + p.Message
+}
+
+// execTask is what a viewer needs of the input of exec.
+type execTask struct {
+	Argv []string `json:"argv"`
+	Dir  string   `json:"dir"`
+}
+
+// execInput is the input of a command; the zero value for another type.
+func execInput(t *schema.Task) (in execTask) {
+	if t.Type != exec.TypeName || json.Unmarshal(t.Input, &in) != nil {
+		return execTask{}
+	}
+	return in
+}
+
+// mostTitle bounds what a row says of a task, in bytes.
+const mostTitle = 1024
+
+// viewTitle is what a task does. The command line of a shell says more than the shell.
+func viewTitle(t *schema.Task) string {
+	title := t.Type + " " + show.Work(t)
+	switch argv := execInput(t).Argv; {
+	case len(argv) == 3 && strings.HasPrefix(argv[1], "-") && strings.HasSuffix(argv[1], "c"):
+		title = argv[2]
+	case len(argv) > 0:
+		title = show.Command(argv)
+	}
+	return show.Line(strings.ToValidUTF8(title[:min(len(title), mostTitle)], ""))
+}
+
+// endLine tells how a task has ended, in the last line of its output.
+func endLine(r *viewRow) string {
+	line := r.Status
+	if r.Time != "" {
+		line += " after " + r.Time
+	}
+	if r.Error != "" && r.Error != string(r.State.String()) {
+		line += ": " + r.Error
+	}
+	return "[" + line + "]"
+}
