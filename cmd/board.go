@@ -50,6 +50,7 @@ type board struct {
 	submitted int // of a list of lines that goes on; else 0
 	ended     int
 	failed    int
+	notRun    int // tasks that did not run because of one of those
 	retried   int // attempts that have failed, and that others follow
 }
 
@@ -163,19 +164,21 @@ func (b *board) retry(ev *schema.RetryingEvent) {
 	}
 }
 
-// end shows the end of a task.
-func (b *board) end(t *schema.Task) {
+// end shows the end of a task, and what it is for those who wait.
+func (b *board) end(t *schema.Task, how ending) {
 	b.mu.Lock()
 	delete(b.running, t.ID)
 	delete(b.titles, t.ID)
 	b.ended++
-	failed := t.State != schema.Completed
-	if failed {
+	switch how {
+	case endsBadly:
 		b.failed++
+	case endsByOther:
+		b.notRun++
 	}
 	number := b.failed
 	b.mu.Unlock()
-	if failed && number <= mostFailures {
+	if how == endsBadly && number <= mostFailures {
 		b.say("%s%s", show.End(t), b.whereOutput(t))
 	}
 }
@@ -188,16 +191,19 @@ func (b *board) whereOutput(t *schema.Task) string {
 	return fmt.Sprintf("; %s logs %s shows its output", b.program, t.ID)
 }
 
-// over tells how many failures were only counted.
+// over tells how many failures were only counted, and how many tasks did not run because of failures.
 func (b *board) over() {
 	b.mu.Lock()
-	more, attempts := b.failed-mostFailures, b.retried-mostFailures
+	more, attempts, notRun := b.failed-mostFailures, b.retried-mostFailures, b.notRun
 	b.mu.Unlock()
 	if attempts > 0 {
 		b.say("%s failed, with another one after it", counted(attempts, "more attempt"))
 	}
 	if more > 0 {
 		b.say("%s failed or cancelled as well", counted(more, "more task"))
+	}
+	if notRun > 0 {
+		b.say("%s did not run because of what they come after", counted(notRun, "task"))
 	}
 }
 
@@ -246,6 +252,9 @@ func (b *board) totalLine(now time.Time, columns int) string {
 	default:
 		bar = barOf(float64(b.ended)/float64(max(b.total, 1)), barCells) + " "
 		text = fmt.Sprintf("%d/%d ended, %d running, %s", b.ended, b.total, len(b.running), show.Span(elapsed))
+		if b.notRun > 0 {
+			text = fmt.Sprintf("%d not run, %s", b.notRun, text)
+		}
 		if b.failed > 0 {
 			text = fmt.Sprintf("%d failed, %s", b.failed, text)
 		}

@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/rpc/stdio"
 	"github.com/jobline/jobline/schema"
 )
@@ -16,7 +18,7 @@ const (
 // manyCodes is the table of exit codes of commands that wait for several tasks, as
 // --help and the documentation have it.
 var manyCodes = []exitCodeRow{
-	{"0", "all tasks completed"},
+	{"0", "all tasks completed; a task on :failure that was not needed counts as one of them"},
 	{"1", "how a task ended is not known: the server ended, or cannot be reached"},
 	{"2", "the command line is wrong"},
 	{"123", "a task failed otherwise, or was cancelled"},
@@ -29,23 +31,41 @@ var manyCodes = []exitCodeRow{
 
 // outcome gathers how tasks have ended.
 type outcome struct {
-	ended  int
-	failed int // or cancelled
-	code   exitCode
-	last   schema.Task // without what is large
+	ended    int
+	code     exitCode
+	last     schema.Task // without what is large
+	branches branches
+	failed   map[uuid.UUID]bool // or cancelled
+}
+
+// ending is what the end of a task is for a person who waits for several.
+type ending int
+
+const (
+	endsWell    ending = iota // it has completed, or is of a branch that was not taken
+	endsBadly                 // it has failed, or was cancelled
+	endsByOther               // it has not run because another one of those has ended badly
+)
+
+func newOutcome() outcome {
+	return outcome{branches: branches{}, failed: map[uuid.UUID]bool{}}
 }
 
 // add counts the end of a task.
-func (o *outcome) add(t *schema.Task) {
+func (o *outcome) add(t *schema.Task) ending {
 	o.ended++
 	o.last = schema.Task{ID: t.ID, Type: t.Type, State: t.State, Error: t.Error}
-	if t.State == schema.Completed {
-		return
+	if t.State == schema.Completed || o.branches.notTaken(t) {
+		return endsWell
 	}
-	o.failed++
+	o.failed[t.ID] = true
 	if code := codeAsXargs(t.Error); o.code == 0 || o.code == exitSomeFailed {
 		o.code = code
 	}
+	if failedByOther(t) && o.failed[t.Error.Cause] {
+		return endsByOther
+	}
+	return endsBadly
 }
 
 // codeAsXargs is the exit code of xargs for a command that ended like that.

@@ -57,7 +57,7 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 		return err
 	}
 	// Completed tasks are named by their ids here, so they are meant.
-	params := schema.RetryParams{Dependents: o.dependents, Force: o.force || !slices.ContainsFunc(tasks, failedByOther)}
+	params := schema.RetryParams{Dependents: o.dependents, Force: o.force || !slices.ContainsFunc(tasks, func(t schema.Task) bool { return failedByOther(&t) })}
 	for i := range tasks {
 		if err := checkEnvironment(ctx, c, tasks[i].ID); err != nil {
 			return err
@@ -163,13 +163,10 @@ func (o *retryOptions) checkEnded(tasks []schema.Task) error {
 // failures are those of the tasks of a label that failed or were cancelled. A branch that was not taken,
 // and what failed because of it, is no failure.
 func failures(label string, tasks []schema.Task) (found []schema.Task, err error) {
-	notTaken := map[uuid.UUID]bool{}
+	left := branches{}
 	for i := range tasks {
 		t := &tasks[i]
-		switch {
-		case t.BranchNotTaken(), failedByOther(*t) && notTaken[t.Error.Cause]:
-			notTaken[t.ID] = true
-		case t.State == schema.Failed, t.State == schema.Cancelled:
+		if (t.State == schema.Failed || t.State == schema.Cancelled) && !left.notTaken(t) {
 			found = append(found, *t)
 		}
 	}
@@ -177,11 +174,6 @@ func failures(label string, tasks []schema.Task) (found []schema.Task, err error
 		return nil, fmt.Errorf("%s: of %s none failed or was cancelled; name a task by its id to run it again all the same", label, counted(len(tasks), "task"))
 	}
 	return found, nil
-}
-
-// failedByOther reports whether a task failed because another one did not end as it must.
-func failedByOther(t schema.Task) bool {
-	return t.Error != nil && t.Error.Kind == schema.KindDependency
 }
 
 // ofTasks is the error of a retry. A refusal of a task is put without its place in the params, and names

@@ -170,10 +170,10 @@ func TestWaitScreens(t *testing.T) {
 	b.event(client.Event{Progress: &schema.ProgressEvent{ID: tasks[1].ID, Progress: schema.Progress{Value: 1, Total: 3, Unit: "steps", Message: "find\x1b[2J"}}})
 	draw("2-running", 5*time.Second)
 	tasks[3].State = schema.Failed
-	b.end(&tasks[3])
+	b.end(&tasks[3], endsBadly)
 	draw("3-failed", 6*time.Second)
 	tasks[1].State = schema.Completed
-	b.end(&tasks[1])
+	b.end(&tasks[1], endsWell)
 	draw("4-ended", 9*time.Second)
 	b.clear()
 	golden(t, "wait-5-over", v.text())

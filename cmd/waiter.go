@@ -31,7 +31,7 @@ type waiter struct {
 }
 
 func newWaiter(ctx context.Context, c *client.Client, b *board, print func(*schema.Task) error) *waiter {
-	w := &waiter{client: c, board: b, print: print, left: map[uuid.UUID]bool{}}
+	w := &waiter{client: c, board: b, print: print, left: map[uuid.UUID]bool{}, outcome: newOutcome()}
 	w.ctx, w.stop = context.WithCancel(ctx)
 	return w
 }
@@ -68,12 +68,12 @@ func (w *waiter) end(t *schema.Task) error {
 		return nil
 	}
 	delete(w.left, t.ID)
-	w.outcome.add(t)
+	how := w.outcome.add(t)
 	if w.enoughLocked() {
 		w.stop()
 	}
 	w.mu.Unlock()
-	w.board.end(t)
+	w.board.end(t, how)
 	return w.print(t)
 }
 
@@ -161,6 +161,8 @@ func (w *waiter) lookAtOnce(ids []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	// A task whose branch was not taken is known by the one before it.
+	slices.SortStableFunc(now.Tasks, func(a, b schema.Task) int { return cmp.Compare(a.FinishedAt, b.FinishedAt) })
 	for i := range now.Tasks {
 		if t := &now.Tasks[i]; t.State.Final() {
 			if err := w.end(t); err != nil {
