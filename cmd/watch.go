@@ -38,11 +38,11 @@ type watched struct {
 // watch shows the tasks until the context ends, or nothing can change any more: on a
 // terminal in place, else each change as a line.
 func (d *driver) watch(ctx context.Context, c *client.Client, w watched) error {
-	w.subscribe.Events = []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventFinished}
+	w.subscribe.Events = []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventUpdated, schema.EventFinished}
 	out := terminalOf(os.Stdout)
 	inLines := d.json || !out.isTerminal() || !out.moves
 	if inLines {
-		w.subscribe.Events = []string{schema.EventStarted, schema.EventRetrying, schema.EventFinished}
+		w.subscribe.Events = []string{schema.EventStarted, schema.EventRetrying, schema.EventUpdated, schema.EventFinished}
 	}
 	if _, err := c.Subscribe(ctx, w.subscribe); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (d *driver) watchLines(ctx context.Context, c *client.Client, w watched) er
 		return nil
 	}
 	for ev := range c.Events(ctx) {
-		if ev.Started == nil && ev.Retrying == nil && ev.Finished == nil {
+		if ev.Started == nil && ev.Retrying == nil && ev.Updated == nil && ev.Finished == nil {
 			continue
 		}
 		t, err := c.Status(ctx, schema.StatusParams{ID: ev.TaskID()})

@@ -19,6 +19,8 @@ const (
 	EventOutput
 	// EventRetrying says that an attempt has ended and that another one follows.
 	EventRetrying
+	// EventUpdated says that a task that waits was changed by Store.Update.
+	EventUpdated
 	EventFinished
 	// EventBarrier is no change of a task: Watcher.Barrier has put it there.
 	EventBarrier
@@ -29,7 +31,8 @@ const (
 )
 
 var eventNames = [...]string{
-	schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventRetrying, schema.EventFinished,
+	schema.EventStarted, schema.EventProgress, schema.EventOutput, schema.EventRetrying,
+	schema.EventUpdated, schema.EventFinished,
 }
 
 func (k EventKind) String() string {
@@ -61,7 +64,7 @@ const (
 type EventMask uint8
 
 // DefaultEvents is what a submit gets that does not say.
-const DefaultEvents = EventMask(1<<EventStarted | 1<<EventProgress | 1<<EventRetrying | 1<<EventFinished)
+const DefaultEvents = EventMask(1<<EventStarted | 1<<EventProgress | 1<<EventRetrying | 1<<EventUpdated | 1<<EventFinished)
 
 // Has reports whether the kind is in the set.
 func (m EventMask) Has(k EventKind) bool { return m&(1<<k) != 0 }
@@ -135,9 +138,9 @@ type Event struct {
 	// Again is of EventRetrying. Nobody changes it.
 	Again *Again
 	// Task is the task, without its input. Of EventFinished it is final, and complete
-	// unless it is marked as Incomplete. Of any other kind it has only what never
-	// changes: ID, Type, Priority, Labels and CreatedAt. So an event keeps no more of a
-	// task in memory than it tells.
+	// unless it is marked as Incomplete. Of any other kind it has only ID, Type, Priority,
+	// Labels and CreatedAt, and of EventUpdated also Conditions. So an event keeps no more
+	// of a task in memory than it tells.
 	Task *schema.Task
 }
 
@@ -158,7 +161,7 @@ type SubscriptionID uint32
 
 // Selector selects events. All that is given must hold; what is empty selects
 // every task, and States is of the state that the event shows: Queued for
-// EventRetrying, Running for all others but EventFinished.
+// EventRetrying and EventUpdated, Running for all others but EventFinished.
 type Selector struct {
 	IDs    map[uuid.UUID]bool
 	Types  map[string]bool
@@ -185,7 +188,7 @@ func (ev *Event) state() schema.State {
 	switch ev.Kind {
 	case EventFinished:
 		return ev.Task.State
-	case EventRetrying:
+	case EventRetrying, EventUpdated:
 		return schema.Queued
 	}
 	return schema.Running

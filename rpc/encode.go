@@ -38,6 +38,7 @@ var notificationOf = [...]string{
 	executor.EventProgress: schema.NotifyProgress,
 	executor.EventOutput:   schema.NotifyOutput,
 	executor.EventRetrying: schema.NotifyRetrying,
+	executor.EventUpdated:  schema.NotifyUpdated,
 	executor.EventFinished: schema.NotifyFinished,
 }
 
@@ -50,6 +51,8 @@ func appendEvent(b []byte, ev *executor.Event) []byte {
 		return appendProgress(b, ev)
 	case executor.EventRetrying:
 		return appendRetrying(b, ev)
+	case executor.EventUpdated:
+		return appendUpdated(b, ev)
 	default:
 		return appendFinished(b, ev)
 	}
@@ -175,6 +178,11 @@ func appendProgress(b []byte, ev *executor.Event) []byte {
 
 func appendRetrying(b []byte, ev *executor.Event) []byte {
 	return wire.AppendJSON(b, schema.RetryingEvent{ID: ev.ID, Seq: ev.Seq, Attempt: ev.Attempt, Error: ev.Again.Error, RunAt: ev.Again.At})
+}
+
+func appendUpdated(b []byte, ev *executor.Event) []byte {
+	t := ev.Task
+	return wire.AppendJSON(b, schema.UpdatedEvent{ID: ev.ID, Seq: ev.Seq, Priority: t.Priority, Labels: t.Labels, Conditions: t.Conditions})
 }
 
 func appendID(b []byte, id uuid.UUID) []byte {

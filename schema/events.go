@@ -8,6 +8,7 @@ const (
 	NotifyProgress     = "task/progress"
 	NotifyOutput       = "task/output"
 	NotifyRetrying     = "task/retrying"
+	NotifyUpdated      = "task/updated"
 	NotifyFinished     = "task/finished"
 	NotifyReplayed     = "subscription/replayed"
 	NotifyShuttingDown = "executor/shuttingDown"
@@ -19,6 +20,7 @@ const (
 	EventProgress = "progress"
 	EventOutput   = "output"
 	EventRetrying = "retrying"
+	EventUpdated  = "updated"
 	EventFinished = "finished"
 )
 
@@ -60,6 +62,16 @@ type RetryingEvent struct {
 	Attempt int32      `json:"attempt" jsonschema:"which run of the task has ended" schema:"minimum=1"`
 	Error   *TaskError `json:"error,omitzero" jsonschema:"why it failed; absent where the task has put itself off"`
 	RunAt   Time       `json:"runAt" jsonschema:"when the next attempt may begin"`
+}
+
+// UpdatedEvent is what update can change of a task that waits, as it is now.
+type UpdatedEvent struct {
+	ID       uuid.UUID         `json:"id" jsonschema:"the id of the task"`
+	Seq      uint64            `json:"seq" jsonschema:"rises with every notification of the task"`
+	Priority int8              `json:"priority" jsonschema:"tasks with a higher priority run first" schema:"minimum=-100,maximum=100"`
+	Labels   map[string]string `json:"labels" jsonschema:"names to find the task by"`
+	// Conditions nil is a task that may run at once.
+	Conditions *Conditions `json:"conditions,omitzero" jsonschema:"when it may run; absent where nothing was asked for"`
 }
 
 // FinishedEvent is the final task.

@@ -72,7 +72,7 @@ func fullSubmit() SubmitParams {
 	p := exampleSubmit()
 	p.TimeoutMs, p.GraceMs = 60_000, new(int64(0))
 	p.Rerun = new(true)
-	p.Events = []string{EventStarted, EventProgress, EventOutput, EventRetrying, EventFinished}
+	p.Events = []string{EventStarted, EventProgress, EventOutput, EventRetrying, EventUpdated, EventFinished}
 	p.OnDisconnect = OnDisconnectCancel
 	p.Retry = fullRetry()
 	p.Dedupe = &Dedupe{Key: "lint", On: DedupeReject, WindowMs: 1000}
@@ -120,6 +120,13 @@ func exampleTypes() TypesResult {
 func exampleRetrying() RetryingEvent {
 	e := &TaskError{Kind: KindExit, Message: "exited with code 1", ExitCode: new(1)}
 	return RetryingEvent{ID: exampleID, Seq: 5, Attempt: 1, Error: e, RunAt: exampleStart + 2_001_500}
+}
+
+func exampleUpdatedEvent() UpdatedEvent {
+	return UpdatedEvent{
+		ID: exampleID, Seq: 5, Priority: 10, Labels: map[string]string{"build": "8"},
+		Conditions: &Conditions{RunAt: exampleStart + 2_001_500, Group: "nightly"},
+	}
 }
 
 func fullRetry() *Retry {

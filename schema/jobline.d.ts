@@ -853,8 +853,8 @@ export interface SubmitParams {
   rerun?: boolean;
   /** names to find the task by; at most 32, of 256 bytes each */
   labels?: Record<string, string>;
-  /** the notifications wanted of the task; where absent started, progress, retrying and finished, none for [] */
-  events?: ("started" | "progress" | "output" | "retrying" | "finished")[];
+  /** the notifications wanted of the task; where absent started, progress, retrying, updated and finished, none for [] */
+  events?: ("started" | "progress" | "output" | "retrying" | "updated" | "finished")[];
   /** lossless sends all output, as output events whatever events says, and lets the task wait for this connection to read it; newest keeps the newest and tells of what was skipped */
   output?: "newest" | "lossless";
   /** what becomes of the task when the connection that submitted it has ended; cancel cancels it */
@@ -943,14 +943,14 @@ export interface SubscribeParams {
   after?: number;
   /** only of tasks of one of these types; absent for all */
   types?: string[];
-  /** only events that show a task in one of these states, absent for all; task/retrying shows queued, and all others but task/finished show running */
+  /** only events that show a task in one of these states, absent for all; task/retrying and task/updated show queued, and all others but task/finished show running */
   states?: State[];
   /** only of tasks that have all these labels */
   labels?: Record<string, string>;
   /** only of these tasks; absent for all */
   ids?: UUID[];
-  /** the notifications wanted; where absent started, progress, retrying and finished, none for [] */
-  events?: ("started" | "progress" | "output" | "retrying" | "finished")[];
+  /** the notifications wanted; where absent started, progress, retrying, updated and finished, none for [] */
+  events?: ("started" | "progress" | "output" | "retrying" | "updated" | "finished")[];
 }
 
 /** A subscription. */
@@ -1125,6 +1125,20 @@ export interface UpdateParams {
   group?: string;
 }
 
+/** A task that waits was changed by update. */
+export interface UpdatedEvent {
+  /** the id of the task */
+  id: UUID;
+  /** rises with every notification of the task */
+  seq: number;
+  /** tasks with a higher priority run first */
+  priority: number;
+  /** names to find the task by */
+  labels: Record<string, string>;
+  /** when it may run; absent where nothing was asked for */
+  conditions?: Conditions;
+}
+
 /** One way in which a value breaks its schema. */
 export interface Violation {
   /** the JSON Pointer of the place; empty for the whole value */
@@ -1249,6 +1263,8 @@ export interface Notifications {
   "task/output": OutputEvent;
   /** An attempt of a task has failed, and another one follows. */
   "task/retrying": RetryingEvent;
+  /** A task that waits was changed by update. */
+  "task/updated": UpdatedEvent;
   /** A task is final. Nothing comes after it. */
   "task/finished": FinishedEvent;
   /** A subscription has been sent what it asked for of the past. */

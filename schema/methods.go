@@ -58,9 +58,9 @@ type SubmitParams struct {
 	Rerun  *bool             `json:"rerun,omitzero" jsonschema:"whether the task may run again where the executor died while it ran; where absent as the type says"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"names to find the task by; at most 32, of 256 bytes each" schema:"maxProperties=32,maxLength=256"`
 	// Events are the notifications wanted of this task: EventStarted,
-	// EventProgress, EventOutput, EventRetrying, EventFinished. Nil is all but
-	// EventOutput; an empty slice that is not nil is none.
-	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress, retrying and finished, none for []" schema:"maxItems=16,enum=started|progress|output|retrying|finished"`
+	// EventProgress, EventOutput, EventRetrying, EventUpdated, EventFinished. Nil is all
+	// but EventOutput; an empty slice that is not nil is none.
+	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted of the task; where absent started, progress, retrying, updated and finished, none for []" schema:"maxItems=16,enum=started|progress|output|retrying|updated|finished"`
 	// Output OutputLossless asks for all output as events, whatever Events says.
 	Output OutputDelivery `json:"output,omitzero" jsonschema:"lossless sends all output, as output events whatever events says, and lets the task wait for this connection to read it; newest keeps the newest and tells of what was skipped" schema:"default=newest"`
 	// OnDisconnect says what becomes of the task when this connection has ended. It is
@@ -350,13 +350,13 @@ type SubscribeParams struct {
 	// replays nothing.
 	After  *uint64           `json:"after,omitzero" jsonschema:"first send what became of each task since the event with this seq; absent for nothing of the past"`
 	Types  []string          `json:"types,omitzero" jsonschema:"only of tasks of one of these types; absent for all" schema:"minItems=1,maxItems=100,maxLength=256"`
-	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states, absent for all; task/retrying shows queued, and all others but task/finished show running" schema:"minItems=1,maxItems=16"`
+	States []State           `json:"states,omitzero" jsonschema:"only events that show a task in one of these states, absent for all; task/retrying and task/updated show queued, and all others but task/finished show running" schema:"minItems=1,maxItems=16"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"only of tasks that have all these labels" schema:"maxProperties=32,maxLength=256"`
 	IDs    []uuid.UUID       `json:"ids,omitzero" jsonschema:"only of these tasks; absent for all" schema:"minItems=1,maxItems=1000"`
 	// Events are the notifications wanted: EventStarted, EventProgress,
-	// EventOutput, EventRetrying, EventFinished. Nil is all but EventOutput; an
-	// empty slice that is not nil is none.
-	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted; where absent started, progress, retrying and finished, none for []" schema:"maxItems=16,enum=started|progress|output|retrying|finished"`
+	// EventOutput, EventRetrying, EventUpdated, EventFinished. Nil is all but EventOutput;
+	// an empty slice that is not nil is none.
+	Events []string `json:"events,omitzero" jsonschema:"the notifications wanted; where absent started, progress, retrying, updated and finished, none for []" schema:"maxItems=16,enum=started|progress|output|retrying|updated|finished"`
 }
 
 // SubscribeResult names the subscription.

@@ -239,6 +239,10 @@ var notifications = []described{
 		},
 	},
 	{
+		name: NotifyUpdated, summary: "A task that waits was changed by update.", params: typeOf[UpdatedEvent](),
+		examples: []example{{"another time and group", exampleUpdatedEvent(), nil}},
+	},
+	{
 		name: NotifyFinished, summary: "A task is final. Nothing comes after it.", params: typeOf[FinishedEvent](),
 		examples: []example{{"a completed task", exampleFinished(), nil}},
 	},

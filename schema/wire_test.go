@@ -21,6 +21,7 @@ func TestWireTypes(t *testing.T) {
 		wire(ProgressEvent{ID: exampleID, Seq: 1<<64 - 1, Progress: Progress{Value: 1}}, ProgressEvent{}),
 		wire(OutputEvent{ID: exampleID, Stream: Log, Offset: 1, Data: "\u2028", Encoding: EncodingBase64, Gap: 7}, OutputEvent{Encoding: EncodingUTF8}),
 		wire(exampleRetrying(), RetryingEvent{Attempt: 1}),
+		wire(exampleUpdatedEvent(), UpdatedEvent{}),
 		wire(*fullRetry(), Retry{MaxAttempts: 1}),
 		wire(Dedupe{Key: "k", On: DedupeReuse, WindowMs: 1}, Dedupe{Key: "k"}),
 		wire(FinishedEvent{Task: fullTask(), Seq: 9}, FinishedEvent{}),

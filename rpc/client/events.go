@@ -37,6 +37,7 @@ type Event struct {
 	Progress *schema.ProgressEvent
 	Output   *schema.OutputEvent
 	Retrying *schema.RetryingEvent
+	Updated  *schema.UpdatedEvent
 	Finished *schema.FinishedEvent
 	Replayed *schema.ReplayedEvent
 	// ShuttingDown says that the shared executor is about to end, because of another
@@ -68,6 +69,8 @@ func (e Event) TaskID() uuid.UUID {
 		return e.Output.ID
 	case e.Retrying != nil:
 		return e.Retrying.ID
+	case e.Updated != nil:
+		return e.Updated.ID
 	case e.Finished != nil:
 		return e.Finished.ID
 	}
@@ -100,6 +103,8 @@ func (c *Client) notified(method string, params []byte) {
 		ev.Output = decodeEvent[schema.OutputEvent](params)
 	case schema.NotifyRetrying:
 		ev.Retrying = decodeEvent[schema.RetryingEvent](params)
+	case schema.NotifyUpdated:
+		ev.Updated = decodeEvent[schema.UpdatedEvent](params)
 	case schema.NotifyFinished:
 		ev.Finished = decodeEvent[schema.FinishedEvent](params)
 	case schema.NotifyReplayed:
@@ -223,6 +228,8 @@ func (e Event) seq() uint64 {
 		return e.Output.Seq
 	case e.Retrying != nil:
 		return e.Retrying.Seq
+	case e.Updated != nil:
+		return e.Updated.Seq
 	case e.Finished != nil:
 		return e.Finished.Seq
 	}

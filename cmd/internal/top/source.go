@@ -153,7 +153,7 @@ func wait(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 
 // follow tells the screen what becomes of the executor until the connection or ctx ends.
 func (s *source) follow(ctx context.Context, c *client.Client) error {
-	events := []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventFinished}
+	events := []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventUpdated, schema.EventFinished}
 	if _, err := c.Subscribe(ctx, schema.SubscribeParams{Events: events}); err != nil {
 		return err
 	}

@@ -87,6 +87,8 @@ func (w *world) event(ev client.Event) {
 	case ev.Retrying != nil:
 		delete(w.running, ev.Retrying.ID)
 		w.queueStale = true
+	case ev.Updated != nil:
+		w.queueStale = true
 	case ev.Finished != nil:
 		w.finishedLocked(&ev.Finished.Task)
 	case ev.Lost != nil || ev.Replayed != nil:

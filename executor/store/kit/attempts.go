@@ -52,6 +52,13 @@ func Retrying(r *executor.Record, a *executor.Again, shown *schema.Task) executo
 	return executor.Event{ID: r.ID, Kind: executor.EventRetrying, Attempt: r.Attempt, Again: again, Task: shown}
 }
 
+// Updated is the event of a change of a task that waits, to what r says.
+func Updated(r *executor.Record) executor.Event {
+	return executor.Event{ID: r.ID, Kind: executor.EventUpdated, Task: &schema.Task{
+		ID: r.ID, Type: r.Type, Priority: r.Priority, Labels: r.Labels, CreatedAt: r.CreatedAt, Conditions: r.Task.Conditions,
+	}}
+}
+
 // briefError is an error with texts of at most schema.MaxAttemptText bytes, or nil. They are copies,
 // because a part of a text keeps the whole in memory.
 func briefError(e *schema.TaskError) *schema.TaskError {

@@ -32,7 +32,7 @@ const (
 	// ends are shortened: see Brief.
 	heldBytes = 16 << 20
 	// eventBytes and endBytes are about the memory of an event, and of the task of
-	// an end, without their texts and values.
+	// an end or a change, without their texts and values.
 	eventBytes = 128
 	endBytes   = 384
 	// briefText is the greatest length, in bytes, of a text in a shortened end. An
@@ -49,6 +49,8 @@ func sizeOf(ev *executor.Event) int64 {
 		return eventBytes + endBytes + variable(ev.Task)
 	case executor.EventRetrying:
 		return eventBytes + errorBytes(ev.Again.Error)
+	case executor.EventUpdated:
+		return eventBytes + endBytes + variable(ev.Task)
 	}
 	return eventBytes
 }
@@ -174,7 +176,7 @@ func compacted(events []executor.Event) []executor.Event {
 	return events
 }
 
-// thinned keeps the newest start, progress and end of an attempt of each task, and the newest
+// thinned keeps the newest start, progress, change and end of an attempt of each task, and the newest
 // pieces of output of each stream, so many. Where ended is set, it keeps of an ended task only
 // start and end: the end tells the last progress, and the last output is sent with it.
 func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
@@ -195,7 +197,7 @@ func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 		s, later := newest[k]
 		_, over := newest[key{ev.ID, executor.EventFinished, 0}]
 		switch ev.Kind {
-		case executor.EventProgress, executor.EventRetrying:
+		case executor.EventProgress, executor.EventRetrying, executor.EventUpdated:
 			if later || over {
 				ev.Seq = 0
 			}

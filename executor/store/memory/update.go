@@ -36,6 +36,8 @@ func (s *Store) Update(_ context.Context, id uuid.UUID, u *executor.Update) (sch
 	if err := u.Apply(&changed); err != nil {
 		return schema.Task{}, err
 	}
+	terms := p.entry.Value.terms
+	s.feed.Publish(terms.owner, terms.events, kit.Updated(&changed))
 	s.change(p.entry, &changed, now)
 	s.planned.Settle(now)
 	t := s.task(p)

@@ -121,6 +121,9 @@ func (e *updating) write(t *transaction) error {
 	if err := t.rewrite(e.record.ord, &e.to, e.from); err != nil {
 		return err
 	}
+	if err := t.number(1); err != nil {
+		return err
+	}
 	return t.writeActive(e.record, file.Active{Attempt: e.to.Attempt, Again: e.to.History != nil}) // without a permit
 }
 
@@ -148,6 +151,8 @@ func (e *updating) apply(s *Store) {
 	r := e.record
 	s.updates++
 	r.Priority, r.Labels, r.Conditions, r.History = e.to.Priority, e.to.Labels, e.to.Conditions, e.to.History
+	r.shown = kit.Shown{} // it has the old labels
+	s.feed.Publish(r.Owner, r.Events, kit.Updated(&e.to))
 	switch {
 	case r.planned != nil:
 		kit.Replan(r.planned, &r.Record)

@@ -24,6 +24,7 @@ var updateContracts = []contract{
 	{name: "keeps what a task comes after, and what comes after it", test: updateGraph},
 	{name: "keeps the place among the tasks of a key", test: updateKey},
 	{name: "moves the next attempt", test: updateRetry},
+	{name: "tells of a change", test: updateEvents},
 	{name: "refuses what does not wait", test: updateRefused},
 	{name: "refuses what does not fit, and changes nothing", test: updateWrong},
 	{name: "is followed by a cancel at once", test: updateCancelled},
@@ -196,6 +197,29 @@ func updateRetry(f *fixture) {
 	require.Equal(f, int32(2), l.Record().Attempt)
 	require.Len(f, l.Record().History.Attempts, 1)
 	f.finish(l, completed)
+}
+
+// updateEvents: the owner of a task and a subscription hear of a change, and a subscription selects by
+// the labels that the task has then.
+func updateEvents(f *fixture) {
+	owner, other := f.watch(), f.watch()
+	f.subscribe(other, executor.Selector{Labels: map[string]string{"a": "b"}, Events: executor.DefaultEvents})
+	id := f.one(ownedBy(owner, executor.DefaultEvents))
+	f.queueAgain(f.claims(id), failedOnce(0)) // an attempt, whose events show the labels before
+	f.update(id, executor.Update{Priority: new(int8(3)), Group: new("g"), Labels: map[string]string{"a": "b"}})
+	f.update(id, executor.Update{Group: new("")})
+	l := f.claims(id)
+	require.NoError(f, l.Started(0))
+	f.finish(l, completed)
+	const updated, started, finished = executor.EventUpdated, executor.EventStarted, executor.EventFinished
+	heard := f.drain(other)
+	require.Equal(f, kindsOf(updated, updated, started, finished), kinds(heard))
+	require.Equal(f, kindsOf(executor.EventRetrying, updated, updated, started, finished), kinds(f.drain(owner)))
+	require.Equal(f, int8(3), heard[0].Task.Priority)
+	require.Equal(f, map[string]string{"a": "b"}, heard[0].Task.Labels)
+	require.Equal(f, "g", heard[0].Task.Conditions.Group)
+	require.Nil(f, heard[0].Task.Input)
+	require.Less(f, heard[0].Seq, heard[1].Seq)
 }
 
 func updateRefused(f *fixture) {
