@@ -68,12 +68,26 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, e *cancellation) ([]executor.CancelAnswer, error) {
 	absent, looked, unread := s.readAbsent(ctx, ids)
 	ids = ids[:looked]
-	e.answers, e.ready = make([]executor.CancelAnswer, len(ids)), make(chan struct{})
 	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil, executor.ErrClosed
+	err := e.begin(s, ids, absent, unread)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
+	answers, err := e.over(ctx, s)
+	if err == nil {
+		s.cancelFinal(ctx, ids, answers, absent)
+	}
+	return answers, err
+}
+
+// begin puts the cancel of tasks into the log. absent are those that are not live, as far as they were
+// read, and unread is why others were not. It needs the lock.
+func (e *cancellation) begin(s *Store, ids []uuid.UUID, absent map[uuid.UUID]*record, unread error) error {
+	if s.closed {
+		return executor.ErrClosed
+	}
+	e.answers, e.ready = make([]executor.CancelAnswer, len(ids)), make(chan struct{})
 	unavailable := s.refuses()
 	for i, id := range ids {
 		e.descend(i, id)
@@ -90,9 +104,8 @@ func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, e *cancellatio
 		}
 		e.steps = append(e.steps, s.plan(r, &e.answers[i], &e.cancel))
 	}
-	wait := len(e.steps) > 0
 	switch {
-	case !wait:
+	case len(e.steps) == 0:
 	case unavailable != nil: // the request is kept, and the task is told at once
 		if kept := e.fail(s, unavailable); kept != nil {
 			s.append(kept)
@@ -101,23 +114,26 @@ func (s *Store) cancelThese(ctx context.Context, ids []uuid.UUID, e *cancellatio
 	default:
 		s.append(e)
 	}
-	s.mu.Unlock()
-	answers := e.answers
-	if wait {
-		early, err := e.await(ctx, s)
-		withdrawn := (early != nil || err != nil) && e.withdraw(s)
-		if err != nil {
-			if withdrawn { // an earlier cancel goes down
-				e.drop()
-			}
-			return nil, err
-		}
-		if early != nil {
-			answers = early
-		}
+	return nil
+}
+
+// over waits until a cancel that has begun is over, and answers it for each of its tasks.
+func (e *cancellation) over(ctx context.Context, s *Store) ([]executor.CancelAnswer, error) {
+	if len(e.steps) == 0 {
+		return e.answers, nil
 	}
-	s.cancelFinal(ctx, ids, answers, absent)
-	return answers, nil
+	early, err := e.await(ctx, s)
+	withdrawn := (early != nil || err != nil) && e.withdraw(s)
+	switch {
+	case err != nil && withdrawn: // an earlier cancel goes down
+		e.drop()
+		return nil, err
+	case err != nil:
+		return nil, err
+	case early != nil:
+		return early, nil
+	}
+	return e.answers, nil
 }
 
 // recalled takes a task out of the backlog, or answers nil if it is no longer there. If take
@@ -358,28 +374,3 @@ func (s *Store) cancelFinal(ctx context.Context, ids []uuid.UUID, answers []exec
 		a.Outcome, a.Task = schema.OutcomeAlreadyFinished, r.Task
 	}
 }
-
-// pendingCancels are requests to cancel that could not be recorded yet.
-type pendingCancels struct{ list []pendingCancel }
-
-type pendingCancel struct {
-	lease         *lease
-	cancelRequest cancelRequest
-}
-
-func (w *pendingCancels) weight() (int, int) { return len(w.list), 0 }
-
-func (w *pendingCancels) write(t *transaction) error {
-	for _, one := range w.list {
-		if err := writeCancelRequest(t, one.lease, one.cancelRequest); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *pendingCancels) apply(*Store) {}
-
-func (w *pendingCancels) fail(*Store, error) entry { return w }
-
-func (w *pendingCancels) done() {}

@@ -178,15 +178,9 @@ func (e *cancellation) leave() {
 func (s *Store) cancelBelow(ctx context.Context, descents []*kit.Descent) error {
 	for i, d := range descents {
 		for more := true; more; {
-			var ids []uuid.UUID
-			s.mu.Lock()
 			before := d.Clone()
-			ids, more = s.trees.Next(d)
-			s.mu.Unlock()
-			if len(ids) == 0 {
-				continue
-			}
-			answers, err := s.cancelThese(ctx, ids, &cancellation{cancel: d.Cancel, store: s, below: true})
+			answers, left, err := s.cancelPiece(ctx, d)
+			more = left
 			undone := slices.ContainsFunc(answers, func(a executor.CancelAnswer) bool { return errors.Is(a.Err, executor.ErrStoreUnavailable) })
 			if err != nil || undone {
 				s.goDown(append([]*kit.Descent{before}, descents[i+1:]...))
@@ -198,6 +192,21 @@ func (s *Store) cancelBelow(ctx context.Context, descents []*kit.Descent) error 
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// cancelPiece cancels the next tasks of a descent, and answers whether there are more. It finds and
+// marks them without giving the lock back: a child that comes to one of them later is refused, and one
+// that came before is found by the next piece. All of them are in memory.
+func (s *Store) cancelPiece(ctx context.Context, d *kit.Descent) (answers []executor.CancelAnswer, more bool, err error) {
+	e := &cancellation{cancel: d.Cancel, store: s, below: true}
+	s.mu.Lock()
+	ids, more := s.trees.Next(d)
+	err = e.begin(s, ids, nil, nil)
+	s.mu.Unlock()
+	if err == nil {
+		answers, err = e.over(ctx, s)
+	}
+	return answers, more, err
 }
 
 // appendArrival ends a descent when all that it has done is recorded. It needs the lock.

@@ -77,7 +77,7 @@ func Run(t *testing.T, o Options) {
 		{"finish", finishContracts},
 		{"conditions", conditionContracts},
 		{"dedupe", dedupeContracts},
-		{"trees", treeContracts},
+		{"trees", slices.Concat(treeContracts, busyTreeContracts)},
 		{"schedules", scheduleContracts},
 		{"retry", retryContracts},
 		{"update", updateContracts},
