@@ -93,7 +93,7 @@ func (e *editorTerminal) showsScreenOf(readme string) {
 
 var (
 	listedID   = regexp.MustCompile(`\b[0-9a-f]{8}((-[0-9a-f]{4}){3}-[0-9a-f]{12})?\b`)
-	listedTime = regexp.MustCompile(` +[0-9.]+s  `)
+	listedTime = regexp.MustCompile(` +([0-9]+m)?[0-9.]+m?s  `)
 )
 
 // timeless replaces what differs from run to run on a screen with the list of tasks.

@@ -32,7 +32,7 @@ var plugins = map[string]struct {
 	most    int      // lines of code; the aim of all is 600
 }{
 	"vscode": {[]string{"src/*.ts"}, `//|/?\*`, 723},
-	"neovim": {[]string{"plugin/*.lua", "lua/jobline/*.lua"}, `--`, 951},
+	"neovim": {[]string{"plugin/*.lua", "lua/jobline/*.lua"}, `--`, 600},
 	"emacs":  {[]string{"*.el"}, `;`, 1034},
 	"vim":    {[]string{"plugin/*.vim", "autoload/*.vim", "autoload/jobline/*.vim"}, `#`, 1222},
 }

@@ -36,16 +36,20 @@ const (
 
 // viewOptions are the flags of view.
 type viewOptions struct {
-	program   *Program
-	target    targetOptions
-	name      string
-	limit     int
-	raw       bool
-	resume    bool
-	tail      int
-	mostLines int
-	mostBytes int
-	olderKey  string
+	program  *Program
+	target   targetOptions
+	name     string
+	limit    int
+	raw      bool
+	resume   bool
+	bounds   viewBounds
+	olderKey string
+}
+
+// viewBounds bound an output that a program has open.
+type viewBounds struct {
+	tail         int // of each stream, in bytes
+	lines, bytes int // of what the program has
 }
 
 func (p *Program) viewCommand() *cobra.Command {
@@ -69,9 +73,9 @@ func (p *Program) viewCommand() *cobra.Command {
 	f.Var(countTo(&o.limit, defaultListed, 1, mostViewed), "limit", "the most rows of a kind: the newest tasks, and those that run")
 	f.BoolVar(&o.raw, "raw", false, "give output as text with colours, as logs --viewer does, in place of lines and parts with a look")
 	f.BoolVar(&o.resume, "resume", false, "end at once where no tasks are left of an earlier start of the program")
-	f.Var(countTo(&o.tail, 256<<10, 0, mostViewerTail), "tail-bytes", "only so much of what each stream has, the end")
-	f.Var(countTo(&o.mostLines, 100_000, 1, mostTail), "most-lines", "the most lines of an output that are shown at once; the oldest go")
-	f.Var(countTo(&o.mostBytes, 10<<20, 1, mostViewerTail), "most-bytes", "the most bytes of an output that are shown at once; the oldest lines go")
+	f.Var(countTo(&o.bounds.tail, 256<<10, 0, mostViewerTail), "tail-bytes", "only so much of what each stream has, the end")
+	f.Var(countTo(&o.bounds.lines, 100_000, 1, mostTail), "most-lines", "the most lines of an output that are shown at once; the oldest go")
+	f.Var(countTo(&o.bounds.bytes, 10<<20, 1, mostViewerTail), "most-bytes", "the most bytes of an output that are shown at once; the oldest lines go")
 	f.StringVar(&o.olderKey, "older-key", "", "the key of the program that shows more of an output, to be named in it")
 	for _, flag := range []string{"name", "limit", "tail-bytes", "most-lines", "most-bytes", "older-key"} {
 		complete(c, flag, cobra.NoFileCompletions)
@@ -90,6 +94,7 @@ type viewer struct {
 	changed chan struct{}        // has room for one: something may have changed
 	ticks   atomic.Bool          // the times of the rows are kept up to date
 	wanted  atomic.Bool          // the person wants a server
+	asked   atomic.Bool          // the program wants a line with rows, also without a change
 }
 
 // viewLines writes lines of JSON. It can be used by several goroutines.
@@ -176,6 +181,7 @@ func (v *viewer) obey(ctx context.Context, command string, words []string) error
 	switch {
 	case command == "list" && len(words) == 1:
 		v.ticks.Store(words[0] == "on")
+		v.asked.Store(true)
 		v.wanted.Store(true)
 		v.look()
 		return nil
@@ -190,13 +196,16 @@ func (v *viewer) obey(ctx context.Context, command string, words []string) error
 	}
 	switch command {
 	case "open":
-		tail := v.options.tail
-		if len(words) > 1 {
-			if tail, err = strconv.Atoi(words[1]); err != nil || tail < 0 || tail > mostViewerTail {
-				return fmt.Errorf("view: open %s %q: want a number of bytes, up to %d", id, words[1], mostViewerTail)
+		bounds := v.options.bounds
+		for i, bound := range []*int{&bounds.tail, &bounds.lines, &bounds.bytes} {
+			if i+1 >= len(words) {
+				break
+			}
+			if *bound, err = strconv.Atoi(words[i+1]); err != nil || *bound < 0 || *bound > mostViewerTail {
+				return fmt.Errorf("view: open %s %q: want numbers, up to %d", id, words[i+1], mostViewerTail)
 			}
 		}
-		return v.outputs.open(ctx, id, tail)
+		return v.outputs.open(ctx, id, bounds)
 	case "close":
 		v.outputs.close(id)
 	case "mine":
@@ -230,7 +239,6 @@ func (v *viewer) followTasks(ctx context.Context) error {
 				err = v.lines.write(viewLine{Say: &viewSay{hint, "info"}})
 			}
 			first, pause = false, time.Second
-			v.wanted.Store(false)
 			if err == nil {
 				start, err = v.connected(ctx, &connection{c, v.options.program, see(v.scope)})
 			}
@@ -268,6 +276,7 @@ func (v *viewer) connected(ctx context.Context, c *connection) (start bool, err 
 		return false, err
 	}
 	v.mine.leave()
+	v.wanted.Store(false) // was for the server that has ended
 	start = !ending.Load() && !v.options.target.noStart
 	next := "connecting again"
 	if !start {

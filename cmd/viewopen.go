@@ -40,14 +40,14 @@ func newViewedOutputs(v *viewer) *viewedOutputs {
 }
 
 // open shows the output of a task from its tail on, also one that is open already.
-func (s *viewedOutputs) open(ctx context.Context, id uuid.UUID, tail int) error {
+func (s *viewedOutputs) open(ctx context.Context, id uuid.UUID, bounds viewBounds) error {
 	s.close(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.byID) >= mostOpen {
 		return fmt.Errorf("at most %d outputs can be open at once; close another", mostOpen)
 	}
-	o := &viewedOutput{viewer: s.viewer, id: id, tail: tail, room: make(chan struct{}, 1)}
+	o := &viewedOutput{viewer: s.viewer, id: id, bounds: bounds, room: make(chan struct{}, 1)}
 	o.ctx, o.stop = context.WithCancel(ctx)
 	o.next.Clear = true
 	s.byID[id], s.order = o, append(s.order, id)

@@ -46,7 +46,7 @@ type viewOutput struct {
 type viewedOutput struct {
 	viewer *viewer
 	id     uuid.UUID
-	tail   int
+	bounds viewBounds
 	stop   context.CancelFunc
 	ctx    context.Context // ends when it is closed
 	room   chan struct{}   // has room for one: less waits
@@ -187,7 +187,7 @@ func (o *viewedOutput) takeLinesLocked(next *viewOutput) (looks []show.Look, mor
 	} else {
 		o.waiting = nil
 	}
-	if next.Drop = o.shown.drop(o.viewer.options.mostLines, o.viewer.options.mostBytes); next.Drop > 0 {
+	if next.Drop = o.shown.drop(o.bounds.lines, o.bounds.bytes); next.Drop > 0 {
 		next.First = fmt.Sprintf("[%d older lines were removed]", o.shown.gone)
 	}
 	return looks, more
@@ -233,7 +233,7 @@ func cutText(text []byte, most int) int {
 // follow shows the output until the task or ctx has ended.
 func (o *viewedOutput) follow() {
 	options := logsOptions{driver: o.viewer.options.program.driver(), follow: true, tail: -1, stream: allOutput}
-	options.viewer = viewerOptions{on: true, tail: o.tail, to: o}
+	options.viewer = viewerOptions{on: true, tail: o.bounds.tail, to: o}
 	err := options.viewTask(o.ctx, o.viewer.withServer, []string{o.id.String()})
 	if err == nil && o.ctx.Err() == nil {
 		err = o.viewer.withServer(o.ctx, func(ctx context.Context, c *client.Client) error {

@@ -23,6 +23,7 @@ type viewRows struct {
 	Set   []viewRow   `json:"set"`
 	Gone  []uuid.UUID `json:"gone"`
 	Whole bool        `json:"whole,omitzero"` // there are no others
+	Asked bool        `json:"asked,omitzero"` // the program has asked for them, by a list
 }
 
 // viewRow is a task in words.
@@ -60,6 +61,7 @@ type viewedTasks struct {
 // look asks for the tasks, and tells the program what has changed.
 func (k *viewedTasks) look(ctx context.Context, c *client.Client) error {
 	v := k.viewer
+	asked := v.asked.Swap(false)
 	tasks, err := v.tasks(ctx, c)
 	if err != nil {
 		return err
@@ -75,7 +77,7 @@ func (k *viewedTasks) look(ctx context.Context, c *client.Client) error {
 		rows[i] = viewRowOf(&tasks[i], now, v.ticks.Load())
 		rows[i].Mine = v.mine.has(tasks[i].ID)
 	}
-	if err := v.tell(rows); err != nil {
+	if err := v.tell(rows, asked); err != nil {
 		return err
 	}
 	err = v.tellEnds(rows, !k.looked)
@@ -118,9 +120,9 @@ func (v *viewer) tasks(ctx context.Context, c *client.Client) ([]schema.Task, er
 	return tasks, nil
 }
 
-// tell tells the program which rows have changed, and which are gone.
-func (v *viewer) tell(rows []viewRow) error {
-	changes := viewRows{Set: []viewRow{}, Gone: []uuid.UUID{}, Whole: v.told == nil}
+// tell tells the program which rows have changed, and which are gone, if any or where it has asked.
+func (v *viewer) tell(rows []viewRow, asked bool) error {
+	changes := viewRows{Set: []viewRow{}, Gone: []uuid.UUID{}, Whole: v.told == nil, Asked: asked}
 	now := make(map[uuid.UUID]string, len(rows))
 	for i := range rows {
 		text := string(wire.AppendJSON(nil, rows[i]))
@@ -135,7 +137,7 @@ func (v *viewer) tell(rows []viewRow) error {
 		}
 	}
 	v.told = now
-	if len(changes.Set)+len(changes.Gone) == 0 && !changes.Whole {
+	if len(changes.Set)+len(changes.Gone) == 0 && !changes.Whole && !asked {
 		return nil
 	}
 	return v.lines.write(viewLine{Rows: &changes})

@@ -3,7 +3,7 @@ local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.cmd('Jobline')
 T.line('^no tasks')
 T.shell('jobline', 'submit', 'sleep', '--set', 'durationMs=600000')
-T.line('^running +%x+ +[%d.]+s  sleep {"durationMs": ?600000}')
+T.line('^running +%x+ +[%d.]+m?s  sleep {"durationMs": ?600000}')
 T.say('running')
 T.press('c')
 T.line('^cancelled')
@@ -13,7 +13,7 @@ T.line('^running')
 T.say('again:', #T.lines())
 vim.api.nvim_win_set_cursor(0, { T.line('^running'), 0 })
 T.shell('jobline', 'submit', 'noop')
-T.line('^completed +%x+ +[%d.]+s  noop')
+T.line('^completed +%x+ +[%d.]+m?s  noop')
 T.say('the cursor stays on:', vim.api.nvim_get_current_line():match('^%w+'))
 T.press('<CR>')
 T.await('the output', function() return vim.bo.filetype == 'jobline-output' end)
@@ -21,11 +21,11 @@ T.say('opened')
 T.press('q')
 T.say('windows:', #vim.api.nvim_list_wins())
 -- What no event tells comes by a timer, which stops while nobody sees the list.
-local rpc, looks = require('jobline.rpc'), 0
-local go = rpc.go
-rpc.go = function(...)
+local program, looks = require('jobline.program'), 0
+local rows = program.on.rows
+program.on.rows = function(...)
   looks = looks + 1
-  return go(...)
+  return rows(...)
 end
 T.await('the list', function() return vim.bo.filetype == 'jobline-list' end)
 T.await('the timer', function() return looks > 1 end)

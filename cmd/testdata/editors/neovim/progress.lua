@@ -16,7 +16,8 @@ told = {}
 vim.cmd('Jobline submit sleep durationMs=600000 progressEveryMs=100')
 T.await('a report', function() return told[1] and told[#told][1] == 'report' end)
 T.say('status line:', (vim.lsp.status():gsub('^.*, ', ''):gsub('%d+', 'N')))
-vim.lsp.get_clients({ name = 'jobline' })[1].notify('window/workDoneProgress/cancel', { token = told[1][5] })
+local client = vim.lsp.get_clients({ name = 'jobline' })[1]
+client.notify('window/workDoneProgress/cancel', { token = told[1][5] })
 T.notice('cancelled')
 vim.cmd('Jobline submit sleep durationMs=600000')
 T.await('the task', function() return #T.notices == 0 and T.shell('jobline', 'list'):find('running') end)

@@ -3,8 +3,6 @@ local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 T.say('before:', #vim.lsp.get_clients())
 vim.cmd('Jobline run exec sleep 600')
 T.await('the start', function() return T.shell('jobline', 'list'):find('running') end)
-local client = vim.lsp.get_clients()[1]
-T.say('client:', client.name, 'shared:', client.server_capabilities.shared)
 T.say('owner:', T.shell('jobline', 'list', '--json'):match('"owner":"(%w+)"'))
 vim.env.SECRET_WORD = 'hush'
 vim.fn.mkdir('work')

@@ -5,7 +5,7 @@ vim.cmd('Jobline run true')
 T.notice('cannot be started')
 vim.g.jobline = { program = 'false' }
 vim.cmd('Jobline run true')
-T.notice('attach')
+T.notice('submit')
 vim.g.jobline = { args = { '--socket', '/dev/null/no' } }
 vim.cmd('Jobline run true')
 T.notice('/dev/null')

@@ -2,6 +2,5 @@
 local T = dofile(vim.env.SCRIPTS .. "/lib.lua")
 vim.cmd('Jobline run echo from the first; while [ ! -e over ]; do sleep 0.05; done')
 T.await('the task', function() return T.shell('jobline', 'list'):find('running') end)
-T.await('the state file', function() return vim.uv.fs_stat(vim.fn.stdpath('state') .. '/jobline.json') end)
 vim.fn.writefile({}, 'begun')
 T.notice('completed')

@@ -13,10 +13,8 @@ vim.api.nvim_create_user_command('Jobline', function(command) require('jobline')
   desc = 'run and watch tasks of jobline',
 })
 
--- Tasks of an earlier session are looked after at once; without any, nothing is started.
+-- Tasks of an earlier session are looked after at once; without any, no server is started.
 vim.api.nvim_create_autocmd('VimEnter', {
   group = vim.api.nvim_create_augroup('jobline_start', {}),
-  callback = function()
-    if vim.uv.fs_stat(vim.fn.stdpath('state') .. '/jobline.json') then require('jobline').resume() end
-  end,
+  callback = function() require('jobline').resume() end,
 })
