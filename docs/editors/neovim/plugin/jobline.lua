@@ -2,7 +2,7 @@
 if vim.g.loaded_jobline then return end
 vim.g.loaded_jobline = true
 if vim.fn.has('nvim-0.10') == 0 then
-  vim.notify('jobline: this plug-in needs Neovim 0.10 or newer; docs/guides/neovim.md is for older ones', vim.log.levels.WARN)
+  vim.notify('jobline: this needs Neovim 0.10; docs/guides/neovim.md is for older ones', vim.log.levels.WARN)
   return
 end
 

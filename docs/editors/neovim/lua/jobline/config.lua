@@ -10,9 +10,5 @@ local defaults = {
 }
 
 return setmetatable({}, {
-  __index = function(_, name)
-    local value = (vim.g.jobline or {})[name]
-    if value == nil then return defaults[name] end
-    return value
-  end,
+  __index = function(_, name) return vim.tbl_extend('force', defaults, vim.g.jobline or {})[name] end,
 })

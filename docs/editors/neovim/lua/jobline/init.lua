@@ -145,7 +145,9 @@ end
 -- chosen lets the person choose one of the tasks of some states.
 local function chosen(states, prompt)
   program.await(program.refresh, list.live)
-  local found = program.sorted(states)
+  local found = vim.tbl_filter(function(row)
+    return not states or vim.tbl_contains(states, row.state)
+  end, program.sorted())
   if not found[1] then error({ message = 'there is no such task; :Jobline list shows all' }, 0) end
   local choice = program.await(vim.ui.select, found, {
     prompt = prompt,

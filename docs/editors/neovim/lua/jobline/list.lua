@@ -8,9 +8,7 @@ local M = {}
 
 local namespace = api.nvim_create_namespace('jobline_list')
 local shown = {} -- the ids by line
-local looks = {
-  queued = 'Comment', running = 'DiagnosticInfo', completed = 'DiagnosticOk', cancelled = 'DiagnosticWarn', failed = 'DiagnosticError',
-}
+local looks = { queued = 'Comment', running = 'DiagnosticInfo', completed = 'DiagnosticOk', failed = 'DiagnosticError' }
 local buf
 
 local function line(row)
@@ -22,8 +20,7 @@ end
 function M.changed()
   local windows = buf and vim.fn.win_findbuf(buf) or {}
   if not windows[1] then
-    if buf and M.live then program.tell('list', 'off') end
-    M.live = false
+    M.live = M.live and program.tell('list', 'off') -- which answers nothing
     return
   end
   if not M.live then program.tell('list', 'on') end
@@ -37,7 +34,8 @@ function M.changed()
   vim.bo[buf].modifiable, shown = false, {}
   for i, row in ipairs(rows) do
     shown[i] = row.id
-    api.nvim_buf_set_extmark(buf, namespace, i - 1, 0, { end_col = #row.status, hl_group = looks[row.state] })
+    local look = looks[row.state] or 'DiagnosticWarn'
+    api.nvim_buf_set_extmark(buf, namespace, i - 1, 0, { end_col = #row.status, hl_group = look })
     for window, id in pairs(places) do
       if id == row.id then api.nvim_win_set_cursor(window, { i, 0 }) end
     end

@@ -8,7 +8,7 @@ local M = {}
 
 local TAIL = 256 * 1024 -- bytes of each stream that are shown first
 
-local namespace = api.nvim_create_namespace('jobline_output')
+local marks = api.nvim_create_namespace('jobline_output')
 local opened = {} -- what is known of each buffer, by the id of its task
 local looks = {}
 
@@ -44,7 +44,8 @@ local function put(buf, told)
   if told.lines then api.nvim_buf_set_lines(buf, last, -1, false, told.lines) end
   for _, span in ipairs(told.spans or {}) do
     local row, column, length, look = unpack(span)
-    api.nvim_buf_set_extmark(buf, namespace, last + row, column, { end_col = column + length, hl_group = 'JoblineAnsi_' .. look })
+    local part = { end_col = column + length, hl_group = 'JoblineAnsi_' .. look }
+    api.nvim_buf_set_extmark(buf, marks, last + row, column, part)
   end
   if told.drop then
     api.nvim_buf_set_lines(buf, 0, told.drop, false, {})
@@ -56,7 +57,9 @@ function program.on.output(told)
   local o = opened[told.id]
   if not o or not api.nvim_buf_is_loaded(o.buf) then return end
   local last = api.nvim_buf_line_count(o.buf)
-  local followers = vim.tbl_filter(function(w) return api.nvim_win_get_cursor(w)[1] >= last end, vim.fn.win_findbuf(o.buf))
+  local followers = vim.tbl_filter(function(window)
+    return api.nvim_win_get_cursor(window)[1] >= last
+  end, vim.fn.win_findbuf(o.buf))
   vim.bo[o.buf].modifiable = true
   put(o.buf, told)
   vim.bo[o.buf].modifiable = false
@@ -94,7 +97,8 @@ function M.window(buf, height, options)
   if window ~= -1 then return api.nvim_set_current_win(window) end
   vim.cmd(('botright %dsplit'):format(height))
   api.nvim_win_set_buf(0, buf)
-  options = vim.tbl_extend('force', { number = false, relativenumber = false, signcolumn = 'no', wrap = false }, options or {})
+  local usual = { number = false, relativenumber = false, signcolumn = 'no', wrap = false }
+  options = vim.tbl_extend('force', usual, options or {})
   for name, value in pairs(options) do vim.wo[0][0][name] = value end
 end
 

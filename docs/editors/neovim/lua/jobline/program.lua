@@ -76,8 +76,8 @@ end
 
 --- Runs a command in a folder, and answers what it prints, or nil and why it failed.
 function M.run(dir, name, ...)
-  local printed = {}
-  local code, said = M.await(spawn, name, { ... }, dir or vim.fn.getcwd(), function(chunk) printed[#printed + 1] = chunk end)
+  local printed, here = {}, dir or vim.fn.getcwd()
+  local code, said = M.await(spawn, name, { ... }, here, function(chunk) printed[#printed + 1] = chunk end)
   if code == 0 then return vim.trim(table.concat(printed)) end
   return nil, said
 end
@@ -117,7 +117,7 @@ end
 --- where no tasks are left of an earlier session, and says nothing.
 function M.start(resume)
   if process then return true end
-  local arguments = { '--name', 'Neovim', '--older-key', 'P', '--limit', tostring(config.list_limit), resume and '--resume' }
+  local arguments = { '--name', 'Neovim', '--older-key', 'P', '--limit=' .. config.list_limit, resume and '--resume' }
   process = spawn('view', arguments, nil, reader(), function(code, said)
     process = nil
     if code == 0 and wanted then return M.start() end
@@ -142,9 +142,9 @@ function M.refresh(live, done)
   M.tell('list', live and 'on' or 'off')
 end
 
---- The rows, the newest first: those of some states, or all.
-function M.sorted(states)
-  local found = vim.tbl_filter(function(row) return not states or vim.tbl_contains(states, row.state) end, vim.tbl_values(M.rows))
+--- The rows, the newest first.
+function M.sorted()
+  local found = vim.tbl_values(M.rows)
   table.sort(found, function(a, b) return a.id > b.id end)
   return found
 end
