@@ -104,6 +104,7 @@ func Run(t *testing.T, o Options) {
 	t.Run("crash", func(t *testing.T) { runRestarts(t, o, o.Crash, true) })
 	t.Run("other limits", func(t *testing.T) { runRelimits(t, o) })
 	t.Run("model", func(t *testing.T) { runModel(t, o) })
+	t.Run("model of conditions", func(t *testing.T) { runPlanModel(t, o) })
 }
 
 func (c contract) run(t *testing.T, o Options) {
