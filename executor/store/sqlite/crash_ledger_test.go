@@ -109,7 +109,7 @@ func (g *ledger) check(ctx context.Context, s *Store) (wrong []string, err error
 			say(id, "%s", text)
 		}
 	}
-	wrong = append(wrong, duplicates(found)...)
+	wrong = append(append(wrong, duplicates(found)...), left(found)...)
 	if said, err := pairOf(ctx, s); err != nil || said < g.set {
 		wrong = append(wrong, fmt.Sprintf("schedules that said %d now say %d: %v", g.set, said, err))
 	}
@@ -123,12 +123,34 @@ func (g *ledger) check(ctx context.Context, s *Store) (wrong []string, err error
 	return wrong, err
 }
 
-// duplicates says of which dedupe keys there is more than one task that has not ended.
+// left says which tasks have not ended although one above them was cancelled.
+func left(found map[uuid.UUID]*shown) (wrong []string) {
+	for id, one := range found {
+		for above := one; above != nil && !one.record.State.Final(); above = found[executor.ParentOf(above.record.Conditions)] {
+			if above != one && !above.record.CancelRequestedAt.IsZero() {
+				wrong = append(wrong, fmt.Sprintf("%v is %s, and %v above it was cancelled", id, one.record.State, above.record.ID))
+			}
+		}
+	}
+	return wrong
+}
+
+// duplicates says of which dedupe keys there is more than one task that has not ended, and of which keys
+// with a window more than one has completed.
 func duplicates(found map[uuid.UUID]*shown) (wrong []string) {
-	open := map[string]uuid.UUID{}
+	open, completed := map[string]uuid.UUID{}, map[string]uuid.UUID{}
 	for id, shown := range found {
 		c := shown.record.Conditions
-		if c == nil || c.Dedupe == nil || shown.record.State.Final() {
+		if c == nil || c.Dedupe == nil {
+			continue
+		}
+		if shown.record.State == schema.Completed && c.Dedupe.WindowMs > 0 {
+			if other, found := completed[c.Dedupe.Key]; found {
+				wrong = append(wrong, fmt.Sprintf("%v and %v of the dedupe key %q have completed within its window", other, id, c.Dedupe.Key))
+			}
+			completed[c.Dedupe.Key] = id
+		}
+		if shown.record.State.Final() {
 			continue
 		}
 		if other, found := open[c.Dedupe.Key]; found {

@@ -208,6 +208,7 @@ func (l *load) cancel(ctx context.Context, _ *rand.Rand) {
 		case <-ctx.Done():
 			return
 		}
+		parts := l.submitParts(ctx, id)
 		ids := []uuid.UUID{id}
 		select {
 		case other := <-l.recent:
@@ -221,7 +222,30 @@ func (l *load) cancel(ctx context.Context, _ *rand.Rand) {
 		for i := range answers {
 			l.tellCancel(ids[i], &answers[i])
 		}
+		for _, part := range parts {
+			if r, err := l.store.Get(ctx, part); err == nil && r.State.Final() {
+				l.tell(fact{what: factFinal, id: part, text: schema.Cancelled.String()})
+			}
+		}
 	}
+}
+
+// submitParts submits parts of a task, and parts of those.
+func (l *load) submitParts(ctx context.Context, id uuid.UUID) (parts []uuid.UUID) {
+	for depth := range byte(3) {
+		part := planned(partOf(id, depth+1))
+		part.Conditions = &schema.Conditions{RunAt: partsAt, Parent: id}
+		if depth > 0 {
+			part.Conditions.Parent = parts[depth-1]
+		}
+		answers, err := l.store.Submit(ctx, []executor.Submission{part})
+		if err != nil || answers[0].Err != nil {
+			return parts
+		}
+		l.tell(fact{what: factAcked, id: part.ID})
+		parts = append(parts, part.ID)
+	}
+	return parts
 }
 
 func (l *load) tellCancel(id uuid.UUID, a *executor.CancelAnswer) {

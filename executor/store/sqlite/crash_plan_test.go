@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -96,8 +97,43 @@ func conditionsOf(id uuid.UUID) *schema.Conditions {
 	case trait >= 8 && trait < 16: // replace is the commonest
 		on := [...]schema.DedupeOn{schema.DedupeReplace, schema.DedupeReplace, schema.DedupeReuse, schema.DedupeReject}[trait&3]
 		return &schema.Conditions{Dedupe: &schema.Dedupe{Key: string("abc"[id[13]%3]), On: on}}
+	case trait >= 16 && trait < 24:
+		on := [...]schema.DedupeOn{schema.DedupeReuse, schema.DedupeReject}[trait&1]
+		return &schema.Conditions{Dedupe: &schema.Dedupe{Key: windowKey(id), On: on, WindowMs: time.Hour.Milliseconds()}}
 	}
 	return nil
+}
+
+// windowKey is one of a few dedupe keys of the time at which an id was made, and of seconds around it.
+func windowKey(id uuid.UUID) string { return fmt.Sprintf("window %x %d", id[:5], id[13]%4) }
+
+// A part is a task below one that hangs, and has an id that follows from that. It waits for a time
+// that does not come.
+
+const (
+	partByte = 0xff // the first byte of the id of a part
+	partsAt  = schema.Time(1 << 52)
+)
+
+// partOf is the id of a part, which is a number of tasks below the task that hangs.
+func partOf(id uuid.UUID, depth byte) uuid.UUID {
+	id[0], id[1] = partByte, depth
+	return id
+}
+
+func isPart(id uuid.UUID) bool { return id[0] == partByte }
+
+// partDiffers says how the conditions of a part differ from those of its id, or "".
+func partDiffers(r *executor.Record) string {
+	parent := executor.ParentOf(r.Conditions)
+	above := r.ID[1] - 1
+	if above > 0 && parent != partOf(r.ID, above) || above == 0 && (isPart(parent) || [14]byte(parent[2:]) != [14]byte(r.ID[2:])) {
+		return fmt.Sprintf("it is a part of %v", parent)
+	}
+	if want := (schema.Conditions{Parent: parent, RunAt: partsAt}); !reflect.DeepEqual(&want, r.Conditions) {
+		return fmt.Sprintf("its conditions are %+v", r.Conditions)
+	}
+	return ""
 }
 
 // failsFirst is how many attempts of the task fail before the one that ends it.
@@ -111,6 +147,9 @@ func failsFirst(id uuid.UUID) int {
 // conditionsDiffer says how the conditions of a record differ from those of its id, or "". What a task
 // of a load comes after is of the store.
 func conditionsDiffer(r *executor.Record) string {
+	if isPart(r.ID) {
+		return partDiffers(r)
+	}
 	want := conditionsOf(r.ID)
 	switch {
 	case want == nil && r.Conditions == nil:
