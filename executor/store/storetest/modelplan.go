@@ -34,13 +34,16 @@ func runPlanModel(t *testing.T, o Options) {
 			if o.Crash == nil {
 				delete(actions, "Crash")
 			}
+			// Trees and attempts need long histories, and tasks that run.
+			actions["Claim more"], actions["Submit more"] = m.Claim, m.Submit
+			rt.Repeat(actions)
 			rt.Repeat(actions)
 		})
 	})
 }
 
 const (
-	planQueue = 8
+	planQueue = 5
 	// step is the unit of all times of the model. Those of conditions are between two of its steps,
 	// so that what the store itself takes makes no difference.
 	step = time.Minute
@@ -134,13 +137,22 @@ func (m *planModel) draw(rt *rapid.T) executor.Submission {
 		}
 	}
 	if len(m.all) > 0 && oneIn(rt, 3, "a part") {
-		c.Parent = rapid.SampledFrom(m.all).Draw(rt, "parent").ID
+		c.Parent = m.drawParent(rt)
 	}
 	s := task(withPriority(rapid.SampledFrom([]int8{-1, 0, 0, 0, 1}).Draw(rt, "priority")), withRerun(oneIn(rt, 3, "rerun")))
 	if s.ID = (uuid.UUID{14: byte(len(m.all) >> 8), 15: byte(len(m.all)), 0: 1}); !c.IsZero() {
 		s.Conditions = &c
 	}
 	return s
+}
+
+// drawParent is a task that runs, rather than another one.
+func (m *planModel) drawParent(rt *rapid.T) uuid.UUID {
+	among := slices.DeleteFunc(slices.Clone(m.all), func(t *planTask) bool { return !runs(t) })
+	if len(among) == 0 || oneIn(rt, 4, "of all") {
+		among = m.all
+	}
+	return rapid.SampledFrom(among).Draw(rt, "parent").ID
 }
 
 func (m *planModel) drawDedupe(rt *rapid.T) *schema.Dedupe {

@@ -78,9 +78,10 @@ func (m *planModel) restarted() {
 			t.State, t.due = schema.Queued, now+schema.Time(*p.DelayMs*1000)
 			t.fails++
 		case !survives && t.Rerun:
-			t.State, t.due = schema.Queued, now
+			t.State = schema.Queued
 			t.free++
 			if p != nil { // a history says that the attempt does not count
+				t.due = now
 				t.fails++
 			}
 		default:
@@ -170,6 +171,9 @@ func (m *planModel) checkTask(rt *rapid.T, t *planTask) {
 	attempts := 0
 	if got.History != nil {
 		attempts = len(got.History.Attempts)
+		if t.State == schema.Queued {
+			require.InDelta(rt, int64(t.due), int64(got.History.DueAt), float64(step.Microseconds())/4)
+		}
 	}
 	require.Equal(rt, t.fails, attempts)
 	if t.State.Final() {
