@@ -31,7 +31,7 @@ var plugins = map[string]struct {
 	comment string   // what a line of comment begins with
 	most    int      // lines of code; the aim of all is 600
 }{
-	"vscode": {[]string{"src/*.ts"}, `//|/?\*`, 723},
+	"vscode": {[]string{"src/*.ts"}, `//|/?\*`, 600},
 	"neovim": {[]string{"plugin/*.lua", "lua/jobline/*.lua"}, `--`, 600},
 	"emacs":  {[]string{"*.el"}, `;`, 1034},
 	"vim":    {[]string{"plugin/*.vim", "autoload/*.vim", "autoload/jobline/*.vim"}, `#`, 1222},

@@ -241,6 +241,7 @@ func (v *viewer) followTasks(ctx context.Context) error {
 			first, pause = false, time.Second
 			if err == nil {
 				start, err = v.connected(ctx, &connection{c, v.options.program, see(v.scope)})
+				v.wanted.Store(false) // what the person has wanted before was done
 			}
 			_ = c.Close() // the first error says more
 			if err != nil {

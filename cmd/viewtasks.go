@@ -43,6 +43,8 @@ type viewRow struct {
 	Owner   string       `json:"owner,omitzero"`
 	Dir     string       `json:"dir,omitzero"`   // in which the command runs
 	Error   string       `json:"error,omitzero"` // why it failed or was cancelled
+	// ExitCode is of a command that has failed.
+	ExitCode *int `json:"exitCode,omitzero"`
 }
 
 // viewAway says how tasks have ended while nobody looked.
@@ -183,7 +185,7 @@ func viewRowOf(t *schema.Task, now time.Time, ticks bool) viewRow {
 		r.Message = show.Line(progressWords(p))
 	}
 	if t.Error != nil {
-		r.Error = show.Line(show.ErrorText(t))
+		r.Error, r.ExitCode = show.Line(show.ErrorText(t)), t.Error.ExitCode
 	}
 	return r
 }

@@ -1,10 +1,11 @@
 // Asks for a type of tasks, or a recent task, and for the input.
 import * as vscode from 'vscode';
 import type { TypeInfo } from '../../../../schema/jobline';
+import { runProgram } from './program';
 import type { Queue } from './queue';
-import { type TaskList, work } from './views';
 
-export interface Wanted { type: string; input: Record<string, unknown>; labels?: Record<string, string> }
+type Input = Record<string, unknown>;
+export interface Wanted { type: string; input: Input; labels?: Record<string, string> }
 interface Member { type?: string; description?: string; default?: unknown; enum?: unknown[] }
 interface Schema { properties?: Record<string, Member>; required?: string[] }
 type Item = vscode.QuickPickItem & { member?: string; json?: boolean };
@@ -13,27 +14,32 @@ const recent = 20; // tasks that can be chosen to run again
 const draftScheme = 'jobline-schema';
 
 /** Gives the schema of a type to the editor of JSON, which completes and checks a draft by it. */
-export function offerSchemas(queue: Queue): vscode.Disposable {
+export function offerSchemas(): vscode.Disposable {
   return vscode.workspace.registerTextDocumentContentProvider(draftScheme, {
     async provideTextDocumentContent(uri) {
-      const { types } = await queue.call('types', {});
-      const schema = types.find(({ name }) => uri.path === `/${name}.json`)?.inputSchema as Schema | undefined;
+      const type = (await allTypes()).find(({ name }) => uri.path === `/${name}.json`);
+      const schema = type?.inputSchema as Schema | undefined;
       return JSON.stringify({ ...schema, properties: { ...schema?.properties, $schema: {} } });
     },
   });
 }
 
+async function allTypes(): Promise<TypeInfo[]> {
+  return (JSON.parse(await runProgram(['types', '--json'])) as { types: TypeInfo[] }).types;
+}
+
 /** Asks which type, or which recent task; of the latter the answer has the id. */
-export async function chooseType(queue: Queue, list: TaskList): Promise<TypeInfo | string | undefined> {
-  const [{ types }, { tasks }] = await Promise.all([queue.call('types', {}), queue.call('list', { limit: recent })]);
-  const again = new Map<string, vscode.QuickPickItem & { id: string }>();
-  for (const task of tasks) {
-    const label = `$(history) ${await list.workOf(task)}`;
-    if (!again.has(label)) again.set(label, { label, description: task.state, id: task.id });
+export async function chooseType(queue: Queue): Promise<TypeInfo | string | undefined> {
+  await queue.connect();
+  const types = await allTypes(), again = new Map<string, vscode.QuickPickItem & { id: string }>();
+  for (const { id, title, state } of [...queue.rows.values()].sort((a, b) => b.created - a.created).slice(0, recent)) {
+    const label = `$(history) ${title}`;
+    if (!again.has(label)) again.set(label, { label, description: state, id });
   }
   const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
   const chosen = await vscode.window.showQuickPick([
-    separator('types'), ...types.map((type) => ({ label: type.name, description: type.aliases?.join(' '), detail: type.description, type })),
+    separator('types'),
+    ...types.map((type) => ({ label: type.name, detail: type.description, type })),
     separator('recent tasks, run again'), ...again.values(),
   ], { title: 'Submit a Task', placeHolder: 'a type, or a recent task', matchOnDetail: true });
   if (!chosen) return undefined;
@@ -41,41 +47,46 @@ export async function chooseType(queue: Queue, list: TaskList): Promise<TypeInfo
 }
 
 /** Asks for an input, member by member. problem is what the server said to the one before, which is kept. */
-export async function askInput(type: TypeInfo, input: Record<string, unknown>, problem?: string): Promise<Record<string, unknown> | undefined> {
+export async function askInput(type: TypeInfo, input: Input, problem?: string): Promise<Input | undefined> {
   const { properties = {}, required = [] } = type.inputSchema as Schema;
   if (!problem) {
-    for (const name of required) if (!(name in input) && !await askMember(name, properties[name] ?? {}, input)) return undefined;
+    for (const name of required.filter((one) => !(one in input))) {
+      if (!await askMember(name, properties[name] ?? {}, input)) return undefined;
+    }
   }
   if (Object.keys(properties).length === 0) return input;
   for (;;) {
     const chosen = await vscode.window.showQuickPick<Item>([
-      { label: '$(play) Submit', detail: problem ?? work({ type: type.name, input }) },
+      { label: '$(play) Submit', detail: problem ?? JSON.stringify(input) },
       { label: '$(json) Edit as JSON', json: true },
       ...Object.entries(properties).map(([name, member]): Item => ({
-        label: required.includes(name) ? name : `[${name}]`, description: name in input ? JSON.stringify(input[name]) : typeOf(member), detail: member.description, member: name,
+        label: required.includes(name) ? name : `[${name}]`, detail: member.description, member: name,
+        description: name in input ? JSON.stringify(input[name]) : typeOf(member),
       })),
-    ], { title: problem ? `Mend the input of ${type.name}` : `Input of ${type.name}`, placeHolder: problem ?? 'submit, or a member to set', ignoreFocusOut: true });
+    ], {
+      title: `${problem ? 'Mend the input' : 'Input'} of ${type.name}`,
+      placeHolder: problem ?? 'submit, or a member to set', ignoreFocusOut: true,
+    });
     if (!chosen) return undefined;
-    if (chosen.json) {
-      await draft(type.name, input);
-      return undefined;
-    }
+    if (chosen.json) return draft(type.name, input);
     if (!chosen.member) return input;
     await askMember(chosen.member, properties[chosen.member] ?? {}, input);
   }
 }
 
 /** Asks for one member, and answers whether it was given. */
-async function askMember(name: string, member: Member, input: Record<string, unknown>): Promise<boolean> {
+async function askMember(name: string, member: Member, input: Input): Promise<boolean> {
   const choices = member.type === 'boolean' ? [true, false] : member.enum;
   const title = `${name}: ${typeOf(member)}`;
   if (choices) {
-    const chosen = await vscode.window.showQuickPick(choices.map((value) => ({ label: String(value), value })), { title, placeHolder: member.description });
+    const items = choices.map((value) => ({ label: String(value), value }));
+    const chosen = await vscode.window.showQuickPick(items, { title, placeHolder: member.description });
     if (chosen) input[name] = chosen.value;
     return chosen !== undefined;
   }
   const text = await vscode.window.showInputBox({
-    title, prompt: member.description, ignoreFocusOut: true, value: name in input ? written(input[name]) : written(member.default ?? ''),
+    title, prompt: member.description, ignoreFocusOut: true,
+    value: written(name in input ? input[name] : member.default ?? ''),
     placeHolder: member.type === 'array' ? '["make", "test"]' : undefined,
     validateInput: (typed) => read(typed, member).problem,
   });
@@ -85,7 +96,10 @@ async function askMember(name: string, member: Member, input: Record<string, unk
   return true;
 }
 
-const typeOf = (member: Member): string => [member.enum?.join(' | ') ?? member.type ?? 'any', member.default === undefined ? '' : `default ${JSON.stringify(member.default)}`].filter(Boolean).join(', ');
+function typeOf(member: Member): string {
+  const type = member.enum?.join(' | ') ?? member.type ?? 'any';
+  return member.default === undefined ? type : `${type}, default ${JSON.stringify(member.default)}`;
+}
 
 const written = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
@@ -100,7 +114,7 @@ function read(text: string, { type }: Member): { value?: unknown; problem?: stri
 }
 
 /** Opens an input as JSON. "Jobline: Submit" with it in front submits it. */
-export async function draft(type: string, input: Record<string, unknown>): Promise<void> {
+async function draft(type: string, input: Input): Promise<undefined> {
   const content = JSON.stringify({ $schema: `${draftScheme}:/${type}.json`, ...input }, null, 2) + '\n';
   await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: 'json', content }));
   void vscode.window.setStatusBarMessage('Edit the input; then run "Jobline: Submit a Task"', 10_000);

@@ -1,152 +1,164 @@
-// The queue, as this window sees it: one connection, made when it is first needed and
-// made again where it is lost, and what the window remembers from one session to the next.
+// The queue, as the program tells this window of it: one process `jobline view`, which is started when
+// it is first needed, finds the server again where it was lost, and remembers the tasks of this window.
+import type { Writable } from 'node:stream';
 import * as vscode from 'vscode';
-import type { Task } from '../../../../schema/jobline';
-import { Connection, type Heard, Lost, type Method, type Params, Refused, type Result } from './connection';
-import { settings } from './program';
+import type { State } from '../../../../schema/jobline';
+import { Lost, runProgram } from './program';
 
-const protocol = '1'; // the version that this extension speaks
-const mostPause = 30_000; // between two attempts to connect, in milliseconds
+const mostRows = 500; // the newest tasks, and those that run
 
-/** What the window remembers: its tasks that had not ended. */
-interface Memory { open: string[] }
+/** A task in words. */
+export interface Row {
+  id: string;
+  title: string; // what it does
+  state: State;
+  status: string; // the state, with how far it is or why it failed
+  waits?: string;
+  time?: string;
+  created: number; // in seconds of Unix
+  percent?: number;
+  message?: string;
+  exitCode?: number;
+  error?: string;
+}
+
+/** A part of the output of a task. */
+export interface Output {
+  id: string;
+  clear?: boolean; // it begins anew
+  text?: string;
+  ended?: Row; // all is shown
+  error?: string; // no more can be shown
+}
+
+/** A line of the program, which has one of these. */
+interface Told {
+  rows?: { set: Row[]; gone: string[]; whole?: boolean };
+  ended?: Row;
+  away?: { text: string };
+  say?: { text: string; level: 'error' | 'info' };
+  connected?: boolean;
+  output?: Output;
+}
+
+type Follower = (output: Output) => void;
 
 export class Queue implements vscode.Disposable {
-  private readonly heard = new vscode.EventEmitter<Heard>();
-  /** Events of tasks, in order. */
-  readonly onEvent = this.heard.event;
-  private readonly changed = new vscode.EventEmitter<void>();
-  /** A connection was made or lost. */
-  readonly onConnection = this.changed.event;
-  private readonly finished = new vscode.EventEmitter<Task>();
-  /** A task of this window has ended, also while there was no connection. */
-  readonly onFinished = this.finished.event;
-  private readonly finishedAway = new vscode.EventEmitter<Task[]>();
-  /** What became of the window's tasks between its sessions. */
-  readonly onFinishedAway = this.finishedAway.event;
+  /** A task has changed, or the connection was made or lost. */
+  readonly changed = new vscode.EventEmitter<void>();
+  /** A task of this window, or one whose output is shown, has ended. It may be told twice. */
+  readonly finished = new vscode.EventEmitter<Row>();
+  /** What became of the window's tasks while it was closed, or the server away. */
+  readonly finishedAway = new vscode.EventEmitter<string>();
+  /** The tasks by their ids. */
+  readonly rows = new Map<string, Row>();
   /** Why there is no connection, if it was lost. */
-  lost: Lost | undefined;
-  /** The tasks that this window has submitted and that have not ended, with those of its earlier sessions. */
-  readonly mine: Set<string>;
-  private readonly earlier: Set<string>; // those of the earlier sessions
-  private connection: Promise<Connection> | undefined;
-  private retry: NodeJS.Timeout | undefined;
-  private pause = 0;
-  private down = false; // the server was told to shut down: then only a command of the user starts another
+  lost: string | undefined;
+  private readonly followers = new Map<string, Set<Follower>>();
+  private ready: Promise<void> | undefined; // the program has told of all tasks
+  private stdin: Writable | undefined;
+  private running: Promise<void> | undefined;
+  private unfinished = ''; // the beginning of a line
   private disposed = false;
 
-  constructor(private readonly memory: vscode.Memento) {
-    const { open } = memory.get<Memory>(this.key) ?? { open: [] };
-    this.mine = new Set(open);
-    this.earlier = new Set(open);
-    if (open.length > 0) this.connect().catch(() => undefined); // the status bar shows it
-  }
+  /** It begins at once where tasks of an earlier session are left. */
+  constructor() { this.start('--resume').catch(() => undefined); } // the status bar shows it
 
-  /** Sends a request. It can be sent twice, since what it changes is the same the second time. */
-  async call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
+  /** Waits until all tasks are known. */
+  async connect(): Promise<void> {
     try {
-      return await (await this.connect()).request(method, params);
+      await (this.ready ?? this.start());
     } catch (error) {
-      if (!(error instanceof Lost) || this.disposed) throw error;
-      return (await this.connect()).request(method, params);
+      if ((error as Error).message) throw error;
+      await (this.ready ?? this.start()); // nothing was left of an earlier session
     }
   }
 
-  connect(): Promise<Connection> {
-    if (this.disposed) return Promise.reject(new Lost('this window is closing'));
-    if (this.down && this.lost && !this.connection) return Promise.reject(this.lost);
-    return this.connection ??= this.open();
+  /** Whether the times of tasks are wanted, since a person sees them. */
+  watch(on: boolean): void {
+    if (!on) this.tell('list off');
+    else this.connect().then(() => this.tell('list on'), () => undefined); // the status bar shows it
   }
 
-  /** Lets the next connection start a server, also where one was told to shut down. */
-  byUser(): void { this.down = false; }
+  /** Makes a task one of this window, so that its end is told, also to the next session. */
+  own(id: string): void { this.tell(`mine ${id}`); }
 
-  /** Notes a task of this window at once, so that it is found again whatever happens. */
-  async note(id: string): Promise<void> {
-    this.mine.add(id);
-    await this.remember();
+  /** Has the output of a task told, from its last bytes on. */
+  follow(id: string, bytes: number, follower: Follower): vscode.Disposable {
+    const all = this.followers.get(id) ?? new Set();
+    this.followers.set(id, all.add(follower));
+    this.tell(`open ${id} ${bytes}`);
+    return new vscode.Disposable(() => {
+      if (!all.delete(follower) || all.size > 0) return;
+      this.followers.delete(id);
+      this.tell(`close ${id}`);
+    });
   }
 
-  /** Tells of the end of a task, once. */
-  async over(task: Task): Promise<void> {
-    if (!this.mine.delete(task.id)) return;
-    this.finished.fire(task);
-    await this.remember();
-  }
-
+  /** Ends the program; the tasks go on. */
   async shutdown(): Promise<void> {
     this.dispose();
-    const connection = await this.connection?.catch(() => undefined);
-    await Promise.all([connection?.close(), this.remember()]);
+    await this.running;
   }
 
   dispose(): void {
     this.disposed = true;
-    clearTimeout(this.retry);
+    this.stdin?.end();
   }
 
-  private async open(): Promise<Connection> {
-    clearTimeout(this.retry);
-    const { program, args, cwd } = settings();
-    const connection = new Connection(program, this.down ? ['--no-start', ...args] : args, cwd, (event) => this.hear(event), (why) => this.ended(why));
-    try {
-      const server = await connection.request('initialize', { clientInfo: { name: 'vscode', version: vscode.version }, protocolVersion: protocol });
-      if (server.protocolVersion.split('.')[0] !== protocol) {
-        throw new Lost(`the server speaks version ${server.protocolVersion} of the protocol, and this extension ${protocol}: update the older one`);
-      }
-      if (!server.capabilities.shared) throw new Lost('this server is not shared: set jobline.args so that attach finds one that is');
-      await connection.request('subscribe', { events: ['started', 'progress', 'finished'] });
-    } catch (error) {
-      void connection.close();
-      throw error instanceof Refused ? new Lost(`${error.message}: install the same version of jobline everywhere`) : error;
-    }
-    this.lost = undefined;
-    this.down = false;
-    this.pause = 0;
-    this.changed.fire();
-    void this.catchUp(connection).catch(() => undefined); // the next connection does it
-    return connection;
+  private tell(line: string): void {
+    if (!this.disposed) this.stdin?.write(line + '\n');
   }
 
-  /** Tells which tasks of this window have ended while there was no connection. */
-  private async catchUp(connection: Connection): Promise<void> {
-    const away: Task[] = [];
-    for (const id of [...this.mine]) {
-      try {
-        const task = await connection.request('status', { id });
-        if (!task.finishedAt) continue;
-        if (this.earlier.has(id) && this.mine.delete(id)) away.push(task);
-        await this.over(task);
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        if (this.earlier.has(id)) this.mine.delete(id); // it is no longer kept
-      }
-    }
-    this.earlier.clear();
-    if (away.length > 0) this.finishedAway.fire(away);
-    await this.remember();
+  private start(...words: string[]): Promise<void> {
+    if (this.disposed) return Promise.reject(new Lost('this window is closing'));
+    this.unfinished = '';
+    this.ready = new Promise<void>((resolve, reject) => {
+      const known = this.changed.event(() => { if (!this.lost) resolve(); });
+      const program = runProgram(['view', '--name', 'vscode', '--raw', '--limit', String(mostRows), ...words], {
+        stdin: (to) => { this.stdin = to; }, heard: (text) => this.read(text),
+      });
+      this.running = program.then(() => '', (error: Error) => error.message).then((why) => {
+        known.dispose();
+        this.ready = this.stdin = undefined;
+        reject(new Lost(why));
+        if (!why || this.disposed) return;
+        this.lost = why;
+        this.changed.fire();
+        this.followers.forEach((all, id) => all.forEach((follower) => follower({ id, error: why })));
+      });
+    });
+    return this.ready;
   }
 
-  private ended(why: Lost): void {
-    this.connection = undefined;
-    if (this.disposed) return;
-    if (!this.down || !this.lost) {
-      this.lost = this.down ? new Lost(`${why.message}; the next command starts another`) : why;
-      this.changed.fire();
-    }
-    this.pause = Math.min(Math.max(1000, this.pause * 2), mostPause);
-    this.retry = setTimeout(() => (this.connection ??= this.open()).catch(() => undefined), this.pause);
+  private read(text: string): void {
+    const lines = (this.unfinished + text).split('\n');
+    this.unfinished = lines.pop() ?? '';
+    for (const line of lines) if (!this.disposed) this.take(parsed(line));
   }
 
-  private hear(event: Heard): void {
-    if (event.method === 'executor/shuttingDown') this.down = true;
-    this.heard.fire(event);
-    if (event.method === 'task/finished') void this.over(event.params);
+  private take({ rows, ended, away, say, connected, output }: Told): void {
+    if (rows?.whole) this.rows.clear();
+    rows?.gone.forEach((id) => this.rows.delete(id));
+    rows?.set.forEach((row) => this.rows.set(row.id, row));
+    const end = ended ?? output?.ended;
+    if (end) this.finished.fire(end);
+    if (away) this.finishedAway.fire(away.text);
+    if (output) this.followers.get(output.id)?.forEach((follower) => follower(output));
+    if (say?.level === 'info') void vscode.window.showInformationMessage(`Jobline: ${say.text}`);
+    else if (say) this.lost = say.text;
+    if (rows || connected) this.lost = undefined;
+    if (rows || this.lost) this.changed.fire();
   }
+}
 
-  private get key(): string { return 'jobline ' + settings().args.join(' '); }
+export const isEnded = ({ state }: Row): boolean => state !== 'queued' && state !== 'running';
 
-  private async remember(): Promise<void> {
-    await this.memory.update(this.key, { open: [...this.mine] } satisfies Memory);
+function parsed(line: string): Told {
+  try {
+    return JSON.parse(line) as Told;
+  } catch {
+    const what = `the program writes what is no message of jobline (${JSON.stringify(line.slice(0, 80))})`;
+    throw new Lost(`${what}: set jobline.path to the file of jobline`);
   }
 }

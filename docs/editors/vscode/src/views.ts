@@ -1,113 +1,55 @@
 // What the window shows of the queue: the list of all tasks, and the item in the status bar.
 import * as vscode from 'vscode';
-import type { State, Task, TaskCounts } from '../../../../schema/jobline';
-import type { Queue } from './queue';
+import type { State } from '../../../../schema/jobline';
+import { isEnded, type Queue, type Row } from './queue';
 
-const mostEnded = 200; // tasks that have ended, in the list
-const mostOpen = 1000; // tasks that run, or wait, in the list
-const mostWorks = 5000; // tasks of which it is remembered what they do
-const drawEvery = 250; // the most often that events change what is shown, in milliseconds
-const refreshEvery = 1000; // how often a list that is seen is read: tasks that are queued make no event
+const icons: Record<State, string> = {
+  queued: 'clock', running: 'sync~spin', completed: 'pass', failed: 'error', cancelled: 'circle-slash',
+};
 
-const icons: Record<State, string> = { queued: 'clock', running: 'sync~spin', completed: 'pass', failed: 'error', cancelled: 'circle-slash' };
-
-/** What a task does, in one line. */
-export function work(task: Pick<Task, 'type' | 'input'>): string {
-  const argv = (task.input as { argv?: string[] } | undefined)?.argv;
-  const words = argv?.length === 3 && argv[1] === '-c' ? argv[2]! : argv?.join(' ');
-  const text = words ?? (task.type + ' ' + JSON.stringify(task.input ?? {})).replace(/ \{\}$/, '');
-  return text.replace(/\s+/g, ' ').slice(0, 200);
+/** The tasks that run, those that wait, the oldest first, and behind them those that have ended, the newest first. */
+function sorted(rows: Row[]): Row[] {
+  const place = (row: Row): number => (row.state === 'running' ? 0 : row.state === 'queued' ? 1 : 2);
+  const age = (a: Row, b: Row): number => a.created - b.created || (a.id < b.id ? -1 : 1);
+  return rows.sort((a, b) => place(a) - place(b) || (isEnded(a) ? age(b, a) : age(a, b)));
 }
 
-export class TaskList implements vscode.TreeDataProvider<Task> {
-  private readonly changed = new vscode.EventEmitter<void>();
-  readonly onDidChangeTreeData = this.changed.event;
-  private readonly works = new Map<string, Promise<string>>();
-
-  constructor(private readonly queue: Queue) {}
-
-  refresh(): void { this.changed.fire(); }
-
-  /** The tasks that run or wait, the oldest first, and behind them those that have ended last. */
-  async getChildren(): Promise<Task[]> {
-    const [running, queued, ended] = await Promise.all([
-      this.queue.call('list', { states: ['running'], limit: mostOpen, order: 'oldest' }),
-      this.queue.call('list', { states: ['queued'], limit: mostOpen, order: 'oldest' }),
-      this.queue.call('list', { states: ['completed', 'failed', 'cancelled'], limit: mostEnded }),
-    ]);
-    ended.tasks.sort((a, b) => Date.parse(b.finishedAt!) - Date.parse(a.finishedAt!));
-    return [...running.tasks, ...queued.tasks, ...ended.tasks];
-  }
-
-  async getTreeItem(task: Task): Promise<vscode.TreeItem> {
-    const labels = Object.entries(task.labels).map(([name, value]) => `${name}=${value}`);
-    return Object.assign(new vscode.TreeItem(await this.workOf(task)), {
-      id: task.id,
-      description: describe(task),
-      tooltip: [task.id, `${task.type} ${task.state}`, ...labels, task.error?.message].filter(Boolean).join('\n'),
-      iconPath: new vscode.ThemeIcon(icons[task.state]),
-      contextValue: task.finishedAt ? 'ended' : 'open',
-      command: { command: 'jobline.logs', title: 'Open Output', arguments: [task] },
-    });
-  }
-
-  /** What a task does. Its input never changes, so it is asked for once. */
-  workOf(task: Pick<Task, 'id' | 'type'>): Promise<string> {
-    let known = this.works.get(task.id);
-    if (!known) {
-      known = this.queue.call('status', { id: task.id, includeInput: true }).then(work);
-      known = known.catch(() => { this.works.delete(task.id); return task.type; });
-      if (this.works.size >= mostWorks) this.works.clear();
-      this.works.set(task.id, known);
-    }
-    return known;
-  }
-}
-
-function describe({ state, progress, startedAt, error, stopped }: Task): string {
-  if (state === 'failed') return error?.exitCode === undefined ? error?.kind ?? state : `exit ${error.exitCode}`;
-  if (state !== 'running') return state;
-  if (stopped) return 'stopped';
-  const done = progress?.total ? ` ${Math.floor(100 * progress.progress / progress.total)}%` : '';
-  return `${Math.round((Date.now() - Date.parse(startedAt!)) / 1000)} s${done}${progress?.message ? ' ' + progress.message : ''}`;
+function itemOf(row: Row): vscode.TreeItem {
+  return Object.assign(new vscode.TreeItem(row.title), {
+    id: row.id,
+    description: [row.status, row.time, row.waits, row.message].filter(Boolean).join(' '),
+    tooltip: [row.id, row.title, row.status, row.error].filter(Boolean).join('\n'),
+    iconPath: new vscode.ThemeIcon(icons[row.state]),
+    contextValue: isEnded(row) ? 'ended' : 'open',
+    command: { command: 'jobline.logs', title: 'Open Output', arguments: [row] },
+  });
 }
 
 /** Shows the queue, and keeps it fresh. */
-export function showQueue(queue: Queue, list: TaskList): vscode.Disposable {
-  const view = vscode.window.createTreeView('joblineTasks', { treeDataProvider: list });
+export function showQueue(queue: Queue): vscode.Disposable {
+  const list = new vscode.EventEmitter<void>();
+  const view = vscode.window.createTreeView<Row>('joblineTasks', {
+    treeDataProvider: {
+      onDidChangeTreeData: list.event, getChildren: () => sorted([...queue.rows.values()]), getTreeItem: itemOf,
+    },
+  });
   const status = vscode.window.createStatusBarItem('jobline', vscode.StatusBarAlignment.Left);
   status.name = 'Jobline';
   status.command = 'joblineTasks.focus';
-  let soon: NodeJS.Timeout | undefined, tick: NodeJS.Timeout | undefined;
-  const draw = async (): Promise<void> => {
-    soon = undefined;
-    view.message = queue.lost?.message;
-    if (queue.lost) {
-      status.text = '$(warning) jobline';
-      status.tooltip = queue.lost.message;
-    } else {
-      if (view.visible) list.refresh();
-      const { tasks } = await (await queue.connect()).request('stats', {}); // a lost connection is made again in a while
-      status.text = numbers(tasks);
-      status.tooltip = `Jobline: ${tasks.running} running, ${tasks.queued} queued, ${tasks.failed} failed`;
-    }
+  const draw = (): void => {
+    view.message = queue.lost;
+    const count = (state: State): number => [...queue.rows.values()].filter((row) => row.state === state).length;
+    const running = count('running'), queued = count('queued'), waiting = queued > 0 ? ` +${queued}` : '';
+    const words = running > 0 ? `$(sync~spin) jobline ${running}` : '$(checklist) jobline';
+    status.text = queue.lost ? '$(warning) jobline' : words + waiting;
+    status.tooltip = queue.lost ?? `Jobline: ${running} running, ${queued} queued`;
     status.show();
+    if (view.visible) list.fire();
   };
-  const redraw = (): void => { soon ??= setTimeout(() => void draw().catch(() => undefined), drawEvery); };
   const seen = (): void => {
-    clearInterval(tick);
-    if (!view.visible) return;
-    redraw();
-    tick = setInterval(redraw, refreshEvery);
+    queue.watch(view.visible);
+    list.fire();
   };
   seen();
-  return vscode.Disposable.from(
-    view, status, queue.onEvent(redraw), queue.onConnection(redraw), view.onDidChangeVisibility(seen),
-    { dispose: () => { clearTimeout(soon); clearInterval(tick); } },
-  );
-}
-
-function numbers({ running, queued }: TaskCounts): string {
-  const waiting = queued > 0 ? ` +${queued}` : '';
-  return running > 0 ? `$(sync~spin) jobline ${running}${waiting}` : `$(checklist) jobline${waiting}`;
+  return vscode.Disposable.from(view, status, queue.changed.event(draw), view.onDidChangeVisibility(seen));
 }
