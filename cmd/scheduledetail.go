@@ -35,11 +35,14 @@ func scheduleLines(s *schema.Schedule, now time.Time, out terminal, columns int)
 	add("task", show.Work(&task), plain)
 	add("folder", workFolder(&task), plain)
 	add("labels", show.Labels(submit.Labels), plain)
-	if submit.Priority != 0 {
-		add("priority", fmt.Sprint(submit.Priority), plain)
+	if submit.Priority != nil {
+		add("priority", fmt.Sprint(*submit.Priority), plain)
 	}
-	if submit.TimeoutMs > 0 {
+	switch {
+	case submit.TimeoutMs > 0:
 		add("timeout", show.Exact(time.Duration(submit.TimeoutMs)*time.Millisecond), plain)
+	case submit.TimeoutMs == schema.NoTimeout:
+		add("timeout", "none", plain)
 	}
 	addConditions(&task, now, add)
 	if submit.ExpireMs > 0 {

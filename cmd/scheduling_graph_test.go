@@ -58,7 +58,7 @@ func TestABuildRunsInTheOrderOfItsGraph(t *testing.T) {
 			submits := func(context.Context) iter.Seq[schema.SubmitParams] {
 				return func(yield func(schema.SubmitParams) bool) {
 					for i := range graph {
-						p := schema.SubmitParams{ID: graph[i].id, Type: "noop", Priority: graph[i].priority, Events: []string{}}
+						p := schema.SubmitParams{ID: graph[i].id, Type: "noop", Priority: &graph[i].priority, Events: []string{}}
 						for _, before := range graph[i].after {
 							p.After = append(p.After, schema.Dependency{ID: graph[before].id})
 						}

@@ -157,7 +157,7 @@ func (o *submitOptions) paramsOf(line string, common *schema.SubmitParams) (p sc
 		}
 		return p, fmt.Errorf("it is not the params of a submit, as {\"type\":\"sleep\",\"input\":{\"durationMs\":1}}: %w", shortJSONError(err))
 	}
-	if p.Priority == 0 {
+	if p.Priority == nil {
 		p.Priority = common.Priority
 	}
 	if p.TimeoutMs == 0 {

@@ -22,11 +22,14 @@ type taskFlags struct {
 	name     string // the task type, of the arguments
 	input    inputFlags
 	id       string
-	priority int
+	priority int // as noPriority where none is given
 	timeout  time.Duration
 	grace    time.Duration
 	labels   []string
 }
+
+// noPriority stands for a priority that is not given.
+const noPriority = executor.MinPriority - 1
 
 func (p *Program) taskFlags(command string) taskFlags {
 	return taskFlags{program: p, command: command, input: inputFlags{command: command}}
@@ -44,9 +47,11 @@ func (t *taskFlags) flagsOfEach(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&t.input.input, "input", "", "the input as JSON, or @FILE, or - for stdin")
 	f.StringArrayVar(&t.input.set, "set", nil, "a member of the input as KEY=VALUE; VALUE is JSON of a type that the member may have, or else a string; a dot in KEY goes into an object")
-	f.Var(countTo(&t.priority, 0, executor.MinPriority, executor.MaxPriority), "priority",
+	f.Var(countTo(&t.priority, noPriority, executor.MinPriority, executor.MaxPriority), "priority",
 		fmt.Sprintf("the priority of the task, from %d to %d; higher runs first", executor.MinPriority, executor.MaxPriority))
-	f.Var(span(&t.timeout, 0, 0), "timeout", "bounds the task's time; 0 is that of its type or group")
+	f.Lookup("priority").DefValue = "that of its group, or 0"
+	f.Var(span(&t.timeout, -1, 0), "timeout", "bounds the task's time; 0 is no bound")
+	f.Lookup("timeout").DefValue = "that of its type or group"
 	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
 	f.Lookup("grace").DefValue = show.Exact(executor.DefaultGrace) // of its server, where no type of the program has another
 	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE, which may be given again; all after the first = is the value, commas, too")
@@ -59,7 +64,16 @@ func (t *taskFlags) flagsOfEach(c *cobra.Command) {
 
 // params makes the submit of the flags.
 func (t *taskFlags) params() (p schema.SubmitParams, err error) {
-	p = schema.SubmitParams{Type: t.name, Priority: t.priority, TimeoutMs: milliseconds(t.timeout)}
+	p = schema.SubmitParams{Type: t.name}
+	if t.priority != noPriority {
+		p.Priority = &t.priority
+	}
+	switch {
+	case t.timeout > 0:
+		p.TimeoutMs = milliseconds(t.timeout)
+	case t.timeout == 0:
+		p.TimeoutMs = schema.NoTimeout
+	}
 	if len(t.input.set) > 0 {
 		t.input.schema = t.program.inputSchemaOf(t.name)
 	}

@@ -161,7 +161,7 @@ func (r *rerun) submissions(ctx context.Context) ([]Submission, error) {
 func (r *rerun) submission(ctx context.Context, i int) (s Submission, err error) {
 	old := &r.olds[i]
 	p := schema.SubmitParams{
-		Type: old.Type, ID: r.news[i], Priority: int(old.Priority), Events: []string{}, Rerun: &old.Rerun,
+		Type: old.Type, ID: r.news[i], Priority: new(int(old.Priority)), Events: []string{}, Rerun: &old.Rerun,
 		Labels: maps.Clone(old.Labels),
 	}
 	if p.Input, err = r.revealed(old); err != nil {

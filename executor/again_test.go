@@ -40,7 +40,7 @@ func napBehind(on schema.On, ids ...uuid.UUID) schema.SubmitParams {
 func TestAGraphIsSubmittedAgain(t *testing.T) {
 	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
 		slow := r.submit(nap(time.Hour))
-		root := r.submit(schema.SubmitParams{Type: "fail", DelayMs: 1000, Priority: 3, Labels: map[string]string{"a": "b"}, TimeoutMs: 5000})
+		root := r.submit(schema.SubmitParams{Type: "fail", DelayMs: 1000, Priority: new(3), Labels: map[string]string{"a": "b"}, TimeoutMs: 5000})
 		left, right := r.submit(napBehind(schema.OnSuccess, root)), r.submit(napBehind(schema.OnSuccess, root, slow))
 		join := r.submit(napBehind(schema.OnSuccess, left, right))
 		cleanup := r.submit(napBehind(schema.OnFailure, root))

@@ -93,16 +93,16 @@ func addDefaults(c *schema.Conditions, d *schema.GroupDefaults, now schema.Time)
 	}
 }
 
-// addDefaults adds what a group says of the run of a task, where neither the submit nor the type has
+// addDefaults adds what a group says of the run of a task, where neither its submit nor the type has
 // said it.
-func (r *Record) addDefaults(d *schema.GroupDefaults) {
+func (r *Record) addDefaults(d *schema.GroupDefaults, p *schema.SubmitParams) {
 	if d == nil {
 		return
 	}
-	if r.Priority == 0 {
+	if p.Priority == nil {
 		r.Priority = int8(d.Priority)
 	}
-	if r.Timeout == 0 {
+	if r.Timeout == 0 && p.TimeoutMs != schema.NoTimeout {
 		r.Timeout = time.Duration(d.TimeoutMs) * time.Millisecond
 	}
 }

@@ -55,7 +55,7 @@ func TestGroupsGiveDefaults(t *testing.T) {
 	}, r.Conditions)
 
 	r = prepare(schema.SubmitParams{
-		Type: "nap", Priority: -3, TimeoutMs: 5, DelayMs: 8000, ExpireMs: 9000,
+		Type: "nap", Priority: new(-3), TimeoutMs: 5, DelayMs: 8000, ExpireMs: 9000,
 		Conditions: schema.Conditions{Group: "g", Key: "own", Needs: map[string]int64{"gpu": 1}, Retry: &schema.Retry{MaxAttempts: 1}},
 	})
 	require.Equal(t, int8(-3), r.Priority)

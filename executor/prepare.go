@@ -74,15 +74,21 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (r Submiss
 			return Submission{}, err
 		}
 	}
-	r.Type, r.Priority, r.Labels = t.name, int8(p.Priority), p.Labels
+	r.Type, r.Labels = t.name, p.Labels
+	if p.Priority != nil {
+		r.Priority = int8(*p.Priority)
+	}
 	r.CreatedAt = now
 	if t.secrets == nil {
 		r.Input = keep(p.Input)
 	} else if r.Input, r.Hidden, err = t.hide(p.Input); err != nil {
 		return Submission{}, err
 	}
-	if p.TimeoutMs > 0 {
+	switch {
+	case p.TimeoutMs > 0:
 		r.Timeout = time.Duration(p.TimeoutMs) * time.Millisecond
+	case p.TimeoutMs == schema.NoTimeout:
+		r.Timeout = 0
 	}
 	if t.grace != nil {
 		r.Grace = *t.grace
@@ -91,7 +97,7 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (r Submiss
 		r.Grace = time.Duration(*p.GraceMs) * time.Millisecond
 	}
 	if r.Conditions != nil {
-		r.addDefaults(e.groupDefaults(r.Conditions.Group))
+		r.addDefaults(e.groupDefaults(r.Conditions.Group), p)
 	}
 	return r, nil
 }
@@ -119,8 +125,10 @@ func checkNumbers(p *schema.SubmitParams) error {
 			})
 		}
 	}
-	outside("priority", int64(p.Priority), MinPriority, MaxPriority)
-	outside("timeoutMs", p.TimeoutMs, 0, MaxMs)
+	if p.Priority != nil {
+		outside("priority", int64(*p.Priority), MinPriority, MaxPriority)
+	}
+	outside("timeoutMs", p.TimeoutMs, schema.NoTimeout, MaxMs)
 	if p.GraceMs != nil {
 		outside("graceMs", *p.GraceMs, 0, MaxMs)
 	}

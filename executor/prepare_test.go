@@ -42,7 +42,7 @@ func TestPrepareFillsIn(t *testing.T) {
 	require.InDelta(t, float64(schema.Now()), float64(r.CreatedAt), float64(time.Minute.Microseconds()))
 
 	own := schema.SubmitParams{
-		Type: "nap", ID: uuid.New(), Priority: -5, TimeoutMs: 11, GraceMs: new(int64(0)),
+		Type: "nap", ID: uuid.New(), Priority: new(-5), TimeoutMs: 11, GraceMs: new(int64(0)),
 		Input: jsontext.Value(`{"ms":1}`), Labels: map[string]string{"k": "v"}, Events: []string{},
 	}
 	r, err = e.Prepare(&own)
@@ -96,8 +96,8 @@ func labels(n, bytes int) map[string]string {
 func TestPrepareAtTheLimits(t *testing.T) {
 	e := idle(t, executor.Options{})
 	for name, p := range map[string]schema.SubmitParams{
-		"the highest priority": {Priority: 100},
-		"the lowest priority":  {Priority: -100},
+		"the highest priority": {Priority: new(100)},
+		"the lowest priority":  {Priority: new(-100)},
 		"the longest time-out": {TimeoutMs: executor.MaxMs},
 		"the longest grace":    {GraceMs: new(executor.MaxMs)},
 		"the most labels":      {Labels: labels(executor.MaxLabels, executor.MaxLabelBytes)},
@@ -114,9 +114,9 @@ func TestPreparePastTheLimits(t *testing.T) {
 		p       schema.SubmitParams
 		pointer string
 	}{
-		"priority":     {schema.SubmitParams{Priority: 101}, "/priority"},
-		"low priority": {schema.SubmitParams{Priority: -101}, "/priority"},
-		"far priority": {schema.SubmitParams{Priority: 256}, "/priority"},
+		"priority":     {schema.SubmitParams{Priority: new(101)}, "/priority"},
+		"low priority": {schema.SubmitParams{Priority: new(-101)}, "/priority"},
+		"far priority": {schema.SubmitParams{Priority: new(256)}, "/priority"},
 		"time-out":     {schema.SubmitParams{TimeoutMs: executor.MaxMs + 1}, "/timeoutMs"},
 		"no time-out":  {schema.SubmitParams{TimeoutMs: -1}, "/timeoutMs"},
 		"grace":        {schema.SubmitParams{GraceMs: new(executor.MaxMs + 1)}, "/graceMs"},

@@ -292,7 +292,7 @@ func TestAScheduleThatFillsTheQueueCanBeChanged(t *testing.T) {
 		begin := r.schedule(p).CreatedAt
 		r.pass(3*time.Hour + 5*time.Second)
 		require.Len(r, r.tasksOf("each"), 2)
-		p.Submit.Priority = 1
+		p.Submit.Priority = new(1)
 		changed := r.schedule(p)
 		require.Equal(r, begin+3*3600*1_000_000, changed.Skipped.DueAt)
 		require.Contains(r, changed.Skipped.Reason, "the queue was full")

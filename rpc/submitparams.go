@@ -117,7 +117,9 @@ func (d *submitDecoder) member(name, value []byte) bool {
 		d.params.ID, err = uuid.ParseBytes(value[1:37])
 		return err == nil && d.params.ID != uuid.Nil
 	case "priority":
-		d.params.Priority, err = strconv.Atoi(string(value))
+		var priority int
+		priority, err = strconv.Atoi(string(value))
+		d.params.Priority = &priority
 	case "timeoutMs":
 		d.params.TimeoutMs, err = strconv.ParseInt(string(value), 10, 64)
 	default:

@@ -63,7 +63,7 @@ func fullTaskError() *TaskError {
 
 func exampleSubmit() SubmitParams {
 	return SubmitParams{
-		Type: "sleep", Input: jsontext.Value(`{"durationMs":1000}`), ID: exampleID, Priority: 10,
+		Type: "sleep", Input: jsontext.Value(`{"durationMs":1000}`), ID: exampleID, Priority: new(10),
 		Labels: map[string]string{"project": "demo"},
 	}
 }

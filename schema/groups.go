@@ -21,7 +21,7 @@ type SetGroupParams struct {
 // GroupDefaults are what a group gives to its tasks when they are submitted. What the submit says
 // goes before, and then what the type says. The zero value of a member says nothing.
 type GroupDefaults struct {
-	Priority  int              `json:"priority,omitzero" jsonschema:"the priority of a task that is submitted with none, or with 0" schema:"minimum=-100,maximum=100"`
+	Priority  int              `json:"priority,omitzero" jsonschema:"the priority of a task that is submitted with none" schema:"minimum=-100,maximum=100"`
 	TimeoutMs int64            `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt of a task that has no other time-out, in milliseconds" schema:"minimum=0,maximum=315360000000"`
 	ExpireMs  int64            `json:"expireMs,omitzero" jsonschema:"a task that has not started so many milliseconds after its submit, or after its runAt, fails with kind expired" schema:"minimum=0,maximum=315360000000"`
 	Key       string           `json:"key,omitzero" jsonschema:"the key of a task that has none" schema:"maxLength=256"`

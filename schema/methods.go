@@ -45,15 +45,20 @@ var MethodNames = []string{
 	MethodWait,
 }
 
+// NoTimeout as SubmitParams.TimeoutMs is no time-out, whatever the type and the group say.
+const NoTimeout = -1
+
 // SubmitParams asks for one run of a task type.
 type SubmitParams struct {
 	Type  string         `json:"type" jsonschema:"the name of a task type, or an alias" schema:"minLength=1"`
 	Input jsontext.Value `json:"input,omitzero" jsonschema:"the input of the task, as the inputSchema of its type; {} where absent"`
 	// ID makes the submit idempotent; without one the server makes a UUIDv7.
-	ID        uuid.UUID `json:"id,omitzero" jsonschema:"the id of the task; submitting it again with the same type and input answers with the task as it is"`
-	Priority  int       `json:"priority,omitzero" jsonschema:"higher runs first" schema:"minimum=-100,maximum=100,default=0"`
-	TimeoutMs int64     `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; 0 is the time-out of the type" schema:"minimum=0,maximum=315360000000"`
-	GraceMs   *int64    `json:"graceMs,omitzero" jsonschema:"how long the task may go on after it was told to stop, in milliseconds" schema:"minimum=0,maximum=315360000000"`
+	ID uuid.UUID `json:"id,omitzero" jsonschema:"the id of the task; submitting it again with the same type and input answers with the task as it is"`
+	// Priority nil is that of the group, or 0.
+	Priority *int `json:"priority,omitzero" jsonschema:"higher runs first; where absent that of the group, or 0" schema:"minimum=-100,maximum=100"`
+	// TimeoutMs 0 is as the type says, or else the group. NoTimeout is none.
+	TimeoutMs int64  `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; 0 is the time-out of the type, or else of the group, and -1 is none" schema:"minimum=-1,maximum=315360000000"`
+	GraceMs   *int64 `json:"graceMs,omitzero" jsonschema:"how long the task may go on after it was told to stop, in milliseconds" schema:"minimum=0,maximum=315360000000"`
 	// Rerun nil is as the type says.
 	Rerun  *bool             `json:"rerun,omitzero" jsonschema:"whether the task may run again where the executor died while it ran; where absent as the type says"`
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"names to find the task by; at most 32, of 256 bytes each" schema:"maxProperties=32,maxLength=256"`

@@ -26,8 +26,8 @@ type ScheduleParams struct {
 type ScheduledSubmit struct {
 	Type      string            `json:"type" jsonschema:"the name of a task type, or an alias" schema:"minLength=1"`
 	Input     jsontext.Value    `json:"input,omitzero" jsonschema:"the input of each task, as the inputSchema of its type; {} where absent"`
-	Priority  int               `json:"priority,omitzero" jsonschema:"higher runs first" schema:"minimum=-100,maximum=100,default=0"`
-	TimeoutMs int64             `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; 0 is the time-out of the type" schema:"minimum=0,maximum=315360000000"`
+	Priority  *int              `json:"priority,omitzero" jsonschema:"higher runs first; where absent that of the group, or 0" schema:"minimum=-100,maximum=100"`
+	TimeoutMs int64             `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; 0 is the time-out of the type, or else of the group, and -1 is none" schema:"minimum=-1,maximum=315360000000"`
 	GraceMs   *int64            `json:"graceMs,omitzero" jsonschema:"how long a task may go on after it was told to stop, in milliseconds" schema:"minimum=0,maximum=315360000000"`
 	Rerun     *bool             `json:"rerun,omitzero" jsonschema:"whether a task may run again where the executor died while it ran; where absent as the type says"`
 	Labels    map[string]string `json:"labels,omitzero" jsonschema:"labels of the tasks, beside schedule; at most 31, of 256 bytes each" schema:"maxProperties=31,maxLength=256"`

@@ -25,7 +25,7 @@ func TestClientMethods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, c := t.Context(), rpctest.New(t, builtinTypes()...)
 		submitted, err := c.Submit(ctx, schema.SubmitParams{
-			Type: "sleep", Input: jsontext.Value(`{"durationMs":3600000}`), ID: uuid.New(), Priority: 5,
+			Type: "sleep", Input: jsontext.Value(`{"durationMs":3600000}`), ID: uuid.New(), Priority: new(5),
 			TimeoutMs: 7200000, GraceMs: new(int64(10)), Labels: map[string]string{"team": "red"}, Events: []string{},
 		})
 		require.NoError(t, err)

@@ -99,7 +99,7 @@ func working(ctx context.Context, in work) (struct{}, error) {
 
 func submits(t *testing.T, c *client.Client, priority int, input string) uuid.UUID {
 	t.Helper()
-	task, err := c.Submit(t.Context(), schema.SubmitParams{Type: "work", Input: jsontext.Value(input), Priority: priority, Events: []string{}})
+	task, err := c.Submit(t.Context(), schema.SubmitParams{Type: "work", Input: jsontext.Value(input), Priority: &priority, Events: []string{}})
 	require.NoError(t, err)
 	return task.ID
 }

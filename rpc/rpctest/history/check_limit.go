@@ -110,7 +110,12 @@ func (x *index) startsInOrder() {
 	}
 }
 
-func (t *task) priority() int { return t.fresh.params.(*schema.SubmitParams).Priority }
+func (t *task) priority() int {
+	if p := t.fresh.params.(*schema.SubmitParams).Priority; p != nil {
+		return *p
+	}
+	return 0
+}
 
 type queueKey struct{ client, priority int }
 

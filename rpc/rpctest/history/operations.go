@@ -13,7 +13,7 @@ import (
 func (p *player) submit() []byte {
 	s := schema.SubmitParams{
 		ID: p.newID(), Type: typeNames[p.random.IntN(len(typeNames))],
-		Priority: []int{-5, 0, 0, 0, 5, 9}[p.random.IntN(6)], Events: p.events(),
+		Priority: &[]int{-5, 0, 0, 0, 5, 9}[p.random.IntN(6)], Events: p.events(),
 	}
 	in := Input{}
 	if s.Type != quickType {
