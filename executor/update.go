@@ -79,9 +79,12 @@ func (u *Update) labels(before map[string]string) (map[string]string, error) {
 			delete(after, key)
 		}
 	}
-	const most = MaxLabels + 1 // the server may have added one
+	most := MaxLabels
+	if _, owned := after[ownerLabel]; owned { // the server adds this one to what a submit has
+		most++
+	}
 	if len(after) > most {
-		return nil, &TooLargeError{What: "the number of labels", Size: int64(len(after)), Limit: most, Cure: "remove some by an empty value"}
+		return nil, &TooLargeError{What: "the number of labels", Size: int64(len(after)), Limit: int64(most), Cure: "remove some by an empty value"}
 	}
 	return after, nil
 }

@@ -244,12 +244,17 @@ func updateWrong(f *fixture) {
 		require.ErrorAs(f, f.refusesUpdate(id, executor.Update{Priority: new(int8(3)), RunAt: &at, ExpiresAt: &at}), &wrong)
 		require.Equal(f, "/expiresAt", wrong.Violations[0].Pointer)
 		many := map[string]string{}
-		for i := range executor.MaxLabels + 2 {
+		for i := range executor.MaxLabels + 1 {
 			many[strconv.Itoa(i)] = "x"
 		}
 		var large *executor.TooLargeError
 		require.ErrorAs(f, f.refusesUpdate(id, executor.Update{Labels: many}), &large)
+		require.Equal(f, int64(executor.MaxLabels), large.Limit)
 		require.Equal(f, before, f.get(id))
+		delete(many, "0")
+		many["owner"] = "Neovim" // does not count
+		require.Len(f, f.update(id, executor.Update{Labels: many}).Labels, executor.MaxLabels+1)
+		require.ErrorAs(f, f.refusesUpdate(id, executor.Update{Labels: map[string]string{"0": "x"}}), &large)
 	}
 }
 
