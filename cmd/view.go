@@ -295,7 +295,7 @@ func (v *viewer) connected(ctx context.Context, c *connection) (start bool, err 
 
 // watch looks at the tasks, at events and from time to time, until the connection ends.
 func (v *viewer) watch(ctx context.Context, c *client.Client, ending *atomic.Bool) error {
-	events := []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventFinished}
+	events := []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventUpdated, schema.EventFinished}
 	if _, err := c.Subscribe(ctx, schema.SubscribeParams{Events: events}); err != nil {
 		return err
 	}
