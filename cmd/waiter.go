@@ -176,6 +176,7 @@ func (w *waiter) lookAtOnce(ids []uuid.UUID) error {
 // follow shows events until enough tasks have ended. The ids are those of tasks that
 // others have submitted.
 func (w *waiter) follow(ids []uuid.UUID) error {
+	defer w.board.over()
 	defer w.stop()
 	if w.enough() {
 		return nil
@@ -188,7 +189,6 @@ func (w *waiter) follow(ids []uuid.UUID) error {
 	defer func() {
 		w.stop()
 		<-drawn
-		w.board.over()
 	}()
 	for ev := range w.client.Events(w.ctx) {
 		if err := w.event(ev, ids); err != nil {
