@@ -17,7 +17,7 @@ import (
 // it is.
 func inFull(ctx context.Context, c *client.Client, tasks []schema.Task, input bool) error {
 	return eachTask(ctx, callsAtOnce, tasks, func(ctx context.Context, t *schema.Task) error {
-		full, err := c.Status(ctx, schema.StatusParams{ID: t.ID, IncludeInput: input, IncludeAttempts: true, IncludeChildren: true})
+		full, err := c.Status(ctx, schema.StatusParams{ID: t.ID, IncludeInput: input, IncludeAttempts: true, IncludeChildren: true, IncludeTerms: true})
 		if isNotFound(err) {
 			return nil
 		}
@@ -29,15 +29,18 @@ func inFull(ctx context.Context, c *client.Client, tasks []schema.Task, input bo
 	})
 }
 
-// addAttempts adds the attempts of a task that another one followed: of the latest, the task
-// itself says more.
+// addAttempts adds the attempts of a task that have ended, where it has had more than one.
 func addAttempts(t *schema.Task, now time.Time, add func(name, text string, s style)) {
 	for i := range t.Attempts {
 		a := &t.Attempts[i]
-		if a.Attempt == t.Attempt && !t.StartedAt.IsZero() || a.Error == nil {
+		if a.FinishedAt.IsZero() {
 			continue
 		}
-		ended := fmt.Sprintf("%s; ran %s, ended %s ago", a.Error.Message, show.Span(a.FinishedAt.Time().Sub(a.StartedAt.Time())), show.Age(a.FinishedAt, now))
+		how := t.State.String()
+		if a.Error != nil {
+			how = a.Error.Message
+		}
+		ended := fmt.Sprintf("%s; ran %s, ended %s ago", how, show.Span(a.FinishedAt.Time().Sub(a.StartedAt.Time())), show.Age(a.FinishedAt, now))
 		add(fmt.Sprintf("attempt %d", a.Attempt), ended, plain)
 	}
 }
@@ -47,15 +50,27 @@ func retryText(p *schema.Retry) string {
 	if p == nil {
 		return ""
 	}
-	text := fmt.Sprintf("at most %d attempts", p.MaxAttempts)
+	text := fmt.Sprintf("at most %s", counted(int(p.MaxAttempts), "attempt"))
+	if p.DelayMs != nil {
+		text += "; waits " + exactMs(*p.DelayMs)
+	}
+	if p.Factor > 1 && (p.DelayMs == nil || *p.DelayMs > 0) {
+		text += fmt.Sprintf(", then %g times as long each", p.Factor)
+		if p.MaxDelayMs > 0 {
+			text += ", up to " + exactMs(p.MaxDelayMs)
+		}
+	}
 	if p.On != nil {
-		text += ", after"
+		text += "; after"
 		for _, kind := range p.On {
 			text += " " + string(kind)
 		}
 	}
 	return text
 }
+
+// exactMs is a time of the protocol, without a loss.
+func exactMs(ms int64) string { return show.Exact(time.Duration(ms) * time.Millisecond) }
 
 // retryingText says that an attempt has failed, and when the next one begins.
 func retryingText(ev *schema.RetryingEvent, now time.Time) string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/cmd/internal/show"
@@ -21,7 +22,7 @@ func (p *Program) explainCommand() *cobra.Command {
 		Short: "Say why tasks wait, down to what holds them up",
 		Long: "Explain shows a task, all that it waits for, the task that it waits for, and so on: the last one holds up the others.\n" +
 			"Of a task that failed because of another one it shows that one, down to the first that failed.\n" +
-			"Each line is true at the moment. " + strings.ReplaceAll(namesHelp, "\n", " "),
+			"Each line is true at the moment, and of several tasks each is shown once. " + strings.ReplaceAll(namesHelp, "\n", " "),
 		Example:           p.driverExamples("explain @last", "explain 018f", "explain build=7 --json"),
 		Args:              d.names("explain"),
 		ValidArgsFunction: d.completeTasks(schema.Queued),
@@ -38,7 +39,11 @@ func (d *driver) explain(ctx context.Context, c *client.Client, names []string) 
 	if err != nil {
 		return err
 	}
+	shown := map[uuid.UUID]bool{}
 	for i := range tasks {
+		if shown[tasks[i].ID] && !d.json { // a chain before has it
+			continue
+		}
 		why, err := c.Explain(ctx, schema.ExplainParams{ID: tasks[i].ID})
 		switch {
 		case isNotFound(err): // it has ended, and is no longer kept
@@ -51,6 +56,7 @@ func (d *driver) explain(ctx context.Context, c *client.Client, names []string) 
 			}
 			continue
 		}
+		cutShown(&why, shown)
 		chain := chainTasks(&why)
 		if err := withInputs(ctx, c, chain); err != nil {
 			return err
@@ -65,6 +71,18 @@ func (d *driver) explain(ctx context.Context, c *client.Client, names []string) 
 		}
 	}
 	return nil
+}
+
+// cutShown leaves out the end of a chain that another one has shown, and notes what it shows itself. The
+// task before the cut names the one that follows.
+func cutShown(why *schema.ExplainResult, shown map[uuid.UUID]bool) {
+	for i := range why.Chain {
+		if id := why.Chain[i].ID; shown[id] {
+			why.Chain, why.Truncated = why.Chain[:i], false
+			return
+		}
+		shown[why.Chain[i].ID] = true
+	}
 }
 
 // chainTasks are the tasks of a chain.

@@ -126,6 +126,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 		add("error", show.ErrorText(t), red)
 	}
 	add("task", show.Work(t), plain)
+	add("directory", show.Directory(t), plain)
 	if t.Progress != nil {
 		add("progress", progressText(*t.Progress), plain)
 	}
@@ -142,6 +143,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 		add("parts", countsText(t.Children), plain)
 	}
 	addConditions(t, now, add)
+	addTerms(t, add)
 	add("submitted", timeText(t.CreatedAt, now), plain)
 	add("started", timeText(t.StartedAt, now), plain)
 	add("ended", timeText(t.FinishedAt, now), plain)
@@ -177,9 +179,7 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 	add("key", c.Key, plain)
 	add("needs", show.Needs(c.Needs), plain)
 	add("retry", retryText(c.Retry), plain)
-	if c.Dedupe != nil {
-		add("dedupe", c.Dedupe.Key, plain)
-	}
+	add("dedupe", dedupeText(c.Dedupe), plain)
 	if t.StartedAt.IsZero() {
 		add("runs", dueText(c.RunAt, now), plain)
 		add("expires", dueText(c.ExpiresAt, now), plain)
@@ -192,6 +192,35 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 		}
 		add("after", strings.Join(words, " "), plain)
 	}
+}
+
+// addTerms adds how long a task may take, and what becomes of it after a crash.
+func addTerms(t *schema.Task, add func(name, text string, s style)) {
+	if t.Terms == nil {
+		return
+	}
+	if ms := t.Terms.TimeoutMs; ms > 0 {
+		add("time-out", exactMs(ms), plain)
+	}
+	add("grace", exactMs(t.Terms.GraceMs), plain)
+	if t.Terms.Rerun {
+		add("rerun", "where the server has died while it ran", plain)
+	}
+}
+
+// dedupeText says of which tasks a task is a duplicate, and what becomes of the later one.
+func dedupeText(d *schema.Dedupe) string {
+	if d == nil {
+		return ""
+	}
+	text := d.Key
+	if d.On != "" && d.On != schema.DedupeReuse {
+		text += ", " + string(d.On)
+	}
+	if d.WindowMs > 0 {
+		text += ", for " + exactMs(d.WindowMs) + " after the end"
+	}
+	return text
 }
 
 // dueText is a time in the person's time zone, and how far it is.

@@ -35,7 +35,7 @@ func endingWith(name string, errs ...error) executor.Type {
 
 func (r *rig) attempts(id uuid.UUID) []schema.Attempt {
 	r.Helper()
-	t, err := r.StatusWith(r.Context(), id, true, false)
+	t, err := r.StatusWith(r.Context(), &schema.StatusParams{ID: id, IncludeAttempts: true})
 	require.NoError(r, err)
 	return t.Attempts
 }

@@ -30,19 +30,22 @@ func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error
 	return t, err
 }
 
-// StatusWith is Status with the latest attempts of the task, and with its children, as far as these
-// are asked for.
-func (e *Executor) StatusWith(ctx context.Context, id uuid.UUID, attempts, children bool) (schema.Task, error) {
-	r, err := e.store.Get(ctx, id)
+// StatusWith is Status with the latest attempts of the task, its children and its terms, as far as the
+// params ask for these. The input is always there.
+func (e *Executor) StatusWith(ctx context.Context, p *schema.StatusParams) (schema.Task, error) {
+	r, err := e.store.Get(ctx, p.ID)
 	if err != nil {
 		return r.Task, err
 	}
 	e.showStopped(&r.Task)
-	if attempts {
+	if p.IncludeAttempts {
 		r.ShowAttempts()
 	}
-	if children {
+	if p.IncludeChildren {
 		r.Task.Children = r.Children
+	}
+	if p.IncludeTerms {
+		r.Terms = &schema.Terms{TimeoutMs: r.Timeout.Milliseconds(), GraceMs: r.Grace.Milliseconds(), Rerun: r.Rerun}
 	}
 	if r.State == schema.Queued {
 		r.WaitingFor = e.waiting(&r.Task)

@@ -113,6 +113,10 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"children":`...)
 		b = wire.AppendJSON(b, t.Children)
 	}
+	if t.Terms != nil {
+		b = append(b, `,"terms":`...)
+		b = wire.AppendJSON(b, t.Terms)
+	}
 	if t.Stopped {
 		b = append(b, `,"stopped":true`...)
 	}

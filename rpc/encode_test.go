@@ -63,6 +63,9 @@ func drawTask(t *rapid.T) *schema.Task {
 			task.Error.ExitCode = new(rapid.Int().Draw(t, "code"))
 		}
 	}
+	if rapid.Bool().Draw(t, "termed") {
+		task.Terms = &schema.Terms{TimeoutMs: rapid.Int64().Draw(t, "timeout"), GraceMs: rapid.Int64().Draw(t, "grace"), Rerun: rapid.Bool().Draw(t, "rerun")}
+	}
 	if rapid.Bool().Draw(t, "wrote") {
 		task.OutputBytes = &schema.OutputBytes{Stdout: rapid.Int64().Draw(t, "stdout"), Log: rapid.Int64().Draw(t, "log")}
 	}

@@ -101,7 +101,7 @@ func (s *session) status(ctx context.Context, p *schema.StatusParams) (any, erro
 	if err := needID(p.ID); err != nil {
 		return nil, err
 	}
-	task, err := s.executor.StatusWith(ctx, p.ID, p.IncludeAttempts, p.IncludeChildren)
+	task, err := s.executor.StatusWith(ctx, p)
 	if !p.IncludeInput {
 		task.Input = nil
 	}

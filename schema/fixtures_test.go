@@ -51,6 +51,7 @@ func fullTask() Task {
 		{Attempt: 2, StartedAt: exampleStart + 2},
 	}
 	t.Children = &TaskCounts{Queued: 1, Running: 2, Completed: 3, Failed: 4, Cancelled: 5}
+	t.Terms = &Terms{TimeoutMs: 600_000, GraceMs: 5000, Rerun: true}
 	return t
 }
 

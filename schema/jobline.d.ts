@@ -237,6 +237,15 @@ export interface FinishedEvent {
   attempts?: Attempt[];
   /** how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts */
   children?: TaskCounts;
+  /** how long it may take, and what becomes of it after a crash; only where asked for */
+  terms?: {
+    /** bounds each attempt, in milliseconds; absent is no bound */
+    timeoutMs?: number;
+    /** how long it may go on after it was told to stop, in milliseconds */
+    graceMs: number;
+    /** whether it runs again where nobody knows how its last attempt ended */
+    rerun?: boolean;
+  };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -821,6 +830,8 @@ export interface StatusParams {
   includeAttempts?: boolean;
   /** whether to answer with how many children it has, too */
   includeChildren?: boolean;
+  /** whether to answer with its time-out, its grace and whether it may be rerun, too */
+  includeTerms?: boolean;
 }
 
 /** Where tasks are recorded. */
@@ -929,6 +940,15 @@ export interface SubmitResult {
   attempts?: Attempt[];
   /** how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts */
   children?: TaskCounts;
+  /** how long it may take, and what becomes of it after a crash; only where asked for */
+  terms?: {
+    /** bounds each attempt, in milliseconds; absent is no bound */
+    timeoutMs?: number;
+    /** how long it may go on after it was told to stop, in milliseconds */
+    graceMs: number;
+    /** whether it runs again where nobody knows how its last attempt ended */
+    rerun?: boolean;
+  };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -1005,6 +1025,15 @@ export interface Task {
   attempts?: Attempt[];
   /** how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts */
   children?: TaskCounts;
+  /** how long it may take, and what becomes of it after a crash; only where asked for */
+  terms?: {
+    /** bounds each attempt, in milliseconds; absent is no bound */
+    timeoutMs?: number;
+    /** how long it may go on after it was told to stop, in milliseconds */
+    graceMs: number;
+    /** whether it runs again where nobody knows how its last attempt ended */
+    rerun?: boolean;
+  };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */

@@ -111,6 +111,8 @@ type StatusParams struct {
 	IncludeAttempts bool `json:"includeAttempts,omitzero" jsonschema:"whether to answer with the latest attempts too" schema:"default=false"`
 	// IncludeChildren asks for Task.Children.
 	IncludeChildren bool `json:"includeChildren,omitzero" jsonschema:"whether to answer with how many children it has, too" schema:"default=false"`
+	// IncludeTerms asks for Task.Terms.
+	IncludeTerms bool `json:"includeTerms,omitzero" jsonschema:"whether to answer with its time-out, its grace and whether it may be rerun, too" schema:"default=false"`
 }
 
 // CancelParams asks for a task to stop. Force skips its grace.

@@ -33,11 +33,21 @@ type Task struct {
 	Attempts []Attempt `json:"attempts,omitzero" jsonschema:"its latest 20 attempts, the oldest first; only where asked for"`
 	// Children is only set where asked for, and never in a record.
 	Children *TaskCounts `json:"children,omitzero" jsonschema:"how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts"`
+	// Terms are only set where asked for, and never in a record.
+	Terms *Terms `json:"terms,omitzero" jsonschema:"how long it may take, and what becomes of it after a crash; only where asked for"`
 	// Stopped is only set of a running task, and never in a record.
 	Stopped bool `json:"stopped,omitzero" jsonschema:"whether the method signal has stopped it; CONT lets it go on"`
 	// Incomplete is set in an event for a slow client from which parts of the task were left out. It
 	// is never set in a record.
 	Incomplete bool `json:"incomplete,omitzero" jsonschema:"whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile"`
+}
+
+// Terms are what holds of a task while it runs: as it was submitted, or where that says nothing as its
+// group or its type does.
+type Terms struct {
+	TimeoutMs int64 `json:"timeoutMs,omitzero" jsonschema:"bounds each attempt, in milliseconds; absent is no bound" schema:"minimum=0"`
+	GraceMs   int64 `json:"graceMs" jsonschema:"how long it may go on after it was told to stop, in milliseconds" schema:"minimum=0"`
+	Rerun     bool  `json:"rerun,omitzero" jsonschema:"whether it runs again where nobody knows how its last attempt ended"`
 }
 
 // Progress says how far a running task has come, in its own Unit. A Total of zero is not known.

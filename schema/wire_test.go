@@ -28,7 +28,7 @@ func TestWireTypes(t *testing.T) {
 		wire(ReplayedEvent{Subscription: 2, Seq: 9, Missed: &Missed{3, 4}}, ReplayedEvent{Subscription: 1, Missed: &Missed{}}, ReplayedEvent{Subscription: 1}),
 		wire(fullSubmit(), exampleSubmit(), SubmitParams{Type: "noop", Events: []string{}}),
 		wire(SubmitResult{Task: fullTask(), Existing: true}, SubmitResult{}),
-		wire(StatusParams{ID: exampleID, IncludeInput: true, IncludeAttempts: true, IncludeChildren: true}, StatusParams{}),
+		wire(StatusParams{ID: exampleID, IncludeInput: true, IncludeAttempts: true, IncludeChildren: true, IncludeTerms: true}, StatusParams{}),
 		wire(CancelParams{ID: exampleID, Reason: "why", Force: true}, CancelParams{}),
 		wire(CancelResult{Outcome: OutcomeCancelled, Task: fullTask()}, CancelResult{Outcome: OutcomeAlreadyFinished}),
 		wire(ShutdownParams{Mode: ShutdownFinish, TimeoutMs: 1, Scope: ScopeConnection}, ShutdownParams{}),

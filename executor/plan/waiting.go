@@ -80,16 +80,24 @@ func (g *group) waiting(all []schema.Waiting) []schema.Waiting {
 	if s.Limit > 0 && g.running >= s.Limit {
 		all = append(all, schema.Waiting{
 			Kind: schema.WaitsForGroup, Name: g.name, Total: new(int64(s.Limit)),
-			Message: fmt.Sprintf("%d tasks of the group %q run, and no more may", g.running, g.name),
+			Message: g.tasks(g.running, "runs", "run") + ", and no more may",
 		})
 	}
 	if g.closing > 0 {
 		all = append(all, schema.Waiting{
 			Kind: schema.WaitsForRate, Name: g.name, Until: g.reopens, Total: new(int64(s.Rate.Count)),
-			Message: fmt.Sprintf("%d tasks of the group %q began within %v, and no more may", s.Rate.Count, g.name, s.Rate.Per),
+			Message: fmt.Sprintf("%s within %v, and no more may", g.tasks(s.Rate.Count, "began", "began"), s.Rate.Per),
 		})
 	}
 	return all
+}
+
+// tasks says what so many tasks of the group do, with the verb for one and that for more.
+func (g *group) tasks(n int, one, more string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 task of the group %q %s", g.name, one)
+	}
+	return fmt.Sprintf("%d tasks of the group %q %s", n, g.name, more)
 }
 
 func (l *lane) waiting(all []schema.Waiting, t *Task) []schema.Waiting {

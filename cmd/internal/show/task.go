@@ -138,6 +138,17 @@ func Work(t *schema.Task) string {
 	return string(t.Input)
 }
 
+// Directory is where the command of an exec task runs, or "" where that is not known.
+func Directory(t *schema.Task) string {
+	var in struct {
+		Dir string `json:"dir"`
+	}
+	if t.Type != exec.TypeName || json.Unmarshal(t.Input, &in) != nil {
+		return ""
+	}
+	return in.Dir
+}
+
 // Command is a command as a person would write it to a shell.
 func Command(argv []string) string {
 	words := make([]string, len(argv))
