@@ -62,6 +62,13 @@ func TestGroupsGiveDefaults(t *testing.T) {
 	require.Equal(t, 5*time.Millisecond, r.Timeout)
 	require.Equal(t, &schema.Conditions{Group: "g", Key: "own", Needs: map[string]int64{"gpu": 1}, RunAt: now + 8_000_000, ExpiresAt: now + 9_000_000}, r.Conditions)
 
+	r = prepare(schema.SubmitParams{Type: "nap", Priority: new(0), TimeoutMs: schema.NoTimeout, Conditions: in})
+	require.Zero(t, r.Priority)
+	require.Zero(t, r.Timeout)
+
+	r = prepare(schema.SubmitParams{Type: "own", TimeoutMs: schema.NoTimeout})
+	require.Zero(t, r.Timeout)
+
 	r = prepare(schema.SubmitParams{Type: "nap", DelayMs: 8000, Conditions: in})
 	require.Equal(t, now+13_000_000, r.Conditions.ExpiresAt, "it counts from runAt on")
 

@@ -74,11 +74,10 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (r Submiss
 			return Submission{}, err
 		}
 	}
-	r.Type, r.Labels = t.name, p.Labels
+	r.Type, r.Labels, r.CreatedAt = t.name, p.Labels, now
 	if p.Priority != nil {
 		r.Priority = int8(*p.Priority)
 	}
-	r.CreatedAt = now
 	if t.secrets == nil {
 		r.Input = keep(p.Input)
 	} else if r.Input, r.Hidden, err = t.hide(p.Input); err != nil {

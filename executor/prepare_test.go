@@ -118,7 +118,7 @@ func TestPreparePastTheLimits(t *testing.T) {
 		"low priority": {schema.SubmitParams{Priority: new(-101)}, "/priority"},
 		"far priority": {schema.SubmitParams{Priority: new(256)}, "/priority"},
 		"time-out":     {schema.SubmitParams{TimeoutMs: executor.MaxMs + 1}, "/timeoutMs"},
-		"no time-out":  {schema.SubmitParams{TimeoutMs: -1}, "/timeoutMs"},
+		"no time-out":  {schema.SubmitParams{TimeoutMs: -2}, "/timeoutMs"},
 		"grace":        {schema.SubmitParams{GraceMs: new(executor.MaxMs + 1)}, "/graceMs"},
 		"no grace":     {schema.SubmitParams{GraceMs: new(int64(-1))}, "/graceMs"},
 		"event":        {schema.SubmitParams{Events: []string{"ended"}}, "/events/0"},

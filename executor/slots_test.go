@@ -33,7 +33,7 @@ func TestLimitIsNeverExceeded(t *testing.T) {
 		began := time.Now()
 		for n := range 201 {
 			p := taking("count", time.Second)
-			p.Priority = n - 100
+			p.Priority = new(n - 100)
 			r.submit(p)
 		}
 		for r.stats().Tasks.Completed < 201 {
@@ -107,7 +107,7 @@ func TestHigherPriorityRunsFirst(t *testing.T) {
 		var ids []uuid.UUID
 		for _, priority := range []int{0, -100, 100, 0, 100} {
 			p := nap(time.Second)
-			p.Priority = priority
+			p.Priority = &priority
 			ids = append(ids, r.submit(p))
 		}
 		r.pass(6 * time.Second)
@@ -126,7 +126,7 @@ func TestFreeSlotTakesTheBestOfABurst(t *testing.T) {
 		var burst []executor.Submission
 		for _, priority := range []int{0, 5, 5} {
 			p := nap(time.Second)
-			p.Priority = priority
+			p.Priority = &priority
 			record, err := r.Prepare(&p)
 			require.NoError(r, err)
 			burst = append(burst, record)

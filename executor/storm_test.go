@@ -119,7 +119,7 @@ func (s *stormer) any() uuid.UUID {
 }
 
 func (s *stormer) submitOne(ctx context.Context) error {
-	p := schema.SubmitParams{Type: []string{"nap", "deaf", "fail"}[s.rng.IntN(3)], Priority: s.rng.IntN(201) - 100}
+	p := schema.SubmitParams{Type: []string{"nap", "deaf", "fail"}[s.rng.IntN(3)], Priority: new(s.rng.IntN(201) - 100)}
 	if p.Type != "fail" {
 		p.Input = []byte(fmt.Sprintf(`{"ms":%d}`, s.rng.IntN(2)))
 	}

@@ -274,7 +274,7 @@ export interface Group {
 
 /** What a group gives to its tasks. */
 export interface GroupDefaults {
-  /** the priority of a task that is submitted with none, or with 0 */
+  /** the priority of a task that is submitted with none */
   priority?: number;
   /** bounds each attempt of a task that has no other time-out, in milliseconds */
   timeoutMs?: number;
@@ -644,9 +644,9 @@ export interface ScheduledSubmit {
   type: string;
   /** the input of each task, as the inputSchema of its type; {} where absent */
   input?: unknown;
-  /** higher runs first */
+  /** higher runs first; where absent that of the group, or 0 */
   priority?: number;
-  /** bounds each attempt, in milliseconds; 0 is the time-out of the type */
+  /** bounds each attempt, in milliseconds; 0 is the time-out of the type, or else of the group, and -1 is none */
   timeoutMs?: number;
   /** how long a task may go on after it was told to stop, in milliseconds */
   graceMs?: number;
@@ -854,9 +854,9 @@ export interface SubmitParams {
   input?: unknown;
   /** the id of the task; submitting it again with the same type and input answers with the task as it is */
   id?: UUID;
-  /** higher runs first */
+  /** higher runs first; where absent that of the group, or 0 */
   priority?: number;
-  /** bounds each attempt, in milliseconds; 0 is the time-out of the type */
+  /** bounds each attempt, in milliseconds; 0 is the time-out of the type, or else of the group, and -1 is none */
   timeoutMs?: number;
   /** how long the task may go on after it was told to stop, in milliseconds */
   graceMs?: number;

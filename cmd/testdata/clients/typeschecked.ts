@@ -19,6 +19,7 @@ export function methodTellsParams(n: Notification): number {
     case "task/progress": return n.params.progress;
     case "task/output": return n.params.data.length;
     case "task/retrying": return n.params.error?.exitCode ?? n.params.attempt;
+    case "task/updated": return n.params.priority;
     case "task/finished": return n.params.error?.exitCode ?? n.params.seq;
     case "subscription/replayed": return n.params.missed?.through ?? 0;
     case "executor/shuttingDown": return n.params.mode.length;

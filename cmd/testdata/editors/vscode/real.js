@@ -43,7 +43,7 @@ async function main() {
 
   await open();
   await run(`printf 'src/a.c:2:10: \\033[31merror:\\033[0m x undeclared\\n'; exit 1`);
-  await see('.xterm-rows', '[exec failed after');
+  await see('.xterm-rows', '[failed exit');
   await see('.xterm-rows .xterm-fg-1', 'error:');
   done('output in colours');
   await command('Problems: Focus on Problems View');
@@ -79,7 +79,7 @@ async function main() {
   await see('.suggest-widget .monaco-list-row', 'cleanEnv');
   await page.keyboard.press('Escape');
   await command('Jobline: Submit a Task');
-  await see('.xterm-rows', '[exec completed after');
+  await see('.xterm-rows', '[completed after');
   done('the input is completed from its schema, and submitted');
 
   await run('sleep 4; exit 3');
