@@ -34,7 +34,7 @@ func makeKeys() keyMap {
 		cancel:   bind("c", "cancel the task", "c"),
 		force:    bind("x", "kill it without its grace", "x"),
 		retry:    bind("r", "submit it again", "r"),
-		filter:   bind("/", "filter: words, type=…, label=…", "/"),
+		filter:   bind("/", "filter: words, type=NAME, KEY=VALUE", "/"),
 		sort:     bind("s", "sort in another way", "s"),
 		follow:   bind("f", "follow the output, or stay", "f"),
 		help:     bind("?", "this help", "?"),

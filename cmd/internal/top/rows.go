@@ -66,7 +66,7 @@ func columns(p pane, width int) []column {
 			}},
 		},
 		paneEnded: {
-			{"STATE", 16, false, 0, stateCell},
+			{"STATE", len("failed dependency"), false, 0, stateCell},
 			{"AGO", 4, true, 0, func(m *model, it *item, _ int) cell { return cell{text: show.Age(it.FinishedAt, m.snap.at)} }},
 			{"TOOK", 6, true, 0, func(m *model, it *item, _ int) cell { return cell{text: show.Ran(&it.Task, m.snap.at)} }},
 		},

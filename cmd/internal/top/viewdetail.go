@@ -55,7 +55,7 @@ func (m *model) factLines(t *schema.Task) []string {
 			return
 		}
 		var p painted
-		p.add(m.look.dim, show.Pad(name, 8), m.width)
+		p.add(m.look.dim, show.Pad(name, max(8, len(name)+1)), m.width)
 		p.add(s, show.Line(text), m.width)
 		lines = append(lines, p.text)
 	}
