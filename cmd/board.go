@@ -164,7 +164,7 @@ func (b *board) retry(ev *schema.RetryingEvent) {
 	}
 }
 
-// end shows the end of a task, and what it is for those who wait.
+// end shows the end of a task. How says what the end means for a wait for several tasks.
 func (b *board) end(t *schema.Task, how ending) {
 	b.mu.Lock()
 	delete(b.running, t.ID)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/schema"
 )
@@ -33,7 +31,7 @@ func scheduleLines(s *schema.Schedule, now time.Time, out terminal, columns int)
 	task := schema.Task{Type: submit.Type, Input: submit.Input, Conditions: &submit.Conditions}
 	add("type", task.Type, plain)
 	add("task", show.Work(&task), plain)
-	add("folder", workFolder(&task), plain)
+	add("folder", show.CommandOf(&task).Dir, plain)
 	add("labels", show.Labels(submit.Labels), plain)
 	if submit.Priority != nil {
 		add("priority", fmt.Sprint(*submit.Priority), plain)
@@ -65,15 +63,4 @@ func addLastTask(s *schema.Schedule, now time.Time, add func(name, text string, 
 	if s.Last.Error != nil {
 		add("error", s.Last.Error.Message, red)
 	}
-}
-
-// workFolder is where a command of exec runs, or "".
-func workFolder(t *schema.Task) string {
-	var in struct {
-		Dir string `json:"dir"`
-	}
-	if json.Unmarshal(t.Input, &in) != nil {
-		return ""
-	}
-	return in.Dir
 }

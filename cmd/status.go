@@ -126,7 +126,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 		add("error", show.ErrorText(t), red)
 	}
 	add("task", show.Work(t), plain)
-	add("directory", show.Directory(t), plain)
+	add("directory", show.CommandOf(t).Dir, plain)
 	if t.Progress != nil {
 		add("progress", progressText(*t.Progress), plain)
 	}

@@ -166,6 +166,11 @@ func (o *viewOptions) run(c *cobra.Command) error {
 // readCommands obeys the lines of stdin.
 func (v *viewer) readCommands(ctx context.Context) {
 	lines := bufio.NewScanner(os.Stdin)
+	defer func() {
+		if err := lines.Err(); err != nil { // as of a line that is too long
+			_ = v.lines.write(viewLine{Say: &viewSay{fmt.Sprintf("view: stdin: %v; start view again", err), "error"}})
+		}
+	}()
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		if len(words) == 0 {
@@ -179,13 +184,15 @@ func (v *viewer) readCommands(ctx context.Context) {
 
 func (v *viewer) obey(ctx context.Context, command string, words []string) error {
 	switch {
-	case command == "list" && len(words) == 1:
+	case command == "list" && !slices.Equal(words, []string{"on"}) && !slices.Equal(words, []string{"off"}):
+		return fmt.Errorf("view: list %q: want list on or list off", strings.Join(words, " "))
+	case command == "list":
 		v.ticks.Store(words[0] == "on")
 		v.asked.Store(true)
 		v.wanted.Store(true)
 		v.look()
 		return nil
-	case !slices.Contains([]string{"open", "close", "mine", "list"}, command):
+	case !slices.Contains([]string{"open", "close", "mine"}, command):
 		return fmt.Errorf("view: there is no command %q; there are open, close, mine, list on and list off", command)
 	case len(words) == 0:
 		return fmt.Errorf("view: the line %q lacks a word", command)
@@ -247,12 +254,11 @@ func (v *viewer) followTasks(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			continue
 		case first:
 			return v.options.program.answerOf(err)
 		}
-		rest := viewerPause
-		if start && !errors.Is(err, socket.ErrNobodyListens) {
+		rest := viewerPause // also where a server ends each connection at once
+		if err != nil && start && !errors.Is(err, socket.ErrNobodyListens) {
 			rest, pause = pause, min(2*pause, longestViewPause)
 		}
 		if !sleep(ctx, rest) {

@@ -101,7 +101,7 @@ func (o *viewedOutput) addLocked(text []byte) {
 	o.size += len(text)
 }
 
-// missing notes that output is not shown: older output at the begin, or some that came too fast.
+// missing notes that output is not shown: older output at the beginning, or some that came too fast.
 func (o *viewedOutput) missing(bytes int64) error {
 	hint := ""
 	if o.viewer.options.olderKey != "" {

@@ -7,12 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/cmd/internal/show"
-	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
@@ -170,7 +168,7 @@ func viewRowOf(t *schema.Task, now time.Time, ticks bool) viewRow {
 	r := viewRow{
 		ID: t.ID, Short: show.ShortID(t.ID), Type: show.Line(t.Type), Title: viewTitle(t), State: t.State, Status: show.Line(show.State(t)),
 		Waits: show.Line(show.Waiting(t, now)), Created: t.CreatedAt.Time().Unix(), Owner: show.Line(t.Labels[show.OwnerLabel]),
-		Dir: execInput(t).Dir,
+		Dir: show.CommandOf(t).Dir,
 	}
 	switch {
 	case t.State.Final() || ticks && !t.StartedAt.IsZero():
@@ -199,27 +197,13 @@ func progressWords(p *schema.Progress) string {
 	return words + " " + p.Unit + " " + p.Message
 }
 
-// execTask is what a viewer needs of the input of exec.
-type execTask struct {
-	Argv []string `json:"argv"`
-	Dir  string   `json:"dir"`
-}
-
-// execInput is the input of a command; the zero value for another type.
-func execInput(t *schema.Task) (in execTask) {
-	if t.Type != exec.TypeName || json.Unmarshal(t.Input, &in) != nil {
-		return execTask{}
-	}
-	return in
-}
-
 // mostTitle bounds what a row says of a task, in bytes.
 const mostTitle = 1024
 
 // viewTitle is what a task does. The command line of a shell says more than the shell.
 func viewTitle(t *schema.Task) string {
 	title := t.Type + " " + show.Work(t)
-	switch argv := execInput(t).Argv; {
+	switch argv := show.CommandOf(t).Argv; {
 	case len(argv) == 3 && strings.HasPrefix(argv[1], "-") && strings.HasSuffix(argv[1], "c"):
 		title = argv[2]
 	case len(argv) > 0:

@@ -135,8 +135,12 @@ type Event struct {
 	StartedAt schema.Time
 	// Progress is of EventProgress. Nobody changes it.
 	Progress *schema.Progress
-	// Again is of EventRetrying. Nobody changes it.
+	// Again is of EventRetrying. It is of EventUpdated, too, where the task waits for its next
+	// attempt: then it has the time of that alone. Nobody changes it.
 	Again *Again
+	// LabelsBefore are the labels before an EventUpdated. A subscription selects the event by
+	// these or by the new ones, so that it hears of tasks that lose its label. Nobody changes them.
+	LabelsBefore map[string]string
 	// Task is the task, without its input. Of EventFinished it is final, and complete
 	// unless it is marked as Incomplete. Of any other kind it has only ID, Type, Priority,
 	// Labels and CreatedAt, and of EventUpdated also Conditions. So an event keeps no more
@@ -175,7 +179,7 @@ type Selector struct {
 func (s *Selector) Selects(ev *Event) (wanted, told bool) {
 	ofTask := (len(s.IDs) == 0 || s.IDs[ev.ID]) &&
 		(len(s.Types) == 0 || s.Types[ev.Task.Type]) &&
-		hasLabels(ev.Task.Labels, s.Labels)
+		(hasLabels(ev.Task.Labels, s.Labels) || ev.Kind == EventUpdated && hasLabels(ev.LabelsBefore, s.Labels))
 	if !ofTask {
 		return false, false
 	}

@@ -186,7 +186,11 @@ func appendRetrying(b []byte, ev *executor.Event) []byte {
 
 func appendUpdated(b []byte, ev *executor.Event) []byte {
 	t := ev.Task
-	return wire.AppendJSON(b, schema.UpdatedEvent{ID: ev.ID, Seq: ev.Seq, Priority: t.Priority, Labels: t.Labels, Conditions: t.Conditions})
+	message := schema.UpdatedEvent{ID: ev.ID, Seq: ev.Seq, Priority: t.Priority, Labels: t.Labels, Conditions: t.Conditions}
+	if ev.Again != nil {
+		message.RunAt = ev.Again.At
+	}
+	return wire.AppendJSON(b, message)
 }
 
 func appendID(b []byte, id uuid.UUID) []byte {

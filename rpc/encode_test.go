@@ -113,8 +113,8 @@ func TestAppendedIsWhatTheTypesMarshalTo(t *testing.T) {
 		retrying := executor.Event{Kind: executor.EventRetrying, Seq: seq, ID: task.ID, Attempt: task.Attempt, Again: again}
 		requireSame(t, schema.RetryingEvent{ID: task.ID, Seq: seq, Attempt: task.Attempt, Error: again.Error, RunAt: again.At}, appendEvent(nil, &retrying))
 
-		updated := executor.Event{Kind: executor.EventUpdated, Seq: seq, ID: task.ID, Task: task}
-		requireSame(t, schema.UpdatedEvent{ID: task.ID, Seq: seq, Priority: task.Priority, Labels: task.Labels, Conditions: task.Conditions}, appendEvent(nil, &updated))
+		updated := executor.Event{Kind: executor.EventUpdated, Seq: seq, ID: task.ID, Task: task, Again: again}
+		requireSame(t, schema.UpdatedEvent{RunAt: again.At, ID: task.ID, Seq: seq, Priority: task.Priority, Labels: task.Labels, Conditions: task.Conditions}, appendEvent(nil, &updated))
 
 		progress := executor.Event{Kind: executor.EventProgress, Seq: seq, ID: task.ID, Progress: drawProgress(t)}
 		requireSame(t, schema.ProgressEvent{ID: task.ID, Seq: seq, Progress: *progress.Progress}, appendEvent(nil, &progress))

@@ -72,6 +72,8 @@ type UpdatedEvent struct {
 	Labels   map[string]string `json:"labels" jsonschema:"names to find the task by"`
 	// Conditions nil is a task that may run at once.
 	Conditions *Conditions `json:"conditions,omitzero" jsonschema:"when it may run; absent where nothing was asked for"`
+	// RunAt is of a task that waits for its next attempt.
+	RunAt Time `json:"runAt,omitzero" jsonschema:"when the next attempt may begin; absent where there was none before"`
 }
 
 // FinishedEvent is the final task.

@@ -126,7 +126,7 @@ func exampleRetrying() RetryingEvent {
 func exampleUpdatedEvent() UpdatedEvent {
 	return UpdatedEvent{
 		ID: exampleID, Seq: 5, Priority: 10, Labels: map[string]string{"build": "8"},
-		Conditions: &Conditions{RunAt: exampleStart + 2_001_500, Group: "nightly"},
+		Conditions: &Conditions{RunAt: exampleStart + 2_001_500, Group: "nightly"}, RunAt: exampleStart + 30_000_000,
 	}
 }
 

@@ -1166,6 +1166,8 @@ export interface UpdatedEvent {
   labels: Record<string, string>;
   /** when it may run; absent where nothing was asked for */
   conditions?: Conditions;
+  /** when the next attempt may begin; absent where there was none before */
+  runAt?: Time;
 }
 
 /** One way in which a value breaks its schema. */

@@ -127,26 +127,25 @@ func Work(t *schema.Task) string {
 	if len(t.Input) == 0 || string(t.Input) == "{}" {
 		return ""
 	}
-	if t.Type == exec.TypeName {
-		var in struct {
-			Argv []string `json:"argv"`
-		}
-		if json.Unmarshal(t.Input, &in) == nil && len(in.Argv) > 0 {
-			return Command(in.Argv)
-		}
+	if argv := CommandOf(t).Argv; len(argv) > 0 {
+		return Command(argv)
 	}
 	return string(t.Input)
 }
 
-// Directory is where the command of an exec task runs, or "" where that is not known.
-func Directory(t *schema.Task) string {
-	var in struct {
-		Dir string `json:"dir"`
+// ShownCommand is what a person is shown of the command of an exec task.
+type ShownCommand struct {
+	Argv []string `json:"argv"`
+	Dir  string   `json:"dir"`
+}
+
+// CommandOf is the command of a task. It is the zero value for a task of another type, and where the
+// input is not known.
+func CommandOf(t *schema.Task) (c ShownCommand) {
+	if t.Type != exec.TypeName || json.Unmarshal(t.Input, &c) != nil {
+		return ShownCommand{}
 	}
-	if t.Type != exec.TypeName || json.Unmarshal(t.Input, &in) != nil {
-		return ""
-	}
-	return in.Dir
+	return c
 }
 
 // Command is a command as a person would write it to a shell.

@@ -52,11 +52,15 @@ func Retrying(r *executor.Record, a *executor.Again, shown *schema.Task) executo
 	return executor.Event{ID: r.ID, Kind: executor.EventRetrying, Attempt: r.Attempt, Again: again, Task: shown}
 }
 
-// Updated is the event of a change of a task that waits, to what r says.
-func Updated(r *executor.Record) executor.Event {
-	return executor.Event{ID: r.ID, Kind: executor.EventUpdated, Task: &schema.Task{
+// Updated is the event of a change of a task that waits, to what r says. Before are its labels before.
+func Updated(r *executor.Record, before map[string]string) executor.Event {
+	ev := executor.Event{ID: r.ID, Kind: executor.EventUpdated, LabelsBefore: before, Task: &schema.Task{
 		ID: r.ID, Type: r.Type, Priority: r.Priority, Labels: r.Labels, CreatedAt: r.CreatedAt, Conditions: r.Task.Conditions,
 	}}
+	if r.History != nil {
+		ev.Again = &executor.Again{At: r.History.DueAt}
+	}
+	return ev
 }
 
 // briefError is an error with texts of at most schema.MaxAttemptText bytes, or nil. They are copies,

@@ -3,6 +3,7 @@ package kit
 import (
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/google/uuid"
 
@@ -50,7 +51,7 @@ func sizeOf(ev *executor.Event) int64 {
 	case executor.EventRetrying:
 		return eventBytes + errorBytes(ev.Again.Error)
 	case executor.EventUpdated:
-		return eventBytes + endBytes + variable(ev.Task)
+		return eventBytes + endBytes + variable(ev.Task) + labelBytes(ev.LabelsBefore) + conditionBytes(ev.Task.Conditions)
 	}
 	return eventBytes
 }
@@ -61,12 +62,25 @@ func variable(t *schema.Task) int64 {
 	if p := t.Progress; p != nil {
 		n += len(p.Unit) + len(p.Message)
 	}
-	if len(t.Labels) > 0 { // most have none
-		for key, value := range t.Labels {
-			n += len(key) + len(value)
-		}
+	return int64(n) + labelBytes(t.Labels) + errorBytes(t.Error)
+}
+
+func labelBytes(labels map[string]string) (n int64) {
+	if len(labels) == 0 { // most tasks have none
+		return 0
 	}
-	return int64(n) + errorBytes(t.Error)
+	for key, value := range labels {
+		n += int64(len(key) + len(value))
+	}
+	return n
+}
+
+// conditionBytes is about how many bytes the conditions of a task take, which may be nil.
+func conditionBytes(c *schema.Conditions) int64 {
+	if c == nil {
+		return 0
+	}
+	return int64(unsafe.Sizeof(*c)) + int64(len(c.After))*int64(unsafe.Sizeof(schema.Dependency{})) + int64(len(c.Group)+len(c.Key))
 }
 
 // errorBytes is how many bytes the texts of an error have, which may be nil.

@@ -37,7 +37,7 @@ func (s *Store) Update(_ context.Context, id uuid.UUID, u *executor.Update) (sch
 		return schema.Task{}, err
 	}
 	terms := p.entry.Value.terms
-	s.feed.Publish(terms.owner, terms.events, kit.Updated(&changed))
+	s.feed.Publish(terms.owner, terms.events, kit.Updated(&changed, terms.labels))
 	s.change(p.entry, &changed, now)
 	s.planned.Settle(now)
 	t := s.task(p)

@@ -150,9 +150,10 @@ func (t *transaction) rewrite(ord int64, to *executor.Record, before map[string]
 func (e *updating) apply(s *Store) {
 	r := e.record
 	s.updates++
+	before := r.Labels
 	r.Priority, r.Labels, r.Conditions, r.History = e.to.Priority, e.to.Labels, e.to.Conditions, e.to.History
 	r.shown = kit.Shown{} // it has the old labels
-	s.feed.Publish(r.Owner, r.Events, kit.Updated(&e.to))
+	s.feed.Publish(r.Owner, r.Events, kit.Updated(&e.to, before))
 	switch {
 	case r.planned != nil:
 		kit.Replan(r.planned, &r.Record)

@@ -199,14 +199,16 @@ func updateRetry(f *fixture) {
 	f.finish(l, completed)
 }
 
-// updateEvents: the owner of a task and a subscription hear of a change, and a subscription selects by
-// the labels that the task has then.
+// updateEvents: the owner of a task and a subscription hear of a change. A subscription selects it by the
+// labels before or after it, and what follows by those that the task has then.
 func updateEvents(f *fixture) {
-	owner, other := f.watch(), f.watch()
+	owner, other, left := f.watch(), f.watch(), f.watch()
 	f.subscribe(other, executor.Selector{Labels: map[string]string{"a": "b"}, Events: executor.DefaultEvents})
-	id := f.one(ownedBy(owner, executor.DefaultEvents))
-	f.queueAgain(f.claims(id), failedOnce(0)) // an attempt, whose events show the labels before
-	f.update(id, executor.Update{Priority: new(int8(3)), Group: new("g"), Labels: map[string]string{"a": "b"}})
+	f.subscribe(left, executor.Selector{Labels: map[string]string{"old": "yes"}, Events: executor.DefaultEvents})
+	id := f.one(ownedBy(owner, executor.DefaultEvents), withLabels(map[string]string{"old": "yes"}))
+	again := failedOnce(0)
+	f.queueAgain(f.claims(id), again) // an attempt, whose events show the labels before
+	f.update(id, executor.Update{Priority: new(int8(3)), Group: new("g"), Labels: map[string]string{"a": "b", "old": ""}})
 	f.update(id, executor.Update{Group: new("")})
 	l := f.claims(id)
 	require.NoError(f, l.Started(0))
@@ -218,8 +220,10 @@ func updateEvents(f *fixture) {
 	require.Equal(f, int8(3), heard[0].Task.Priority)
 	require.Equal(f, map[string]string{"a": "b"}, heard[0].Task.Labels)
 	require.Equal(f, "g", heard[0].Task.Conditions.Group)
+	require.Equal(f, again.At, heard[0].Again.At)
 	require.Nil(f, heard[0].Task.Input)
 	require.Less(f, heard[0].Seq, heard[1].Seq)
+	require.Equal(f, kindsOf(executor.EventRetrying, updated), kinds(f.drain(left)), "it hears that its label is gone, and nothing after that")
 }
 
 func updateRefused(f *fixture) {
