@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
-	"golang.org/x/mod/semver"
 
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/socket"
@@ -173,18 +171,6 @@ func (p *Program) spawnLocal(ctx context.Context) (*client.Client, error) {
 	}
 	return c, nil
 }
-
-// olderServer says what to do where the server is of an older version, or "".
-func (p *Program) olderServer(server string) string {
-	ours := p.build().Version
-	if semver.Compare(canonical(ours), canonical(server)) <= 0 || !semver.IsValid(canonical(server)) {
-		return ""
-	}
-	return fmt.Sprintf("the server that runs is of version %s, and this program of %s; %s shutdown ends it, and the next command starts the new one", server, ours, p.Name)
-}
-
-// canonical is a version as semver wants it.
-func canonical(version string) string { return "v" + strings.TrimPrefix(version, "v") }
 
 // headReader keeps the beginning of what a server sends: a server that refuses a
 // connection says why, and closes it.

@@ -69,6 +69,9 @@ func (d *driver) with(c *cobra.Command, f func(context.Context, *client.Client) 
 // answerOf makes of the error that a server has answered its message, which says what
 // is wrong and the cure; the number is for programs.
 func (p *Program) answerOf(err error) error {
+	if older, ok := errors.AsType[*client.OlderServerError](err); ok {
+		return errors.New(p.olderText(older))
+	}
 	e, ok := errors.AsType[*wire.Error](err)
 	switch {
 	case !ok:

@@ -11,8 +11,11 @@ import (
 // refused makes of a submit's error what a person can act on.
 func (t *taskFlags) refused(say func(format string, args ...any), err error) error {
 	e, ok := errors.AsType[*wire.Error](err)
-	if !ok {
+	switch {
+	case !ok:
 		return err
+	case isOlder(err):
+		return refusedf("%s was not run: %v", t.name, t.program.answerOf(err))
 	}
 	ofFlags := strings.HasPrefix(e.Message, "params")
 	for _, v := range e.Data.Violations {
@@ -60,7 +63,7 @@ func placeOf(pointer string, ofFlags bool) string {
 // the flag of each violation. Another error stays as it is.
 func inFlags(command string, err error, place func(pointer string) string) error {
 	e, answered := errors.AsType[*wire.Error](err)
-	if !answered || len(e.Data.Violations) == 0 {
+	if !answered || len(e.Data.Violations) == 0 || isOlder(err) {
 		return err
 	}
 	words := make([]string, len(e.Data.Violations))

@@ -150,10 +150,11 @@ func (o *submitOptions) readCaller() (err error) {
 	return err
 }
 
-// events are the notifications that the command wants of its tasks.
+// events are the notifications that the command wants of its tasks: nil is those that a server
+// sends where it is not told, whatever its version is.
 func (o *submitOptions) events() []string {
 	if o.wait {
-		return []string{schema.EventStarted, schema.EventProgress, schema.EventRetrying, schema.EventFinished}
+		return nil
 	}
 	return []string{}
 }

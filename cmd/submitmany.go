@@ -305,7 +305,7 @@ func (m *manySubmits) failed(t *sourcedTask, err error) error {
 	if m.waiting != nil {
 		m.waiting.forget(t.params.ID)
 	}
-	m.refuse(t, e)
+	m.refuse(t, err)
 	return nil
 }
 

@@ -80,10 +80,14 @@ func countsText(counts *schema.TaskCounts) string {
 	return strings.Join(words, ", ")
 }
 
-// childrenOf are the parts of tasks that are kept, without theirs.
+// childrenOf are the parts of tasks that are kept, without theirs. The tasks of a server that knows
+// no parts have none.
 func childrenOf(ctx context.Context, c *client.Client, tasks []schema.Task) (children []schema.Task, err error) {
 	for i := range tasks {
 		found, err := collect(listed(ctx, c, schema.ListParams{Parent: tasks[i].ID, Order: schema.OldestFirst, Limit: pageOfTasks}), mostNamed)
+		if isOlder(err) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -24,6 +24,9 @@ const (
 	EventFinished = "finished"
 )
 
+// EventNames are these elements.
+var EventNames = [...]string{EventStarted, EventProgress, EventOutput, EventRetrying, EventUpdated, EventFinished}
+
 // StartedEvent says that an attempt began. PID is the process id of an external command, or 0.
 type StartedEvent struct {
 	ID        uuid.UUID `json:"id" jsonschema:"the id of the task"`

@@ -20,8 +20,8 @@ import (
 
 // Client calls the methods of a server. It can be used by many goroutines.
 //
-// Where the server answers a call with an error, the call's error is a *wire.Error.
-// Where the connection has ended it wraps jsonrpc2.ErrClosed; where a spawned server
+// Where the server answers a call with an error, the call's error is a *wire.Error, which is
+// within an *OlderServerError where the server knows less than this package. Where the connection has ended it wraps jsonrpc2.ErrClosed; where a spawned server
 // has ended by itself that is within a *ServerEndedError.
 type Client struct {
 	conn      *jsonrpc2.Conn
@@ -99,18 +99,31 @@ func (c *Client) Close() error {
 	return c.child.err
 }
 
-// call calls a method whose result is an R.
-func call[R any](ctx context.Context, c *Client, method string, params any, options ...jsonrpc2.CallOption) (R, error) {
-	var raw json.RawMessage
-	var result R
-	err := c.conn.Call(ctx, method, json.RawMessage(wire.AppendJSON(nil, params)), &raw, options...)
-	if answer, ok := errors.AsType[*jsonrpc2.Error](err); ok {
-		return result, clientError(answer)
+// call calls a method whose result is an R. A server of an older version is asked again without
+// what it does not know, where that is no more than a part of the answer.
+func call[R any](ctx context.Context, c *Client, method string, params any, options ...jsonrpc2.CallOption) (result R, err error) {
+	text := wire.AppendJSON(nil, params)
+	raw, err := c.callText(ctx, method, text, options)
+	if older, ok := errors.AsType[*OlderServerError](err); ok {
+		if less, can := older.without(text); can {
+			raw, err = c.callText(ctx, method, less, options)
+		}
 	}
 	if err != nil {
-		return result, c.explain(ctx, method, err)
+		return result, err
 	}
 	return result, decodeResult(raw, &result)
+}
+
+func (c *Client) callText(ctx context.Context, method string, params []byte, options []jsonrpc2.CallOption) (raw json.RawMessage, err error) {
+	err = c.conn.Call(ctx, method, json.RawMessage(params), &raw, options...)
+	if answer, ok := errors.AsType[*jsonrpc2.Error](err); ok {
+		return nil, refusal(method, clientError(answer))
+	}
+	if err != nil {
+		return nil, c.explain(ctx, method, err)
+	}
+	return raw, nil
 }
 
 // explain adds to the error of a call which call it was, and how a spawned server has
@@ -122,7 +135,7 @@ func (c *Client) explain(ctx context.Context, method string, err error) error {
 	return fmt.Errorf("%s: %w", method, err)
 }
 
-func clientError(answer *jsonrpc2.Error) error {
+func clientError(answer *jsonrpc2.Error) *wire.Error {
 	e := &wire.Error{Code: schema.Code(answer.Code), Message: answer.Message}
 	if answer.Data != nil {
 		_ = decodeResult(*answer.Data, &e.Data) // another server's data may be anything

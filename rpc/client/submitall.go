@@ -25,7 +25,7 @@ type SubmitAnswer struct {
 	ID uuid.UUID
 	// Result is the schema.SubmitResult as the server has written it, or nil.
 	Result jsontext.Value
-	// Err is the *wire.Error with which the server has refused the task, or nil.
+	// Err is the *wire.Error with which the server has refused the task, as of other calls, or nil.
 	Err error
 	// Pending is how many submits are under way that are not answered yet.
 	Pending int
@@ -163,7 +163,7 @@ func (a *pipelinedAnswer) read(pending int) SubmitAnswer {
 	if err := decodeResult(a.text, &message); err != nil {
 		answer.Err = err
 	} else if message.Error != nil {
-		answer.Err = clientError(message.Error)
+		answer.Err = refusal(schema.MethodSubmit, clientError(message.Error))
 	}
 	answer.Result = message.Result
 	if bytes.Contains(answer.Result, []byte(`"existing":true`)) { // few are
