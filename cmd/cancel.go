@@ -28,7 +28,7 @@ type cancelOptions struct {
 }
 
 func (p *Program) cancelCommand() *cobra.Command {
-	o := &cancelOptions{driver: p.driver(), selection: selection{command: "cancel"}}
+	o := &cancelOptions{driver: p.readingDriver(), selection: selection{command: "cancel"}}
 	o.tellsLast = true
 	c := &cobra.Command{
 		Use:   "cancel [TASK...]",

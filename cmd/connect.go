@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/socket"
 	"github.com/jobline/jobline/rpc/wire"
@@ -26,6 +27,9 @@ type targetOptions struct {
 	project string
 	local   bool
 	noStart bool
+	// reads is set for commands that have nothing to do where there is no server and no store. They
+	// start no server on a socket that was named and has neither: its path may be mistaken.
+	reads bool
 }
 
 func (o *targetOptions) flags(c *cobra.Command) {
@@ -82,8 +86,13 @@ func (p *Program) connect(ctx context.Context, o *targetOptions) (*connection, e
 	if err != nil {
 		return nil, err
 	}
-	c, server, err := p.introduce(ctx, &scope, !o.noStart, schema.ProtocolVersion)
-	if err != nil {
+	nothing := o.reads && o.socket != "" && !scope.hasStore()
+	c, server, err := p.introduce(ctx, &scope, !o.noStart && !nothing, schema.ProtocolVersion)
+	switch {
+	case nothing && errors.Is(err, socket.ErrNobodyListens):
+		return nil, fmt.Errorf("nobody listens on %[1]s, and no server that a command has started there has kept anything; "+
+			"leave out --socket for the server of this user, or start one there by %[2]s submit --socket %[1]s", show.ShellWord(scope.Socket), p.Name)
+	case err != nil:
 		return nil, err
 	}
 	if hint := p.olderServer(server.ServerInfo.Version); hint != "" {

@@ -32,6 +32,11 @@ type driver struct {
 
 func (p *Program) driver() driver { return driver{program: p} }
 
+// readingDriver is that of a command for tasks, groups and schedules that are there already.
+func (p *Program) readingDriver() driver {
+	return driver{program: p, target: targetOptions{reads: true}}
+}
+
 // flags adds the flags that all of these commands have.
 func (d *driver) flags(c *cobra.Command) {
 	d.target.flags(c)

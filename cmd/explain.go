@@ -16,7 +16,7 @@ import (
 )
 
 func (p *Program) explainCommand() *cobra.Command {
-	d := p.driver()
+	d := p.readingDriver()
 	c := &cobra.Command{
 		Use:   "explain TASK...",
 		Short: "Say why tasks wait, down to what holds them up",

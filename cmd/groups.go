@@ -24,7 +24,7 @@ import (
 const pageOfGroups = 1000
 
 func (p *Program) groupsCommand() *cobra.Command {
-	d := p.driver()
+	d := p.readingDriver()
 	c := &cobra.Command{
 		Use:   "groups",
 		Short: "List the groups of tasks, and set their limits",

@@ -32,7 +32,7 @@ type listOptions struct {
 }
 
 func (p *Program) listCommand() *cobra.Command {
-	o := &listOptions{driver: p.driver(), selection: selection{command: "list"}}
+	o := &listOptions{driver: p.readingDriver(), selection: selection{command: "list"}}
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the tasks",

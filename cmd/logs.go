@@ -29,7 +29,7 @@ type logsOptions struct {
 const allOutput = "all"
 
 func (p *Program) logsCommand() *cobra.Command {
-	o := &logsOptions{driver: p.driver()}
+	o := &logsOptions{driver: p.readingDriver()}
 	c := &cobra.Command{
 		Use:   "logs TASK...",
 		Short: "Show what tasks have written",

@@ -142,6 +142,15 @@ func stateFolder(program string) (string, error) {
 	return filepath.Join(home, ".local", "state", program), nil
 }
 
+// hasStore reports whether a server of the scope has kept anything.
+func (s *Scope) hasStore() bool {
+	if s.noState != nil {
+		return false
+	}
+	_, err := os.Lstat(s.Store)
+	return err == nil
+}
+
 // cureOfState says what to do where nothing can be written to the state.
 const cureOfState = "make room and let this user write there, or name another place by XDG_STATE_HOME"
 

@@ -27,7 +27,7 @@ type retryOptions struct {
 }
 
 func (p *Program) retryCommand() *cobra.Command {
-	o := &retryOptions{driver: p.driver()}
+	o := &retryOptions{driver: p.readingDriver()}
 	o.tellsLast, o.newestRun = true, true
 	c := &cobra.Command{
 		Use:   "retry TASK...",

@@ -19,7 +19,7 @@ import (
 const pageOfSchedules = 100
 
 func (p *Program) schedulesCommand() *cobra.Command {
-	d := p.driver()
+	d := p.readingDriver()
 	c := &cobra.Command{
 		Use:   "schedules [NAME...]",
 		Short: "List the schedules, or show some in full",
@@ -126,7 +126,7 @@ func scheduleTable(all []schema.Schedule) *table {
 }
 
 func (p *Program) unscheduleCommand() *cobra.Command {
-	d := p.driver()
+	d := p.readingDriver()
 	c := &cobra.Command{
 		Use:               "unschedule NAME",
 		Short:             "Remove a schedule",

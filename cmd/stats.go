@@ -16,7 +16,7 @@ import (
 )
 
 func (p *Program) statsCommand() *cobra.Command {
-	d := p.driver()
+	d := p.readingDriver()
 	c := &cobra.Command{
 		Use:     "stats",
 		Short:   "Show the server in numbers",

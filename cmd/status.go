@@ -23,7 +23,7 @@ type statusOptions struct {
 }
 
 func (p *Program) statusCommand() *cobra.Command {
-	o := &statusOptions{driver: p.driver()}
+	o := &statusOptions{driver: p.readingDriver()}
 	c := &cobra.Command{
 		Use:   "status TASK...",
 		Short: "Show tasks in full",

@@ -14,7 +14,7 @@ import (
 )
 
 func (p *Program) topCommand() *cobra.Command {
-	target := &targetOptions{}
+	target := &targetOptions{reads: true}
 	c := &cobra.Command{
 		Use:   "top",
 		Short: "Watch the executor on a live screen",

@@ -26,7 +26,7 @@ type typesOptions struct {
 }
 
 func (p *Program) typesCommand() *cobra.Command {
-	o := &typesOptions{driver: p.driver()}
+	o := &typesOptions{driver: p.readingDriver()}
 	c := &cobra.Command{
 		Use:   "types [TYPE]",
 		Short: "List the task types, or describe one",

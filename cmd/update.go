@@ -28,7 +28,7 @@ type updateOptions struct {
 }
 
 func (p *Program) updateCommand() *cobra.Command {
-	o := &updateOptions{driver: p.driver()}
+	o := &updateOptions{driver: p.readingDriver()}
 	c := &cobra.Command{
 		Use:   "update TASK...",
 		Short: "Change tasks that wait",

@@ -22,7 +22,7 @@ type waitOptions struct {
 }
 
 func (p *Program) waitCommand() *cobra.Command {
-	o := &waitOptions{driver: p.driver()}
+	o := &waitOptions{driver: p.readingDriver()}
 	o.newestRun = true
 	c := &cobra.Command{
 		Use:   "wait TASK...",
