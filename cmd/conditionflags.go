@@ -20,16 +20,17 @@ import (
 
 // conditionFlags are the flags that say what tasks wait for before they run.
 type conditionFlags struct {
-	driver *driver // that the after flags ask for tasks; it has newestRun
-	after  []string
-	key    string
-	group  string
-	in     time.Duration
-	at     schema.Time
-	expire time.Duration
-	needs  map[string]int64
-	dedupe dedupeFlags
-	parent string
+	driver   *driver // that the after flags ask for tasks; it has newestRun
+	after    []string
+	key      string
+	group    string
+	in       time.Duration
+	at       schema.Time
+	expire   time.Duration
+	expireAt schema.Time
+	needs    map[string]int64
+	dedupe   dedupeFlags
+	parent   string
 
 	parentID uuid.UUID // the task that parent names
 }
@@ -44,6 +45,7 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m")
 	f.Var(dueTime(&o.at), "at", "run no sooner than at this time: 02:30 is the next 02:30 of this machine's time zone, or a date and a time")
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
+	f.Var(dueTime(&o.expireAt), "expire-at", "fail where the task has not begun by this time, which is given as for --at")
 	f.Var(amounts(&o.needs), "needs", "resources that the task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
 	o.dedupe.flags(c)
 	f.Var(nonEmpty(&o.parent), "parent", "the task of which this one is a part, named as for status: a cancel of that one cancels this one, too. In a command of a task $JOBLINE_TASK_ID is that task")
@@ -52,7 +54,7 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	complete(c, "group", d.completeGroup)
 	complete(c, "key", d.completeKey)
 	complete(c, "needs", d.completeNeeds)
-	for _, flag := range []string{"in", "at", "expire"} {
+	for _, flag := range []string{"in", "at", "expire", "expire-at"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
 }
@@ -62,6 +64,10 @@ func (o *conditionFlags) check(command string) error {
 	switch {
 	case o.in != 0 && !o.at.IsZero():
 		return usagef("%s: --in and --at both say when the task runs; give one of them", command)
+	case o.expire != 0 && !o.expireAt.IsZero():
+		return usagef("%s: --expire and --expire-at both say when the task fails; give one of them", command)
+	case !o.expireAt.IsZero() && o.expireAt <= o.at:
+		return usagef("%s: --expire-at %s is not after --at %s, so the task would never run; let it expire later, or run earlier", command, show.Moment(o.expireAt), show.Moment(o.at))
 	case o.expire != 0 && o.expire <= o.in:
 		return usagef("%s: --expire %s is not more than --in %s, so the task would never run; let it expire later, or run earlier", command, show.Exact(o.expire), show.Exact(o.in))
 	}
@@ -74,7 +80,7 @@ func (o *conditionFlags) given(c *cobra.Command) bool {
 }
 
 // conditionNames are the flags of conditions.
-var conditionNames = []string{"after", "key", "group", "in", "at", "expire", "needs", "dedupe", "dedupe-on", "dedupe-for", "parent"}
+var conditionNames = []string{"after", "key", "group", "in", "at", "expire", "expire-at", "needs", "dedupe", "dedupe-on", "dedupe-for", "parent"}
 
 // addTo adds the conditions of the flags to a submit, where it says nothing of the same.
 func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency) {
@@ -82,7 +88,7 @@ func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency
 		p.DelayMs, p.RunAt = milliseconds(o.in), o.at
 	}
 	if p.ExpireMs == 0 && p.ExpiresAt.IsZero() {
-		p.ExpireMs = milliseconds(o.expire)
+		p.ExpireMs, p.ExpiresAt = milliseconds(o.expire), o.expireAt
 	}
 	if p.After == nil {
 		p.After = after

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,31 +11,46 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
 // retryFlags are the flags that say whether a task is tried again.
 type retryFlags struct {
-	more  *int // how often at most, after the first attempt; nil is as the type says
-	delay time.Duration
-	on    []schema.ErrorKind
+	more   *int // how often at most, after the first attempt; nil is as the type says
+	delay  time.Duration
+	factor float64       // 0 is the default
+	most   time.Duration // 0 is the default
+	jitter *float64      // nil is the default
+	on     []schema.ErrorKind
 }
 
 // flags adds the flags to a command.
 func (o *retryFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.Var(&flagValue[*int]{&o.more, parseRetries, formatRetries, "number"}, "retry", "try the task again where an attempt has failed, at most so often; 0 is never, also where its type says otherwise")
-	f.Var(span(&o.delay, executor.DefaultRetryDelay, 0), "retry-delay", "how long a task waits before it is tried again; each further wait is twice as long, up to an hour")
+	f.Var(span(&o.delay, executor.DefaultRetryDelay, 0), "retry-delay", "how long a task waits before it is tried again; each further wait is longer (--retry-factor)")
+	f.Var(&flagValue[float64]{&o.factor, numberWithin(1, executor.MaxRetryFactor), func(float64) string { return "" }, "number"}, "retry-factor", "how many times as long as the wait before each further wait is")
+	f.Lookup("retry-factor").DefValue = strconv.Itoa(executor.DefaultRetryFactor)
+	f.Var(span(&o.most, 0, time.Millisecond), "retry-max-delay", "how long a wait is at most")
+	f.Lookup("retry-max-delay").DefValue = show.Exact(executor.DefaultRetryMaxDelay)
+	f.Var(&flagValue[*float64]{&o.jitter, parseJitter, func(*float64) string { return "" }, "number"}, "retry-jitter", "how much longer or shorter each wait is by chance, so that tasks which failed together do not come back together; 0 is not at all, 1 is up to twice as long")
+	f.Lookup("retry-jitter").DefValue = strconv.FormatFloat(executor.DefaultRetryJitter, 'g', -1, 64)
 	f.Var(kinds(&o.on), "retry-on", "after which kinds of errors a task is tried again, as exit,timeout; without it after exit, signal, timeout, interrupted, and errors that are worth another try")
 	complete(c, "retry", cobra.NoFileCompletions)
-	complete(c, "retry-delay", cobra.NoFileCompletions)
+	for _, flag := range retryDetails {
+		complete(c, flag, cobra.NoFileCompletions)
+	}
 	complete(c, "retry-on", completeKinds)
 }
 
+// retryDetails are the flags that say how long the waits before further attempts are.
+var retryDetails = []string{"retry-delay", "retry-factor", "retry-max-delay", "retry-jitter"}
+
 // check refuses flags that mean nothing without another one.
 func (o *retryFlags) check(c *cobra.Command) error {
-	for _, flag := range []string{"retry-delay", "retry-on"} {
+	for _, flag := range append([]string{"retry-on"}, retryDetails...) {
 		if o.more == nil && c.Flags().Changed(flag) {
 			return usagef("%s: --%s says nothing without --retry, as in --retry 3", c.Name(), flag)
 		}
@@ -50,7 +66,8 @@ func (o *retryFlags) addTo(p *schema.SubmitParams) {
 	p.Retry = &schema.Retry{MaxAttempts: int32(*o.more) + 1}
 	if *o.more > 0 {
 		delay := milliseconds(o.delay)
-		p.Retry.DelayMs, p.Retry.On = &delay, o.on
+		p.Retry.DelayMs, p.Retry.Factor, p.Retry.Jitter, p.Retry.On = &delay, o.factor, o.jitter, o.on
+		p.Retry.MaxDelayMs = milliseconds(o.most)
 	}
 }
 
@@ -60,6 +77,22 @@ func parseRetries(text string) (*int, error) {
 		return nil, errors.New("want a number from 0 to " + strconv.Itoa(executor.MaxRetryAttempts-1))
 	}
 	return &n, nil
+}
+
+// numberWithin reads a number from least to most.
+func numberWithin(least, most float64) func(string) (float64, error) {
+	return func(text string) (float64, error) {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(n >= least && n <= most) {
+			return 0, fmt.Errorf("want a number from %g to %g", least, most)
+		}
+		return n, nil
+	}
+}
+
+func parseJitter(text string) (*float64, error) {
+	n, err := numberWithin(0, 1)(text)
+	return &n, err
 }
 
 func formatRetries(n *int) string {

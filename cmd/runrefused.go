@@ -37,10 +37,11 @@ func (t *taskFlags) refused(say func(format string, args ...any), err error) err
 // submitFlags are the flags of commands that set members of a submit, by the pointer
 // of the member.
 var submitFlags = map[string]string{
-	"/id": "--id", "/priority": "--priority", "/timeoutMs": "--timeout", "/graceMs": "--grace", "/labels": "--label",
-	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/expiresAt": "--expire", "/key": "--key", "/group": "--group", "/needs": "--needs", "/parent": "--parent",
+	"/id": "--id", "/priority": "--priority", "/timeoutMs": "--timeout", "/graceMs": "--grace", "/rerun": "--rerun", "/labels": "--label",
+	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/expiresAt": "--expire-at", "/key": "--key", "/group": "--group", "/needs": "--needs", "/parent": "--parent",
 	"/dedupe/key": "--dedupe", "/dedupe/on": "--dedupe-on", "/dedupe/windowMs": "--dedupe-for",
-	"/retry/maxAttempts": "--retry", "/retry/delayMs": "--retry-delay", "/retry/on": "--retry-on",
+	"/retry/maxAttempts": "--retry", "/retry/delayMs": "--retry-delay", "/retry/factor": "--retry-factor", "/retry/maxDelayMs": "--retry-max-delay", "/retry/jitter": "--retry-jitter", "/retry/on": "--retry-on",
+	"/dryRun": "--dry-run",
 }
 
 // placeOf names the flag or the place in the input that a violation is of.

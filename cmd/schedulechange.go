@@ -99,6 +99,9 @@ func (c *scheduleChange) addTask(s *schema.ScheduledSubmit) error {
 	if c.given("grace") {
 		s.GraceMs = task.GraceMs
 	}
+	if c.given("rerun") {
+		s.Rerun = task.Rerun
+	}
 	if c.given("label") {
 		s.Labels = changedLabels(s.Labels, task.Labels)
 	}

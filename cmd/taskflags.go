@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,7 @@ type taskFlags struct {
 	priority int // as noPriority where none is given
 	timeout  time.Duration
 	grace    time.Duration
+	rerun    *bool // nil is as the type says
 	labels   []string
 }
 
@@ -54,12 +57,25 @@ func (t *taskFlags) flagsOfEach(c *cobra.Command) {
 	f.Lookup("timeout").DefValue = "that of its type or group"
 	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
 	f.Lookup("grace").DefValue = show.Exact(executor.DefaultGrace) // of its server, where no type of the program has another
+	f.Var(&flagValue[*bool]{&t.rerun, parseRerun, func(*bool) string { return "" }, "bool"}, "rerun",
+		"the task may run again where the server has died while it ran, because it does no harm twice; --rerun=false is never")
+	f.Lookup("rerun").DefValue = "as its type says"
+	f.Lookup("rerun").NoOptDefVal = "true"
 	f.StringArrayVar(&t.labels, "label", nil, "a label as KEY=VALUE, which may be given again; all after the first = is the value, commas, too")
 	complete(c, "set", t.completeSet)
 	complete(c, "input", completeAtFile)
+	complete(c, "rerun", cobra.FixedCompletions([]string{"true", "false"}, cobra.ShellCompDirectiveNoFileComp))
 	for _, flag := range []string{"priority", "timeout", "grace", "label"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
+}
+
+func parseRerun(text string) (*bool, error) {
+	may, err := strconv.ParseBool(text)
+	if err != nil {
+		return nil, errors.New("want true or false")
+	}
+	return &may, nil
 }
 
 // params makes the submit of the flags.
@@ -88,6 +104,7 @@ func (t *taskFlags) params() (p schema.SubmitParams, err error) {
 	if t.grace >= 0 {
 		p.GraceMs = new(milliseconds(t.grace))
 	}
+	p.Rerun = t.rerun
 	p.Labels, err = labelsOf(t.command, t.labels)
 	return p, err
 }

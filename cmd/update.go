@@ -25,6 +25,7 @@ type updateOptions struct {
 	in       time.Duration
 	at       schema.Time
 	expire   time.Duration
+	expireAt schema.Time
 }
 
 func (p *Program) updateCommand() *cobra.Command {
@@ -55,8 +56,9 @@ func (p *Program) updateCommand() *cobra.Command {
 	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m; 0 is as soon as it can")
 	f.Var(dueTime(&o.at), "at", "run no sooner than at this time: 02:30 is the next 02:30 of this machine's time zone, or a date and a time")
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
+	f.Var(dueTime(&o.expireAt), "expire-at", "fail where the task has not begun by this time, which is given as for --at")
 	complete(c, "group", o.completeGroup)
-	for _, flag := range []string{"priority", "label", "in", "at", "expire"} {
+	for _, flag := range []string{"priority", "label", "in", "at", "expire", "expire-at"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
 	return c
@@ -68,6 +70,9 @@ func (o *updateOptions) params(c *cobra.Command) (p schema.UpdateParams, err err
 	if given("in") && given("at") {
 		return p, usagef("update: --in and --at both say when the task runs; give one of them")
 	}
+	if given("expire") && given("expire-at") {
+		return p, usagef("update: --expire and --expire-at both say when the task fails; give one of them")
+	}
 	if given("priority") {
 		p.Priority = &o.priority
 	}
@@ -77,14 +82,14 @@ func (o *updateOptions) params(c *cobra.Command) (p schema.UpdateParams, err err
 	if given("in") {
 		p.DelayMs = new(milliseconds(o.in))
 	}
-	p.RunAt = o.at
+	p.RunAt, p.ExpiresAt = o.at, o.expireAt
 	if given("expire") {
 		p.ExpireMs = new(milliseconds(o.expire))
 	}
 	if p.Labels, err = labelsOf("update", o.labels); err != nil {
 		return p, err
 	}
-	for _, flag := range []string{"priority", "group", "in", "at", "expire", "label"} {
+	for _, flag := range []string{"priority", "group", "in", "at", "expire", "expire-at", "label"} {
 		if given(flag) {
 			return p, nil
 		}
