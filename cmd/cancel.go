@@ -136,18 +136,13 @@ func (o *cancelOptions) chosen(ctx context.Context, c *client.Client, names []st
 
 // openBelow counts the parts of a task, and theirs, that have not ended.
 func openBelow(ctx context.Context, c *client.Client, parent uuid.UUID) (n int, err error) {
-	level := []schema.Task{{ID: parent}}
-	for len(level) > 0 {
-		if level, err = childrenOf(ctx, c, level); err != nil {
-			return n, err
-		}
-		for i := range level {
-			if !level[i].State.Final() {
-				n++
-			}
+	below, err := belowOf(ctx, c, []schema.Task{{ID: parent}})
+	for i := range below {
+		if !below[i].State.Final() {
+			n++
 		}
 	}
-	return n, nil
+	return n, err
 }
 
 // belowText says how many parts are cancelled with a task.

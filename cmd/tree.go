@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -16,6 +18,10 @@ import (
 
 // mostParts is how many parts of a task status shows.
 const mostParts = 50
+
+// treesAtOnce is how many trees one request waits for: the results of the tasks at their tops fit
+// into its answer.
+const treesAtOnce = 16
 
 // parts are the tasks below a task, each behind the one of which it is a part.
 type parts struct {
@@ -78,6 +84,73 @@ func countsText(counts *schema.TaskCounts) string {
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// belowOf are the parts of tasks, and theirs, that are kept. Each comes behind the one of which it
+// is a part.
+func belowOf(ctx context.Context, c *client.Client, tasks []schema.Task) (below []schema.Task, err error) {
+	for level := tasks; len(level) > 0; below = append(below, level...) {
+		if level, err = childrenOf(ctx, c, level); err != nil {
+			return nil, err
+		}
+	}
+	return below, nil
+}
+
+// trees waits for tasks, and all that is below them. The server says when all of it has ended, and
+// what there is at the beginning is shown meanwhile.
+func (w *waiter) trees(tasks []schema.Task) error {
+	below, err := belowOf(w.ctx, w.client, tasks)
+	if err != nil {
+		return err
+	}
+	w.more = true
+	over := make(chan error, 1)
+	go func() { // ends with the wait, or the context
+		err := w.treesEnded(tasks, below)
+		if err == nil {
+			w.all()
+		}
+		over <- err
+		w.stop()
+	}()
+	err = w.named(slices.Concat(tasks, below))
+	w.stop()
+	if late := <-over; late != nil && !errors.Is(late, context.Canceled) {
+		return late
+	}
+	return err
+}
+
+// treesEnded returns when tasks and all that is below them have ended. It adds those below them
+// that are not known.
+func (w *waiter) treesEnded(tasks, known []schema.Task) error {
+	for some := range slices.Chunk(tasks, treesAtOnce) {
+		p := schema.WaitParams{Tree: true}
+		for i := range some {
+			p.IDs = append(p.IDs, some[i].ID)
+		}
+		if _, err := w.client.Wait(w.ctx, p); err != nil {
+			return err
+		}
+	}
+	below, err := belowOf(w.ctx, w.client, tasks)
+	if err != nil {
+		return err
+	}
+	seen := map[uuid.UUID]bool{}
+	for i := range known {
+		seen[known[i].ID] = true
+	}
+	for i := range below {
+		if t := &below[i]; !seen[t.ID] {
+			w.expect(t)
+			if err := w.end(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // childrenOf are the parts of tasks that are kept, without theirs. The tasks of a server that knows

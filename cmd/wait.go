@@ -67,13 +67,9 @@ func (o *waitOptions) run(ctx context.Context, c *client.Client, names []string)
 	}
 	w := newWaiter(limited, c, newBoard(o.program.Name), o.ended)
 	w.any = o.any
-	err = w.named(tasks)
-	one := len(tasks) == 1 && !o.tree
-	for err == nil && o.tree { // what has ended gets no more parts
-		if tasks, err = childrenOf(limited, c, tasks); err != nil || len(tasks) == 0 {
-			break
-		}
-		w = w.next(limited, newBoard(o.program.Name))
+	if o.tree {
+		err = w.trees(tasks)
+	} else {
 		err = w.named(tasks)
 	}
 	switch {
@@ -82,15 +78,19 @@ func (o *waitOptions) run(ctx context.Context, c *client.Client, names []string)
 		return exitCode(exitTimeout)
 	case err != nil:
 		return err
-	case o.any || one:
+	case o.any || len(tasks) == 1 && !o.tree:
 		return w.outcome.codeOfOne().orNil()
 	}
 	return w.outcome.code.orNil()
 }
 
-// haveOf is a number of tasks with its verb.
+// haveOf is a number of tasks with its verb. Where all of those that are known have ended, parts
+// that came later have not.
 func haveOf(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "parts of the tasks have"
+	case 1:
 		return "1 task has"
 	}
 	return fmt.Sprintf("%d tasks have", n)

@@ -36,14 +36,6 @@ func newWaiter(ctx context.Context, c *client.Client, b *board, print func(*sche
 	return w
 }
 
-// next makes a waiter for more tasks, which counts those that have ended already, too. ctx is
-// that of the command.
-func (w *waiter) next(ctx context.Context, b *board) *waiter {
-	next := newWaiter(ctx, w.client, b, w.print)
-	next.outcome = w.outcome
-	return next
-}
-
 // expect adds a task to those that are waited for.
 func (w *waiter) expect(t *schema.Task) {
 	w.mu.Lock()

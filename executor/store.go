@@ -32,6 +32,10 @@ type Store interface {
 	// List pages through the tasks by creation, without their inputs. While tasks come and go, a
 	// record that stays is seen exactly once.
 	List(ctx context.Context, filter Filter, page PageRequest) (Page, error)
+	// OpenBelow goes on with a walk, and answers the next task that has not ended, or the nil
+	// UUID where the walk is over. It answers the same task again until that has ended. It holds
+	// up nobody else for long.
+	OpenBelow(ctx context.Context, w *TreeWalk) (uuid.UUID, error)
 	// Cancel ends queued tasks as Cancelled, and revokes the leases of running ones.
 	// It revokes when the request is recorded, when it turns out that it cannot be,
 	// or after a short time if the disk does not answer. It answers each id in its

@@ -121,7 +121,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 			delete(s.follows, ev.ID)
 			s.watcher.Unfollow(ev.ID, withFinished(mask))
 		}
-		s.waits.finished(s, ev.Task)
+		s.waits.finished(ctx, s, ev.Task)
 		s.ended(ctx, ev.Task)
 	}
 }

@@ -30,10 +30,11 @@ const (
 // mu protects them.
 type waits struct {
 	pending map[*wait]struct{}
-	byTask  map[uuid.UUID][]*wait // the waits for a task that has not ended
-	final   map[uuid.UUID]*final  // ended tasks of pending waits
-	over    []*wait               // waits that the pump is to answer, in this order
-	ids     int                   // the number of ids of all pending waits
+	byTask  map[uuid.UUID][]*wait     // the waits for a task that has not ended
+	byPart  map[uuid.UUID][]*treeWait // the waits for a tree that have come to a task
+	final   map[uuid.UUID]*final      // ended tasks of pending waits
+	over    []*wait                   // waits that the pump is to answer, in this order
+	ids     int                       // the number of ids of all pending waits
 }
 
 // wait is one pending request.
@@ -41,11 +42,13 @@ type wait struct {
 	to       responder
 	ids      []uuid.UUID
 	any      bool
-	missing  map[uuid.UUID]struct{} // tasks that are not final yet
-	size     int                    // bytes of the results of the final tasks
-	begun    bool                   // the ends of the tasks that were final at its begin are sent
-	unsent   map[uuid.UUID]struct{} // final tasks whose ends are to be sent before the answer
-	over     bool                   // it is to be answered, at once or after unsent
+	missing  map[uuid.UUID]struct{}  // tasks that are not final yet
+	tree     bool                    // all that is below the tasks is waited for, too
+	trees    map[uuid.UUID]*treeWait // of the final tasks below which some are not
+	size     int                     // bytes of the results of the final tasks
+	begun    bool                    // the ends of the tasks that were final at its begin are sent
+	unsent   map[uuid.UUID]struct{}  // final tasks whose ends are to be sent before the answer
+	over     bool                    // it is to be answered, at once or after unsent
 	timedOut bool
 	timer    *time.Timer
 	cost     int64 // of the budget
@@ -59,7 +62,7 @@ type final struct {
 }
 
 func newWaits() waits {
-	return waits{pending: map[*wait]struct{}{}, byTask: map[uuid.UUID][]*wait{}, final: map[uuid.UUID]*final{}}
+	return waits{pending: map[*wait]struct{}{}, byTask: map[uuid.UUID][]*wait{}, byPart: map[uuid.UUID][]*treeWait{}, final: map[uuid.UUID]*final{}}
 }
 
 // finishedOnly are the events for which a wait follows its tasks.
@@ -71,16 +74,16 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ids := unique(p.IDs)
-	cost, e := s.admitWait(to, len(ids))
+	w := &wait{
+		any: p.Until == schema.UntilAny, tree: p.Tree, missing: map[uuid.UUID]struct{}{}, unsent: map[uuid.UUID]struct{}{},
+	}
+	cost, e := s.admitWait(to, len(ids)*w.weight())
 	if e != nil {
 		to.fail(e)
 		return
 	}
 	to.id = bytes.Clone(to.id) // the request is gone when the answer comes
-	w := &wait{
-		to: to, any: p.Until == schema.UntilAny, cost: cost,
-		missing: map[uuid.UUID]struct{}{}, unsent: map[uuid.UUID]struct{}{},
-	}
+	w.to, w.cost = to, cost
 	if err := s.follow(ctx, w, ids); err != nil {
 		s.waits.drop(s, w).fail(err)
 		return
@@ -126,7 +129,7 @@ func unique(ids []uuid.UUID) []uuid.UUID {
 func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 	for _, id := range ids {
 		w.ids = append(w.ids, id)
-		s.waits.ids++
+		s.waits.ids += w.weight()
 		w.missing[id] = struct{}{}
 		if len(s.waits.byTask[id]) == 0 {
 			if err := s.watcher.Follow(ctx, id, finishedOnly); err != nil {
@@ -141,14 +144,17 @@ func (s *session) follow(ctx context.Context, w *wait, ids []uuid.UUID) error {
 		if task.State.Final() {
 			task.Input = nil
 			s.waits.forget(s, w, id)
-			s.waits.arrived(s, w, &task)
+			if err := s.waits.arrived(ctx, s, w, &task); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // finished handles the end of a task for the waits for it.
-func (ws *waits) finished(s *session, task *schema.Task) {
+func (ws *waits) finished(ctx context.Context, s *session, task *schema.Task) {
+	ws.partFinished(ctx, s, task.ID)
 	waiting := ws.byTask[task.ID]
 	if len(waiting) == 0 {
 		return
@@ -156,8 +162,7 @@ func (ws *waits) finished(s *session, task *schema.Task) {
 	delete(ws.byTask, task.ID)
 	s.watcher.Unfollow(task.ID, finishedOnly)
 	for _, w := range waiting {
-		ws.arrived(s, w, task)
-		ws.check(s, w)
+		ws.step(ctx, s, w, ws.arrived(ctx, s, w, task))
 		if _, last := w.unsent[task.ID]; last {
 			if delete(w.unsent, task.ID); len(w.unsent) == 0 {
 				ws.over = append(ws.over, w)
@@ -166,9 +171,9 @@ func (ws *waits) finished(s *session, task *schema.Task) {
 	}
 }
 
-// arrived notes a final task of a wait. Where the budget has no room for its result,
-// the result is read again for the answer.
-func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
+// arrived notes a final task of a wait, and goes on to what is below it. Where the budget has
+// no room for its result, the result is read again for the answer.
+func (ws *waits) arrived(ctx context.Context, s *session, w *wait, task *schema.Task) error {
 	f := ws.final[task.ID]
 	if f == nil {
 		f = &final{task: task, cost: kit.EndSize(task)}
@@ -182,6 +187,7 @@ func (ws *waits) arrived(s *session, w *wait, task *schema.Task) {
 	f.waits++
 	w.size += len(task.Result)
 	delete(w.missing, task.ID)
+	return ws.descend(ctx, s, w, task.ID)
 }
 
 // forget removes a wait from the waits for a task.
@@ -212,7 +218,10 @@ func (ws *waits) check(s *session, w *wait) {
 }
 
 // done reports whether a wait has what it waits for.
-func (w *wait) done() bool { return len(w.missing) == 0 || w.any && len(w.missing) < len(w.ids) }
+func (w *wait) done() bool {
+	left := len(w.missing) + len(w.trees)
+	return left == 0 || w.any && left < len(w.ids)
+}
 
 func resultsTooLarge() *wire.Error {
 	e := wire.NewError(schema.CodeTooLarge, "the results of the tasks are longer than %d bytes; wait for fewer tasks at once, or read each with status", maxWaitResults)
@@ -299,10 +308,11 @@ func (s *session) waited(ctx context.Context, w *wait) ([]*schema.Task, error) {
 func (ws *waits) drop(s *session, w *wait) (to responder) {
 	delete(ws.pending, w)
 	s.budget.release(w.cost)
-	ws.ids -= len(w.ids)
+	ws.ids -= len(w.ids) * w.weight()
 	if w.timer != nil {
 		w.timer.Stop()
 	}
+	ws.dropTrees(s, w)
 	for _, id := range w.ids {
 		if _, missing := w.missing[id]; missing {
 			ws.forget(s, w, id)

@@ -1184,6 +1184,8 @@ export interface WaitParams {
   ids: UUID[];
   /** how many of the tasks must be final */
   until?: WaitUntil;
+  /** whether a task counts as final when all that is below it is, too: its parts, and theirs */
+  tree?: boolean;
   /** bounds the wait, in milliseconds; absent is no bound, 0 answers at once */
   timeoutMs?: number;
 }

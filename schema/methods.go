@@ -142,6 +142,8 @@ const (
 type WaitParams struct {
 	IDs   []uuid.UUID `json:"ids" jsonschema:"the ids of the tasks" schema:"minItems=1,maxItems=1000"`
 	Until WaitUntil   `json:"until,omitzero" jsonschema:"how many of the tasks must be final" schema:"default=all"`
+	// Tree waits for all that is below the tasks, too: their parts, and theirs.
+	Tree bool `json:"tree,omitzero" jsonschema:"whether a task counts as final when all that is below it is, too: its parts, and theirs" schema:"default=false"`
 	// TimeoutMs bounds the wait; absent is no bound, 0 answers at once.
 	TimeoutMs *int64 `json:"timeoutMs,omitzero" jsonschema:"bounds the wait, in milliseconds; absent is no bound, 0 answers at once" schema:"minimum=0,maximum=315360000000"`
 }

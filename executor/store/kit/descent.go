@@ -1,8 +1,10 @@
 package kit
 
 import (
+	"context"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -17,12 +19,7 @@ type Descent struct {
 	Cancel executor.Cancellation
 	// path has the parents whose children are being told, the lowest last, and each with the
 	// order of its last child that was told.
-	path []stage
-}
-
-type stage struct {
-	parent uuid.UUID
-	told   uint64
+	path []executor.TreeStage
 }
 
 // DescentPiece is how many tasks below a task are looked at before others can have the store's
@@ -36,7 +33,7 @@ func (t *Trees) Descend(from uuid.UUID, c executor.Cancellation) *Descent {
 	if n == nil || n.family == nil {
 		return nil
 	}
-	return &Descent{From: from, Cancel: CancelBelow(from, c), path: []stage{{parent: from}}}
+	return &Descent{From: from, Cancel: CancelBelow(from, c), path: []executor.TreeStage{{Parent: from}}}
 }
 
 // Clone is a descent that goes on from the same place.
@@ -82,25 +79,63 @@ func (t *Trees) Next(d *Descent) (ids []uuid.UUID, more bool) {
 			return ids, true
 		}
 		left--
-		at.told = child.order
+		at.Behind = child.order
 		if !child.state.Final() {
 			ids = append(ids, child.id)
 		}
 		if child.family != nil {
-			d.path = append(d.path, stage{parent: child.id})
+			d.path = append(d.path, executor.TreeStage{Parent: child.id})
 		}
 	}
 	return ids, false
 }
 
+// Walk is Store.OpenBelow of a store with this lock, which it takes for one piece after the other.
+// The lock protects closed.
+func (t *Trees) Walk(ctx context.Context, w *executor.TreeWalk, lock sync.Locker, closed *bool) (open uuid.UUID, err error) {
+	for more := true; more && err == nil; err = context.Cause(ctx) {
+		lock.Lock()
+		if *closed {
+			lock.Unlock()
+			return uuid.Nil, executor.ErrClosed
+		}
+		open, more = t.OpenBelow(w)
+		lock.Unlock()
+	}
+	return open, err
+}
+
+// OpenBelow goes on with a walk to the next task that has not ended, or answers the nil UUID. It
+// answers more where it has not come to one yet, so that others can have the lock.
+func (t *Trees) OpenBelow(w *executor.TreeWalk) (open uuid.UUID, more bool) {
+	for left := DescentPiece; len(w.Path) > 0; left-- {
+		at := &w.Path[len(w.Path)-1]
+		child := t.childAfter(at)
+		switch {
+		case child == nil:
+			w.Path = w.Path[:len(w.Path)-1]
+			continue
+		case left <= 0:
+			return uuid.Nil, true
+		case !child.state.Final():
+			return child.id, false
+		}
+		at.Behind = child.order
+		if child.family != nil {
+			w.Path = append(w.Path, executor.TreeStage{Parent: child.id})
+		}
+	}
+	return uuid.Nil, false
+}
+
 // childAfter is the next child of a stage, or nil.
-func (t *Trees) childAfter(at *stage) *node {
-	n := t.nodes[at.parent]
+func (t *Trees) childAfter(at *executor.TreeStage) *node {
+	n := t.nodes[at.Parent]
 	if n == nil || n.family == nil {
 		return nil
 	}
 	all := n.family.children
-	i := sort.Search(len(all), func(i int) bool { return all[i].order > at.told })
+	i := sort.Search(len(all), func(i int) bool { return all[i].order > at.Behind })
 	for i < len(all) && all[i].dropped {
 		i++
 	}

@@ -111,6 +111,25 @@ func TestTreesAreAsTheModelSays(t *testing.T) {
 					trees.Forget(l.id)
 				}
 			},
+			"walk": func(t *rapid.T) {
+				l := f.some(t, func(l *leaf) bool { return !open(l) })
+				if l == nil {
+					return
+				}
+				w := executor.WalkBelow(l.id)
+				more := rapid.IntRange(0, 5).Draw(t, "children") // of tasks that the walk has come to
+				for id := openBelow(&trees, w); id != uuid.Nil; id = openBelow(&trees, w) {
+					if more--; more >= 0 {
+						order++
+						f.tasks[treeID(order)] = &leaf{id: treeID(order), parent: id, order: order, kept: true}
+						trees.Add(&schema.Conditions{Parent: id}, treeID(order), order)
+					}
+					require.Equal(t, id, openBelow(&trees, w), "it has not ended")
+					f.tasks[id].state = schema.Completed
+					trees.End(id, schema.Completed)
+				}
+				require.False(t, slices.ContainsFunc(f.below(l.id), open))
+			},
 			"": func(t *rapid.T) { compareTrees(t, &trees, f) },
 		})
 		for _, l := range f.tasks { // all end, and are forgotten
@@ -123,6 +142,13 @@ func TestTreesAreAsTheModelSays(t *testing.T) {
 		}
 		require.Empty(t, trees.nodes, "memory is left")
 	})
+}
+
+func openBelow(trees *Trees, w *executor.TreeWalk) (id uuid.UUID) {
+	for more := true; more; {
+		id, more = trees.OpenBelow(w)
+	}
+	return id
 }
 
 func treeID(order uint64) uuid.UUID {

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"runtime"
 
 	"github.com/google/uuid"
@@ -39,6 +40,11 @@ func (s *Store) eachChild(parent uuid.UUID, from uint64, oldest bool, visit func
 		p, err := s.find(id)
 		return err != nil || visit(order, p)
 	})
+}
+
+// OpenBelow implements executor.Store.
+func (s *Store) OpenBelow(ctx context.Context, w *executor.TreeWalk) (uuid.UUID, error) {
+	return s.trees.Walk(ctx, w, &s.mu, &s.closed)
 }
 
 // cancelBelow goes on with cancels, down their trees. Between two pieces those go first that wait

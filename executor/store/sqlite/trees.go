@@ -87,6 +87,11 @@ func (s *Store) joinParent(r *record) {
 	s.append(e)
 }
 
+// OpenBelow implements executor.Store.
+func (s *Store) OpenBelow(ctx context.Context, w *executor.TreeWalk) (uuid.UUID, error) {
+	return s.trees.Walk(ctx, w, &s.mu, &s.closed)
+}
+
 // descend begins a cancel of what is below a task, and answers nil where there is nothing. Until
 // arrive is called, retention keeps what the next process needs to go on with it. It needs the
 // lock.

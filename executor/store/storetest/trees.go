@@ -21,6 +21,7 @@ var treeContracts = []contract{
 	{name: "cancels a large tree with force", test: treeLarge},
 	{name: "leaves the children of a task that ends", test: treeEnds},
 	{name: "bounds the depth of a tree", test: treeDepth},
+	{name: "walks through what is below a task", limits: Limits{Keep: 1}, test: treeWalk},
 	{name: "lists children", test: treeList},
 	{name: "counts children", test: treeCounts},
 	{name: "shows the progress of a task by that of its children", test: treeProgress},
@@ -29,6 +30,7 @@ var treeContracts = []contract{
 
 var restartTreeContracts = []contract{
 	{name: "keeps trees", test: restartTree},
+	{name: "walks through trees that it has found", test: restartTreeWalk},
 	{name: "keeps the children of a task that has ended", test: restartTreeEnded},
 }
 
