@@ -97,6 +97,17 @@ func (o *updateOptions) params(c *cobra.Command) (p schema.UpdateParams, err err
 	return p, usagef("update: it is not said what to change; give a flag, as --priority 5 or --in 10m")
 }
 
+// placeOf names the flag that a violation is of. A server makes times of --in and --expire.
+func (o *updateOptions) placeOf(pointer string) string {
+	switch {
+	case pointer == "/runAt" && o.at.IsZero():
+		pointer = "/delayMs"
+	case pointer == "/expiresAt" && o.expireAt.IsZero():
+		pointer = "/expireMs"
+	}
+	return placeOf(pointer, true)
+}
+
 func (o *updateOptions) run(ctx context.Context, c *client.Client, names []string, params schema.UpdateParams) error {
 	tasks, err := o.tasksNamed(ctx, c, names)
 	if err != nil {
@@ -114,7 +125,7 @@ func (o *updateOptions) run(ctx context.Context, c *client.Client, names []strin
 			continue
 		}
 		if err != nil {
-			return inFlags("update", err, func(pointer string) string { return placeOf(pointer, true) })
+			return inFlags("update", err, o.placeOf)
 		}
 		changed++
 		if err := o.printUpdated(&t); err != nil {
