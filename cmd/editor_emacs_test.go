@@ -4,6 +4,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -192,7 +193,8 @@ func TestEditorEmacsScreen(t *testing.T) {
 	screen, err := newEmacs(t, program).run(t, "screen")
 	require.EqualError(t, err, "signal: killed", screen)
 	screen = regexp.MustCompile(`\b[0-9a-f]{8}\b`).ReplaceAllString(screen, "0123abcd")
-	screen = regexp.MustCompile(`\b[0-9]+ s\b`).ReplaceAllString(screen, "0 s")
+	screen = regexp.MustCompile(`\b[0-9.]+m?s  +`).ReplaceAllStringFunc(screen, func(time string) string { return fmt.Sprintf("%-*s", len(time), "0s") })
+	screen = regexp.MustCompile(`\b[0-9.]+m?s\b`).ReplaceAllString(screen, "0s")
 	file := filepath.Join(emacsScenes, "screen.txt")
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(screen), 0o644))

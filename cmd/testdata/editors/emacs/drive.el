@@ -7,10 +7,10 @@
       native-comp-deferred-compilation nil)   ; the name of that until Emacs 29
 (require 'jobline)
 
-(defvar said nil "The messages so far, the last first.")
+(defvar the-messages nil "The messages so far, the last first.")
 (advice-add 'message :before
             (lambda (format &rest arguments)
-              (when format (push (apply #'format-message format arguments) said))))
+              (when format (push (apply #'format-message format arguments) the-messages))))
 
 ;; The scene waits for what it says, but no longer than this many seconds.
 (defconst patience 40)
@@ -20,7 +20,7 @@
   (let ((end (+ (float-time) patience)) answer)
     (while (not (setq answer (funcall test)))
       (when (> (float-time) end)
-        (error "It never came: %S in %S; said: %S" what (buffer-substring-no-properties (point-min) (point-max)) (seq-take said 9)))
+        (error "It never came: %S in %S; said: %S" what (buffer-substring-no-properties (point-min) (point-max)) (seq-take the-messages 9)))
       (sit-for 0.02))
     answer))
 
@@ -30,9 +30,9 @@
 
 (defmacro check (form)
   "Fail unless FORM is non-nil."
-  `(unless ,form (error "Not so: %S is %S in %S; said: %S" (quote ,form) ,(if (eq (car-safe form) (quote equal)) (nth 1 form)) (buffer-substring-no-properties (point-min) (point-max)) (seq-take said 9))))
+  `(unless ,form (error "Not so: %S is %S in %S; said: %S" (quote ,form) ,(if (eq (car-safe form) (quote equal)) (nth 1 form)) (buffer-substring-no-properties (point-min) (point-max)) (seq-take the-messages 9))))
 
-(defun says (text) "Whether a message had TEXT." (seq-some (lambda (line) (string-search text line)) said))
+(defun says (text) "Whether a message had TEXT." (seq-some (lambda (line) (string-search text line)) the-messages))
 
 (defun shows (text) "Whether this buffer has TEXT." (string-search text (buffer-string)))
 
