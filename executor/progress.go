@@ -24,7 +24,7 @@ func cleanProgress(p schema.Progress) (schema.Progress, bool) {
 	return p, true
 }
 
-// progressGate lets one progress through in progressEvery: the first at once,
+// progressGate lets one progress through in ProgressEvery: the first at once,
 // then the newest when the time has come. It sends under its lock, so that
 // values go out in the order in which they rose.
 type progressGate struct {
@@ -46,7 +46,7 @@ func (g *progressGate) offer(p schema.Progress, send func(schema.Progress)) {
 		p.Value = max(p.Value, g.value)
 	}
 	g.value = p.Value
-	wait := progressEvery - time.Since(g.last)
+	wait := ProgressEvery - time.Since(g.last)
 	if wait <= 0 && g.timer == nil {
 		g.last = time.Now()
 		send(p)

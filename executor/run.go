@@ -12,8 +12,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// progressEvery is the least time between two progress events of a task.
-const progressEvery = 100 * time.Millisecond
+// ProgressEvery is the least time between two progress events of a task. Stores keep to it for
+// the progress that a task has by its children.
+const ProgressEvery = 100 * time.Millisecond
 
 // killDelay is how long code that uses Killed has, after the grace, to kill its
 // processes, before its task is given up.

@@ -1,6 +1,8 @@
 package kit
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/schema"
@@ -19,7 +21,7 @@ func (t *Trees) Progressed(id uuid.UUID, p *schema.Progress) {
 	}
 	n.own = true
 	if p.Total > 0 {
-		n.raise(int64(whole * min(max(p.Value/p.Total, 0), 1)))
+		t.raise(n, int64(whole*min(max(p.Value/p.Total, 0), 1)))
 	}
 }
 
@@ -32,7 +34,7 @@ func (t *Trees) Again(id uuid.UUID) {
 }
 
 // raise notes how far a task has come as a part of its parent, and so on up the tree.
-func (n *node) raise(to int64) {
+func (t *Trees) raise(n *node, to int64) {
 	for to > n.fraction {
 		by := to - n.fraction
 		n.fraction = to
@@ -41,6 +43,7 @@ func (n *node) raise(to int64) {
 			return
 		}
 		p.family.done += by
+		t.touch(p)
 		if p.own || p.state.Final() {
 			return
 		}
@@ -57,4 +60,42 @@ func (t *Trees) Progress(id uuid.UUID) *schema.Progress {
 		return nil
 	}
 	return &schema.Progress{Value: float64(n.family.done) / whole, Total: float64(n.family.size()), Unit: ProgressUnit}
+}
+
+// mostChanged is how many tasks TakeChanged answers at most, so that nobody is held up, and the
+// rate of such events is bounded.
+const mostChanged = 256
+
+// touch notes that there is progress to tell.
+func (t *Trees) touch(n *node) {
+	if t.Changed == nil || n.untold || n.own || n.state.Final() {
+		return
+	}
+	n.untold = true
+	t.changed = append(t.changed, n)
+	if len(t.changed) == 1 {
+		t.Changed()
+	}
+}
+
+// Began says that watchers have been told the start of a task: from now on they can be told
+// progress.
+func (t *Trees) Began(id uuid.UUID) {
+	if n := t.nodes[id]; n != nil && n.family != nil {
+		t.touch(n)
+	}
+}
+
+// TakeChanged answers tasks whose progress by their children has changed since they were answered
+// before, in the order of the changes, and whether there are more.
+func (t *Trees) TakeChanged() (ids []uuid.UUID, more bool) {
+	n := min(len(t.changed), mostChanged)
+	for _, n := range t.changed[:n] {
+		n.untold = false
+		if !n.own && !n.state.Final() {
+			ids = append(ids, n.id)
+		}
+	}
+	t.changed = slices.Delete(t.changed, 0, n)
+	return ids, len(t.changed) > 0
 }

@@ -13,7 +13,13 @@ import (
 // Trees knows which tasks are parts of others. What it does takes constant time on average, but
 // that a change goes up to the tasks above. It has memory for each child that the store keeps,
 // and for their parents. The zero value is ready. It needs the store's lock.
-type Trees struct{ nodes map[uuid.UUID]*node }
+type Trees struct {
+	// Changed is called when there is progress for TakeChanged, and there was none before. It must
+	// not wait. While it is nil no progress is noted.
+	Changed func()
+	nodes   map[uuid.UUID]*node
+	changed []*node // those with untold set
+}
 
 // node is a task that is a child, or has children.
 type node struct {
@@ -26,6 +32,7 @@ type node struct {
 	state    schema.State
 	kept     bool // it is a child, and the store keeps it
 	own      bool // it has progress of its own
+	untold   bool // its progress by its children has changed
 	dropped  bool // it is no longer one of the nodes
 }
 
@@ -82,6 +89,7 @@ func (t *Trees) Add(c *schema.Conditions, id uuid.UUID, order uint64) {
 	}
 	p.family.children = append(p.family.children, n)
 	p.family.counts.Queued++
+	t.touch(p)
 	n.order, n.parent, n.depth, n.kept, n.state = order, p, p.depth+1, true, schema.Queued
 }
 
@@ -123,7 +131,7 @@ func (t *Trees) End(id uuid.UUID, as schema.State) {
 	if n == nil {
 		return
 	}
-	n.raise(whole)
+	t.raise(n, whole)
 	n.move(as)
 	t.tidy(n)
 }

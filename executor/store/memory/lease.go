@@ -43,6 +43,7 @@ func (l *lease) Started(pid int) error {
 	l.seq = l.publish(executor.Event{
 		Kind: executor.EventStarted, Attempt: l.record.Attempt, StartedAt: l.record.StartedAt, PID: pid,
 	})
+	s.trees.Began(l.entry.Value.id)
 	return nil
 }
 

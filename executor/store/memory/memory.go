@@ -67,6 +67,7 @@ type Store struct {
 	schedules kit.Schedules
 	dedupes   kit.Dedupes
 	trees     kit.Trees
+	telling   *time.Timer    // calls tellProgress; nil before there was any
 	replaced  []replacement  // while the lock is held
 	descents  []*kit.Descent // from those, while the lock is held
 	before    []kit.Before   // used again and again
@@ -89,6 +90,7 @@ func New(o Options) *Store {
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
 	s := &Store{options: o, known: known{limit: uint64(max(o.KeepIDs, 0))}}
+	s.trees.Changed = s.tellSoon
 	s.planned = kit.NewPlanned(o.Resources, s.claims.Wake, s.endPlanned, s.pass)
 	return s
 }
@@ -108,6 +110,9 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	if s.telling != nil {
+		s.telling.Stop()
+	}
 	s.planned.Close()
 	s.claims.WakeAll()
 	s.feed.Close()

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -82,4 +83,35 @@ func (s *Store) cancelPiece(d *kit.Descent) (more bool) {
 		l.Revoke(&d.Cancel)
 	}
 	return more
+}
+
+// tellSoon lets watchers be told the progress that tasks have by their children. It needs the lock.
+func (s *Store) tellSoon() {
+	if s.telling == nil {
+		s.telling = time.AfterFunc(executor.ProgressEvery, s.tellProgress)
+	} else {
+		s.telling.Reset(executor.ProgressEvery)
+	}
+}
+
+// tellProgress publishes such progress of the tasks that run, of whose start watchers know.
+func (s *Store) tellProgress() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	ids, more := s.trees.TakeChanged()
+	for _, id := range ids {
+		e := s.records.get(id)
+		if e == nil {
+			continue
+		}
+		if l := e.Value.lease(); l != nil && l.seq > 0 {
+			l.publish(executor.Event{Kind: executor.EventProgress, Progress: s.trees.Progress(id)})
+		}
+	}
+	if more {
+		s.tellSoon()
+	}
 }

@@ -146,7 +146,7 @@ const unnumbered = 1
 
 // publishNow publishes an event if its task is visible as running. It needs the lock.
 func (s *Store) publishNow(r *record, ev executor.Event) {
-	if ev.Kind == executor.EventProgress && r.lease != nil {
+	if ev.Kind == executor.EventProgress && r.lease != nil && r.lease.progress != nil {
 		r.Progress = r.lease.progress // the lease may have a newer one, which is still in the log
 		s.trees.Progressed(r.ID, r.Progress)
 	}
@@ -155,6 +155,7 @@ func (s *Store) publishNow(r *record, ev executor.Event) {
 	}
 	if seq := s.feed.Publish(r.Owner, r.Events, ev); ev.Kind == executor.EventStarted {
 		r.seq = seq
+		s.trees.Began(r.ID)
 	}
 }
 

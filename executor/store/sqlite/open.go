@@ -60,7 +60,9 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, s.inOpening(err)
 	}
 	s.company = time.AfterFunc(companyDelay, s.alone)
+	s.telling = time.AfterFunc(executor.ProgressEvery, s.tellProgress)
 	s.mu.Lock()
+	s.trees.Changed = s.tellSoon
 	s.planned.Settle(schema.Now()) // last: from now on, tasks may end because of their conditions
 	s.mu.Unlock()
 	go s.commitLoop()

@@ -30,6 +30,7 @@ type Store struct {
 	readers readers
 
 	company   *time.Timer // calls alone
+	telling   *time.Timer // calls tellProgress
 	committer committer   // used only by its goroutine
 	over      chan struct{}
 	closing   sync.Once
@@ -115,6 +116,7 @@ func (s *Store) Close() error {
 		s.mu.Unlock()
 		<-s.over
 		s.company.Stop()
+		s.telling.Stop()
 		s.feed.Close()
 		failed := s.closeErr != nil
 		if failed {

@@ -25,6 +25,8 @@ var treeContracts = []contract{
 	{name: "lists children", test: treeList},
 	{name: "counts children", test: treeCounts},
 	{name: "shows the progress of a task by that of its children", test: treeProgress},
+	{name: "tells the progress of a task by that of its children", test: treeProgressTold},
+	{name: "tells such progress at a pace", test: treeProgressPace},
 	{name: "forgets children with their tasks", limits: Limits{Keep: 2}, test: treeForgets},
 }
 
