@@ -15,7 +15,7 @@ import (
 
 // What ends while its batch is still read is answered in it all the same.
 func TestBatchThatIsLongerThanItsWaits(t *testing.T) {
-	for range 20 {
+	for range 24 / fewer {
 		p := connect(t, server(t, 1), rpc.Options{})
 		batch := []string{`{"jsonrpc":"2.0","id":"end","method":"shutdown"}`}
 		for i := range 400 {

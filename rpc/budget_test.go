@@ -94,7 +94,7 @@ func TestPendingShutdownsAreBounded(t *testing.T) {
 			shutdown(fmt.Sprint(i), "")
 		}
 		for range 80 {
-			shutdown("more"+strings.Repeat("i", 1<<20), "")
+			shutdown("more"+strings.Repeat("i", 1<<20/fewer), "")
 			m := p.next()
 			requireCode(t, schema.CodeQueueFull, m)
 			require.EqualValues(t, limit, m.Error.Data.Limit)
@@ -117,7 +117,8 @@ func TestShutdownNeedsNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := connect(t, server(t, 1), rpc.Options{})
 		task := p.endless()
-		for i := range 20 {
+		const waits = 24 / fewer
+		for i := range waits {
 			p.send(waitLine(fmt.Sprint(i)+strings.Repeat("i", 4<<20), task))
 		}
 		synctest.Wait()
@@ -129,7 +130,7 @@ func TestShutdownNeedsNoRoom(t *testing.T) {
 				require.Nil(t, m.Error)
 			}
 		}
-		require.Equal(t, 21, ids)
+		require.Equal(t, waits+1, ids)
 	})
 }
 
@@ -247,7 +248,7 @@ func TestMarksAreBounded(t *testing.T) {
 		synctest.Wait()
 		before := heap()
 		subscribe := `{"jsonrpc":"2.0","method":"subscribe","params":{"after":0,"ids":[` + strings.TrimPrefix(strings.TrimSuffix(waitLine("", ids...), `]}}`), `{"jsonrpc":"2.0","id":"","method":"wait","params":{"ids":[`) + `]}}`
-		for i := range 500 {
+		for i := range 500 / fewer {
 			p.send(waitLine("w", ids...), `{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":"w"}}`,
 				subscribe, fmt.Sprintf(`{"jsonrpc":"2.0","method":"unsubscribe","params":{"subscription":%d}}`, 2*i+2))
 		}
@@ -260,6 +261,7 @@ func TestMarksAreBounded(t *testing.T) {
 // The replies of a batch have a limit: at it all are there, and of one byte more
 // the last is refused.
 func TestReplyOfABatchIsBounded(t *testing.T) {
+	measuresMemory(t)
 	const limit, piece = 64 << 20, 1 << 20
 	writer := executor.MustDefine("writer", func(ctx context.Context, _ nothing) (nothing, error) {
 		_, err := executor.Output(ctx, schema.Stdout).Write(bytes.Repeat([]byte("a"), piece))

@@ -99,7 +99,7 @@ func cancelResult(t *testing.T, m message) (r schema.CancelResult) {
 // TestCancelsOfLargeResults cancels tasks that have finished, whose results together are
 // far longer than what the store answers at once.
 func TestCancelsOfLargeResults(t *testing.T) {
-	const n = 8
+	const n = 2 + 6/fewer
 	p := connect(t, serverOver(t, durableStore(t, ""), 1), rpc.Options{OnEOF: rpc.EOFCancel, MaxUnsent: 1 << 20})
 	ids := p.submitTogether(n, "echo", `{"text":"`+strings.Repeat("x", 3<<20)+`"}`)
 	for _, id := range ids {

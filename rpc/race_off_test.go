@@ -2,4 +2,7 @@
 
 package rpc_test
 
-const raceEnabled = false
+const (
+	raceEnabled = false
+	fewer       = 1
+)

@@ -41,9 +41,9 @@ func TestManyWaitsThatEndAtOnce(t *testing.T) {
 		count            int
 		more, end, state string
 	}{
-		"shutdown":          {100, "", `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
-		"any, and shutdown": {100, `,"until":"any"`, `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
-		"time-out":          {100, `,"timeoutMs":60000`, `{"jsonrpc":"2.0","id":"end","method":"types"}`, `"timedOut":true`},
+		"shutdown":          {100 / fewer, "", `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
+		"any, and shutdown": {100 / fewer, `,"until":"any"`, `{"jsonrpc":"2.0","id":"end","method":"shutdown","params":{"mode":"cancel"}}`, `"state":"cancelled"`},
+		"time-out":          {100 / fewer, `,"timeoutMs":60000`, `{"jsonrpc":"2.0","id":"end","method":"types"}`, `"timedOut":true`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -79,6 +79,7 @@ func TestManyWaitsThatEndAtOnce(t *testing.T) {
 // The results that a wait is answered with have a limit, whether their tasks
 // end before it or after.
 func TestWaitForTooMuch(t *testing.T) {
+	measuresMemory(t)
 	const size = 4 << 20
 	synctest.Test(t, func(t *testing.T) {
 		ex := serverOver(t, memory.New(memory.Options{KeepBytes: 1 << 30}), 2, large(size))

@@ -2,7 +2,6 @@ package kit
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"testing"
 
@@ -36,11 +35,12 @@ func (f *forest) below(id uuid.UUID) (all []*leaf) {
 
 // children are those of a task that are kept, by their order.
 func (f *forest) children(id uuid.UUID) (ids []uuid.UUID) {
-	for _, t := range slices.SortedFunc(maps.Values(f.tasks), func(a, b *leaf) int { return cmp.Compare(a.order, b.order) }) {
+	for _, t := range f.tasks {
 		if t.parent == id && t.kept {
 			ids = append(ids, t.id)
 		}
 	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return cmp.Compare(f.tasks[a].order, f.tasks[b].order) })
 	return ids
 }
 

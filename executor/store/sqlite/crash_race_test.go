@@ -2,6 +2,6 @@
 
 package sqlite
 
-// slower divides how much is done where the race detector watches SQLite, which
-// is Go code here.
+// slower divides how much is done under the race detector, which may watch SQLite, too: it is Go
+// code here.
 const slower = 8

@@ -48,7 +48,8 @@ type Options struct {
 	Crash func(t *testing.T, s executor.Store) executor.Store
 	// RealTime runs the suite without bubbles, for a store that talks to another process. An
 	// hour is a second then, in the limits given to Open, too. The tests of what is kept at a
-	// precise age are left out. No test fails because the machine is slow.
+	// precise age are left out. No test fails because the machine is slow. Tests of one part run beside each
+	// other, each with a store of its own.
 	RealTime bool
 }
 
@@ -59,6 +60,8 @@ type contract struct {
 	test   func(f *fixture)
 	// exact says that the test needs a clock that stands still while it looks: a bubble's.
 	exact bool
+	// alone says that the test measures memory.
+	alone bool
 }
 
 // Run tests all that the interface promises.
@@ -119,6 +122,9 @@ func (c contract) run(t *testing.T, o Options) {
 		c.test(f)
 	}
 	if o.RealTime {
+		if !c.alone {
+			t.Parallel() // most of its time is spent asleep
+		}
 		test(t)
 	} else {
 		synctest.Test(t, test)

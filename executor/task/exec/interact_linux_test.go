@@ -157,7 +157,7 @@ func TestInputGoesToStdin(t *testing.T) {
 // TestInputIsWhole sends far more than waits anywhere, to a reader that is slower
 // than the writer.
 func TestInputIsWhole(t *testing.T) {
-	const size = 100 << 20
+	const size = 16 * executor.MaxInputBytes
 	k := talkTo(t, newCommand(t, Options{}), Input{Argv: shell("sleep 0.3; sha256sum"), OpenStdin: true})
 	sum := sha256.New()
 	w := k.InputWriter(t.Context(), k.id)
