@@ -203,7 +203,11 @@ func (b *board) over() {
 		b.say("%s failed or cancelled as well", counted(more, "more task"))
 	}
 	if notRun > 0 {
-		b.say("%s did not run because of what they come after", counted(notRun, "task"))
+		they := "they come"
+		if notRun == 1 {
+			they = "it comes"
+		}
+		b.say("%s did not run because of what %s after", counted(notRun, "task"), they)
 	}
 }
 

@@ -17,10 +17,13 @@ func envName(flag string) string {
 
 const envPrefix = "JOBLINE_"
 
+// taskVariable has the id of the task in which a command runs.
+const taskVariable = envPrefix + "TASK_ID"
+
 // ownVariables are not flags of serve although their names begin like those of flags.
 // A server that runs in a task of another server has the first two; the project's
 // tests use the third; commands find their server by the last.
-var ownVariables = []string{"JOBLINE_TASK_ID", "JOBLINE_SERVER_ID", "JOBLINE_CLIENTS", socketVariable}
+var ownVariables = []string{taskVariable, "JOBLINE_SERVER_ID", "JOBLINE_CLIENTS", socketVariable}
 
 // unknownVariables are warnings about variables of the environment that look as if
 // they set a flag, and do not. The values are left out: they may be secret.

@@ -133,7 +133,7 @@ func (o *retryOptions) tasksToRetry(ctx context.Context, c *client.Client, names
 			return nil, err
 		}
 		if strings.Contains(name, "=") {
-			found, err = failures(name, found)
+			found, err = o.failures(name, found)
 		} else {
 			err = o.checkEnded(found)
 		}
@@ -153,22 +153,34 @@ func (o *retryOptions) tasksToRetry(ctx context.Context, c *client.Client, names
 // checkEnded refuses tasks that have not ended.
 func (o *retryOptions) checkEnded(tasks []schema.Task) error {
 	for i := range tasks {
-		if t := &tasks[i]; !t.State.Final() {
+		t := &tasks[i]
+		if betweenAttempts(*t) {
+			return fmt.Errorf("%s is tried again by itself; %s update %[1]s --in 0 tries it now", t.ID, o.program.Name)
+		}
+		if !t.State.Final() {
 			return fmt.Errorf("%s has not ended, it is %s; %s cancel %[1]s ends it", t.ID, t.State, o.program.Name)
 		}
 	}
 	return nil
 }
 
+// betweenAttempts reports whether a task waits for its next attempt.
+func betweenAttempts(t schema.Task) bool {
+	return slices.ContainsFunc(t.WaitingFor, func(w schema.Waiting) bool { return w.Kind == schema.WaitsForRetry })
+}
+
 // failures are those of the tasks of a label that failed or were cancelled. A branch that was not taken,
 // and what failed because of it, is no failure.
-func failures(label string, tasks []schema.Task) (found []schema.Task, err error) {
+func (o *retryOptions) failures(label string, tasks []schema.Task) (found []schema.Task, err error) {
 	left := branches{}
 	for i := range tasks {
 		t := &tasks[i]
 		if (t.State == schema.Failed || t.State == schema.Cancelled) && !left.notTaken(t) {
 			found = append(found, *t)
 		}
+	}
+	if i := slices.IndexFunc(tasks, betweenAttempts); len(found) == 0 && i >= 0 {
+		return nil, fmt.Errorf("%s: %s is tried again by itself; %s update %[2]s --in 0 tries it now", label, tasks[i].ID, o.program.Name)
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s: of %s none failed or was cancelled; name a task by its id to run it again all the same", label, counted(len(tasks), "task"))
@@ -186,7 +198,7 @@ func ofTasks(err error, forced bool) error {
 	if forced {
 		return errors.New(e.Data.Violations[0].Message)
 	}
-	return errors.New(e.Data.Violations[0].Message + " (flags: --dependents, --force)")
+	return errors.New(strings.NewReplacer(" with dependents", " with --dependents", " with force", " with --force", " give force", " give --force").Replace(e.Data.Violations[0].Message))
 }
 
 // checkEnvironment refuses a task of exec whose environment is gone: without a reader its file is

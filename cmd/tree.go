@@ -108,11 +108,12 @@ func (w *waiter) trees(tasks []schema.Task) error {
 	over := make(chan error, 1)
 	go func() { // ends with the wait, or the context
 		err := w.treesEnded(tasks, below)
-		if err == nil {
-			w.all()
-		}
 		over <- err
-		w.stop()
+		if err == nil {
+			w.all() // the ends of those that are known may be on their way
+		} else {
+			w.stop()
+		}
 	}()
 	err = w.named(slices.Concat(tasks, below))
 	w.stop()

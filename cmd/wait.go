@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ func (p *Program) waitCommand() *cobra.Command {
 	o.flags(c)
 	f := c.Flags()
 	f.BoolVar(&o.any, "any", false, "end when one of the tasks has ended")
-	f.BoolVar(&o.tree, "tree", false, "wait for the parts of the tasks, too, and for theirs")
+	f.BoolVar(&o.tree, "tree", false, "wait for the parts of the tasks, too, and for theirs; in a command of a task, of that task for the parts alone")
 	f.Var(span(&o.timeout, 0, 0), "timeout", "how long to wait at most; 0 is no limit")
 	complete(c, "timeout", cobra.NoFileCompletions)
 	return c
@@ -57,6 +58,9 @@ var errWaited = errors.New("the time is over")
 func (o *waitOptions) run(ctx context.Context, c *client.Client, names []string) error {
 	tasks, err := o.tasksNamed(ctx, c, names)
 	if err != nil {
+		return err
+	}
+	if tasks, err = o.withoutOwn(ctx, c, tasks); err != nil || len(tasks) == 0 {
 		return err
 	}
 	limited := ctx
@@ -82,6 +86,20 @@ func (o *waitOptions) run(ctx context.Context, c *client.Client, names []string)
 		return w.outcome.codeOfOne().orNil()
 	}
 	return w.outcome.code.orNil()
+}
+
+// withoutOwn puts the parts of the task in which this command runs in the place of that task, which
+// cannot end before the command does.
+func (o *waitOptions) withoutOwn(ctx context.Context, c *client.Client, tasks []schema.Task) ([]schema.Task, error) {
+	own := slices.IndexFunc(tasks, func(t schema.Task) bool { return t.ID.String() == os.Getenv(taskVariable) })
+	switch {
+	case own < 0:
+		return tasks, nil
+	case !o.tree:
+		return nil, usagef("wait: %s is the task in which this command runs, so it would wait for itself; name others, or give --tree to wait for its parts", tasks[own].ID)
+	}
+	children, err := childrenOf(ctx, c, tasks[own:own+1])
+	return slices.Concat(tasks[:own], children, tasks[own+1:]), err
 }
 
 // haveOf is a number of tasks with its verb. Where all of those that are known have ended, parts
