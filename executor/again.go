@@ -3,6 +3,7 @@ package executor
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,63 +24,131 @@ const (
 	triesPage = 1000
 )
 
-// rerun is tasks that are to be submitted again, in the order in which they were submitted.
-type rerun struct {
-	executor *Executor
-	params   *schema.RetryParams
-	olds     []Record
-	places   map[uuid.UUID]int // of the olds
-	news     []uuid.UUID       // their new ids
-	now      schema.Time
-	known    *tries // nil where nothing depends on how other tasks ended
+// errNeedsSearch is the error where all known tasks have to be looked at.
+var errNeedsSearch = errors.New("all known tasks have to be looked at")
+
+// NeedsSearch reports whether FindAgain would have had to look at all known tasks.
+func NeedsSearch(err error) bool { return errors.Is(err, errNeedsSearch) }
+
+// Rerun is tasks that are to be submitted again, in the order in which they were submitted. Its methods
+// are for one goroutine.
+type Rerun struct {
+	executor    *Executor
+	params      *schema.RetryParams
+	mayLook     bool // at all known tasks
+	olds        []Record
+	places      map[uuid.UUID]int // of the olds
+	news        []uuid.UUID       // their new ids
+	now         schema.Time
+	known       *tries // nil where nothing depends on how other tasks ended
+	submissions []Submission
+	existing    []schema.Task // the new tasks, where the same request has made them before
 }
 
-// SubmitAgain submits tasks that have ended as new tasks, and answers these, each after those that
-// it comes after. A task that comes after another one of them comes after the new one. It submits none
-// where a check finds anything wrong with one. What changes between that check and the submit, as a
-// queue that others fill, can refuse some of them: the error is then of the first that is missing.
-func (e *Executor) SubmitAgain(ctx context.Context, p *schema.RetryParams) ([]schema.Task, error) {
-	r := &rerun{executor: e, params: p, places: map[uuid.UUID]int{}, now: schema.Now()}
+// SubmitAgain is FindAgain and Submit.
+func (e *Executor) SubmitAgain(ctx context.Context, p *schema.RetryParams) (schema.RetryResult, error) {
+	r, err := e.FindAgain(ctx, p, true)
+	if err != nil {
+		return schema.RetryResult{}, err
+	}
+	return r.Submit(ctx)
+}
+
+// FindAgain finds the tasks that a request to submit tasks again is about, and records nothing. Where it
+// would have to look at all known tasks, and may not, the error is one of NeedsSearch.
+func (e *Executor) FindAgain(ctx context.Context, p *schema.RetryParams, mayLook bool) (*Rerun, error) {
+	r := &Rerun{executor: e, params: p, mayLook: mayLook, places: map[uuid.UUID]int{}, now: schema.Now()}
+	if (p.ID != uuid.Nil) == (len(p.IDs) > 0) {
+		return nil, &InputError{Violations: []schema.Violation{{Message: "give either id or ids"}}}
+	}
+	if found, err := r.findExisting(ctx); found || err != nil {
+		return r, err
+	}
 	if err := r.find(ctx); err != nil {
 		return nil, err
 	}
-	submissions, err := r.submissions(ctx)
+	return r, r.prepare(ctx)
+}
+
+// Submit submits tasks that have ended as new tasks, and answers these, each after those that
+// it comes after. A task that comes after another one of them comes after the new one. It submits all of
+// them, or none.
+func (r *Rerun) Submit(ctx context.Context) (result schema.RetryResult, err error) {
+	if r.existing != nil {
+		return schema.RetryResult{Tasks: r.existing, Existing: true}, nil
+	}
+	answers, err := r.executor.submitAll(ctx, r.submissions)
 	if err != nil {
-		return nil, err
+		return result, err
 	}
-	counts, err := e.store.Counts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if room := int64(e.MaxQueued()) - counts.Queued; int64(len(submissions)) > room {
-		return nil, ErrQueueFull
-	}
-	answers, err := e.Submit(ctx, submissions)
-	if err != nil {
-		return nil, err
-	}
-	tasks := make([]schema.Task, len(answers))
+	result.Tasks, result.Existing = make([]schema.Task, len(answers)), true
 	for i := range answers {
-		if answers[i].Err != nil {
-			return nil, fmt.Errorf("%s, another run of %s, was not submitted: %w", submissions[i].ID, r.olds[i].ID, answers[i].Err)
+		a := &answers[i]
+		switch {
+		case errors.Is(a.Err, errNotAll):
+			continue
+		case errors.Is(a.Err, ErrQueueFull):
+			return result, ErrQueueFull
+		case a.Err != nil:
+			return result, fmt.Errorf("%s, another run of %s, is not submitted, and none of the others: %w", r.submissions[i].ID, r.olds[i].ID, a.Err)
+		case a.Existing: // the same request was handled meanwhile
+			result.Tasks[i] = *a.Task
+		default:
+			result.Tasks[i], result.Existing = r.submissions[i].Task, false
 		}
-		tasks[i] = submissions[i].Task
-		tasks[i].Input = nil
+		result.Tasks[i].Input, result.Tasks[i].WaitingFor = nil, nil
 	}
-	return tasks, nil
+	return result, nil
+}
+
+// named are the ids of the request.
+func (r *Rerun) named() []uuid.UUID {
+	if r.params.ID != uuid.Nil {
+		return []uuid.UUID{r.params.ID}
+	}
+	return r.params.IDs
+}
+
+// newID is the id of a new task. Where the request has an id of its own, it is the same each time that
+// the request is sent.
+func (r *Rerun) newID(old uuid.UUID) uuid.UUID {
+	if r.params.RequestID == uuid.Nil {
+		return r.executor.ids.next(r.now)
+	}
+	return uuid.NewHash(sha256.New(), r.params.RequestID, old[:], 8)
+}
+
+// findExisting finds the tasks that the same request has made, if it was sent before.
+func (r *Rerun) findExisting(ctx context.Context) (found bool, err error) {
+	if r.params.RequestID == uuid.Nil {
+		return false, nil
+	}
+	named := r.named()
+	first, err := r.executor.store.Get(ctx, r.newID(named[0]))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case len(named) == 1 && !r.params.Dependents:
+		first.Task.Input, first.Task.WaitingFor = nil, nil // as in the first answer
+		r.existing = []schema.Task{first.Task}
+		return true, nil
+	}
+	err = r.eachKnown(ctx, func(t *schema.Task) {
+		if c := t.Conditions; c != nil && c.RetryOf != uuid.Nil && r.newID(c.RetryOf) == t.ID {
+			r.existing = append(r.existing, *t)
+			r.existing[len(r.existing)-1].WaitingFor = nil
+		}
+	})
+	slices.Reverse(r.existing)
+	return true, err
 }
 
 // find finds the tasks to submit again.
-func (r *rerun) find(ctx context.Context) error {
+func (r *Rerun) find(ctx context.Context) error {
 	p := r.params
-	ids, single := p.IDs, p.ID != uuid.Nil
-	if single == (len(ids) > 0) {
-		return &InputError{Violations: []schema.Violation{{Message: "give either id or ids"}}}
-	}
-	if single {
-		ids = []uuid.UUID{p.ID}
-	}
-	for _, id := range ids {
+	for _, id := range r.named() {
 		old, err := r.executor.store.Get(ctx, id)
 		if err != nil {
 			return fmt.Errorf("%s: %w", id, err)
@@ -87,7 +156,7 @@ func (r *rerun) find(ctx context.Context) error {
 		switch {
 		case !old.State.Final():
 			return r.refused(id, "%v has not ended, it is %v; cancel it, or wait for its end", id, old.State)
-		case old.State == schema.Completed && !single && !p.Force:
+		case old.State == schema.Completed && p.ID == uuid.Nil && !p.Force:
 			return r.refused(id, "%v has completed; leave it out, or give force", id)
 		}
 		r.add(old)
@@ -102,7 +171,7 @@ func (r *rerun) find(ctx context.Context) error {
 	return nil
 }
 
-func (r *rerun) add(old Record) {
+func (r *Rerun) add(old Record) {
 	if _, twice := r.places[old.ID]; !twice {
 		r.places[old.ID] = len(r.olds)
 		r.olds = append(r.olds, old)
@@ -110,7 +179,7 @@ func (r *rerun) add(old Record) {
 }
 
 // sort brings the tasks into an order in which each comes after those that it waits for.
-func (r *rerun) sort() {
+func (r *Rerun) sort() {
 	var sorted []Record
 	visited := make([]bool, len(r.olds))
 	var visit func(i int)
@@ -142,23 +211,23 @@ func afterOf(r *Record) []schema.Dependency {
 	return r.Conditions.After
 }
 
-// submissions are the new tasks.
-func (r *rerun) submissions(ctx context.Context) ([]Submission, error) {
-	for range r.olds {
-		r.news = append(r.news, r.executor.ids.next(r.now))
+// prepare prepares the new tasks.
+func (r *Rerun) prepare(ctx context.Context) error {
+	for i := range r.olds {
+		r.news = append(r.news, r.newID(r.olds[i].ID))
 	}
-	all := make([]Submission, len(r.olds))
+	r.submissions = make([]Submission, len(r.olds))
 	for i := range r.olds {
 		var err error
-		if all[i], err = r.submission(ctx, i); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.olds[i].ID, err)
+		if r.submissions[i], err = r.submission(ctx, i); err != nil {
+			return fmt.Errorf("%s: %w", r.olds[i].ID, err)
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // submission is the new task for one of the old ones.
-func (r *rerun) submission(ctx context.Context, i int) (s Submission, err error) {
+func (r *Rerun) submission(ctx context.Context, i int) (s Submission, err error) {
 	old := &r.olds[i]
 	p := schema.SubmitParams{
 		Type: old.Type, ID: r.news[i], Priority: new(int(old.Priority)), Events: []string{}, Rerun: &old.Rerun,
@@ -183,7 +252,7 @@ func (r *rerun) submission(ctx context.Context, i int) (s Submission, err error)
 	if s, err = r.executor.PrepareAt(&p, r.now); err != nil {
 		return s, err
 	}
-	s.NewID, s.Labels, s.Timeout, s.Grace = true, own, old.Timeout, old.Grace
+	s.NewID, s.Labels, s.Timeout, s.Grace = r.params.RequestID == uuid.Nil, own, old.Timeout, old.Grace
 	c := new(schema.Conditions)
 	if s.Conditions != nil {
 		c = s.Conditions
@@ -196,7 +265,7 @@ func (r *rerun) submission(ctx context.Context, i int) (s Submission, err error)
 // after are the tasks that a new task comes after: the new ones in the place of old ones, and of the
 // others those that have not ended. Where the old task failed because of another one, the newest
 // runs of the others count.
-func (r *rerun) after(ctx context.Context, old *Record) (after []schema.Dependency, err error) {
+func (r *Rerun) after(ctx context.Context, old *Record) (after []schema.Dependency, err error) {
 	for _, d := range old.Conditions.After {
 		if i, again := r.places[d.ID]; again {
 			after = append(after, schema.Dependency{ID: r.news[i], On: d.On})
@@ -218,7 +287,7 @@ func (r *rerun) after(ctx context.Context, old *Record) (after []schema.Dependen
 }
 
 // parent is the parent of a new task: that of the old one, where it can still have a part.
-func (r *rerun) parent(ctx context.Context, old uuid.UUID) (uuid.UUID, error) {
+func (r *Rerun) parent(ctx context.Context, old uuid.UUID) (uuid.UUID, error) {
 	if old == uuid.Nil {
 		return old, nil
 	}
@@ -235,7 +304,7 @@ func (r *rerun) parent(ctx context.Context, old uuid.UUID) (uuid.UUID, error) {
 }
 
 // revealed is the input of a task with its hidden values.
-func (r *rerun) revealed(old *Record) (jsontext.Value, error) {
+func (r *Rerun) revealed(old *Record) (jsontext.Value, error) {
 	t, err := r.executor.lookup(old.Type)
 	if err != nil || t.secrets == nil {
 		return old.Input, err

@@ -17,13 +17,13 @@ import (
 // again submits tasks again, and answers the new ones by the old ones.
 func (r *rig) again(p schema.RetryParams) map[uuid.UUID]schema.Task {
 	r.Helper()
-	tasks, err := r.SubmitAgain(r.Context(), &p)
+	result, err := r.SubmitAgain(r.Context(), &p)
 	require.NoError(r, err)
 	byOld := map[uuid.UUID]schema.Task{}
-	for _, t := range tasks {
+	for _, t := range result.Tasks {
 		byOld[t.Conditions.RetryOf] = t
 	}
-	require.Len(r, byOld, len(tasks))
+	require.Len(r, byOld, len(result.Tasks))
 	return byOld
 }
 
@@ -176,5 +176,40 @@ func TestHiddenValuesAreGivenAgain(t *testing.T) {
 		task := r.inState(news[id].ID, schema.Completed)
 		require.JSONEq(r, `{"name":"a","password":"p\"2","vars":{"A":"b","A_KEY":"s2"}}`, string(task.Result))
 		require.JSONEq(r, `{"name":"a","password":"•••","vars":{"A":"b","A_KEY":"•••"}}`, string(task.Input))
+	})
+}
+
+// TestARequestThatIsSentTwiceSubmitsOnce has a request whose answer was lost, for one task and for a
+// graph, and one that was changed.
+func TestARequestThatIsSentTwiceSubmitsOnce(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		root := r.submit(schema.SubmitParams{Type: "fail"})
+		left, right := r.submit(napBehind(schema.OnSuccess, root)), r.submit(napBehind(schema.OnSuccess, root))
+		r.inState(right, schema.Failed)
+		for _, p := range []schema.RetryParams{
+			{ID: root, RequestID: uuid.New()},
+			{IDs: []uuid.UUID{right, left}, Force: true, RequestID: uuid.New()},
+			{ID: root, Dependents: true, RequestID: uuid.New()},
+		} {
+			first, err := r.SubmitAgain(r.Context(), &p)
+			require.NoError(r, err)
+			require.False(r, first.Existing)
+			r.pass(time.Second)
+			before := r.stats().Totals.Submitted
+			second, err := r.SubmitAgain(r.Context(), &p)
+			require.NoError(r, err)
+			require.True(r, second.Existing)
+			require.Equal(r, before, r.stats().Totals.Submitted)
+			require.Len(r, second.Tasks, len(first.Tasks))
+			for i := range first.Tasks {
+				require.Equal(r, first.Tasks[i].ID, second.Tasks[i].ID)
+				require.True(r, second.Tasks[i].State.Final())
+			}
+			p.RequestID = uuid.New()
+			again, err := r.SubmitAgain(r.Context(), &p)
+			require.NoError(r, err)
+			require.NotEqual(r, first.Tasks[0].ID, again.Tasks[0].ID)
+			r.pass(time.Second)
+		}
 	})
 }

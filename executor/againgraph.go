@@ -22,18 +22,26 @@ type tries struct {
 }
 
 // loadTries looks at every known task once.
-func loadTries(ctx context.Context, store Store) (*tries, error) {
+func (r *Rerun) loadTries(ctx context.Context) (*tries, error) {
 	k := &tries{map[uuid.UUID][]uuid.UUID{}, map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]uuid.UUID{}}
+	return k, r.eachKnown(ctx, k.add)
+}
+
+// eachKnown looks at every known task once, the newest first.
+func (r *Rerun) eachKnown(ctx context.Context, look func(*schema.Task)) error {
+	if !r.mayLook {
+		return errNeedsSearch
+	}
 	for page := (PageRequest{Limit: triesPage}); ; {
-		found, err := store.List(ctx, Filter{}, page)
+		found, err := r.executor.store.List(ctx, Filter{}, page)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range found.Tasks {
-			k.add(&found.Tasks[i])
+			look(&found.Tasks[i])
 		}
 		if page.Cursor = found.Next; page.Cursor == "" {
-			return k, nil
+			return nil
 		}
 	}
 }
@@ -84,7 +92,7 @@ func failedByOther(t *schema.Task) bool {
 
 // findOthers adds the dependents of the tasks that were found, where the params want them. It
 // refuses a task that failed because of another one which would not run again.
-func (r *rerun) findOthers(ctx context.Context) (err error) {
+func (r *Rerun) findOthers(ctx context.Context) (err error) {
 	named := len(r.olds)
 	wanted := r.params.Dependents
 	for i := range r.olds {
@@ -93,7 +101,7 @@ func (r *rerun) findOthers(ctx context.Context) (err error) {
 	if !wanted {
 		return nil
 	}
-	if r.known, err = loadTries(ctx, r.executor.store); err != nil {
+	if r.known, err = r.loadTries(ctx); err != nil {
 		return err
 	}
 	if r.params.Dependents {
@@ -113,7 +121,7 @@ func (r *rerun) findOthers(ctx context.Context) (err error) {
 }
 
 // findDependents adds those that have failed because of the tasks that were found, and so on.
-func (r *rerun) findDependents(ctx context.Context) error {
+func (r *Rerun) findDependents(ctx context.Context) error {
 	for i := 0; i < len(r.olds) && len(r.olds) <= MaxAgain; i++ {
 		for _, id := range r.known.dependents(r.olds[i].ID) {
 			old, err := r.executor.store.Get(ctx, id)
@@ -131,7 +139,7 @@ func (r *rerun) findDependents(ctx context.Context) error {
 
 // checkCause refuses a task that failed because of another one, unless that one is submitted again, too,
 // or was already and has not failed since.
-func (r *rerun) checkCause(ctx context.Context, t *schema.Task) error {
+func (r *Rerun) checkCause(ctx context.Context, t *schema.Task) error {
 	if !failedByOther(t) {
 		return nil
 	}
@@ -150,7 +158,7 @@ func (r *rerun) checkCause(ctx context.Context, t *schema.Task) error {
 
 // root is the task that must run again before one that failed because of others can run. It is the task
 // itself where the others have been submitted again, and have not failed since.
-func (r *rerun) root(ctx context.Context, t *schema.Task) (uuid.UUID, error) {
+func (r *Rerun) root(ctx context.Context, t *schema.Task) (uuid.UUID, error) {
 	root := t.ID
 	for failedByOther(t) {
 		cause := r.known.newest(t.Error.Cause)
@@ -169,7 +177,7 @@ func (r *rerun) root(ctx context.Context, t *schema.Task) (uuid.UUID, error) {
 }
 
 // refused is the error of a task that is not submitted again.
-func (r *rerun) refused(id uuid.UUID, format string, args ...any) error {
+func (r *Rerun) refused(id uuid.UUID, format string, args ...any) error {
 	pointer := "/id"
 	for i := range r.params.IDs {
 		if r.params.IDs[i] == id {

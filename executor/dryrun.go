@@ -6,16 +6,18 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// DryRun answers what Submit would answer to a prepared task, and records nothing. Of a new task,
+// DryRun answers what Submit would answer to prepared tasks, and records nothing. Of a new task,
 // Task is the task as it would be, with what it would wait for.
-func (e *Executor) DryRun(ctx context.Context, s Submission) (Submitted, error) {
+func (e *Executor) DryRun(ctx context.Context, submissions []Submission) ([]Submitted, error) {
 	if !e.stop.admit() {
-		return Submitted{}, ErrShuttingDown
+		return nil, ErrShuttingDown
 	}
 	defer e.stop.admitted()
-	answer, err := e.store.DryRun(ctx, s)
-	if t := answer.Task; err == nil && answer.Err == nil && t.State == schema.Queued {
-		t.WaitingFor = e.waiting(t)
+	answers, err := e.store.DryRun(ctx, submissions)
+	for i := range answers {
+		if t := answers[i].Task; answers[i].Err == nil && t.State == schema.Queued {
+			t.WaitingFor = e.waiting(t)
+		}
 	}
-	return answer, err
+	return answers, err
 }

@@ -207,13 +207,17 @@ func (e *Executor) lookup(name string) (*Type, error) {
 // Submit records prepared tasks, in order, and answers each in its place.
 // The error is of all: nothing was recorded.
 func (e *Executor) Submit(ctx context.Context, submissions []Submission) ([]Submitted, error) {
+	return e.submitBy(ctx, submissions, e.store.Submit)
+}
+
+// submitBy is Submit by a method of the store.
+func (e *Executor) submitBy(ctx context.Context, submissions []Submission, submit submitter) ([]Submitted, error) {
 	if !e.stop.admit() {
 		return nil, ErrShuttingDown
 	}
 	defer e.stop.admitted()
-	submit := e.store.Submit
 	if hasSecrets(submissions) {
-		submit = e.submitWithSecrets
+		submit = e.withSecrets(submit)
 	}
 	answers, err := submit(ctx, submissions)
 	if err == nil {
@@ -221,6 +225,9 @@ func (e *Executor) Submit(ctx context.Context, submissions []Submission) ([]Subm
 	}
 	return answers, err
 }
+
+// submitter is Store.Submit, or is used like it.
+type submitter func(context.Context, []Submission) ([]Submitted, error)
 
 // accepted counts the answers that made a new task.
 func accepted(answers []Submitted) int {

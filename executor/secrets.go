@@ -284,10 +284,16 @@ func (v *vault) values(id uuid.UUID) [][]byte {
 	return nil
 }
 
-// submitWithSecrets is Store.Submit for submissions of which some have hidden
+// withSecrets is a submitter for submissions of which some have hidden
 // values. The values are in the vault before a worker can claim a task. A
 // submission for whose values there is no room is not recorded.
-func (e *Executor) submitWithSecrets(ctx context.Context, submissions []Submission) ([]Submitted, error) {
+func (e *Executor) withSecrets(submit submitter) submitter {
+	return func(ctx context.Context, submissions []Submission) ([]Submitted, error) {
+		return e.submitWithSecrets(ctx, submissions, submit)
+	}
+}
+
+func (e *Executor) submitWithSecrets(ctx context.Context, submissions []Submission, submit submitter) ([]Submitted, error) {
 	answers := make([]Submitted, len(submissions))
 	admitted := make([]Submission, 0, len(submissions))
 	places := make([]int, 0, len(submissions)) // of the admitted ones
@@ -303,7 +309,7 @@ func (e *Executor) submitWithSecrets(ctx context.Context, submissions []Submissi
 		admitted = append(admitted, *s)
 		places = append(places, i)
 	}
-	recorded, err := e.store.Submit(ctx, admitted)
+	recorded, err := submit(ctx, admitted)
 	for i := range admitted {
 		made := false
 		if err == nil {

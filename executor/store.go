@@ -24,9 +24,13 @@ type Store interface {
 	// the slice is the caller's again when it returns; nobody changes what they
 	// point to.
 	Submit(ctx context.Context, submissions []Submission) ([]Submitted, error)
+	// SubmitAll is Submit, but where the answer to one of the submissions is an error it records
+	// none of them. None has a Dedupe.
+	SubmitAll(ctx context.Context, submissions []Submission) ([]Submitted, error)
 	// DryRun answers what Submit would, and records nothing. Of a new task, Task is the task as it
-	// would be: queued, or failed where its conditions would end it at once.
-	DryRun(ctx context.Context, s Submission) (Submitted, error)
+	// would be: queued, or failed where its conditions would end it at once. Of the tasks of the
+	// other submissions it knows their ids, their parents and their dedupe keys.
+	DryRun(ctx context.Context, submissions []Submission) ([]Submitted, error)
 	// Get answers ErrNotFound for an id that is not, or no longer, known.
 	Get(ctx context.Context, id uuid.UUID) (Record, error)
 	// List pages through the tasks by creation, without their inputs. While tasks come and go, a

@@ -1,19 +1,82 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
-// retry submits tasks again that have ended.
-func (s *session) retry(ctx context.Context, p *schema.RetryParams) (any, error) {
+const (
+	// quickRetry is of how many tasks at most a retry is answered at once, where it need not look at
+	// all tasks.
+	quickRetry = 100
+	// maxRetries is how many others can be under way on a connection.
+	maxRetries = 16
+)
+
+// retry submits tasks again that have ended. Where many tasks have to be looked at for that, it goes on
+// beside the reader.
+func (s *session) retry(ctx context.Context, p *schema.RetryParams, to responder) {
 	if s.leaving {
-		return nil, errLeaving
+		to.fail(errLeaving)
+		return
 	}
-	tasks, err := s.executor.SubmitAgain(ctx, p)
+	if quick := !p.Dependents && len(p.IDs) <= quickRetry; quick || to.batch != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		found, err := s.executor.FindAgain(ctx, p, to.batch != nil)
+		if !executor.NeedsSearch(err) {
+			s.submitAgain(ctx, found, err, to)
+			return
+		}
+		s.retryBeside(ctx, p, to)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retryBeside(ctx, p, to)
+}
+
+// retryBeside is retry on a goroutine of its own. It needs mu.
+func (s *session) retryBeside(ctx context.Context, p *schema.RetryParams, to responder) {
+	if s.retrying == maxRetries {
+		e := wire.NewError(schema.CodeQueueFull, "%d retry requests are under way on this connection, the limit; wait for the answer of one", maxRetries)
+		e.Data.Limit = maxRetries
+		to.fail(e)
+		return
+	}
+	cost, e := s.admit(to)
+	if e != nil {
+		to.fail(e)
+		return
+	}
+	to.id = bytes.Clone(to.id) // the request is gone when the answer comes
+	s.retrying++
+	s.retries.Add(1)
+	s.tasks.Go(func() {
+		defer s.retries.Done()
+		found, err := s.executor.FindAgain(ctx, p, true)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.submitAgain(ctx, found, err, to)
+		s.budget.release(cost)
+		s.retrying--
+		s.afterEvents(ctx, func() {}) // so that the pump writes the answer
+	})
+}
+
+// submitAgain ends a retry. It needs mu, so that the answer comes before what happens to the new tasks.
+func (s *session) submitAgain(ctx context.Context, found *executor.Rerun, err error, to responder) {
+	var result schema.RetryResult
+	if err == nil {
+		result, err = found.Submit(ctx)
+	}
 	if err != nil {
-		return nil, err
+		to.fail(err)
+		return
 	}
-	return schema.RetryResult{Tasks: tasks}, nil
+	to.value(result)
 }

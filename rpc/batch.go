@@ -50,6 +50,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	}
 	b.handle(ctx, requests, bad)
 	s.flush(ctx)
+	s.flushDryRuns(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.open = false

@@ -44,6 +44,7 @@ func (s *session) read(ctx context.Context, r *wire.Reader, c *connection) error
 			c.fail(nil, wire.NewError(schema.CodeParse, "%s: the connection cannot go on", broken))
 			err = broken
 		}
+		s.retries.Wait() // their tasks come before the end of the requests
 		c.outbox.Flush()
 		return err
 	}

@@ -6,27 +6,59 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
 )
 
-// dryRun answers what a submit would answer. It looks behind the submits that were read before. The id
-// of a task that was not given one is nil, because none is kept for it.
-func (s *session) dryRun(ctx context.Context, record *executor.Submission, id uuid.UUID, to responder) {
+// dryRun is a submit that is only to be answered.
+type dryRun struct {
+	submission executor.Submission
+	id         uuid.UUID // nil where none was given, because none is kept for it
+	to         responder
+}
+
+// addDryRun answers a submit that is only to be answered. Those of a batch are answered at its end,
+// so that they know of each other.
+func (s *session) addDryRun(ctx context.Context, record *executor.Submission, id uuid.UUID, to responder) {
+	record.Labels = s.labelled(record.Labels)
+	s.dryRuns = append(s.dryRuns, dryRun{*record, id, to})
+	if to.batch == nil {
+		s.flushDryRuns(ctx)
+	}
+}
+
+// flushDryRuns answers what the submits would be answered. It looks behind those that were read
+// before.
+func (s *session) flushDryRuns(ctx context.Context) {
+	if len(s.dryRuns) == 0 {
+		return
+	}
 	s.flushSubmits(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	record.Labels = s.labelled(record.Labels)
-	answer, err := s.executor.DryRun(ctx, *record)
-	if err == nil {
-		err = answer.Err
+	submissions := make([]executor.Submission, len(s.dryRuns))
+	for i := range s.dryRuns {
+		submissions[i] = s.dryRuns[i].submission
 	}
-	if err != nil {
-		to.fail(s.refusal(err, record))
-		return
+	answers, err := s.executor.DryRun(ctx, submissions)
+	for i := range s.dryRuns {
+		d := &s.dryRuns[i]
+		switch {
+		case err != nil:
+			d.to.fail(s.refusal(err, &d.submission))
+		case answers[i].Err != nil:
+			d.to.fail(s.refusal(answers[i].Err, &d.submission))
+		default:
+			d.answer(answers[i].Task, answers[i].Existing)
+		}
 	}
-	task := *answer.Task
+	s.dryRuns = nil
+}
+
+func (d *dryRun) answer(t *schema.Task, existing bool) {
+	task := *t
 	task.Input = nil
-	if !answer.Existing {
-		task.ID = id
+	if !existing {
+		task.ID = d.id
 	}
-	to.result(func(b []byte) []byte { return appendSubmitted(b, &task, answer.Existing) })
+	d.to.result(func(b []byte) []byte { return appendSubmitted(b, &task, existing) })
 }

@@ -31,7 +31,7 @@ var methods = map[string]method{
 	schema.MethodTypes:         immediate((*session).types),
 	schema.MethodStats:         lockedMethod((*session).stats),
 	schema.MethodExplain:       lockedMethod((*session).explain),
-	schema.MethodRetry:         lockedMethod((*session).retry),
+	schema.MethodRetry:         deferred((*session).retry),
 	schema.MethodUpdate:        lockedMethod((*session).update),
 	schema.MethodGroups:        lockedMethod((*session).groups),
 	schema.MethodSetGroup:      lockedMethod((*session).setGroup),

@@ -46,6 +46,7 @@ type session struct {
 	now        schema.Time // when the first of them was read
 	created    []newTask   // tasks that are recorded, whose submits are not answered yet
 	cancels    gatheredCancels
+	dryRuns    []dryRun // submits of a batch that are only to be answered
 
 	mu               sync.Mutex
 	own              ownTasks
@@ -65,7 +66,10 @@ type session struct {
 	deliveryResumed *sync.Cond // over mu; deliveryPaused has become false
 	clientGone      bool       // nothing is sent any more, so no task may wait for that
 
-	tasks            sync.WaitGroup // goroutines of shutdown requests
+	retrying int            // retry requests beside the reader; mu protects it
+	retries  sync.WaitGroup // those
+
+	tasks            sync.WaitGroup // goroutines of shutdown and retry requests
 	pendingShutdowns atomic.Int32   // shutdown requests that are not answered
 	exiting          bool           // the client has sent exit
 	endsExecutor     atomic.Bool    // this connection has asked for the end of the executor

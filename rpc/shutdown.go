@@ -98,6 +98,7 @@ func (s *session) admitShutdown(to responder) (cost int64, err *wire.Error) {
 }
 
 func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, to responder) {
+	s.retries.Wait() // they were asked for before
 	here, err := s.scope(p.Scope)
 	switch {
 	case err != nil:
@@ -113,6 +114,7 @@ func (s *session) shutdownMethod(ctx context.Context, p *schema.ShutdownParams, 
 // exit handles the notification exit. Its client expects no reply, so it may have
 // stopped reading: leave does not wait for it.
 func (s *session) exit(ctx context.Context, p *schema.ExitParams, to responder) {
+	s.retries.Wait()
 	here, err := s.scope(p.Scope)
 	switch {
 	case err != nil:

@@ -52,7 +52,7 @@ func (s *session) submit(ctx context.Context, p *wire.Params, to responder) {
 		return
 	}
 	if params.DryRun {
-		s.dryRun(ctx, &record, params.ID, to)
+		s.addDryRun(ctx, &record, params.ID, to)
 		return
 	}
 	record.Owner, record.Labels = s.watcher.ID(), s.labelled(record.Labels)

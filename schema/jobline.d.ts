@@ -568,6 +568,8 @@ export interface RetryParams {
   force?: boolean;
   /** the values that the inputs have hidden, by their names; the server no longer has them */
   hidden?: Record<string, string>;
+  /** a UUID that the client has made for this request; where it is sent again, nothing is submitted twice, and the answer has the same tasks */
+  requestId?: UUID;
 }
 
 /** An attempt of a task has failed, and another one follows. */

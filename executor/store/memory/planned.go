@@ -15,10 +15,10 @@ import (
 // addPlanned adds a task with conditions. It needs the lock.
 func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	t := e.Value.planned()
-	if err := s.admitChild(e.Value.conditions()); err != nil {
+	if _, err := s.admitChild(e.Value.conditions(), nil); err != nil {
 		return err
 	}
-	if err := s.findBefore(t.Conditions.After); err != nil {
+	if err := s.findBefore(t.Conditions.After, nil); err != nil {
 		return err
 	}
 	s.claims.Number(e)
@@ -31,9 +31,13 @@ func (s *Store) addPlanned(e *entry, now schema.Time) error {
 }
 
 // findBefore lets s.before be the tasks that another one comes after. It needs the lock.
-func (s *Store) findBefore(after []schema.Dependency) error {
+func (s *Store) findBefore(after []schema.Dependency, trial *kit.Trial) error {
 	s.before = s.before[:0]
 	for i, d := range after {
+		if trial.Has(d.ID) {
+			s.before = append(s.before, trial.Before(d.ID))
+			continue
+		}
 		p, err := s.find(d.ID)
 		if err != nil {
 			return executor.UnknownDependency(i, d.ID, err)

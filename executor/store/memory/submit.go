@@ -5,11 +5,22 @@ import (
 	"context"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
 	"github.com/jobline/jobline/schema"
 )
 
 // Submit implements executor.Store.
 func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
+	return s.submit(submissions, false)
+}
+
+// SubmitAll implements executor.Store.
+func (s *Store) SubmitAll(_ context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
+	return s.submit(submissions, true)
+}
+
+// submit records tasks. With all it records none where one is refused.
+func (s *Store) submit(submissions []executor.Submission, all bool) ([]executor.Submitted, error) {
 	answers := make([]executor.Submitted, len(submissions))
 	fresh := s.blanks(len(submissions))
 	for i := range submissions { // what can be done without the lock
@@ -22,6 +33,11 @@ func (s *Store) Submit(_ context.Context, submissions []executor.Submission) ([]
 	}
 	now := schema.Now()
 	s.sweep(now)
+	if all {
+		if tried := s.tried(submissions, now); kit.Refused(tried) {
+			return tried, nil
+		}
+	}
 	added := 0
 	for i, e := range fresh {
 		asked := &submissions[i]

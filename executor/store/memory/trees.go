@@ -15,23 +15,28 @@ import (
 // This file has the tasks that are parts of others.
 
 // admitChild says why a task with these conditions cannot be the child that they name it, or
-// nil. It needs the lock.
-func (s *Store) admitChild(c *schema.Conditions) error {
+// answers how many tasks are above it. It needs the lock.
+func (s *Store) admitChild(c *schema.Conditions, trial *kit.Trial) (depth int, err error) {
 	parent := executor.ParentOf(c)
 	if parent == uuid.Nil {
-		return nil
+		return 0, nil
 	}
-	p, err := s.find(parent)
-	switch {
-	case err != nil:
-		return executor.UnknownParent(parent, err)
-	case p.entry == nil:
-		return executor.EndedParent(parent)
+	if trial.Has(parent) {
+		depth = trial.Depth(parent)
+	} else {
+		p, err := s.find(parent)
+		switch {
+		case err != nil:
+			return 0, executor.UnknownParent(parent, err)
+		case p.entry == nil:
+			return 0, executor.EndedParent(parent)
+		}
+		if x := p.entry.Value.extra(); x != nil && !x.cancelled.IsZero() {
+			return 0, executor.CancelledParent(parent)
+		}
+		depth = s.trees.Depth(parent)
 	}
-	if x := p.entry.Value.extra(); x != nil && !x.cancelled.IsZero() {
-		return executor.CancelledParent(parent)
-	}
-	return s.trees.Admits(parent, s.trees.Depth(parent), 0)
+	return depth + 1, s.trees.Admits(parent, depth, trial.Children(parent))
 }
 
 // eachChild calls visit with the children of a task, from a place on, as far as it answers true.

@@ -23,6 +23,9 @@ func (e *submission) findDuplicate(t *transaction, i int) (answered bool, err er
 	if err := e.existing(t.conn, i); !errors.Is(err, executor.ErrNotFound) {
 		return true, err
 	}
+	if e.isDuplicate(by, i) {
+		return true, nil
+	}
 	if newest := e.newestOf(t, by.Key); newest != nil {
 		if by.On == schema.DedupeReject {
 			e.answers[i].Err = &executor.DuplicateError{Key: by.Key, ID: newest.ID}
@@ -87,6 +90,9 @@ func (e *submission) replacedBy(t *transaction, key string) (old []uuid.UUID) {
 	if burst := t.deduped[key]; len(burst) > 0 {
 		old = append(old, burst[len(burst)-1].ID)
 	}
+	if twin := e.members.Newest(key); twin != uuid.Nil {
+		old = append(old, twin)
+	}
 	return old
 }
 
@@ -104,7 +110,7 @@ func (e *submission) frees(t *transaction, i int) (places int) {
 			places++
 		}
 	}
-	return places + len(t.deduped[by.Key])
+	return places + len(t.deduped[by.Key]) + e.members.Replaced(by.Key)
 }
 
 // succeed lets a task that is to be recorded run after the end of those that it replaces.

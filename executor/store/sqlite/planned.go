@@ -32,6 +32,9 @@ func (e *submission) await(t *transaction, i int) (ok bool, err error) {
 	s, after := e.store, e.tasks[i].Conditions.After
 	found := make([]awaited, len(after))
 	for n, d := range after {
+		if e.members.Has(d.ID) {
+			continue
+		}
 		t.awaited[d.ID] = struct{}{}
 		var err error
 		found[n], err = s.known(t, d.ID)

@@ -27,8 +27,8 @@ type submission struct {
 	// after are the tasks that those to record come after, by their place in fresh.
 	after map[int][]awaited
 	bytes int
-	// dry says that nothing is recorded. admitted is set where the task would be.
-	dry, admitted bool
+	all   bool // as of SubmitAll
+	trial
 
 	err   error
 	ready chan struct{}
@@ -39,6 +39,13 @@ type submission struct {
 // says which, and wraps executor.ErrStoreUnavailable and the cause.
 func (s *Store) Submit(ctx context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
 	return s.submit(ctx, s.submissionOf(submissions))
+}
+
+// SubmitAll implements executor.Store; see Submit.
+func (s *Store) SubmitAll(ctx context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
+	e := s.submissionOf(submissions)
+	e.all = true
+	return s.submit(ctx, e)
 }
 
 func (s *Store) submissionOf(submissions []executor.Submission) *submission {
@@ -91,9 +98,19 @@ func (s *Store) unavailable(err error) error {
 func (e *submission) weight() (int, int) { return len(e.tasks), e.bytes }
 
 func (e *submission) write(t *transaction) error {
+	if e.all {
+		if refused, err := e.try(t); refused || err != nil {
+			return err
+		}
+	}
+	return e.writeTasks(t)
+}
+
+// writeTasks records the tasks, or finds out what becomes of them where this is a trial.
+func (e *submission) writeTasks(t *transaction) error {
 	room := e.look(t)
 	for i := range e.tasks {
-		if e.known[i] != nil {
+		if e.known[i] != nil || e.isTwin(i) {
 			continue
 		}
 		from := &e.tasks[i]
@@ -124,7 +141,7 @@ func (e *submission) write(t *transaction) error {
 		if err := e.insert(t, i); err != nil {
 			return err
 		}
-		if e.fresh[i] != nil {
+		if e.fresh[i] != nil || e.admitted[i] {
 			room--
 		}
 	}
@@ -140,7 +157,8 @@ func (e *submission) look(t *transaction) (room int) {
 	for i := range e.tasks {
 		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
 	}
-	e.after, e.reused, e.admitted = nil, map[int]*record{}, false
+	e.after, e.reused = nil, map[int]*record{}
+	e.beginTrial()
 	return s.options.MaxQueued - s.claims.Len() - s.planned.Waiting() - len(t.fresh)
 }
 
@@ -169,7 +187,7 @@ func (e *submission) insert(t *transaction, i int) error {
 		}
 	}
 	if e.dry {
-		e.admitted = true
+		e.admit(t, i)
 		return nil
 	}
 	typ, err := t.typeNumber(from.Type)
@@ -260,9 +278,7 @@ func (t *transaction) forgetBreaks() error {
 }
 
 func (e *submission) apply(s *Store) {
-	if e.admitted {
-		e.answers[0].Task = s.would(&e.tasks[0].Record, e.after[0])
-	}
+	e.showTrial()
 	added := 0
 	for i := range e.tasks {
 		if r := e.known[i]; r != nil {

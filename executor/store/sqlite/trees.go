@@ -51,7 +51,10 @@ func (e *submission) admitChild(t *transaction, i int) (ok bool, err error) {
 	if parent == uuid.Nil {
 		return true, nil
 	}
-	p, err := s.known(t, parent)
+	var p awaited
+	if !e.members.Has(parent) {
+		p, err = s.known(t, parent)
+	}
 	refused := error(nil)
 	switch {
 	case errors.Is(err, executor.ErrNotFound), errors.Is(err, executor.ErrTaskGone):
@@ -63,10 +66,10 @@ func (e *submission) admitChild(t *transaction, i int) (ok bool, err error) {
 	case p.record == nil && p.state.Final():
 		refused = executor.EndedParent(parent)
 	default:
-		depth := t.births.depth(s, parent)
+		depth := e.depth(t, parent)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if refused = s.trees.Admits(parent, depth, t.births.children[parent]); p.record != nil && !p.record.cancelRequest.at.IsZero() {
+		if refused = s.trees.Admits(parent, depth, t.births.children[parent]+e.members.Children(parent)); p.record != nil && !p.record.cancelRequest.at.IsZero() {
 			refused = executor.CancelledParent(parent)
 		}
 	}

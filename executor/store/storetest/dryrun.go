@@ -15,6 +15,9 @@ var dryRunContracts = []contract{
 	{name: "answers what a task would wait for, and records nothing", test: dryRunWaits},
 	{name: "answers how a task would end at once", test: dryRunEnds},
 	{name: "answers with the task that is there", test: dryRunExisting},
+	{name: "knows the tasks of the other submits", test: dryRunGraph},
+	{name: "finds duplicates among the submits", test: dryRunTwins},
+	{name: "is made before all or none are recorded", limits: Limits{MaxQueued: 3}, test: submitAllOrNone},
 	{name: "is refused as the submit would be", limits: Limits{MaxQueued: 3}, test: dryRunRefused},
 }
 
@@ -23,8 +26,7 @@ func (f *fixture) dryRun(set ...func(*executor.Submission)) executor.Submitted {
 	f.Helper()
 	asked := task(set...)
 	before := f.counts()
-	answer, err := f.store.DryRun(f.Context(), asked)
-	require.NoError(f, err)
+	answer := f.tried(asked)[0]
 	require.NoError(f, answer.Err)
 	require.Equal(f, before, f.counts())
 	if !answer.Existing {
@@ -33,6 +35,15 @@ func (f *fixture) dryRun(set ...func(*executor.Submission)) executor.Submitted {
 		require.ErrorIs(f, err, executor.ErrNotFound)
 	}
 	return answer
+}
+
+// tried answers what submits would.
+func (f *fixture) tried(asked ...executor.Submission) []executor.Submitted {
+	f.Helper()
+	answers, err := f.store.DryRun(f.Context(), asked)
+	require.NoError(f, err)
+	require.Len(f, answers, len(asked))
+	return answers
 }
 
 func withID(id uuid.UUID) func(*executor.Submission) {
@@ -99,19 +110,92 @@ func dryRunExisting(f *fixture) {
 func dryRunRefused(f *fixture) {
 	refused := func(target any, set ...func(*executor.Submission)) {
 		f.Helper()
-		answer, err := f.store.DryRun(f.Context(), task(set...))
-		require.NoError(f, err)
-		require.ErrorAs(f, answer.Err, target)
+		require.ErrorAs(f, f.tried(task(set...))[0].Err, target)
 	}
 	refused(new(*executor.InputError), after(schema.OnSuccess, uuid.New()))
 	refused(new(*executor.InputError), partOf(uuid.New()))
 	id := f.one(onlyIf(schema.Conditions{Dedupe: &schema.Dedupe{Key: "d"}}))
 	refused(new(*executor.DuplicateError), onlyIf(schema.Conditions{Dedupe: &schema.Dedupe{Key: "d", On: schema.DedupeReject}}))
-	answer, err := f.store.DryRun(f.Context(), task(withID(id), ofType("other")))
-	require.NoError(f, err)
-	require.ErrorIs(f, answer.Err, executor.ErrIDConflict)
+	require.ErrorIs(f, f.tried(task(withID(id), ofType("other")))[0].Err, executor.ErrIDConflict)
 	f.accept(numbered(2)...)
-	answer, err = f.store.DryRun(f.Context(), task())
+	require.ErrorIs(f, f.tried(task())[0].Err, executor.ErrQueueFull)
+}
+
+// dryRunGraph has tasks that name each other.
+func dryRunGraph(f *fixture) {
+	failed, other := f.one(), f.one()
+	f.finish(f.claims(failed), failure)
+	root := task(after(schema.OnSuccess, other))
+	below, part := task(after(schema.OnSuccess, root.ID)), task(partOf(root.ID))
+	lost, unknown := task(after(schema.OnSuccess, failed)), uuid.New()
+	behind := task(after(schema.OnSuccess, lost.ID))
+	before := f.counts()
+	answers := f.tried(root, below, part, lost, behind, root, task(withID(below.ID), ofType("other")), task(after(schema.OnSuccess, unknown)), task(partOf(failed)))
+	require.Equal(f, before, f.counts())
+	require.Equal(f, []uuid.UUID{other}, answers[0].Task.WaitingFor[0].IDs)
+	require.Equal(f, []uuid.UUID{root.ID}, answers[1].Task.WaitingFor[0].IDs)
+	require.Equal(f, root.ID, answers[2].Task.Conditions.Parent)
+	require.Nil(f, answers[2].Task.WaitingFor)
+	for i, cause := range map[int]uuid.UUID{3: failed, 4: lost.ID} {
+		require.Equal(f, schema.Failed, answers[i].Task.State)
+		require.Equal(f, cause, answers[i].Task.Error.Cause)
+	}
+	require.True(f, answers[5].Existing)
+	require.Equal(f, root.ID, answers[5].Task.ID)
+	require.ErrorIs(f, answers[6].Err, executor.ErrIDConflict)
+	require.ErrorContains(f, answers[7].Err, unknown.String())
+	require.ErrorContains(f, answers[8].Err, "has ended")
+	f.runs(other) // the planner has none of them
+	f.noClaim()
+	f.finish(f.claims(f.accept(root, below)[0]), completed)
+	f.runs(below.ID)
+}
+
+// dryRunTwins has duplicates among the tasks.
+func dryRunTwins(f *fixture) {
+	by := func(on schema.DedupeOn) executor.Submission {
+		return task(onlyIf(schema.Conditions{Dedupe: &schema.Dedupe{Key: "d", On: on}}))
+	}
+	first, next := by(schema.DedupeReuse), by(schema.DedupeReplace)
+	answers := f.tried(first, by(schema.DedupeReuse), by(schema.DedupeReject), next)
+	require.Equal(f, first.ID, answers[1].Task.ID)
+	require.True(f, answers[1].Existing)
+	require.ErrorAs(f, answers[2].Err, new(*executor.DuplicateError))
+	require.Equal(f, []schema.Dependency{{ID: first.ID, On: schema.OnFinish}}, answers[3].Task.Conditions.After)
+	require.Zero(f, f.counts().Queued)
+}
+
+// submitAllOrNone has submits of which one is refused.
+func submitAllOrNone(f *fixture) {
+	parent := f.one()
+	pl := f.claims(parent)
+	ok := task()
+	for says, bad := range map[string]executor.Submission{
+		"is not known":             task(after(schema.OnSuccess, uuid.New())),
+		"another task has this id": task(withID(parent), ofType("other")),
+		"is not known; submit it":  task(partOf(uuid.New())),
+	} {
+		answers, err := f.store.SubmitAll(f.Context(), []executor.Submission{ok, bad})
+		require.NoError(f, err)
+		require.NoError(f, answers[0].Err)
+		require.ErrorContains(f, answers[1].Err, says)
+		_, err = f.store.Get(f.Context(), ok.ID)
+		require.ErrorIs(f, err, executor.ErrNotFound)
+	}
+	all := []executor.Submission{ok, task(after(schema.OnSuccess, ok.ID)), task(partOf(parent))}
+	answers, err := f.store.SubmitAll(f.Context(), append(all, task()))
 	require.NoError(f, err)
-	require.ErrorIs(f, answer.Err, executor.ErrQueueFull)
+	require.ErrorIs(f, answers[3].Err, executor.ErrQueueFull)
+	require.Zero(f, f.counts().Queued)
+	for existing := range 2 {
+		answers, err = f.store.SubmitAll(f.Context(), all)
+		require.NoError(f, err)
+		for i := range answers {
+			require.NoError(f, answers[i].Err)
+			require.Equal(f, existing == 1, answers[i].Existing)
+		}
+	}
+	require.Equal(f, int64(3), f.counts().Queued)
+	f.finish(f.claims(ok.ID), completed)
+	f.finish(pl, completed)
 }
