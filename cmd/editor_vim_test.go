@@ -158,11 +158,11 @@ func TestEditorVimTerminal(t *testing.T) {
 				{nil, `1 place in the quickfix list`},
 				{[]string{":Jobline again", "Enter"}, `║ [0-9a-f]{8} completed echo second +║`},
 				{[]string{"j", "Enter"}, `^second$`},
-				{[]string{":Jobline submit sleep durationMs=300", "Enter"}, `^sleep durationMs=300 +completed`},
-				{nil, `^— completed —$`},
+				{[]string{":Jobline submit sleep durationMs=300", "Enter"}, `^sleep {"durationMs":300} +completed`},
+				{nil, `^\[completed after .*\]$`},
 				{[]string{":Jobline run echo fourth; sleep 600", "Enter"}, `^fourth$`},
-				{[]string{":Jobline list", "Enter"}, `running +exec .* echo fourth`},
-				{[]string{"jc"}, `cancelled +exec .* echo fourth`},
+				{[]string{":Jobline list", "Enter"}, `running .* echo fourth`},
+				{[]string{"jc"}, `cancelled .* echo fourth`},
 			} {
 				if step.keys != nil {
 					e.keys(step.keys...)

@@ -16,6 +16,6 @@ doautocmd FocusGained
 g:jobline_height = 0
 only
 Jobline run echo hidden; exit 3
-g:Await('a notice', () => g:Popups() == ['echo hidden; exit 3 failed: sh exited with code 3'])
+g:Await('a notice', () => g:Popups() == ['echo hidden; exit 3 failed exit 3'])
 assert_equal(1, winnr('$'))
 g:Finish()

@@ -2,8 +2,7 @@ vim9script
 # The errors in the output of a command, as quickfix list by the user's errorformat. They are
 # looked for a few milliseconds at a time.
 
-import autoload 'jobline/wire.vim'
-import autoload 'jobline/tasks.vim'
+import autoload 'jobline/program.vim'
 
 const WORK = 8 # milliseconds of work at a time, and then as many for the keys
 const SLICE = 25 # lines that are looked at in one go
@@ -17,17 +16,19 @@ export def Expect(id: string)
 enddef
 
 # Collect looks at the lines of a command that has ended, where that was asked for.
-export def Collect(task: dict<any>, buffer: number, cwd: string)
-  if !has_key(formats, task.id)
+export def Collect(row: dict<any>, buffer: number)
+  if !has_key(formats, row.id)
     return
   endif
-  var format = remove(formats, task.id)
-  if task.type !=# 'exec'
+  var format = remove(formats, row.id)
+  if row.type !=# 'exec'
     return
   endif
   # The directory comes first, so that relative names begin there.
-  setqflist([], ' ', {title: tasks.titles->get(task.id, task.id), efm: '%DJobline-directory %f', lines: ['Jobline-directory ' .. cwd]})
-  Slice({list: getqflist({id: 0}).id, format: format, buffer: buffer, at: max([1, getbufinfo(buffer)[0].linecount - MOST]), found: 0, first: 0, failed: task.state ==# 'failed'})
+  setqflist([], ' ', {title: row.title, efm: '%DJobline-directory %f',
+    lines: ['Jobline-directory ' .. get(row, 'dir', getcwd())]})
+  Slice({list: getqflist({id: 0}).id, format: format, buffer: buffer,
+    at: max([1, getbufinfo(buffer)[0].linecount - MOST]), found: 0, first: 0, failed: row.state ==# 'failed'})
 enddef
 
 # Slice looks at the next lines of a search.
@@ -39,9 +40,8 @@ def Slice(search: dict<any>)
       Ready(search)
       return
     endif
-    var items = getqflist({efm: search.format, lines: lines}).items
-    for i in range(len(items))
-      if items[i].valid
+    for [i, item] in items(getqflist({efm: search.format, lines: lines}).items)
+      if item.valid
         search.found += 1
         search.first = search.first ?? getqflist({id: search.list, size: 0}).size + i + 1
       endif
@@ -61,7 +61,8 @@ def Ready(search: dict<any>)
   if getqflist({id: 0}).id == search.list
     silent doautocmd <nomodeline> QuickFixCmdPost make
   endif
-  wire.Tell(printf('%d place%s in the quickfix list: :cc, :copen', search.found, search.found == 1 ? '' : 's'), search.failed ? 'WarningMsg' : 'MoreMsg')
+  program.Tell(printf('%d place%s in the quickfix list: :cc, :copen', search.found, search.found == 1 ? '' : 's'),
+    search.failed ? 'WarningMsg' : 'MoreMsg')
 enddef
 
 # All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.

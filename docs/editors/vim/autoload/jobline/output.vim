@@ -1,44 +1,41 @@
 vim9script
-# A buffer for the output of each task that is looked at. What comes is kept until a timer
-# shows it, a few milliseconds of work at a time, so that no flood of output stops the keys.
+# Buffers with what tasks write, as `jobline view` tells it: in pieces that leave time for keys,
+# bounded, with colours.
 
-import autoload 'jobline/wire.vim'
-import autoload 'jobline/tasks.vim'
-import autoload 'jobline/ansi.vim'
+import autoload 'jobline/program.vim'
 import autoload 'jobline/errors.vim'
 
-const PAUSE = 60 # milliseconds between a piece of output and its showing
-const WORK = 8 # milliseconds of work at a time, and then as many for the keys
-const PIECE = 16384 # bytes that are shown in one go
-const WAITING = 1048576 # bytes that may wait to be shown, of one task; the oldest go
-const TAIL = 262144 # bytes that are loaded at first of what was written before
-const LONGEST = 65536 # bytes of a line; a longer one is broken
+const TAIL = 262144 # bytes of each stream that are shown first
+const MOST_TAIL = 1073741824
 const KEPT = 20 # buffers of ended tasks that no window shows
 
-var views: dict<dict<any>> = {} # by the id of the task
-var turn: list<string> = [] # ids of the views that have something to show
-var timer = 0
+var opened: dict<dict<any>> = {} # what is known of each buffer, by the id of its task
 
-def Lines(): number
-  return get(g:, 'jobline_max_lines', 100000)
-enddef
-
-def Bytes(): number
-  return get(g:, 'jobline_max_bytes', 10485760)
-enddef
-
-export def Has(id: string): bool
-  return has_key(views, id) && bufloaded(views[id].buffer)
+# Looks makes types of text properties for the looks of parts of lines.
+export def Looks(fresh: dict<dict<any>>)
+  for [name, look] in items(fresh)
+    var rule = ''
+    for key in ['fg', 'bg']
+      if has_key(look, key)
+        var colours = get(g:, 'terminal_ansi_colors', [])
+        rule ..= printf(' cterm%s=%d gui%s=%s', key, look[key], key, get(colours, look[key], look[key .. 'Colour']))
+      endif
+    endfor
+    var attributes = join(look.attributes, ',')
+    rule ..= attributes == '' ? '' : printf(' term=%s cterm=%s gui=%s', attributes, attributes, attributes)
+    execute 'highlight jobline_' .. name .. rule
+    prop_type_add('jobline_' .. name, {highlight: 'jobline_' .. name, combine: true})
+  endfor
 enddef
 
 export def Visible(id: string): bool
-  return Has(id) && !empty(win_findbuf(views[id].buffer))
+  return has_key(opened, id) && !empty(win_findbuf(opened[id].buffer))
 enddef
 
 # BufferOf answers the buffer of a task, which it makes where there is none.
 export def BufferOf(id: string): number
-  if Has(id)
-    return views[id].buffer
+  if has_key(opened, id)
+    return opened[id].buffer
   endif
   Forget()
   var buffer = bufadd('jobline://task/' .. id)
@@ -50,266 +47,109 @@ export def BufferOf(id: string): number
   setbufvar(buffer, 'jobline', id)
   setbufvar(buffer, '&filetype', 'jobline-output')
   execute printf('autocmd jobline BufUnload <buffer=%d> jobline#output#Drop(%s)', buffer, string(id))
-  views[id] = {id: id, buffer: buffer, window: TAIL, round: 0}
-  Reload(views[id])
+  opened[id] = {id: id, buffer: buffer, tail: TAIL, older: false, over: false}
+  Describe(get(program.rows, id, {id: id, title: id, status: ''}))
+  Ask(opened[id])
   return buffer
+enddef
+
+# Ask asks for the output from its tail on.
+def Ask(o: dict<any>)
+  o.over = false
+  var bounds = [o.tail, get(g:, 'jobline_max_lines', 100000), get(g:, 'jobline_max_bytes', 10485760)]
+  call(program.Say, ['open', o.id] + bounds->mapnew((_, n) => string(n)))
+enddef
+
+# Begin goes on with another process.
+export def Begin()
+  for o in values(opened)
+    if !o.over
+      Ask(o)
+    endif
+  endfor
 enddef
 
 # Forget removes the oldest buffers that nobody looks at.
 def Forget()
-  var hidden = values(views)->filter((_, v) => !bufloaded(v.buffer) || (v.done && empty(win_findbuf(v.buffer))))
-  for view in sort(hidden, (a, b) => a.buffer - b.buffer)[: -KEPT - 1]
-    Drop(view.id)
-    if bufexists(view.buffer)
-      execute 'bwipeout!' view.buffer
-    endif
+  var hidden = values(opened)->filter((_, o) => o.over && empty(win_findbuf(o.buffer)))
+  for o in sort(hidden, (a, b) => a.buffer - b.buffer)[: -KEPT - 1]
+    execute 'bwipeout!' o.buffer
   endfor
 enddef
 
-# Drop ends what follows a task whose buffer goes.
+# Drop asks for no more output of a task whose buffer goes.
 export def Drop(id: string)
-  if has_key(views, id)
-    job_stop(remove(views, id).viewer)
+  if has_key(opened, id)
+    remove(opened, id)
+    program.Say('close', id)
   endif
 enddef
 
-# Reload shows a task from its tail on, and follows it.
-def Reload(view: dict<any>)
-  extend(view, {round: view.round + 1, first: true, waiting: [], bytes: 0, skipped: 0, rest: '', look: '', sizes: [], size: 0,
-    dropped: 0, read: false, done: false, ended: {}, cwd: getcwd()})
-  Edit(view, () => {
-    silent deletebufline(view.buffer, 1, '$')
-  })
-  Ask(view)
-  Follow(view)
-enddef
-
-# Older loads four times as much of what was written before.
+# Older shows four times as much of what was written before.
 export def Older(id: string)
-  var view = views[id]
-  view.window = min([Bytes(), view.window * 4])
-  job_stop(view.viewer)
-  Reload(view)
+  if opened[id].older
+    opened[id].tail = min([MOST_TAIL, opened[id].tail * 4])
+    Ask(opened[id])
+  else
+    program.Tell('all of the output that is kept is shown')
+  endif
 enddef
 
-# Follow shows what the program makes of a task for a viewer, until the end of the task.
-def Follow(view: dict<any>)
-  var round = view.round # another one begins where more is loaded
-  var words = ['--viewer', '--follow', '--tail-bytes', string(view.window), view.id]
-  view.viewer = job_start(wire.Command('logs', words), {
-    mode: 'raw', noblock: 1, stoponexit: '',
-    out_cb: (_, text) => {
-      if view.round == round
-        Add(view, view.first ? substitute(text, '^\[\(\d\+\) bytes before this are not shown\]', '… \1 bytes are before this; - loads some of them', '') : text)
-        view.first = false
-      endif
-    },
-    err_cb: (_, _) => 0, # the reply of Ask says the same
-    close_cb: (_) => {
-      if view.round == round
-        view.read = true
-        Ask(view)
-      endif
-    },
-  })
+# Describe shows in the status line of the windows of a task what it does, and how far it is.
+export def Describe(row: dict<any>)
+  if has_key(opened, row.id)
+    setbufvar(opened[row.id].buffer, 'jobline_title', row.title)
+    setbufvar(opened[row.id].buffer, 'jobline_progress', has_key(row, 'message')
+      ? printf('%s %s', has_key(row, 'percent') ? row.percent .. '%' : '', row.message) : row.status)
+  endif
 enddef
 
-# Ask asks what a task is about, and how it has ended where all is read.
-def Ask(view: dict<any>)
-  wire.Request('status', {id: view.id, includeInput: true}, (reply) => {
-    if wire.Failed(reply)
-      return
-    endif
-    var task = reply.result
-    var input = get(task, 'input', {})
-    tasks.Title(view.id, tasks.TitleOf(task.type, input))
-    view.cwd = get(input, 'dir', view.cwd)
-    if view.read && !view.done && has_key(task, 'finishedAt')
-      view.done = true
-      view.ended = task
-      Progress(task.id, '', task.state)
-      redrawstatus!
-      add(turn, view.id)
-      Show()
-    endif
-  })
-enddef
-
-# Connected is called when there is another connection.
-export def Connected()
-  for view in values(views)
-    if view.read && !view.done
-      Ask(view)
-    endif
-  endfor
-enddef
-
-# Add puts text behind what waits to be shown.
-def Add(view: dict<any>, data: string)
-  if data == ''
+# Put puts into a buffer what has come of an output. A window whose cursor is in the last line follows the end.
+export def Put(told: dict<any>)
+  var o = get(opened, told.id, {})
+  if empty(o)
     return
   endif
-  var at = 0
-  while at < strlen(data)
-    add(view.waiting, strpart(data, at, PIECE))
-    at += PIECE
-  endwhile
-  view.bytes += strlen(data)
-  var most = max([WAITING, view.window])
-  while view.bytes > most
-    var oldest = remove(view.waiting, 0)
-    view.bytes -= strlen(oldest)
-    view.skipped += strlen(oldest)
-  endwhile
-  if index(turn, view.id) < 0
-    add(turn, view.id)
-  endif
-  if timer == 0
-    timer = timer_start(PAUSE, (_) => Show())
-  endif
-enddef
-
-# Show shows what waits, of each task in turn, for a few milliseconds.
-def Show()
-  timer_stop(timer)
-  timer = 0
-  var begun = reltime()
-  while !empty(turn) && reltimefloat(reltime(begun)) * 1000 < WORK
-    var id = remove(turn, 0)
-    if !Has(id)
-      continue
-    endif
-    var view = views[id]
-    if view.skipped > 0
-      insert(view.waiting, printf("\n… %d bytes came too fast; - loads them\n", view.skipped))
-      view.skipped = 0
-    endif
-    var size = 0
-    var parts: list<string> = []
-    while !empty(view.waiting) && size < PIECE
-      add(parts, remove(view.waiting, 0))
-      size += strlen(parts[-1])
-    endwhile
-    view.bytes = max([0, view.bytes - size])
-    Append(view, join(parts, ''))
-    if !empty(view.waiting)
-      add(turn, id)
-    elseif view.done
-      End(view)
-    endif
-  endwhile
-  if !empty(turn)
-    timer = timer_start(WORK, (_) => Show())
-  endif
-enddef
-
-def Edit(view: dict<any>, Change: func)
-  setbufvar(view.buffer, '&modifiable', true)
-  Change()
-  setbufvar(view.buffer, '&modifiable', false)
-enddef
-
-# Append adds text to the buffer. Its last line is one that may not have ended yet.
-def Append(view: dict<any>, data: string)
-  var raw = split(view.rest .. data, "\n", true)
-  var rest = remove(raw, -1)
-  if strlen(rest) > LONGEST
-    add(raw, rest)
-    rest = ''
-  endif
-  view.rest = rest
-  var texts: list<string> = raw
-  var coloured: list<list<any>> = []
-  if view.look != '' || stridx(data, "\e") >= 0 || stridx(data, "\r") >= 0 || stridx(data, "\b") >= 0 || stridx(rest, "\e") >= 0
-    texts = []
-    for line in raw
-      var [text, spans, look] = ansi.Line(line, view.look)
-      view.look = look
-      add(texts, text)
-      if !empty(spans)
-        add(coloured, [len(texts) - 1, spans])
-      endif
-    endfor
-    var [text, spans, _] = ansi.Line(rest, view.look)
-    add(texts, text)
-    if !empty(spans)
-      add(coloured, [len(texts) - 1, spans])
-    endif
-  else
-    add(texts, rest)
-  endif
-  var followers = win_findbuf(view.buffer)->filter((_, w) => line('.', w) == line('$', w))
-  Edit(view, () => {
-    Put(view, texts, coloured, strlen(data))
-  })
+  var followers = win_findbuf(o.buffer)->filter((_, w) => line('.', w) == line('$', w))
+  setbufvar(o.buffer, '&modifiable', true)
+  Change(o.buffer, told)
+  setbufvar(o.buffer, '&modifiable', false)
   for window in followers
     win_execute(window, 'noautocmd call cursor(line("$"), 1)')
   endfor
+  o.older = get(told, 'older', o.older && !has_key(told, 'clear'))
+  if has_key(told, 'error')
+    o.over = true
+    program.Bad(told.error)
+  elseif has_key(told, 'ended')
+    o.over = true
+    Describe(told.ended)
+    redrawstatus!
+    errors.Collect(told.ended, o.buffer)
+  endif
 enddef
 
-def Put(view: dict<any>, texts: list<string>, coloured: list<list<any>>, size: number)
-  var last = getbufinfo(view.buffer)[0].linecount
-  prop_clear(last, last, {bufnr: view.buffer})
-  setbufline(view.buffer, last, texts)
-  var places: dict<list<list<number>>> = {} # by the type of the property
-  for [i, spans] in coloured
-    for [column, length, kind] in spans
-      if !has_key(places, kind)
-        places[kind] = []
-      endif
-      add(places[kind], [last + i, column, last + i, column + length])
+def Change(buffer: number, told: dict<any>)
+  if has_key(told, 'clear')
+    silent deletebufline(buffer, 1, '$')
+  endif
+  if has_key(told, 'lines')
+    var last = getbufinfo(buffer)[0].linecount
+    prop_clear(last, last, {bufnr: buffer})
+    setbufline(buffer, last, told.lines)
+    var places: dict<list<list<number>>> = {} # by the type of the property
+    for [row, column, length, look] in get(told, 'spans', [])
+      places[look] = get(places, look, [])->add([last + row, column + 1, last + row, column + length + 1])
     endfor
-  endfor
-  for [kind, list] in items(places)
-    prop_add_list({type: kind, bufnr: view.buffer}, list)
-  endfor
-  add(view.sizes, [len(texts) - 1, size])
-  view.size += size
-  Bound(view, last + len(texts) - 1)
-enddef
-
-# Bound removes the oldest lines beyond the limits, and says so in the first.
-def Bound(view: dict<any>, count: number)
-  # A tenth more goes, so that this is not done for every piece.
-  var lines = count > Lines() ? count - Lines() / 10 * 9 : 0
-  var size = view.size > Bytes() ? view.size - Bytes() / 10 * 9 : 0
-  var gone = 0
-  while !empty(view.sizes) && (lines > gone || size > 0)
-    var [n, of_it] = view.sizes[0]
-    var part = size > 0 ? n : min([n, lines - gone])
-    var freed = part < n ? of_it * part / n : of_it
-    if part < n
-      view.sizes[0] = [n - part, of_it - freed]
-    else
-      remove(view.sizes, 0)
-    endif
-    gone += part
-    size -= freed
-    view.size -= freed
-  endwhile
-  if gone > 0
-    view.dropped += gone
-    silent deletebufline(view.buffer, 1, gone)
-    prop_clear(1, 1, {bufnr: view.buffer})
-    setbufline(view.buffer, 1, printf('… %d older lines are gone: g:jobline_max_lines and g:jobline_max_bytes', view.dropped + 1))
+    for [look, parts] in items(places)
+      prop_add_list({type: 'jobline_' .. look, bufnr: buffer}, parts)
+    endfor
   endif
-enddef
-
-# Progress is shown in the status line of the windows of a task.
-export def Progress(id: string, percent: string, message: string)
-  if Has(id)
-    setbufvar(views[id].buffer, 'jobline_progress', strtrans(percent .. ' ' .. message))
+  if has_key(told, 'drop')
+    silent deletebufline(buffer, 1, told.drop)
+    prop_clear(1, 1, {bufnr: buffer})
+    setbufline(buffer, 1, told.first)
   endif
-enddef
-
-def End(view: dict<any>)
-  if empty(view.ended)
-    return
-  endif
-  var task = remove(view, 'ended')
-  view.ended = {}
-  Append(view, (view.rest == '' ? '' : "\n") .. "\e[m— " .. tasks.Ended(task) .. ' —')
-  errors.Collect(task, view.buffer, view.cwd)
 enddef
 
 # All is compiled here. A function that is compiled in a callback can leave Vim scrolling its messages.
