@@ -140,7 +140,7 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	}
 	addAttempts(t, now, add)
 	if t.Children != nil {
-		add("parts", countsText(t.Children), plain)
+		add("parts", show.StateCounts(t.Children), plain)
 	}
 	addConditions(t, now, add)
 	addTerms(t, add)

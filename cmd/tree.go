@@ -75,17 +75,6 @@ func (p *parts) lines(out terminal, columns int) []string {
 	return lines
 }
 
-// countsText says how many tasks there are in each state.
-func countsText(counts *schema.TaskCounts) string {
-	var words []string
-	for state, name := range schema.StateNames {
-		if n := *counts.Of(schema.State(state)); n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, name))
-		}
-	}
-	return strings.Join(words, ", ")
-}
-
 // belowOf are the parts of tasks, and theirs, that are kept. Each comes behind the one of which it
 // is a part.
 func belowOf(ctx context.Context, c *client.Client, tasks []schema.Task) (below []schema.Task, err error) {

@@ -206,6 +206,17 @@ func Counts(counts map[string]int) string {
 	return strings.Join(words, ", ")
 }
 
+// StateCounts says how many tasks there are in each state, as "2 queued, 1 running".
+func StateCounts(counts *schema.TaskCounts) string {
+	var words []string
+	for state, name := range schema.StateNames {
+		if n := *counts.Of(schema.State(state)); n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, name))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
 // ShellWord quotes a word for a POSIX shell, where it has to be.
 func ShellWord(word string) string {
 	plain := func(r rune) bool {

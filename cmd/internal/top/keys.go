@@ -9,7 +9,7 @@ import (
 // keyMap is what the keys do. A binding names its keys, and says in the help what they do.
 type keyMap struct {
 	up, down, pageUp, pageDown, home, end            key.Binding
-	next, previous, open, shut                       key.Binding
+	next, previous, open, shut, unfold, fold         key.Binding
 	cancel, force, retry, filter, sort, follow, help key.Binding
 	quit                                             key.Binding
 }
@@ -31,6 +31,8 @@ func makeKeys() keyMap {
 		previous: bind("⇧Tab", "part before", "shift+tab"),
 		open:     bind("Enter", "show a task and its output", "enter"),
 		shut:     bind("Esc", "close it; clear the filter", "esc"),
+		unfold:   bind("→ l", "show the parts of a task", "right", "l"),
+		fold:     bind("← h", "hide them", "left", "h"),
 		cancel:   bind("c", "cancel the task", "c"),
 		force:    bind("x", "kill it without its grace", "x"),
 		retry:    bind("r", "submit it again", "r"),
@@ -45,7 +47,7 @@ func makeKeys() keyMap {
 // shown are the keys of the help, in its order.
 func (k *keyMap) shown() []key.Binding {
 	return []key.Binding{
-		k.up, k.down, k.pageUp, k.pageDown, k.home, k.end, k.next, k.previous, k.open, k.shut,
+		k.up, k.down, k.pageUp, k.pageDown, k.home, k.end, k.next, k.previous, k.open, k.shut, k.unfold, k.fold,
 		k.cancel, k.force, k.retry, k.filter, k.sort, k.follow, k.help, k.quit,
 	}
 }
@@ -72,6 +74,10 @@ func (m *model) pressToMove(k tea.KeyPressMsg) {
 		m.turn(-1)
 	case key.Matches(k, m.keys.open):
 		m.open()
+	case key.Matches(k, m.keys.unfold) && m.focus != paneDetail:
+		m.unfold()
+	case key.Matches(k, m.keys.fold) && m.focus != paneDetail:
+		m.fold()
 	case key.Matches(k, m.keys.shut):
 		if m.opened != uuid.Nil {
 			m.shut()

@@ -85,30 +85,48 @@ func done(it *item) float64 {
 type list struct {
 	items  []*item
 	of     int // how many there are without the filter
+	wanted int // how many the filter wants
 	order  int
 	cursor int
 	held   uuid.UUID // the task that the cursor stays on; the nil UUID where it stays on the first row
 	top    int       // the first row that is shown
 }
 
-// set shows other tasks, and leaves the cursor on its task.
-func (l *list) set(items []*item, f filter, orders []order) {
+// set shows other tasks, with what withParts puts below them, and leaves the cursor on its task.
+func (l *list) set(items []*item, f filter, orders []order, withParts func([]*item) []*item) {
 	l.of = len(items)
 	l.items = slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return !f.matches(it) })
 	if compare := orders[l.order].compare; compare != nil {
 		slices.SortStableFunc(l.items, compare)
 	}
+	l.wanted, l.items = len(l.items), withParts(l.items)
 	if l.held == uuid.Nil {
 		l.cursor = 0
 	} else if i := slices.IndexFunc(l.items, func(it *item) bool { return it.ID == l.held }); i >= 0 {
 		l.cursor = i
 	}
-	l.cursor = max(0, min(l.cursor, len(l.items)-1))
+	l.cursor = l.besideNotes(l.cursor, -1)
+}
+
+// besideNotes is the row at a place, or the next one in a direction that is no note. The first row
+// is none.
+func (l *list) besideNotes(at, step int) int {
+	at = max(0, min(at, len(l.items)-1))
+	for at > 0 && l.items[at].note != "" {
+		if at += step; at == len(l.items) {
+			at, step = at-1, -1
+		}
+	}
+	return at
 }
 
 // move moves the cursor. On the first row it stays there, whatever comes.
 func (l *list) move(to int) {
-	l.cursor, l.held = max(0, min(to, len(l.items)-1)), uuid.Nil
+	step := -1
+	if to > l.cursor {
+		step = 1
+	}
+	l.cursor, l.held = l.besideNotes(to, step), uuid.Nil
 	if l.cursor > 0 {
 		l.held = l.items[l.cursor].ID
 	}

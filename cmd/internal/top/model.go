@@ -19,16 +19,17 @@ type model struct {
 	look          look
 	keys          keyMap
 
-	snap   snapshot
-	ready  bool // a snapshot has come
-	gone   error
-	lists  [listPanes]list
-	focus  pane
-	opened uuid.UUID // the task of the detail pane; the nil UUID where it is closed
-	from   pane      // the list of that task
-	detail detail
-	scroll int  // how many lines of output are below the pane
-	follow bool // the pane shows the newest line
+	snap     snapshot
+	ready    bool // a snapshot has come
+	gone     error
+	lists    [listPanes]list
+	focus    pane
+	opened   uuid.UUID // the task of the detail pane; the nil UUID where it is closed
+	from     pane      // the list of that task
+	detail   detail
+	unfolded []uuid.UUID // the tasks that show their parts below them; replaced as a whole
+	scroll   int         // how many lines of output are below the pane
+	follow   bool        // the pane shows the newest line
 
 	filter  filter
 	typing  bool   // the filter is being written
@@ -82,6 +83,7 @@ func (m *model) update(msg any) (e effect) {
 	case snapshot:
 		m.snap, m.ready = msg, true
 		m.arrange()
+		m.forget()
 	case detail:
 		m.detailed(msg)
 	case goneMsg:
@@ -111,7 +113,7 @@ func (m *model) update(msg any) (e effect) {
 // arrange fills the lists with what is known.
 func (m *model) arrange() {
 	for p, items := range [listPanes][]*item{m.snap.running, m.snap.queued, m.snap.ended} {
-		m.lists[p].set(items, m.filter, orders[p])
+		m.lists[p].set(items, m.filter, orders[p], m.withParts)
 	}
 }
 
@@ -141,7 +143,7 @@ func (m *model) fit() {
 
 // wants is what the screen needs to know.
 func (m *model) wants() wants {
-	w := wants{detail: m.opened, filter: m.filter}
+	w := wants{detail: m.opened, filter: m.filter, parts: m.unfolded}
 	if m.typing { // it is asked for when it is complete
 		w.filter = parseFilter(m.before)
 	}
@@ -149,7 +151,9 @@ func (m *model) wants() wants {
 	for p := range m.lists {
 		list := &m.lists[p]
 		for _, it := range list.items[min(list.top, len(list.items)):min(list.top+l.rows[p], len(list.items))] {
-			w.work = append(w.work, it.ID)
+			if it.note == "" {
+				w.work = append(w.work, it.ID)
+			}
 		}
 	}
 	return w

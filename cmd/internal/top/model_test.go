@@ -270,3 +270,48 @@ func TestCurves(t *testing.T) {
 	require.Equal(t, "-12", grouped(-12))
 	require.Equal(t, []string{"99.9", "100", "1,234"}, []string{rateText(99.94), rateText(100), rateText(1234.4)})
 }
+
+// TestPartsFoldOutAndIn moves over the rows of a tree. A row that only says something is never chosen.
+func TestPartsFoldOutAndIn(t *testing.T) {
+	m := screenOf(100, 24, colorprofile.ASCII, true)
+	s := treeSnapshot()
+	all := s.parts
+	s.parts = nil
+	m.update(s)
+	press(m, "down", "right")
+	rows := func() (texts []string) {
+		for _, it := range m.lists[paneRunning].items {
+			text := it.note
+			if text == "" {
+				text = show.ShortID(it.ID)
+			}
+			texts = append(texts, strings.Repeat("-", it.depth)+text)
+		}
+		return texts
+	}
+	require.Equal(t, []string{"abcdef12", "abcdef11", "-…", "abcdef51", "abcdef61"}, rows(), "they are asked for")
+	s.parts = all
+	m.update(s)
+	more := "-and 99,996 more; jobline list --parent abcdef11 shows them"
+	require.Equal(t, []string{"abcdef12", "abcdef11", "-abcdef51", "-abcdef52", "-abcdef53", "-abcdef54", more, "abcdef61"}, rows(), "a part is there once")
+	press(m, "down", "right")
+	require.Equal(t, []string{"abcdef12", "abcdef11", "-abcdef51", "--abcdef61", "-abcdef52", "-abcdef53", "-abcdef54", more}, rows())
+	press(m, "end")
+	require.Equal(t, idOf(0x54), m.selected().ID)
+	require.NotContains(t, m.wants().work, uuid.Nil)
+	press(m, "c")
+	require.Equal(t, "the task has ended; r submits it again", m.notice)
+	press(m, "left")
+	require.Equal(t, idOf(0x11), m.selected().ID, "the task of which it is a part")
+	require.Equal(t, []uuid.UUID{idOf(0x51)}, m.wants().parts, "that is folded as it was, if it is shown again")
+	require.Equal(t, []string{"abcdef12", "abcdef11", "abcdef51", "-abcdef61"}, rows())
+	press(m, "left", "home", "left", "right")
+	m.update(s)
+	require.Equal(t, []string{"abcdef12", "-…"}, rows()[:2])
+	s.parts = map[uuid.UUID]parts{idOf(0x12): {}}
+	m.update(s)
+	require.Equal(t, []string{"abcdef12", "-no parts"}, rows()[:2])
+	s.running = s.running[:1]
+	m.update(s)
+	require.Empty(t, m.unfolded, "those that are in no list")
+}

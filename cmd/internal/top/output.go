@@ -89,6 +89,11 @@ func sameWaits(before, now []schema.Waiting) bool {
 	return slices.EqualFunc(before, now, func(a, b schema.Waiting) bool { return a.Message == b.Message })
 }
 
+// sameParts reports whether a task has as many parts in each state as before.
+func sameParts(before, now *schema.TaskCounts) bool {
+	return before == now || before != nil && now != nil && *before == *now
+}
+
 // read reads what is new of a task, and reports whether there is anything.
 func (r *outputReader) read(ctx context.Context, id uuid.UUID) (changed bool, err error) {
 	if id != r.id {
@@ -99,7 +104,7 @@ func (r *outputReader) read(ctx context.Context, id uuid.UUID) (changed bool, er
 		return changed, nil
 	}
 	before := r.task
-	r.task, err = r.client.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
+	r.task, err = r.client.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true, IncludeChildren: true})
 	if answered(err) { // it is no longer kept
 		r.task, r.done, r.forgotten = schema.Task{}, true, true
 		return true, nil
@@ -107,7 +112,7 @@ func (r *outputReader) read(ctx context.Context, id uuid.UUID) (changed bool, er
 	if err != nil {
 		return false, err
 	}
-	changed = changed || before.State != r.task.State || !sameWaits(before.WaitingFor, r.task.WaitingFor)
+	changed = changed || before.State != r.task.State || !sameWaits(before.WaitingFor, r.task.WaitingFor) || !sameParts(before.Children, r.task.Children)
 	if r.task.State == schema.Queued {
 		return changed, nil
 	}

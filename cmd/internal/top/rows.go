@@ -27,8 +27,8 @@ type column struct {
 	cell  func(m *model, it *item, wide int) cell
 }
 
-// columns are those of a list on a screen of a width.
-func columns(p pane, width int) []column {
+// columns are those of a list on a screen of a width, or of a part below a task of it.
+func columns(p pane, width int, part bool) []column {
 	typeColumns, barColumns := 9, 10
 	if width >= 100 {
 		typeColumns, barColumns = 14, 16
@@ -41,7 +41,7 @@ func columns(p pane, width int) []column {
 	}
 	first := []column{
 		{"", 8, false, 0, func(m *model, it *item, _ int) cell { return cell{text: show.ShortID(it.ID), style: m.look.dim} }},
-		{"", typeColumns, false, 0, plain(func(it *item) string { return show.Line(it.Type) })},
+		{"", typeColumns, false, 0, typeCell},
 	}
 	last := []column{
 		{"TASK", 0, false, 0, func(m *model, it *item, _ int) cell { return cell{text: doing(it, m.snap.at)} }},
@@ -71,6 +71,9 @@ func columns(p pane, width int) []column {
 			{"TOOK", 6, true, 0, func(m *model, it *item, _ int) cell { return cell{text: show.Ran(&it.Task, m.snap.at)} }},
 		},
 	}[p]
+	if part {
+		middle = partColumns(middle)
+	}
 	var all []column
 	rest := width - 1 // the mark of the cursor
 	for _, part := range [][]column{first, middle, last} {
@@ -146,6 +149,10 @@ func leftText(it *item, now time.Time) string {
 func stateCell(m *model, it *item, _ int) cell {
 	st := m.look.good
 	switch it.State {
+	case schema.Queued:
+		st = m.look.head
+	case schema.Running:
+		st = m.look.running
 	case schema.Failed:
 		st = m.look.bad
 	case schema.Cancelled:
@@ -156,10 +163,17 @@ func stateCell(m *model, it *item, _ int) cell {
 
 // listLines are the title of a list and its rows.
 func (m *model) listLines(p pane, rows int) []string {
-	cs, l := columns(p, m.width), &m.lists[p]
+	cs, partCs, l := columns(p, m.width, false), columns(p, m.width, true), &m.lists[p]
 	lines := []string{m.titleLine(p, cs)}
 	for i := l.top; i < min(l.top+rows, len(l.items)); i++ {
-		lines = append(lines, m.row(cs, l.items[i], m.focus == p && i == l.cursor))
+		switch it, chosen := l.items[i], m.focus == p && i == l.cursor; {
+		case it.note != "":
+			lines = append(lines, m.noteRow(it))
+		case it.depth > 0:
+			lines = append(lines, m.row(partCs, it, chosen))
+		default:
+			lines = append(lines, m.row(cs, it, chosen))
+		}
 	}
 	if len(l.items) == 0 {
 		text := " none"
@@ -242,7 +256,7 @@ func (m *model) listTitle(p pane) string {
 		title = "ENDED " + grouped(s.Tasks.Completed+s.Tasks.Failed+s.Tasks.Cancelled)
 	}
 	if m.filter.text != "" {
-		title += fmt.Sprintf(" (%d)", len(l.items))
+		title += fmt.Sprintf(" (%d)", l.wanted)
 	}
 	return title
 }

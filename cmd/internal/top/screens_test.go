@@ -245,3 +245,57 @@ func TestScreenOfThePage(t *testing.T) {
 	text, _ := shownBy(t, m)
 	golden(t, "page", text)
 }
+
+// treeSnapshot is an executor with an import whose files are its parts, of which one has parts too.
+func treeSnapshot() snapshot {
+	s := screenSnapshot()
+	part := func(n byte, parent *item, state schema.State, work string) *item {
+		it := *s.running[2]
+		it.ID, it.State, it.work, it.Conditions = idOf(n), state, show.Line(work), &schema.Conditions{Parent: parent.ID}
+		switch {
+		case state == schema.Queued:
+			it.StartedAt = 0
+		case state.Final():
+			it.FinishedAt = it.StartedAt + schema.Time(1_500_000)
+		}
+		return &it
+	}
+	parent := *s.running[0]
+	parent.Type, parent.work = "exec", "./import-all"
+	parent.Progress = &schema.Progress{Value: 3, Total: 100_000, Unit: "tasks"}
+	files := []*item{
+		part(0x51, &parent, schema.Running, "./import a"), part(0x52, &parent, schema.Failed, "./import b\x1b[2J"), part(0x53, &parent, schema.Queued, "./import c"), part(0x54, &parent, schema.Completed, "./import d"),
+	}
+	files[1].Error = &schema.TaskError{Kind: schema.KindExit, ExitCode: new(7), Message: "./import exited with code 7"}
+	files[2].WaitingFor = []schema.Waiting{{Kind: schema.WaitsForKey, Name: "disk", Message: "one task of the key \"disk\" at a time"}}
+	lines := []*item{part(0x61, files[0], schema.Running, "./line 1")}
+	s.running = []*item{&parent, s.running[1], files[0], lines[0]}
+	s.queued, s.ended = []*item{files[2], s.queued[0]}, []*item{files[1], s.ended[0]}
+	s.parents = map[uuid.UUID]bool{parent.ID: true, files[0].ID: true}
+	s.parts = map[uuid.UUID]parts{parent.ID: {files, 99_996}, files[0].ID: {items: lines}}
+	return s
+}
+
+// TestScreensOfTrees folds a task out to its parts, and one of these to its own.
+func TestScreensOfTrees(t *testing.T) {
+	m := screenOf(100, 24, colorprofile.ASCII, true)
+	s := treeSnapshot()
+	m.update(s)
+	text, _ := shownBy(t, m)
+	golden(t, "tree-folded", text)
+	press(m, "down", "right")
+	require.Equal(t, []uuid.UUID{idOf(0x11)}, m.wants().parts)
+	press(m, "down", "l")
+	text, _ = shownBy(t, m)
+	golden(t, "tree", text)
+	m.update(tea.WindowSizeMsg{Width: 60, Height: 20})
+	text, _ = shownBy(t, m)
+	golden(t, "tree-60", text)
+	m.update(tea.WindowSizeMsg{Width: 100, Height: 24})
+	press(m, "down", "down", "enter")
+	task := m.selected().Task
+	require.Equal(t, idOf(0x52), task.ID)
+	m.update(detail{id: task.ID, task: task})
+	text, _ = shownBy(t, m)
+	golden(t, "tree-detail", text)
+}

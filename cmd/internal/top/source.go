@@ -35,6 +35,7 @@ type wants struct {
 	detail uuid.UUID   // the task of the detail pane; the nil UUID for none
 	work   []uuid.UUID // the tasks on the screen
 	filter filter      // of the queue, which is not here as a whole
+	parts  []uuid.UUID // the tasks that show their parts
 }
 
 // Messages to the screen, beside snapshot and detail.
@@ -66,7 +67,7 @@ func newSource(c *client.Client, reconnect func(context.Context) (*client.Client
 // set says what the screen needs to know from now on.
 func (s *source) set(w wants) {
 	s.mu.Lock()
-	changed := w.filter.remote() != s.want.filter.remote() || !slices.Equal(w.work, s.want.work)
+	changed := w.filter.remote() != s.want.filter.remote() || !slices.Equal(w.work, s.want.work) || !slices.Equal(w.parts, s.want.parts)
 	other := w.detail != s.want.detail
 	s.want = w
 	s.mu.Unlock()
@@ -202,6 +203,7 @@ func (s *source) look(ctx context.Context, c *client.Client, w *world) error {
 		return err
 	}
 	w.listedEnded(ended.Tasks)
+	var shown []uuid.UUID // the tasks whose parts were asked for
 	for next, nextAround := (time.Time{}), (time.Time{}); ; {
 		want, now := s.wants(), time.Now()
 		due := !now.Before(next)
@@ -221,6 +223,12 @@ func (s *source) look(ctx context.Context, c *client.Client, w *world) error {
 		}
 		if filtered := w.filteredBy(want.filter.remote()); due || filtered {
 			if err := s.refresh(ctx, c, w, want.filter); err != nil {
+				return err
+			}
+		}
+		if due && len(want.parts) > 0 || !slices.Equal(shown, want.parts) {
+			shown = want.parts
+			if err := s.lookAtParts(ctx, c, w, shown); err != nil {
 				return err
 			}
 		}
@@ -280,15 +288,15 @@ func (s *source) listQueue(ctx context.Context, c *client.Client, w *world, f fi
 func (s *source) learn(ctx context.Context, c *client.Client, w *world, ids []uuid.UUID) error {
 	unknown := w.unknownWork(ids)
 	for _, id := range unknown[:min(len(unknown), worksAtOnce)] {
-		t, err := c.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
+		t, err := c.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true, IncludeChildren: true})
 		if answered(err) { // it is no longer kept
-			w.learned(id, "")
+			w.learned(id, "", false)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		w.learned(id, show.Line(show.Work(&t)))
+		w.learned(id, show.Line(show.Work(&t)), t.Children != nil)
 	}
 	return nil
 }

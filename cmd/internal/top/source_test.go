@@ -241,3 +241,51 @@ func TestOutputOfHostileTasks(t *testing.T) {
 	require.Len(t, r.lines, mostLines)
 	require.Equal(t, mostLines+5, r.first)
 }
+
+// TestSourceTellsOfParts: those that say most, and how many there are beside them.
+func TestSourceTellsOfParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ex, err := executor.New(memory.New(memory.Options{}), executor.Options{Types: []executor.Type{executor.MustDefine("work", working)}, Limit: 3})
+		require.NoError(t, err)
+		c := rpctest.Connect(t, ex, rpc.Options{})
+		s, r := follows(t, c, nil)
+		parent := submits(t, c, 0, `{"ms":600000,"events":1}`)
+		after(time.Second)
+		part := func(input string, delay time.Duration) uuid.UUID {
+			task, err := c.Submit(t.Context(), schema.SubmitParams{
+				Type: "work", Input: jsontext.Value(input), Conditions: schema.Conditions{Parent: parent}, DelayMs: delay.Milliseconds(), Events: []string{},
+			})
+			require.NoError(t, err)
+			return task.ID
+		}
+		ids := []uuid.UUID{part(`{"ms":600000,"events":1}`, 0), part(`{"ms":-1,"events":0}`, 0)}
+		after(time.Second)
+		for range 100 {
+			part(`{"ms":0,"events":0}`, 0)
+		}
+		waits := part(`{"ms":0,"events":0}`, time.Hour)
+		s.set(wants{parts: []uuid.UUID{parent}, work: append(ids, parent)})
+		after(2 * time.Second)
+		snap := r.now().snap
+		found := snap.parts[parent]
+		require.Len(t, found.items, mostParts)
+		require.EqualValues(t, 103-mostParts, found.more)
+		require.Equal(t, append(ids, waits), []uuid.UUID{found.items[0].ID, found.items[1].ID, found.items[2].ID})
+		require.Equal(t, schema.Failed, found.items[1].State)
+		require.Equal(t, schema.Completed, found.items[3].State)
+		require.Equal(t, `{"ms":-1,"events":0}`, found.items[1].work)
+		require.True(t, snap.parents[parent])
+
+		_, err = c.Cancel(t.Context(), schema.CancelParams{ID: waits})
+		require.NoError(t, err)
+		s.set(wants{parts: []uuid.UUID{parent, ids[0]}, detail: parent})
+		after(2 * time.Second)
+		require.Equal(t, schema.Cancelled, r.now().snap.parts[parent].items[2].State)
+		require.Contains(t, r.now().snap.parts, ids[0])
+		require.Empty(t, r.now().snap.parts[ids[0]].items)
+		require.Equal(t, &schema.TaskCounts{Running: 1, Completed: 100, Failed: 1, Cancelled: 1}, r.now().detail.task.Children)
+		s.set(wants{})
+		after(2 * time.Second)
+		require.Empty(t, r.now().snap.parts)
+	})
+}

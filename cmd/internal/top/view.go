@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,9 +178,17 @@ func (m *model) keysLine(p *painted) {
 	if m.filter.text != "" {
 		p.add(m.look.warning, "filter "+show.Line(m.filter.text)+"  ", m.width)
 	}
-	for _, k := range []struct{ key, does string }{
+	shown := []struct{ key, does string }{
 		{"?", "help"}, {"q", "quit"}, {"/", "filter"}, {"⏎", "output"}, {"c", "cancel"}, {"r", "retry"}, {"s", "sort"}, {"⇥", "next part"}, {"f", "follow"}, {"x", "kill"},
-	} {
+	}
+	if it := m.selected(); it != nil && m.focus != paneDetail && m.snap.parents[it.ID] {
+		key, does := "→", "parts"
+		if slices.Contains(m.unfolded, it.ID) {
+			key, does = "←", "no parts"
+		}
+		shown = slices.Insert(shown, 4, struct{ key, does string }{key, does})
+	}
+	for _, k := range shown {
 		if p.columns+show.Columns(k.key+" "+k.does)+2 > m.width {
 			return
 		}

@@ -65,7 +65,13 @@ func (m *model) factLines(t *schema.Task) []string {
 		labels = strings.TrimSpace(show.OwnerLabel + "=" + owner + " " + labels)
 	}
 	add("labels", style{}, labels)
+	if t.Children != nil {
+		add("parts", style{}, show.StateCounts(t.Children))
+	}
 	if c := t.Conditions; c != nil {
+		if c.Parent != uuid.Nil {
+			add("part of", style{}, m.parentText(c.Parent))
+		}
 		add("group", style{}, c.Group)
 		add("key", style{}, c.Key)
 		add("needs", style{}, show.Needs(c.Needs))
@@ -83,6 +89,19 @@ func (m *model) factLines(t *schema.Task) []string {
 		add("error", m.look.bad, show.End(t))
 	}
 	return lines
+}
+
+// parentText names a task of which another one is a part, with what it does where that is known.
+func (m *model) parentText(id uuid.UUID) string {
+	text := id.String()
+	for p := range m.lists {
+		for _, it := range m.lists[p].items {
+			if it.ID == id {
+				return strings.TrimSpace(text + "  " + show.State(&it.Task) + "  " + it.work)
+			}
+		}
+	}
+	return text
 }
 
 // outputLines are as many rows of output as there is room for, up to the line that is the

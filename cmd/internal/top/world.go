@@ -26,6 +26,9 @@ type item struct {
 	schema.Task
 	work      string
 	workKnown bool
+	hasParts  bool   // it had parts when it was asked what it does
+	depth     int    // 1 and more is a part of a task above it in the list
+	note      string // is shown in place of a task, which has the nil UUID then
 }
 
 // sample is what happened in a second.
@@ -44,6 +47,8 @@ type snapshot struct {
 	ended     []*item // the latest first
 	samples   []sample
 	around    around
+	parts     map[uuid.UUID]parts // of the tasks that show theirs
+	parents   map[uuid.UUID]bool  // tasks that are known to have parts
 }
 
 // world is what is known of the executor. It can be used by several goroutines.
@@ -58,6 +63,7 @@ type world struct {
 	samples   []sample
 	latencies []time.Duration // of the tasks that have ended since the last sample
 	around    around
+	parts     map[uuid.UUID]parts // replaced as a whole
 
 	runningStale bool   // tasks run that are not known
 	queueStale   bool   // the queue is not as it was
@@ -116,10 +122,10 @@ func (w *world) finishedLocked(t *schema.Task) {
 	changed := &item{Task: *t}
 	changed.Result = nil // it may be large, and no list shows it
 	if old := w.running[t.ID]; old != nil {
-		changed.work, changed.workKnown = old.work, old.workKnown
+		changed.work, changed.workKnown, changed.hasParts = old.work, old.workKnown, old.hasParts
 		delete(w.running, t.ID)
 	} else if i := slices.IndexFunc(w.queued, func(it *item) bool { return it.ID == t.ID }); i >= 0 {
-		changed.work, changed.workKnown = w.queued[i].work, w.queued[i].workKnown
+		changed.work, changed.workKnown, changed.hasParts = w.queued[i].work, w.queued[i].workKnown, w.queued[i].hasParts
 		w.queued, w.queueStale = without(w.queued, t.ID), true
 	}
 	w.ended = slices.Insert(without(w.ended, t.ID), 0, changed)
@@ -232,12 +238,16 @@ func (w *world) itemsLocked(tasks []schema.Task) []*item {
 			known[it.ID] = it
 		}
 	}
+	w.partsLocked(func(it *item) bool {
+		known[it.ID] = it
+		return true
+	})
 	items := make([]*item, len(tasks))
 	for i, t := range tasks {
 		items[i] = &item{Task: t}
 		for _, old := range []*item{known[t.ID], w.running[t.ID]} {
 			if old != nil && old.workKnown {
-				items[i].work, items[i].workKnown = old.work, true
+				items[i].work, items[i].workKnown, items[i].hasParts = old.work, true, old.hasParts
 			}
 		}
 	}
@@ -268,11 +278,18 @@ func (w *world) findLocked(id uuid.UUID) *item {
 			}
 		}
 	}
-	return nil
+	var found *item
+	w.partsLocked(func(it *item) bool {
+		if it.ID == id {
+			found = it
+		}
+		return found == nil
+	})
+	return found
 }
 
-// learned takes note of what a task does.
-func (w *world) learned(id uuid.UUID, work string) {
+// learned takes note of what a task does, and whether it has parts.
+func (w *world) learned(id uuid.UUID, work string, hasParts bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old := w.findLocked(id)
@@ -280,7 +297,7 @@ func (w *world) learned(id uuid.UUID, work string) {
 		return
 	}
 	changed := *old
-	changed.work, changed.workKnown = work[:min(len(work), mostWork)], true
+	changed.work, changed.workKnown, changed.hasParts = work[:min(len(work), mostWork)], true, hasParts
 	replace := func(list []*item) []*item {
 		list = slices.Clone(list)
 		for i := range list {
@@ -292,16 +309,20 @@ func (w *world) learned(id uuid.UUID, work string) {
 	}
 	if w.running[id] != nil {
 		w.running[id] = &changed
-		return
 	}
 	w.queued, w.ended = replace(w.queued), replace(w.ended)
+	now := make(map[uuid.UUID]parts, len(w.parts))
+	for parent, p := range w.parts {
+		now[parent] = parts{replace(p.items), p.more}
+	}
+	w.parts = now
 }
 
 // snapshot is what the screen shows at a time.
 func (w *world) snapshot(now time.Time) snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := snapshot{at: now, stats: w.stats, queued: w.queued, queueMore: w.queueMore, ended: w.ended, samples: w.samples, around: w.around}
+	s := snapshot{at: now, stats: w.stats, queued: w.queued, queueMore: w.queueMore, ended: w.ended, samples: w.samples, around: w.around, parts: w.parts, parents: w.parentsLocked()}
 	s.running = make([]*item, 0, len(w.running))
 	for _, it := range w.running {
 		s.running = append(s.running, it)
