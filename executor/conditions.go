@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,7 @@ func (e *Executor) conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, n
 	if c.RunAt <= now {
 		c.RunAt = 0
 	}
+	needs := c.Needs
 	addDefaults(&c, e.groupDefaults(c.Group), now)
 	found.after(c.After, id)
 	found.name("group", c.Group)
@@ -53,6 +55,12 @@ func (e *Executor) conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, n
 	}
 	if found != nil {
 		return nil, &InputError{Violations: found}
+	}
+	if err := e.checkNeeds(c.Needs); err != nil {
+		if needs == nil {
+			err = needsOfGroup(err, c.Group)
+		}
+		return nil, err
 	}
 	c.Retry = fullRetry(c.Retry)
 	if c.IsZero() {
@@ -170,6 +178,19 @@ func (v *violations) dedupe(d *schema.Dedupe) {
 // placeOf is the place of what a task needs of a resource.
 func placeOf(resource string) string {
 	return string(jsontext.Pointer("needs").AppendToken(schema.Cut(resource)))
+}
+
+// needsOfGroup is the error of a submit whose group gives it such needs.
+func needsOfGroup(err error, group string) error {
+	refused, ok := errors.AsType[*InputError](err)
+	if !ok {
+		return err
+	}
+	var v violations
+	for _, found := range refused.Violations {
+		v.add("group", "the group %q gives its tasks needs, and %s; or give needs, or the group other defaults", group, found.Message)
+	}
+	return &InputError{Violations: v}
 }
 
 // checkNeeds says what a task needs of which there is never enough here.

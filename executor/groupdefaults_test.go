@@ -133,3 +133,15 @@ func TestDefaultsThatCannotBeReadAreNone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "g", page.Groups[0].Name)
 }
+
+// TestNeedsOfAGroupThatAreNotThereNameTheGroup has a server with less than the one in which the group
+// got its defaults.
+func TestNeedsOfAGroupThatAreNotThereNameTheGroup(t *testing.T) {
+	s := memory.New(memory.Options{})
+	require.NoError(t, s.SetGroup(t.Context(), "g", plan.Settings{Defaults: `{"needs":{"gpu":2}}`}))
+	e := overGroups(t, s)
+	_, err := e.PrepareAt(&schema.SubmitParams{Type: "nap", Conditions: schema.Conditions{Group: "g"}}, schema.Now())
+	require.EqualError(t, err, `params at /group: the group "g" gives its tasks needs, and there is no resource "gpu" here; start the server with --resource gpu=2, or more; or give needs, or the group other defaults`)
+	_, err = e.PrepareAt(&schema.SubmitParams{Type: "nap", Conditions: schema.Conditions{Group: "g", Needs: map[string]int64{"gpu": 1}}}, schema.Now())
+	require.ErrorContains(t, err, "params at /needs/gpu: there is no resource")
+}

@@ -69,11 +69,6 @@ func (e *Executor) PrepareAt(p *schema.SubmitParams, now schema.Time) (r Submiss
 	if r.Conditions, err = e.conditionsOf(t, p, r.ID, now); err != nil {
 		return Submission{}, err
 	}
-	if r.Conditions != nil {
-		if err := e.checkNeeds(r.Conditions.Needs); err != nil {
-			return Submission{}, err
-		}
-	}
 	r.Type, r.Labels, r.CreatedAt = t.name, p.Labels, now
 	if p.Priority != nil {
 		r.Priority = int8(*p.Priority)
