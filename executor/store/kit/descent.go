@@ -27,13 +27,35 @@ type Descent struct {
 const DescentPiece = 256
 
 // Descend begins to cancel what is below a task that is cancelled. It answers nil where there is
-// nothing.
+// nothing. Arrive ends it.
 func (t *Trees) Descend(from uuid.UUID, c executor.Cancellation) *Descent {
 	n := t.nodes[from]
 	if n == nil || n.family == nil {
 		return nil
 	}
-	return &Descent{From: from, Cancel: CancelBelow(from, c), path: []executor.TreeStage{{Parent: from}}}
+	n.cancel = new(CancelBelow(from, c))
+	return &Descent{From: from, Cancel: *n.cancel, path: []executor.TreeStage{{Parent: from}}}
+}
+
+// Arrive says that all that is below a task is cancelled, or is not to be.
+func (t *Trees) Arrive(from uuid.UUID) {
+	if n := t.nodes[from]; n != nil {
+		n.cancel = nil
+	}
+}
+
+// CancelOf is the cancel that is on its way down to a task from one above it, or nil.
+func (t *Trees) CancelOf(id uuid.UUID) *executor.Cancellation {
+	n := t.nodes[id]
+	if n == nil {
+		return nil
+	}
+	for n = n.parent; n != nil; n = n.parent {
+		if n.cancel != nil {
+			return n.cancel
+		}
+	}
+	return nil
 }
 
 // Clone is a descent that goes on from the same place.

@@ -30,10 +30,11 @@ type node struct {
 	fraction int64   // how far it has come as a part of its parent; it never falls
 	depth    int     // how many tasks are above it
 	state    schema.State
-	kept     bool // it is a child, and the store keeps it
-	own      bool // it has progress of its own
-	untold   bool // its progress by its children has changed
-	dropped  bool // it is no longer one of the nodes
+	kept     bool                   // it is a child, and the store keeps it
+	cancel   *executor.Cancellation // of those below, while a cancel goes down from here
+	own      bool                   // it has progress of its own
+	untold   bool                   // its progress by its children has changed
+	dropped  bool                   // it is no longer one of the nodes
 }
 
 // whole is the fraction of a task that has ended.
@@ -125,10 +126,10 @@ func (n *node) move(to schema.State) {
 	n.state = to
 }
 
-// End says that a task is final.
+// End says that a task is final. It does nothing where that is known.
 func (t *Trees) End(id uuid.UUID, as schema.State) {
 	n := t.nodes[id]
-	if n == nil {
+	if n == nil || n.state.Final() {
 		return
 	}
 	t.raise(n, whole)

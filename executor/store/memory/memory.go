@@ -212,15 +212,20 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 	return answers, nil
 }
 
+// noteCancel notes the first request to cancel a task.
+func (r *record) noteCancel(c executor.Cancellation, now schema.Time) {
+	if x := r.withExtra(); x.cancelled.IsZero() {
+		x.cancelled, x.cancelReason = max(now, r.created), c.Reason
+	}
+}
+
 // cancel answers what becomes of a task that is to be cancelled, and where it is then.
 func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schema.CancelOutcome, place) {
 	if p.entry == nil {
 		return schema.OutcomeAlreadyFinished, p
 	}
 	r := &p.entry.Value
-	if x := r.withExtra(); x.cancelled.IsZero() {
-		x.cancelled, x.cancelReason = max(now, r.created), c.Reason
-	}
+	r.noteCancel(c, now)
 	if r.state == schema.Running {
 		return schema.OutcomeCancelling, p
 	}

@@ -87,15 +87,23 @@ func (l *lease) release(now schema.Time) {
 	}
 }
 
-// endPlanned ends a task because of its conditions, if it still waits. It needs the lock.
+// endPlanned ends a task because of its conditions, if it still waits. One to which a cancel is on
+// its way is cancelled. It needs the lock.
 func (s *Store) endPlanned(ending plan.Ending) {
 	e := ending.Task.Value.(*entry)
 	if e.Value.planned() != ending.Task { // it was cancelled meanwhile
 		return
 	}
+	now := schema.Now()
 	s.counts.Queued--
+	if c := s.trees.CancelOf(e.Value.id); c != nil {
+		s.counts.Below++
+		e.Value.noteCancel(*c, now)
+		s.finish(e, c.Outcome(), now)
+		return
+	}
 	s.counts.Unrun++
-	s.finish(e, kit.Unrun(ending), schema.Now())
+	s.finish(e, kit.Unrun(ending), now)
 }
 
 // pass tells the planner the time. Between two pieces those go first that wait for the lock.

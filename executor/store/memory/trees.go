@@ -60,6 +60,9 @@ func (s *Store) cancelBelow(descents []*kit.Descent) {
 		for s.cancelPiece(d) {
 			runtime.Gosched()
 		}
+		s.mu.Lock()
+		s.trees.Arrive(d.From)
+		s.mu.Unlock()
 	}
 }
 

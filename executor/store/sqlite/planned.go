@@ -270,9 +270,13 @@ func (s *Store) seen(r *record) schema.Task {
 }
 
 // unrun is the entry of a task that ends because of its conditions.
-type unrun struct{ ending }
+type unrun struct {
+	ending
+	below bool // a cancel was on its way to it
+}
 
-// endPlanned ends a task because of its conditions, if it still waits. It needs the lock.
+// endPlanned ends a task because of its conditions, if it still waits. One to which a cancel is on
+// its way is cancelled. It needs the lock.
 func (s *Store) endPlanned(e plan.Ending) {
 	r := e.Task.Value.(*record)
 	if r.final != nil || r.planned != e.Task || s.closed {
@@ -283,14 +287,26 @@ func (s *Store) endPlanned(e plan.Ending) {
 		return
 	}
 	r.cancelling = true
-	s.append(&unrun{endOf(r, r.Task, kit.Unrun(e))})
+	c := s.trees.CancelOf(r.ID)
+	if c == nil {
+		s.append(&unrun{ending: endOf(r, r.Task, kit.Unrun(e))})
+		return
+	}
+	r.cancelRequest = cancelRequest{clock(r.CreatedAt), c.Reason}
+	as := r.Task
+	as.CancelRequestedAt, as.CancelReason = r.cancelRequest.at, r.cancelRequest.reason
+	s.append(&unrun{ending: endOf(r, as, c.Outcome()), below: true})
 }
 
 func (e *unrun) weight() (int, int) { return 1, 0 }
 
 func (e *unrun) apply(s *Store) {
 	e.ending.apply(s)
-	s.counts.Unrun++
+	if e.below {
+		s.counts.Below++
+	} else {
+		s.counts.Unrun++
+	}
 }
 
 func (e *unrun) fail(s *Store, _ error) entry {

@@ -24,6 +24,8 @@ type submission struct {
 	fresh   []*record // tasks to record; nil for those not to record
 	// reused are the tasks of the same dedupe key, by the place of the duplicate.
 	reused map[int]*record
+	// parents are those of the tasks to record that had not ended, by the places of the tasks.
+	parents map[int]*record
 	// after are the tasks that those to record come after, by their place in fresh.
 	after map[int][]awaited
 	bytes int
@@ -157,7 +159,7 @@ func (e *submission) look(t *transaction) (room int) {
 	for i := range e.tasks {
 		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
 	}
-	e.after, e.reused = nil, map[int]*record{}
+	e.after, e.parents, e.reused = nil, nil, map[int]*record{}
 	e.beginTrial()
 	return s.options.MaxQueued - s.claims.Len() - s.planned.Waiting() - len(t.fresh)
 }
@@ -293,6 +295,9 @@ func (e *submission) apply(s *Store) {
 			if r.Conditions != nil {
 				s.dedupes.Add(r.Conditions, r.ID)
 				s.trees.Add(r.Conditions, r.ID, uint64(r.ord))
+				if p := e.parents[i]; p != nil && p.final != nil { // in this transaction, before the child came
+					s.trees.End(p.ID, p.final.State)
+				}
 				s.planSubmitted(r, e.after[i])
 				s.replaceOld(r)
 				e.answers[i].WaitingFor = s.planned.Planner.Waiting(r.planned)

@@ -73,8 +73,14 @@ func (e *submission) admitChild(t *transaction, i int) (ok bool, err error) {
 			refused = executor.CancelledParent(parent)
 		}
 	}
-	e.answers[i].Err = refused
-	return refused == nil, nil
+	if e.answers[i].Err = refused; refused != nil {
+		return false, nil
+	}
+	if e.parents == nil {
+		e.parents = map[int]*record{}
+	}
+	e.parents[i] = p.record
+	return true, nil
 }
 
 // joinParent cancels a new task whose parent has been cancelled since the parent was looked for.
@@ -110,6 +116,7 @@ func (s *Store) descend(from uuid.UUID, c executor.Cancellation) *kit.Descent {
 func (s *Store) arrive(from uuid.UUID) {
 	if s.descents[from]--; s.descents[from] == 0 {
 		delete(s.descents, from)
+		s.trees.Arrive(from)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
 	"github.com/jobline/jobline/executor/store/storetest"
 	"github.com/jobline/jobline/schema"
 )
@@ -98,6 +99,38 @@ func (h *hooked) write(t *transaction) error {
 // childOf is an option of newTask.
 func childOf(parent uuid.UUID) func(*executor.Submission) {
 	return func(s *executor.Submission) { s.Conditions = &schema.Conditions{Parent: parent} }
+}
+
+// TestAChildThatCameWithTheEndOfItsParentLeavesNothing has a child that is recorded in the transaction
+// in which its parent ends, before it.
+func TestAChildThatCameWithTheEndOfItsParentLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.Keep = -1 })
+		parent := claim(t, s)
+		open, stalled := make(chan struct{}), false
+		v.Hook(func(op faultvfs.Op, kind faultvfs.Kind) {
+			if op == faultvfs.Sync && kind == faultvfs.WAL && !stalled {
+				stalled = true
+				<-open
+			}
+		})
+		go submit(t, s, newTask()) // the next changes gather behind it
+		synctest.Wait()
+		parent.Finish(completed, func(error) {})
+		parent.Release()
+		child := newTask(childOf(parent.Record().ID))
+		go submit(t, s, child)
+		synctest.Wait()
+		close(open)
+		synctest.Wait()
+		for range 2 {
+			runOne(t, s, completed)
+		}
+		_, err := s.Counts(t.Context()) // nothing is kept
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, s.trees.Parents())
+	})
 }
 
 // BenchmarkCancelTree cancels trees of tasks.

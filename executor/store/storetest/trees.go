@@ -19,6 +19,7 @@ var treeContracts = []contract{
 	{name: "cancels what is below a task that is no longer kept", limits: Limits{Keep: -1}, test: treeCancelForgotten},
 	{name: "cancels what is below a task that is replaced", test: treeReplaced},
 	{name: "cancels a large tree with force", test: treeLarge},
+	{name: "cancels what comes after tasks of its tree", test: treeCancelAfter},
 	{name: "leaves the children of a task that ends", test: treeEnds},
 	{name: "bounds the depth of a tree", test: treeDepth},
 	{name: "walks through what is below a task", limits: Limits{Keep: 1}, test: treeWalk},

@@ -70,3 +70,33 @@ func treeGivenUp(f *fixture) {
 	f.until("all are cancelled", func() bool { return f.get(children[len(children)-1]).State == schema.Cancelled })
 	require.Zero(f, f.counts().Queued)
 }
+
+// treeCancelAfter has parts that come after the root, and after another part far before them, and a
+// task beside the tree that comes after a part.
+func treeCancelAfter(f *fixture) {
+	root := f.one()
+	first := f.one(partOf(root))
+	of := func(parent uuid.UUID, before ...uuid.UUID) executor.Submission {
+		c := schema.Conditions{Parent: parent}
+		for _, id := range before {
+			c.After = append(c.After, schema.Dependency{ID: id})
+		}
+		return task(onlyIf(c))
+	}
+	var all []executor.Submission
+	for range 300 { // more than are cancelled at a time
+		all = append(all, of(root))
+	}
+	last := of(root, first)
+	all = append(all, of(root, root), last, of(last.ID, root), of(last.ID, last.ID))
+	beside := of(uuid.Nil, first)
+	f.accept(append(all, beside)...)
+	f.cancel(root, executor.Cancellation{})
+	for _, s := range all[300:] {
+		f.cancelledWith(s.ID, root, "")
+	}
+	f.until("the task beside the tree has ended", func() bool { return f.get(beside.ID).State.Final() })
+	require.Equal(f, schema.KindDependency, f.get(beside.ID).Error.Kind)
+	require.Equal(f, int64(305), f.counts().Below)
+	require.Equal(f, int64(1), f.counts().Unrun)
+}
