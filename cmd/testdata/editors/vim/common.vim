@@ -6,6 +6,16 @@ if $PLUGIN != ''
   execute 'set runtimepath^=' .. fnameescape($PLUGIN)
 endif
 
+# The functions of a user are not taken for those of the plug-in.
+def g:Tell()
+enddef
+def g:Start()
+enddef
+def g:Say()
+enddef
+def g:Changed()
+enddef
+
 def g:Finish()
   writefile(empty(v:errors) ? ['passed'] : v:errors + split(execute('messages'), "\n"), $TOLD)
   quitall!

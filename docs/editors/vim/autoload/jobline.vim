@@ -69,7 +69,7 @@ def Send(name: string, words: list<string>, Failed: func = program.Bad)
 enddef
 
 def Cancel(id: string)
-  program.Launch('cancel', ['--reason', 'cancelled in Vim', id], (out) => program.Tell(join(out, '; '), 'MoreMsg'))
+  program.Run('cancel', ['--reason', 'cancelled in Vim', id], (out) => program.Tell(join(out, '; '), 'MoreMsg'))
 enddef
 
 # Show opens the output of a task; the cursor goes there, or stays.
@@ -109,7 +109,7 @@ def Choose(word: string, what: string, Then: func)
   elseif word == ''
     program.Refresh(() => Menu(what, Then))
   else
-    program.Launch('status', ['--json', word], (out) => Then(json_decode(out[0]).id))
+    program.Run('status', ['--json', word], (out) => Then(json_decode(out[0]).id))
   endif
 enddef
 

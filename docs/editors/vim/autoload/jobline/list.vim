@@ -29,7 +29,7 @@ export def Open()
   endif
   if program.Start()
     program.Say('list', 'on')
-    Changed()
+    jobline#list#Changed()
   endif
 enddef
 
@@ -42,7 +42,7 @@ enddef
 export def Changed()
   var seen = !empty(win_findbuf(Buffer()))
   if seen != live
-    live = seen
+    live = seen # before Say, which may start the program and so come here again
     program.Say('list', live ? 'on' : 'off')
   endif
   if seen
@@ -62,7 +62,7 @@ def Draw()
   if empty(rows)
     add(lines, 'There is no task yet. :Jobline run COMMAND makes one.')
   endif
-  var places = win_findbuf(Buffer())->mapnew((_, w) => [w, Chosen(w)])
+  var places = win_findbuf(Buffer())->mapnew((_, w) => [w, jobline#list#Chosen(w)])
   shown = rows->mapnew((_, row) => row.id)
   setbufvar(Buffer(), '&modifiable', true)
   silent deletebufline(Buffer(), len(lines) + 1, '$')

@@ -48,7 +48,7 @@ export def BufferOf(id: string): number
   setbufvar(buffer, '&filetype', 'jobline-output')
   execute printf('autocmd jobline BufUnload <buffer=%d> jobline#output#Drop(%s)', buffer, string(id))
   opened[id] = {id: id, buffer: buffer, tail: TAIL, older: false, over: false}
-  Describe(get(program.rows, id, {id: id, title: id, status: ''}))
+  jobline#output#Describe(get(program.rows, id, {id: id, title: id, status: ''}))
   Ask(opened[id])
   return buffer
 enddef
@@ -123,7 +123,7 @@ export def Put(told: dict<any>)
     program.Bad(told.error)
   elseif has_key(told, 'ended')
     o.over = true
-    Describe(told.ended)
+    jobline#output#Describe(told.ended)
     redrawstatus!
     errors.Collect(told.ended, o.buffer)
   endif

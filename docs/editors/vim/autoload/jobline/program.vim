@@ -1,6 +1,7 @@
 vim9script
 # The program: its commands, and the one process `jobline view` that tells of all tasks and of
-# what they write. It starts and finds the server, also after that has ended.
+# what they write. It starts and finds the server, also after that has ended. An exported function
+# is called by its whole name, or a global one of the user with that name would be called.
 
 import autoload 'jobline/list.vim'
 import autoload 'jobline/output.vim'
@@ -24,7 +25,7 @@ export def Tell(text: string, group = 'WarningMsg')
 enddef
 
 export def Bad(text: string)
-  Tell(text, 'ErrorMsg')
+  jobline#program#Tell(text, 'ErrorMsg')
 enddef
 
 # Command answers the command line of a command of jobline.
@@ -34,16 +35,16 @@ enddef
 
 # HasProgram says where there is no jobline.
 export def HasProgram(): bool
-  var program = Command('')[0]
-  if !executable(program)
-    Bad(program .. ' is not in PATH: install jobline, or set g:jobline_program to its path')
+  var name = jobline#program#Command('')[0]
+  if !executable(name)
+    jobline#program#Bad(name .. ' is not in PATH: install jobline, or set g:jobline_program to its path')
   endif
-  return executable(program) == 1
+  return executable(name) == 1
 enddef
 
-# Launch starts a command of jobline. Done gets the lines of its stdout; Failed gets why it failed.
-export def Launch(name: string, words: list<string>, Done: func, Failed: func = Bad)
-  if HasProgram()
+# Run starts a command of jobline. Done gets the lines of its stdout; Failed gets why it failed.
+export def Run(name: string, words: list<string>, Done: func, Failed: func = (why) => jobline#program#Bad(why))
+  if jobline#program#HasProgram()
     var out: list<string> = []
     var options = {in_io: 'null', out_cb: (_, line) => add(out, line)}
     Spawn(name, words, options, (why) => why == '' ? Done(out) : Failed(why))
@@ -53,7 +54,7 @@ enddef
 # Spawn starts a command of jobline. Done gets why it failed, or an empty text.
 def Spawn(name: string, words: list<string>, options: dict<any>, Done: func): job
   var err: list<string> = []
-  return job_start(Command(name, words), extend(options, {
+  return job_start(jobline#program#Command(name, words), extend(options, {
     stoponexit: '',
     err_cb: (_, line) => add(err, substitute(line, '^jobline: ', '', '')),
     close_cb: (channel) => Exited(ch_getjob(channel), (code) => {
@@ -76,7 +77,7 @@ enddef
 export def Start(resume = false): bool
   if running
     return true
-  elseif resume && !executable(Command('')[0]) || !resume && !HasProgram()
+  elseif resume && !executable(jobline#program#Command('')[0]) || !resume && !jobline#program#HasProgram()
     return false
   endif
   var words = ['--name', 'Vim', '--older-key', '-', '--limit=' .. get(g:, 'jobline_list', 100)]
@@ -93,7 +94,7 @@ enddef
 # Begin says to another process what is shown.
 def Begin()
   for id in keys(own)
-    Say('mine', id)
+    jobline#program#Say('mine', id)
   endfor
   output.Begin()
   list.Begin()
@@ -104,16 +105,17 @@ def Ended(why: string)
   [running, connected, rows] = [false, false, {}]
   redrawstatus!
   if why != ''
-    Bad(why .. (why =~# '^unknown command' ? '; it is too old: install a newer one' : '; try :Jobline doctor'))
+    var cure = why =~# '^unknown command' ? 'it is too old: install a newer one' : 'try :Jobline doctor'
+    jobline#program#Bad(why .. '; ' .. cure)
     Answer()
   elseif wanted
-    Start()
+    jobline#program#Start()
   endif
 enddef
 
 # Say says a line of words to `jobline view`, which is started where it does not run.
 export def Say(...words: list<string>)
-  if words[0] ==# 'close' && !running || !Start()
+  if words[0] ==# 'close' && !running || !jobline#program#Start()
     return
   endif
   wanted = true
@@ -126,7 +128,7 @@ enddef
 # Refresh calls Done when the rows are those of this moment.
 export def Refresh(Done: func)
   add(asked, Done)
-  Say('list', list.live ? 'on' : 'off')
+  jobline#program#Say('list', list.live ? 'on' : 'off')
 enddef
 
 def Answer()
@@ -147,9 +149,9 @@ def Heard(line: dict<any>)
     elseif kind ==# 'ended'
       Notice(value)
     elseif kind ==# 'away'
-      Tell('finished while you were away: ' .. value.text, has_key(value.counts, 'failed') ? 'WarningMsg' : 'MoreMsg')
+      jobline#program#Tell('finished while you were away: ' .. value.text)
     elseif kind ==# 'say'
-      Tell(value.text)
+      jobline#program#Tell(value.text)
     elseif kind ==# 'connected'
       [connected, rows] = [value, value ? rows : {}]
       redrawstatus!
@@ -174,10 +176,10 @@ def Rows(told: dict<any>)
 enddef
 
 # Submit runs submit or retry, and has the end of the task told that it makes. Done gets its id.
-export def Submit(name: string, words: list<string>, Done: func, Failed: func = Bad)
-  Launch(name, words, (out) => {
+export def Submit(name: string, words: list<string>, Done: func, Failed: func = (why) => jobline#program#Bad(why))
+  jobline#program#Run(name, words, (out) => {
     own[out[0]] = true
-    Say('mine', out[0])
+    jobline#program#Say('mine', out[0])
     Done(out[0])
   }, Failed)
 enddef
@@ -202,7 +204,7 @@ enddef
 
 # Complete are the words that the last word of a type and its input may be.
 export def Complete(typed: string): list<string>
-  var command = Command('types', ['--complete', typed])->mapnew((_, word) => shellescape(word))->join()
+  var command = jobline#program#Command('types', ['--complete', typed])->mapnew((_, word) => shellescape(word))->join()
   var words = systemlist(command .. ' 2>' .. (has('win32') ? 'NUL' : '/dev/null'))
   return v:shell_error == 0 ? words : []
 enddef
