@@ -97,16 +97,7 @@ func keepEnvironment(folder string, text []byte) (path string, err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(folder, "new-*") // for its user alone
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(f.Name()) // which is gone once it has its name
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", err
-	}
-	return path, os.Rename(f.Name(), path)
+	return path, replaceFile(path, text)
 }
 
 // environmentFolder is the folder for environments of commands.

@@ -50,14 +50,7 @@ func (p *Program) rememberLast(target *targetOptions, id uuid.UUID) {
 	if _, err := os.Lstat(path); err != nil { // a new terminal
 		forgetOldLast(folder, time.Now())
 	}
-	f, err := os.CreateTemp(folder, "new-")
-	if err != nil {
-		return
-	}
-	_, err = f.WriteString(id.String())
-	if closed := f.Close(); err != nil || closed != nil || os.Rename(f.Name(), path) != nil {
-		_ = os.Remove(f.Name()) // what is left of it is removed when it is old
-	}
+	_ = replaceFile(path, []byte(id.String()))
 }
 
 // forgetOldLast removes the notes that are old, and where there are too many, all: a

@@ -305,18 +305,19 @@ func (v *viewer) watch(ctx context.Context, c *client.Client, ending *atomic.Boo
 	if _, err := c.Subscribe(ctx, schema.SubscribeParams{Events: events}); err != nil {
 		return err
 	}
+	looked := &viewedTasks{viewer: v}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for ev := range c.Events(ctx) {
 			if ev.ShuttingDown != nil {
 				ending.Store(true)
 			}
+			looked.noted(ev)
 			v.look()
 		}
 		return errServerEnded
 	})
 	g.Go(func() error {
-		looked := &viewedTasks{viewer: v}
 		for {
 			if err := looked.look(ctx, c); err != nil {
 				return err

@@ -35,22 +35,27 @@ func viewerName(to *string) pflag.Value {
 }
 
 // ownTasks are the tasks that a program has submitted and that have not ended as far as it knows.
-// They are in a file whose lock this process has, so that the next start of the program finds them
-// where this one was killed. It can be used by several goroutines.
+// They are in a file that is this process's as long as it has a lock, so that the next start of the
+// program finds them where this one was killed. It can be used by several goroutines.
 type ownTasks struct {
-	folder, file string
-	prefix       string
+	folder string
+	file   string // with ownSuffix
+	prefix string
 
 	mu   sync.Mutex
 	left map[uuid.UUID]bool // whether the end of each is only counted, as the program was away
-	lock *socket.Lock       // of the file; nil before there is one
+	lock *socket.Lock       // nil before there is a file
 }
+
+// ownSuffix is what the name of a file with tasks ends with. The file of its lock lacks it: the lock
+// of a file that another replaces is none.
+const ownSuffix = ".tasks"
 
 func newOwnTasks(state, name string) *ownTasks {
 	m := &ownTasks{left: map[uuid.UUID]bool{}, prefix: name + "-"}
 	if state != "" {
 		m.folder = filepath.Join(state, "viewers")
-		m.file = filepath.Join(m.folder, fmt.Sprintf("%s%d", m.prefix, os.Getpid()))
+		m.file = filepath.Join(m.folder, fmt.Sprintf("%s%d%s", m.prefix, os.Getpid(), ownSuffix))
 	}
 	return m
 }
@@ -61,11 +66,11 @@ func (m *ownTasks) adopt() {
 	defer m.mu.Unlock()
 	entries, _ := os.ReadDir(m.folder) // there is none before the first task
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), m.prefix) {
+		if !strings.HasPrefix(e.Name(), m.prefix) || !strings.HasSuffix(e.Name(), ownSuffix) {
 			continue
 		}
 		path := filepath.Join(m.folder, e.Name())
-		lock, err := socket.TryLock(path)
+		lock, err := socket.TryLock(strings.TrimSuffix(path, ownSuffix))
 		if err != nil || lock == nil { // a program that runs has it
 			continue
 		}
@@ -80,13 +85,19 @@ func (m *ownTasks) adopt() {
 			continue
 		}
 		if len(m.left) == 0 || m.saveLocked() == nil {
-			_ = os.Remove(path) // where it stays, it is read again
+			removeOwn(path) // where it stays, it is read again
 		}
 		_ = lock.Release()
 	}
 }
 
-// saveLocked writes the tasks to the file.
+// removeOwn removes a file with tasks, and that of its lock.
+func removeOwn(path string) {
+	_ = os.Remove(path)
+	_ = os.Remove(strings.TrimSuffix(path, ownSuffix))
+}
+
+// saveLocked writes the tasks to the file, whole or not at all.
 func (m *ownTasks) saveLocked() error {
 	if m.file == "" {
 		return nil
@@ -95,7 +106,7 @@ func (m *ownTasks) saveLocked() error {
 		if err := os.MkdirAll(m.folder, 0o700); err != nil {
 			return err
 		}
-		lock, err := socket.TryLock(m.file)
+		lock, err := socket.TryLock(strings.TrimSuffix(m.file, ownSuffix))
 		if err != nil {
 			return err
 		}
@@ -105,7 +116,7 @@ func (m *ownTasks) saveLocked() error {
 	for id := range m.left {
 		fmt.Fprintln(&text, id)
 	}
-	return os.WriteFile(m.file, []byte(text.String()), 0o600)
+	return replaceFile(m.file, []byte(text.String()))
 }
 
 // add adds a task that the program has submitted.
@@ -169,7 +180,7 @@ func (m *ownTasks) close() {
 		return
 	}
 	if len(m.left) == 0 {
-		_ = os.Remove(m.file) // an empty one is no trouble
+		removeOwn(m.file) // an empty one is no trouble
 	}
 	_ = m.lock.Release()
 }

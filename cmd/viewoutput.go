@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// mostOpen is how many outputs a program can have open at once.
-	mostOpen = 200
+	// mostOpen is how many outputs a program can have open at once. Each has a connection of its own, of
+	// which a server has 1,024 for all programs.
+	mostOpen = 100
 	// mostOutput is how much of an output is told at once, in bytes.
 	mostOutput = 16 << 10
 	// mostWaiting is how much of an output may wait to be told, in bytes, before no more is read.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,18 +53,50 @@ type viewAway struct {
 	Counts map[string]int `json:"counts"`
 }
 
-// viewedTasks are the tasks of which a program was told.
+// viewedTasks are the tasks of which a program was told on one connection. Noted can be called while
+// another goroutine looks.
 type viewedTasks struct {
 	viewer *viewer
 	looked bool
 	inputs map[uuid.UUID]jsontext.Value
+	own    map[uuid.UUID]schema.Task // those of the program that were not among the newest nor ran, and had not ended
+
+	mu      sync.Mutex
+	changed map[uuid.UUID]bool // an event has told of them, or of all where events were lost
+	lost    bool
+}
+
+// noted has a task asked for again of which an event tells.
+func (k *viewedTasks) noted(ev client.Event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lost = k.lost || ev.Lost != nil
+	if id := ev.TaskID(); id != uuid.Nil && k.viewer.mine.has(id) {
+		if k.changed == nil {
+			k.changed = map[uuid.UUID]bool{}
+		}
+		k.changed[id] = true
+	}
+}
+
+// forget forgets the own tasks of which an event has told.
+func (k *viewedTasks) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.own == nil || k.lost {
+		k.own = map[uuid.UUID]schema.Task{}
+	}
+	for id := range k.changed {
+		delete(k.own, id)
+	}
+	k.changed, k.lost = nil, false
 }
 
 // look asks for the tasks, and tells the program what has changed.
 func (k *viewedTasks) look(ctx context.Context, c *client.Client) error {
 	v := k.viewer
 	asked := v.asked.Swap(false)
-	tasks, err := v.tasks(ctx, c)
+	tasks, err := k.tasks(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -85,10 +119,11 @@ func (k *viewedTasks) look(ctx context.Context, c *client.Client) error {
 	return err
 }
 
-// tasks are the newest tasks, those that run, and those of the program that have not ended as far
-// as it knows.
-func (v *viewer) tasks(ctx context.Context, c *client.Client) ([]schema.Task, error) {
-	limit := v.options.limit
+// tasks are the newest tasks, those that run, and of those that the program has submitted the ones
+// that have ended since, and the newest that have not.
+func (k *viewedTasks) tasks(ctx context.Context, c *client.Client) ([]schema.Task, error) {
+	k.forget() // before the server is asked: an event that comes now is for the next look
+	limit := k.viewer.options.limit
 	var tasks []schema.Task
 	known := map[uuid.UUID]bool{}
 	for _, states := range [][]schema.State{nil, {schema.Running}} {
@@ -103,21 +138,40 @@ func (v *viewer) tasks(ctx context.Context, c *client.Client) ([]schema.Task, er
 			}
 		}
 	}
-	for _, id := range v.mine.ids() {
+	own := k.viewer.mine.ids()
+	left := limit // of those that have not ended
+	for _, id := range slices.Backward(own) {
 		if known[id] {
+			delete(k.own, id)
 			continue
 		}
-		t, err := c.Status(ctx, schema.StatusParams{ID: id})
+		t, err := k.task(ctx, c, id)
 		switch {
 		case isNotFound(err):
-			v.mine.remove(id)
+			k.viewer.mine.remove(id)
 		case err != nil:
 			return nil, err
-		default:
+		case t.State.Final():
 			tasks = append(tasks, t)
+		case left > 0:
+			tasks = append(tasks, t)
+			left--
 		}
 	}
 	return tasks, nil
+}
+
+// task is an own task that is not listed. The server is asked again where an event has told of it.
+func (k *viewedTasks) task(ctx context.Context, c *client.Client, id uuid.UUID) (schema.Task, error) {
+	t, known := k.own[id]
+	if known {
+		return t, nil
+	}
+	t, err := c.Status(ctx, schema.StatusParams{ID: id})
+	if err == nil && !t.State.Final() {
+		k.own[id] = t
+	}
+	return t, err
 }
 
 // tell tells the program which rows have changed, and which are gone, if any or where it has asked.
