@@ -71,7 +71,7 @@ type listing struct {
 	parts   int     // the number of parts read
 	ords    []int64 // the numbers of the tasks found
 	// edgeOfPage is the last task that a page looks at which selects by a part of an
-	// id; 0 if that is the last one of all.
+	// id, or by conditions; 0 if that is the last one of all.
 	edgeOfPage int64
 }
 
@@ -101,6 +101,12 @@ func (l *listing) plan() error {
 	case len(f.Labels) > 0:
 		name, value := rarest(f.Labels)
 		part("SELECT ord FROM label WHERE name=?4 AND value=?5"+within, name, value)
+	case f.Group != "" || f.Key != "":
+		sql, arg, err := l.byConditions()
+		if err != nil {
+			return err
+		}
+		part(sql+within, arg)
 	case len(f.States) > 0 && !slices.Contains(f.States, schema.Completed):
 		if slices.Contains(f.States, schema.Queued) || slices.Contains(f.States, schema.Running) {
 			l.numbers = l.unfinished
@@ -138,24 +144,6 @@ func (l *listing) unfinished(want int64) ([]int64, error) {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	return l.store.open.Between(l.first, l.last, !l.page.Oldest, int(want)), nil
-}
-
-// children are the numbers of the next children of a task.
-func (l *listing) children(want int64) (numbers []int64, err error) {
-	s, from := l.store, l.last+1
-	if l.page.Oldest {
-		from = l.first - 1
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.trees.EachChild(l.filter.Parent, uint64(max(from, 0)), l.page.Oldest, func(_ uuid.UUID, order uint64) bool {
-		within := int64(order) >= l.first && int64(order) <= l.last
-		if within {
-			numbers = append(numbers, int64(order))
-		}
-		return within && int64(len(numbers)) < want
-	})
-	return numbers, nil
 }
 
 // maxSpans is how many spans of tasks a part of a page looks at.

@@ -53,6 +53,8 @@ type Options struct {
 	// checkFilesEvery is the constant checkFilesEvery, except in tests. Below 0 the
 	// files are checked each time.
 	checkFilesEvery time.Duration
+	// conditionScan is the constant conditionScan, except in tests.
+	conditionScan int64
 	// companyDelay is the constant companyDelay, except in tests. Below 0 nothing waits.
 	companyDelay time.Duration
 	// begunDir is disk.BegunDir, except in tests.
@@ -69,6 +71,7 @@ func (o *Options) setDefaults() {
 	o.synchronous = cmp.Or(o.synchronous, "FULL")
 	o.window = cmp.Or(o.window, windowTasks)
 	o.checkFilesEvery = cmp.Or(o.checkFilesEvery, checkFilesEvery)
+	o.conditionScan = cmp.Or(o.conditionScan, conditionScan)
 	o.companyDelay = cmp.Or(o.companyDelay, companyDelay)
 	o.begunDir = cmp.Or(o.begunDir, disk.BegunDir)
 	if o.syncDir == nil {

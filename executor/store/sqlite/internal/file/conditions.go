@@ -38,6 +38,13 @@ func insertConditions(c *Conn, rows []TaskRow) error {
 	return nil
 }
 
+// MemberText is a part of the text of all conditions in which a member has a value. It can be a part
+// of others, too.
+func MemberText(member, value string) (string, error) {
+	text, err := json.Marshal(value, lenient)
+	return `"` + member + `":` + string(text), err
+}
+
 func conditionDigest(ord int64, text []byte) Digest { return Digest(nil).number(ord).bytes(text) }
 
 // conditionsOf reads the conditions of a task that has them.
