@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jobline/jobline/cmd/internal/show"
@@ -59,6 +60,9 @@ func retryText(p *schema.Retry) string {
 		if p.MaxDelayMs > 0 {
 			text += ", up to " + exactMs(p.MaxDelayMs)
 		}
+	}
+	if p.Jitter != nil && *p.Jitter > 0 && (p.DelayMs == nil || *p.DelayMs > 0) {
+		text += fmt.Sprintf(", %g%% more or less", math.Round(*p.Jitter*1000)/10)
 	}
 	if p.On != nil {
 		text += "; after"

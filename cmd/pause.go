@@ -123,6 +123,9 @@ func (o *pauseOptions) unknownGroup(ctx context.Context, c *client.Client, group
 	if slices.Contains(names, group) {
 		return "", nil
 	}
+	if s, err := findSchedule(ctx, c, group); err == nil && s != nil {
+		return fmt.Sprintf("%s is a schedule, and nothing is known of a group of that name; %s unschedule %[1]s ends the schedule, and schedule %[1]s --group NAME puts its tasks into a group to pause", show.ShellWord(group), o.program.Name), nil
+	}
 	text := fmt.Sprintf("nothing is known of the group %q", group)
 	if o.pause {
 		text = fmt.Sprintf("nothing is known of the group %q yet, and the pause is kept for tasks to come", group)
