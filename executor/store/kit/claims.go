@@ -67,22 +67,29 @@ func (c *Claims[T]) Claim(ctx context.Context, m *Member, lock sync.Locker, try 
 			lock.Unlock()
 			return err
 		}
-		free := make(chan struct{}, 1)
-		m.idle = append(m.idle, free)
+		free := m.Await()
 		lock.Unlock()
 		select {
 		case <-free:
 		case <-ctx.Done():
 			lock.Lock()
-			m.giveUp(free)
+			m.GiveUp(free)
 			lock.Unlock()
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// giveUp ends waiting, and hands on a wake that came at the same time.
-func (m *Member) giveUp(free chan struct{}) {
+// Await begins to wait for something to take, as Claim does. The channel gets one value when there
+// may be something, or GiveUp ends the wait.
+func (m *Member) Await() chan struct{} {
+	free := make(chan struct{}, 1)
+	m.idle = append(m.idle, free)
+	return free
+}
+
+// GiveUp ends waiting, and hands on a wake that came at the same time.
+func (m *Member) GiveUp(free chan struct{}) {
 	i := slices.Index(m.idle, free)
 	if i < 0 {
 		m.wake(1)

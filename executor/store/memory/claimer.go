@@ -38,7 +38,7 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 		if c.store.closed {
 			return false, executor.ErrClosed
 		}
-		taken = c.take(schema.Now())
+		taken = c.take(c.store.now())
 		return taken != nil, nil
 	})
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next
 	s := c.store
 	l := ended.Lease.(*lease)
 	s.mu.Lock()
-	now := schema.Now()
+	now := s.now()
 	var err error
 	if ended.Again != nil {
 		err = l.retry(ended.Again, now)

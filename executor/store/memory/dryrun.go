@@ -17,7 +17,7 @@ func (s *Store) DryRun(_ context.Context, asked []executor.Submission) ([]execut
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	now := schema.Now()
+	now := s.now()
 	s.sweep(now)
 	return s.tried(asked, now), nil
 }

@@ -89,7 +89,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 	s := l.claimer.store
 	s.mu.Lock()
-	err := l.finish(o, schema.Now())
+	err := l.finish(o, s.now())
 	s.mu.Unlock()
 	recorded(err)
 }
@@ -115,7 +115,7 @@ func (l *lease) finish(o executor.Outcome, now schema.Time) error {
 func (l *lease) Retry(a *executor.Again, recorded func(error)) {
 	s := l.claimer.store
 	s.mu.Lock()
-	err := l.retry(a, schema.Now())
+	err := l.retry(a, s.now())
 	s.mu.Unlock()
 	recorded(err)
 }
@@ -169,5 +169,5 @@ func (l *lease) Release() {
 	s := l.claimer.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.release(schema.Now())
+	l.release(s.now())
 }

@@ -79,6 +79,7 @@ type Store struct {
 	kept      int64  // bytes of input, result and output of the finals
 	gone      uint64 // the last event of the latest task that is no longer kept
 	counts    executor.Counts
+	logged    *logged // nil where the store is no Replica
 }
 
 // New makes an empty store.
@@ -126,7 +127,7 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 	if s.closed {
 		return executor.Record{}, executor.ErrClosed
 	}
-	s.sweep(schema.Now())
+	s.sweepToShow()
 	p, err := s.findKept(id)
 	if err != nil {
 		return executor.Record{}, err
@@ -148,7 +149,7 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 	if s.closed {
 		return executor.Page{}, executor.ErrClosed
 	}
-	s.sweep(schema.Now())
+	s.sweepToShow()
 	var found executor.Page
 	scanned := 0
 	visit := func(order uint64, p place) bool {
@@ -187,7 +188,7 @@ func (s *Store) Cancel(_ context.Context, ids []uuid.UUID, c executor.Cancellati
 		s.mu.Unlock()
 		return nil, executor.ErrClosed
 	}
-	now := schema.Now()
+	now := s.now()
 	for i, id := range ids {
 		p, err := s.findKept(id)
 		if err != nil {
@@ -277,6 +278,21 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	return place{number: number}
 }
 
+// now is the time of what is done now. It needs the lock.
+func (s *Store) now() schema.Time {
+	if s.logged != nil {
+		return s.logged.at
+	}
+	return schema.Now()
+}
+
+// sweepToShow is sweep for what changes nothing. In a Replica only changes forget tasks.
+func (s *Store) sweepToShow() {
+	if s.logged == nil {
+		s.sweep(s.now())
+	}
+}
+
 // sweep forgets the finished tasks that retention does not keep. Methods that must
 // not show such tasks call it first.
 func (s *Store) sweep(now schema.Time) {
@@ -332,7 +348,7 @@ func (s *Store) Counts(context.Context) (executor.Counts, error) {
 	if s.closed {
 		return executor.Counts{}, executor.ErrClosed
 	}
-	s.sweep(schema.Now())
+	s.sweepToShow()
 	return s.counts, nil
 }
 

@@ -94,7 +94,7 @@ func (s *Store) endPlanned(ending plan.Ending) {
 	if e.Value.planned() != ending.Task { // it was cancelled meanwhile
 		return
 	}
-	now := schema.Now()
+	now := s.now()
 	s.counts.Queued--
 	if c := s.trees.CancelOf(e.Value.id); c != nil {
 		s.counts.Below++
@@ -116,7 +116,7 @@ func (s *Store) pass() {
 func (s *Store) passed() (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.closed && s.planned.Advance(schema.Now())
+	return !s.closed && s.planned.Advance(s.now())
 }
 
 // showWaiting sets what a queued task waits for. It needs the lock.
@@ -164,7 +164,7 @@ func (s *Store) replan(how func(now schema.Time)) error {
 	if s.closed {
 		return executor.ErrClosed
 	}
-	now := schema.Now()
+	now := s.now()
 	how(now)
 	s.planned.Settle(now)
 	return nil

@@ -5,7 +5,6 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/kit"
-	"github.com/jobline/jobline/schema"
 )
 
 // Replay implements executor.Store.
@@ -15,7 +14,7 @@ func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]e
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	s.sweep(schema.Now())
+	s.sweepToShow()
 	if after < s.gone {
 		return nil, &executor.EventsGoneError{After: after, Oldest: s.gone}
 	}

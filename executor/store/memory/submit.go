@@ -31,7 +31,7 @@ func (s *Store) submit(submissions []executor.Submission, all bool) ([]executor.
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	now := schema.Now()
+	now := s.now()
 	s.sweep(now)
 	if all {
 		if tried := s.tried(submissions, now); kit.Refused(tried) {

@@ -73,7 +73,7 @@ func (s *Store) cancelPiece(d *kit.Descent) (more bool) {
 		s.mu.Unlock()
 		return false
 	}
-	now := schema.Now()
+	now := s.now()
 	ids, more := s.trees.Next(d)
 	for _, id := range ids {
 		e := s.records.get(id)
@@ -96,7 +96,11 @@ func (s *Store) cancelPiece(d *kit.Descent) (more bool) {
 // tellSoon lets watchers be told the progress that tasks have by their children. It needs the lock.
 func (s *Store) tellSoon() {
 	if s.telling == nil {
-		s.telling = time.AfterFunc(executor.ProgressEvery, s.tellProgress)
+		tell := s.tellProgress
+		if s.logged != nil {
+			tell = s.logged.due
+		}
+		s.telling = time.AfterFunc(executor.ProgressEvery, tell)
 	} else {
 		s.telling.Reset(executor.ProgressEvery)
 	}
@@ -109,6 +113,11 @@ func (s *Store) tellProgress() {
 	if s.closed {
 		return
 	}
+	s.tellChanged()
+}
+
+// tellChanged is tellProgress with the lock held.
+func (s *Store) tellChanged() {
 	ids, more := s.trees.TakeChanged()
 	for _, id := range ids {
 		e := s.records.get(id)

@@ -20,7 +20,7 @@ func (s *Store) Update(_ context.Context, id uuid.UUID, u *executor.Update) (sch
 	if s.closed {
 		return schema.Task{}, executor.ErrClosed
 	}
-	now := schema.Now()
+	now := s.now()
 	s.sweep(now)
 	p, err := s.findKept(id)
 	if err != nil {

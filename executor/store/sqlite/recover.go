@@ -248,26 +248,10 @@ func (s *Store) enqueue(r *record) {
 func interruption(r *record, a file.Active) ending {
 	as := r.Task
 	as.StartedAt = a.Started
-	o := executor.Outcome{State: schema.Failed, Error: interruptedError(a.Started)}
 	if !a.Cancelled.IsZero() {
 		as.CancelRequestedAt, as.CancelReason = a.Cancelled, a.Reason
-		o = (&executor.Cancellation{Reason: a.Reason}).Outcome()
-		o.Error.Message += "; the executor ended before the task did"
 	}
-	return endOf(r, as, o)
-}
-
-// interruptedError is why an attempt ended whose process died. It began at a time, or at a time
-// that is not known.
-func interruptedError(began schema.Time) *schema.TaskError {
-	e := &schema.TaskError{
-		Kind: schema.KindInterrupted, Retryable: true,
-		Message: "the executor ended while the task ran; how far the task came is not known",
-	}
-	if began.IsZero() {
-		e.Message = "the system ended as the task was about to begin, or had begun; how far the task came is not known"
-	}
-	return e
+	return endOf(r, as, kit.Interruption(a.Started, a.Cancelled, a.Reason))
 }
 
 // restoreOutput reads back what an earlier attempt has written.

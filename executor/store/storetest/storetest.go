@@ -51,6 +51,10 @@ type Options struct {
 	// precise age are left out. No test fails because the machine is slow. Tests of one part run beside each
 	// other, each with a store of its own.
 	RealTime bool
+	// Parallel lets the parts run beside each other, too. It is for RealTime.
+	Parallel bool
+	// Parts are the names of the parts of the suite to run; nil is all.
+	Parts []string
 }
 
 // contract is one promise of a store, by name.
@@ -92,22 +96,36 @@ func Run(t *testing.T, o Options) {
 		{"subscribe", subscribeContracts},
 		{"replay", replayContracts},
 		{"slow watcher", slowContracts},
-		{"unread watcher", unreadContracts},
+		{unreadPart, unreadContracts},
 		{"output", outputContracts},
 		{"list", listContracts},
 		{"retention", retentionContracts},
 	} {
-		t.Run(part.name, func(t *testing.T) {
+		o.run(t, part.name, func(t *testing.T) {
 			for _, c := range part.contracts {
 				t.Run(c.name, func(t *testing.T) { c.run(t, o) })
 			}
 		})
 	}
-	t.Run("reopen", func(t *testing.T) { runRestarts(t, o, o.Reopen, false) })
-	t.Run("crash", func(t *testing.T) { runRestarts(t, o, o.Crash, true) })
-	t.Run("other limits", func(t *testing.T) { runRelimits(t, o) })
-	t.Run("model", func(t *testing.T) { runModel(t, o) })
-	t.Run("model of conditions", func(t *testing.T) { runPlanModel(t, o) })
+	o.run(t, "reopen", func(t *testing.T) { runRestarts(t, o, o.Reopen, false) })
+	o.run(t, "crash", func(t *testing.T) { runRestarts(t, o, o.Crash, true) })
+	o.run(t, "other limits", func(t *testing.T) { runRelimits(t, o) })
+	o.run(t, "model", func(t *testing.T) { runModel(t, o) })
+	o.run(t, "model of conditions", func(t *testing.T) { runPlanModel(t, o) })
+}
+
+// run runs a part of the suite. The one that measures memory runs before those that run beside each
+// other.
+func (o Options) run(t *testing.T, name string, part func(*testing.T)) {
+	if o.Parts != nil && !slices.Contains(o.Parts, name) {
+		return
+	}
+	t.Run(name, func(t *testing.T) {
+		if o.Parallel && name != unreadPart {
+			t.Parallel()
+		}
+		part(t)
+	})
 }
 
 func (c contract) run(t *testing.T, o Options) {

@@ -17,10 +17,13 @@ import (
 const (
 	unreadTasks = 100
 	unreadBytes = 1 << 20  // the size of a task's input, of its result and of its output
-	unreadMost  = 48 << 20 // less than the inputs alone, the results alone or the outputs alone
+	unreadMost  = 64 << 20 // less than the inputs alone, the results alone or the outputs alone
 	// unreadFull is how many large ends are more than a watcher holds whole.
 	unreadFull = 24
 )
+
+// unreadPart is the part of the suite that measures memory.
+const unreadPart = "unread watcher"
 
 var unreadContracts = []contract{
 	{name: "keeps no output, input or result of tasks that are gone", limits: Limits{Keep: 10}, test: unreadIsCheap, alone: true},
