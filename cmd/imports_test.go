@@ -42,6 +42,8 @@ var mayImport = map[string][]string{
 	"executor/store/sqlite/internal/sqlitetest": {"executor", "schema", "executor/store/sqlite/inspect", "executor/store/sqlite/internal/file"},
 	"executor/store/sqlite/internal/disk":       {},
 	"executor/store/sqlite/faultvfs":            {},
+	"executor/store/nats":                       {"executor/store/kit", "executor/store/memory", "executor", "executor/plan", "schema"},
+	"executor/store/nats/natstest":              {},
 	"executor/store/storetest":                  {"executor", "executor/plan", "schema"},
 	"executor/task/exec":                        {"executor", "schema"},
 	"executor/task/builtin":                     {"executor", "schema"},
@@ -186,4 +188,14 @@ func checkLengths(t *testing.T, file string, positions *token.FileSet, parsed *a
 			}
 		}
 	}
+}
+
+// The program speaks to NATS servers, and has none in it.
+func TestImportsNoServerOfNATS(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./cmd/jobline")
+	cmd.Dir = moduleRoot
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "github.com/nats-io/nats.go/jetstream\n")
+	require.NotContains(t, string(out), "github.com/nats-io/nats-server")
 }

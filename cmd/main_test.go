@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/nats/natstest"
 )
 
 // soon is how long a test waits for what must come in a moment. A machine that does much
@@ -29,8 +30,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" { // a program with the race detector sleeps a second before it exits
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
+	natstest.Main()
 	testscript.Main(tests{m}, map[string]func(){
-		"jobline": func() { Main() }, "own": ownProgram, "bare": bareProgram,
+		"natsserver": natstest.Program,
+		"jobline":    func() { Main() }, "own": ownProgram, "bare": bareProgram,
 		"older": func() { Program{Name: "jobline", Version: "1.2.0"}.Main() }, "newer": func() { Program{Name: "jobline", Version: "1.10.0"}.Main() },
 	})
 }

@@ -15,14 +15,14 @@ import (
 func (p *Program) storeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "store",
-		Short: "Look after the file of serve --store",
+		Short: "Look after the store of serve --store",
 		Long: "Store describes, checks, backs up and exports the file in which serve --store keeps tasks, and\n" +
 			"prints what a task has written. All of it works while a server has the file, and changes nothing\n" +
-			"in it.",
+			"in it. Init makes a namespace in NATS JetStream, where many machines have one queue.",
 		Args: knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(storeInfoCommand(), storeCheckCommand(), storeBackupCommand(), p.storeExportCommand(), p.storeOutputCommand())
+	c.AddCommand(storeInfoCommand(), storeCheckCommand(), storeBackupCommand(), storeInitCommand(), p.storeExportCommand(), p.storeOutputCommand())
 	return c
 }
 

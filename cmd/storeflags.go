@@ -15,12 +15,15 @@ import (
 	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/store/sqlite"
 )
 
 // storeOptions are the flags that say where tasks are kept, and how many.
 type storeOptions struct {
-	file      string
+	file      string // or the address of a namespace
+	creds     string
+	lease     time.Duration
 	keep      int
 	keepFor   time.Duration
 	keepBytes int64
@@ -32,10 +35,12 @@ type storeOptions struct {
 
 func (o *storeOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.file, "store", "", "the file in which tasks outlive the process; in memory by default")
+	f.StringVar(&o.file, "store", "", "the file in which tasks outlive the process, or nats://HOST,HOST/NAMESPACE for a queue of many machines; in memory by default")
 	complete(c, "store", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
+	credsFlag(c, &o.creds)
+	f.Var(span(&o.lease, nats.DefaultLease, time.Second), "store-lease", "how long this process may be silent before the others that share a store at nats:// or tls:// settle its tasks")
 	f.Var(count(&o.keep, memory.DefaultKeep, 0), "keep",
 		fmt.Sprintf("finished tasks that are kept; 0 keeps none; with --store %d unless said", sqlite.DefaultKeep))
 	f.Var(span(&o.keepFor, memory.DefaultKeepFor, 1), "keep-for",
@@ -87,8 +92,14 @@ func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store,
 			Resources: o.resources,
 		}), nil
 	}
+	if nats.IsAddress(o.file) {
+		return o.openShared(c, log)
+	}
 	if scheme, _, isURL := strings.Cut(o.file, "://"); isURL && !strings.Contains(scheme, "/") {
-		return nil, usagef("%s--store %q is a URL, and tasks are stored in a file; name it by its path, or as ./%[2]s if it is called so", commandPrefix(c), o.file)
+		return nil, usagef("%s--store %q is a URL of no store: want the path of a file, nats:// or tls://; name a file as ./%[2]s if it is called so", commandPrefix(c), o.file)
+	}
+	if o.creds != "" {
+		return nil, usagef("%s--store-creds is for a store at nats:// or tls://, and %q is a file; leave it out", commandPrefix(c), o.file)
 	}
 	so := sqlite.Options{Path: o.file, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput, Resources: o.resources, Logger: log}
 	f := c.Flags()

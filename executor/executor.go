@@ -62,6 +62,7 @@ type Executor struct {
 	finishesPending, finishesLost atomic.Int64
 	claimer                       Claimer                                          // set by Run
 	regrouping                    sync.Mutex                                       // held while the settings of a group are read and changed
+	defaultsRead                  time.Time                                        // in a shared store; regrouping protects it
 	defaults                      atomic.Pointer[map[string]*schema.GroupDefaults] // by the names of groups; none is nil
 	// requeued counts tasks that were interrupted and stay Running in the store, so
 	// that its next process runs them again.
@@ -73,6 +74,7 @@ type Executor struct {
 	stop          shutdown
 	readers       outputReaders
 	resources     map[string]int64 // of the store
+	shared        bool             // other processes use the store, too
 	vault         vault
 	unrun         unrun
 	schedules     schedules
@@ -112,7 +114,7 @@ func New(store Store, o Options) (*Executor, error) {
 	e.stop.init()
 	e.schedules.mu, e.schedules.changed = make(fairLock, 1), make(chan struct{}, 1)
 	info := store.Info()
-	e.resources = info.Resources
+	e.resources, e.shared = info.Resources, info.Shared
 	e.readers.init(int64(info.Limits.OutputBytes))
 	if err := e.offer(o.Types); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 )
 
 // This file has what groups give their tasks where a submit and the type say nothing. The store keeps
-// it as a text with the other settings of a group. The executor, which alone changes it, has it in
+// it as a text with the other settings of a group. The executor has it in
 // memory, so that a submit asks no store.
 
 // readDefaults reads the defaults of all groups.
@@ -46,10 +46,30 @@ func (e *Executor) keepDefaults(group string, d *schema.GroupDefaults) {
 	e.defaults.Store(&known)
 }
 
+// defaultsAge is how old what is known of the defaults of groups may be where other processes
+// change them, too.
+const defaultsAge = time.Second
+
+// refreshDefaults reads the defaults of groups again where what is known of them is old.
+func (e *Executor) refreshDefaults() {
+	e.regrouping.Lock()
+	defer e.regrouping.Unlock()
+	if time.Since(e.defaultsRead) < defaultsAge {
+		return
+	}
+	e.defaultsRead = time.Now()
+	if err := e.readDefaults(); err != nil {
+		e.log.Warn("the defaults of groups are as they were", "error", err)
+	}
+}
+
 // groupDefaults are those of a group, or nil.
 func (e *Executor) groupDefaults(group string) *schema.GroupDefaults {
 	if group == "" {
 		return nil
+	}
+	if e.shared {
+		e.refreshDefaults()
 	}
 	return (*e.defaults.Load())[group]
 }

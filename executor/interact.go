@@ -146,6 +146,9 @@ func (e *Executor) reachRunning(id uuid.UUID) (*contact, error) {
 			return r.reach()
 		}
 	}
+	if e.shared {
+		return nil, &UnreachableError{Why: "the task runs in another process that shares the store, or is about to start", Cure: "send it to the server where it runs, after task/started", Retryable: true}
+	}
 	return nil, &UnreachableError{Why: "the task is about to start, or has just ended", Cure: "ask for its state, and send it after task/started", Retryable: true}
 }
 

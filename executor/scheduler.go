@@ -46,9 +46,13 @@ func (e *Executor) startScheduler(ctx context.Context) (stop func()) {
 // awaitDue waits for a time, or for a change of a schedule. 0 is no time.
 func (e *Executor) awaitDue(ctx context.Context, at schema.Time) {
 	var due <-chan time.Time
-	if at != 0 {
+	if at != 0 || e.shared { // of a change by another process nobody tells
 		most := schema.Time(clockCheck.Microseconds()) // a later time may be beyond a time.Duration
-		timer := time.NewTimer(time.Duration(min(max(at-schema.Now(), 0), most)) * time.Microsecond)
+		wait := most
+		if at != 0 {
+			wait = min(max(at-schema.Now(), 0), most)
+		}
+		timer := time.NewTimer(time.Duration(wait) * time.Microsecond)
 		defer timer.Stop()
 		due = timer.C
 	}

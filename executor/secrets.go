@@ -284,6 +284,11 @@ func (v *vault) values(id uuid.UUID) [][]byte {
 	return nil
 }
 
+// errHiddenElsewhere refuses a task with hidden values where it may run in another process.
+var errHiddenElsewhere = &InputError{What: "input", Violations: []schema.Violation{{
+	Message: "it has values that are hidden, which stay in the memory of one process, and in this store another one may run the task; let the task read them where it runs",
+}}}
+
 // withSecrets is a submitter for submissions of which some have hidden
 // values. The values are in the vault before a worker can claim a task. A
 // submission for whose values there is no room is not recorded.
@@ -299,6 +304,10 @@ func (e *Executor) submitWithSecrets(ctx context.Context, submissions []Submissi
 	places := make([]int, 0, len(submissions)) // of the admitted ones
 	for i := range submissions {
 		s := &submissions[i]
+		if s.Hidden != nil && e.shared {
+			answers[i].Err = errHiddenElsewhere
+			continue
+		}
 		if s.Hidden != nil && !e.vault.add(s.ID, s.Hidden) {
 			answers[i].Err = &FullError{
 				What: "the bytes of the hidden values of tasks that are not final", Limit: MaxSecretBytes,

@@ -1,0 +1,111 @@
+package cmd
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/executor/store/nats"
+	"github.com/jobline/jobline/rpc/stdio"
+)
+
+// credsFlag is the flag for the file with which a process shows the servers of NATS who it is.
+func credsFlag(c *cobra.Command, creds *string) {
+	c.Flags().StringVar(creds, "store-creds", "", "the file of credentials for a store at nats:// or tls://; the variables NATS_USER, NATS_PASSWORD and others do, too")
+	complete(c, "store-creds", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	})
+}
+
+// credentials are those of a flag and of the environment. The variables are those of other programs
+// for NATS.
+func credentials(file string) nats.Credentials {
+	c := nats.Credentials{
+		File: file, User: os.Getenv("NATS_USER"), Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"), Seed: os.Getenv("NATS_NKEY"),
+		CA: os.Getenv("NATS_CA"), Cert: os.Getenv("NATS_CERT"), Key: os.Getenv("NATS_KEY"),
+	}
+	if c.File == "" {
+		c.File = os.Getenv("NATS_CREDS")
+	}
+	return c
+}
+
+// openShared opens the store of the flags that many processes share. Limits that are not given stay
+// as they are.
+func (o *storeOptions) openShared(c *cobra.Command, log *slog.Logger) (executor.Store, error) {
+	at, err := nats.ParseAddress(o.file)
+	if err != nil {
+		return nil, usagef("%s--store: %v", commandPrefix(c), err)
+	}
+	f := c.Flags()
+	limits := memory.Options{Resources: o.resources}
+	for name, take := range map[string]func(){
+		"keep":       func() { limits.Keep = orNone(o.keep) },
+		"keep-for":   func() { limits.KeepFor = o.keepFor },
+		"keep-bytes": func() { limits.KeepBytes = o.keepBytes },
+		"keep-ids":   func() { limits.KeepIDs = orNone(o.keepIDs) },
+		"max-queued": func() { limits.MaxQueued = o.maxQueued },
+		"max-output": func() { limits.MaxOutput = o.maxOutput },
+	} {
+		if f.Changed(name) {
+			take()
+		}
+	}
+	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: credentials(o.creds), Limits: limits, Lease: o.lease, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("serve: --store: %w", err)
+	}
+	return store, nil
+}
+
+func storeInitCommand() *cobra.Command {
+	var n nats.Namespace
+	var creds string
+	c := &cobra.Command{
+		Use:   "init URL",
+		Short: "Make a namespace in NATS JetStream for a queue of many machines",
+		Long: "Init makes the stream in which servers with --store URL have one queue. URL is\n" +
+			"nats://HOST,HOST/NAMESPACE, or the same with tls. It changes nothing where the namespace is there.\n" +
+			"The servers of NATS must run with JetStream. Let them sync each message (sync_interval: always in\n" +
+			"the block jetstream of their configuration), or a power failure of all loses the latest ones.",
+		Args: fileArgs("URL"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error { return initNamespace(c, args[0], creds, n) },
+	}
+	f := c.Flags()
+	f.Var(countTo(&n.Replicas, 1, 1, 5), "replicas", "servers that have the log; more than half of them must be up")
+	f.Var(size(&n.MaxBytes, 0, 0), "max-bytes", "the most bytes of the log, after which nothing more is recorded; 0 is no bound")
+	credsFlag(c, &creds)
+	return c
+}
+
+func initNamespace(c *cobra.Command, url, creds string, n nats.Namespace) error {
+	if !nats.IsAddress(url) {
+		return usagef("%s%q is no URL of a namespace: want nats://HOST,HOST/NAMESPACE, or the same with tls", commandPrefix(c), url)
+	}
+	at, err := nats.ParseAddress(url)
+	if err != nil {
+		return usagef("%s%v", commandPrefix(c), err)
+	}
+	if !c.Flags().Changed("replicas") {
+		n.Replicas = 0
+	}
+	ctx, stop := stdio.NotifyContext(c.Context())
+	defer stop()
+	made, err := nats.Init(ctx, at, credentials(creds), n)
+	if err != nil {
+		return fmt.Errorf("store init: %w", err)
+	}
+	is := "is there already"
+	if made {
+		is = "is made"
+	}
+	fmt.Fprintf(c.OutOrStdout(), "the namespace %s %s; serve it with: %s serve --store %v\n", at.Namespace, is, c.Root().Name(), at)
+	return nil
+}

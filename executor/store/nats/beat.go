@@ -1,0 +1,169 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file keeps this process among those that live, and gives up those that do not.
+//
+// A process that hears nothing of its own messages for two thirds of a lease gives its leases up.
+// The others give it up when they have heard nothing of it for a whole one, while their own
+// messages came through. What ends a lease is an entry of the log: after it, nothing that the
+// process wrote counts.
+
+// beat writes an entry several times in a lease, until ctx ends.
+func (s *Store) beat(ctx context.Context) {
+	every := time.NewTicker(s.options.Lease / beatsPerLease)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+			s.beatOnce()
+		}
+	}
+}
+
+func (s *Store) beatOnce() {
+	s.mu.Lock()
+	drifts := time.Since(s.lastContact) > s.options.Lease*2/3 && !s.adrift
+	if drifts {
+		s.adrift = true
+	}
+	if !s.beating && !s.closing {
+		s.beating = true
+		s.enqueue(&pending{change: change{Beat: true}, done: func(answer) { s.beaten() }})
+	}
+	s.mu.Unlock()
+	if drifts {
+		s.log.Error("nothing of this process was recorded for most of its lease; its tasks are stopped", "lease", s.options.Lease)
+		s.giveUpLeases()
+	}
+}
+
+// maxSkew is how far the clock of this machine may be from that of the servers before that is told.
+const maxSkew = time.Minute
+
+// contact notes that a message of this process was applied, which came to the servers at a time.
+func (s *Store) contact(at schema.Time) {
+	ahead := time.Duration(schema.Now()-at) * time.Microsecond
+	wasOff := s.clockOff()
+	s.ahead.Store(int64(ahead))
+	if s.clockOff() && !wasOff {
+		s.log.Warn("the clock of this machine is not that of the NATS servers; times to wait for count by theirs", "ahead", ahead.Round(time.Second))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if now.Sub(s.lastContact) > 2*s.options.Lease/beatsPerLease {
+		s.steadySince = now
+	}
+	s.lastContact, s.fault = now, nil
+	if s.adrift {
+		s.adrift = false
+		if !s.closing {
+			s.enqueue(&pending{change: change{Drop: true}})
+		}
+	}
+}
+
+// clockOff reports whether the clock of this machine differs too much from that of the servers.
+func (s *Store) clockOff() bool { return time.Duration(s.ahead.Load()).Abs() > maxSkew }
+
+// beaten looks for processes that are silent. The goroutine that applies the log calls it.
+func (s *Store) beaten() {
+	s.mu.Lock()
+	s.beating = false
+	since := s.steadySince
+	self := s.self
+	s.mu.Unlock()
+	for id, p := range s.machine.peers {
+		heard := p.heard
+		if since.After(heard) {
+			heard = since
+		}
+		if id != self && time.Since(heard) > time.Duration(p.about.Lease) {
+			s.log.Warn("a process that shares the store is silent; its tasks are settled", "process", p.about.Name, "host", p.about.Host)
+			_ = s.put(&pending{change: change{Fence: &fence{Peer: id, Last: p.last}}})
+		}
+	}
+}
+
+// giveUpLeases tells all tasks that run here that their leases are lost.
+func (s *Store) giveUpLeases() {
+	s.mu.Lock()
+	var all []*lease
+	for l := range s.leases {
+		all = append(all, l)
+	}
+	s.mu.Unlock()
+	for _, l := range all {
+		l.lose(executor.ErrLeaseLost)
+	}
+}
+
+// rejoin begins anew where the others have given this process up. All that was under way counts
+// for nothing: what is of leases is over, and the rest is sent again.
+func (s *Store) rejoin() {
+	s.log.Warn("the others have given this process up, because it was silent for a whole lease; it joins again")
+	s.mu.Lock()
+	var under []*pending
+	for _, f := range s.flights {
+		under = append(under, f.changes...)
+	}
+	under = append(under, s.queue...)
+	s.self, s.number, s.flights, s.queue, s.queuedBytes, s.adrift = uuid.New(), 0, nil, nil, 0, false
+	if s.closing {
+		s.mu.Unlock()
+		for _, p := range under {
+			p.over(answer{err: executor.ErrLeaseLost})
+		}
+		return
+	}
+	s.enqueue(&pending{change: s.hello()})
+	for _, c := range s.claimers {
+		s.enqueue(c.joins())
+	}
+	var lost []*pending
+	for _, p := range under {
+		if p.ofLease() {
+			lost = append(lost, p)
+		} else {
+			s.enqueue(p)
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range lost {
+		p.over(answer{err: executor.ErrLeaseLost})
+	}
+}
+
+// ofLease reports whether the change is of a task that this process has.
+func (c *change) ofLease() bool {
+	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil
+}
+
+// tick writes an entry because time alone changes something. All processes do at about the same
+// time, and one would do; it is little.
+func (s *Store) tick() { _ = s.put(&pending{change: change{Beat: true}}) }
+
+// forgetOld lets retention forget what it would by the clock of this process, so that it is not
+// shown.
+func (s *Store) forgetOld(ctx context.Context) error {
+	if !s.machine.tasks.Overdue(schema.Now() - schema.Time(time.Duration(s.ahead.Load()).Microseconds())) {
+		return nil
+	}
+	_, err := s.do(ctx, change{Beat: true})
+	if errors.Is(err, executor.ErrStoreUnavailable) {
+		return nil // it is shown a little longer
+	}
+	return err
+}

@@ -1,0 +1,322 @@
+package nats
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/schema"
+)
+
+// change is an entry of the log: one of its fields is set. Their order is part of the format.
+type change struct {
+	Hello     *hello         `json:"hello,omitzero"`
+	Beat      bool           `json:"beat,omitzero"`  // the process lives, and time passes
+	Leave     bool           `json:"leave,omitzero"` // the process ends
+	Drop      bool           `json:"drop,omitzero"`  // the process has given its leases up
+	Fence     *fence         `json:"fence,omitzero"`
+	Join      *join          `json:"join,omitzero"`
+	Quit      int            `json:"quit,omitzero"` // the claimer with the number leaves
+	Limits    *limits        `json:"limits,omitzero"`
+	Submit    []submission   `json:"submit,omitzero"`
+	All       bool           `json:"all,omitzero"` // of the submissions, or none
+	DryRun    []submission   `json:"dryRun,omitzero"`
+	Claim     int            `json:"claim,omitzero"` // by the claimer with the number
+	Return    *attempt       `json:"return,omitzero"`
+	Started   *started       `json:"started,omitzero"`
+	Progress  *progress      `json:"progress,omitzero"`
+	Output    *output        `json:"output,omitzero"`
+	Finish    *finish        `json:"finish,omitzero"`
+	Retry     *retry         `json:"retry,omitzero"`
+	Release   *attempt       `json:"release,omitzero"`
+	Cancel    *cancel        `json:"cancel,omitzero"`
+	Update    *update        `json:"update,omitzero"`
+	Group     *group         `json:"group,omitzero"`
+	Pause     *bool          `json:"pause,omitzero"`
+	Schedules []scheduleText `json:"schedules,omitzero"`
+}
+
+// hello begins what a process writes.
+type hello struct {
+	Name string `json:"name"`
+	Host string `json:"host"`
+	PID  int    `json:"pid"`
+	// Lease is how many nanoseconds the process may be silent before the others give it up.
+	Lease int64 `json:"lease"`
+}
+
+// fence says that a process is dead, unless it has written another message after that number.
+type fence struct {
+	Peer uuid.UUID `json:"peer"`
+	Last uint64    `json:"last"`
+}
+
+type join struct {
+	Number int                 `json:"number"`
+	Every  bool                `json:"every,omitzero"` // type
+	Types  []string            `json:"types,omitzero"`
+	Limits executor.TypeLimits `json:"limits,omitzero"`
+}
+
+// limits changes those that are not zero, as memory.Options.
+type limits struct {
+	Keep      int              `json:"keep,omitzero"`
+	KeepFor   int64            `json:"keepFor,omitzero"` // nanoseconds
+	KeepBytes int64            `json:"keepBytes,omitzero"`
+	KeepIDs   int              `json:"keepIds,omitzero"`
+	MaxQueued int              `json:"maxQueued,omitzero"`
+	MaxOutput int              `json:"maxOutput,omitzero"`
+	Resources map[string]int64 `json:"resources,omitempty"`
+}
+
+func limitsOf(o memory.Options) *limits {
+	return &limits{o.Keep, int64(o.KeepFor), o.KeepBytes, o.KeepIDs, o.MaxQueued, o.MaxOutput, o.Resources}
+}
+
+func (l *limits) options() memory.Options {
+	return memory.Options{
+		Keep: l.Keep, KeepFor: time.Duration(l.KeepFor), KeepBytes: l.KeepBytes, KeepIDs: l.KeepIDs,
+		MaxQueued: l.MaxQueued, MaxOutput: l.MaxOutput, Resources: l.Resources,
+	}
+}
+
+// submission is an executor.Submission. Owner and Events are for the process that writes it.
+type submission struct {
+	ID         uuid.UUID          `json:"id"`
+	Type       string             `json:"type"`
+	Priority   int8               `json:"priority,omitzero"`
+	Labels     map[string]string  `json:"labels,omitempty"`
+	Created    int64              `json:"created"`
+	Timeout    int64              `json:"timeout,omitzero"` // nanoseconds
+	Grace      int64              `json:"grace,omitzero"`   // nanoseconds
+	Rerun      bool               `json:"rerun,omitzero"`
+	Conditions *schema.Conditions `json:"conditions,omitzero"`
+	NewID      bool               `json:"newId,omitzero"`
+	Owner      executor.WatcherID `json:"owner,omitzero"`
+	Events     executor.EventMask `json:"events,omitzero"`
+	Size       int                `json:"size"`
+	input      []byte
+}
+
+func submissionOf(s *executor.Submission) submission {
+	return submission{
+		ID: s.ID, Type: s.Type, Priority: s.Priority, Labels: s.Labels, Created: int64(s.CreatedAt), Timeout: int64(s.Timeout), Grace: int64(s.Grace),
+		Rerun: s.Rerun, Conditions: s.Conditions, NewID: s.NewID, Owner: s.Owner, Events: s.Events, input: s.Input,
+	}
+}
+
+func submissionsOf(all []executor.Submission) []submission {
+	made := make([]submission, len(all))
+	for i := range all {
+		made[i] = submissionOf(&all[i])
+	}
+	return made
+}
+
+// submission is the submission that a process applies. own says that it has written it.
+func (s *submission) submission(own bool) executor.Submission {
+	r := executor.Submission{NewID: s.NewID}
+	r.ID, r.Type, r.Priority, r.Labels, r.CreatedAt, r.Input = s.ID, s.Type, s.Priority, s.Labels, schema.Time(s.Created), s.input
+	r.Timeout, r.Grace, r.Rerun, r.Conditions = time.Duration(s.Timeout), time.Duration(s.Grace), s.Rerun, s.Conditions
+	if own {
+		r.Owner, r.Events = s.Owner, s.Events
+	}
+	return r
+}
+
+// attempt is one attempt of a task, which the process that writes the entry has.
+type attempt struct {
+	ID     uuid.UUID `json:"id"`
+	Number int32     `json:"attempt"`
+}
+
+type started struct {
+	attempt
+	PID int `json:"pid,omitzero"`
+}
+
+type progress struct {
+	attempt
+	schema.Progress
+}
+
+type output struct {
+	attempt
+	Stream schema.Stream `json:"stream"`
+	Size   int           `json:"size"`
+	data   []byte
+}
+
+type finish struct {
+	attempt
+	State  schema.State      `json:"state"`
+	Error  *schema.TaskError `json:"error,omitzero"`
+	Size   int               `json:"size,omitzero"` // of the result
+	result []byte
+}
+
+// retry has an executor.Again.
+type retry struct {
+	attempt
+	At         int64             `json:"at,omitzero"`
+	Error      *schema.TaskError `json:"error,omitzero"`
+	Rerun      bool              `json:"rerun,omitzero"`
+	InputEnded bool              `json:"inputEnded,omitzero"`
+}
+
+func retryOf(of attempt, a *executor.Again) *retry {
+	return &retry{of, int64(a.At), a.Error, a.Rerun, a.InputEnded}
+}
+
+func (r *retry) again() *executor.Again {
+	return &executor.Again{At: schema.Time(r.At), Error: r.Error, Rerun: r.Rerun, InputEnded: r.InputEnded}
+}
+
+type cancel struct {
+	IDs    []uuid.UUID `json:"ids"`
+	Reason string      `json:"reason,omitzero"`
+	Force  bool        `json:"force,omitzero"`
+}
+
+// update has an executor.Update.
+type update struct {
+	ID       uuid.UUID         `json:"id"`
+	Priority *int8             `json:"priority,omitzero"`
+	RunAt    *int64            `json:"runAt,omitzero"`
+	Expires  *int64            `json:"expires,omitzero"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Group    *string           `json:"group,omitzero"`
+}
+
+func updateOf(id uuid.UUID, u *executor.Update) *update {
+	return &update{id, u.Priority, (*int64)(u.RunAt), (*int64)(u.ExpiresAt), u.Labels, u.Group}
+}
+
+func (u *update) update() *executor.Update {
+	return &executor.Update{
+		Priority: u.Priority, RunAt: (*schema.Time)(u.RunAt), ExpiresAt: (*schema.Time)(u.Expires), Labels: u.Labels, Group: u.Group,
+	}
+}
+
+type group struct {
+	Name     string `json:"name"`
+	Limit    int    `json:"limit,omitzero"`
+	Paused   bool   `json:"paused,omitzero"`
+	Count    int    `json:"count,omitzero"`
+	Per      int64  `json:"per,omitzero"` // nanoseconds
+	Defaults string `json:"defaults,omitzero"`
+}
+
+func groupOf(name string, s plan.Settings) *group {
+	return &group{name, s.Limit, s.Paused, s.Rate.Count, int64(s.Rate.Per), s.Defaults}
+}
+
+func (g *group) settings() plan.Settings {
+	return plan.Settings{Limit: g.Limit, Paused: g.Paused, Rate: plan.Rate{Count: g.Count, Per: time.Duration(g.Per)}, Defaults: g.Defaults}
+}
+
+// scheduleText is an executor.ScheduleText.
+type scheduleText struct {
+	Name    string `json:"name"`
+	Removed bool   `json:"removed,omitzero"`
+	Text    []byte `json:"text,omitempty"`
+}
+
+func schedulesOf(all []executor.ScheduleText) (texts []scheduleText) {
+	for _, s := range all {
+		texts = append(texts, scheduleText{s.Name, s.Text == nil, s.Text})
+	}
+	return texts
+}
+
+func textsOf(all []scheduleText) (texts []executor.ScheduleText) {
+	for _, s := range all {
+		t := executor.ScheduleText{Name: s.Name, Text: s.Text}
+		if s.Removed {
+			t.Text = nil
+		}
+		texts = append(texts, t)
+	}
+	return texts
+}
+
+// blobs calls f with the bytes of a change that stand behind the JSON, and their number.
+func (c *change) blobs(f func(size *int, bytes *[]byte)) {
+	for i := range c.Submit {
+		f(&c.Submit[i].Size, &c.Submit[i].input)
+	}
+	for i := range c.DryRun {
+		f(&c.DryRun[i].Size, &c.DryRun[i].input)
+	}
+	if c.Output != nil {
+		f(&c.Output.Size, &c.Output.data)
+	}
+	if c.Finish != nil {
+		f(&c.Finish.Size, &c.Finish.result)
+	}
+}
+
+// weight is about how many bytes the change takes in the log.
+func (c *change) weight() int {
+	n := 100 + 400*(len(c.Submit)+len(c.DryRun))
+	c.blobs(func(_ *int, bytes *[]byte) { n += len(*bytes) })
+	return n
+}
+
+var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+// encode is the text of a message: the length of the JSON, the JSON and the bytes behind it.
+func encode(changes []change) ([]byte, error) {
+	tail := 0
+	for i := range changes {
+		changes[i].blobs(func(size *int, bytes *[]byte) {
+			*size = len(*bytes)
+			tail += len(*bytes)
+		})
+	}
+	text, err := json.Marshal(changes, lenient)
+	if err != nil {
+		return nil, err
+	}
+	all := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(text)+tail), uint64(len(text)))
+	all = append(all, text...)
+	for i := range changes {
+		changes[i].blobs(func(_ *int, bytes *[]byte) { all = append(all, *bytes...) })
+	}
+	return all, nil
+}
+
+// decode reads what encode has written. Bytes of a change that are most of the text are a part of it,
+// and others are copies, so that a small input keeps no large text in memory.
+func decode(text []byte) (changes []change, err error) {
+	n, used := binary.Uvarint(text)
+	if used <= 0 || n > uint64(len(text)-used) {
+		return nil, fmt.Errorf("a message of %d bytes says that %d of them are JSON", len(text), n)
+	}
+	tail := text[used+int(n):]
+	if err := json.Unmarshal(text[used:][:n], &changes, lenient); err != nil {
+		return nil, err
+	}
+	for i := range changes {
+		changes[i].blobs(func(size *int, bytes *[]byte) {
+			if err != nil {
+				return
+			}
+			if *size < 0 || *size > len(tail) {
+				err = fmt.Errorf("a message ends before the %d bytes of a change", *size)
+				return
+			}
+			if *bytes, tail = tail[:*size:*size], tail[*size:]; 2**size < len(text) {
+				*bytes = append([]byte(nil), *bytes...)
+			}
+		})
+	}
+	return changes, err
+}

@@ -1,0 +1,175 @@
+package nats
+
+import (
+	"context"
+	"sync"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// claimer implements executor.Claimer.
+type claimer struct {
+	store *Store
+	about join
+	inner executor.Claimer // of the copy; the store's lock protects it
+}
+
+// Join implements executor.Store.
+func (s *Store) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+	s.mu.Lock()
+	s.lastClaimer++
+	c := &claimer{store: s, about: join{Number: s.lastClaimer, Every: types == nil, Types: types, Limits: limits}}
+	s.mu.Unlock()
+	a, err := s.do(ctx, change{Join: &c.about})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claimers[c.about.Number], c.inner = c, a.claimer
+	return c, nil
+}
+
+// joins is the change with which the claimer joins again.
+func (c *claimer) joins() *pending {
+	return &pending{change: change{Join: &c.about}, done: func(a answer) {
+		if a.err == nil {
+			c.store.mu.Lock()
+			c.inner = a.claimer
+			c.store.mu.Unlock()
+		}
+	}}
+}
+
+// Leave implements executor.Claimer.
+func (c *claimer) Leave() {
+	s := c.store
+	s.mu.Lock()
+	delete(s.claimers, c.about.Number)
+	s.mu.Unlock()
+	_ = s.put(&pending{change: change{Quit: c.about.Number}}) // a store that is closed has no claimers
+}
+
+// Unclaimable implements executor.Claimer.
+func (c *claimer) Unclaimable(ctx context.Context, until schema.Time) (int64, error) {
+	if err := c.store.settle(ctx); err != nil {
+		return 0, err
+	}
+	c.store.mu.Lock()
+	inner := c.inner
+	c.store.mu.Unlock()
+	return inner.Unclaimable(ctx, until)
+}
+
+// Claim implements executor.Claimer.
+func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lease, error) {
+	var before []*pending
+	if ended.Lease != nil {
+		before = ended.Lease.(*lease).ends(ended)
+	}
+	if ctx.Err() != nil {
+		return nil, c.endOnly(ctx, before, ended)
+	}
+	for {
+		asked := &claiming{claimer: c, said: make(chan struct{})}
+		changes := append(before, &pending{change: change{Claim: c.about.Number}, done: asked.done})
+		if err := c.store.put(changes...); err != nil {
+			return nil, c.notPut(before, err)
+		}
+		before = nil
+		select {
+		case <-asked.said:
+		case <-ctx.Done():
+			asked.abandon()
+			return nil, context.Cause(ctx)
+		}
+		if asked.err != nil || asked.lease != nil {
+			return asked.result()
+		}
+		select {
+		case <-asked.woken:
+		case <-c.store.stopped:
+			return nil, executor.ErrClosed
+		case <-ctx.Done():
+			asked.giveUp()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// endOnly records the end of a task for a claim whose context has ended.
+func (c *claimer) endOnly(ctx context.Context, before []*pending, _ executor.Ended) error {
+	if err := c.store.put(before...); err != nil {
+		_ = c.notPut(before, err)
+	}
+	return context.Cause(ctx)
+}
+
+// notPut tells those whose changes were not taken.
+func (c *claimer) notPut(before []*pending, err error) error {
+	for _, p := range before {
+		p.over(answer{err: err})
+	}
+	return err
+}
+
+// claiming is one claim on its way through the log.
+type claiming struct {
+	claimer *claimer
+	said    chan struct{} // closed when the log has answered
+	err     error
+	lease   *lease
+	woken   <-chan struct{} // where there was nothing to claim: gets a value when there may be
+	giveUp  func()          // ends waiting for that
+
+	mu        sync.Mutex
+	over      bool
+	abandoned bool
+}
+
+// done takes the answer of the log. The goroutine that applies it calls this.
+func (g *claiming) done(a answer) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.claimer.store
+	switch {
+	case a.err != nil:
+		g.err = a.err
+	case a.lease != nil:
+		g.lease = s.newLease(a.lease)
+	default:
+		g.woken, g.giveUp = s.machine.tasks.Await(a.claimer)
+	}
+	g.over = true
+	if g.abandoned {
+		g.giveBack()
+	}
+	close(g.said)
+}
+
+// abandon says that nobody waits for the answer.
+func (g *claiming) abandon() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.abandoned = true; g.over {
+		g.giveBack()
+	}
+}
+
+// giveBack gives back what nobody has waited for.
+func (g *claiming) giveBack() {
+	switch {
+	case g.lease != nil:
+		g.lease.giveBack()
+	case g.giveUp != nil:
+		g.giveUp()
+	}
+}
+
+func (g *claiming) result() (executor.Lease, error) {
+	if g.err != nil {
+		return nil, g.err
+	}
+	return g.lease, nil
+}

@@ -1,0 +1,148 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/mod/semver"
+)
+
+const (
+	// minServer is the oldest server that is known to do.
+	minServer = "2.10.0"
+	// minPayload is the smallest limit of a message of the servers that does.
+	minPayload = 64 << 10
+	// maxPiece is how many bytes of a message of this process go into one of the servers.
+	maxPiece = 256 << 10
+	// connectPatience is how long a server may take to answer.
+	connectPatience = 5 * time.Second
+	// askPatience is how long each question about a stream may take.
+	askPatience = 5 * time.Second
+)
+
+// Credentials are with what a process shows who it is. Empty ones are none.
+type Credentials struct {
+	File           string // of a user of an account: a JWT and its seed
+	User, Password string
+	Token          string
+	Seed           string // the file of an nkey's seed
+	CA             string // the file of certificates that are trusted
+	Cert, Key      string // the files of the certificate that is shown, and of its key
+}
+
+func (c Credentials) options() ([]natsgo.Option, error) {
+	var all []natsgo.Option
+	if c.File != "" {
+		all = append(all, natsgo.UserCredentials(c.File))
+	}
+	if c.User != "" {
+		all = append(all, natsgo.UserInfo(c.User, c.Password))
+	}
+	if c.Token != "" {
+		all = append(all, natsgo.Token(c.Token))
+	}
+	if c.Seed != "" {
+		one, err := natsgo.NkeyOptionFromSeed(c.Seed)
+		if err != nil {
+			return nil, fmt.Errorf("the nkey in %s cannot be read: %w", c.Seed, err)
+		}
+		all = append(all, one)
+	}
+	if c.CA != "" {
+		all = append(all, natsgo.RootCAs(c.CA))
+	}
+	if c.Cert != "" {
+		all = append(all, natsgo.ClientCert(c.Cert, c.Key))
+	}
+	return all, nil
+}
+
+// dial connects to one of the servers, and looks whether they will do.
+func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error) {
+	options, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, natsgo.Name("jobline"), natsgo.Timeout(connectPatience), natsgo.MaxReconnects(-1),
+		natsgo.ReconnectWait(200*time.Millisecond), natsgo.PingInterval(5*time.Second), natsgo.MaxPingsOutstanding(2))
+	conn, err := natsgo.Connect(strings.Join(a.Servers, ","), append(options, more...)...)
+	if err != nil {
+		return nil, dialError(a, err)
+	}
+	if err := checkServer(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// dialError says why no connection was made, and what to do.
+func dialError(a Address, err error) error {
+	at := strings.Join(a.Servers, ", ")
+	switch {
+	case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthExpired), errors.Is(err, natsgo.ErrNkeysNotSupported):
+		return fmt.Errorf("the server at %s refuses who this is (%w); give --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, err)
+	case errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout):
+		return fmt.Errorf("no NATS server answers at %s (%w); start one with nats-server -js, or mend the address", at, err)
+	}
+	return fmt.Errorf("no connection to a NATS server at %s: %w", at, err)
+}
+
+// checkServer says why a server will not do.
+func checkServer(conn *natsgo.Conn) error {
+	if v := conn.ConnectedServerVersion(); semver.IsValid("v"+v) && semver.Compare("v"+v, "v"+minServer) < 0 {
+		return fmt.Errorf("the NATS server is of version %s; %s or later is needed", v, minServer)
+	}
+	if most := conn.MaxPayload(); most < minPayload {
+		return fmt.Errorf("the NATS server takes messages of at most %d bytes; set its max_payload to %d or more", most, minPayload)
+	}
+	return nil
+}
+
+// connect connects the store, and looks whether its stream will do.
+func (s *Store) connect(ctx context.Context) error {
+	a := s.options.Address
+	conn, err := dial(a, s.options.Credentials, natsgo.ReconnectHandler(func(*natsgo.Conn) { wake(s.resend) }))
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, _ *natsgo.Msg, err error) { s.setFault(err) }),
+		jetstream.WithPublishAsyncTimeout(resendAfter))
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, askPatience)
+		defer cancel()
+		s.stream, err = js.Stream(ctx, a.streamName())
+	}
+	if err == nil {
+		err = checkStream(a, s.stream.CachedInfo().Config)
+	} else {
+		err = streamError(a, err)
+	}
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	s.conn, s.js, s.subject = conn, js, a.subject()
+	s.pieceBytes = int(min(conn.MaxPayload(), maxPiece)) - headBytes - 1024 // of headers
+	return nil
+}
+
+// streamError says why the stream of a namespace cannot be asked about, and what to do.
+func streamError(a Address, err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return fmt.Errorf("there is no namespace %s yet; make it with: jobline store init %v", a.Namespace, a)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, natsgo.ErrNoResponders):
+		return fmt.Errorf("the NATS server has no JetStream; start it with -js, or with a jetstream block in its configuration")
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("the account has no JetStream; enable it for the account in the configuration of the server")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, natsgo.ErrTimeout):
+		return fmt.Errorf("JetStream does not answer within %v: has its cluster a leader? More than half of its servers must be up", askPatience)
+	}
+	return fmt.Errorf("the namespace %s: %w", a.Namespace, err)
+}

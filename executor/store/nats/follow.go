@@ -1,0 +1,180 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file applies the log.
+
+// followPause is how long the follower waits before it asks again.
+const followPause = 100 * time.Millisecond
+
+const (
+	// heartbeat is how often the servers say that there is nothing new. A request for entries can be
+	// lost while a cluster makes the consumer; that is noticed after two of them.
+	heartbeat = 500 * time.Millisecond
+	// pullTime is how long one request for entries waits.
+	pullTime = 10 * time.Second
+)
+
+// errLogGap says that entries are gone that this process has not applied.
+var errLogGap = errors.New("entries of the log are gone that this process has not read; start it again")
+
+// follow applies the log until ctx ends. It answers an error if the log can be applied no further.
+func (s *Store) follow(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := s.followOnce(ctx)
+		var broken *brokenLog
+		if errors.As(err, &broken) || errors.Is(err, errLogGap) {
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Debug("the log of the store is asked for again", "error", err)
+		}
+		select {
+		case <-time.After(followPause):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// brokenLog says that an entry cannot be applied.
+type brokenLog struct {
+	sequence uint64
+	why      error
+}
+
+func (b *brokenLog) Error() string {
+	return fmt.Sprintf("entry %d of the log cannot be read: %v; was it written by another version of jobline?", b.sequence, b.why)
+}
+
+// followOnce reads the log with one consumer.
+func (s *Store) followOnce(ctx context.Context) error {
+	consumer, err := s.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.applied + 1,
+	})
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullExpiry(pullTime), jetstream.PullHeartbeat(heartbeat))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		about, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		switch sequence := about.Sequence.Stream; {
+		case sequence <= s.applied:
+			continue
+		case sequence > s.applied+1:
+			return errLogGap
+		}
+		if err := s.applyPiece(m.Data(), schema.TimeOf(about.Timestamp)); err != nil {
+			return &brokenLog{about.Sequence.Stream, err}
+		}
+		s.applied = about.Sequence.Stream
+	}
+}
+
+// applyPiece applies one entry of the stream.
+func (s *Store) applyPiece(data []byte, at schema.Time) error {
+	h, text, ok := headOf(data)
+	if !ok {
+		return errors.New("it is none of this version")
+	}
+	m := s.machine
+	p := m.peers[h.writer]
+	if p == nil {
+		if p = s.greet(h, text, at); p == nil {
+			return nil // the process was given up, or its first message has not come yet
+		}
+	}
+	if h.number != p.last+1 {
+		if h.number > p.last && h.writer == s.self {
+			wake(s.resend) // one before it was lost
+		}
+		return nil
+	}
+	p.last = h.number
+	if h.more {
+		p.partial = append(p.partial, text)
+		return nil
+	}
+	if p.partial != nil {
+		text, p.partial = slices.Concat(append(p.partial, text)...), nil
+	}
+	changes, err := decode(text)
+	if err != nil {
+		return err
+	}
+	s.applyMessage(p, changes, at)
+	return nil
+}
+
+// greet is the process that a first message is of, or nil where it is none.
+func (s *Store) greet(h head, text []byte, at schema.Time) *peer {
+	if h.number != 1 || h.more {
+		return nil
+	}
+	changes, err := decode(text)
+	if err != nil || len(changes) == 0 || changes[0].Hello == nil {
+		return nil
+	}
+	return s.machine.meet(h.writer, *changes[0].Hello, at)
+}
+
+// applyMessage applies the changes of a message, and tells those who wait for them.
+func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) {
+	own := p.id == s.self
+	var f *flight
+	if own {
+		f = s.land(p.last)
+	}
+	m := s.machine
+	m.tasks.Advance(at)
+	for i := range changes {
+		a := m.apply(p, &changes[i], own)
+		if f != nil && i < len(f.changes) {
+			f.changes[i].over(a)
+		}
+		if changes[i].Fence != nil && m.peers[s.self] == nil {
+			s.rejoin()
+		}
+	}
+	m.tasks.Advance(at)
+	p.heard = time.Now()
+	if own {
+		s.contact(at)
+	}
+}
+
+// land takes the message of this process with the number out of those under way.
+func (s *Store) land(number uint64) *flight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.flights) == 0 || s.flights[0].number != number {
+		return nil
+	}
+	f := s.flights[0]
+	s.flights = s.flights[1:]
+	if len(s.queue) > 0 {
+		wake(s.send)
+	}
+	return f
+}

@@ -1,0 +1,111 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// versionKey is the key of the metadata of a stream that has the version of its format.
+const versionKey = "jobline-format"
+
+// Namespace says how a namespace is made.
+type Namespace struct {
+	// Replicas is how many servers have the log; 0 is 1.
+	Replicas int
+	// MaxBytes bounds the log; 0 is no bound of its own. Where it is full nothing more is recorded.
+	MaxBytes int64
+}
+
+// Init makes a namespace. It reports whether there was none; one that is there must be as wanted.
+func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool, err error) {
+	conn, err := dial(a, c)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	known, err := js.Stream(ctx, a.streamName())
+	switch {
+	case err == nil:
+		return false, checkNamespace(a, known.CachedInfo().Config, n)
+	case !errors.Is(err, jetstream.ErrStreamNotFound):
+		return false, streamError(a, err)
+	}
+	_, err = js.CreateStream(ctx, streamConfig(a, n))
+	if err != nil {
+		return false, createError(a, n, err)
+	}
+	return true, nil
+}
+
+func streamConfig(a Address, n Namespace) jetstream.StreamConfig {
+	c := jetstream.StreamConfig{
+		Name: a.streamName(), Description: "the log of a jobline queue", Subjects: []string{a.subject()}, Storage: jetstream.FileStorage,
+		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Replicas: max(n.Replicas, 1), MaxBytes: -1, MaxMsgs: -1,
+		DenyDelete: true, Metadata: map[string]string{versionKey: strconv.Itoa(formatVersion)},
+	}
+	if n.MaxBytes > 0 {
+		c.MaxBytes = n.MaxBytes
+	}
+	return c
+}
+
+// createError says why a stream cannot be made, and what to do.
+func createError(a Address, n Namespace, err error) error {
+	var of *jetstream.APIError
+	if errors.As(err, &of) && n.Replicas > 1 {
+		return fmt.Errorf("the namespace %s with %d replicas: %w; as many servers with JetStream must be up in one cluster", a.Namespace, n.Replicas, err)
+	}
+	return streamError(a, err)
+}
+
+// checkStream says why a stream is no log that this version can use.
+func checkStream(a Address, c jetstream.StreamConfig) error {
+	if version := c.Metadata[versionKey]; version != strconv.Itoa(formatVersion) {
+		return fmt.Errorf("the namespace %s is of format %q, and this version of jobline has format %d; use the version that made it, or another namespace", a.Namespace, version, formatVersion)
+	}
+	loses := func(what string) error {
+		return fmt.Errorf("the stream %s %s, so it would lose tasks; set it back with nats stream edit, or make another namespace", c.Name, what)
+	}
+	switch {
+	case c.Storage != jetstream.FileStorage:
+		return loses("is in memory")
+	case c.Retention != jetstream.LimitsPolicy:
+		return loses("drops what was read")
+	case c.Discard != jetstream.DiscardNew:
+		return loses("drops the oldest entries where it is full")
+	case c.MaxAge > 0:
+		return loses(fmt.Sprintf("drops entries after %v", c.MaxAge))
+	case c.MaxMsgsPerSubject > 0 || c.MaxMsgs > 0:
+		return loses("keeps only so many entries")
+	case c.PersistMode == jetstream.AsyncPersistMode:
+		return loses("answers before it has written")
+	case len(c.Subjects) != 1 || c.Subjects[0] != a.subject() || c.Mirror != nil || len(c.Sources) > 0 || c.SubjectTransform != nil:
+		return fmt.Errorf("the stream %s does not have exactly the subject %s; set it back with nats stream edit, or make another namespace", c.Name, a.subject())
+	}
+	return nil
+}
+
+// checkNamespace says how a namespace that is there differs from the one wanted.
+func checkNamespace(a Address, c jetstream.StreamConfig, n Namespace) error {
+	if err := checkStream(a, c); err != nil {
+		return err
+	}
+	if wanted := cmp.Or(n.Replicas, c.Replicas); wanted != c.Replicas {
+		return fmt.Errorf("the namespace %s is there with %d replicas; change that with: nats stream edit %s --replicas %d", a.Namespace, c.Replicas, c.Name, wanted)
+	}
+	if n.MaxBytes > 0 && n.MaxBytes != c.MaxBytes {
+		return fmt.Errorf("the namespace %s is there with a bound of %d bytes; change that with: nats stream edit %s --max-bytes %d", a.Namespace, c.MaxBytes, c.Name, n.MaxBytes)
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/schema"
+)
+
+// lease implements executor.Lease. What it writes is noted, and is void where the log has taken the
+// lease away before.
+type lease struct {
+	kit.Revocation
+	store  *Store
+	record *executor.Record
+	of     attempt
+
+	mu   sync.Mutex
+	lost error // why nothing more is written, or nil
+}
+
+// newLease is the lease that the log has given this process. The goroutine that applies the log
+// calls it.
+func (s *Store) newLease(inner executor.Lease) *lease {
+	r := inner.Record()
+	l := &lease{store: s, record: r, of: attempt{r.ID, r.Attempt}}
+	s.mu.Lock()
+	s.leases[l] = true
+	s.mu.Unlock()
+	inner.OnRevoke(l.revoked)
+	return l
+}
+
+// revoked is told what becomes of the lease in the log.
+func (l *lease) revoked(cause error) {
+	if errors.Is(cause, executor.ErrLeaseLost) {
+		l.lose(cause)
+		return
+	}
+	l.Revoke(cause)
+}
+
+// lose notes that the lease is lost, and stops the task.
+func (l *lease) lose(cause error) {
+	closed := l.store.isClosed()
+	if closed != nil {
+		cause = closed
+	}
+	l.mu.Lock()
+	first := l.lost == nil
+	if first {
+		l.lost = cause
+	}
+	l.mu.Unlock()
+	l.forget()
+	if first && closed == nil { // at its end a store tells nobody
+		l.Revoke(cause)
+	}
+}
+
+// forget takes the lease out of those that can be lost.
+func (l *lease) forget() {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	delete(l.store.leases, l)
+}
+
+// ending notes that the attempt ends. It answers why it is over already, if so.
+func (l *lease) ending() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost != nil {
+		return l.lost
+	}
+	l.lost = executor.ErrLeaseLost
+	return nil
+}
+
+func (l *lease) gone() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+// Record implements executor.Lease.
+func (l *lease) Record() *executor.Record { return l.record }
+
+// Started implements executor.Lease.
+func (l *lease) Started(pid int) error {
+	return l.note(change{Started: &started{l.of, pid}})
+}
+
+// Progress implements executor.Lease.
+func (l *lease) Progress(p schema.Progress) error {
+	return l.note(change{Progress: &progress{l.of, p}})
+}
+
+// Write implements executor.Lease. It waits while there is much that was not sent.
+func (l *lease) Write(stream schema.Stream, p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), executor.MaxOutputPiece)
+		if err := l.note(change{Output: &output{attempt: l.of, Stream: stream, data: append([]byte(nil), p[:n]...)}}); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// note writes a change for which nobody waits.
+func (l *lease) note(c change) error {
+	if err := l.store.room(context.Background()); err != nil {
+		return err
+	}
+	if err := l.gone(); err != nil {
+		return err
+	}
+	return l.store.note(c)
+}
+
+// Finish implements executor.Lease.
+func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
+	l.end(change{Finish: &finish{attempt: l.of, State: o.State, Error: o.Error, result: o.Result}}, recorded)
+}
+
+// Retry implements executor.Lease.
+func (l *lease) Retry(a *executor.Again, recorded func(error)) {
+	l.end(change{Retry: retryOf(l.of, a)}, recorded)
+}
+
+func (l *lease) end(c change, recorded func(error)) {
+	p, err := l.endsBy(c, recorded)
+	if err == nil {
+		err = l.store.put(p)
+	}
+	if err != nil {
+		recorded(err)
+	}
+}
+
+// endsBy is the change that ends the attempt.
+func (l *lease) endsBy(c change, recorded func(error)) (*pending, error) {
+	if err := l.ending(); err != nil {
+		return nil, err
+	}
+	return &pending{change: c, done: func(a answer) { recorded(a.err) }}, nil
+}
+
+// ends are the changes of an Ended of this lease.
+func (l *lease) ends(e executor.Ended) []*pending {
+	c := change{Finish: &finish{attempt: l.of, State: e.Outcome.State, Error: e.Outcome.Error, result: e.Outcome.Result}}
+	if e.Again != nil {
+		c = change{Retry: retryOf(l.of, e.Again)}
+	}
+	p, err := l.endsBy(c, e.Recorded)
+	released := l.releases()
+	if err != nil {
+		e.Recorded(err)
+		return []*pending{released}
+	}
+	return []*pending{p, released}
+}
+
+// Release implements executor.Lease.
+func (l *lease) Release() { _ = l.store.put(l.releases()) } // a store that is closed has no leases
+
+func (l *lease) releases() *pending {
+	l.forget()
+	return &pending{change: change{Release: &l.of}}
+}
+
+// giveBack lets another claim have the task: it has not begun.
+func (l *lease) giveBack() {
+	if l.ending() != nil {
+		return
+	}
+	l.forget()
+	_ = l.store.put(&pending{change: change{Return: &l.of}})
+}

@@ -1,0 +1,224 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/schema"
+)
+
+// machine is what a process knows of the log: the tasks, and the processes that write. One
+// goroutine applies the entries.
+type machine struct {
+	tasks *memory.Replica
+	peers map[uuid.UUID]*peer
+	// limited is set once a process has said what the limits are.
+	limited bool
+	claims  uint64 // leases that were given
+}
+
+// peer is a process that writes to the log.
+type peer struct {
+	id       uuid.UUID
+	about    hello
+	since    schema.Time // when it came
+	last     uint64      // the number of its latest message
+	heard    time.Time   // when this process applied that
+	partial  [][]byte    // the pieces of a message so far
+	claimers map[int]executor.Claimer
+	leases   map[attempt]*held // until they are released
+}
+
+// held is a lease of a process.
+type held struct {
+	executor.Lease
+	number uint64 // rises with each claim
+}
+
+// answer is what became of a change.
+type answer struct {
+	err       error
+	submitted []executor.Submitted
+	cancelled []executor.CancelAnswer
+	task      schema.Task
+	claimer   executor.Claimer // of the machine
+	lease     executor.Lease   // of the machine; nil where there was no task to claim
+}
+
+func newMachine(due func()) *machine {
+	return &machine{tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}}
+}
+
+// meet begins what a process writes. It answers nil where the process was there before.
+func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
+	if m.peers[id] != nil {
+		return nil
+	}
+	p := &peer{id: id, about: about, since: now, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
+	m.peers[id] = p
+	return p
+}
+
+// apply makes a change that a process has written, own says whether this one.
+func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
+	ctx := context.Background()
+	switch {
+	case c.Submit != nil:
+		submit := m.tasks.Submit
+		if c.All {
+			submit = m.tasks.SubmitAll
+		}
+		a.submitted, a.err = submit(ctx, submitted(c.Submit, own))
+	case c.Claim != 0:
+		a = m.claim(p, c.Claim)
+	case c.Started != nil, c.Progress != nil, c.Output != nil, c.Finish != nil, c.Retry != nil, c.Release != nil, c.Return != nil:
+		a.err = m.applyToLease(p, c)
+	case c.Cancel != nil:
+		a.cancelled, a.err = m.tasks.Cancel(ctx, c.Cancel.IDs, executor.Cancellation{Reason: c.Cancel.Reason, Force: c.Cancel.Force})
+	case c.Update != nil:
+		a.task, a.err = m.tasks.Update(ctx, c.Update.ID, c.Update.update())
+	case c.DryRun != nil:
+		a.submitted, a.err = m.tasks.DryRun(ctx, submitted(c.DryRun, own))
+	case c.Group != nil:
+		a.err = m.tasks.SetGroup(ctx, c.Group.Name, c.Group.settings())
+	case c.Pause != nil:
+		a.err = m.tasks.Pause(ctx, *c.Pause)
+	case c.Schedules != nil:
+		a.err = m.tasks.SetSchedules(ctx, textsOf(c.Schedules)...)
+	case c.Beat:
+		m.tasks.Tell()
+	case c.Limits != nil:
+		m.limited = true
+		m.tasks.Configure(c.Limits.options())
+	default:
+		a = m.applyToPeers(ctx, p, c)
+	}
+	return a
+}
+
+// submitted are submissions as a process applies them.
+func submitted(all []submission, own bool) []executor.Submission {
+	made := make([]executor.Submission, len(all))
+	for i := range all {
+		made[i] = all[i].submission(own)
+	}
+	return made
+}
+
+// applyToPeers makes a change of which processes there are.
+func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answer) {
+	switch {
+	case c.Join != nil:
+		types := c.Join.Types
+		if types == nil && !c.Join.Every {
+			types = []string{}
+		}
+		a.claimer, a.err = m.tasks.Join(ctx, types, c.Join.Limits)
+		if a.err == nil {
+			p.claimers[c.Join.Number] = a.claimer
+		}
+	case c.Quit != 0:
+		if quits := p.claimers[c.Quit]; quits != nil {
+			quits.Leave()
+			delete(p.claimers, c.Quit)
+		}
+	case c.Drop:
+		m.interrupt(p)
+	case c.Leave:
+		m.remove(p)
+	case c.Fence != nil:
+		if dead := m.peers[c.Fence.Peer]; dead != nil && dead.last == c.Fence.Last {
+			m.remove(dead)
+		}
+	}
+	return a
+}
+
+// claim gives a process the task that is to run next, if there is one.
+func (m *machine) claim(p *peer, number int) (a answer) {
+	c := p.claimers[number]
+	if c == nil {
+		return answer{err: executor.ErrLeaseLost}
+	}
+	a.claimer = c
+	if a.lease = m.tasks.Take(c); a.lease != nil {
+		m.claims++
+		r := a.lease.Record()
+		p.leases[attempt{r.ID, r.Attempt}] = &held{a.lease, m.claims}
+	}
+	return a
+}
+
+// applyToLease makes a change of a task that the process has. Where it has not, it changes nothing.
+func (m *machine) applyToLease(p *peer, c *change) (err error) {
+	of := *c.attempt()
+	h := p.leases[of]
+	if h == nil {
+		return executor.ErrLeaseLost
+	}
+	recorded := func(e error) { err = e }
+	switch {
+	case c.Started != nil:
+		err = h.Started(c.Started.PID)
+	case c.Progress != nil:
+		err = h.Progress(c.Progress.Progress)
+	case c.Output != nil:
+		err = h.Write(c.Output.Stream, c.Output.data)
+	case c.Finish != nil:
+		f := c.Finish
+		h.Finish(executor.Outcome{State: f.State, Result: f.result, Error: f.Error}, recorded)
+	case c.Retry != nil:
+		h.Retry(c.Retry.again(), recorded)
+	case c.Release != nil:
+		h.Release()
+		delete(p.leases, of)
+	case c.Return != nil:
+		m.tasks.Return(h.Lease)
+		delete(p.leases, of)
+	}
+	return err
+}
+
+// attempt is the attempt that the change is of. It must be of one.
+func (c *change) attempt() *attempt {
+	switch {
+	case c.Started != nil:
+		return &c.Started.attempt
+	case c.Progress != nil:
+		return &c.Progress.attempt
+	case c.Output != nil:
+		return &c.Output.attempt
+	case c.Finish != nil:
+		return &c.Finish.attempt
+	case c.Retry != nil:
+		return &c.Retry.attempt
+	case c.Release != nil:
+		return c.Release
+	}
+	return c.Return
+}
+
+// remove takes a process out that is dead, or ends. What it writes from now on changes nothing.
+func (m *machine) remove(p *peer) {
+	delete(m.peers, p.id)
+	m.interrupt(p)
+	for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
+		p.claimers[number].Leave()
+	}
+}
+
+// interrupt settles the tasks that a process has, in the order in which it got them.
+func (m *machine) interrupt(p *peer) {
+	all := slices.SortedFunc(maps.Values(p.leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) })
+	clear(p.leases)
+	for _, h := range all {
+		m.tasks.Interrupt(h.Lease)
+	}
+}

@@ -1,0 +1,196 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// This file has the changes of this process that are not in its copy of the log yet.
+
+const (
+	// maxQueued is how many bytes of changes wait to be sent before those who can wait do.
+	maxQueued = 8 << 20
+	// maxFlights is how many messages are under way at once.
+	maxFlights = 4
+	// messageBytes is about how many bytes of changes go into one message.
+	messageBytes = 128 << 10
+	// messageChanges is how many changes go into one message.
+	messageChanges = 2048
+	// readPatience is how long a read waits for what this process has written before.
+	readPatience = 5 * time.Second
+	// outcomePatience is how long a change that a caller waits for may be under way.
+	outcomePatience = 30 * time.Second
+)
+
+// pending is a change of this process that has not been applied.
+type pending struct {
+	change
+	// done is told once what has become of it, by the goroutine that applies. It must not block.
+	done func(answer)
+	// behind is closed when it is applied, or given up: for those that read what comes of it.
+	behind chan struct{}
+}
+
+// flight is a message that was sent and has not been applied.
+type flight struct {
+	number  uint64
+	pieces  [][]byte
+	changes []*pending
+	sent    time.Time // the latest time
+}
+
+// put queues changes to be sent together and in this order. It answers ErrClosed when the store is
+// closed; then none of them is told anything.
+func (s *Store) put(changes ...*pending) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.over(); err != nil {
+		return err
+	}
+	s.enqueue(changes...)
+	return nil
+}
+
+// over says why nothing more can be changed, or nil; it needs the lock.
+func (s *Store) over() error {
+	switch {
+	case s.closing:
+		return executor.ErrClosed
+	case s.broken != nil:
+		return fmt.Errorf("%w: %w", executor.ErrStoreUnavailable, s.broken)
+	}
+	return nil
+}
+
+// enqueue is put, with the lock held.
+func (s *Store) enqueue(changes ...*pending) {
+	for _, p := range changes {
+		s.queuedBytes += p.weight()
+	}
+	s.queue = append(s.queue, changes...)
+	wake(s.send)
+}
+
+// wake puts a value into a channel that has room for one.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// room waits until there is room in the queue.
+func (s *Store) room(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		full, left, closing := s.queuedBytes > maxQueued, s.left, s.closing
+		s.mu.Unlock()
+		switch {
+		case closing:
+			return executor.ErrClosed
+		case !full:
+			return nil
+		}
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// do makes a change and waits until it is applied.
+func (s *Store) do(ctx context.Context, c change) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, outcomePatience)
+	defer cancel()
+	said := make(chan answer, 1)
+	err := s.room(ctx)
+	if err == nil {
+		err = s.put(&pending{change: c, done: func(a answer) { said <- a }})
+	}
+	if err != nil {
+		return answer{}, s.unavailable(ctx, err)
+	}
+	select {
+	case a := <-said:
+		return a, a.err
+	case <-ctx.Done():
+		return answer{}, s.unavailable(ctx, context.Cause(ctx))
+	}
+}
+
+// unavailable says why there is no answer.
+func (s *Store) unavailable(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if fault := s.Info().Fault; fault != "" {
+		return fmt.Errorf("%w: %s: %w", executor.ErrStoreUnavailable, fault, err)
+	}
+	return fmt.Errorf("%w: %w", executor.ErrStoreUnavailable, err)
+}
+
+// note makes a change for which nobody waits. What this process reads from then on shows it.
+func (s *Store) note(c change) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.over(); err != nil {
+		return err
+	}
+	s.noted = &pending{change: c, behind: make(chan struct{})}
+	s.enqueue(s.noted)
+	return nil
+}
+
+// settle waits until what this process has noted can be read.
+func (s *Store) settle(ctx context.Context) error {
+	s.mu.Lock()
+	noted, closing := s.noted, s.closing
+	s.mu.Unlock()
+	if closing {
+		return executor.ErrClosed
+	}
+	if noted != nil {
+		late := time.NewTimer(readPatience)
+		defer late.Stop()
+		select {
+		case <-noted.behind:
+		case <-late.C: // the copy is read as it is
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return s.forgetOld(ctx)
+}
+
+// over tells those who wait for a change.
+func (p *pending) over(a answer) {
+	if p.done != nil {
+		p.done(a)
+	}
+	if p.behind != nil {
+		close(p.behind)
+	}
+}
+
+// gather takes the changes of the next message from the queue; it needs the lock.
+func (s *Store) gather() []*pending {
+	n, bytes := 0, 0
+	for n < len(s.queue) && n < messageChanges && (n == 0 || bytes < messageBytes) {
+		bytes += s.queue[n].weight()
+		n++
+	}
+	taken := s.queue[:n:n]
+	s.queue = s.queue[n:]
+	if len(s.queue) == 0 {
+		s.queue = nil
+	}
+	s.queuedBytes -= bytes
+	close(s.left)
+	s.left = make(chan struct{})
+	return taken
+}

@@ -1,0 +1,138 @@
+package nats
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// This file sends what this process writes.
+
+const (
+	// formatVersion is the first byte of each message.
+	formatVersion = 1
+	headBytes     = 1 + 16 + 8 + 1
+	// moreFollows says of a piece that it is not the last of its message.
+	moreFollows = 1
+	// resendAfter is how long a message may be under way before it is sent again, with all after it.
+	resendAfter = 2 * time.Second
+)
+
+// head is what stands before each piece of a message.
+type head struct {
+	writer uuid.UUID
+	number uint64
+	more   bool
+}
+
+func (h head) append(to []byte) []byte {
+	to = append(to, formatVersion)
+	to = append(to, h.writer[:]...)
+	to = binary.BigEndian.AppendUint64(to, h.number)
+	if h.more {
+		return append(to, moreFollows)
+	}
+	return append(to, 0)
+}
+
+// headOf reads a piece. It is false where that is none of this version.
+func headOf(piece []byte) (h head, rest []byte, ok bool) {
+	if len(piece) < headBytes || piece[0] != formatVersion {
+		return h, nil, false
+	}
+	copy(h.writer[:], piece[1:])
+	h.number = binary.BigEndian.Uint64(piece[17:])
+	h.more = piece[25] == moreFollows
+	return h, piece[headBytes:], true
+}
+
+// sendAll sends the changes that wait, until ctx ends.
+func (s *Store) sendAll(ctx context.Context) {
+	retry := time.NewTicker(resendAfter / 4)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.send:
+		case <-retry.C:
+			s.resendLate()
+		case <-s.resend:
+			s.resendFrom(time.Time{})
+		}
+		for s.sendNext() {
+		}
+	}
+}
+
+// sendNext sends a message if there is one to send.
+func (s *Store) sendNext() bool {
+	s.mu.Lock()
+	if len(s.queue) == 0 || len(s.flights) >= maxFlights {
+		s.mu.Unlock()
+		return false
+	}
+	f := &flight{changes: s.gather(), sent: time.Now()}
+	f.pieces = s.pieces(f.changes)
+	f.number = s.number + uint64(len(f.pieces))
+	s.number = f.number
+	s.flights = append(s.flights, f)
+	s.mu.Unlock()
+	s.publish(f)
+	return true
+}
+
+// pieces makes a message; it needs the lock, because the numbers of its pieces are the next ones.
+func (s *Store) pieces(of []*pending) (pieces [][]byte) {
+	changes := make([]change, len(of))
+	for i, p := range of {
+		changes[i] = p.change
+	}
+	text, err := encode(changes)
+	if err != nil { // a text that JSON cannot have was refused before
+		s.log.Error("a change cannot be written", "error", err)
+		text, _ = encode(make([]change, len(of)))
+	}
+	for number, most := s.number+1, s.pieceBytes; ; number++ {
+		n := min(most, len(text))
+		h := head{s.self, number, n < len(text)}
+		pieces = append(pieces, append(h.append(make([]byte, 0, headBytes+n)), text[:n]...))
+		if text = text[n:]; len(text) == 0 {
+			return pieces
+		}
+	}
+}
+
+// publish sends a message. Whether it has arrived is seen when it is applied; a refusal comes to
+// refused.
+func (s *Store) publish(f *flight) {
+	for _, piece := range f.pieces {
+		if _, err := s.js.PublishMsgAsync(&natsgo.Msg{Subject: s.subject, Data: piece}); err != nil {
+			s.setFault(err)
+			return // it is sent again
+		}
+	}
+}
+
+// resendLate sends again what has been under way for too long.
+func (s *Store) resendLate() { s.resendFrom(time.Now().Add(-resendAfter)) }
+
+// resendFrom sends all messages again that are under way, where the first was sent before a time,
+// which is any for zero. Those that have arrived already change nothing.
+func (s *Store) resendFrom(before time.Time) {
+	s.mu.Lock()
+	var again []*flight
+	if len(s.flights) > 0 && (before.IsZero() || s.flights[0].sent.Before(before)) {
+		again = append(again, s.flights...)
+		for _, f := range again {
+			f.sent = time.Now()
+		}
+	}
+	s.mu.Unlock()
+	for _, f := range again {
+		s.publish(f)
+	}
+}

@@ -1,0 +1,275 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/memory"
+)
+
+// DefaultLease is how long a process may be silent before the others give it up.
+const DefaultLease = 15 * time.Second
+
+const (
+	// openPatience is how long Open waits for the servers.
+	openPatience = 20 * time.Second
+	// leavePatience is how long Close waits until all that was begun is recorded.
+	leavePatience = 3 * time.Second
+	// beatsPerLease is how often a process writes within a lease, at least.
+	beatsPerLease = 5
+)
+
+// Options say where a Store is, and what its limits are.
+type Options struct {
+	Address     Address
+	Credentials Credentials
+	// Name names this process among those that share the store; "" is that of the host and the
+	// number of the process.
+	Name string
+	// Limits are of the namespace: all processes have the same. A zero leaves one as it is, or as
+	// memory has it where no process has set it. MaxOutput cannot change.
+	Limits memory.Options
+	// Lease is how long this process may be silent before the others give it up; 0 is DefaultLease.
+	Lease time.Duration
+	// Logger is nil for none.
+	Logger *slog.Logger
+}
+
+// Store implements executor.Store. Make one with Open.
+type Store struct {
+	options Options
+	log     *slog.Logger
+	conn    *natsgo.Conn
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	subject string
+
+	pieceBytes int
+	machine    *machine // its own goroutine changes it; what it has of tasks may be read by all
+	applied    uint64   // the sequence of the latest entry that the follower has applied
+	send       chan struct{}
+	resend     chan struct{}
+	stopped    chan struct{} // closed by stop
+	opened     chan struct{} // closed when the copy is as new as the log was at the start
+	running    sync.WaitGroup
+	end        context.CancelFunc
+	ahead      atomic.Int64 // nanoseconds: the clock of this machine before that of the servers
+
+	mu          sync.Mutex // protects what follows
+	self        uuid.UUID  // what this process is called in the log
+	number      uint64     // of the latest piece that was made
+	queue       []*pending
+	queuedBytes int
+	left        chan struct{} // closed when changes leave the queue
+	flights     []*flight     // the oldest first
+	noted       *pending      // the latest change for which nobody waits
+	claimers    map[int]*claimer
+	lastClaimer int
+	leases      map[*lease]bool // that were given out, and neither released nor lost
+	beating     bool            // a beat is under way
+	lastContact time.Time       // when a message of this process was applied
+	steadySince time.Time       // since when such messages have come without a pause
+	adrift      bool            // the leases were given up, because nothing came through
+	fault       error           // why nothing can be written, as the servers say
+	broken      error           // why the log can be applied no further
+	closing     bool
+}
+
+// Open joins the processes that share a namespace. It waits until it knows all its tasks.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	s := &Store{
+		options: o, log: o.Logger, self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
+		stopped: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
+	}
+	s.machine = newMachine(s.tick)
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.known(a) }}) // before anything else
+	s.run()
+	if err := s.join(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// run begins the goroutines of the store, which stop ends.
+func (s *Store) run() {
+	ctx, end := context.WithCancel(context.Background())
+	s.end = end
+	s.lastContact, s.steadySince = time.Now(), time.Now()
+	s.running.Go(func() {
+		if err := s.follow(ctx); err != nil {
+			s.breakDown(err)
+		}
+	})
+	s.running.Go(func() { s.sendAll(ctx) })
+	s.running.Go(func() { s.beat(ctx) })
+}
+
+// join waits until this process is one of those that write, and sets the limits.
+func (s *Store) join(ctx context.Context) error {
+	select {
+	case <-s.opened:
+	case <-ctx.Done():
+		return s.noAnswer()
+	}
+	wanted := s.options.Limits
+	now := s.machine.tasks.Options()
+	if s.machine.limited && wanted.MaxOutput != 0 && wanted.MaxOutput != now.MaxOutput {
+		return fmt.Errorf("the namespace %s keeps %d bytes of each stream of a task, which cannot change; leave --max-output out, or take another namespace", s.options.Address.Namespace, now.MaxOutput)
+	}
+	if s.machine.limited && !changes(now, wanted) {
+		return nil
+	}
+	_, err := s.do(ctx, change{Limits: limitsOf(wanted)})
+	return err
+}
+
+// known notes that the copy is as new as the log was at the start.
+func (s *Store) known(a answer) {
+	if a.err == nil {
+		s.machine.tasks.Opened()
+		close(s.opened)
+	}
+}
+
+// changes reports whether an option that is not zero differs.
+func changes(now, wanted memory.Options) bool {
+	differs := func(now, wanted int64) bool { return wanted != 0 && wanted != now }
+	if differs(int64(now.Keep), int64(wanted.Keep)) || differs(int64(now.KeepFor), int64(wanted.KeepFor)) || differs(now.KeepBytes, wanted.KeepBytes) ||
+		differs(int64(now.KeepIDs), int64(wanted.KeepIDs)) || differs(int64(now.MaxQueued), int64(wanted.MaxQueued)) {
+		return true
+	}
+	for name, total := range wanted.Resources {
+		if now.Resources[name] != total {
+			return true
+		}
+	}
+	return wanted.Resources != nil && len(wanted.Resources) != len(now.Resources)
+}
+
+func (s *Store) hello() change {
+	host, _ := os.Hostname()
+	return change{Hello: &hello{Name: cmp.Or(s.options.Name, fmt.Sprintf("%s/%d", host, os.Getpid())), Host: host, PID: os.Getpid(), Lease: int64(s.options.Lease)}}
+}
+
+// noAnswer says why the first message of this process did not come back.
+func (s *Store) noAnswer() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	if s.fault != nil {
+		return fmt.Errorf("nothing can be written to the namespace %s: %w", s.options.Address.Namespace, s.fault)
+	}
+	return fmt.Errorf("nothing was written to the namespace %s within %v: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, openPatience)
+}
+
+// Info implements executor.Store.
+func (s *Store) Info() executor.StoreInfo {
+	o := s.machine.tasks.Info()
+	o.Name, o.Durable, o.Shared, o.File = "nats", true, true, s.options.Address.String()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.broken != nil:
+		o.Fault = s.broken.Error()
+	case len(s.flights) > 0 && time.Since(s.lastContact) > resendAfter:
+		o.Fault = fmt.Sprintf("nothing was recorded for %v", time.Since(s.lastContact).Round(time.Second))
+		if s.fault != nil {
+			o.Fault += ": " + s.fault.Error()
+		}
+	}
+	return o
+}
+
+// setFault notes why the servers do not take a message.
+func (s *Store) setFault(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = err
+}
+
+// breakDown notes that the log can be applied no further: nothing can be done any more.
+func (s *Store) breakDown(err error) {
+	s.log.Error("the store can do nothing more", "error", err)
+	s.mu.Lock()
+	s.broken = err
+	s.mu.Unlock()
+	s.giveUpLeases()
+}
+
+// Close implements executor.Store. Tasks that still run here are settled for the others.
+func (s *Store) Close() error {
+	left := make(chan struct{})
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return nil
+	}
+	s.enqueue(&pending{change: change{Leave: true}, done: func(answer) { close(left) }})
+	s.closing = true
+	s.mu.Unlock()
+	select {
+	case <-left:
+	case <-time.After(leavePatience):
+		s.log.Warn("the store is closed before all was recorded; the others settle what ran here when its lease is over")
+	}
+	s.stop()
+	return nil
+}
+
+// stop ends the goroutines, and tells all who wait that the store is closed.
+func (s *Store) stop() {
+	s.end()
+	s.running.Wait()
+	s.conn.Close()
+	s.mu.Lock()
+	s.closing = true
+	var rest []*pending
+	for _, f := range s.flights {
+		rest = append(rest, f.changes...)
+	}
+	rest = append(rest, s.queue...)
+	s.flights, s.queue = nil, nil
+	close(s.left)
+	s.left = make(chan struct{})
+	s.mu.Unlock()
+	for _, p := range rest {
+		p.over(answer{err: executor.ErrClosed})
+	}
+	close(s.stopped)
+	if err := s.machine.tasks.Close(); err != nil {
+		s.log.Error("the copy of the store cannot be closed", "error", err)
+	}
+}
+
+// isClosed is ErrClosed once Close was called.
+func (s *Store) isClosed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return executor.ErrClosed
+	}
+	return nil
+}
