@@ -58,7 +58,7 @@ All commands of the program get them.  Nil means the server of the user."
   "How many bytes the buffer of a task keeps.  The oldest are removed first."
   :type 'natnum)
 
-(defcustom jobline-list-length 200
+(defcustom jobline-list-length 100
   "How many tasks the list shows, the newest first.  At most 1000."
   :type 'natnum)
 

@@ -294,3 +294,27 @@
   (redisplay t)
   ;; The screen stays as it is: Emacs does not restore the terminal.
   (signal-process (emacs-pid) 'KILL))
+
+(defun scene-pause ()
+  "How long Emacs takes no keys while 50 tasks write, and opens an output of 100 MB."
+  (let* ((ids (split-string (with-temp-buffer (insert-file-contents "~/ids") (buffer-string)) "\n" t))
+         (tasks (butlast ids)) (last (float-time)) (worked (float-time (get-internal-run-time))) (pause 0) (work 0) first)
+    (dolist (id tasks) (jobline--buffer id) (sit-for 0.01))
+    (pop-to-buffer (jobline--buffer (car tasks)))
+    (jobline-list)
+    (wait-for (shows "running"))
+    (sit-for 1)
+    (run-at-time nil 0.001 (lambda ()
+                             (let ((now (float-time)) (cpu (float-time (get-internal-run-time))))
+                               (setq pause (max pause (- now last)) last now work (max work (- cpu worked)) worked cpu))))
+    (setq last (float-time) worked (float-time (get-internal-run-time)))
+    (write-region "" nil "~/go" nil 'silent)
+    (wait-for (seq-every-p (lambda (id) (buffer-local-value 'jobline--over (jobline--buffer id))) tasks))
+    (let ((start (float-time)) (most (* 1e3 pause)) (busy (* 1e3 work)))
+      (set-buffer (jobline--buffer (car (last ids))))
+      (while (= (buffer-size) 0) (accept-process-output jobline--process 0.005))
+      (setq first (* 1e3 (- (float-time) start)))
+      (ends "completed")
+      (write-region (format "longest pause %.1f ms, of which it worked at most %.1f ms; the tail of 100 MB is there after %.0f ms"
+                            most busy first)
+                    nil "~/pause" nil 'silent))))
