@@ -19,6 +19,7 @@ type Trees struct {
 	Changed func()
 	nodes   map[uuid.UUID]*node
 	changed []*node // those with untold set
+	lost    int     // the children that are no longer kept, and have others below them that are
 }
 
 // node is a task that is a child, or has children.
@@ -140,7 +141,10 @@ func (t *Trees) End(id uuid.UUID, as schema.State) {
 // Forget says that a final task is no longer kept.
 func (t *Trees) Forget(id uuid.UUID) {
 	if n := t.nodes[id]; n != nil {
-		n.kept = false
+		if n.kept {
+			n.kept = false
+			t.lost++
+		}
 		t.tidy(n)
 	}
 }
@@ -154,6 +158,7 @@ func (t *Trees) tidy(n *node) {
 		if p == nil {
 			return
 		}
+		t.lost--
 		f := p.family
 		if f.dropped++; 2*f.dropped > len(f.children) {
 			f.children = slices.DeleteFunc(f.children, func(c *node) bool { return c.dropped })

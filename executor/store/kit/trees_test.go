@@ -44,6 +44,20 @@ func (f *forest) children(id uuid.UUID) (ids []uuid.UUID) {
 	return ids
 }
 
+// lost are the topmost open tasks of each branch below one that is no longer kept.
+func (f *forest) lost(id uuid.UUID, above bool) (ids []uuid.UUID) {
+	for _, t := range f.tasks {
+		switch {
+		case t.parent != id:
+		case open(t) && above:
+			ids = append(ids, t.id)
+		default:
+			ids = append(ids, f.lost(t.id, above || !t.kept)...)
+		}
+	}
+	return ids
+}
+
 func (f *forest) counts(id uuid.UUID) schema.TaskCounts {
 	var c schema.TaskCounts
 	for _, t := range f.tasks {
@@ -141,6 +155,7 @@ func TestTreesAreAsTheModelSays(t *testing.T) {
 			trees.Forget(l.id)
 		}
 		require.Empty(t, trees.nodes, "memory is left")
+		require.Zero(t, trees.lost)
 	})
 }
 
@@ -187,6 +202,8 @@ func compareTrees(t *rapid.T, trees *Trees, f *forest) {
 			}
 		}
 		require.Equal(t, toCancel, told)
+		lost := trees.LostBelow(l.id)
+		require.ElementsMatch(t, f.lost(l.id, false), lost)
 		if open(l) && len(f.below(l.id)) > 0 {
 			require.Equal(t, f.counts(l.id), *trees.Counts(l.id))
 			p := trees.Progress(l.id)

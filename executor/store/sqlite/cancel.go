@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -42,7 +43,8 @@ type step struct {
 	end           ending // of OutcomeCancelled
 	lease         *lease // of OutcomeCancelling
 	cancelRequest cancelRequest
-	again         bool // an earlier entry already records this request
+	again         bool                   // an earlier entry already records this request
+	lost          *executor.Cancellation // of a task below those that are cancelled, with this
 }
 
 // tellWithoutRecordAfter is how long a cancel waits for the disk to record the request. After
@@ -103,6 +105,9 @@ func (e *cancellation) begin(s *Store, ids []uuid.UUID, absent map[uuid.UUID]*re
 			continue
 		}
 		e.steps = append(e.steps, s.plan(r, &e.answers[i], &e.cancel))
+	}
+	if unavailable == nil {
+		e.addLost(s)
 	}
 	switch {
 	case len(e.steps) == 0:
@@ -275,7 +280,7 @@ func (e *cancellation) apply(s *Store) {
 				s.planned.Remove(p)
 			}
 			st.end.apply(s)
-			if e.below {
+			if e.below || st.lost != nil {
 				s.counts.Below++
 			}
 		case schema.OutcomeCancelling:
@@ -332,16 +337,16 @@ func (e *cancellation) done() {
 
 // tell revokes the leases of the running tasks.
 func (e *cancellation) tell(s *Store) {
-	var leases []*lease
+	var running []step
 	s.mu.Lock()
 	for i := range e.steps {
-		if l := e.steps[i].lease; l != nil {
-			leases = append(leases, l)
+		if e.steps[i].lease != nil {
+			running = append(running, e.steps[i])
 		}
 	}
 	s.mu.Unlock()
-	for _, l := range leases { // without the lock, because Revoke may call back
-		l.Revoke(&e.cancel)
+	for i := range running { // without the lock, because Revoke may call back
+		running[i].lease.Revoke(cmp.Or(running[i].lost, &e.cancel))
 	}
 }
 

@@ -101,6 +101,54 @@ func TestWhatIsBelowAnEndedTaskIsCancelledAfterAKill(t *testing.T) {
 	})
 }
 
+// TestWhatIsBelowAForgottenTaskIsCancelledAfterAKill has a task between one that is cancelled and two
+// that run or wait, which was no longer kept before.
+func TestWhatIsBelowAForgottenTaskIsCancelledAfterAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, func(o *Options) { o.Keep = -1 })
+		top := claim(t, s)
+		id := top.Record().ID
+		middle := oneBelow(t, s, id)
+		l := nextClaim(t, s)
+		require.Equal(t, middle, l.Record().ID)
+		runs := newTask(childOf(middle), func(r *executor.Submission) { r.Rerun = true })
+		submit(t, s, runs)
+		waits := oneBelow(t, s, middle)
+		lowest := oneBelow(t, s, waits)
+		finishAs(t, l, completed)
+		synctest.Wait()
+		_, err := s.Get(t.Context(), middle)
+		require.ErrorIs(t, err, executor.ErrNotFound)
+		causes := make(chan error, 8)
+		running := nextClaim(t, s)
+		require.Equal(t, runs.ID, running.Record().ID)
+		running.OnRevoke(func(cause error) { causes <- cause })
+		synctest.Wait()
+		cancelTop(t, s, id)
+		synctest.Wait()
+		require.Len(t, causes, 1)
+		require.ErrorContains(t, <-causes, "with "+id.String()+": no")
+		o := s.options
+		require.NoError(t, s.Close())
+
+		o.Keep = 10
+		s, err = Open(t.Context(), o)
+		require.NoError(t, err)
+		defer s.Close()
+		synctest.Wait()
+		found, err := s.Get(t.Context(), runs.ID)
+		require.NoError(t, err)
+		require.Equal(t, "with "+id.String()+": no", found.CancelReason)
+		found, err = s.Get(t.Context(), lowest)
+		require.NoError(t, err)
+		require.Equal(t, schema.Cancelled, found.State)
+		counts, err := s.Counts(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, counts.Queued)
+		require.Zero(t, counts.Running)
+	})
+}
+
 // TestACancelThatIsGivenUpGoesDown has callers that give up while the disk stalls: before the task
 // itself is recorded, and on the way down.
 func TestACancelThatIsGivenUpGoesDown(t *testing.T) {

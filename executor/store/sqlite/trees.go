@@ -112,6 +112,22 @@ func (s *Store) descend(from uuid.UUID, c executor.Cancellation) *kit.Descent {
 	return d
 }
 
+// addLost adds the tasks below those of a cancel that the next process would not find, so that they are
+// recorded together. It needs the lock.
+func (e *cancellation) addLost(s *Store) {
+	for _, d := range e.descents {
+		for _, id := range s.trees.LostBelow(d.From) {
+			r := s.live[id]
+			if r == nil || r.cancelling {
+				continue
+			}
+			st := s.plan(r, new(executor.CancelAnswer), &d.Cancel)
+			st.lost = &d.Cancel
+			e.steps = append(e.steps, st)
+		}
+	}
+}
+
 // arrive is called when all that is below a task is cancelled, or not to be. It needs the lock.
 func (s *Store) arrive(from uuid.UUID) {
 	if s.descents[from]--; s.descents[from] == 0 {
