@@ -19,7 +19,7 @@ func Check(h *History) []Violation {
 		(*index).answeredOnce, (*index).errorsHaveCauses, (*index).connectionsEnd, (*index).submitsAreIdempotent,
 		(*index).repliesBeforeEvents, (*index).eventsInOrder, (*index).numbersRise, (*index).endsOnce, (*index).outcomesAreTheirOwn,
 		(*index).admittedInOrder, (*index).limitHolds, (*index).limitIsShown, (*index).startsInOrder, (*index).startsAtOnce,
-		(*index).outputIsWhole, (*index).neverOlder, (*index).waitsHold, (*index).subscriptionsHold,
+		(*index).timesHold, (*index).dependenciesHold, (*index).lanesHold, (*index).treesHold, (*index).outputIsWhole, (*index).neverOlder, (*index).waitsHold, (*index).subscriptionsHold,
 		(*index).eventsWereAskedFor, (*index).pagesAreWhole, (*index).reachedWhileRunning, (*index).inputsArrive,
 	} {
 		check(x)
@@ -54,6 +54,8 @@ func (x *index) errorsHaveCauses() {
 			}
 		case schema.CodeNotPermitted:
 			x.unreachable(rq)
+		case schema.CodeInvalidParams:
+			x.noParent(rq)
 		case schema.CodeShuttingDown:
 			if rq.method != schema.MethodWait || x.client(rq.client).left > rq.answer.at {
 				x.failRequest("answers", rq, "it was refused because of an end that nobody has asked for")

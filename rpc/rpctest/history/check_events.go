@@ -172,7 +172,7 @@ func (x *index) outcomesAreTheirOwn() {
 			continue
 		}
 		p := t.submits[0].params.(*schema.SubmitParams)
-		if why := wrongOutcome(p, t.final, t.cancelled, x.mayTimeOut(t)); why != "" {
+		if why := wrongOutcome(p, t.final, x.mayBeCancelled(t), x.mayTimeOut(t)); why != "" {
 			x.fail("6", t, "%s", why)
 		}
 	}

@@ -18,11 +18,18 @@ type change struct {
 	task *task
 }
 
-// limitHolds: guarantee 5, by seq: no more tasks run than the limit allows. Tasks whose
-// events nobody was sent are left out.
+// limitHolds: guarantee 5, by seq: no more tasks run than the limit allows.
 func (x *index) limitHolds() {
+	if t, running := tooMany(x.order, x.history.Limit); t != nil {
+		x.fail("5", t, "%d tasks run when it starts, the limit is %d: %v", len(running), x.history.Limit, idsIn(running))
+	}
+}
+
+// tooMany is the first task with whose start more of some tasks run than a limit allows, by seq, and those
+// that run then; or nil. Tasks whose events nobody was sent are left out.
+func tooMany(tasks []*task, limit int) (*task, map[*task]bool) {
 	var changes []change
-	for _, t := range x.order {
+	for _, t := range tasks {
 		if t.started != 0 && t.finished != 0 {
 			changes = append(changes, change{int64(t.started), 1, t}, change{int64(t.finished), -1, t})
 		}
@@ -35,11 +42,11 @@ func (x *index) limitHolds() {
 			continue
 		}
 		running[c.task] = true
-		if len(running) > x.history.Limit {
-			x.fail("5", c.task, "at seq %d %d tasks run, the limit is %d: %v", c.at, len(running), x.history.Limit, idsIn(running))
-			return // later findings would have the same cause
+		if len(running) > limit {
+			return c.task, running // later findings would have the same cause
 		}
 	}
+	return nil, nil
 }
 
 func idsIn(tasks map[*task]bool) []uuid.UUID {
@@ -84,6 +91,9 @@ func (x *index) startsInOrder() {
 			continue
 		}
 		started = append(started, t)
+		if t.waits() {
+			continue // for more than a slot
+		}
 		key := queueKey{t.fresh.client, t.priority()}
 		if waiting[key] == nil {
 			waiting[key] = new(queue)
@@ -147,7 +157,9 @@ func (x *index) bestFirst(started []*task) {
 	queued := x.queuedBy()
 	byPriority := map[int][]*task{}
 	for _, t := range started {
-		byPriority[t.priority()] = append(byPriority[t.priority()], t)
+		if !t.waits() {
+			byPriority[t.priority()] = append(byPriority[t.priority()], t)
+		}
 	}
 	for _, all := range byPriority {
 		slices.SortFunc(all, func(a, b *task) int { return cmp.Compare(queued[a], queued[b]) })
@@ -180,12 +192,13 @@ func (x *index) startsAtOnce() {
 		if t.final == nil || t.fresh == nil {
 			return // another check reports the reason
 		}
-		end := t.final.FinishedAt
+		leaves := t.final.FinishedAt // the queue
 		if t.final.StartedAt != 0 {
-			queued = append(queued, change{int64(t.final.CreatedAt), 1, t}, change{int64(t.final.StartedAt), -1, t})
-			running = append(running, change{int64(t.final.StartedAt), 1, t}, change{int64(max(end, t.codeEnds())), -1, t})
-		} else {
-			queued = append(queued, change{int64(t.final.CreatedAt), 1, t}, change{int64(end), -1, t})
+			leaves = t.final.StartedAt
+			running = append(running, change{int64(leaves), 1, t}, change{int64(max(t.final.FinishedAt, t.codeEnds())), -1, t})
+		}
+		if !t.waits() {
+			queued = append(queued, change{int64(t.final.CreatedAt), 1, t}, change{int64(leaves), -1, t})
 		}
 	}
 	x.noneWaits(queued, running)

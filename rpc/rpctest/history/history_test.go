@@ -94,6 +94,10 @@ func open(t *testing.T, store string) executor.Store {
 func check(t *testing.T, ctx context.Context, store executor.Store, setup history.Setup) {
 	ex, err := executor.New(store, executor.Options{Types: history.Types(), Limit: setup.Limit})
 	require.NoError(t, err)
+	for name, limit := range history.Groups() {
+		_, err := ex.SetGroup(ctx, &schema.SetGroupParams{Name: name, Limit: &limit})
+		require.NoError(t, err)
+	}
 	ran := make(chan error, 1)
 	go func() { ran <- ex.Run(context.Background()) }()
 	var serving sync.WaitGroup

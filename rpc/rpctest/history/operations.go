@@ -34,6 +34,9 @@ func (p *player) submit() []byte {
 	if p.oneIn(3) {
 		s.Labels = p.labels()
 	}
+	if p.oneIn(4) {
+		p.conditions(&s)
+	}
 	s.Output = p.delivery()
 	if p.leaves && p.oneIn(6) {
 		s.OnDisconnect = schema.OnDisconnectCancel

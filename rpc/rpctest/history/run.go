@@ -22,7 +22,7 @@ type Setup struct {
 	// ones. The server must serve a shared executor.
 	Leaving bool
 	// Dial makes a connection to the server. The server must offer Types and no
-	// other type, keep every task, and go on after the end of a connection. It must
+	// other type, have the groups that Groups says, keep every task, and go on after the end of a connection. It must
 	// close the connection after CloseWrite, where conn has that method, or Close.
 	Dial func() (io.ReadWriteCloser, error)
 	// Limit, Durable and Virtual are as in History.
@@ -197,6 +197,16 @@ func (p *pool) answered(id uuid.UUID) {
 		p.known[id] = true
 		p.order = append(p.order, id)
 	}
+}
+
+// randomAccepted is a task whose submit was answered, most likely a recent one.
+func (p *pool) randomAccepted(r *rand.Rand) (uuid.UUID, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.order) == 0 {
+		return uuid.Nil, false
+	}
+	return p.order[len(p.order)-1-min(r.IntN(len(p.order)), r.IntN(30))], true
 }
 
 func (p *pool) accepted() []uuid.UUID {

@@ -141,6 +141,7 @@ func wrongOutcome(p *schema.SubmitParams, end *schema.Task, cancelled, timed boo
 		if !timed {
 			return "it ended by a time-out that it does not have"
 		}
+	case end.State == schema.Failed && kind == schema.KindDependency && len(p.After) > 0: // another check says whether that is right
 	case end.State == schema.Failed:
 		if want := map[string]schema.ErrorKind{failingType: schema.KindTaskError, panickingType: schema.KindPanic}[p.Type]; want != kind {
 			return fmt.Sprintf("a task of type %s failed with kind %q: %s", p.Type, kind, end.Error.Message)

@@ -13,6 +13,7 @@ type Violation struct {
 	// Guarantee is the number of the guarantee in docs/protocol.md, section 4;
 	// "answers" for a request that was not answered once, as its method says;
 	// "ends" for a connection that did not end as its shutdown says;
+	// "conditions" for a task that did not wait as its submit says, or was not cancelled with its parent;
 	// "lists" for pages that lack a task or have one twice.
 	Guarantee string
 	Text      string
