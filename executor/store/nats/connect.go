@@ -128,6 +128,9 @@ func (s *Store) connect(ctx context.Context) error {
 		return err
 	}
 	s.conn, s.js, s.subject = conn, js, a.subject()
+	if s.backlog = s.stream.CachedInfo().State.LastSeq; s.backlog == 0 {
+		close(s.read)
+	}
 	s.pieceBytes = int(min(conn.MaxPayload(), maxPiece)) - headBytes - 1024 // of headers
 	return nil
 }

@@ -60,7 +60,7 @@ func (b *brokenLog) Error() string {
 // followOnce reads the log with one consumer.
 func (s *Store) followOnce(ctx context.Context) error {
 	consumer, err := s.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.applied + 1,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.applied.Load() + 1,
 	})
 	if err != nil {
 		return err
@@ -79,16 +79,20 @@ func (s *Store) followOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		switch sequence := about.Sequence.Stream; {
-		case sequence <= s.applied:
+		sequence, applied := about.Sequence.Stream, s.applied.Load()
+		switch {
+		case sequence <= applied:
 			continue
-		case sequence > s.applied+1:
+		case sequence > applied+1:
 			return errLogGap
 		}
 		if err := s.applyPiece(m.Data(), schema.TimeOf(about.Timestamp)); err != nil {
-			return &brokenLog{about.Sequence.Stream, err}
+			return &brokenLog{sequence, err}
 		}
-		s.applied = about.Sequence.Stream
+		s.applied.Store(sequence)
+		if sequence == s.backlog {
+			close(s.read)
+		}
 	}
 }
 
@@ -153,7 +157,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) {
 		if f != nil && i < len(f.changes) {
 			f.changes[i].over(a)
 		}
-		if changes[i].Fence != nil && m.peers[s.self] == nil {
+		if given := changes[i].Fence; given != nil && given.Peer == s.self && m.peers[s.self] == nil {
 			s.rejoin()
 		}
 	}

@@ -19,6 +19,9 @@ import (
 type machine struct {
 	tasks *memory.Replica
 	peers map[uuid.UUID]*peer
+	// gone are the processes that were peers: a first message of one that comes late, or again, is
+	// that of no new process.
+	gone map[uuid.UUID]bool
 	// limited is set once a process has said what the limits are.
 	limited bool
 	claims  uint64 // leases that were given
@@ -53,12 +56,12 @@ type answer struct {
 }
 
 func newMachine(due func()) *machine {
-	return &machine{tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}}
+	return &machine{tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}}
 }
 
 // meet begins what a process writes. It answers nil where the process was there before.
 func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
-	if m.peers[id] != nil {
+	if m.peers[id] != nil || m.gone[id] {
 		return nil
 	}
 	p := &peer{id: id, about: about, since: now, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
@@ -208,6 +211,7 @@ func (c *change) attempt() *attempt {
 // remove takes a process out that is dead, or ends. What it writes from now on changes nothing.
 func (m *machine) remove(p *peer) {
 	delete(m.peers, p.id)
+	m.gone[p.id] = true
 	m.interrupt(p)
 	for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
 		p.claimers[number].Leave()

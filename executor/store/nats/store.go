@@ -22,8 +22,10 @@ import (
 const DefaultLease = 15 * time.Second
 
 const (
-	// openPatience is how long Open waits for the servers.
+	// openPatience is how long Open waits for the servers, while nothing comes of them.
 	openPatience = 20 * time.Second
+	// readingTold is how often the log tells how far the entries of a start are read.
+	readingTold = 5 * time.Second
 	// leavePatience is how long Close waits until all that was begun is recorded.
 	leavePatience = 3 * time.Second
 	// beatsPerLease is how often a process writes within a lease, at least.
@@ -56,8 +58,10 @@ type Store struct {
 	subject string
 
 	pieceBytes int
-	machine    *machine // its own goroutine changes it; what it has of tasks may be read by all
-	applied    uint64   // the sequence of the latest entry that the follower has applied
+	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
+	applied    atomic.Uint64 // the sequence of the latest entry that the follower has applied
+	backlog    uint64        // the sequence of the latest entry when this process came
+	read       chan struct{} // closed when that is applied
 	send       chan struct{}
 	resend     chan struct{}
 	stopped    chan struct{} // closed by stop
@@ -92,37 +96,73 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	ctx, cancel := context.WithTimeout(ctx, openPatience)
-	defer cancel()
 	s := &Store{
 		options: o, log: o.Logger, self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
-		stopped: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
+		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
 	}
 	s.machine = newMachine(s.tick)
 	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}
 	s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.known(a) }}) // before anything else
-	s.run()
-	if err := s.join(ctx); err != nil {
+	if err := s.run(ctx); err != nil {
 		s.stop()
 		return nil, err
 	}
 	return s, nil
 }
 
-// run begins the goroutines of the store, which stop ends.
-func (s *Store) run() {
+// run begins the goroutines of the store, which stop ends. Nothing is written before all is read
+// that was there: until then this process would be silent, and the others would give it up.
+func (s *Store) run(opening context.Context) error {
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
-	s.lastContact, s.steadySince = time.Now(), time.Now()
 	s.running.Go(func() {
 		if err := s.follow(ctx); err != nil {
 			s.breakDown(err)
 		}
 	})
+	if err := s.readBacklog(opening); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.lastContact, s.steadySince = time.Now(), time.Now()
+	s.mu.Unlock()
 	s.running.Go(func() { s.sendAll(ctx) })
 	s.running.Go(func() { s.beat(ctx) })
+	opening, cancel := context.WithTimeout(opening, openPatience)
+	defer cancel()
+	return s.join(opening)
+}
+
+// readBacklog waits until the entries are applied that were there at the start. That takes as long
+// as it takes while they come.
+func (s *Store) readBacklog(ctx context.Context) error {
+	progress := time.NewTicker(readingTold)
+	defer progress.Stop()
+	for before, since := uint64(0), time.Now(); ; {
+		select {
+		case <-s.read:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-progress.C:
+		}
+		now := s.applied.Load()
+		if now != before {
+			before, since = now, time.Now()
+		}
+		s.mu.Lock()
+		broken := s.broken
+		s.mu.Unlock()
+		switch {
+		case broken != nil:
+			return broken
+		case time.Since(since) > openPatience:
+			return fmt.Errorf("the log of the namespace %s has %d entries, and no more than %d came: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, s.backlog, now)
+		}
+		s.log.Info("the log of the store is read", "entries", now, "of", s.backlog)
+	}
 }
 
 // join waits until this process is one of those that write, and sets the limits.
