@@ -76,7 +76,6 @@ It is called with a line of text and the row of the task: a plist with :id,
 
 (defvar jobline--process nil "The process of jobline view, or nil.")
 (defvar jobline--used nil "Whether something was said to `jobline--process'.")
-(defvar jobline--partial nil "Pieces of a line that has not ended, the last first.")
 (defvar jobline--connected nil "Whether there is a server.")
 (defvar jobline--asked nil "What waits for rows: conses of a function for them, and one for failures.")
 (defvar jobline--listed nil "Whether jobline view knows that the list is shown.")
@@ -153,10 +152,11 @@ Timers and other processes go on meanwhile, and \\[keyboard-quit] quits."
         (default-directory (expand-file-name "~/"))
         (process-adaptive-read-buffering nil))
     (with-current-buffer errors (erase-buffer))
-    (setq jobline--partial nil jobline--used nil jobline--listed nil
-          jobline--process (make-process :name "jobline" :connection-type 'pipe :noquery t :stderr errors
-                                         :coding '(utf-8-unix . utf-8-unix) :command command
-                                         :filter #'jobline--filter :sentinel #'jobline--ended))
+    (with-current-buffer (get-buffer-create " *jobline*") (erase-buffer))
+    (setq jobline--used nil jobline--listed nil
+          jobline--process (make-process :name "jobline" :buffer " *jobline*" :stderr errors
+                                         :connection-type 'pipe :noquery t :coding '(utf-8-unix . utf-8-unix)
+                                         :command command :filter #'jobline--filter :sentinel #'jobline--ended))
     (when-let ((reader (get-buffer-process errors)))
       (set-process-query-on-exit-flag reader nil)
       (set-process-sentinel reader #'ignore))))
@@ -200,19 +200,26 @@ Timers and other processes go on meanwhile, and \\[keyboard-quit] quits."
       (jobline--show-mode-line)
       (dolist (functions asked) (funcall (cdr functions) words))
       (cond ((/= 0 code)
-             (jobline--say "%s; M-x jobline-doctor looks for what is wrong" words))
+             (jobline--say (if (string-prefix-p "unknown command" words) "%s; it is too old: install a newer one"
+                             "%s; M-x jobline-doctor looks for what is wrong")
+                           words))
             (jobline--used (jobline--begin))))))
 
-(defun jobline--filter (_process text)
-  "Take in the lines of TEXT, which jobline view has written."
-  (push text jobline--partial)
-  (when (string-search "\n" text)
-    (let ((lines (split-string (apply #'concat (nreverse jobline--partial)) "\n")))
-      (setq jobline--partial (last lines))
-      (dolist (line (butlast lines))
-        (with-demoted-errors "jobline: %S"
-          (jobline--take (json-parse-string line :object-type 'plist :array-type 'list
-                                            :null-object nil :false-object nil)))))))
+(defun jobline--filter (process text)
+  "Take in the lines of TEXT, which PROCESS, a jobline view, has written.
+They are parsed in its buffer, which leaves less garbage than strings do."
+  (when (buffer-live-p (process-buffer process))
+    (with-current-buffer (process-buffer process)
+      (goto-char (point-max))
+      (insert text)
+      (when (string-search "\n" text)
+        (goto-char (point-min))
+        (while (save-excursion (search-forward "\n" nil t))
+          (with-demoted-errors "jobline: %S"
+            (let ((line (json-parse-buffer :object-type 'plist :array-type 'list :null-object nil :false-object nil)))
+              (save-current-buffer (jobline--take line))))
+          (forward-line 1))
+        (delete-region (point-min) (point))))))
 
 (defun jobline--take (line)
   "Take in LINE, which jobline view has said."

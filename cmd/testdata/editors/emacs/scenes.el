@@ -243,7 +243,7 @@
   (set-file-modes "~/old" #o700)
   (let ((jobline-program (expand-file-name "~/old")))
     (jobline-list)
-    (wait-for (says "jobline: unknown command \"view\" for \"jobline\"; M-x jobline-doctor")))
+    (wait-for (says "jobline: unknown command \"view\" for \"jobline\"; it is too old: install a newer one")))
   (check (not (get-buffer "*Backtrace*"))))
 
 (defun scene-bounded ()
