@@ -30,6 +30,15 @@ func (c clock) of(d time.Duration) time.Duration {
 	return d
 }
 
+// ahead is how far ahead a time is that must not come before a test has made some calls. In real
+// time that is much, because the machine may be slow.
+func (c clock) ahead() time.Duration {
+	if c.real {
+		return 3 * time.Second
+	}
+	return 200 * time.Millisecond
+}
+
 // pass lets the time d go by.
 func (c clock) pass(d time.Duration) { time.Sleep(c.of(d)) }
 

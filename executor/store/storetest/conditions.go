@@ -96,8 +96,7 @@ func (f *fixture) endedWith(id uuid.UUID, kind schema.ErrorKind, says string) {
 }
 
 func conditionTime(f *fixture) {
-	const delay = 200 * time.Millisecond
-	at := schema.Now() + schema.Time(delay.Microseconds())
+	at := schema.Now() + schema.Time(f.clock.ahead().Microseconds())
 	late := f.one(onlyIf(schema.Conditions{RunAt: at}))
 	next := f.one()
 	f.finish(f.claims(next), completed)
@@ -226,9 +225,14 @@ func conditionRate(f *fixture) {
 	}
 	f.waits(ids[2], schema.WaitsForRate)
 	f.noClaim()
-	all, err := f.store.Groups(f.Context())
-	require.NoError(f, err)
-	require.Equal(f, []plan.Group{{Name: "mails", Settings: rate, Ready: 1}}, all.Groups)
+	mails := func() plan.Group {
+		all, err := f.store.Groups(f.Context())
+		require.NoError(f, err)
+		require.Len(f, all.Groups, 1)
+		return all.Groups[0]
+	}
+	f.until("the release of both", func() bool { return mails().Running == 0 })
+	require.Equal(f, plan.Group{Name: "mails", Settings: rate, Ready: 1}, mails())
 	require.NoError(f, f.store.SetGroup(f.Context(), "mails", plan.Settings{}))
 	f.finish(f.claims(ids[2]), completed)
 }

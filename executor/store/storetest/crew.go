@@ -43,10 +43,13 @@ func (f *fixture) crew(workers int) (stop func()) {
 	}
 	return func() {
 		f.Helper()
-		f.until("the end of all that is left to run", func() bool {
+		left := func() int64 {
 			c := f.counts()
-			return c.Queued+c.Running == 0
-		})
+			return c.Queued + c.Running
+		}
+		for n := left(); n > 0; n = left() { // each may take its time on a slow machine
+			f.until("the end of another one that is left to run", func() bool { return left() < n })
+		}
 		cancel()
 		all.Wait()
 		ends.Wait()

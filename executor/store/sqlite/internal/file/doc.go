@@ -28,7 +28,7 @@
 //     [BoundsOfSpan], [SelectOfSpans], [EachUntyped], [EachUnusedSpan]
 //   - output: [Piece], [EachPiece], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
 //     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
-//   - condition, what tasks wait for: [RemoveConditions], [EachUnusedCondition], [ErrConditions];
+//   - condition, what tasks wait for: [MemberText], [RemoveConditions], [EachUnusedCondition], [ErrConditions];
 //     groups: [WriteGroup], [ReadGroups], the starts that count for their rates: [EachStart];
 //     what counts for duplicates: [EachDeduped]; the parts of tasks: [EachChild], [ChildRow];
 //     schedule: [WriteSchedule], [ReadSchedules]
