@@ -86,6 +86,9 @@ func (t *Trees) Began(id uuid.UUID) {
 	}
 }
 
+// Untold reports whether TakeChanged may have something to answer.
+func (t *Trees) Untold() bool { return len(t.changed) > 0 }
+
 // TakeChanged answers tasks whose progress by their children has changed since they were answered
 // before, in the order of the changes, and whether there are more.
 func (t *Trees) TakeChanged() (ids []uuid.UUID, more bool) {

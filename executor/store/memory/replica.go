@@ -23,8 +23,9 @@ type Replica struct{ *Store }
 
 // logged is what a Replica has and another Store has not.
 type logged struct {
-	at  schema.Time // of the latest change
-	due func()
+	at   schema.Time // of the latest change
+	told schema.Time // when Tell has told something
+	due  func()
 }
 
 // NewReplica makes an empty replica. It calls due, without a lock, when time alone changes
@@ -53,11 +54,17 @@ func (r *Replica) advance(now schema.Time) (more bool) {
 	return more
 }
 
-// Tell is the change that tells watchers the progress that tasks have by their children.
+// Tell is the change that tells watchers the progress that tasks have by their children, where that
+// was not told a moment ago.
 func (r *Replica) Tell() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.closed {
+	switch {
+	case r.closed || !r.trees.Untold():
+	case r.logged.at < r.logged.told+schema.Time(executor.ProgressEvery.Microseconds()):
+		r.tellSoon()
+	default:
+		r.logged.told = r.logged.at
 		r.tellChanged()
 	}
 }

@@ -20,16 +20,28 @@ const longLease = 10 * time.Minute
 // wholeMatrix lets the whole suite run with three servers, too, which takes minutes.
 var wholeMatrix = os.Getenv("JOBLINE_NATS_MATRIX") != ""
 
+// watchedParts are the parts of the suite that run under the race detector.
+var watchedParts = []string{"submit", "claim after an end", "join", "cancel", "lease", "finish", "close", "events", "subscribe"}
+
 // TestContract has one server.
-func TestContract(t *testing.T) { testContract(t, 1, nil) }
+func TestContract(t *testing.T) {
+	if raced && !wholeMatrix {
+		testContract(t, 1, watchedParts)
+		return
+	}
+	testContract(t, 1, nil)
+}
 
 // TestContractOfThree has a cluster of three, in which each entry is on the disks of two of them
 // before it is applied. Without the environment variable JOBLINE_NATS_MATRIX it is of some parts of
 // the suite.
 func TestContractOfThree(t *testing.T) {
 	parts := []string{"submit", "claim after an end", "cancel", "lease", "finish", "close", "retention", "crash"}
-	if wholeMatrix {
+	switch {
+	case wholeMatrix:
 		parts = nil
+	case raced:
+		t.Skip("the race detector watches the same with one server")
 	}
 	testContract(t, 3, parts)
 }
