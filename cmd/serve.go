@@ -167,6 +167,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 
 // serveStore opens the store and serves it.
 func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, log *slog.Logger) (err error) {
+	o.store.slots = o.executor.Limit
 	store, err := o.store.open(c, log)
 	if err != nil {
 		return err

@@ -135,6 +135,9 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	if t.Priority != 0 {
 		add("priority", fmt.Sprint(t.Priority), plain)
 	}
+	if t.RunsOn != nil {
+		add("runs on", t.RunsOn.Executor+" at "+t.RunsOn.Host, plain)
+	}
 	if t.Attempt > 1 {
 		add("attempt", fmt.Sprint(t.Attempt), plain)
 	}

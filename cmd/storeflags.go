@@ -24,6 +24,7 @@ type storeOptions struct {
 	file      string // or the address of a namespace
 	creds     string
 	lease     time.Duration
+	slots     int // to be shown
 	keep      int
 	keepFor   time.Duration
 	keepBytes int64

@@ -117,6 +117,10 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"terms":`...)
 		b = wire.AppendJSON(b, t.Terms)
 	}
+	if t.RunsOn != nil {
+		b = append(b, `,"runsOn":`...)
+		b = wire.AppendJSON(b, t.RunsOn)
+	}
 	if t.Stopped {
 		b = append(b, `,"stopped":true`...)
 	}

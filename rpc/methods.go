@@ -40,6 +40,7 @@ var methods = map[string]method{
 	schema.MethodSchedule:      lockedMethod((*session).schedule),
 	schema.MethodUnschedule:    lockedMethod((*session).unschedule),
 	schema.MethodSchedules:     lockedMethod((*session).schedules),
+	schema.MethodExecutors:     lockedMethod((*session).executors),
 	schema.MethodDiscover:      immediate((*session).discover),
 	schema.MethodSubscribe:     deferred((*session).subscribe),
 	schema.MethodUnsubscribe:   deferred((*session).unsubscribe),

@@ -246,6 +246,13 @@ export interface FinishedEvent {
     /** whether it runs again where nobody knows how its last attempt ended */
     rerun?: boolean;
   };
+  /** the executor that runs it, where several share the store */
+  runsOn?: {
+    /** the name of the executor */
+    executor: string;
+    /** the name of its machine */
+    host: string;
+  };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -951,6 +958,13 @@ export interface SubmitResult {
     /** whether it runs again where nobody knows how its last attempt ended */
     rerun?: boolean;
   };
+  /** the executor that runs it, where several share the store */
+  runsOn?: {
+    /** the name of the executor */
+    executor: string;
+    /** the name of its machine */
+    host: string;
+  };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -1035,6 +1049,13 @@ export interface Task {
     graceMs: number;
     /** whether it runs again where nobody knows how its last attempt ended */
     rerun?: boolean;
+  };
+  /** the executor that runs it, where several share the store */
+  runsOn?: {
+    /** the name of the executor */
+    executor: string;
+    /** the name of its machine */
+    host: string;
   };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
@@ -1272,6 +1293,8 @@ export interface Methods {
   "unschedule": { params: UnscheduleParams; result: UnscheduleResult };
   /** Show the schedules: when each is due next, and what became of its last task. Schedules come page by page, sorted by name. */
   "schedules": { params: SchedulesParams; result: SchedulesResult };
+  /** Show the executors that run tasks of the store. Several share a store of many machines. Any other store has one. */
+  "executors": { params: Empty; result: Record<string, unknown> };
   /** List the task types on offer. */
   "types": { params: Empty; result: TypesResult };
   /** Show the state of the server in numbers. */

@@ -32,6 +32,7 @@ const (
 	MethodSchedule      = "schedule"
 	MethodUnschedule    = "unschedule"
 	MethodSchedules     = "schedules"
+	MethodExecutors     = "executors"
 	MethodDiscover      = "rpc.discover"
 	MethodCancelRequest = "$/cancelRequest"
 	MethodExit          = "exit"
@@ -39,7 +40,7 @@ const (
 
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
-	MethodCancelRequest, MethodCancel, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
+	MethodCancelRequest, MethodCancel, MethodExecutors, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
 	MethodPause, MethodResize, MethodResume, MethodRetry, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
 	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnschedule, MethodUnsubscribe, MethodUpdate,
 	MethodWait,

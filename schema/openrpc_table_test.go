@@ -189,6 +189,13 @@ var calls = []described{
 		examples: []example{{"one schedule", SchedulesParams{}, SchedulesResult{Schedules: []Schedule{exampleSchedule()}}}},
 	},
 	{
+		name: MethodExecutors, summary: "Show the executors that run tasks of the store.",
+		description: "Several share a store of many machines. Any other store has one.",
+		params:      typeOf[Empty](), result: typeOf[ExecutorsResult](), resultSummary: "the executors, sorted by name",
+		errors:   []Code{CodeInvalidParams, CodeStoreUnavailable},
+		examples: []example{{"two machines", Empty{}, exampleExecutors()}},
+	},
+	{
 		name: MethodTypes, summary: "List the task types on offer.",
 		params: typeOf[Empty](), result: typeOf[TypesResult](), resultSummary: "the task types, sorted by name",
 		errors:   []Code{CodeInvalidParams},
@@ -308,4 +315,14 @@ var components = map[reflect.Type]string{
 	typeOf[ConnectionStats]():  "Of the connection that asked.",
 	typeOf[ErrorData]():        "The data of every error.",
 	typeOf[Violation]():        "One way in which a value breaks its schema.",
+}
+
+func exampleExecutors() ExecutorsResult {
+	of := func(host string, running int) ExecutorInfo {
+		return ExecutorInfo{
+			Name: host + "/4711", Host: host, PID: 4711, Self: running == 0, Limit: 8, Types: []string{"exec"}, Running: running,
+			Since: 1767225600000000, BeatAt: 1767225660000000,
+		}
+	}
+	return ExecutorsResult{Executors: []ExecutorInfo{of("north", 0), of("south", 8)}}
 }

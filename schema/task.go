@@ -35,6 +35,9 @@ type Task struct {
 	Children *TaskCounts `json:"children,omitzero" jsonschema:"how many tasks are parts of it, by state; only where asked for, and where there are any; those that are no longer kept count until the task ends or the server restarts"`
 	// Terms are only set where asked for, and never in a record.
 	Terms *Terms `json:"terms,omitzero" jsonschema:"how long it may take, and what becomes of it after a crash; only where asked for"`
+	// RunsOn is only set of a running task in a store that other executors share, and never in a
+	// record.
+	RunsOn *RunsOn `json:"runsOn,omitzero" jsonschema:"the executor that runs it, where several share the store"`
 	// Stopped is only set of a running task, and never in a record.
 	Stopped bool `json:"stopped,omitzero" jsonschema:"whether the method signal has stopped it; CONT lets it go on"`
 	// Incomplete is set in an event for a slow client from which parts of the task were left out. It

@@ -74,7 +74,9 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	if err := s.settle(ctx); err != nil {
 		return executor.Record{}, err
 	}
-	return s.machine.tasks.Get(ctx, id)
+	r, err := s.machine.tasks.Get(ctx, id)
+	s.machine.show(&r.Task)
+	return r, err
 }
 
 // List implements executor.Store.
@@ -82,7 +84,11 @@ func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.
 	if err := s.settle(ctx); err != nil {
 		return executor.Page{}, err
 	}
-	return s.machine.tasks.List(ctx, filter, page)
+	found, err := s.machine.tasks.List(ctx, filter, page)
+	for i := range found.Tasks {
+		s.machine.show(&found.Tasks[i])
+	}
+	return found, err
 }
 
 // OpenBelow implements executor.Store.

@@ -48,6 +48,8 @@ type hello struct {
 	Name string `json:"name"`
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
+	// Slots is how many tasks the process runs at once.
+	Slots int `json:"slots,omitzero"`
 	// Lease is how many nanoseconds the process may be silent before the others give it up.
 	Lease int64 `json:"lease"`
 }

@@ -163,6 +163,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) {
 	}
 	m.tasks.Advance(at)
 	p.heard = time.Now()
+	m.heardOf(p, at)
 	if own {
 		s.contact(at)
 	}

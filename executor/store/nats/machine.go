@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,10 +19,14 @@ import (
 // goroutine applies the entries.
 type machine struct {
 	tasks *memory.Replica
+	// mu protects what others than the goroutine that applies may read: peers, their joined and
+	// latest, and runs.
+	mu    sync.RWMutex
 	peers map[uuid.UUID]*peer
 	// gone are the processes that were peers: a first message of one that comes late, or again, is
 	// that of no new process.
 	gone map[uuid.UUID]bool
+	runs map[uuid.UUID]*peer // by task: who runs it
 	// limited is set once a process has said what the limits are.
 	limited bool
 	claims  uint64 // leases that were given
@@ -32,9 +37,11 @@ type peer struct {
 	id       uuid.UUID
 	about    hello
 	since    schema.Time // when it came
-	last     uint64      // the number of its latest message
-	heard    time.Time   // when this process applied that
-	partial  [][]byte    // the pieces of a message so far
+	latest   schema.Time // when its latest message came
+	joined   map[int]*join
+	last     uint64    // the number of its latest message
+	heard    time.Time // when this process applied that
+	partial  [][]byte  // the pieces of a message so far
 	claimers map[int]executor.Claimer
 	leases   map[attempt]*held // until they are released
 }
@@ -56,7 +63,9 @@ type answer struct {
 }
 
 func newMachine(due func()) *machine {
-	return &machine{tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}}
+	return &machine{
+		tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}, runs: map[uuid.UUID]*peer{},
+	}
 }
 
 // meet begins what a process writes. It answers nil where the process was there before.
@@ -64,7 +73,9 @@ func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 	if m.peers[id] != nil || m.gone[id] {
 		return nil
 	}
-	p := &peer{id: id, about: about, since: now, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
+	p := &peer{id: id, about: about, since: now, latest: now, joined: map[int]*join{}, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.peers[id] = p
 	return p
 }
@@ -126,11 +137,17 @@ func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answe
 		a.claimer, a.err = m.tasks.Join(ctx, types, c.Join.Limits)
 		if a.err == nil {
 			p.claimers[c.Join.Number] = a.claimer
+			m.mu.Lock()
+			p.joined[c.Join.Number] = c.Join
+			m.mu.Unlock()
 		}
 	case c.Quit != 0:
 		if quits := p.claimers[c.Quit]; quits != nil {
 			quits.Leave()
 			delete(p.claimers, c.Quit)
+			m.mu.Lock()
+			delete(p.joined, c.Quit)
+			m.mu.Unlock()
 		}
 	case c.Drop:
 		m.interrupt(p)
@@ -155,6 +172,7 @@ func (m *machine) claim(p *peer, number int) (a answer) {
 		m.claims++
 		r := a.lease.Record()
 		p.leases[attempt{r.ID, r.Attempt}] = &held{a.lease, m.claims}
+		m.runsOn(r.ID, p)
 	}
 	return a
 }
@@ -186,6 +204,9 @@ func (m *machine) applyToLease(p *peer, c *change) (err error) {
 		m.tasks.Return(h.Lease)
 		delete(p.leases, of)
 	}
+	if c.Finish != nil || c.Retry != nil || c.Return != nil {
+		m.runsOn(of.ID, nil)
+	}
 	return err
 }
 
@@ -210,7 +231,9 @@ func (c *change) attempt() *attempt {
 
 // remove takes a process out that is dead, or ends. What it writes from now on changes nothing.
 func (m *machine) remove(p *peer) {
+	m.mu.Lock()
 	delete(m.peers, p.id)
+	m.mu.Unlock()
 	m.gone[p.id] = true
 	m.interrupt(p)
 	for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
@@ -223,6 +246,9 @@ func (m *machine) interrupt(p *peer) {
 	all := slices.SortedFunc(maps.Values(p.leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) })
 	clear(p.leases)
 	for _, h := range all {
+		if id := h.Record().ID; m.runs[id] == p {
+			m.runsOn(id, nil)
+		}
 		m.tasks.Interrupt(h.Lease)
 	}
 }

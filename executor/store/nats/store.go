@@ -42,6 +42,8 @@ type Options struct {
 	// Limits are of the namespace: all processes have the same. A zero leaves one as it is, or as
 	// memory has it where no process has set it. MaxOutput cannot change.
 	Limits memory.Options
+	// Slots is how many tasks this process runs at once, to be shown.
+	Slots int
 	// Lease is how long this process may be silent before the others give it up; 0 is DefaultLease.
 	Lease time.Duration
 	// Logger is nil for none.
@@ -208,8 +210,10 @@ func changes(now, wanted memory.Options) bool {
 }
 
 func (s *Store) hello() change {
-	host, _ := os.Hostname()
-	return change{Hello: &hello{Name: cmp.Or(s.options.Name, fmt.Sprintf("%s/%d", host, os.Getpid())), Host: host, PID: os.Getpid(), Lease: int64(s.options.Lease)}}
+	host, _ := os.Hostname() // without a name it is shown as none
+	return change{Hello: &hello{
+		Name: cmp.Or(s.options.Name, executor.ProcessName()), Host: host, PID: os.Getpid(), Slots: s.options.Slots, Lease: int64(s.options.Lease),
+	}}
 }
 
 // noAnswer says why the first message of this process did not come back.

@@ -1,0 +1,64 @@
+package cmd
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+func (p *Program) executorsCommand() *cobra.Command {
+	d := p.readingDriver()
+	c := &cobra.Command{
+		Use:   "executors",
+		Short: "List the executors that run the tasks",
+		Long: "Executors shows the processes that share the store of the server: where each is, how many tasks it runs, and when it\n" +
+			"was last heard of. A store in memory or in a file has one.",
+		Example: p.driverExamples("executors", "executors --json | jq -r .host"),
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return d.with(c, func(ctx context.Context, c *client.Client) error { return d.printExecutors(ctx, c) })
+		},
+	}
+	d.flags(c)
+	return c
+}
+
+func (d *driver) printExecutors(ctx context.Context, c *client.Client) error {
+	found, err := c.Executors(ctx)
+	if err != nil {
+		return err
+	}
+	all := found.Executors
+	if !d.json {
+		return executorTable(all).print(os.Stdout, terminalOf(os.Stdout))
+	}
+	for i := range all {
+		if err := printJSONLine(os.Stdout, &all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func executorTable(all []schema.ExecutorInfo) *table {
+	t := &table{columns: []tableColumn{
+		{title: "NAME", least: 8}, {title: "HOST", drop: 2, least: 8}, {title: "RUNNING"}, {title: "LIMIT"}, {title: "SINCE", drop: 3}, {title: "HEARD", drop: 1}, {title: "TYPES", least: 10},
+	}}
+	for i := range all {
+		e := &all[i]
+		types := "every"
+		if e.Types != nil {
+			types = strings.Join(e.Types, " ")
+		}
+		t.add(tableCell{text: e.Name}, tableCell{text: e.Host}, tableCell{text: strconv.Itoa(e.Running)}, tableCell{text: strconv.Itoa(e.Limit)},
+			tableCell{text: show.Moment(e.Since)}, tableCell{text: show.Moment(e.BeatAt)}, tableCell{text: types})
+	}
+	return t
+}

@@ -1,0 +1,90 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file says which process runs what.
+
+// runsOn notes who runs a task, nil for nobody.
+func (m *machine) runsOn(task uuid.UUID, p *peer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p == nil {
+		delete(m.runs, task)
+	} else {
+		m.runs[task] = p
+	}
+}
+
+// heardOf notes that a message of a process came at a time.
+func (m *machine) heardOf(p *peer, at schema.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.latest = at
+}
+
+// show sets where a task runs.
+func (m *machine) show(t *schema.Task) {
+	if t.State != schema.Running {
+		return
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if p := m.runs[t.ID]; p != nil {
+		t.RunsOn = &schema.RunsOn{Executor: p.about.Name, Host: p.about.Host}
+	}
+}
+
+// Executors implements executor.Directory. It leaves out processes that run no tasks.
+func (s *Store) Executors(context.Context) ([]schema.ExecutorInfo, error) {
+	if err := s.isClosed(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	self := s.self
+	s.mu.Unlock()
+	m := s.machine
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	running := map[*peer]int{}
+	for _, p := range m.runs {
+		running[p]++
+	}
+	all := []schema.ExecutorInfo{}
+	for _, p := range m.peers {
+		if len(p.joined) == 0 {
+			continue
+		}
+		all = append(all, schema.ExecutorInfo{
+			Name: p.about.Name, Host: p.about.Host, PID: p.about.PID, Self: p.id == self, Limit: p.about.Slots, Types: p.types(),
+			Running: running[p], Since: p.since, BeatAt: p.latest,
+		})
+	}
+	slices.SortFunc(all, func(a, b schema.ExecutorInfo) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Since, b.Since))
+	})
+	return all, nil
+}
+
+// types are those of the tasks that the process takes; nil is every type.
+func (p *peer) types() []string {
+	all := map[string]bool{}
+	for _, j := range p.joined {
+		if j.Every {
+			return nil
+		}
+		for _, name := range j.Types {
+			all[name] = true
+		}
+	}
+	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(all))))
+}

@@ -1,0 +1,12 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/jobline/jobline/schema"
+)
+
+func (s *session) executors(ctx context.Context, _ *schema.Empty) (any, error) {
+	all, err := s.executor.Executors(ctx)
+	return schema.ExecutorsResult{Executors: all}, err
+}

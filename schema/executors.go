@@ -1,0 +1,28 @@
+package schema
+
+// This file has the processes that run tasks.
+
+// RunsOn is the process that runs a task.
+type RunsOn struct {
+	Executor string `json:"executor" jsonschema:"the name of the executor"`
+	Host     string `json:"host" jsonschema:"the name of its machine"`
+}
+
+// ExecutorsResult has all processes that run tasks of the store.
+type ExecutorsResult struct {
+	Executors []ExecutorInfo `json:"executors" jsonschema:"the executors that share the store, this one included, sorted by name"`
+}
+
+// ExecutorInfo describes a process that runs tasks.
+type ExecutorInfo struct {
+	Name  string `json:"name" jsonschema:"the name of the executor"`
+	Host  string `json:"host" jsonschema:"the name of its machine"`
+	PID   int    `json:"pid" jsonschema:"the number of its process on that machine"`
+	Self  bool   `json:"self,omitzero" jsonschema:"whether it is the one that answers"`
+	Limit int    `json:"limit" jsonschema:"how many tasks it runs at once" schema:"minimum=0"`
+	// Types are nil for an executor that takes every type.
+	Types   []string `json:"types,omitzero" jsonschema:"the types of the tasks that it takes, aliases included; absent for every type"`
+	Running int      `json:"running" jsonschema:"tasks that it runs" schema:"minimum=0"`
+	Since   Time     `json:"since" jsonschema:"when it joined the store"`
+	BeatAt  Time     `json:"beatAt" jsonschema:"when it was last heard of"`
+}
