@@ -40,7 +40,11 @@ func (s *Store) beatOnce() {
 	}
 	if !s.beating && !s.closing {
 		s.beating = true
-		s.enqueue(&pending{change: change{Beat: true}, done: func(answer) { s.beaten() }})
+		beat := change{Beat: true}
+		if s.seen.Entry > 0 {
+			beat.Seen = new(s.seen)
+		}
+		s.enqueue(&pending{change: beat, done: func(answer) { s.beaten() }})
 	}
 	s.mu.Unlock()
 	if drifts {

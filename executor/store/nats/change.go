@@ -19,6 +19,7 @@ import (
 type change struct {
 	Hello     *hello         `json:"hello,omitzero"`
 	Beat      bool           `json:"beat,omitzero"`  // the process lives, and time passes
+	Seen      *seen          `json:"seen,omitzero"`  // with Beat
 	Leave     bool           `json:"leave,omitzero"` // the process ends
 	Drop      bool           `json:"drop,omitzero"`  // the process has given its leases up
 	Fence     *fence         `json:"fence,omitzero"`
@@ -58,6 +59,12 @@ type hello struct {
 type fence struct {
 	Peer uuid.UUID `json:"peer"`
 	Last uint64    `json:"last"`
+}
+
+// seen is what a process knew behind an entry of the stream that had a Beat.
+type seen struct {
+	Entry  uint64 `json:"entry"`
+	Digest uint64 `json:"digest,string"`
 }
 
 type join struct {

@@ -33,7 +33,8 @@ func (s *Store) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := s.followOnce(ctx)
 		var broken *brokenLog
-		if errors.As(err, &broken) || errors.Is(err, errLogGap) {
+		var differs *differsError
+		if errors.As(err, &broken) || errors.As(err, &differs) || errors.Is(err, errLogGap) {
 			return err
 		}
 		if err != nil && ctx.Err() == nil {
@@ -87,6 +88,10 @@ func (s *Store) followOnce(ctx context.Context) error {
 			return errLogGap
 		}
 		if err := s.applyPiece(m.Data(), schema.TimeOf(about.Timestamp)); err != nil {
+			var differs *differsError
+			if errors.As(err, &differs) {
+				return err
+			}
 			return &brokenLog{sequence, err}
 		}
 		s.applied.Store(sequence)
@@ -127,8 +132,7 @@ func (s *Store) applyPiece(data []byte, at schema.Time) error {
 	if err != nil {
 		return err
 	}
-	s.applyMessage(p, changes, at)
-	return nil
+	return s.applyMessage(p, changes, at)
 }
 
 // greet is the process that a first message is of, or nil where it is none.
@@ -144,7 +148,7 @@ func (s *Store) greet(h head, text []byte, at schema.Time) *peer {
 }
 
 // applyMessage applies the changes of a message, and tells those who wait for them.
-func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) {
+func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	own := p.id == s.self
 	var f *flight
 	if own {
@@ -167,6 +171,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) {
 	if own {
 		s.contact(at)
 	}
+	return s.agree(p, changes, own)
 }
 
 // land takes the message of this process with the number out of those under way.

@@ -63,6 +63,7 @@ type Store struct {
 	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
 	applied    atomic.Uint64 // the sequence of the latest entry that the follower has applied
 	backlog    uint64        // the sequence of the latest entry when this process came
+	agreement  agreement
 	read       chan struct{} // closed when that is applied
 	send       chan struct{}
 	resend     chan struct{}
@@ -84,6 +85,7 @@ type Store struct {
 	lastClaimer int
 	leases      map[*lease]bool // that were given out, and neither released nor lost
 	beating     bool            // a beat is under way
+	seen        seen            // what was known behind the latest entry of this process that had a Beat
 	lastContact time.Time       // when a message of this process was applied
 	steadySince time.Time       // since when such messages have come without a pause
 	adrift      bool            // the leases were given up, because nothing came through
@@ -271,7 +273,11 @@ func (s *Store) Close() error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.enqueue(&pending{change: change{Leave: true}, done: func(answer) { close(left) }})
+	if s.broken == nil {
+		s.enqueue(&pending{change: change{Leave: true}, done: func(answer) { close(left) }})
+	} else { // nothing comes any more
+		close(left)
+	}
 	s.closing = true
 	s.mu.Unlock()
 	select {
