@@ -311,7 +311,7 @@ func updateMany(f *fixture) {
 }
 
 func restartUpdated(f *fixture) {
-	at := in(f.of(time.Hour))
+	at := in(f.of(3 * time.Hour)) // a restart may take a second on a slow machine
 	ids := f.accept(numbered(4, withLabels(map[string]string{"a": "1"}))...)
 	freed := f.one(onlyIf(schema.Conditions{RunAt: at, Group: "g"}))
 	f.update(freed, executor.Update{RunAt: new(schema.Time), Group: new("")})
@@ -333,6 +333,6 @@ func restartUpdated(f *fixture) {
 	page, err := f.store.List(f.Context(), executor.Filter{Labels: map[string]string{"a": "1"}}, executor.PageRequest{Limit: 10})
 	require.NoError(f, err)
 	require.Len(f, page.Tasks, 3)
-	f.pass(2 * time.Hour)
+	f.pass(3 * time.Hour)
 	f.runs(ids[0])
 }
