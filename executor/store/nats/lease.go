@@ -20,6 +20,9 @@ type lease struct {
 
 	mu   sync.Mutex
 	lost error // why nothing more is written, or nil
+	// givenUp says that the attempt has no end of this process. What is in the log settles the task:
+	// that its process has dropped its leases, or is no more. A release before that would hide it.
+	givenUp bool
 }
 
 // newLease is the lease that the log has given this process. The goroutine that applies the log
@@ -52,7 +55,7 @@ func (l *lease) lose(cause error) {
 	l.mu.Lock()
 	first := l.lost == nil
 	if first {
-		l.lost = cause
+		l.lost, l.givenUp = cause, true
 	}
 	l.mu.Unlock()
 	l.forget()
@@ -156,20 +159,25 @@ func (l *lease) ends(e executor.Ended) []*pending {
 		c = change{Retry: retryOf(l.of, e.Again)}
 	}
 	p, err := l.endsBy(c, e.Recorded)
-	released := l.releases()
 	if err != nil {
 		e.Recorded(err)
-		return []*pending{released}
+		return l.releases()
 	}
-	return []*pending{p, released}
+	return append([]*pending{p}, l.releases()...)
 }
 
 // Release implements executor.Lease.
-func (l *lease) Release() { _ = l.store.put(l.releases()) } // a store that is closed has no leases
+func (l *lease) Release() { _ = l.store.put(l.releases()...) } // a store that is closed has no leases
 
-func (l *lease) releases() *pending {
+// releases are the changes of a release, of which a lease that was given up has none.
+func (l *lease) releases() []*pending {
 	l.forget()
-	return &pending{change: change{Release: &l.of}}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.givenUp {
+		return nil
+	}
+	return []*pending{{change: change{Release: &l.of}}}
 }
 
 // giveBack lets another claim have the task: it has not begun.

@@ -168,6 +168,31 @@ func TestLeasesAreLostWithoutServers(t *testing.T) {
 	require.Empty(t, cut.Info().Fault)
 }
 
+// Where no process reaches the servers nobody is given up. A task that was told to stop meanwhile is
+// settled when its process is back, and by then its worker has released it.
+func TestTasksThatWereDroppedAreSettled(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	p := newProxy(t, at.Servers[0])
+	at.Servers = []string{p.url()}
+	alone := open(t, Options{Address: at, Lease: shortLease})
+	defer func() { require.NoError(t, alone.Close()) }()
+	once, more := newTask(), newTask(again)
+	alone.submits(t, once, more)
+	c := alone.joins(t)
+	first, second := claims(t, c), claims(t, c)
+	told := revocation(second)
+	p.cut()
+	require.ErrorIs(t, <-told, executor.ErrLeaseLost)
+	require.ErrorIs(t, finishes(first), executor.ErrLeaseLost)
+	require.ErrorIs(t, finishes(second), executor.ErrLeaseLost)
+	p.mend()
+	alone.sees(t, once.ID, schema.Failed)
+	l := claims(t, c)
+	require.Equal(t, more.ID, l.Record().ID)
+	require.NoError(t, finishes(l))
+}
+
 // What a process writes while its connection breaks again and again is there once, and in order.
 func TestEachChangeCountsOnce(t *testing.T) {
 	t.Parallel()
