@@ -193,6 +193,32 @@ func TestTasksThatWereDroppedAreSettled(t *testing.T) {
 	require.NoError(t, finishes(l))
 }
 
+// A submit that was told to have failed before it was sent is not done later.
+func TestChangeThatWasNotSentIsTakenBack(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	p := newProxy(t, at.Servers[0])
+	at.Servers = []string{p.url()}
+	s := open(t, Options{Address: at, Lease: longLease})
+	defer func() { require.NoError(t, s.Close()) }()
+	p.cut()
+	for full := false; !full; time.Sleep(time.Millisecond) {
+		s.tick()
+		s.mu.Lock()
+		full = len(s.flights) == maxFlights
+		s.mu.Unlock()
+	}
+	lost := newTask()
+	ctx, end := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer end()
+	_, err := s.Submit(ctx, []executor.Submission{lost})
+	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+	p.mend()
+	s.submits(t, newTask())
+	_, err = s.Get(t.Context(), lost.ID)
+	require.ErrorIs(t, err, executor.ErrNotFound)
+}
+
 // What a process writes while its connection breaks again and again is there once, and in order.
 func TestEachChangeCountsOnce(t *testing.T) {
 	t.Parallel()

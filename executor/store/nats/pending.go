@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jobline/jobline/executor"
@@ -107,9 +108,10 @@ func (s *Store) do(ctx context.Context, c change) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, outcomePatience)
 	defer cancel()
 	said := make(chan answer, 1)
+	p := &pending{change: c, done: func(a answer) { said <- a }}
 	err := s.room(ctx)
 	if err == nil {
-		err = s.put(&pending{change: c, done: func(a answer) { said <- a }})
+		err = s.put(p)
 	}
 	if err != nil {
 		return answer{}, s.unavailable(ctx, err)
@@ -118,7 +120,18 @@ func (s *Store) do(ctx context.Context, c change) (answer, error) {
 	case a := <-said:
 		return a, a.err
 	case <-ctx.Done():
+		s.withdraw(p)
 		return answer{}, s.unavailable(ctx, context.Cause(ctx))
+	}
+}
+
+// withdraw takes back a change for which nobody waits any more, where it was not sent.
+func (s *Store) withdraw(p *pending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.queue, p); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		s.queuedBytes -= p.weight()
 	}
 }
 
