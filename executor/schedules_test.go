@@ -173,7 +173,8 @@ type restarted struct {
 
 func (r *restarted) begin() {
 	r.rig = newRig(r.t, executor.Options{Limit: 4}, r.store)
-	go func() { r.over <- r.Executor.Run(r.t.Context()) }()
+	ctx := context.WithoutCancel(r.t.Context()) // the test may be outside of the bubble
+	go func() { r.over <- r.Executor.Run(ctx) }()
 	synctest.Wait()
 }
 
