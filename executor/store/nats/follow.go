@@ -60,8 +60,11 @@ func (b *brokenLog) Error() string {
 
 // followOnce reads the log with one consumer.
 func (s *Store) followOnce(ctx context.Context) error {
-	consumer, err := s.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.applied.Load() + 1,
+	asking, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	consumer, err := s.stream.CreateConsumer(asking, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.applied.Load() + 1, AckPolicy: jetstream.AckNonePolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
 	})
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func (s *Store) followOnce(ctx context.Context) error {
 		return err
 	}
 	defer messages.Stop()
-	for {
+	for first := true; ; first = false {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return err
@@ -84,8 +87,10 @@ func (s *Store) followOnce(ctx context.Context) error {
 		switch {
 		case sequence <= applied:
 			continue
-		case sequence > applied+1:
+		case sequence > applied+1 && first:
 			return errLogGap
+		case sequence > applied+1:
+			return errors.New("an entry was lost on its way")
 		}
 		if err := s.applyPiece(m.Data(), schema.TimeOf(about.Timestamp)); err != nil {
 			var differs *differsError
