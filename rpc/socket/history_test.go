@@ -36,6 +36,10 @@ func TestGuaranteesHoldOnASocket(t *testing.T) {
 			const limit = 4
 			ex, err := executor.New(open(t), executor.Options{Types: history.Types(), Limit: limit})
 			require.NoError(t, err)
+			for name, limit := range history.Groups() {
+				_, err := ex.SetGroup(t.Context(), &schema.SetGroupParams{Name: name, Limit: &limit})
+				require.NoError(t, err)
+			}
 			path := filepath.Join(socketDir(t), "s")
 			s, err := Reserve(t.Context(), path)
 			require.NoError(t, err)

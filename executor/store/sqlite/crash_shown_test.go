@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,8 +20,12 @@ type shown struct {
 }
 
 // everything is all tasks of a store, by way of List, Get, Output and Replay.
-// That a task is listed twice, or is told otherwise in another way, is an error.
+// That a task is listed twice, or is told otherwise in another way, is an error. It waits for the
+// cancels that go on from before the store was opened.
 func everything(ctx context.Context, s *Store) (map[uuid.UUID]*shown, error) {
+	for s.hasDescents() {
+		time.Sleep(time.Millisecond)
+	}
 	found := map[uuid.UUID]*shown{}
 	for page := (executor.PageRequest{Oldest: true, Limit: 1000}); ; {
 		p, err := s.List(ctx, executor.Filter{}, page)
@@ -45,6 +50,13 @@ func everything(ctx context.Context, s *Store) (map[uuid.UUID]*shown, error) {
 			return found, replayed(ctx, s, found)
 		}
 	}
+}
+
+// hasDescents reports whether cancels are on their way down.
+func (s *Store) hasDescents() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.descents) > 0
 }
 
 func show(ctx context.Context, s *Store, id uuid.UUID) (*shown, error) {
