@@ -119,30 +119,67 @@ func (r *Rerun) newID(old uuid.UUID) uuid.UUID {
 }
 
 // findExisting finds the tasks that the same request has made, if it was sent before.
-func (r *Rerun) findExisting(ctx context.Context) (found bool, err error) {
+func (r *Rerun) findExisting(ctx context.Context) (sent bool, err error) {
 	if r.params.RequestID == uuid.Nil {
 		return false, nil
 	}
-	named := r.named()
-	first, err := r.executor.store.Get(ctx, r.newID(named[0]))
-	switch {
-	case errors.Is(err, ErrNotFound):
+	var first schema.Task
+	var missing []uuid.UUID
+	named, known := r.named(), 0
+	for _, old := range named {
+		again, err := r.executor.store.Get(ctx, r.newID(old))
+		switch {
+		case errors.Is(err, ErrNotFound):
+			missing = append(missing, old)
+		case err != nil:
+			return false, err
+		default:
+			first = again.Task
+			known++
+		}
+	}
+	if known == 0 {
 		return false, nil
-	case err != nil:
+	}
+	if err := r.checkForgotten(ctx, missing); err != nil {
 		return false, err
-	case len(named) == 1 && !r.params.Dependents:
-		first.Task.Input, first.Task.WaitingFor = nil, nil // as in the first answer
-		r.existing = []schema.Task{first.Task}
+	}
+	if len(named) == 1 && !r.params.Dependents {
+		r.addExisting(first)
 		return true, nil
 	}
 	err = r.eachKnown(ctx, func(t *schema.Task) {
 		if c := t.Conditions; c != nil && c.RetryOf != uuid.Nil && r.newID(c.RetryOf) == t.ID {
-			r.existing = append(r.existing, *t)
-			r.existing[len(r.existing)-1].WaitingFor = nil
+			r.addExisting(*t)
 		}
 	})
 	slices.Reverse(r.existing)
 	return true, err
+}
+
+// addExisting adds a task to the answer, with the members that the first answer had: all of their
+// results can be too much for one answer.
+func (r *Rerun) addExisting(t schema.Task) {
+	t.Input, t.Result, t.WaitingFor = nil, nil, nil
+	r.existing = append(r.existing, t)
+}
+
+// checkForgotten refuses a request of which only some of the new tasks are known, unless the others are
+// forgotten: then the old ones are, too, because they ended before. Else it is another request.
+func (r *Rerun) checkForgotten(ctx context.Context, olds []uuid.UUID) error {
+	for _, id := range olds {
+		_, err := r.executor.store.Get(ctx, id)
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err != nil:
+			return err
+		default:
+			return &InputError{Violations: []schema.Violation{{
+				Pointer: "/requestId", Message: fmt.Sprintf("a request with this id was sent before, and not for %v; give each request an id of its own", id),
+			}}}
+		}
+	}
+	return nil
 }
 
 // find finds the tasks to submit again.

@@ -213,3 +213,31 @@ func TestARequestThatIsSentTwiceSubmitsOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestARequestIDIsOfOneRequest: a request for more tasks than the one before with its id is refused, and
+// not answered with those of that one. What is forgotten is no other request.
+func TestARequestIDIsOfOneRequest(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		first, second := r.submit(schema.SubmitParams{Type: "nap"}), r.submit(schema.SubmitParams{Type: "nap"})
+		r.pass(time.Second)
+		p := schema.RetryParams{IDs: []uuid.UUID{first}, Force: true, RequestID: uuid.New()}
+		answer, err := r.SubmitAgain(r.Context(), &p)
+		require.NoError(r, err)
+		r.pass(time.Second)
+		before := r.stats().Totals.Submitted
+		for _, ids := range [][]uuid.UUID{{first, second}, {second, first}} {
+			other := p
+			other.IDs = ids
+			_, err := r.SubmitAgain(r.Context(), &other)
+			require.ErrorContains(r, err, "/requestId: a request with this id was sent before, and not for "+second.String())
+		}
+		require.Equal(r, before, r.stats().Totals.Submitted)
+		p.IDs = append(p.IDs, uuid.New()) // as one that is forgotten
+		again, err := r.SubmitAgain(r.Context(), &p)
+		require.NoError(r, err)
+		require.Len(r, again.Tasks, 1)
+		require.Equal(r, answer.Tasks[0].ID, again.Tasks[0].ID)
+		require.Equal(r, schema.Completed, again.Tasks[0].State)
+		require.Nil(r, again.Tasks[0].Result, "all results can be too much for one answer")
+	})
+}
