@@ -59,7 +59,7 @@ func refusal(method string, answer *wire.Error) error {
 func isNewer(v *schema.Violation) bool {
 	switch {
 	case strings.HasPrefix(v.Message, "unknown member"):
-		return !strings.Contains(v.Pointer, "/input/")
+		return strings.HasPrefix(v.Pointer, "/") && !strings.Contains(v.Pointer, "/input/")
 	case strings.HasPrefix(v.Pointer, "/events/"):
 		return slices.ContainsFunc(schema.EventNames[:], func(name string) bool { return strings.HasPrefix(v.Message, "got "+strconv.Quote(name)) })
 	}

@@ -135,3 +135,15 @@ func TestAnOlderServerIsSaidToBeOne(t *testing.T) {
 	require.ErrorAs(t, err, new(*wire.Error), "a name of no event is a mistake of the program")
 	require.Equal(t, 6, calls, "each once")
 }
+
+// TestAServerMayAnswerAnything: a violation without a place is no reason to ask again.
+func TestAServerMayAnswerAnything(t *testing.T) {
+	calls := 0
+	c := answeredBy(t, func(asked) string {
+		calls++
+		return `"error":{"code":-32602,"message":"params: unknown member","data":{"violations":[{"message":"unknown member"}]}}`
+	})
+	_, err := c.Status(t.Context(), schema.StatusParams{ID: uuid.New(), IncludeTerms: true})
+	require.ErrorAs(t, err, new(*wire.Error))
+	require.Equal(t, 1, calls)
+}
