@@ -158,6 +158,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 		return err
 	}
 	defer func() {
+		_ = writer.Close() // who sees that the sockets are free reads there why this server has ended
 		if e := release(); e != nil {
 			err = joinFault(err, e)
 		}

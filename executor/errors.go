@@ -27,6 +27,9 @@ var (
 // Errors of a store.
 var (
 	ErrStoreUnavailable = errors.New("the store is unavailable")
+	// ErrOutcomeUnknown says that a change was on its way when its time was over: it may be done, or
+	// be done later. It comes together with ErrStoreUnavailable.
+	ErrOutcomeUnknown = errors.New("whether the change is done is not known")
 	// ErrDamaged says that a record is not what was written. It stays so.
 	ErrDamaged   = errors.New("the record is damaged")
 	ErrClosed    = errors.New("the store is closed")

@@ -15,9 +15,10 @@ import (
 //
 // All methods may be called at once from many goroutines. A change becomes visible,
 // and its event is published, only when it is as durable as the store can make it.
-// After an error that wraps ErrStoreUnavailable nothing has changed. There is one
-// exception: if the error also wraps the cause of the context, the context ended
-// before the disk had answered, and the change may still come.
+// After an error that wraps ErrStoreUnavailable nothing has changed. There are two
+// exceptions: if the error also wraps the cause of the context, the context ended
+// before the disk had answered, and the change may still come; and so it may where the
+// error wraps ErrOutcomeUnknown.
 type Store interface {
 	// Submit records tasks as queued, in the order given, and answers each in
 	// its place. It is idempotent on the id. The store copies the submissions, so

@@ -20,6 +20,7 @@ var codes = []struct {
 	{executor.ErrTaskGone, schema.CodeTaskGone, "it was not run again; to run it again choose a new id"},
 	{executor.ErrQueueFull, schema.CodeQueueFull, "try again when tasks have finished, or raise --max-queued"},
 	{executor.ErrShuttingDown, schema.CodeShuttingDown, "start another server"},
+	{executor.ErrOutcomeUnknown, schema.CodeStoreUnavailable, "look with status, or send it again: a submit with the same id counts once"},
 	{executor.ErrStoreUnavailable, schema.CodeStoreUnavailable, "it was not done; try again"},
 	{executor.ErrClosed, schema.CodeShuttingDown, "start another server"},
 }
@@ -80,7 +81,7 @@ func wireError(err error) *wire.Error {
 	for _, known := range codes {
 		if errors.Is(err, known.err) {
 			answer := wire.NewError(known.code, "%s: %s", err.Error(), known.cure)
-			answer.Data.Retryable = answer.Data.Retryable && !errors.Is(err, executor.ErrDamaged)
+			answer.Data.Retryable = answer.Data.Retryable && !errors.Is(err, executor.ErrDamaged) && !errors.Is(err, executor.ErrOutcomeUnknown)
 			return answer
 		}
 	}

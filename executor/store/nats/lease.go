@@ -17,6 +17,9 @@ type lease struct {
 	store  *Store
 	record *executor.Record
 	of     attempt
+	// held ends with the cause when the lease is lost.
+	held   context.Context
+	cancel context.CancelCauseFunc
 
 	mu   sync.Mutex
 	lost error // why nothing more is written, or nil
@@ -30,6 +33,7 @@ type lease struct {
 func (s *Store) newLease(inner executor.Lease) *lease {
 	r := inner.Record()
 	l := &lease{store: s, record: r, of: attempt{r.ID, r.Attempt}}
+	l.held, l.cancel = context.WithCancelCause(context.Background())
 	s.mu.Lock()
 	s.leases[l] = true
 	s.mu.Unlock()
@@ -58,6 +62,7 @@ func (l *lease) lose(cause error) {
 		l.lost, l.givenUp = cause, true
 	}
 	l.mu.Unlock()
+	l.cancel(cause)
 	l.forget()
 	if first && closed == nil { // at its end a store tells nobody
 		l.Revoke(cause)
@@ -115,7 +120,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 
 // note writes a change for which nobody waits.
 func (l *lease) note(c change) error {
-	if err := l.store.room(context.Background()); err != nil {
+	if err := l.store.room(l.held); err != nil {
 		return err
 	}
 	if err := l.gone(); err != nil {

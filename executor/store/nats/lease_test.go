@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -193,6 +194,59 @@ func TestTasksThatWereDroppedAreSettled(t *testing.T) {
 	require.NoError(t, finishes(l))
 }
 
+// A task that writes more than waits to be sent is told that its lease is lost.
+func TestWriterIsToldThatItsLeaseIsLost(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	p := newProxy(t, at.Servers[0])
+	at.Servers = []string{p.url()}
+	s := open(t, Options{Address: at, Lease: shortLease})
+	defer func() { require.NoError(t, s.Close()) }()
+	s.submits(t, newTask())
+	l := claims(t, s.joins(t))
+	p.cut()
+	var err error
+	for err == nil {
+		err = l.Write(schema.Stdout, make([]byte, executor.MaxOutputPiece))
+	}
+	require.ErrorIs(t, err, executor.ErrLeaseLost)
+	p.mend()
+}
+
+// A submit that was on its way when its time was over is told as such. It is done later, once.
+func TestChangeThatWasSentHasNoKnownOutcome(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	p := newProxy(t, at.Servers[0])
+	at.Servers = []string{p.url()}
+	s := open(t, Options{Address: at, Lease: longLease})
+	defer func() { require.NoError(t, s.Close()) }()
+	p.cut()
+	sent := newTask()
+	ctx, end := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		_, err := s.Submit(ctx, []executor.Submission{sent})
+		failed <- err
+	}()
+	for under := false; !under; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		for _, f := range s.flights {
+			under = under || slices.ContainsFunc(f.changes, func(c *pending) bool { return c.Submit != nil })
+		}
+		s.mu.Unlock()
+	}
+	end()
+	err := <-failed
+	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+	require.ErrorIs(t, err, executor.ErrOutcomeUnknown)
+	p.mend()
+	s.sees(t, sent.ID, schema.Queued)
+	again, err := s.Submit(t.Context(), []executor.Submission{sent})
+	require.NoError(t, err)
+	require.True(t, again[0].Existing)
+}
+
 // A submit that was told to have failed before it was sent is not done later.
 func TestChangeThatWasNotSentIsTakenBack(t *testing.T) {
 	t.Parallel()
@@ -213,6 +267,7 @@ func TestChangeThatWasNotSentIsTakenBack(t *testing.T) {
 	defer end()
 	_, err := s.Submit(ctx, []executor.Submission{lost})
 	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+	require.NotErrorIs(t, err, executor.ErrOutcomeUnknown)
 	p.mend()
 	s.submits(t, newTask())
 	_, err = s.Get(t.Context(), lost.ID)

@@ -120,19 +120,25 @@ func (s *Store) do(ctx context.Context, c change) (answer, error) {
 	case a := <-said:
 		return a, a.err
 	case <-ctx.Done():
-		s.withdraw(p)
-		return answer{}, s.unavailable(ctx, context.Cause(ctx))
+		err := context.Cause(ctx)
+		if !s.withdraw(p) {
+			err = fmt.Errorf("%w: %w", executor.ErrOutcomeUnknown, err)
+		}
+		return answer{}, s.unavailable(ctx, err)
 	}
 }
 
-// withdraw takes back a change for which nobody waits any more, where it was not sent.
-func (s *Store) withdraw(p *pending) {
+// withdraw takes back a change for which nobody waits any more. It reports false where that was sent.
+func (s *Store) withdraw(p *pending) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := slices.Index(s.queue, p); i >= 0 {
-		s.queue = slices.Delete(s.queue, i, i+1)
-		s.queuedBytes -= p.weight()
+	i := slices.Index(s.queue, p)
+	if i < 0 {
+		return false
 	}
+	s.queue = slices.Delete(s.queue, i, i+1)
+	s.queuedBytes -= p.weight()
+	return true
 }
 
 // unavailable says why there is no answer.
