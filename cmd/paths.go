@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/jobline/jobline/rpc/socket"
 )
@@ -70,7 +71,7 @@ func (p *Program) scope(o *targetOptions) (Scope, error) {
 }
 
 // socketPath is the path that --socket or its variable gives, or "". A flag wins over
-// the variable, --project, too.
+// the variable, --project, too. It may be written as for serve --listen.
 func (o *targetOptions) socketPath() (string, error) {
 	path := o.socket
 	if path == "" && o.project == "" {
@@ -79,7 +80,7 @@ func (o *targetOptions) socketPath() (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	return filepath.Abs(path)
+	return filepath.Abs(strings.TrimPrefix(path, addressPrefix))
 }
 
 // digestOf makes a short name of a path.
