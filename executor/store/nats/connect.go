@@ -113,13 +113,14 @@ func (s *Store) connect(ctx context.Context) error {
 	}
 	js, err := jetstream.New(conn, jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, _ *natsgo.Msg, err error) { s.setFault(err) }),
 		jetstream.WithPublishAsyncTimeout(resendAfter))
+	var stream jetstream.Stream
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, askPatience)
 		defer cancel()
-		s.stream, err = js.Stream(ctx, a.streamName())
+		stream, err = js.Stream(ctx, a.streamName())
 	}
 	if err == nil {
-		err = checkStream(a, s.stream.CachedInfo().Config)
+		err = checkStream(a, stream.CachedInfo().Config)
 	} else {
 		err = streamError(a, err)
 	}
@@ -127,8 +128,8 @@ func (s *Store) connect(ctx context.Context) error {
 		conn.Close()
 		return err
 	}
-	s.conn, s.js, s.subject = conn, js, a.subject()
-	if s.backlog = s.stream.CachedInfo().State.LastSeq; s.backlog == 0 {
+	s.journal = &streamJournal{conn, js, stream, a.subject()}
+	if s.backlog = stream.CachedInfo().State.LastSeq; s.backlog == 0 {
 		close(s.read)
 	}
 	s.pieceBytes = int(min(conn.MaxPayload(), maxPiece)) - headBytes - 1024 // of headers

@@ -10,7 +10,7 @@ import (
 
 // crash ends a store as the death of its process does.
 func (s *Store) crash() {
-	s.conn.Close()
+	s.journal.close()
 	s.end()
 	s.running.Wait()
 	s.mu.Lock()

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/jobline/jobline/schema"
 )
 
@@ -16,14 +14,6 @@ import (
 
 // followPause is how long the follower waits before it asks again.
 const followPause = 100 * time.Millisecond
-
-const (
-	// heartbeat is how often the servers say that there is nothing new. A request for entries can be
-	// lost while a cluster makes the consumer; that is noticed after two of them.
-	heartbeat = 500 * time.Millisecond
-	// pullTime is how long one request for entries waits.
-	pullTime = 10 * time.Second
-)
 
 // errLogGap says that entries are gone that this process has not applied.
 var errLogGap = errors.New("entries of the log are gone that this process has not read; start it again")
@@ -58,49 +48,36 @@ func (b *brokenLog) Error() string {
 	return fmt.Sprintf("entry %d of the log cannot be read: %v; was it written by another version of jobline?", b.sequence, b.why)
 }
 
-// followOnce reads the log with one consumer.
+// followOnce reads the log until an error.
 func (s *Store) followOnce(ctx context.Context) error {
-	asking, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	consumer, err := s.stream.CreateConsumer(asking, jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.applied.Load() + 1, AckPolicy: jetstream.AckNonePolicy,
-		MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
-	})
+	coming, err := s.journal.read(ctx, s.applied.Load()+1)
 	if err != nil {
 		return err
 	}
-	messages, err := consumer.Messages(jetstream.PullExpiry(pullTime), jetstream.PullHeartbeat(heartbeat))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
+	defer coming.stop()
 	for first := true; ; first = false {
-		m, err := messages.Next(jetstream.NextContext(ctx))
+		e, err := coming.next(ctx)
 		if err != nil {
 			return err
 		}
-		about, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		sequence, applied := about.Sequence.Stream, s.applied.Load()
+		applied := s.applied.Load()
 		switch {
-		case sequence <= applied:
+		case e.sequence <= applied:
 			continue
-		case sequence > applied+1 && first:
+		case e.sequence > applied+1 && first:
 			return errLogGap
-		case sequence > applied+1:
+		case e.sequence > applied+1:
 			return errors.New("an entry was lost on its way")
 		}
-		if err := s.applyPiece(m.Data(), schema.TimeOf(about.Timestamp)); err != nil {
+		if err := s.applyPiece(e.piece, e.at); err != nil {
 			var differs *differsError
 			if errors.As(err, &differs) {
 				return err
 			}
-			return &brokenLog{sequence, err}
+			return &brokenLog{e.sequence, err}
 		}
-		s.applied.Store(sequence)
-		if sequence == s.backlog {
+		s.applied.Store(e.sequence)
+		if e.sequence == s.backlog {
 			close(s.read)
 		}
 	}

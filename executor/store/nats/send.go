@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	natsgo "github.com/nats-io/nats.go"
 )
 
 // This file sends what this process writes.
@@ -110,7 +109,7 @@ func (s *Store) pieces(of []*pending) (pieces [][]byte) {
 // refused.
 func (s *Store) publish(f *flight) {
 	for _, piece := range f.pieces {
-		if _, err := s.js.PublishMsgAsync(&natsgo.Msg{Subject: s.subject, Data: piece}); err != nil {
+		if err := s.journal.write(piece); err != nil {
 			s.setFault(err)
 			return // it is sent again
 		}

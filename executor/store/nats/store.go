@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	natsgo "github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
@@ -54,10 +52,7 @@ type Options struct {
 type Store struct {
 	options Options
 	log     *slog.Logger
-	conn    *natsgo.Conn
-	js      jetstream.JetStream
-	stream  jetstream.Stream
-	subject string
+	journal journal
 
 	pieceBytes int
 	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
@@ -100,20 +95,33 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	s := newStore(o)
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func newStore(o Options) *Store {
 	s := &Store{
 		options: o, log: o.Logger, self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
 		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
 	}
 	s.machine = newMachine(s.tick)
-	if err := s.connect(ctx); err != nil {
-		return nil, err
-	}
+	return s
+}
+
+// begin joins the processes of the store's journal.
+func (s *Store) begin(ctx context.Context) error {
 	s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.known(a) }}) // before anything else
-	if err := s.run(ctx); err != nil {
+	err := s.run(ctx)
+	if err != nil {
 		s.stop()
-		return nil, err
 	}
-	return s, nil
+	return err
 }
 
 // run begins the goroutines of the store, which stop ends. Nothing is written before all is read
@@ -293,7 +301,7 @@ func (s *Store) Close() error {
 func (s *Store) stop() {
 	s.end()
 	s.running.Wait()
-	s.conn.Close()
+	s.journal.close()
 	s.mu.Lock()
 	s.closing = true
 	var rest []*pending

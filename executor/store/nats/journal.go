@@ -1,0 +1,93 @@
+package nats
+
+import (
+	"context"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// journal is the log as a process writes and reads it. It may lose, delay, repeat and reorder what
+// is written, and what is read.
+type journal interface {
+	// write sends a piece. It does not wait for an answer: what was recorded is read. After an error
+	// it may be recorded or not.
+	write(piece []byte) error
+	// read begins to read the entries, from a sequence on.
+	read(ctx context.Context, from uint64) (entries, error)
+	// close ends what is under way.
+	close()
+}
+
+// entries are read one after another. After an error there are no more of them.
+type entries interface {
+	next(ctx context.Context) (entry, error)
+	stop()
+}
+
+// entry is a piece as it is in the log.
+type entry struct {
+	sequence uint64 // rises by one
+	at       schema.Time
+	piece    []byte
+}
+
+const (
+	// heartbeat is how often the servers say that there is nothing new. A request for entries can be
+	// lost while a cluster makes the consumer; that is noticed after two of them.
+	heartbeat = 500 * time.Millisecond
+	// pullTime is how long one request for entries waits.
+	pullTime = 10 * time.Second
+)
+
+// streamJournal is the journal in a stream of NATS.
+type streamJournal struct {
+	conn    *natsgo.Conn
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	subject string
+}
+
+func (j *streamJournal) write(piece []byte) error {
+	_, err := j.js.PublishMsgAsync(&natsgo.Msg{Subject: j.subject, Data: piece})
+	return err
+}
+
+func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, AckPolicy: jetstream.AckNonePolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return nil, err
+	}
+	messages, err := consumer.Messages(jetstream.PullExpiry(pullTime), jetstream.PullHeartbeat(heartbeat))
+	if err != nil {
+		return nil, err
+	}
+	return streamEntries{messages}, nil
+}
+
+func (j *streamJournal) close() { j.conn.Close() }
+
+// streamEntries are what a consumer of a stream brings.
+type streamEntries struct{ messages jetstream.MessagesContext }
+
+func (e streamEntries) next(ctx context.Context) (entry, error) {
+	m, err := e.messages.Next(jetstream.NextContext(ctx))
+	if err != nil {
+		return entry{}, err
+	}
+	about, err := m.Metadata()
+	if err != nil {
+		return entry{}, err
+	}
+	return entry{about.Sequence.Stream, schema.TimeOf(about.Timestamp), m.Data()}, nil
+}
+
+func (e streamEntries) stop() { e.messages.Stop() }
