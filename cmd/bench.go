@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/cmd/internal/bench"
+	"github.com/jobline/jobline/executor/store/nats"
 )
 
 // benchOptions are the flags of bench.
@@ -38,7 +39,7 @@ func (p *Program) benchCommand() *cobra.Command {
 	f.Var(count(&o.Tasks, 1_000_000, 100), "tasks", "tasks to queue for their memory; the others take a share of it")
 	f.StringSliceVar(&o.Only, "only", nil, "what to measure, with commas between: "+strings.Join(bench.Names(), ", "))
 	f.StringVar(&o.Against, "against", "", "the file of another build of jobline to compare this one with")
-	f.StringVar(&o.StoreDir, "store", "", "measure the durable store alone, in this directory: the system's temporary one where none is named")
+	f.StringVar(&o.StoreDir, "store", "", "measure the durable store alone, in this directory: the system's temporary one where none is named; or a queue in NATS, nats://HOST,HOST,HOST/NAMESPACE, with as many replicas as hosts")
 	f.Lookup("store").NoOptDefVal = os.TempDir()
 	f.BoolVar(&o.connections, "connections", false, "measure connections on a socket alone")
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -77,7 +78,14 @@ func (o *benchOptions) run(c *cobra.Command, build buildInfo) error {
 	if o.StoreDir == "" && c.Flags().Changed("store") {
 		return usagef("bench: --store is empty; name a directory, or write --store alone for the system's temporary one")
 	}
-	if o.StoreDir != "" {
+	switch {
+	case nats.IsAddress(o.StoreDir):
+		at, err := nats.ParseAddress(o.StoreDir)
+		if err != nil {
+			return usagef("bench: --store: %v", err)
+		}
+		o.Shared, o.StoreDir, o.Only = &bench.Shared{Address: at, Credentials: credentials("")}, "", append(o.Only, "shared")
+	case o.StoreDir != "":
 		o.Only = append(o.Only, "store")
 	}
 	if o.connections {
@@ -109,5 +117,13 @@ func benchEchoCommand() *cobra.Command {
 			}
 			return bench.Echo(os.Stdin, os.Stdout, sizes...)
 		},
+	}
+}
+
+// benchWaitCommand is the command that bench cancels.
+func benchWaitCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "bench-wait ADDRESS", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return bench.Wait(args[0]) },
 	}
 }

@@ -125,7 +125,7 @@ func (p *Program) newRoot(out io.Writer) *cobra.Command {
 	root.AddCommand(p.explainCommand(), p.updateCommand(), p.pauseCommand(), p.resumeCommand(), p.groupsCommand())
 	root.AddCommand(p.scheduleCommand(), p.unscheduleCommand(), p.schedulesCommand(), p.executorsCommand())
 	if p.isJobline() { // it measures types that jobline ships
-		root.AddCommand(p.benchCommand(), benchEchoCommand())
+		root.AddCommand(p.benchCommand(), benchEchoCommand(), benchWaitCommand())
 	}
 	strictDefaults(root)
 	return root

@@ -17,6 +17,7 @@ type Options struct {
 	Only     []string  // what is measured; everything where it is empty
 	Against  string    // another program's file, which is measured in turns with this one; none where it is empty
 	StoreDir string    // where stores are made; the system's temporary directory where it is empty
+	Shared   *Shared   // where a shared store is measured; nil where none is
 	Progress io.Writer // is told of each measurement before it begins
 }
 
@@ -37,6 +38,7 @@ var benchmarks = []benchmark{
 	{"queued", "the memory of a fifth as many queued tasks, in memory and with a store", benchQueued},
 	{"finished", "the memory of tasks that are finished and kept", benchFinished},
 	{"store", "the durable store, next to a loop that only writes and syncs", benchStore},
+	{"shared", "a queue in NATS, next to bare messages; only with --store nats://HOST,HOST,HOST/NAMESPACE", benchShared},
 	{"connections", "connections on a socket, next to the same load over pipes", benchConnections},
 	{"driver", "the command line: a submit, the start of the server, submits of many lines", benchDriver},
 	{"start", "the time to the first reply, and an idle server", benchStart},
@@ -61,7 +63,7 @@ func About() string {
 }
 
 // Run measures, and returns what it has found. The program that calls it must
-// be jobline's command line with the hidden command bench-echo, which is Echo.
+// be jobline's command line with the hidden commands bench-echo and bench-wait, which are Echo and Wait.
 // The other program needs only the command serve and its flags.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	self, err := os.Executable()
@@ -99,7 +101,7 @@ func (r *Report) round(ctx context.Context, o Options, m benchmark, programs []s
 		if lastFirst {
 			i = len(programs) - 1 - i
 		}
-		found[i] = &bench{program: programs[i], tasks: o.Tasks, storeDir: o.StoreDir}
+		found[i] = &bench{program: programs[i], tasks: o.Tasks, storeDir: o.StoreDir, shared: o.Shared}
 		if err := m.run(ctx, found[i]); err != nil {
 			return err
 		}
@@ -118,6 +120,7 @@ type bench struct {
 	program   string // the file
 	tasks     int
 	storeDir  string
+	shared    *Shared
 	figures   []figure
 	latencies []int64 // ns, for the histogram
 }

@@ -75,8 +75,8 @@ func (a Address) String() string {
 	return scheme + "://" + strings.Join(hosts, ",") + "/" + a.Namespace
 }
 
-// streamName is the name of the stream that has the log.
-func (a Address) streamName() string { return "JL_" + a.Namespace }
+// StreamName is the name of the stream that has the log.
+func (a Address) StreamName() string { return "JL_" + a.Namespace }
 
 // subject is that of all messages of the log.
 func (a Address) subject() string { return "jl." + a.Namespace }

@@ -62,6 +62,9 @@ func (c Credentials) options() ([]natsgo.Option, error) {
 	return all, nil
 }
 
+// Dial connects to one of the servers of an address, and looks whether they will do.
+func Dial(a Address, c Credentials) (*natsgo.Conn, error) { return dial(a, c) }
+
 // dial connects to one of the servers, and looks whether they will do.
 func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error) {
 	options, err := c.options()
@@ -117,7 +120,7 @@ func (s *Store) connect(ctx context.Context) error {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, askPatience)
 		defer cancel()
-		stream, err = js.Stream(ctx, a.streamName())
+		stream, err = js.Stream(ctx, a.StreamName())
 	}
 	if err == nil {
 		err = checkStream(a, stream.CachedInfo().Config)

@@ -34,7 +34,7 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 	}
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
-	known, err := js.Stream(ctx, a.streamName())
+	known, err := js.Stream(ctx, a.StreamName())
 	switch {
 	case err == nil:
 		return false, checkNamespace(a, known.CachedInfo().Config, n)
@@ -50,7 +50,7 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 
 func streamConfig(a Address, n Namespace) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
-		Name: a.streamName(), Description: "the log of a jobline queue", Subjects: []string{a.subject()}, Storage: jetstream.FileStorage,
+		Name: a.StreamName(), Description: "the log of a jobline queue", Subjects: []string{a.subject()}, Storage: jetstream.FileStorage,
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Replicas: max(n.Replicas, 1), MaxBytes: -1, MaxMsgs: -1,
 		DenyDelete: true, Metadata: map[string]string{versionKey: strconv.Itoa(formatVersion)},
 	}

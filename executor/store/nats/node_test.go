@@ -39,7 +39,7 @@ func TestAServerOfThreeStops(t *testing.T) {
 // leader is the server that leads the stream of a namespace.
 func leader(t *testing.T, all natstest.Cluster, at Address) *server.Server {
 	for _, s := range all {
-		if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, at.streamName()) {
+		if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, at.StreamName()) {
 			return s
 		}
 	}
