@@ -197,6 +197,9 @@ func (p *Planner) Peek(takes func(typ string) bool, now schema.Time, most int) (
 	return nil, false
 }
 
+// Offers reports whether Peek may answer a task. It changes nothing.
+func (p *Planner) Offers(takes func(typ string) bool) bool { return !p.paused && p.best(takes) != nil }
+
 // best is the lane whose first task is to run next, if there is enough of what it needs.
 func (p *Planner) best(takes func(typ string) bool) (best *lane) {
 	for _, k := range p.shown {

@@ -2,6 +2,7 @@ package kit
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 type Claims[T any] struct {
 	Queue[T]
 	members []*Member
+	woken   uint64 // entries for which claims were let look again
 }
 
 // Member is one of those who have joined. It takes entries of its types, within
@@ -41,6 +43,7 @@ func (c *Claims[T]) Join(types []string, limits executor.TypeLimits) *Member {
 
 // Wake lets up to n waiting calls of Claim of each member look again.
 func (c *Claims[T]) Wake(n int) {
+	c.woken += uint64(max(n, 0))
 	for _, m := range c.members {
 		m.wake(n)
 	}
@@ -48,6 +51,7 @@ func (c *Claims[T]) Wake(n int) {
 
 // WakeAll lets all waiting calls of Claim look again.
 func (c *Claims[T]) WakeAll() {
+	c.woken += math.MaxInt32
 	for _, m := range c.members {
 		m.wake(len(m.idle))
 	}
@@ -139,6 +143,9 @@ func (m *Member) takes(typ string) bool {
 	return m.has(typ) && (!m.Limited(typ) || m.held[typ] < m.limits[typ])
 }
 
+// Woken counts the entries that may have become ready to be taken, more than once where that is not known better.
+func (c *Claims[T]) Woken() uint64 { return c.woken }
+
 // Idle is how many calls of Claim wait.
 func (c *Claims[T]) Idle() (n int) {
 	for _, m := range c.members {
@@ -207,6 +214,7 @@ func (m *Member) Limited(typ string) bool { return len(m.limits) > 0 && m.limits
 func (c *Claims[T]) Release(m *Member, typ string) {
 	if m.Limited(typ) {
 		m.held[typ]--
+		c.woken++
 		m.wake(1)
 	}
 }

@@ -157,6 +157,22 @@ func (r *Replica) Await(c executor.Claimer) (woken <-chan struct{}, giveUp func(
 	}
 }
 
+// Offers reports whether a Take for a claimer of Join may get something. It changes nothing.
+func (r *Replica) Offers(c executor.Claimer) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := c.(*claimer).member
+	return !r.planned.Paused() && (r.claims.Peek(m) != nil || r.planned.Offers(m.Takes))
+}
+
+// Woken counts the tasks that may have become ready, some of them more than once, and queued is how
+// many wait now.
+func (r *Replica) Woken() (woken uint64, queued int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.claims.Woken(), int(r.counts.Queued)
+}
+
 // Return is the change that undoes a Take whose task nobody has begun to run.
 func (r *Replica) Return(taken executor.Lease) {
 	r.mu.Lock()

@@ -136,6 +136,10 @@ func (s *Store) rejoin() {
 	for _, c := range s.claimers {
 		s.enqueue(c.joins())
 	}
+	for _, g := range s.waiting { // nothing wakes them any more
+		s.enqueue(g.pending(false))
+	}
+	s.waiting = nil
 	var lost []*pending
 	for _, p := range under {
 		if p.ofLease() {

@@ -30,6 +30,8 @@ type change struct {
 	All       bool           `json:"all,omitzero"` // of the submissions, or none
 	DryRun    []submission   `json:"dryRun,omitzero"`
 	Claim     int            `json:"claim,omitzero"` // by the claimer with the number
+	Again     bool           `json:"again,omitzero"` // of a claim: it got nothing before, and has waited since
+	Rest      int            `json:"rest,omitzero"`  // a claim of the claimer with the number waits no longer
 	Return    *attempt       `json:"return,omitzero"`
 	Started   *started       `json:"started,omitzero"`
 	Progress  *progress      `json:"progress,omitzero"`

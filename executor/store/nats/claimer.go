@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"sync"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
@@ -71,30 +70,21 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 	if ctx.Err() != nil {
 		return nil, c.endOnly(ctx, before, ended)
 	}
-	for {
-		asked := &claiming{claimer: c, said: make(chan struct{})}
-		changes := append(before, &pending{change: change{Claim: c.about.Number}, done: asked.done})
-		if err := c.store.put(changes...); err != nil {
-			return nil, c.notPut(before, err)
+	asked := &claiming{claimer: c, over: make(chan struct{})}
+	if err := c.store.put(append(before, asked.pending(false))...); err != nil {
+		return nil, c.notPut(before, err)
+	}
+	select {
+	case <-asked.over:
+		if asked.err != nil {
+			return nil, asked.err
 		}
-		before = nil
-		select {
-		case <-asked.said:
-		case <-ctx.Done():
-			asked.abandon()
-			return nil, context.Cause(ctx)
-		}
-		if asked.err != nil || asked.lease != nil {
-			return asked.result()
-		}
-		select {
-		case <-asked.woken:
-		case <-c.store.stopped:
-			return nil, executor.ErrClosed
-		case <-ctx.Done():
-			asked.giveUp()
-			return nil, context.Cause(ctx)
-		}
+		return asked.lease, nil
+	case <-c.store.stopped:
+		return nil, executor.ErrClosed
+	case <-ctx.Done():
+		asked.abandon()
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -112,64 +102,4 @@ func (c *claimer) notPut(before []*pending, err error) error {
 		p.over(answer{err: err})
 	}
 	return err
-}
-
-// claiming is one claim on its way through the log.
-type claiming struct {
-	claimer *claimer
-	said    chan struct{} // closed when the log has answered
-	err     error
-	lease   *lease
-	woken   <-chan struct{} // where there was nothing to claim: gets a value when there may be
-	giveUp  func()          // ends waiting for that
-
-	mu        sync.Mutex
-	over      bool
-	abandoned bool
-}
-
-// done takes the answer of the log. The goroutine that applies it calls this.
-func (g *claiming) done(a answer) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := g.claimer.store
-	switch {
-	case a.err != nil:
-		g.err = a.err
-	case a.lease != nil:
-		g.lease = s.newLease(a.lease)
-	default:
-		g.woken, g.giveUp = s.machine.tasks.Await(a.claimer)
-	}
-	g.over = true
-	if g.abandoned {
-		g.giveBack()
-	}
-	close(g.said)
-}
-
-// abandon says that nobody waits for the answer.
-func (g *claiming) abandon() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.abandoned = true; g.over {
-		g.giveBack()
-	}
-}
-
-// giveBack gives back what nobody has waited for.
-func (g *claiming) giveBack() {
-	switch {
-	case g.lease != nil:
-		g.lease.giveBack()
-	case g.giveUp != nil:
-		g.giveUp()
-	}
-}
-
-func (g *claiming) result() (executor.Lease, error) {
-	if g.err != nil {
-		return nil, g.err
-	}
-	return g.lease, nil
 }

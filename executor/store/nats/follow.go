@@ -153,6 +153,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	if own {
 		s.contact(at)
 	}
+	s.takeTurns()
 	return s.agree(p, changes, own)
 }
 

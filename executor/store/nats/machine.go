@@ -19,6 +19,7 @@ import (
 // goroutine applies the entries.
 type machine struct {
 	tasks *memory.Replica
+	turns turns
 	// mu protects what others than the goroutine that applies may read: peers, their joined and
 	// latest, and runs.
 	mu    sync.RWMutex
@@ -63,9 +64,11 @@ type answer struct {
 }
 
 func newMachine(due func()) *machine {
-	return &machine{
+	m := &machine{
 		tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}, runs: map[uuid.UUID]*peer{},
 	}
+	m.turns = turns{offers: m.tasks.Offers, patience: turnPatience}
+	return m
 }
 
 // meet begins what a process writes. It answers nil where the process was there before.
@@ -91,7 +94,9 @@ func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 		}
 		a.submitted, a.err = submit(ctx, submitted(c.Submit, own))
 	case c.Claim != 0:
-		a = m.claim(p, c.Claim)
+		a = m.claim(p, c.Claim, c.Again)
+	case c.Rest != 0:
+		m.turns.rests(p.id, c.Rest)
 	case c.Started != nil, c.Progress != nil, c.Output != nil, c.Finish != nil, c.Retry != nil, c.Release != nil, c.Return != nil:
 		a.err = m.applyToLease(p, c)
 	case c.Cancel != nil:
@@ -145,6 +150,7 @@ func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answe
 		if quits := p.claimers[c.Quit]; quits != nil {
 			quits.Leave()
 			delete(p.claimers, c.Quit)
+			m.turns.quits(p.id, c.Quit)
 			m.mu.Lock()
 			delete(p.joined, c.Quit)
 			m.mu.Unlock()
@@ -161,8 +167,9 @@ func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answe
 	return a
 }
 
-// claim gives a process the task that is to run next, if there is one.
-func (m *machine) claim(p *peer, number int) (a answer) {
+// claim gives a process the task that is to run next, if there is one. again says of the claim that it
+// has waited.
+func (m *machine) claim(p *peer, number int, again bool) (a answer) {
 	c := p.claimers[number]
 	if c == nil {
 		return answer{err: executor.ErrLeaseLost}
@@ -174,6 +181,7 @@ func (m *machine) claim(p *peer, number int) (a answer) {
 		p.leases[attempt{r.ID, r.Attempt}] = &held{a.lease, m.claims}
 		m.runsOn(r.ID, p)
 	}
+	m.turns.claimed(p.id, number, c, again, a.lease != nil)
 	return a
 }
 
@@ -235,6 +243,7 @@ func (m *machine) remove(p *peer) {
 	delete(m.peers, p.id)
 	m.mu.Unlock()
 	m.gone[p.id] = true
+	m.turns.gone(p.id)
 	m.interrupt(p)
 	for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
 		p.claimers[number].Leave()

@@ -52,6 +52,9 @@ func (s *Store) put(changes ...*pending) error {
 		return err
 	}
 	s.enqueue(changes...)
+	for _, p := range changes {
+		s.claimBehind(p.Submit)
+	}
 	return nil
 }
 

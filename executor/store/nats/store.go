@@ -77,6 +77,9 @@ type Store struct {
 	flights     []*flight     // the oldest first
 	noted       *pending      // the latest change for which nobody waits
 	claimers    map[int]*claimer
+	waiting     []*claiming // claims that got nothing
+	asking      int         // claims under way that have waited
+	turnTimer   *time.Timer // lets them look again; nil where it is not set
 	lastClaimer int
 	leases      map[*lease]bool // that were given out, and neither released nor lost
 	beating     bool            // a beat is under way
@@ -310,6 +313,9 @@ func (s *Store) stop() {
 	}
 	rest = append(rest, s.queue...)
 	s.flights, s.queue = nil, nil
+	if s.turnTimer != nil {
+		s.turnTimer.Stop()
+	}
 	close(s.left)
 	s.left = make(chan struct{})
 	s.mu.Unlock()

@@ -23,6 +23,7 @@ var claimContracts = []contract{
 	{name: "ends with the cause of its context", test: claimCause},
 	{name: "of an ended context takes nothing", test: claimEnded},
 	{name: "one that gives up loses no task", test: claimGivesUp},
+	{name: "waits that end while tasks come lose none", test: claimWaitsEnd},
 	{name: "hands a task to one claimer only", test: claimOnce},
 	{name: "has no bound of its own on what runs", test: claimsMany},
 }
@@ -310,4 +311,30 @@ func claimBehindEnd(f *fixture) {
 		require.LessOrEqual(f, running, 1)
 	}
 	require.Equal(f, tasks, ended)
+}
+
+func claimWaitsEnd(f *fixture) {
+	for range 5 {
+		all := []*claimer{f.claimer(nil), f.claimer(nil), f.claimer(nil), f.claimer(nil)}
+		require.True(f, all[0].waits())
+		var ends sync.WaitGroup
+		for _, c := range all[:2] {
+			ends.Go(func() { c.cancel(context.Canceled) })
+		}
+		f.accept(task(), task())
+		ends.Wait()
+		f.until("a claim of each task", func() bool {
+			n := 0
+			for _, c := range all {
+				if c.over() && c.err == nil {
+					n++
+				}
+			}
+			return n == 2
+		})
+		for _, c := range all {
+			c.cancel(context.Canceled)
+			c.wait()
+		}
+	}
 }

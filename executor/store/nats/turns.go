@@ -1,0 +1,181 @@
+package nats
+
+import (
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// This file says in which process a claim goes first when a task comes, so that not all of them write
+// one. All processes come to the same from the log: the task is for the process in which most claims
+// wait. It is no promise. A process that is dead, stopped or slow takes nothing by it, and others take
+// its turn a moment later.
+
+// turnPatience is how long a process may take to claim what is for it, before others do.
+const turnPatience = 100 * time.Millisecond
+
+// turns are the processes in which claims wait. A claim waits when the log has answered it with
+// nothing.
+type turns struct {
+	offers   func(executor.Claimer) bool // reports whether there may be a task for a claimer
+	patience time.Duration               // turnPatience, but in tests
+
+	mu    sync.Mutex
+	all   []*turn // in the order in which they were first seen to wait
+	ready int     // about how many tasks may be claimed that no claim has got
+	woken uint64  // of the tasks, when that was counted
+}
+
+// turn is one process.
+type turn struct {
+	peer    uuid.UUID
+	waiting map[int]*waiters // by the number of the claimer
+	since   time.Time        // since when there is a task for it, or zero
+	late    bool             // it has not claimed what was for it
+	left    int              // claims that wait, less those that have a task, while tasks are divided
+	gets    int              // tasks, while they are divided
+}
+
+// waiters are the claims that wait of one claimer.
+type waiters struct {
+	claimer executor.Claimer
+	number  int
+}
+
+// claimed notes a claim and what it got. again says that it was one of those that wait.
+func (t *turns) claimed(peer uuid.UUID, number int, claimer executor.Claimer, again, got bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of := t.of(peer)
+	of.since, of.late = time.Time{}, false
+	w := of.waiting[number]
+	if w == nil {
+		w = &waiters{claimer: claimer}
+		of.waiting[number] = w
+	}
+	if again && w.number > 0 {
+		w.number--
+	}
+	if !got {
+		w.number++
+		return
+	}
+	t.ready = max(t.ready-1, 0)
+}
+
+// of is the turn of a process; it needs the lock.
+func (t *turns) of(peer uuid.UUID) *turn {
+	for _, of := range t.all {
+		if of.peer == peer {
+			return of
+		}
+	}
+	of := &turn{peer: peer, waiting: map[int]*waiters{}}
+	t.all = append(t.all, of)
+	return of
+}
+
+// rests notes that a claim waits no longer.
+func (t *turns) rests(peer uuid.UUID, number int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w := t.of(peer).waiting[number]; w != nil && w.number > 0 {
+		w.number--
+	}
+}
+
+// quits notes that a claimer has left.
+func (t *turns) quits(peer uuid.UUID, number int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.of(peer).waiting, number)
+}
+
+// gone notes that a process is no more.
+func (t *turns) gone(peer uuid.UUID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, of := range t.all {
+		if of.peer == peer {
+			t.all = append(t.all[:i:i], t.all[i+1:]...)
+			return
+		}
+	}
+}
+
+// came notes how many tasks may have become ready in all, and how many there are that wait.
+func (t *turns) came(woken uint64, queued int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ready = int(min(uint64(t.ready)+woken-t.woken, uint64(queued)))
+	t.woken = woken
+}
+
+// due is how many claims of a process are to be made for the tasks that there are, of which there is
+// one. Others that do not make theirs for a while have lost their turn.
+func (t *turns) due(self uuid.UUID) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	for _, of := range t.all {
+		if !of.since.IsZero() && now.Sub(of.since) >= t.patience && of.peer != self {
+			of.late = true
+		}
+	}
+	t.divide(max(t.ready, 1), t.offers)
+	mine, relied := 0, false
+	for _, of := range t.all {
+		switch {
+		case of.peer == self:
+			mine = of.gets
+		case of.gets == 0:
+			of.since = time.Time{}
+		default:
+			relied = true
+			if of.since.IsZero() {
+				of.since = now
+			}
+		}
+	}
+	if !relied {
+		return max(mine, 1)
+	}
+	return mine
+}
+
+// share is how many of so many tasks, that a process is to submit, it may claim by itself.
+func (t *turns) share(self uuid.UUID, tasks int) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of := t.of(self)
+	t.divide(tasks, func(executor.Claimer) bool { return true })
+	return of.gets
+}
+
+// divide gives tasks one by one to the process in which most claims wait; it needs the lock.
+func (t *turns) divide(tasks int, takes func(executor.Claimer) bool) {
+	for _, of := range t.all {
+		of.gets, of.left = 0, 0
+		for _, w := range of.waiting {
+			if w.number > 0 && !of.late && takes(w.claimer) {
+				of.left += w.number
+			}
+		}
+	}
+	for ; tasks > 0; tasks-- {
+		var most *turn
+		for _, of := range t.all {
+			if of.left > 0 && (most == nil || of.left > most.left) {
+				most = of
+			}
+		}
+		if most == nil {
+			return
+		}
+		most.left--
+		most.gets++
+	}
+}
