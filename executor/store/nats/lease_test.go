@@ -13,6 +13,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/executor/store/nats/natstest"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -82,13 +83,30 @@ func (s *Store) sees(t *testing.T, id uuid.UUID, state schema.State) {
 	}, patience, time.Millisecond)
 }
 
+// proxied is a namespace, the same through a network that can be cut, and that network.
+func proxied(t *testing.T) (at, through Address, p *natstest.Proxy) {
+	t.Helper()
+	at = clusterOf(t, 1).namespace(t)
+	p = natstest.NewProxy(t, at.Servers[0])
+	through = at
+	through.Servers = []string{p.URL()}
+	return at, through, p
+}
+
+// opens opens a store that is closed when the test is over.
+func opens(t *testing.T, o Options) *Store {
+	t.Helper()
+	s := open(t, o)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
 // A process that dies is given up when its lease is over: what may run again does, somewhere else,
 // and the rest has ended as interrupted.
 func TestTasksOfADeadProcessAreSettled(t *testing.T) {
 	t.Parallel()
 	at := clusterOf(t, 1).namespace(t)
-	dies, lives := open(t, Options{Address: at, Lease: shortLease}), open(t, Options{Address: at, Lease: shortLease})
-	defer func() { require.NoError(t, lives.Close()) }()
+	dies, lives := opens(t, Options{Address: at, Lease: shortLease}), open(t, Options{Address: at, Lease: shortLease})
 	once, more := newTask(), newTask(again)
 	dies.submits(t, once, more)
 	c := dies.joins(t)
@@ -113,11 +131,7 @@ func TestTasksOfADeadProcessAreSettled(t *testing.T) {
 func TestGivenUpProcessEndsNothing(t *testing.T) {
 	t.Parallel()
 	at := clusterOf(t, 1).namespace(t)
-	silent, lives := open(t, Options{Address: at, Lease: longLease}), open(t, Options{Address: at, Lease: longLease})
-	defer func() {
-		require.NoError(t, silent.Close())
-		require.NoError(t, lives.Close())
-	}()
+	silent, lives := opens(t, Options{Address: at, Lease: longLease}), opens(t, Options{Address: at, Lease: longLease})
 	once, more, next := newTask(), newTask(again), newTask()
 	silent.submits(t, once, more)
 	c := silent.joins(t)
@@ -143,26 +157,19 @@ func TestGivenUpProcessEndsNothing(t *testing.T) {
 // told. What it finishes too late is refused. When it reaches the servers again it works on.
 func TestLeasesAreLostWithoutServers(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	p := newProxy(t, at.Servers[0])
-	through := at
-	through.Servers = []string{p.url()}
-	cut, lives := open(t, Options{Address: through, Lease: shortLease}), open(t, Options{Address: at, Lease: shortLease})
-	defer func() {
-		require.NoError(t, cut.Close())
-		require.NoError(t, lives.Close())
-	}()
+	at, through, p := proxied(t)
+	cut, lives := opens(t, Options{Address: through, Lease: shortLease}), opens(t, Options{Address: at, Lease: shortLease})
 	once, next := newTask(), newTask()
 	cut.submits(t, once)
 	c := cut.joins(t)
 	l := claims(t, c)
 	told := revocation(l)
-	p.cut()
+	p.Cut()
 	require.ErrorIs(t, <-told, executor.ErrLeaseLost)
 	require.ErrorIs(t, finishes(l), executor.ErrLeaseLost)
 	lives.sees(t, once.ID, schema.Failed)
 	require.NotEmpty(t, cut.Info().Fault)
-	p.mend()
+	p.Mend()
 	lives.submits(t, next)
 	require.NoError(t, finishes(claims(t, c)))
 	lives.sees(t, next.ID, schema.Completed)
@@ -173,21 +180,18 @@ func TestLeasesAreLostWithoutServers(t *testing.T) {
 // settled when its process is back, and by then its worker has released it.
 func TestTasksThatWereDroppedAreSettled(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	p := newProxy(t, at.Servers[0])
-	at.Servers = []string{p.url()}
-	alone := open(t, Options{Address: at, Lease: shortLease})
-	defer func() { require.NoError(t, alone.Close()) }()
+	_, at, p := proxied(t)
+	alone := opens(t, Options{Address: at, Lease: shortLease})
 	once, more := newTask(), newTask(again)
 	alone.submits(t, once, more)
 	c := alone.joins(t)
 	first, second := claims(t, c), claims(t, c)
 	told := revocation(second)
-	p.cut()
+	p.Cut()
 	require.ErrorIs(t, <-told, executor.ErrLeaseLost)
 	require.ErrorIs(t, finishes(first), executor.ErrLeaseLost)
 	require.ErrorIs(t, finishes(second), executor.ErrLeaseLost)
-	p.mend()
+	p.Mend()
 	alone.sees(t, once.ID, schema.Failed)
 	l := claims(t, c)
 	require.Equal(t, more.ID, l.Record().ID)
@@ -197,31 +201,25 @@ func TestTasksThatWereDroppedAreSettled(t *testing.T) {
 // A task that writes more than waits to be sent is told that its lease is lost.
 func TestWriterIsToldThatItsLeaseIsLost(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	p := newProxy(t, at.Servers[0])
-	at.Servers = []string{p.url()}
-	s := open(t, Options{Address: at, Lease: shortLease})
-	defer func() { require.NoError(t, s.Close()) }()
+	_, at, p := proxied(t)
+	s := opens(t, Options{Address: at, Lease: shortLease})
 	s.submits(t, newTask())
 	l := claims(t, s.joins(t))
-	p.cut()
+	p.Cut()
 	var err error
 	for err == nil {
 		err = l.Write(schema.Stdout, make([]byte, executor.MaxOutputPiece))
 	}
 	require.ErrorIs(t, err, executor.ErrLeaseLost)
-	p.mend()
+	p.Mend()
 }
 
 // A submit that was on its way when its time was over is told as such. It is done later, once.
 func TestChangeThatWasSentHasNoKnownOutcome(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	p := newProxy(t, at.Servers[0])
-	at.Servers = []string{p.url()}
-	s := open(t, Options{Address: at, Lease: longLease})
-	defer func() { require.NoError(t, s.Close()) }()
-	p.cut()
+	_, at, p := proxied(t)
+	s := opens(t, Options{Address: at, Lease: longLease})
+	p.Cut()
 	sent := newTask()
 	ctx, end := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
@@ -240,7 +238,7 @@ func TestChangeThatWasSentHasNoKnownOutcome(t *testing.T) {
 	err := <-failed
 	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 	require.ErrorIs(t, err, executor.ErrOutcomeUnknown)
-	p.mend()
+	p.Mend()
 	s.sees(t, sent.ID, schema.Queued)
 	again, err := s.Submit(t.Context(), []executor.Submission{sent})
 	require.NoError(t, err)
@@ -250,12 +248,9 @@ func TestChangeThatWasSentHasNoKnownOutcome(t *testing.T) {
 // A submit that was told to have failed before it was sent is not done later.
 func TestChangeThatWasNotSentIsTakenBack(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	p := newProxy(t, at.Servers[0])
-	at.Servers = []string{p.url()}
-	s := open(t, Options{Address: at, Lease: longLease})
-	defer func() { require.NoError(t, s.Close()) }()
-	p.cut()
+	_, at, p := proxied(t)
+	s := opens(t, Options{Address: at, Lease: longLease})
+	p.Cut()
 	for full := false; !full; time.Sleep(time.Millisecond) {
 		s.tick()
 		s.mu.Lock()
@@ -268,7 +263,7 @@ func TestChangeThatWasNotSentIsTakenBack(t *testing.T) {
 	_, err := s.Submit(ctx, []executor.Submission{lost})
 	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 	require.NotErrorIs(t, err, executor.ErrOutcomeUnknown)
-	p.mend()
+	p.Mend()
 	s.submits(t, newTask())
 	_, err = s.Get(t.Context(), lost.ID)
 	require.ErrorIs(t, err, executor.ErrNotFound)
@@ -277,21 +272,14 @@ func TestChangeThatWasNotSentIsTakenBack(t *testing.T) {
 // What a process writes while its connection breaks again and again is there once, and in order.
 func TestEachChangeCountsOnce(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	p := newProxy(t, at.Servers[0])
-	through := at
-	through.Servers = []string{p.url()}
-	breaks, sees := open(t, Options{Address: through, Lease: longLease}), open(t, Options{Address: at, Lease: longLease})
-	defer func() {
-		require.NoError(t, breaks.Close())
-		require.NoError(t, sees.Close())
-	}()
+	at, through, p := proxied(t)
+	breaks, sees := opens(t, Options{Address: through, Lease: longLease}), opens(t, Options{Address: at, Lease: longLease})
 	const tasks = 300
 	var all []executor.Submission
 	for n := range tasks {
 		if n%60 == 30 {
-			p.cut()
-			p.mend()
+			p.Cut()
+			p.Mend()
 		}
 		one := newTask()
 		all = append(all, one)

@@ -37,7 +37,7 @@ func TestAServerOfThreeStops(t *testing.T) {
 }
 
 // leader is the server that leads the stream of a namespace.
-func leader(t *testing.T, all natstest.Cluster, at Address) *server.Server {
+func leader(t *testing.T, all natstest.Cluster, at Address) *natstest.Server {
 	for _, s := range all {
 		if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, at.StreamName()) {
 			return s

@@ -177,10 +177,7 @@ func TestSubmitTakesAClaimAlong(t *testing.T) {
 // A task that is for a process which has stopped is claimed by another.
 func TestTaskForAStoppedProcessIsClaimed(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	p := newProxy(t, at.Servers[0])
-	through := at
-	through.Servers = []string{p.url()}
+	at, through, p := proxied(t)
 	stops, lives := open(t, Options{Address: through, Lease: longLease}), open(t, Options{Address: at, Lease: longLease})
 	asked := open(t, Options{Address: at, Lease: longLease})
 	c := stops.joins(t)
@@ -188,7 +185,7 @@ func TestTaskForAStoppedProcessIsClaimed(t *testing.T) {
 		go func() { _, _ = c.Claim(t.Context(), executor.Ended{}) }()
 	}
 	stops.allWait(t, 2)
-	p.cut()
+	p.Cut()
 	got, c := make(chan executor.Lease, 1), lives.joins(t)
 	go func() {
 		l, _ := c.Claim(t.Context(), executor.Ended{})
@@ -200,7 +197,7 @@ func TestTaskForAStoppedProcessIsClaimed(t *testing.T) {
 	l := <-got
 	require.Equal(t, one.ID, l.Record().ID)
 	require.NoError(t, finishes(l))
-	p.mend()
+	p.Mend()
 	for _, s := range []*Store{asked, lives, stops} {
 		require.NoError(t, s.Close())
 	}

@@ -94,7 +94,32 @@ func Process(t testing.TB, folder string, size int) (urls []string, stop func())
 }
 
 // Cluster is servers of one cluster in this process.
-type Cluster []*server.Server
+type Cluster []*Server
+
+// Server is one of a cluster. Its clients stay with the URLs that they were given: it tells them no
+// others.
+type Server struct {
+	*server.Server
+	options *server.Options
+}
+
+// Restart starts a server that was shut down, with the same files and the same URL.
+func (s *Server) Restart(set ...func(*server.Options)) error {
+	o := s.options.Clone()
+	for _, f := range set {
+		f(o)
+	}
+	again, err := server.NewServer(o)
+	if err != nil {
+		return err
+	}
+	again.Start()
+	s.Server = again
+	if !again.ReadyForConnections(startPatience) {
+		return fmt.Errorf("the server %s takes no connections after %v", o.ServerName, startPatience)
+	}
+	return nil
+}
 
 // Start starts a cluster, and waits until it has a leader. Each message is synced before it is
 // acknowledged. The files of the servers are in folders below the one given.
@@ -114,7 +139,7 @@ func Start(folder string, size int, set ...func(*server.Options)) (Cluster, erro
 			StoreDir: filepath.Join(folder, strconv.Itoa(i)), SyncAlways: true,
 		}
 		if size > 1 {
-			o.Cluster, o.Routes = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port}, routes
+			o.Cluster, o.Routes = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port, NoAdvertise: true}, routes
 		}
 		for _, f := range set {
 			f(o)
@@ -125,13 +150,16 @@ func Start(folder string, size int, set ...func(*server.Options)) (Cluster, erro
 			return nil, err
 		}
 		s.Start()
-		all = append(all, s)
+		all = append(all, &Server{s, o})
 	}
 	for end := time.Now().Add(startPatience); !all.ready(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			all.Stop()
 			return nil, fmt.Errorf("a cluster of %d servers has no leader after %v", size, startPatience)
 		}
+	}
+	for _, s := range all {
+		s.options.Port = s.Addr().(*net.TCPAddr).Port
 	}
 	return all, nil
 }

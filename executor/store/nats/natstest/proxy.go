@@ -1,4 +1,4 @@
-package nats
+package natstest
 
 import (
 	"io"
@@ -6,12 +6,10 @@ import (
 	"net/url"
 	"sync"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
-// proxy is the network between a process and a server.
-type proxy struct {
+// Proxy is the network between processes and a server.
+type Proxy struct {
 	to     string
 	listen net.Listener
 
@@ -20,23 +18,30 @@ type proxy struct {
 	conns  map[net.Conn]bool
 }
 
-func newProxy(t *testing.T, to string) *proxy {
+// NewProxy makes the network to the server with a URL, which is there until the test ends.
+func NewProxy(t testing.TB, to string) *Proxy {
+	t.Helper()
 	u, err := url.Parse(to)
-	require.NoError(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &proxy{to: u.Host, listen: l, conns: map[net.Conn]bool{}}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{to: u.Host, listen: l, conns: map[net.Conn]bool{}}
 	go p.accept()
 	t.Cleanup(func() {
 		_ = l.Close()
-		p.cut()
+		p.Cut()
 	})
 	return p
 }
 
-func (p *proxy) url() string { return "nats://" + p.listen.Addr().String() }
+// URL is where the server is, through the network.
+func (p *Proxy) URL() string { return "nats://" + p.listen.Addr().String() }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		c, err := p.listen.Accept()
 		if err != nil {
@@ -47,7 +52,7 @@ func (p *proxy) accept() {
 }
 
 // carry carries bytes both ways until one side ends.
-func (p *proxy) carry(from net.Conn) {
+func (p *Proxy) carry(from net.Conn) {
 	to, err := net.Dial("tcp", p.to)
 	if err != nil {
 		_ = from.Close()
@@ -75,8 +80,8 @@ func (p *proxy) carry(from net.Conn) {
 	p.mu.Unlock()
 }
 
-// cut ends all connections, and lets no new ones come.
-func (p *proxy) cut() {
+// Cut ends all connections, and lets no new ones come.
+func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken = true
@@ -85,8 +90,8 @@ func (p *proxy) cut() {
 	}
 }
 
-// mend lets connections come again.
-func (p *proxy) mend() {
+// Mend lets connections come again.
+func (p *Proxy) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken = false
