@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	natstest.Main()
 	testscript.Main(tests{m}, map[string]func(){
 		"natsserver": natstest.Program,
-		"jobline":    func() { Main() }, "own": ownProgram, "bare": bareProgram,
+		"jobline":    func() { Main() }, "own": ownProgram, "bare": bareProgram, "ledger": ledgerProgram,
 		"older": func() { Program{Name: "jobline", Version: "1.2.0"}.Main() }, "newer": func() { Program{Name: "jobline", Version: "1.10.0"}.Main() },
 	})
 }

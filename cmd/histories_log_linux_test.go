@@ -1,0 +1,243 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor/store/nats"
+)
+
+// watchedLog reads the log of a namespace as it is written, and knows of it no more than who wrote
+// when, who lives, and who was given up.
+type watchedLog struct {
+	conn *natsgo.Conn
+	js   jetstream.JetStream
+	end  context.CancelFunc
+
+	reading  sync.WaitGroup
+	mu       sync.Mutex
+	read     uint64
+	latest   time.Time
+	writers  map[uuid.UUID]*logWriter
+	fences   []logFence
+	late     int           // messages of writers that were given up
+	pause    time.Duration // the longest between two messages
+	stops    []time.Time   // when a server of NATS stopped that led the log
+	elected  time.Duration // the longest pause in which one of these stops was
+	messages int
+}
+
+// logWriter is a process that writes to the log.
+type logWriter struct {
+	last    uint64 // number of a message
+	at      time.Time
+	partial []byte
+	beats   []time.Time // since its latest pause
+	gone    bool
+}
+
+// logFence says that a process was given up.
+type logFence struct {
+	silent time.Duration // by the log's times
+	beats  int           // of the process that gave it up, while that one made no pause
+}
+
+// logChange has what is read of a change.
+type logChange struct {
+	Seen  *struct{} `json:"seen"`
+	Leave bool      `json:"leave"`
+	Fence *struct {
+		Peer uuid.UUID `json:"peer"`
+		Last uint64    `json:"last"`
+	} `json:"fence"`
+}
+
+// beatTime is how often a process beats.
+const beatTime = historyLease / 5
+
+func watchLog(t *testing.T, at nats.Address) *watchedLog {
+	conn, err := natsgo.Connect(strings.Join(at.Servers, ","), natsgo.MaxReconnects(-1), natsgo.ReconnectWait(50*time.Millisecond))
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	require.NoError(t, err)
+	w := &watchedLog{conn: conn, js: js, writers: map[uuid.UUID]*logWriter{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.end = cancel
+	w.reading.Go(func() {
+		for ctx.Err() == nil {
+			w.follow(ctx, at)
+		}
+	})
+	return w
+}
+
+// follow reads the log with one consumer.
+func (w *watchedLog) follow(ctx context.Context, at nats.Address) {
+	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	c, err := w.js.CreateConsumer(asking, "JL_"+at.Namespace, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: w.readTo() + 1, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
+	})
+	if err != nil {
+		return
+	}
+	all, err := c.Messages(jetstream.PullHeartbeat(500*time.Millisecond), jetstream.PullExpiry(5*time.Second))
+	if err != nil {
+		return
+	}
+	defer all.Stop()
+	for {
+		m, err := all.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return
+		}
+		about, err := m.Metadata()
+		if err != nil || about.Sequence.Stream != w.readTo()+1 {
+			return
+		}
+		w.take(about.Sequence.Stream, m.Data(), about.Timestamp)
+	}
+}
+
+func (w *watchedLog) readTo() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.read
+}
+
+// take notes an entry: a byte, who wrote it, its number, whether more follows, and the text.
+func (w *watchedLog) take(sequence uint64, piece []byte, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.read = sequence
+	w.messages++
+	if !w.latest.IsZero() {
+		pause := at.Sub(w.latest)
+		w.pause = max(w.pause, pause)
+		for _, stop := range w.stops {
+			if stop.After(w.latest.Add(-50*time.Millisecond)) && stop.Before(at) {
+				w.elected = max(w.elected, pause)
+			}
+		}
+	}
+	w.latest = at
+	id, number := uuid.UUID(piece[1:17]), binary.BigEndian.Uint64(piece[17:])
+	from := w.writers[id]
+	if from == nil {
+		from = new(logWriter)
+		w.writers[id] = from
+	}
+	switch {
+	case from.gone:
+		w.late++
+		return
+	case number != from.last+1: // it came before
+		return
+	}
+	if at.Sub(from.at) > 2*beatTime {
+		from.beats = nil
+	}
+	from.last, from.at = number, at
+	if from.partial = append(from.partial, piece[26:]...); piece[25] == 0 {
+		text := from.partial
+		from.partial = nil
+		w.apply(from, text, at)
+	}
+}
+
+// apply notes what a message says of processes.
+func (w *watchedLog) apply(from *logWriter, text []byte, at time.Time) {
+	n, used := binary.Uvarint(text)
+	text = text[used:][:n]
+	if !bytes.Contains(text, []byte(`"fence"`)) && !bytes.Contains(text, []byte(`"seen"`)) && !bytes.Contains(text, []byte(`"leave"`)) {
+		return
+	}
+	var changes []logChange
+	if json.Unmarshal(text, &changes) != nil {
+		return
+	}
+	for _, c := range changes {
+		switch {
+		case c.Seen != nil:
+			from.beats = append(from.beats, at)
+		case c.Leave:
+			from.gone = true
+		case c.Fence != nil:
+			dead := w.writers[c.Fence.Peer]
+			if dead == nil || dead.gone || dead.last != c.Fence.Last {
+				continue
+			}
+			dead.gone = true
+			f := logFence{silent: at.Sub(dead.at)}
+			for _, b := range from.beats {
+				if b.After(dead.at) {
+					f.beats++
+				}
+			}
+			w.fences = append(w.fences, f)
+		}
+	}
+}
+
+// stopped notes that a server of NATS stops, which led the log or not.
+func (w *watchedLog) stopped(led bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if led {
+		w.stops = append(w.stops, time.Now())
+	}
+}
+
+// whole reports whether all servers have the log, and how long it is.
+func (w *watchedLog) whole(ctx context.Context, at nats.Address) bool {
+	about := w.info(ctx, at)
+	if about == nil || about.Cluster == nil || about.Cluster.Leader == "" || len(about.Cluster.Replicas) != historyNodes-1 {
+		return false
+	}
+	for _, r := range about.Cluster.Replicas {
+		if !r.Current || r.Offline {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *watchedLog) info(ctx context.Context, at nats.Address) *jetstream.StreamInfo {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	stream, err := w.js.Stream(ctx, "JL_"+at.Namespace)
+	if err != nil {
+		return nil
+	}
+	return stream.CachedInfo()
+}
+
+// stepDown lets another server lead the log.
+func (w *watchedLog) stepDown(ctx context.Context, at nats.Address) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	w.stopped(true)
+	_, _ = w.conn.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN.JL_"+at.Namespace, nil) // what comes of it is seen
+}
+
+// finish reads to the end of the log.
+func (w *watchedLog) finish(ctx context.Context, t *testing.T, at nats.Address) {
+	require.Eventually(t, func() bool {
+		about := w.info(ctx, at)
+		return about != nil && w.readTo() >= about.State.LastSeq
+	}, soon, 20*time.Millisecond)
+	w.end()
+	w.reading.Wait()
+}
