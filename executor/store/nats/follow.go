@@ -98,7 +98,7 @@ func (s *Store) applyPiece(data []byte, at schema.Time) error {
 	}
 	if h.number != p.last+1 {
 		if h.number > p.last && h.writer == s.self {
-			wake(s.resend) // one before it was lost
+			s.lost()
 		}
 		return nil
 	}
@@ -166,6 +166,7 @@ func (s *Store) land(number uint64) *flight {
 	}
 	f := s.flights[0]
 	s.flights = s.flights[1:]
+	s.pace.arrived(f, time.Now())
 	if len(s.queue) > 0 {
 		wake(s.send)
 	}

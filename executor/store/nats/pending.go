@@ -41,6 +41,8 @@ type flight struct {
 	pieces  [][]byte
 	changes []*pending
 	sent    time.Time // the latest time
+	copies  int       // how often it was sent again
+	lost    bool      // one behind it has arrived before it
 }
 
 // put queues changes to be sent together and in this order. It answers ErrClosed when the store is

@@ -16,8 +16,6 @@ const (
 	headBytes     = 1 + 16 + 8 + 1
 	// moreFollows says of a piece that it is not the last of its message.
 	moreFollows = 1
-	// resendAfter is how long a message may be under way before it is sent again, with all after it.
-	resendAfter = 2 * time.Second
 )
 
 // head is what stands before each piece of a message.
@@ -50,7 +48,7 @@ func headOf(piece []byte) (h head, rest []byte, ok bool) {
 
 // sendAll sends the changes that wait, until ctx ends.
 func (s *Store) sendAll(ctx context.Context) {
-	retry := time.NewTicker(resendAfter / 4)
+	retry := time.NewTicker(resendSoon)
 	defer retry.Stop()
 	for {
 		select {
@@ -60,7 +58,7 @@ func (s *Store) sendAll(ctx context.Context) {
 		case <-retry.C:
 			s.resendLate()
 		case <-s.resend:
-			s.resendFrom(time.Time{})
+			s.resendAll()
 		}
 		for s.sendNext() {
 		}
@@ -113,25 +111,5 @@ func (s *Store) publish(f *flight) {
 			s.setFault(err)
 			return // it is sent again
 		}
-	}
-}
-
-// resendLate sends again what has been under way for too long.
-func (s *Store) resendLate() { s.resendFrom(time.Now().Add(-resendAfter)) }
-
-// resendFrom sends all messages again that are under way, where the first was sent before a time,
-// which is any for zero. Those that have arrived already change nothing.
-func (s *Store) resendFrom(before time.Time) {
-	s.mu.Lock()
-	var again []*flight
-	if len(s.flights) > 0 && (before.IsZero() || s.flights[0].sent.Before(before)) {
-		again = append(again, s.flights...)
-		for _, f := range again {
-			f.sent = time.Now()
-		}
-	}
-	s.mu.Unlock()
-	for _, f := range again {
-		s.publish(f)
 	}
 }

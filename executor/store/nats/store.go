@@ -75,7 +75,8 @@ type Store struct {
 	queuedBytes int
 	left        chan struct{} // closed when changes leave the queue
 	flights     []*flight     // the oldest first
-	noted       *pending      // the latest change for which nobody waits
+	pace        pace
+	noted       *pending // the latest change for which nobody waits
 	claimers    map[int]*claimer
 	waiting     []*claiming // claims that got nothing
 	asking      int         // claims under way that have waited

@@ -60,9 +60,9 @@ func TestTurnOfAStoppedProcessIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all, peers := someTurns(1, 3, 1, 1)
 		require.Equal(t, []int{1, 0, 0}, all.dues(peers))
-		time.Sleep(turnPatience - 1)
+		time.Sleep(turnPatience - time.Nanosecond)
 		require.Equal(t, []int{1, 0, 0}, all.dues(peers))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.Equal(t, 1, all.due(peers[1]))
 		require.Equal(t, 0, all.due(peers[2]))
 		time.Sleep(turnPatience)
