@@ -3,6 +3,8 @@ package nats
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,7 +36,7 @@ func (s *Store) beat(ctx context.Context) {
 
 func (s *Store) beatOnce() {
 	s.mu.Lock()
-	drifts := time.Since(s.lastContact) > s.options.Lease*2/3 && !s.adrift
+	drifts := s.lastContact.since() > s.options.Lease*2/3 && !s.adrift
 	if drifts {
 		s.adrift = true
 	}
@@ -53,6 +55,22 @@ func (s *Store) beatOnce() {
 	}
 }
 
+// moment is a time on both clocks of this machine. The one that Go measures with stands still while
+// the machine sleeps, and the other one may be set.
+type moment struct{ awake, wall time.Time }
+
+func nowOnBoth() moment {
+	now := time.Now()
+	return moment{now, now.Round(0)}
+}
+
+// since is how much time has passed, by the clock that has gone further: a lease may be over sooner
+// than this process thinks, and never later.
+func (m moment) since() time.Duration {
+	now := nowOnBoth()
+	return max(now.awake.Sub(m.awake), now.wall.Sub(m.wall))
+}
+
 // maxSkew is how far the clock of this machine may be from that of the servers before that is told.
 const maxSkew = time.Minute
 
@@ -66,17 +84,11 @@ func (s *Store) contact(at schema.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	if now.Sub(s.lastContact) > 2*s.options.Lease/beatsPerLease {
-		s.steadySince = now
+	if s.lastContact.since() > 2*s.options.Lease/beatsPerLease {
+		s.steadySince = time.Now()
 	}
-	s.lastContact, s.fault = now, nil
-	if s.adrift {
-		s.adrift = false
-		if !s.closing {
-			s.enqueue(&pending{change: change{Drop: true}})
-		}
-	}
+	s.lastContact, s.fault = nowOnBoth(), nil
+	s.adrift = false
 }
 
 // clockOff reports whether the clock of this machine differs too much from that of the servers.
@@ -101,16 +113,20 @@ func (s *Store) beaten() {
 	}
 }
 
-// giveUpLeases tells all tasks that run here that their leases are lost.
+// giveUpLeases tells all tasks that run here that their leases are lost, and lets the log settle them.
+// A claim that is under way is no part of that: what it gets begins later.
 func (s *Store) giveUpLeases() {
 	s.mu.Lock()
-	var all []*lease
-	for l := range s.leases {
-		all = append(all, l)
-	}
+	all := slices.Collect(maps.Keys(s.leases))
 	s.mu.Unlock()
+	var given []attempt
 	for _, l := range all {
-		l.lose(executor.ErrLeaseLost)
+		if l.lose(executor.ErrLeaseLost) {
+			given = append(given, l.of)
+		}
+	}
+	if given != nil {
+		_ = s.put(&pending{change: change{Drop: true, Leases: given}}) // a store that is over settles them by its end
 	}
 }
 
@@ -154,9 +170,9 @@ func (s *Store) rejoin() {
 	}
 }
 
-// ofLease reports whether the change is of a task that this process has.
+// ofLease reports whether the change is of tasks that this process has.
 func (c *change) ofLease() bool {
-	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil
+	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil || c.Drop
 }
 
 // tick writes an entry because time alone changes something. All processes do at about the same

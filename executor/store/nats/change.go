@@ -18,10 +18,11 @@ import (
 // change is an entry of the log: one of its fields is set. Their order is part of the format.
 type change struct {
 	Hello     *hello         `json:"hello,omitzero"`
-	Beat      bool           `json:"beat,omitzero"`  // the process lives, and time passes
-	Seen      *seen          `json:"seen,omitzero"`  // with Beat
-	Leave     bool           `json:"leave,omitzero"` // the process ends
-	Drop      bool           `json:"drop,omitzero"`  // the process has given its leases up
+	Beat      bool           `json:"beat,omitzero"`   // the process lives, and time passes
+	Seen      *seen          `json:"seen,omitzero"`   // with Beat
+	Leave     bool           `json:"leave,omitzero"`  // the process ends
+	Drop      bool           `json:"drop,omitzero"`   // the process has given leases up
+	Leases    []attempt      `json:"leases,omitzero"` // with Drop: these; of versions that named none, all
 	Fence     *fence         `json:"fence,omitzero"`
 	Join      *join          `json:"join,omitzero"`
 	Quit      int            `json:"quit,omitzero"` // the claimer with the number leaves

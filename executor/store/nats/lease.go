@@ -50,8 +50,9 @@ func (l *lease) revoked(cause error) {
 	l.Revoke(cause)
 }
 
-// lose notes that the lease is lost, and stops the task.
-func (l *lease) lose(cause error) {
+// lose notes that the lease is lost, and stops the task. It reports false where the attempt has an end
+// already.
+func (l *lease) lose(cause error) bool {
 	closed := l.store.isClosed()
 	if closed != nil {
 		cause = closed
@@ -67,6 +68,7 @@ func (l *lease) lose(cause error) {
 	if first && closed == nil { // at its end a store tells nobody
 		l.Revoke(cause)
 	}
+	return first
 }
 
 // forget takes the lease out of those that can be lost.

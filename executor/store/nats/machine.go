@@ -156,7 +156,7 @@ func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answe
 			m.mu.Unlock()
 		}
 	case c.Drop:
-		m.interrupt(p)
+		m.drop(p, c.Leases)
 	case c.Leave:
 		m.remove(p)
 	case c.Fence != nil:
@@ -244,19 +244,33 @@ func (m *machine) remove(p *peer) {
 	m.mu.Unlock()
 	m.gone[p.id] = true
 	m.turns.gone(p.id)
-	m.interrupt(p)
+	m.interrupt(p, p.leases)
 	for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
 		p.claimers[number].Leave()
 	}
 }
 
-// interrupt settles the tasks that a process has, in the order in which it got them.
-func (m *machine) interrupt(p *peer) {
-	all := slices.SortedFunc(maps.Values(p.leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) })
-	clear(p.leases)
-	for _, h := range all {
-		if id := h.Record().ID; m.runs[id] == p {
-			m.runsOn(id, nil)
+// drop settles the tasks that a process has given up; nil are all.
+func (m *machine) drop(p *peer, given []attempt) {
+	leases := p.leases
+	if given != nil {
+		leases = map[attempt]*held{}
+	}
+	for _, of := range given {
+		if h := p.leases[of]; h != nil {
+			leases[of] = h
+		}
+	}
+	m.interrupt(p, leases)
+}
+
+// interrupt settles tasks that a process has, in the order in which it got them.
+func (m *machine) interrupt(p *peer, leases map[attempt]*held) {
+	for _, h := range slices.SortedFunc(maps.Values(leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) }) {
+		r := h.Record()
+		delete(p.leases, attempt{r.ID, r.Attempt})
+		if m.runs[r.ID] == p {
+			m.runsOn(r.ID, nil)
 		}
 		m.tasks.Interrupt(h.Lease)
 	}

@@ -85,7 +85,7 @@ type Store struct {
 	leases      map[*lease]bool // that were given out, and neither released nor lost
 	beating     bool            // a beat is under way
 	seen        seen            // what was known behind the latest entry of this process that had a Beat
-	lastContact time.Time       // when a message of this process was applied
+	lastContact moment          // when a message of this process was applied
 	steadySince time.Time       // since when such messages have come without a pause
 	adrift      bool            // the leases were given up, because nothing came through
 	fault       error           // why nothing can be written, as the servers say
@@ -142,7 +142,7 @@ func (s *Store) run(opening context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.lastContact, s.steadySince = time.Now(), time.Now()
+	s.lastContact, s.steadySince = nowOnBoth(), time.Now()
 	s.mu.Unlock()
 	s.running.Go(func() { s.sendAll(ctx) })
 	s.running.Go(func() { s.beat(ctx) })
@@ -252,8 +252,8 @@ func (s *Store) Info() executor.StoreInfo {
 	switch {
 	case s.broken != nil:
 		o.Fault = s.broken.Error()
-	case len(s.flights) > 0 && time.Since(s.lastContact) > resendAfter:
-		o.Fault = fmt.Sprintf("nothing was recorded for %v", time.Since(s.lastContact).Round(time.Second))
+	case len(s.flights) > 0 && s.lastContact.since() > resendAfter:
+		o.Fault = fmt.Sprintf("nothing was recorded for %v", s.lastContact.since().Round(time.Second))
 		if s.fault != nil {
 			o.Fault += ": " + s.fault.Error()
 		}
