@@ -131,7 +131,7 @@ func (s *Store) connect(ctx context.Context) error {
 		conn.Close()
 		return err
 	}
-	s.journal = &streamJournal{conn, js, stream, a.subject()}
+	s.journal = &streamJournal{conn, js, stream, a.subject(), stream.CachedInfo().Created}
 	if s.backlog = stream.CachedInfo().State.LastSeq; s.backlog == 0 {
 		close(s.read)
 	}

@@ -15,17 +15,29 @@ import (
 // followPause is how long the follower waits before it asks again.
 const followPause = 100 * time.Millisecond
 
+// behindPatience is how long the log may seem to end before what this process has read.
+const behindPatience = 10 * time.Second
+
 // errLogGap says that entries are gone that this process has not applied.
 var errLogGap = errors.New("entries of the log are gone that this process has not read; start it again")
 
 // follow applies the log until ctx ends. It answers an error if the log can be applied no further.
 func (s *Store) follow(ctx context.Context) error {
+	var behind time.Time // since when the log seems to end too early
 	for ctx.Err() == nil {
 		err := s.followOnce(ctx)
 		var broken *brokenLog
 		var differs *differsError
-		if errors.As(err, &broken) || errors.As(err, &differs) || errors.Is(err, errLogGap) {
+		if errors.As(err, &broken) || errors.As(err, &differs) || errors.Is(err, errLogGap) || errors.Is(err, errLogAnew) {
 			return err
+		}
+		switch {
+		case !errors.Is(err, errLogBehind):
+			behind = time.Time{}
+		case behind.IsZero():
+			behind = time.Now()
+		case time.Since(behind) > behindPatience:
+			return errLogAnew
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Debug("the log of the store is asked for again", "error", err)
@@ -48,9 +60,10 @@ func (b *brokenLog) Error() string {
 	return fmt.Sprintf("entry %d of the log cannot be read: %v; was it written by another version of jobline?", b.sequence, b.why)
 }
 
-// followOnce reads the log until an error.
+// followOnce reads the log until an error. It begins with the entry that was applied last, to see
+// that this is the log that it was in.
 func (s *Store) followOnce(ctx context.Context) error {
-	coming, err := s.journal.read(ctx, s.applied.Load()+1)
+	coming, err := s.journal.read(ctx, max(s.applied.Load(), 1))
 	if err != nil {
 		return err
 	}
@@ -62,6 +75,8 @@ func (s *Store) followOnce(ctx context.Context) error {
 		}
 		applied := s.applied.Load()
 		switch {
+		case e.sequence == applied && s.appliedAt != 0 && e.at != s.appliedAt:
+			return errLogAnew
 		case e.sequence <= applied:
 			continue
 		case e.sequence > applied+1 && first:
@@ -76,6 +91,7 @@ func (s *Store) followOnce(ctx context.Context) error {
 			}
 			return &brokenLog{e.sequence, err}
 		}
+		s.appliedAt = e.at
 		s.applied.Store(e.sequence)
 		if e.sequence == s.backlog {
 			close(s.read)

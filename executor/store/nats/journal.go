@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -16,7 +17,8 @@ type journal interface {
 	// write sends a piece. It does not wait for an answer: what was recorded is read. After an error
 	// it may be recorded or not.
 	write(piece []byte) error
-	// read begins to read the entries, from a sequence on.
+	// read begins to read the entries, from a sequence on. It answers errLogAnew where they are not
+	// those of the log that was read before, and errLogBehind where the log ends before that sequence.
 	read(ctx context.Context, from uint64) (entries, error)
 	// close ends what is under way.
 	close()
@@ -27,6 +29,13 @@ type entries interface {
 	next(ctx context.Context) (entry, error)
 	stop()
 }
+
+// errLogAnew says that the log is not the one whose entries were read.
+var errLogAnew = errors.New("the stream of the namespace is not the one that this process has read: it was made anew, or set back to a copy; end this process, and start it again")
+
+// errLogBehind says that the log ends before the entry that is asked for, or seems to: a server that
+// has just become its leader may not know all of it.
+var errLogBehind = errors.New("the log ends before what this process has read")
 
 // entry is a piece as it is in the log.
 type entry struct {
@@ -49,6 +58,7 @@ type streamJournal struct {
 	js      jetstream.JetStream
 	stream  jetstream.Stream
 	subject string
+	created time.Time // when the stream was made
 }
 
 func (j *streamJournal) write(piece []byte) error {
@@ -65,6 +75,15 @@ func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) 
 	})
 	if err != nil {
 		return nil, err
+	}
+	now, err := j.stream.Info(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case !now.Created.Equal(j.created):
+		return nil, errLogAnew
+	case now.State.LastSeq < from && from > 1:
+		return nil, errLogBehind
 	}
 	messages, err := consumer.Messages(jetstream.PullExpiry(pullTime), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {

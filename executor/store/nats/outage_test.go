@@ -2,10 +2,12 @@ package nats
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -96,3 +98,60 @@ func TestClockThatIsOffIsTold(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "the clock of this machine is not that of the NATS servers"), log.String())
 	require.Contains(t, log.String(), "ahead=5m0s")
 }
+
+// A stream that is made anew under a process is not taken for the one that it has read. Who starts
+// then is not disturbed.
+func TestStreamThatIsMadeAnewIsNoticed(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	s := opens(t, Options{Address: at, Lease: longLease})
+	s.submits(t, newTask(), newTask())
+	js := s.journal.(*streamJournal).js
+	require.NoError(t, js.DeleteStream(t.Context(), at.StreamName()))
+	_, err := Init(t.Context(), at, Credentials{}, Namespace{})
+	require.NoError(t, err)
+	comes := opens(t, Options{Address: at, Lease: longLease})
+	require.Eventually(t, s.isBroken, patience, time.Millisecond)
+	require.Contains(t, s.Info().Fault, "was made anew")
+	_, err = s.Submit(t.Context(), []executor.Submission{newTask()})
+	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+	one := newTask()
+	comes.submits(t, one)
+	require.NoError(t, finishes(claims(t, comes.joins(t))))
+	counts, err := comes.Counts(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, schema.TaskCounts{Completed: 1}, counts.TaskCounts)
+}
+
+// A log that was cut, as by a power failure of servers that do not sync, is not taken for the one that
+// a process has read, even where others have written to it since.
+func TestLogThatWasCutIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]schema.Time{"it ends early": 0, "others have written": 7} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
+				s.applied.Store(3)
+				s.appliedAt = 5
+				s.journal = cutLog{last}
+				require.ErrorIs(t, s.follow(t.Context()), errLogAnew)
+			})
+		})
+	}
+}
+
+// cutLog ends before what was read of it, or has another entry in its place, which came at a time.
+type cutLog struct{ at schema.Time }
+
+func (cutLog) write([]byte) error { return nil }
+func (cutLog) close()             {}
+func (cutLog) stop()              {}
+
+func (l cutLog) read(context.Context, uint64) (entries, error) {
+	if l.at == 0 {
+		return nil, errLogBehind
+	}
+	return l, nil
+}
+
+func (l cutLog) next(context.Context) (entry, error) { return entry{sequence: 3, at: l.at}, nil }

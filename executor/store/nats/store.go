@@ -14,6 +14,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/schema"
 )
 
 // DefaultLease is how long a process may be silent before the others give it up.
@@ -57,6 +58,7 @@ type Store struct {
 	pieceBytes int
 	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
 	applied    atomic.Uint64 // the sequence of the latest entry that the follower has applied
+	appliedAt  schema.Time   // when that was written; the goroutine that applies has it
 	backlog    uint64        // the sequence of the latest entry when this process came
 	agreement  agreement
 	read       chan struct{} // closed when that is applied
