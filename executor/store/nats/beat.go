@@ -175,10 +175,6 @@ func (c *change) ofLease() bool {
 	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil || c.Drop
 }
 
-// tick writes an entry because time alone changes something. All processes do at about the same
-// time, and one would do; it is little.
-func (s *Store) tick() { _ = s.put(&pending{change: change{Beat: true}}) }
-
 // forgetOld lets retention forget what it would by the clock of this process, so that it is not
 // shown.
 func (s *Store) forgetOld(ctx context.Context) error {

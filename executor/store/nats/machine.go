@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,7 +31,8 @@ type machine struct {
 	runs map[uuid.UUID]*peer // by task: who runs it
 	// limited is set once a process has said what the limits are.
 	limited bool
-	claims  uint64 // leases that were given
+	claims  uint64        // leases that were given
+	beats   atomic.Uint64 // entries with a Beat that were applied
 }
 
 // peer is a process that writes to the log.
@@ -112,6 +114,7 @@ func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	case c.Schedules != nil:
 		a.err = m.tasks.SetSchedules(ctx, textsOf(c.Schedules)...)
 	case c.Beat:
+		m.beats.Add(1)
 		m.tasks.Tell()
 	case c.Limits != nil:
 		m.limited = true

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -93,10 +92,7 @@ func (j *slowJournal) copies() (messages, copies int) {
 // submitsOver submits tasks one after another to a store on a journal, which keeps so many messages
 // under way.
 func submitsOver(t *testing.T, j *slowJournal) {
-	s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
-	s.journal, s.pieceBytes = j, maxPiece
-	close(s.read)
-	require.NoError(t, s.begin(t.Context()))
+	s := opensOver(t, j)
 	var all sync.WaitGroup
 	for range 5 * maxFlights {
 		all.Go(func() {

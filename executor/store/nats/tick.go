@@ -1,0 +1,54 @@
+package nats
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// tickStep is how much later than another process each one says that time has passed.
+	tickStep = 20 * time.Millisecond
+	// tickSteps is how many such steps a process waits at most.
+	tickSteps = 10
+)
+
+// tick writes an entry because time alone changes something: that of each process is as good as
+// another's. All notice at about the same time. So the one that came first writes it, and each
+// other one a moment later where it was not written.
+func (s *Store) tick() {
+	before := s.machine.beats.Load()
+	s.mu.Lock()
+	self := s.self
+	s.mu.Unlock()
+	n := s.machine.earlier(self)
+	if n == 0 {
+		s.writeTick()
+		return
+	}
+	time.AfterFunc(min(time.Duration(n), tickSteps)*tickStep, func() {
+		if s.machine.beats.Load() == before { // otherwise it lets tick be called again where more is due
+			s.writeTick()
+		}
+	})
+}
+
+// writeTick writes the entry. A store that is closed needs none.
+func (s *Store) writeTick() { _ = s.put(&pending{change: change{Beat: true}}) }
+
+// earlier is how many processes came before one.
+func (m *machine) earlier(id uuid.UUID) (n int) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	p := m.peers[id]
+	if p == nil { // it has not come yet
+		return 0
+	}
+	for _, o := range m.peers {
+		if o.since < p.since || o.since == p.since && bytes.Compare(o.id[:], p.id[:]) < 0 {
+			n++
+		}
+	}
+	return n
+}

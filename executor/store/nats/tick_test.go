@@ -1,0 +1,74 @@
+package nats
+
+import (
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// opensOver opens a store on a journal in memory.
+func opensOver(t *testing.T, j *slowJournal) *Store {
+	s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
+	s.journal, s.pieceBytes = j, maxPiece
+	close(s.read)
+	require.NoError(t, s.begin(t.Context()))
+	return s
+}
+
+// beats counts the entries that say nothing but that time passes.
+func (j *slowJournal) beats(t *testing.T) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.log {
+		_, text, _ := headOf(e.piece)
+		changes, err := decode(text)
+		require.NoError(t, err)
+		for _, c := range changes {
+			if c.Beat {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// When a task becomes due, one process of four says that time has passed. It is the first that is there.
+func TestOneProcessSaysThatTimeHasPassed(t *testing.T) {
+	for _, stopped := range []int{0, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			silent := map[uuid.UUID]bool{}
+			j := newSlowJournal(5*time.Millisecond, func(h head, _ int) bool { return silent[h.writer] })
+			var all []*Store
+			for range 4 {
+				all = append(all, opensOver(t, j))
+				time.Sleep(time.Second)
+			}
+			due := schema.Now() + schema.Time((patience / 2).Microseconds())
+			last := all[len(all)-1]
+			one := newTask(func(s *executor.Submission) { s.Conditions = &schema.Conditions{RunAt: due} })
+			last.submits(t, one)
+			j.mu.Lock()
+			for _, s := range all[:stopped] {
+				silent[s.self] = true
+			}
+			j.mu.Unlock()
+			before := j.beats(t)
+			l := claims(t, last.joins(t))
+			require.Equal(t, before+1, j.beats(t))
+			require.Equal(t, one.ID, l.Record().ID)
+			require.LessOrEqual(t, int64(l.Record().StartedAt-due), (time.Duration(stopped)*tickStep + 20*time.Millisecond).Microseconds())
+			require.NoError(t, finishes(l))
+			clear(silent)
+			for _, s := range all {
+				require.NoError(t, s.Close())
+			}
+		})
+	}
+}
