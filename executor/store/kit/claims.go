@@ -2,6 +2,7 @@ package kit
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -39,6 +40,15 @@ func (c *Claims[T]) Join(types []string, limits executor.TypeLimits) *Member {
 	}
 	c.members = append(c.members, m)
 	return m
+}
+
+// Terms are with which types and limits a member has joined. The types are sorted; nil is every type.
+func (m *Member) Terms() (types []string, limits executor.TypeLimits) {
+	if m.types != nil {
+		types = slices.AppendSeq([]string{}, maps.Keys(m.types))
+		slices.Sort(types)
+	}
+	return types, m.limits
 }
 
 // Wake lets up to n waiting calls of Claim of each member look again.

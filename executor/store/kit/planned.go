@@ -195,12 +195,21 @@ func (p *Planned) Advance(now schema.Time) (more bool) {
 		p.gaveUp = false
 		p.wake(p.Len())
 	}
-	if more || len(p.ending) > 0 {
+	if more || !p.Settled() {
 		return true
 	}
 	p.passing, p.wakes = false, 0
 	p.arm(now)
 	return false
+}
+
+// Settled reports whether all is carried out that the planner has found.
+func (p *Planned) Settled() bool { return len(p.ending) == 0 && !p.gaveUp && !p.Changed() }
+
+// Restored says that the planner was made again. What it has found since then was carried out before.
+func (p *Planned) Restored(now schema.Time) {
+	p.Changes()
+	p.arm(now)
 }
 
 // Close ends it: nothing is due any more.

@@ -150,11 +150,20 @@ func (q *Queue[T]) Push(e *Entry[T], typ string, priority int8) {
 	q.PushAs(e, q.last, typ, priority)
 }
 
+// Last is the latest order number.
+func (q *Queue[T]) Last() uint64 { return q.last }
+
 // Number gives an entry that does not come into the queue the next order number.
 func (q *Queue[T]) Number(e *Entry[T]) {
 	q.last++
 	e.order = q.last
 }
+
+// NumberAs gives an entry that does not come into the queue an order number that is above all before.
+func (q *Queue[T]) NumberAs(e *Entry[T], order uint64) { e.order, q.last = order, order }
+
+// SetLast makes n the latest order number. It is not below the ones that were given.
+func (q *Queue[T]) SetLast(n uint64) { q.last = n }
 
 // PushAs adds an entry with an order number that is above all before.
 func (q *Queue[T]) PushAs(e *Entry[T], order uint64, typ string, priority int8) {

@@ -80,13 +80,7 @@ func (c *claimer) take(now schema.Time) *lease {
 	r.state = schema.Running
 	s.trees.Move(r.conditions(), r.id, schema.Running)
 	r.attempt++
-	record := new(executor.Record) // filled in its place: it is large
-	r.show(&record.Task)
-	record.Timeout, record.Grace, record.Rerun = r.terms.timeout, r.terms.grace, r.terms.rerun
-	record.StartedAt = max(now, r.created)
-	if x := r.extra(); x != nil {
-		record.History = x.history
-	}
+	record := r.claimed(max(now, r.created))
 	l := &lease{claimer: c, entry: e, record: record}
 	l.extra, l.lease, l.link = r.extra(), l, r.link()
 	r.life = &l.life

@@ -72,6 +72,14 @@ type step struct {
 	time   schema.Time
 }
 
+// begin lets the first task that is pushed have a number. No task was pushed before.
+func (f *finals) begin(number uint64) {
+	f.first, f.next = number, number
+	if number%pageTasks != 0 {
+		f.pages = append(f.pages, f.newPage())
+	}
+}
+
 func (f *finals) len() int { return int(f.next - f.first) }
 
 // at is the task with the number, and its page.

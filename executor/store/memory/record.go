@@ -199,6 +199,18 @@ func (r *record) show(t *schema.Task) {
 	r.life.extra.show(t)
 }
 
+// claimed is the record for the lease of an attempt that begins at a time.
+func (r *record) claimed(at schema.Time) *executor.Record {
+	made := new(executor.Record) // filled in its place: it is large
+	r.show(&made.Task)
+	made.Timeout, made.Grace, made.Rerun = r.terms.timeout, r.terms.grace, r.terms.rerun
+	made.StartedAt = at
+	if x := r.extra(); x != nil {
+		made.History = x.history
+	}
+	return made
+}
+
 // end is the final task for the event of its end. It is made of the task as it was
 // claimed, where that was.
 func (r *record) end(f *final, result jsontext.Value) *schema.Task {

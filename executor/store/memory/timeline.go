@@ -1,6 +1,11 @@
 package memory
 
-import "sort"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sort"
+)
 
 // timeline is where the tasks are, in the order of their creation, for List. Tasks come
 // with rising order numbers and leave in any order. Each costs 8 bytes while it is
@@ -41,6 +46,54 @@ func (t *timeline) add(e *entry) {
 	}
 	last.entries[order-base] = e
 	last.waiting++
+}
+
+// timelineMaker makes a timeline of tasks that come in any order.
+type timelineMaker struct {
+	chunks map[uint64]*chunk // by base
+	latest *chunk
+}
+
+// slot is the chunk of an order number, and the place in it.
+func (m *timelineMaker) slot(order uint64) (*chunk, uint64) {
+	base := order - order%chunkSize
+	if m.latest == nil || m.latest.base != base {
+		if m.chunks == nil {
+			m.chunks = map[uint64]*chunk{}
+		}
+		if m.chunks[base] == nil {
+			m.chunks[base] = &chunk{base: base}
+		}
+		m.latest = m.chunks[base]
+	}
+	return m.latest, order - base
+}
+
+// add adds a task. It reports false where there is one of that order number.
+func (m *timelineMaker) add(order uint64, p place) bool {
+	c, n := m.slot(order)
+	if _, taken := c.place(int(n)); taken {
+		return false
+	}
+	if p.entry == nil {
+		if c.finals == nil {
+			c.finals = new([chunkSize]uint64)
+		}
+		c.finals[n] = p.number + 1
+		c.ended++
+		return true
+	}
+	if c.entries == nil {
+		c.entries = new([chunkSize]*entry)
+	}
+	c.entries[n] = p.entry
+	c.waiting++
+	return true
+}
+
+// made is the timeline.
+func (m *timelineMaker) made() timeline {
+	return timeline{slices.SortedFunc(maps.Values(m.chunks), func(a, b *chunk) int { return cmp.Compare(a.base, b.base) })}
 }
 
 // end puts the number of a task that is final in the place of its entry.

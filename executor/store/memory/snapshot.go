@@ -1,0 +1,369 @@
+package memory
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// Held is what others have of a Replica: the claimers that have joined, and the leases that were taken
+// and neither released nor returned, in the order in which they were taken.
+type Held struct {
+	Claimers []executor.Claimer
+	Leases   []executor.Lease
+}
+
+// snapshotHead is what there is once in a snapshot.
+type snapshotHead struct {
+	Options    optionsState `json:"options"`
+	At         int64        `json:"at"`
+	Told       int64        `json:"told"`
+	Seq        uint64       `json:"seq"`
+	Gone       uint64       `json:"gone"`
+	Last       uint64       `json:"last"` // order number
+	LatestID   uuid.UUID    `json:"latestId"`
+	FirstFinal uint64       `json:"firstFinal"`
+	NextFinal  uint64       `json:"nextFinal"`
+	OldIDs     uint64       `json:"oldIds"` // the number of the first
+	YoungIDs   uint64       `json:"youngIds"`
+}
+
+// optionsState has Options.
+type optionsState struct {
+	Keep      int              `json:"keep"`
+	KeepFor   int64            `json:"keepFor"` // nanoseconds
+	KeepBytes int64            `json:"keepBytes"`
+	KeepIDs   int              `json:"keepIds"`
+	MaxQueued int              `json:"maxQueued"`
+	MaxOutput int              `json:"maxOutput"`
+	Resources map[string]int64 `json:"resources"`
+}
+
+func stateOf(o *Options) optionsState {
+	return optionsState{o.Keep, int64(o.KeepFor), o.KeepBytes, o.KeepIDs, o.MaxQueued, o.MaxOutput, o.Resources}
+}
+
+func (o *optionsState) options() Options {
+	return Options{o.Keep, time.Duration(o.KeepFor), o.KeepBytes, o.KeepIDs, o.MaxQueued, o.MaxOutput, o.Resources}
+}
+
+// errUnsettled says that a Replica is within a change.
+var errUnsettled = errors.New("a snapshot cannot be made within a change: call Advance first")
+
+// Snapshot writes all that the replica has, so that RestoreReplica makes an equal one: after the same
+// changes it has the same answers, event numbers and digests. What is of one process is not in it:
+// watchers, and which of them a task is told to. Equal replicas write the same bytes.
+//
+// Call it between two changes, behind Advance. The goroutine that makes the changes waits meanwhile,
+// and others may read: they wait for one block of 64 KB at most, or for the largest task.
+func (r *Replica) Snapshot(to io.Writer, held Held) error {
+	blocks, err := newBlockWriter(to)
+	if err != nil {
+		return err
+	}
+	w := snapshotWriter{blockWriter: blocks, replica: r}
+	for _, part := range []func() error{
+		w.head, w.schedules, w.ids, w.finals, w.open, func() error { return w.held(held) }, w.plan, w.trees, blocks.finish,
+	} {
+		if err := part(); err != nil {
+			return err
+		}
+		if w.err != nil {
+			return w.err
+		}
+	}
+	return nil
+}
+
+// snapshotWriter writes the parts of a snapshot.
+type snapshotWriter struct {
+	*blockWriter
+	replica *Replica
+	written termsRing
+}
+
+// one writes a block.
+func (w *snapshotWriter) one(kind blockKind, fill func()) error {
+	w.begin(kind)
+	w.replica.mu.Lock()
+	fill()
+	w.replica.mu.Unlock()
+	return w.end()
+}
+
+// many writes blocks of things. fill adds one, and answers false where there is none any more.
+func (w *snapshotWriter) many(kind blockKind, fill func() bool) error {
+	for more := true; more; {
+		w.begin(kind)
+		w.written = termsRing{}
+		w.replica.mu.Lock()
+		for more = true; more && !w.full(); {
+			more = fill()
+		}
+		w.replica.mu.Unlock()
+		if w.empty() {
+			break
+		}
+		if err := w.end(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *snapshotWriter) head() error {
+	settled := true
+	err := w.one(blockHead, func() {
+		r := w.replica
+		settled = r.planned.Settled()
+		w.json(&snapshotHead{
+			Options: stateOf(&r.options), At: int64(r.logged.at), Told: int64(r.logged.told), Seq: r.feed.Seq(), Gone: r.gone, Last: r.claims.Last(), LatestID: r.latest,
+			FirstFinal: r.finals.first, NextFinal: r.finals.next, OldIDs: r.known.old.base, YoungIDs: r.known.young.base,
+		})
+	})
+	if !settled {
+		return errUnsettled
+	}
+	return err
+}
+
+func (w *snapshotWriter) schedules() error {
+	all := w.replica.Store.schedules.All()
+	n := 0
+	return w.many(blockSchedules, func() bool {
+		if n == len(all) {
+			return false
+		}
+		w.text(all[n].Name)
+		w.bytes(all[n].Text)
+		n++
+		return true
+	})
+}
+
+// ids writes the ids of final tasks: those of the older generation, then those of the younger.
+func (w *snapshotWriter) ids() error {
+	for _, set := range []*idSet{&w.replica.known.old, &w.replica.known.young} {
+		n := uint32(0)
+		err := w.many(blockIDs, func() bool {
+			if n == set.count {
+				return false
+			}
+			if w.empty() {
+				w.flag(set == &w.replica.known.young)
+			}
+			w.id(*set.at(uint64(n)))
+			n++
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *snapshotWriter) finals() error {
+	f := &w.replica.Store.finals
+	n := f.first
+	return w.many(blockFinals, func() bool {
+		if n == f.next {
+			return false
+		}
+		w.final(n)
+		n++
+		return true
+	})
+}
+
+func (w *snapshotWriter) final(number uint64) {
+	p, t := w.replica.Store.finals.at(number)
+	r := w.replica.Store.finals.restOf(number)
+	w.uint(t.seq)
+	w.uint(t.order)
+	w.time(t.created, w.replica.logged.at)
+	w.time(t.started, t.created)
+	w.time(t.finished, t.created)
+	w.int(int64(t.attempt))
+	w.byte(byte(t.state))
+	w.byte(byte(t.priority))
+	w.terms(p.terms[t.terms])
+	if t.input+t.result > packedBytes {
+		w.bytes(r.input.value())
+		w.bytes(r.result.value())
+	} else {
+		texts := p.texts[t.texts:]
+		w.bytes(texts[:t.input])
+		w.bytes(texts[t.input:][:t.result])
+	}
+	w.rare(r.extra, r.conditions)
+}
+
+// What of the rare things a task has.
+const (
+	hasConditions = 1 << iota
+	hasCancel
+	hasProgress
+	hasError
+	hasOutput
+	hasHistory
+)
+
+// bitsOf has a bit for each that is true, the lowest for the first.
+func bitsOf(all ...bool) (bits byte) {
+	for i, is := range all {
+		if is {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// rare writes what few tasks have. Either may be nil.
+func (w *snapshotWriter) rare(x *extra, c *schema.Conditions) {
+	if x == nil {
+		x = new(extra)
+	}
+	has := bitsOf(c != nil, !x.cancelled.IsZero(), x.progress != nil, x.err != nil, x.out != nil, x.history != nil)
+	w.byte(has)
+	if c != nil {
+		w.json(c)
+	}
+	if has&hasCancel != 0 {
+		w.time(x.cancelled, w.replica.logged.at)
+		w.text(x.cancelReason)
+	}
+	if has&hasProgress != 0 {
+		w.json(x.progress)
+	}
+	if has&hasError != 0 {
+		w.json(x.err)
+	}
+	if has&hasOutput != 0 {
+		for i := range x.out {
+			ring := &x.out[i]
+			w.uint(uint64(ring.Total()))
+			w.bytes(ring.Read(ring.First(), ring.Total(), w.replica.options.MaxOutput))
+		}
+	}
+	if has&hasHistory != 0 {
+		w.json(x.history)
+	}
+}
+
+func (w *snapshotWriter) open() error {
+	after := uint64(0)
+	return w.many(blockOpen, func() bool {
+		found := false
+		w.replica.timeline.upward(after, func(order uint64, p place) bool {
+			after = order
+			if p.entry == nil {
+				return true
+			}
+			found = true
+			w.entry(p.entry)
+			return !w.full()
+		})
+		return found
+	})
+}
+
+// entry writes a task that is not final.
+func (w *snapshotWriter) entry(e *entry) {
+	r := &e.Value
+	w.id(r.id)
+	w.uint(e.Order())
+	w.time(r.created, w.replica.logged.at)
+	w.int(int64(r.attempt))
+	w.byte(byte(r.state))
+	w.byte(byte(r.priority))
+	w.terms(r.terms)
+	w.bytes(r.input.value())
+	w.rare(r.extra(), r.conditions())
+	t := r.planned()
+	if t == nil {
+		w.byte(0)
+		return
+	}
+	open := t.OpenPlaces()
+	w.uint(uint64(len(open)) + 1)
+	for _, place := range open {
+		w.uint(uint64(place))
+	}
+}
+
+// held writes the claimers and the leases. A lease of a claimer that has left has no claimer.
+func (w *snapshotWriter) held(h Held) error {
+	places, claimers, running := map[*claimer]uint64{}, 0, 0
+	err := w.many(blockHeld, func() bool {
+		if claimers == len(h.Claimers) {
+			return false
+		}
+		if w.empty() {
+			w.byte(heldClaimers)
+		}
+		c := h.Claimers[claimers].(*claimer)
+		claimers++
+		places[c] = uint64(claimers)
+		types, limits := c.member.Terms()
+		w.flag(types == nil)
+		w.json(types)
+		w.json(limits)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	leases := 0
+	err = w.many(blockHeld, func() bool {
+		if leases == len(h.Leases) {
+			return false
+		}
+		if w.empty() {
+			w.byte(heldLeases)
+		}
+		l := h.Leases[leases].(*lease)
+		leases++
+		if l.entry != nil {
+			running++
+		}
+		w.lease(l, places[l.claimer])
+		return true
+	})
+	if err == nil && running != w.replica.running.Len() {
+		err = fmt.Errorf("%d tasks run, and %d leases of them are known", w.replica.running.Len(), running)
+	}
+	return err
+}
+
+// What a block of blockHeld has.
+const (
+	heldClaimers = iota
+	heldLeases
+)
+
+// lease writes a lease of the claimer with a number, which is 0 of one that has left.
+func (w *snapshotWriter) lease(l *lease, claimer uint64) {
+	w.uint(claimer)
+	w.id(l.record.ID)
+	w.flag(l.entry != nil)
+	if l.entry != nil {
+		w.uint(l.seq)
+		w.time(l.record.StartedAt, w.replica.logged.at)
+		return
+	}
+	w.int(int64(l.record.Attempt))
+	w.text(l.record.Type)
+	t := l.link.planned()
+	if w.flag(t != nil); t != nil { // it counts in its group until the lease is released
+		w.byte(byte(t.Priority))
+		w.uint(t.Order)
+		w.json(t.Conditions)
+	}
+}

@@ -1,0 +1,184 @@
+package memory
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/executor/store/kit"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file writes the planner, the trees and the terms of a snapshot.
+
+// planHead is what there is once of a planner.
+type planHead struct {
+	Paused    bool             `json:"paused,omitzero"`
+	Resources map[string]int64 `json:"resources,omitempty"`
+}
+
+// groupState is a group that has settings.
+type groupState struct {
+	Name     string  `json:"name"`
+	Limit    int     `json:"limit,omitzero"`
+	Paused   bool    `json:"paused,omitzero"`
+	Count    int     `json:"count,omitzero"`
+	Per      int64   `json:"per,omitzero"` // nanoseconds
+	Defaults string  `json:"defaults,omitzero"`
+	Starts   []int64 `json:"starts,omitempty"` // of its latest tasks
+}
+
+func groupStateOf(name string, s plan.Settings, starts []schema.Time) *groupState {
+	g := &groupState{Name: name, Limit: s.Limit, Paused: s.Paused, Count: s.Rate.Count, Per: int64(s.Rate.Per), Defaults: s.Defaults}
+	for _, at := range starts {
+		g.Starts = append(g.Starts, int64(at))
+	}
+	return g
+}
+
+func (g *groupState) settings() (s plan.Settings, starts []schema.Time) {
+	for _, at := range g.Starts {
+		starts = append(starts, schema.Time(at))
+	}
+	return plan.Settings{Limit: g.Limit, Paused: g.Paused, Rate: plan.Rate{Count: g.Count, Per: time.Duration(g.Per)}, Defaults: g.Defaults}, starts
+}
+
+func (w *snapshotWriter) plan() error {
+	p := &w.replica.planned
+	var all plan.Overview
+	err := w.one(blockPlan, func() {
+		all = p.Overview()
+		head := planHead{Paused: all.Paused, Resources: map[string]int64{}}
+		for _, r := range all.Resources {
+			head.Resources[r.Name] = r.Total
+		}
+		w.json(&head)
+		for _, g := range all.Groups {
+			if g.Settings != (plan.Settings{}) {
+				w.json(groupStateOf(g.Name, g.Settings, p.Starts(g.Name)))
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return w.all(blockParked, func(yield func(func()) bool) {
+		for _, t := range p.Parked() {
+			if !yield(func() { w.id(t.ID) }) {
+				return
+			}
+		}
+	})
+}
+
+// all writes blocks of things that are found with the lock held.
+func (w *snapshotWriter) all(kind blockKind, each func(yield func(write func()) bool)) (err error) {
+	w.replica.mu.Lock()
+	defer w.replica.mu.Unlock()
+	w.begin(kind)
+	each(func(write func()) bool {
+		if write(); !w.full() {
+			return true
+		}
+		err = w.end()
+		w.begin(kind)
+		return err == nil
+	})
+	if err != nil || w.empty() {
+		return err
+	}
+	return w.end()
+}
+
+func (w *snapshotWriter) trees() error {
+	t := &w.replica.Store.trees
+	err := w.all(blockTrees, func(yield func(func()) bool) {
+		t.Nodes(func(n kit.TreeNode) bool { return yield(func() { w.node(&n) }) })
+	})
+	if err != nil {
+		return err
+	}
+	return w.all(blockUntold, func(yield func(func()) bool) {
+		for _, id := range t.UntoldOnes() {
+			if !yield(func() { w.id(id) }) {
+				return
+			}
+		}
+	})
+}
+
+// What a node of a tree is.
+const (
+	nodeIsChild = 1 << iota
+	nodeIsKept
+	nodeIsOwn
+	nodeIsParent
+)
+
+func (w *snapshotWriter) node(n *kit.TreeNode) {
+	w.byte(bitsOf(n.Parent != uuid.Nil, n.Kept, n.Own, n.Counts != nil))
+	w.id(n.ID)
+	w.byte(byte(n.State))
+	w.int(n.Fraction)
+	if n.Parent != uuid.Nil {
+		w.id(n.Parent)
+		w.uint(n.Order)
+	}
+	if c := n.Counts; c != nil {
+		for _, count := range []int64{c.Queued, c.Running, c.Completed, c.Failed, c.Cancelled, n.Done} {
+			w.int(count)
+		}
+	}
+}
+
+// termsRing has the terms that were written or read last in a block, so that those of many tasks are
+// there once. The writer and the reader have the same.
+type termsRing struct {
+	all  [16]*terms
+	next int // where new ones go
+	last int // the place of the latest
+}
+
+// newTerms stands for terms that follow, in the place of their place in the ring.
+const newTerms = 0xff
+
+func (g *termsRing) add(t *terms) {
+	g.last = g.next
+	g.all[g.next] = t
+	g.next = (g.next + 1) % len(g.all)
+}
+
+// find is the place of the terms, or -1.
+func (g *termsRing) find(t *terms) int {
+	if l := g.all[g.last]; l != nil && (l == t || l.same(t)) { // as of most
+		return g.last
+	}
+	return slices.IndexFunc(g.all[:], func(o *terms) bool { return o != nil && (o == t || o.same(t)) })
+}
+
+// same is equals but for what is of one process.
+func (t *terms) same(o *terms) bool {
+	return t.typ == o.typ && t.timeout == o.timeout && t.grace == o.grace && t.rerun == o.rerun && sameLabels(t.labels, o.labels)
+}
+
+func (w *snapshotWriter) terms(t *terms) {
+	if place := w.written.find(t); place >= 0 {
+		w.written.last = place
+		w.byte(byte(place))
+		return
+	}
+	w.written.add(t)
+	w.byte(newTerms)
+	w.text(t.typ)
+	w.int(int64(t.timeout))
+	w.int(int64(t.grace))
+	w.flag(t.rerun)
+	w.uint(uint64(len(t.labels)))
+	for _, name := range slices.Sorted(maps.Keys(t.labels)) {
+		w.text(name)
+		w.text(t.labels[name])
+	}
+}
