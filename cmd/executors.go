@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -18,8 +19,8 @@ func (p *Program) executorsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "executors",
 		Short: "List the executors that run the tasks",
-		Long: "Executors shows the processes that share the store of the server: where each is, how many tasks it runs, and when it\n" +
-			"was last heard of. A store in memory or in a file has one.",
+		Long: "Executors shows the processes that run the tasks of the server's store: where each is, how many tasks it runs, and when it\n" +
+			"was last heard of. A store in memory or in a file has one. A server with --limit 0 runs none, and is not shown.",
 		Example: p.driverExamples("executors", "executors --json | jq -r .host"),
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -36,7 +37,12 @@ func (d *driver) printExecutors(ctx context.Context, c *client.Client) error {
 		return err
 	}
 	all := found.Executors
-	if !d.json {
+	switch {
+	case d.json:
+	case len(all) == 0:
+		fmt.Fprintf(safe(os.Stderr), "%s: nobody runs the tasks of this store; a server with it that has no --limit 0 does\n", d.program.Name)
+		return nil
+	default:
 		return executorTable(all).print(os.Stdout, terminalOf(os.Stdout))
 	}
 	for i := range all {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc"
 	"github.com/jobline/jobline/rpc/socket"
@@ -25,6 +26,7 @@ import (
 type serveOptions struct {
 	program  *Program
 	executor executor.Options
+	limit    int
 	store    storeOptions
 	stdio    stdio.Options
 	listen   listenOptions
@@ -75,7 +77,7 @@ func (p *Program) serveCommand() *cobra.Command {
 
 func (o *serveOptions) lifeFlags(c *cobra.Command) {
 	f := c.Flags()
-	f.Var(countTo(&o.executor.Limit, runtime.NumCPU(), 1, mostTasks), "limit", "tasks that run at once")
+	f.Var(countTo(&o.limit, runtime.NumCPU(), 0, mostTasks), "limit", "tasks that run at once; 0, for a store that others share, runs none")
 	choice(c, &o.stdio.RPC.Framing, "framing", "how messages are told apart",
 		option[wire.Framing]{"auto", wire.FramingAuto}, option[wire.Framing]{"line", wire.FramingLine},
 		option[wire.Framing]{"header", wire.FramingHeader})
@@ -131,6 +133,15 @@ func (o *serveOptions) offersSome(c *cobra.Command) error {
 	return nil
 }
 
+// runsSome refuses to run nothing of a store of which nobody else does, and sets the limit.
+func (o *serveOptions) runsSome(c *cobra.Command) error {
+	if o.limit == 0 && !nats.IsAddress(o.store.file) {
+		return usagef("%s--limit 0 runs nothing, and nobody else runs what is in this store; give 1 or more, or --store nats://HOST,HOST/NAMESPACE, which others share", commandPrefix(c))
+	}
+	o.executor.Limit, o.store.slots = orNone(o.limit), o.limit
+	return nil
+}
+
 func (o *serveOptions) serve(c *cobra.Command) (err error) {
 	to, err := o.listen.log()
 	if err != nil {
@@ -143,7 +154,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 			log.Warn(warning)
 		}
 	}
-	if err := o.offersSome(c); err != nil {
+	if err := errors.Join(o.offersSome(c), o.runsSome(c)); err != nil {
 		return err
 	}
 	if err := exec.CheckHeadroom(); err != nil {
@@ -168,7 +179,6 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 
 // serveStore opens the store and serves it.
 func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, log *slog.Logger) (err error) {
-	o.store.slots = o.executor.Limit
 	store, err := o.store.open(c, log)
 	if err != nil {
 		return err
@@ -214,7 +224,7 @@ func joinFault(err, fault error) error {
 
 // setTypes makes the task types of the flags.
 func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
-	co := exec.Options{EnvAllow: o.envAllow, EnvHide: o.envHide, Workers: o.executor.Limit, Logger: log}
+	co := exec.Options{EnvAllow: o.envAllow, EnvHide: o.envHide, Workers: max(o.limit, 1), Logger: log}
 	if o.taskStdin {
 		co.Stdin = os.NewFile(taskStdin, "the stdin of commands")
 	}

@@ -33,7 +33,7 @@ func (p *Program) statsCommand() *cobra.Command {
 					return printJSONLine(os.Stdout, &s)
 				}
 				out := terminalOf(os.Stdout)
-				_, err = fmt.Fprintln(os.Stdout, strings.Join(statsLines(&s, out), "\n"))
+				_, err = fmt.Fprintln(os.Stdout, strings.Join(p.statsLines(&s, out), "\n"))
 				return err
 			})
 		},
@@ -43,7 +43,7 @@ func (p *Program) statsCommand() *cobra.Command {
 }
 
 // statsLines are the numbers that a person wants to see.
-func statsLines(s *schema.StatsResult, out terminal) []string {
+func (p *Program) statsLines(s *schema.StatsResult, out terminal) []string {
 	var lines []string
 	add := func(name, format string, args ...any) {
 		line := show.Line(fmt.Sprintf(format, args...))
@@ -60,8 +60,11 @@ func statsLines(s *schema.StatsResult, out terminal) []string {
 	}
 	add("tasks", "%d queued, %d running, %d completed, %d failed, %d cancelled",
 		s.Tasks.Queued, s.Tasks.Running, s.Tasks.Completed, s.Tasks.Failed, s.Tasks.Cancelled)
-	if limit := s.Limits["running"]; limit > 0 {
+	switch limit, told := s.Limits["running"]; {
+	case limit > 0:
 		add("limit", "%d running at once", limit)
+	case told:
+		add("limit", "it runs nothing itself; %s executors lists those that do", p.Name)
 	}
 	add("rates", "%.1f submitted and %.1f ended in a second", s.Rates.SubmittedPerSecond, s.Rates.FinishedPerSecond)
 	if s.Stuck > 0 {

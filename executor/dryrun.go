@@ -16,7 +16,7 @@ func (e *Executor) DryRun(ctx context.Context, submissions []Submission) ([]Subm
 	answers, err := e.store.DryRun(ctx, submissions)
 	for i := range answers {
 		if t := answers[i].Task; answers[i].Err == nil && t.State == schema.Queued {
-			t.WaitingFor = e.waiting(t)
+			t.WaitingFor = e.waiting(ctx, t)
 		}
 	}
 	return answers, err

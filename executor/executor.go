@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -31,7 +30,8 @@ type Options struct {
 	// them by name; what it leaves out answers NotPermittedError.
 	Types []Type
 	Allow []string
-	// Limit is the most tasks that run at once: the number of CPUs by default.
+	// Limit is the most tasks that run at once: the number of CPUs by default. Below 0 is none, for
+	// an executor that runs nothing itself. Only a store that processes share allows that.
 	Limit int
 	// Grace is how long a task may go on after it was told to stop, where
 	// neither the submit nor the type says: 5 s by default. Below 0 is none.
@@ -60,7 +60,7 @@ type Executor struct {
 	// finishesPending counts the ends that the store has yet to record, and
 	// finishesLost those that it could not record: their tasks stay Running there.
 	finishesPending, finishesLost atomic.Int64
-	claimer                       Claimer                                          // set by Run
+	claimer                       Claimer                                          // set by Run; nil where nothing runs here
 	regrouping                    sync.Mutex                                       // held while the settings of a group are read and changed
 	defaultsRead                  time.Time                                        // in a shared store; regrouping protects it
 	defaults                      atomic.Pointer[map[string]*schema.GroupDefaults] // by the names of groups; none is nil
@@ -89,11 +89,10 @@ func New(store Store, o Options) (*Executor, error) {
 	if store == nil {
 		return nil, errors.New("the store is nil: give one, as of memory.New or sqlite.Open")
 	}
-	if o.Limit == 0 {
-		o.Limit = runtime.NumCPU()
-	}
-	if o.Limit < 0 {
-		return nil, fmt.Errorf("a limit of %d tasks: it must be 1 or more", o.Limit)
+	info := store.Info()
+	var err error
+	if o.Limit, err = slots(o.Limit, info); err != nil {
+		return nil, err
 	}
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
@@ -113,7 +112,6 @@ func New(store Store, o Options) (*Executor, error) {
 	e.rates.began = e.began
 	e.stop.init()
 	e.schedules.mu, e.schedules.changed = make(fairLock, 1), make(chan struct{}, 1)
-	info := store.Info()
 	e.resources, e.shared = info.Resources, info.Shared
 	e.readers.init(int64(info.Limits.OutputBytes))
 	if err := e.offer(o.Types); err != nil {

@@ -4,9 +4,14 @@ import "context"
 
 // Idle reports whether there is no connection, no task runs, none that is queued can run
 // here, and no schedule has a due time to come. It is false before Run has joined the store,
-// and where code does not stop.
+// and where code does not stop. Of an executor that runs nothing only the connections count.
 func (e *Executor) Idle(ctx context.Context) (bool, error) {
-	if !e.stop.joined() || e.connections.Load() > 0 || e.busy() || !e.schedules.quiet.Load() {
+	switch {
+	case !e.stop.joined() || e.connections.Load() > 0:
+		return false, nil
+	case e.drives(): // the tasks and the schedules are those of others
+		return true, nil
+	case e.busy() || !e.schedules.quiet.Load():
 		return false, nil
 	}
 	counts, err := e.store.Counts(ctx)

@@ -267,26 +267,36 @@ func (e *Executor) Run(ctx context.Context) error {
 	return err
 }
 
-// join makes the claimer and the watcher of Run, and logs how many queued tasks cannot run
-// here. leave ends both.
+// join makes the watcher of Run, and its claimer where something is to run here. leave ends both.
 func (e *Executor) join(ctx context.Context) (leave func(), err error) {
-	claimer, err := e.store.Join(ctx, e.runnable(), e.limits)
-	if err != nil {
-		return nil, fmt.Errorf("join the store: %w", err)
+	leaveClaims := func() {}
+	if !e.drives() {
+		if leaveClaims, err = e.joinClaims(ctx); err != nil {
+			return nil, fmt.Errorf("join the store: %w", err)
+		}
 	}
 	stop, err := e.watchUnrun(context.WithoutCancel(ctx))
 	if err != nil {
-		claimer.Leave()
+		leaveClaims()
 		return nil, fmt.Errorf("watch the store: %w", err)
+	}
+	return func() {
+		leaveClaims()
+		stop()
+	}, nil
+}
+
+// joinClaims makes the claimer of Run, and logs how many queued tasks cannot run here.
+func (e *Executor) joinClaims(ctx context.Context) (leave func(), err error) {
+	claimer, err := e.store.Join(ctx, e.runnable(), e.limits)
+	if err != nil {
+		return nil, err
 	}
 	e.claimer = claimer
 	if n, err := claimer.Unclaimable(ctx, 0); err == nil && n > 0 {
 		e.log.Warn("queued tasks stay queued: they are of types that are not offered here, are paused, or need more than there is", "tasks", n)
 	}
-	return func() {
-		claimer.Leave()
-		stop()
-	}, nil
+	return claimer.Leave, nil
 }
 
 // became counts the tasks that ended since the shutdown began. A task whose code does not

@@ -129,7 +129,7 @@ func (e *Executor) Update(ctx context.Context, p *schema.UpdateParams) (schema.T
 	}
 	t, err := e.store.Update(ctx, p.ID, u)
 	if err == nil && t.State == schema.Queued {
-		t.WaitingFor = e.waiting(&t)
+		t.WaitingFor = e.waiting(ctx, &t)
 	}
 	return t, err
 }

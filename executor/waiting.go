@@ -25,7 +25,7 @@ const (
 func (e *Executor) Status(ctx context.Context, id uuid.UUID) (schema.Task, error) {
 	t, err := e.Task(ctx, id)
 	if err == nil && t.State == schema.Queued {
-		t.WaitingFor = e.waiting(&t)
+		t.WaitingFor = e.waiting(ctx, &t)
 	}
 	return t, err
 }
@@ -48,7 +48,7 @@ func (e *Executor) StatusWith(ctx context.Context, p *schema.StatusParams) (sche
 		r.Terms = &schema.Terms{TimeoutMs: r.Timeout.Milliseconds(), GraceMs: r.Grace.Milliseconds(), Rerun: r.Rerun}
 	}
 	if r.State == schema.Queued {
-		r.WaitingFor = e.waiting(&r.Task)
+		r.WaitingFor = e.waiting(ctx, &r.Task)
 	}
 	return r.Task, nil
 }
@@ -118,7 +118,7 @@ func labelsOf(t *schema.Task) map[string]string {
 }
 
 // waiting answers what a queued task waits for: what its conditions say, and else its turn.
-func (e *Executor) waiting(t *schema.Task) []schema.Waiting {
+func (e *Executor) waiting(ctx context.Context, t *schema.Task) []schema.Waiting {
 	all := slices.Clone(t.WaitingFor)
 	for i := range all {
 		e.nameHolders(&all[i])
@@ -126,16 +126,19 @@ func (e *Executor) waiting(t *schema.Task) []schema.Waiting {
 	if !slices.ContainsFunc(all, isPauseOfAll) && e.store.Info().Paused {
 		all = append(all, plan.WaitsForResume())
 	}
-	if !e.Offers(t.Type) {
+	if !e.drives() && !e.Offers(t.Type) {
 		all = append(all, schema.Waiting{
 			Kind: schema.WaitsForType, Name: t.Type,
 			Message: fmt.Sprintf("no tasks of the type %q run here; start a server that has it", t.Type),
 		})
 	}
-	if all == nil {
-		return []schema.Waiting{e.waitsForSlot(t.Type)}
+	switch {
+	case all != nil:
+		return all
+	case e.drives():
+		return []schema.Waiting{e.waitsForOthers(ctx, t.Type)}
 	}
-	return all
+	return []schema.Waiting{e.waitsForSlot(t.Type)}
 }
 
 // isPauseOfAll reports whether a task waits because everything is paused.

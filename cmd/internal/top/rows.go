@@ -280,7 +280,7 @@ func (m *model) queueNote() string {
 func (m *model) whyQueued() string {
 	s := &m.snap.stats
 	var note string
-	switch limit := s.Limits["running"]; {
+	switch limit, told := s.Limits["running"]; {
 	case m.snap.around.paused:
 		note = "everything is paused"
 	case s.Store.Fault != "":
@@ -289,6 +289,8 @@ func (m *model) whyQueued() string {
 		note = "the server is ending"
 	case limit > 0 && s.Tasks.Running+s.Stuck >= limit:
 		note = "all slots are taken"
+	case told && limit == 0:
+		note = "an executor elsewhere runs them"
 	case m.allWait():
 		note = "each waits for more than a slot"
 	default:
