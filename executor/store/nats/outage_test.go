@@ -3,6 +3,7 @@ package nats
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -97,6 +98,25 @@ func TestClockThatIsOffIsTold(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.Equal(t, 1, strings.Count(log.String(), "the clock of this machine is not that of the NATS servers"), log.String())
 	require.Contains(t, log.String(), "ahead=5m0s")
+}
+
+// A process that was given up while something large of it was under way comes back, and does it.
+func TestGivenUpProcessComesBackWithALargeChange(t *testing.T) {
+	t.Parallel()
+	at, through, p := proxied(t)
+	silent, lives := opens(t, Options{Address: through, Lease: longLease}), opens(t, Options{Address: at, Lease: longLease})
+	p.Cut()
+	large := newTask(func(s *executor.Submission) { s.Input = fmt.Appendf(nil, "%q", strings.Repeat("x", 2*maxPiece)) })
+	said := make(chan error, 1)
+	go func() {
+		_, err := silent.Submit(t.Context(), []executor.Submission{large})
+		said <- err
+	}()
+	silent.until(t, func() bool { return silent.sent(func(p *pending) bool { return p.Submit != nil }) })
+	lives.fence(t, silent.self)
+	p.Mend()
+	require.NoError(t, <-said)
+	lives.sees(t, large.ID, schema.Queued)
 }
 
 // A stream that is made anew under a process is not taken for the one that it has read. Who starts

@@ -201,10 +201,11 @@ func (p *pending) over(a answer) {
 	}
 }
 
-// gather takes the changes of the next message from the queue; it needs the lock.
+// gather takes the changes of the next message from the queue; it needs the lock. A hello is a message of
+// its own: that is how a process is met, and a large change behind it would make it several pieces.
 func (s *Store) gather() []*pending {
 	n, bytes := 0, 0
-	for n < len(s.queue) && n < messageChanges && (n == 0 || bytes < messageBytes) {
+	for n < len(s.queue) && n < messageChanges && (n == 0 || bytes < messageBytes && s.queue[0].Hello == nil) {
 		bytes += s.queue[n].weight()
 		n++
 	}
