@@ -68,12 +68,21 @@ func TestEditorEmacs(t *testing.T) {
 type emacsEditor struct {
 	*editorHome
 	program string
+	folder  string // of the package
 }
 
 func newEmacs(t *testing.T, program string) *emacsEditor {
-	e := &emacsEditor{newEditorHome(t), program}
+	e := &emacsEditor{newEditorHome(t), program, emacsPackage}
 	e.env = append(e.env, "FRUIT=plum", "API_TOKEN=s3cret")
 	return e
+}
+
+// compilesPackage has the package compiled from now on, as it is where it was installed.
+func (e *emacsEditor) compilesPackage(t *testing.T) {
+	text := readText(t, filepath.Join(emacsPackage, "jobline.el"))
+	require.NoError(t, os.WriteFile(filepath.Join(e.dir, "jobline.el"), []byte(text), 0o600))
+	editorOutput(t, e.editor(t, e.program, "-Q", "--batch", "-f", "batch-byte-compile", "jobline.el"))
+	e.folder = e.dir
 }
 
 // lintsPackage: the package compiles without a warning, and has the docs that
@@ -153,7 +162,7 @@ func (e *emacsEditor) play(t *testing.T, scene string, env ...string) {
 func (e *emacsEditor) run(t *testing.T, scene string, env ...string) (shown string, failed error) {
 	t.Helper()
 	failure := filepath.Join(e.dir, "failure")
-	c := e.editor(t, e.program, "-nw", "-Q", "-L", absolute(t, emacsPackage),
+	c := e.editor(t, e.program, "-nw", "-Q", "-L", absolute(t, e.folder),
 		"-l", absolute(t, filepath.Join(emacsScenes, "drive.el")), "-l", absolute(t, filepath.Join(emacsScenes, "scenes.el")), "-f", "play")
 	c.Env = append(append(c.Env, "SCENE="+scene, "FAILURE="+failure, "TERM=vt100"), env...)
 	screen, tty := openTerminal(t)

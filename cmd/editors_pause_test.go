@@ -22,6 +22,7 @@ func TestEditorPauses(t *testing.T) {
 	for version, program := range emacsVersions(t) {
 		t.Run("emacs/"+version, func(t *testing.T) {
 			e := newEmacs(t, program)
+			e.compilesPackage(t)
 			e.hasWriters(t)
 			e.play(t, "pause")
 			e.tellsPause(t)

@@ -48,19 +48,29 @@ export const ProgressLocation = { SourceControl: 1, Window: 10, Notification: 15
 
 /** A terminal with a pseudoterminal, and what it shows. */
 export class Terminal implements Pick<vscode.Terminal, 'name' | 'show' | 'dispose'> {
-  text = '';
+  private pieces: string[] = [];
+  private size = 0; // of the pieces
+  end = ''; // the last characters
   last = ''; // what was written last
   longest = 0; // characters that were written at once
   code: number | void | undefined;
   open = true;
   constructor(readonly name: string, readonly pty: vscode.Pseudoterminal | undefined, readonly options?: vscode.TerminalOptions) {
     pty?.onDidWrite((text) => {
-      this.text = (this.text + text).slice(-person.scrollback);
+      this.pieces.push(text);
+      this.size += text.length;
+      while (this.size - this.pieces[0]!.length >= person.scrollback) this.size -= this.pieces.shift()!.length;
+      this.end = (this.end + text.slice(-100)).slice(-100);
       this.last = text;
       this.longest = Math.max(this.longest, text.length);
     });
     pty?.onDidClose?.((code) => { this.code = code; this.open = false; });
     pty?.open(undefined);
+  }
+  /** What can be scrolled to. It is put together only for who looks, so that pauses are those of the extension. */
+  get text(): string {
+    this.pieces = [this.pieces.join('')];
+    return this.pieces[0]!.slice(-person.scrollback);
   }
   type(text: string): void { this.pty?.handleInput?.(text); }
   show(preserveFocus?: boolean): void { if (!preserveFocus) person.looksAt = this; }
