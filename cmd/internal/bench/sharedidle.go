@@ -120,7 +120,7 @@ func Wait(address string) error {
 // known measures submits that wait, and the memory of each in the server that is asked and in one
 // that looks on.
 func (s *sharedRun) known(ctx context.Context, at nats.Address) error {
-	n := s.share(20, 100)
+	n := s.share(5, 100)
 	most := "--max-queued=" + strconv.Itoa(n+2*benchLimit)
 	server, err := s.serve(ctx, at, most)
 	if err != nil {
