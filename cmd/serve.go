@@ -135,6 +135,15 @@ func (o *serveOptions) offersSome(c *cobra.Command) error {
 
 // runsSome refuses to run nothing of a store of which nobody else does, and sets the limit.
 func (o *serveOptions) runsSome(c *cobra.Command) error {
+	if r := o.store.role; r != nats.RoleExecutor {
+		switch {
+		case !nats.IsAddress(o.store.file):
+			return usagef("%s--store-role %s is for a store at nats:// or tls://; leave it out, or name one with --store", commandPrefix(c), r)
+		case c.Flags().Changed("limit") && o.limit > 0:
+			return usagef("%s--limit %d: a %s runs no tasks; leave --limit or --store-role out", commandPrefix(c), o.limit, r)
+		}
+		o.limit = 0
+	}
 	if o.limit == 0 && !nats.IsAddress(o.store.file) {
 		return usagef("%s--limit 0 runs nothing, and nobody else runs what is in this store; give 1 or more, or --store nats://HOST,HOST/NAMESPACE, which others share", commandPrefix(c))
 	}

@@ -23,6 +23,7 @@ import (
 type storeOptions struct {
 	file      string // or the address of a namespace
 	creds     string
+	role      nats.Role
 	lease     time.Duration
 	slots     int // to be shown
 	keep      int
@@ -41,6 +42,9 @@ func (o *storeOptions) flags(c *cobra.Command) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
 	credsFlag(c, &o.creds)
+	choice(c, &o.role, "store-role", "what this server does to a store at nats:// or tls://: an executor everything, a driver submits and cancels, a viewer reads; those two run no tasks",
+		option[nats.Role]{string(nats.RoleExecutor), nats.RoleExecutor}, option[nats.Role]{string(nats.RoleDriver), nats.RoleDriver},
+		option[nats.Role]{string(nats.RoleViewer), nats.RoleViewer})
 	f.Var(span(&o.lease, nats.DefaultLease, time.Second), "store-lease", "how long this process may be silent before the others that share a store at nats:// or tls:// settle its tasks")
 	f.Var(count(&o.keep, memory.DefaultKeep, 0), "keep",
 		fmt.Sprintf("finished tasks that are kept; 0 keeps none; with --store %d unless said", sqlite.DefaultKeep))

@@ -55,7 +55,7 @@ func (o *storeOptions) openShared(c *cobra.Command, log *slog.Logger) (executor.
 			take()
 		}
 	}
-	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: credentials(o.creds), Limits: limits, Lease: o.lease, Slots: o.slots, Logger: log})
+	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: credentials(o.creds), Role: o.role, Limits: limits, Lease: o.lease, Slots: o.slots, Logger: log})
 	if err != nil {
 		return nil, fmt.Errorf("serve: --store: %w", err)
 	}

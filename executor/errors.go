@@ -39,6 +39,9 @@ var (
 	ErrCancelRequested = errors.New("a cancel was asked for, so no other attempt follows")
 )
 
+// ErrNotPermitted says that this process may not make a change of a store that others share.
+var ErrNotPermitted = errors.New("this is not permitted")
+
 // ErrTimeout is the cause of the context of a task whose time is over.
 var ErrTimeout = errors.New("the time-out of the task passed")
 

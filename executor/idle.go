@@ -5,6 +5,7 @@ import "context"
 // Idle reports whether there is no connection, no task runs, none that is queued can run
 // here, and no schedule has a due time to come. It is false before Run has joined the store,
 // and where code does not stop. Of an executor that runs nothing only the connections count.
+// What others run of a store that they share counts for none.
 func (e *Executor) Idle(ctx context.Context) (bool, error) {
 	switch {
 	case !e.stop.joined() || e.connections.Load() > 0:
@@ -17,6 +18,9 @@ func (e *Executor) Idle(ctx context.Context) (bool, error) {
 	counts, err := e.store.Counts(ctx)
 	if err != nil {
 		return false, err
+	}
+	if e.shared {
+		counts.Running = 0 // busy has said that none runs here
 	}
 	stay := e.finishesLost.Load() + e.requeued.Load()
 	if counts.Running > stay || e.finishesPending.Load() > 0 || counts.Queued == 0 {

@@ -61,3 +61,23 @@ func TestShutdownOfASharedStore(t *testing.T) {
 		})
 	}
 }
+
+// What another executor runs of a shared store keeps this one from nothing.
+func TestIdleBesideOthers(t *testing.T) {
+	open := func() executor.Store { return shared{memory.New(memory.Options{})} }
+	withStore(t, executor.Options{Limit: 1}, open, func(r *rig) {
+		r.inState(r.submit(nap(10*time.Second)), schema.Running)
+		other, err := executor.New(r.store, executor.Options{Limit: 1, Types: testTypes()})
+		require.NoError(r, err)
+		over := make(chan error)
+		go func() { over <- other.Run(r.Context()) }()
+		r.pass(time.Second)
+		for e, want := range map[*executor.Executor]bool{r.Executor: false, other: true} {
+			idle, err := e.Idle(r.Context())
+			require.NoError(r, err)
+			require.Equal(r, want, idle)
+		}
+		other.Begin(schema.ShutdownFinish)
+		require.NoError(r, <-over)
+	})
+}

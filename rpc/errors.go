@@ -20,6 +20,7 @@ var codes = []struct {
 	{executor.ErrTaskGone, schema.CodeTaskGone, "it was not run again; to run it again choose a new id"},
 	{executor.ErrQueueFull, schema.CodeQueueFull, "try again when tasks have finished, or raise --max-queued"},
 	{executor.ErrShuttingDown, schema.CodeShuttingDown, "start another server"},
+	{executor.ErrNotPermitted, schema.CodeNotPermitted, "ask a server whose --store-role is executor"},
 	{executor.ErrOutcomeUnknown, schema.CodeStoreUnavailable, "look with status, or send it again: a submit with the same id counts once"},
 	{executor.ErrStoreUnavailable, schema.CodeStoreUnavailable, "it was not done; try again"},
 	{executor.ErrClosed, schema.CodeShuttingDown, "start another server"},

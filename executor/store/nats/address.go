@@ -77,6 +77,3 @@ func (a Address) String() string {
 
 // StreamName is the name of the stream that has the log.
 func (a Address) StreamName() string { return "JL_" + a.Namespace }
-
-// subject is that of all messages of the log.
-func (a Address) subject() string { return "jl." + a.Namespace }

@@ -101,6 +101,9 @@ func (s *Store) beaten() {
 	since := s.steadySince
 	self := s.self
 	s.mu.Unlock()
+	if s.options.Role != RoleExecutor {
+		return
+	}
 	for id, p := range s.machine.peers {
 		heard := p.heard
 		if since.After(heard) {

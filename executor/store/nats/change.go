@@ -22,7 +22,7 @@ type change struct {
 	Seen      *seen          `json:"seen,omitzero"`   // with Beat
 	Leave     bool           `json:"leave,omitzero"`  // the process ends
 	Drop      bool           `json:"drop,omitzero"`   // the process has given leases up
-	Leases    []attempt      `json:"leases,omitzero"` // with Drop: these; of versions that named none, all
+	Leases    []attempt      `json:"leases,omitzero"` // with Drop
 	Fence     *fence         `json:"fence,omitzero"`
 	Join      *join          `json:"join,omitzero"`
 	Quit      int            `json:"quit,omitzero"` // the claimer with the number leaves
@@ -56,6 +56,8 @@ type hello struct {
 	Slots int `json:"slots,omitzero"`
 	// Lease is how many nanoseconds the process may be silent before the others give it up.
 	Lease int64 `json:"lease"`
+	// Role is that of the subject of the process's first message, whatever is written here.
+	Role Role `json:"role,omitzero"`
 }
 
 // fence says that a process is dead, unless it has written another message after that number.

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,12 @@ func checkServer(conn *natsgo.Conn) error {
 // connect connects the store, and looks whether its stream will do.
 func (s *Store) connect(ctx context.Context) error {
 	a := s.options.Address
-	conn, err := dial(a, s.options.Credentials, natsgo.ReconnectHandler(func(*natsgo.Conn) { wake(s.resend) }))
+	conn, err := dial(a, s.options.Credentials, natsgo.ReconnectHandler(func(*natsgo.Conn) { wake(s.resend) }),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
+			if s.denied.note(err) {
+				s.setFault(s.denied.err())
+			}
+		}))
 	if err != nil {
 		return err
 	}
@@ -120,7 +126,10 @@ func (s *Store) connect(ctx context.Context) error {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, askPatience)
 		defer cancel()
+		ctx, done := s.denied.until(ctx)
+		defer done()
 		stream, err = js.Stream(ctx, a.StreamName())
+		err = cmp.Or(s.denied.err(), err)
 	}
 	if err == nil {
 		err = checkStream(a, stream.CachedInfo().Config)
@@ -131,7 +140,7 @@ func (s *Store) connect(ctx context.Context) error {
 		conn.Close()
 		return err
 	}
-	s.journal = &streamJournal{conn, js, stream, a.subject(), stream.CachedInfo().Created}
+	s.journal = &streamJournal{conn, js, stream, a.subject(s.options.Role), stream.CachedInfo().Created}
 	if s.backlog = stream.CachedInfo().State.LastSeq; s.backlog == 0 {
 		close(s.read)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -64,6 +65,7 @@ func (b *brokenLog) Error() string {
 // that this is the log that it was in.
 func (s *Store) followOnce(ctx context.Context) error {
 	coming, err := s.journal.read(ctx, max(s.applied.Load(), 1))
+	s.setUnread(err)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (s *Store) followOnce(ctx context.Context) error {
 		case e.sequence > applied+1:
 			return errors.New("an entry was lost on its way")
 		}
-		if err := s.applyPiece(e.piece, e.at); err != nil {
+		if err := s.applyPiece(e); err != nil {
 			var differs *differsError
 			if errors.As(err, &differs) {
 				return err
@@ -99,18 +101,29 @@ func (s *Store) followOnce(ctx context.Context) error {
 	}
 }
 
-// applyPiece applies one entry of the stream.
-func (s *Store) applyPiece(data []byte, at schema.Time) error {
-	h, text, ok := headOf(data)
+// setUnread notes why the log is not read at the moment, nil where it is.
+func (s *Store) setUnread(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unread = err
+}
+
+// applyPiece applies one entry of the stream. What cannot be read changes nothing where it is of a
+// process whose role may not do everything, and else it is an error.
+func (s *Store) applyPiece(e entry) error {
+	h, text, ok := headOf(e.piece)
 	if !ok {
-		return errors.New("it is none of this version")
+		return e.unreadable(errors.New("it is none of this version"))
 	}
 	m := s.machine
 	p := m.peers[h.writer]
 	if p == nil {
-		if p = s.greet(h, text, at); p == nil {
+		if p = s.greet(h, text, e); p == nil {
 			return nil // the process was given up, or its first message has not come yet
 		}
+	}
+	if p.about.Role != e.role {
+		return nil // somebody writes under the name of a process with another role
 	}
 	if h.number != p.last+1 {
 		if h.number > p.last && h.writer == s.self {
@@ -128,13 +141,21 @@ func (s *Store) applyPiece(data []byte, at schema.Time) error {
 	}
 	changes, err := decode(text)
 	if err != nil {
-		return err
+		return e.unreadable(err)
 	}
-	return s.applyMessage(p, changes, at)
+	return s.applyMessage(p, changes, e.at)
+}
+
+// unreadable is the error that an entry is which cannot be read.
+func (e entry) unreadable(err error) error {
+	if e.role != RoleExecutor {
+		return nil
+	}
+	return err
 }
 
 // greet is the process that a first message is of, or nil where it is none.
-func (s *Store) greet(h head, text []byte, at schema.Time) *peer {
+func (s *Store) greet(h head, text []byte, e entry) *peer {
 	if h.number != 1 || h.more {
 		return nil
 	}
@@ -142,7 +163,9 @@ func (s *Store) greet(h head, text []byte, at schema.Time) *peer {
 	if err != nil || len(changes) == 0 || changes[0].Hello == nil {
 		return nil
 	}
-	return s.machine.meet(h.writer, *changes[0].Hello, at)
+	about := *changes[0].Hello
+	about.Role = e.role
+	return s.machine.meet(h.writer, about, e.at)
 }
 
 // applyMessage applies the changes of a message, and tells those who wait for them.
@@ -155,7 +178,10 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	m := s.machine
 	m.tasks.Advance(at)
 	for i := range changes {
-		a := m.apply(p, &changes[i], own)
+		a := answer{err: executor.ErrNotPermitted}
+		if p.about.Role.permits(&changes[i]) {
+			a = m.apply(p, &changes[i], own)
+		}
 		if f != nil && i < len(f.changes) {
 			f.changes[i].over(a)
 		}

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -23,7 +26,8 @@ type Namespace struct {
 
 // Init makes a namespace. It reports whether there was none; one that is there must be as wanted.
 func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool, err error) {
-	conn, err := dial(a, c)
+	denied := newDenials()
+	conn, err := dial(a, c, natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { denied.note(err) }))
 	if err != nil {
 		return false, err
 	}
@@ -34,23 +38,25 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 	}
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
+	ctx, done := denied.until(ctx)
+	defer done()
 	known, err := js.Stream(ctx, a.StreamName())
 	switch {
 	case err == nil:
 		return false, checkNamespace(a, known.CachedInfo().Config, n)
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
-		return false, streamError(a, err)
+		return false, streamError(a, cmp.Or(denied.err(), err))
 	}
 	_, err = js.CreateStream(ctx, streamConfig(a, n))
 	if err != nil {
-		return false, createError(a, n, err)
+		return false, createError(a, n, cmp.Or(denied.err(), err))
 	}
 	return true, nil
 }
 
 func streamConfig(a Address, n Namespace) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
-		Name: a.StreamName(), Description: "the log of a jobline queue", Subjects: []string{a.subject()}, Storage: jetstream.FileStorage,
+		Name: a.StreamName(), Description: "the log of a jobline queue", Subjects: a.logSubjects(), Storage: jetstream.FileStorage,
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Replicas: max(n.Replicas, 1), MaxBytes: -1, MaxMsgs: -1,
 		DenyDelete: true, Metadata: map[string]string{versionKey: strconv.Itoa(formatVersion)},
 	}
@@ -90,8 +96,8 @@ func checkStream(a Address, c jetstream.StreamConfig) error {
 		return loses("keeps only so many entries")
 	case c.PersistMode == jetstream.AsyncPersistMode:
 		return loses("answers before it has written")
-	case len(c.Subjects) != 1 || c.Subjects[0] != a.subject() || c.Mirror != nil || len(c.Sources) > 0 || c.SubjectTransform != nil:
-		return fmt.Errorf("the stream %s does not have exactly the subject %s; set it back with nats stream edit, or make another namespace", c.Name, a.subject())
+	case !slices.Equal(slices.Sorted(slices.Values(c.Subjects)), a.logSubjects()) || c.Mirror != nil || len(c.Sources) > 0 || c.SubjectTransform != nil:
+		return fmt.Errorf("the stream %s does not have exactly the subjects %s; set it back with nats stream edit, or make another namespace", c.Name, strings.Join(a.logSubjects(), " and "))
 	}
 	return nil
 }

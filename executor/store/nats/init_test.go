@@ -107,7 +107,7 @@ func TestOpenRefusesStreams(t *testing.T) {
 		"number":  {func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }, "keeps only so many entries"},
 		"read":    {func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }, "drops what was read"},
 		"async":   {func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, "answers before it has written"},
-		"subject": {func(c *jetstream.StreamConfig) { c.Subjects = []string{"jl.subject", "other"} }, "does not have exactly the subject"},
+		"subject": {func(c *jetstream.StreamConfig) { c.Subjects = append(c.Subjects, "other") }, "does not have exactly the subjects jl.subject.driver and jl.subject.executor"},
 		"version": {func(c *jetstream.StreamConfig) { c.Metadata[versionKey] = "99" }, `is of format "99"`},
 		"foreign": {func(c *jetstream.StreamConfig) { c.Metadata = nil }, `is of format ""`},
 	} {

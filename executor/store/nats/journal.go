@@ -41,6 +41,7 @@ var errLogBehind = errors.New("the log ends before what this process has read")
 type entry struct {
 	sequence uint64 // rises by one
 	at       schema.Time
+	role     Role // of the process that has written it
 	piece    []byte
 }
 
@@ -106,7 +107,7 @@ func (e streamEntries) next(ctx context.Context) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	return entry{about.Sequence.Stream, schema.TimeOf(about.Timestamp), m.Data()}, nil
+	return entry{about.Sequence.Stream, schema.TimeOf(about.Timestamp), roleOf(m.Subject()), m.Data()}, nil
 }
 
 func (e streamEntries) stop() { e.messages.Stop() }

@@ -22,7 +22,7 @@ type machine struct {
 	tasks *memory.Replica
 	turns turns
 	// mu protects what others than the goroutine that applies may read: peers, their joined and
-	// latest, and runs.
+	// latest, runs, and limited.
 	mu    sync.RWMutex
 	peers map[uuid.UUID]*peer
 	// gone are the processes that were peers: a first message of one that comes late, or again, is
@@ -73,6 +73,12 @@ func newMachine(due func()) *machine {
 	return m
 }
 
+func (m *machine) isLimited() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.limited
+}
+
 // meet begins what a process writes. It answers nil where the process was there before.
 func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 	if m.peers[id] != nil || m.gone[id] {
@@ -117,7 +123,9 @@ func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 		m.beats.Add(1)
 		m.tasks.Tell()
 	case c.Limits != nil:
+		m.mu.Lock()
 		m.limited = true
+		m.mu.Unlock()
 		m.tasks.Configure(c.Limits.options())
 	default:
 		a = m.applyToPeers(ctx, p, c)
@@ -253,12 +261,9 @@ func (m *machine) remove(p *peer) {
 	}
 }
 
-// drop settles the tasks that a process has given up; nil are all.
+// drop settles the tasks that a process has given up.
 func (m *machine) drop(p *peer, given []attempt) {
-	leases := p.leases
-	if given != nil {
-		leases = map[attempt]*held{}
-	}
+	leases := map[attempt]*held{}
 	for _, of := range given {
 		if h := p.leases[of]; h != nil {
 			leases[of] = h

@@ -53,6 +53,11 @@ func (s *Store) put(changes ...*pending) error {
 	if err := s.over(); err != nil {
 		return err
 	}
+	for _, p := range changes {
+		if !s.options.Role.permits(&p.change) {
+			return s.options.Role.refusal()
+		}
+	}
 	s.enqueue(changes...)
 	for _, p := range changes {
 		s.claimBehind(p.Submit)

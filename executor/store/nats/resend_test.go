@@ -41,7 +41,7 @@ func (j *slowJournal) write(piece []byte) error {
 	time.AfterFunc(j.takes, func() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		j.log = append(j.log, entry{uint64(len(j.log) + 1), schema.Now(), j.under[0]})
+		j.log = append(j.log, entry{uint64(len(j.log) + 1), schema.Now(), RoleExecutor, j.under[0]})
 		j.under = j.under[1:]
 		close(j.more)
 		j.more = make(chan struct{})

@@ -12,7 +12,7 @@ import (
 
 const (
 	// formatVersion is the first byte of each message.
-	formatVersion = 1
+	formatVersion = 2
 	headBytes     = 1 + 16 + 8 + 1
 	// moreFollows says of a piece that it is not the last of its message.
 	moreFollows = 1

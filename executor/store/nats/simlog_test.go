@@ -49,7 +49,7 @@ func (l *simLog) delay() time.Duration {
 func (l *simLog) append(piece []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = append(l.entries, entry{uint64(len(l.entries) + 1), schema.Now(), piece})
+	l.entries = append(l.entries, entry{uint64(len(l.entries) + 1), schema.Now(), RoleExecutor, piece})
 	close(l.grown)
 	l.grown = make(chan struct{})
 }

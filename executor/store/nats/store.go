@@ -41,6 +41,8 @@ type Options struct {
 	// Limits are of the namespace: all processes have the same. A zero leaves one as it is, or as
 	// memory has it where no process has set it. MaxOutput cannot change.
 	Limits memory.Options
+	// Role says what this process may write; "" is RoleExecutor. The limits are for that one to set.
+	Role Role
 	// Slots is how many tasks this process runs at once, to be shown.
 	Slots int
 	// Lease is how long this process may be silent before the others give it up; 0 is DefaultLease.
@@ -54,6 +56,7 @@ type Store struct {
 	options Options
 	log     *slog.Logger
 	journal journal
+	denied  *denials
 
 	pieceBytes int
 	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
@@ -91,6 +94,7 @@ type Store struct {
 	steadySince time.Time       // since when such messages have come without a pause
 	adrift      bool            // the leases were given up, because nothing came through
 	fault       error           // why nothing can be written, as the servers say
+	unread      error           // why the log is not read at the moment
 	broken      error           // why the log can be applied no further
 	closing     bool
 }
@@ -112,8 +116,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func newStore(o Options) *Store {
+	o.Role = cmp.Or(o.Role, RoleExecutor)
 	s := &Store{
-		options: o, log: o.Logger, self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
+		options: o, log: o.Logger, denied: newDenials(), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
 		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
 	}
 	s.machine = newMachine(s.tick)
@@ -122,7 +127,9 @@ func newStore(o Options) *Store {
 
 // begin joins the processes of the store's journal.
 func (s *Store) begin(ctx context.Context) error {
-	s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.known(a) }}) // before anything else
+	if s.options.Role != RoleViewer {
+		s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.known(a) }}) // before anything else
+	}
 	err := s.run(ctx)
 	if err != nil {
 		s.stop()
@@ -146,6 +153,10 @@ func (s *Store) run(opening context.Context) error {
 	s.mu.Lock()
 	s.lastContact, s.steadySince = nowOnBoth(), time.Now()
 	s.mu.Unlock()
+	if s.options.Role == RoleViewer {
+		s.machine.tasks.Opened()
+		return s.setLimits(opening)
+	}
 	s.running.Go(func() { s.sendAll(ctx) })
 	s.running.Go(func() { s.beat(ctx) })
 	opening, cancel := context.WithTimeout(opening, openPatience)
@@ -164,6 +175,8 @@ func (s *Store) readBacklog(ctx context.Context) error {
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-s.denied.told:
+			return s.denied.err()
 		case <-progress.C:
 		}
 		now := s.applied.Load()
@@ -187,15 +200,22 @@ func (s *Store) readBacklog(ctx context.Context) error {
 func (s *Store) join(ctx context.Context) error {
 	select {
 	case <-s.opened:
+	case <-s.denied.told:
+		return s.denied.err()
 	case <-ctx.Done():
 		return s.noAnswer()
 	}
+	return s.setLimits(ctx)
+}
+
+// setLimits sets the limits that are wanted and differ.
+func (s *Store) setLimits(ctx context.Context) error {
 	wanted := s.options.Limits
 	now := s.machine.tasks.Options()
-	if s.machine.limited && wanted.MaxOutput != 0 && wanted.MaxOutput != now.MaxOutput {
+	if wanted.MaxOutput != 0 && wanted.MaxOutput != now.MaxOutput && s.machine.isLimited() {
 		return fmt.Errorf("the namespace %s keeps %d bytes of each stream of a task, which cannot change; leave --max-output out, or take another namespace", s.options.Address.Namespace, now.MaxOutput)
 	}
-	if s.machine.limited && !changes(now, wanted) {
+	if (s.options.Role != RoleExecutor || s.machine.isLimited()) && !changes(now, wanted) {
 		return nil
 	}
 	_, err := s.do(ctx, change{Limits: limitsOf(wanted)})
@@ -254,6 +274,8 @@ func (s *Store) Info() executor.StoreInfo {
 	switch {
 	case s.broken != nil:
 		o.Fault = s.broken.Error()
+	case s.unread != nil:
+		o.Fault = "the log cannot be read: " + s.unread.Error()
 	case len(s.flights) > 0 && s.lastContact.since() > resendAfter:
 		o.Fault = fmt.Sprintf("nothing was recorded for %v", s.lastContact.since().Round(time.Second))
 		if s.fault != nil {
@@ -287,9 +309,9 @@ func (s *Store) Close() error {
 		s.mu.Unlock()
 		return nil
 	}
-	if s.broken == nil {
+	if s.broken == nil && s.options.Role != RoleViewer {
 		s.enqueue(&pending{change: change{Leave: true}, done: func(answer) { close(left) }})
-	} else { // nothing comes any more
+	} else { // nothing is written any more
 		close(left)
 	}
 	s.closing = true

@@ -1,0 +1,53 @@
+package nats
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// Role says what a process may write to the log. Each role has a subject of its own, so the servers
+// of NATS can hold a user to it; and what a message has that its role may not write changes nothing,
+// in no copy.
+type Role string
+
+const (
+	RoleExecutor Role = "executor" // writes everything
+	RoleDriver   Role = "driver"   // submits, cancels and updates tasks, and makes schedules
+	RoleViewer   Role = "viewer"   // writes nothing, and is not known to the others
+)
+
+// Roles are all roles.
+var Roles = []Role{RoleExecutor, RoleDriver, RoleViewer}
+
+// permits reports whether the role may write a change.
+func (r Role) permits(c *change) bool {
+	switch r {
+	case RoleExecutor:
+		return true
+	case RoleDriver:
+		return c.Hello != nil || c.Beat || c.Leave || c.Submit != nil || c.DryRun != nil || c.Cancel != nil || c.Update != nil || c.Schedules != nil
+	}
+	return false
+}
+
+// refusal says why the role may not write a change.
+func (r Role) refusal() error {
+	may := "only reads the queue"
+	if r == RoleDriver {
+		may = "submits, cancels and updates tasks, and makes schedules"
+	}
+	return fmt.Errorf("%w: this server is a %s of its namespace, which %s", executor.ErrNotPermitted, r, may)
+}
+
+// subject is that of the messages of a role.
+func (a Address) subject(r Role) string { return "jl." + a.Namespace + "." + string(r) }
+
+// logSubjects are the subjects of the log, sorted.
+func (a Address) logSubjects() []string {
+	return []string{a.subject(RoleDriver), a.subject(RoleExecutor)}
+}
+
+// roleOf is the role that a subject of the log is of.
+func roleOf(subject string) Role { return Role(subject[strings.LastIndexByte(subject, '.')+1:]) }
