@@ -162,7 +162,7 @@ func (s *Store) takeTurns() {
 		s.ask(g)
 	}
 	if n < len(awake) && s.turnTimer == nil {
-		s.turnTimer = time.AfterFunc(s.machine.turns.patience, s.lookAgain)
+		s.turnTimer = time.AfterFunc(s.machine.turns.waits(), s.lookAgain)
 	}
 }
 

@@ -69,7 +69,7 @@ func newMachine(due func()) *machine {
 	m := &machine{
 		tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}, runs: map[uuid.UUID]*peer{},
 	}
-	m.turns = turns{offers: m.tasks.Offers, patience: turnPatience}
+	m.turns = turns{offers: m.tasks.Offers, least: turnPatience, patience: turnPatience}
 	return m
 }
 

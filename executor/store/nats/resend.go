@@ -18,6 +18,7 @@ const (
 // pace says when a message is sent again.
 type pace struct {
 	wait time.Duration // how long one may be under way; 0 is resendAfter
+	trip time.Duration // how long the latest took that was sent once
 	// arrivedLate is when a message arrived that was sent more than once, so that those behind it may
 	// be lost. It is zero where one has arrived since that was sent once.
 	arrivedLate time.Time
@@ -30,7 +31,8 @@ func (p *pace) arrived(f *flight, now time.Time) {
 		return
 	}
 	p.arrivedLate = time.Time{}
-	p.wait = min(max(3*now.Sub(f.sent), resendAfter), resendAtMost)
+	p.trip = now.Sub(f.sent)
+	p.wait = min(max(3*p.trip, resendAfter), resendAtMost)
 }
 
 // late are the messages to be sent again now, of those under way. Where nothing has arrived for a

@@ -14,19 +14,24 @@ import (
 // wait. It is no promise. A process that is dead, stopped or slow takes nothing by it, and others take
 // its turn a moment later.
 
-// turnPatience is how long a process may take to claim what is for it, before others do.
-const turnPatience = 100 * time.Millisecond
+const (
+	// turnPatience is how long a process may take to claim what is for it, at least, before others do.
+	turnPatience = 100 * time.Millisecond
+	// turnTrips is in how many trips of a message through the log it should have done so.
+	turnTrips = 3
+)
 
 // turns are the processes in which claims wait. A claim waits when the log has answered it with
 // nothing.
 type turns struct {
-	offers   func(executor.Claimer) bool // reports whether there may be a task for a claimer
-	patience time.Duration               // turnPatience, but in tests
+	offers func(executor.Claimer) bool // reports whether there may be a task for a claimer
+	least  time.Duration               // turnPatience, but in tests
 
-	mu    sync.Mutex
-	all   []*turn // in the order in which they were first seen to wait
-	ready int     // about how many tasks may be claimed that no claim has got
-	woken uint64  // of the tasks, when that was counted
+	mu       sync.Mutex
+	patience time.Duration // how long a process may take now to claim what is for it
+	all      []*turn       // in the order in which they were first seen to wait
+	ready    int           // about how many tasks may be claimed that no claim has got
+	woken    uint64        // of the tasks, when that was counted
 }
 
 // turn is one process.
@@ -92,6 +97,20 @@ func (t *turns) quits(peer uuid.UUID, number int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.of(peer).waiting, number)
+}
+
+// took notes how long a message of this process took through the log.
+func (t *turns) took(trip time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.patience = max(min(turnTrips*trip, resendAfter), t.least)
+}
+
+// waits is how long a process may take to claim what is for it.
+func (t *turns) waits() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.patience
 }
 
 // gone notes that a process is no more.

@@ -14,7 +14,7 @@ import (
 
 // someTurns are processes with so many claims that wait, and so many tasks for them.
 func someTurns(tasks int, waiting ...int) (t *turns, peers []uuid.UUID) {
-	t = &turns{offers: func(executor.Claimer) bool { return true }, patience: turnPatience}
+	t = &turns{offers: func(executor.Claimer) bool { return true }, least: turnPatience, patience: turnPatience}
 	for _, n := range waiting {
 		id := uuid.New()
 		peers = append(peers, id)
@@ -74,10 +74,26 @@ func TestTurnOfAStoppedProcessIsLost(t *testing.T) {
 	})
 }
 
+// Where the log is slow a turn lasts longer, so that not all processes claim after all.
+func TestTurnsLastLongerWhereTheLogIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, peers := someTurns(1, 2, 1)
+		all.took(200 * time.Millisecond)
+		require.Equal(t, []int{1, 0}, all.dues(peers))
+		time.Sleep(turnTrips*200*time.Millisecond - time.Nanosecond)
+		require.Equal(t, []int{1, 0}, all.dues(peers))
+		time.Sleep(time.Nanosecond)
+		require.Equal(t, 1, all.due(peers[1]))
+	})
+}
+
 // counted is a store in which no turn is lost because a machine is slow.
 func counted(t *testing.T, at Address) *Store {
 	s := open(t, Options{Address: at, Lease: longLease})
-	s.machine.turns.patience = longLease
+	s.machine.turns.mu.Lock()
+	s.machine.turns.least = longLease
+	s.machine.turns.mu.Unlock()
+	s.machine.turns.took(0)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
