@@ -22,7 +22,7 @@ import (
 // callerEnv is where commands run that this process submits: as if it had started
 // them itself.
 type callerEnv struct {
-	dir    jsontext.Value
+	dir    jsontext.Value // or nil where other machines run the commands
 	file   jsontext.Value // the path of a file with the environment, or nil where the executor has the same
 	hidden jsontext.Value // the variables that must be in no file, or nil
 }
@@ -58,6 +58,22 @@ func newCallerEnv(folder string) (*callerEnv, error) {
 	}
 	c.file = quotedJSON(path)
 	return c, nil
+}
+
+// callerFor is newCallerEnv for commands of a server. One of this command's own has the same
+// environment. Other machines have neither this directory nor the file.
+func (p *Program) callerFor(o *targetOptions) (*callerEnv, error) {
+	switch {
+	case o.elsewhere():
+		return &callerEnv{}, nil
+	case o.local:
+		return newCallerEnv("")
+	}
+	folder, err := p.environmentFolder()
+	if err != nil {
+		return nil, err
+	}
+	return newCallerEnv(folder)
 }
 
 // splitEnviron parts variables into those that may be in a file and those that are
@@ -127,7 +143,7 @@ func (c *callerEnv) addTo(input jsontext.Value) (jsontext.Value, error) {
 	if json.Unmarshal(input, &members) != nil || members == nil {
 		return input, nil // what is wrong with it, the server says better
 	}
-	if members["dir"] == nil {
+	if members["dir"] == nil && c.dir != nil {
 		members["dir"] = c.dir
 	}
 	if members["stderr"] == nil {

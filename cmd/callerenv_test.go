@@ -22,7 +22,7 @@ func TestSecretsAreInNoFile(t *testing.T) {
 // A server that is started on demand keeps the settings of its starter, and no secrets.
 func TestAServerGetsNoSecretsOfItsStarter(t *testing.T) {
 	require.Equal(t, []string{"PATH=/bin", "JOBLINE_LIMIT=1"},
-		serverEnviron([]string{"PATH=/bin", "GITHUB_TOKEN=t", "my_password=p", "JOBLINE_LIMIT=1", socketVariable + "=/s", "JOBLINE_TASK_ID=x"}))
+		(*namespace)(nil).serverEnviron([]string{"PATH=/bin", "GITHUB_TOKEN=t", "my_password=p", "JOBLINE_LIMIT=1", socketVariable + "=/s", "JOBLINE_TASK_ID=x"}))
 }
 
 func TestAnEnvironmentIsKeptOnce(t *testing.T) {

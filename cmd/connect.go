@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/socket"
 	"github.com/jobline/jobline/rpc/wire"
@@ -25,6 +28,9 @@ import (
 type targetOptions struct {
 	socket  string
 	project string
+	store   string // the address of a queue of many machines
+	creds   string
+	role    nats.Role // "" is what the environment says
 	local   bool
 	noStart bool
 	// reads is set for commands that have nothing to do where there is no server and no store. They
@@ -49,6 +55,11 @@ func (o *targetOptions) scopeFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.socket, "socket", "", "the socket of the server; the one of "+socketVariable+", or of this user, unless given")
 	f.StringVar(&o.project, "project", "", "the server of the project: of the nearest folder, from this one upward, that has "+projectMark)
+	f.StringVar(&o.store, "store", "", "the queue of many machines at nats://HOST,HOST/NAMESPACE, by a server that runs nothing itself; the one of "+envName("store")+" unless given")
+	credsFlag(c, &o.creds)
+	f.Var(roleFlag(&o.role), "store-role", "what the server that is started for --store does to it, as for serve")
+	complete(c, "store-role", cobra.FixedCompletions(roleNames(), cobra.ShellCompDirectiveNoFileComp))
+	complete(c, "store", cobra.NoFileCompletions)
 	complete(c, "socket", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
@@ -60,8 +71,10 @@ func (o *targetOptions) scopeFlags(c *cobra.Command) {
 // check refuses flags that name more than one server.
 func (o *targetOptions) check() error {
 	switch {
-	case o.local && (o.socket != "" || o.project != ""):
-		return usagef("--local uses a server of its own; leave out --socket and --project, or --local")
+	case o.local && (o.socket != "" || o.project != "" || o.store != ""):
+		return usagef("--local uses a server of its own; leave out --socket, --project and --store, or --local")
+	case o.store != "" && (o.socket != "" || o.project != ""):
+		return usagef("--store has a server of its own on this machine; leave out --socket and --project, or --store")
 	case o.socket != "" && o.project != "":
 		return usagef("--socket and --project name two servers; give one of them")
 	}
@@ -170,6 +183,7 @@ func (p *Program) spawnLocal(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	server := exec.Command(self, "serve", "--log-level=warn")
+	server.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, envName("store")+"=") })
 	detach(server)
 	c, err := client.Spawn(ctx, server)
 	if err != nil {

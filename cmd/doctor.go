@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/client"
@@ -259,6 +260,14 @@ func (d *doctor) store(ctx context.Context) {
 	const check = "store"
 	if d.stats != nil && d.stats.Store.Fault != "" {
 		d.fail(check, errors.New("nothing can be recorded: "+d.stats.Store.Fault), "the tasks go on; the server tries again by itself")
+		return
+	}
+	if n := d.scope.namespace; n != nil {
+		if err := nats.Check(ctx, n.address, credentials(n.creds)); err != nil {
+			d.fail(check, err, "")
+			return
+		}
+		d.ok(check, n.address.String())
 		return
 	}
 	if d.scope.noState != nil || !exists(d.scope.Store) {

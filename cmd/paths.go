@@ -23,6 +23,8 @@ type Scope struct {
 	Store  string
 	Log    string
 	Dir    string // where commands run for which no directory is named
+	// namespace is the queue of many machines that the server has, or nil. Store is then its address.
+	namespace *namespace
 	// noState is why there is no State, Store and Log, or nil. A server that runs
 	// already is found without them.
 	noState error
@@ -38,25 +40,17 @@ const (
 	socketSuffix = ".sock"
 )
 
-// scope finds where the server is that the options name: by --socket or --project, by the
-// variable JOBLINE_SOCKET, or else the one of the user.
+// scope finds where the server is that the options name: by --store, --socket or --project, by the
+// variable JOBLINE_SOCKET or JOBLINE_STORE, or else the one of the user.
 func (p *Program) scope(o *targetOptions) (Scope, error) {
 	home, _ := os.UserHomeDir()
 	s := Scope{Dir: home}
 	if err := o.check(); err != nil {
 		return s, err
 	}
-	name := defaultScope
-	switch path, err := o.socketPath(); {
-	case err != nil:
+	name, err := s.named(o)
+	if err != nil {
 		return s, err
-	case path != "":
-		s.Socket, name = path, "s-"+digestOf(path)
-	case o.project != "":
-		if s.Dir, err = projectOf(o.project); err != nil {
-			return s, err
-		}
-		name = "p-" + digestOf(s.Dir)
 	}
 	if s.Socket == "" {
 		s.Socket = filepath.Join(runtimeFolder(p.Name), name+socketSuffix)
@@ -67,7 +61,31 @@ func (p *Program) scope(o *targetOptions) (Scope, error) {
 		s.State = filepath.Join(state, name)
 		s.Store, s.Log = filepath.Join(s.State, "jobline.db"), filepath.Join(s.State, "serve.log")
 	}
+	if s.namespace != nil {
+		s.Store = s.namespace.address.String()
+	}
 	return s, nil
+}
+
+// named sets what the options say of a scope, and answers its name.
+func (s *Scope) named(o *targetOptions) (name string, err error) {
+	if s.namespace, err = o.namespace(); err != nil {
+		return "", err
+	}
+	path, err := o.socketPath()
+	switch {
+	case s.namespace != nil:
+		return s.namespace.name()
+	case err != nil:
+		return "", err
+	case path != "":
+		s.Socket = path
+		return "s-" + digestOf(path), nil
+	case o.project != "":
+		s.Dir, err = projectOf(o.project)
+		return "p-" + digestOf(s.Dir), err
+	}
+	return defaultScope, nil
 }
 
 // socketPath is the path that --socket or its variable gives, or "". A flag wins over

@@ -59,7 +59,7 @@ func (o *retryOptions) run(ctx context.Context, c *client.Client, names []string
 	// Completed tasks are named by their ids here, so they are meant.
 	params := schema.RetryParams{Dependents: o.dependents, Force: o.force || !slices.ContainsFunc(tasks, func(t schema.Task) bool { return failedByOther(&t) })}
 	for i := range tasks {
-		if err := checkEnvironment(ctx, c, tasks[i].ID); err != nil {
+		if err := checkEnvironment(ctx, c, &o.target, tasks[i].ID); err != nil {
 			return err
 		}
 		params.IDs = append(params.IDs, tasks[i].ID)
@@ -202,8 +202,11 @@ func ofTasks(err error, forced bool) error {
 }
 
 // checkEnvironment refuses a task of exec whose environment is gone: without a reader its file is
-// kept for envKept.
-func checkEnvironment(ctx context.Context, c *client.Client, id uuid.UUID) error {
+// kept for envKept. That of a task of other machines is there, and not here.
+func checkEnvironment(ctx context.Context, c *client.Client, o *targetOptions, id uuid.UUID) error {
+	if o.elsewhere() {
+		return nil
+	}
 	task, err := c.Status(ctx, schema.StatusParams{ID: id, IncludeInput: true})
 	if err != nil {
 		return err

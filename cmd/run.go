@@ -103,6 +103,8 @@ func (o *runOptions) checkFlags(c *cobra.Command) error {
 	switch {
 	case o.conditions.dedupe.key != "" && o.conditions.dedupe.on != schema.DedupeReject && o.conditions.dedupe.on != schema.DedupeReplace:
 		return usagef("run: --dedupe wants --dedupe-on reject or replace: run shows a task of its own, and %s logs --follow one that is there already", o.program.Name)
+	case o.pty && o.elsewhere():
+		return usagef("run: --pty is for a command on this machine, and --store has those of others run it; leave one of them out")
 	case o.json && o.outputOnly:
 		return usagef("run: --json and --output-only both want stdout: give one of them")
 	case o.json && o.pty:
@@ -112,6 +114,10 @@ func (o *runOptions) checkFlags(c *cobra.Command) error {
 	}
 	return o.target.check()
 }
+
+// elsewhere reports whether other machines run the task. They get with the submit what the command
+// reads.
+func (o *runOptions) elsewhere() bool { return o.daemon && o.target.elsewhere() }
 
 func (o *runOptions) run(ctx context.Context) error {
 	show := newScreen(o.program.Name, o.name, o.quiet)
@@ -160,7 +166,7 @@ func (o *runOptions) submission(show *screen) (params schema.SubmitParams, stdin
 	if o.pty && o.stdin.from == "" && !o.stdin.none && o.input.input != "-" && terminalOf(os.Stdin).isTerminal() {
 		return params, os.Stdin, nil
 	}
-	o.stdin.replayed = params.Retry != nil && params.Retry.MaxAttempts > 1 && !o.pty
+	o.stdin.replayed = params.Retry != nil && params.Retry.MaxAttempts > 1 && !o.pty || o.elsewhere()
 	stdin, params.Input, err = o.stdin.apply(params.Input, o.input.input == "-", isExec, show.say)
 	return params, stdin, err
 }
@@ -187,11 +193,7 @@ func (o *runOptions) runOnOwnServer(ctx context.Context, f *follower, params sch
 // started the command itself. The task ends with this process, whatever ends that.
 func (o *runOptions) runOnDaemon(ctx context.Context, f *follower, params schema.SubmitParams) (err error) {
 	if o.program.shipsExec(o.name) {
-		folder, err := o.program.environmentFolder()
-		if err != nil {
-			return err
-		}
-		caller, err := newCallerEnv(folder)
+		caller, err := o.program.callerFor(&o.target)
 		if err != nil {
 			return err
 		}

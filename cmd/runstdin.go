@@ -15,13 +15,13 @@ type stdinFlags struct {
 	command string // the command that has the flags, for messages
 	from    string // - or @FILE
 	none    bool
-	// replayed is set where a task is tried again: each attempt reads the same text from its
-	// beginning, so all of it is read before the submit.
+	// replayed is set where a task is tried again, or runs on another machine: each attempt reads the
+	// same text from its beginning, so all of it is read before the submit.
 	replayed bool
 }
 
 const (
-	// maxReplayed bounds, in bytes, what is read for a task that is tried again. It fits into one
+	// maxReplayed bounds, in bytes, what is read for a task that may be tried again. It fits into one
 	// message of the protocol.
 	maxReplayed = 8 << 20
 	// readPatience is how long stdin may take before it is said that its end is waited for.
@@ -59,10 +59,10 @@ func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool, say f
 	return nil, input, err
 }
 
-// asReplayed is asMember for a task that is tried again.
+// asReplayed is asMember for a task that may be tried again.
 func (s stdinFlags) asReplayed(f *os.File, input jsontext.Value, say func(format string, args ...any)) (jsontext.Value, error) {
 	waiting := time.AfterFunc(readPatience, func() {
-		say("it reads stdin to its end first, so that with --retry each attempt has all of it; --no-stdin lets the command read nothing")
+		say("it reads stdin to its end first, so that each attempt has all of it; --no-stdin lets the command read nothing")
 	})
 	defer waiting.Stop()
 	return s.asMember(f, input)
@@ -76,7 +76,7 @@ func (s stdinFlags) asMember(f *os.File, input jsontext.Value) (jsontext.Value, 
 	}
 	what, most := "--stdin", int64(maxInput)
 	if s.replayed {
-		what, most = "what each attempt of --retry reads from stdin", maxReplayed
+		what, most = "what each attempt reads from stdin", maxReplayed
 	}
 	text, err := readBounded(s.command, what, f, most)
 	if err != nil {

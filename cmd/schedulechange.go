@@ -40,7 +40,7 @@ func (o *scheduleOptions) change(c *cobra.Command) (*scheduleChange, error) {
 		return nil, err
 	}
 	if o.driver.program.shipsExec(o.name) {
-		if task.Input, err = withPlace(task.Input); err != nil {
+		if task.Input, err = withPlace(task.Input, &o.target); err != nil {
 			return nil, err
 		}
 	}
@@ -202,8 +202,11 @@ func findSchedule(ctx context.Context, c *client.Client, name string) (*schema.S
 var keptVariables = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"}
 
 // withPlace sets in an input of exec where this process runs, and a little of its environment,
-// unless the input says other.
-func withPlace(input jsontext.Value) (jsontext.Value, error) {
+// unless the input says other. Of a command of other machines the place is theirs.
+func withPlace(input jsontext.Value, o *targetOptions) (jsontext.Value, error) {
+	if o.elsewhere() {
+		return (&callerEnv{}).addTo(input)
+	}
 	caller, err := newCallerEnv("")
 	if err != nil {
 		return nil, err

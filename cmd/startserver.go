@@ -9,12 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
-	taskexec "github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/socket"
 )
 
@@ -123,6 +121,9 @@ func saysHeld(err error) bool { return strings.Contains(err.Error(), "is held by
 
 // storeHeld reports whether a process has the store of the scope.
 func (s *Scope) storeHeld(ctx context.Context) bool {
+	if s.namespace != nil {
+		return false
+	}
 	info, err := inspect.Inspect(ctx, s.Store)
 	return err == nil && info.HeldBy != ""
 }
@@ -153,10 +154,14 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 	if err != nil {
 		return nil, fmt.Errorf("the log of the server cannot be read: %w", err)
 	}
-	server := exec.Command(self, "serve", "--listen="+addressPrefix+s.Socket, "--store="+s.Store, "--log-file="+s.Log, "--stdio=false", "--framing=auto")
+	args := []string{"serve", "--listen=" + addressPrefix + s.Socket, "--store=" + s.Store, "--log-file=" + s.Log, "--stdio=false", "--framing=auto"}
+	if s.namespace != nil {
+		args = append(args, s.namespace.serveFlags()...)
+	}
+	server := exec.Command(self, args...)
 	server.Stdout, server.Stderr = log, log // before it has opened the log itself
 	server.Dir = s.startDir()
-	server.Env = serverEnviron(os.Environ())
+	server.Env = s.namespace.serverEnviron(os.Environ())
 	daemonize(server)
 	if err := s.note(); err != nil {
 		return nil, fmt.Errorf("note where the server listens: %w; %s", err, cureOfState)
@@ -167,19 +172,6 @@ func (p *Program) startServer(ctx context.Context, s *Scope) (*socket.Conn, erro
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }() // ends with the server, or with this process
 	return s.awaitServer(ctx, ended, before)
-}
-
-// serverEnviron is the environment of a server that a process with another starts. The
-// secrets of whoever happens to start it are left out: the server outlives that process,
-// and runs the commands of others. Commands get theirs with the submit.
-func serverEnviron(environment []string) (env []string) {
-	for _, variable := range environment {
-		name, _, _ := strings.Cut(variable, "=")
-		if !slices.Contains(ownVariables, name) && (strings.HasPrefix(name, envPrefix) || !taskexec.HiddenByDefault(name)) {
-			env = append(env, variable)
-		}
-	}
-	return env
 }
 
 // startDir is where a server runs: in the folder of its commands, or in the root.

@@ -80,7 +80,7 @@ func (p *Program) submitExecText() string {
 		return "\n"
 	}
 	return "What comes after -- is a command of exec, which runs in this directory and\n" +
-		"with this environment; with --each there is one for each line of stdin. A template with quotes or other\n" +
+		"with this environment, or with --store in those of the server that runs it; with --each there is one for each line of stdin. A template with quotes or other\n" +
 		"signs of a shell is read by a shell already, and a line is one word of it, never a part of its program.\n"
 }
 
@@ -137,16 +137,9 @@ func (o *submitOptions) run(ctx context.Context, c *client.Client) error {
 	return o.many(ctx, c, source)
 }
 
-// readCaller notes where this process runs, so that commands run there, too. A server
-// of this command's own has the same environment.
+// readCaller notes where this process runs, so that commands run there, too.
 func (o *submitOptions) readCaller() (err error) {
-	folder := ""
-	if !o.target.local {
-		if folder, err = o.driver.program.environmentFolder(); err != nil {
-			return err
-		}
-	}
-	o.caller, err = newCallerEnv(folder)
+	o.caller, err = o.driver.program.callerFor(&o.target)
 	return err
 }
 

@@ -53,7 +53,7 @@ func (p *Program) top(ctx context.Context, target *targetOptions) error {
 			return again, err
 		},
 		Retry: func(ctx context.Context, c *client.Client, id uuid.UUID) (uuid.UUID, error) {
-			if err := checkEnvironment(ctx, c, id); err != nil {
+			if err := checkEnvironment(ctx, c, target, id); err != nil {
 				return uuid.Nil, err
 			}
 			again, err := retryTasks(ctx, c, schema.RetryParams{ID: id})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,32 +27,52 @@ type Namespace struct {
 
 // Init makes a namespace. It reports whether there was none; one that is there must be as wanted.
 func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool, err error) {
+	err = withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
+		known, err := js.Stream(ctx, a.StreamName())
+		switch {
+		case err == nil:
+			return checkNamespace(a, known.CachedInfo().Config, n)
+		case !errors.Is(err, jetstream.ErrStreamNotFound):
+			return streamError(a, cmp.Or(denied.err(), err))
+		}
+		if _, err = js.CreateStream(ctx, streamConfig(a, n)); err != nil {
+			return createError(a, n, cmp.Or(denied.err(), err))
+		}
+		made = true
+		return nil
+	})
+	return made, err
+}
+
+// Check says why a namespace cannot be used, or nil.
+func Check(ctx context.Context, a Address, c Credentials) error {
+	return withJetStream(ctx, a, c, askPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
+		stream, err := js.Stream(ctx, a.StreamName())
+		if err != nil {
+			return streamError(a, cmp.Or(denied.err(), err))
+		}
+		return checkStream(a, stream.CachedInfo().Config)
+	})
+}
+
+// withJetStream calls f with the JetStream of the servers of an address. The context of f ends after
+// patience, and when the servers refuse something, which they have told denied then.
+func withJetStream(ctx context.Context, a Address, c Credentials, patience time.Duration, f func(context.Context, jetstream.JetStream, *denials) error) error {
 	denied := newDenials()
 	conn, err := dial(a, c, natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { denied.note(err) }))
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer conn.Close()
 	js, err := jetstream.New(conn)
 	if err != nil {
-		return false, err
+		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ctx, done := denied.until(ctx)
 	defer done()
-	known, err := js.Stream(ctx, a.StreamName())
-	switch {
-	case err == nil:
-		return false, checkNamespace(a, known.CachedInfo().Config, n)
-	case !errors.Is(err, jetstream.ErrStreamNotFound):
-		return false, streamError(a, cmp.Or(denied.err(), err))
-	}
-	_, err = js.CreateStream(ctx, streamConfig(a, n))
-	if err != nil {
-		return false, createError(a, n, cmp.Or(denied.err(), err))
-	}
-	return true, nil
+	return f(ctx, js, denied)
 }
 
 func streamConfig(a Address, n Namespace) jetstream.StreamConfig {

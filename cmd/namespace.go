@@ -1,0 +1,149 @@
+package cmd
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/executor/store/nats"
+	taskexec "github.com/jobline/jobline/executor/task/exec"
+)
+
+// This file has how commands reach the queue of many machines: through a server of this user that
+// runs nothing itself.
+
+// namespace is the queue of many machines of a Scope.
+type namespace struct {
+	address nats.Address
+	creds   string    // the file of credentials, or ""
+	role    nats.Role // "" is that of serve
+}
+
+// sharedStore is the address that --store or its variable gives, or "". A flag that names a server
+// wins over the variable, and so does the variable of a socket. A file in the variable is for serve.
+func (o *targetOptions) sharedStore() string {
+	at := os.Getenv(envName("store"))
+	switch {
+	case o.store != "":
+		return o.store
+	case o.socket != "" || o.project != "" || o.local || os.Getenv(socketVariable) != "" || !nats.IsAddress(at):
+		return ""
+	}
+	return at
+}
+
+// elsewhere reports whether other machines run the tasks of the command.
+func (o *targetOptions) elsewhere() bool { return o.sharedStore() != "" }
+
+// namespace is the queue that the options name, or nil.
+func (o *targetOptions) namespace() (*namespace, error) {
+	text := o.sharedStore()
+	if text == "" {
+		if o.creds != "" || o.role != "" {
+			return nil, usagef("--store-creds and --store-role are for a queue of many machines; give its --store, too")
+		}
+		return nil, nil
+	}
+	if !nats.IsAddress(text) {
+		return nil, usagef("--store %q: want nats://HOST,HOST/NAMESPACE, or the same with tls; the server of a file is found by its --socket", text)
+	}
+	at, err := nats.ParseAddress(text)
+	if err != nil {
+		return nil, usagef("--store: %v", err)
+	}
+	n := &namespace{address: at, role: cmp.Or(o.role, nats.Role(os.Getenv(envName("store-role"))))}
+	n.creds, err = fullPath(cmp.Or(o.creds, os.Getenv(envName("store-creds"))))
+	return n, err
+}
+
+// name is that of the scope. Commands that show the servers of NATS somebody else have another
+// server: who has more rights must not lend them. Secrets are no part of it.
+func (n *namespace) name() (string, error) {
+	c := credentials(n.creds)
+	parts := []string{n.address.String(), string(cmp.Or(n.role, nats.RoleExecutor)), c.User}
+	for _, file := range []string{c.File, c.Seed, c.Cert} {
+		path, err := fullPath(file)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, path)
+	}
+	return "n-" + digestOf(strings.Join(parts, "\n")), nil
+}
+
+// fullPath is the absolute path of a file; "" stays.
+func fullPath(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	return filepath.Abs(path)
+}
+
+// serveFlags are those with which a server of the namespace is started.
+func (n *namespace) serveFlags() []string {
+	flags := []string{"--limit=0"}
+	if n.creds != "" {
+		flags = append(flags, "--store-creds="+n.creds)
+	}
+	if n.role != "" {
+		flags = append(flags, "--store-role="+string(n.role))
+	}
+	return flags
+}
+
+// roleNames are the names of the roles.
+func roleNames() (names []string) {
+	for _, r := range nats.Roles {
+		names = append(names, string(r))
+	}
+	return names
+}
+
+// roleFlag is a flag for a role of which "" is that of serve.
+func roleFlag(to *nats.Role) pflag.Value {
+	return &flagValue[nats.Role]{to, func(text string) (nats.Role, error) {
+		if !slices.Contains(nats.Roles, nats.Role(text)) {
+			return "", wantOneOf(text, roleNames())
+		}
+		return nats.Role(text), nil
+	}, func(r nats.Role) string { return string(r) }, strings.Join(roleNames(), "|")}
+}
+
+// credentialFiles and credentialTexts are the variables that show who a process is.
+var (
+	credentialFiles = []string{"NATS_CREDS", "NATS_NKEY", "NATS_CA", "NATS_CERT", "NATS_KEY"}
+	credentialTexts = []string{"NATS_USER", "NATS_PASSWORD", "NATS_TOKEN"}
+)
+
+// namespaceLimits are flags of serve that change a namespace for all. What is set for servers of
+// this machine must not.
+var namespaceLimits = []string{"keep", "keep-for", "keep-bytes", "keep-ids", "max-queued", "max-output", "resource"}
+
+// serverEnviron is the environment of a server that a process with another starts. The
+// secrets of whoever happens to start it are left out: the server outlives that process,
+// and runs the commands of others. Commands get theirs with the submit. A server of a namespace
+// runs nothing, and gets what shows who it is. It runs in another folder, so paths become absolute.
+func (n *namespace) serverEnviron(environment []string) (env []string) {
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		switch {
+		case slices.Contains(ownVariables, name):
+			continue
+		case n != nil && slices.Contains(credentialTexts, name):
+		case n != nil && slices.Contains(credentialFiles, name):
+			if path, err := fullPath(value); err == nil {
+				variable = name + "=" + path
+			}
+		case n != nil && slices.ContainsFunc(namespaceLimits, func(flag string) bool { return name == envName(flag) }):
+			continue
+		case !strings.HasPrefix(name, envPrefix) && taskexec.HiddenByDefault(name):
+			continue
+		}
+		env = append(env, variable)
+	}
+	return env
+}
