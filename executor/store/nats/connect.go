@@ -111,7 +111,7 @@ func checkServer(conn *natsgo.Conn) error {
 // connect connects the store, and looks whether its stream will do.
 func (s *Store) connect(ctx context.Context) error {
 	a := s.options.Address
-	conn, err := dial(a, s.options.Credentials, natsgo.ReconnectHandler(func(*natsgo.Conn) { wake(s.resend) }),
+	conn, err := dial(a, s.options.Credentials,
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 			if s.denied.note(err) {
 				s.setFault(s.denied.err())
@@ -140,7 +140,12 @@ func (s *Store) connect(ctx context.Context) error {
 		conn.Close()
 		return err
 	}
-	s.journal = &streamJournal{conn, js, stream, a.subject(s.options.Role), stream.CachedInfo().Created}
+	journal := &streamJournal{conn: conn, js: js, stream: stream, subject: a.subject(s.options.Role), created: stream.CachedInfo().Created}
+	conn.SetReconnectHandler(func(*natsgo.Conn) {
+		journal.readAnew()
+		wake(s.resend)
+	})
+	s.journal = journal
 	if s.backlog = stream.CachedInfo().State.LastSeq; s.backlog == 0 {
 		close(s.read)
 	}

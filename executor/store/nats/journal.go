@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -60,6 +61,9 @@ type streamJournal struct {
 	stream  jetstream.Stream
 	subject string
 	created time.Time // when the stream was made
+
+	mu      sync.Mutex
+	reading jetstream.MessagesContext // the latest, or nil
 }
 
 func (j *streamJournal) write(piece []byte) error {
@@ -90,7 +94,20 @@ func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) 
 	if err != nil {
 		return nil, err
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.reading = messages
 	return streamEntries{messages}, nil
+}
+
+// readAnew ends what is read. A connection that breaks may lose entries that the servers have sent: the
+// consumer would go on behind them, and nobody would notice before the next one comes.
+func (j *streamJournal) readAnew() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.reading != nil {
+		j.reading.Stop()
+	}
 }
 
 func (j *streamJournal) close() { j.conn.Close() }

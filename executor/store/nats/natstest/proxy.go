@@ -15,6 +15,7 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	broken bool
+	muted  bool
 	conns  map[net.Conn]bool
 }
 
@@ -66,9 +67,9 @@ func (p *Proxy) carry(from net.Conn) {
 	p.conns[from], p.conns[to] = true, true
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	for _, pair := range [][2]net.Conn{{from, to}, {to, from}} {
+	for into, out := range map[io.Writer]net.Conn{to: from, mutable{from, p}: to} {
 		both.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1])
+			_, _ = io.Copy(into, out)
 			_ = from.Close()
 			_ = to.Close()
 		})
@@ -90,9 +91,37 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Mend lets connections come again.
+// Mute loses what the server sends. What is sent to it arrives.
+func (p *Proxy) Mute() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.muted = true
+}
+
+// Mend lets connections come again. Those that were muted end.
 func (p *Proxy) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.broken = false
+	if p.muted {
+		for c := range p.conns {
+			_ = c.Close()
+		}
+	}
+	p.broken, p.muted = false, false
+}
+
+// mutable is a connection that loses what is written to it while the network is muted.
+type mutable struct {
+	net.Conn
+	of *Proxy
+}
+
+func (m mutable) Write(b []byte) (int, error) {
+	m.of.mu.Lock()
+	muted := m.of.muted
+	m.of.mu.Unlock()
+	if muted {
+		return len(b), nil
+	}
+	return m.Conn.Write(b)
 }
