@@ -205,6 +205,9 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 	}
 	o.stdio.Logger = log
 	o.stdio.Ended = func() { _ = store.Close() } // what it returns, the deferred call returns again
+	if f, can := store.(interface{ Failed() <-chan error }); can {
+		o.stdio.Failed = f.Failed()
+	}
 	o.stdio.RPC.Version = o.program.build().Version
 	o.listen.apply(&o.stdio, ex, sockets, log)
 	if folder, err := o.program.environmentFolder(); err == nil && len(sockets) > 0 {

@@ -36,6 +36,16 @@ func TestReaderGoneWhileWriting(t *testing.T) {
 	require.Equal(t, ExitFault, p.exit())
 }
 
+// A server whose store has failed ends with its tasks, and says why.
+func TestStoreFails(t *testing.T) {
+	var stderr bytes.Buffer
+	p := start(t, "serve", func(cmd *exec.Cmd) { cmd.Stderr = &stderr })
+	p.submit("loseStore", "")
+	p.until(schema.NotifyFinished)
+	require.Equal(t, ExitFault, p.exit())
+	require.Contains(t, stderr.String(), `msg="ended by a fault" error="the store has no more nuts"`)
+}
+
 // A server whose parent was killed ends, though stdin and stdout are open.
 func TestParentIsKilled(t *testing.T) {
 	p := start(t, "parent")

@@ -67,7 +67,10 @@ type Options struct {
 	// have ended, or their time is over. A program closes its store here, so that
 	// the next server can open it: the process itself may then still wait 250 ms
 	// for the end of its input.
-	Ended  func()
+	Ended func()
+	// Failed, where it is not nil, gets an error when the store can do nothing any more. Then the
+	// tasks are interrupted, and the server ends with it.
+	Failed <-chan error
 	Logger *slog.Logger
 }
 
@@ -157,7 +160,7 @@ func (l *life) run(ctx context.Context, o Options) (fault error) {
 	if !o.IgnoreParent {
 		whenParentGone(func() { close(parentGone) })
 	}
-	fault = l.wait(ctx, ran, parentGone)
+	fault = l.wait(ctx, ran, parentGone, o.Failed)
 	cancel(nil)
 	l.leave()
 	return fault
@@ -202,7 +205,7 @@ func (l *life) leave() {
 }
 
 // wait waits for the first thing that ends the server, and then for the end.
-func (l *life) wait(ctx context.Context, ran chan error, parentGone chan struct{}) (fault error) {
+func (l *life) wait(ctx context.Context, ran chan error, parentGone chan struct{}, failed <-chan error) (fault error) {
 	var deadline <-chan time.Time
 	for {
 		select {
@@ -219,6 +222,9 @@ func (l *life) wait(ctx context.Context, ran chan error, parentGone chan struct{
 			if parentGone == nil && deadline == nil {
 				deadline = time.After(orphanTimeout)
 			}
+		case err := <-failed:
+			fault = errors.Join(fault, err)
+			deadline = l.end(err.Error())
 		case s := <-l.signals:
 			deadline = l.obey(l.interrupts.signalled(s), deadline)
 		case <-l.interrupts.timeout:
@@ -247,14 +253,19 @@ func (l *life) obey(v verdict, deadline <-chan time.Time) <-chan time.Time {
 	case hold:
 		l.log.Info("a signal of the terminal is left to the program that sends requests, for a moment", "signal", l.interrupts.held.String())
 	case end:
-		l.endConnection("signal: " + l.interrupts.acted.String())
-		l.executor.Hasten(signalGrace)
-		return time.After(signalTimeout)
+		return l.end("signal: " + l.interrupts.acted.String())
 	case kill:
 		l.executor.Hasten(0)
 		return time.After(killTimeout)
 	}
 	return deadline
+}
+
+// end ends all, and answers the deadline of that.
+func (l *life) end(because string) <-chan time.Time {
+	l.endConnection(because)
+	l.executor.Hasten(signalGrace)
+	return time.After(signalTimeout)
 }
 
 // announce logs what is served.

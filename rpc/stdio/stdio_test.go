@@ -54,13 +54,16 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-		o := Options{Logger: log, Ended: func() { log.Info("Ended was called") }}
+		o := Options{Logger: log, Failed: failed, Ended: func() { log.Info("Ended was called") }}
 		if mode == "cancel on eof" {
 			o.RPC.OnEOF = rpc.EOFCancel
 		}
 		os.Exit(Run(context.Background(), ex, o))
 	}
 }
+
+// failed has why the store has failed.
+var failed = make(chan error, 1)
 
 // types are the built-in ones, and code that does what it should not.
 func types() []executor.Type {
@@ -82,6 +85,11 @@ func types() []executor.Type {
 			case <-executor.Killed(ctx):
 				return builtin.Nothing{}, context.Cause(ctx)
 			}
+		}),
+		executor.MustDefine("loseStore", func(ctx context.Context, _ builtin.Nothing) (builtin.Nothing, error) {
+			failed <- errors.New("the store has no more nuts")
+			<-ctx.Done()
+			return builtin.Nothing{}, context.Cause(ctx)
 		}),
 		executor.MustDefine("panic", func(context.Context, builtin.Nothing) (builtin.Nothing, error) {
 			panic(strings.Repeat("no more nuts ", 100))

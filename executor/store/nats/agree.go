@@ -48,6 +48,9 @@ func (s *Store) agree(p *peer, changes []change, own bool) error {
 	for i := range changes {
 		if c := &changes[i]; c.Beat {
 			beats = true
+			if c.Seen != nil {
+				s.machine.hasApplied(p, c.Seen.Entry)
+			}
 			if c.Seen != nil && p.about.Role == RoleExecutor { // what a driver says stops nobody
 				if err := s.agreement.check(p, c.Seen); err != nil {
 					return err

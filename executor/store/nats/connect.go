@@ -146,7 +146,15 @@ func (s *Store) connect(ctx context.Context) error {
 		wake(s.resend)
 	})
 	s.journal = journal
-	if s.backlog = stream.CachedInfo().State.LastSeq; s.backlog == 0 {
+	s.shelf, err = newShelf(conn, a, stream)
+	if err == nil {
+		err = s.load(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return cmp.Or(s.denied.err(), err)
+	}
+	if s.backlog = stream.CachedInfo().State.LastSeq; s.backlog <= s.applied.Load() {
 		close(s.read)
 	}
 	s.pieceBytes = int(min(conn.MaxPayload(), maxPiece)) - headBytes - 1024 // of headers

@@ -17,6 +17,9 @@ import (
 // longLease is that of tests in which nobody may be given up because the machine is slow.
 const longLease = 10 * time.Minute
 
+// contractSnapshots is so little that stores of the suite make many snapshots, and begin with them.
+const contractSnapshots = 8 << 10
+
 // wholeMatrix lets the whole suite run with three servers, too, which takes minutes.
 var wholeMatrix = os.Getenv("JOBLINE_NATS_MATRIX") != ""
 
@@ -51,16 +54,18 @@ func TestContractOfThree(t *testing.T) {
 func testContract(t *testing.T, servers int, parts []string) {
 	all := clusterOf(t, servers)
 	begin := func(t *testing.T, o Options) *Store {
-		s := open(t, o)
-		if !strings.Contains(t.Name(), "unread_watcher") { // which measures memory
-			lookOn(t, s)
+		if strings.Contains(t.Name(), "unread_watcher") { // which measures memory
+			o.snapshotBytes = 1 << 40
+			return open(t, o)
 		}
+		s := open(t, o)
+		lookOn(t, s)
 		return s
 	}
 	storetest.Run(t, storetest.Options{
 		RealTime: true, Parallel: true, Parts: parts,
 		Open: func(t *testing.T, l storetest.Limits) executor.Store {
-			return begin(t, Options{Address: all.namespace(t), Limits: limitsFor(l), Lease: longLease})
+			return begin(t, Options{Address: all.namespace(t), Limits: limitsFor(l), Lease: longLease, snapshotBytes: contractSnapshots})
 		},
 		Reopen: func(t *testing.T, s executor.Store) executor.Store {
 			require.NoError(t, s.Close())
@@ -87,7 +92,7 @@ func lookOn(t *testing.T, s *Store) {
 	other := open(t, Options{Address: s.options.Address, Lease: longLease})
 	t.Cleanup(func() {
 		if !t.Failed() {
-			last := open(t, other.options) // replays all
+			last := open(t, other.options) // reads the newest snapshot, and what is behind it
 			same := false
 			for n := 0; n < 20 && !same; n++ { // retention may forget something between the two
 				same = last.digest(t) == other.digest(t)

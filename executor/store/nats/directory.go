@@ -32,6 +32,13 @@ func (m *machine) heardOf(p *peer, at schema.Time) {
 	p.latest = at
 }
 
+// hasApplied notes that a process has applied an entry, and all before it.
+func (m *machine) hasApplied(p *peer, entry uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.applied = max(p.applied, entry)
+}
+
 // show sets where a task runs.
 func (m *machine) show(t *schema.Task) {
 	if t.State != schema.Running {

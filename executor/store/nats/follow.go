@@ -98,6 +98,7 @@ func (s *Store) followOnce(ctx context.Context) error {
 		if e.sequence == s.backlog {
 			close(s.read)
 		}
+		s.grows(e)
 	}
 }
 

@@ -31,14 +31,21 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 		known, err := js.Stream(ctx, a.StreamName())
 		switch {
 		case err == nil:
-			return checkNamespace(a, known.CachedInfo().Config, n)
+			if err := checkNamespace(a, known.CachedInfo().Config, n); err != nil {
+				return err
+			}
+			n.Replicas = known.CachedInfo().Config.Replicas
 		case !errors.Is(err, jetstream.ErrStreamNotFound):
 			return streamError(a, cmp.Or(denied.err(), err))
+		default:
+			if _, err = js.CreateStream(ctx, streamConfig(a, n)); err != nil {
+				return createError(a, n, cmp.Or(denied.err(), err))
+			}
+			made = true
 		}
-		if _, err = js.CreateStream(ctx, streamConfig(a, n)); err != nil {
+		if err := (&shelf{address: a, js: js, replicas: max(n.Replicas, 1)}).make(ctx); err != nil {
 			return createError(a, n, cmp.Or(denied.err(), err))
 		}
-		made = true
 		return nil
 	})
 	return made, err

@@ -44,6 +44,7 @@ type peer struct {
 	joined   map[int]*join
 	last     uint64    // the number of its latest message
 	heard    time.Time // when this process applied that
+	applied  uint64    // the latest entry that it is known to have applied
 	partial  [][]byte  // the pieces of a message so far
 	claimers map[int]executor.Claimer
 	leases   map[attempt]*held // until they are released
@@ -65,9 +66,11 @@ type answer struct {
 	lease     executor.Lease   // of the machine; nil where there was no task to claim
 }
 
-func newMachine(due func()) *machine {
+func newMachine(due func()) *machine { return machineOf(memory.NewReplica(due)) }
+
+func machineOf(tasks *memory.Replica) *machine {
 	m := &machine{
-		tasks: memory.NewReplica(due), peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}, runs: map[uuid.UUID]*peer{},
+		tasks: tasks, peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}, runs: map[uuid.UUID]*peer{},
 	}
 	m.turns = turns{offers: m.tasks.Offers, least: turnPatience, patience: turnPatience}
 	return m

@@ -134,6 +134,17 @@ func TestPermissions(t *testing.T) {
 	require.NoError(t, finishes(claims(t, opened[RoleExecutor].joins(t))))
 	opened[RoleViewer].sees(t, task.ID, schema.Completed)
 	opened[RoleDriver].sees(t, task.ID, schema.Completed)
+	for range 3 {
+		opened[RoleExecutor].makes(t)
+	}
+	opened[RoleExecutor].fence(t, opened[RoleDriver].self) // it has applied all, and has not said so
+	require.NoError(t, opened[RoleExecutor].removeOld(t.Context()))
+	require.Greater(t, opened[RoleExecutor].firstEntry(t), uint64(1))
+	for _, r := range Roles {
+		require.NoError(t, opened[r].Close())
+		opened[r] = open(t, Options{Address: at, Credentials: as(string(r)), Role: r})
+		opened[r].sees(t, task.ID, schema.Completed)
+	}
 	for _, r := range Roles {
 		require.NoError(t, opened[r].Close())
 		require.NoError(t, opened[r].denied.err(), r)

@@ -3,6 +3,7 @@ package nats
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,6 +24,8 @@ const DefaultLease = 15 * time.Second
 const (
 	// openPatience is how long Open waits for the servers, while nothing comes of them.
 	openPatience = 20 * time.Second
+	// mostTries is how often Open begins anew because the log was made shorter meanwhile.
+	mostTries = 3
 	// readingTold is how often the log tells how far the entries of a start are read.
 	readingTold = 5 * time.Second
 	// leavePatience is how long Close waits until all that was begun is recorded.
@@ -49,6 +52,8 @@ type Options struct {
 	Lease time.Duration
 	// Logger is nil for none.
 	Logger *slog.Logger
+
+	snapshotBytes int64 // snapshotBytes, but in tests
 }
 
 // Store implements executor.Store. Make one with Open.
@@ -63,11 +68,17 @@ type Store struct {
 	applied    atomic.Uint64 // the sequence of the latest entry that the follower has applied
 	appliedAt  schema.Time   // when that was written; the goroutine that applies has it
 	backlog    uint64        // the sequence of the latest entry when this process came
+	shelf      *shelf        // nil in tests without servers
+	asked      chan chan<- *taken
+	grown      chan struct{} // gets a value when the log has grown by a part of snapshotBytes
+	growth     int64         // bytes applied since then; the goroutine that applies has it
+	purged     uint64        // the first entry that is left; the goroutine that keeps snapshots has it
 	agreement  agreement
 	read       chan struct{} // closed when that is applied
 	send       chan struct{}
 	resend     chan struct{}
 	stopped    chan struct{} // closed by stop
+	failed     chan error    // gets the value of broken
 	opened     chan struct{} // closed when the copy is as new as the log was at the start
 	running    sync.WaitGroup
 	end        context.CancelFunc
@@ -101,24 +112,31 @@ type Store struct {
 
 // Open joins the processes that share a namespace. It waits until it knows all its tasks.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	o.Lease = cmp.Or(o.Lease, DefaultLease)
+	o.Lease, o.snapshotBytes = cmp.Or(o.Lease, DefaultLease), cmp.Or(o.snapshotBytes, snapshotBytes)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := newStore(o)
-	if err := s.connect(ctx); err != nil {
-		return nil, err
+	for tries := 1; ; tries++ {
+		s := newStore(o)
+		err := s.connect(ctx)
+		if err == nil {
+			err = s.begin(ctx)
+		}
+		switch {
+		case err == nil:
+			return s, nil
+		case !errors.Is(err, errLogGap) || tries == mostTries:
+			return nil, err
+		}
+		o.Logger.Info("the log was made shorter while it was read; it is read again from a newer snapshot")
 	}
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 func newStore(o Options) *Store {
 	o.Role = cmp.Or(o.Role, RoleExecutor)
 	s := &Store{
 		options: o, log: o.Logger, denied: newDenials(), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
+		failed: make(chan error, 1), asked: make(chan chan<- *taken), grown: make(chan struct{}, 1),
 		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
 	}
 	s.machine = newMachine(s.tick)
@@ -159,6 +177,9 @@ func (s *Store) run(opening context.Context) error {
 	}
 	s.running.Go(func() { s.sendAll(ctx) })
 	s.running.Go(func() { s.beat(ctx) })
+	if s.shelf != nil && s.options.Role == RoleExecutor {
+		s.running.Go(func() { s.keep(ctx) })
+	}
 	opening, cancel := context.WithTimeout(opening, openPatience)
 	defer cancel()
 	return s.join(opening)
@@ -173,6 +194,8 @@ func (s *Store) readBacklog(ctx context.Context) error {
 		select {
 		case <-s.read:
 			return nil
+		case err := <-s.failed:
+			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.denied.told:
@@ -183,13 +206,7 @@ func (s *Store) readBacklog(ctx context.Context) error {
 		if now != before {
 			before, since = now, time.Now()
 		}
-		s.mu.Lock()
-		broken := s.broken
-		s.mu.Unlock()
-		switch {
-		case broken != nil:
-			return broken
-		case time.Since(since) > openPatience:
+		if time.Since(since) > openPatience {
 			return fmt.Errorf("the log of the namespace %s has %d entries, and no more than %d came: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, s.backlog, now)
 		}
 		s.log.Info("the log of the store is read", "entries", now, "of", s.backlog)
@@ -299,7 +316,11 @@ func (s *Store) breakDown(err error) {
 	s.broken = err
 	s.mu.Unlock()
 	s.giveUpLeases()
+	s.failed <- err // the first and only one
 }
+
+// Failed gets why the store can do nothing any more: it is to be closed, and opened again.
+func (s *Store) Failed() <-chan error { return s.failed }
 
 // Close implements executor.Store. Tasks that still run here are settled for the others.
 func (s *Store) Close() error {

@@ -1,0 +1,233 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// This file lets the log be short: it makes snapshots, and removes what is before them from the log.
+
+const (
+	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is
+	// made. It is more where that is larger, so that snapshots are no more than what is written.
+	snapshotBytes = 64 << 20
+	// keepPause is how long at most a process does not look whether there is something to do.
+	keepPause = time.Minute
+)
+
+// taken is a snapshot that was made, and not stored yet.
+type taken struct {
+	kept
+	pieces pieceWriter
+	err    error
+}
+
+// keep looks again and again whether a snapshot is to be made, and what can be removed, until ctx ends.
+func (s *Store) keep(ctx context.Context) {
+	pause := time.NewTicker(keepPause)
+	defer pause.Stop()
+	for told := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		case <-s.grown:
+		}
+		if !s.keeps() {
+			continue
+		}
+		err := s.keepOnce(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			told = ""
+			continue
+		}
+		if err = cmp.Or(s.denied.err(), err); err.Error() != told {
+			told = err.Error()
+			s.log.Warn("the log of the store cannot be made shorter at the moment", "error", err)
+		}
+	}
+}
+
+// keeps reports whether this process is the one that makes snapshots: the first of the executors. Where two think
+// that they are, both make one.
+func (s *Store) keeps() bool {
+	s.mu.Lock()
+	self := s.self
+	s.mu.Unlock()
+	m := s.machine
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var first *peer
+	for _, p := range m.peers {
+		if p.about.Role == RoleExecutor && (first == nil || compareIDs(p.id, first.id) < 0) {
+			first = p
+		}
+	}
+	return first != nil && first.id == self
+}
+
+// keepOnce makes a snapshot if the log has grown, and then removes what nobody needs. It may be ended at any
+// point: what is not whole is not read, and what is not removed is removed the next time.
+func (s *Store) keepOnce(ctx context.Context) error {
+	whole, _, err := s.shelf.list(ctx)
+	if err != nil {
+		return err
+	}
+	grown, err := s.grownSince(ctx, whole)
+	if err != nil {
+		return err
+	}
+	if grown {
+		if err := s.makeSnapshot(ctx); err != nil {
+			return err
+		}
+	}
+	return s.removeOld(ctx)
+}
+
+// grownSince reports whether the log has grown so much behind the newest snapshot that another one is to be made.
+func (s *Store) grownSince(ctx context.Context, whole []kept) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	now, err := s.shelf.log.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	state, since, most := now.State, uint64(0), s.options.snapshotBytes
+	if len(whole) > 0 {
+		since, most = whole[0].Entry, max(most, whole[0].Bytes)
+	}
+	since = max(since, state.FirstSeq)
+	if state.Msgs == 0 || state.LastSeq <= since {
+		return false, nil
+	}
+	behind := float64(state.Bytes) / float64(state.Msgs) * float64(state.LastSeq-since)
+	return int64(behind) > most, nil
+}
+
+// makeSnapshot makes a snapshot, and stores it.
+func (s *Store) makeSnapshot(ctx context.Context) error {
+	asked := make(chan *taken, 1)
+	select {
+	case s.asked <- asked:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var t *taken
+	select {
+	case t = <-asked:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if t.err != nil {
+		return fmt.Errorf("no snapshot can be made: %w", t.err)
+	}
+	if err := s.shelf.put(ctx, t.kept, t.pieces.all); err != nil {
+		return fmt.Errorf("the snapshot cannot be stored: %w", err)
+	}
+	s.log.Info("a snapshot of the store is made", "entry", t.Entry, "bytes", t.Bytes)
+	return nil
+}
+
+// grows notes an entry that was applied. The goroutine that applies the log calls it.
+func (s *Store) grows(e entry) {
+	if s.growth += int64(len(e.piece)); s.growth > s.options.snapshotBytes/4 {
+		s.growth = 0
+		wake(s.grown)
+	}
+	s.takeSnapshot(e)
+}
+
+// takeSnapshot makes a snapshot behind an entry if one is asked for. The goroutine that applies the log calls it, so
+// nothing is applied meanwhile.
+func (s *Store) takeSnapshot(e entry) {
+	select {
+	case asked := <-s.asked:
+		t := &taken{kept: kept{Entry: e.sequence, At: int64(e.at)}, pieces: pieceWriter{most: s.pieceBytes}}
+		t.err = s.machine.snapshot(&t.pieces, e)
+		t.Bytes = t.pieces.bytes
+		asked <- t
+	default:
+	}
+}
+
+// pieceWriter writes to pieces of a length in memory.
+type pieceWriter struct {
+	most  int
+	all   [][]byte
+	bytes int64
+}
+
+func (w *pieceWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		last := len(w.all) - 1
+		if last < 0 || len(w.all[last]) == w.most {
+			w.all = append(w.all, make([]byte, 0, w.most))
+			last++
+		}
+		n := min(len(rest), w.most-len(w.all[last]))
+		w.all[last] = append(w.all[last], rest[:n]...)
+		rest = rest[n:]
+	}
+	w.bytes += int64(len(p))
+	return len(p), nil
+}
+
+// removeOld removes all snapshots but the two newest, and from the log what is before the older one and was applied by all.
+// So whoever reads one of the two finds the log behind it. The entry of that snapshot stays: by it a process
+// sees that the log is the one of the snapshot.
+func (s *Store) removeOld(ctx context.Context) error {
+	whole, others, err := s.shelf.list(ctx)
+	if err != nil || len(whole) == 0 {
+		return err
+	}
+	for _, old := range whole[min(2, len(whole)):] {
+		others = append(others, old.subject)
+	}
+	for _, subject := range others {
+		if entryOf(subject) >= whole[0].Entry {
+			continue // it may become whole yet
+		}
+		if err := s.shelf.remove(ctx, subject); err != nil {
+			return err
+		}
+	}
+	if len(whole) < 2 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	upTo := min(whole[1].Entry, s.appliedByAll())
+	if upTo <= s.purged {
+		return nil
+	}
+	if err := s.shelf.log.Purge(ctx, jetstream.WithPurgeSequence(upTo)); err != nil {
+		return err
+	}
+	s.purged = upTo
+	return nil
+}
+
+// appliedByAll is an entry that all processes have applied, and all before it.
+func (s *Store) appliedByAll() uint64 {
+	s.mu.Lock()
+	self := s.self
+	s.mu.Unlock()
+	least := s.applied.Load()
+	m := s.machine
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, p := range m.peers {
+		if p.id != self {
+			least = min(least, p.applied)
+		}
+	}
+	return least
+}

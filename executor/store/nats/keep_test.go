@@ -1,0 +1,237 @@
+package nats
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// state is what snapshot writes of a machine.
+func (m *machine) state(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, m.snapshot(&b, entry{sequence: 7, at: 9}))
+	return b.Bytes()
+}
+
+// A machine that is made of a snapshot knows the processes: which messages of them count, who was given
+// up, and who has which task.
+func TestMachineOfASnapshot(t *testing.T) {
+	t.Parallel()
+	m := newMachine(func() {})
+	at := schema.Now()
+	one, other, dead := m.meet(uuid.New(), hello{Name: "one", Lease: 5}, at), m.meet(uuid.New(), hello{Name: "other"}, at), m.meet(uuid.New(), hello{}, at)
+	m.tasks.Advance(at)
+	for _, p := range []*peer{one, other, dead} {
+		require.NoError(t, m.apply(p, &change{Join: &join{Number: 2, Every: true}}, false).err)
+		require.NoError(t, m.apply(p, &change{Join: &join{Number: 1, Types: []string{"plain"}, Limits: executor.TypeLimits{"plain": 1}}}, false).err)
+	}
+	for range 4 {
+		require.NoError(t, m.apply(one, &change{Submit: []submission{submissionOf(new(newTask(again)))}}, false).err)
+	}
+	for _, p := range []*peer{other, dead, one} {
+		require.NotNil(t, m.apply(p, &change{Claim: 1}, false).lease)
+	}
+	one.last, one.partial = 12, [][]byte{[]byte("half a message")}
+	m.apply(one, &change{Fence: &fence{Peer: dead.id}}, false)
+	m.tasks.Advance(at)
+	written := m.state(t)
+
+	restored, e, err := restoredMachine(bufio.NewReader(bytes.NewReader(written)), func() {})
+	require.NoError(t, err)
+	require.Equal(t, entry{sequence: 7, at: 9}, e)
+	require.Equal(t, written, restored.state(t))
+	require.Nil(t, restored.meet(dead.id, hello{}, at), "who was given up stays that")
+	for _, of := range []*machine{m, restored} {
+		p := of.peers[other.id]
+		require.Nil(t, of.apply(p, &change{Claim: 1}, false).lease, "it has one of its type")
+		for lease := range p.leases {
+			require.NoError(t, of.apply(p, &change{Finish: &finish{attempt: lease, State: schema.Completed}}, false).err)
+			require.NoError(t, of.apply(p, &change{Release: &lease}, false).err)
+		}
+		require.NotNil(t, of.apply(p, &change{Claim: 1}, false).lease)
+		of.tasks.Advance(at)
+	}
+	require.Equal(t, m.state(t), restored.state(t))
+	for n := range written {
+		_, _, err := restoredMachine(bufio.NewReader(bytes.NewReader(written[:n])), func() {})
+		require.Error(t, err, "cut at %d", n)
+	}
+}
+
+// firstEntry is the first that the log has.
+func (s *Store) firstEntry(t *testing.T) uint64 {
+	t.Helper()
+	about, err := s.shelf.log.Info(t.Context())
+	require.NoError(t, err)
+	return about.State.FirstSeq
+}
+
+func (s *Store) snapshots(t *testing.T) (whole []kept, others []string) {
+	t.Helper()
+	whole, others, err := s.shelf.list(t.Context())
+	require.NoError(t, err)
+	return whole, others
+}
+
+// makes makes a snapshot behind an entry that is new.
+func (s *Store) makes(t *testing.T) {
+	t.Helper()
+	said := make(chan error, 1)
+	go func() { said <- s.makeSnapshot(t.Context()) }()
+	for {
+		s.digest(t)
+		select {
+		case err := <-said:
+			require.NoError(t, err)
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// opensFrom opens a store that must have begun with a snapshot of an entry, and knows tasks.
+func opensFrom(t *testing.T, at Address, entry uint64, know ...uuid.UUID) {
+	t.Helper()
+	var log bytes.Buffer
+	s := open(t, Options{Address: at, Lease: longLease, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, id := range know {
+		_, err := s.Get(t.Context(), id)
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close())
+	if entry > 0 {
+		require.Contains(t, log.String(), fmt.Sprintf(`a snapshot of the store is read" entry=%d `, entry))
+	}
+}
+
+// The log is made shorter while it grows, and who comes later knows all the same.
+func TestLogIsMadeShorter(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	o := Options{Address: at, Lease: 2 * time.Second, snapshotBytes: 4 << 10}
+	one, other := open(t, o), open(t, o)
+	first := newTask()
+	one.submits(t, first)
+	require.Eventually(t, func() bool {
+		one.submits(t, newTask(), newTask(), newTask())
+		return one.firstEntry(t) > 5
+	}, patience, 20*time.Millisecond)
+	last := newTask()
+	one.submits(t, last)
+	require.NoError(t, one.Close())
+	opensFrom(t, at, 0, first.ID, last.ID)
+	require.NoError(t, other.Close())
+}
+
+// What a process that was killed has left of a snapshot is not read, and is removed behind the next one.
+func TestHalfASnapshotIsNotRead(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	s := open(t, Options{Address: at, Lease: longLease})
+	task := newTask()
+	s.submits(t, task)
+	s.makes(t)
+	whole, _ := s.snapshots(t)
+	require.Len(t, whole, 1)
+	half := s.shelf.subjectOf(s.applied.Load())
+	require.NoError(t, s.shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("jobline snapshot")}))
+	opensFrom(t, at, whole[0].Entry, task.ID)
+	require.NoError(t, s.removeOld(t.Context()))
+	_, others := s.snapshots(t)
+	require.Equal(t, []string{half}, others, "it could become whole")
+	s.makes(t)
+	require.NoError(t, s.removeOld(t.Context()))
+	whole, others = s.snapshots(t)
+	require.Len(t, whole, 2)
+	require.Empty(t, others)
+	require.Equal(t, whole[1].Entry, s.firstEntry(t))
+	opensFrom(t, at, whole[0].Entry, task.ID)
+	require.NoError(t, s.Close())
+}
+
+// A start takes the snapshot before the newest where that is damaged.
+func TestDamagedSnapshotIsPassedOver(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	s := open(t, Options{Address: at, Lease: longLease})
+	task := newTask()
+	s.submits(t, task)
+	s.makes(t)
+	whole, _ := s.snapshots(t)
+	s.makes(t)
+	newest, _ := s.snapshots(t)
+	require.NoError(t, s.removeOld(t.Context()))
+	damaged := newest[0]
+	require.NoError(t, s.shelf.remove(t.Context(), damaged.subject))
+	require.NoError(t, s.shelf.put(t.Context(), damaged, [][]byte{[]byte("something else")}))
+	opensFrom(t, at, whole[0].Entry, task.ID)
+
+	require.NoError(t, s.shelf.remove(t.Context(), whole[0].subject))
+	_, err := Open(t.Context(), Options{Address: at, Lease: longLease})
+	require.ErrorContains(t, err, "no snapshot of what was before it can be read")
+	require.NoError(t, s.Close())
+}
+
+// Two processes that make snapshots at once do no harm, and neither does one whose snapshots are of another log.
+func TestTwoMakeSnapshotsAtOnce(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	one, other := open(t, Options{Address: at, Lease: longLease}), open(t, Options{Address: at, Lease: longLease})
+	require.Eventually(t, func() bool { return one.keeps() != other.keeps() }, patience, time.Millisecond)
+	task := newTask()
+	one.submits(t, task)
+	said := make(chan error, 2)
+	for _, s := range []*Store{one, other} {
+		go func() { said <- s.makeSnapshot(t.Context()) }()
+	}
+	other.digest(t)
+	one.digest(t)
+	require.NoError(t, <-said)
+	require.NoError(t, <-said)
+	foreign, _ := one.snapshots(t)
+	require.Len(t, foreign, 2)
+	foreign[0].At++
+	require.NoError(t, one.shelf.put(t.Context(), foreign[0], nil))
+	require.NoError(t, one.removeOld(t.Context()))
+	require.NoError(t, other.removeOld(t.Context()))
+	whole, _ := other.snapshots(t)
+	require.Len(t, whole, 2)
+	opensFrom(t, at, whole[0].Entry, task.ID)
+	require.NoError(t, one.Close())
+	require.NoError(t, other.Close())
+}
+
+// The log keeps what a process that lives has not applied. One that was given up finds a gap, and ends.
+func TestProcessThatSleptFindsAGap(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	one, slept := open(t, Options{Address: at, Lease: longLease}), open(t, Options{Address: at, Lease: longLease})
+	slept.end()
+	slept.running.Wait()
+	for range 3 {
+		one.submits(t, newTask())
+		one.makes(t)
+	}
+	require.NoError(t, one.removeOld(t.Context()))
+	require.Equal(t, uint64(1), one.firstEntry(t), "one of them may need it")
+	one.fence(t, slept.self)
+	require.NoError(t, one.removeOld(t.Context()))
+	require.Greater(t, one.firstEntry(t), slept.applied.Load()+1)
+	ctx, end := context.WithTimeout(t.Context(), patience)
+	defer end()
+	require.ErrorIs(t, slept.follow(ctx), errLogGap)
+	slept.crash()
+	require.NoError(t, one.Close())
+}

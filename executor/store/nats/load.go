@@ -1,0 +1,60 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// This file begins with a snapshot.
+
+// load begins with the newest snapshot that can be read. Where there is none, the log must be there from its
+// beginning.
+func (s *Store) load(ctx context.Context) error {
+	ctx, done := s.denied.until(ctx)
+	defer done()
+	whole, _, err := s.shelf.list(ctx)
+	if err != nil {
+		return streamError(s.options.Address, err)
+	}
+	for _, k := range whole {
+		began := time.Now()
+		m, e, err := s.readSnapshot(ctx, k)
+		if err == nil {
+			s.log.Info("a snapshot of the store is read", "entry", k.Entry, "bytes", k.Bytes, "took", time.Since(began).Round(time.Millisecond))
+			_ = s.machine.tasks.Close()
+			s.machine, s.appliedAt = m, e.at
+			s.applied.Store(e.sequence)
+			break
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s.log.Warn("a snapshot of the store cannot be read", "entry", k.Entry, "error", err)
+	}
+	asking, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	now, err := s.shelf.log.Info(asking)
+	if err != nil {
+		return streamError(s.options.Address, err)
+	}
+	if first := now.State.FirstSeq; first > s.applied.Load()+1 {
+		return fmt.Errorf("the log of the namespace %s begins with entry %d, and no snapshot of what was before it can be read; restore the streams %s and %s from one backup",
+			s.options.Address.Namespace, first, s.options.Address.StreamName(), s.options.Address.snapshotStream())
+	}
+	return nil
+}
+
+func (s *Store) readSnapshot(ctx context.Context, k kept) (*machine, entry, error) {
+	from, closes, err := s.shelf.open(ctx, k)
+	if err != nil {
+		return nil, entry{}, err
+	}
+	defer closes()
+	m, e, err := restoredMachine(from, s.tick)
+	if err == nil && (e.sequence != k.Entry || int64(e.at) != k.At) {
+		_ = m.tasks.Close()
+		return nil, entry{}, fmt.Errorf("it is of entry %d, and should be of entry %d", e.sequence, k.Entry)
+	}
+	return m, e, err
+}

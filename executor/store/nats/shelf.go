@@ -1,0 +1,229 @@
+package nats
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file keeps snapshots in a stream beside the log. Each has a subject of its own: its pieces come
+// one after another, and behind them a message that says how many there are. Without that message it
+// is not whole, and nobody reads it.
+
+// shelf is the stream of the snapshots of a namespace.
+type shelf struct {
+	address  Address
+	js       jetstream.JetStream
+	log      jetstream.Stream
+	replicas int
+}
+
+func newShelf(conn *natsgo.Conn, a Address, log jetstream.Stream) (*shelf, error) {
+	js, err := jetstream.New(conn)
+	return &shelf{a, js, log, max(log.CachedInfo().Config.Replicas, 1)}, err
+}
+
+// wholeHeader is that of the last message of a snapshot.
+const wholeHeader = "Jobline-Whole"
+
+// kept is a snapshot that is whole, and what its last message says.
+type kept struct {
+	subject string
+	stored  time.Time
+	Entry   uint64 `json:"entry"` // behind which it was made
+	At      int64  `json:"at"`    // of that entry
+	Bytes   int64  `json:"bytes"`
+	Pieces  uint64 `json:"pieces"`
+}
+
+func (a Address) snapshotStream() string  { return "JLS_" + a.Namespace }
+func (a Address) snapshotSubject() string { return "jls." + a.Namespace + ".>" }
+
+// subjectOf is the subject of a snapshot behind an entry. No other process uses it.
+func (h *shelf) subjectOf(entry uint64) string {
+	return fmt.Sprintf("jls.%s.%d.%s", h.address.Namespace, entry, strings.ReplaceAll(uuid.NewString(), "-", ""))
+}
+
+// entryOf is the entry of a subject, or 0.
+func entryOf(subject string) uint64 {
+	parts := strings.Split(subject, ".")
+	entry, _ := strconv.ParseUint(parts[min(2, len(parts)-1)], 10, 64)
+	return entry
+}
+
+func snapshotConfig(a Address, replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: a.snapshotStream(), Description: "snapshots of a jobline queue", Subjects: []string{a.snapshotSubject()}, Storage: jetstream.FileStorage,
+		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Replicas: replicas, MaxBytes: -1, MaxMsgs: -1,
+	}
+}
+
+// stream is the stream, or nil where there is none.
+func (h *shelf) stream(ctx context.Context) (jetstream.Stream, error) {
+	s, err := h.js.Stream(ctx, h.address.snapshotStream())
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	return s, err
+}
+
+// make makes the stream where there is none.
+func (h *shelf) make(ctx context.Context) error {
+	if s, err := h.stream(ctx); s != nil || err != nil {
+		return err
+	}
+	_, err := h.js.CreateStream(ctx, snapshotConfig(h.address, h.replicas))
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return nil // somebody was quicker
+	}
+	return err
+}
+
+// list answers the snapshots of the log that are whole, the newest first, and the subjects of all others.
+func (h *shelf) list(ctx context.Context) (whole []kept, others []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	s, err := h.stream(ctx)
+	if s == nil || err != nil {
+		return nil, nil, err
+	}
+	about, err := s.Info(ctx, jetstream.WithSubjectFilter(h.address.snapshotSubject()))
+	if err != nil {
+		return nil, nil, err
+	}
+	for subject, messages := range about.State.Subjects {
+		k, err := h.look(ctx, s, subject, messages)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case k == nil:
+			others = append(others, subject)
+		default:
+			whole = append(whole, *k)
+		}
+	}
+	slices.SortFunc(whole, func(a, b kept) int {
+		return cmp.Or(cmp.Compare(b.Entry, a.Entry), strings.Compare(a.subject, b.subject))
+	})
+	return whole, others, nil
+}
+
+// look is the snapshot of a subject that has so many messages, or nil where it is not whole, or is none
+// of this log.
+func (h *shelf) look(ctx context.Context, s jetstream.Stream, subject string, messages uint64) (*kept, error) {
+	last, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := &kept{subject: subject, stored: last.Time}
+	if last.Header.Get(wholeHeader) == "" || json.Unmarshal(last.Data, k) != nil || k.Pieces+1 != messages {
+		return nil, nil
+	}
+	entry, err := h.log.GetMsg(ctx, k.Entry)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if schema.TimeOf(entry.Time) != schema.Time(k.At) {
+		return nil, nil
+	}
+	return k, nil
+}
+
+// put stores a snapshot. It is there when all of it is.
+func (h *shelf) put(ctx context.Context, k kept, pieces [][]byte) error {
+	if err := h.make(ctx); err != nil {
+		return err
+	}
+	k.subject, k.Pieces = h.subjectOf(k.Entry), uint64(len(pieces))
+	last, err := json.Marshal(&k)
+	if err != nil {
+		return err
+	}
+	for _, piece := range pieces {
+		if err := h.publish(ctx, &natsgo.Msg{Subject: k.subject, Data: piece}); err != nil {
+			return err
+		}
+	}
+	return h.publish(ctx, &natsgo.Msg{Subject: k.subject, Data: last, Header: natsgo.Header{wholeHeader: {"1"}}})
+}
+
+func (h *shelf) publish(ctx context.Context, m *natsgo.Msg) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	_, err := h.js.PublishMsg(ctx, m, jetstream.WithExpectStream(h.address.snapshotStream()))
+	return err
+}
+
+// remove removes a snapshot, or what there is of one.
+func (h *shelf) remove(ctx context.Context, subject string) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	s, err := h.stream(ctx)
+	if s == nil || err != nil {
+		return err
+	}
+	return s.Purge(ctx, jetstream.WithPurgeSubject(subject))
+}
+
+// keptReader reads the pieces of a snapshot.
+type keptReader struct {
+	ctx      context.Context
+	messages jetstream.MessagesContext
+	left     uint64
+	rest     []byte
+}
+
+// open reads a snapshot. close ends that.
+func (h *shelf) open(ctx context.Context, k kept) (from *bufio.Reader, closes func(), err error) {
+	consumer, err := h.js.OrderedConsumer(ctx, h.address.snapshotStream(), jetstream.OrderedConsumerConfig{FilterSubjects: []string{k.subject}})
+	if err != nil {
+		return nil, nil, err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(piecesAhead))
+	if err != nil {
+		return nil, nil, err
+	}
+	return bufio.NewReader(&keptReader{ctx: ctx, messages: messages, left: k.Pieces}), messages.Stop, nil
+}
+
+// piecesAhead is how many pieces are on their way at most.
+const piecesAhead = 32
+
+func (r *keptReader) Read(to []byte) (int, error) {
+	for len(r.rest) == 0 {
+		if r.left == 0 {
+			return 0, io.EOF
+		}
+		ctx, cancel := context.WithTimeout(r.ctx, openPatience)
+		m, err := r.messages.Next(jetstream.NextContext(ctx))
+		cancel()
+		if err != nil {
+			return 0, fmt.Errorf("%d pieces of the snapshot did not come: %w", r.left, err)
+		}
+		r.rest = m.Data()
+		r.left--
+	}
+	n := copy(to, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}

@@ -1,0 +1,196 @@
+package nats
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor/store/memory"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file writes what a machine knows behind an entry of the log, and makes a machine of that.
+
+// machineState is what a snapshot has in front of the tasks.
+type machineState struct {
+	Entry   uint64      `json:"entry"` // behind which it was made
+	At      int64       `json:"at"`    // of that entry
+	Digest  uint64      `json:"digest,string"`
+	Limited bool        `json:"limited"`
+	Claims  uint64      `json:"claims"`
+	Peers   []peerState `json:"peers"` // by id
+	Gone    []uuid.UUID `json:"gone"`
+}
+
+// peerState is a peer. Its claimers are those of Joined, by number.
+type peerState struct {
+	ID      uuid.UUID   `json:"id"`
+	About   hello       `json:"about"`
+	Since   int64       `json:"since"`
+	Latest  int64       `json:"latest"`
+	Last    uint64      `json:"last"`
+	Joined  []join      `json:"joined,omitempty"`
+	Partial [][]byte    `json:"partial,omitempty"`
+	Leases  []heldState `json:"leases,omitempty"` // in the order in which it got them
+}
+
+// heldState is a lease of a peer.
+type heldState struct {
+	attempt
+	Claim uint64 `json:"claim"`
+	Runs  bool   `json:"runs,omitzero"` // it is shown as the one who runs the task
+}
+
+// mostState is the longest machineState that is read, in bytes of JSON.
+const mostState = 256 << 20
+
+func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+
+// snapshot writes what the machine knows behind an entry. The goroutine that applies the log calls it,
+// between two entries.
+func (m *machine) snapshot(to io.Writer, e entry) error {
+	state := machineState{
+		Entry: e.sequence, At: int64(e.at), Digest: m.tasks.Digest(), Limited: m.limited, Claims: m.claims,
+		Gone: slices.SortedFunc(maps.Keys(m.gone), compareIDs),
+	}
+	var all memory.Held
+	var leases []*held
+	for _, id := range slices.SortedFunc(maps.Keys(m.peers), compareIDs) {
+		p := m.peers[id]
+		s := peerState{ID: id, About: p.about, Since: int64(p.since), Latest: int64(p.latest), Last: p.last, Partial: p.partial}
+		for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
+			s.Joined = append(s.Joined, *p.joined[number])
+			all.Claimers = append(all.Claimers, p.claimers[number])
+		}
+		for _, h := range p.inOrder() {
+			r := h.Record()
+			s.Leases = append(s.Leases, heldState{attempt{r.ID, r.Attempt}, h.number, m.runs[r.ID] == p})
+			leases = append(leases, h)
+		}
+		state.Peers = append(state.Peers, s)
+	}
+	slices.SortFunc(leases, func(a, b *held) int { return cmp.Compare(a.number, b.number) })
+	for _, h := range leases {
+		all.Leases = append(all.Leases, h.Lease)
+	}
+	text, err := json.Marshal(&state, lenient)
+	if err != nil {
+		return err
+	}
+	head := binary.BigEndian.AppendUint32(binary.AppendUvarint(nil, uint64(len(text))), crc32.ChecksumIEEE(text))
+	for _, part := range [][]byte{head, text} {
+		if _, err := to.Write(part); err != nil {
+			return err
+		}
+	}
+	return m.tasks.Snapshot(to, all)
+}
+
+// inOrder are the leases of a peer in the order in which it got them.
+func (p *peer) inOrder() []*held {
+	return slices.SortedFunc(maps.Values(p.leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) })
+}
+
+// byteReader is what readState reads.
+type byteReader interface {
+	io.Reader
+	io.ByteReader
+}
+
+// restoredMachine is a machine that knows what snapshot has written, and behind which entry that was.
+func restoredMachine(from byteReader, due func()) (*machine, entry, error) {
+	state, err := readState(from)
+	if err != nil {
+		return nil, entry{}, fmt.Errorf("the snapshot cannot be read: %w", err)
+	}
+	tasks, all, err := memory.RestoreReplica(from, due)
+	if err != nil {
+		return nil, entry{}, err
+	}
+	m := machineOf(tasks)
+	m.limited, m.claims = state.Limited, state.Claims
+	for _, id := range state.Gone {
+		m.gone[id] = true
+	}
+	if err = m.takePeers(state, all); err == nil && tasks.Digest() != state.Digest {
+		err = errors.New("the snapshot is damaged: what it has differs from what it was made of")
+	}
+	if err != nil {
+		_ = tasks.Close()
+		return nil, entry{}, err
+	}
+	return m, entry{sequence: state.Entry, at: schema.Time(state.At)}, nil
+}
+
+func readState(from byteReader) (*machineState, error) {
+	size, err := binary.ReadUvarint(from)
+	if err != nil {
+		return nil, err
+	}
+	if size > mostState {
+		return nil, fmt.Errorf("its head has %d bytes", size)
+	}
+	var sum [4]byte
+	if _, err := io.ReadFull(from, sum[:]); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(from, int64(size)))
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(text)) != size || crc32.ChecksumIEEE(text) != binary.BigEndian.Uint32(sum[:]) {
+		return nil, errors.New("its head is damaged")
+	}
+	state := new(machineState)
+	return state, json.Unmarshal(text, state, lenient)
+}
+
+// takePeers makes the peers of a state, with what they hold of the tasks.
+func (m *machine) takePeers(state *machineState, all memory.Held) error {
+	claimers := all.Claimers
+	var leases []*held
+	for _, s := range state.Peers {
+		p := m.meet(s.ID, s.About, schema.Time(s.Since))
+		if p == nil || len(s.Joined) > len(claimers) {
+			return fmt.Errorf("the snapshot is damaged: the process %v is there twice, or has more claimers than there are", s.ID)
+		}
+		p.latest, p.last, p.partial, p.heard = schema.Time(s.Latest), s.Last, s.Partial, time.Now()
+		for i := range s.Joined {
+			p.joined[s.Joined[i].Number], p.claimers[s.Joined[i].Number] = &s.Joined[i], claimers[i]
+		}
+		claimers = claimers[len(s.Joined):]
+		for _, l := range s.Leases {
+			h := &held{number: l.Claim}
+			p.leases[l.attempt] = h
+			leases = append(leases, h)
+			if l.Runs {
+				m.runs[l.ID] = p
+			}
+		}
+	}
+	slices.SortFunc(leases, func(a, b *held) int { return cmp.Compare(a.number, b.number) })
+	if len(claimers) > 0 || len(leases) != len(all.Leases) {
+		return errors.New("the snapshot is damaged: it has claimers or leases of no process")
+	}
+	for i, h := range leases {
+		h.Lease = all.Leases[i]
+	}
+	for _, p := range m.peers {
+		for of, h := range p.leases {
+			if r := h.Record(); r.ID != of.ID || r.Attempt != of.Number {
+				return fmt.Errorf("the snapshot is damaged: the lease of the task %v is that of %v", of.ID, r.ID)
+			}
+		}
+	}
+	return nil
+}
