@@ -86,20 +86,30 @@ func (s *Store) followOnce(ctx context.Context) error {
 		case e.sequence > applied+1:
 			return errors.New("an entry was lost on its way")
 		}
-		if err := s.applyPiece(e); err != nil {
-			var differs *differsError
-			if errors.As(err, &differs) {
-				return err
-			}
-			return &brokenLog{e.sequence, err}
+		if err := s.applyEntry(e); err != nil {
+			return err
 		}
-		s.appliedAt = e.at
-		s.applied.Store(e.sequence)
 		if e.sequence == s.backlog {
 			close(s.read)
 		}
 		s.grows(e)
 	}
+}
+
+// applyEntry applies the next entry.
+func (s *Store) applyEntry(e entry) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if err := s.applyPiece(e); err != nil {
+		var differs *differsError
+		if errors.As(err, &differs) {
+			return err
+		}
+		return &brokenLog{e.sequence, err}
+	}
+	s.appliedAt = e.at
+	s.applied.Store(e.sequence)
+	return nil
 }
 
 // setUnread notes why the log is not read at the moment, nil where it is.

@@ -13,18 +13,12 @@ import (
 
 const (
 	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is
-	// made. It is more where that is larger, so that snapshots are no more than what is written.
+	// made. It is more where that is larger, so that snapshots are no more than what is written, and less
+	// where the log has a bound, so that it never is full of what nobody needs.
 	snapshotBytes = 64 << 20
 	// keepPause is how long at most a process does not look whether there is something to do.
 	keepPause = time.Minute
 )
-
-// taken is a snapshot that was made, and not stored yet.
-type taken struct {
-	kept
-	pieces pieceWriter
-	err    error
-}
 
 // keep looks again and again whether a snapshot is to be made, and what can be removed, until ctx ends.
 func (s *Store) keep(ctx context.Context) {
@@ -104,6 +98,9 @@ func (s *Store) grownSince(ctx context.Context, whole []kept) (bool, error) {
 	if len(whole) > 0 {
 		since, most = whole[0].Entry, max(most, whole[0].Bytes)
 	}
+	if bound := now.Config.MaxBytes; bound > 0 {
+		most = min(most, bound/4)
+	}
 	since = max(since, state.FirstSeq)
 	if state.Msgs == 0 || state.LastSeq <= since {
 		return false, nil
@@ -112,27 +109,22 @@ func (s *Store) grownSince(ctx context.Context, whole []kept) (bool, error) {
 	return int64(behind) > most, nil
 }
 
-// makeSnapshot makes a snapshot, and stores it.
+// makeSnapshot makes a snapshot of what is applied, and stores it. Nothing is applied while it is made.
 func (s *Store) makeSnapshot(ctx context.Context) error {
-	asked := make(chan *taken, 1)
-	select {
-	case s.asked <- asked:
-	case <-ctx.Done():
-		return ctx.Err()
+	began := time.Now()
+	s.applying.Lock()
+	k, pieces := kept{Entry: s.applied.Load(), At: int64(s.appliedAt)}, pieceWriter{most: s.pieceBytes}
+	err := s.machine.snapshot(&pieces, entry{sequence: k.Entry, at: s.appliedAt})
+	s.applying.Unlock()
+	if err != nil {
+		return fmt.Errorf("no snapshot can be made: %w", err)
 	}
-	var t *taken
-	select {
-	case t = <-asked:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if t.err != nil {
-		return fmt.Errorf("no snapshot can be made: %w", t.err)
-	}
-	if err := s.shelf.put(ctx, t.kept, t.pieces.all); err != nil {
+	k.Bytes = pieces.bytes
+	waited := time.Since(began)
+	if err := s.shelf.put(ctx, k, pieces.all); err != nil {
 		return fmt.Errorf("the snapshot cannot be stored: %w", err)
 	}
-	s.log.Info("a snapshot of the store is made", "entry", t.Entry, "bytes", t.Bytes)
+	s.log.Info("a snapshot of the store is made", "entry", k.Entry, "bytes", k.Bytes, "waited", waited.Round(time.Millisecond), "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
@@ -141,20 +133,6 @@ func (s *Store) grows(e entry) {
 	if s.growth += int64(len(e.piece)); s.growth > s.options.snapshotBytes/4 {
 		s.growth = 0
 		wake(s.grown)
-	}
-	s.takeSnapshot(e)
-}
-
-// takeSnapshot makes a snapshot behind an entry if one is asked for. The goroutine that applies the log calls it, so
-// nothing is applied meanwhile.
-func (s *Store) takeSnapshot(e entry) {
-	select {
-	case asked := <-s.asked:
-		t := &taken{kept: kept{Entry: e.sequence, At: int64(e.at)}, pieces: pieceWriter{most: s.pieceBytes}}
-		t.err = s.machine.snapshot(&t.pieces, e)
-		t.Bytes = t.pieces.bytes
-		asked <- t
-	default:
 	}
 }
 

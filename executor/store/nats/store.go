@@ -66,10 +66,10 @@ type Store struct {
 	pieceBytes int
 	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
 	applied    atomic.Uint64 // the sequence of the latest entry that the follower has applied
-	appliedAt  schema.Time   // when that was written; the goroutine that applies has it
+	applying   sync.Mutex    // held while an entry is applied, and by those who need the machine between two
+	appliedAt  schema.Time   // when the latest entry was written; applying protects it
 	backlog    uint64        // the sequence of the latest entry when this process came
 	shelf      *shelf        // nil in tests without servers
-	asked      chan chan<- *taken
 	grown      chan struct{} // gets a value when the log has grown by a part of snapshotBytes
 	growth     int64         // bytes applied since then; the goroutine that applies has it
 	purged     uint64        // the first entry that is left; the goroutine that keeps snapshots has it
@@ -136,7 +136,7 @@ func newStore(o Options) *Store {
 	o.Role = cmp.Or(o.Role, RoleExecutor)
 	s := &Store{
 		options: o, log: o.Logger, denied: newDenials(), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
-		failed: make(chan error, 1), asked: make(chan chan<- *taken), grown: make(chan struct{}, 1),
+		failed: make(chan error, 1), grown: make(chan struct{}, 1),
 		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
 	}
 	s.machine = newMachine(s.tick)
