@@ -8,17 +8,28 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/rpc/stdio"
 )
 
 func storeInfoCommand() *cobra.Command {
 	var asJSON bool
+	var creds string
 	c := &cobra.Command{
-		Use:               "info FILE",
-		Short:             "Describe a store: its size, its tasks, who holds it",
+		Use:   "info FILE|URL",
+		Short: "Describe a store: its size, its tasks, who holds it",
+		Long: "Info describes the store in a file: its size, its tasks, who holds it. Of a namespace at nats:// or tls://\n" +
+			"it says how much of the log there is, and which snapshots. The tasks of one are told by status, list and stats.",
 		Args:              fileArgs("FILE"),
 		ValidArgsFunction: completeFiles(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if nats.IsAddress(args[0]) {
+				return describeNamespace(c, args[0], creds, asJSON)
+			}
+			if creds != "" {
+				return usagef("%s--store-creds is for a store at nats:// or tls://, and %q is a file; leave it out", commandPrefix(c), args[0])
+			}
 			info, err := inspect.Inspect(c.Context(), args[0])
 			switch {
 			case err != nil:
@@ -30,7 +41,44 @@ func storeInfoCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	credsFlag(c, &creds)
 	return c
+}
+
+func describeNamespace(c *cobra.Command, url, creds string, asJSON bool) error {
+	at, err := nats.ParseAddress(url)
+	if err != nil {
+		return usagef("%s%v", commandPrefix(c), err)
+	}
+	ctx, stop := stdio.NotifyContext(c.Context())
+	defer stop()
+	info, err := nats.Inspect(ctx, at, credentials(creds))
+	switch {
+	case err != nil:
+		return storeFault(c, err)
+	case asJSON:
+		return printJSON(c.OutOrStdout(), info)
+	}
+	return printNamespace(c.OutOrStdout(), &info)
+}
+
+func printNamespace(w io.Writer, info *nats.NamespaceInfo) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name string, value any) { fmt.Fprintf(table, "%s\t%v\n", name, value) }
+	line("namespace", info.Namespace)
+	line("replicas", info.Replicas)
+	bound := "without a bound"
+	if info.MaxBytes > 0 {
+		bound = "of at most " + counted(info.MaxBytes, "byte")
+	}
+	line("log", fmt.Sprintf("%s %s, from entry %d to entry %d", counted(int64(info.Bytes), "byte"), bound, info.FirstEntry, info.LastEntry))
+	for _, s := range info.Snapshots {
+		line("snapshot", fmt.Sprintf("%s behind entry %d, of %s", counted(s.Bytes, "byte"), s.Entry, s.StoredAt))
+	}
+	if len(info.Snapshots) == 0 {
+		line("snapshots", "none")
+	}
+	return table.Flush()
 }
 
 func printInfo(w io.Writer, info *inspect.FileInfo) error {

@@ -148,6 +148,12 @@ func TestHalfASnapshotIsNotRead(t *testing.T) {
 	require.Len(t, whole, 2)
 	require.Empty(t, others)
 	require.Equal(t, whole[1].Entry, s.firstEntry(t))
+	info, err := Inspect(t.Context(), at, Credentials{})
+	require.NoError(t, err)
+	require.Equal(t, whole[1].Entry, info.FirstEntry)
+	require.Equal(t, []SnapshotInfo{
+		{whole[0].Entry, whole[0].Bytes, schema.TimeOf(whole[0].stored)}, {whole[1].Entry, whole[1].Bytes, schema.TimeOf(whole[1].stored)},
+	}, info.Snapshots)
 	opensFrom(t, at, whole[0].Entry, task.ID)
 	require.NoError(t, s.Close())
 }

@@ -1,0 +1,51 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// NamespaceInfo is what the servers of NATS have of a namespace.
+type NamespaceInfo struct {
+	Namespace  string         `json:"namespace"`
+	Replicas   int            `json:"replicas"`
+	FirstEntry uint64         `json:"firstEntry"` // that the log still has; what was before it is in the snapshots
+	LastEntry  uint64         `json:"lastEntry"`
+	Bytes      uint64         `json:"bytes"`    // of the log
+	MaxBytes   int64          `json:"maxBytes"` // that it may have; 0 is no bound
+	Snapshots  []SnapshotInfo `json:"snapshots"`
+}
+
+// SnapshotInfo is a snapshot that a server can begin with.
+type SnapshotInfo struct {
+	Entry    uint64      `json:"entry"` // of the log, behind which it was made
+	Bytes    int64       `json:"bytes"`
+	StoredAt schema.Time `json:"storedAt"`
+}
+
+// Inspect says what there is of a namespace. The newest snapshot is the first.
+func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, error) {
+	found := NamespaceInfo{Namespace: a.Namespace, Snapshots: []SnapshotInfo{}}
+	err := withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
+		log, err := js.Stream(ctx, a.StreamName())
+		if err != nil {
+			return streamError(a, cmp.Or(denied.err(), err))
+		}
+		about := log.CachedInfo()
+		found.Replicas, found.MaxBytes = about.Config.Replicas, max(about.Config.MaxBytes, 0)
+		found.FirstEntry, found.LastEntry, found.Bytes = about.State.FirstSeq, about.State.LastSeq, about.State.Bytes
+		whole, _, err := (&shelf{address: a, js: js, log: log}).list(ctx)
+		if err != nil {
+			return streamError(a, cmp.Or(denied.err(), err))
+		}
+		for _, k := range whole {
+			found.Snapshots = append(found.Snapshots, SnapshotInfo{k.Entry, k.Bytes, schema.TimeOf(k.stored)})
+		}
+		return checkStream(a, about.Config)
+	})
+	return found, err
+}
