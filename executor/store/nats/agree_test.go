@@ -25,6 +25,7 @@ func TestCopiesThatDifferAreNoticed(t *testing.T) {
 	for _, s := range []*Store{one, other} {
 		if s.isBroken() {
 			require.Contains(t, s.Info().Fault, "knows something else than")
+			require.ErrorContains(t, <-s.Failed(), "knows something else than", "a server ends with that")
 			_, err := s.Submit(t.Context(), []executor.Submission{newTask()})
 			require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 		}
