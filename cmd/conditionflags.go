@@ -29,6 +29,7 @@ type conditionFlags struct {
 	expire   time.Duration
 	expireAt schema.Time
 	needs    map[string]int64
+	on       map[string]string
 	dedupe   dedupeFlags
 	parent   string
 
@@ -47,6 +48,7 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
 	f.Var(dueTime(&o.expireAt), "expire-at", "fail where the task has not begun by this time, which is given as for --at")
 	f.Var(amounts(&o.needs), "needs", "resources that the task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
+	f.Var(places(&o.on), "on", "run only on an executor that has these labels, as gpu=a100,os=linux; serve --label gives them, and executors shows them")
 	o.dedupe.flags(c)
 	f.Var(nonEmpty(&o.parent), "parent", "the task of which this one is a part, named as for status: a cancel of that one cancels this one, too. In a command of a task $JOBLINE_TASK_ID is that task")
 	complete(c, "parent", d.completeTasks(schema.Queued, schema.Running))
@@ -54,6 +56,7 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	complete(c, "group", d.completeGroup)
 	complete(c, "key", d.completeKey)
 	complete(c, "needs", d.completeNeeds)
+	complete(c, "on", d.completeOn)
 	for _, flag := range []string{"in", "at", "expire", "expire-at"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
@@ -80,7 +83,7 @@ func (o *conditionFlags) given(c *cobra.Command) bool {
 }
 
 // conditionNames are the flags of conditions.
-var conditionNames = []string{"after", "key", "group", "in", "at", "expire", "expire-at", "needs", "dedupe", "dedupe-on", "dedupe-for", "parent"}
+var conditionNames = []string{"after", "key", "group", "in", "at", "expire", "expire-at", "needs", "on", "dedupe", "dedupe-on", "dedupe-for", "parent"}
 
 // addTo adds the conditions of the flags to a submit, where it says nothing of the same.
 func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency) {
@@ -101,6 +104,9 @@ func (o *conditionFlags) addTo(p *schema.SubmitParams, after []schema.Dependency
 	}
 	if p.Needs == nil {
 		p.Needs = o.needs
+	}
+	if p.On == nil {
+		p.On = o.on
 	}
 	if p.Dedupe == nil {
 		p.Dedupe = o.dedupe.of()

@@ -55,7 +55,7 @@ func (d *driver) printExecutors(ctx context.Context, c *client.Client) error {
 
 func executorTable(all []schema.ExecutorInfo) *table {
 	t := &table{columns: []tableColumn{
-		{title: "NAME", least: 8}, {title: "HOST", drop: 2, least: 8}, {title: "RUNNING"}, {title: "LIMIT"}, {title: "SINCE", drop: 3}, {title: "HEARD", drop: 1}, {title: "TYPES", least: 10},
+		{title: "NAME", least: 8}, {title: "HOST", drop: 2, least: 8}, {title: "RUNNING"}, {title: "LIMIT"}, {title: "SINCE", drop: 3}, {title: "HEARD", drop: 1}, {title: "LABELS", least: 10}, {title: "TYPES", least: 10},
 	}}
 	for i := range all {
 		e := &all[i]
@@ -64,7 +64,7 @@ func executorTable(all []schema.ExecutorInfo) *table {
 			types = strings.Join(e.Types, " ")
 		}
 		t.add(tableCell{text: e.Name}, tableCell{text: e.Host}, tableCell{text: strconv.Itoa(e.Running)}, tableCell{text: strconv.Itoa(e.Limit)},
-			tableCell{text: show.Moment(e.Since)}, tableCell{text: show.Moment(e.BeatAt)}, tableCell{text: types})
+			tableCell{text: show.Moment(e.Since)}, tableCell{text: show.Moment(e.BeatAt)}, tableCell{text: show.Places(e.Labels)}, tableCell{text: types})
 	}
 	return t
 }

@@ -138,6 +138,9 @@ func (c *scheduleChange) addConditions(s *schema.ScheduledSubmit) {
 	if c.given("needs") {
 		s.Needs = o.needs
 	}
+	if c.given("on") {
+		s.On = o.on
+	}
 	if c.given("expire") {
 		s.ExpireMs = milliseconds(o.expire)
 	}

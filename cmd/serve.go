@@ -78,6 +78,7 @@ func (p *Program) serveCommand() *cobra.Command {
 func (o *serveOptions) lifeFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.Var(countTo(&o.limit, runtime.NumCPU(), 0, mostTasks), "limit", "tasks that run at once; 0, for a store that others share, runs none")
+	f.Var(places(&o.executor.Labels), "label", "what this server has of the labels that tasks ask for with submit --on, as gpu=a100,os=linux; given again it adds to those before")
 	choice(c, &o.stdio.RPC.Framing, "framing", "how messages are told apart",
 		option[wire.Framing]{"auto", wire.FramingAuto}, option[wire.Framing]{"line", wire.FramingLine},
 		option[wire.Framing]{"header", wire.FramingHeader})

@@ -181,6 +181,7 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 	add("group", c.Group, plain)
 	add("key", c.Key, plain)
 	add("needs", show.Needs(c.Needs), plain)
+	add("on", show.Places(c.On), plain)
 	add("retry", retryText(c.Retry), plain)
 	add("dedupe", dedupeText(c.Dedupe), plain)
 	if t.StartedAt.IsZero() {

@@ -274,7 +274,7 @@ func (r *Rerun) submission(ctx context.Context, i int) (s Submission, err error)
 		return s, err
 	}
 	if c := old.Conditions; c != nil {
-		p.Group, p.Key, p.Needs, p.Retry = c.Group, c.Key, c.Needs, c.Retry
+		p.Group, p.Key, p.Needs, p.On, p.Retry = c.Group, c.Key, c.Needs, c.On, c.Retry
 		if p.After, err = r.after(ctx, old); err != nil {
 			return s, err
 		}

@@ -251,8 +251,8 @@ type takenLease struct {
 	revoke func(error)
 }
 
-func (s taker) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
-	return join(ctx, s.Store, types, limits, func(l executor.Lease) executor.Lease { return &takenLease{Lease: l, from: s} })
+func (s taker) Join(ctx context.Context, o executor.Offer) (executor.Claimer, error) {
+	return join(ctx, s.Store, o, func(l executor.Lease) executor.Lease { return &takenLease{Lease: l, from: s} })
 }
 
 func (l *takenLease) OnRevoke(f func(error)) {

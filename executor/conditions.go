@@ -48,6 +48,7 @@ func (e *Executor) conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, n
 	found.name("group", c.Group)
 	found.name("key", c.Key)
 	found.needs(c.Needs)
+	found.places("on", c.On)
 	found.retry(c.Retry)
 	found.dedupe(c.Dedupe)
 	if c.Parent == id {
@@ -66,7 +67,10 @@ func (e *Executor) conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, n
 	if c.IsZero() {
 		return nil, nil
 	}
-	c.After, c.Needs = slices.Clone(c.After), maps.Clone(c.Needs)
+	if len(c.On) == 0 {
+		c.On = nil
+	}
+	c.After, c.Needs, c.On = slices.Clone(c.After), maps.Clone(c.Needs), maps.Clone(c.On)
 	if c.Dedupe != nil {
 		c.Dedupe = new(*c.Dedupe)
 	}

@@ -23,6 +23,9 @@ func slots(limit int, info StoreInfo) (int, error) {
 	return max(limit, 0), nil
 }
 
+// Limit is the most tasks that run at once.
+func (e *Executor) Limit() int { return e.options.Limit }
+
 // drives reports whether the executor runs nothing itself.
 func (e *Executor) drives() bool { return e.options.Limit == 0 }
 

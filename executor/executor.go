@@ -33,6 +33,8 @@ type Options struct {
 	// Limit is the most tasks that run at once: the number of CPUs by default. Below 0 is none, for
 	// an executor that runs nothing itself. Only a store that processes share allows that.
 	Limit int
+	// Labels are what tasks can ask for with schema.Conditions.On. They must not be changed.
+	Labels map[string]string
 	// Grace is how long a task may go on after it was told to stop, where
 	// neither the submit nor the type says: 5 s by default. Below 0 is none.
 	Grace time.Duration
@@ -93,6 +95,9 @@ func New(store Store, o Options) (*Executor, error) {
 	var err error
 	if o.Limit, err = slots(o.Limit, info); err != nil {
 		return nil, err
+	}
+	if err := CheckPlaces(o.Labels); err != nil {
+		return nil, fmt.Errorf("Options.Labels: %w", err)
 	}
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
@@ -156,9 +161,6 @@ func (e *Executor) allow() error {
 	slices.Sort(e.offered)
 	return nil
 }
-
-// Limit is the most tasks that run at once.
-func (e *Executor) Limit() int { return e.options.Limit }
 
 // MaxQueued is how many tasks may wait to run.
 func (e *Executor) MaxQueued() int { return e.store.Info().Limits.QueuedTasks }

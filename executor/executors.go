@@ -29,7 +29,7 @@ func (e *Executor) Executors(ctx context.Context) ([]schema.ExecutorInfo, error)
 	host, _ := os.Hostname() // without a name it is shown as none
 	now := schema.Now()
 	return []schema.ExecutorInfo{{
-		Name: ProcessName(), Host: host, PID: os.Getpid(), Self: true, Limit: e.options.Limit, Types: slices.Sorted(slices.Values(e.runnable())), Running: running,
+		Name: ProcessName(), Host: host, PID: os.Getpid(), Self: true, Limit: e.options.Limit, Types: slices.Sorted(slices.Values(e.runnable())), Labels: e.options.Labels, Running: running,
 		Since: schema.TimeOf(e.began), BeatAt: now,
 	}}, nil
 }

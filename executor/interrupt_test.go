@@ -30,8 +30,8 @@ func newDurable(claim time.Duration) func() executor.Store {
 
 func (durable) Info() executor.StoreInfo { return executor.StoreInfo{Name: "durable", Durable: true} }
 
-func (s durable) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
-	return join(ctx, s.Store, types, limits, func(l executor.Lease) executor.Lease {
+func (s durable) Join(ctx context.Context, o executor.Offer) (executor.Claimer, error) {
+	return join(ctx, s.Store, o, func(l executor.Lease) executor.Lease {
 		s.claiming.Add(1)
 		time.Sleep(s.claim)
 		s.claiming.Add(-1)

@@ -54,8 +54,8 @@ type joined struct {
 	wrap func(executor.Lease) executor.Lease
 }
 
-func join(ctx context.Context, s executor.Store, types []string, limits executor.TypeLimits, wrap func(executor.Lease) executor.Lease) (executor.Claimer, error) {
-	c, err := s.Join(ctx, types, limits)
+func join(ctx context.Context, s executor.Store, o executor.Offer, wrap func(executor.Lease) executor.Lease) (executor.Claimer, error) {
+	c, err := s.Join(ctx, o)
 	return joined{c, wrap}, err
 }
 

@@ -288,13 +288,13 @@ func (e *Executor) join(ctx context.Context) (leave func(), err error) {
 
 // joinClaims makes the claimer of Run, and logs how many queued tasks cannot run here.
 func (e *Executor) joinClaims(ctx context.Context) (leave func(), err error) {
-	claimer, err := e.store.Join(ctx, e.runnable(), e.limits)
+	claimer, err := e.store.Join(ctx, Offer{Types: e.runnable(), Labels: e.options.Labels, Limits: e.limits})
 	if err != nil {
 		return nil, err
 	}
 	e.claimer = claimer
 	if n, err := claimer.Unclaimable(ctx, 0); err == nil && n > 0 {
-		e.log.Warn("queued tasks stay queued: they are of types that are not offered here, are paused, or need more than there is", "tasks", n)
+		e.log.Warn("queued tasks stay queued: they are of types that are not offered here, ask for labels that are not here, are paused, or need more than there is", "tasks", n)
 	}
 	return claimer.Leave, nil
 }

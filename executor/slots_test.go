@@ -50,8 +50,8 @@ type slowToFinish struct{ executor.Store }
 
 type slowLease struct{ executor.Lease }
 
-func (s slowToFinish) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
-	return join(ctx, s.Store, types, limits, func(l executor.Lease) executor.Lease { return slowLease{l} })
+func (s slowToFinish) Join(ctx context.Context, o executor.Offer) (executor.Claimer, error) {
+	return join(ctx, s.Store, o, func(l executor.Lease) executor.Lease { return slowLease{l} })
 }
 
 func (l slowLease) Finish(o executor.Outcome, recorded func(error)) {

@@ -187,8 +187,8 @@ type late struct{ executor.Store }
 
 type lateLease struct{ executor.Lease }
 
-func (s late) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
-	return join(ctx, s.Store, types, limits, func(l executor.Lease) executor.Lease { return lateLease{l} })
+func (s late) Join(ctx context.Context, o executor.Offer) (executor.Claimer, error) {
+	return join(ctx, s.Store, o, func(l executor.Lease) executor.Lease { return lateLease{l} })
 }
 
 func (l lateLease) Finish(o executor.Outcome, recorded func(error)) {

@@ -54,11 +54,9 @@ type Store interface {
 	// submit. The error is ErrNotFound, a *NotQueuedError, one of Update.Apply, or ErrDamaged where
 	// the record cannot be read: then nothing has changed.
 	Update(ctx context.Context, id uuid.UUID, u *Update) (schema.Task, error)
-	// Join makes a claimer for an executor that runs tasks of these types; nil is
-	// every type. Of a type that is in limits it holds at most so many leases at
-	// once. Tasks of other types stay queued, for another claimer or for a later
-	// process.
-	Join(ctx context.Context, types []string, limits TypeLimits) (Claimer, error)
+	// Join makes a claimer for an executor. Tasks that it does not take stay queued, for another
+	// claimer or for a later process. What the offer points to does not change.
+	Join(ctx context.Context, o Offer) (Claimer, error)
 	// Output reads what a task has written.
 	Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r OutputRange) (OutputPiece, error)
 	// Watch begins to follow events.
@@ -97,11 +95,22 @@ type ScheduleText struct {
 	Text []byte
 }
 
+// Offer is which tasks an executor takes.
+type Offer struct {
+	// Types are those of its tasks; nil is every type.
+	Types []string
+	// Labels are what it has of the labels that tasks ask for (schema.Conditions.On). It takes
+	// tasks that ask for others in no case, and tasks that ask for none in any.
+	Labels map[string]string
+	// Limits are of the leases that it holds at once.
+	Limits TypeLimits
+}
+
 // TypeLimits is the most leases of a type that one claimer holds at once; a
 // type that is not in it has no limit of its own.
 type TypeLimits map[string]int
 
-// Claimer hands out the queued tasks of the types with which it has joined. Its
+// Claimer hands out the queued tasks that it offers to run. Its
 // methods may be called at once from many goroutines.
 type Claimer interface {
 	// Claim first does what ended.Finish does, whatever it answers: a worker gives the
@@ -117,7 +126,7 @@ type Claimer interface {
 	// included, begins when its start is recorded.
 	Claim(ctx context.Context, ended Ended) (Lease, error)
 	// Unclaimable counts the queued tasks that cannot run here, however many others end:
-	// those of other types than the claimer's, those that are paused, that need more of a
+	// those of other types than the claimer's, those that ask for labels that it has not, those that are paused, that need more of a
 	// resource than there is, or wait for a time after until, and those that wait for such
 	// tasks. An until of 0 is no bound. Where a task with conditions may run, it may count
 	// fewer.

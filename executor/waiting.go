@@ -126,7 +126,12 @@ func (e *Executor) waiting(ctx context.Context, t *schema.Task) []schema.Waiting
 	if !slices.ContainsFunc(all, isPauseOfAll) && e.store.Info().Paused {
 		all = append(all, plan.WaitsForResume())
 	}
-	if !e.drives() && !e.Offers(t.Type) {
+	switch {
+	case t.Conditions != nil && t.Conditions.On != nil:
+		if w := e.waitsForExecutor(ctx, t); w != nil {
+			all = append(all, *w)
+		}
+	case !e.drives() && !e.Offers(t.Type):
 		all = append(all, schema.Waiting{
 			Kind: schema.WaitsForType, Name: t.Type,
 			Message: fmt.Sprintf("no tasks of the type %q run here; start a server that has it", t.Type),

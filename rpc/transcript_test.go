@@ -280,6 +280,7 @@ type settings struct {
 	keep      int // finished tasks
 	limit     int
 	resources map[string]int64
+	labels    map[string]string
 	allow     []string
 	broken    []string // methods of the store that fail
 	panicking bool     // the store's Get panics
@@ -324,6 +325,8 @@ func (set *settings) read(t *testing.T, words []string) {
 		n, err := strconv.ParseInt(words[2], 10, 64)
 		require.NoError(t, err)
 		set.resources = map[string]int64{words[1]: n}
+	case "label":
+		set.labels = map[string]string{words[1]: words[2]}
 	case "on-eof":
 		set.rpc.OnEOF = map[string]rpc.EOFPolicy{"detach": rpc.EOFDetach, "drain": rpc.EOFDrain, "cancel": rpc.EOFCancel}[words[1]]
 	case "allow":
@@ -340,7 +343,7 @@ func (set *settings) read(t *testing.T, words []string) {
 }
 
 func (set *settings) executor(t testing.TB) *executor.Executor {
-	ex, err := executor.New(set.store(), executor.Options{Types: testTypes(t), Limit: set.limit, Allow: set.allow})
+	ex, err := executor.New(set.store(), executor.Options{Types: testTypes(t), Limit: set.limit, Labels: set.labels, Allow: set.allow})
 	require.NoError(t, err)
 	return ex
 }

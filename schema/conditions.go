@@ -18,6 +18,8 @@ type Conditions struct {
 	Key       string       `json:"key,omitzero" jsonschema:"tasks of one key run one at a time, in the order of their submits" schema:"maxLength=256"`
 	// Needs are amounts of resources, more than 0.
 	Needs map[string]int64 `json:"needs,omitzero" jsonschema:"how much of each resource the task has while it runs; it starts when all of it is free" schema:"maxProperties=16,minimum=1"`
+	// On are labels of executors, each with a value.
+	On map[string]string `json:"on,omitzero" jsonschema:"the labels that an executor must have to run the task, as serve --label gives them: each with this value" schema:"maxProperties=16,maxLength=256"`
 	// Retry is what follows an attempt that fails. It is nil where the task has one attempt.
 	Retry *Retry `json:"retry,omitzero" jsonschema:"whether and when the task is tried again after an attempt that has failed; where absent as the type says"`
 	// Dedupe is nil where other tasks have no part in what becomes of the submit.
@@ -31,8 +33,21 @@ type Conditions struct {
 
 // IsZero reports whether there is nothing to wait for.
 func (c *Conditions) IsZero() bool {
-	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && c.Retry == nil && c.Dedupe == nil &&
+	return c.RunAt.IsZero() && c.ExpiresAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0 && len(c.On) == 0 && c.Retry == nil && c.Dedupe == nil &&
 		c.Parent == uuid.Nil && c.RetryOf == uuid.Nil
+}
+
+// RunsWith reports whether an executor that has labels has all those of On. It is true of nil.
+func (c *Conditions) RunsWith(labels map[string]string) bool {
+	if c == nil {
+		return true
+	}
+	for name, value := range c.On {
+		if has, found := labels[name]; !found || has != value {
+			return false
+		}
+	}
+	return true
 }
 
 // Dependency is a task that must end before another may run. As a text it is the id, or the
@@ -112,7 +127,7 @@ type Waiting struct {
 	IDs    []uuid.UUID `json:"ids,omitzero" jsonschema:"the tasks for whose end it waits: at most 10" schema:"maxItems=10"`
 	Count  int         `json:"count,omitzero" jsonschema:"how many tasks must end" schema:"minimum=0"`
 	Until  Time        `json:"until,omitzero" jsonschema:"when it stops waiting for this"`
-	Name   string      `json:"name,omitzero" jsonschema:"the name of the group, the key, the resource or the type"`
+	Name   string      `json:"name,omitzero" jsonschema:"the name of the group, the key, the resource, the type or the executor"`
 	Amount int64       `json:"amount,omitzero" jsonschema:"how much of the resource it needs" schema:"minimum=0"`
 	Free   *int64      `json:"free,omitzero" jsonschema:"how much of the resource is free"`
 	// Error has no StderrTail, and a message of at most MaxEarlierText bytes.
@@ -135,9 +150,11 @@ const (
 	WaitsForResource   WaitingKind = "resource"   // what it needs
 	WaitsForResume     WaitingKind = "paused"     // everything, or its group, is paused
 	WaitsForType       WaitingKind = "type"       // an executor that runs its type
+	WaitsForExecutor   WaitingKind = "executor"   // an executor that has the labels of its On
 )
 
 // WaitingKinds are all kinds of what a queued task waits for.
 var WaitingKinds = [...]WaitingKind{
 	WaitsForSlot, WaitsForTime, WaitsForRetry, WaitsForDependency, WaitsForKey, WaitsForGroup, WaitsForRate, WaitsForResource, WaitsForResume, WaitsForType,
+	WaitsForExecutor,
 }

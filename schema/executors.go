@@ -21,8 +21,10 @@ type ExecutorInfo struct {
 	Self  bool   `json:"self,omitzero" jsonschema:"whether it is the one that answers"`
 	Limit int    `json:"limit" jsonschema:"how many tasks it runs at once" schema:"minimum=0"`
 	// Types are nil for an executor that takes every type.
-	Types   []string `json:"types,omitzero" jsonschema:"the types of the tasks that it takes, aliases included; absent for every type"`
-	Running int      `json:"running" jsonschema:"tasks that it runs" schema:"minimum=0"`
-	Since   Time     `json:"since" jsonschema:"when it joined the store"`
-	BeatAt  Time     `json:"beatAt" jsonschema:"when it was last heard of"`
+	Types []string `json:"types,omitzero" jsonschema:"the types of the tasks that it takes, aliases included; absent for every type"`
+	// Labels are nil for an executor without any.
+	Labels  map[string]string `json:"labels,omitzero" jsonschema:"what a task may ask for with on"`
+	Running int               `json:"running" jsonschema:"tasks that it runs" schema:"minimum=0"`
+	Since   Time              `json:"since" jsonschema:"when it joined the store"`
+	BeatAt  Time              `json:"beatAt" jsonschema:"when it was last heard of"`
 }

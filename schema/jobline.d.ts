@@ -44,7 +44,7 @@ export type UUID = string;
 export type WaitUntil = "all" | "any";
 
 /** What a queued task waits for. */
-export type WaitingKind = "slot" | "time" | "retry" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type";
+export type WaitingKind = "slot" | "time" | "retry" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type" | "executor";
 
 /** One run of a task. */
 export interface Attempt {
@@ -124,6 +124,8 @@ export interface Conditions {
   key?: string;
   /** how much of each resource the task has while it runs; it starts when all of it is free */
   needs?: Record<string, number>;
+  /** the labels that an executor must have to run the task, as serve --label gives them: each with this value */
+  on?: Record<string, string>;
   /** whether and when the task is tried again after an attempt that has failed; where absent as the type says */
   retry?: Retry;
   /** what becomes of the submit while there is a task of the same dedupe key */
@@ -667,6 +669,8 @@ export interface ScheduledSubmit {
   group?: string;
   /** tasks of one key run one at a time, in the order of their submits */
   key?: string;
+  /** the labels that an executor must have to run a task: each with this value */
+  on?: Record<string, string>;
   /** how much of each resource a task has while it runs */
   needs?: Record<string, number>;
   /** whether and when a task is tried again after an attempt that has failed; where absent as the type says */
@@ -891,6 +895,8 @@ export interface SubmitParams {
   key?: string;
   /** how much of each resource the task has while it runs; it starts when all of it is free */
   needs?: Record<string, number>;
+  /** the labels that an executor must have to run the task, as serve --label gives them: each with this value */
+  on?: Record<string, string>;
   /** whether and when the task is tried again after an attempt that has failed; where absent as the type says */
   retry?: Retry;
   /** what becomes of the submit while there is a task of the same dedupe key */
@@ -1233,7 +1239,7 @@ export interface Waiting {
   count?: number;
   /** when it stops waiting for this */
   until?: Time;
-  /** the name of the group, the key, the resource or the type */
+  /** the name of the group, the key, the resource, the type or the executor */
   name?: string;
   /** how much of the resource it needs */
   amount?: number;

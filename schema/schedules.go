@@ -33,6 +33,7 @@ type ScheduledSubmit struct {
 	Labels    map[string]string `json:"labels,omitzero" jsonschema:"labels of the tasks, beside schedule; at most 31, of 256 bytes each" schema:"maxProperties=31,maxLength=256"`
 	Group     string            `json:"group,omitzero" jsonschema:"the group in which the tasks count" schema:"maxLength=256"`
 	Key       string            `json:"key,omitzero" jsonschema:"tasks of one key run one at a time, in the order of their submits" schema:"maxLength=256"`
+	On        map[string]string `json:"on,omitzero" jsonschema:"the labels that an executor must have to run a task: each with this value" schema:"maxProperties=16,maxLength=256"`
 	Needs     map[string]int64  `json:"needs,omitzero" jsonschema:"how much of each resource a task has while it runs" schema:"maxProperties=16,minimum=1"`
 	Retry     *Retry            `json:"retry,omitzero" jsonschema:"whether and when a task is tried again after an attempt that has failed; where absent as the type says"`
 	ExpireMs  int64             `json:"expireMs,omitzero" jsonschema:"a task fails if it has not started so many milliseconds after it was due and its jitter has passed; 0 is never" schema:"minimum=0,maximum=315360000000"`
@@ -42,7 +43,7 @@ type ScheduledSubmit struct {
 func (s *ScheduledSubmit) Params() SubmitParams {
 	return SubmitParams{
 		Type: s.Type, Input: s.Input, Priority: s.Priority, TimeoutMs: s.TimeoutMs, GraceMs: s.GraceMs, Rerun: s.Rerun, Labels: s.Labels, ExpireMs: s.ExpireMs,
-		Conditions: Conditions{Group: s.Group, Key: s.Key, Needs: s.Needs, Retry: s.Retry},
+		Conditions: Conditions{Group: s.Group, Key: s.Key, Needs: s.Needs, On: s.On, Retry: s.Retry},
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-func every(string) bool { return true }
+// every takes all tasks that ask for no labels.
+var every = plan.Taker{Types: func(string) bool { return true }}
 
 func numbered(n int) *plan.Task {
 	t := &plan.Task{Type: "exec", Order: uint64(n), Conditions: new(schema.Conditions)}
@@ -95,5 +96,38 @@ func BenchmarkTree(b *testing.B) {
 			p.Changes()
 		}
 		b.ReportMetric(float64(time.Since(began).Nanoseconds())/tasks, "ns/task")
+	}
+}
+
+// BenchmarkOthers claims a task before which 100,000 others stand that the taker does not take.
+func BenchmarkOthers(b *testing.B) {
+	const others = 100_000
+	taker := plan.Taker{Types: func(name string) bool { return name == "exec" }, Labels: map[string]string{"gpu": "a100", "os": "linux"}}
+	for name, make := range map[string]func(t *plan.Task){
+		"none":              nil,
+		"of a type":         func(t *plan.Task) { t.Type = "other" },
+		"of 1000 types":     func(t *plan.Task) { t.Type = fmt.Sprint("other ", t.Order%1000) },
+		"for a label":       func(t *plan.Task) { t.Conditions.On = map[string]string{"gpu": "h100"} },
+		"for 100000 labels": func(t *plan.Task) { t.Conditions.On = map[string]string{"host": fmt.Sprint("h", t.Order)} },
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := plan.New()
+			for i := range others {
+				if t := numbered(i); make != nil {
+					t.Priority = 9
+					make(t)
+					p.Add(t, 1, nil)
+				}
+			}
+			mine := numbered(others)
+			mine.Conditions.On = map[string]string{"gpu": "a100"}
+			for b.Loop() {
+				p.Add(mine, 1, nil)
+				t, _ := p.Peek(taker, 1, 1)
+				p.Take(t, 1)
+				p.Release(t, 1)
+				p.Changes()
+			}
+		})
 	}
 }

@@ -8,23 +8,9 @@ import (
 )
 
 // laneName is what the tasks of a lane have in common.
-type laneName struct{ group, typ, needs string }
-
-// kind has what the tasks of a type have in common.
-type kind struct {
-	name    string
-	waiting int                 // how many tasks wait
-	lanes   heap[*lane, byHead] // whose first task may run but for its needs
-}
-
-// kindOf is that of a type.
-func (p *Planner) kindOf(typ string) *kind {
-	k := p.kinds[typ]
-	if k == nil {
-		k = &kind{name: typ}
-		p.kinds[typ] = k
-	}
-	return k
+type laneName struct {
+	kindName
+	group, needs string
 }
 
 // lane has tasks that may run but for their group and their needs, which are the same for
@@ -35,7 +21,8 @@ type lane struct {
 	group   *group
 	kind    *kind
 	tasks   turns
-	turn    int32   // position among the lanes of its type
+	turn    int32   // position among the lanes of its kind
+	place   int     // in group.lanes
 	berths  []berth // one for each need
 	parked  bool    // it stands in the line of each resource that it needs
 	running int     // tasks that were taken and not released
@@ -90,7 +77,7 @@ func (l *lane) update() {
 func (l *lane) show() {
 	k := l.kind
 	if k.lanes.len() == 0 {
-		l.planner.shown = append(l.planner.shown, k)
+		l.planner.display(k)
 	}
 	k.lanes.push(l)
 	l.planner.changes.Ready++
@@ -100,14 +87,13 @@ func (l *lane) show() {
 func (l *lane) hide() {
 	k := l.kind
 	if k.lanes.remove(l); k.lanes.len() == 0 {
-		i := slices.Index(l.planner.shown, k)
-		l.planner.shown = slices.Delete(l.planner.shown, i, i+1)
+		l.planner.conceal(k)
 	}
 }
 
 func (p *Planner) laneOf(t *Task) *lane {
 	names := slices.Sorted(maps.Keys(t.Conditions.Needs))
-	name := laneName{t.Conditions.Group, t.Type, textOf(names, t.Conditions.Needs)}
+	name := laneName{t.kind.name, t.Conditions.Group, textOf(names, t.Conditions.Needs)}
 	if p.latest != nil && p.latest.name == name {
 		return p.latest
 	}
@@ -117,8 +103,10 @@ func (p *Planner) laneOf(t *Task) *lane {
 		for _, need := range names {
 			l.berths = append(l.berths, berth{lane: l, resource: p.resourceOf(need), amount: t.Conditions.Needs[need]})
 		}
+		l.place = len(l.group.lanes)
 		l.group.lanes = append(l.group.lanes, l)
 		p.lanes[name] = l
+		l.kind.made++
 	}
 	p.latest = l
 	return l
@@ -147,6 +135,11 @@ func (p *Planner) tidy(l *lane) {
 		p.latest = nil
 	}
 	g := l.group
-	g.lanes = slices.DeleteFunc(g.lanes, func(o *lane) bool { return o == l })
+	last := len(g.lanes) - 1
+	g.lanes[l.place], g.lanes[last].place = g.lanes[last], l.place
+	g.lanes[last] = nil
+	g.lanes = g.lanes[:last]
 	p.tidyGroup(g)
+	l.kind.made--
+	p.tidyKind(l.kind)
 }

@@ -43,6 +43,7 @@ const (
 	types  = 3
 	groups = 3
 	names  = 3
+	places = 2
 )
 
 func newModel(t *rapid.T) *model {
@@ -82,6 +83,14 @@ func (m *model) terms() *schema.Conditions {
 				terms.Needs = map[string]int64{}
 			}
 			terms.Needs[fmt.Sprint("r", i)] = int64(1 + m.below(4, "amount"))
+		}
+	}
+	for i := range places {
+		if m.oneIn(5, "placed") {
+			if terms.On == nil {
+				terms.On = map[string]string{}
+			}
+			terms.On[fmt.Sprint("p", i)] = "yes"
 		}
 	}
 	for _, other := range m.all {
@@ -171,15 +180,36 @@ func (m *model) end(task *modelled, as schema.State) {
 
 // Take takes the task that runs next.
 func (m *model) Take(*rapid.T) {
-	if task := m.next(m.every); task != nil {
-		m.planner.Take(m.peek(m.every), m.now)
+	if task := m.next(m.every()); task != nil {
+		m.planner.Take(m.peek(m.every()), m.now)
 		task.state, task.running = schema.Running, true
 		m.starts[task.Conditions.Group] = append(m.starts[task.Conditions.Group], m.now)
 		m.note()
 	}
 }
 
-func (m *model) every(string) bool { return true }
+// every takes every task.
+func (m *model) every() plan.Taker {
+	return plan.Taker{Types: func(string) bool { return true }, Labels: map[string]string{"p0": "yes", "p1": "yes"}}
+}
+
+// one takes some of the tasks.
+func (m *model) one() plan.Taker {
+	typ := fmt.Sprint("t", m.below(types, "taken"))
+	return plan.Taker{
+		Types:  func(name string) bool { return name != typ },
+		Labels: map[string]string{fmt.Sprint("p", m.below(places, "place")): "yes", "other": "yes"},
+	}
+}
+
+func takes(w plan.Taker, task *plan.Task) bool {
+	for name, value := range task.Conditions.On {
+		if w.Labels[name] != value {
+			return false
+		}
+	}
+	return w.Types(task.Type)
+}
 
 // some chooses one of the tasks for which is holds.
 func (m *model) some(is func(*modelled) bool) *modelled {
@@ -281,7 +311,7 @@ func (m *model) Pass(*rapid.T) {
 	next := m.planner.Next()
 	changes := false
 	if m.oneIn(2, "peeked first") {
-		if task := m.peek(m.every); task != nil {
+		if task := m.peek(m.every()); task != nil {
 			require.False(m.t, m.expired(m.find(task.ID)), "%v has expired", task.ID)
 		}
 		m.note()
@@ -383,13 +413,13 @@ func (m *model) possible(task *modelled) bool {
 }
 
 // next is the task that runs next.
-func (m *model) next(takes func(string) bool) *modelled {
+func (m *model) next(w plan.Taker) *modelled {
 	if m.paused {
 		return nil
 	}
 	var candidates []*modelled
 	for _, task := range m.all {
-		if m.possible(task) && m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Conditions.Group) && takes(task.Type) {
+		if m.possible(task) && m.eligible(task) && m.hasKey(task) && m.groupOpen(task.Conditions.Group) && takes(w, &task.Task) {
 			candidates = append(candidates, task)
 		}
 	}
@@ -416,15 +446,15 @@ func (m *model) next(takes func(string) bool) *modelled {
 }
 
 // peek is the task that is to run next.
-func (m *model) peek(takes func(typ string) bool) *plan.Task {
-	t, more := m.planner.Peek(takes, m.now, 1000)
+func (m *model) peek(w plan.Taker) *plan.Task {
+	t, more := m.planner.Peek(w, m.now, 1000)
 	require.False(m.t, more)
 	return t
 }
 
 // Check compares the planner with the model.
 func (m *model) Check(t *rapid.T) {
-	want, got := m.next(m.every), m.peek(m.every)
+	want, got := m.next(m.every()), m.peek(m.every())
 	if want == nil {
 		require.Nil(t, got)
 	} else {
@@ -433,6 +463,7 @@ func (m *model) Check(t *rapid.T) {
 		require.True(t, m.woken || !m.nothing, "nobody was told that %v may run", want.ID)
 	}
 	m.woken, m.nothing = false, got == nil
+	m.checkOne(want)
 	waiting := 0
 	for _, task := range m.all {
 		if task.state == schema.Queued && !task.held {
@@ -453,6 +484,31 @@ func (m *model) Check(t *rapid.T) {
 		}
 	}
 	require.Equal(t, waiting, m.planner.Len())
+	require.Zero(t, m.planner.Untaken(m.every()))
+}
+
+// checkOne asks for a task for one that takes some. first is the one that runs next of all. For its sake
+// others may have to wait.
+func (m *model) checkOne(first *modelled) {
+	w := m.one()
+	got := m.peek(w)
+	switch {
+	case first != nil && takes(w, &first.Task):
+		require.Equal(m.t, first.ID, got.ID)
+	case got != nil:
+		require.True(m.t, takes(w, got))
+		require.True(m.t, m.find(got.ID).state == schema.Queued)
+	default:
+		next := m.next(w)
+		require.True(m.t, next == nil || len(next.Conditions.Needs) > 0, "%v may run", next)
+	}
+	left := 0
+	for _, task := range m.all {
+		if task.state == schema.Queued && !task.held && !takes(w, &task.Task) {
+			left++
+		}
+	}
+	require.Equal(m.t, left, m.planner.Untaken(w))
 }
 
 // checkWaiting holds what a task is said to wait for against the model. A task for which

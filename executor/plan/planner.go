@@ -19,9 +19,9 @@ type Planner struct {
 	groups    map[string]*group
 	closings  heap[*group, byReopening] // groups that a rate has closed
 	lanes     map[laneName]*lane
-	latest    *lane            // the one that a task entered last, or nil
-	kinds     map[string]*kind // by type
-	shown     []*kind          // those that have lanes whose first task may run but for its needs
+	latest    *lane // the one that a task entered last, or nil
+	kinds     map[kindName]*kind
+	shown     map[label][]*kind // those that have lanes whose first task may run but for its needs, by kind.sought
 	resources map[string]*resource
 	changes   Changes
 	ending    map[uuid.UUID]uuid.UUID // tasks that must end, by the end of which other
@@ -33,7 +33,7 @@ func New() *Planner {
 	return &Planner{
 		keys: map[string]*key{}, groups: map[string]*group{},
 		ending: map[uuid.UUID]uuid.UUID{}, causes: map[uuid.UUID]int{},
-		lanes: map[laneName]*lane{}, kinds: map[string]*kind{}, resources: map[string]*resource{},
+		lanes: map[laneName]*lane{}, kinds: map[kindName]*kind{}, shown: map[label][]*kind{}, resources: map[string]*resource{},
 	}
 }
 
@@ -68,16 +68,6 @@ func (p *Planner) Changed() bool { return p.changes.Ready > 0 || len(p.changes.E
 // Len is how many tasks wait.
 func (p *Planner) Len() int { return p.size }
 
-// Count is how many tasks of types that are counted wait.
-func (p *Planner) Count(counts func(typ string) bool) (n int) {
-	for typ, k := range p.kinds {
-		if k.waiting > 0 && counts(typ) {
-			n += k.waiting
-		}
-	}
-	return n
-}
-
 // Paused reports whether everything is paused.
 func (p *Planner) Paused() bool { return p.paused }
 
@@ -92,9 +82,7 @@ func (p *Planner) Add(t *Task, now schema.Time, before func(place int) *Node) {
 // join lets a task wait.
 func (p *Planner) join(t *Task) {
 	p.size++
-	if t.kind == nil {
-		t.kind = p.kindOf(t.Type)
-	}
+	t.kind = p.kindOf(t)
 	t.kind.waiting++
 	if !t.Conditions.ExpiresAt.IsZero() {
 		p.expiries.push(t)
@@ -145,7 +133,10 @@ func (p *Planner) gone(t *Task) {
 	}
 	t.stage = absent
 	p.size--
-	t.kind.waiting--
+	k := t.kind
+	k.waiting--
+	t.kind = nil
+	p.tidyKind(k)
 }
 
 // Ended says that a task has become final, whether the planner had it or not. n is its node, or nil
@@ -172,14 +163,14 @@ func (p *Planner) Ended(id uuid.UUID, n *Node, as schema.State) {
 	}
 }
 
-// Peek answers the task that is to run next, of those whose type is taken, or nil. The
+// Peek answers the task that is to run next, of those that the taker takes, or nil. The
 // task stays where it is. One that has expired must end instead, and is among the Changes. If
 // that is so of most tasks in a row, it answers nil, and more: then there is perhaps a task behind
 // them.
-func (p *Planner) Peek(takes func(typ string) bool, now schema.Time, most int) (t *Task, more bool) {
+func (p *Planner) Peek(w Taker, now schema.Time, most int) (t *Task, more bool) {
 	p.now = now
 	for !p.paused {
-		best := p.best(takes)
+		best := p.best(w)
 		switch {
 		case best == nil:
 			return nil, false
@@ -198,17 +189,7 @@ func (p *Planner) Peek(takes func(typ string) bool, now schema.Time, most int) (
 }
 
 // Offers reports whether Peek may answer a task. It changes nothing.
-func (p *Planner) Offers(takes func(typ string) bool) bool { return !p.paused && p.best(takes) != nil }
-
-// best is the lane whose first task is to run next, if there is enough of what it needs.
-func (p *Planner) best(takes func(typ string) bool) (best *lane) {
-	for _, k := range p.shown {
-		if l := k.lanes.first(); (best == nil || before(l.head(), best.head())) && takes(k.name) {
-			best = l
-		}
-	}
-	return best
-}
+func (p *Planner) Offers(w Taker) bool { return !p.paused && p.best(w) != nil }
 
 // Take takes the task that Peek has just answered, to run it. It is in its group, has its
 // key and its resources until Release or Return.

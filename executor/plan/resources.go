@@ -6,9 +6,9 @@ import "github.com/jobline/jobline/schema"
 type resource struct {
 	name        string
 	total, used int64
-	// lines are of the lanes whose first task waits for it, by type: a lane of a type that
+	// lines are of the lanes whose first task waits for it, by kind: a lane of a kind that
 	// nobody takes at the moment must not hold up the lanes of others.
-	lines map[string]*heap[*berth, byBerth]
+	lines map[*kind]*heap[*berth, byBerth]
 }
 
 // Resource is how much there is of a resource in all, and how much tasks have that run.
@@ -33,7 +33,7 @@ func (byBerth) position(b *berth) *int32 { return &b.place }
 func (p *Planner) resourceOf(name string) *resource {
 	r := p.resources[name]
 	if r == nil {
-		r = &resource{name: name, lines: map[string]*heap[*berth, byBerth]{}}
+		r = &resource{name: name, lines: map[*kind]*heap[*berth, byBerth]{}}
 		p.resources[name] = r
 	}
 	return r
@@ -86,7 +86,7 @@ func (l *lane) fits() bool {
 	}
 	for i := range l.berths {
 		for _, line := range l.berths[i].resource.lines {
-			if line.len() > 0 && before(line.first().lane.head(), l.head()) {
+			if before(line.first().lane.head(), l.head()) {
 				return false
 			}
 		}
@@ -99,10 +99,10 @@ func (l *lane) park() {
 	l.hide()
 	for i := range l.berths {
 		b := &l.berths[i]
-		line := b.resource.lines[l.name.typ]
+		line := b.resource.lines[l.kind]
 		if line == nil {
 			line = new(heap[*berth, byBerth])
-			b.resource.lines[l.name.typ] = line
+			b.resource.lines[l.kind] = line
 		}
 		line.push(b)
 	}
@@ -114,7 +114,10 @@ func (l *lane) unpark() {
 	l.parked = false
 	for i := range l.berths {
 		b := &l.berths[i]
-		b.resource.lines[l.name.typ].remove(b)
+		line := b.resource.lines[l.kind]
+		if line.remove(b); line.len() == 0 {
+			delete(b.resource.lines, l.kind)
+		}
 	}
 }
 
@@ -123,9 +126,6 @@ func (l *lane) unpark() {
 func (l *lane) recall() {
 	for i := range l.berths {
 		for _, line := range l.berths[i].resource.lines {
-			if line.len() == 0 {
-				continue
-			}
 			if first := line.first().lane; first.room() {
 				first.unpark()
 				first.show()

@@ -37,9 +37,9 @@ func (t *Task) OpenPlaces() (places []int) {
 // Retake is Take of a task that was taken before there was this planner. It comes before all Add.
 func (p *Planner) Retake(t *Task, now schema.Time) {
 	p.now = now
-	t.kind = p.kindOf(t.Type)
+	t.kind = p.kindOf(t)
 	l := p.laneOf(t)
-	t.stage, t.lane = taken, l
+	t.stage, t.lane, t.kind = taken, l, nil
 	l.group.running++
 	l.group.update()
 	l.acquire()

@@ -7,16 +7,16 @@ import (
 )
 
 // Stranded counts the tasks that cannot run, however many others end: because everything or
-// their group is paused, because they need more than there is, because their type is not taken,
+// their group is paused, because they need more than there is, because the taker takes none such,
 // because they wait for a time after until, or because they wait for a task that cannot run.
 // An until of 0 is no bound. cannotRun answers that for a task that the planner does not have.
 //
 // As soon as it finds a task that may run, it may count fewer.
-func (p *Planner) Stranded(until schema.Time, takes func(typ string) bool, cannotRun func(id uuid.UUID) bool) int {
+func (p *Planner) Stranded(until schema.Time, w Taker, cannotRun func(id uuid.UUID) bool) int {
 	if p.paused {
 		return p.size
 	}
-	s := stranding{planner: p, until: until, takes: takes, found: map[*Task]bool{}, mayEnd: map[*Task]bool{}}
+	s := stranding{planner: p, until: until, taker: w, found: map[*Task]bool{}, mayEnd: map[*Task]bool{}}
 	if s.someMayRun() {
 		return 0
 	}
@@ -54,7 +54,7 @@ func (p *Planner) Stranded(until schema.Time, takes func(typ string) bool, canno
 type stranding struct {
 	planner *Planner
 	until   schema.Time
-	takes   func(typ string) bool
+	taker   Taker
 	nodes   map[uuid.UUID]*Node // for which tasks wait
 	found   map[*Task]bool
 	order   []*Task
@@ -90,7 +90,7 @@ func (s *stranding) ends(first *Task) {
 // stuck reports whether a task itself cannot run, whatever becomes of others.
 func (s *stranding) stuck(t *Task) bool {
 	c := t.Conditions
-	if s.until > 0 && c.RunAt > s.until || !s.takes(t.Type) {
+	if s.until > 0 && c.RunAt > s.until || !s.taker.takes(t.kind) {
 		return true
 	}
 	if g := s.planner.groups[c.Group]; g != nil && g.settings.Paused {

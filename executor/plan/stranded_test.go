@@ -49,7 +49,7 @@ func TestStrandedAreThoseThatAreLeft(t *testing.T) {
 			m.planner.Pause(true)
 		}
 		until := m.now + schema.Time(m.below(6, "until"))
-		takes := func(typ string) bool { return typ == "here" }
+		takes := plan.Taker{Types: func(typ string) bool { return typ == "here" }, Labels: map[string]string{"p0": "yes"}}
 		before, all := m.planner.Stranded(until, takes, cannotRun), m.planner.Len()
 		ran := 0
 		for ; m.now <= until; m.now++ {

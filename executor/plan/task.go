@@ -29,7 +29,7 @@ type Task struct {
 	due     int32 // position in Planner.due
 	expiry  int32 // position in Planner.expiries
 	waiting int32 // position in key.waiting or lane.tasks
-	kind    *kind
+	kind    *kind // while it waits
 	lane    *lane // while it stands in one
 	edge    *Edge // to the first task that it waited for when it was added; the others are its siblings
 }

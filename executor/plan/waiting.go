@@ -125,9 +125,6 @@ func (l *lane) waiting(all []schema.Waiting, t *Task) []schema.Waiting {
 // ahead is the first task that waits for the resource before another one, or nil.
 func (r *resource) ahead(of *Task) (first *Task) {
 	for _, line := range r.lines {
-		if line.len() == 0 {
-			continue
-		}
 		if t := line.first().lane.head(); before(t, of) && (first == nil || before(t, first)) {
 			first = t
 		}

@@ -82,3 +82,12 @@ func Needs(needs map[string]int64) string {
 	}
 	return strings.Join(words, ",")
 }
+
+// Places are the labels of an executor, or those that a task asks for.
+func Places(labels map[string]string) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, name+"="+labels[name])
+	}
+	return strings.Join(words, " ")
+}

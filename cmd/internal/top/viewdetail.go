@@ -75,6 +75,7 @@ func (m *model) factLines(t *schema.Task) []string {
 		add("group", style{}, c.Group)
 		add("key", style{}, c.Key)
 		add("needs", style{}, show.Needs(c.Needs))
+		add("on", style{}, show.Places(c.On))
 	}
 	switch {
 	case t.State == schema.Queued:

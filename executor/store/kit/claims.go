@@ -23,18 +23,19 @@ type Claims[T any] struct {
 // its limits.
 type Member struct {
 	types  map[string]bool // nil is every type
-	known  string          // the latest of its types that was looked up: the next is often the same
+	labels map[string]string
+	known  string // the latest of its types that was looked up: the next is often the same
 	limits executor.TypeLimits
 	held   map[string]int  // entries taken, and not released, of types with a limit
 	idle   []chan struct{} // calls of Claim that wait; each channel has room for one
 }
 
-// Join adds a member that takes entries of these types; nil is every type.
-func (c *Claims[T]) Join(types []string, limits executor.TypeLimits) *Member {
-	m := &Member{limits: limits, held: map[string]int{}}
-	if types != nil {
+// Join adds a member that takes entries of what it offers.
+func (c *Claims[T]) Join(o executor.Offer) *Member {
+	m := &Member{labels: o.Labels, limits: o.Limits, held: map[string]int{}}
+	if o.Types != nil {
 		m.types = map[string]bool{}
-		for _, typ := range types {
+		for _, typ := range o.Types {
 			m.types[typ] = true
 		}
 	}
@@ -42,13 +43,14 @@ func (c *Claims[T]) Join(types []string, limits executor.TypeLimits) *Member {
 	return m
 }
 
-// Terms are with which types and limits a member has joined. The types are sorted; nil is every type.
-func (m *Member) Terms() (types []string, limits executor.TypeLimits) {
+// Offer is that with which a member has joined. The types are sorted.
+func (m *Member) Offer() executor.Offer {
+	o := executor.Offer{Labels: m.labels, Limits: m.limits}
 	if m.types != nil {
-		types = slices.AppendSeq([]string{}, maps.Keys(m.types))
-		slices.Sort(types)
+		o.Types = slices.AppendSeq([]string{}, maps.Keys(m.types))
+		slices.Sort(o.Types)
 	}
-	return types, m.limits
+	return o
 }
 
 // Wake lets up to n waiting calls of Claim of each member look again.

@@ -71,7 +71,7 @@ func (p *Planned) Waits(t *plan.Task, h *executor.History) []schema.Waiting {
 // Unclaimable counts the tasks that cannot run for a member until a time, as
 // executor.Claimer.Unclaimable. cannotRun answers that for a task that the planner does not have.
 func (p *Planned) Unclaimable(m *Member, until schema.Time, cannotRun func(id uuid.UUID) bool) int {
-	return max(p.Stranded(until, m.Has, cannotRun), p.Count(func(typ string) bool { return !m.Has(typ) }))
+	return max(p.Stranded(until, m.anyTime(), cannotRun), p.Untaken(m.anyTime()))
 }
 
 // Before is a task that another one comes after.
@@ -125,13 +125,13 @@ func Precedes(t *plan.Task, priority int8, order uint64) bool {
 	return t.Priority > priority || t.Priority == priority && t.Order < order
 }
 
-// Peek answers the task that is to run next, of those whose type is taken, or nil. Where many
+// Peek answers the task that is to run next, of those that the taker takes, or nil. Where many
 // have expired it may answer nil, too, and calls wake soon.
-func (p *Planned) Peek(takes func(typ string) bool, now schema.Time) *plan.Task {
-	t, more := p.Planner.Peek(takes, now, planPiece)
+func (p *Planned) Peek(w plan.Taker, now schema.Time) *plan.Task {
+	t, more := p.Planner.Peek(w, now, planPiece)
 	if p.Changed() { // some have expired, and others come after them
 		p.Settle(now)
-		t, more = p.Planner.Peek(takes, now, 0)
+		t, more = p.Planner.Peek(w, now, 0)
 	}
 	if more {
 		p.gaveUp = true

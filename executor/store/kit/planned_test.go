@@ -81,7 +81,7 @@ func TestALookPassesFewTasksThatHaveExpired(t *testing.T) {
 		}
 		p.Settle(schema.Now())
 		time.Sleep(time.Second) // pass waits for the lock
-		every := func(string) bool { return true }
+		every := plan.Taker{Types: func(string) bool { return true }}
 		woken = 0
 		require.Nil(t, p.Peek(every, schema.Now()))
 		require.Less(t, ended, tasks/10)

@@ -22,7 +22,7 @@ func TestBytesOfATask(t *testing.T) {
 	before := heap()
 	s := queued(t, tasks, memory.Options{Keep: tasks})
 	require.Less(t, (heap()-before)/tasks, 130.0, "a queued task")
-	c, err := s.Join(t.Context(), nil, nil)
+	c, err := s.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	for range tasks {
 		lease, err := c.Claim(t.Context(), executor.Ended{})

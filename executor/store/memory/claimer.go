@@ -17,13 +17,13 @@ type claimer struct {
 }
 
 // Join implements executor.Store.
-func (s *Store) Join(_ context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+func (s *Store) Join(_ context.Context, o executor.Offer) (executor.Claimer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	return &claimer{s, s.claims.Join(types, limits)}, nil
+	return &claimer{s, s.claims.Join(o)}, nil
 }
 
 // Claim implements executor.Claimer.

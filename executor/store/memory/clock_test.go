@@ -21,7 +21,7 @@ func TestEndIsNotBeforeStart(t *testing.T) {
 	r.ID, r.Type, r.CreatedAt, r.Input = uuid.New(), "plain", 1, []byte("{}")
 	_, err := store.Submit(t.Context(), []executor.Submission{r})
 	require.NoError(t, err)
-	c, err := store.Join(t.Context(), nil, nil)
+	c, err := store.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	lease, err := c.Claim(t.Context(), executor.Ended{})
 	require.NoError(t, err)

@@ -53,7 +53,7 @@ func TestCostOfATaskDoesNotGrow(t *testing.T) {
 	costs := map[int]float64{}
 	for _, waiting := range []int{10, 100_000} {
 		s := queued(t, waiting, memory.Options{Keep: 10})
-		claimer, err := s.Join(t.Context(), nil, nil)
+		claimer, err := s.Join(t.Context(), executor.Offer{})
 		require.NoError(t, err)
 		records := []executor.Submission{newRecord(0)}
 		costs[waiting] = testing.AllocsPerRun(2000, func() { life(t, s, claimer, records) })
@@ -123,7 +123,7 @@ func BenchmarkSubmit(b *testing.B) {
 
 func BenchmarkClaimFinish(b *testing.B) {
 	s := queued(b, b.N, memory.Options{MaxQueued: b.N})
-	c, err := s.Join(b.Context(), nil, nil)
+	c, err := s.Join(b.Context(), executor.Offer{})
 	require.NoError(b, err)
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -64,7 +64,7 @@ func (s *Store) next(m *kit.Member, now schema.Time) *entry {
 	if s.planned.Len() == 0 { // the usual case
 		return s.claims.Take(m)
 	}
-	t := s.planned.Peek(m.Takes, now)
+	t := s.planned.Peek(m.Taker(), now)
 	if t == nil {
 		return s.claims.Take(m)
 	}

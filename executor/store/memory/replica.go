@@ -162,7 +162,7 @@ func (r *Replica) Offers(c executor.Claimer) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := c.(*claimer).member
-	return !r.planned.Paused() && (r.claims.Peek(m) != nil || r.planned.Offers(m.Takes))
+	return !r.planned.Paused() && (r.claims.Peek(m) != nil || r.planned.Offers(m.Taker()))
 }
 
 // Woken counts the tasks that may have become ready, some of them more than once, and queued is how

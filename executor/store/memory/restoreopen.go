@@ -117,17 +117,17 @@ func (r *snapshotReader) held() {
 }
 
 func (r *snapshotReader) readClaimer() {
-	var types []string
-	var limits executor.TypeLimits
+	var o executor.Offer
 	every := r.flag()
-	r.json(&types)
-	r.json(&limits)
+	r.json(&o.Types)
+	r.json(&o.Labels)
+	r.json(&o.Limits)
 	if every {
-		types = nil
-	} else if types == nil {
-		types = []string{}
+		o.Types = nil
+	} else if o.Types == nil {
+		o.Types = []string{}
 	}
-	r.given.Claimers = append(r.given.Claimers, &claimer{r.to.Store, r.to.claims.Join(types, limits)})
+	r.given.Claimers = append(r.given.Claimers, &claimer{r.to.Store, r.to.claims.Join(o)})
 }
 
 func (r *snapshotReader) readLease() {

@@ -311,10 +311,11 @@ func (w *snapshotWriter) held(h Held) error {
 		c := h.Claimers[claimers].(*claimer)
 		claimers++
 		places[c] = uint64(claimers)
-		types, limits := c.member.Terms()
-		w.flag(types == nil)
-		w.json(types)
-		w.json(limits)
+		o := c.member.Offer()
+		w.flag(o.Types == nil)
+		w.json(o.Types)
+		w.json(o.Labels)
+		w.json(o.Limits)
 		return true
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 func TestSnapshotOfManyBlocks(t *testing.T) {
 	r := memory.NewReplica(func() {})
 	r.Configure(memory.Options{Keep: 3000, KeepIDs: 4000})
-	c, err := r.Join(t.Context(), nil, nil)
+	c, err := r.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	const tasks = 9000
 	for i := range tasks {
@@ -53,7 +53,7 @@ func TestSnapshotOfManyBlocks(t *testing.T) {
 // What is not settled, or held by nobody, is not written.
 func TestSnapshotIsRefusedWithinAChange(t *testing.T) {
 	r := memory.NewReplica(func() {})
-	c, err := r.Join(t.Context(), nil, nil)
+	c, err := r.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	_, err = r.Submit(t.Context(), []executor.Submission{newRecord(0)})
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func richSnapshot(t testing.TB) []byte {
 	ctx := context.Background()
 	r := memory.NewReplica(func() {})
 	r.Configure(memory.Options{Resources: map[string]int64{"r": 1}, MaxOutput: 100})
-	every, err := r.Join(ctx, nil, executor.TypeLimits{"plain": 3})
+	every, err := r.Join(ctx, executor.Offer{Limits: executor.TypeLimits{"plain": 3}})
 	require.NoError(t, err)
 	r.Advance(1000)
 	with := func(c schema.Conditions) executor.Submission {

@@ -135,6 +135,9 @@ func (m *twins) conditions(rt *rapid.T) *schema.Conditions {
 			c.Needs[fmt.Sprint("r", i)] = int64(1 + below(rt, 3, "amount"))
 		}
 	}
+	if oneOf(rt, 4, "placed") {
+		c.On = map[string]string{"p": fmt.Sprint(below(rt, 2, "place"))}
+	}
 	for range below(rt, 3, "after") {
 		if d := (schema.Dependency{ID: m.someOther(rt), On: schema.On(below(rt, 3, "on"))}); d.ID != uuid.Nil && !slices.ContainsFunc(c.After, func(o schema.Dependency) bool { return o.ID == d.ID }) {
 			c.After = append(c.After, d)
@@ -192,13 +195,15 @@ func (m *twins) Join(rt *rapid.T) {
 	if len(m.all[0].held.Claimers) == 4 {
 		rt.Skip("there are enough")
 	}
-	types := rapid.SampledFrom([][]string{nil, {}, {"t0"}, {"t1", "t0"}, {"t2"}}).Draw(rt, "types")
-	var limits executor.TypeLimits
+	o := executor.Offer{Types: rapid.SampledFrom([][]string{nil, {}, {"t0"}, {"t1", "t0"}, {"t2"}}).Draw(rt, "types")}
 	if oneOf(rt, 2, "limited") {
-		limits = executor.TypeLimits{"t0": 1, "t1": 2}
+		o.Limits = executor.TypeLimits{"t0": 1, "t1": 2}
+	}
+	if !oneOf(rt, 3, "nowhere") {
+		o.Labels = map[string]string{"p": fmt.Sprint(below(rt, 2, "place"))}
 	}
 	m.each(rt, func(c *copied) any {
-		joined, err := c.Join(context.Background(), types, limits)
+		joined, err := c.Join(context.Background(), o)
 		require.NoError(rt, err)
 		c.held.Claimers = append(c.held.Claimers, joined)
 		return nil

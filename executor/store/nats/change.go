@@ -72,11 +72,25 @@ type seen struct {
 	Digest uint64 `json:"digest,string"`
 }
 
+// join has an executor.Offer.
 type join struct {
 	Number int                 `json:"number"`
 	Every  bool                `json:"every,omitzero"` // type
 	Types  []string            `json:"types,omitzero"`
+	Labels map[string]string   `json:"labels,omitempty"`
 	Limits executor.TypeLimits `json:"limits,omitzero"`
+}
+
+func joinOf(number int, o executor.Offer) join {
+	return join{Number: number, Every: o.Types == nil, Types: o.Types, Labels: o.Labels, Limits: o.Limits}
+}
+
+func (j *join) offer() executor.Offer {
+	o := executor.Offer{Types: j.Types, Labels: j.Labels, Limits: j.Limits}
+	if o.Types == nil && !j.Every {
+		o.Types = []string{}
+	}
+	return o
 }
 
 // limits changes those that are not zero, as memory.Options.

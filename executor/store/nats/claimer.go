@@ -15,10 +15,10 @@ type claimer struct {
 }
 
 // Join implements executor.Store.
-func (s *Store) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+func (s *Store) Join(ctx context.Context, o executor.Offer) (executor.Claimer, error) {
 	s.mu.Lock()
 	s.lastClaimer++
-	c := &claimer{store: s, about: join{Number: s.lastClaimer, Every: types == nil, Types: types, Limits: limits}}
+	c := &claimer{store: s, about: joinOf(s.lastClaimer, o)}
 	s.mu.Unlock()
 	a, err := s.do(ctx, change{Join: &c.about})
 	if err != nil {

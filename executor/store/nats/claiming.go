@@ -109,12 +109,12 @@ func (s *Store) claimBehind(submits []submission) {
 	if len(submits) == 0 || len(s.waiting) == 0 {
 		return
 	}
-	at := func(typ string) int {
-		return slices.IndexFunc(s.waiting, func(g *claiming) bool { return g.claimer.about.takes(typ) })
+	at := func(of *submission) int {
+		return slices.IndexFunc(s.waiting, func(g *claiming) bool { return g.claimer.about.takes(of) })
 	}
 	n := 0
 	for i := range submits {
-		if submits[i].runsAtOnce() && at(submits[i].Type) >= 0 {
+		if submits[i].runsAtOnce() && at(&submits[i]) >= 0 {
 			n++
 		}
 	}
@@ -123,7 +123,7 @@ func (s *Store) claimBehind(submits []submission) {
 	}
 	n = s.machine.turns.share(s.self, n) - s.asking
 	for i := 0; n > 0 && i < len(submits); i++ {
-		if at := at(submits[i].Type); at >= 0 && submits[i].runsAtOnce() {
+		if at := at(&submits[i]); at >= 0 && submits[i].runsAtOnce() {
 			s.ask(s.waiting[at])
 			n--
 		}
@@ -136,8 +136,10 @@ func (s *submission) runsAtOnce() bool {
 	return c == nil || c.RunAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0
 }
 
-// takes reports whether the claimer takes tasks of a type.
-func (j *join) takes(typ string) bool { return j.Every || slices.Contains(j.Types, typ) }
+// takes reports whether the claimer takes such a task.
+func (j *join) takes(s *submission) bool {
+	return (j.Every || slices.Contains(j.Types, s.Type)) && s.Conditions.RunsWith(j.Labels)
+}
 
 // takeTurns lets claims try again for which there may be something now, where it is the turn of this
 // process. Behind each message, and a while after, it is called.

@@ -72,7 +72,7 @@ func (s *Store) Executors(context.Context) ([]schema.ExecutorInfo, error) {
 			continue
 		}
 		all = append(all, schema.ExecutorInfo{
-			Name: p.about.Name, Host: p.about.Host, PID: p.about.PID, Self: p.id == self, Limit: p.about.Slots, Types: p.types(),
+			Name: p.about.Name, Host: p.about.Host, PID: p.about.PID, Self: p.id == self, Limit: p.about.Slots, Types: p.types(), Labels: p.labels(),
 			Running: running[p], Since: p.since, BeatAt: p.latest,
 		})
 	}
@@ -80,6 +80,14 @@ func (s *Store) Executors(context.Context) ([]schema.ExecutorInfo, error) {
 		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Since, b.Since))
 	})
 	return all, nil
+}
+
+// labels are those of its claimers. A process has the same for all.
+func (p *peer) labels() map[string]string {
+	for _, j := range p.joined {
+		return j.Labels
+	}
+	return nil
 }
 
 // types are those of the tasks that the process takes; nil is every type.

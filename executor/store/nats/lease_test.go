@@ -46,7 +46,7 @@ func (s *Store) submits(t *testing.T, tasks ...executor.Submission) {
 
 func (s *Store) joins(t *testing.T) executor.Claimer {
 	t.Helper()
-	c, err := s.Join(t.Context(), nil, nil)
+	c, err := s.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	return c
 }

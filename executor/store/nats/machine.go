@@ -149,11 +149,7 @@ func submitted(all []submission, own bool) []executor.Submission {
 func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answer) {
 	switch {
 	case c.Join != nil:
-		types := c.Join.Types
-		if types == nil && !c.Join.Every {
-			types = []string{}
-		}
-		a.claimer, a.err = m.tasks.Join(ctx, types, c.Join.Limits)
+		a.claimer, a.err = m.tasks.Join(ctx, c.Join.offer())
 		if a.err == nil {
 			p.claimers[c.Join.Number] = a.claimer
 			m.mu.Lock()

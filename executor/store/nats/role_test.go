@@ -46,7 +46,7 @@ func TestRoles(t *testing.T) {
 		require.ErrorContains(t, err, "this server is a "+string(r)+" of its namespace")
 	}
 	for _, s := range []*Store{drives, views} {
-		_, err := s.Join(t.Context(), nil, nil)
+		_, err := s.Join(t.Context(), executor.Offer{})
 		refuses(err, s.options.Role)
 		refuses(s.Pause(t.Context(), true), s.options.Role)
 		refuses(s.SetGroup(t.Context(), "g", plan.Settings{Limit: 1}), s.options.Role)

@@ -143,9 +143,9 @@ func (s *simulation) begin(n int) {
 	s.mu.Lock()
 	s.stores[n] = one
 	s.mu.Unlock()
-	c, err := one.Join(s.stop, nil, nil)
+	c, err := one.Join(s.stop, executor.Offer{})
 	for err != nil {
-		c, err = one.Join(s.stop, nil, nil)
+		c, err = one.Join(s.stop, executor.Offer{})
 	}
 	for range 2 {
 		s.works.Go(func() {

@@ -55,7 +55,7 @@ func TestAStartWaitsForCompany(t *testing.T) {
 func TestAnEndDoesNotWaitForWhatMayNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := faulty(t, faultvfs.Options{}, func(o *Options) { o.companyDelay = companyDelay })
-		c, err := s.Join(t.Context(), nil, executor.TypeLimits{"limited": 1})
+		c, err := s.Join(t.Context(), executor.Offer{Limits: executor.TypeLimits{"limited": 1}})
 		require.NoError(t, err)
 		limited := func(r *executor.Submission) { r.Type = "limited" }
 		submit(t, s, newTask(limited), newTask(limited))
@@ -85,7 +85,7 @@ func TestAnEndDoesNotWaitForWhatMayNotRun(t *testing.T) {
 func TestAnEndWaitsForCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, v := faulty(t, faultvfs.Options{}, func(o *Options) { o.companyDelay = companyDelay })
-		c, err := s.Join(t.Context(), nil, nil)
+		c, err := s.Join(t.Context(), executor.Offer{})
 		require.NoError(t, err)
 		rerun := func(r *executor.Submission) { r.Rerun = true }
 		submit(t, s, newTask(rerun), newTask(rerun), newTask(rerun))

@@ -43,7 +43,7 @@ func (l *load) run(ctx context.Context, random *rand.Rand) {
 	if _, _, err := w.Subscribe(ctx, executor.Selector{Events: executor.AllEvents}); err != nil {
 		return
 	}
-	if l.claimer, err = l.store.Join(ctx, nil, executor.TypeLimits{"slow": 2}); err != nil {
+	if l.claimer, err = l.store.Join(ctx, executor.Offer{Limits: executor.TypeLimits{"slow": 2}}); err != nil {
 		return
 	}
 	var all sync.WaitGroup

@@ -77,7 +77,7 @@ func (o *childOrder) runPhase(v *faultvfs.VFS, tell func(fact)) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.Join(context.Background(), nil, nil); err != nil { // so that what waits can be claimed
+	if _, err := s.Join(context.Background(), executor.Offer{}); err != nil { // so that what waits can be claimed
 		return err
 	}
 	p := &phase{s, v, tell}

@@ -28,7 +28,7 @@ import (
 func permitted(t *testing.T, set ...func(*Options)) (s *Store, v *faultvfs.VFS, next uuid.UUID) {
 	t.Helper()
 	s, v = faulty(t, faultvfs.Options{}, set...)
-	_, err := s.Join(t.Context(), nil, nil) // who may claim them
+	_, err := s.Join(t.Context(), executor.Offer{}) // who may claim them
 	require.NoError(t, err)
 	claim(t, s)
 	r := newTask()
@@ -151,7 +151,7 @@ func recordedPermits(t *testing.T, s *Store) int64 {
 func TestPermitsAreForWhatMayRun(t *testing.T) {
 	s := open(t, withWindow(smallWindow))
 	limited := newTask().Type
-	c, err := s.Join(t.Context(), nil, executor.TypeLimits{limited: 1})
+	c, err := s.Join(t.Context(), executor.Offer{Limits: executor.TypeLimits{limited: 1}})
 	require.NoError(t, err)
 	for range 8 {
 		submit(t, s, newTask())
@@ -173,7 +173,7 @@ func TestPermitsAreForWhatMayRun(t *testing.T) {
 // to the backlog. Their permits are used when they are claimed.
 func TestPermitsOfABacklogCount(t *testing.T) {
 	s := open(t, withWindow(smallWindow), func(o *Options) { o.companyDelay = time.Hour })
-	c, err := s.Join(t.Context(), nil, nil)
+	c, err := s.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	s.mu.Lock()
 	s.permits.claims = 4
@@ -253,7 +253,7 @@ func TestACopyHasNoNotes(t *testing.T) {
 // later, and another task has the slot. So it must not count as one that has not begun.
 func TestABackupPutBackHasNoNotes(t *testing.T) {
 	s, _, id := permitted(t, func(o *Options) { o.companyDelay = time.Hour })
-	c, err := s.Join(t.Context(), nil, nil)
+	c, err := s.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	begin := func() uuid.UUID {
 		lease, err := c.Claim(t.Context(), executor.Ended{})

@@ -86,7 +86,7 @@ func newEnd(t *testing.T, s *Store) uuid.UUID {
 func TestRetentionKeepsPace(t *testing.T) {
 	const tasks, kept = 4 * maxRows, 10
 	s := open(t, func(o *Options) { o.Keep = kept })
-	c, err := s.Join(t.Context(), nil, nil)
+	c, err := s.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	batch := make([]executor.Submission, tasks)
 	for i := range batch {

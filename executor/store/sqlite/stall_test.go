@@ -266,7 +266,7 @@ func TestClaimOnAStalledDisk(t *testing.T) {
 		s, v = faulty(t, faultvfs.Options{})
 		r := newTask()
 		submit(t, s, r)
-		c, err := s.Join(t.Context(), nil, executor.TypeLimits{"plain": 1})
+		c, err := s.Join(t.Context(), executor.Offer{Limits: executor.TypeLimits{"plain": 1}})
 		require.NoError(t, err)
 		goOn, err = stalled(t, v, func(ctx context.Context) error {
 			_, err := c.Claim(ctx, executor.Ended{})

@@ -41,7 +41,7 @@ func closeAnswers(f *fixture) {
 			return err
 		},
 		"cancel": func() error { _, err := f.store.Cancel(ctx, []uuid.UUID{id}, executor.Cancellation{}); return err },
-		"join":   func() error { _, err := f.store.Join(ctx, nil, nil); return err },
+		"join":   func() error { _, err := f.store.Join(ctx, executor.Offer{}); return err },
 		"claim":  func() error { _, err := c.Claim(ctx, executor.Ended{}); return err },
 		"count":  func() error { _, err := c.Unclaimable(ctx, 0); return err },
 		"output": func() error {

@@ -127,11 +127,11 @@ func (s *FaultyStore) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Ca
 }
 
 // Join implements executor.Store. The claimer is as faulty as the store.
-func (s *FaultyStore) Join(ctx context.Context, types []string, limits executor.TypeLimits) (executor.Claimer, error) {
+func (s *FaultyStore) Join(ctx context.Context, o executor.Offer) (executor.Claimer, error) {
 	if err := s.fault("Join"); err != nil {
 		return nil, err
 	}
-	c, err := s.Store.Join(ctx, types, limits)
+	c, err := s.Store.Join(ctx, o)
 	if err != nil {
 		return nil, err
 	}

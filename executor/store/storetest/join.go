@@ -15,12 +15,15 @@ var joinContracts = []contract{
 	{name: "a claimer of no types takes nothing", test: joinNoTypes},
 	{name: "every claimer is woken by tasks of its types", test: joinWakes},
 	{name: "limits are of one claimer", test: joinLimits},
+	{name: "a claimer takes tasks that ask for its labels, and no others that ask for labels", test: joinLabels},
+	{name: "a task that asks for labels holds up no other", test: joinLabelsPass},
+	{name: "one that asks for labels keeps its group, its key and its tries", test: joinLabelsAmong},
 	{name: "one that has left is not woken, and its leases go on", test: joinLeave},
 }
 
 func (f *fixture) join(limits executor.TypeLimits, types ...string) executor.Claimer {
 	f.Helper()
-	c, err := f.store.Join(f.Context(), types, limits)
+	c, err := f.store.Join(f.Context(), executor.Offer{Types: types, Limits: limits})
 	require.NoError(f, err)
 	return c
 }

@@ -183,7 +183,7 @@ func restartForgotten(f *fixture) {
 
 func restartConditions(f *fixture) {
 	c := schema.Conditions{
-		RunAt: in(f.of(time.Hour)), ExpiresAt: in(f.of(2 * time.Hour)), Group: "ü\n", Key: "\x00", Needs: map[string]int64{"gpu": 1 << 40, "": 1}, RetryOf: uuid.New(),
+		RunAt: in(f.of(time.Hour)), ExpiresAt: in(f.of(2 * time.Hour)), Group: "ü\n", Key: "\x00", Needs: map[string]int64{"gpu": 1 << 40, "": 1}, On: map[string]string{"ü\n": "a=\x00"}, RetryOf: uuid.New(),
 		After: []schema.Dependency{{ID: f.one(), On: schema.OnFinish}, {ID: f.one(), On: schema.OnFailure}, {ID: f.one()}},
 	}
 	id := f.one(onlyIf(c))

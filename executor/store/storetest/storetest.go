@@ -186,7 +186,7 @@ func (c *claimers) of(ctx context.Context, s executor.Store, limits executor.Typ
 	if known := c.joined[limits != nil]; known != nil {
 		return known, nil
 	}
-	joined, err := s.Join(ctx, nil, limits)
+	joined, err := s.Join(ctx, executor.Offer{Limits: limits})
 	if err == nil {
 		c.joined[limits != nil] = joined
 	}

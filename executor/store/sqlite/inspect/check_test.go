@@ -171,7 +171,7 @@ func TestCheckFindsLostAttemptsOfATaskThatRuns(t *testing.T) {
 	})
 	_, err := s.Submit(t.Context(), []executor.Submission{r})
 	require.NoError(t, err)
-	c, err := s.Join(t.Context(), nil, nil)
+	c, err := s.Join(t.Context(), executor.Offer{})
 	require.NoError(t, err)
 	recorded := make(chan error, 1)
 	ended := executor.Ended{}

@@ -34,7 +34,7 @@ func Submit(t *testing.T, s executor.Store, records ...executor.Submission) {
 
 // ClaimAny claims a task of any type.
 func ClaimAny(ctx context.Context, s executor.Store) (executor.Lease, error) {
-	c, err := s.Join(ctx, nil, nil)
+	c, err := s.Join(ctx, executor.Offer{})
 	if err != nil {
 		return nil, err
 	}
