@@ -97,6 +97,11 @@ func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 // apply makes a change that a process has written, own says whether this one.
 func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	ctx := context.Background()
+	if p.about.Role == RoleDriver {
+		if a.err = c.distrust(); a.err != nil {
+			return a
+		}
+	}
 	switch {
 	case c.Submit != nil:
 		submit := m.tasks.Submit

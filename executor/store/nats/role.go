@@ -32,6 +32,24 @@ func (r Role) permits(c *change) bool {
 	return false
 }
 
+// distrust checks a change of a driver, which may not have been checked before it was written: with such a
+// task no copy could go on. That an id is new is not believed either.
+func (c *change) distrust() error {
+	for _, all := range [][]submission{c.Submit, c.DryRun} {
+		for i := range all {
+			all[i].NewID = false
+			asked := all[i].submission(false)
+			if err := asked.Check(); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Update != nil {
+		return c.Update.update().Check()
+	}
+	return nil
+}
+
 // refusal says why the role may not write a change.
 func (r Role) refusal() error {
 	may := "only reads the queue"

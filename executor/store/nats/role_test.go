@@ -93,6 +93,38 @@ func TestCopiesHoldRoles(t *testing.T) {
 	require.NoError(t, looks.Close())
 }
 
+// What a driver writes that no server has checked stops no copy, and changes nothing.
+func TestCopiesCheckWhatDriversWrite(t *testing.T) {
+	t.Parallel()
+	m := newMachine(func() {})
+	p := m.meet(uuid.New(), hello{Role: RoleDriver}, 1)
+	good := submissionsOf([]executor.Submission{newTask()})
+	require.NoError(t, m.apply(p, &change{Submit: good}, false).err)
+	for _, spoil := range []func(s *submission){
+		func(s *submission) { s.ID = uuid.Nil },
+		func(s *submission) { s.Priority = 127 },
+		func(s *submission) { s.Timeout = -1 },
+		func(s *submission) { s.Conditions = &schema.Conditions{Needs: map[string]int64{"gpu": -1}} },
+		func(s *submission) {
+			s.Conditions = &schema.Conditions{Retry: &schema.Retry{MaxAttempts: 2, Factor: 2}}
+		},
+	} {
+		bad := submissionsOf([]executor.Submission{newTask()})
+		spoil(&bad[0])
+		var refused *executor.InputError
+		require.ErrorAs(t, m.apply(p, &change{Submit: bad}, false).err, &refused)
+		require.ErrorAs(t, m.apply(p, &change{DryRun: bad}, false).err, &refused)
+	}
+	var refused *executor.InputError
+	require.ErrorAs(t, m.apply(p, &change{Update: &update{ID: good[0].ID, Priority: new(int8(-128))}}, false).err, &refused)
+
+	known := submissionsOf([]executor.Submission{newTask()})
+	known[0].ID = uuid.Max
+	require.NoError(t, m.apply(p, &change{Submit: known}, false).err)
+	known[0].NewID = true
+	require.True(t, m.apply(p, &change{Submit: known}, false).submitted[0].Existing)
+}
+
 // documentedUsers are the users of the example in docs/machines.md, one for each role of the namespace
 // builds. Each has the password canary.
 func documentedUsers(t *testing.T) []*server.User {
