@@ -221,7 +221,7 @@ func TestNewRefuses(t *testing.T) {
 		o    executor.Options
 		want string
 	}{
-		"a limit below zero":            {executor.Options{Limit: -1}, "limit of -1"},
+		"a limit below zero":            {executor.Options{Limit: -1}, "a limit of no tasks"},
 		"a name twice":                  {executor.Options{Types: []executor.Type{nap, nap}}, `"nap"`},
 		"an alias that is another name": {executor.Options{Types: []executor.Type{nap, coded("doze", nil)}}, `"doze"`},
 		"a type that was not defined":   {executor.Options{Types: []executor.Type{nap, {}}}, "Options.Types[1] was not made with Define"},
