@@ -28,6 +28,7 @@ func (p *Program) executorsCommand() *cobra.Command {
 		},
 	}
 	d.flags(c)
+	c.AddCommand(p.drainCommand())
 	return c
 }
 
@@ -55,7 +56,7 @@ func (d *driver) printExecutors(ctx context.Context, c *client.Client) error {
 
 func executorTable(all []schema.ExecutorInfo) *table {
 	t := &table{columns: []tableColumn{
-		{title: "NAME", least: 8}, {title: "HOST", drop: 2, least: 8}, {title: "RUNNING"}, {title: "LIMIT"}, {title: "SINCE", drop: 3}, {title: "HEARD", drop: 1}, {title: "LABELS", least: 10}, {title: "TYPES", least: 10},
+		{title: "NAME", least: 8}, {title: "HOST", drop: 2, least: 8}, {title: "RUNNING"}, {title: "LIMIT"}, {title: "STATE", drop: 4}, {title: "SINCE", drop: 3}, {title: "HEARD", drop: 1}, {title: "LABELS", least: 10}, {title: "TYPES", least: 10},
 	}}
 	for i := range all {
 		e := &all[i]
@@ -63,8 +64,19 @@ func executorTable(all []schema.ExecutorInfo) *table {
 		if e.Types != nil {
 			types = strings.Join(e.Types, " ")
 		}
-		t.add(tableCell{text: e.Name}, tableCell{text: e.Host}, tableCell{text: strconv.Itoa(e.Running)}, tableCell{text: strconv.Itoa(e.Limit)},
+		t.add(tableCell{text: e.Name}, tableCell{text: e.Host}, tableCell{text: strconv.Itoa(e.Running)}, tableCell{text: strconv.Itoa(e.Limit)}, tableCell{text: executorState(e)},
 			tableCell{text: show.Moment(e.Since)}, tableCell{text: show.Moment(e.BeatAt)}, tableCell{text: show.Places(e.Labels)}, tableCell{text: types})
 	}
 	return t
+}
+
+// executorState says in a word what becomes of an executor.
+func executorState(e *schema.ExecutorInfo) string {
+	switch {
+	case e.Ending:
+		return "ending"
+	case e.Draining:
+		return "draining"
+	}
+	return "runs"
 }

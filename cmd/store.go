@@ -37,7 +37,7 @@ func fileArgs(names ...string) cobra.PositionalArgs {
 		}
 		for i, arg := range args {
 			if arg == "" {
-				return usagef("%s%s is empty; name a file", commandPrefix(c), names[i])
+				return usagef("%s%s is empty; give one", commandPrefix(c), names[i])
 			}
 		}
 		return nil

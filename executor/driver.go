@@ -37,7 +37,7 @@ func (e *Executor) waitsForOthers(ctx context.Context, typ string) schema.Waitin
 	}
 	limit, running := int64(0), 0
 	for i := range all {
-		if x := &all[i]; x.Types == nil || slices.Contains(x.Types, typ) {
+		if x := &all[i]; !x.Draining && (x.Types == nil || slices.Contains(x.Types, typ)) {
 			limit, running = limit+int64(x.Limit), running+x.Running
 		}
 	}
@@ -45,7 +45,7 @@ func (e *Executor) waitsForOthers(ctx context.Context, typ string) schema.Waitin
 	case limit == 0:
 		return schema.Waiting{
 			Kind: schema.WaitsForType, Name: typ,
-			Message: fmt.Sprintf("no executor that is there runs tasks of the type %q; start a server that does, without --limit 0", typ),
+			Message: fmt.Sprintf("no executor that is there begins tasks of the type %q; start a server that does, without --limit 0", typ),
 		}
 	case int64(running) >= limit:
 		return schema.Waiting{

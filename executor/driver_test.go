@@ -41,7 +41,7 @@ func TestAnExecutorThatRunsNothing(t *testing.T) {
 		id := r.submit(nap(10 * time.Second))
 		r.pass(time.Minute)
 		r.inState(id, schema.Queued)
-		waitsFor(schema.WaitsForType, `no executor that is there runs tasks of the type "nap"`)
+		waitsFor(schema.WaitsForType, `no executor that is there begins tasks of the type "nap"`)
 		store.executors = []schema.ExecutorInfo{{Types: []string{"fail"}, Limit: 1}, {Types: []string{"nap"}, Limit: 1}}
 		waitsFor(schema.WaitsForSlot, "about to begin")
 

@@ -247,6 +247,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	for i := range e.workers {
 		e.startWorker(claims, &e.workers[i])
 	}
+	defer e.whenDismissed()()
 	unhook := context.AfterFunc(ctx, func() { e.Begin(ShutdownInterrupt) })
 	defer unhook()
 	stopScheduler := e.startScheduler(ctx)

@@ -140,7 +140,7 @@ func (e *Executor) waiting(ctx context.Context, t *schema.Task) []schema.Waiting
 	switch {
 	case all != nil:
 		return all
-	case e.drives():
+	case e.leavesToOthers():
 		return []schema.Waiting{e.waitsForOthers(ctx, t.Type)}
 	}
 	return []schema.Waiting{e.waitsForSlot(t.Type)}

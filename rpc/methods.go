@@ -41,6 +41,7 @@ var methods = map[string]method{
 	schema.MethodUnschedule:    lockedMethod((*session).unschedule),
 	schema.MethodSchedules:     lockedMethod((*session).schedules),
 	schema.MethodExecutors:     lockedMethod((*session).executors),
+	schema.MethodDrain:         lockedMethod((*session).drain),
 	schema.MethodDiscover:      immediate((*session).discover),
 	schema.MethodSubscribe:     deferred((*session).subscribe),
 	schema.MethodUnsubscribe:   deferred((*session).unsubscribe),

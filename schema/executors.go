@@ -25,6 +25,24 @@ type ExecutorInfo struct {
 	// Labels are nil for an executor without any.
 	Labels  map[string]string `json:"labels,omitzero" jsonschema:"what a task may ask for with on"`
 	Running int               `json:"running" jsonschema:"tasks that it runs" schema:"minimum=0"`
-	Since   Time              `json:"since" jsonschema:"when it joined the store"`
-	BeatAt  Time              `json:"beatAt" jsonschema:"when it was last heard of"`
+	// Draining is true from drain on, until that is undone. Ending is true, too, where the process ends
+	// with the last of its tasks.
+	Draining bool `json:"draining,omitzero" jsonschema:"it begins no task"`
+	Ending   bool `json:"ending,omitzero" jsonschema:"it ends when no task of it runs any more"`
+	Since    Time `json:"since" jsonschema:"when it joined the store"`
+	BeatAt   Time `json:"beatAt" jsonschema:"when it was last heard of"`
+}
+
+// DrainParams names an executor that is to begin no task any more.
+type DrainParams struct {
+	Executor string `json:"executor" jsonschema:"the name of the executor, as executors shows it" schema:"minLength=1"`
+	// End lets the process end. That cannot be undone.
+	End bool `json:"end,omitzero" jsonschema:"its server ends, as by shutdown, when what it runs has ended"`
+	// Undo lets it begin tasks again. It excludes End.
+	Undo bool `json:"undo,omitzero" jsonschema:"it begins tasks again"`
+}
+
+// DrainResult has the executor as it is then.
+type DrainResult struct {
+	Executor ExecutorInfo `json:"executor" jsonschema:"the executor as it is then"`
 }

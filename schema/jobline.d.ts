@@ -156,6 +156,16 @@ export interface Dedupe {
   windowMs?: number;
 }
 
+/** The params of drain. */
+export interface DrainParams {
+  /** the name of the executor, as executors shows it */
+  executor: string;
+  /** its server ends, as by shutdown, when what it runs has ended */
+  end?: boolean;
+  /** it begins tasks again */
+  undo?: boolean;
+}
+
 /** Nothing: {}. */
 export type Empty = Record<string, never>;
 
@@ -1301,6 +1311,8 @@ export interface Methods {
   "schedules": { params: SchedulesParams; result: SchedulesResult };
   /** Show the executors that run tasks of the store. Several share a store of many machines. Any other store has one. */
   "executors": { params: Empty; result: Record<string, unknown> };
+  /** Let an executor begin no task any more, or begin tasks again. What runs on it goes on, and what waits goes to the others. It is for a store of many machines. */
+  "drain": { params: DrainParams; result: Record<string, unknown> };
   /** List the task types on offer. */
   "types": { params: Empty; result: TypesResult };
   /** Show the state of the server in numbers. */

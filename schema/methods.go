@@ -33,6 +33,7 @@ const (
 	MethodUnschedule    = "unschedule"
 	MethodSchedules     = "schedules"
 	MethodExecutors     = "executors"
+	MethodDrain         = "drain"
 	MethodDiscover      = "rpc.discover"
 	MethodCancelRequest = "$/cancelRequest"
 	MethodExit          = "exit"
@@ -40,7 +41,7 @@ const (
 
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
-	MethodCancelRequest, MethodCancel, MethodExecutors, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
+	MethodCancelRequest, MethodCancel, MethodDrain, MethodExecutors, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
 	MethodPause, MethodResize, MethodResume, MethodRetry, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
 	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnschedule, MethodUnsubscribe, MethodUpdate,
 	MethodWait,

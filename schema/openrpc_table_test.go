@@ -196,6 +196,15 @@ var calls = []described{
 		examples: []example{{"two machines", Empty{}, exampleExecutors()}},
 	},
 	{
+		name: MethodDrain, summary: "Let an executor begin no task any more, or begin tasks again.",
+		description: "What runs on it goes on, and what waits goes to the others. It is for a store of many machines.",
+		params:      typeOf[DrainParams](), result: typeOf[DrainResult](), resultSummary: "the executor as it is then",
+		errors: []Code{CodeInvalidParams, CodeNotPermitted, CodeStoreUnavailable},
+		examples: []example{{
+			"before an upgrade", DrainParams{Executor: exampleExecutors().Executors[0].Name, End: true}, DrainResult{drainedExample()},
+		}},
+	},
+	{
 		name: MethodTypes, summary: "List the task types on offer.",
 		params: typeOf[Empty](), result: typeOf[TypesResult](), resultSummary: "the task types, sorted by name",
 		errors:   []Code{CodeInvalidParams},
@@ -325,4 +334,10 @@ func exampleExecutors() ExecutorsResult {
 		}
 	}
 	return ExecutorsResult{Executors: []ExecutorInfo{of("north", 0), of("south", 8)}}
+}
+
+func drainedExample() ExecutorInfo {
+	e := exampleExecutors().Executors[0]
+	e.Draining, e.Ending = true, true
+	return e
 }

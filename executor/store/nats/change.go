@@ -24,6 +24,7 @@ type change struct {
 	Drop      bool           `json:"drop,omitzero"`   // the process has given leases up
 	Leases    []attempt      `json:"leases,omitzero"` // with Drop
 	Fence     *fence         `json:"fence,omitzero"`
+	Drain     *drain         `json:"drain,omitzero"`
 	Join      *join          `json:"join,omitzero"`
 	Quit      int            `json:"quit,omitzero"` // the claimer with the number leaves
 	Limits    *limits        `json:"limits,omitzero"`
@@ -58,6 +59,16 @@ type hello struct {
 	Lease int64 `json:"lease"`
 	// Role is that of the subject of the process's first message, whatever is written here.
 	Role Role `json:"role,omitzero"`
+	// Draining and Ending are what the latest drain of the process has said.
+	Draining bool `json:"draining,omitzero"`
+	Ending   bool `json:"ending,omitzero"`
+}
+
+// drain says whether a process begins tasks, and whether it is to end.
+type drain struct {
+	Peer uuid.UUID `json:"peer"`
+	Undo bool      `json:"undo,omitzero"`
+	End  bool      `json:"end,omitzero"`
 }
 
 // fence says that a process is dead, unless it has written another message after that number.

@@ -106,7 +106,7 @@ func (s *Store) ask(g *claiming) {
 // claimBehind writes claims right behind submits, as many as are to be claimed here: the tasks need
 // not be seen first. It needs the lock.
 func (s *Store) claimBehind(submits []submission) {
-	if len(submits) == 0 || len(s.waiting) == 0 {
+	if len(submits) == 0 || len(s.waiting) == 0 || s.drains {
 		return
 	}
 	at := func(of *submission) int {
@@ -146,7 +146,7 @@ func (j *join) takes(s *submission) bool {
 func (s *Store) takeTurns() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 || s.over() != nil {
+	if len(s.waiting) == 0 || s.drains || s.over() != nil {
 		return
 	}
 	s.machine.turns.came(s.machine.tasks.Woken())

@@ -73,7 +73,7 @@ func (s *Store) Executors(context.Context) ([]schema.ExecutorInfo, error) {
 		}
 		all = append(all, schema.ExecutorInfo{
 			Name: p.about.Name, Host: p.about.Host, PID: p.about.PID, Self: p.id == self, Limit: p.about.Slots, Types: p.types(), Labels: p.labels(),
-			Running: running[p], Since: p.since, BeatAt: p.latest,
+			Running: running[p], Draining: p.about.Draining, Ending: p.about.Ending, Since: p.since, BeatAt: p.latest,
 		})
 	}
 	slices.SortFunc(all, func(a, b schema.ExecutorInfo) int {

@@ -196,6 +196,9 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 		if f != nil && i < len(f.changes) {
 			f.changes[i].over(a)
 		}
+		if d := changes[i].Drain; d != nil && d.Peer == s.self && a.err == nil {
+			s.drained(d)
+		}
 		if given := changes[i].Fence; given != nil && given.Peer == s.self && m.peers[s.self] == nil {
 			s.rejoin()
 		}

@@ -174,6 +174,8 @@ func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answe
 		m.drop(p, c.Leases)
 	case c.Leave:
 		m.remove(p)
+	case c.Drain != nil:
+		a.err = m.drain(c.Drain)
 	case c.Fence != nil:
 		if dead := m.peers[c.Fence.Peer]; dead != nil && dead.last == c.Fence.Last {
 			m.remove(dead)
@@ -190,6 +192,9 @@ func (m *machine) claim(p *peer, number int, again bool) (a answer) {
 		return answer{err: executor.ErrLeaseLost}
 	}
 	a.claimer = c
+	if p.about.Draining {
+		return a
+	}
 	if a.lease = m.tasks.Take(c); a.lease != nil {
 		m.claims++
 		r := a.lease.Record()

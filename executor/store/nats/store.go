@@ -58,10 +58,11 @@ type Options struct {
 
 // Store implements executor.Store. Make one with Open.
 type Store struct {
-	options Options
-	log     *slog.Logger
-	journal journal
-	denied  *denials
+	options   Options
+	log       *slog.Logger
+	journal   journal
+	denied    *denials
+	dismissed chan struct{} // closed when this process is told to end
 
 	pieceBytes int
 	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
@@ -96,6 +97,8 @@ type Store struct {
 	claimers    map[int]*claimer
 	waiting     []*claiming // claims that got nothing
 	asking      int         // claims under way that have waited
+	drains      bool        // the others have told this process to begin no task
+	ends        bool        // and to end
 	turnTimer   *time.Timer // lets them look again; nil where it is not set
 	lastClaimer int
 	leases      map[*lease]bool // that were given out, and neither released nor lost
@@ -135,7 +138,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 func newStore(o Options) *Store {
 	o.Role = cmp.Or(o.Role, RoleExecutor)
 	s := &Store{
-		options: o, log: o.Logger, denied: newDenials(), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
+		options: o, log: o.Logger, denied: newDenials(), dismissed: make(chan struct{}), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
 		failed: make(chan error, 1), grown: make(chan struct{}, 1),
 		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
 	}
@@ -266,6 +269,7 @@ func (s *Store) hello() change {
 	host, _ := os.Hostname() // without a name it is shown as none
 	return change{Hello: &hello{
 		Name: cmp.Or(s.options.Name, executor.ProcessName()), Host: host, PID: os.Getpid(), Slots: s.options.Slots, Lease: int64(s.options.Lease),
+		Draining: s.drains, Ending: s.ends,
 	}}
 }
 

@@ -1,0 +1,99 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file lets processes begin no tasks any more. The log says so, so a claim behind that entry gets
+// nothing in any copy.
+
+// Drain implements executor.Drainer. It is for all processes with the name.
+func (s *Store) Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error) {
+	if err := s.settle(ctx); err != nil {
+		return schema.ExecutorInfo{}, err
+	}
+	named := s.machine.named(p.Executor)
+	if len(named) == 0 {
+		return schema.ExecutorInfo{}, executor.ErrUnknownExecutor
+	}
+	for _, id := range named {
+		if _, err := s.do(ctx, change{Drain: &drain{Peer: id, Undo: p.Undo, End: p.End}}); err != nil {
+			return schema.ExecutorInfo{}, err
+		}
+	}
+	all, err := s.Executors(ctx)
+	for i := range all {
+		if all[i].Name == p.Executor {
+			return all[i], nil
+		}
+	}
+	if err == nil {
+		err = executor.ErrUnknownExecutor // it has left meanwhile
+	}
+	return schema.ExecutorInfo{}, err
+}
+
+// Draining implements executor.Drainer.
+func (s *Store) Draining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drains
+}
+
+// Dismissed implements executor.Drainer.
+func (s *Store) Dismissed() <-chan struct{} { return s.dismissed }
+
+// named are the processes with a name that run tasks.
+func (m *machine) named(name string) (ids []uuid.UUID) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for id, p := range m.peers {
+		if p.about.Name == name && len(p.joined) > 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// drain sets whether a process begins tasks.
+func (m *machine) drain(d *drain) error {
+	p := m.peers[d.Peer]
+	switch {
+	case p == nil:
+		return executor.ErrUnknownExecutor
+	case d.Undo && p.about.Ending:
+		return &executor.InputError{What: "params", Violations: []schema.Violation{{
+			Pointer: "/undo", Message: fmt.Sprintf("%s was told to end, which cannot be undone; start a server in its place", p.about.Name),
+		}}}
+	}
+	m.mu.Lock()
+	p.about.Draining, p.about.Ending = !d.Undo, p.about.Ending || d.End
+	m.mu.Unlock()
+	m.turns.gone(p.id) // its claims wait for nothing that others should leave to it
+	return nil
+}
+
+// drained is for the process that was told. The goroutine that applies the log calls it.
+func (s *Store) drained(d *drain) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drains = !d.Undo
+	if d.End && !s.ends {
+		s.ends = true
+		close(s.dismissed)
+	}
+	if s.drains {
+		return
+	}
+	for len(s.waiting) > 0 { // nothing has woken them meanwhile
+		g := s.waiting[0]
+		s.stopWaiting(g)
+		s.enqueue(g.pending(false))
+	}
+}
