@@ -26,43 +26,6 @@ const (
 	askPatience = 5 * time.Second
 )
 
-// Credentials are with what a process shows who it is. Empty ones are none.
-type Credentials struct {
-	File           string // of a user of an account: a JWT and its seed
-	User, Password string
-	Token          string
-	Seed           string // the file of an nkey's seed
-	CA             string // the file of certificates that are trusted
-	Cert, Key      string // the files of the certificate that is shown, and of its key
-}
-
-func (c Credentials) options() ([]natsgo.Option, error) {
-	var all []natsgo.Option
-	if c.File != "" {
-		all = append(all, natsgo.UserCredentials(c.File))
-	}
-	if c.User != "" {
-		all = append(all, natsgo.UserInfo(c.User, c.Password))
-	}
-	if c.Token != "" {
-		all = append(all, natsgo.Token(c.Token))
-	}
-	if c.Seed != "" {
-		one, err := natsgo.NkeyOptionFromSeed(c.Seed)
-		if err != nil {
-			return nil, fmt.Errorf("the nkey in %s cannot be read: %w", c.Seed, err)
-		}
-		all = append(all, one)
-	}
-	if c.CA != "" {
-		all = append(all, natsgo.RootCAs(c.CA))
-	}
-	if c.Cert != "" {
-		all = append(all, natsgo.ClientCert(c.Cert, c.Key))
-	}
-	return all, nil
-}
-
 // Dial connects to one of the servers of an address, and looks whether they will do.
 func Dial(a Address, c Credentials) (*natsgo.Conn, error) { return dial(a, c) }
 
@@ -73,28 +36,17 @@ func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error)
 		return nil, err
 	}
 	options = append(options, natsgo.Name("jobline"), natsgo.Timeout(connectPatience), natsgo.MaxReconnects(-1),
-		natsgo.ReconnectWait(200*time.Millisecond), natsgo.PingInterval(5*time.Second), natsgo.MaxPingsOutstanding(2))
+		natsgo.ReconnectWait(200*time.Millisecond), natsgo.PingInterval(5*time.Second), natsgo.MaxPingsOutstanding(2),
+		natsgo.IgnoreAuthErrorAbort()) // the files of credentials are read again, and may have new ones then
 	conn, err := natsgo.Connect(strings.Join(a.Servers, ","), append(options, more...)...)
 	if err != nil {
-		return nil, dialError(a, err)
+		return nil, dialError(a, c, err)
 	}
 	if err := checkServer(conn); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
-}
-
-// dialError says why no connection was made, and what to do.
-func dialError(a Address, err error) error {
-	at := strings.Join(a.Servers, ", ")
-	switch {
-	case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthExpired), errors.Is(err, natsgo.ErrNkeysNotSupported):
-		return fmt.Errorf("the server at %s refuses who this is (%w); give --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, err)
-	case errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout):
-		return fmt.Errorf("no NATS server answers at %s (%w); start one with nats-server -js, or mend the address", at, err)
-	}
-	return fmt.Errorf("no connection to a NATS server at %s: %w", at, err)
 }
 
 // checkServer says why a server will not do.
@@ -134,7 +86,7 @@ func (s *Store) connect(ctx context.Context) error {
 	if err == nil {
 		err = checkStream(a, stream.CachedInfo().Config)
 	} else {
-		err = streamError(a, err)
+		err = streamError(a, s.options.Credentials, err)
 	}
 	if err != nil {
 		conn.Close()
@@ -162,8 +114,10 @@ func (s *Store) connect(ctx context.Context) error {
 }
 
 // streamError says why the stream of a namespace cannot be asked about, and what to do.
-func streamError(a Address, err error) error {
+func streamError(a Address, c Credentials, err error) error {
 	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound) && c.File != "":
+		return fmt.Errorf("the account of the credentials in %s has no namespace %s yet; make it with: jobline store init %v, or give credentials of the account that has it", c.File, a.Namespace, a)
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return fmt.Errorf("there is no namespace %s yet; make it with: jobline store init %v", a.Namespace, a)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, natsgo.ErrNoResponders):

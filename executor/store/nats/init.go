@@ -36,15 +36,15 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 			}
 			n.Replicas = known.CachedInfo().Config.Replicas
 		case !errors.Is(err, jetstream.ErrStreamNotFound):
-			return streamError(a, cmp.Or(denied.err(), err))
+			return streamError(a, c, cmp.Or(denied.err(), err))
 		default:
 			if _, err = js.CreateStream(ctx, streamConfig(a, n)); err != nil {
-				return createError(a, n, cmp.Or(denied.err(), err))
+				return createError(a, c, n, cmp.Or(denied.err(), err))
 			}
 			made = true
 		}
 		if err := (&shelf{address: a, js: js, replicas: max(n.Replicas, 1)}).make(ctx); err != nil {
-			return createError(a, n, cmp.Or(denied.err(), err))
+			return createError(a, c, n, cmp.Or(denied.err(), err))
 		}
 		return nil
 	})
@@ -56,7 +56,7 @@ func Check(ctx context.Context, a Address, c Credentials) error {
 	return withJetStream(ctx, a, c, askPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
 		stream, err := js.Stream(ctx, a.StreamName())
 		if err != nil {
-			return streamError(a, cmp.Or(denied.err(), err))
+			return streamError(a, c, cmp.Or(denied.err(), err))
 		}
 		return checkStream(a, stream.CachedInfo().Config)
 	})
@@ -95,12 +95,12 @@ func streamConfig(a Address, n Namespace) jetstream.StreamConfig {
 }
 
 // createError says why a stream cannot be made, and what to do.
-func createError(a Address, n Namespace, err error) error {
+func createError(a Address, c Credentials, n Namespace, err error) error {
 	var of *jetstream.APIError
 	if errors.As(err, &of) && n.Replicas > 1 {
 		return fmt.Errorf("the namespace %s with %d replicas: %w; as many servers with JetStream must be up in one cluster", a.Namespace, n.Replicas, err)
 	}
-	return streamError(a, err)
+	return streamError(a, c, err)
 }
 
 // checkStream says why a stream is no log that this version can use.

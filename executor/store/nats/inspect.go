@@ -33,14 +33,14 @@ func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, erro
 	err := withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
 		log, err := js.Stream(ctx, a.StreamName())
 		if err != nil {
-			return streamError(a, cmp.Or(denied.err(), err))
+			return streamError(a, c, cmp.Or(denied.err(), err))
 		}
 		about := log.CachedInfo()
 		found.Replicas, found.MaxBytes = about.Config.Replicas, max(about.Config.MaxBytes, 0)
 		found.FirstEntry, found.LastEntry, found.Bytes = about.State.FirstSeq, about.State.LastSeq, about.State.Bytes
 		whole, _, err := (&shelf{address: a, js: js, log: log}).list(ctx)
 		if err != nil {
-			return streamError(a, cmp.Or(denied.err(), err))
+			return streamError(a, c, cmp.Or(denied.err(), err))
 		}
 		for _, k := range whole {
 			found.Snapshots = append(found.Snapshots, SnapshotInfo{k.Entry, k.Bytes, schema.TimeOf(k.stored)})

@@ -15,7 +15,7 @@ func (s *Store) load(ctx context.Context) error {
 	defer done()
 	whole, _, err := s.shelf.list(ctx)
 	if err != nil {
-		return streamError(s.options.Address, err)
+		return streamError(s.options.Address, s.options.Credentials, err)
 	}
 	for _, k := range whole {
 		began := time.Now()
@@ -36,7 +36,7 @@ func (s *Store) load(ctx context.Context) error {
 	defer cancel()
 	now, err := s.shelf.log.Info(asking)
 	if err != nil {
-		return streamError(s.options.Address, err)
+		return streamError(s.options.Address, s.options.Credentials, err)
 	}
 	if first := now.State.FirstSeq; first > s.applied.Load()+1 {
 		return fmt.Errorf("the log of the namespace %s begins with entry %d, and no snapshot of what was before it can be read; restore the streams %s and %s from one backup",

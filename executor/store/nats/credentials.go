@@ -1,0 +1,169 @@
+package nats
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+// Credentials are with what a process shows who it is. Empty ones are none.
+type Credentials struct {
+	File           string // of a user of an account: a JWT and its seed
+	User, Password string
+	Token          string
+	Seed           string // the file of an nkey's seed
+	CA             string // the file of certificates that are trusted
+	Cert, Key      string // the files of the certificate that is shown, and of its key
+}
+
+// options are those of a connection. The files are read here, too, to say which one is wrong.
+func (c Credentials) options() ([]natsgo.Option, error) {
+	if err := cmp.Or(c.checkFile(), c.checkSeed(), c.checkCA(), c.checkCert()); err != nil {
+		return nil, err
+	}
+	var all []natsgo.Option
+	if c.File != "" {
+		all = append(all, natsgo.UserCredentials(c.File))
+	}
+	if c.User != "" {
+		all = append(all, natsgo.UserInfo(c.User, c.Password))
+	}
+	if c.Token != "" {
+		all = append(all, natsgo.Token(c.Token))
+	}
+	if c.Seed != "" {
+		one, err := natsgo.NkeyOptionFromSeed(c.Seed)
+		if err != nil {
+			return nil, fmt.Errorf("the nkey in %s cannot be read: %w", c.Seed, err)
+		}
+		all = append(all, one)
+	}
+	if c.CA != "" {
+		all = append(all, natsgo.RootCAs(c.CA))
+	}
+	if c.Cert != "" {
+		all = append(all, natsgo.ClientCert(c.Cert, c.Key))
+	}
+	return all, nil
+}
+
+// checkFile says why the file of credentials will not do, or nil.
+func (c Credentials) checkFile() error {
+	if c.File == "" {
+		return nil
+	}
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return fmt.Errorf("the credentials cannot be read: %w; mend --store-creds or NATS_CREDS", err)
+	}
+	if _, err := nkeys.ParseDecoratedUserNKey(text); err != nil || !strings.Contains(string(text), "NATS USER JWT") {
+		return fmt.Errorf("%s is no file of credentials: want the JWT and the seed of a user, as nsc generate creds writes them; mend --store-creds or NATS_CREDS", c.File)
+	}
+	return nil
+}
+
+// checkSeed says why the file of an nkey will not do, or nil.
+func (c Credentials) checkSeed() error {
+	if c.Seed == "" {
+		return nil
+	}
+	text, err := os.ReadFile(c.Seed)
+	if err != nil {
+		return fmt.Errorf("the nkey cannot be read: %w; mend NATS_NKEY, which is the path of a file", err)
+	}
+	if _, err := nkeys.ParseDecoratedUserNKey(text); err != nil {
+		return fmt.Errorf("%s has no seed of the nkey of a user, which begins with SU; mend NATS_NKEY", c.Seed)
+	}
+	return nil
+}
+
+// checkCA says why the file of the certificates that are trusted will not do, or nil.
+func (c Credentials) checkCA() error {
+	if c.CA == "" {
+		return nil
+	}
+	text, err := os.ReadFile(c.CA)
+	if err != nil {
+		return fmt.Errorf("the trusted certificates cannot be read: %w; mend NATS_CA", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s has no certificate in PEM; mend NATS_CA", c.CA)
+	}
+	return nil
+}
+
+// checkCert says why the files of the certificate of this process will not do, or nil.
+func (c Credentials) checkCert() error {
+	if (c.Cert == "") != (c.Key == "") {
+		return errors.New("of NATS_CERT and NATS_KEY only one is set; set both, or none")
+	}
+	if c.Cert == "" {
+		return nil
+	}
+	if _, err := tls.LoadX509KeyPair(c.Cert, c.Key); err != nil {
+		return fmt.Errorf("the certificate in %s with the key in %s cannot be used: %w; mend NATS_CERT and NATS_KEY", c.Cert, c.Key, err)
+	}
+	return nil
+}
+
+// shown names what a process shows of itself, or is "".
+func (c Credentials) shown() string {
+	var all []string
+	for _, one := range []struct{ given, what string }{
+		{c.File, "the credentials in " + c.File}, {c.User, "the user " + c.User}, {c.Token, "the token"}, {c.Seed, "the nkey in " + c.Seed},
+	} {
+		if one.given != "" {
+			all = append(all, one.what)
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
+// dialError says why no connection was made, and what to do.
+func dialError(a Address, c Credentials, err error) error {
+	at := strings.Join(a.Servers, ", ")
+	switch said := err.Error(); {
+	case strings.Contains(said, "authentication expired"):
+		return fmt.Errorf("the server at %s takes %s no longer, whose time is over (%w); get new ones", at, cmp.Or(c.shown(), "this user"), err)
+	case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthRevoked), errors.Is(err, natsgo.ErrNkeysNotSupported):
+		if shown := c.shown(); shown != "" {
+			return fmt.Errorf("the server at %s refuses %s (%w); give others by --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, shown, err)
+		}
+		return fmt.Errorf("the server at %s refuses who this is (%w); give --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, err)
+	case errors.Is(err, natsgo.ErrSecureConnWanted):
+		return fmt.Errorf("the server at %s has no TLS (%w); configure it there, or write nats:// and leave NATS_CA and NATS_CERT out", at, err)
+	case errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout):
+		return fmt.Errorf("no NATS server answers at %s (%w); start one with nats-server -js, or mend the address", at, err)
+	}
+	if cure := tlsCure(c, err); cure != "" {
+		return fmt.Errorf("no connection with TLS to the server at %s (%w); %s", at, err, cure)
+	}
+	return fmt.Errorf("no connection to a NATS server at %s (%w); mend the address", at, err)
+}
+
+// tlsCure says what to do where a connection fails with TLS, or "".
+func tlsCure(c Credentials, err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "give the certificate of its authority by NATS_CA"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "write the host as its certificate names it"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "renew the certificate of the server, and look at the clock of this machine"
+	}
+	if !errors.Is(err, natsgo.ErrTLS) && !strings.Contains(err.Error(), "remote error: tls") {
+		return ""
+	}
+	if c.Cert == "" {
+		return "where it wants a certificate of its clients, set NATS_CERT and NATS_KEY"
+	}
+	return "the certificate in " + c.Cert + " must be of an authority that the server trusts, and not be over"
+}
