@@ -145,10 +145,13 @@ func (s *Store) applyPiece(e entry) error {
 	p.last = h.number
 	if h.more {
 		p.partial = append(p.partial, text)
+		if p.partialBytes += len(text); e.role != RoleExecutor && p.partialBytes > mostDriverMessage {
+			m.remove(p)
+		}
 		return nil
 	}
 	if p.partial != nil {
-		text, p.partial = slices.Concat(append(p.partial, text)...), nil
+		text, p.partial, p.partialBytes = slices.Concat(append(p.partial, text)...), nil, 0
 	}
 	changes, err := decode(text)
 	if err != nil {
@@ -175,7 +178,9 @@ func (s *Store) greet(h head, text []byte, e entry) *peer {
 		return nil
 	}
 	about := *changes[0].Hello
-	about.Role = e.role
+	if about.Role = e.role; about.Role != RoleExecutor { // or one could be known for ever
+		about.Lease = min(max(about.Lease, int64(time.Second)), int64(mostDriverLease))
+	}
 	return s.machine.meet(h.writer, about, e.at)
 }
 

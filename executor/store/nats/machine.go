@@ -37,17 +37,18 @@ type machine struct {
 
 // peer is a process that writes to the log.
 type peer struct {
-	id       uuid.UUID
-	about    hello
-	since    schema.Time // when it came
-	latest   schema.Time // when its latest message came
-	joined   map[int]*join
-	last     uint64    // the number of its latest message
-	heard    time.Time // when this process applied that
-	applied  uint64    // the latest entry that it is known to have applied
-	partial  [][]byte  // the pieces of a message so far
-	claimers map[int]executor.Claimer
-	leases   map[attempt]*held // until they are released
+	id           uuid.UUID
+	about        hello
+	since        schema.Time // when it came
+	latest       schema.Time // when its latest message came
+	joined       map[int]*join
+	last         uint64    // the number of its latest message
+	heard        time.Time // when this process applied that
+	applied      uint64    // the latest entry that it is known to have applied
+	partial      [][]byte  // the pieces of a message so far
+	partialBytes int
+	claimers     map[int]executor.Claimer
+	leases       map[attempt]*held // until they are released
 }
 
 // held is a lease of a process.

@@ -3,6 +3,7 @@ package nats
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jobline/jobline/executor"
 )
@@ -20,6 +21,14 @@ const (
 
 // Roles are all roles.
 var Roles = []Role{RoleExecutor, RoleDriver, RoleViewer}
+
+const (
+	// mostDriverMessage is the longest message of a driver, in bytes. One that writes more is taken out,
+	// because all processes keep it in memory until its end. It is more than a request has.
+	mostDriverMessage = 256 << 20
+	// mostDriverLease is how long a driver may be silent at most before it is given up.
+	mostDriverLease = time.Hour
+)
 
 // permits reports whether the role may write a change.
 func (r Role) permits(c *change) bool {

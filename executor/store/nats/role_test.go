@@ -190,3 +190,29 @@ func TestPermissions(t *testing.T) {
 	require.ErrorContains(t, err, `do not let this user publish to "$JS.API.STREAM.INFO.JL_builds"`)
 	require.NotErrorIs(t, err, natsgo.ErrTimeout)
 }
+
+// A driver is not known for longer than a while after it was last heard of, whatever it says, and keeps
+// no more in the memory of all than a message may have.
+func TestDriversAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newStore(Options{})
+	driver := uuid.New()
+	hi, err := encode([]change{{Hello: &hello{Name: "driver", Lease: 1 << 62}}})
+	require.NoError(t, err)
+	writes := func(number uint64, more bool, text []byte) {
+		t.Helper()
+		piece := append(head{writer: driver, number: number, more: more}.append(nil), text...)
+		require.NoError(t, s.applyPiece(entry{sequence: number, at: schema.Now(), role: RoleDriver, piece: piece}))
+	}
+	writes(1, false, hi)
+	require.Equal(t, int64(mostDriverLease), s.machine.peers[driver].about.Lease)
+	part := make([]byte, 32<<20)
+	number := uint64(2)
+	for ; number <= 1+uint64(mostDriverMessage/len(part)); number++ {
+		writes(number, true, part)
+		require.NotNil(t, s.machine.peers[driver])
+	}
+	writes(number, true, part)
+	require.Nil(t, s.machine.peers[driver])
+	require.True(t, s.machine.gone[driver])
+}

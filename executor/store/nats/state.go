@@ -165,6 +165,9 @@ func (m *machine) takePeers(state *machineState, all memory.Held) error {
 			return fmt.Errorf("the snapshot is damaged: the process %v is there twice, or has more claimers than there are", s.ID)
 		}
 		p.latest, p.last, p.partial, p.heard = schema.Time(s.Latest), s.Last, s.Partial, time.Now()
+		for _, piece := range s.Partial {
+			p.partialBytes += len(piece)
+		}
 		for i := range s.Joined {
 			p.joined[s.Joined[i].Number], p.claimers[s.Joined[i].Number] = &s.Joined[i], claimers[i]
 		}
