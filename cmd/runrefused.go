@@ -38,7 +38,7 @@ func (t *taskFlags) refused(say func(format string, args ...any), err error) err
 // of the member.
 var submitFlags = map[string]string{
 	"/id": "--id", "/priority": "--priority", "/timeoutMs": "--timeout", "/graceMs": "--grace", "/rerun": "--rerun", "/labels": "--label",
-	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/expiresAt": "--expire-at", "/key": "--key", "/group": "--group", "/needs": "--needs", "/parent": "--parent",
+	"/after": "--after", "/runAt": "--at", "/delayMs": "--in", "/expireMs": "--expire", "/expiresAt": "--expire-at", "/key": "--key", "/group": "--group", "/needs": "--needs", "/on": "--on", "/parent": "--parent",
 	"/dedupe/key": "--dedupe", "/dedupe/on": "--dedupe-on", "/dedupe/windowMs": "--dedupe-for",
 	"/retry/maxAttempts": "--retry", "/retry/delayMs": "--retry-delay", "/retry/factor": "--retry-factor", "/retry/maxDelayMs": "--retry-max-delay", "/retry/jitter": "--retry-jitter", "/retry/on": "--retry-on",
 	"/dryRun": "--dry-run",
