@@ -8,10 +8,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Drainer is what a Directory is, too, whose executors can be told from others to begin nothing more.
+// Drainer is a Directory that can also tell its executors to begin no more tasks.
 type Drainer interface {
-	// Drain sets whether an executor begins tasks, and whether its process is to end with the last of
-	// them. It answers ErrUnknownExecutor for a name that none has.
+	// Drain sets whether an executor begins tasks, and whether its process ends when its last task has
+	// ended. It answers ErrUnknownExecutor for a name that none has.
 	Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error)
 	// Draining reports whether this process has been told to begin no task.
 	Draining() bool

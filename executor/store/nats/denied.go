@@ -11,8 +11,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// denials are what the servers have refused to this process. They tell a refusal beside the request
-// that it is of, which then has no answer.
+// denials keeps the first request that the servers have refused for want of a permission. NATS reports such a
+// refusal as an error of the connection, and the request itself gets no answer.
 type denials struct {
 	mu    sync.Mutex
 	first error
@@ -42,7 +42,7 @@ func (d *denials) err() error {
 	return d.first
 }
 
-// until is a context for a request. It ends when one is refused.
+// until makes a context for requests. It ends when the servers refuse one.
 func (d *denials) until(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() { // ends with the context

@@ -10,10 +10,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file lets processes begin no tasks any more. The log says so, so a claim behind that entry gets
-// nothing in any copy.
+// This file drains processes: they begin no more tasks. A drain is an entry of the log, so a claim that
+// comes after it gets nothing in every copy.
 
-// Drain implements executor.Drainer. It is for all processes with the name.
+// Drain implements executor.Drainer. Where several processes have the name, it drains all of them.
 func (s *Store) Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error) {
 	if err := s.settle(ctx); err != nil {
 		return schema.ExecutorInfo{}, err
@@ -49,7 +49,7 @@ func (s *Store) Draining() bool {
 // Dismissed implements executor.Drainer.
 func (s *Store) Dismissed() <-chan struct{} { return s.dismissed }
 
-// named are the processes with a name that run tasks.
+// named answers the ids of the processes that have a name and run tasks.
 func (m *machine) named(name string) (ids []uuid.UUID) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -75,11 +75,12 @@ func (m *machine) drain(d *drain) error {
 	m.mu.Lock()
 	p.about.Draining, p.about.Ending = !d.Undo, p.about.Ending || d.End
 	m.mu.Unlock()
-	m.turns.gone(p.id) // its claims wait for nothing that others should leave to it
+	m.turns.gone(p.id) // its claims get nothing, so it must not have a turn
 	return nil
 }
 
-// drained is for the process that was told. The goroutine that applies the log calls it.
+// drained notes in this process that it was drained, or that its drain was undone. The goroutine that applies the
+// log calls it.
 func (s *Store) drained(d *drain) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +92,7 @@ func (s *Store) drained(d *drain) {
 	if s.drains {
 		return
 	}
-	for len(s.waiting) > 0 { // nothing has woken them meanwhile
+	for len(s.waiting) > 0 { // no task has woken them while the process was drained
 		g := s.waiting[0]
 		s.stopWaiting(g)
 		s.enqueue(g.pending(false))

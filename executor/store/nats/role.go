@@ -8,9 +8,9 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Role says what a process may write to the log. Each role has a subject of its own, so the servers
-// of NATS can hold a user to it; and what a message has that its role may not write changes nothing,
-// in no copy.
+// Role says which changes a process may write to the log. Each role has a subject of its own, so permissions of
+// NATS can hold a user to a role. The copies hold it, too: a change that the role of its writer does not permit
+// changes nothing.
 type Role string
 
 const (
@@ -23,8 +23,8 @@ const (
 var Roles = []Role{RoleExecutor, RoleDriver, RoleViewer}
 
 const (
-	// mostDriverMessage is the longest message of a driver, in bytes. One that writes more is taken out,
-	// because all processes keep it in memory until its end. It is more than a request has.
+	// mostDriverMessage is the longest message of a driver, in bytes. All processes keep a message in memory
+	// until its last piece has come. A driver that writes a longer one is removed. No request is that long.
 	mostDriverMessage = 256 << 20
 	// mostDriverLease is how long a driver may be silent at most before it is given up.
 	mostDriverLease = time.Hour
@@ -41,8 +41,8 @@ func (r Role) permits(c *change) bool {
 	return false
 }
 
-// distrust checks a change of a driver, which may not have been checked before it was written: with such a
-// task no copy could go on. That an id is new is not believed either.
+// distrust checks a change of a driver. Its writer may have checked nothing, and a number out of range would end
+// every copy. The driver's claim that an id is new is ignored.
 func (c *change) distrust() error {
 	for _, all := range [][]submission{c.Submit, c.DryRun} {
 		for i := range all {
