@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -124,16 +125,25 @@ func TestATransactionThatWasTakenBack(t *testing.T) {
 func TestALogThatIsWrittenMeanwhile(t *testing.T) {
 	t.Parallel()
 	c, path := rawLog(t)
+	ctx, stop := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() {
-		var err error
-		for n := 0; n < 3000 && err == nil; n++ {
-			if err = c.Run("INSERT INTO a VALUES(randomblob(9000))"); err == nil && n%300 == 299 {
+		defer close(over)
+		for n := 0; n < 3000 && ctx.Err() == nil; n++ {
+			err := c.Run("INSERT INTO a VALUES(randomblob(9000))")
+			if err == nil && n%300 == 299 {
 				_, _, err = c.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE)
 			}
+			if err != nil {
+				over <- err
+				return
+			}
 		}
-		over <- err
 	}()
+	t.Cleanup(func() { // before the connection is closed
+		stop()
+		require.NoError(t, <-over)
+	})
 	for {
 		d, err := file.ScanWAL(path)
 		require.NoError(t, err)

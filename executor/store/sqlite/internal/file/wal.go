@@ -70,37 +70,71 @@ func (d WALDamage) String() string {
 }
 
 // ScanWAL reads the log of a store as SQLite does when it opens one. If it finds damage it reads
-// the log again, because a server may have been writing that frame, or may have started the log
-// anew. It reports only damage that is in the same place both times.
+// the log again, because a server may have been writing that frame. It reports only damage that is
+// in the same place of the same log both times.
 func ScanWAL(path string) (WALDamage, error) {
-	d, err := scanWALOnce(path)
-	if err != nil || d == (WALDamage{}) {
+	first, err := scanWALOnce(path)
+	if err != nil || first.damage == (WALDamage{}) {
 		return WALDamage{}, err
 	}
-	again, err := scanWALOnce(path)
-	if err != nil || again.Frame != d.Frame {
+	second, err := scanWALOnce(path)
+	if err != nil || second.damage.Frame != first.damage.Frame || second.header != first.header {
 		return WALDamage{}, err
 	}
-	return again, nil
+	return second.damage, nil
 }
 
-func scanWALOnce(path string) (d WALDamage, err error) {
+// walHeader is the header of a log. SQLite writes another one, with other salts, when it starts the
+// log anew, and does so before it writes the first frame.
+type walHeader [WALHeaderSize]byte
+
+// scannedWAL is what one reading of a log found.
+type scannedWAL struct {
+	header walHeader
+	damage WALDamage
+}
+
+// scanWALOnce finds no damage in a log that is started anew while it is read: frames of the log before
+// would seem to follow.
+func scanWALOnce(path string) (scanned scannedWAL, err error) {
 	f, err := disk.OpenToRead(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
-		return d, nil
+		return scanned, nil
 	}
 	if err != nil {
-		return d, err
+		return scanned, err
 	}
 	defer f.Close()
-	header := make([]byte, WALHeaderSize)
-	if _, err := f.ReadAt(header, 0); err == io.EOF {
-		return d, nil
-	} else if err != nil {
-		return d, err
+	header, err := readWALHeader(f)
+	if err == io.EOF {
+		return scanned, nil
 	}
+	if err != nil {
+		return scanned, err
+	}
+	damage, err := scanFrames(f, path, header)
+	if err != nil || damage == (WALDamage{}) {
+		return scanned, err
+	}
+	after, err := readWALHeader(f)
+	if err == io.EOF || after != header {
+		return scanned, nil
+	}
+	return scannedWAL{header, damage}, err
+}
+
+// readWALHeader returns io.EOF for a log that is shorter than its header.
+func readWALHeader(f io.ReaderAt) (h walHeader, err error) {
+	if n, err := f.ReadAt(h[:], 0); n < len(h) {
+		return h, err
+	}
+	return h, nil
+}
+
+// scanFrames reads the frames behind the header.
+func scanFrames(f io.ReaderAt, path string, header walHeader) (d WALDamage, err error) {
 	scan := walScan{bad: -1}
-	if err := scan.begin(path, header); err != nil {
+	if err := scan.begin(path, header[:]); err != nil {
 		return d, err
 	}
 	r := bufio.NewReaderSize(io.NewSectionReader(f, WALHeaderSize, 1<<62), 1<<18)
