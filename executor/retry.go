@@ -3,7 +3,6 @@ package executor
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -109,9 +108,8 @@ func adviceOf(err error) advice {
 }
 
 // follows decides what follows an attempt that has failed with e: another one, or the end, which
-// is nil. spent is how many attempts count, this one included. random is at least 0 and less
-// than 1.
-func follows(policy *schema.Retry, spent int32, e *schema.TaskError, a advice, now schema.Time, random float64) *Again {
+// is nil. spent is how many attempts count, this one included. All values of random are as likely.
+func follows(policy *schema.Retry, spent int32, e *schema.TaskError, a advice, now schema.Time, random uint32) *Again {
 	switch {
 	case a.snooze && e.Kind != schema.KindTimeout:
 		return &Again{At: later(now, max(a.after, MinSnooze))}
@@ -139,16 +137,6 @@ func retries(policy *schema.Retry, e *schema.TaskError) bool {
 		return slices.Contains(policy.On, e.Kind)
 	}
 	return e.Retryable || slices.Contains(schema.RetriedKinds[:], e.Kind)
-}
-
-// delayAfter is how long a task waits after so many attempts.
-func delayAfter(policy *schema.Retry, spent int32, random float64) time.Duration {
-	if *policy.DelayMs == 0 {
-		return 0 // times infinity it would be no number
-	}
-	ms, most := float64(*policy.DelayMs)*math.Pow(policy.Factor, float64(spent-1)), float64(policy.MaxDelayMs)
-	ms = min(ms, most) * (1 + *policy.Jitter*(2*random-1))
-	return time.Duration(min(ms, most) * float64(time.Millisecond))
 }
 
 // policy is that of the task, or nil.
@@ -182,8 +170,8 @@ func (r *Record) RunsAgain() bool {
 // AfterInterruption decides what follows an attempt that its process did not survive, of a task with a
 // Retry. It answers nil where that is the end, and for a task without one. Where the Retry says
 // nothing of such an end and Rerun lets the task run again, it does so at once, and the attempt does not
-// count. The arguments are as of a decision about any other error; random is at least 0 and less than 1.
-func (r *Record) AfterInterruption(e *schema.TaskError, now schema.Time, random float64) *Again {
+// count. All values of random are as likely. What it answers depends on the arguments alone, on every processor.
+func (r *Record) AfterInterruption(e *schema.TaskError, now schema.Time, random uint32) *Again {
 	p := r.policy()
 	if again := follows(p, r.spent(), e, advice{}, now, random); again != nil || p == nil || !r.RunsAgain() {
 		return again

@@ -72,7 +72,7 @@ func (r *run) again(o Outcome, err error) *Again {
 	if o.State != schema.Failed {
 		return nil
 	}
-	again := follows(r.record.policy(), r.record.spent(), o.Error, adviceOf(err), schema.Now(), rand.Float64())
+	again := follows(r.record.policy(), r.record.spent(), o.Error, adviceOf(err), schema.Now(), rand.Uint32())
 	if again != nil {
 		again.InputEnded = r.inputEnded()
 	}

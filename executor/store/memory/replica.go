@@ -224,18 +224,15 @@ func (r *Replica) interrupt(l *lease, now schema.Time) {
 		return
 	}
 	why := kit.Interrupted(l.record.StartedAt)
-	if again := l.record.AfterInterruption(why, now, fractionOf(l.record.ID)); again != nil {
+	if again := l.record.AfterInterruption(why, now, chanceOf(l.record.ID)); again != nil {
 		_ = l.retry(again, now)
 		return
 	}
 	r.rerun(l, &executor.Again{At: now, Error: why}, now)
 }
 
-// fractionOf is a number from 0 up to 1 that is the same in all replicas, and another one for most
-// other tasks.
-func fractionOf(id uuid.UUID) float64 {
-	return float64(binary.BigEndian.Uint32(id[len(id)-4:])) / (1 << 32)
-}
+// chanceOf is a number that is the same in all replicas, and another one for most other tasks.
+func chanceOf(id uuid.UUID) uint32 { return binary.BigEndian.Uint32(id[len(id)-4:]) }
 
 // rerun puts a task back in its place after an attempt that does not count. It needs the lock.
 func (r *Replica) rerun(l *lease, again *executor.Again, now schema.Time) {
