@@ -44,16 +44,7 @@ func (e *Executor) conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, n
 	}
 	needs := c.Needs
 	addDefaults(&c, e.groupDefaults(c.Group), now)
-	found.after(c.After, id)
-	found.name("group", c.Group)
-	found.name("key", c.Key)
-	found.needs(c.Needs)
-	found.places("on", c.On)
-	found.retry(c.Retry)
-	found.dedupe(c.Dedupe)
-	if c.Parent == id {
-		found.add("parent", "a task cannot be a part of itself")
-	}
+	found.conditions(&c, id)
 	if found != nil {
 		return nil, &InputError{Violations: found}
 	}
@@ -198,19 +189,18 @@ func needsOfGroup(err error, group string) error {
 }
 
 // checkNeeds says what a task needs of which there is never enough here.
-func (e *Executor) checkNeeds(needs map[string]int64) error {
-	var v violations
+func (e *Executor) checkNeeds(needs map[string]int64) error { return missing(needs, e.resources).err() }
+
+// missing says what a task needs of which these resources never have enough.
+func missing(needs, resources map[string]int64) (v violations) {
 	for _, name := range slices.Sorted(maps.Keys(needs)) {
 		need := needs[name]
-		switch total, there := e.resources[name]; {
+		switch total, there := resources[name]; {
 		case !there:
 			v.add(placeOf(name), "there is no resource %q here; start the server with --resource %s=%d, or more", schema.Cut(name), schema.Cut(name), need)
 		case need > total:
 			v.add(placeOf(name), "%d is more than there is of %q, which is %d; need less, or start the server with --resource %s=%d", need, schema.Cut(name), total, schema.Cut(name), need)
 		}
 	}
-	if v != nil {
-		return &InputError{Violations: v}
-	}
-	return nil
+	return v
 }

@@ -23,6 +23,7 @@ const (
 const (
 	MaxRetryAttempts = 1000
 	MaxRetryFactor   = 100
+	MaxRetryKinds    = 16
 )
 
 // MinSnooze is how long at least a task waits that has put itself off. Without it such a task
@@ -256,8 +257,12 @@ func (v *violations) retry(p *schema.Retry) {
 	if p.Jitter != nil && !(*p.Jitter >= 0 && *p.Jitter <= 1) {
 		v.add("retry/jitter", "%v is not within 0..1", *p.Jitter)
 	}
-	if p.On != nil && len(p.On) == 0 {
+	switch {
+	case p.On != nil && len(p.On) == 0:
 		v.add("retry/on", "it has no kinds; name some, or leave it out")
+	case len(p.On) > MaxRetryKinds:
+		v.add("retry/on", "%d kinds are more than %d", len(p.On), MaxRetryKinds)
+		return
 	}
 	for i, kind := range p.On {
 		switch {

@@ -137,7 +137,7 @@ func (t *turn) settle(answers []Submitted, err error) {
 			}
 			switch {
 			case failed == nil, errors.Is(failed, ErrTaskGone):
-			case errors.Is(failed, ErrIDConflict), errors.Is(failed, ErrDamaged):
+			case errors.Is(failed, ErrIDConflict), errors.Is(failed, ErrDamaged), refusedForGood(failed):
 				step.skipped = failed.Error()
 			default:
 				t.err, t.failedAt = failed, step.at
@@ -160,6 +160,13 @@ func (t *turn) settle(answers []Submitted, err error) {
 	t.after.Decided = t.times.Decided
 }
 
+// refusedForGood reports whether a submit is refused however often it is tried, because of what is in it.
+func refusedForGood(err error) bool {
+	_, input := errors.AsType[*InputError](err)
+	_, large := errors.AsType[*TooLargeError](err)
+	return input || large
+}
+
 // findLast finds the last task of a schedule where it is of a due time that was passed over: its
 // submit could not be recorded. Without it overlap would let two run at once.
 func (e *Executor) findLast(ctx context.Context, s *storedSchedule, passed []schema.Time) error {
@@ -177,8 +184,11 @@ func (e *Executor) findLast(ctx context.Context, s *storedSchedule, passed []sch
 	return nil
 }
 
+// maxSkipReason bounds why there is no task for a due time, in bytes.
+const maxSkipReason = 4 << 10
+
 func (s *storedSchedule) skip(due schema.Time, reason string) {
-	s.Skipped = &schema.SkippedTime{DueAt: due, Reason: reason}
+	s.Skipped = &schema.SkippedTime{DueAt: due, Reason: schema.CutBytes(reason, maxSkipReason)}
 }
 
 // isKept reports whether there is a task with the id.

@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -146,16 +144,6 @@ func scheduleText(s *storedSchedule) ([]byte, error) {
 	return json.Marshal(s, json.Deterministic(true))
 }
 
-// checkSize refuses a schedule that is too long. It counts what a client has given alone: what is
-// recorded with it later must never make it too long.
-func checkSize(p *schema.ScheduleParams) error {
-	text, err := json.Marshal(p)
-	if err == nil && len(text) > MaxScheduleBytes {
-		err = &TooLargeError{What: "the bytes of the schedule", Size: int64(len(text)), Limit: MaxScheduleBytes, Cure: "make its input shorter, as by a file that the task reads"}
-	}
-	return err
-}
-
 // Schedule makes a schedule, or changes the one with the name, and answers it. Where nothing is
 // other than before, nothing changes.
 func (e *Executor) Schedule(ctx context.Context, p *schema.ScheduleParams) (schema.Schedule, error) {
@@ -173,8 +161,8 @@ func (e *Executor) Schedule(ctx context.Context, p *schema.ScheduleParams) (sche
 	switch {
 	case err != nil:
 		return schema.Schedule{}, err
-	case old == nil && others >= MaxSchedules:
-		return schema.Schedule{}, &TooLargeError{What: "the number of schedules", Size: int64(others) + 1, Limit: MaxSchedules, Cure: "remove one with unschedule"}
+	case old == nil && tooManySchedules(others) != nil:
+		return schema.Schedule{}, tooManySchedules(others)
 	case old != nil && old.fault == nil:
 		if same, err := sameSchedule(&old.ScheduleParams, p); err != nil || same {
 			return e.shownSchedule(ctx, old), err
@@ -287,86 +275,4 @@ func (e *Executor) shownSchedule(ctx context.Context, s *scheduled) schema.Sched
 		}
 	}
 	return shown
-}
-
-// checkSchedule says what is wrong with a schedule.
-func (e *Executor) checkSchedule(p *schema.ScheduleParams) error {
-	var found violations
-	found.name("name", p.Name)
-	if p.Name == "" {
-		found.add("name", "it is empty; name the schedule")
-	}
-	found.when(p)
-	if p.JitterMs < 0 || p.JitterMs > MaxJitter.Milliseconds() {
-		found.add("jitterMs", "%d is not within 0..%d", p.JitterMs, MaxJitter.Milliseconds())
-	}
-	if p.Missed == schema.MissedAll && p.Overlap != schema.OverlapQueue {
-		found.add("missed", "all makes several tasks at once, of which overlap lets only one run; let overlap be queue")
-	}
-	if _, own := p.Submit.Labels[ScheduleLabel]; own {
-		found.add("submit/labels/"+ScheduleLabel, "it is the name of the schedule; leave it out")
-	}
-	if found != nil {
-		return &InputError{Violations: found}
-	}
-	if err := checkSize(p); err != nil {
-		return err
-	}
-	return e.checkScheduled(p)
-}
-
-// when checks when tasks are due.
-func (v *violations) when(p *schema.ScheduleParams) {
-	switch {
-	case p.Cron == "" && p.EveryMs == 0:
-		v.add("cron", "neither cron nor everyMs says when a task is due; give one of them")
-	case p.Cron != "" && p.EveryMs != 0:
-		v.add("everyMs", "cron and everyMs exclude each other")
-	case p.Cron == "" && p.TimeZone != "":
-		v.add("timeZone", "it is of cron alone; leave it out")
-	case p.Cron == "" && (p.EveryMs < LeastEvery.Milliseconds() || p.EveryMs > MaxMs):
-		v.add("everyMs", "%d is not within %d..%d", p.EveryMs, LeastEvery.Milliseconds(), MaxMs)
-	case p.Cron != "":
-		if _, err := schedule.Zone(cmp.Or(p.TimeZone, schedule.UTC)); err != nil {
-			v.add("timeZone", "%v; give a name of the IANA database, as Europe/Berlin", err)
-		} else if _, err := schedule.Cron(p.Cron, schedule.UTC, 0); err != nil {
-			v.add("cron", "%v; give minute, hour, day, month and weekday, as 30 2 * * *", err)
-		}
-	}
-}
-
-// checkScheduled says what is wrong with the tasks of a schedule.
-func (e *Executor) checkScheduled(p *schema.ScheduleParams) error {
-	submit := p.Submit.Params()
-	submit.Labels = scheduleLabels(p)
-	s, err := e.Prepare(&submit)
-	refused, ok := errors.AsType[*InputError](err)
-	switch {
-	case ok:
-		all := make([]schema.Violation, len(refused.Violations))
-		for i, v := range refused.Violations {
-			all[i] = schema.Violation{Pointer: "/submit" + inputPointer(refused) + v.Pointer, Message: v.Message}
-		}
-		return &InputError{Violations: all}
-	case err != nil:
-		return fmt.Errorf("submit: %w", err)
-	case len(s.Hidden) > 0:
-		return &InputError{Violations: []schema.Violation{{Pointer: "/submit/input", Message: "it has values that are hidden, which are never in a file, and a schedule is; let the task read them where it runs"}}}
-	}
-	return nil
-}
-
-// inputPointer is the place, within the params of a submit, of what an error is about.
-func inputPointer(err *InputError) string {
-	if err.What == "input" {
-		return "/input"
-	}
-	return ""
-}
-
-// scheduleLabels are the labels of the tasks of a schedule, but for their owner.
-func scheduleLabels(p *schema.ScheduleParams) map[string]string {
-	labels := map[string]string{ScheduleLabel: p.Name}
-	maps.Copy(labels, p.Submit.Labels)
-	return labels
 }

@@ -224,6 +224,10 @@ type cancel struct {
 	Force  bool        `json:"force,omitzero"`
 }
 
+func (c *cancel) cancellation() executor.Cancellation {
+	return executor.Cancellation{Reason: c.Reason, Force: c.Force}
+}
+
 // update has an executor.Update.
 type update struct {
 	ID       uuid.UUID         `json:"id"`

@@ -178,8 +178,8 @@ func (s *Store) greet(h head, text []byte, e entry) *peer {
 		return nil
 	}
 	about := *changes[0].Hello
-	if about.Role = e.role; about.Role != RoleExecutor { // a longer lease would keep the driver among the peers for ever
-		about.Lease = min(max(about.Lease, int64(time.Second)), int64(mostDriverLease))
+	if about.Role = e.role; about.Role != RoleExecutor {
+		about = about.bounded()
 	}
 	return s.machine.meet(h.writer, about, e.at)
 }

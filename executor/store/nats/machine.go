@@ -99,17 +99,17 @@ func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	ctx := context.Background()
 	if p.about.Role == RoleDriver {
-		if a.err = c.distrust(); a.err != nil {
+		if a.err = m.distrust(c); a.err != nil {
 			return a
 		}
 	}
 	switch {
 	case c.Submit != nil:
-		submit := m.tasks.Submit
+		way := m.tasks.Submit
 		if c.All {
-			submit = m.tasks.SubmitAll
+			way = m.tasks.SubmitAll
 		}
-		a.submitted, a.err = submit(ctx, submitted(c.Submit, own))
+		a.submitted, a.err = m.submit(p, submitted(c.Submit, own), c.All, way)
 	case c.Claim != 0:
 		a = m.claim(p, c.Claim, c.Again)
 	case c.Rest != 0:
@@ -117,11 +117,11 @@ func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	case c.Started != nil, c.Progress != nil, c.Output != nil, c.Finish != nil, c.Retry != nil, c.Release != nil, c.Return != nil:
 		a.err = m.applyToLease(p, c)
 	case c.Cancel != nil:
-		a.cancelled, a.err = m.tasks.Cancel(ctx, c.Cancel.IDs, executor.Cancellation{Reason: c.Cancel.Reason, Force: c.Cancel.Force})
+		a.cancelled, a.err = m.tasks.Cancel(ctx, c.Cancel.IDs, c.Cancel.cancellation())
 	case c.Update != nil:
 		a.task, a.err = m.tasks.Update(ctx, c.Update.ID, c.Update.update())
 	case c.DryRun != nil:
-		a.submitted, a.err = m.tasks.DryRun(ctx, submitted(c.DryRun, own))
+		a.submitted, a.err = m.submit(p, submitted(c.DryRun, own), false, m.tasks.DryRun)
 	case c.Group != nil:
 		a.err = m.tasks.SetGroup(ctx, c.Group.Name, c.Group.settings())
 	case c.Pause != nil:

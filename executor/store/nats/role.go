@@ -2,8 +2,8 @@ package nats
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
-	"time"
 
 	"github.com/jobline/jobline/executor"
 )
@@ -22,13 +22,10 @@ const (
 // Roles are all roles.
 var Roles = []Role{RoleExecutor, RoleDriver, RoleViewer}
 
-const (
-	// mostDriverMessage is the longest message of a driver, in bytes. All processes keep a message in memory
-	// until its last piece has come. A driver that writes a longer one is removed. No request is that long.
-	mostDriverMessage = 256 << 20
-	// mostDriverLease is how long a driver may be silent at most before it is given up.
-	mostDriverLease = time.Hour
-)
+// driverFields are the fields of a change that a driver may set.
+var driverFields = map[string]bool{
+	"Hello": true, "Beat": true, "Seen": true, "Leave": true, "Submit": true, "All": true, "DryRun": true, "Cancel": true, "Update": true, "Schedules": true,
+}
 
 // permits reports whether the role may write a change.
 func (r Role) permits(c *change) bool {
@@ -36,27 +33,24 @@ func (r Role) permits(c *change) bool {
 	case RoleExecutor:
 		return true
 	case RoleDriver:
-		return c.Hello != nil || c.Beat || c.Leave || c.Submit != nil || c.DryRun != nil || c.Cancel != nil || c.Update != nil || c.Schedules != nil
+		return c.setsOnly(driverFields)
 	}
 	return false
 }
 
-// distrust checks a change of a driver. Its writer may have checked nothing, and a number out of range would end
-// every copy. The driver's claim that an id is new is ignored.
-func (c *change) distrust() error {
-	for _, all := range [][]submission{c.Submit, c.DryRun} {
-		for i := range all {
-			all[i].NewID = false
-			asked := all[i].submission(false)
-			if err := asked.Check(); err != nil {
-				return err
-			}
+// setsOnly reports whether some of these fields are set, and no others: with one that may be there would come one that
+// may not.
+func (c *change) setsOnly(fields map[string]bool) (some bool) {
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			continue
+		}
+		if some = fields[v.Type().Field(i).Name]; !some {
+			return false
 		}
 	}
-	if c.Update != nil {
-		return c.Update.update().Check()
-	}
-	return nil
+	return some
 }
 
 // refusal says why the role may not write a change.

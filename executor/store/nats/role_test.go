@@ -93,38 +93,6 @@ func TestCopiesHoldRoles(t *testing.T) {
 	require.NoError(t, looks.Close())
 }
 
-// What a driver writes that no server has checked stops no copy, and changes nothing.
-func TestCopiesCheckWhatDriversWrite(t *testing.T) {
-	t.Parallel()
-	m := newMachine(func() {})
-	p := m.meet(uuid.New(), hello{Role: RoleDriver}, 1)
-	good := submissionsOf([]executor.Submission{newTask()})
-	require.NoError(t, m.apply(p, &change{Submit: good}, false).err)
-	for _, spoil := range []func(s *submission){
-		func(s *submission) { s.ID = uuid.Nil },
-		func(s *submission) { s.Priority = 127 },
-		func(s *submission) { s.Timeout = -1 },
-		func(s *submission) { s.Conditions = &schema.Conditions{Needs: map[string]int64{"gpu": -1}} },
-		func(s *submission) {
-			s.Conditions = &schema.Conditions{Retry: &schema.Retry{MaxAttempts: 2, Factor: 2}}
-		},
-	} {
-		bad := submissionsOf([]executor.Submission{newTask()})
-		spoil(&bad[0])
-		var refused *executor.InputError
-		require.ErrorAs(t, m.apply(p, &change{Submit: bad}, false).err, &refused)
-		require.ErrorAs(t, m.apply(p, &change{DryRun: bad}, false).err, &refused)
-	}
-	var refused *executor.InputError
-	require.ErrorAs(t, m.apply(p, &change{Update: &update{ID: good[0].ID, Priority: new(int8(-128))}}, false).err, &refused)
-
-	known := submissionsOf([]executor.Submission{newTask()})
-	known[0].ID = uuid.Max
-	require.NoError(t, m.apply(p, &change{Submit: known}, false).err)
-	known[0].NewID = true
-	require.True(t, m.apply(p, &change{Submit: known}, false).submitted[0].Existing)
-}
-
 // documentedUsers are the users of the example in docs/machines.md, one for each role of the namespace
 // builds. Each has the password canary.
 func documentedUsers(t *testing.T) []*server.User {
@@ -189,30 +157,4 @@ func TestPermissions(t *testing.T) {
 	_, err = Open(context.Background(), Options{Address: at, Credentials: as("nobody"), Role: RoleViewer})
 	require.ErrorContains(t, err, `do not let this user publish to "$JS.API.STREAM.INFO.JL_builds"`)
 	require.NotErrorIs(t, err, natsgo.ErrTimeout)
-}
-
-// A driver is not known for longer than a while after it was last heard of, whatever it says, and keeps
-// no more in the memory of all than a message may have.
-func TestDriversAreBounded(t *testing.T) {
-	t.Parallel()
-	s := newStore(Options{})
-	driver := uuid.New()
-	hi, err := encode([]change{{Hello: &hello{Name: "driver", Lease: 1 << 62}}})
-	require.NoError(t, err)
-	writes := func(number uint64, more bool, text []byte) {
-		t.Helper()
-		piece := append(head{writer: driver, number: number, more: more}.append(nil), text...)
-		require.NoError(t, s.applyPiece(entry{sequence: number, at: schema.Now(), role: RoleDriver, piece: piece}))
-	}
-	writes(1, false, hi)
-	require.Equal(t, int64(mostDriverLease), s.machine.peers[driver].about.Lease)
-	part := make([]byte, 32<<20)
-	number := uint64(2)
-	for ; number <= 1+uint64(mostDriverMessage/len(part)); number++ {
-		writes(number, true, part)
-		require.NotNil(t, s.machine.peers[driver])
-	}
-	writes(number, true, part)
-	require.Nil(t, s.machine.peers[driver])
-	require.True(t, s.machine.gone[driver])
 }
