@@ -84,7 +84,9 @@ func (s *Store) connect(ctx context.Context) error {
 		err = cmp.Or(s.denied.err(), err)
 	}
 	if err == nil {
-		err = checkStream(a, stream.CachedInfo().Config)
+		if err = checkStream(a, stream.CachedInfo().Config); err == nil {
+			s.snapshotBytes, err = snapshotBytesOf(stream.CachedInfo().Config)
+		}
 	} else {
 		err = streamError(a, s.options.Credentials, err)
 	}

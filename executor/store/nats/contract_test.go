@@ -55,9 +55,10 @@ func testContract(t *testing.T, servers int, parts []string) {
 	all := clusterOf(t, servers)
 	begin := func(t *testing.T, o Options) *Store {
 		if strings.Contains(t.Name(), "unread_watcher") { // which measures memory
-			o.snapshotBytes = 1 << 40
+			o.Address = all.namespace(t)
 			return open(t, o)
 		}
+		o.Address = all.namespaceWith(t, Namespace{SnapshotBytes: contractSnapshots})
 		s := open(t, o)
 		lookOn(t, s)
 		return s
@@ -65,7 +66,7 @@ func testContract(t *testing.T, servers int, parts []string) {
 	storetest.Run(t, storetest.Options{
 		RealTime: true, Parallel: true, Parts: parts,
 		Open: func(t *testing.T, l storetest.Limits) executor.Store {
-			return begin(t, Options{Address: all.namespace(t), Limits: limitsFor(l), Lease: longLease, snapshotBytes: contractSnapshots})
+			return begin(t, Options{Limits: limitsFor(l), Lease: longLease})
 		},
 		Reopen: func(t *testing.T, s executor.Store) executor.Store {
 			require.NoError(t, s.Close())

@@ -14,8 +14,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// versionKey is the key of the metadata of a stream that has the version of its format.
-const versionKey = "jobline-format"
+// versionKey is the key of the metadata of a stream that has the version of its format, snapshotKey that of
+// Namespace.SnapshotBytes.
+const versionKey, snapshotKey = "jobline-format", "jobline-snapshot-bytes"
 
 // Namespace says how a namespace is made.
 type Namespace struct {
@@ -23,6 +24,9 @@ type Namespace struct {
 	Replicas int
 	// MaxBytes bounds the log; 0 is no bound of its own. Where it is full nothing more is recorded.
 	MaxBytes int64
+	// SnapshotBytes is how many bytes the log has at least behind the newest snapshot before the servers make another
+	// one; 0 is 64 MB, which does for all but tests. It counts for a namespace that is made, and not for one that is there.
+	SnapshotBytes int64
 }
 
 // Init makes a namespace. It reports whether there was none; one that is there must be as wanted.
@@ -43,7 +47,7 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 			}
 			made = true
 		}
-		if err := (&shelf{address: a, js: js, replicas: max(n.Replicas, 1)}).make(ctx); err != nil {
+		if err := (&streamShelf{address: a, js: js, replicas: max(n.Replicas, 1)}).make(ctx); err != nil {
 			return createError(a, c, n, cmp.Or(denied.err(), err))
 		}
 		return nil
@@ -91,7 +95,23 @@ func streamConfig(a Address, n Namespace) jetstream.StreamConfig {
 	if n.MaxBytes > 0 {
 		c.MaxBytes = n.MaxBytes
 	}
+	if n.SnapshotBytes > 0 {
+		c.Metadata[snapshotKey] = strconv.FormatInt(n.SnapshotBytes, 10)
+	}
 	return c
+}
+
+// snapshotBytesOf is what SnapshotBytes was when the namespace was made, or how much it is without that.
+func snapshotBytesOf(c jetstream.StreamConfig) (int64, error) {
+	text, there := c.Metadata[snapshotKey]
+	if !there {
+		return snapshotBytes, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("the stream %s has the metadata %s=%q, which is no number of bytes; set it back with nats stream edit", c.Name, snapshotKey, text)
+	}
+	return n, nil
 }
 
 // createError says why a stream cannot be made, and what to do.
@@ -127,7 +147,8 @@ func checkStream(a Address, c jetstream.StreamConfig) error {
 	case !slices.Equal(slices.Sorted(slices.Values(c.Subjects)), a.logSubjects()) || c.Mirror != nil || len(c.Sources) > 0 || c.SubjectTransform != nil:
 		return fmt.Errorf("the stream %s does not have exactly the subjects %s; set it back with nats stream edit, or make another namespace", c.Name, strings.Join(a.logSubjects(), " and "))
 	}
-	return nil
+	_, err := snapshotBytesOf(c)
+	return err
 }
 
 // checkNamespace says how a namespace that is there differs from the one wanted.

@@ -109,6 +109,7 @@ func TestOpenRefusesStreams(t *testing.T) {
 		"async":   {func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, "answers before it has written"},
 		"subject": {func(c *jetstream.StreamConfig) { c.Subjects = append(c.Subjects, "other") }, "does not have exactly the subjects jl.subject.driver and jl.subject.executor"},
 		"version": {func(c *jetstream.StreamConfig) { c.Metadata[versionKey] = "99" }, `is of format "99"`},
+		"shorter": {func(c *jetstream.StreamConfig) { c.Metadata[snapshotKey] = "64 MB" }, `has the metadata jobline-snapshot-bytes="64 MB", which is no number of bytes`},
 		"foreign": {func(c *jetstream.StreamConfig) { c.Metadata = nil }, `is of format ""`},
 	} {
 		at.Namespace = name

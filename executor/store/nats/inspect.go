@@ -38,7 +38,7 @@ func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, erro
 		about := log.CachedInfo()
 		found.Replicas, found.MaxBytes = about.Config.Replicas, max(about.Config.MaxBytes, 0)
 		found.FirstEntry, found.LastEntry, found.Bytes = about.State.FirstSeq, about.State.LastSeq, about.State.Bytes
-		whole, _, err := (&shelf{address: a, js: js, log: log}).list(ctx)
+		whole, _, err := (&streamShelf{address: a, js: js, log: log}).list(ctx)
 		if err != nil {
 			return streamError(a, c, cmp.Or(denied.err(), err))
 		}

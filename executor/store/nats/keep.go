@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // This file lets the log be short: it makes snapshots, and removes what is before them from the log.
@@ -14,7 +12,7 @@ import (
 const (
 	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is
 	// made. It is more where that is larger, so that snapshots are no more than what is written, and less
-	// where the log has a bound, so that it never is full of what nobody needs.
+	// where the log has a bound, so that it never is full of what nobody needs. A namespace may have its own.
 	snapshotBytes = 64 << 20
 	// keepPause is how long at most a process does not look whether there is something to do.
 	keepPause = time.Minute
@@ -88,24 +86,22 @@ func (s *Store) keepOnce(ctx context.Context) error {
 
 // grownSince reports whether the log has grown so much behind the newest snapshot that another one is to be made.
 func (s *Store) grownSince(ctx context.Context, whole []kept) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	now, err := s.shelf.log.Info(ctx)
+	now, err := s.shelf.extent(ctx)
 	if err != nil {
 		return false, err
 	}
-	state, since, most := now.State, uint64(0), s.options.snapshotBytes
+	since, most := uint64(0), s.snapshotBytes
 	if len(whole) > 0 {
 		since, most = whole[0].Entry, max(most, whole[0].Bytes)
 	}
-	if bound := now.Config.MaxBytes; bound > 0 {
-		most = min(most, bound/4)
+	if now.bound > 0 {
+		most = min(most, now.bound/4)
 	}
-	since = max(since, state.FirstSeq)
-	if state.Msgs == 0 || state.LastSeq <= since {
+	since = max(since, now.first)
+	if now.last <= since {
 		return false, nil
 	}
-	behind := float64(state.Bytes) / float64(state.Msgs) * float64(state.LastSeq-since)
+	behind := float64(now.bytes) / float64(now.last+1-now.first) * float64(now.last-since)
 	return int64(behind) > most, nil
 }
 
@@ -130,7 +126,7 @@ func (s *Store) makeSnapshot(ctx context.Context) error {
 
 // grows notes an entry that was applied. The goroutine that applies the log calls it.
 func (s *Store) grows(e entry) {
-	if s.growth += int64(len(e.piece)); s.growth > s.options.snapshotBytes/4 {
+	if s.growth += int64(len(e.piece)); s.growth > s.snapshotBytes/4 {
 		s.growth = 0
 		wake(s.grown)
 	}
@@ -180,13 +176,11 @@ func (s *Store) removeOld(ctx context.Context) error {
 	if len(whole) < 2 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
 	upTo := min(whole[1].Entry, s.appliedByAll())
 	if upTo <= s.purged {
 		return nil
 	}
-	if err := s.shelf.log.Purge(ctx, jetstream.WithPurgeSequence(upTo)); err != nil {
+	if err := s.shelf.purge(ctx, upTo); err != nil {
 		return err
 	}
 	s.purged = upTo

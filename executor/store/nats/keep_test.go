@@ -74,9 +74,9 @@ func TestMachineOfASnapshot(t *testing.T) {
 // firstEntry is the first that the log has.
 func (s *Store) firstEntry(t *testing.T) uint64 {
 	t.Helper()
-	about, err := s.shelf.log.Info(t.Context())
+	now, err := s.shelf.extent(t.Context())
 	require.NoError(t, err)
-	return about.State.FirstSeq
+	return now.first
 }
 
 func (s *Store) snapshots(t *testing.T) (whole []kept, others []string) {
@@ -111,8 +111,8 @@ func opensFrom(t *testing.T, at Address, entry uint64, know ...uuid.UUID) {
 // The log is made shorter while it grows, and who comes later knows all the same.
 func TestLogIsMadeShorter(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	o := Options{Address: at, Lease: 2 * time.Second, snapshotBytes: 4 << 10}
+	at := clusterOf(t, 1).namespaceWith(t, Namespace{SnapshotBytes: 4 << 10})
+	o := Options{Address: at, Lease: 2 * time.Second}
 	one, other := open(t, o), open(t, o)
 	first := newTask()
 	one.submits(t, first)
@@ -137,8 +137,9 @@ func TestHalfASnapshotIsNotRead(t *testing.T) {
 	s.makes(t)
 	whole, _ := s.snapshots(t)
 	require.Len(t, whole, 1)
-	half := s.shelf.subjectOf(s.applied.Load())
-	require.NoError(t, s.shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("jobline snapshot")}))
+	shelf := s.shelf.(*streamShelf)
+	half := shelf.subjectOf(s.applied.Load())
+	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("jobline snapshot")}))
 	opensFrom(t, at, whole[0].Entry, task.ID)
 	require.NoError(t, s.removeOld(t.Context()))
 	_, others := s.snapshots(t)

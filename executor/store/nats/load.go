@@ -32,15 +32,13 @@ func (s *Store) load(ctx context.Context) error {
 		}
 		s.log.Warn("a snapshot of the store cannot be read", "entry", k.Entry, "error", err)
 	}
-	asking, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	now, err := s.shelf.log.Info(asking)
+	now, err := s.shelf.extent(ctx)
 	if err != nil {
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
-	if first := now.State.FirstSeq; first > s.applied.Load()+1 {
+	if now.first > s.applied.Load()+1 {
 		return fmt.Errorf("the log of the namespace %s begins with entry %d, and no snapshot of what was before it can be read; restore the streams %s and %s from one backup",
-			s.options.Address.Namespace, first, s.options.Address.StreamName(), s.options.Address.snapshotStream())
+			s.options.Address.Namespace, now.first, s.options.Address.StreamName(), s.options.Address.snapshotStream())
 	}
 	return nil
 }

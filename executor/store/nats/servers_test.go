@@ -68,12 +68,15 @@ func clusterOf(t testing.TB, size int) servers {
 var lastNamespace atomic.Int64
 
 // namespace makes a namespace in as many replicas as there are servers.
-func (all servers) namespace(t testing.TB) Address {
+func (all servers) namespace(t testing.TB) Address { return all.namespaceWith(t, Namespace{}) }
+
+func (all servers) namespaceWith(t testing.TB, n Namespace) Address {
 	t.Helper()
+	n.Replicas = len(all)
 	a := Address{Servers: all, Namespace: fmt.Sprintf("n%d", lastNamespace.Add(1))}
 	var err error
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if _, err = Init(context.Background(), a, Credentials{}, Namespace{Replicas: len(all)}); err == nil {
+		if _, err = Init(context.Background(), a, Credentials{}, n); err == nil {
 			return a
 		}
 	}

@@ -24,17 +24,57 @@ import (
 // one after another, and behind them a message that says how many there are. Without that message it
 // is not whole, and nobody reads it.
 
-// shelf is the stream of the snapshots of a namespace.
-type shelf struct {
+// shelf is where the snapshots of a log are, and makes the log shorter. After an error what was asked for may be done
+// or not.
+type shelf interface {
+	// extent is how much of the log there is.
+	extent(ctx context.Context) (extent, error)
+	// list answers the snapshots of the log that are whole, the newest first, and the subjects of all others.
+	list(ctx context.Context) (whole []kept, others []string, err error)
+	// put stores a snapshot. It is there when all of it is.
+	put(ctx context.Context, k kept, pieces [][]byte) error
+	// open reads a snapshot. closes ends that.
+	open(ctx context.Context, k kept) (from *bufio.Reader, closes func(), err error)
+	// remove removes a snapshot, or what there is of one.
+	remove(ctx context.Context, subject string) error
+	// purge removes the entries of the log before a sequence.
+	purge(ctx context.Context, before uint64) error
+}
+
+// extent is how much of the log there is.
+type extent struct {
+	first, last uint64 // entry; last is the one before first where there is none
+	bytes       uint64
+	bound       int64 // of bytes; 0 or less is none
+}
+
+// streamShelf is the stream of the snapshots of a namespace.
+type streamShelf struct {
 	address  Address
 	js       jetstream.JetStream
 	log      jetstream.Stream
 	replicas int
 }
 
-func newShelf(conn *natsgo.Conn, a Address, log jetstream.Stream) (*shelf, error) {
+func newShelf(conn *natsgo.Conn, a Address, log jetstream.Stream) (*streamShelf, error) {
 	js, err := jetstream.New(conn)
-	return &shelf{a, js, log, max(log.CachedInfo().Config.Replicas, 1)}, err
+	return &streamShelf{a, js, log, max(log.CachedInfo().Config.Replicas, 1)}, err
+}
+
+func (h *streamShelf) extent(ctx context.Context) (extent, error) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	now, err := h.log.Info(ctx)
+	if err != nil {
+		return extent{}, err
+	}
+	return extent{now.State.FirstSeq, now.State.LastSeq, now.State.Bytes, now.Config.MaxBytes}, nil
+}
+
+func (h *streamShelf) purge(ctx context.Context, before uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	return h.log.Purge(ctx, jetstream.WithPurgeSequence(before))
 }
 
 // wholeHeader is that of the last message of a snapshot.
@@ -50,11 +90,15 @@ type kept struct {
 	Pieces  uint64 `json:"pieces"`
 }
 
+func newestFirst(a, b kept) int {
+	return cmp.Or(cmp.Compare(b.Entry, a.Entry), strings.Compare(a.subject, b.subject))
+}
+
 func (a Address) snapshotStream() string  { return "JLS_" + a.Namespace }
 func (a Address) snapshotSubject() string { return "jls." + a.Namespace + ".>" }
 
 // subjectOf is the subject of a snapshot behind an entry. No other process uses it.
-func (h *shelf) subjectOf(entry uint64) string {
+func (h *streamShelf) subjectOf(entry uint64) string {
 	return fmt.Sprintf("jls.%s.%d.%s", h.address.Namespace, entry, strings.ReplaceAll(uuid.NewString(), "-", ""))
 }
 
@@ -73,7 +117,7 @@ func snapshotConfig(a Address, replicas int) jetstream.StreamConfig {
 }
 
 // stream is the stream, or nil where there is none.
-func (h *shelf) stream(ctx context.Context) (jetstream.Stream, error) {
+func (h *streamShelf) stream(ctx context.Context) (jetstream.Stream, error) {
 	s, err := h.js.Stream(ctx, h.address.snapshotStream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
@@ -82,7 +126,7 @@ func (h *shelf) stream(ctx context.Context) (jetstream.Stream, error) {
 }
 
 // make makes the stream where there is none.
-func (h *shelf) make(ctx context.Context) error {
+func (h *streamShelf) make(ctx context.Context) error {
 	if s, err := h.stream(ctx); s != nil || err != nil {
 		return err
 	}
@@ -93,8 +137,7 @@ func (h *shelf) make(ctx context.Context) error {
 	return err
 }
 
-// list answers the snapshots of the log that are whole, the newest first, and the subjects of all others.
-func (h *shelf) list(ctx context.Context) (whole []kept, others []string, err error) {
+func (h *streamShelf) list(ctx context.Context) (whole []kept, others []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	s, err := h.stream(ctx)
@@ -116,15 +159,13 @@ func (h *shelf) list(ctx context.Context) (whole []kept, others []string, err er
 			whole = append(whole, *k)
 		}
 	}
-	slices.SortFunc(whole, func(a, b kept) int {
-		return cmp.Or(cmp.Compare(b.Entry, a.Entry), strings.Compare(a.subject, b.subject))
-	})
+	slices.SortFunc(whole, newestFirst)
 	return whole, others, nil
 }
 
 // look is the snapshot of a subject that has so many messages, or nil where it is not whole, or is none
 // of this log.
-func (h *shelf) look(ctx context.Context, s jetstream.Stream, subject string, messages uint64) (*kept, error) {
+func (h *streamShelf) look(ctx context.Context, s jetstream.Stream, subject string, messages uint64) (*kept, error) {
 	last, err := s.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, nil
@@ -149,8 +190,7 @@ func (h *shelf) look(ctx context.Context, s jetstream.Stream, subject string, me
 	return k, nil
 }
 
-// put stores a snapshot. It is there when all of it is.
-func (h *shelf) put(ctx context.Context, k kept, pieces [][]byte) error {
+func (h *streamShelf) put(ctx context.Context, k kept, pieces [][]byte) error {
 	if err := h.make(ctx); err != nil {
 		return err
 	}
@@ -167,15 +207,14 @@ func (h *shelf) put(ctx context.Context, k kept, pieces [][]byte) error {
 	return h.publish(ctx, &natsgo.Msg{Subject: k.subject, Data: last, Header: natsgo.Header{wholeHeader: {"1"}}})
 }
 
-func (h *shelf) publish(ctx context.Context, m *natsgo.Msg) error {
+func (h *streamShelf) publish(ctx context.Context, m *natsgo.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	_, err := h.js.PublishMsg(ctx, m, jetstream.WithExpectStream(h.address.snapshotStream()))
 	return err
 }
 
-// remove removes a snapshot, or what there is of one.
-func (h *shelf) remove(ctx context.Context, subject string) error {
+func (h *streamShelf) remove(ctx context.Context, subject string) error {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	s, err := h.stream(ctx)
@@ -193,8 +232,7 @@ type keptReader struct {
 	rest     []byte
 }
 
-// open reads a snapshot. close ends that.
-func (h *shelf) open(ctx context.Context, k kept) (from *bufio.Reader, closes func(), err error) {
+func (h *streamShelf) open(ctx context.Context, k kept) (from *bufio.Reader, closes func(), err error) {
 	consumer, err := h.js.OrderedConsumer(ctx, h.address.snapshotStream(), jetstream.OrderedConsumerConfig{FilterSubjects: []string{k.subject}})
 	if err != nil {
 		return nil, nil, err

@@ -13,7 +13,8 @@ import (
 
 // check compares what everybody was told with what there is.
 func (s *simulation) check() {
-	late := s.joinLog(new(simCut)) // which reads all of the log
+	s.checkSnapshots()
+	late := s.joinLog(new(simCut)) // which begins with a snapshot
 	s.stores = append(s.stores, late)
 	for _, one := range s.stores {
 		require.Equal(s, late.digest(s.T), one.digest(s.T), "all copies are equal")

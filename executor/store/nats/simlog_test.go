@@ -13,15 +13,30 @@ import (
 // simLog is a log whose network loses, delays, repeats and reorders what goes to it and comes from
 // it. All it promises is that each of its entries stays in its place.
 type simLog struct {
-	mu      sync.Mutex
-	random  *rand.Rand
-	entries []entry
-	grown   chan struct{} // closed when there is another entry
-	calm    bool          // nothing goes wrong any more
+	mu        sync.Mutex
+	random    *rand.Rand
+	entries   []entry // all that there ever were
+	first     uint64  // the sequence of the first that was not removed
+	snapshots []*simSnapshot
+	grown     chan struct{} // closed when there is another entry
+	calm      bool          // nothing goes wrong any more
 }
 
 func newSimLog(seed uint64) *simLog {
-	return &simLog{random: rand.New(rand.NewPCG(seed, 1)), grown: make(chan struct{})}
+	return &simLog{random: rand.New(rand.NewPCG(seed, 1)), first: 1, grown: make(chan struct{})}
+}
+
+func (l *simLog) intN(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.random.IntN(n)
+}
+
+// begin is the first entry that is there, from a sequence on.
+func (l *simLog) begin(from uint64) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(from, l.first)
 }
 
 // oneIn is true once in n times, while things go wrong.
@@ -136,7 +151,7 @@ func (j *simJournal) read(ctx context.Context, from uint64) (entries, error) {
 	case from > 1 && j.length() < from:
 		return nil, errLogBehind
 	}
-	return &simEntries{j, from}, nil
+	return &simEntries{j, j.begin(from)}, nil
 }
 
 // simEntries brings entries.
@@ -158,6 +173,7 @@ func (e *simEntries) next(ctx context.Context) (entry, error) {
 	case e.oneIn(60) && which > 1:
 		which++
 	}
+	which = e.begin(which)
 	found, grown := e.at(which)
 	for found == nil {
 		select {

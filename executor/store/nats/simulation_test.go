@@ -29,6 +29,8 @@ const (
 	simProcesses = 3
 	simTasks     = 40 // of each process
 	simLease     = 6 * time.Second
+	// simSnapshotBytes is so little that there are several snapshots.
+	simSnapshotBytes = 8 << 10
 )
 
 // TestSimulations lets several processes work on a log whose network loses, delays, repeats and
@@ -43,26 +45,52 @@ func TestSimulations(t *testing.T) {
 	if err != nil {
 		first = rand.Uint64() >> 1
 	}
+	counts := &simCounts{of: map[string]int{}}
 	for i := range count {
 		seed := first + uint64(i)
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { simulate(t, seed) }) }) {
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { simulate(t, seed, counts) }) }) {
 			t.Logf("%s=1 %s=%d go test ./executor/store/nats -run TestSimulations", simulationsEnv, simulationSeedEnv, seed)
 			return
 		}
 	}
+	t.Log(counts.of)
+	if count >= 6 {
+		require.Greater(t, counts.of["a snapshot of the store is made"], count)
+		require.Positive(t, counts.of["a snapshot of the store is read"])
+	}
+}
+
+// simCounts is how often something was logged.
+type simCounts struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (*simCounts) Enabled(context.Context, slog.Level) bool { return true }
+func (c *simCounts) WithAttrs([]slog.Attr) slog.Handler     { return c }
+func (c *simCounts) WithGroup(string) slog.Handler          { return c }
+
+func (c *simCounts) Handle(_ context.Context, r slog.Record) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of[r.Message]++
+	return nil
 }
 
 // simulation is what the processes have done, and were told.
 type simulation struct {
 	*testing.T
-	log   *simLog
-	stop  context.Context
-	works sync.WaitGroup
-	cuts  []*simCut
+	seed   uint64
+	log    *simLog
+	logger *slog.Logger
+	stop   context.Context
+	works  sync.WaitGroup
+	cuts   []*simCut
 
 	mu     sync.Mutex
 	random *rand.Rand
 	stores []*Store
+	dying  [simProcesses]bool // it dies, or begins anew
 	tasks  []*simTask
 	runs   map[uuid.UUID][]*simRun
 }
@@ -86,9 +114,9 @@ type simRun struct {
 	lost    bool  // it was told that its lease is lost
 }
 
-func simulate(t *testing.T, seed uint64) {
+func simulate(t *testing.T, seed uint64, counts *simCounts) {
 	stop, end := context.WithCancel(t.Context())
-	s := &simulation{T: t, log: newSimLog(seed), stop: stop, random: rand.New(rand.NewPCG(seed, 2)), runs: map[uuid.UUID][]*simRun{}, stores: make([]*Store, simProcesses)}
+	s := &simulation{T: t, seed: seed, log: newSimLog(seed), logger: slog.New(counts), stop: stop, random: rand.New(rand.NewPCG(seed, 2)), runs: map[uuid.UUID][]*simRun{}, stores: make([]*Store, simProcesses)}
 	t.Cleanup(func() { // in the bubble
 		end()
 		s.quiet()
@@ -126,9 +154,14 @@ func (s *simulation) intN(n int) int {
 // joinLog opens a store on the log.
 func (s *simulation) joinLog(cut *simCut) *Store {
 	for {
-		one := newStore(Options{Lease: simLease, Name: "sim", Logger: slog.New(slog.DiscardHandler)})
-		one.journal, one.pieceBytes = &simJournal{s.log, cut}, 700
-		if one.backlog = s.log.length(); one.backlog == 0 {
+		one := newStore(Options{Lease: simLease, Name: "sim", Logger: s.logger})
+		one.journal, one.shelf, one.pieceBytes, one.snapshotBytes = &simJournal{s.log, cut}, &simShelf{s.log, cut}, 700, simSnapshotBytes
+		backlog := s.log.length()
+		if one.load(context.Background()) != nil {
+			assert.NoError(s, one.machine.tasks.Close())
+			continue
+		}
+		if one.backlog = backlog; one.backlog <= one.applied.Load() {
 			close(one.read)
 		}
 		if one.begin(context.Background()) == nil {
@@ -137,16 +170,37 @@ func (s *simulation) joinLog(cut *simCut) *Store {
 	}
 }
 
+// dies lets a process die and begin anew, unless that happens already.
+func (s *simulation) dies(n int, one *Store) {
+	s.mu.Lock()
+	dies := s.stores[n] == one && !s.dying[n]
+	s.dying[n] = s.dying[n] || dies
+	s.mu.Unlock()
+	if !dies {
+		return
+	}
+	one.crash()
+	s.begin(n)
+	s.mu.Lock()
+	s.dying[n] = false
+	s.mu.Unlock()
+}
+
 // begin lets a process work.
 func (s *simulation) begin(n int) {
 	one := s.joinLog(s.cuts[n])
+	c, err := one.Join(s.stop, executor.Offer{})
+	for err != nil {
+		if one.isBroken() {
+			one.crash()
+			one = s.joinLog(s.cuts[n])
+		}
+		time.Sleep(time.Second)
+		c, err = one.Join(s.stop, executor.Offer{})
+	}
 	s.mu.Lock()
 	s.stores[n] = one
 	s.mu.Unlock()
-	c, err := one.Join(s.stop, executor.Offer{})
-	for err != nil {
-		c, err = one.Join(s.stop, executor.Offer{})
-	}
 	for range 2 {
 		s.works.Go(func() {
 			for {
@@ -156,10 +210,21 @@ func (s *simulation) begin(n int) {
 				}
 				if err == nil {
 					s.work(one, l)
+				} else {
+					time.Sleep(time.Second)
 				}
 			}
 		})
 	}
+	s.works.Go(func() {
+		select {
+		case err := <-one.Failed():
+			assert.ErrorIs(s, err, errLogGap)
+			s.dies(n, one)
+		case <-one.stopped:
+		case <-s.stop.Done():
+		}
+	})
 }
 
 func (s *simulation) store(n int) *Store {
@@ -257,13 +322,15 @@ func (s *simulation) disturb() {
 	for range 6 {
 		n := s.intN(simProcesses)
 		if s.intN(3) == 0 {
-			s.store(n).crash()
-			s.begin(n)
+			s.dies(n, s.store(n))
 		} else {
 			s.cuts[n].set(true)
 			time.Sleep(time.Duration(s.intN(int(2*simLease.Milliseconds()))) * time.Millisecond)
 			s.cuts[n].set(false)
 			wake(s.store(n).resend)
+		}
+		if s.intN(2) == 0 { // beside the one that does so
+			_ = s.store(s.intN(simProcesses)).makeSnapshot(s.stop)
 		}
 		time.Sleep(time.Duration(s.intN(2000)) * time.Millisecond)
 	}
@@ -280,7 +347,10 @@ func (s *simulation) quiet() {
 func (s *simulation) settle() {
 	for range 600 {
 		counts, err := s.store(0).Counts(s.Context())
-		require.NoError(s, err)
+		if err != nil { // it has found a gap, and begins anew
+			time.Sleep(time.Second)
+			continue
+		}
 		if counts.Queued+counts.Running == 0 {
 			time.Sleep(4 * simLease) // for what is still on its way
 			return

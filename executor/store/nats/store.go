@@ -52,8 +52,6 @@ type Options struct {
 	Lease time.Duration
 	// Logger is nil for none.
 	Logger *slog.Logger
-
-	snapshotBytes int64 // snapshotBytes, but in tests
 }
 
 // Store implements executor.Store. Make one with Open.
@@ -70,20 +68,22 @@ type Store struct {
 	applying   sync.Mutex    // held while an entry is applied, and by those who need the machine between two
 	appliedAt  schema.Time   // when the latest entry was written; applying protects it
 	backlog    uint64        // the sequence of the latest entry when this process came
-	shelf      *shelf        // nil in tests without servers
-	grown      chan struct{} // gets a value when the log has grown by a part of snapshotBytes
-	growth     int64         // bytes applied since then; the goroutine that applies has it
-	purged     uint64        // the first entry that is left; the goroutine that keeps snapshots has it
-	agreement  agreement
-	read       chan struct{} // closed when that is applied
-	send       chan struct{}
-	resend     chan struct{}
-	stopped    chan struct{} // closed by stop
-	failed     chan error    // gets the value of broken
-	opened     chan struct{} // closed when the copy is as new as the log was at the start
-	running    sync.WaitGroup
-	end        context.CancelFunc
-	ahead      atomic.Int64 // nanoseconds: the clock of this machine before that of the servers
+	shelf      shelf
+	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is made.
+	snapshotBytes int64
+	grown         chan struct{} // gets a value when the log has grown by a part of snapshotBytes
+	growth        int64         // bytes applied since then; the goroutine that applies has it
+	purged        uint64        // the first entry that is left; the goroutine that keeps snapshots has it
+	agreement     agreement
+	read          chan struct{} // closed when that is applied
+	send          chan struct{}
+	resend        chan struct{}
+	stopped       chan struct{} // closed by stop
+	failed        chan error    // gets the value of broken
+	opened        chan struct{} // closed when the copy is as new as the log was at the start
+	running       sync.WaitGroup
+	end           context.CancelFunc
+	ahead         atomic.Int64 // nanoseconds: the clock of this machine before that of the servers
 
 	mu          sync.Mutex // protects what follows
 	self        uuid.UUID  // what this process is called in the log
@@ -115,7 +115,7 @@ type Store struct {
 
 // Open joins the processes that share a namespace. It waits until it knows all its tasks.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	o.Lease, o.snapshotBytes = cmp.Or(o.Lease, DefaultLease), cmp.Or(o.snapshotBytes, snapshotBytes)
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -180,7 +180,7 @@ func (s *Store) run(opening context.Context) error {
 	}
 	s.running.Go(func() { s.sendAll(ctx) })
 	s.running.Go(func() { s.beat(ctx) })
-	if s.shelf != nil && s.options.Role == RoleExecutor {
+	if s.options.Role == RoleExecutor {
 		s.running.Go(func() { s.keep(ctx) })
 	}
 	opening, cancel := context.WithTimeout(opening, openPatience)

@@ -1,0 +1,186 @@
+package nats
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// simSnapshot is a snapshot, or what was stored of one.
+type simSnapshot struct {
+	kept
+	pieces  [][]byte
+	whole   bool
+	removed bool
+}
+
+// simShelf is where a process has the snapshots of a log. What is asked of it is done or not, whatever
+// its answer is.
+type simShelf struct {
+	*simLog
+	cut *simCut
+}
+
+// ask is the way of a question. It may be lost.
+func (h *simShelf) ask(ctx context.Context) error {
+	time.Sleep(h.delay())
+	if h.cut.now() || h.oneIn(12) || ctx.Err() != nil {
+		return errSimulated
+	}
+	return nil
+}
+
+// answered is the way of an answer.
+func (h *simShelf) answered() error {
+	if h.oneIn(12) {
+		return errSimulated
+	}
+	return nil
+}
+
+func (h *simShelf) extent(ctx context.Context) (extent, error) {
+	if err := h.ask(ctx); err != nil {
+		return extent{}, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := extent{first: h.first, last: uint64(len(h.entries))}
+	for _, e := range h.entries[h.first-1:] {
+		now.bytes += uint64(len(e.piece))
+	}
+	return now, nil
+}
+
+func (h *simShelf) list(ctx context.Context) (whole []kept, others []string, err error) {
+	if err := h.ask(ctx); err != nil {
+		return nil, nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, one := range h.snapshots {
+		switch {
+		case one.removed:
+		case !one.whole || one.Entry < h.first:
+			others = append(others, one.subject)
+		default:
+			whole = append(whole, one.kept)
+		}
+	}
+	slices.SortFunc(whole, newestFirst)
+	return whole, others, nil
+}
+
+// put stores one piece after another. Its process may die between two of them.
+func (h *simShelf) put(ctx context.Context, k kept, pieces [][]byte) error {
+	h.mu.Lock()
+	k.subject = fmt.Sprintf("jls.sim.%d.%d", k.Entry, len(h.snapshots))
+	one := &simSnapshot{kept: k}
+	h.snapshots = append(h.snapshots, one)
+	h.mu.Unlock()
+	for _, piece := range pieces {
+		if err := h.ask(ctx); err != nil {
+			return err
+		}
+		h.mu.Lock()
+		one.pieces = append(one.pieces, piece)
+		h.mu.Unlock()
+	}
+	if err := h.ask(ctx); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	one.whole = !one.removed
+	h.mu.Unlock()
+	return h.answered()
+}
+
+// open reads a snapshot, of which a bit may be another, or the end be missing.
+func (h *simShelf) open(ctx context.Context, k kept) (*bufio.Reader, func(), error) {
+	if err := h.ask(ctx); err != nil {
+		return nil, nil, err
+	}
+	var all []byte
+	h.mu.Lock()
+	for _, one := range h.snapshots {
+		if one.subject == k.subject && !one.removed {
+			all = slices.Concat(one.pieces...)
+		}
+	}
+	h.mu.Unlock()
+	switch {
+	case len(all) == 0:
+	case h.oneIn(6):
+		all = all[:h.intN(len(all))]
+	case h.oneIn(6):
+		all[h.intN(len(all))] ^= 1 << h.intN(8)
+	}
+	return bufio.NewReader(bytes.NewReader(all)), func() {}, nil
+}
+
+func (h *simShelf) remove(ctx context.Context, subject string) error {
+	if err := h.ask(ctx); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	for _, one := range h.snapshots {
+		one.removed = one.removed || one.subject == subject
+	}
+	h.mu.Unlock()
+	return h.answered()
+}
+
+// purge removes entries, some time later.
+func (h *simShelf) purge(ctx context.Context, before uint64) error {
+	if err := h.ask(ctx); err != nil {
+		return err
+	}
+	go func() {
+		time.Sleep(h.delay())
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.first = max(h.first, before)
+	}()
+	return h.answered()
+}
+
+// checkSnapshots compares what some snapshots and the entries behind them make with what all entries make.
+func (s *simulation) checkSnapshots() {
+	s.log.mu.Lock()
+	all, snapshots := slices.Clone(s.log.entries), slices.Clone(s.log.snapshots)
+	s.log.mu.Unlock()
+	whole := s.copyOf(newMachine(func() {}), all)
+	var made []*simSnapshot
+	for _, one := range snapshots {
+		if one.whole {
+			made = append(made, one)
+		}
+	}
+	for _, n := range rand.New(rand.NewPCG(s.seed, 3)).Perm(len(made))[:min(3, len(made))] {
+		one := made[n]
+		m, e, err := restoredMachine(bufio.NewReader(bytes.NewReader(slices.Concat(one.pieces...))), func() {})
+		require.NoError(s, err)
+		assert.True(s, bytes.Equal(whole, s.copyOf(m, all[e.sequence:])), "the copy that begins with the snapshot of entry %d differs from that of the whole log", e.sequence)
+	}
+}
+
+// copyOf is the snapshot of a machine behind entries that come after what it knows.
+func (s *simulation) copyOf(m *machine, all []entry) []byte {
+	reads := newStore(Options{Lease: simLease, Logger: s.logger})
+	assert.NoError(s, reads.machine.tasks.Close())
+	reads.machine = m
+	for _, e := range all {
+		reads.applied.Store(e.sequence - 1)
+		require.NoError(s, reads.applyEntry(e))
+	}
+	var b bytes.Buffer
+	require.NoError(s, m.snapshot(&b, entry{}))
+	assert.NoError(s, m.tasks.Close())
+	return b.Bytes()
+}
