@@ -64,7 +64,7 @@ func TestContractInRealTime(t *testing.T) {
 			require.NoError(t, s.Close())
 			return openContract(t, s.(*Store).options)
 		},
-		RealTime: true,
+		RealTime: true, Parallel: true,
 	})
 }
 
