@@ -133,10 +133,9 @@ func (s *Store) giveUpLeases() {
 	}
 }
 
-// rejoin begins anew where the others have given this process up. All that was under way counts
+// rejoin begins anew where this process is none that the others know. All that was under way counts
 // for nothing: what is of leases is over, and the rest is sent again.
 func (s *Store) rejoin() {
-	s.log.Warn("the others have given this process up, because it was silent for a whole lease; it joins again")
 	s.mu.Lock()
 	var under []*pending
 	for _, f := range s.flights {

@@ -62,6 +62,8 @@ type hello struct {
 	// Draining and Ending are what the latest drain of the process has said.
 	Draining bool `json:"draining,omitzero"`
 	Ending   bool `json:"ending,omitzero"`
+	// Next is the first entry that the process had not read when it sent this. A 0 is of a version that did not say.
+	Next uint64 `json:"next,omitzero"`
 }
 
 // drain says whether a process begins tasks, and whether it is to end.

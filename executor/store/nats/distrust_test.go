@@ -350,5 +350,5 @@ func TestDriversAreBounded(t *testing.T) {
 	}
 	writes(number, true, part)
 	require.Nil(t, s.machine.peers[driver])
-	require.True(t, s.machine.gone[driver])
+	require.True(t, s.machine.gone.has(driver))
 }

@@ -127,6 +127,7 @@ func (s *Store) applyPiece(e entry) error {
 		return e.unreadable(errors.New("it is none of this version"))
 	}
 	m := s.machine
+	m.entry = e.sequence
 	p := m.peers[h.writer]
 	if p == nil {
 		if p = s.greet(h, text, e); p == nil {
@@ -178,6 +179,13 @@ func (s *Store) greet(h head, text []byte, e entry) *peer {
 		return nil
 	}
 	about := *changes[0].Hello
+	if !about.counts(e.sequence) {
+		if h.writer == s.self { // it was on its way for long
+			s.log.Warn("the first message of this process was on its way for too long; it joins again")
+			s.rejoin()
+		}
+		return nil
+	}
 	if about.Role = e.role; about.Role != RoleExecutor {
 		about = about.bounded()
 	}
@@ -205,6 +213,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 			s.drained(d)
 		}
 		if given := changes[i].Fence; given != nil && given.Peer == s.self && m.peers[s.self] == nil {
+			s.log.Warn("the others have given this process up, because it was silent for a whole lease; it joins again")
 			s.rejoin()
 		}
 	}

@@ -25,10 +25,9 @@ type machine struct {
 	// latest, runs, and limited.
 	mu    sync.RWMutex
 	peers map[uuid.UUID]*peer
-	// gone are the processes that were peers: a first message of one that comes late, or again, is
-	// that of no new process.
-	gone map[uuid.UUID]bool
-	runs map[uuid.UUID]*peer // by task: who runs it
+	gone  gone
+	entry uint64              // the sequence of the one that is applied
+	runs  map[uuid.UUID]*peer // by task: who runs it
 	// limited is set once a process has said what the limits are.
 	limited bool
 	claims  uint64        // leases that were given
@@ -71,7 +70,7 @@ func newMachine(due func()) *machine { return machineOf(memory.NewReplica(due)) 
 
 func machineOf(tasks *memory.Replica) *machine {
 	m := &machine{
-		tasks: tasks, peers: map[uuid.UUID]*peer{}, gone: map[uuid.UUID]bool{}, runs: map[uuid.UUID]*peer{},
+		tasks: tasks, peers: map[uuid.UUID]*peer{}, runs: map[uuid.UUID]*peer{},
 	}
 	m.turns = turns{offers: m.tasks.Offers, least: turnPatience, patience: turnPatience}
 	return m
@@ -85,7 +84,7 @@ func (m *machine) isLimited() bool {
 
 // meet begins what a process writes. It answers nil where the process was there before.
 func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
-	if m.peers[id] != nil || m.gone[id] {
+	if m.peers[id] != nil || m.gone.has(id) {
 		return nil
 	}
 	p := &peer{id: id, about: about, since: now, latest: now, joined: map[int]*join{}, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
@@ -263,7 +262,7 @@ func (m *machine) remove(p *peer) {
 	m.mu.Lock()
 	delete(m.peers, p.id)
 	m.mu.Unlock()
-	m.gone[p.id] = true
+	m.gone.add(p.id, m.entry)
 	m.turns.gone(p.id)
 	m.interrupt(p, p.leases)
 	for _, number := range slices.Sorted(maps.Keys(p.claimers)) {

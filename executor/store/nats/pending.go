@@ -214,6 +214,9 @@ func (s *Store) gather() []*pending {
 		bytes += s.queue[n].weight()
 		n++
 	}
+	if h := s.queue[0].Hello; h != nil {
+		h.Next = s.applied.Load() + 1
+	}
 	taken := s.queue[:n:n]
 	s.queue = s.queue[n:]
 	if len(s.queue) == 0 {

@@ -28,8 +28,9 @@ type machineState struct {
 	Digest  uint64      `json:"digest,string"`
 	Limited bool        `json:"limited"`
 	Claims  uint64      `json:"claims"`
-	Peers   []peerState `json:"peers"` // by id
-	Gone    []uuid.UUID `json:"gone"`
+	Peers   []peerState `json:"peers"`            // by id
+	Gone    []uuid.UUID `json:"gone"`             // the first that has gone first
+	GoneAt  []uint64    `json:"goneAt,omitempty"` // by which entry; older versions did not say
 }
 
 // peerState is a peer. Its claimers are those of Joined, by number.
@@ -61,7 +62,10 @@ func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func (m *machine) snapshot(to io.Writer, e entry) error {
 	state := machineState{
 		Entry: e.sequence, At: int64(e.at), Digest: m.tasks.Digest(), Limited: m.limited, Claims: m.claims,
-		Gone: slices.SortedFunc(maps.Keys(m.gone), compareIDs),
+		Gone: m.gone.order,
+	}
+	for _, id := range m.gone.order {
+		state.GoneAt = append(state.GoneAt, m.gone.at[id])
 	}
 	var all memory.Held
 	var leases []*held
@@ -118,9 +122,13 @@ func restoredMachine(from byteReader, due func()) (*machine, entry, error) {
 		return nil, entry{}, err
 	}
 	m := machineOf(tasks)
-	m.limited, m.claims = state.Limited, state.Claims
-	for _, id := range state.Gone {
-		m.gone[id] = true
+	m.limited, m.claims, m.entry = state.Limited, state.Claims, state.Entry
+	for i, id := range state.Gone {
+		at := state.Entry
+		if i < len(state.GoneAt) {
+			at = state.GoneAt[i]
+		}
+		m.gone.add(id, at)
 	}
 	if err = m.takePeers(state, all); err == nil && tasks.Digest() != state.Digest {
 		err = errors.New("the snapshot is damaged: what it has differs from what it was made of")
