@@ -134,8 +134,9 @@ func (l *lane[T]) appendFirst(to []*Entry[T], n int) []*Entry[T] {
 // the number of types that are queued. The zero value is ready. It is not safe for
 // concurrent use: it is a part of a store, under the store's lock.
 type Queue[T any] struct {
-	lanes  map[string]*lane[T] // by type
+	lanes  map[string]*lane[T] // by type: those that are not empty, and the latest
 	latest *lane[T]            // the one that was looked up last: the next is often the same
+	spare  []*lane[T]          // those that were dropped, at most spareLanes
 	busy   []*lane[T]          // those that are not empty
 	size   int
 	last   uint64
@@ -218,6 +219,9 @@ func (q *Queue[T]) Remove(e *Entry[T]) {
 	if l.size == 0 {
 		i := slices.Index(q.busy, l)
 		q.busy = slices.Delete(q.busy, i, i+1)
+		if l != q.latest {
+			q.drop(l)
+		}
 	}
 	q.size--
 }
@@ -252,18 +256,46 @@ func (q *Queue[T]) Count(counts func(typ string) bool) int {
 	return n
 }
 
+// laneOf is the lane of a type, to put an entry into.
 func (q *Queue[T]) laneOf(typ string) *lane[T] {
-	if q.latest != nil && q.latest.typ == typ {
-		return q.latest
+	if q.latest != nil {
+		if q.latest.typ == typ {
+			return q.latest
+		}
+		if q.latest.size == 0 {
+			q.drop(q.latest)
+		}
 	}
 	l, ok := q.lanes[typ]
 	if !ok {
-		if q.lanes == nil {
-			q.lanes = map[string]*lane[T]{}
-		}
-		l = &lane[T]{typ: typ}
-		q.lanes[typ] = l
+		l = q.newLane(typ)
 	}
 	q.latest = l
 	return l
+}
+
+// spareLanes is how many lanes are kept to be used again. A lane is large.
+const spareLanes = 8
+
+func (q *Queue[T]) newLane(typ string) (l *lane[T]) {
+	if q.lanes == nil {
+		q.lanes = map[string]*lane[T]{}
+	}
+	if last := len(q.spare) - 1; last >= 0 {
+		l, q.spare[last] = q.spare[last], nil
+		q.spare = q.spare[:last]
+	} else {
+		l = new(lane[T])
+	}
+	l.typ = typ
+	q.lanes[typ] = l
+	return l
+}
+
+// drop forgets an empty lane. Types may be invented, one after the other.
+func (q *Queue[T]) drop(l *lane[T]) {
+	delete(q.lanes, l.typ)
+	if len(q.spare) < spareLanes {
+		q.spare = append(q.spare, l)
+	}
 }

@@ -3,6 +3,7 @@ package kit_test
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -203,4 +204,26 @@ func BenchmarkQueue(b *testing.B) {
 		q.Remove(e)
 		q.Push(e, "t", int8(i%201-100))
 	}
+}
+
+// However many types there have been, a queue keeps nothing of those that have no entries.
+func TestQueueForgetsTypes(t *testing.T) {
+	const types = 2000
+	var q kit.Queue[int]
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	every := func(string) bool { return true }
+	before := heap()
+	for i := range types {
+		var e kit.Entry[int]
+		q.Push(&e, fmt.Sprint("invented", i), 0)
+		require.Equal(t, &e, q.Next(every))
+		q.Remove(&e)
+	}
+	require.Less(t, heap(), before+types*100, "a lane has some thousand bytes")
+	runtime.KeepAlive(&q)
 }
