@@ -50,11 +50,8 @@ func (n *node) each(yield func(TreeNode) bool) bool {
 	if !yield(v) {
 		return false
 	}
-	all := n.family.children
-	for i, child := range all {
-		// A task whose id was forgotten, and came again, is there twice. Its first place is void.
-		void := child.dropped || child.parent != n || i+1 < len(all) && all[i+1].order <= child.order
-		if !void && !child.each(yield) {
+	for _, child := range n.family.children {
+		if !child.dropped && !child.each(yield) {
 			return false
 		}
 	}

@@ -55,6 +55,10 @@ func (f *family) size() int64 {
 	return c.Queued + c.Running + c.Completed + c.Failed + c.Cancelled
 }
 
+// Has reports whether a task is a child that is kept, or there are tasks below it. A new task cannot have such
+// an id, however long ago the store has forgotten that: it would have the tasks below it, and could be one of them.
+func (t *Trees) Has(id uuid.UUID) bool { return t.nodes[id] != nil }
+
 // Depth is how many tasks are above a task.
 func (t *Trees) Depth(id uuid.UUID) int {
 	if n := t.nodes[id]; n != nil {
@@ -86,6 +90,9 @@ func (t *Trees) Add(c *schema.Conditions, id uuid.UUID, order uint64) {
 		return
 	}
 	p, n := t.node(parent), t.node(id)
+	if n.family != nil && p.under(n) { // a store of an older version may have taken it all the same
+		return
+	}
 	if p.family == nil {
 		p.family = new(family)
 	}
@@ -93,6 +100,16 @@ func (t *Trees) Add(c *schema.Conditions, id uuid.UUID, order uint64) {
 	p.family.counts.Queued++
 	t.touch(p)
 	n.order, n.parent, n.depth, n.kept, n.state = order, p, p.depth+1, true, schema.Queued
+}
+
+// under reports whether a task is another one, or below it.
+func (n *node) under(top *node) bool {
+	for ; n != nil; n = n.parent {
+		if n == top {
+			return true
+		}
+	}
+	return false
 }
 
 // node is that of a task, which may be new.

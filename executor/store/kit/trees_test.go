@@ -222,3 +222,25 @@ func childrenFrom(trees *Trees, id uuid.UUID, from uint64, oldest bool) (ids []u
 	})
 	return ids
 }
+
+// A task never becomes a child of one below it, as one whose id was forgotten, and came again, might: what goes up the tree
+// would never come to an end.
+func TestNoTaskIsBelowItself(t *testing.T) {
+	var trees Trees
+	top, middle, low := uuid.New(), uuid.New(), uuid.New()
+	require.False(t, trees.Has(top))
+	trees.Add(&schema.Conditions{Parent: top}, middle, 1)
+	trees.Add(&schema.Conditions{Parent: middle}, low, 2)
+	trees.End(top, schema.Completed)
+	trees.Forget(top)
+	require.True(t, trees.Has(top))
+	trees.Add(&schema.Conditions{Parent: low}, top, 3)
+	require.Nil(t, trees.CancelOf(low))
+	require.Nil(t, trees.Counts(low))
+	for _, id := range []uuid.UUID{low, middle} {
+		trees.End(id, schema.Completed)
+		trees.Forget(id)
+	}
+	require.False(t, trees.Has(top))
+	require.Empty(t, trees.nodes)
+}

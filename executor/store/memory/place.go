@@ -15,16 +15,16 @@ type place struct {
 }
 
 // find is where the task with the id is. The error is ErrNotFound, or ErrTaskGone where
-// the task is not kept but its id is. It needs the lock.
+// the task is not kept but its id is, if only by the tasks below it. It needs the lock.
 func (s *Store) find(id uuid.UUID) (place, error) {
 	if e := s.records.get(id); e != nil {
 		return place{entry: e}, nil
 	}
 	number, known := s.known.find(id, s.finals.first)
 	switch {
-	case !known:
+	case !known && !s.trees.Has(id):
 		return place{}, executor.ErrNotFound
-	case number < s.finals.first:
+	case !known, number < s.finals.first:
 		return place{}, executor.ErrTaskGone
 	}
 	return place{number: number}, nil

@@ -26,6 +26,8 @@ type submission struct {
 	reused map[int]*record
 	// parents are those of the tasks to record that had not ended, by the places of the tasks.
 	parents map[int]*record
+	// above has the ids of which the trees know tasks below. They may be in the file, or forgotten.
+	above map[uuid.UUID]bool
 	// after are the tasks that those to record come after, by their place in fresh.
 	after map[int][]awaited
 	bytes int
@@ -156,8 +158,16 @@ func (e *submission) look(t *transaction) (room int) {
 	s := e.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	e.above = nil
 	for i := range e.tasks {
-		e.known[i], e.fresh[i], e.answers[i] = s.live[e.tasks[i].ID], nil, executor.Submitted{}
+		id := e.tasks[i].ID
+		e.known[i], e.fresh[i], e.answers[i] = s.live[id], nil, executor.Submitted{}
+		if e.known[i] == nil && s.trees.Has(id) {
+			if e.above == nil {
+				e.above = map[uuid.UUID]bool{}
+			}
+			e.above[id] = true
+		}
 	}
 	e.after, e.parents, e.reused = nil, nil, map[int]*record{}
 	e.beginTrial()
@@ -178,6 +188,10 @@ func (e *submission) insert(t *transaction, i int) error {
 			return nil
 		}
 		return err
+	}
+	if e.above[from.ID] {
+		e.answers[i].Err = executor.ErrTaskGone
+		return nil
 	}
 	if from.Conditions != nil {
 		e.succeed(t, i)

@@ -22,6 +22,7 @@ var retentionContracts = []contract{
 	{name: "knows the id for longer", limits: Limits{Keep: -1}, test: retainID},
 	{name: "knows so many ids", limits: Limits{Keep: -1, KeepIDs: 6}, test: retainIDs},
 	{name: "knows no id", limits: Limits{Keep: -1, KeepIDs: -1}, test: retainNoID},
+	{name: "knows the id of what has tasks below it", limits: Limits{Keep: -1, KeepIDs: -1}, test: retainAbove},
 }
 
 // kept reports which of the tasks are known, by all ways to ask.
@@ -195,4 +196,24 @@ func retainNoID(f *fixture) {
 	id := f.ran()
 	require.Equal(f, []bool{true}, f.runAgain(id))
 	require.Equal(f, id, f.claim().Record().ID)
+}
+
+// retainAbove has an id that no store remembers by itself, and which must not become that of a task again while there
+// is a task below it: that could be its parent.
+func retainAbove(f *fixture) {
+	top := f.one()
+	l := f.claim()
+	below := f.one(partOf(top))
+	f.finish(l, completed)
+	f.until("it is forgotten", func() bool { return !f.kept(top)[0] })
+	for _, again := range []executor.Submission{task(withID(top)), task(withID(top), partOf(below))} {
+		answers, err := f.store.DryRun(f.Context(), []executor.Submission{again})
+		require.NoError(f, err)
+		require.ErrorIs(f, answers[0].Err, executor.ErrTaskGone)
+		require.ErrorIs(f, f.submit(again)[0].Err, executor.ErrTaskGone)
+	}
+	require.Equal(f, schema.OutcomeCancelled, f.cancel(below, executor.Cancellation{}).Outcome)
+	f.until("it is forgotten", func() bool { return !f.kept(below)[0] })
+	require.NoError(f, f.submit(task(withID(top)))[0].Err)
+	f.finish(f.claims(top), completed)
 }
