@@ -77,13 +77,14 @@ func (p *Program) callerFor(o *targetOptions) (*callerEnv, error) {
 }
 
 // splitEnviron parts variables into those that may be in a file and those that are
-// hidden. Names and values that are not UTF-8 are left out: JSON does not have them.
+// hidden. Settings and credentials of servers are left out, and names and values that are not
+// UTF-8, which JSON does not have.
 func splitEnviron(environment []string) (open, hidden map[string]string) {
 	open, hidden = map[string]string{}, map[string]string{}
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
 		switch {
-		case name == "" || strings.HasPrefix(name, envPrefix) || !utf8.ValidString(variable):
+		case name == "" || strings.HasPrefix(name, envPrefix) || isCredential(name) || !utf8.ValidString(variable):
 		case exec.HiddenByDefault(name):
 			hidden[name] = value
 		default:

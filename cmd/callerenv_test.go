@@ -13,7 +13,7 @@ import (
 
 func TestSecretsAreInNoFile(t *testing.T) {
 	open, hidden := splitEnviron([]string{
-		"PATH=/bin", "EMPTY=", "A=b=c", "GITHUB_TOKEN=t", "my_password=p", "AWS_SECRET_ID=s", "SSH_KEY=k", "JOBLINE_LIMIT=1", "BAD=\xff", "=C:=x",
+		"PATH=/bin", "EMPTY=", "A=b=c", "GITHUB_TOKEN=t", "my_password=p", "AWS_SECRET_ID=s", "SSH_KEY=k", "JOBLINE_LIMIT=1", "NATS_USER=u", "NATS_PASSWORD=p", "BAD=\xff", "=C:=x",
 	})
 	require.Equal(t, map[string]string{"PATH": "/bin", "EMPTY": "", "A": "b=c"}, open)
 	require.Equal(t, map[string]string{"GITHUB_TOKEN": "t", "my_password": "p", "AWS_SECRET_ID": "s", "SSH_KEY": "k"}, hidden)
@@ -22,7 +22,7 @@ func TestSecretsAreInNoFile(t *testing.T) {
 // A server that is started on demand keeps the settings of its starter, and no secrets.
 func TestAServerGetsNoSecretsOfItsStarter(t *testing.T) {
 	require.Equal(t, []string{"PATH=/bin", "JOBLINE_LIMIT=1"},
-		(*namespace)(nil).serverEnviron([]string{"PATH=/bin", "GITHUB_TOKEN=t", "my_password=p", "JOBLINE_LIMIT=1", socketVariable + "=/s", "JOBLINE_TASK_ID=x"}))
+		(*namespace)(nil).serverEnviron([]string{"PATH=/bin", "GITHUB_TOKEN=t", "my_password=p", "NATS_USER=u", "NATS_CREDS=c", "JOBLINE_LIMIT=1", socketVariable + "=/s", "JOBLINE_TASK_ID=x"}))
 }
 
 func TestAnEnvironmentIsKeptOnce(t *testing.T) {

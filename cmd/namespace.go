@@ -113,12 +113,6 @@ func roleFlag(to *nats.Role) pflag.Value {
 	}, func(r nats.Role) string { return string(r) }, strings.Join(roleNames(), "|")}
 }
 
-// credentialFiles and credentialTexts are the variables that show who a process is.
-var (
-	credentialFiles = []string{"NATS_CREDS", "NATS_NKEY", "NATS_CA", "NATS_CERT", "NATS_KEY"}
-	credentialTexts = []string{"NATS_USER", "NATS_PASSWORD", "NATS_TOKEN"}
-)
-
 // namespaceLimits are flags of serve that change a namespace for all. What is set for servers of
 // this machine must not.
 var namespaceLimits = []string{"keep", "keep-for", "keep-bytes", "keep-ids", "max-queued", "max-output", "resource"}
@@ -131,10 +125,10 @@ func (n *namespace) serverEnviron(environment []string) (env []string) {
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
 		switch {
-		case slices.Contains(ownVariables, name):
+		case slices.Contains(ownVariables, name), n == nil && isCredential(name):
 			continue
-		case n != nil && slices.Contains(credentialTexts, name):
-		case n != nil && slices.Contains(credentialFiles, name):
+		case slices.Contains(credentialTexts, name):
+		case slices.Contains(credentialFiles, name):
 			if path, err := fullPath(value); err == nil {
 				variable = name + "=" + path
 			}

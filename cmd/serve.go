@@ -238,6 +238,7 @@ func joinFault(err, fault error) error {
 // setTypes makes the task types of the flags.
 func (o *serveOptions) setTypes(log *slog.Logger) (err error) {
 	co := exec.Options{EnvAllow: o.envAllow, EnvHide: o.envHide, Workers: max(o.limit, 1), Logger: log}
+	co.HideEnviron = o.store.takeCredentials()
 	if o.taskStdin {
 		co.Stdin = os.NewFile(taskStdin, "the stdin of commands")
 	}

@@ -23,6 +23,7 @@ import (
 type storeOptions struct {
 	file      string // or the address of a namespace
 	creds     string
+	shown     nats.Credentials // of creds and the environment, by takeCredentials
 	role      nats.Role
 	lease     time.Duration
 	slots     int // to be shown

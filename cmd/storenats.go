@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,29 @@ func credsFlag(c *cobra.Command, creds *string) {
 	complete(c, "store-creds", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
+}
+
+// credentialFiles and credentialTexts are the variables that show who a process is.
+var (
+	credentialFiles = []string{"NATS_CREDS", "NATS_NKEY", "NATS_CA", "NATS_CERT", "NATS_KEY"}
+	credentialTexts = []string{"NATS_USER", "NATS_PASSWORD", "NATS_TOKEN"}
+)
+
+// isCredential reports whether a variable shows who a process is. No task gets it from its server or
+// from its caller: who may submit a task must not come to the rights of who runs it.
+func isCredential(name string) bool {
+	return slices.Contains(credentialFiles, name) || slices.Contains(credentialTexts, name)
+}
+
+// takeCredentials reads the credentials of a server, and takes them out of the environment, which its
+// tasks have. It reports whether there were any.
+func (o *storeOptions) takeCredentials() (found bool) {
+	o.shown = credentials(o.creds)
+	for _, name := range slices.Concat(credentialFiles, credentialTexts) {
+		found = found || os.Getenv(name) != ""
+		_ = os.Unsetenv(name) // a valid name, which cannot fail
+	}
+	return found
 }
 
 // credentials are those of a flag and of the environment. The variables are those of other programs
@@ -55,7 +79,7 @@ func (o *storeOptions) openShared(c *cobra.Command, log *slog.Logger) (executor.
 			take()
 		}
 	}
-	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: credentials(o.creds), Role: o.role, Limits: limits, Lease: o.lease, Slots: o.slots, Logger: log})
+	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: o.shown, Role: o.role, Limits: limits, Lease: o.lease, Slots: o.slots, Logger: log})
 	if err != nil {
 		return nil, fmt.Errorf("serve: --store: %w", err)
 	}

@@ -39,6 +39,9 @@ type Options struct {
 	// Linux hide this process's environment from other processes of the same user:
 	// see docs/operations.md, Security.
 	EnvAllow []string
+	// HideEnviron hides this process's environment as EnvAllow does, where all of what is left of it is
+	// for commands: what was removed from it since the start can still be read in /proc.
+	HideEnviron bool
 	// EnvHide lists the variables in the env of tasks whose values are hidden, by
 	// names or by patterns as in EnvAllow, in either case: see executor.Secret. Nil
 	// is DefaultEnvHide; an empty list hides none.
@@ -113,7 +116,7 @@ func New(o Options) (*Runner, error) {
 		options: o, null: null, server: newServerID(), outer: outerKeysOf(os.Getenv(serverVar)),
 		log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 	}
-	if o.EnvAllow != nil {
+	if o.EnvAllow != nil || o.HideEnviron {
 		if err := hideEnviron(); err != nil {
 			c.log.Warn("commands can read the environment of this process in /proc", "error", err)
 		}

@@ -11,12 +11,12 @@ import (
 )
 
 // runSpies has commands read the environment of this process, in which there
-// is a secret, without EnvAllow and with it.
+// is a secret, without EnvAllow, with it and with HideEnviron.
 func runSpies([]string) {
 	becomeOtherUser()
-	must(0, unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)) // as a program that this user has started
-	for _, allow := range [][]string{nil, {"PATH"}} {
-		c := must(New(Options{EnvAllow: allow}))
+	for _, o := range []Options{{}, {EnvAllow: []string{"PATH"}}, {HideEnviron: true}} {
+		must(0, unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)) // as a program that this user has started
+		c := must(New(o))
 		var out screen
 		_, err := c.run(context.Background(), &Input{
 			Argv: []string{"sh", "-c", `env | grep -c ^SECRET; cat "/proc/$PPID/environ" | tr '\0' '\n' | grep ^SECRET || echo hidden; cat /proc/self/environ >/dev/null`},
@@ -38,5 +38,5 @@ func TestHiddenEnviron(t *testing.T) {
 	a := run(t, newCommand(t, Options{}), in)
 	require.NoError(t, a.err, "%s", a.stderr.String())
 	const denied, hidden = ".*/environ: Permission denied\n", "hidden\n" // of two pipes, in any order
-	require.Regexp(t, "^1\nSECRET=canary\n <nil>\n0\n("+denied+hidden+"|"+hidden+denied+") <nil>\n$", a.stdout.String())
+	require.Regexp(t, "^1\nSECRET=canary\n <nil>\n0\n("+denied+hidden+"|"+hidden+denied+") <nil>\n1\n("+denied+hidden+"|"+hidden+denied+") <nil>\n$", a.stdout.String())
 }
