@@ -167,12 +167,15 @@ func (r *snapshotReader) readFinal() {
 		return
 	}
 	r.final++
-	number := s.finals.push(f, terms, rest{input: textOf(input), result: textOf(result), extra: x, conditions: c})
+	s.putFinal(f, terms, rest{input: textOf(input), result: textOf(result), extra: x, conditions: c})
+}
+
+// putFinal adds a task that ended last, and whose id is known. It needs the lock.
+func (s *Store) putFinal(f final, terms *terms, r rest) {
+	number := s.finals.push(f, terms, r)
 	s.kept += s.finals.size(number)
 	*s.counts.Of(f.state)++
-	if c != nil {
-		s.dedupes.End(c, s.known.idOf(number), f.state, f.finished)
-	}
+	s.dedupes.End(r.conditions, s.known.idOf(number), f.state, f.finished)
 }
 
 // terms reads the terms of a task.

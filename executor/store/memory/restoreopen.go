@@ -34,6 +34,16 @@ func (r *snapshotReader) readEntry() {
 	if r.err != nil {
 		return
 	}
+	s.putOpen(e, order, planned, x, c)
+	if planned && v.state == schema.Queued {
+		r.waiting = append(r.waiting, waiting{e, open})
+	}
+}
+
+// putOpen adds a task that is not final, with an order number above all before. One that is for the planner is
+// not given to it yet. It needs the lock.
+func (s *Store) putOpen(e *entry, order uint64, planned bool, x *extra, c *schema.Conditions) {
+	v := &e.Value
 	if planned {
 		planAgain(e, x, c)
 	}
@@ -47,7 +57,6 @@ func (r *snapshotReader) readEntry() {
 	case planned:
 		s.claims.NumberAs(e, order)
 		s.counts.Queued++
-		r.waiting = append(r.waiting, waiting{e, open})
 	default:
 		s.claims.PushAs(e, order, v.terms.typ, v.priority)
 		s.counts.Queued++

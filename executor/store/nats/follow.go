@@ -29,7 +29,7 @@ func (s *Store) follow(ctx context.Context) error {
 		err := s.followOnce(ctx)
 		var broken *brokenLog
 		var differs *differsError
-		if errors.As(err, &broken) || errors.As(err, &differs) || errors.Is(err, errLogGap) || errors.Is(err, errLogAnew) {
+		if errors.As(err, &broken) || errors.As(err, &differs) || errors.Is(err, errLogGap) || errors.Is(err, errLogAnew) || errors.Is(err, errCopyUnfinished) {
 			return err
 		}
 		switch {
@@ -102,7 +102,7 @@ func (s *Store) applyEntry(e entry) error {
 	defer s.applying.Unlock()
 	if err := s.applyPiece(e); err != nil {
 		var differs *differsError
-		if errors.As(err, &differs) {
+		if errors.As(err, &differs) || errors.Is(err, errCopyUnfinished) {
 			return err
 		}
 		return &brokenLog{e.sequence, err}
@@ -123,6 +123,9 @@ func (s *Store) setUnread(err error) {
 // process whose role may not do everything, and else it is an error.
 func (s *Store) applyPiece(e entry) error {
 	h, text, ok := headOf(e.piece)
+	if e.isCopyMark() {
+		return errCopyUnfinished
+	}
 	if !ok {
 		return e.unreadable(errors.New("it is none of this version"))
 	}

@@ -161,14 +161,8 @@ func (s *Store) begin(ctx context.Context) error {
 // run begins the goroutines of the store, which stop ends. Nothing is written before all is read
 // that was there: until then this process would be silent, and the others would give it up.
 func (s *Store) run(opening context.Context) error {
-	ctx, end := context.WithCancel(context.Background())
-	s.end = end
-	s.running.Go(func() {
-		if err := s.follow(ctx); err != nil {
-			s.breakDown(err)
-		}
-	})
-	if err := s.readBacklog(opening); err != nil {
+	ctx, err := s.catchUp(opening)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -186,6 +180,19 @@ func (s *Store) run(opening context.Context) error {
 	opening, cancel := context.WithTimeout(opening, openPatience)
 	defer cancel()
 	return s.join(opening)
+}
+
+// catchUp begins to apply the log, and waits until all is applied that was there at the start. The
+// context that it answers ends with the store.
+func (s *Store) catchUp(opening context.Context) (context.Context, error) {
+	ctx, end := context.WithCancel(context.Background())
+	s.end = end
+	s.running.Go(func() {
+		if err := s.follow(ctx); err != nil {
+			s.breakDown(err)
+		}
+	})
+	return ctx, s.readBacklog(opening)
 }
 
 // readBacklog waits until the entries are applied that were there at the start. That takes as long

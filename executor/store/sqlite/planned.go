@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"runtime"
 	"slices"
 	"time"
@@ -149,27 +150,41 @@ func (s *Store) planFound() error {
 // rateFound tells the planner which tasks have begun of each group that has a rate, so that a
 // restart lets no more of them begin.
 func (s *Store) rateFound(c *file.Conn, now schema.Time) error {
+	began, err := startsOf(c, func(yield func(string, plan.Rate) bool) {
+		for _, g := range s.planned.Overview().Groups {
+			if !yield(g.Name, g.Settings.Rate) {
+				return
+			}
+		}
+	}, now)
+	for group, all := range began {
+		s.planned.Began(group, all, now)
+	}
+	return err
+}
+
+// startsOf answers when tasks have begun of each group that has a rate, as far as that still counts.
+func startsOf(c *file.Conn, rates iter.Seq2[string, plan.Rate], now schema.Time) (began map[string][]schema.Time, err error) {
 	var longest time.Duration
-	began := map[string][]schema.Time{}
-	for _, g := range s.planned.Overview().Groups {
-		if rate := g.Settings.Rate; rate.Count > 0 {
+	began = map[string][]schema.Time{}
+	for name, rate := range rates {
+		if rate.Count > 0 {
 			longest = max(longest, rate.Per)
-			began[g.Name] = nil
+			began[name] = nil
 		}
 	}
 	if len(began) == 0 {
-		return nil
+		return nil, nil
 	}
-	err := file.EachStart(c, now-schema.Time(longest.Microseconds()), func(group string, at schema.Time) {
+	err = file.EachStart(c, now-schema.Time(longest.Microseconds()), func(group string, at schema.Time) {
 		if _, rated := began[group]; rated {
 			began[group] = append(began[group], at)
 		}
 	})
-	for group, all := range began {
+	for _, all := range began {
 		slices.Sort(all)
-		s.planned.Began(group, all, now)
 	}
-	return err
+	return began, err
 }
 
 // planOne gives a task to the planner that was in the file.

@@ -26,7 +26,7 @@
 //   - type: [Types], [NewTypes]
 //   - typed, by which lists find the tasks of a type: [TypeSpan], [SpanOf], [Spans], [SpansOf],
 //     [BoundsOfSpan], [SelectOfSpans], [EachUntyped], [EachUnusedSpan]
-//   - output: [Piece], [EachPiece], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
+//   - output: [Piece], [EachPiece], [EachPieceOf], [ReadOutput], [FirstStored], [EndStored], [SelectPieces],
 //     [SelectNextPiece], [SelectLastPiece], [PieceDigest], [WrittenBytes]
 //   - condition, what tasks wait for: [MemberText], [RemoveConditions], [EachUnusedCondition], [ErrConditions];
 //     groups: [WriteGroup], [ReadGroups], the starts that count for their rates: [EachStart];

@@ -25,7 +25,22 @@ func Probe(path string) (empty bool, err error) {
 	if err == nil && empty {
 		err = refuseOrphanedWAL(path)
 	}
+	if err == nil && !there {
+		err = refuseUnfinishedCopy(path)
+	}
 	return empty, err
+}
+
+// refuseUnfinishedCopy refuses to make a store where a copy was begun that has not ended: who made the copy
+// would take the empty store for it.
+func refuseUnfinishedCopy(path string) error {
+	part := path + disk.PartSuffix
+	if _, err := os.Lstat(part); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return fmt.Errorf("there is no store %s, but %s, the beginning of a copy that has not ended; make the copy again, or remove that file", path, part)
 }
 
 // headerSize is how much of the first page is looked at.

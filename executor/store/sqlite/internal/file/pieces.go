@@ -78,6 +78,22 @@ func eachPiece(c *Conn, ord int64, stream schema.Stream, from, before int64, f f
 	}, ord, int64(stream), from, before)
 }
 
+// EachPieceOf calls f with each row of a task, by streams, and in the order of each. The data belongs to SQLite, and is
+// valid until f returns.
+func EachPieceOf(c *Conn, ord int64, f func(schema.Stream, Piece) error) error {
+	return c.Query("SELECT stream, start, sum, data FROM output WHERE ord=? ORDER BY stream, start", func(row *sqlite3.Stmt) error {
+		stream, start, data := row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnRawBlob(3)
+		if stream < 0 || stream >= int64(len(schema.StreamNames)) {
+			return nil // check tells it
+		}
+		p := Piece{start, start + int64(len(data)), data}
+		if PieceDigest(nil, ord, stream, start, data).Sum() != row.ColumnInt64(2) {
+			p.Data = nil
+		}
+		return f(schema.Stream(stream), p)
+	}, ord)
+}
+
 // ReadOutput reads a range of a stream of total bytes, of which the last are kept, as
 // far as they are in the file. Where the range begins with bytes that are lost or
 // damaged, what is read begins behind them, and it ends before the next such bytes.

@@ -1,0 +1,116 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jobline/jobline/executor/store/transfer"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file reads a namespace for a copy.
+
+// source is what a namespace has while no process shares it. It is in memory, as in each server.
+type source struct {
+	transfer.Source
+	store *Store
+}
+
+// CopyFrom reads a namespace that no process uses, and writes nothing to it. Tasks that run on processes that are
+// silent for their leases are settled in what is read, as the next server would settle them. It needs
+// memory for all tasks, and the role RoleViewer.
+func CopyFrom(ctx context.Context, a Address, c Credentials) (transfer.From, error) {
+	s, err := readAll(ctx, a, c)
+	if err != nil {
+		return nil, err
+	}
+	from := &source{store: s}
+	if err = s.settleDead(ctx); err == nil {
+		from.Source, err = s.machine.tasks.Contents()
+	}
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return from, nil
+}
+
+// readAll is a store that has applied the log up to its end, and applies no more.
+func readAll(ctx context.Context, a Address, c Credentials) (*Store, error) {
+	s := newStore(Options{Address: a, Credentials: c, Role: RoleViewer, Logger: slog.New(slog.DiscardHandler)})
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	_, err := s.catchUp(ctx)
+	s.end()
+	s.running.Wait() // what comes from now on is not of the moment
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// settleDead settles the tasks of processes that are dead, and fails where one lives.
+func (s *Store) settleDead(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	info, err := s.journal.(*streamJournal).stream.Info(ctx)
+	if err != nil {
+		return streamError(s.options.Address, s.options.Credentials, err)
+	}
+	now := schema.TimeOf(info.TimeStamp)
+	all := slices.SortedFunc(maps.Values(s.machine.peers), func(a, b *peer) int { return compareIDs(a.id, b.id) })
+	for _, p := range all {
+		lease := time.Duration(p.about.Lease)
+		if silent := time.Duration(now-p.latest) * time.Microsecond; silent < lease {
+			return &LiveError{
+				Namespace: s.options.Address.Namespace, Name: cmp.Or(p.about.Name, p.id.String()), Host: cmp.Or(p.about.Host, "?"), PID: p.about.PID,
+				Silent: silent.Truncate(time.Second), Left: (lease - silent).Truncate(time.Second) + time.Second,
+			}
+		}
+	}
+	s.machine.tasks.Advance(now)
+	for _, p := range all {
+		s.machine.remove(p)
+	}
+	s.machine.tasks.Advance(now)
+	return nil
+}
+
+// LiveError says that a process uses a namespace, or has done so a moment ago.
+type LiveError struct {
+	Namespace  string
+	Name, Host string
+	PID        int
+	Silent     time.Duration // since its latest message
+	Left       time.Duration // until it would count as dead
+}
+
+func (e *LiveError) Error() string {
+	return fmt.Sprintf("the namespace %s is used by %s, process %d at %s, which has written %v ago; end it (jobline executors drain NAME --end, or jobline shutdown), or try again in %v if it is dead",
+		e.Namespace, e.Name, e.PID, e.Host, e.Silent, e.Left)
+}
+
+// Unchanged implements transfer.From.
+func (f *source) Unchanged(ctx context.Context) error {
+	now, err := f.store.shelf.extent(ctx)
+	switch {
+	case err != nil:
+		return streamError(f.store.options.Address, f.store.options.Credentials, err)
+	case now.last != f.store.applied.Load():
+		return fmt.Errorf("the namespace %s was changed while it was copied: a server has started; end it, and copy again", f.store.options.Address.Namespace)
+	}
+	return nil
+}
+
+// Close implements transfer.From.
+func (f *source) Close() error {
+	f.store.stop()
+	return nil
+}

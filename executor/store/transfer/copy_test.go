@@ -1,0 +1,156 @@
+package transfer_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/nats"
+	"github.com/jobline/jobline/executor/store/nats/natstest"
+	"github.com/jobline/jobline/executor/store/sqlite"
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
+	"github.com/jobline/jobline/executor/store/transfer"
+	"github.com/jobline/jobline/schema"
+)
+
+// cluster are servers of NATS for a test.
+func cluster(t *testing.T) []string {
+	all, err := natstest.Start(t.TempDir(), 1)
+	require.NoError(t, err)
+	t.Cleanup(all.Stop)
+	return all.URLs()
+}
+
+var lastNamespace atomic.Int64
+
+func namespace(t *testing.T, servers []string) nats.Address {
+	a := nats.Address{Servers: servers, Namespace: fmt.Sprint("n", lastNamespace.Add(1))}
+	_, err := nats.Init(t.Context(), a, nats.Credentials{}, nats.Namespace{})
+	require.NoError(t, err)
+	return a
+}
+
+// copied copies between files, which are names, and namespaces.
+func copied(t *testing.T, from, to any) transfer.Sum {
+	sum, err := tryCopy(t, from, to)
+	require.NoError(t, err)
+	return sum
+}
+
+func tryCopy(t *testing.T, from, to any) (transfer.Sum, error) {
+	source, err := sourceOf(t, from)
+	if err != nil {
+		return transfer.Sum{}, err
+	}
+	defer func() { require.NoError(t, source.Close()) }()
+	target, err := targetOf(t, to)
+	if err != nil {
+		return transfer.Sum{}, err
+	}
+	defer func() { require.NoError(t, target.Close()) }()
+	return transfer.Copy(t.Context(), source, target)
+}
+
+func sourceOf(t *testing.T, from any) (transfer.From, error) {
+	if a, is := from.(nats.Address); is {
+		return nats.CopyFrom(t.Context(), a, nats.Credentials{})
+	}
+	return sqlite.CopyFrom(t.Context(), from.(string))
+}
+
+func targetOf(t *testing.T, to any) (transfer.Target, error) {
+	if a, is := to.(nats.Address); is {
+		return nats.CopyInto(t.Context(), a, nats.Credentials{})
+	}
+	return sqlite.CopyInto(to.(string))
+}
+
+// exported is what store export prints of a file, with outputs and settings. The file is sound. A task that runs again
+// after an attempt whose process died is one that waits: the file still has its start.
+func exported(t *testing.T, path string) string {
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	report := func(f inspect.Finding) { t.Errorf("%s: %v", path, f) }
+	require.NoError(t, inspect.Check(t.Context(), path, report))
+	require.NoError(t, inspect.ExportOutputs(t.Context(), path, executor.Filter{}, func(task *schema.Task, all *inspect.Outputs) error {
+		if task.State == schema.Running {
+			task.State, task.StartedAt = schema.Queued, 0
+		}
+		return out.Encode([]any{task, all})
+	}, report))
+	require.NoError(t, inspect.ExportSettings(t.Context(), path, func(s *inspect.Setting) error { return out.Encode(s) }, report))
+	return b.String()
+}
+
+// What is copied from a file to a namespace and back is what it was, and so is what is copied between two files or
+// two namespaces.
+func TestThereAndBack(t *testing.T) {
+	servers := cluster(t)
+	for seed := range uint64(2) {
+		dir := t.TempDir()
+		file := func(name string) string { return filepath.Join(dir, name) }
+		s, err := sqlite.Open(t.Context(), sqlite.Options{Path: file("a"), Keep: 6})
+		require.NoError(t, err)
+		work(t, s, seed, 80)
+		require.NoError(t, s.Close())
+		one, two := namespace(t, servers), namespace(t, servers)
+		sum := copied(t, file("a"), one)
+		require.Equal(t, sum, copied(t, one, two))
+		require.Equal(t, sum, copied(t, two, file("b")))
+		require.Equal(t, sum, copied(t, file("b"), file("c")))
+		was := exported(t, file("a"))
+		require.Equal(t, was, exported(t, file("b")))
+		require.Equal(t, was, exported(t, file("c")))
+		require.NotZero(t, sum.Waiting)
+		require.NotZero(t, sum.OutputBytes)
+		require.NotZero(t, sum.IDs)
+		sameQueue(t, file("b"), two)
+	}
+}
+
+// sameQueue opens a file and a namespace, and compares what clients see of their tasks and groups.
+func sameQueue(t *testing.T, file string, at nats.Address) {
+	ctx := t.Context()
+	a, err := sqlite.Open(ctx, sqlite.Options{Path: file})
+	require.NoError(t, err)
+	defer a.Close()
+	b, err := nats.Open(ctx, nats.Options{Address: at})
+	require.NoError(t, err)
+	defer b.Close()
+	var pages [2]executor.Page
+	for i, s := range []executor.Store{a, b} {
+		pages[i], err = s.List(ctx, executor.Filter{}, executor.PageRequest{Limit: 1000, Oldest: true})
+		require.NoError(t, err)
+		pages[i].Next = ""
+	}
+	require.Equal(t, pages[0], pages[1])
+	for _, task := range pages[0].Tasks {
+		var both [2]executor.Record
+		for i, s := range []executor.Store{a, b} {
+			both[i], err = s.Get(ctx, task.ID)
+			require.NoError(t, err)
+		}
+		require.Equal(t, both[0], both[1])
+	}
+	groups, err := a.Groups(ctx)
+	require.NoError(t, err)
+	others, err := b.Groups(ctx)
+	require.NoError(t, err)
+	require.Equal(t, groups, others)
+	require.NoError(t, a.Pause(ctx, false))
+	require.NoError(t, b.Pause(ctx, false))
+	var first [2]executor.Lease
+	for i, s := range []executor.Store{a, b} {
+		c, err := s.Join(ctx, executor.Offer{Labels: map[string]string{"p": "0"}})
+		require.NoError(t, err)
+		first[i], err = c.Claim(ctx, executor.Ended{})
+		require.NoError(t, err)
+	}
+	require.Equal(t, first[0].Record().ID, first[1].Record().ID)
+}
