@@ -22,7 +22,7 @@ func (p *Program) storeCommand() *cobra.Command {
 		Args: knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(storeInfoCommand(), storeCheckCommand(), storeBackupCommand(), storeInitCommand(), p.storeExportCommand(), p.storeOutputCommand())
+	c.AddCommand(storeInfoCommand(), storeCheckCommand(), storeBackupCommand(), p.storeCopyCommand(), storeInitCommand(), p.storeExportCommand(), p.storeOutputCommand())
 	return c
 }
 
