@@ -81,7 +81,7 @@ func (s *Store) connect(ctx context.Context) error {
 		ctx, done := s.denied.until(ctx)
 		defer done()
 		stream, err = js.Stream(ctx, a.StreamName())
-		err = cmp.Or(s.denied.err(), err)
+		err = orRefusal(ctx, err)
 	}
 	if err == nil {
 		if err = checkStream(a, stream.CachedInfo().Config); err == nil {
@@ -94,7 +94,7 @@ func (s *Store) connect(ctx context.Context) error {
 		conn.Close()
 		return err
 	}
-	journal := &streamJournal{conn: conn, js: js, stream: stream, subject: a.subject(s.options.Role), created: stream.CachedInfo().Created}
+	journal := &streamJournal{conn: conn, denied: s.denied, js: js, stream: stream, subject: a.subject(s.options.Role), created: stream.CachedInfo().Created}
 	conn.SetReconnectHandler(func(*natsgo.Conn) {
 		journal.readAnew()
 		wake(s.resend)

@@ -11,15 +11,22 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// denials keeps the first request that the servers have refused for want of a permission. NATS reports such a
-// refusal as an error of the connection, and the request itself gets no answer.
+// denials has what the servers have refused for want of a permission. NATS reports such a
+// refusal as an error of the connection, and the request itself gets no answer. A permission may be given later, so a
+// refusal is that of the requests that are under way when it comes, and of no others.
 type denials struct {
-	mu    sync.Mutex
-	first error
-	told  chan struct{} // closed at the first
+	first chan struct{} // closed at the first
+
+	mu     sync.Mutex
+	latest error
+	told   chan struct{} // closed at the next
+	deaf   bool          // a subscription of the connection was refused
 }
 
-func newDenials() *denials { return &denials{told: make(chan struct{})} }
+func newDenials() *denials {
+	first := make(chan struct{})
+	return &denials{first: first, told: first}
+}
 
 // note notes an error of a connection. It reports whether it is a refusal.
 func (d *denials) note(err error) bool {
@@ -28,26 +35,42 @@ func (d *denials) note(err error) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.first == nil {
-		d.first = deniedError(err)
-		close(d.told)
-	}
+	d.latest, d.deaf = deniedError(err), d.deaf || ofSubscription(err)
+	close(d.told)
+	d.told = make(chan struct{})
 	return true
 }
 
-// err is the first refusal, or nil.
+// err is the latest refusal, or nil.
 func (d *denials) err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.first
+	return d.latest
 }
 
-// until makes a context for requests. It ends when the servers refuse one.
+// isDeaf reports whether the servers bring nothing of a subscription.
+func (d *denials) isDeaf() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.deaf
+}
+
+// connects notes that there is another connection, which subscribes again.
+func (d *denials) connects() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.deaf = false
+}
+
+// until makes a context for requests. It ends when the servers refuse something.
 func (d *denials) until(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	d.mu.Lock()
+	told := d.told
+	d.mu.Unlock()
 	go func() { // ends with the context
 		select {
-		case <-d.told:
+		case <-told:
 			cancel(d.err())
 		case <-ctx.Done():
 		}
@@ -55,7 +78,28 @@ func (d *denials) until(ctx context.Context) (context.Context, context.CancelFun
 	return ctx, func() { cancel(nil) }
 }
 
+// refusal is a request that the servers have refused for want of a permission.
+type refusal struct{ what string }
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("the NATS servers do not let this user %s; give it that permission, or choose the --store-role that it has", r.what)
+}
+
+// orRefusal is the error of a request, or why it was refused, with the context of until.
+func orRefusal(ctx context.Context, err error) error {
+	if refused, ok := errors.AsType[*refusal](context.Cause(ctx)); ok && err != nil {
+		return refused
+	}
+	return err
+}
+
 var refusedSubject = regexp.MustCompile(`(?i)for (publish|subscription) to "([^"]*)"`)
+
+// ofSubscription reports whether a subscription was refused.
+func ofSubscription(err error) bool {
+	m := refusedSubject.FindStringSubmatch(err.Error())
+	return m != nil && strings.EqualFold(m[1], "subscription")
+}
 
 // deniedError says what a user of the servers lacks.
 func deniedError(err error) error {
@@ -63,5 +107,5 @@ func deniedError(err error) error {
 	if m := refusedSubject.FindStringSubmatch(err.Error()); m != nil {
 		what = fmt.Sprintf("%s to %q", map[string]string{"publish": "publish", "subscription": "subscribe"}[strings.ToLower(m[1])], m[2])
 	}
-	return fmt.Errorf("the NATS servers do not let this user %s; give it that permission, or choose the --store-role that it has", what)
+	return &refusal{what}
 }

@@ -64,7 +64,10 @@ func (b *brokenLog) Error() string {
 // followOnce reads the log until an error. It begins with the entry that was applied last, to see
 // that this is the log that it was in.
 func (s *Store) followOnce(ctx context.Context) error {
-	coming, err := s.journal.read(ctx, max(s.applied.Load(), 1))
+	asking, done := s.denied.until(ctx)
+	coming, err := s.journal.read(asking, max(s.applied.Load(), 1))
+	err = orRefusal(asking, err)
+	done()
 	s.setUnread(err)
 	if err != nil {
 		return err

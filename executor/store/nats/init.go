@@ -31,7 +31,7 @@ type Namespace struct {
 
 // Init makes a namespace. It reports whether there was none; one that is there must be as wanted.
 func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool, err error) {
-	err = withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
+	err = withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream) error {
 		known, err := js.Stream(ctx, a.StreamName())
 		switch {
 		case err == nil:
@@ -40,15 +40,15 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 			}
 			n.Replicas = known.CachedInfo().Config.Replicas
 		case !errors.Is(err, jetstream.ErrStreamNotFound):
-			return streamError(a, c, cmp.Or(denied.err(), err))
+			return streamError(a, c, orRefusal(ctx, err))
 		default:
 			if _, err = js.CreateStream(ctx, streamConfig(a, n)); err != nil {
-				return createError(a, c, n, cmp.Or(denied.err(), err))
+				return createError(a, c, n, orRefusal(ctx, err))
 			}
 			made = true
 		}
 		if err := (&streamShelf{address: a, js: js, replicas: max(n.Replicas, 1)}).make(ctx); err != nil {
-			return createError(a, c, n, cmp.Or(denied.err(), err))
+			return createError(a, c, n, orRefusal(ctx, err))
 		}
 		return nil
 	})
@@ -57,18 +57,18 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 
 // Check says why a namespace cannot be used, or nil.
 func Check(ctx context.Context, a Address, c Credentials) error {
-	return withJetStream(ctx, a, c, askPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
+	return withJetStream(ctx, a, c, askPatience, func(ctx context.Context, js jetstream.JetStream) error {
 		stream, err := js.Stream(ctx, a.StreamName())
 		if err != nil {
-			return streamError(a, c, cmp.Or(denied.err(), err))
+			return streamError(a, c, orRefusal(ctx, err))
 		}
 		return checkStream(a, stream.CachedInfo().Config)
 	})
 }
 
 // withJetStream calls f with the JetStream of the servers of an address. The context of f ends after
-// patience, and when the servers refuse something, which they have told denied then.
-func withJetStream(ctx context.Context, a Address, c Credentials, patience time.Duration, f func(context.Context, jetstream.JetStream, *denials) error) error {
+// patience, and when the servers refuse something, as orRefusal tells.
+func withJetStream(ctx context.Context, a Address, c Credentials, patience time.Duration, f func(context.Context, jetstream.JetStream) error) error {
 	denied := newDenials()
 	conn, err := dial(a, c, natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { denied.note(err) }))
 	if err != nil {
@@ -83,7 +83,7 @@ func withJetStream(ctx context.Context, a Address, c Credentials, patience time.
 	defer cancel()
 	ctx, done := denied.until(ctx)
 	defer done()
-	return f(ctx, js, denied)
+	return f(ctx, js)
 }
 
 func streamConfig(a Address, n Namespace) jetstream.StreamConfig {

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -30,17 +29,17 @@ type SnapshotInfo struct {
 // Inspect says what there is of a namespace. The newest snapshot is the first.
 func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, error) {
 	found := NamespaceInfo{Namespace: a.Namespace, Snapshots: []SnapshotInfo{}}
-	err := withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream, denied *denials) error {
+	err := withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream) error {
 		log, err := js.Stream(ctx, a.StreamName())
 		if err != nil {
-			return streamError(a, c, cmp.Or(denied.err(), err))
+			return streamError(a, c, orRefusal(ctx, err))
 		}
 		about := log.CachedInfo()
 		found.Replicas, found.MaxBytes = about.Config.Replicas, max(about.Config.MaxBytes, 0)
 		found.FirstEntry, found.LastEntry, found.Bytes = about.State.FirstSeq, about.State.LastSeq, about.State.Bytes
 		whole, _, err := (&streamShelf{address: a, js: js, log: log}).list(ctx)
 		if err != nil {
-			return streamError(a, c, cmp.Or(denied.err(), err))
+			return streamError(a, c, orRefusal(ctx, err))
 		}
 		for _, k := range whole {
 			found.Snapshots = append(found.Snapshots, SnapshotInfo{k.Entry, k.Bytes, schema.TimeOf(k.stored)})

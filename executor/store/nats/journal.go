@@ -57,13 +57,34 @@ const (
 // streamJournal is the journal in a stream of NATS.
 type streamJournal struct {
 	conn    *natsgo.Conn
+	denied  *denials
 	js      jetstream.JetStream
 	stream  jetstream.Stream
 	subject string
 	created time.Time // when the stream was made
 
+	connected time.Time // when read connected anew; it alone uses it
+
 	mu      sync.Mutex
 	reading jetstream.MessagesContext // the latest, or nil
+}
+
+// connectPause is how long read does not connect anew after it has.
+const connectPause = 2 * time.Second
+
+// hears connects anew where the servers bring nothing of a subscription any more for want of a permission. They
+// forget the subscription, so nothing else shows that the permission is there again. It answers the refusal where it has done so a
+// moment ago.
+func (j *streamJournal) hears() error {
+	if !j.denied.isDeaf() {
+		return nil
+	}
+	if time.Since(j.connected) < connectPause {
+		return j.denied.err()
+	}
+	j.connected = time.Now()
+	j.denied.connects()
+	return j.conn.ForceReconnect()
 }
 
 func (j *streamJournal) write(piece []byte) error {
@@ -72,6 +93,9 @@ func (j *streamJournal) write(piece []byte) error {
 }
 
 func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) {
+	if err := j.hears(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{

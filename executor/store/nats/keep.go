@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -32,7 +31,9 @@ func (s *Store) keep(ctx context.Context) {
 		if !s.keeps() {
 			continue
 		}
-		err := s.keepOnce(ctx)
+		asking, done := s.denied.until(ctx)
+		err := orRefusal(asking, s.keepOnce(asking))
+		done()
 		if ctx.Err() != nil {
 			return
 		}
@@ -40,7 +41,7 @@ func (s *Store) keep(ctx context.Context) {
 			told = ""
 			continue
 		}
-		if err = cmp.Or(s.denied.err(), err); err.Error() != told {
+		if err.Error() != told {
 			told = err.Error()
 			s.log.Warn("the log of the store cannot be made shorter at the moment", "error", err)
 		}

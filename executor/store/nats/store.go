@@ -208,7 +208,7 @@ func (s *Store) readBacklog(ctx context.Context) error {
 			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-s.denied.told:
+		case <-s.denied.first:
 			return s.denied.err()
 		case <-progress.C:
 		}
@@ -227,7 +227,7 @@ func (s *Store) readBacklog(ctx context.Context) error {
 func (s *Store) join(ctx context.Context) error {
 	select {
 	case <-s.opened:
-	case <-s.denied.told:
+	case <-s.denied.first:
 		return s.denied.err()
 	case <-ctx.Done():
 		return s.noAnswer()
