@@ -69,6 +69,21 @@ func TestConfiguration(t *testing.T) {
 	require.Len(t, o.Routes, 3)
 }
 
+// TestConfigurationOfThePage compares nats.conf with the one that the page on many machines shows.
+func TestConfigurationOfThePage(t *testing.T) {
+	text, err := os.ReadFile("nats.conf")
+	require.NoError(t, err)
+	_, settings, found := strings.Cut(string(text), "\n") // behind its comment
+	require.True(t, found)
+	page, err := os.ReadFile("../../machines.md")
+	require.NoError(t, err)
+	_, shown, found := strings.Cut(string(page), "<!-- example: NATS -->\n   ```\n")
+	require.True(t, found)
+	shown, _, found = strings.Cut(shown, "   ```")
+	require.True(t, found)
+	require.Equal(t, settings, strings.TrimPrefix(strings.ReplaceAll("\n"+shown, "\n   ", "\n"), "\n"))
+}
+
 // TestRun runs run.sh, and looks whether each task has run to its end once. It takes a minute, and root, so it runs only where JOBLINE_HOSTS is set.
 func TestRun(t *testing.T) {
 	if os.Getenv("JOBLINE_HOSTS") == "" || runtime.GOOS != "linux" {
