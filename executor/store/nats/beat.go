@@ -104,12 +104,17 @@ func (s *Store) beaten() {
 	if s.options.Role != RoleExecutor {
 		return
 	}
+	maps.DeleteFunc(s.silent, func(id uuid.UUID, last uint64) bool {
+		p := s.machine.peers[id]
+		return p == nil || p.last != last
+	})
 	for id, p := range s.machine.peers {
 		heard := p.heard
 		if since.After(heard) {
 			heard = since
 		}
-		if id != self && time.Since(heard) > time.Duration(p.about.Lease) {
+		if _, given := s.silent[id]; !given && id != self && time.Since(heard) > time.Duration(p.about.Lease) {
+			s.silent[id] = p.last
 			s.log.Warn("a process that shares the store is silent; its tasks are settled", "process", p.about.Name, "host", p.about.Host)
 			_ = s.put(&pending{change: change{Fence: &fence{Peer: id, Last: p.last}}})
 		}

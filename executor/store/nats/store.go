@@ -63,11 +63,12 @@ type Store struct {
 	dismissed chan struct{} // closed when this process is told to end
 
 	pieceBytes int
-	machine    *machine      // its own goroutine changes it; what it has of tasks may be read by all
-	applied    atomic.Uint64 // the sequence of the latest entry that the follower has applied
-	applying   sync.Mutex    // held while an entry is applied, and by those who need the machine between two
-	appliedAt  schema.Time   // when the latest entry was written; applying protects it
-	backlog    uint64        // the sequence of the latest entry when this process came
+	machine    *machine             // its own goroutine changes it; what it has of tasks may be read by all
+	applied    atomic.Uint64        // the sequence of the latest entry that the follower has applied
+	applying   sync.Mutex           // held while an entry is applied, and by those who need the machine between two
+	appliedAt  schema.Time          // when the latest entry was written; applying protects it
+	silent     map[uuid.UUID]uint64 // processes that this one has given up, with the numbers of their latest messages; the goroutine that applies has it
+	backlog    uint64               // the sequence of the latest entry when this process came
 	shelf      shelf
 	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is made.
 	snapshotBytes int64
@@ -100,6 +101,8 @@ type Store struct {
 	drains      bool        // the others have told this process to begin no task
 	ends        bool        // and to end
 	turnTimer   *time.Timer // lets them look again; nil where it is not set
+	tickTimer   *time.Timer // says that time has passed, where nobody has; nil where it is not set
+	tickAfter   uint64      // how many beats there had been when it was set
 	lastClaimer int
 	leases      map[*lease]bool // that were given out, and neither released nor lost
 	beating     bool            // a beat is under way
@@ -140,7 +143,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		options: o, log: o.Logger, denied: newDenials(), dismissed: make(chan struct{}), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
 		failed: make(chan error, 1), grown: make(chan struct{}, 1),
-		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{},
+		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{}, silent: map[uuid.UUID]uint64{},
 	}
 	s.machine = newMachine(s.tick)
 	return s
@@ -318,79 +321,4 @@ func (s *Store) setFault(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = err
-}
-
-// breakDown notes that the log can be applied no further: nothing can be done any more.
-func (s *Store) breakDown(err error) {
-	s.log.Error("the store can do nothing more", "error", err)
-	s.mu.Lock()
-	s.broken = err
-	s.mu.Unlock()
-	s.giveUpLeases()
-	s.failed <- err // the first and only one
-}
-
-// Failed gets why the store can do nothing any more: it is to be closed, and opened again.
-func (s *Store) Failed() <-chan error { return s.failed }
-
-// Close implements executor.Store. Tasks that still run here are settled for the others.
-func (s *Store) Close() error {
-	left := make(chan struct{})
-	s.mu.Lock()
-	if s.closing {
-		s.mu.Unlock()
-		return nil
-	}
-	if s.broken == nil && s.options.Role != RoleViewer {
-		s.enqueue(&pending{change: change{Leave: true}, done: func(answer) { close(left) }})
-	} else { // nothing is written any more
-		close(left)
-	}
-	s.closing = true
-	s.mu.Unlock()
-	select {
-	case <-left:
-	case <-time.After(leavePatience):
-		s.log.Warn("the store is closed before all was recorded; the others settle what ran here when its lease is over")
-	}
-	s.stop()
-	return nil
-}
-
-// stop ends the goroutines, and tells all who wait that the store is closed.
-func (s *Store) stop() {
-	s.end()
-	s.running.Wait()
-	s.journal.close()
-	s.mu.Lock()
-	s.closing = true
-	var rest []*pending
-	for _, f := range s.flights {
-		rest = append(rest, f.changes...)
-	}
-	rest = append(rest, s.queue...)
-	s.flights, s.queue = nil, nil
-	if s.turnTimer != nil {
-		s.turnTimer.Stop()
-	}
-	close(s.left)
-	s.left = make(chan struct{})
-	s.mu.Unlock()
-	for _, p := range rest {
-		p.over(answer{err: executor.ErrClosed})
-	}
-	close(s.stopped)
-	if err := s.machine.tasks.Close(); err != nil {
-		s.log.Error("the copy of the store cannot be closed", "error", err)
-	}
-}
-
-// isClosed is ErrClosed once Close was called.
-func (s *Store) isClosed() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return executor.ErrClosed
-	}
-	return nil
 }

@@ -27,11 +27,28 @@ func (s *Store) tick() {
 		s.writeTick()
 		return
 	}
-	time.AfterFunc(min(time.Duration(n), tickSteps)*tickStep, func() {
-		if s.machine.beats.Load() == before { // otherwise it lets tick be called again where more is due
-			s.writeTick()
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || s.tickTimer != nil && s.tickAfter == before { // what is about to be written is as good
+		return
+	}
+	if s.tickTimer != nil {
+		s.tickTimer.Stop()
+	}
+	s.tickAfter = before
+	s.tickTimer = time.AfterFunc(min(time.Duration(n), tickSteps)*tickStep, func() { s.tickLate(before) })
+}
+
+// tickLate is tick a moment later, where there had been so many beats.
+func (s *Store) tickLate(before uint64) {
+	s.mu.Lock()
+	if s.tickAfter == before {
+		s.tickTimer = nil
+	}
+	s.mu.Unlock()
+	if s.machine.beats.Load() == before { // otherwise it lets tick be called again where more is due
+		s.writeTick()
+	}
 }
 
 // writeTick writes the entry. A store that is closed needs none.

@@ -72,3 +72,44 @@ func TestOneProcessSaysThatTimeHasPassed(t *testing.T) {
 		})
 	}
 }
+
+// A store that is closed says nothing more about the time.
+func TestNothingIsDueBehindTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
+		s.journal, s.end = newSlowJournal(0, nil), func() {}
+		s.machine.meet(uuid.New(), hello{}, 1)
+		s.machine.meet(s.self, hello{}, 2)
+		s.tick()
+		timer := s.tickTimer
+		s.tick()
+		require.Same(t, timer, s.tickTimer, "one says it for all")
+		s.machine.beats.Add(1)
+		s.tick()
+		require.NotSame(t, timer, s.tickTimer)
+		require.False(t, timer.Stop())
+		timer = s.tickTimer
+		s.stop()
+		require.False(t, timer.Stop())
+	})
+}
+
+// What nobody says within a moment a process says that did not come first.
+func TestAnotherProcessSaysThatTimeHasPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
+		s.machine.meet(uuid.New(), hello{}, 1)
+		s.machine.meet(s.self, hello{}, 2)
+		s.tick()
+		time.Sleep(tickStep)
+		synctest.Wait()
+		require.Len(t, s.queue, 1)
+		require.Nil(t, s.tickTimer)
+		s.tick()
+		s.machine.beats.Add(1)
+		time.Sleep(tickStep)
+		synctest.Wait()
+		require.Len(t, s.queue, 1, "another one has said it")
+		require.NoError(t, s.machine.tasks.Close())
+	})
+}
