@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/jobline/jobline/executor/store/nats"
 )
 
 // envName is the environment variable of a flag.
@@ -46,6 +48,9 @@ func unknownVariables(c *cobra.Command, environment []string) (warnings []string
 	return warnings
 }
 
+// namespaceFlags are the flags of serve that are for a store that many machines share.
+var namespaceFlags = []string{"store-creds", "store-role", "store-lease"}
+
 // flagOnly says that a flag has no variable.
 func flagOnly(flag string) bool {
 	return flag == "help" || flag == "ignore-env" || flag == taskStdinFlag
@@ -53,16 +58,21 @@ func flagOnly(flag string) bool {
 
 // fromEnv sets the flags that are not on the command line from the environment. It
 // removes their variables from the environment: they are meant for this server,
-// not for a server that one of its tasks starts.
+// not for a server that one of its tasks starts. Those of a namespace mean nothing for another store:
+// they are set for commands, which may start a server of a file, too.
 func (o *serveOptions) fromEnv(flags *pflag.FlagSet) error {
 	var errs []error
+	shared := nats.IsAddress(o.store.file)
+	if !flags.Changed("store") && !o.ignoreEnv {
+		shared = nats.IsAddress(os.Getenv(envName("store")))
+	}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if flagOnly(f.Name) {
 			return
 		}
 		text := os.Getenv(envName(f.Name))
 		_ = os.Unsetenv(envName(f.Name)) // a valid name, which cannot fail
-		if f.Changed || text == "" || o.ignoreEnv {
+		if f.Changed || text == "" || o.ignoreEnv || !shared && slices.Contains(namespaceFlags, f.Name) {
 			return
 		}
 		if err := f.Value.Set(text); err != nil {

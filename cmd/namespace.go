@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor/store/nats"
 	taskexec "github.com/jobline/jobline/executor/task/exec"
 )
@@ -23,25 +24,27 @@ type namespace struct {
 	role    nats.Role // "" is that of serve
 }
 
-// sharedStore is the address that --store or its variable gives, or "". A flag that names a server
-// wins over the variable, and so does the variable of a socket. A file in the variable is for serve.
-func (o *targetOptions) sharedStore() string {
-	at := os.Getenv(envName("store"))
+// sharedStore is what --store or its variable gives, or "", and which of them it is. A flag that names
+// a server wins over the variable, and so does the variable of a socket.
+func (o *targetOptions) sharedStore() (text, from string) {
 	switch {
 	case o.store != "":
-		return o.store
-	case o.socket != "" || o.project != "" || o.local || os.Getenv(socketVariable) != "" || !nats.IsAddress(at):
-		return ""
+		return o.store, "--store "
+	case o.socket != "" || o.project != "" || o.local || os.Getenv(socketVariable) != "":
+		return "", ""
 	}
-	return at
+	return os.Getenv(envName("store")), envName("store") + "="
 }
 
 // elsewhere reports whether other machines run the tasks of the command.
-func (o *targetOptions) elsewhere() bool { return o.sharedStore() != "" }
+func (o *targetOptions) elsewhere() bool {
+	text, _ := o.sharedStore()
+	return nats.IsAddress(text)
+}
 
-// namespace is the queue that the options name, or nil.
-func (o *targetOptions) namespace() (*namespace, error) {
-	text := o.sharedStore()
+// namespace is the queue that the options name, or nil. The program is that of the cure.
+func (o *targetOptions) namespace(program string) (*namespace, error) {
+	text, from := o.sharedStore()
 	if text == "" {
 		if o.creds != "" || o.role != "" {
 			return nil, usagef("--store-creds and --store-role are for a queue of many machines; give its --store, too")
@@ -49,15 +52,33 @@ func (o *targetOptions) namespace() (*namespace, error) {
 		return nil, nil
 	}
 	if !nats.IsAddress(text) {
-		return nil, usagef("--store %q: want nats://HOST,HOST/NAMESPACE, or the same with tls; the server of a file is found by its --socket", text)
+		return nil, usagef("%s%q: want nats://HOST,HOST/NAMESPACE, or the same with tls; the tasks in a file are reached by the socket of their server: start it by "+
+			"%s serve --store %s --listen unix:PATH, and give commands --socket PATH", from, text, program, show.ShellWord(text))
 	}
 	at, err := nats.ParseAddress(text)
 	if err != nil {
-		return nil, usagef("--store: %v", err)
+		return nil, usagef("%s%q: %v", from, text, err)
 	}
-	n := &namespace{address: at, role: cmp.Or(o.role, nats.Role(os.Getenv(envName("store-role"))))}
+	n := &namespace{address: at, role: o.role}
+	if n.role == "" {
+		if n.role, err = roleOfEnvironment(); err != nil {
+			return nil, err
+		}
+	}
 	n.creds, err = fullPath(cmp.Or(o.creds, os.Getenv(envName("store-creds"))))
 	return n, err
+}
+
+// roleOfEnvironment is the role that the variable names, or "".
+func roleOfEnvironment() (role nats.Role, err error) {
+	text := os.Getenv(envName("store-role"))
+	if text == "" {
+		return "", nil
+	}
+	if err := roleFlag(&role).Set(text); err != nil {
+		return "", usagef("%s=%q: %v", envName("store-role"), text, err)
+	}
+	return role, nil
 }
 
 // name is that of the scope. Commands that show the servers of NATS somebody else have another

@@ -48,7 +48,7 @@ func (p *Program) scope(o *targetOptions) (Scope, error) {
 	if err := o.check(); err != nil {
 		return s, err
 	}
-	name, err := s.named(o)
+	name, err := s.named(p.Name, o)
 	if err != nil {
 		return s, err
 	}
@@ -67,9 +67,9 @@ func (p *Program) scope(o *targetOptions) (Scope, error) {
 	return s, nil
 }
 
-// named sets what the options say of a scope, and answers its name.
-func (s *Scope) named(o *targetOptions) (name string, err error) {
-	if s.namespace, err = o.namespace(); err != nil {
+// named sets what the options of a program say of a scope, and answers its name.
+func (s *Scope) named(program string, o *targetOptions) (name string, err error) {
+	if s.namespace, err = o.namespace(program); err != nil {
 		return "", err
 	}
 	path, err := o.socketPath()

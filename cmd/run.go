@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/task/exec"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/schema"
@@ -36,6 +37,7 @@ func (p *Program) runCommand() *cobra.Command {
 		Use:   "run [TYPE] " + commandUse,
 		Short: "Run one task and wait for it",
 		Long: "Run starts a private server, submits one task to it and waits for its end.\n" +
+			"With --store, or " + envName("store") + ", the task is one of the queue of many machines, as for every other command; --local runs it here.\n" +
 			"The result goes to stdout as JSON; what the task writes, and its progress, go to stderr.\n" +
 			"With --json the whole end goes to stdout, as status answers it, also where the task failed.\n" +
 			"With --daemon the server runs the task that the other commands use; it is cancelled where run is killed. That server\n" +
@@ -69,6 +71,7 @@ func (p *Program) runCommand() *cobra.Command {
 		f.BoolVar(&o.pty, "pty", false, "run a command of exec in a terminal, and show that on stdout as it is")
 	}
 	f.BoolVar(&o.daemon, "daemon", false, "have the server run the task that the other commands use; it is started where none runs")
+	f.BoolVar(&o.target.local, "local", false, "run the task on this machine, on a server of its own, although "+envName("store")+" names a queue of many machines")
 	o.target.scopeFlags(c)
 	f.BoolVar(&o.target.noStart, "no-start", false, "fail where no server runs, and start none")
 	f.BoolVarP(&o.outputOnly, "output-only", "o", false, "write the task's stdout to stdout and no result")
@@ -92,10 +95,13 @@ func (p *Program) runExecText() string {
 }
 
 // checkFlags refuses flags that exclude each other. A flag that names a server, or how
-// it is found, asks for that server, and so does a condition: a server of its own has nothing that the
-// task could wait for.
+// it is found, asks for that server, and so does the variable with a queue of many machines, whose tasks
+// the others run. So does a condition: a server of its own has nothing that the task could wait for.
 func (o *runOptions) checkFlags(c *cobra.Command) error {
-	o.daemon = o.daemon || o.target != targetOptions{} || o.conditions.given(c)
+	named := o.target
+	named.local = false
+	asked := o.daemon || named != targetOptions{} || o.conditions.given(c)
+	o.daemon = asked || !o.target.local && nats.IsAddress(os.Getenv(envName("store")))
 	o.driver.target = o.target
 	if err := o.conditions.check("run"); err != nil {
 		return err
@@ -103,14 +109,18 @@ func (o *runOptions) checkFlags(c *cobra.Command) error {
 	switch {
 	case o.conditions.dedupe.key != "" && o.conditions.dedupe.on != schema.DedupeReject && o.conditions.dedupe.on != schema.DedupeReplace:
 		return usagef("run: --dedupe wants --dedupe-on reject or replace: run shows a task of its own, and %s logs --follow one that is there already", o.program.Name)
+	case o.target.local && asked:
+		return usagef("run: --local is a server of its own: leave it out, or --daemon, what names a server and what the task waits for")
 	case o.pty && o.elsewhere():
-		return usagef("run: --pty is for a command on this machine, and --store has those of others run it; leave one of them out")
+		return usagef("run: --pty is for a command on this machine, and --store or %s has those of others run it; leave --pty out, or run it here with --local", envName("store"))
 	case o.json && o.outputOnly:
 		return usagef("run: --json and --output-only both want stdout: give one of them")
 	case o.json && o.pty:
 		return usagef("run: --json and --pty both want stdout: give one of them")
-	case o.daemon && len(o.serverFlags) > 0:
+	case asked && len(o.serverFlags) > 0:
 		return usagef("run: --server-flag is for a server of its own: leave it out, or --daemon and what the task waits for")
+	case o.daemon && len(o.serverFlags) > 0:
+		return usagef("run: --server-flag is for a server of its own, and %s has others run the task: leave it out, or give --local", envName("store"))
 	}
 	return o.target.check()
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -137,10 +138,7 @@ func (o *serveOptions) offersSome(c *cobra.Command) error {
 // runsSome refuses to run nothing of a store of which nobody else does, and sets the limit.
 func (o *serveOptions) runsSome(c *cobra.Command) error {
 	if r := o.store.role; r != nats.RoleExecutor {
-		switch {
-		case !nats.IsAddress(o.store.file):
-			return usagef("%s--store-role %s is for a store at nats:// or tls://; leave it out, or name one with --store", commandPrefix(c), r)
-		case c.Flags().Changed("limit") && o.limit > 0:
+		if c.Flags().Changed("limit") && o.limit > 0 {
 			return usagef("%s--limit %d: a %s runs no tasks; leave --limit or --store-role out", commandPrefix(c), o.limit, r)
 		}
 		o.limit = 0
@@ -164,7 +162,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 			log.Warn(warning)
 		}
 	}
-	if err := errors.Join(o.offersSome(c), o.runsSome(c)); err != nil {
+	if err := cmp.Or(o.offersSome(c), o.store.check(c), o.runsSome(c)); err != nil {
 		return err
 	}
 	if err := exec.CheckHeadroom(); err != nil {

@@ -87,6 +87,19 @@ func formatResources(all map[string]int64) string {
 	return strings.Join(pairs, ",")
 }
 
+// check refuses flags of a namespace for another store.
+func (o *storeOptions) check(c *cobra.Command) error {
+	if nats.IsAddress(o.file) {
+		return nil
+	}
+	for _, flag := range namespaceFlags {
+		if f := c.Flags().Lookup(flag); f.Changed {
+			return usagef("%s--%s %v is for a store at nats:// or tls://; leave it out, or name one with --store", commandPrefix(c), flag, f.Value)
+		}
+	}
+	return nil
+}
+
 // open opens the store of the flags.
 func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store, error) {
 	if o.file == "" {
@@ -103,9 +116,6 @@ func (o *storeOptions) open(c *cobra.Command, log *slog.Logger) (executor.Store,
 	}
 	if scheme, _, isURL := strings.Cut(o.file, "://"); isURL && !strings.Contains(scheme, "/") {
 		return nil, usagef("%s--store %q is a URL of no store: want the path of a file, nats:// or tls://; name a file as ./%[2]s if it is called so", commandPrefix(c), o.file)
-	}
-	if o.creds != "" {
-		return nil, usagef("%s--store-creds is for a store at nats:// or tls://, and %q is a file; leave it out", commandPrefix(c), o.file)
 	}
 	so := sqlite.Options{Path: o.file, MaxQueued: o.maxQueued, MaxOutput: o.maxOutput, Resources: o.resources, Logger: log}
 	f := c.Flags()
