@@ -22,8 +22,6 @@ const (
 	maxPiece = 256 << 10
 	// connectPatience is how long a server may take to answer.
 	connectPatience = 5 * time.Second
-	// askPatience is how long each question about a stream may take.
-	askPatience = 5 * time.Second
 )
 
 // Dial connects to one of the servers of an address, and looks whether they will do.
@@ -76,11 +74,9 @@ func (s *Store) connect(ctx context.Context) error {
 		jetstream.WithPublishAsyncTimeout(resendAfter))
 	var stream jetstream.Stream
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, askPatience)
-		defer cancel()
 		ctx, done := s.denied.until(ctx)
 		defer done()
-		stream, err = js.Stream(ctx, a.StreamName())
+		stream, err = asks(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, a.StreamName()) })
 		err = orRefusal(ctx, err)
 	}
 	if err == nil {

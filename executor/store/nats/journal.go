@@ -96,16 +96,16 @@ func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) 
 	if err := j.hears(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	consumer, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, AckPolicy: jetstream.AckNonePolicy,
-		MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+	consumer, err := asks(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+		return j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, AckPolicy: jetstream.AckNonePolicy,
+			MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	now, err := j.stream.Info(ctx)
+	now, err := asks(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return j.stream.Info(ctx) })
 	switch {
 	case err != nil:
 		return nil, err

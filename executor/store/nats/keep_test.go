@@ -4,11 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
@@ -43,7 +48,7 @@ func TestMachineOfASnapshot(t *testing.T) {
 	for _, p := range []*peer{other, dead, one} {
 		require.NotNil(t, m.apply(p, &change{Claim: 1}, false).lease)
 	}
-	one.last, one.partial = 12, [][]byte{[]byte("half a message")}
+	one.last, one.latest, one.partial = 12, at+1, [][]byte{[]byte("half a message")}
 	m.apply(one, &change{Fence: &fence{Peer: dead.id}}, false)
 	m.tasks.Advance(at)
 	written := m.state(t)
@@ -65,10 +70,22 @@ func TestMachineOfASnapshot(t *testing.T) {
 		of.tasks.Advance(at)
 	}
 	require.Equal(t, m.state(t), restored.state(t))
+	_, _, err = restoredMachine(bufio.NewReader(bytes.NewReader(otherDigest(t, written))), func() {})
+	require.ErrorContains(t, err, "what it has differs from what it was made of")
 	for n := range written {
 		_, _, err := restoredMachine(bufio.NewReader(bytes.NewReader(written[:n])), func() {})
 		require.Error(t, err, "cut at %d", n)
 	}
+}
+
+// otherDigest is a snapshot that says that it was made of something else.
+func otherDigest(t *testing.T, written []byte) []byte {
+	size, used := binary.Uvarint(written)
+	head := written[used+4:][:size]
+	other := regexp.MustCompile(`"digest":"\d+"`).ReplaceAll(head, []byte(`"digest":"1"`))
+	require.NotEqual(t, head, other)
+	made := binary.BigEndian.AppendUint32(binary.AppendUvarint(nil, uint64(len(other))), crc32.ChecksumIEEE(other))
+	return slices.Concat(made, other, written[used+4+int(size):])
 }
 
 // firstEntry is the first that the log has.
@@ -140,10 +157,14 @@ func TestHalfASnapshotIsNotRead(t *testing.T) {
 	shelf := s.shelf.(*streamShelf)
 	half := shelf.subjectOf(s.applied.Load())
 	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("jobline snapshot")}))
+	ends := shelf.subjectOf(s.applied.Load()) // only its end, as where it was removed while it was stored
+	last, err := json.Marshal(kept{Entry: whole[0].Entry, At: whole[0].At, Pieces: 2})
+	require.NoError(t, err)
+	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: ends, Data: last, Header: natsgo.Header{wholeHeader: {"1"}}}))
 	opensFrom(t, at, whole[0].Entry, task.ID)
 	require.NoError(t, s.removeOld(t.Context()))
 	_, others := s.snapshots(t)
-	require.Equal(t, []string{half}, others, "it could become whole")
+	require.ElementsMatch(t, []string{half, ends}, others, "they could become whole")
 	s.makes(t)
 	require.NoError(t, s.removeOld(t.Context()))
 	whole, others = s.snapshots(t)

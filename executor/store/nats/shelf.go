@@ -62,9 +62,7 @@ func newShelf(conn *natsgo.Conn, a Address, log jetstream.Stream) (*streamShelf,
 }
 
 func (h *streamShelf) extent(ctx context.Context) (extent, error) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	now, err := h.log.Info(ctx)
+	now, err := asks(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return h.log.Info(ctx) })
 	if err != nil {
 		return extent{}, err
 	}
@@ -138,8 +136,14 @@ func (h *streamShelf) make(ctx context.Context) error {
 }
 
 func (h *streamShelf) list(ctx context.Context) (whole []kept, others []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
+	whole, err = asks(ctx, func(ctx context.Context) (found []kept, err error) {
+		found, others, err = h.listOnce(ctx)
+		return found, err
+	})
+	return whole, others, err
+}
+
+func (h *streamShelf) listOnce(ctx context.Context) (whole []kept, others []string, err error) {
 	s, err := h.stream(ctx)
 	if s == nil || err != nil {
 		return nil, nil, err

@@ -26,6 +26,8 @@ type simSnapshot struct {
 type simShelf struct {
 	*simLog
 	cut *simCut
+	// purges is called with what is to be removed; it may be nil.
+	purges func(before uint64)
 }
 
 // ask is the way of a question. It may be lost.
@@ -138,6 +140,9 @@ func (h *simShelf) remove(ctx context.Context, subject string) error {
 
 // purge removes entries, some time later.
 func (h *simShelf) purge(ctx context.Context, before uint64) error {
+	if h.purges != nil {
+		h.purges(before)
+	}
 	if err := h.ask(ctx); err != nil {
 		return err
 	}
@@ -148,6 +153,25 @@ func (h *simShelf) purge(ctx context.Context, before uint64) error {
 		h.first = max(h.first, before)
 	}()
 	return h.answered()
+}
+
+// checkPurge checks that nobody needs the entries before one who lives, as the process knows that removes them.
+func (s *simulation) checkPurge(by *Store, before uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.stores {
+		if one == nil {
+			continue
+		}
+		one.mu.Lock()
+		self := one.self
+		one.mu.Unlock()
+		by.machine.mu.RLock()
+		if _, lives := by.machine.peers[self]; lives {
+			assert.GreaterOrEqual(s, one.applied.Load()+1, before, "the log loses what a process needs that lives")
+		}
+		by.machine.mu.RUnlock()
+	}
 }
 
 // checkSnapshots compares what some snapshots and the entries behind them make with what all entries make.

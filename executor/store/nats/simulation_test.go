@@ -155,7 +155,8 @@ func (s *simulation) intN(n int) int {
 func (s *simulation) joinLog(cut *simCut) *Store {
 	for {
 		one := newStore(Options{Lease: simLease, Name: "sim", Logger: s.logger})
-		one.journal, one.shelf, one.pieceBytes, one.snapshotBytes = &simJournal{s.log, cut}, &simShelf{s.log, cut}, 700, simSnapshotBytes
+		one.journal, one.pieceBytes, one.snapshotBytes = &simJournal{s.log, cut}, 700, simSnapshotBytes
+		one.shelf = &simShelf{s.log, cut, func(before uint64) { s.checkPurge(one, before) }}
 		backlog := s.log.length()
 		if one.load(context.Background()) != nil {
 			assert.NoError(s, one.machine.tasks.Close())

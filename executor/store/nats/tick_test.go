@@ -16,7 +16,9 @@ import (
 // opensOver opens a store on a journal in memory.
 func opensOver(t *testing.T, j *slowJournal) *Store {
 	s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
-	s.journal, s.pieceBytes = j, maxPiece
+	none := newSimLog(0)
+	none.calm = true
+	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = j, &simShelf{none, new(simCut), nil}, maxPiece, snapshotBytes
 	close(s.read)
 	require.NoError(t, s.begin(t.Context()))
 	return s
