@@ -53,6 +53,7 @@ func (h *trial) check() {
 		h.checkList(c, everyTask)
 	}
 	h.checkLog(counts)
+	h.checkSnapshots(counts)
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		h.Logf("%6d %s", counts[name], name)
 	}
@@ -228,5 +229,6 @@ func (h *trial) checkLog(counts map[string]int) {
 	counts["processes that were given up"] = len(h.log.fences)
 	counts["messages of processes that were given up"] = h.log.late
 	counts["messages"] = h.log.messages
+	counts["gaps in what was read of the log"] = h.log.gaps
 	h.Logf("a silent process was given up after %v at the most; the longest pause of the log was %v, and where its leader stopped %v", longest, h.log.pause, h.log.elected)
 }

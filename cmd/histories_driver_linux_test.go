@@ -146,6 +146,13 @@ func (d *driverOf) signalServer(s os.Signal) {
 	}
 }
 
+// kills kills the server if it is the process with a number.
+func (d *driverOf) kills(pid int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.server != nil && d.server.Process.Pid == pid && d.server.Process.Kill() == nil
+}
+
 func stopSignals() (stops, goesOn os.Signal) { return syscall.SIGSTOP, syscall.SIGCONT }
 
 // run submits all tasks and hears of their ends, with as many servers as it takes. The last one goes

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor/store/nats"
@@ -29,6 +28,8 @@ const (
 	// historyGroupLimit is how many tasks of the group may run at once, on all machines.
 	historyGroupLimit = 3
 	historyPatience   = 9 * time.Minute
+	// historySnapshotBytes is so little that servers make several snapshots.
+	historySnapshotBytes = 8 << 10
 	// tasksPerFault is how many tasks are submitted with each fault of a long history.
 	tasksPerFault = 1500
 )
@@ -37,7 +38,7 @@ const (
 type trial struct {
 	*testing.T
 	folder  string
-	nodes   natstest.Cluster
+	nodes   []*natstest.Node
 	at      nats.Address
 	random  *rand.Rand // of the faults
 	drivers []*driverOf
@@ -49,9 +50,9 @@ type trial struct {
 }
 
 // TestHistoriesOfManyServers lets four servers on a cluster of three work for four drivers while
-// servers are killed and stopped for longer than their lease, networks are cut, and the servers of
-// NATS stop, move their leader and have no room. Then it checks what the tasks did, what the
-// drivers were told, and what is in the log.
+// servers are killed, some while they make a snapshot, and stopped for longer than their lease, networks
+// are cut, and the servers of NATS are killed, stop, move their leader and have no room. Then it checks
+// what the tasks did, what the drivers were told, and what is in the log.
 func TestHistoriesOfManyServers(t *testing.T) {
 	if testing.Short() || memoryFactor > 1 {
 		t.Skip("it starts many processes")
@@ -92,15 +93,16 @@ func newTrial(t *testing.T, seed uint64, tasks int) *trial {
 	h.notes, err = os.Create(filepath.Join(folder, "notes"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.notes.Close() })
-	h.nodes, err = natstest.Start(filepath.Join(folder, "nats"), historyNodes)
-	require.NoError(t, err)
-	t.Cleanup(h.nodes.Stop)
-	h.at = nats.Address{Servers: h.nodes.URLs(), Namespace: "history"}
+	h.nodes = natstest.Nodes(t, filepath.Join(folder, "nats"), historyNodes)
+	h.at = nats.Address{Namespace: "history"}
+	for _, n := range h.nodes {
+		h.at.Servers = append(h.at.Servers, n.URL)
+	}
 	require.Eventually(t, func() bool {
-		_, err = nats.Init(t.Context(), h.at, nats.Credentials{}, nats.Namespace{Replicas: historyNodes})
+		_, err = nats.Init(t.Context(), h.at, nats.Credentials{}, nats.Namespace{Replicas: historyNodes, SnapshotBytes: historySnapshotBytes})
 		return err == nil
 	}, soon, 50*time.Millisecond, "a namespace")
-	h.log = watchLog(t, h.at)
+	h.log = watchLog(t, h.at, h.killProcess)
 	for n := range historyMachines {
 		h.drivers = append(h.drivers, newDriverOf(h, n, rand.New(rand.NewPCG(seed, uint64(n+1))), tasks/historyMachines))
 	}
@@ -139,6 +141,7 @@ var historyFaults = []historyFault{
 	{"the network of a server is cut", (*trial).cut},
 	{"the leader of the log moves", (*trial).moveLeader},
 	{"a server of NATS stops", (*trial).stopNode},
+	{"a server of NATS is killed", (*trial).killNode},
 	{"a server of NATS has no room", (*trial).fillNode},
 }
 
@@ -146,6 +149,7 @@ var historyFaults = []historyFault{
 func (h *trial) faults(ctx context.Context, rounds int) {
 	total := rounds * len(historyFaults)
 	for round := range rounds {
+		h.log.killMaker(h.random.IntN(3))
 		for i, f := range h.random.Perm(len(historyFaults)) {
 			done := round*len(historyFaults) + i
 			for _, d := range h.drivers {
@@ -176,6 +180,17 @@ func (h *trial) kill(context.Context) {
 	d := h.anyDriver()
 	h.note("driver %d: its server is killed", d.number)
 	d.signalServer(os.Kill)
+}
+
+// killProcess kills the server that is the process with a number. It reports false where there is none.
+func (h *trial) killProcess(pid int) bool {
+	for _, d := range h.drivers {
+		if d.kills(pid) {
+			h.note("driver %d: its server is killed while it makes a snapshot", d.number)
+			return true
+		}
+	}
+	return false
 }
 
 // beyondLease is longer than a lease, and not always by much.
@@ -209,32 +224,36 @@ func (h *trial) moveLeader(ctx context.Context) {
 	h.log.stepDown(ctx, h.at)
 }
 
-func (h *trial) anyNode(ctx context.Context) *natstest.Server {
+func (h *trial) anyNode(ctx context.Context) *natstest.Node {
 	h.whole(ctx)
 	return h.nodes[h.random.IntN(len(h.nodes))]
 }
 
-func (h *trial) stopNode(ctx context.Context) { h.restart(ctx, h.anyNode(ctx)) }
+func (h *trial) stopNode(ctx context.Context) {
+	h.restart(ctx, h.anyNode(ctx), (*natstest.Node).Stop, 0)
+}
+func (h *trial) killNode(ctx context.Context) {
+	h.restart(ctx, h.anyNode(ctx), (*natstest.Node).Kill, 0)
+}
 
 // fillNode lets a server of NATS have no room for more than a little.
 func (h *trial) fillNode(ctx context.Context) {
 	n := h.anyNode(ctx)
-	now, err := n.Jsz(nil)
+	stored, err := n.Stored()
 	require.NoError(h, err)
-	h.restart(ctx, n, func(o *server.Options) { o.JetStreamMaxStore = int64(now.Store) + 16<<10 })
+	h.restart(ctx, n, (*natstest.Node).Stop, stored+16<<10)
 	h.pause(ctx, time.Second)
-	h.restart(ctx, n)
+	h.restart(ctx, n, (*natstest.Node).Stop, 0)
 }
 
-// restart stops a server of NATS and starts it again.
-func (h *trial) restart(ctx context.Context, n *natstest.Server, set ...func(*server.Options)) {
-	leads := n.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, "JL_"+h.at.Namespace)
-	n.Shutdown()
-	n.WaitForShutdown()
+// restart ends a server of NATS and starts it again, with room for so many bytes.
+func (h *trial) restart(ctx context.Context, n *natstest.Node, ends func(*natstest.Node) error, room int64) {
+	leads := h.log.leader(ctx, h.at) == n.Name
+	require.NoError(h, ends(n))
 	h.log.stopped(leads)
-	h.note("the server of NATS %s is stopped; it had the leader: %v", n.Name(), leads)
+	h.note("the server of NATS %s has ended; it had the leader: %v", n.Name, leads)
 	h.pause(ctx, time.Duration(h.random.IntN(500))*time.Millisecond)
-	require.NoError(h, n.Restart(set...))
+	require.NoError(h, n.Start(room))
 }
 
 // whole waits until all servers of NATS have the whole log: another fault would leave too few.

@@ -36,10 +36,15 @@ type watchedLog struct {
 	stops    []time.Time   // when a server of NATS stopped that led the log
 	elected  time.Duration // the longest pause in which one of these stops was
 	messages int
+	gaps     int // entries were gone before they were read
+
+	snapshots watchedSnapshots
 }
 
 // logWriter is a process that writes to the log.
 type logWriter struct {
+	pid     int
+	unsure  bool   // whether last is that of its latest message
 	last    uint64 // number of a message
 	at      time.Time
 	partial []byte
@@ -55,6 +60,9 @@ type logFence struct {
 
 // logChange has what is read of a change.
 type logChange struct {
+	Hello *struct {
+		PID int `json:"pid"`
+	} `json:"hello"`
 	Seen  *struct{} `json:"seen"`
 	Leave bool      `json:"leave"`
 	Fence *struct {
@@ -66,7 +74,8 @@ type logChange struct {
 // beatTime is how often a process beats.
 const beatTime = historyLease / 5
 
-func watchLog(t *testing.T, at nats.Address) *watchedLog {
+// watchLog watches the log until finish. kills kills the server that is a process, if there is one.
+func watchLog(t *testing.T, at nats.Address, kills func(pid int) bool) *watchedLog {
 	conn, err := natsgo.Connect(strings.Join(at.Servers, ","), natsgo.MaxReconnects(-1), natsgo.ReconnectWait(50*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(conn.Close)
@@ -75,6 +84,9 @@ func watchLog(t *testing.T, at nats.Address) *watchedLog {
 	w := &watchedLog{conn: conn, js: js, writers: map[uuid.UUID]*logWriter{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	w.end = cancel
+	w.snapshots.left = -1
+	_, err = conn.Subscribe("jls."+at.Namespace+".>", func(m *natsgo.Msg) { w.piece(m, kills) })
+	require.NoError(t, err)
 	w.reading.Go(func() {
 		for ctx.Err() == nil {
 			w.follow(ctx, at)
@@ -104,7 +116,7 @@ func (w *watchedLog) follow(ctx context.Context, at nats.Address) {
 			return
 		}
 		about, err := m.Metadata()
-		if err != nil || about.Sequence.Stream != w.readTo()+1 {
+		if err != nil || about.Sequence.Stream != w.readTo()+1 && !w.gap(ctx, at, about.Sequence.Stream) {
 			return
 		}
 		w.take(about.Sequence.Stream, m.Data(), about.Timestamp)
@@ -115,6 +127,24 @@ func (w *watchedLog) readTo() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.read
+}
+
+// gap reports whether the entries before one are gone, and notes that. They may have been read only by those that need
+// them.
+func (w *watchedLog) gap(ctx context.Context, at nats.Address, sequence uint64) bool {
+	about := w.info(ctx, at)
+	if about == nil || about.State.FirstSeq <= w.readTo()+1 {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gaps++
+	w.latest = time.Time{}
+	for _, from := range w.writers {
+		from.unsure, from.partial, from.beats = true, nil, nil
+	}
+	w.read = sequence - 1
+	return true
 }
 
 // take notes an entry: a byte, who wrote it, its number, whether more follows, and the text.
@@ -143,9 +173,10 @@ func (w *watchedLog) take(sequence uint64, piece []byte, at time.Time) {
 	case from.gone:
 		w.late++
 		return
-	case number != from.last+1: // it came before
+	case number != from.last+1 && !from.unsure: // it came before
 		return
 	}
+	from.unsure = false
 	if at.Sub(from.at) > 2*beatTime {
 		from.beats = nil
 	}
@@ -161,7 +192,7 @@ func (w *watchedLog) take(sequence uint64, piece []byte, at time.Time) {
 func (w *watchedLog) apply(from *logWriter, text []byte, at time.Time) {
 	n, used := binary.Uvarint(text)
 	text = text[used:][:n]
-	if !bytes.Contains(text, []byte(`"fence"`)) && !bytes.Contains(text, []byte(`"seen"`)) && !bytes.Contains(text, []byte(`"leave"`)) {
+	if !bytes.Contains(text, []byte(`"hello"`)) && !bytes.Contains(text, []byte(`"fence"`)) && !bytes.Contains(text, []byte(`"seen"`)) && !bytes.Contains(text, []byte(`"leave"`)) {
 		return
 	}
 	var changes []logChange
@@ -170,6 +201,8 @@ func (w *watchedLog) apply(from *logWriter, text []byte, at time.Time) {
 	}
 	for _, c := range changes {
 		switch {
+		case c.Hello != nil:
+			from.pid = c.Hello.PID
 		case c.Seen != nil:
 			from.beats = append(from.beats, at)
 		case c.Leave:
@@ -198,6 +231,14 @@ func (w *watchedLog) stopped(led bool) {
 	if led {
 		w.stops = append(w.stops, time.Now())
 	}
+}
+
+// leader is the name of the server of NATS that leads the log.
+func (w *watchedLog) leader(ctx context.Context, at nats.Address) string {
+	if about := w.info(ctx, at); about != nil && about.Cluster != nil {
+		return about.Cluster.Leader
+	}
+	return ""
 }
 
 // whole reports whether all servers have the log, and how long it is.

@@ -27,6 +27,9 @@ const startPatience = time.Minute
 
 // Main is for the beginning of TestMain: it does not return in a process that Process has started.
 func Main() {
+	if text := os.Getenv(nodeEnv); text != "" {
+		runNode(text)
+	}
 	size, err := strconv.Atoi(os.Getenv(helperEnv))
 	if err != nil {
 		return
@@ -128,18 +131,12 @@ func Start(folder string, size int, set ...func(*server.Options)) (Cluster, erro
 	if err != nil {
 		return nil, err
 	}
-	var routes []*url.URL
-	for _, port := range ports {
-		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))})
-	}
+	routes := routesTo(ports)
 	var all Cluster
 	for i, port := range ports {
-		o := &server.Options{
-			ServerName: fmt.Sprintf("s%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, JetStream: true,
-			StoreDir: filepath.Join(folder, strconv.Itoa(i)), SyncAlways: true,
-		}
+		o := options(i, folder)
 		if size > 1 {
-			o.Cluster, o.Routes = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port, NoAdvertise: true}, routes
+			cluster(o, port, routes)
 		}
 		for _, f := range set {
 			f(o)
@@ -162,6 +159,26 @@ func Start(folder string, size int, set ...func(*server.Options)) (Cluster, erro
 		s.options.Port = s.Addr().(*net.TCPAddr).Port
 	}
 	return all, nil
+}
+
+// options are those of the server with a number, which syncs each message, without a cluster.
+func options(number int, folder string) *server.Options {
+	return &server.Options{
+		ServerName: fmt.Sprintf("s%d", number), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, JetStream: true,
+		StoreDir: filepath.Join(folder, strconv.Itoa(number)), SyncAlways: true,
+	}
+}
+
+func cluster(o *server.Options, port int, routes []*url.URL) {
+	o.Cluster, o.Routes = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port, NoAdvertise: true}, routes
+}
+
+// routesTo are where the servers of a cluster find each other.
+func routesTo(ports []int) (routes []*url.URL) {
+	for _, port := range ports {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))})
+	}
+	return routes
 }
 
 // freePorts are ports that nobody listens on. The servers of a cluster need those of the others
