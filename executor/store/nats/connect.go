@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -38,13 +40,58 @@ func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error)
 		natsgo.IgnoreAuthErrorAbort()) // the files of credentials are read again, and may have new ones then
 	conn, err := natsgo.Connect(strings.Join(a.Servers, ","), append(options, more...)...)
 	if err != nil {
-		return nil, dialError(a, c, err)
+		at, err := mostTelling(a, options, err)
+		return nil, dialError(at, c, err)
 	}
 	if err := checkServer(conn); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// mostTelling is the server whose error says most, of several that cannot be connected to: NATS tells the error of
+// the last alone, and often that one does not run. Where none answers it is all of them, with that error.
+func mostTelling(a Address, options []natsgo.Option, err error) (Address, error) {
+	if len(a.Servers) == 1 {
+		return a, err
+	}
+	found := make([]error, len(a.Servers))
+	var asking sync.WaitGroup
+	for i, server := range a.Servers {
+		asking.Go(func() {
+			conn, err := natsgo.Connect(server, options...)
+			if found[i] = err; err == nil { // it has started meanwhile
+				conn.Close()
+			}
+		})
+	}
+	asking.Wait()
+	at, most := a, silence
+	for i, found := range found {
+		if says := saysHowMuch(found); says > most {
+			most, at, err = says, Address{Servers: a.Servers[i : i+1], Namespace: a.Namespace}, found
+		}
+	}
+	return at, err
+}
+
+// How much the error of a connection says.
+const (
+	silence = iota
+	anAnswer
+	aRefusal
+)
+
+func saysHowMuch(err error) int {
+	dialled, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case err == nil, errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout), ok && dialled.Op == "dial":
+		return silence
+	case refusesWho(err):
+		return aRefusal
+	}
+	return anAnswer
 }
 
 // checkServer says why a server will not do.

@@ -129,10 +129,10 @@ func (c Credentials) shown() string {
 // dialError says why no connection was made, and what to do.
 func dialError(a Address, c Credentials, err error) error {
 	at := strings.Join(a.Servers, ", ")
-	switch said := err.Error(); {
-	case strings.Contains(said, "authentication expired"):
+	switch {
+	case strings.Contains(err.Error(), expired):
 		return fmt.Errorf("the server at %s takes %s no longer, whose time is over (%w); get new ones", at, cmp.Or(c.shown(), "this user"), err)
-	case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthRevoked), errors.Is(err, natsgo.ErrNkeysNotSupported):
+	case refusesWho(err):
 		if shown := c.shown(); shown != "" {
 			return fmt.Errorf("the server at %s refuses %s (%w); give others by --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, shown, err)
 		}
@@ -146,6 +146,14 @@ func dialError(a Address, c Credentials, err error) error {
 		return fmt.Errorf("no connection with TLS to the server at %s (%w); %s", at, err, cure)
 	}
 	return fmt.Errorf("no connection to a NATS server at %s (%w); mend the address", at, err)
+}
+
+// expired is in the error of credentials whose time is over.
+const expired = "authentication expired"
+
+// refusesWho reports whether a server refuses who this is.
+func refusesWho(err error) bool {
+	return errors.Is(err, natsgo.ErrAuthorization) || errors.Is(err, natsgo.ErrAuthRevoked) || errors.Is(err, natsgo.ErrNkeysNotSupported) || strings.Contains(err.Error(), expired)
 }
 
 // tlsCure says what to do where a connection fails with TLS, or "".

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -145,4 +146,26 @@ func TestLimitsAreOfTheNamespace(t *testing.T) {
 	for _, s := range []*Store{first, second, third} {
 		require.NoError(t, s.Close())
 	}
+}
+
+// Of several servers the one is told that says most: what refuses connections says less than what refuses who this is.
+func TestTheMostTellingServerIsTold(t *testing.T) {
+	t.Parallel()
+	closes, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	none := "nats://" + closes.Addr().String()
+	require.NoError(t, closes.Close())
+	refuses := oneServer(t, func(o *server.Options) { o.Username, o.Password = "me", "canary" }).Servers[0]
+	plain := oneServer(t, func(*server.Options) {}).Servers[0]
+	secure := strings.Replace(plain, "nats://", "tls://", 1)
+	says := func(servers ...string) string {
+		return refused(t, Address{Servers: servers, Namespace: "jobs"}, Credentials{})
+	}
+	for range 4 { // servers are tried in any order
+		require.Contains(t, says(refuses, none), "the server at "+refuses+" refuses who this is")
+		require.Contains(t, says(none, refuses), "the server at "+refuses+" refuses who this is")
+		require.Contains(t, says(none, secure), "the server at "+secure+" has no TLS")
+		require.Contains(t, says(secure, refuses), "the server at "+refuses+" refuses who this is")
+	}
+	require.Contains(t, says(none, none), "no NATS server answers at "+none+", "+none)
 }
