@@ -315,7 +315,8 @@ func (c *change) weight() int {
 	return n
 }
 
-var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+// lenient takes all texts that a task may have. What it writes of equal things is equal.
+var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), json.Deterministic(true))
 
 // encode is the text of a message: the length of the JSON, the JSON and the bytes behind it.
 func encode(changes []change) ([]byte, error) {

@@ -39,7 +39,7 @@ func TestMachineOfASnapshot(t *testing.T) {
 	one, other, dead := m.meet(uuid.New(), hello{Name: "one", Lease: 5}, at), m.meet(uuid.New(), hello{Name: "other"}, at), m.meet(uuid.New(), hello{}, at)
 	m.tasks.Advance(at)
 	for _, p := range []*peer{one, other, dead} {
-		require.NoError(t, m.apply(p, &change{Join: &join{Number: 2, Every: true, Labels: map[string]string{"gpu": "a100"}}}, false).err)
+		require.NoError(t, m.apply(p, &change{Join: &join{Number: 2, Every: true, Labels: map[string]string{"gpu": "a100", "os": "linux", "arch": "arm64", "site": "b"}}}, false).err)
 		require.NoError(t, m.apply(p, &change{Join: &join{Number: 1, Types: []string{"plain"}, Limits: executor.TypeLimits{"plain": 1}}}, false).err)
 	}
 	for range 4 {
@@ -57,7 +57,10 @@ func TestMachineOfASnapshot(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, entry{sequence: 7, at: 9}, e)
 	require.Equal(t, written, restored.state(t))
-	require.Equal(t, map[string]string{"gpu": "a100"}, restored.peers[one.id].joined[2].offer().Labels)
+	for range 20 {
+		require.Equal(t, written, m.state(t), "equal copies write equal bytes")
+	}
+	require.Equal(t, m.peers[one.id].joined[2].offer().Labels, restored.peers[one.id].joined[2].offer().Labels)
 	require.Nil(t, restored.meet(dead.id, hello{}, at), "who was given up stays that")
 	for _, of := range []*machine{m, restored} {
 		p := of.peers[other.id]

@@ -87,6 +87,8 @@ type Store struct {
 	ahead         atomic.Int64 // nanoseconds: the clock of this machine before that of the servers
 
 	mu          sync.Mutex // protects what follows
+	begun       bool       // the first message of this process is queued, or sent; before that, machine may be replaced
+	dueEarly    bool       // something was due before that
 	self        uuid.UUID  // what this process is called in the log
 	number      uint64     // of the latest piece that was made
 	queue       []*pending
@@ -151,8 +153,15 @@ func newStore(o Options) *Store {
 
 // begin joins the processes of the store's journal.
 func (s *Store) begin(ctx context.Context) error {
+	s.mu.Lock()
 	if s.options.Role != RoleViewer {
 		s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.known(a) }}) // before anything else
+	}
+	s.begun = true
+	early := s.dueEarly
+	s.mu.Unlock()
+	if early {
+		s.tick()
 	}
 	err := s.run(ctx)
 	if err != nil {

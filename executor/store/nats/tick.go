@@ -18,10 +18,14 @@ const (
 // another's. All notice at about the same time. So the one that came first writes it, and each
 // other one a moment later where it was not written.
 func (s *Store) tick() {
-	before := s.machine.beats.Load()
 	s.mu.Lock()
-	self := s.self
+	self, begun := s.self, s.begun
+	s.dueEarly = s.dueEarly || !begun
 	s.mu.Unlock()
+	if !begun { // begin calls it again
+		return
+	}
+	before := s.machine.beats.Load()
 	n := s.machine.earlier(self)
 	if n == 0 {
 		s.writeTick()

@@ -79,7 +79,7 @@ func TestOneProcessSaysThatTimeHasPassed(t *testing.T) {
 func TestNothingIsDueBehindTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
-		s.journal, s.end = newSlowJournal(0, nil), func() {}
+		s.journal, s.end, s.begun = newSlowJournal(0, nil), func() {}, true
 		s.machine.meet(uuid.New(), hello{}, 1)
 		s.machine.meet(s.self, hello{}, 2)
 		s.tick()
@@ -100,6 +100,7 @@ func TestNothingIsDueBehindTheEnd(t *testing.T) {
 func TestAnotherProcessSaysThatTimeHasPassed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
+		s.begun = true
 		s.machine.meet(uuid.New(), hello{}, 1)
 		s.machine.meet(s.self, hello{}, 2)
 		s.tick()
@@ -113,5 +114,35 @@ func TestAnotherProcessSaysThatTimeHasPassed(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, s.queue, 1, "another one has said it")
 		require.NoError(t, s.machine.tasks.Close())
+	})
+}
+
+// What is due while a store begins with a snapshot is said behind its first message: by that the others meet it.
+func TestStartWhileSomethingIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newSimLog(1)
+		log.calm = true
+		loads := func() *Store {
+			s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
+			s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = &simJournal{log, new(simCut)}, &simShelf{log, new(simCut), nil}, maxPiece, snapshotBytes
+			require.NoError(t, s.load(t.Context()))
+			if s.backlog = log.length(); s.backlog <= s.applied.Load() {
+				close(s.read)
+			}
+			return s
+		}
+		first := loads()
+		require.NoError(t, first.begin(t.Context()))
+		one := newTask(func(s *executor.Submission) {
+			s.Conditions = &schema.Conditions{RunAt: schema.Now() + schema.Time(time.Minute.Microseconds())}
+		})
+		first.submits(t, one)
+		first.makes(t)
+		require.NoError(t, first.Close())
+		next := loads()
+		time.Sleep(time.Minute) // it is due now
+		require.NoError(t, next.begin(t.Context()))
+		require.Equal(t, one.ID, claims(t, next.joins(t)).Record().ID)
+		require.NoError(t, next.Close())
 	})
 }
