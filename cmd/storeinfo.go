@@ -67,6 +67,9 @@ func printNamespace(w io.Writer, info *nats.NamespaceInfo) error {
 	line := func(name string, value any) { fmt.Fprintf(table, "%s\t%v\n", name, value) }
 	line("namespace", info.Namespace)
 	line("replicas", info.Replicas)
+	if n := info.SnapshotReplicas; n > 0 && n < info.Replicas {
+		line("of the snapshots", fmt.Sprintf("%d, so the log is not made shorter; change that with: nats stream edit JLS_%s --replicas %d", n, info.Namespace, info.Replicas))
+	}
 	bound := "without a bound"
 	if info.MaxBytes > 0 {
 		bound = "of at most " + counted(info.MaxBytes, "byte")

@@ -143,7 +143,11 @@ func (s *Store) connect(ctx context.Context) error {
 		wake(s.resend)
 	})
 	s.journal = journal
-	s.shelf, err = newShelf(conn, a, stream)
+	shelf, err := newShelf(conn, a, stream)
+	if err == nil {
+		s.shelf = shelf
+		err = s.checkShelf(ctx, shelf)
+	}
 	if err == nil {
 		err = s.load(ctx)
 	}

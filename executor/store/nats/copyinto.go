@@ -69,6 +69,9 @@ func (t *target) begin(ctx context.Context, c Credentials) error {
 	if t.shelf, err = newShelf(t.conn, t.address, log); err != nil {
 		return err
 	}
+	if err := cmp.Or(t.shelf.check(ctx)); err != nil {
+		return err
+	}
 	state := log.CachedInfo().State
 	if err := t.isEmpty(ctx, &state); err != nil {
 		return err

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -38,19 +36,19 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 			if err := checkNamespace(a, known.CachedInfo().Config, n); err != nil {
 				return err
 			}
-			n.Replicas = known.CachedInfo().Config.Replicas
 		case !errors.Is(err, jetstream.ErrStreamNotFound):
 			return streamError(a, c, orRefusal(ctx, err))
 		default:
-			if _, err = js.CreateStream(ctx, streamConfig(a, n)); err != nil {
+			if known, err = js.CreateStream(ctx, streamConfig(a, n)); err != nil {
 				return createError(a, c, n, orRefusal(ctx, err))
 			}
 			made = true
 		}
-		if err := (&streamShelf{address: a, js: js, replicas: max(n.Replicas, 1)}).make(ctx); err != nil {
+		h := shelfOf(js, a, known)
+		if err := h.make(ctx); err != nil {
 			return createError(a, c, n, orRefusal(ctx, err))
 		}
-		return nil
+		return cmp.Or(h.check(ctx))
 	})
 	return made, err
 }
@@ -62,7 +60,10 @@ func Check(ctx context.Context, a Address, c Credentials) error {
 		if err != nil {
 			return streamError(a, c, orRefusal(ctx, err))
 		}
-		return checkStream(a, stream.CachedInfo().Config)
+		if err := checkStream(a, stream.CachedInfo().Config); err != nil {
+			return err
+		}
+		return cmp.Or(shelfOf(js, a, stream).check(ctx))
 	})
 }
 
@@ -121,46 +122,4 @@ func createError(a Address, c Credentials, n Namespace, err error) error {
 		return fmt.Errorf("the namespace %s with %d replicas: %w; as many servers with JetStream must be up in one cluster", a.Namespace, n.Replicas, err)
 	}
 	return streamError(a, c, err)
-}
-
-// checkStream says why a stream is no log that this version can use.
-func checkStream(a Address, c jetstream.StreamConfig) error {
-	if version := c.Metadata[versionKey]; version != strconv.Itoa(formatVersion) {
-		return fmt.Errorf("the namespace %s is of format %q, and this version of jobline has format %d; use the version that made it, or another namespace", a.Namespace, version, formatVersion)
-	}
-	loses := func(what string) error {
-		return fmt.Errorf("the stream %s %s, so it would lose tasks; set it back with nats stream edit, or make another namespace", c.Name, what)
-	}
-	switch {
-	case c.Storage != jetstream.FileStorage:
-		return loses("is in memory")
-	case c.Retention != jetstream.LimitsPolicy:
-		return loses("drops what was read")
-	case c.Discard != jetstream.DiscardNew:
-		return loses("drops the oldest entries where it is full")
-	case c.MaxAge > 0:
-		return loses(fmt.Sprintf("drops entries after %v", c.MaxAge))
-	case c.MaxMsgsPerSubject > 0 || c.MaxMsgs > 0:
-		return loses("keeps only so many entries")
-	case c.PersistMode == jetstream.AsyncPersistMode:
-		return loses("answers before it has written")
-	case !slices.Equal(slices.Sorted(slices.Values(c.Subjects)), a.logSubjects()) || c.Mirror != nil || len(c.Sources) > 0 || c.SubjectTransform != nil:
-		return fmt.Errorf("the stream %s does not have exactly the subjects %s; set it back with nats stream edit, or make another namespace", c.Name, strings.Join(a.logSubjects(), " and "))
-	}
-	_, err := snapshotBytesOf(c)
-	return err
-}
-
-// checkNamespace says how a namespace that is there differs from the one wanted.
-func checkNamespace(a Address, c jetstream.StreamConfig, n Namespace) error {
-	if err := checkStream(a, c); err != nil {
-		return err
-	}
-	if wanted := cmp.Or(n.Replicas, c.Replicas); wanted != c.Replicas {
-		return fmt.Errorf("the namespace %s is there with %d replicas; change that with: nats stream edit %s --replicas %d", a.Namespace, c.Replicas, c.Name, wanted)
-	}
-	if n.MaxBytes > 0 && n.MaxBytes != c.MaxBytes {
-		return fmt.Errorf("the namespace %s is there with a bound of %d bytes; change that with: nats stream edit %s --max-bytes %d", a.Namespace, c.MaxBytes, c.Name, n.MaxBytes)
-	}
-	return nil
 }

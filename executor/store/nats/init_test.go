@@ -122,11 +122,73 @@ func TestOpenRefusesStreams(t *testing.T) {
 		_, err = Init(t.Context(), at, Credentials{}, Namespace{})
 		require.ErrorContains(t, err, c.says, name)
 	}
+	refusesSnapshotStreams(t, js, at)
 	at.Namespace = "bounded"
 	_, err = Init(t.Context(), at, Credentials{}, Namespace{MaxBytes: 1 << 20})
 	require.NoError(t, err)
 	_, err = Init(t.Context(), at, Credentials{}, Namespace{MaxBytes: 2 << 20})
 	require.ErrorContains(t, err, "nats stream edit JL_bounded --max-bytes 2097152")
+}
+
+// refusesSnapshotStreams looks what becomes of namespaces whose stream for snapshots would lose some.
+func refusesSnapshotStreams(t *testing.T, js jetstream.JetStream, at Address) {
+	t.Helper()
+	for name, c := range map[string]struct {
+		change func(*jetstream.StreamConfig)
+		says   string
+	}{
+		"memory2":  {func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, "the stream JLS_memory2 is in memory, so it would lose snapshots"},
+		"age2":     {func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, "the stream JLS_age2 drops entries after 1h0m0s"},
+		"number2":  {func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }, "keeps only so many entries"},
+		"subject2": {func(c *jetstream.StreamConfig) { c.Subjects = []string{"jls.subject2.1.*"} }, "the stream JLS_subject2 does not have exactly the subject jls.subject2.>"},
+	} {
+		at.Namespace = name
+		_, err := js.CreateStream(t.Context(), streamConfig(at, Namespace{}))
+		require.NoError(t, err, name)
+		config := snapshotConfig(at, 1)
+		c.change(&config)
+		_, err = js.CreateStream(t.Context(), config)
+		require.NoError(t, err, name)
+		require.Contains(t, refused(t, at, Credentials{}), c.says, name)
+		_, err = Init(t.Context(), at, Credentials{}, Namespace{})
+		require.ErrorContains(t, err, c.says, name)
+		require.ErrorContains(t, Check(t.Context(), at, Credentials{}), c.says, name)
+		_, err = Inspect(t.Context(), at, Credentials{})
+		require.ErrorContains(t, err, c.says, name)
+	}
+}
+
+// Snapshots on fewer servers than the log are told, and the log keeps what they have: also where somebody changes that
+// while servers run.
+func TestSnapshotsOnFewerServers(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 3).namespace(t)
+	s := open(t, Options{Address: at, Lease: longLease})
+	js := s.journal.(*streamJournal).js
+	set := func(replicas int) {
+		_, err := js.UpdateStream(t.Context(), snapshotConfig(at, replicas))
+		require.NoError(t, err)
+	}
+	set(1)
+	for range 3 {
+		s.submits(t, newTask())
+		s.makes(t)
+	}
+	says := "nats stream edit JLS_" + at.Namespace + " --replicas 3"
+	require.ErrorContains(t, s.removeOld(t.Context()), says)
+	require.Equal(t, uint64(1), s.firstEntry(t))
+	_, err := Init(t.Context(), at, Credentials{}, Namespace{Replicas: 3})
+	require.ErrorContains(t, err, says)
+	require.ErrorContains(t, Check(t.Context(), at, Credentials{}), says)
+	info, err := Inspect(t.Context(), at, Credentials{})
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 1}, []int{info.Replicas, info.SnapshotReplicas})
+	set(3)
+	require.Eventually(t, func() bool { return s.removeOld(t.Context()) == nil }, patience, 50*time.Millisecond)
+	require.Greater(t, s.firstEntry(t), uint64(1))
+	_, err = Init(t.Context(), at, Credentials{}, Namespace{Replicas: 1})
+	require.ErrorContains(t, err, "nats stream edit JL_"+at.Namespace+" --replicas 1, and then: nats stream edit JLS_"+at.Namespace+" --replicas 1")
+	require.NoError(t, s.Close())
 }
 
 // The bytes that are kept of outputs cannot change; other limits are those of the latest process

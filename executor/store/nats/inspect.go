@@ -10,13 +10,16 @@ import (
 
 // NamespaceInfo is what the servers of NATS have of a namespace.
 type NamespaceInfo struct {
-	Namespace  string         `json:"namespace"`
-	Replicas   int            `json:"replicas"`
-	FirstEntry uint64         `json:"firstEntry"` // that the log still has; what was before it is in the snapshots
-	LastEntry  uint64         `json:"lastEntry"`
-	Bytes      uint64         `json:"bytes"`    // of the log
-	MaxBytes   int64          `json:"maxBytes"` // that it may have; 0 is no bound
-	Snapshots  []SnapshotInfo `json:"snapshots"`
+	Namespace string `json:"namespace"`
+	Replicas  int    `json:"replicas"`
+	// SnapshotReplicas is how many servers have the snapshots; 0 is where there is no stream for them. With fewer than Replicas
+	// the log is not made shorter.
+	SnapshotReplicas int            `json:"snapshotReplicas"`
+	FirstEntry       uint64         `json:"firstEntry"` // that the log still has; what was before it is in the snapshots
+	LastEntry        uint64         `json:"lastEntry"`
+	Bytes            uint64         `json:"bytes"`    // of the log
+	MaxBytes         int64          `json:"maxBytes"` // that it may have; 0 is no bound
+	Snapshots        []SnapshotInfo `json:"snapshots"`
 }
 
 // SnapshotInfo is a snapshot that a server can begin with.
@@ -37,12 +40,16 @@ func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, erro
 		about := log.CachedInfo()
 		found.Replicas, found.MaxBytes = about.Config.Replicas, max(about.Config.MaxBytes, 0)
 		found.FirstEntry, found.LastEntry, found.Bytes = about.State.FirstSeq, about.State.LastSeq, about.State.Bytes
-		whole, _, err := (&streamShelf{address: a, js: js, log: log}).list(ctx)
+		h := shelfOf(js, a, log)
+		whole, _, err := h.list(ctx)
 		if err != nil {
 			return streamError(a, c, orRefusal(ctx, err))
 		}
 		for _, k := range whole {
 			found.Snapshots = append(found.Snapshots, SnapshotInfo{k.Entry, k.Bytes, schema.TimeOf(k.stored)})
+		}
+		if found.SnapshotReplicas, err = h.replicas(ctx); err != nil {
+			return err
 		}
 		return checkStream(a, about.Config)
 	})

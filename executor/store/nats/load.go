@@ -56,3 +56,17 @@ func (s *Store) readSnapshot(ctx context.Context, k kept) (*machine, entry, erro
 	}
 	return m, e, err
 }
+
+// checkShelf says why snapshots would be lost, as somebody has changed their stream. Fewer replicas than the log has are told:
+// what is in a snapshot stays in the log then.
+func (s *Store) checkShelf(ctx context.Context, h *streamShelf) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	ctx, done := s.denied.until(ctx)
+	defer done()
+	lost, replicas := h.check(ctx)
+	if replicas != nil {
+		s.log.Warn("the log of the store is not made shorter", "error", replicas)
+	}
+	return orRefusal(ctx, lost)
+}

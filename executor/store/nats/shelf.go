@@ -50,15 +50,18 @@ type extent struct {
 
 // streamShelf is the stream of the snapshots of a namespace.
 type streamShelf struct {
-	address  Address
-	js       jetstream.JetStream
-	log      jetstream.Stream
-	replicas int
+	address Address
+	js      jetstream.JetStream
+	log     jetstream.Stream
 }
 
 func newShelf(conn *natsgo.Conn, a Address, log jetstream.Stream) (*streamShelf, error) {
 	js, err := jetstream.New(conn)
-	return &streamShelf{a, js, log, max(log.CachedInfo().Config.Replicas, 1)}, err
+	return shelfOf(js, a, log), err
+}
+
+func shelfOf(js jetstream.JetStream, a Address, log jetstream.Stream) *streamShelf {
+	return &streamShelf{a, js, log}
 }
 
 func (h *streamShelf) extent(ctx context.Context) (extent, error) {
@@ -72,7 +75,21 @@ func (h *streamShelf) extent(ctx context.Context) (extent, error) {
 func (h *streamShelf) purge(ctx context.Context, before uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
+	if err := h.mayPurge(ctx); err != nil {
+		return err
+	}
 	return h.log.Purge(ctx, jetstream.WithPurgeSequence(before))
+}
+
+// mayPurge says why the log must keep what the snapshots have. Somebody may have changed a stream since it was looked at.
+func (h *streamShelf) mayPurge(ctx context.Context) error {
+	if _, err := h.log.Info(ctx); err != nil {
+		return err
+	}
+	if n, err := h.replicas(ctx); n == 0 {
+		return cmp.Or(err, errors.New("the stream of the snapshots is gone"))
+	}
+	return cmp.Or(h.check(ctx))
 }
 
 // wholeHeader is that of the last message of a snapshot.
@@ -128,7 +145,7 @@ func (h *streamShelf) make(ctx context.Context) error {
 	if s, err := h.stream(ctx); s != nil || err != nil {
 		return err
 	}
-	_, err := h.js.CreateStream(ctx, snapshotConfig(h.address, h.replicas))
+	_, err := h.js.CreateStream(ctx, snapshotConfig(h.address, max(h.log.CachedInfo().Config.Replicas, 1)))
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return nil // somebody was quicker
 	}

@@ -1,0 +1,121 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// This file looks whether the two streams of a namespace would lose something.
+
+// losesBy says which setting of a stream loses what is in it, or "".
+func losesBy(c jetstream.StreamConfig) string {
+	switch {
+	case c.Storage != jetstream.FileStorage:
+		return "is in memory"
+	case c.Retention != jetstream.LimitsPolicy:
+		return "drops what was read"
+	case c.Discard != jetstream.DiscardNew:
+		return "drops the oldest entries where it is full"
+	case c.MaxAge > 0:
+		return fmt.Sprintf("drops entries after %v", c.MaxAge)
+	case c.MaxMsgsPerSubject > 0 || c.MaxMsgs > 0:
+		return "keeps only so many entries"
+	case c.PersistMode == jetstream.AsyncPersistMode:
+		return "answers before it has written"
+	}
+	return ""
+}
+
+// hasSubjects reports whether a stream has exactly some subjects, which are sorted.
+func hasSubjects(c jetstream.StreamConfig, subjects ...string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(c.Subjects)), subjects) && c.Mirror == nil && len(c.Sources) == 0 && c.SubjectTransform == nil
+}
+
+// checkStream says why a stream is no log that this version can use.
+func checkStream(a Address, c jetstream.StreamConfig) error {
+	if version := c.Metadata[versionKey]; version != strconv.Itoa(formatVersion) {
+		return fmt.Errorf("the namespace %s is of format %q, and this version of jobline has format %d; use the version that made it, or another namespace", a.Namespace, version, formatVersion)
+	}
+	if by := losesBy(c); by != "" {
+		return fmt.Errorf("the stream %s %s, so it would lose tasks; set it back with nats stream edit, or make another namespace", c.Name, by)
+	}
+	if !hasSubjects(c, a.logSubjects()...) {
+		return fmt.Errorf("the stream %s does not have exactly the subjects %s; set it back with nats stream edit, or make another namespace", c.Name, strings.Join(a.logSubjects(), " and "))
+	}
+	_, err := snapshotBytesOf(c)
+	return err
+}
+
+// checkSnapshots says why a stream is none for snapshots.
+func checkSnapshots(a Address, c jetstream.StreamConfig) error {
+	why := losesBy(c)
+	switch {
+	case why != "":
+		why += ", so it would lose snapshots"
+	case !hasSubjects(c, a.snapshotSubject()):
+		why = "does not have exactly the subject " + a.snapshotSubject()
+	default:
+		return nil
+	}
+	return fmt.Errorf("the stream %s %s, and the log has no more what is in them; set it back with nats stream edit, or, where the stream %s still has entry 1, remove it: servers make it anew", c.Name, why, a.StreamName())
+}
+
+// checkReplicas says that the snapshots are on fewer servers than the log.
+func checkReplicas(log, snapshots jetstream.StreamConfig) error {
+	if snapshots.Replicas >= log.Replicas {
+		return nil
+	}
+	return fmt.Errorf("the stream %s has %d replicas, and %s has %d: what is in a snapshot would be on fewer servers; change that with: nats stream edit %s --replicas %d",
+		log.Name, log.Replicas, snapshots.Name, snapshots.Replicas, snapshots.Name, log.Replicas)
+}
+
+// checkNamespace says how a namespace that is there differs from the one wanted.
+func checkNamespace(a Address, c jetstream.StreamConfig, n Namespace) error {
+	if err := checkStream(a, c); err != nil {
+		return err
+	}
+	if n.Replicas != 0 && n.Replicas != c.Replicas {
+		return fmt.Errorf("the namespace %s is there with %d replicas; change that with: nats stream edit %s --replicas %d, and then: nats stream edit %s --replicas %d",
+			a.Namespace, c.Replicas, c.Name, n.Replicas, a.snapshotStream(), n.Replicas)
+	}
+	if n.MaxBytes > 0 && n.MaxBytes != c.MaxBytes {
+		return fmt.Errorf("the namespace %s is there with a bound of %d bytes; change that with: nats stream edit %s --max-bytes %d", a.Namespace, c.MaxBytes, c.Name, n.MaxBytes)
+	}
+	return nil
+}
+
+// settings are those of the stream of the snapshots, or nil where there is none.
+func (h *streamShelf) settings(ctx context.Context) (*jetstream.StreamConfig, error) {
+	s, err := h.stream(ctx)
+	switch {
+	case err != nil:
+		return nil, streamError(h.address, Credentials{}, orRefusal(ctx, err))
+	case s == nil:
+		return nil, nil
+	}
+	return &s.CachedInfo().Config, nil
+}
+
+// check says why snapshots would be lost, and replicas why they are on fewer servers than the log was when it was
+// last asked about. Where there is no stream for snapshots, both are nil.
+func (h *streamShelf) check(ctx context.Context) (lost, replicas error) {
+	c, err := h.settings(ctx)
+	if c == nil || err != nil {
+		return err, nil
+	}
+	return checkSnapshots(h.address, *c), checkReplicas(h.log.CachedInfo().Config, *c)
+}
+
+// replicas is how many servers have the snapshots, or 0 where there is no stream for them.
+func (h *streamShelf) replicas(ctx context.Context) (int, error) {
+	c, err := h.settings(ctx)
+	if c == nil || err != nil {
+		return 0, err
+	}
+	return c.Replicas, checkSnapshots(h.address, *c)
+}
