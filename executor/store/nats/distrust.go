@@ -63,9 +63,6 @@ func (m *machine) submit(p *peer, asked []executor.Submission, all bool, way sub
 }
 
 const (
-	// mostDriverMessage is the longest message of a driver, in bytes. All processes keep a message in memory
-	// until its last piece has come. A driver that writes a longer one is removed. No request is that long.
-	mostDriverMessage = 256 << 20
 	// mostDriverLease is how long a driver may be silent at most before it is given up.
 	mostDriverLease = time.Hour
 )

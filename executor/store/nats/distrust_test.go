@@ -327,28 +327,39 @@ func TestDriversSayLittleOfThemselves(t *testing.T) {
 	require.Equal(t, hello{Name: name, Host: name, PID: 1, Lease: int64(time.Second), Role: RoleDriver}, b)
 }
 
-// A driver is not known for longer than a while after it was last heard of, whatever it says, and keeps
-// no more in the memory of all than a message may have.
+// A driver is not known for longer than a while after it was last heard of, whatever it says. All drivers together keep no
+// more in the memory of all than a bound, and who has most of it is removed.
 func TestDriversAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newStore(Options{})
-	driver := uuid.New()
 	hi, err := encode([]change{{Hello: &hello{Name: "driver", Lease: 1 << 62}}})
 	require.NoError(t, err)
-	writes := func(number uint64, more bool, text []byte) {
+	numbers := map[uuid.UUID]uint64{}
+	writes := func(driver uuid.UUID, more bool, text []byte) {
 		t.Helper()
-		piece := append(head{writer: driver, number: number, more: more}.append(nil), text...)
-		require.NoError(t, s.applyPiece(entry{sequence: number, at: schema.Now(), role: RoleDriver, piece: piece}))
+		numbers[driver]++
+		piece := append(head{writer: driver, number: numbers[driver], more: more}.append(nil), text...)
+		require.NoError(t, s.applyPiece(entry{sequence: 1, at: schema.Now(), role: RoleDriver, piece: piece}))
 	}
-	writes(1, false, hi)
-	require.Equal(t, int64(mostDriverLease), s.machine.peers[driver].about.Lease)
-	part := make([]byte, 32<<20)
-	number := uint64(2)
-	for ; number <= 1+uint64(mostDriverMessage/len(part)); number++ {
-		writes(number, true, part)
-		require.NotNil(t, s.machine.peers[driver])
+	greedy, other, small := uuid.New(), uuid.New(), uuid.New()
+	for _, driver := range []uuid.UUID{greedy, other, small} {
+		writes(driver, false, hi)
 	}
-	writes(number, true, part)
-	require.Nil(t, s.machine.peers[driver])
-	require.True(t, s.machine.gone.has(driver))
+	require.Equal(t, int64(mostDriverLease), s.machine.peers[greedy].about.Lease)
+	part := make([]byte, mostDriverPieces/8)
+	for _, driver := range []uuid.UUID{greedy, greedy, greedy, other, other} {
+		writes(driver, true, part)
+	}
+	writes(small, true, nil)
+	require.Equal(t, pieceCost, s.machine.peers[small].partialBytes)
+	s.machine.peers[greedy].partialBytes += 2 * len(part) // as if there were as many more
+	require.Len(t, s.machine.peers, 3)
+	writes(other, true, part)
+	require.Nil(t, s.machine.peers[greedy], "it has most")
+	require.True(t, s.machine.gone.has(greedy))
+	require.Len(t, s.machine.peers, 2)
+	s.machine.peers[other].partialBytes += 5 * len(part)
+	writes(other, true, nil)
+	require.Nil(t, s.machine.peers[other], "it has all")
+	require.NotNil(t, s.machine.peers[small])
 }

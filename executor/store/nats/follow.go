@@ -151,9 +151,9 @@ func (s *Store) applyPiece(e entry) error {
 	}
 	p.last = h.number
 	if h.more {
-		p.partial = append(p.partial, text)
-		if p.partialBytes += len(text); e.role != RoleExecutor && p.partialBytes > mostDriverMessage {
-			m.remove(p)
+		if removed := m.keepPiece(p, text); removed != nil && removed.id == s.self {
+			s.log.Warn("the others have given this process up, because drivers have too much of unfinished messages; it joins again")
+			s.rejoin()
 		}
 		return nil
 	}

@@ -48,7 +48,10 @@ func TestMachineOfASnapshot(t *testing.T) {
 	for _, p := range []*peer{other, dead, one} {
 		require.NotNil(t, m.apply(p, &change{Claim: 1}, false).lease)
 	}
-	one.last, one.latest, one.partial = 12, at+1, [][]byte{[]byte("half a message")}
+	one.last, one.latest = 12, at+1
+	one.addPiece([]byte("half a message"))
+	one.addPiece(nil)
+	other.addPiece(bytes.Repeat([]byte("y"), 2000))
 	m.apply(one, &change{Fence: &fence{Peer: dead.id}}, false)
 	m.tasks.Advance(at)
 	written := m.state(t)
@@ -56,6 +59,9 @@ func TestMachineOfASnapshot(t *testing.T) {
 	restored, e, err := restoredMachine(bufio.NewReader(bytes.NewReader(written)), func() {})
 	require.NoError(t, err)
 	require.Equal(t, entry{sequence: 7, at: 9}, e)
+	headBytes, _ := binary.Uvarint(written)
+	require.Less(t, headBytes, uint64(2000), "unfinished messages are no part of the head, whose length is bounded")
+	require.Equal(t, one.partialBytes, restored.peers[one.id].partialBytes)
 	require.Equal(t, written, restored.state(t))
 	for range 20 {
 		require.Equal(t, written, m.state(t), "equal copies write equal bytes")

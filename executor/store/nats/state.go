@@ -35,14 +35,17 @@ type machineState struct {
 
 // peerState is a peer. Its claimers are those of Joined, by number.
 type peerState struct {
-	ID      uuid.UUID   `json:"id"`
-	About   hello       `json:"about"`
-	Since   int64       `json:"since"`
-	Latest  int64       `json:"latest"`
-	Last    uint64      `json:"last"`
-	Joined  []join      `json:"joined,omitempty"`
-	Partial [][]byte    `json:"partial,omitempty"`
-	Leases  []heldState `json:"leases,omitempty"` // in the order in which it got them
+	ID     uuid.UUID   `json:"id"`
+	About  hello       `json:"about"`
+	Since  int64       `json:"since"`
+	Latest int64       `json:"latest"`
+	Last   uint64      `json:"last"`
+	Joined []join      `json:"joined,omitempty"`
+	Leases []heldState `json:"leases,omitempty"` // in the order in which it got them
+	// PieceSizes are the lengths of the pieces of a message so far. The pieces come behind the head.
+	PieceSizes []int    `json:"pieceSizes,omitempty"`
+	OldPieces  [][]byte `json:"partial,omitempty"` // where an older version had them; it is only read
+	pieces     [][]byte
 }
 
 // heldState is a lease of a peer.
@@ -71,7 +74,10 @@ func (m *machine) snapshot(to io.Writer, e entry) error {
 	var leases []*held
 	for _, id := range slices.SortedFunc(maps.Keys(m.peers), compareIDs) {
 		p := m.peers[id]
-		s := peerState{ID: id, About: p.about, Since: int64(p.since), Latest: int64(p.latest), Last: p.last, Partial: p.partial}
+		s := peerState{ID: id, About: p.about, Since: int64(p.since), Latest: int64(p.latest), Last: p.last, pieces: p.partial}
+		for _, piece := range p.partial {
+			s.PieceSizes = append(s.PieceSizes, len(piece))
+		}
 		for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
 			s.Joined = append(s.Joined, *p.joined[number])
 			all.Claimers = append(all.Claimers, p.claimers[number])
@@ -91,11 +97,17 @@ func (m *machine) snapshot(to io.Writer, e entry) error {
 	if err != nil {
 		return err
 	}
+	if len(text) > mostState {
+		return fmt.Errorf("its head has %d bytes, and nobody reads more than %d", len(text), mostState)
+	}
 	head := binary.BigEndian.AppendUint32(binary.AppendUvarint(nil, uint64(len(text))), crc32.ChecksumIEEE(text))
 	for _, part := range [][]byte{head, text} {
 		if _, err := to.Write(part); err != nil {
 			return err
 		}
+	}
+	if err := writePieces(to, state.Peers); err != nil {
+		return err
 	}
 	return m.tasks.Snapshot(to, all)
 }
@@ -160,7 +172,10 @@ func readState(from byteReader) (*machineState, error) {
 		return nil, errors.New("its head is damaged")
 	}
 	state := new(machineState)
-	return state, json.Unmarshal(text, state, lenient)
+	if err := json.Unmarshal(text, state, lenient); err != nil {
+		return nil, err
+	}
+	return state, readPieces(from, state.Peers)
 }
 
 // takePeers makes the peers of a state, with what they hold of the tasks.
@@ -172,9 +187,9 @@ func (m *machine) takePeers(state *machineState, all memory.Held) error {
 		if p == nil || len(s.Joined) > len(claimers) {
 			return fmt.Errorf("the snapshot is damaged: the process %v is there twice, or has more claimers than there are", s.ID)
 		}
-		p.latest, p.last, p.partial, p.heard = schema.Time(s.Latest), s.Last, s.Partial, time.Now()
-		for _, piece := range s.Partial {
-			p.partialBytes += len(piece)
+		p.latest, p.last, p.heard = schema.Time(s.Latest), s.Last, time.Now()
+		for _, piece := range slices.Concat(s.OldPieces, s.pieces) {
+			p.addPiece(piece)
 		}
 		for i := range s.Joined {
 			p.joined[s.Joined[i].Number], p.claimers[s.Joined[i].Number] = &s.Joined[i], claimers[i]

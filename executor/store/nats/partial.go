@@ -1,0 +1,101 @@
+package nats
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// This file keeps the pieces of messages whose last piece has not come.
+
+const (
+	// mostDriverPieces is how many bytes of unfinished messages of all drivers together are kept. All processes have
+	// them in memory. No request is that long.
+	mostDriverPieces = 256 << 20
+	// pieceCost is what a piece counts beside its bytes, so that empty ones are bounded, too.
+	pieceCost = 128
+)
+
+// addPiece keeps a piece.
+func (p *peer) addPiece(text []byte) {
+	p.partial = append(p.partial, text)
+	p.partialBytes += len(text) + pieceCost
+}
+
+// keepPiece keeps a piece of a process. Where drivers have too many of them, it removes the one that has most, and answers
+// it: of a process that writes something short in pieces nothing is lost by what others keep.
+func (m *machine) keepPiece(p *peer, text []byte) (removed *peer) {
+	p.addPiece(text)
+	if p.about.Role == RoleExecutor {
+		return nil
+	}
+	all, most := 0, p
+	for _, o := range m.peers {
+		if o.about.Role == RoleExecutor {
+			continue
+		}
+		all += o.partialBytes
+		if o.partialBytes > most.partialBytes || o.partialBytes == most.partialBytes && compareIDs(o.id, most.id) < 0 {
+			most = o
+		}
+	}
+	if all <= mostDriverPieces {
+		return nil
+	}
+	m.remove(most)
+	return most
+}
+
+// writePieces writes the pieces of some processes to a snapshot, and what shows whether they are damaged. They are
+// no part of its head: they may be long.
+func writePieces(to io.Writer, of []peerState) error {
+	sum := crc32.NewIEEE()
+	both := io.MultiWriter(to, sum)
+	some := false
+	for i := range of {
+		for _, piece := range of[i].pieces {
+			some = true
+			if _, err := both.Write(piece); err != nil {
+				return err
+			}
+		}
+	}
+	if !some {
+		return nil
+	}
+	_, err := to.Write(binary.BigEndian.AppendUint32(nil, sum.Sum32()))
+	return err
+}
+
+// readPieces reads what writePieces has written.
+func readPieces(from io.Reader, of []peerState) error {
+	sum := crc32.NewIEEE()
+	some := false
+	for i := range of {
+		for _, size := range of[i].PieceSizes {
+			if size < 0 || size > mostState {
+				return fmt.Errorf("it has a piece of %d bytes", size)
+			}
+			some = true
+			piece := make([]byte, size)
+			if _, err := io.ReadFull(from, piece); err != nil {
+				return err
+			}
+			_, _ = sum.Write(piece) // fails never
+			of[i].pieces = append(of[i].pieces, piece)
+		}
+	}
+	if !some {
+		return nil
+	}
+	var should [4]byte
+	if _, err := io.ReadFull(from, should[:]); err != nil {
+		return err
+	}
+	if sum.Sum32() != binary.BigEndian.Uint32(should[:]) {
+		return errors.New("its unfinished messages are damaged")
+	}
+	return nil
+}
