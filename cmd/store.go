@@ -18,7 +18,8 @@ func (p *Program) storeCommand() *cobra.Command {
 		Short: "Look after the store of serve --store",
 		Long: "Store describes, checks, backs up and exports the file in which serve --store keeps tasks, and\n" +
 			"prints what a task has written. All of it works while a server has the file, and changes nothing\n" +
-			"in it. Init makes a namespace in NATS JetStream, where many machines have one queue.",
+			"in it. Init makes a namespace in NATS JetStream, where many machines have one queue. Info, check,\n" +
+			"export and output look into that, too, and copy fills one with a file, or a file with one.",
 		Args: knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/rpc/stdio"
 )
@@ -21,6 +22,9 @@ func storeBackupCommand() *cobra.Command {
 		Args:              fileArgs("FILE", "DEST"),
 		ValidArgsFunction: completeFiles(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if nats.IsAddress(args[0]) {
+				return usagef("%sFILE: %q is a namespace; copy that into a file with store copy, or back its streams up with nats stream backup", commandPrefix(c), args[0])
+			}
 			ctx, stop := stdio.NotifyContext(c.Context()) // else a signal would leave a part of a copy
 			defer stop()
 			found := newFindings(os.Stderr)

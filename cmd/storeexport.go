@@ -26,19 +26,20 @@ type exportOptions struct {
 	outputs bool
 	// settings are printed in place of tasks.
 	settings bool
+	creds    string
 }
 
 func (p *Program) storeExportCommand() *cobra.Command {
 	o := &exportOptions{}
 	c := &cobra.Command{
-		Use:   "export FILE",
+		Use:   "export FILE|URL",
 		Short: "Print every task of a store as a line of JSON",
 		Long: "Export prints tasks as one line of JSON each, with their inputs, as status answers them, the\n" +
 			"oldest first. All that is given must hold, as with the method list. Those that are damaged are\n" +
 			"named on stderr and left out, with exit code 1. With --output a task has a member output: of each\n" +
 			"stream that has any what is kept, as the method output answers it.\n" +
 			"With --settings it prints the groups and the schedules in place of tasks, each as an object with the member group\n" +
-			"or schedule.",
+			"or schedule. URL is that of a namespace, as serve --store takes it; all of that is read into memory.",
 		Example: "  " + p.Name + " store export tasks.db --state failed --since 2026-01-31T00:00:00Z\n" +
 			"  " + p.Name + " store export tasks.db --type exec --label team=red --output",
 		Args:              fileArgs("FILE"),
@@ -68,6 +69,7 @@ func (p *Program) storeExportCommand() *cobra.Command {
 	f.Var(timeFlag(&o.filter.Since), "since", "only tasks submitted at this time or later, as 2026-01-31T08:30:00Z or 2026-01-31")
 	f.Var(timeFlag(&o.filter.Until), "until", "only tasks submitted before this time")
 	f.BoolVar(&o.outputs, "output", false, "print what the tasks have written, too")
+	credsFlag(c, &o.creds)
 	f.BoolVar(&o.settings, "settings", false, "print groups and schedules in place of tasks")
 	return c
 }
@@ -97,14 +99,26 @@ func (o *exportOptions) export(c *cobra.Command, p *Program, file string) error 
 	if err != nil {
 		return err
 	}
+	at, err := namespaceOf(c, file, o.creds)
+	if err != nil {
+		return err
+	}
 	found := newFindings(os.Stderr)
 	out := bufio.NewWriterSize(os.Stdout, exportBuffer)
-	if o.outputs {
-		err = inspect.ExportOutputs(c.Context(), file, filter, func(t *schema.Task, all *inspect.Outputs) error {
-			return exportLine(out, &taskWithOutput{t, outputsOf(all)})
-		}, found.print)
-	} else {
-		err = inspect.Export(c.Context(), file, filter, func(t *schema.Task) error { return exportLine(out, t) }, found.print)
+	one := func(t *schema.Task) error { return exportLine(out, t) }
+	withOutput := func(t *schema.Task, all *inspect.Outputs) error {
+		if !o.outputs {
+			return one(t)
+		}
+		return exportLine(out, &taskWithOutput{t, outputsOf(all)})
+	}
+	switch {
+	case at != nil:
+		err = exportNamespace(c, *at, o.creds, filter, withOutput)
+	case o.outputs:
+		err = inspect.ExportOutputs(c.Context(), file, filter, withOutput, found.print)
+	default:
+		err = inspect.Export(c.Context(), file, filter, one, found.print)
 	}
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return storeFault(c, err)
@@ -122,9 +136,18 @@ func (o *exportOptions) exportSettings(c *cobra.Command, file string) error {
 			return usagef("store export: --%s is of tasks, and --settings prints none; leave one of the two out", name)
 		}
 	}
+	at, err := namespaceOf(c, file, o.creds)
+	if err != nil {
+		return err
+	}
 	found := newFindings(os.Stderr)
 	out := bufio.NewWriterSize(os.Stdout, exportBuffer)
-	err := inspect.ExportSettings(c.Context(), file, func(s *inspect.Setting) error { return exportLine(out, s) }, found.print)
+	one := func(s *inspect.Setting) error { return exportLine(out, s) }
+	if at != nil {
+		err = exportNamespaceSettings(c, *at, o.creds, one)
+	} else {
+		err = inspect.ExportSettings(c.Context(), file, one, found.print)
+	}
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return storeFault(c, err)
 	}

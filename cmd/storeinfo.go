@@ -24,11 +24,12 @@ func storeInfoCommand() *cobra.Command {
 		Args:              fileArgs("FILE"),
 		ValidArgsFunction: completeFiles(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if nats.IsAddress(args[0]) {
-				return describeNamespace(c, args[0], creds, asJSON)
+			at, err := namespaceOf(c, args[0], creds)
+			if err != nil {
+				return err
 			}
-			if creds != "" {
-				return usagef("%s--store-creds is for a store at nats:// or tls://, and %q is a file; leave it out", commandPrefix(c), args[0])
+			if at != nil {
+				return describeNamespace(c, *at, creds, asJSON)
 			}
 			info, err := inspect.Inspect(c.Context(), args[0])
 			switch {
@@ -45,11 +46,7 @@ func storeInfoCommand() *cobra.Command {
 	return c
 }
 
-func describeNamespace(c *cobra.Command, url, creds string, asJSON bool) error {
-	at, err := nats.ParseAddress(url)
-	if err != nil {
-		return usagef("%s%v", commandPrefix(c), err)
-	}
+func describeNamespace(c *cobra.Command, at nats.Address, creds string, asJSON bool) error {
 	ctx, stop := stdio.NotifyContext(c.Context())
 	defer stop()
 	info, err := nats.Inspect(ctx, at, credentials(creds))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -38,22 +37,6 @@ func CopyFrom(ctx context.Context, a Address, c Credentials) (transfer.From, err
 		return nil, err
 	}
 	return from, nil
-}
-
-// readAll is a store that has applied the log up to its end, and applies no more.
-func readAll(ctx context.Context, a Address, c Credentials) (*Store, error) {
-	s := newStore(Options{Address: a, Credentials: c, Role: RoleViewer, Logger: slog.New(slog.DiscardHandler)})
-	if err := s.connect(ctx); err != nil {
-		return nil, err
-	}
-	_, err := s.catchUp(ctx)
-	s.end()
-	s.running.Wait() // what comes from now on is not of the moment
-	if err != nil {
-		s.stop()
-		return nil, err
-	}
-	return s, nil
 }
 
 // settleDead settles the tasks of processes that are dead, and fails where one lives.

@@ -37,10 +37,20 @@ func (s *Store) load(ctx context.Context) error {
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
 	if now.first > s.applied.Load()+1 {
-		return fmt.Errorf("the log of the namespace %s begins with entry %d, and no snapshot of what was before it can be read; restore the streams %s and %s from one backup",
-			s.options.Address.Namespace, now.first, s.options.Address.StreamName(), s.options.Address.snapshotStream())
+		return &lostBeginning{s.options.Address, now.first}
 	}
 	return nil
+}
+
+// lostBeginning says that nothing has what was before the first entry of the log.
+type lostBeginning struct {
+	address Address
+	first   uint64
+}
+
+func (e *lostBeginning) Error() string {
+	return fmt.Sprintf("the log of the namespace %s begins with entry %d, and no snapshot of what was before it can be read; restore the streams %s and %s from one backup",
+		e.address.Namespace, e.first, e.address.StreamName(), e.address.snapshotStream())
 }
 
 func (s *Store) readSnapshot(ctx context.Context, k kept) (*machine, entry, error) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -71,21 +73,53 @@ func targetOf(t *testing.T, to any) (transfer.Target, error) {
 	return sqlite.CopyInto(to.(string))
 }
 
-// exported is what store export prints of a file, with outputs and settings. The file is sound. A task that runs again
-// after an attempt whose process died is one that waits: the file still has its start.
-func exported(t *testing.T, path string) string {
-	var b bytes.Buffer
+// exported is what store export prints of a file or a namespace, with outputs, and of a file with its settings. Both are
+// sound. A task that runs again after an attempt whose process died is one that waits: the file still has its start.
+func exported(t *testing.T, from any) (tasks, settings string) {
+	var b, set bytes.Buffer
 	out := json.NewEncoder(&b)
-	report := func(f inspect.Finding) { t.Errorf("%s: %v", path, f) }
-	require.NoError(t, inspect.Check(t.Context(), path, report))
-	require.NoError(t, inspect.ExportOutputs(t.Context(), path, executor.Filter{}, func(task *schema.Task, all *inspect.Outputs) error {
+	report := func(f inspect.Finding) { t.Errorf("%v: %v", from, f) }
+	each := func(task *schema.Task, all *inspect.Outputs) error {
 		if task.State == schema.Running {
 			task.State, task.StartedAt = schema.Queued, 0
 		}
+		for i := range all { // a short text can be shown where it differs
+			all[i].Data = fmt.Appendf(nil, "%d %x", len(all[i].Data), crc32.ChecksumIEEE(all[i].Data))
+		}
 		return out.Encode([]any{task, all})
-	}, report))
-	require.NoError(t, inspect.ExportSettings(t.Context(), path, func(s *inspect.Setting) error { return out.Encode(s) }, report))
-	return b.String()
+	}
+	if at, is := from.(nats.Address); is {
+		require.NoError(t, nats.CheckNamespace(t.Context(), at, nats.Credentials{}, func(text string) { report(inspect.Finding{Text: text}) }))
+		o, err := nats.Observe(t.Context(), at, nats.Credentials{})
+		require.NoError(t, err)
+		require.NoError(t, o.Tasks(t.Context(), executor.Filter{}, func(task *schema.Task) error {
+			var all inspect.Outputs
+			for i := range all {
+				all[i], err = o.Output(t.Context(), task.ID, schema.Stream(i), -1)
+				require.NoError(t, err)
+				all[i].Final = task.State.Final()
+			}
+			return each(task, &all)
+		}))
+		require.NoError(t, o.Close())
+		return b.String(), ""
+	}
+	path := from.(string)
+	require.NoError(t, inspect.Check(t.Context(), path, report))
+	require.NoError(t, inspect.ExportOutputs(t.Context(), path, executor.Filter{}, each, report))
+	require.NoError(t, inspect.ExportSettings(t.Context(), path, func(s *inspect.Setting) error { return json.NewEncoder(&set).Encode(s) }, report))
+	return b.String(), set.String()
+}
+
+// sameLines compares texts, and shows the first line that differs.
+func sameLines(t *testing.T, want, is string) {
+	t.Helper()
+	all := strings.Split(is, "\n")
+	for i, line := range strings.Split(want, "\n") {
+		require.Less(t, i, len(all))
+		require.Equal(t, line, all[i])
+	}
+	require.Equal(t, strings.Count(want, "\n"), len(all)-1)
 }
 
 // What is copied from a file to a namespace and back is what it was, and so is what is copied between two files or
@@ -104,9 +138,14 @@ func TestThereAndBack(t *testing.T) {
 		require.Equal(t, sum, copied(t, one, two))
 		require.Equal(t, sum, copied(t, two, file("b")))
 		require.Equal(t, sum, copied(t, file("b"), file("c")))
-		was := exported(t, file("a"))
-		require.Equal(t, was, exported(t, file("b")))
-		require.Equal(t, was, exported(t, file("c")))
+		tasks, settings := exported(t, file("a"))
+		for _, to := range []string{file("b"), file("c")} {
+			is, set := exported(t, to)
+			sameLines(t, tasks, is)
+			sameLines(t, settings, set)
+		}
+		is, _ := exported(t, two)
+		sameLines(t, tasks, is)
 		require.NotZero(t, sum.Waiting)
 		require.NotZero(t, sum.OutputBytes)
 		require.NotZero(t, sum.IDs)

@@ -1,0 +1,176 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/plan"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file reads a namespace without being one of the processes that share it.
+
+// observedPage is how many tasks are looked at at a time.
+const observedPage = 1000
+
+// Observed is what a namespace has at one moment. Make one with Observe, and Close it. One goroutine at a time
+// uses it.
+type Observed struct{ store *Store }
+
+// Observe reads all of a namespace, also while processes share it, and writes nothing. It needs memory for all
+// tasks, and the role RoleViewer.
+func Observe(ctx context.Context, a Address, c Credentials) (*Observed, error) {
+	s, err := readAll(ctx, a, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Observed{s}, nil
+}
+
+func newObserver(a Address, c Credentials) *Store {
+	return newStore(Options{Address: a, Credentials: c, Role: RoleViewer, Logger: slog.New(slog.DiscardHandler)})
+}
+
+// readAll is a store that has applied the log up to its end, and applies no more.
+func readAll(ctx context.Context, a Address, c Credentials) (s *Store, err error) {
+	for range mostTries { // the log may be made shorter while it is read
+		s = newObserver(a, c)
+		if err = s.connect(ctx); err != nil {
+			return nil, err
+		}
+		if err = s.readToEnd(ctx); !errors.Is(err, errLogGap) {
+			break
+		}
+	}
+	return s, err
+}
+
+// readToEnd applies the log up to its end. What comes from then on is not of the moment. After an error the store
+// is over.
+func (s *Store) readToEnd(ctx context.Context) error {
+	_, err := s.catchUp(ctx)
+	s.end()
+	s.running.Wait()
+	if err != nil {
+		s.stop()
+	}
+	return err
+}
+
+// Tasks calls each for every task that the filter selects, the oldest first. The task has its input, its attempts
+// where another one followed one of them, and where it runs. As in the file of a store, one that has not
+// ended lacks its progress, how much it has written, and what it waits for.
+func (o *Observed) Tasks(ctx context.Context, filter executor.Filter, each func(*schema.Task) error) error {
+	m := o.store.machine
+	for page := (executor.PageRequest{Oldest: true, Limit: observedPage}); ; {
+		found, err := m.tasks.List(ctx, filter, page)
+		if err != nil {
+			return err
+		}
+		for i := range found.Tasks {
+			r, err := m.tasks.Get(ctx, found.Tasks[i].ID)
+			if err != nil {
+				return err
+			}
+			if t := &r.Task; !t.State.Final() {
+				m.show(t)
+				t.Progress, t.OutputBytes, t.WaitingFor = nil, nil, nil
+			}
+			if r.History != nil {
+				r.ShowAttempts()
+			}
+			if err := each(&r.Task); err != nil {
+				return err
+			}
+		}
+		if page.Cursor = found.Next; page.Cursor == "" {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Output is what is kept of a stream of a task, or of its last tail bytes where tail is not negative. The error of an
+// unknown id wraps executor.ErrNotFound.
+func (o *Observed) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, tail int64) (executor.OutputPiece, error) {
+	tasks := o.store.machine.tasks
+	return tasks.Output(ctx, id, stream, executor.OutputRange{Tail: tail, Limit: int64(tasks.Options().MaxOutput)})
+}
+
+// Groups are all groups, with their settings, and whether everything is paused.
+func (o *Observed) Groups(ctx context.Context) (plan.Overview, error) {
+	return o.store.machine.tasks.Groups(ctx)
+}
+
+// Schedules are all schedules, sorted by name.
+func (o *Observed) Schedules(ctx context.Context) ([]executor.ScheduleText, error) {
+	return o.store.machine.tasks.Schedules(ctx)
+}
+
+// Close ends the connection.
+func (o *Observed) Close() error {
+	o.store.stop()
+	return nil
+}
+
+// CheckNamespace reads each snapshot of a namespace, and applies the log behind the newest, as a server does that starts. It
+// reports what cannot be read, and where a server has noted that it knew something else. An error means that the
+// namespace could not be checked. It writes nothing.
+func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(text string)) error {
+	s := newObserver(a, c)
+	err := s.connect(ctx)
+	if err == nil {
+		if err = s.checkSnapshots(ctx, report); err != nil {
+			s.journal.close()
+			return err
+		}
+		if err = s.readToEnd(ctx); err == nil {
+			s.stop()
+		}
+	}
+	if errors.Is(err, errLogGap) { // it was made shorter meanwhile, and other snapshots are there
+		var all *Store
+		if all, err = readAll(ctx, a, c); err == nil {
+			all.stop()
+		}
+	}
+	var broken *brokenLog
+	var differs *differsError
+	var lost *lostBeginning
+	if errors.As(err, &broken) || errors.As(err, &differs) || errors.As(err, &lost) {
+		report(err.Error())
+		return nil
+	}
+	return err
+}
+
+// checkSnapshots reads all snapshots. One that somebody has removed meanwhile is none.
+func (s *Store) checkSnapshots(ctx context.Context, report func(text string)) error {
+	whole, _, err := s.shelf.list(ctx)
+	if err != nil {
+		return streamError(s.options.Address, s.options.Credentials, err)
+	}
+	for _, k := range whole {
+		m, _, bad := s.readSnapshot(ctx, k)
+		if bad == nil {
+			_ = m.tasks.Close()
+			continue
+		}
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		now, _, err := s.shelf.list(ctx)
+		if err != nil {
+			return streamError(s.options.Address, s.options.Credentials, err)
+		}
+		if slices.ContainsFunc(now, func(o kept) bool { return o.subject == k.subject }) {
+			report(fmt.Sprintf("the snapshot behind entry %d: %v", k.Entry, bad))
+		}
+	}
+	return nil
+}
