@@ -101,8 +101,9 @@ func (p *Program) connect(ctx context.Context, o *targetOptions) (*connection, e
 	}
 	nothing := o.reads && o.socket != "" && !scope.hasStore()
 	c, server, err := p.introduce(ctx, &scope, !o.noStart && !nothing, schema.ProtocolVersion)
+	_, another := errors.AsType[*anotherServedError](err)
 	switch {
-	case nothing && errors.Is(err, socket.ErrNobodyListens):
+	case nothing && !another && errors.Is(err, socket.ErrNobodyListens):
 		return nil, fmt.Errorf("nobody listens on %[1]s, and no server that a command has started there has kept anything; "+
 			"leave out --socket for the server of this user, or start one there by %[2]s submit --socket %[1]s", show.ShellWord(scope.Socket), p.Name)
 	case err != nil:

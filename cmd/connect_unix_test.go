@@ -46,6 +46,26 @@ func TestAServerThatEndsBeforeItsStarterConnects(t *testing.T) {
 	require.ErrorContains(t, err, "the server did not start")
 }
 
+// TestAServerThatIsStarting has the lock of its socket, and nobody listens yet: no other one is started
+// meanwhile.
+func TestAServerThatIsStarting(t *testing.T) {
+	home := daemonHome(t)
+	s, err := socket.Reserve(t.Context(), home.Socket)
+	require.NoError(t, err)
+	list := exec.Command("jobline", "list")
+	require.NoError(t, list.Start())
+	require.Eventually(t, func() bool {
+		lock, err := socket.TryLock(home.Socket + startSuffix) // the command has it from time to time
+		return err == nil && (lock == nil || lock.Release() != nil)
+	}, soon, time.Millisecond)
+	time.Sleep(50 * time.Millisecond) // for a server that would be started
+	require.NoFileExists(t, home.Log)
+	require.NoError(t, s.Release())
+	require.NoError(t, list.Wait())
+	require.FileExists(t, home.Log)
+	require.NotEqual(t, os.Getpid(), home.pid(t))
+}
+
 // TestAServerThatEndsWhileAClientConnects: the client connects anew, and starts the
 // next one.
 func TestAServerThatEndsWhileAClientConnects(t *testing.T) {

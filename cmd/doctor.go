@@ -168,7 +168,12 @@ func (d *doctor) server(ctx context.Context) {
 	ctx, stop := context.WithTimeoutCause(ctx, serverTimeout, errors.New("it does not answer"))
 	defer stop()
 	c, server, err := d.program.introduce(ctx, &d.scope, false, schema.ProtocolVersion)
+	_, another := errors.AsType[*anotherServedError](err)
 	switch {
+	case another:
+		d.deserted = true
+		d.fail(check, err, "")
+		return
 	case errors.Is(err, socket.ErrNobodyListens):
 		d.deserted = true
 		d.nobody(check)

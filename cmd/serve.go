@@ -207,6 +207,9 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 	if f, can := store.(interface{ Failed() <-chan error }); can {
 		o.stdio.Failed = f.Failed()
 	}
+	if err := o.noteServed(); err != nil {
+		log.Warn("which store is on the sockets cannot be noted: where this server is killed, a command may start one with another store in its place", "error", err)
+	}
 	o.stdio.RPC.Version = o.program.build().Version
 	o.listen.apply(&o.stdio, ex, sockets, log)
 	if folder, err := o.program.environmentFolder(); err == nil && len(sockets) > 0 {

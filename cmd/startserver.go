@@ -20,6 +20,8 @@ const (
 	// startTimeout is how long a server may take to start. One that brings a large
 	// store of an older version to its own takes longest.
 	startTimeout = 60 * time.Second
+	// startPatience is how long a start may take before it is said what is waited for.
+	startPatience = 5 * time.Second
 	// startPause is how long to wait before it is looked again whether it listens.
 	startPause = 2 * time.Millisecond
 	// mostStartPause is how long the commands wait that another is starting it for:
@@ -43,6 +45,9 @@ func (p *Program) dial(ctx context.Context, s *Scope, start bool) (*socket.Conn,
 	case !errors.Is(err, socket.ErrNobodyListens):
 		return conn, noSockets(err)
 	case !start:
+		if another := p.anotherServed(s); another != nil {
+			return nil, another
+		}
 		return nil, fmt.Errorf("%w; without --no-start one is started there", err)
 	}
 	if _, err := socket.OwnFolder(filepath.Dir(s.Socket)); err != nil {
@@ -51,7 +56,19 @@ func (p *Program) dial(ctx context.Context, s *Scope, start bool) (*socket.Conn,
 	if err := s.makeState(); err != nil {
 		return nil, err
 	}
+	saying := time.AfterFunc(startPatience, func() {
+		fmt.Fprintf(safe(os.Stderr), "%s: it waits for the server on %s, which %s starts; its log is %s\n", p.Name, s.Socket, s.starter(), s.Log)
+	})
+	defer saying.Stop()
 	return p.startOnce(ctx, s)
+}
+
+// starter is who has the lock of the socket of the scope, for a person.
+func (s *Scope) starter() string {
+	if holder, err := socket.Holder(s.Socket); err == nil && holder != "" {
+		return holder
+	}
+	return "another command"
 }
 
 // find connects to the server of a scope. It may be on another socket than a command
@@ -84,7 +101,7 @@ const notedSocket = "socket"
 // startOnce starts the server of a scope, or waits for the process that is starting
 // it.
 func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error) {
-	ctx, stop := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server has not started within %v; its log is %s", startTimeout, s.Log))
+	ctx, stop := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the server has not started within %v; it may be about to: try again, and see its log %s", startTimeout, s.Log))
 	defer stop()
 	begun, held := time.Now(), error(nil) // held is why no server could start
 	for pause := startPause; ; pause = min(pause+startPause, mostStartPause) {
@@ -94,14 +111,15 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 		}
 		conn, err := s.find(ctx)
 		if lock != nil && errors.Is(err, socket.ErrNobodyListens) && (held == nil || !s.storeHeld(ctx)) {
-			if conn, err = p.startServer(ctx, s); err != nil && (saysHeld(err) || s.storeHeld(ctx)) {
+			conn, err = p.startWhereNone(ctx, s)
+			if err != nil && !errors.Is(err, socket.ErrNobodyListens) && (saysHeld(err) || s.storeHeld(ctx)) {
 				held, err = err, socket.ErrNobodyListens
 			}
 		}
 		if lock != nil {
 			err = errors.Join(err, lock.Release())
 		}
-		if !errors.Is(err, socket.ErrNobodyListens) {
+		if _, another := errors.AsType[*anotherServedError](err); another || !errors.Is(err, socket.ErrNobodyListens) {
 			return conn, err
 		}
 		if held != nil && time.Since(begun) >= heldTimeout {
@@ -113,6 +131,27 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 		case <-time.After(pause):
 		}
 	}
+}
+
+// startWhereNone starts the server of a scope, unless a process has the lock of its socket: that one is a
+// server which starts, as a long snapshot makes it, or ends, and nobody listens yet. Nor does it where
+// the socket is of another store.
+func (p *Program) startWhereNone(ctx context.Context, s *Scope) (*socket.Conn, error) {
+	holder, err := socket.Holder(s.Socket)
+	if err != nil {
+		return nil, err
+	}
+	if holder != "" {
+		return nil, socket.ErrNobodyListens
+	}
+	if another := p.anotherServed(s); another != nil {
+		return nil, another
+	}
+	conn, err := p.startServer(ctx, s)
+	if err != nil && strings.Contains(err.Error(), "is served by") { // another one was faster
+		err = socket.ErrNobodyListens
+	}
+	return conn, err
 }
 
 // saysHeld reports whether a server that did not start found that another process had the

@@ -117,6 +117,7 @@ func actual(t *testing.T, dir, kind, name, language, text string) string {
 var runElsewhere = map[string]string{
 	"../README.md":         "docs_test.go:TestCIRunsTheREADME",
 	"tasks.md":             "docs_test.go:TestCloneIsEnough",
+	"daemon.md":            "../cmd/served_unix_test.go:TestAnOwnStoreAndASharedServer",
 	"durability.md":        "../cmd/store_unix_test.go:TestTheSQLiteShell",
 	"guides/emacs.md":      "../cmd/clients_test.go:TestClientsGuides",
 	"guides/go.md":         "../cmd/clients_test.go:TestClientsGuides",
