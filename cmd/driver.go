@@ -81,6 +81,8 @@ func (p *Program) answerOf(err error) error {
 	switch {
 	case !ok:
 		return err
+	case e.Data.OutcomeUnknown:
+		return p.unknownChange(outcomeUnknown(err))
 	case e.Code == schema.CodeShuttingDown:
 		return errors.New(p.endingText())
 	case e.Code == schema.CodeDuplicate:

@@ -18,7 +18,7 @@ func (o *submitOptions) dryRunOne(ctx context.Context, c *client.Client, params 
 	params.DryRun = true
 	would, err := c.Submit(ctx, params)
 	if err != nil {
-		return o.refused(newBoard(o.driver.program.Name).say, err)
+		return o.refused(newBoard(o.driver.program.Name).say, uuid.Nil, &o.target, err)
 	}
 	if o.json {
 		return printJSONLine(os.Stdout, &would)

@@ -19,7 +19,7 @@ const (
 // --help and the documentation have it.
 var manyCodes = []exitCodeRow{
 	{"0", "all tasks completed; a task on :failure that was not needed counts as one of them"},
-	{"1", "how a task ended is not known: the server ended, or cannot be reached"},
+	{"1", "how a task ended, or whether it was recorded, is not known: the server ended, or cannot be reached, or its store does not answer"},
 	{"2", "the command line is wrong"},
 	{"123", "a task failed otherwise, or was cancelled"},
 	{"124", "a command ended with 255; or the time of --timeout was over first"},

@@ -135,8 +135,11 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := withOwnID(&params); err != nil {
+		return err
+	}
 	f := &follower{
-		show: show, refused: func(err error) error { return o.refused(show.say, err) },
+		show: show, refused: func(err error) error { return o.refused(show.say, params.ID, o.askedServer(), err) },
 		outputOnly: o.outputOnly || o.pty, json: o.json,
 	}
 	if o.pty {
@@ -152,6 +155,14 @@ func (o *runOptions) run(ctx context.Context) error {
 		return o.runOnDaemon(ctx, f, params)
 	}
 	return o.runOnOwnServer(ctx, f, params, stdin)
+}
+
+// askedServer are the options that name the server of the task.
+func (o *runOptions) askedServer() *targetOptions {
+	if !o.daemon {
+		return &targetOptions{local: true}
+	}
+	return &o.target
 }
 
 // submission makes the submit of the flags, and answers what the command is to read

@@ -20,7 +20,7 @@ const (
 // runCodes is the table of run's exit codes, as --help and the documentation have it.
 var runCodes = []exitCodeRow{
 	{"0", "the task completed"},
-	{"1", "it failed otherwise, or was cancelled but not interrupted, or how it ended is not known"},
+	{"1", "it failed otherwise, or was cancelled but not interrupted, or how it ended, or whether it was recorded, is not known"},
 	{"2", "the command line is wrong; nothing was run"},
 	{"124", "its time-out passed"},
 	{"125", "it was refused, and was not run: an unknown type, a bad input, a limit"},

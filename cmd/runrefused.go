@@ -4,14 +4,22 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
-// refused makes of a submit's error what a person can act on.
-func (t *taskFlags) refused(say func(format string, args ...any), err error) error {
+// refused makes of the error of a submit to a server what a person can act on. The id is that of the
+// task. A dry run has none.
+func (t *taskFlags) refused(say func(format string, args ...any), id uuid.UUID, target *targetOptions, err error) error {
 	e, ok := errors.AsType[*wire.Error](err)
-	switch {
+	switch why := outcomeUnknown(err); {
+	case why != "" && id != uuid.Nil && !target.local && ok:
+		return t.unknownSubmit(id, target, why)
+	case why != "" && id != uuid.Nil && !target.local:
+		say("%v", t.unknownSubmit(id, target, why)) // how it has ended is said, too
+		return err
 	case !ok:
 		return err
 	case isOlder(err):

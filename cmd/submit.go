@@ -183,9 +183,12 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 		return o.dryRunOne(ctx, c, params)
 	}
 	board := newBoard(o.driver.program.Name)
+	if err := withOwnID(&params); err != nil {
+		return err
+	}
 	submitted, err := c.Submit(ctx, params)
 	if err != nil {
-		return o.refused(board.say, err)
+		return o.refused(board.say, params.ID, &o.target, err)
 	}
 	o.driver.program.rememberLast(&o.target, submitted.ID)
 	if !o.wait || !o.json {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"slices"
@@ -50,6 +51,7 @@ type manySubmits struct {
 	accepted int
 	last     uuid.UUID // that was accepted
 	refused  int
+	unknown  int  // of which it is not known whether they were recorded
 	waited   bool // it was told that the queue is full
 }
 
@@ -68,6 +70,9 @@ func (o *submitOptions) many(ctx context.Context, c *client.Client, source taskS
 	}
 	if m.waiting != nil {
 		err = o.waited(ctx, m.waiting, err)
+	}
+	if m.unknown > 0 && err == nil {
+		return fmt.Errorf("of %s it is not known of %d whether they were recorded; look with %s status before you submit them again", counted(m.accepted+m.refused+m.unknown, "line"), m.unknown, o.driver.program.Name)
 	}
 	if code, onlyCode := errors.AsType[exitCode](err); m.refused > 0 && (err == nil || onlyCode && code == exitSomeFailed) {
 		return refusedf("of %s %d could not be submitted", counted(m.accepted+m.refused, "line"), m.refused)
@@ -188,13 +193,9 @@ func (m *manySubmits) again(ctx context.Context, yield func(schema.SubmitParams)
 
 // send hands a task over to be submitted.
 func (m *manySubmits) send(t sourcedTask, yield func(schema.SubmitParams) bool) bool {
-	if t.params.ID == uuid.Nil {
-		id, err := uuid.NewV7()
-		if err != nil {
-			m.refuse(&t, err)
-			return true
-		}
-		t.params.ID = id
+	if err := withOwnID(&t.params); err != nil {
+		m.refuse(&t, err)
+		return true
 	}
 	if m.waiting != nil {
 		m.waiting.expect(&schema.Task{ID: t.params.ID, Type: t.params.Type, Input: t.params.Input})
@@ -304,6 +305,13 @@ func (m *manySubmits) failed(t *sourcedTask, err error) error {
 	}
 	if m.waiting != nil {
 		m.waiting.forget(t.params.ID)
+	}
+	if e.Data.OutcomeUnknown {
+		m.answer(t, nil)
+		if m.unknown++; m.unknown <= mostFailures {
+			m.board.say("line %d: it is not known whether it was recorded as %s: %s", t.line, t.params.ID, outcomeUnknown(err))
+		}
+		return nil
 	}
 	m.refuse(t, err)
 	return nil

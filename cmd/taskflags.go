@@ -109,6 +109,15 @@ func (t *taskFlags) params() (p schema.SubmitParams, err error) {
 	return p, err
 }
 
+// withOwnID gives a submit an id where it has none: who made the id can tell how the task is called also
+// where no answer comes, and can submit it again as the same.
+func withOwnID(p *schema.SubmitParams) (err error) {
+	if p.ID == uuid.Nil {
+		p.ID, err = uuid.NewV7()
+	}
+	return err
+}
+
 // labelsOf reads the labels that were given to a command, each as KEY=VALUE.
 func labelsOf(command string, texts []string) (labels map[string]string, err error) {
 	for _, text := range texts {

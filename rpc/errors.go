@@ -82,7 +82,8 @@ func wireError(err error) *wire.Error {
 	for _, known := range codes {
 		if errors.Is(err, known.err) {
 			answer := wire.NewError(known.code, "%s: %s", err.Error(), known.cure)
-			answer.Data.Retryable = answer.Data.Retryable && !errors.Is(err, executor.ErrDamaged) && !errors.Is(err, executor.ErrOutcomeUnknown)
+			answer.Data.OutcomeUnknown = known.err == executor.ErrOutcomeUnknown
+			answer.Data.Retryable = answer.Data.Retryable && !errors.Is(err, executor.ErrDamaged) && !answer.Data.OutcomeUnknown
 			return answer
 		}
 	}

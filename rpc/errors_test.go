@@ -19,5 +19,7 @@ func TestAnOutcomeThatIsNotKnown(t *testing.T) {
 	require.Contains(t, answer.Message, "a submit with the same id counts once")
 	require.NotContains(t, answer.Message, "it was not done")
 	require.False(t, answer.Data.Retryable)
+	require.True(t, answer.Data.OutcomeUnknown)
+	require.False(t, wireError(executor.ErrStoreUnavailable).Data.OutcomeUnknown)
 	require.True(t, wireError(executor.ErrStoreUnavailable).Data.Retryable)
 }

@@ -75,6 +75,9 @@ type ErrorData struct {
 	Oldest uint64 `json:"oldest,omitzero" jsonschema:"the least seq to subscribe after; of eventsGone"`
 	// Suggestions are known names that are similar to an unknown one.
 	Suggestions []string `json:"suggestions,omitzero" jsonschema:"known names close to an unknown one"`
+	// OutcomeUnknown belongs to CodeStoreUnavailable: the change was on its way when its time was over. It
+	// may be done, or be done later. A submit can be sent again with the same id.
+	OutcomeUnknown bool `json:"outcomeUnknown,omitzero" jsonschema:"whether it is not known if the change is done; of storeUnavailable"`
 	// ID belongs to CodeDuplicate: the task of the dedupe key.
 	ID uuid.UUID `json:"id,omitzero" jsonschema:"the task that is there already; of duplicate"`
 }

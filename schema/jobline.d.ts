@@ -183,6 +183,8 @@ export interface ErrorData {
   oldest?: number;
   /** known names close to an unknown one */
   suggestions?: string[];
+  /** whether it is not known if the change is done; of storeUnavailable */
+  outcomeUnknown?: boolean;
   /** the task that is there already; of duplicate */
   id?: UUID;
 }

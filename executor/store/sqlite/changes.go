@@ -75,7 +75,7 @@ func (s *Store) await(ctx context.Context, ready <-chan struct{}, cure string) e
 	case <-ready:
 		return nil
 	case <-ctx.Done():
-		return s.unavailable(fmt.Errorf("whether it was recorded is not known; %s: %w", cure, context.Cause(ctx)))
+		return s.unavailable(fmt.Errorf("%w; %s: %w", executor.ErrOutcomeUnknown, cure, context.Cause(ctx)))
 	}
 }
 

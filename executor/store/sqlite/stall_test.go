@@ -44,7 +44,7 @@ func TestSubmitToAStalledDisk(t *testing.T) {
 			over[i] = later(func() ([]executor.Submitted, error) { return s.Submit(ctx, tasks[i:i+1]) })
 		}
 		end(errEnoughWaited)
-		for i, says := range []string{"whether it was recorded is not known; submit with the same id again", "it was not recorded; submit again"} {
+		for i, says := range []string{"whether the change is done is not known; submit with the same id again", "it was not recorded; submit again"} {
 			_, err := over[i]()
 			require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 			require.ErrorIs(t, err, errEnoughWaited)
@@ -82,7 +82,7 @@ func TestCancelOnAStalledDisk(t *testing.T) {
 		})
 		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 		require.ErrorIs(t, err, errEnoughWaited)
-		require.ErrorContains(t, err, "whether it was recorded is not known; cancel again")
+		require.ErrorContains(t, err, "whether the change is done is not known; cancel again")
 		require.Equal(t, &executor.Cancellation{Reason: "why"}, <-told, "what runs can be stopped")
 		goOn()
 		synctest.Wait()
