@@ -2,12 +2,14 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/rpc/wire"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -18,9 +20,9 @@ func (p *Program) drainCommand() *cobra.Command {
 		Use:   "drain NAME",
 		Short: "Let an executor begin no task any more",
 		Long: "Drain lets an executor of a store that many machines share begin no task any more. What runs on it goes on, and what\n" +
-			"waits goes to the others. NAME is as " + p.Name + " executors shows it. With --end its server ends with exit code 0 when what runs\n" +
+			"waits goes to the others. NAME is as " + p.Name + " executors shows it, HOST/PID, or a host on which one is alone. With --end its server ends with exit code 0 when what runs\n" +
 			"on it has ended, as for an upgrade. --undo lets it begin tasks again.",
-		Example:           p.driverExamples("executors drain build1/4711", "executors drain build1/4711 --end", "executors drain build1/4711 --undo"),
+		Example:           p.driverExamples("executors drain build-1", "executors drain build-1 --end", "executors drain build-1 --undo"),
 		Args:              fileArgs("NAME"),
 		ValidArgsFunction: d.completeExecutor,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -40,6 +42,9 @@ func (p *Program) drainCommand() *cobra.Command {
 
 func (d *driver) drain(ctx context.Context, c *client.Client, params schema.DrainParams) error {
 	done, err := c.Drain(ctx, params)
+	if e, answered := errors.AsType[*wire.Error](err); answered && len(e.Data.Violations) == 1 && !isOlder(err) {
+		return errors.New(e.Data.Violations[0].Message)
+	}
 	if err != nil {
 		return err
 	}

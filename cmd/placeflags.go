@@ -36,6 +36,13 @@ func places(to *map[string]string) pflag.Value {
 	}, func(map[string]string) string { return "" }, "KEY=VALUE"}
 }
 
+// executorName is a flag for the name of a server; "" is that of its process.
+func executorName(to *string) pflag.Value {
+	return &flagValue[string]{to, func(text string) (string, error) {
+		return text, executor.CheckExecutorName(text)
+	}, func(name string) string { return name }, "NAME"}
+}
+
 // knownExecutors are the executors, for completion; none where they cannot be asked for.
 func (d *driver) knownExecutors() []schema.ExecutorInfo {
 	var all schema.ExecutorsResult

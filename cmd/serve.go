@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/task/exec"
@@ -80,6 +81,7 @@ func (o *serveOptions) lifeFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.Var(countTo(&o.limit, runtime.NumCPU(), 0, mostTasks), "limit", "tasks that run at once; 0, for a store that others share, runs none")
 	f.Var(places(&o.executor.Labels), "label", "what this server has of the labels that tasks ask for with submit --on, as gpu=a100,os=linux; given again it adds to those before")
+	f.Var(executorName(&o.executor.Name), "name", "what this server is called where executors are listed and drained, as build-1; HOST/PID by default")
 	choice(c, &o.stdio.RPC.Framing, "framing", "how messages are told apart",
 		option[wire.Framing]{"auto", wire.FramingAuto}, option[wire.Framing]{"line", wire.FramingLine},
 		option[wire.Framing]{"header", wire.FramingHeader})
@@ -147,6 +149,7 @@ func (o *serveOptions) runsSome(c *cobra.Command) error {
 		return usagef("%s--limit 0 runs nothing, and nobody else runs what is in this store; give 1 or more, or --store nats://HOST,HOST/NAMESPACE, which others share", commandPrefix(c))
 	}
 	o.executor.Limit, o.store.slots = orNone(o.limit), o.limit
+	o.store.name = o.executor.Name
 	return nil
 }
 
@@ -211,6 +214,7 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 		log.Warn("which store is on the sockets cannot be noted: where this server is killed, a command may start one with another store in its place", "error", err)
 	}
 	o.stdio.RPC.Version = o.program.build().Version
+	o.stdio.About = o.about()
 	o.listen.apply(&o.stdio, ex, sockets, log)
 	if folder, err := o.program.environmentFolder(); err == nil && len(sockets) > 0 {
 		removeOldEnvironments(folder, time.Now())
@@ -219,6 +223,18 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 		o.program.sayWaitsForRequests()
 	}
 	return exitCode(stdio.Run(c.Context(), ex, o.stdio)).orNil()
+}
+
+// about is what the log says of this server among others.
+func (o *serveOptions) about() []any {
+	about := []any{"name", cmp.Or(o.executor.Name, executor.ProcessName())}
+	if len(o.executor.Labels) > 0 {
+		about = append(about, "labels", show.Places(o.executor.Labels))
+	}
+	if nats.IsAddress(o.store.file) {
+		about = append(about, "role", o.store.role)
+	}
+	return about
 }
 
 // sayWaitsForRequests tells a person, who has started what is for programs, what it is

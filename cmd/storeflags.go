@@ -26,7 +26,8 @@ type storeOptions struct {
 	shown     nats.Credentials // of creds and the environment, by takeCredentials
 	role      nats.Role
 	lease     time.Duration
-	slots     int // to be shown
+	name      string // of the server, or ""
+	slots     int    // to be shown
 	keep      int
 	keepFor   time.Duration
 	keepBytes int64

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -79,8 +80,11 @@ func (o *storeOptions) openShared(c *cobra.Command, log *slog.Logger) (executor.
 			take()
 		}
 	}
-	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: o.shown, Role: o.role, Limits: limits, Lease: o.lease, Slots: o.slots, Logger: log})
-	if err != nil {
+	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: o.shown, Role: o.role, Limits: limits, Lease: o.lease, Name: o.name, Slots: o.slots, Logger: log})
+	switch {
+	case errors.Is(err, nats.ErrNameTaken):
+		return nil, fmt.Errorf("serve: --name %s: %w; give this server another one, or end that process first", o.name, err)
+	case err != nil:
 		return nil, fmt.Errorf("serve: --store: %w", err)
 	}
 	return store, nil

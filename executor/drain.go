@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jobline/jobline/schema"
 )
@@ -11,7 +12,8 @@ import (
 // Drainer is a Directory that can also tell its executors to begin no more tasks.
 type Drainer interface {
 	// Drain sets whether an executor begins tasks, and whether its process ends when its last task has
-	// ended. It answers ErrUnknownExecutor for a name that none has.
+	// ended. The name is that of ExecutorInfo, or the process as ProcessName has it. It answers
+	// ErrUnknownExecutor where no executor has it.
 	Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error)
 	// Draining reports whether this process has been told to begin no task.
 	Draining() bool
@@ -23,7 +25,7 @@ type Drainer interface {
 var ErrUnknownExecutor = errors.New("no executor has this name")
 
 // Drain lets an executor of the store begin no task any more, or begin tasks again. What runs on it
-// goes on, and what waits goes to others. It is an InputError for a name that none has, and
+// goes on, and what waits goes to others. It is an InputError for a name that none or several have, and
 // ErrNotPermitted where the store has one executor.
 func (e *Executor) Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error) {
 	if p.End && p.Undo {
@@ -33,19 +35,52 @@ func (e *Executor) Drain(ctx context.Context, p *schema.DrainParams) (schema.Exe
 	if !can {
 		return schema.ExecutorInfo{}, fmt.Errorf("%w: this store has one executor, and no other one would run its tasks; pause lets none begin, and shutdown ends it", ErrNotPermitted)
 	}
-	drained, err := d.Drain(ctx, p)
-	if !errors.Is(err, ErrUnknownExecutor) {
-		return drained, err
-	}
 	all, err := e.Executors(ctx)
 	if err != nil {
-		return drained, err
+		return schema.ExecutorInfo{}, err
 	}
-	var names []string
+	one, err := oneExecutor(p.Executor, all)
+	if err != nil {
+		return schema.ExecutorInfo{}, err
+	}
+	drained, err := d.Drain(ctx, &schema.DrainParams{Executor: one, End: p.End, Undo: p.Undo})
+	if errors.Is(err, ErrUnknownExecutor) {
+		err = drainError("/executor", fmt.Sprintf("%s has left meanwhile", one))
+	}
+	return drained, err
+}
+
+// oneExecutor is the name of the only executor that a text names, or its process where others have the
+// name, too.
+func oneExecutor(text string, all []schema.ExecutorInfo) (string, error) {
+	found := ExecutorsNamed(text, all)
+	switch len(found) {
+	case 0:
+		there := "none runs tasks"
+		if len(all) > 0 {
+			there = "there are: " + executorNames(all, all)
+		}
+		return "", drainError("/executor", fmt.Sprintf("no executor has the name %s; %s", schema.Cut(text), there))
+	case 1:
+		return executorNames(found, all), nil
+	}
+	return "", drainError("/executor", fmt.Sprintf("%d executors are called %s: %s; name one of them, or start each with a --name of its own", len(found), schema.Cut(text), executorNames(found, all)))
+}
+
+// executorNames are the names of some of all executors. In place of a name that several have stands
+// the process.
+func executorNames(some, all []schema.ExecutorInfo) string {
+	count := map[string]int{}
 	for i := range all {
-		names = append(names, all[i].Name)
+		count[all[i].Name]++
 	}
-	return drained, drainError("/executor", fmt.Sprintf("no executor has the name %q; there are: %q", p.Executor, names))
+	names := make([]string, len(some))
+	for i := range some {
+		if names[i] = some[i].Name; count[names[i]] > 1 {
+			names[i] = processOf(&some[i])
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func drainError(pointer, message string) error {

@@ -18,32 +18,6 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// The defaults of Options.
-const (
-	DefaultGrace     = 5 * time.Second
-	DefaultMaxResult = 4 << 20
-)
-
-// Options sets an Executor. A zero is the default.
-type Options struct {
-	// Types are what can be submitted. Allow, where it is not empty, restricts
-	// them by name; what it leaves out answers NotPermittedError.
-	Types []Type
-	Allow []string
-	// Limit is the most tasks that run at once: the number of CPUs by default. Below 0 is none, for
-	// an executor that runs nothing itself. Only a store that processes share allows that.
-	Limit int
-	// Labels are what tasks can ask for with schema.Conditions.On. They must not be changed.
-	Labels map[string]string
-	// Grace is how long a task may go on after it was told to stop, where
-	// neither the submit nor the type says: 5 s by default. Below 0 is none.
-	Grace time.Duration
-	// MaxResult bounds the JSON of a result, in bytes.
-	MaxResult int
-	// Logger gets what the executor has to say; nil is nothing.
-	Logger *slog.Logger
-}
-
 // Executor admits tasks into its Store and runs them. Make one with New and
 // let it Run; every other method can be called before, during and after.
 type Executor struct {
@@ -92,22 +66,8 @@ func New(store Store, o Options) (*Executor, error) {
 		return nil, errors.New("the store is nil: give one, as of memory.New or sqlite.Open")
 	}
 	info := store.Info()
-	var err error
-	if o.Limit, err = slots(o.Limit, info); err != nil {
+	if err := o.complete(info); err != nil {
 		return nil, err
-	}
-	if err := CheckPlaces(o.Labels); err != nil {
-		return nil, fmt.Errorf("Options.Labels: %w", err)
-	}
-	if o.Grace == 0 {
-		o.Grace = DefaultGrace
-	}
-	o.Grace = max(o.Grace, 0)
-	if o.MaxResult == 0 {
-		o.MaxResult = DefaultMaxResult
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Executor{
 		store: store, log: o.Logger, options: o, types: map[string]*Type{},

@@ -35,7 +35,7 @@ type ExecutorInfo struct {
 
 // DrainParams names an executor that is to begin no task any more.
 type DrainParams struct {
-	Executor string `json:"executor" jsonschema:"the name of the executor, as executors shows it" schema:"minLength=1"`
+	Executor string `json:"executor" jsonschema:"the name of the executor, its machine and process as HOST/PID, or a machine on which it is the only one" schema:"minLength=1"`
 	// End lets the process end. That cannot be undone.
 	End bool `json:"end,omitzero" jsonschema:"its server ends, as by shutdown, when what it runs has ended"`
 	// Undo lets it begin tasks again. It excludes End.

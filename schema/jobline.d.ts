@@ -158,7 +158,7 @@ export interface Dedupe {
 
 /** The params of drain. */
 export interface DrainParams {
-  /** the name of the executor, as executors shows it */
+  /** the name of the executor, its machine and process as HOST/PID, or a machine on which it is the only one */
   executor: string;
   /** its server ends, as by shutdown, when what it runs has ended */
   end?: boolean;

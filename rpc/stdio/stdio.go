@@ -72,6 +72,8 @@ type Options struct {
 	// tasks are interrupted, and the server ends with it.
 	Failed <-chan error
 	Logger *slog.Logger
+	// About are attributes that the log has of what is served.
+	About []any
 }
 
 // Main serves task types of the program's own, with a store in memory, and
@@ -149,7 +151,7 @@ func (l *life) run(ctx context.Context, o Options) (fault error) {
 
 	ran := make(chan error, 1)
 	go func() { ran <- l.executor.Run(context.WithoutCancel(ctx)) }()
-	l.announce(ctx, o.RPC.Version)
+	l.announce(ctx, o.RPC.Version, o.About)
 	if !o.OthersOnly {
 		l.serveStdio(ctx, o)
 	}
@@ -269,14 +271,14 @@ func (l *life) end(because string) <-chan time.Time {
 }
 
 // announce logs what is served.
-func (l *life) announce(ctx context.Context, version string) {
+func (l *life) announce(ctx context.Context, version string, about []any) {
 	stats, err := l.executor.Stats(ctx)
 	if err != nil {
 		l.log.Error("the store does not answer", "error", err)
 		return
 	}
-	l.log.Info("serving", "version", cmp.Or(version, rpc.DefaultVersion), "protocol", schema.ProtocolVersion, "pid", os.Getpid(),
-		"store", cmp.Or(stats.Store.File, stats.Store.Name), "limit", l.executor.Limit(), "queued", stats.Tasks.Queued)
+	l.log.Info("serving", append([]any{"version", cmp.Or(version, rpc.DefaultVersion), "protocol", schema.ProtocolVersion, "pid", os.Getpid(),
+		"store", cmp.Or(stats.Store.File, stats.Store.Name), "limit", l.executor.Limit(), "queued", stats.Tasks.Queued}, about...)...)
 }
 
 // logOutcome logs what became of the tasks since the shutdown began. The executor

@@ -38,7 +38,7 @@ func (s *Store) beatOnce() {
 	s.mu.Lock()
 	drifts := s.lastContact.since() > s.options.Lease*2/3 && !s.adrift
 	if drifts {
-		s.adrift = true
+		s.adrift, s.lostTold = true, true
 	}
 	if !s.beating && !s.closing {
 		s.beating = true
@@ -83,12 +83,17 @@ func (s *Store) contact(at schema.Time) {
 		s.log.Warn("the clock of this machine is not that of the NATS servers; times to wait for count by theirs", "ahead", ahead.Round(time.Second))
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lastContact.since() > 2*s.options.Lease/beatsPerLease {
+	silence := s.lastContact.since()
+	if silence > 2*s.options.Lease/beatsPerLease {
 		s.steadySince = time.Now()
 	}
+	back := s.lostTold
 	s.lastContact, s.fault = nowOnBoth(), nil
-	s.adrift = false
+	s.adrift, s.lostTold = false, false
+	s.mu.Unlock()
+	if back {
+		s.log.Info("what this process writes is recorded again", "after", silence.Round(time.Second))
+	}
 }
 
 // clockOff reports whether the clock of this machine differs too much from that of the servers.

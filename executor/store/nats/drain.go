@@ -13,7 +13,7 @@ import (
 // This file drains processes: they begin no more tasks. A drain is an entry of the log, so a claim that
 // comes after it gets nothing in every copy.
 
-// Drain implements executor.Drainer. Where several processes have the name, it drains all of them.
+// Drain implements executor.Drainer. Where several processes are called the same, it drains all of them.
 func (s *Store) Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error) {
 	if err := s.settle(ctx); err != nil {
 		return schema.ExecutorInfo{}, err
@@ -29,7 +29,7 @@ func (s *Store) Drain(ctx context.Context, p *schema.DrainParams) (schema.Execut
 	}
 	all, err := s.Executors(ctx)
 	for i := range all {
-		if all[i].Name == p.Executor {
+		if all[i].Name == p.Executor || processOf(all[i].Host, all[i].PID) == p.Executor {
 			return all[i], nil
 		}
 	}
@@ -49,16 +49,28 @@ func (s *Store) Draining() bool {
 // Dismissed implements executor.Drainer.
 func (s *Store) Dismissed() <-chan struct{} { return s.dismissed }
 
-// named answers the ids of the processes that have a name and run tasks.
-func (m *machine) named(name string) (ids []uuid.UUID) {
+// processOf is as executor.ProcessName.
+func processOf(host string, pid int) string { return fmt.Sprintf("%s/%d", host, pid) }
+
+// named answers the ids of the processes that have a name and run tasks, or else of those with that
+// machine and number.
+func (m *machine) named(name string) []uuid.UUID {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	var have, are []uuid.UUID
 	for id, p := range m.peers {
-		if p.about.Name == name && len(p.joined) > 0 {
-			ids = append(ids, id)
+		switch {
+		case len(p.joined) == 0:
+		case p.about.Name == name:
+			have = append(have, id)
+		case processOf(p.about.Host, p.about.PID) == name:
+			are = append(are, id)
 		}
 	}
-	return ids
+	if have != nil {
+		return have
+	}
+	return are
 }
 
 // drain sets whether a process begins tasks.

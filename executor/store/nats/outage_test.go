@@ -62,7 +62,8 @@ func TestClaimOfAnOutageKeepsItsTask(t *testing.T) {
 // the leases are over.
 func TestMachineThatHasSleptGivesItsLeasesUp(t *testing.T) {
 	t.Parallel()
-	s := opens(t, Options{Address: clusterOf(t, 1).namespace(t), Lease: longLease})
+	var log bytes.Buffer
+	s := open(t, Options{Address: clusterOf(t, 1).namespace(t), Lease: longLease, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	s.submits(t, newTask())
 	l := claims(t, s.joins(t))
 	told := revocation(l)
@@ -73,6 +74,9 @@ func TestMachineThatHasSleptGivesItsLeasesUp(t *testing.T) {
 	require.ErrorIs(t, <-told, executor.ErrLeaseLost)
 	require.ErrorIs(t, finishes(l), executor.ErrLeaseLost)
 	s.sees(t, l.Record().ID, schema.Failed)
+	require.NoError(t, s.Close())
+	lost, back := strings.Index(log.String(), "nothing of this process was recorded"), strings.Index(log.String(), "what this process writes is recorded again")
+	require.True(t, 0 <= lost && lost < back, log.String())
 }
 
 // A machine whose clock is minutes off says so once. What it does is at the time of the servers.

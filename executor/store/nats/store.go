@@ -39,7 +39,7 @@ type Options struct {
 	Address     Address
 	Credentials Credentials
 	// Name names this process among those that share the store; "" is that of the host and the
-	// number of the process.
+	// number of the process. Open answers ErrNameTaken where another one with Slots has it and lives.
 	Name string
 	// Limits are of the namespace: all processes have the same. A zero leaves one as it is, or as
 	// memory has it where no process has set it. MaxOutput cannot change.
@@ -112,6 +112,7 @@ type Store struct {
 	lastContact moment          // when a message of this process was applied
 	steadySince time.Time       // since when such messages have come without a pause
 	adrift      bool            // the leases were given up, because nothing came through
+	lostTold    bool            // that was logged
 	fault       error           // why nothing can be written, as the servers say
 	unread      error           // why the log is not read at the moment
 	broken      error           // why the log can be applied no further
@@ -189,9 +190,13 @@ func (s *Store) run(opening context.Context) error {
 	if s.options.Role == RoleExecutor {
 		s.running.Go(func() { s.keep(ctx) })
 	}
-	opening, cancel := context.WithTimeout(opening, openPatience)
-	defer cancel()
-	return s.join(opening)
+	if err := s.join(opening); err != nil {
+		return err
+	}
+	if err := s.checkName(opening); err != nil {
+		return err
+	}
+	return s.setLimits(opening)
 }
 
 // catchUp begins to apply the log, and waits until all is applied that was there at the start. The
@@ -235,8 +240,10 @@ func (s *Store) readBacklog(ctx context.Context) error {
 	}
 }
 
-// join waits until this process is one of those that write, and sets the limits.
+// join waits until this process is one of those that write.
 func (s *Store) join(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
 	select {
 	case <-s.opened:
 	case <-s.denied.first:
@@ -244,7 +251,7 @@ func (s *Store) join(ctx context.Context) error {
 	case <-ctx.Done():
 		return s.noAnswer()
 	}
-	return s.setLimits(ctx)
+	return nil
 }
 
 // setLimits sets the limits that are wanted and differ.
