@@ -41,7 +41,11 @@ func addAttempts(t *schema.Task, now time.Time, add func(name, text string, s st
 		if a.Error != nil {
 			how = a.Error.Message
 		}
-		ended := fmt.Sprintf("%s; ran %s, ended %s ago", how, show.Span(a.FinishedAt.Time().Sub(a.StartedAt.Time())), show.Age(a.FinishedAt, now))
+		ran := show.Span(a.FinishedAt.Time().Sub(a.StartedAt.Time()))
+		if a.RanOn != nil {
+			ran += " on " + a.RanOn.Executor
+		}
+		ended := fmt.Sprintf("%s; ran %s, ended %s ago", how, ran, show.Age(a.FinishedAt, now))
 		add(fmt.Sprintf("attempt %d", a.Attempt), ended, plain)
 	}
 }

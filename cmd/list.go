@@ -132,7 +132,7 @@ func (o *listOptions) newest(ctx context.Context, c *client.Client, params schem
 
 // selects reports whether a task is one of those that are listed.
 func (o *listOptions) selects(params schema.ListParams, t *schema.Task) bool {
-	f := executor.Filter{States: params.States, Group: params.Group, Key: params.Key, Parent: o.parentID, Since: o.since, Until: o.until}
+	f := executor.Filter{States: params.States, Group: params.Group, Key: params.Key, Parent: o.parentID, Executor: params.Executor, Since: o.since, Until: o.until}
 	return f.Match(t)
 }
 

@@ -29,6 +29,7 @@ type selection struct {
 	group   string
 	key     string
 	from    string // the schedule
+	on      string // the executor
 }
 
 // flags adds the flags to a command.
@@ -41,6 +42,10 @@ func (s *selection) flags(c *cobra.Command, d *driver) {
 	f.Var(nonEmpty(&s.group), "group", "only tasks of the group")
 	f.Var(nonEmpty(&s.key), "key", "only tasks of the key")
 	f.Var(nonEmpty(&s.from), "schedule", "only tasks of the schedule")
+	f.Var(nonEmpty(&s.on), "executor", "only tasks that this executor, or one on the host of this name, runs or had when they ended; of a store at nats://")
+	complete(c, "executor", func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		return d.completeExecutor(c, nil, word)
+	})
 	complete(c, "state", cobra.FixedCompletions(schema.StateNames[:], cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "type", d.completeType)
 	complete(c, "label", d.completeLabel)
@@ -54,12 +59,12 @@ func (s *selection) flags(c *cobra.Command, d *driver) {
 
 // given reports whether anything is selected.
 func (s *selection) given() bool {
-	return len(s.states) > 0 || len(s.types) > 0 || len(s.labels) > 0 || s.owner != "" || s.group != "" || s.key != "" || s.from != ""
+	return len(s.states) > 0 || len(s.types) > 0 || len(s.labels) > 0 || s.owner != "" || s.group != "" || s.key != "" || s.from != "" || s.on != ""
 }
 
 // params are the params of a list of the selected tasks.
 func (s *selection) params() (p schema.ListParams, err error) {
-	p = schema.ListParams{States: s.states, Types: s.types, Group: s.group, Key: s.key}
+	p = schema.ListParams{States: s.states, Types: s.types, Group: s.group, Key: s.key, Executor: s.on}
 	labels, err := labelsOf(s.command, s.labels)
 	if err != nil {
 		return p, err

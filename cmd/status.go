@@ -135,9 +135,8 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 	if t.Priority != 0 {
 		add("priority", fmt.Sprint(t.Priority), plain)
 	}
-	if t.RunsOn != nil {
-		add("runs on", t.RunsOn.Executor+" at "+t.RunsOn.Host, plain)
-	}
+	add("runs on", placeText(t.RunsOn), plain)
+	add("ran on", placeText(t.RanOn), plain)
 	if t.Attempt > 1 {
 		add("attempt", fmt.Sprint(t.Attempt), plain)
 	}
@@ -159,6 +158,14 @@ func taskLines(t *schema.Task, now time.Time, out terminal, columns int) []strin
 		add("result", string(t.Result), plain)
 	}
 	return fields.lines
+}
+
+// placeText says where a task runs, or has run; it is "" for nil.
+func placeText(on *schema.RunsOn) string {
+	if on == nil {
+		return ""
+	}
+	return on.Executor + " at " + on.Host
 }
 
 // addConditions adds what a task waits for, and its conditions.

@@ -18,6 +18,7 @@ func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
 		{title: "TYPE", least: 6},
 		{title: "AGE", drop: 4},
 		{title: "TIME", drop: 3},
+		{title: "ON", least: 8, drop: 3},
 		{title: "WAITING", least: 14, drop: 2},
 		{title: "TASK", least: 16, drop: 1},
 		{title: "OWNER", least: 6, drop: 6},
@@ -31,11 +32,23 @@ func taskTable(tasks []schema.Task, now time.Time, columns int) *table {
 		}
 		t.add(
 			tableCell{text: id}, tableCell{show.State(task), stateStyle(task.State)}, tableCell{text: task.Type},
-			tableCell{text: show.Age(task.CreatedAt, now)}, tableCell{text: show.Ran(task, now)},
+			tableCell{text: show.Age(task.CreatedAt, now)}, tableCell{text: show.Ran(task, now)}, tableCell{text: executorOf(task)},
 			tableCell{show.Waiting(task, now), dim}, tableCell{text: doingText(task)}, tableCell{task.Labels[show.OwnerLabel], dim}, tableCell{show.Labels(task.Labels), dim},
 		)
 	}
 	return t
+}
+
+// executorOf is the name of the executor that runs a task or had it when it ended, or "" where it is not
+// known, or the only one.
+func executorOf(t *schema.Task) string {
+	switch {
+	case t.RunsOn != nil:
+		return t.RunsOn.Executor
+	case t.RanOn != nil:
+		return t.RanOn.Executor
+	}
+	return ""
 }
 
 // doingText is what a task does, and while it runs what it has said of that last.

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -123,6 +124,9 @@ type Filter struct {
 	Group, Key string
 	// Parent is the task whose children are selected; the nil id is no bound.
 	Parent uuid.UUID
+	// Executor is the name of an executor that runs the task, or had it when it ended, or that of
+	// its host; "" is no bound.
+	Executor string
 	// ID is the beginning or the end of the text of an id, or the beginning of its last
 	// shortID digits, in lower case.
 	ID string
@@ -136,7 +140,12 @@ func (f *Filter) Match(t *schema.Task) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, t.State)) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, t.Type)) &&
 		t.CreatedAt >= f.Since && (f.Until.IsZero() || t.CreatedAt < f.Until) &&
-		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID) && f.matchConditions(t.Conditions)
+		hasLabels(t.Labels, f.Labels) && f.MatchID(t.ID) && f.matchConditions(t.Conditions) && f.matchExecutor(cmp.Or(t.RunsOn, t.RanOn))
+}
+
+// matchExecutor reports whether a task is selected that an executor has or had, nil for none.
+func (f *Filter) matchExecutor(on *schema.RunsOn) bool {
+	return f.Executor == "" || on != nil && (on.Executor == f.Executor || on.Host == f.Executor)
 }
 
 // matchConditions reports whether a task with these conditions is selected.

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -189,7 +190,7 @@ func (r *Record) ShowAttempts() {
 	all := slices.Clone(before.Attempts)
 	if r.State != schema.Queued && !r.StartedAt.IsZero() {
 		all = append(all, schema.Attempt{
-			Attempt: r.Attempt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Error: r.Error, Output: Written(before.Written, r.OutputBytes),
+			Attempt: r.Attempt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Error: r.Error, RanOn: cmp.Or(r.RunsOn, r.RanOn), Output: Written(before.Written, r.OutputBytes),
 		})
 	}
 	r.Attempts = append([]schema.Attempt{}, all[max(0, len(all)-schema.MaxAttempts):]...)

@@ -117,10 +117,8 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"terms":`...)
 		b = wire.AppendJSON(b, t.Terms)
 	}
-	if t.RunsOn != nil {
-		b = append(b, `,"runsOn":`...)
-		b = wire.AppendJSON(b, t.RunsOn)
-	}
+	b = appendPlace(b, `,"runsOn":`, t.RunsOn)
+	b = appendPlace(b, `,"ranOn":`, t.RanOn)
 	if t.Stopped {
 		b = append(b, `,"stopped":true`...)
 	}
@@ -128,6 +126,14 @@ func appendTask(b []byte, t *schema.Task) []byte {
 		b = append(b, `,"incomplete":true`...)
 	}
 	return b
+}
+
+// appendPlace appends the member of an executor that has or had a task, nil for none.
+func appendPlace(b []byte, member string, on *schema.RunsOn) []byte {
+	if on == nil {
+		return b
+	}
+	return wire.AppendJSON(append(b, member...), on)
 }
 
 func appendSubmitted(b []byte, t *schema.Task, existing bool) []byte {

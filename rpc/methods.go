@@ -127,7 +127,7 @@ func (s *session) list(ctx context.Context, p *schema.ListParams) (any, error) {
 		return nil, invalid("/id", fmt.Sprintf("%q is no part of an id: it has digits, the letters a to f in lower case, and hyphens", schema.Cut(p.ID)))
 	}
 	page, err := s.executor.List(ctx,
-		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, Group: p.Group, Key: p.Key, Parent: p.Parent, ID: p.ID, Since: p.Since, Until: p.Until},
+		executor.Filter{States: p.States, Types: p.Types, Labels: p.Labels, Group: p.Group, Key: p.Key, Parent: p.Parent, Executor: p.Executor, ID: p.ID, Since: p.Since, Until: p.Until},
 		executor.PageRequest{Oldest: p.Order == schema.OldestFirst, Limit: p.Limit, Cursor: p.Cursor})
 	for i := range page.Tasks {
 		page.Tasks[i].Input = nil

@@ -2,7 +2,7 @@ package schema
 
 // This file has the processes that run tasks.
 
-// RunsOn is the process that runs a task.
+// RunsOn is the process that runs a task, or has run it. It does not change.
 type RunsOn struct {
 	Executor string `json:"executor" jsonschema:"the name of the executor"`
 	Host     string `json:"host" jsonschema:"the name of its machine"`

@@ -42,13 +42,13 @@ func completedTask() Task {
 func fullTask() Task {
 	t := completedTask()
 	t.State, t.CancelRequestedAt, t.CancelReason = Cancelled, exampleStart+2000, "no longer needed"
-	t.Stopped = true
+	t.Stopped, t.RunsOn, t.RanOn = true, &RunsOn{"m1", "build1"}, &RunsOn{"m2", "build2"}
 	t.Error = fullTaskError()
 	t.OutputBytes = &OutputBytes{Stdout: 12, Stderr: 3, Log: 1}
 	t.Input = jsontext.Value(`{"durationMs":1000}`)
 	t.Attempts = []Attempt{
 		{Attempt: 1, StartedAt: exampleStart, FinishedAt: exampleStart + 1, Error: fullTaskError(), Output: &AttemptOutput{Stdout: Span{To: 5}}},
-		{Attempt: 2, StartedAt: exampleStart + 2},
+		{Attempt: 2, StartedAt: exampleStart + 2, RanOn: &RunsOn{"m1", "build1"}},
 	}
 	t.Children = &TaskCounts{Queued: 1, Running: 2, Completed: 3, Failed: 4, Cancelled: 5}
 	t.Terms = &Terms{TimeoutMs: 600_000, GraceMs: 5000, Rerun: true}

@@ -56,6 +56,13 @@ export interface Attempt {
   finishedAt?: Time;
   /** why it failed; only then */
   error?: TaskError;
+  /** the executor that ran it, where several share the store */
+  ranOn?: {
+    /** the name of the executor */
+    executor: string;
+    /** the name of its machine */
+    host: string;
+  };
   /** where in each stream is what it wrote; absent where it wrote nothing */
   output?: AttemptOutput;
 }
@@ -267,6 +274,13 @@ export interface FinishedEvent {
     /** the name of its machine */
     host: string;
   };
+  /** the executor that had it when it ended, where several share the store */
+  ranOn?: {
+    /** the name of the executor */
+    executor: string;
+    /** the name of its machine */
+    host: string;
+  };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -393,6 +407,8 @@ export interface ListParams {
   key?: string;
   /** only tasks that are parts of this task: its children, and not theirs */
   parent?: UUID;
+  /** only tasks that the executor with this name, or one on the machine with this name, runs or had when they ended, where several share the store */
+  executor?: string;
   /** only tasks whose id begins or ends with this text of hexadecimal digits and hyphens, or whose last 8 digits begin with it */
   id?: string;
   /** only tasks submitted at this time or later */
@@ -983,6 +999,13 @@ export interface SubmitResult {
     /** the name of its machine */
     host: string;
   };
+  /** the executor that had it when it ended, where several share the store */
+  ranOn?: {
+    /** the name of the executor */
+    executor: string;
+    /** the name of its machine */
+    host: string;
+  };
   /** whether the method signal has stopped it; CONT lets it go on */
   stopped?: boolean;
   /** whether its result, labels and longer texts are left out, because the client was slow and the task was forgotten meanwhile */
@@ -1070,6 +1093,13 @@ export interface Task {
   };
   /** the executor that runs it, where several share the store */
   runsOn?: {
+    /** the name of the executor */
+    executor: string;
+    /** the name of its machine */
+    host: string;
+  };
+  /** the executor that had it when it ended, where several share the store */
+  ranOn?: {
     /** the name of the executor */
     executor: string;
     /** the name of its machine */

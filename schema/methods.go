@@ -175,6 +175,8 @@ type ListParams struct {
 	Group  string            `json:"group,omitzero" jsonschema:"only tasks of this group" schema:"maxLength=256"`
 	Key    string            `json:"key,omitzero" jsonschema:"only tasks of this key" schema:"maxLength=256"`
 	Parent uuid.UUID         `json:"parent,omitzero" jsonschema:"only tasks that are parts of this task: its children, and not theirs"`
+	// Executor is the name of an executor, or its host.
+	Executor string `json:"executor,omitzero" jsonschema:"only tasks that the executor with this name, or one on the machine with this name, runs or had when they ended, where several share the store" schema:"maxLength=256"`
 	// ID is the beginning or the end of an id, or the beginning of its last 8 digits, in
 	// lower case.
 	ID string `json:"id,omitzero" jsonschema:"only tasks whose id begins or ends with this text of hexadecimal digits and hyphens, or whose last 8 digits begin with it" schema:"minLength=4,maxLength=36"`

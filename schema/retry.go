@@ -26,6 +26,7 @@ type Attempt struct {
 	// Error has texts of at most MaxAttemptText bytes each, where another attempt followed. Where two
 	// did, it has no StderrTail, and a message of at most MaxEarlierText bytes.
 	Error  *TaskError     `json:"error,omitzero" jsonschema:"why it failed; only then"`
+	RanOn  *RunsOn        `json:"ranOn,omitzero" jsonschema:"the executor that ran it, where several share the store"`
 	Output *AttemptOutput `json:"output,omitzero" jsonschema:"where in each stream is what it wrote; absent where it wrote nothing"`
 }
 

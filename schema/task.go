@@ -38,6 +38,9 @@ type Task struct {
 	// RunsOn is only set of a running task in a store that other executors share, and never in a
 	// record.
 	RunsOn *RunsOn `json:"runsOn,omitzero" jsonschema:"the executor that runs it, where several share the store"`
+	// RanOn is only set of a task that has ended in a store that other executors share. One that ended
+	// in the queue has none.
+	RanOn *RunsOn `json:"ranOn,omitzero" jsonschema:"the executor that had it when it ended, where several share the store"`
 	// Stopped is only set of a running task, and never in a record.
 	Stopped bool `json:"stopped,omitzero" jsonschema:"whether the method signal has stopped it; CONT lets it go on"`
 	// Incomplete is set in an event for a slow client from which parts of the task were left out. It

@@ -39,7 +39,7 @@ func TestWireTypes(t *testing.T) {
 		wire(ShutdownResult{1, 2, 3, 4}, ShutdownResult{}),
 		wire(WaitParams{IDs: ids(exampleID, otherID), Until: UntilAny, TimeoutMs: new(int64(0))}, WaitParams{IDs: ids(otherID)}),
 		wire(WaitResult{Tasks: []Task{fullTask(), exampleTask()}, TimedOut: true}, WaitResult{Tasks: []Task{}}),
-		wire(ListParams{[]State{Queued, Cancelled}, []string{"noop"}, map[string]string{"a": "b"}, "build", "deploy", otherID, "01890a5d-ac", exampleStart, exampleStart + 1, OldestFirst, 1000, "x"}, ListParams{}),
+		wire(ListParams{[]State{Queued, Cancelled}, []string{"noop"}, map[string]string{"a": "b"}, "build", "deploy", otherID, "m1", "01890a5d-ac", exampleStart, exampleStart + 1, OldestFirst, 1000, "x"}, ListParams{}),
 		wire(ListResult{Tasks: []Task{completedTask()}, NextCursor: "x"}, ListResult{Tasks: []Task{}}),
 		wire(OutputParams{exampleID, new(Stderr), new(int64(1)), new(int64(2)), 3}, OutputParams{ID: exampleID}),
 		wire(OutputResult{"data", EncodingUTF8, 1, 2, true, 3}, OutputResult{Encoding: EncodingBase64}),

@@ -9,7 +9,7 @@ import (
 )
 
 // Followed is the history of a task after an attempt that another one follows. r is the task as
-// it was claimed, which has written so much.
+// it was claimed, with who runs it, and has written so much.
 func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes, now schema.Time) *executor.History {
 	h := new(executor.History)
 	if r.History != nil {
@@ -26,7 +26,7 @@ func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes
 	}
 	ended := schema.Attempt{
 		Attempt: r.Attempt, StartedAt: r.StartedAt, FinishedAt: EndTime(now, r.StartedAt, r.CreatedAt),
-		Error: briefError(a.Error), Output: executor.Written(before, written),
+		Error: briefError(a.Error), RanOn: r.RunsOn, Output: executor.Written(before, written),
 	}
 	kept := slices.Clone(h.Attempts[max(0, len(h.Attempts)+1-schema.MaxAttempts):])
 	if n := len(kept); n > 0 {

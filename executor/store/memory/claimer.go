@@ -14,6 +14,7 @@ import (
 type claimer struct {
 	store  *Store
 	member *kit.Member
+	as     *schema.RunsOn // or nil, where the store is of one process
 }
 
 // Join implements executor.Store.
@@ -23,7 +24,7 @@ func (s *Store) Join(_ context.Context, o executor.Offer) (executor.Claimer, err
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	return &claimer{s, s.claims.Join(o)}, nil
+	return &claimer{store: s, member: s.claims.Join(o)}, nil
 }
 
 // Claim implements executor.Claimer.
@@ -81,7 +82,7 @@ func (c *claimer) take(now schema.Time) *lease {
 	s.trees.Move(r.conditions(), r.id, schema.Running)
 	r.attempt++
 	record := r.claimed(max(now, r.created))
-	l := &lease{claimer: c, entry: e, record: record}
+	l := &lease{claimer: c, as: c.as, entry: e, record: record}
 	l.extra, l.lease, l.link = r.extra(), l, r.link()
 	r.life = &l.life
 	s.running.Push(e)

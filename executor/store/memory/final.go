@@ -26,6 +26,7 @@ type final struct {
 	rest     uint8 // its index in the rest of the page and 1, or 0
 	state    schema.State
 	priority int8
+	on       uint8 // its index in the executors of the page and 1, or 0
 }
 
 const (
@@ -44,6 +45,7 @@ type page struct {
 	tasks *[pageTasks]final
 	texts []byte // short inputs and results
 	terms []*terms
+	on    []*schema.RunsOn
 	rest  []rest
 }
 
@@ -89,8 +91,8 @@ func (f *finals) at(number uint64) (*page, *final) {
 }
 
 // push adds the task that ended last, and answers its number. It sets what of the
-// final tells where the page has the rest.
-func (f *finals) push(t final, terms *terms, r rest) (number uint64) {
+// final tells where the page has the rest. An executor that had the task is not nil.
+func (f *finals) push(t final, terms *terms, on *schema.RunsOn, r rest) (number uint64) {
 	number = f.next
 	if f.len() > 0 {
 		if _, before := f.at(number - 1); t.finished < before.finished {
@@ -102,7 +104,10 @@ func (f *finals) push(t final, terms *terms, r rest) (number uint64) {
 	}
 	f.next++
 	p, place := f.at(number)
-	t.terms = p.indexOf(terms)
+	t.terms, t.on = indexOf(&p.terms, terms), 0
+	if on != nil {
+		t.on = indexOf(&p.on, on) + 1
+	}
 	t.input, t.result = uint32(r.input.size), uint32(r.result.size)
 	if t.input+t.result <= packedBytes {
 		t.texts = uint32(len(p.texts))
@@ -145,15 +150,15 @@ func (f *finals) newPage() *page {
 	return p
 }
 
-// indexOf is the index of the terms in those of the page.
-func (p *page) indexOf(t *terms) uint8 {
-	if n := len(p.terms); n > 0 && p.terms[n-1] == t { // as of most
+// indexOf is the index of what tasks share in a list of a page, which gets it where it has not.
+func indexOf[T any](all *[]*T, one *T) uint8 {
+	if n := len(*all); n > 0 && (*all)[n-1] == one { // as of most
 		return uint8(n - 1)
 	}
-	i := slices.Index(p.terms, t)
+	i := slices.Index(*all, one)
 	if i < 0 {
-		i = len(p.terms)
-		p.terms = append(p.terms, t)
+		i = len(*all)
+		*all = append(*all, one)
 	}
 	return uint8(i)
 }
@@ -169,7 +174,8 @@ func (f *finals) pop() {
 		f.pages = f.pages[1:]
 		if len(f.spare) < sparePages {
 			clear(p.terms)
-			p.texts, p.terms, p.rest = p.texts[:0], p.terms[:0], p.rest[:0]
+			clear(p.on)
+			p.texts, p.terms, p.on, p.rest = p.texts[:0], p.terms[:0], p.on[:0], p.rest[:0]
 			f.spare = append(f.spare, p)
 		}
 	}
@@ -205,6 +211,15 @@ func (f *finals) restOf(number uint64) rest {
 	return p.rest[t.rest-1]
 }
 
+// ranOn is the executor that had a task, or nil.
+func (f *finals) ranOn(number uint64) *schema.RunsOn {
+	p, t := f.at(number)
+	if t.on == 0 {
+		return nil
+	}
+	return p.on[t.on-1]
+}
+
 // terms are the terms of a task.
 func (f *finals) terms(number uint64) *terms {
 	p, t := f.at(number)
@@ -230,7 +245,7 @@ func (f *finals) task(number uint64) schema.Task {
 	}
 	rest := f.restOf(number)
 	shown.Input, shown.Result = p.values(t, &rest)
-	shown.Conditions = rest.conditions
+	shown.Conditions, shown.RanOn = rest.conditions, f.ranOn(number)
 	rest.extra.show(&shown)
 	return shown
 }

@@ -23,14 +23,16 @@ func TestFinalsAgreeWithAList(t *testing.T) {
 		var f finals
 		var model []kept
 		all := []*terms{{typ: "a"}, {typ: "b"}, {typ: "c"}}
+		machines := []*schema.RunsOn{nil, {Executor: "a"}, {Executor: "b"}, {Executor: "c"}}
 		for number := range uint64(rapid.IntRange(0, 4*pageTasks).Draw(t, "tasks")) {
 			terms := rapid.SampledFrom(all).Draw(t, "terms")
 			k, x := drawFinal(t, terms, number)
+			k.task.RanOn = rapid.SampledFrom(machines).Draw(t, "machine")
 			packed := final{
 				seq: k.seq, created: k.task.CreatedAt, started: k.task.StartedAt, finished: k.task.FinishedAt,
 				attempt: k.task.Attempt, state: k.task.State, priority: k.task.Priority,
 			}
-			require.Equal(t, number, f.push(packed, terms, rest{input: textOf(k.task.Input), result: textOf(k.task.Result), extra: x}))
+			require.Equal(t, number, f.push(packed, terms, k.task.RanOn, rest{input: textOf(k.task.Input), result: textOf(k.task.Result), extra: x}))
 			model = append(model, k)
 			for range rapid.SampledFrom([]int{0, 0, 0, 1, 2, pageTasks}).Draw(t, "forget") {
 				if len(model) > 0 {

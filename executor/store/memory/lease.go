@@ -11,6 +11,7 @@ type lease struct {
 	life // of the task's record
 	kit.Revocation
 	claimer *claimer
+	as      *schema.RunsOn   // who has it, or nil
 	entry   *entry           // nil when the task is final
 	record  *executor.Record // of its own: events that wait point to it, and not to the lease
 	shown   kit.Shown
@@ -144,7 +145,8 @@ func (l *lease) retry(a *executor.Again, now schema.Time) error {
 	}
 	s.feed.PublishOf(r.terms.owner, r.terms.events, kit.Retrying(l.record, a, nil), l.live)
 	again := *l.record
-	again.History = kit.Followed(l.record, a, written, now)
+	again.RunsOn = l.as
+	again.History = kit.Followed(&again, a, written, now)
 	x.progress, x.history = nil, again.History
 	next, ran := l.link, &link{task: l.link.planned()}
 	if next == nil {

@@ -246,8 +246,9 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	id := r.id
 	f := final{order: e.Order(), created: r.created, attempt: r.attempt, state: o.State, priority: r.priority}
 	l := r.lease()
+	var on *schema.RunsOn
 	if l != nil {
-		f.started = l.record.StartedAt
+		f.started, on = l.record.StartedAt, l.as
 	}
 	f.finished = kit.EndTime(now, f.started, f.created)
 	s.dedupes.End(r.conditions(), id, o.State, f.finished)
@@ -256,7 +257,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	}
 	f.seq = s.feed.PublishOf(r.terms.owner, r.terms.events, executor.Event{ID: r.id, Kind: executor.EventFinished},
 		func() *schema.Task { return r.end(&f, o.Result) })
-	number := s.finals.push(f, r.terms, rest{input: r.input, result: textOf(o.Result), extra: r.extra(), conditions: r.conditions()})
+	number := s.finals.push(f, r.terms, on, rest{input: r.input, result: textOf(o.Result), extra: r.extra(), conditions: r.conditions()})
 	s.records.remove(e)
 	s.known.add(r.id, number, s.finals.first)
 	s.timeline.end(f.order, number)

@@ -87,10 +87,13 @@ func (s *Store) matches(p place, filter *executor.Filter) bool {
 	if p.entry != nil {
 		r := &p.entry.Value
 		t.ID, t.State, t.CreatedAt, t.Conditions = r.id, r.state, r.created, r.conditions()
+		if l := r.lease(); l != nil {
+			t.RunsOn = l.as
+		}
 	} else {
 		_, f := s.finals.at(p.number)
 		t.ID, t.State, t.CreatedAt = s.known.idOf(p.number), f.state, f.created
-		t.Conditions = s.finals.restOf(p.number).conditions
+		t.Conditions, t.RanOn = s.finals.restOf(p.number).conditions, s.finals.ranOn(p.number)
 	}
 	return filter.Match(&t)
 }

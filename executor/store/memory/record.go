@@ -193,7 +193,7 @@ func (r *record) show(t *schema.Task) {
 		return
 	}
 	if l := r.life.lease; l != nil {
-		t.StartedAt = l.record.StartedAt
+		t.StartedAt, t.RunsOn = l.record.StartedAt, l.as
 	}
 	t.Conditions = r.conditions()
 	r.life.extra.show(t)
@@ -217,6 +217,7 @@ func (r *record) end(f *final, result jsontext.Value) *schema.Task {
 	var t *schema.Task
 	if l := r.lease(); l != nil {
 		t = &l.record.Task
+		t.RanOn = l.as
 	} else {
 		made := r.task()
 		t = &made

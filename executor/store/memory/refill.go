@@ -91,7 +91,7 @@ func (r *refiller) final(t *transfer.Task) error {
 	s.putFinal(final{
 		seq: t.Seq, order: t.Order, created: t.CreatedAt, started: t.StartedAt, finished: t.FinishedAt,
 		attempt: t.Attempt, state: t.State, priority: t.Priority,
-	}, r.terms(t), rest{input: textOf(t.Input), result: textOf(t.Result), extra: r.extra(t), conditions: t.Conditions})
+	}, r.terms(t), nil, rest{input: textOf(t.Input), result: textOf(t.Result), extra: r.extra(t), conditions: t.Conditions})
 	r.met(t)
 	return nil
 }

@@ -133,6 +133,27 @@ func (r *Replica) Opened() {
 	r.counts = executor.Counts{TaskCounts: r.counts.TaskCounts}
 }
 
+// JoinAs is Join of a process that is told of the tasks that it takes.
+func (r *Replica) JoinAs(ctx context.Context, o executor.Offer, as *schema.RunsOn) (executor.Claimer, error) {
+	c, err := r.Join(ctx, o)
+	if err == nil {
+		c.(*claimer).as = as // nobody else has it yet
+	}
+	return c, err
+}
+
+// Belong says which process has claimers and leases of a replica that was just restored.
+func (r *Replica) Belong(as *schema.RunsOn, h Held) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range h.Claimers {
+		c.(*claimer).as = as
+	}
+	for _, l := range h.Leases {
+		l.(*lease).as = as
+	}
+}
+
 // Take is the change that gives a claimer of Join the next task that may run, or nil.
 func (r *Replica) Take(c executor.Claimer) executor.Lease {
 	r.mu.Lock()
@@ -220,10 +241,10 @@ func (r *Replica) interrupt(l *lease, now schema.Time) {
 		cancelled, reason = l.extra.cancelled, l.extra.cancelReason
 	}
 	if !cancelled.IsZero() || !l.record.RunsAgain() {
-		_ = l.finish(kit.Interruption(l.record.StartedAt, cancelled, reason), now)
+		_ = l.finish(kit.Interruption(l.record.StartedAt, cancelled, reason, l.as), now)
 		return
 	}
-	why := kit.Interrupted(l.record.StartedAt)
+	why := kit.Interrupted(l.record.StartedAt, l.as)
 	if again := l.record.AfterInterruption(why, now, chanceOf(l.record.ID)); again != nil {
 		_ = l.retry(again, now)
 		return

@@ -38,7 +38,8 @@ type snapshotReader struct {
 	to       *Replica
 	there    bool // a block that was not looked at yet
 	about    snapshotHead
-	met      termsRing
+	met      ring[terms]
+	metOn    ring[schema.RunsOn]
 	final    uint64 // the number of the next final task
 	timeline timelineMaker
 	waiting  []waiting
@@ -95,7 +96,8 @@ func (r *snapshotReader) check(err error) {
 // each reads the blocks of a kind that come now.
 func (r *snapshotReader) each(kind blockKind, one func()) {
 	for r.there && r.kind == kind {
-		for r.met = (termsRing{}); r.more(); {
+		r.met, r.metOn = ring[terms]{}, ring[schema.RunsOn]{}
+		for r.more() {
 			one()
 		}
 		r.there = r.next()
@@ -155,7 +157,7 @@ func (r *snapshotReader) readFinal() {
 	if len(input)+len(result) > packedBytes { // others are copied
 		input, result = bytes.Clone(input), bytes.Clone(result)
 	}
-	x, c := r.rare()
+	x, c, on := r.rare()
 	switch {
 	case r.err != nil:
 	case !f.state.Final() || r.final >= r.about.NextFinal:
@@ -167,12 +169,12 @@ func (r *snapshotReader) readFinal() {
 		return
 	}
 	r.final++
-	s.putFinal(f, terms, rest{input: textOf(input), result: textOf(result), extra: x, conditions: c})
+	s.putFinal(f, terms, on, rest{input: textOf(input), result: textOf(result), extra: x, conditions: c})
 }
 
 // putFinal adds a task that ended last, and whose id is known. It needs the lock.
-func (s *Store) putFinal(f final, terms *terms, r rest) {
-	number := s.finals.push(f, terms, r)
+func (s *Store) putFinal(f final, terms *terms, on *schema.RunsOn, r rest) {
+	number := s.finals.push(f, terms, on, r)
 	s.kept += s.finals.size(number)
 	*s.counts.Of(f.state)++
 	s.dedupes.End(r.conditions, s.known.idOf(number), f.state, f.finished)
@@ -180,7 +182,7 @@ func (s *Store) putFinal(f final, terms *terms, r rest) {
 
 // terms reads the terms of a task.
 func (r *snapshotReader) terms() *terms {
-	if place := r.byte(); place != newTerms {
+	if place := r.byte(); place != newInRing {
 		if int(place) < len(r.met.all) && r.met.all[place] != nil {
 			return r.met.all[place]
 		}
@@ -201,14 +203,17 @@ func (r *snapshotReader) terms() *terms {
 }
 
 // rare reads what few tasks have. Each is nil where there is none.
-func (r *snapshotReader) rare() (x *extra, c *schema.Conditions) {
+func (r *snapshotReader) rare() (x *extra, c *schema.Conditions, on *schema.RunsOn) {
 	has := r.byte()
 	if has&hasConditions != 0 {
 		c = new(schema.Conditions)
 		r.json(c)
 	}
-	if has&^hasConditions == 0 {
-		return nil, c
+	if has&hasRanOn != 0 {
+		on = r.ranOn()
+	}
+	if has&^(hasConditions|hasRanOn) == 0 {
+		return nil, c, on
 	}
 	x = new(extra)
 	if has&hasCancel != 0 {
@@ -229,7 +234,22 @@ func (r *snapshotReader) rare() (x *extra, c *schema.Conditions) {
 		x.history = new(executor.History)
 		r.json(x.history)
 	}
-	return x, c
+	return x, c, on
+}
+
+// ranOn reads which executor had a task.
+func (r *snapshotReader) ranOn() *schema.RunsOn {
+	place := r.byte()
+	if place == newInRing {
+		on := &schema.RunsOn{Executor: r.text(), Host: r.text()}
+		r.metOn.add(on)
+		return on
+	}
+	if int(place) < len(r.metOn.all) && r.metOn.all[place] != nil {
+		return r.metOn.all[place]
+	}
+	r.fail("a task was run by an executor that did not come before")
+	return nil
 }
 
 func (r *snapshotReader) output() *kit.Streams {

@@ -21,7 +21,7 @@ func (r *snapshotReader) readEntry() {
 	order := r.uint()
 	e.Value.created, e.Value.attempt, e.Value.state, e.Value.priority = r.time(s.logged.at), int32(r.int()), r.state(), int8(r.byte())
 	e.Value.terms, e.Value.input = r.terms(), textOf(bytes.Clone(r.bytes()))
-	x, c := r.rare()
+	x, c, _ := r.rare()
 	open, planned := r.places(c)
 	v := &e.Value
 	switch {
@@ -136,11 +136,11 @@ func (r *snapshotReader) readClaimer() {
 	} else if o.Types == nil {
 		o.Types = []string{}
 	}
-	r.given.Claimers = append(r.given.Claimers, &claimer{r.to.Store, r.to.claims.Join(o)})
+	r.given.Claimers = append(r.given.Claimers, &claimer{store: r.to.Store, member: r.to.claims.Join(o)})
 }
 
 func (r *snapshotReader) readLease() {
-	c := &claimer{r.to.Store, new(kit.Member)} // has left
+	c := &claimer{store: r.to.Store, member: new(kit.Member)} // has left
 	if n := r.below(uint64(len(r.given.Claimers))+1, "the number of a claimer"); n > 0 {
 		c = r.given.Claimers[n-1].(*claimer)
 	}

@@ -84,8 +84,9 @@ func (r *Replica) Snapshot(to io.Writer, held Held) error {
 // snapshotWriter writes the parts of a snapshot.
 type snapshotWriter struct {
 	*blockWriter
-	replica *Replica
-	written termsRing
+	replica   *Replica
+	written   ring[terms]
+	writtenOn ring[schema.RunsOn]
 }
 
 // one writes a block.
@@ -101,7 +102,7 @@ func (w *snapshotWriter) one(kind blockKind, fill func()) error {
 func (w *snapshotWriter) many(kind blockKind, fill func() bool) error {
 	for more := true; more; {
 		w.begin(kind)
-		w.written = termsRing{}
+		w.written, w.writtenOn = ring[terms]{}, ring[schema.RunsOn]{}
 		w.replica.mu.Lock()
 		for more = true; more && !w.full(); {
 			more = fill()
@@ -202,7 +203,7 @@ func (w *snapshotWriter) final(number uint64) {
 		w.bytes(texts[:t.input])
 		w.bytes(texts[t.input:][:t.result])
 	}
-	w.rare(r.extra, r.conditions)
+	w.rare(r.extra, r.conditions, w.replica.Store.finals.ranOn(number))
 }
 
 // What of the rare things a task has.
@@ -213,6 +214,7 @@ const (
 	hasError
 	hasOutput
 	hasHistory
+	hasRanOn
 )
 
 // bitsOf has a bit for each that is true, the lowest for the first.
@@ -225,15 +227,18 @@ func bitsOf(all ...bool) (bits byte) {
 	return bits
 }
 
-// rare writes what few tasks have. Either may be nil.
-func (w *snapshotWriter) rare(x *extra, c *schema.Conditions) {
+// rare writes what few tasks have, and the executor that had one of many. Each may be nil.
+func (w *snapshotWriter) rare(x *extra, c *schema.Conditions, on *schema.RunsOn) {
 	if x == nil {
 		x = new(extra)
 	}
-	has := bitsOf(c != nil, !x.cancelled.IsZero(), x.progress != nil, x.err != nil, x.out != nil, x.history != nil)
+	has := bitsOf(c != nil, !x.cancelled.IsZero(), x.progress != nil, x.err != nil, x.out != nil, x.history != nil, on != nil)
 	w.byte(has)
 	if c != nil {
 		w.json(c)
+	}
+	if on != nil {
+		w.ranOn(on)
 	}
 	if has&hasCancel != 0 {
 		w.time(x.cancelled, w.replica.logged.at)
@@ -285,7 +290,7 @@ func (w *snapshotWriter) entry(e *entry) {
 	w.byte(byte(r.priority))
 	w.terms(r.terms)
 	w.bytes(r.input.value())
-	w.rare(r.extra(), r.conditions())
+	w.rare(r.extra(), r.conditions(), nil)
 	t := r.planned()
 	if t == nil {
 		w.byte(0)

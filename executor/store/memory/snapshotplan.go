@@ -134,29 +134,42 @@ func (w *snapshotWriter) node(n *kit.TreeNode) {
 	}
 }
 
-// termsRing has the terms that were written or read last in a block, so that those of many tasks are
-// there once. The writer and the reader have the same.
-type termsRing struct {
-	all  [16]*terms
+// ring has what was written or read last in a block of what many tasks have, so that it is there once.
+// The writer and the reader have the same.
+type ring[T any] struct {
+	all  [16]*T
 	next int // where new ones go
 	last int // the place of the latest
 }
 
-// newTerms stands for terms that follow, in the place of their place in the ring.
-const newTerms = 0xff
+// newInRing stands for one that follows, in the place of its place in the ring.
+const newInRing = 0xff
 
-func (g *termsRing) add(t *terms) {
+func (g *ring[T]) add(t *T) {
 	g.last = g.next
 	g.all[g.next] = t
 	g.next = (g.next + 1) % len(g.all)
 }
 
-// find is the place of the terms, or -1.
-func (g *termsRing) find(t *terms) int {
-	if l := g.all[g.last]; l != nil && (l == t || l.same(t)) { // as of most
+// find is the place of one, or -1.
+func (g *ring[T]) find(t *T, same func(a, b *T) bool) int {
+	if l := g.all[g.last]; l != nil && (l == t || same(l, t)) { // as of most
 		return g.last
 	}
-	return slices.IndexFunc(g.all[:], func(o *terms) bool { return o != nil && (o == t || o.same(t)) })
+	return slices.IndexFunc(g.all[:], func(o *T) bool { return o != nil && (o == t || same(o, t)) })
+}
+
+// ranOn writes which executor had a task.
+func (w *snapshotWriter) ranOn(on *schema.RunsOn) {
+	if place := w.writtenOn.find(on, func(a, b *schema.RunsOn) bool { return *a == *b }); place >= 0 {
+		w.writtenOn.last = place
+		w.byte(byte(place))
+		return
+	}
+	w.writtenOn.add(on)
+	w.byte(newInRing)
+	w.text(on.Executor)
+	w.text(on.Host)
 }
 
 // same is equals but for what is of one process.
@@ -165,13 +178,13 @@ func (t *terms) same(o *terms) bool {
 }
 
 func (w *snapshotWriter) terms(t *terms) {
-	if place := w.written.find(t); place >= 0 {
+	if place := w.written.find(t, (*terms).same); place >= 0 {
 		w.written.last = place
 		w.byte(byte(place))
 		return
 	}
 	w.written.add(t)
-	w.byte(newTerms)
+	w.byte(newInRing)
 	w.text(t.typ)
 	w.int(int64(t.timeout))
 	w.int(int64(t.grace))

@@ -74,9 +74,7 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	if err := s.settle(ctx); err != nil {
 		return executor.Record{}, err
 	}
-	r, err := s.machine.tasks.Get(ctx, id)
-	s.machine.show(&r.Task)
-	return r, err
+	return s.machine.tasks.Get(ctx, id)
 }
 
 // List implements executor.Store.
@@ -84,11 +82,7 @@ func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.
 	if err := s.settle(ctx); err != nil {
 		return executor.Page{}, err
 	}
-	found, err := s.machine.tasks.List(ctx, filter, page)
-	for i := range found.Tasks {
-		s.machine.show(&found.Tasks[i])
-	}
-	return found, err
+	return s.machine.tasks.List(ctx, filter, page)
 }
 
 // OpenBelow implements executor.Store.

@@ -39,18 +39,6 @@ func (m *machine) hasApplied(p *peer, entry uint64) {
 	p.applied = max(p.applied, entry)
 }
 
-// show sets where a task runs.
-func (m *machine) show(t *schema.Task) {
-	if t.State != schema.Running {
-		return
-	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if p := m.runs[t.ID]; p != nil {
-		t.RunsOn = &schema.RunsOn{Executor: p.about.Name, Host: p.about.Host}
-	}
-}
-
 // Executors implements executor.Directory. It leaves out processes that run no tasks.
 func (s *Store) Executors(context.Context) ([]schema.ExecutorInfo, error) {
 	if err := s.isClosed(); err != nil {

@@ -71,16 +71,25 @@ func TestMachineOfASnapshot(t *testing.T) {
 	for _, of := range []*machine{m, restored} {
 		p := of.peers[other.id]
 		require.Nil(t, of.apply(p, &change{Claim: 1}, false).lease, "it has one of its type")
+		var ended uuid.UUID
 		for lease := range p.leases {
+			ended = lease.ID
 			require.NoError(t, of.apply(p, &change{Finish: &finish{attempt: lease, State: schema.Completed}}, false).err)
 			require.NoError(t, of.apply(p, &change{Release: &lease}, false).err)
 		}
 		require.NotNil(t, of.apply(p, &change{Claim: 1}, false).lease)
 		of.tasks.Advance(at)
+		r, err := of.tasks.Get(t.Context(), ended)
+		require.NoError(t, err)
+		require.Equal(t, &schema.RunsOn{Executor: "other"}, r.RanOn)
 	}
 	require.Equal(t, m.state(t), restored.state(t))
 	_, _, err = restoredMachine(bufio.NewReader(bytes.NewReader(otherDigest(t, written))), func() {})
 	require.ErrorContains(t, err, "what it has differs from what it was made of")
+	written = m.state(t) // with a final task
+	anew, _, err := restoredMachine(bufio.NewReader(bytes.NewReader(written)), func() {})
+	require.NoError(t, err)
+	require.Equal(t, written, anew.state(t))
 	for n := range written {
 		_, _, err := restoredMachine(bufio.NewReader(bytes.NewReader(written[:n])), func() {})
 		require.Error(t, err, "cut at %d", n)

@@ -38,8 +38,9 @@ type machine struct {
 type peer struct {
 	id           uuid.UUID
 	about        hello
-	since        schema.Time // when it came
-	latest       schema.Time // when its latest message came
+	on           *schema.RunsOn // as tasks show it
+	since        schema.Time    // when it came
+	latest       schema.Time    // when its latest message came
 	joined       map[int]*join
 	last         uint64    // the number of its latest message
 	heard        time.Time // when this process applied that
@@ -87,7 +88,7 @@ func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 	if m.peers[id] != nil || m.gone.has(id) {
 		return nil
 	}
-	p := &peer{id: id, about: about, since: now, latest: now, joined: map[int]*join{}, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
+	p := &peer{id: id, about: about, on: &schema.RunsOn{Executor: about.Name, Host: about.Host}, since: now, latest: now, joined: map[int]*join{}, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.peers[id] = p
@@ -154,7 +155,7 @@ func submitted(all []submission, own bool) []executor.Submission {
 func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answer) {
 	switch {
 	case c.Join != nil:
-		a.claimer, a.err = m.tasks.Join(ctx, c.Join.offer())
+		a.claimer, a.err = m.tasks.JoinAs(ctx, c.Join.offer(), p.on)
 		if a.err == nil {
 			p.claimers[c.Join.Number] = a.claimer
 			m.mu.Lock()

@@ -79,7 +79,6 @@ func (o *Observed) Tasks(ctx context.Context, filter executor.Filter, each func(
 				return err
 			}
 			if t := &r.Task; !t.State.Final() {
-				m.show(t)
 				t.Progress, t.OutputBytes, t.WaitingFor = nil, nil, nil
 			}
 			if r.History != nil {

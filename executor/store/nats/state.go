@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/schema"
 )
@@ -194,6 +195,7 @@ func (m *machine) takePeers(state *machineState, all memory.Held) error {
 		for i := range s.Joined {
 			p.joined[s.Joined[i].Number], p.claimers[s.Joined[i].Number] = &s.Joined[i], claimers[i]
 		}
+		m.tasks.Belong(p.on, memory.Held{Claimers: claimers[:len(s.Joined)]})
 		claimers = claimers[len(s.Joined):]
 		for _, l := range s.Leases {
 			h := &held{number: l.Claim}
@@ -216,6 +218,7 @@ func (m *machine) takePeers(state *machineState, all memory.Held) error {
 			if r := h.Record(); r.ID != of.ID || r.Attempt != of.Number {
 				return fmt.Errorf("the snapshot is damaged: the lease of the task %v is that of %v", of.ID, r.ID)
 			}
+			m.tasks.Belong(p.on, memory.Held{Leases: []executor.Lease{h.Lease}})
 		}
 	}
 	return nil

@@ -251,7 +251,7 @@ func interruption(r *record, a file.Active) ending {
 	if !a.Cancelled.IsZero() {
 		as.CancelRequestedAt, as.CancelReason = a.Cancelled, a.Reason
 	}
-	return endOf(r, as, kit.Interruption(a.Started, a.Cancelled, a.Reason))
+	return endOf(r, as, kit.Interruption(a.Started, a.Cancelled, a.Reason, nil))
 }
 
 // restoreOutput reads back what an earlier attempt has written.

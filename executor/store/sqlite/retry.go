@@ -114,7 +114,7 @@ type tried struct {
 func triedAgain(r *record, began schema.Time) (tried, bool) {
 	t := tried{record: r, ran: r.Record}
 	t.ran.StartedAt = began
-	t.again = r.AfterInterruption(kit.Interrupted(began), clock(), rand.Uint32())
+	t.again = r.AfterInterruption(kit.Interrupted(began, nil), clock(), rand.Uint32())
 	return t, t.again != nil
 }
 
