@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -117,12 +118,19 @@ func (e *Executor) readSchedule(t ScheduleText) *scheduled {
 	if err == nil {
 		due, err = s.times()
 	}
-	s.Name = t.Name
-	if err != nil {
-		e.log.Error("a schedule makes no tasks", "schedule", t.Name, "error", err)
-		return &scheduled{storedSchedule: s, text: t.Text, fault: err}
+	if err == nil && e.shared { // others may have the type, so what is due is theirs, and must not be passed over here
+		if _, err = e.lookup(s.Submit.Type); err != nil {
+			err = fmt.Errorf("%w; a server of the store that has the type makes its tasks", err)
+		}
 	}
-	return newScheduled(s, t.Text, due)
+	s.Name = t.Name
+	if err == nil {
+		return newScheduled(s, t.Text, due)
+	}
+	if before := e.schedules.known[t.Name]; before == nil || before.fault == nil || before.fault.Error() != err.Error() {
+		e.log.Error("a schedule makes no tasks here", "schedule", t.Name, "error", err)
+	}
+	return &scheduled{storedSchedule: s, text: t.Text, fault: err}
 }
 
 // findSchedule is the schedule with the name, or nil. It needs the lock.

@@ -1,6 +1,8 @@
 package executor_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +79,34 @@ func TestIdleBesideOthers(t *testing.T) {
 			require.NoError(r, err)
 			require.Equal(r, want, idle)
 		}
+		other.Begin(schema.ShutdownFinish)
+		require.NoError(r, <-over)
+	})
+}
+
+// A server that has not the type of a schedule leaves what is due to those that have it.
+func TestSchedulesOfATypeThatOthersHave(t *testing.T) {
+	open := func() executor.Store { return shared{memory.New(memory.Options{})} }
+	withStore(t, executor.Options{Limit: 1}, open, func(r *rig) {
+		elsewhere := executor.MustDefine("elsewhere", func(context.Context, empty) (empty, error) { return empty{}, nil })
+		other, err := executor.New(r.store, executor.Options{Limit: 1, Types: []executor.Type{elsewhere}})
+		require.NoError(r, err)
+		_, err = other.Schedule(r.Context(), &schema.ScheduleParams{Name: "theirs", EveryMs: 60_000, Missed: schema.MissedOne, Submit: schema.ScheduledSubmit{Type: "elsewhere"}})
+		require.NoError(r, err)
+		r.pass(10 * time.Minute)
+		require.Empty(r, r.tasksOf("theirs"))
+		here := r.scheduled("theirs")
+		require.Contains(r, here.Fault, `"elsewhere"`)
+		require.Contains(r, here.Fault, "a server of the store that has the type makes its tasks")
+		require.Zero(r, here.Skipped)
+		require.Equal(r, 1, strings.Count(r.log.String(), "makes no tasks here"))
+
+		over := make(chan error)
+		go func() { over <- other.Run(r.Context()) }()
+		r.pass(5 * time.Minute)
+		require.Len(r, r.tasksOf("theirs"), 6)
+		require.Zero(r, r.scheduled("theirs").Skipped)
+		require.Equal(r, 1, strings.Count(r.log.String(), "makes no tasks here"), "it is told once")
 		other.Begin(schema.ShutdownFinish)
 		require.NoError(r, <-over)
 	})
