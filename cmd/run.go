@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -241,5 +242,9 @@ func (o *runOptions) runOnDaemon(ctx context.Context, f *follower, params schema
 	if f.signal.Load() != 0 {
 		return err
 	}
-	return server.explain(ctx, err)
+	ended := errors.Is(err, errServerEnded)
+	if err = server.explain(ctx, err); ended && o.elsewhere() {
+		err = fmt.Errorf("%w; others may run the task %v: %s logs --follow shows it, and cancel stops it", err, f.id, o.program.Name)
+	}
+	return err
 }

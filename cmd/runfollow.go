@@ -32,6 +32,7 @@ type follower struct {
 	refused    func(error) error // makes of a submit's error what a person can act on
 	outputOnly bool
 	json       bool                           // show the whole end
+	id         uuid.UUID                      // of the task, once it is submitted
 	lost       [len(schema.StreamNames)]int64 // bytes of each stream that were not shown
 	signal     atomic.Int32                   // the signal that interrupted this process, or 0
 	asks       sync.WaitGroup                 // goroutines that signals have started
@@ -50,7 +51,8 @@ func (f *follower) run(ctx context.Context, params schema.SubmitParams) error {
 			f.show.say("the task waits: %s", show.WaitingText(w))
 		}
 	}
-	task, err := f.follow(ctx, submitted.ID, signals)
+	f.id = submitted.ID
+	task, err := f.follow(ctx, f.id, signals)
 	ended := f.client.Close()
 	f.show.done()
 	if err != nil {
