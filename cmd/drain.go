@@ -21,7 +21,7 @@ func (p *Program) drainCommand() *cobra.Command {
 		Short: "Let an executor begin no task any more",
 		Long: "Drain lets an executor of a store that many machines share begin no task any more. What runs on it goes on, and what\n" +
 			"waits goes to the others. NAME is as " + p.Name + " executors shows it, HOST/PID, or a host on which one is alone. With --end its server ends with exit code 0 when what runs\n" +
-			"on it has ended, as for an upgrade. --undo lets it begin tasks again.",
+			"on it has ended, as where its machine is taken away. --undo lets it begin tasks again.",
 		Example:           p.driverExamples("executors drain build-1", "executors drain build-1 --end", "executors drain build-1 --undo"),
 		Args:              fileArgs("NAME"),
 		ValidArgsFunction: d.completeExecutor,

@@ -2,9 +2,8 @@ package nats
 
 import "fmt"
 
-// This file compares what the processes know. Their copies are equal unless something is wrong, such
-// as two versions of the program, and then tasks could run twice: so a process stops where its copy
-// differs from another's.
+// This file compares what the processes know. Their copies are equal unless something is wrong. Then
+// tasks could run twice: so of processes that differ, some end.
 
 // rememberedDigests is behind how many entries with a Beat a process remembers what it knew.
 const rememberedDigests = 64
@@ -16,14 +15,14 @@ type agreement struct {
 	next  int
 }
 
-// differsError says that this process knows something else than another one.
+// differsError says that this process knows something else than most executors.
 type differsError struct {
 	entry uint64
 	from  hello
 }
 
 func (e *differsError) Error() string {
-	return fmt.Sprintf("behind entry %d of the log this process knows something else than %s at %s; end all that share the store, and start them with one version of jobline", e.entry, e.from.Name, e.from.Host)
+	return fmt.Sprintf("behind entry %d of the log this process knows something else than %s at %s, so it ends; start it again, and if that comes back end all servers of the namespace, and start them with one version of jobline", e.entry, e.from.Name, e.from.Host)
 }
 
 // note notes what is known behind an entry.
@@ -32,36 +31,41 @@ func (a *agreement) note(s seen) {
 	a.next = (a.next + 1) % len(a.known)
 }
 
-// check compares what another process knew with what this one did, where it remembers that.
-func (a *agreement) check(p *peer, other *seen) error {
+// differs reports whether another process knew something else than this one, where this one remembers that.
+func (a *agreement) differs(other *seen) bool {
 	for _, mine := range a.known {
 		if mine.Entry == other.Entry && mine.Digest != other.Digest {
-			return &differsError{other.Entry, p.about}
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // agree compares what the writer of a message has seen, and notes what is known behind it.
 func (s *Store) agree(p *peer, changes []change, own bool) error {
 	beats := false
 	for i := range changes {
-		if c := &changes[i]; c.Beat {
-			beats = true
-			if c.Seen != nil {
-				s.machine.hasApplied(p, c.Seen.Entry)
-			}
-			if c.Seen != nil && p.about.Role == RoleExecutor { // what a driver says stops nobody
-				if err := s.agreement.check(p, c.Seen); err != nil {
-					return err
-				}
+		c := &changes[i]
+		if !c.Beat {
+			continue
+		}
+		beats = true
+		if c.Seen == nil {
+			continue
+		}
+		s.machine.hasApplied(p, c.Seen.Entry)
+		if p.about.Role == RoleExecutor && s.agreement.differs(c.Seen) { // what a driver says stops nobody
+			if err := s.judge(p, c.Seen.Entry); err != nil {
+				return err
 			}
 		}
 	}
-	if !beats {
+	// What came before this process is not compared: who wrote it may be gone, and would keep everybody from starting.
+	now := seen{Entry: s.applied.Load() + 1}
+	if !beats || now.Entry <= s.backlog {
 		return nil
 	}
-	now := seen{s.applied.Load() + 1, s.machine.tasks.Digest()}
+	now.Digest = s.machine.tasks.Digest()
 	s.agreement.note(now)
 	if own {
 		s.mu.Lock()
@@ -69,4 +73,56 @@ func (s *Store) agree(p *peer, changes []change, own bool) error {
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// judge decides who ends because another executor knows something else.
+func (s *Store) judge(p *peer, entry uint64) error {
+	if first := s.machine.doubt(p); first {
+		s.log.Error("a process that shares the store knows something else than this one; one of them ends", "process", p.about.Name, "host", p.about.Host, "entry", entry)
+	}
+	if s.machine.outvoted() {
+		return &differsError{entry, p.about}
+	}
+	return nil
+}
+
+// doubt notes that a process knows something else than this one. It reports whether that is new.
+func (m *machine) doubt(p *peer) (first bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first = !p.differs
+	p.differs = true
+	return first
+}
+
+// outvoted reports whether this process is to end: more than half of the executors know something else than it, or half of them
+// with the one that came first. One that has said nothing yet counts as one that knows the same, until it beats.
+func (m *machine) outvoted() bool {
+	all, others := 0, 0
+	var first *peer
+	for _, p := range m.peers {
+		if p.about.Role != RoleExecutor {
+			continue
+		}
+		all++
+		if p.differs {
+			others++
+		}
+		if first == nil || p.cameBefore(first) {
+			first = p
+		}
+	}
+	return 2*others > all || 2*others == all && first.differs
+}
+
+// doubts reports whether there is an executor that knows something else than this process.
+func (m *machine) doubts() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, p := range m.peers {
+		if p.differs {
+			return true
+		}
+	}
+	return false
 }

@@ -48,6 +48,9 @@ func (s *Store) beatOnce() {
 		}
 		s.enqueue(&pending{change: beat, done: func(answer) { s.beaten() }})
 	}
+	if !s.unmet.IsZero() { // nothing else shows whether messages come through
+		wake(s.resend)
+	}
 	s.mu.Unlock()
 	if drifts {
 		s.log.Error("nothing of this process was recorded for most of its lease; its tasks are stopped", "lease", s.options.Lease)
@@ -103,7 +106,6 @@ func (s *Store) clockOff() bool { return time.Duration(s.ahead.Load()).Abs() > m
 func (s *Store) beaten() {
 	s.mu.Lock()
 	s.beating = false
-	since := s.steadySince
 	self := s.self
 	s.mu.Unlock()
 	if s.options.Role != RoleExecutor {
@@ -114,16 +116,23 @@ func (s *Store) beaten() {
 		return p == nil || p.last != last
 	})
 	for id, p := range s.machine.peers {
-		heard := p.heard
-		if since.After(heard) {
-			heard = since
-		}
-		if _, given := s.silent[id]; !given && id != self && time.Since(heard) > time.Duration(p.about.Lease) {
+		if _, given := s.silent[id]; !given && id != self && s.isSilent(p) {
 			s.silent[id] = p.last
 			s.log.Warn("a process that shares the store is silent; its tasks are settled", "process", p.about.Name, "host", p.about.Host)
 			_ = s.put(&pending{change: change{Fence: &fence{Peer: id, Last: p.last}}})
 		}
 	}
+}
+
+// isSilent reports whether nothing of a process was heard for its lease, while messages of this one came through.
+func (s *Store) isSilent(p *peer) bool {
+	s.mu.Lock()
+	heard := s.steadySince
+	s.mu.Unlock()
+	if p.heard.After(heard) {
+		heard = p.heard
+	}
+	return time.Since(heard) > time.Duration(p.about.Lease)
 }
 
 // giveUpLeases tells all tasks that run here that their leases are lost, and lets the log settle them.

@@ -59,6 +59,10 @@ type hello struct {
 	Lease int64 `json:"lease"`
 	// Role is that of the subject of the process's first message, whatever is written here.
 	Role Role `json:"role,omitzero"`
+	// Rules is the rulesVersion of the process. A 0 is of a version that did not say.
+	Rules int `json:"rules,omitzero"`
+	// Over are processes with other rules that were silent for their leases, as of a Fence.
+	Over []fence `json:"over,omitzero"`
 	// Draining and Ending are what the latest drain of the process has said.
 	Draining bool `json:"draining,omitzero"`
 	Ending   bool `json:"ending,omitzero"`

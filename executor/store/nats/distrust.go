@@ -72,5 +72,5 @@ func (h hello) bounded() hello {
 	name := func(text string) string { return schema.CutBytes(text, executor.MaxNameBytes) }
 	// A longer lease would keep the driver among the peers for ever.
 	lease := min(max(h.Lease, int64(time.Second)), int64(mostDriverLease))
-	return hello{Name: name(h.Name), Host: name(h.Host), PID: h.PID, Lease: lease, Role: RoleDriver}
+	return hello{Name: name(h.Name), Host: name(h.Host), PID: h.PID, Lease: lease, Role: RoleDriver, Rules: h.Rules}
 }

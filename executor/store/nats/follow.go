@@ -28,8 +28,7 @@ func (s *Store) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := s.followOnce(ctx)
 		var broken *brokenLog
-		var differs *differsError
-		if errors.As(err, &broken) || errors.As(err, &differs) || errors.Is(err, errLogGap) || errors.Is(err, errLogAnew) || errors.Is(err, errCopyUnfinished) {
+		if errors.As(err, &broken) || endsThis(err) || errors.Is(err, errLogGap) || errors.Is(err, errLogAnew) {
 			return err
 		}
 		switch {
@@ -49,6 +48,13 @@ func (s *Store) follow(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// endsThis reports whether an error is one of this process, and not of the log.
+func endsThis(err error) bool {
+	var differs *differsError
+	var rules *rulesError
+	return errors.As(err, &differs) || errors.As(err, &rules) || errors.Is(err, errCopyUnfinished)
 }
 
 // brokenLog says that an entry cannot be applied.
@@ -103,11 +109,9 @@ func (s *Store) followOnce(ctx context.Context) error {
 func (s *Store) applyEntry(e entry) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	if err := s.applyPiece(e); err != nil {
-		var differs *differsError
-		if errors.As(err, &differs) || errors.Is(err, errCopyUnfinished) {
-			return err
-		}
+	if err := s.applyPiece(e); endsThis(err) {
+		return err
+	} else if err != nil {
 		return &brokenLog{e.sequence, err}
 	}
 	s.appliedAt = e.at
@@ -136,8 +140,9 @@ func (s *Store) applyPiece(e entry) error {
 	m.entry = e.sequence
 	p := m.peers[h.writer]
 	if p == nil {
-		if p = s.greet(h, text, e); p == nil {
-			return nil // the process was given up, or its first message has not come yet
+		var err error
+		if p, err = s.greet(h, text, e); p == nil || err != nil {
+			return err // nil where the process was given up, or its first message has not come yet
 		}
 	}
 	if p.about.Role != e.role {
@@ -176,13 +181,13 @@ func (e entry) unreadable(err error) error {
 }
 
 // greet is the process that a first message is of, or nil where it is none.
-func (s *Store) greet(h head, text []byte, e entry) *peer {
-	if h.number != 1 || h.more {
-		return nil
+func (s *Store) greet(h head, text []byte, e entry) (*peer, error) {
+	if h.number != 1 || h.more || s.machine.gone.has(h.writer) {
+		return nil, nil
 	}
 	changes, err := decode(text)
 	if err != nil || len(changes) == 0 || changes[0].Hello == nil {
-		return nil
+		return nil, nil
 	}
 	about := *changes[0].Hello
 	if !about.counts(e.sequence) {
@@ -190,12 +195,12 @@ func (s *Store) greet(h head, text []byte, e entry) *peer {
 			s.log.Warn("the first message of this process was on its way for too long; it joins again")
 			s.rejoin()
 		}
-		return nil
+		return nil, nil
 	}
 	if about.Role = e.role; about.Role != RoleExecutor {
 		about = about.bounded()
 	}
-	return s.machine.meet(h.writer, about, e.at)
+	return s.admit(h.writer, about, e)
 }
 
 // applyMessage applies the changes of a message, and tells those who wait for them.

@@ -28,7 +28,7 @@ func (s *Store) keep(ctx context.Context) {
 		case <-pause.C:
 		case <-s.grown:
 		}
-		if !s.keeps() {
+		if !s.keeps() || s.machine.doubts() {
 			continue
 		}
 		asking, done := s.denied.until(ctx)

@@ -21,8 +21,8 @@ import (
 type machine struct {
 	tasks *memory.Replica
 	turns turns
-	// mu protects what others than the goroutine that applies may read: peers, their joined and
-	// latest, runs, and limited.
+	// mu protects what others than the goroutine that applies may read: peers, their joined,
+	// latest and differs, runs, and limited.
 	mu    sync.RWMutex
 	peers map[uuid.UUID]*peer
 	gone  gone
@@ -30,6 +30,7 @@ type machine struct {
 	runs  map[uuid.UUID]*peer // by task: who runs it
 	// limited is set once a process has said what the limits are.
 	limited bool
+	rules   int           // by which the processes compute; 0 where none has said
 	claims  uint64        // leases that were given
 	beats   atomic.Uint64 // entries with a Beat that were applied
 }
@@ -45,6 +46,7 @@ type peer struct {
 	last         uint64    // the number of its latest message
 	heard        time.Time // when this process applied that
 	applied      uint64    // the latest entry that it is known to have applied
+	differs      bool      // it knows something else than this process
 	partial      [][]byte  // the pieces of a message so far
 	partialBytes int
 	claimers     map[int]executor.Claimer

@@ -77,7 +77,7 @@ func TestCopiesHoldRoles(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, conn.Publish(at.subject(RoleDriver), append(head{writer: as, number: number}.append(nil), text...)))
 	}
-	says(driver, 1, change{Hello: &hello{Name: "driver", Lease: int64(time.Hour), Role: RoleExecutor}}, change{Pause: new(true)},
+	says(driver, 1, change{Hello: &hello{Name: "driver", Lease: int64(time.Hour), Role: RoleExecutor, Rules: rulesVersion}}, change{Pause: new(true)},
 		change{Join: &join{Number: 1, Every: true}}, change{Fence: &fence{Peer: looks.self, Last: looks.machine.peers[looks.self].last}})
 	says(looks.self, looks.number+1, change{Pause: new(true)}) // under the name of another
 	require.NoError(t, conn.Publish(at.subject(RoleDriver), []byte("rubbish")))

@@ -61,10 +61,10 @@ func (l *simLog) delay() time.Duration {
 	return time.Duration(l.random.Int64N(int64(most)))
 }
 
-func (l *simLog) append(piece []byte) {
+func (l *simLog) append(piece []byte, r Role) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = append(l.entries, entry{uint64(len(l.entries) + 1), schema.Now(), RoleExecutor, piece})
+	l.entries = append(l.entries, entry{uint64(len(l.entries) + 1), schema.Now(), r, piece})
 	close(l.grown)
 	l.grown = make(chan struct{})
 }
@@ -90,7 +90,8 @@ var errSimulated = errors.New("it is simulated that this went wrong")
 // simJournal is the log for one process.
 type simJournal struct {
 	*simLog
-	cut *simCut
+	cut  *simCut
+	role Role // of the process
 }
 
 // simCut is whether the network of a process is cut.
@@ -134,7 +135,7 @@ func (j *simJournal) write(piece []byte) error {
 	for range copies {
 		go func() {
 			time.Sleep(j.delay())
-			j.append(piece)
+			j.append(piece, j.role)
 		}()
 	}
 	if j.oneIn(15) {

@@ -155,7 +155,7 @@ func (s *simulation) intN(n int) int {
 func (s *simulation) joinLog(cut *simCut) *Store {
 	for {
 		one := newStore(Options{Lease: simLease, Name: "sim", Logger: s.logger})
-		one.journal, one.pieceBytes, one.snapshotBytes = &simJournal{s.log, cut}, 700, simSnapshotBytes
+		one.journal, one.pieceBytes, one.snapshotBytes = &simJournal{s.log, cut, RoleExecutor}, 700, simSnapshotBytes
 		one.shelf = &simShelf{s.log, cut, func(before uint64) { s.checkPurge(one, before) }}
 		backlog := s.log.length()
 		if one.load(context.Background()) != nil {

@@ -28,6 +28,7 @@ type machineState struct {
 	At      int64       `json:"at"`    // of that entry
 	Digest  uint64      `json:"digest,string"`
 	Limited bool        `json:"limited"`
+	Rules   int         `json:"rules,omitzero"`
 	Claims  uint64      `json:"claims"`
 	Peers   []peerState `json:"peers"`            // by id
 	Gone    []uuid.UUID `json:"gone"`             // the first that has gone first
@@ -65,7 +66,7 @@ func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 // between two entries.
 func (m *machine) snapshot(to io.Writer, e entry) error {
 	state := machineState{
-		Entry: e.sequence, At: int64(e.at), Digest: m.tasks.Digest(), Limited: m.limited, Claims: m.claims,
+		Entry: e.sequence, At: int64(e.at), Digest: m.tasks.Digest(), Limited: m.limited, Rules: m.rules, Claims: m.claims,
 		Gone: m.gone.order,
 	}
 	for _, id := range m.gone.order {
@@ -135,7 +136,7 @@ func restoredMachine(from byteReader, due func()) (*machine, entry, error) {
 		return nil, entry{}, err
 	}
 	m := machineOf(tasks)
-	m.limited, m.claims, m.entry = state.Limited, state.Claims, state.Entry
+	m.limited, m.rules, m.claims, m.entry = state.Limited, state.Rules, state.Claims, state.Entry
 	for i, id := range state.Gone {
 		at := state.Entry
 		if i < len(state.GoneAt) {

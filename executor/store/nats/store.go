@@ -76,6 +76,7 @@ type Store struct {
 	growth        int64         // bytes applied since then; the goroutine that applies has it
 	purged        uint64        // the first entry that is left; the goroutine that keeps snapshots has it
 	agreement     agreement
+	rules         int           // rulesVersion, but in tests
 	read          chan struct{} // closed when that is applied
 	send          chan struct{}
 	resend        chan struct{}
@@ -113,6 +114,8 @@ type Store struct {
 	steadySince time.Time       // since when such messages have come without a pause
 	adrift      bool            // the leases were given up, because nothing came through
 	lostTold    bool            // that was logged
+	unmet       time.Time       // since when the others are known not to admit this process, or zero
+	takesOver   []fence         // which of them the next hello of this process takes out
 	fault       error           // why nothing can be written, as the servers say
 	unread      error           // why the log is not read at the moment
 	broken      error           // why the log can be applied no further
@@ -145,7 +148,7 @@ func newStore(o Options) *Store {
 	o.Role = cmp.Or(o.Role, RoleExecutor)
 	s := &Store{
 		options: o, log: o.Logger, denied: newDenials(), dismissed: make(chan struct{}), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
-		failed: make(chan error, 1), grown: make(chan struct{}, 1),
+		failed: make(chan error, 1), grown: make(chan struct{}, 1), rules: rulesVersion,
 		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{}, silent: map[uuid.UUID]uint64{},
 	}
 	s.machine = newMachine(s.tick)
@@ -182,6 +185,9 @@ func (s *Store) run(opening context.Context) error {
 	s.lastContact, s.steadySince = nowOnBoth(), time.Now()
 	s.mu.Unlock()
 	if s.options.Role == RoleViewer {
+		if err := s.fitsRules(); err != nil {
+			return err
+		}
 		s.machine.tasks.Opened()
 		return s.setLimits(opening)
 	}
@@ -240,20 +246,6 @@ func (s *Store) readBacklog(ctx context.Context) error {
 	}
 }
 
-// join waits until this process is one of those that write.
-func (s *Store) join(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, openPatience)
-	defer cancel()
-	select {
-	case <-s.opened:
-	case <-s.denied.first:
-		return s.denied.err()
-	case <-ctx.Done():
-		return s.noAnswer()
-	}
-	return nil
-}
-
 // setLimits sets the limits that are wanted and differ.
 func (s *Store) setLimits(ctx context.Context) error {
 	wanted := s.options.Limits
@@ -295,7 +287,7 @@ func (s *Store) hello() change {
 	host, _ := os.Hostname() // without a name it is shown as none
 	return change{Hello: &hello{
 		Name: cmp.Or(s.options.Name, executor.ProcessName()), Host: host, PID: os.Getpid(), Slots: s.options.Slots, Lease: int64(s.options.Lease),
-		Draining: s.drains, Ending: s.ends,
+		Rules: s.rules, Over: s.takesOver, Draining: s.drains, Ending: s.ends,
 	}}
 }
 

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,9 +66,14 @@ func (m *machine) earlier(id uuid.UUID) (n int) {
 		return 0
 	}
 	for _, o := range m.peers {
-		if o.since < p.since || o.since == p.since && bytes.Compare(o.id[:], p.id[:]) < 0 {
+		if o.cameBefore(p) {
 			n++
 		}
 	}
 	return n
+}
+
+// cameBefore reports whether a process came before another one.
+func (p *peer) cameBefore(o *peer) bool {
+	return p.since < o.since || p.since == o.since && compareIDs(p.id, o.id) < 0
 }

@@ -124,7 +124,7 @@ func TestStartWhileSomethingIsDue(t *testing.T) {
 		log.calm = true
 		loads := func() *Store {
 			s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
-			s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = &simJournal{log, new(simCut)}, &simShelf{log, new(simCut), nil}, maxPiece, snapshotBytes
+			s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = &simJournal{log, new(simCut), RoleExecutor}, &simShelf{log, new(simCut), nil}, maxPiece, snapshotBytes
 			require.NoError(t, s.load(t.Context()))
 			if s.backlog = log.length(); s.backlog <= s.applied.Load() {
 				close(s.read)

@@ -1,0 +1,183 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// This file lets no two processes share a namespace that would make different things of its log.
+
+// rulesVersion is that of the rules by which a copy computes. Raise it with each change by which a copy would make something else
+// of an entry than before: in this package, in package memory, in the planner, and in the checks of what drivers write. Raise it,
+// too, where the version before could not read an entry or a snapshot of this one, or would leave out a part of it.
+const rulesVersion = 1
+
+// rulesError says that this process has other rules than those that the namespace is run by.
+type rulesError struct {
+	namespace   string
+	mine, there int
+	by          *hello // an executor that has those, or nil
+}
+
+func (e *rulesError) Error() string {
+	by := "its executors had"
+	if e.by != nil {
+		by = fmt.Sprintf("%s at %s has", e.by.Name, e.by.Host)
+	}
+	return fmt.Sprintf("this server computes by version %d of the rules of a queue, and in the namespace %s %s version %d: end all servers of the namespace, and start them with one version of jobline, executors first", e.mine, e.namespace, by, e.there)
+}
+
+// rulesError is the error for this process. It names the first of the executors with other rules.
+func (s *Store) rulesError() error {
+	e := &rulesError{namespace: s.options.Address.Namespace, mine: s.rules, there: s.machine.rules}
+	if all := s.machine.withOthers(s.rules, RoleExecutor); len(all) > 0 {
+		e.by, e.there = &all[0].about, all[0].about.Rules
+	}
+	return e
+}
+
+// withOthers are the processes of a role with other rules, the first first.
+func (m *machine) withOthers(rules int, r Role) (all []*peer) {
+	for _, p := range m.peers {
+		if p.about.Role == r && p.about.Rules != rules {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b *peer) int { return cmp.Or(cmp.Compare(a.since, b.since), compareIDs(a.id, b.id)) })
+	return all
+}
+
+// admits reports whether a process may write beside those that there are: all have the same rules. An executor among which
+// there is none with others says what the rules are, and ends the part of drivers that have others. It is
+// computed alike by all versions.
+func (m *machine) admits(about *hello) bool {
+	if about.Role == RoleExecutor {
+		for _, f := range about.Over {
+			if p := m.peers[f.Peer]; p != nil && p.last == f.Last && p.about.Rules != about.Rules {
+				m.remove(p)
+			}
+		}
+	}
+	switch {
+	case len(m.withOthers(about.Rules, RoleExecutor)) > 0:
+		return false
+	case about.Role != RoleExecutor:
+		m.rules = cmp.Or(m.rules, about.Rules)
+		return m.rules == about.Rules
+	}
+	m.rules = about.Rules
+	for _, p := range m.withOthers(about.Rules, RoleDriver) {
+		m.remove(p)
+	}
+	return true
+}
+
+// admit is the process of a first message, or nil where its rules are others than those of the processes that there are.
+func (s *Store) admit(id uuid.UUID, about hello, e entry) (*peer, error) {
+	m := s.machine
+	wasThere := m.peers[s.self] != nil
+	admitted := m.admits(&about)
+	var p *peer
+	if about.Over = nil; admitted {
+		p = m.meet(id, about, e.at)
+	}
+	isOut := wasThere && m.peers[s.self] == nil || s.options.Role == RoleViewer && e.sequence > s.backlog && m.rules != s.rules
+	switch {
+	case isOut:
+		return nil, s.rulesError()
+	case id != s.self:
+	case admitted:
+		s.setUnmet(time.Time{})
+	default:
+		return nil, s.notAdmitted(e.at)
+	}
+	return p, nil
+}
+
+// notAdmitted decides what this process does, whose first message has come and is not admitted. While one of the executors with other
+// rules lives, it ends. Where all are silent for their leases, it takes them out.
+func (s *Store) notAdmitted(at schema.Time) error {
+	s.contact(at)
+	others := s.machine.withOthers(s.rules, RoleExecutor)
+	s.mu.Lock()
+	since := s.unmet
+	s.mu.Unlock()
+	if since.IsZero() {
+		since = time.Now()
+		s.setUnmet(since)
+		if s.options.Role == RoleExecutor && len(others) > 0 {
+			s.log.Warn("executors of the namespace have other rules; this one waits whether one of them lives", "process", others[0].about.Name, "host", others[0].about.Host, "rules", others[0].about.Rules, "own", s.rules)
+		}
+	}
+	var silent []fence
+	for _, p := range others {
+		switch {
+		case p.heard.After(since):
+			return s.rulesError()
+		case s.isSilent(p):
+			silent = append(silent, fence{p.id, p.last})
+		}
+	}
+	switch {
+	case s.options.Role != RoleExecutor:
+		return s.rulesError()
+	case len(silent) == len(others):
+		s.mu.Lock()
+		s.takesOver = silent
+		s.mu.Unlock()
+		s.rejoin()
+	}
+	return nil
+}
+
+func (s *Store) setUnmet(since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unmet = since
+	s.takesOver = nil
+}
+
+// join waits until this process is one of those that write.
+func (s *Store) join(ctx context.Context) error {
+	late := time.NewTicker(openPatience)
+	defer late.Stop()
+	for {
+		select {
+		case <-s.opened:
+			return nil
+		case err := <-s.failed:
+			return err
+		case <-s.denied.first:
+			return s.denied.err()
+		case <-ctx.Done():
+			return s.noAnswer()
+		case <-late.C:
+			if !s.isUnmet() { // otherwise it is decided within a lease
+				return s.noAnswer()
+			}
+		}
+	}
+}
+
+func (s *Store) isUnmet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.unmet.IsZero()
+}
+
+// fitsRules says why a viewer, which others do not know, cannot make of the log what its executors make of it.
+func (s *Store) fitsRules() error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if len(s.machine.withOthers(s.rules, RoleExecutor)) > 0 || s.machine.rules != 0 && s.machine.rules != s.rules {
+		return s.rulesError()
+	}
+	return nil
+}
