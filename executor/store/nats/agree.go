@@ -62,7 +62,7 @@ func (s *Store) agree(p *peer, changes []change, own bool) error {
 	}
 	// What came before this process is not compared: who wrote it may be gone, and would keep everybody from starting.
 	now := seen{Entry: s.applied.Load() + 1}
-	if !beats || now.Entry <= s.backlog {
+	if !beats || now.Entry <= s.backlog && s.doubted == nil {
 		return nil
 	}
 	now.Digest = s.machine.tasks.Digest()
@@ -77,7 +77,14 @@ func (s *Store) agree(p *peer, changes []change, own bool) error {
 
 // judge decides who ends because another executor knows something else.
 func (s *Store) judge(p *peer, entry uint64) error {
-	if first := s.machine.doubt(p); first {
+	first := s.machine.doubt(p)
+	switch {
+	case s.doubted != nil:
+		if first {
+			s.doubted(fmt.Sprintf("behind entry %d %s at %s has noted that it knew something else than the log makes", entry, p.about.Name, p.about.Host))
+		}
+		return nil
+	case first:
 		s.log.Error("a process that shares the store knows something else than this one; one of them ends", "process", p.about.Name, "host", p.about.Host, "entry", entry)
 	}
 	if s.machine.outvoted() {

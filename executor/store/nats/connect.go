@@ -137,7 +137,7 @@ func (s *Store) connect(ctx context.Context) error {
 		conn.Close()
 		return err
 	}
-	journal := &streamJournal{conn: conn, denied: s.denied, js: js, stream: stream, subject: a.subject(s.options.Role), created: stream.CachedInfo().Created}
+	journal := &streamJournal{conn: conn, denied: s.denied, js: js, stream: stream, address: a, subject: a.subject(s.options.Role), created: stream.CachedInfo().Created}
 	conn.SetReconnectHandler(func(*natsgo.Conn) {
 		journal.readAnew()
 		wake(s.resend)

@@ -126,15 +126,16 @@ func (s *Store) setUnread(err error) {
 	s.unread = err
 }
 
-// applyPiece applies one entry of the stream. What cannot be read changes nothing where it is of a
-// process whose role may not do everything, and else it is an error.
+// applyPiece applies one entry of the stream. What is of no process of the namespace changes nothing. What a process has written and cannot
+// be read changes nothing where its role may not do everything, and else it is an error.
 func (s *Store) applyPiece(e entry) error {
 	h, text, ok := headOf(e.piece)
-	if e.isCopyMark() {
+	switch {
+	case e.isCopyMark() && s.machine.entry == 0:
 		return errCopyUnfinished
-	}
-	if !ok {
-		return e.unreadable(errors.New("it is none of this version"))
+	case !ok || e.role == "":
+		s.ignores(e)
+		return nil
 	}
 	m := s.machine
 	m.entry = e.sequence
@@ -170,6 +171,15 @@ func (s *Store) applyPiece(e entry) error {
 		return e.unreadable(err)
 	}
 	return s.applyMessage(p, changes, e.at)
+}
+
+// ignores tells, once, that there is an entry that no process of the namespace has written.
+func (s *Store) ignores(e entry) {
+	if s.ignored {
+		return
+	}
+	s.ignored = true
+	s.log.Warn("the log has an entry that no server of the namespace has written; it changes nothing, as all like it", "entry", e.sequence, "bytes", len(e.piece))
 }
 
 // unreadable is the error that an entry is which cannot be read.

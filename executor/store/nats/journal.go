@@ -42,7 +42,7 @@ var errLogBehind = errors.New("the log ends before what this process has read")
 type entry struct {
 	sequence uint64 // rises by one
 	at       schema.Time
-	role     Role // of the process that has written it
+	role     Role // of the process that has written it; "" where it came from another subject than those of the log
 	piece    []byte
 }
 
@@ -60,7 +60,8 @@ type streamJournal struct {
 	denied  *denials
 	js      jetstream.JetStream
 	stream  jetstream.Stream
-	subject string
+	address Address
+	subject string    // of what this process writes
 	created time.Time // when the stream was made
 
 	connected time.Time // when read connected anew; it alone uses it
@@ -121,7 +122,7 @@ func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) 
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.reading = messages
-	return streamEntries{messages}, nil
+	return streamEntries{j.address, messages}, nil
 }
 
 // readAnew ends what is read. A connection that breaks may lose entries that the servers have sent: the
@@ -137,7 +138,10 @@ func (j *streamJournal) readAnew() {
 func (j *streamJournal) close() { j.conn.Close() }
 
 // streamEntries are what a consumer of a stream brings.
-type streamEntries struct{ messages jetstream.MessagesContext }
+type streamEntries struct {
+	address  Address
+	messages jetstream.MessagesContext
+}
 
 func (e streamEntries) next(ctx context.Context) (entry, error) {
 	m, err := e.messages.Next(jetstream.NextContext(ctx))
@@ -148,7 +152,7 @@ func (e streamEntries) next(ctx context.Context) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	return entry{about.Sequence.Stream, schema.TimeOf(about.Timestamp), roleOf(m.Subject()), m.Data()}, nil
+	return entry{about.Sequence.Stream, schema.TimeOf(about.Timestamp), e.address.roleOf(m.Subject()), m.Data()}, nil
 }
 
 func (e streamEntries) stop() { e.messages.Stop() }

@@ -57,6 +57,9 @@ func (s *Store) readToEnd(ctx context.Context) error {
 	_, err := s.catchUp(ctx)
 	s.end()
 	s.running.Wait()
+	if err == nil {
+		err = s.fitsRules()
+	}
 	if err != nil {
 		s.stop()
 	}
@@ -122,6 +125,7 @@ func (o *Observed) Close() error {
 // namespace could not be checked. It writes nothing.
 func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(text string)) error {
 	s := newObserver(a, c)
+	s.doubted = report
 	err := s.connect(ctx)
 	if err == nil {
 		if err = s.checkSnapshots(ctx, report); err != nil {
@@ -139,9 +143,8 @@ func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(t
 		}
 	}
 	var broken *brokenLog
-	var differs *differsError
 	var lost *lostBeginning
-	if errors.As(err, &broken) || errors.As(err, &differs) || errors.As(err, &lost) {
+	if errors.As(err, &broken) || errors.As(err, &lost) {
 		report(err.Error())
 		return nil
 	}

@@ -99,13 +99,24 @@ func TestCheckNamespace(t *testing.T) {
 	conn, err := Dial(broken, Credentials{})
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = conn.Request(broken.subject(RoleExecutor), []byte("nonsense"), askPatience)
-	require.NoError(t, err)
+	writer := uuid.New()
+	says := func(number uint64, text []byte) {
+		_, err = conn.Request(broken.subject(RoleExecutor), append(head{writer: writer, number: number}.append(nil), text...), askPatience)
+		require.NoError(t, err)
+	}
+	for number, c := range []change{{Hello: &hello{Name: "differs", Rules: rulesVersion}}, {Beat: true}, {Beat: true, Seen: &seen{Entry: 2, Digest: 1}}} {
+		text, err := encode([]change{c})
+		require.NoError(t, err)
+		says(uint64(number)+1, text)
+	}
 	found = checked(t, broken)
-	require.Len(t, found, 1)
-	require.Contains(t, found[0], "entry 1 of the log cannot be read")
+	require.Equal(t, []string{"behind entry 2 differs at  has noted that it knew something else than the log makes"}, found)
+	says(4, []byte("nonsense"))
+	found = checked(t, broken)
+	require.Len(t, found, 2)
+	require.Contains(t, found[1], "entry 4 of the log cannot be read")
 	_, err = Observe(t.Context(), broken, Credentials{})
-	require.ErrorContains(t, err, "entry 1 of the log cannot be read")
+	require.ErrorContains(t, err, "entry 4 of the log cannot be read")
 	err = CheckNamespace(t.Context(), Address{Servers: servers, Namespace: "none"}, Credentials{}, func(string) {})
 	require.ErrorContains(t, err, "there is no namespace none yet")
 }

@@ -3,7 +3,6 @@ package nats
 import (
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/jobline/jobline/executor"
 )
@@ -70,5 +69,13 @@ func (a Address) logSubjects() []string {
 	return []string{a.subject(RoleDriver), a.subject(RoleExecutor)}
 }
 
-// roleOf is the role that a subject of the log is of.
-func roleOf(subject string) Role { return Role(subject[strings.LastIndexByte(subject, '.')+1:]) }
+// roleOf is the role that a subject of the log is of, or "" where it is none of this namespace. The stream may have others: who may make a
+// consumer of another stream can let it write to a subject of this one, and each entry keeps the subject that it came from.
+func (a Address) roleOf(subject string) Role {
+	for _, r := range []Role{RoleDriver, RoleExecutor} {
+		if subject == a.subject(r) {
+			return r
+		}
+	}
+	return ""
+}

@@ -195,7 +195,7 @@ func (h *streamShelf) look(ctx context.Context, s jetstream.Stream, subject stri
 		return nil, err
 	}
 	k := &kept{subject: subject, stored: last.Time}
-	if last.Header.Get(wholeHeader) == "" || json.Unmarshal(last.Data, k) != nil || k.Pieces+1 != messages {
+	if last.Header.Get(wholeHeader) == "" || json.Unmarshal(last.Data, k) != nil || k.Pieces+1 != messages || k.Entry != entryOf(subject) {
 		return nil, nil
 	}
 	entry, err := h.log.GetMsg(ctx, k.Entry)

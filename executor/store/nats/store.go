@@ -76,8 +76,10 @@ type Store struct {
 	growth        int64         // bytes applied since then; the goroutine that applies has it
 	purged        uint64        // the first entry that is left; the goroutine that keeps snapshots has it
 	agreement     agreement
-	rules         int           // rulesVersion, but in tests
-	read          chan struct{} // closed when that is applied
+	doubted       func(text string) // of a check: is told each process that knew something else, also before the start
+	rules         int               // rulesVersion, but in tests
+	ignored       bool              // an entry of no process was told; the goroutine that applies has it
+	read          chan struct{}     // closed when that is applied
 	send          chan struct{}
 	resend        chan struct{}
 	stopped       chan struct{} // closed by stop
