@@ -177,7 +177,7 @@ func (s *Store) removeOld(ctx context.Context) error {
 	if len(whole) < 2 {
 		return nil
 	}
-	upTo := min(whole[1].Entry, s.appliedByAll())
+	upTo := s.removable(whole[1].Entry)
 	if upTo <= s.purged {
 		return nil
 	}
@@ -186,21 +186,4 @@ func (s *Store) removeOld(ctx context.Context) error {
 	}
 	s.purged = upTo
 	return nil
-}
-
-// appliedByAll is an entry that all processes have applied, and all before it.
-func (s *Store) appliedByAll() uint64 {
-	s.mu.Lock()
-	self := s.self
-	s.mu.Unlock()
-	least := s.applied.Load()
-	m := s.machine
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for _, p := range m.peers {
-		if p.id != self {
-			least = min(least, p.applied)
-		}
-	}
-	return least
 }

@@ -75,6 +75,7 @@ type Store struct {
 	grown         chan struct{} // gets a value when the log has grown by a part of snapshotBytes
 	growth        int64         // bytes applied since then; the goroutine that applies has it
 	purged        uint64        // the first entry that is left; the goroutine that keeps snapshots has it
+	hold          hold          // that goroutine has it, too
 	agreement     agreement
 	doubted       func(text string) // of a check: is told each process that knew something else, also before the start
 	rules         int               // rulesVersion, but in tests
