@@ -16,11 +16,13 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// RefilledReplica makes a replica of what another store has. Limits that are not known are as large as what there
-// is needs, and at least as by default.
-func RefilledReplica(ctx context.Context, from transfer.Source) (*Replica, error) {
+// RefilledReplica makes a replica of what another store has. Its time is that of the copied moment, or the one given
+// where that is earlier: the clock of the changes that follow may be behind the one of the other store. Limits that are not
+// known are as large as what there is needs, and at least as by default.
+func RefilledReplica(ctx context.Context, from transfer.Source, latest schema.Time) (*Replica, error) {
 	made := NewReplica(func() {})
 	r := refiller{to: made.Store, about: from.About()}
+	made.logged.at = min(r.about.At, latest)
 	made.mu.Lock()
 	err := r.refill(ctx, from)
 	made.mu.Unlock()
@@ -50,7 +52,6 @@ type child struct {
 
 func (r *refiller) refill(ctx context.Context, from transfer.Source) error {
 	s, a := r.to, r.about
-	s.logged.at = a.At
 	s.feed.SetSeq(a.Seq)
 	s.gone = a.Gone
 	s.options.MaxOutput = a.Limits.MaxOutput
@@ -155,7 +156,7 @@ func (r *refiller) limits(forgotten uint64) {
 	o := &s.options
 	oldest := time.Duration(0)
 	if s.finals.len() > 0 {
-		oldest = time.Duration(r.about.At-s.finals.oldestEnd()) * time.Microsecond
+		oldest = time.Duration(s.logged.at-s.finals.oldestEnd()) * time.Microsecond
 	}
 	const day = 24 * time.Hour
 	o.Keep = cmp.Or(l.Keep, max(o.Keep, s.finals.len()))
@@ -169,7 +170,7 @@ func (r *refiller) limits(forgotten uint64) {
 
 // plan gives the tasks that wait to the planner.
 func (r *refiller) plan() {
-	s, now := r.to, r.about.At
+	s, now := r.to, r.to.logged.at
 	for name, total := range r.about.Limits.Resources {
 		s.planned.SetResource(name, total, now)
 	}

@@ -59,7 +59,7 @@ func (t *target) begin(ctx context.Context, c Credentials) error {
 	defer cancel()
 	ctx, done := t.denied.until(ctx)
 	defer done()
-	log, err := js.Stream(ctx, t.address.StreamName())
+	log, err := asks(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, t.address.StreamName()) })
 	if err != nil {
 		return streamError(t.address, c, err)
 	}
@@ -136,7 +136,7 @@ func (t *target) removeOthers(ctx context.Context) error {
 
 // Fill implements transfer.Target. All of it is in memory meanwhile, as in each server of the namespace.
 func (t *target) Fill(ctx context.Context, from transfer.Source) error {
-	tasks, err := memory.RefilledReplica(ctx, from)
+	tasks, err := memory.RefilledReplica(ctx, from, t.mark.at)
 	if err != nil {
 		return err
 	}

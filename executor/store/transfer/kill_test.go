@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,9 +14,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/executor/store/transfer"
+	"github.com/jobline/jobline/schema"
 )
 
 // killedCopy makes the program of the tests a copy that waits to be killed at some point.
@@ -180,6 +183,30 @@ func TestRefusedCopies(t *testing.T) {
 	require.ErrorContains(t, err, "end it (jobline executors drain NAME --end, or jobline shutdown), or try again in ")
 	require.NoError(t, used.Close())
 	copied(t, empty, other)
+}
+
+// What is damaged is not copied in part.
+func TestDamagedCopy(t *testing.T) {
+	dir := t.TempDir()
+	from := filepath.Join(dir, "a")
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: from})
+	require.NoError(t, err)
+	all := make([]executor.Submission, 3)
+	for i := range all {
+		all[i].ID, all[i].Type, all[i].Input, all[i].CreatedAt = uuid.Must(uuid.NewV7()), "t", fmt.Appendf(nil, `"input %d"`, i), schema.Now()
+	}
+	_, err = s.Submit(t.Context(), all)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	text, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(from, bytes.Replace(text, []byte(`"input 1"`), []byte(`"input 2"`), 1), 0o600))
+	_, err = tryCopy(t, from, filepath.Join(dir, "b"))
+	require.ErrorIs(t, err, executor.ErrDamaged)
+	require.ErrorContains(t, err, "task number 2")
+	left, err := filepath.Glob(filepath.Join(dir, "b*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // A server that starts while a store is copied is noticed, and so is a copy that differs.
