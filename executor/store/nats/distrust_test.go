@@ -322,7 +322,7 @@ func TestDriversSetNothingBesideWhatTheyMay(t *testing.T) {
 // The names of a driver are short, and it says of itself nothing that others have said of it.
 func TestDriversSayLittleOfThemselves(t *testing.T) {
 	t.Parallel()
-	b := hello{Name: long, Host: long, PID: 1, Slots: 1 << 40, Lease: 1, Role: RoleExecutor, Draining: true, Ending: true}.bounded()
+	b := hello{Name: long, Host: long, PID: 1, Slots: 1 << 30, Lease: 1, Role: RoleExecutor, Draining: true, Ending: true}.bounded()
 	name := strings.Repeat("x", executor.MaxNameBytes)
 	require.Equal(t, hello{Name: name, Host: name, PID: 1, Lease: int64(time.Second), Role: RoleDriver}, b)
 }
