@@ -123,7 +123,7 @@ func (p *Program) newRoot(out io.Writer) *cobra.Command {
 	root.AddCommand(p.serveCommand(), p.runCommand(), p.typesCommand(), p.storeCommand(), p.versionCommand(), p.attachCommand(), p.shutdownCommand(), p.doctorCommand())
 	root.AddCommand(p.submitCommand(), p.listCommand(), p.statusCommand(), p.waitCommand(), p.logsCommand(), p.cancelCommand(), p.retryCommand(), p.statsCommand(), p.topCommand(), p.viewCommand())
 	root.AddCommand(p.explainCommand(), p.updateCommand(), p.pauseCommand(), p.resumeCommand(), p.groupsCommand())
-	root.AddCommand(p.scheduleCommand(), p.unscheduleCommand(), p.schedulesCommand(), p.executorsCommand())
+	root.AddCommand(p.scheduleCommand(), p.unscheduleCommand(), p.schedulesCommand(), p.executorsCommand(), p.outboxCommand())
 	if p.isJobline() { // it measures types that jobline ships
 		root.AddCommand(p.benchCommand(), benchEchoCommand(), benchWaitCommand())
 	}

@@ -30,6 +30,7 @@ type targetOptions struct {
 	project string
 	store   string // the address of a queue of many machines
 	creds   string
+	outbox  string
 	role    nats.Role // "" is what the environment says
 	local   bool
 	noStart bool
@@ -57,6 +58,7 @@ func (o *targetOptions) scopeFlags(c *cobra.Command) {
 	f.StringVar(&o.project, "project", "", "the server of the project: of the nearest folder, from this one upward, that has "+projectMark)
 	f.StringVar(&o.store, "store", "", "the queue of many machines at nats://HOST,HOST/NAMESPACE, by a server that runs nothing itself; the one of "+envName("store")+" unless given")
 	credsFlag(c, &o.creds)
+	outboxFlag(c, &o.outbox, "the file in which the server that is started for --store keeps submits while it cannot reach the queue; the one of "+envName("outbox")+" unless given")
 	f.Var(roleFlag(&o.role), "store-role", "what the server that is started for --store does to it, as for serve")
 	complete(c, "store-role", cobra.FixedCompletions(roleNames(), cobra.ShellCompDirectiveNoFileComp))
 	complete(c, "store", cobra.NoFileCompletions)

@@ -49,7 +49,7 @@ func unknownVariables(c *cobra.Command, environment []string) (warnings []string
 }
 
 // namespaceFlags are the flags of serve that are for a store that many machines share.
-var namespaceFlags = []string{"store-creds", "store-role", "store-lease"}
+var namespaceFlags = []string{"store-creds", "store-role", "store-lease", "outbox"}
 
 // flagOnly says that a flag has no variable.
 func flagOnly(flag string) bool {

@@ -42,6 +42,8 @@ var mayImport = map[string][]string{
 	"executor/store/sqlite/internal/file":       {"executor/store/kit", "executor", "executor/plan", "schema", "executor/store/sqlite/internal/disk"},
 	"executor/store/sqlite/internal/sqlitetest": {"executor", "schema", "executor/store/sqlite/inspect", "executor/store/sqlite/internal/file"},
 	"executor/store/sqlite/internal/disk":       {},
+	"executor/store/sqlite/outboxfile":          {"executor/store/outbox", "executor", "schema", "executor/store/sqlite/internal/disk", "executor/store/sqlite/internal/file"},
+	"executor/store/outbox":                     {"executor/store/kit", "executor", "executor/plan", "schema"},
 	"executor/store/sqlite/faultvfs":            {},
 	"executor/store/nats":                       {"executor/store/kit", "executor/store/memory", "executor/store/transfer", "executor", "executor/plan", "schema"},
 	"executor/store/nats/natstest":              {},

@@ -21,6 +21,7 @@ import (
 type namespace struct {
 	address nats.Address
 	creds   string    // the file of credentials, or ""
+	outbox  string    // the file of the outbox, or ""
 	role    nats.Role // "" is that of serve
 }
 
@@ -46,8 +47,8 @@ func (o *targetOptions) elsewhere() bool {
 func (o *targetOptions) namespace(program string) (*namespace, error) {
 	text, from := o.sharedStore()
 	if text == "" {
-		if o.creds != "" || o.role != "" {
-			return nil, usagef("--store-creds and --store-role are for a queue of many machines; give its --store, too")
+		if o.creds != "" || o.role != "" || o.outbox != "" {
+			return nil, usagef("--store-creds, --store-role and --outbox are for a queue of many machines; give its --store, too")
 		}
 		return nil, nil
 	}
@@ -65,7 +66,10 @@ func (o *targetOptions) namespace(program string) (*namespace, error) {
 			return nil, err
 		}
 	}
-	n.creds, err = fullPath(cmp.Or(o.creds, os.Getenv(envName("store-creds"))))
+	if n.creds, err = fullPath(cmp.Or(o.creds, os.Getenv(envName("store-creds")))); err != nil {
+		return nil, err
+	}
+	n.outbox, err = fullPath(cmp.Or(o.outbox, os.Getenv(envName("outbox"))))
 	return n, err
 }
 
@@ -93,6 +97,9 @@ func (n *namespace) name() (string, error) {
 		}
 		parts = append(parts, path)
 	}
+	if n.outbox != "" { // without it a submit would fail that is to wait
+		parts = append(parts, n.outbox)
+	}
 	return "n-" + digestOf(strings.Join(parts, "\n")), nil
 }
 
@@ -109,6 +116,9 @@ func (n *namespace) serveFlags() []string {
 	flags := []string{"--limit=0"}
 	if n.creds != "" {
 		flags = append(flags, "--store-creds="+n.creds)
+	}
+	if n.outbox != "" {
+		flags = append(flags, "--outbox="+n.outbox)
 	}
 	if n.role != "" {
 		flags = append(flags, "--store-role="+string(n.role))

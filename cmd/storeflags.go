@@ -24,6 +24,7 @@ type storeOptions struct {
 	file      string // or the address of a namespace
 	creds     string
 	shown     nats.Credentials // of creds and the environment, by takeCredentials
+	outbox    string           // the file in which submits wait while the namespace cannot be reached
 	role      nats.Role
 	lease     time.Duration
 	name      string // of the server, or ""
@@ -44,6 +45,7 @@ func (o *storeOptions) flags(c *cobra.Command) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
 	credsFlag(c, &o.creds)
+	outboxFlag(c, &o.outbox, "the file in which submits wait while a store at nats:// or tls:// cannot be reached; without one they are refused then")
 	choice(c, &o.role, "store-role", "what this server does to a store at nats:// or tls://: an executor everything, a driver submits and cancels, a viewer reads; those two run no tasks",
 		option[nats.Role]{string(nats.RoleExecutor), nats.RoleExecutor}, option[nats.Role]{string(nats.RoleDriver), nats.RoleDriver},
 		option[nats.Role]{string(nats.RoleViewer), nats.RoleViewer})

@@ -80,14 +80,23 @@ func (o *storeOptions) openShared(c *cobra.Command, log *slog.Logger) (executor.
 			take()
 		}
 	}
-	store, err := nats.Open(c.Context(), nats.Options{Address: at, Credentials: o.shown, Role: o.role, Limits: limits, Lease: o.lease, Name: o.name, Slots: o.slots, Logger: log})
-	switch {
-	case errors.Is(err, nats.ErrNameTaken):
-		return nil, fmt.Errorf("serve: --name %s: %w; give this server another one, or end that process first", o.name, err)
-	case err != nil:
-		return nil, fmt.Errorf("serve: --store: %w", err)
+	no := nats.Options{Address: at, Credentials: o.shown, Role: o.role, Limits: limits, Lease: o.lease, Name: o.name, Slots: o.slots, Logger: log}
+	if o.outbox != "" {
+		return o.openOutbox(c, no)
+	}
+	store, err := nats.Open(c.Context(), no)
+	if err != nil {
+		return nil, o.openFault(err)
 	}
 	return store, nil
+}
+
+// openFault says why a namespace is not opened.
+func (o *storeOptions) openFault(err error) error {
+	if errors.Is(err, nats.ErrNameTaken) {
+		return fmt.Errorf("serve: --name %s: %w; give this server another one, or end that process first", o.name, err)
+	}
+	return fmt.Errorf("serve: --store: %w", err)
 }
 
 func storeInitCommand() *cobra.Command {

@@ -191,6 +191,9 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 		return o.refused(board.say, params.ID, &o.target, err)
 	}
 	o.driver.program.rememberLast(&o.target, submitted.ID)
+	if file := outboxOf(&submitted.Task); file != "" {
+		board.say("the queue cannot be reached; the task waits in the outbox %s, and is sent when it can", file)
+	}
 	if !o.wait || !o.json {
 		if err := o.printID(&submitted); err != nil || !o.wait {
 			return err

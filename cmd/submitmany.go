@@ -53,6 +53,7 @@ type manySubmits struct {
 	refused  int
 	unknown  int  // of which it is not known whether they were recorded
 	waited   bool // it was told that the queue is full
+	outboxed bool // it was told that tasks wait in the outbox
 }
 
 // many submits the tasks of a source, and waits for them where that is wanted.
@@ -214,6 +215,18 @@ func (m *manySubmits) busy() bool {
 	return len(m.underWay) > 0 || len(m.full) > 0
 }
 
+// noteOutbox tells once that tasks wait in the outbox, where the result of a submit says so.
+func (m *manySubmits) noteOutbox(result jsontext.Value) {
+	if m.outboxed || !bytes.Contains(result, []byte(`"kind":"outbox"`)) {
+		return
+	}
+	var t schema.Task
+	if json.Unmarshal(result, &t) == nil && outboxOf(&t) != "" {
+		m.outboxed = true
+		m.board.say("the queue cannot be reached; tasks wait in the outbox %s, and are sent when it can", outboxOf(&t))
+	}
+}
+
 // answered looks at the answer to a submit.
 func (m *manySubmits) answered(a client.SubmitAnswer) error {
 	m.mu.Lock()
@@ -226,6 +239,7 @@ func (m *manySubmits) answered(a client.SubmitAnswer) error {
 	}
 	m.accepted++
 	m.last = a.ID
+	m.noteOutbox(a.Result)
 	m.board.count(m.accepted)
 	m.answer(&t, m.printedOf(&a))
 	if a.Pending == 0 || time.Since(m.printed) > idsEvery {

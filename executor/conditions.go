@@ -189,7 +189,16 @@ func needsOfGroup(err error, group string) error {
 }
 
 // checkNeeds says what a task needs of which there is never enough here.
-func (e *Executor) checkNeeds(needs map[string]int64) error { return missing(needs, e.resources).err() }
+func (e *Executor) checkNeeds(needs map[string]int64) error {
+	if len(needs) == 0 { // most need nothing
+		return nil
+	}
+	info := e.store.Info()
+	if info.Unread { // the store says it when it is known
+		return nil
+	}
+	return missing(needs, info.Resources).err()
+}
 
 // missing says what a task needs of which these resources never have enough.
 func missing(needs, resources map[string]int64) (v violations) {

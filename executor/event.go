@@ -19,7 +19,7 @@ const (
 	EventOutput
 	// EventRetrying says that an attempt has ended and that another one follows.
 	EventRetrying
-	// EventUpdated says that a task that waits was changed by Store.Update.
+	// EventUpdated says that a task that waits was changed by Store.Update, or has left an Outbox.
 	EventUpdated
 	EventFinished
 	// EventBarrier is no change of a task: Watcher.Barrier has put it there.
@@ -141,6 +141,8 @@ type Event struct {
 	// LabelsBefore are the labels before an EventUpdated. A subscription selects the event by
 	// these or by the new ones, so that it hears of tasks that lose its label. Nobody changes them.
 	LabelsBefore map[string]string
+	// Sent is true of an EventUpdated that says that a task has left an Outbox.
+	Sent bool
 	// Task is the task, without its input. Of EventFinished it is final, and complete
 	// unless it is marked as Incomplete. Of any other kind it has only ID, Type, Priority,
 	// Labels and CreatedAt, and of EventUpdated also Conditions. So an event keeps no more

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -49,8 +48,7 @@ type Executor struct {
 	rates         rates
 	stop          shutdown
 	readers       outputReaders
-	resources     map[string]int64 // of the store
-	shared        bool             // other processes use the store, too
+	shared        bool // other processes use the store, too
 	vault         vault
 	unrun         unrun
 	schedules     schedules
@@ -77,12 +75,16 @@ func New(store Store, o Options) (*Executor, error) {
 	e.rates.began = e.began
 	e.stop.init()
 	e.schedules.mu, e.schedules.changed = make(fairLock, 1), make(chan struct{}, 1)
-	e.resources, e.shared = info.Resources, info.Shared
+	e.shared = info.Shared
 	e.readers.init(int64(info.Limits.OutputBytes))
 	if err := e.offer(o.Types); err != nil {
 		return nil, err
 	}
-	return e, e.readDefaults()
+	e.defaults.Store(&map[string]*schema.GroupDefaults{})
+	if err := e.readDefaults(); err != nil && !info.Unread {
+		return nil, err
+	}
+	return e, nil
 }
 
 func (e *Executor) offer(types []Type) error {
@@ -166,10 +168,14 @@ func (e *Executor) lookup(name string) (*Type, error) {
 	return t, nil
 }
 
-// Submit records prepared tasks, in order, and answers each in its place.
-// The error is of all: nothing was recorded.
+// Submit records prepared tasks, in order, and answers each in its place. Where the store is an
+// Outbox it may keep them for later. The error is of all: nothing was recorded.
 func (e *Executor) Submit(ctx context.Context, submissions []Submission) ([]Submitted, error) {
-	return e.submitBy(ctx, submissions, e.store.Submit)
+	submit := e.store.Submit
+	if o, keeps := e.store.(Outbox); keeps {
+		submit = o.Post
+	}
+	return e.submitBy(ctx, submissions, submit)
 }
 
 // submitBy is Submit by a method of the store.
@@ -275,54 +281,8 @@ func (e *Executor) Replay(ctx context.Context, after, through uint64, limit int)
 	return e.store.Replay(ctx, after, through, limit)
 }
 
-// Limits are the limits of the executor and of its store, by name.
-func (e *Executor) Limits() map[string]int64 {
-	limits := e.store.Info().Limits
-	return map[string]int64{
-		"running":     int64(e.options.Limit),
-		"graceMs":     e.options.Grace.Milliseconds(),
-		"resultBytes": int64(e.options.MaxResult),
-		"queuedTasks": int64(limits.QueuedTasks),
-		"outputBytes": int64(limits.OutputBytes),
-		"keepTasks":   int64(limits.KeepTasks),
-		"keepForMs":   limits.KeepFor.Milliseconds(),
-		"keepBytes":   limits.KeepBytes,
-		"keepIds":     int64(limits.KeepIDs),
-		"secretBytes": MaxSecretBytes,
-		"inputBytes":  MaxInputBytes,
-	}
-}
-
 // Durable reports whether tasks outlive the process.
 func (e *Executor) Durable() bool { return e.store.Info().Durable }
-
-// Stats is the executor in numbers. What is of a connection is not set, and
-// neither is Containment: the method of that name answers it.
-func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
-	counts, err := e.store.Counts(ctx)
-	if err != nil {
-		return schema.StatsResult{}, err
-	}
-	info := e.store.Info()
-	totals := e.rates.sums()
-	totals.Evicted = counts.Evicted
-	totals.Failed += counts.Unrun
-	totals.Cancelled += counts.Below + counts.Replaced
-	return schema.StatsResult{
-		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable, File: info.File, Fault: info.Fault},
-		UptimeMs:     time.Since(e.began).Milliseconds(),
-		StartedAt:    schema.TimeOf(e.began),
-		PID:          os.Getpid(),
-		Connections:  e.connections.Load(),
-		Tasks:        counts.TaskCounts,
-		Totals:       totals,
-		Stuck:        e.stuck.Load(),
-		Paused:       info.Paused,
-		ShuttingDown: e.stop.begun(),
-		Rates:        e.rates.perSecond(),
-		Limits:       e.Limits(),
-	}, nil
-}
 
 // Containment is how the processes of tasks are kept together, as
 // schema.StatsResult.Containment, or "" where no type starts any. The first call

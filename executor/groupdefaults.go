@@ -58,7 +58,7 @@ func (e *Executor) refreshDefaults() {
 		return
 	}
 	e.defaultsRead = time.Now()
-	if err := e.readDefaults(); err != nil {
+	if err := e.readDefaults(); err != nil && !errors.Is(err, ErrStoreUnavailable) { // the store tells of that fault
 		e.log.Warn("the defaults of groups are as they were", "error", err)
 	}
 }

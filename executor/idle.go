@@ -3,12 +3,14 @@ package executor
 import "context"
 
 // Idle reports whether there is no connection, no task runs, none that is queued can run
-// here, and no schedule has a due time to come. It is false before Run has joined the store,
+// here, nothing waits in an outbox, and no schedule has a due time to come. It is false before Run has joined the store,
 // and where code does not stop. Of an executor that runs nothing only the connections count.
 // What others run of a store that they share counts for none.
 func (e *Executor) Idle(ctx context.Context) (bool, error) {
 	switch {
 	case !e.stop.joined() || e.connections.Load() > 0:
+		return false, nil
+	case e.sendsLater():
 		return false, nil
 	case e.drives(): // the tasks and the schedules are those of others
 		return true, nil

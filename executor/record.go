@@ -44,6 +44,9 @@ type Submission struct {
 	// NewID says that the id was made for this record, and not by a client. Such ids
 	// rise: one that is greater than all before it is of no task yet.
 	NewID bool
+	// Posted says that the task has waited in an Outbox, and that its watchers were told so. A store that
+	// processes share publishes an EventUpdated, with Sent, when it records the task as a new one.
+	Posted bool
 	// Hidden are the values that Secret has taken out of the Input, in the order
 	// of the input.
 	Hidden [][]byte

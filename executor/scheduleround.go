@@ -53,7 +53,7 @@ func (r *round) run(ctx context.Context, e *Executor) {
 	var answers []Submitted
 	var err error
 	if len(r.submissions) > 0 {
-		answers, err = e.Submit(ctx, r.submissions)
+		answers, err = e.submitBy(ctx, r.submissions, e.store.Submit) // an outbox would send what others have submitted meanwhile
 	}
 	for _, t := range r.turns {
 		t.settle(answers, err)

@@ -169,6 +169,9 @@ type StoreInfo struct {
 	File string
 	// Fault is why nothing can be recorded at this moment; "" when all is well.
 	Fault string
+	// Unread says that nothing is known of the store yet, and that Limits and Resources are none of it. Of its
+	// fields it is the one that changes, besides Fault and Paused: once, together with those two.
+	Unread bool
 	// Paused says that no task begins at this moment, because of Pause.
 	Paused bool
 	Limits StoreLimits

@@ -120,6 +120,9 @@ func labelsOf(t *schema.Task) map[string]string {
 // waiting answers what a queued task waits for: what its conditions say, and else its turn.
 func (e *Executor) waiting(ctx context.Context, t *schema.Task) []schema.Waiting {
 	all := slices.Clone(t.WaitingFor)
+	if len(all) > 0 && all[0].Kind == schema.WaitsForOutbox {
+		return all // what comes next is not known
+	}
 	for i := range all {
 		e.nameHolders(&all[i])
 	}

@@ -196,7 +196,7 @@ func appendRetrying(b []byte, ev *executor.Event) []byte {
 
 func appendUpdated(b []byte, ev *executor.Event) []byte {
 	t := ev.Task
-	message := schema.UpdatedEvent{ID: ev.ID, Seq: ev.Seq, Priority: t.Priority, Labels: t.Labels, Conditions: t.Conditions}
+	message := schema.UpdatedEvent{ID: ev.ID, Seq: ev.Seq, Priority: t.Priority, Labels: t.Labels, Conditions: t.Conditions, Sent: ev.Sent}
 	if ev.Again != nil {
 		message.RunAt = ev.Again.At
 	}

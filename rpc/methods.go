@@ -42,6 +42,8 @@ var methods = map[string]method{
 	schema.MethodSchedules:     lockedMethod((*session).schedules),
 	schema.MethodExecutors:     lockedMethod((*session).executors),
 	schema.MethodDrain:         lockedMethod((*session).drain),
+	schema.MethodOutbox:        lockedMethod((*session).outboxMethod),
+	schema.MethodResend:        lockedMethod((*session).resend),
 	schema.MethodDiscover:      immediate((*session).discover),
 	schema.MethodSubscribe:     deferred((*session).subscribe),
 	schema.MethodUnsubscribe:   deferred((*session).unsubscribe),

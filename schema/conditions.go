@@ -127,7 +127,7 @@ type Waiting struct {
 	IDs    []uuid.UUID `json:"ids,omitzero" jsonschema:"the tasks for whose end it waits: at most 10" schema:"maxItems=10"`
 	Count  int         `json:"count,omitzero" jsonschema:"how many tasks must end" schema:"minimum=0"`
 	Until  Time        `json:"until,omitzero" jsonschema:"when it stops waiting for this"`
-	Name   string      `json:"name,omitzero" jsonschema:"the name of the group, the key, the resource, the type or the executor"`
+	Name   string      `json:"name,omitzero" jsonschema:"the name of the group, the key, the resource, the type or the executor, or the file of the outbox"`
 	Amount int64       `json:"amount,omitzero" jsonschema:"how much of the resource it needs" schema:"minimum=0"`
 	Free   *int64      `json:"free,omitzero" jsonschema:"how much of the resource is free"`
 	// Error has no StderrTail, and a message of at most MaxEarlierText bytes.
@@ -151,10 +151,11 @@ const (
 	WaitsForResume     WaitingKind = "paused"     // everything, or its group, is paused
 	WaitsForType       WaitingKind = "type"       // an executor that runs its type
 	WaitsForExecutor   WaitingKind = "executor"   // an executor that has the labels of its On
+	WaitsForOutbox     WaitingKind = "outbox"     // the namespace, which has not seen it, to be reached
 )
 
 // WaitingKinds are all kinds of what a queued task waits for.
 var WaitingKinds = [...]WaitingKind{
 	WaitsForSlot, WaitsForTime, WaitsForRetry, WaitsForDependency, WaitsForKey, WaitsForGroup, WaitsForRate, WaitsForResource, WaitsForResume, WaitsForType,
-	WaitsForExecutor,
+	WaitsForExecutor, WaitsForOutbox,
 }

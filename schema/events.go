@@ -67,7 +67,7 @@ type RetryingEvent struct {
 	RunAt   Time       `json:"runAt" jsonschema:"when the next attempt may begin"`
 }
 
-// UpdatedEvent is what update can change of a task that waits, as it is now.
+// UpdatedEvent is what update can change of a task that waits, as it is now. It comes, too, when the task has left an outbox.
 type UpdatedEvent struct {
 	ID       uuid.UUID         `json:"id" jsonschema:"the id of the task"`
 	Seq      uint64            `json:"seq" jsonschema:"rises with every notification of the task"`
@@ -75,6 +75,8 @@ type UpdatedEvent struct {
 	Labels   map[string]string `json:"labels" jsonschema:"names to find the task by"`
 	// Conditions nil is a task that may run at once.
 	Conditions *Conditions `json:"conditions,omitzero" jsonschema:"when it may run; absent where nothing was asked for"`
+	// Sent is true where nothing but that has changed.
+	Sent bool `json:"sent,omitzero" jsonschema:"the task has waited in an outbox, and is recorded now"`
 	// RunAt is of a task that waits for its next attempt.
 	RunAt Time `json:"runAt,omitzero" jsonschema:"when the next attempt may begin; absent where there was none before"`
 }

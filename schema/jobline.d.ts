@@ -44,7 +44,7 @@ export type UUID = string;
 export type WaitUntil = "all" | "any";
 
 /** What a queued task waits for. */
-export type WaitingKind = "slot" | "time" | "retry" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type" | "executor";
+export type WaitingKind = "slot" | "time" | "retry" | "dependency" | "key" | "group" | "rate" | "resource" | "paused" | "type" | "executor" | "outbox";
 
 /** One run of a task. */
 export interface Attempt {
@@ -439,6 +439,14 @@ export interface Missed {
   through: number;
 }
 
+/** The params of outbox. */
+export interface OutboxParams {
+  /** the most submits to answer with */
+  limit?: number;
+  /** the nextCursor of the page before */
+  cursor?: string;
+}
+
 /** How much a task has written to each stream. */
 export interface OutputBytes {
   /** bytes written to stdout, kept or not */
@@ -555,6 +563,12 @@ export interface ReplayedEvent {
   seq: number;
   /** what of the past could not be sent; absent where nothing is missing */
   missed?: Missed;
+}
+
+/** The params of resend. */
+export interface ResendParams {
+  /** the tasks; where absent all that were refused */
+  ids?: UUID[];
 }
 
 /** The params of resize. */
@@ -883,6 +897,15 @@ export interface StoreStats {
   durable: boolean;
   /** the file of a durable store */
   file?: string;
+  /** the submits that wait on this machine; absent where the server has no outbox */
+  outbox?: {
+    /** the file of the outbox; absent where the server has none */
+    file?: string;
+    /** submits that wait to be sent */
+    waiting: number;
+    /** submits that the namespace has refused */
+    refused: number;
+  };
   /** why nothing can be recorded now; absent when all is well */
   fault?: string;
 }
@@ -1237,6 +1260,8 @@ export interface UpdatedEvent {
   labels: Record<string, string>;
   /** when it may run; absent where nothing was asked for */
   conditions?: Conditions;
+  /** the task has waited in an outbox, and is recorded now */
+  sent?: boolean;
   /** when the next attempt may begin; absent where there was none before */
   runAt?: Time;
 }
@@ -1281,7 +1306,7 @@ export interface Waiting {
   count?: number;
   /** when it stops waiting for this */
   until?: Time;
-  /** the name of the group, the key, the resource, the type or the executor */
+  /** the name of the group, the key, the resource, the type or the executor, or the file of the outbox */
   name?: string;
   /** how much of the resource it needs */
   amount?: number;
@@ -1345,6 +1370,10 @@ export interface Methods {
   "executors": { params: Empty; result: Record<string, unknown> };
   /** Let an executor begin no task any more, or begin tasks again. What runs on it goes on, and what waits goes to the others. It is for a store of many machines. */
   "drain": { params: DrainParams; result: Record<string, unknown> };
+  /** List the submits that wait on this machine, or were refused. They are in the file of `serve --outbox`, because a store of many machines could not be reached. Without that file there are none. */
+  "outbox": { params: OutboxParams; result: Record<string, unknown> };
+  /** Send submits of the outbox again that were refused. Each is sent in its old place. What was not refused stays as it is. */
+  "resend": { params: ResendParams; result: Record<string, unknown> };
   /** List the task types on offer. */
   "types": { params: Empty; result: TypesResult };
   /** Show the state of the server in numbers. */

@@ -34,6 +34,8 @@ const (
 	MethodSchedules     = "schedules"
 	MethodExecutors     = "executors"
 	MethodDrain         = "drain"
+	MethodOutbox        = "outbox"
+	MethodResend        = "resend"
 	MethodDiscover      = "rpc.discover"
 	MethodCancelRequest = "$/cancelRequest"
 	MethodExit          = "exit"
@@ -41,8 +43,8 @@ const (
 
 // MethodNames are all the methods, sorted.
 var MethodNames = []string{
-	MethodCancelRequest, MethodCancel, MethodDrain, MethodExecutors, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutput,
-	MethodPause, MethodResize, MethodResume, MethodRetry, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
+	MethodCancelRequest, MethodCancel, MethodDrain, MethodExecutors, MethodExit, MethodExplain, MethodGroups, MethodInitialize, MethodInput, MethodList, MethodOutbox, MethodOutput,
+	MethodPause, MethodResend, MethodResize, MethodResume, MethodRetry, MethodDiscover, MethodSchedule, MethodSchedules, MethodSetGroup, MethodShutdown, MethodSignal,
 	MethodStats, MethodStatus, MethodSubmit, MethodSubscribe, MethodTypes, MethodUnschedule, MethodUnsubscribe, MethodUpdate,
 	MethodWait,
 }
@@ -296,6 +298,8 @@ type StoreStats struct {
 	Durable bool `json:"durable" jsonschema:"whether tasks outlive the process"`
 	// File is where a durable store is.
 	File string `json:"file,omitzero" jsonschema:"the file of a durable store"`
+	// Outbox is nil where there is none.
+	Outbox *OutboxState `json:"outbox,omitzero" jsonschema:"the submits that wait on this machine; absent where the server has no outbox"`
 	// Fault is why nothing can be recorded at this moment.
 	Fault string `json:"fault,omitzero" jsonschema:"why nothing can be recorded now; absent when all is well"`
 }

@@ -205,6 +205,20 @@ var calls = []described{
 		}},
 	},
 	{
+		name: MethodOutbox, summary: "List the submits that wait on this machine, or were refused.",
+		description: "They are in the file of `serve --outbox`, because a store of many machines could not be reached. Without that file there are none.",
+		params:      typeOf[OutboxParams](), result: typeOf[OutboxResult](), resultSummary: "a page of the submits, in the order in which they are sent",
+		errors:   []Code{CodeInvalidParams},
+		examples: []example{{"one waits, and one was refused", OutboxParams{}, exampleOutbox()}},
+	},
+	{
+		name: MethodResend, summary: "Send submits of the outbox again that were refused.",
+		description: "Each is sent in its old place. What was not refused stays as it is.",
+		params:      typeOf[ResendParams](), result: typeOf[ResendResult](), resultSummary: "how many are sent again",
+		errors:   []Code{CodeInvalidParams, CodeStoreUnavailable},
+		examples: []example{{"all of them", ResendParams{}, ResendResult{Resent: 1}}},
+	},
+	{
 		name: MethodTypes, summary: "List the task types on offer.",
 		params: typeOf[Empty](), result: typeOf[TypesResult](), resultSummary: "the task types, sorted by name",
 		errors:   []Code{CodeInvalidParams},
@@ -340,4 +354,14 @@ func drainedExample() ExecutorInfo {
 	e := exampleExecutors().Executors[0]
 	e.Draining, e.Ending = true, true
 	return e
+}
+
+func exampleOutbox() OutboxResult {
+	return OutboxResult{
+		OutboxState: OutboxState{File: "/home/ada/outbox.db", Waiting: 1, Refused: 1},
+		Entries: []OutboxEntry{
+			{ID: exampleID, Type: "noop", Labels: map[string]string{"build": "7"}, CreatedAt: exampleStart, Refused: "the queue is full"},
+			{ID: otherID, Type: "noop", Labels: map[string]string{}, CreatedAt: exampleStart, Sending: true},
+		},
+	}
 }

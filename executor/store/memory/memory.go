@@ -55,7 +55,8 @@ type Options struct {
 // Store implements executor.Store. Make one with New.
 type Store struct {
 	options Options
-	feed    kit.Feed
+	feed    *kit.Feed
+	lent    bool // feed is of somebody else, who closes it
 	terms   termsTable
 
 	mu        sync.Mutex // protects what follows, and every record
@@ -90,7 +91,7 @@ func New(o Options) *Store {
 	o.KeepIDs = cmp.Or(o.KeepIDs, DefaultKeepIDs)
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
-	s := &Store{options: o, known: known{limit: uint64(max(o.KeepIDs, 0))}}
+	s := &Store{options: o, feed: new(kit.Feed), known: known{limit: uint64(max(o.KeepIDs, 0))}}
 	s.trees.Changed = s.tellSoon
 	s.planned = kit.NewPlanned(o.Resources, s.claims.Wake, s.endPlanned, s.pass)
 	return s
@@ -116,8 +117,19 @@ func (s *Store) Close() error {
 	}
 	s.planned.Close()
 	s.claims.WakeAll()
-	s.feed.Close()
+	if !s.lent {
+		s.feed.Close()
+	}
 	return nil
+}
+
+// PublishTo publishes all further events to watchers of another feed, which goes on with the numbers of
+// the store, and which the store does not close. The watchers of the store get no more events.
+func (s *Store) PublishTo(feed *kit.Feed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	feed.SetSeq(s.feed.Seq())
+	s.feed, s.lent = feed, true
 }
 
 // Get implements executor.Store.

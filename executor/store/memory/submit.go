@@ -56,11 +56,25 @@ func (s *Store) submit(submissions []executor.Submission, all bool) ([]executor.
 		if answers[i].Err == nil && !answers[i].Existing {
 			added++
 			answers[i].WaitingFor = s.waiting(e)
+			if asked.Posted {
+				s.tellSent(asked, &answers[i])
+			}
 		}
 	}
 	s.claims.Wake(added)
 	s.planned.Settle(now)
 	return answers, nil
+}
+
+// tellSent publishes that a task has left an outbox. It needs the lock.
+func (s *Store) tellSent(asked *executor.Submission, answer *executor.Submitted) {
+	r := asked.Record
+	if answer.Conditions != nil {
+		r.Conditions = answer.Conditions
+	}
+	ev := kit.Updated(&r, nil)
+	ev.Sent = true
+	s.feed.Publish(asked.Owner, asked.Events, ev)
 }
 
 // spareEntries is how many entries are kept to be used again: two bursts of submits.

@@ -146,6 +146,7 @@ type submission struct {
 	NewID      bool               `json:"newId,omitzero"`
 	Owner      executor.WatcherID `json:"owner,omitzero"`
 	Events     executor.EventMask `json:"events,omitzero"`
+	Posted     bool               `json:"posted,omitzero"`
 	Size       int                `json:"size"`
 	input      []byte
 }
@@ -153,7 +154,7 @@ type submission struct {
 func submissionOf(s *executor.Submission) submission {
 	return submission{
 		ID: s.ID, Type: s.Type, Priority: s.Priority, Labels: s.Labels, Created: int64(s.CreatedAt), Timeout: int64(s.Timeout), Grace: int64(s.Grace),
-		Rerun: s.Rerun, Conditions: s.Conditions, NewID: s.NewID, Owner: s.Owner, Events: s.Events, input: s.Input,
+		Rerun: s.Rerun, Conditions: s.Conditions, NewID: s.NewID, Owner: s.Owner, Events: s.Events, Posted: s.Posted, input: s.Input,
 	}
 }
 
@@ -167,7 +168,7 @@ func submissionsOf(all []executor.Submission) []submission {
 
 // submission is the submission that a process applies. own says that it has written it.
 func (s *submission) submission(own bool) executor.Submission {
-	r := executor.Submission{NewID: s.NewID}
+	r := executor.Submission{NewID: s.NewID, Posted: s.Posted}
 	r.ID, r.Type, r.Priority, r.Labels, r.CreatedAt, r.Input = s.ID, s.Type, s.Priority, s.Labels, schema.Time(s.Created), s.input
 	r.Timeout, r.Grace, r.Rerun, r.Conditions = time.Duration(s.Timeout), time.Duration(s.Grace), s.Rerun, s.Conditions
 	if own {

@@ -142,7 +142,7 @@ func (s *Store) connect(ctx context.Context) error {
 		journal.readAnew()
 		wake(s.resend)
 	})
-	s.journal = journal
+	s.journal, s.conn = journal, conn
 	shelf, err := newShelf(conn, a, stream)
 	if err == nil {
 		s.shelf = shelf
@@ -174,7 +174,7 @@ func streamError(a Address, c Credentials, err error) error {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("the account has no JetStream; enable it for the account in the configuration of the server")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, natsgo.ErrTimeout):
-		return fmt.Errorf("JetStream does not answer within %v: has its cluster a leader? More than half of its servers must be up", askPatience)
+		return unreachable(fmt.Errorf("JetStream does not answer within %v: has its cluster a leader? More than half of its servers must be up", askPatience))
 	}
 	return fmt.Errorf("the namespace %s: %w", a.Namespace, err)
 }

@@ -140,12 +140,12 @@ func dialError(a Address, c Credentials, err error) error {
 	case errors.Is(err, natsgo.ErrSecureConnWanted):
 		return fmt.Errorf("the server at %s has no TLS (%w); configure it there, or write nats:// and leave NATS_CA and NATS_CERT out", at, err)
 	case errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout):
-		return fmt.Errorf("no NATS server answers at %s (%w); start one with nats-server -js, or mend the address", at, err)
+		return unreachable(fmt.Errorf("no NATS server answers at %s (%w); start one with nats-server -js, or mend the address", at, err))
 	}
 	if cure := tlsCure(c, err); cure != "" {
 		return fmt.Errorf("no connection with TLS to the server at %s (%w); %s", at, err, cure)
 	}
-	return fmt.Errorf("no connection to a NATS server at %s (%w); mend the address", at, err)
+	return unreachable(fmt.Errorf("no connection to a NATS server at %s (%w); mend the address", at, err))
 }
 
 // expired is in the error of credentials whose time is over.

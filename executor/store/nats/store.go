@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
@@ -59,6 +60,7 @@ type Store struct {
 	options   Options
 	log       *slog.Logger
 	journal   journal
+	conn      *natsgo.Conn // nil in tests without servers
 	denied    *denials
 	dismissed chan struct{} // closed when this process is told to end
 
@@ -243,7 +245,7 @@ func (s *Store) readBacklog(ctx context.Context) error {
 			before, since = now, time.Now()
 		}
 		if time.Since(since) > openPatience {
-			return fmt.Errorf("the log of the namespace %s has %d entries, and no more than %d came: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, s.backlog, now)
+			return unreachable(fmt.Errorf("the log of the namespace %s has %d entries, and no more than %d came: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, s.backlog, now))
 		}
 		s.log.Info("the log of the store is read", "entries", now, "of", s.backlog)
 	}
@@ -302,9 +304,9 @@ func (s *Store) noAnswer() error {
 		return s.broken
 	}
 	if s.fault != nil {
-		return fmt.Errorf("nothing can be written to the namespace %s: %w", s.options.Address.Namespace, s.fault)
+		return unreachable(fmt.Errorf("nothing can be written to the namespace %s: %w", s.options.Address.Namespace, s.fault))
 	}
-	return fmt.Errorf("nothing was written to the namespace %s within %v: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, openPatience)
+	return unreachable(fmt.Errorf("nothing was written to the namespace %s within %v: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, openPatience))
 }
 
 // Info implements executor.Store.

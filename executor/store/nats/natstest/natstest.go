@@ -47,10 +47,18 @@ func Main() {
 	os.Exit(0)
 }
 
-// Program is a command for scripts: natsserver FOLDER FILE [nojetstream] runs one server with its
-// files in a folder until it is killed, and writes its URL to a file when it can be used.
+// Program is a command for scripts: natsserver FOLDER FILE [nojetstream|again] runs one server with its
+// files in a folder until it is killed, and writes its URL to a file when it can be used. Again is at the URL
+// that the file has.
 func Program() {
-	all, err := Start(os.Args[1], 1, func(o *server.Options) { o.JetStream = len(os.Args) < 4 })
+	all, err := Start(os.Args[1], 1, func(o *server.Options) {
+		switch more := os.Args[3:]; {
+		case len(more) > 0 && more[0] == "again":
+			o.Port = portIn(os.Args[2])
+		case len(more) > 0:
+			o.JetStream = false
+		}
+	})
 	if err == nil {
 		err = os.WriteFile(os.Args[2], []byte(all.URLs()[0]), 0o600)
 	}
@@ -59,6 +67,19 @@ func Program() {
 		os.Exit(1)
 	}
 	select {}
+}
+
+// portIn is the port of the URL in a file.
+func portIn(file string) int {
+	text, err := os.ReadFile(file)
+	if err == nil {
+		var u *url.URL
+		if u, err = url.Parse(string(text)); err == nil {
+			port, _ := strconv.Atoi(u.Port()) // 0 makes the server refuse it
+			return port
+		}
+	}
+	panic(err)
 }
 
 // Process starts a cluster in a process of its own, which ends with the test's process or when stop

@@ -1,0 +1,140 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// errOnItsWay is why a task in the outbox cannot be cancelled.
+var errOnItsWay = errors.New("the task was on its way to the namespace when the connection was lost, so the namespace may have it; cancel it when the namespace can be reached")
+
+// Cancel implements executor.Store. Of tasks in the outbox it answers those in front, and of others, too.
+func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	s.awaitSettled(ctx, ids[0])
+	if n := s.leading(ids, true); n > 0 {
+		return s.drop(ids[:n], c), nil
+	}
+	in, err := s.behind()
+	if err != nil {
+		return nil, err
+	}
+	return in.Cancel(ctx, ids[:s.leading(ids, false)], c)
+}
+
+// leading is how many of the first ids the outbox knows, or does not know.
+func (s *Store) leading(ids []uuid.UUID, wanted bool) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n < len(ids) {
+		if _, known := s.known(ids[n]); known != wanted {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// awaitSettled waits, while the namespace can be reached, until it is known whether that has a task.
+func (s *Store) awaitSettled(ctx context.Context, id uuid.UUID) {
+	late := time.NewTimer(cancelPatience)
+	defer late.Stop()
+	for s.canReach() != nil {
+		s.mu.Lock()
+		k, settled := s.byID[id], s.settled
+		waits := k != nil && k.uncertain()
+		s.mu.Unlock()
+		if !waits {
+			return
+		}
+		select {
+		case <-settled:
+		case <-late.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drop ends tasks that are in the outbox, and those there that are parts of them.
+func (s *Store) drop(ids []uuid.UUID, c executor.Cancellation) []executor.CancelAnswer {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	answers := make([]executor.CancelAnswer, len(ids))
+	dropped := s.below(ids)
+	numbers := make([]int64, len(dropped))
+	for i, k := range dropped {
+		numbers[i] = k.Number
+	}
+	var err error
+	if len(dropped) > 0 {
+		err = s.write(Change{Remove: numbers})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.end(dropped, numbers, c)
+	}
+	for i, id := range ids {
+		switch r, over := s.ended.get(id); {
+		case over && slices.ContainsFunc(dropped, func(k *kept) bool { return k.Record.ID == id }):
+			answers[i] = executor.CancelAnswer{Outcome: schema.OutcomeCancelled, Task: r.Task}
+		case over:
+			answers[i] = executor.CancelAnswer{Outcome: schema.OutcomeAlreadyFinished, Task: r.Task}
+		case err != nil:
+			answers[i].Err = err
+		case s.byID[id] != nil:
+			answers[i].Err = fmt.Errorf("%w: %w", executor.ErrStoreUnavailable, errOnItsWay)
+		default: // it was sent meanwhile
+			answers[i].Err = fmt.Errorf("%w: the task has just been sent", executor.ErrStoreUnavailable)
+		}
+	}
+	return answers
+}
+
+// below are the entries with the ids, and those that are parts of these, without those that the namespace may
+// have. It needs writing.
+func (s *Store) below(ids []uuid.UUID) (found []*kept) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wanted := map[uuid.UUID]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	for _, k := range s.entries { // a part is behind that of which it is one
+		if !k.uncertain() && (wanted[k.Record.ID] || wanted[executor.ParentOf(k.Record.Conditions)]) {
+			wanted[k.Record.ID] = true
+			found = append(found, k)
+		}
+	}
+	return found
+}
+
+// end makes entries tasks that were cancelled, and tells that. It needs mu.
+func (s *Store) end(dropped []*kept, numbers []int64, c executor.Cancellation) {
+	gone := map[int64]bool{}
+	for _, n := range numbers {
+		gone[n] = true
+	}
+	s.remove(gone)
+	now := schema.Now()
+	for _, k := range dropped {
+		r, outcome := k.Record, c.Outcome()
+		r.State, r.Error, r.FinishedAt, r.CancelRequestedAt, r.CancelReason = outcome.State, outcome.Error, now, now, c.Reason
+		s.ended.add(r)
+		shown := r.Task
+		shown.Input = nil
+		s.feed.Tell(k.owner, k.events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &shown})
+	}
+}

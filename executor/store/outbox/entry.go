@@ -1,0 +1,90 @@
+package outbox
+
+import (
+	"fmt"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// The limits of an outbox, of what waits and of what was refused together.
+const (
+	MaxEntries = 10_000
+	MaxBytes   = 64 << 20
+)
+
+// Entry is a submit that waits to be sent, or that the namespace has refused.
+type Entry struct {
+	// Number rises with each entry; they are sent in this order.
+	Number int64
+	// Record is of a queued task. What is only of the process that took the submit is in the Store.
+	Record executor.Record
+	// Tried says that the submit may have been sent.
+	Tried bool
+	// Refused is why the namespace has refused it, or "".
+	Refused string
+}
+
+// Change is what is written to a File in one step.
+type Change struct {
+	Add    []Entry // with numbers above all before
+	Set    []Entry // Tried and Refused of entries that are there
+	Remove []int64 // by their numbers
+}
+
+// File has the entries on a disk. One goroutine at a time uses it.
+type File interface {
+	// Write makes all of a change or nothing of it. It returns when that is on the disk. After an error it is
+	// not known which of both came true.
+	Write(c Change) error
+	// Path is where the file is.
+	Path() string
+	// Close closes the file. Another process can have it then.
+	Close() error
+}
+
+// kept is an entry with what is of this process alone.
+type kept struct {
+	Entry
+	owner  executor.WatcherID
+	events executor.EventMask
+}
+
+// entryBytes is what an entry takes besides its input and its labels.
+const entryBytes = 512
+
+// sizeOf is about how many bytes an entry takes.
+func sizeOf(r *executor.Record) int64 {
+	n := entryBytes + len(r.Type) + len(r.Input)
+	for key, value := range r.Labels {
+		n += len(key) + len(value)
+	}
+	if c := r.Conditions; c != nil {
+		n += 64 * (len(c.After) + len(c.Needs) + len(c.On))
+	}
+	return int64(n)
+}
+
+// uncertain reports whether the namespace may have the task, or get it by what is under way.
+func (k *kept) uncertain() bool { return k.Tried && k.Refused == "" }
+
+// record is the task as a client sees it.
+func (k *kept) record(file string) executor.Record {
+	r := k.Record
+	r.WaitingFor = []schema.Waiting{k.waiting(file)}
+	return r
+}
+
+// waiting says what the task waits for.
+func (k *kept) waiting(file string) schema.Waiting {
+	w := schema.Waiting{Kind: schema.WaitsForOutbox, Name: file}
+	switch {
+	case k.Refused != "":
+		w.Message = fmt.Sprintf("it is in the outbox %s, because the namespace has refused it: %s; outbox resend sends it again, and cancel drops it", file, schema.Cut(k.Refused))
+	case k.uncertain():
+		w.Message = fmt.Sprintf("it is in the outbox %s, and is on its way to the namespace, which may have it already", file)
+	default:
+		w.Message = fmt.Sprintf("it is in the outbox %s, and is sent when the namespace can be reached", file)
+	}
+	return w
+}

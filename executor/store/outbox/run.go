@@ -1,0 +1,300 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file opens the namespace, and then sends what waits.
+
+// Run sends what waits, until ctx ends or Close is called. It can be called once.
+func (s *Store) Run(ctx context.Context) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	over := make(chan struct{})
+	defer close(over)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.stop, s.over = stop, over
+	s.mu.Unlock()
+	in := s.open(ctx)
+	if in == nil {
+		return
+	}
+	s.attach(in)
+	s.sendAll(ctx, in)
+}
+
+// open opens the namespace, or answers nil when ctx has ended.
+func (s *Store) open(ctx context.Context) Namespace {
+	type outcome struct {
+		in  Namespace
+		err error
+	}
+	for pause, said := openPause, ""; ; pause = min(2*pause, mostOpenPause) {
+		opened := make(chan outcome)
+		go func() { // ends with the try, which has a bound of its own
+			in, err := s.options.Open(ctx)
+			select {
+			case opened <- outcome{in, err}:
+			case <-ctx.Done():
+				if err == nil {
+					_ = in.Close() // nobody has used it
+				}
+			}
+		}()
+		var o outcome
+		select {
+		case o = <-opened:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case s.tried <- o.err:
+		default:
+		}
+		if o.err == nil {
+			return o.in
+		}
+		s.mu.Lock()
+		s.unreached = o.err
+		s.mu.Unlock()
+		if text := o.err.Error(); text != said {
+			s.log.Warn("the namespace cannot be reached; submits wait in the outbox", "outbox", s.file.Path(), "error", o.err)
+			said = text
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// attach begins to use the namespace. Tasks that an earlier process may have sent are asked for by their ids.
+func (s *Store) attach(in Namespace) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var over []executor.Event
+	gone := map[int64]bool{}
+	var numbers []int64
+	in.Attach(s.feed, func(get func(uuid.UUID) (executor.Record, error)) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, k := range s.entries {
+			if !k.uncertain() {
+				continue
+			}
+			r, err := get(k.Record.ID)
+			if err != nil && !errors.Is(err, executor.ErrTaskGone) {
+				continue // it is sent
+			}
+			gone[k.Number] = true
+			numbers = append(numbers, k.Number)
+			if err == nil && r.State.Final() {
+				r.Input = nil
+				over = append(over, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+			}
+		}
+		s.remove(gone)
+	})
+	s.namespace.Store(&in)
+	close(s.reached)
+	for _, ev := range over { // nothing else happens to them
+		s.feed.Tell(0, 0, ev)
+	}
+	if len(numbers) > 0 {
+		s.log.Info("submits of the outbox had been sent before", "tasks", len(numbers))
+		s.forget(Change{Remove: numbers})
+	}
+}
+
+// forget writes what is known of entries that were sent. Where that fails, they are asked for by their ids at the
+// next start.
+func (s *Store) forget(c Change) {
+	if err := s.write(c); err != nil {
+		s.log.Error("the outbox cannot be written", "error", err)
+	}
+}
+
+// sendAll sends what waits, until ctx ends.
+func (s *Store) sendAll(ctx context.Context, in Namespace) {
+	failed, dismissed := in.Failed(), in.Dismissed()
+	look := time.NewTimer(0)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case err := <-failed:
+			failed = nil
+			s.failed <- err
+		case <-dismissed:
+			dismissed = nil
+			close(s.dismissed)
+		case <-s.wake:
+		case <-look.C:
+		}
+		for ctx.Err() == nil && in.Reached() && s.sendNext(ctx, in) {
+		}
+		if s.State().Waiting > 0 {
+			look.Reset(lookPause)
+		}
+	}
+}
+
+// sendNext sends a batch. It reports false where there is none, or where it is not known what became of it.
+func (s *Store) sendNext(ctx context.Context, in Namespace) bool {
+	batch := s.take()
+	if len(batch) == 0 {
+		return false
+	}
+	submissions := make([]executor.Submission, len(batch))
+	for i, k := range batch {
+		submissions[i] = executor.Submission{Record: k.Record, Owner: k.owner, Events: k.events, Posted: true}
+	}
+	sending, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
+	answers, err := in.Submit(sending, submissions)
+	switch {
+	case errors.Is(err, executor.ErrStoreUnavailable), errors.Is(err, executor.ErrClosed), sending.Err() != nil && err != nil:
+		return false
+	case err != nil: // it refuses all, as for want of a permission
+		answers = make([]executor.Submitted, len(batch))
+		for i := range answers {
+			answers[i].Err = err
+		}
+	}
+	s.settle(batch, answers)
+	return true
+}
+
+// take takes the first entries that wait. That they may be sent is on the disk when it returns.
+func (s *Store) take() (batch []*kept) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var c Change
+	s.mu.Lock()
+	bytes := int64(0)
+	for _, k := range s.entries {
+		if k.Refused != "" {
+			continue
+		}
+		if len(batch) == batchEntries || len(batch) > 0 && bytes+sizeOf(&k.Record) > batchBytes {
+			break
+		}
+		bytes += sizeOf(&k.Record)
+		batch = append(batch, k)
+		if !k.Tried {
+			e := k.Entry
+			e.Tried = true
+			c.Set = append(c.Set, e)
+		}
+	}
+	s.mu.Unlock()
+	if len(c.Set) > 0 {
+		if err := s.write(c); err != nil {
+			s.log.Error("what waits in the outbox cannot be sent, because that cannot be noted there", "error", err)
+			return nil
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range batch {
+		k.Tried = true
+	}
+	return batch
+}
+
+// settle takes over what has become of a batch.
+func (s *Store) settle(batch []*kept, answers []executor.Submitted) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var c Change
+	gone := map[int64]bool{}
+	s.mu.Lock()
+	for i, k := range batch {
+		why := refusal(k, &answers[i])
+		if why == nil {
+			gone[k.Number] = true
+			c.Remove = append(c.Remove, k.Number)
+			continue
+		}
+		k.Refused = why.Error()
+		s.refused++
+		c.Set = append(c.Set, k.Entry)
+		s.log.Warn("the namespace has refused a submit of the outbox, which stays there", "task", k.Record.ID, "type", k.Record.Type, "error", why)
+	}
+	s.remove(gone)
+	close(s.settled)
+	s.settled = make(chan struct{})
+	s.mu.Unlock()
+	if len(gone) > 0 {
+		s.log.Info("submits of the outbox were sent", "tasks", len(gone))
+	}
+	s.forget(c)
+}
+
+// refusal is why the namespace has not recorded a task, or nil. A task that has been sent before may have ended,
+// and be known no longer.
+func refusal(k *kept, answer *executor.Submitted) error {
+	switch {
+	case errors.Is(answer.Err, executor.ErrTaskGone):
+		return nil
+	case answer.Err != nil:
+		return answer.Err
+	case answer.Existing && answer.Task.ID != k.Record.ID:
+		return &executor.DuplicateError{Key: k.Record.Conditions.Dedupe.Key, ID: answer.Task.ID}
+	}
+	return nil
+}
+
+// Resend implements executor.Outbox.
+func (s *Store) Resend(ids []uuid.UUID) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var again []*kept
+	s.mu.Lock()
+	for _, id := range ids {
+		if s.byID[id] == nil {
+			s.mu.Unlock()
+			return 0, &executor.InputError{Violations: []schema.Violation{{Pointer: "/ids", Message: id.String() + " is not in the outbox"}}}
+		}
+	}
+	for _, k := range s.entries {
+		if k.Refused != "" && (len(ids) == 0 || slices.Contains(ids, k.Record.ID)) {
+			again = append(again, k)
+		}
+	}
+	s.mu.Unlock()
+	if len(again) == 0 {
+		return 0, nil
+	}
+	var c Change
+	for _, k := range again {
+		e := k.Entry
+		e.Refused, e.Tried = "", false
+		c.Set = append(c.Set, e)
+	}
+	if err := s.write(c); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	for _, k := range again {
+		k.Refused, k.Tried = "", false
+		s.refused--
+	}
+	s.mu.Unlock()
+	s.awaken()
+	return len(again), nil
+}

@@ -1,0 +1,193 @@
+// Package outboxfile keeps the entries of an outbox in an SQLite file, which one process has at a time.
+package outboxfile
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/jobline/jobline/executor/store/outbox"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
+)
+
+const (
+	// applicationID marks a file as an outbox: "JOBO".
+	applicationID = 0x4A4F424F
+	// version is that of the table, as user_version.
+	version = 1
+	// headerSize is how much of the first page is looked at, and idAt is where the application_id stands.
+	headerSize, idAt = 100, 68
+)
+
+// tables are what is in a file. The sum is of the other columns.
+const tables = `CREATE TABLE entry(
+	number INTEGER PRIMARY KEY,
+	id BLOB NOT NULL UNIQUE,
+	tried INTEGER NOT NULL,
+	refused TEXT NOT NULL,
+	record BLOB NOT NULL,
+	sum INTEGER NOT NULL
+) STRICT`
+
+// File implements outbox.File. Make one with Open.
+type File struct {
+	path    string
+	lock    *disk.Lock
+	conn    *file.Conn
+	suspect bool // a write has failed, so a part of the write-ahead log may not be on the disk
+}
+
+// Open opens a file, or makes one, and reads its entries. One process has a file at a time; any other gets an
+// error that names it.
+func Open(ctx context.Context, path string) (_ *File, entries []outbox.Entry, err error) {
+	f := &File{}
+	if f.path, err = disk.PreparePath(path, disk.SyncDir); err != nil {
+		return nil, nil, err
+	}
+	if err := probe(f.path); err != nil { // make no files beside a file of another program
+		return nil, nil, err
+	}
+	if f.lock, err = disk.TakeLock(f.path); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open the outbox %s: %w", f.path, errors.Join(err, f.Close()))
+		}
+	}()
+	if err := probe(f.path); err != nil { // again, because another process could change it before the lock was held
+		return nil, nil, err
+	}
+	if _, err := disk.CreateFiles(f.path); err != nil {
+		return nil, nil, err
+	}
+	if err := disk.SyncDir(filepath.Dir(f.path)); err != nil {
+		return nil, nil, err
+	}
+	if err := file.RewriteWAL(f.path, "", synchronous); err != nil {
+		return nil, nil, err
+	}
+	if f.conn, err = file.DialWriter(f.path, "", synchronous, false); err != nil {
+		return nil, nil, err
+	}
+	defer f.conn.SetInterrupt(f.conn.SetInterrupt(ctx))
+	if err := f.begin(); err != nil {
+		return nil, nil, err
+	}
+	entries, err = f.read()
+	return f, entries, err
+}
+
+// synchronous lets each commit be on the disk when it returns.
+const synchronous = "FULL"
+
+// probe refuses a file that belongs to somebody else, or is no outbox. It changes nothing.
+func probe(path string) error {
+	there, err := disk.RequireOwned(path)
+	if err != nil || !there {
+		return err
+	}
+	f, err := disk.OpenToRead(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, headerSize)
+	n, err := f.ReadAt(head, 0)
+	switch id := binary.BigEndian.Uint32(head[idAt:]); {
+	case err != nil && err != io.EOF:
+		return err
+	case n == 0, n == headerSize && id == applicationID:
+		return nil
+	case n == headerSize && id == 0: // a process that died before it made the table leaves such a file, empty
+		return nil
+	}
+	return fmt.Errorf("%s is not an outbox of jobline; name another file", path)
+}
+
+// begin makes the table where there is none, and looks at the version.
+func (f *File) begin() error {
+	now, err := f.conn.Number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	switch {
+	case now == version:
+		return f.conn.RestartWALUnlessRead()
+	case now > version:
+		return fmt.Errorf("it was written by a newer jobline: its version is %d, this program knows up to %d; use the newer program", now, version)
+	}
+	n, err := f.conn.Number("SELECT count(*) FROM sqlite_schema")
+	switch {
+	case err != nil:
+		return err
+	case n > 0:
+		return errors.New("it is an SQLite file of another program; name another file")
+	}
+	err = f.step(func() error {
+		for _, sql := range []string{fmt.Sprintf("PRAGMA application_id=%d", applicationID), tables, fmt.Sprintf("PRAGMA user_version=%d", version)} {
+			if err := f.conn.Exec(sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return f.conn.RestartWALUnlessRead() // so that the header of the file says what it is
+}
+
+// step runs f in a transaction.
+func (f *File) step(do func() error) error {
+	if err := f.conn.Run("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := do()
+	if err == nil {
+		err = f.conn.Run("COMMIT")
+	}
+	if err != nil && !f.conn.GetAutocommit() {
+		err = errors.Join(err, f.conn.Run("ROLLBACK"))
+	}
+	return err
+}
+
+// Path implements outbox.File.
+func (f *File) Path() string { return f.path }
+
+// Write implements outbox.File.
+func (f *File) Write(c outbox.Change) error {
+	moved, err := f.lock.Moved()
+	switch {
+	case err != nil:
+		return err
+	case moved:
+		return fmt.Errorf("%s was removed or replaced while it was held; end this server, and look who did that", f.lock.Name())
+	}
+	if f.suspect {
+		if err := f.conn.RestartWAL(); err != nil {
+			return err
+		}
+		f.suspect = false
+	}
+	if err := f.step(func() error { return f.write(c) }); err != nil {
+		f.suspect = true
+		return err
+	}
+	f.suspect = f.conn.Checkpoint() != nil // the change is on the disk all the same
+	return nil
+}
+
+// Close implements outbox.File.
+func (f *File) Close() error {
+	var err error
+	if f.conn != nil {
+		err = f.conn.Close()
+	}
+	return errors.Join(err, f.lock.Release())
+}

@@ -1,0 +1,122 @@
+package outboxfile
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/outbox"
+	"github.com/jobline/jobline/schema"
+)
+
+func opens(t *testing.T, path string) (*File, []outbox.Entry) {
+	t.Helper()
+	f, entries, err := Open(t.Context(), path)
+	require.NoError(t, err)
+	return f, entries
+}
+
+// entry has something in each of its fields.
+func entry(number int64) outbox.Entry {
+	e := outbox.Entry{Number: number, Record: executor.Record{Timeout: time.Minute + time.Nanosecond, Grace: time.Second, Rerun: true}}
+	e.Record.ID, e.Record.Type, e.Record.Priority, e.Record.CreatedAt = uuid.New(), "exec", -3, schema.Now()
+	e.Record.Labels = map[string]string{"build": "7", "name": "Bücher"}
+	e.Record.Input = []byte(`{"argv":["true"],"n":1.50}`)
+	e.Record.Conditions = &schema.Conditions{
+		Group: "g", Key: "k", After: []schema.Dependency{{ID: uuid.New(), On: schema.OnFinish}}, RunAt: schema.Now(), Needs: map[string]int64{"gpu": 1},
+		On: map[string]string{"os": "linux"}, Dedupe: &schema.Dedupe{Key: "d", On: schema.DedupeReuse}, Parent: uuid.New(),
+	}
+	return e
+}
+
+// What was written is there for the next process, in order.
+func TestEntriesOutliveAProcess(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new", "outbox.db")
+	f, entries := opens(t, path)
+	require.Empty(t, entries)
+	one, two, three := entry(1), entry(2), entry(3)
+	require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{one, two, three}}))
+	one.Tried, three.Refused = true, "the queue is full"
+	require.NoError(t, f.Write(outbox.Change{Set: []outbox.Entry{one, three}, Remove: []int64{2}}))
+	if runtime.GOOS != "windows" {
+		for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
+			info, err := os.Stat(path + suffix)
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), suffix)
+		}
+	}
+	_, _, err := Open(t.Context(), path)
+	require.ErrorContains(t, err, "is held by process")
+	require.NoError(t, f.Close())
+	f, entries = opens(t, path)
+	require.Equal(t, []outbox.Entry{one, three}, entries)
+	// A change whose outcome was not known may be made again, under another number.
+	three.Number = 4
+	require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{three}}))
+	require.NoError(t, f.Close())
+	f, entries = opens(t, path)
+	require.Equal(t, []outbox.Entry{one, three}, entries)
+	require.NoError(t, f.Close())
+}
+
+// A row that is not what was written is no entry.
+func TestDamagedEntryIsNoticed(t *testing.T) {
+	t.Parallel()
+	for _, change := range []string{
+		"UPDATE entry SET tried=1", "UPDATE entry SET refused='no'", "UPDATE entry SET number=2", "UPDATE entry SET record=CAST(replace(record,'exec','xxxx') AS BLOB)",
+		"UPDATE entry SET id=zeroblob(16)", "UPDATE entry SET id=zeroblob(3)", "UPDATE entry SET sum=sum+1",
+	} {
+		path := filepath.Join(t.TempDir(), "outbox.db")
+		f, _ := opens(t, path)
+		require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{entry(1)}}))
+		require.NoError(t, f.conn.Exec(change))
+		require.NoError(t, f.Close())
+		_, _, err := Open(t.Context(), path)
+		require.ErrorIs(t, err, executor.ErrDamaged, change)
+		require.ErrorContains(t, err, path)
+	}
+}
+
+// What is no outbox is left as it is.
+func TestFileOfAnotherProgramIsRefused(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	text, newer, other := filepath.Join(folder, "text"), filepath.Join(folder, "newer"), filepath.Join(folder, "other")
+	require.NoError(t, os.WriteFile(text, []byte("hello"), 0o600))
+	for path, change := range map[string]string{newer: "PRAGMA user_version=2", other: "PRAGMA application_id=7"} {
+		f, _ := opens(t, path)
+		require.NoError(t, f.conn.Exec(change))
+		require.NoError(t, f.Close())
+	}
+	for path, says := range map[string]string{
+		text: "is not an outbox of jobline", other: "is not an outbox of jobline", newer: "was written by a newer jobline", folder: "is a directory", "": "needs the path of a file",
+	} {
+		_, _, err := Open(t.Context(), path)
+		require.ErrorContains(t, err, says, path)
+	}
+	all, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	for _, one := range all {
+		require.NotEqual(t, "text.lock", one.Name())
+	}
+}
+
+// A file whose lock was taken away is not written any more: another process may have it.
+func TestMovedLockIsNoticed(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is open cannot be removed there")
+	}
+	path := filepath.Join(t.TempDir(), "outbox.db")
+	f, _ := opens(t, path)
+	defer f.Close()
+	require.NoError(t, os.Remove(path+".lock"))
+	require.ErrorContains(t, f.Write(outbox.Change{Add: []outbox.Entry{entry(1)}}), "was removed or replaced")
+}

@@ -1,0 +1,117 @@
+package outboxfile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/outbox"
+	"github.com/jobline/jobline/schema"
+)
+
+// This file writes entries as rows, and reads them.
+
+// record is what a row has of an executor.Record.
+type record struct {
+	Type       string             `json:"type"`
+	Priority   int8               `json:"priority,omitzero"`
+	Labels     map[string]string  `json:"labels,omitempty"`
+	Created    schema.Time        `json:"created"`
+	Timeout    int64              `json:"timeout,omitzero"` // nanoseconds
+	Grace      int64              `json:"grace,omitzero"`   // nanoseconds
+	Rerun      bool               `json:"rerun,omitzero"`
+	Conditions *schema.Conditions `json:"conditions,omitzero"`
+	Input      jsontext.Value     `json:"input"`
+}
+
+var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+func textOf(r *executor.Record) ([]byte, error) {
+	return json.Marshal(record{
+		Type: r.Type, Priority: r.Priority, Labels: r.Labels, Created: r.CreatedAt, Timeout: int64(r.Timeout), Grace: int64(r.Grace),
+		Rerun: r.Rerun, Conditions: r.Conditions, Input: r.Input,
+	}, lenient)
+}
+
+func recordOf(id uuid.UUID, text []byte) (executor.Record, error) {
+	var r record
+	if err := json.Unmarshal(text, &r, lenient); err != nil {
+		return executor.Record{}, err
+	}
+	made := executor.Record{Timeout: time.Duration(r.Timeout), Grace: time.Duration(r.Grace), Rerun: r.Rerun}
+	made.ID, made.Type, made.Priority, made.Labels, made.CreatedAt = id, r.Type, r.Priority, r.Labels, r.Created
+	made.Conditions, made.Input = r.Conditions, r.Input
+	return made, nil
+}
+
+// sumOf is the checksum of a row (CRC-32C). SQLite does not notice a bit that flips within a value.
+func sumOf(number int64, id uuid.UUID, tried bool, refused string, record []byte) int64 {
+	b := binary.BigEndian.AppendUint64(nil, uint64(number))
+	b = append(b, id[:]...)
+	b = binary.BigEndian.AppendUint64(append(b, byte(flag(tried))), uint64(len(refused)))
+	b = append(append(b, refused...), record...)
+	return int64(crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func flag(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// write writes a change in a transaction. What an earlier change has left whose outcome was not known gives way.
+func (f *File) write(c outbox.Change) error {
+	for _, all := range [][]outbox.Entry{c.Add, c.Set} {
+		for i := range all {
+			e := &all[i]
+			text, err := textOf(&e.Record)
+			if err != nil {
+				return err
+			}
+			id := e.Record.ID
+			if err := f.conn.Run("INSERT OR REPLACE INTO entry VALUES(?,?,?,?,?,?)",
+				e.Number, id[:], flag(e.Tried), e.Refused, text, sumOf(e.Number, id, e.Tried, e.Refused, text)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, number := range c.Remove {
+		if err := f.conn.Run("DELETE FROM entry WHERE number=?", number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read answers all entries, in order.
+func (f *File) read() (entries []outbox.Entry, err error) {
+	err = f.conn.Query("SELECT number, id, tried, refused, record, sum FROM entry ORDER BY number", func(row *sqlite3.Stmt) error {
+		e := outbox.Entry{Number: row.ColumnInt64(0), Tried: row.ColumnInt64(2) != 0, Refused: row.ColumnText(3)}
+		id, err := uuid.FromBytes(row.ColumnRawBlob(1))
+		if err != nil {
+			return damaged(e.Number)
+		}
+		text := row.ColumnRawBlob(4)
+		if sumOf(e.Number, id, e.Tried, e.Refused, text) != row.ColumnInt64(5) {
+			return damaged(e.Number)
+		}
+		if e.Record, err = recordOf(id, text); err != nil {
+			return damaged(e.Number)
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	return entries, err
+}
+
+func damaged(number int64) error {
+	return fmt.Errorf("%w: the row of entry %d is not what was written; put a backup of the file in its place, or name another one", executor.ErrDamaged, number)
+}
