@@ -44,6 +44,7 @@ type watchedLog struct {
 // logWriter is a process that writes to the log.
 type logWriter struct {
 	pid     int
+	passed  bool   // its process is not that of a server
 	unsure  bool   // whether last is that of its latest message
 	last    uint64 // number of a message
 	at      time.Time

@@ -38,15 +38,16 @@ func (w *watchedLog) piece(_ *natsgo.Msg, kills func(pid int) bool) {
 			s.killed++
 			return
 		}
-		from.gone = true // which was not read
+		from.passed = true
 	}
+	s.left = 0 // nobody is known yet
 }
 
 // firstWriter is the first of the writers that live, or nil.
 func (w *watchedLog) firstWriter() (first *logWriter) {
 	var its uuid.UUID
 	for id, from := range w.writers {
-		if !from.gone && from.pid != 0 && (first == nil || bytes.Compare(id[:], its[:]) < 0) {
+		if !from.gone && !from.passed && from.pid != 0 && (first == nil || bytes.Compare(id[:], its[:]) < 0) {
 			its, first = id, from
 		}
 	}
