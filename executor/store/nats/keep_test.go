@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"regexp"
 	"slices"
@@ -270,4 +271,24 @@ func TestProcessThatSleptFindsAGap(t *testing.T) {
 	require.ErrorIs(t, slept.follow(ctx), errLogGap)
 	slept.crash()
 	require.NoError(t, one.Close())
+}
+
+// A snapshot that others remove while it is read is not waited for: there are newer ones.
+func TestSnapshotIsRemovedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Address: clusterOf(t, 1).namespace(t), Lease: longLease})
+	s.submits(t, newTask())
+	s.makes(t)
+	whole, _ := s.snapshots(t)
+	longer := whole[0]
+	longer.Pieces += 2 // one more than there are, with the message behind them
+	from, closes, err := s.shelf.open(t.Context(), longer)
+	require.NoError(t, err)
+	defer closes()
+	_, _, err = restoredMachine(from, func() {})
+	require.NoError(t, err)
+	require.NoError(t, s.shelf.remove(t.Context(), longer.subject))
+	_, err = io.Copy(io.Discard, from)
+	require.ErrorIs(t, err, errSnapshotGone)
+	require.NoError(t, s.Close())
 }

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -29,6 +30,9 @@ func (s *Store) load(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if errors.Is(err, errSnapshotGone) { // there are newer ones
+			return errLogGap
 		}
 		s.log.Warn("a snapshot of the store cannot be read", "entry", k.Entry, "error", err)
 	}

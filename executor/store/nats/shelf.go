@@ -245,9 +245,14 @@ func (h *streamShelf) remove(ctx context.Context, subject string) error {
 	return s.Purge(ctx, jetstream.WithPurgeSubject(subject))
 }
 
+// errSnapshotGone says that a snapshot was removed, because there are two newer ones.
+var errSnapshotGone = errors.New("the snapshot was removed while it was read")
+
 // keptReader reads the pieces of a snapshot.
 type keptReader struct {
 	ctx      context.Context
+	shelf    *streamShelf
+	subject  string
 	messages jetstream.MessagesContext
 	left     uint64
 	rest     []byte
@@ -262,7 +267,7 @@ func (h *streamShelf) open(ctx context.Context, k kept) (from *bufio.Reader, clo
 	if err != nil {
 		return nil, nil, err
 	}
-	return bufio.NewReader(&keptReader{ctx: ctx, messages: messages, left: k.Pieces}), messages.Stop, nil
+	return bufio.NewReader(&keptReader{ctx: ctx, shelf: h, subject: k.subject, messages: messages, left: k.Pieces}), messages.Stop, nil
 }
 
 // piecesAhead is how many pieces are on their way at most.
@@ -273,16 +278,47 @@ func (r *keptReader) Read(to []byte) (int, error) {
 		if r.left == 0 {
 			return 0, io.EOF
 		}
-		ctx, cancel := context.WithTimeout(r.ctx, openPatience)
-		m, err := r.messages.Next(jetstream.NextContext(ctx))
-		cancel()
+		piece, err := r.piece()
 		if err != nil {
 			return 0, fmt.Errorf("%d pieces of the snapshot did not come: %w", r.left, err)
 		}
-		r.rest = m.Data()
+		r.rest = piece
 		r.left--
 	}
 	n := copy(to, r.rest)
 	r.rest = r.rest[n:]
 	return n, nil
+}
+
+// piecePatience is how long a piece may take before it is asked whether there is one.
+const piecePatience = 500 * time.Millisecond
+
+// piece is the next piece.
+func (r *keptReader) piece() ([]byte, error) {
+	for began := time.Now(); ; {
+		ctx, cancel := context.WithTimeout(r.ctx, piecePatience)
+		m, err := r.messages.Next(jetstream.NextContext(ctx))
+		late := ctx.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			return m.Data(), nil
+		case !late || r.ctx.Err() != nil || time.Since(began) > openPatience:
+			return nil, err
+		case r.shelf.isGone(r.ctx, r.subject):
+			return nil, errSnapshotGone
+		}
+	}
+}
+
+// isGone reports whether nothing is left of a snapshot. It is false where the servers do not say.
+func (h *streamShelf) isGone(ctx context.Context, subject string) bool {
+	_, err := asks(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		s, err := h.stream(ctx)
+		if s == nil || err != nil {
+			return nil, err
+		}
+		return s.GetLastMsgForSubject(ctx, subject)
+	})
+	return errors.Is(err, jetstream.ErrMsgNotFound)
 }
