@@ -15,7 +15,7 @@ import (
 
 // This file keeps this process among those that live, and gives up those that do not.
 //
-// A process that hears nothing of its own messages for two thirds of a lease gives its leases up.
+// A process gives its leases up where two thirds of one are over since it sent the latest message that has come through.
 // The others give it up when they have heard nothing of it for a whole one, while their own
 // messages came through. What ends a lease is an entry of the log: after it, nothing that the
 // process wrote counts.
@@ -36,12 +36,12 @@ func (s *Store) beat(ctx context.Context) {
 
 func (s *Store) beatOnce() {
 	s.mu.Lock()
-	drifts := s.lastContact.since() > s.options.Lease*2/3 && !s.adrift
+	drifts := s.isLate() && !s.adrift
 	if drifts {
 		s.adrift, s.lostTold = true, true
 	}
-	if !s.beating && !s.closing {
-		s.beating = true
+	if s.beating < mostBeats && !s.closing {
+		s.beating++
 		beat := change{Beat: true}
 		if s.seen.Entry > 0 {
 			beat.Seen = new(s.seen)
@@ -57,6 +57,10 @@ func (s *Store) beatOnce() {
 		s.giveUpLeases()
 	}
 }
+
+// isLate reports whether so much of the lease is over that the tasks of this process must stop. The lease counts from when a message was
+// sent that has come through: what is applied now may have been written long ago, and others may have heard nothing since. It needs the lock.
+func (s *Store) isLate() bool { return s.leaseFrom.since() > s.options.Lease*2/3 }
 
 // moment is a time on both clocks of this machine. The one that Go measures with stands still while
 // the machine sleeps, and the other one may be set.
@@ -92,7 +96,9 @@ func (s *Store) contact(at schema.Time) {
 	}
 	back := s.lostTold
 	s.lastContact, s.fault = nowOnBoth(), nil
-	s.adrift, s.lostTold = false, false
+	s.adrift = s.adrift && s.isLate()
+	s.lostTold = s.adrift
+	back = back && !s.lostTold
 	s.mu.Unlock()
 	if back {
 		s.log.Info("what this process writes is recorded again", "after", silence.Round(time.Second))
@@ -105,7 +111,7 @@ func (s *Store) clockOff() bool { return time.Duration(s.ahead.Load()).Abs() > m
 // beaten looks for processes that are silent. The goroutine that applies the log calls it.
 func (s *Store) beaten() {
 	s.mu.Lock()
-	s.beating = false
+	s.beating--
 	self := s.self
 	s.mu.Unlock()
 	if s.options.Role != RoleExecutor {

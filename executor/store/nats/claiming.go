@@ -42,8 +42,9 @@ func (g *claiming) done(a answer, again bool) {
 	if again {
 		s.asking--
 	}
-	unwanted := g.abandoned
+	unwanted, late := g.abandoned, l != nil && s.isLate()
 	switch {
+	case late: // others may have the task by now
 	case a.err != nil, l != nil:
 		g.err, g.lease = a.err, l
 		close(g.over)
@@ -55,8 +56,21 @@ func (g *claiming) done(a answer, again bool) {
 		s.waiting = append(s.waiting, g)
 	}
 	s.mu.Unlock()
-	if unwanted && l != nil {
+	switch {
+	case late && !unwanted:
 		l.giveBack()
+		s.claimAgain(g)
+	case unwanted && l != nil:
+		l.giveBack()
+	}
+}
+
+// claimAgain lets a claim try again that got nothing of use.
+func (s *Store) claimAgain(g *claiming) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over() == nil {
+		s.enqueue(g.pending(false))
 	}
 }
 

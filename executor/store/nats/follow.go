@@ -257,6 +257,7 @@ func (s *Store) land(number uint64) *flight {
 	}
 	f := s.flights[0]
 	s.flights = s.flights[1:]
+	s.leaseFrom = f.first
 	s.pace.arrived(f, time.Now())
 	s.machine.turns.took(s.pace.trip)
 	if len(s.queue) > 0 {

@@ -68,7 +68,7 @@ func TestMachineThatHasSleptGivesItsLeasesUp(t *testing.T) {
 	l := claims(t, s.joins(t))
 	told := revocation(l)
 	s.mu.Lock()
-	s.lastContact.wall = s.lastContact.wall.Add(-longLease)
+	s.leaseFrom.wall = s.leaseFrom.wall.Add(-longLease)
 	s.mu.Unlock()
 	s.beatOnce()
 	require.ErrorIs(t, <-told, executor.ErrLeaseLost)

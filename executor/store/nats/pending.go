@@ -41,6 +41,7 @@ type flight struct {
 	pieces  [][]byte
 	changes []*pending
 	sent    time.Time // the latest time
+	first   moment    // the first time
 	copies  int       // how often it was sent again
 	lost    bool      // one behind it has arrived before it
 }

@@ -34,7 +34,8 @@ func withSharedLog(t *testing.T, f func(*testing.T, sharedLog)) {
 // tries opens a store with a version of the rules.
 func (l sharedLog) tries(rules int, r Role, cut *simCut) (*Store, error) {
 	s := newStore(Options{Address: Address{Namespace: "builds"}, Name: fmt.Sprintf("%s-%d", r, rules), Lease: simLease, Role: r, Logger: slog.New(slog.DiscardHandler)})
-	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes, s.rules = &simJournal{l.log, cut, r}, &simShelf{l.log, cut, func(uint64) {}}, 700, simSnapshotBytes, rules
+	journal, shelf := l.log.of(0, cut, r)
+	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes, s.rules = journal, shelf, 700, simSnapshotBytes, rules
 	l.Cleanup(func() { require.NoError(l, s.Close()) })
 	require.NoError(l, s.load(l.Context()))
 	if s.backlog = l.log.length(); s.backlog <= s.applied.Load() {

@@ -3,6 +3,7 @@ package nats
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -13,12 +14,12 @@ import (
 
 // check compares what everybody was told with what there is.
 func (s *simulation) check() {
-	s.checkSnapshots()
-	late := s.joinLog(new(simCut)) // which begins with a snapshot
+	late := s.joinLog(0, new(simCut)) // which begins with a snapshot
 	s.stores = append(s.stores, late)
 	for _, one := range s.stores {
 		require.Equal(s, late.digest(s.T), one.digest(s.T), "all copies are equal")
 	}
+	s.checkCopies()
 	for _, task := range s.tasks {
 		r, err := late.Get(s.Context(), task.ID)
 		there := err == nil
@@ -61,6 +62,23 @@ func (s *simulation) checkRuns(one *Store, task *simTask, r *executor.Record) {
 		}
 	}
 	require.True(s, r.State.Final(), "task %v is %v", task.ID, r.State)
+	s.checkTimes(task, runs)
+}
+
+// checkTimes: no two attempts of a task are at work at once, and one that was told that its lease is lost has not ended the task.
+func (s *simulation) checkTimes(task *simTask, runs []*simRun) {
+	runs = slices.Clone(runs)
+	slices.SortFunc(runs, func(a, b *simRun) int { return a.began.Compare(b.began) })
+	for i, run := range runs {
+		over := run.over
+		if died := s.died[run.by]; !died.IsZero() && (over.IsZero() || died.Before(over)) {
+			over = died
+		}
+		require.False(s, run.lost && run.ended && run.end == nil, "attempt %d of task %v was told to have lost its lease, and to have ended", run.attempt, task.ID)
+		if i+1 < len(runs) {
+			require.False(s, over.IsZero() || over.After(runs[i+1].began), "attempt %d of task %v was at work until %v, and attempt %d began at %v", run.attempt, task.ID, over, runs[i+1].attempt, runs[i+1].began)
+		}
+	}
 }
 
 func (s *simulation) output(one *Store, task *simTask) string {

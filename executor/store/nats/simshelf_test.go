@@ -5,12 +5,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // simSnapshot is a snapshot, or what was stored of one.
@@ -25,15 +23,16 @@ type simSnapshot struct {
 // its answer is.
 type simShelf struct {
 	*simLog
-	cut *simCut
+	cut  *simCut
+	asks *simChance
 	// purges is called with what is to be removed; it may be nil.
 	purges func(before uint64)
 }
 
 // ask is the way of a question. It may be lost.
 func (h *simShelf) ask(ctx context.Context) error {
-	time.Sleep(h.delay())
-	if h.cut.now() || h.oneIn(12) || ctx.Err() != nil {
+	time.Sleep(h.asks.delay())
+	if h.cut.now() || h.asks.oneIn(12) || ctx.Err() != nil {
 		return errSimulated
 	}
 	return nil
@@ -41,7 +40,7 @@ func (h *simShelf) ask(ctx context.Context) error {
 
 // answered is the way of an answer.
 func (h *simShelf) answered() error {
-	if h.oneIn(12) {
+	if h.asks.oneIn(12) {
 		return errSimulated
 	}
 	return nil
@@ -118,10 +117,10 @@ func (h *simShelf) open(ctx context.Context, k kept) (*bufio.Reader, func(), err
 	h.mu.Unlock()
 	switch {
 	case len(all) == 0:
-	case h.oneIn(6):
-		all = all[:h.intN(len(all))]
-	case h.oneIn(6):
-		all[h.intN(len(all))] ^= 1 << h.intN(8)
+	case h.asks.oneIn(6):
+		all = all[:h.asks.intN(len(all))]
+	case h.asks.oneIn(6):
+		all[h.asks.intN(len(all))] ^= 1 << h.asks.intN(8)
 	}
 	return bufio.NewReader(bytes.NewReader(all)), func() {}, nil
 }
@@ -147,7 +146,7 @@ func (h *simShelf) purge(ctx context.Context, before uint64) error {
 		return err
 	}
 	go func() {
-		time.Sleep(h.delay())
+		time.Sleep(h.asks.delay())
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.first = max(h.first, before)
@@ -172,39 +171,4 @@ func (s *simulation) checkPurge(by *Store, before uint64) {
 		}
 		by.machine.mu.RUnlock()
 	}
-}
-
-// checkSnapshots compares what some snapshots and the entries behind them make with what all entries make.
-func (s *simulation) checkSnapshots() {
-	s.log.mu.Lock()
-	all, snapshots := slices.Clone(s.log.entries), slices.Clone(s.log.snapshots)
-	s.log.mu.Unlock()
-	whole := s.copyOf(newMachine(func() {}), all)
-	var made []*simSnapshot
-	for _, one := range snapshots {
-		if one.whole {
-			made = append(made, one)
-		}
-	}
-	for _, n := range rand.New(rand.NewPCG(s.seed, 3)).Perm(len(made))[:min(3, len(made))] {
-		one := made[n]
-		m, e, err := restoredMachine(bufio.NewReader(bytes.NewReader(slices.Concat(one.pieces...))), func() {})
-		require.NoError(s, err)
-		assert.True(s, bytes.Equal(whole, s.copyOf(m, all[e.sequence:])), "the copy that begins with the snapshot of entry %d differs from that of the whole log", e.sequence)
-	}
-}
-
-// copyOf is the snapshot of a machine behind entries that come after what it knows.
-func (s *simulation) copyOf(m *machine, all []entry) []byte {
-	reads := newStore(Options{Lease: simLease, Logger: s.logger})
-	assert.NoError(s, reads.machine.tasks.Close())
-	reads.machine = m
-	for _, e := range all {
-		reads.applied.Store(e.sequence - 1)
-		require.NoError(s, reads.applyEntry(e))
-	}
-	var b bytes.Buffer
-	require.NoError(s, m.snapshot(&b, entry{}))
-	assert.NoError(s, m.tasks.Close())
-	return b.Bytes()
 }

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -18,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
-	"github.com/jobline/jobline/schema"
 )
 
 // JOBLINE_SIMULATIONS is how many simulations of a bad network there are, JOBLINE_SIMULATION_SEED
@@ -39,7 +37,7 @@ const (
 func TestSimulations(t *testing.T) {
 	count, err := strconv.Atoi(os.Getenv(simulationsEnv))
 	if err != nil {
-		count = 6
+		count = 20
 	}
 	first, err := strconv.ParseUint(os.Getenv(simulationSeedEnv), 10, 64)
 	if err != nil {
@@ -88,8 +86,9 @@ type simulation struct {
 	cuts   []*simCut
 
 	mu     sync.Mutex
-	random *rand.Rand
+	starts uint64 // of processes
 	stores []*Store
+	died   map[*Store]time.Time
 	dying  [simProcesses]bool // it dies, or begins anew
 	tasks  []*simTask
 	runs   map[uuid.UUID][]*simRun
@@ -107,6 +106,9 @@ type simTask struct {
 
 // simRun is a run of a task.
 type simRun struct {
+	by      *Store
+	began   time.Time
+	over    time.Time // when it did no more; zero where its process died before
 	attempt int32
 	lines   int
 	end     error // what its end was answered
@@ -116,7 +118,7 @@ type simRun struct {
 
 func simulate(t *testing.T, seed uint64, counts *simCounts) {
 	stop, end := context.WithCancel(t.Context())
-	s := &simulation{T: t, seed: seed, log: newSimLog(seed), logger: slog.New(counts), stop: stop, random: rand.New(rand.NewPCG(seed, 2)), runs: map[uuid.UUID][]*simRun{}, stores: make([]*Store, simProcesses)}
+	s := &simulation{T: t, seed: seed, log: newSimLog(seed), logger: slog.New(counts), stop: stop, died: map[*Store]time.Time{}, runs: map[uuid.UUID][]*simRun{}, stores: make([]*Store, simProcesses)}
 	t.Cleanup(func() { // in the bubble
 		end()
 		s.quiet()
@@ -145,18 +147,13 @@ func simulate(t *testing.T, seed uint64, counts *simCounts) {
 	s.check()
 }
 
-func (s *simulation) intN(n int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.random.IntN(n)
-}
-
-// joinLog opens a store on the log.
-func (s *simulation) joinLog(cut *simCut) *Store {
-	for {
+// joinLog opens a store on the log. number is one of its start.
+func (s *simulation) joinLog(number uint64, cut *simCut) *Store {
+	for try := uint64(0); ; try++ {
 		one := newStore(Options{Lease: simLease, Name: "sim", Logger: s.logger})
-		one.journal, one.pieceBytes, one.snapshotBytes = &simJournal{s.log, cut, RoleExecutor}, 700, simSnapshotBytes
-		one.shelf = &simShelf{s.log, cut, func(before uint64) { s.checkPurge(one, before) }}
+		journal, shelf := s.log.of(number<<10+try, cut, RoleExecutor)
+		shelf.purges = func(before uint64) { s.checkPurge(one, before) }
+		one.journal, one.shelf, one.pieceBytes, one.snapshotBytes = journal, shelf, 700, simSnapshotBytes
 		backlog := s.log.length()
 		if one.load(context.Background()) != nil {
 			assert.NoError(s, one.machine.tasks.Close())
@@ -171,6 +168,13 @@ func (s *simulation) joinLog(cut *simCut) *Store {
 	}
 }
 
+// ways are the numbers of choices that are not those of a journal.
+const (
+	waySubmits uint64 = 1<<40 + iota<<32
+	wayWorks
+	wayDisturbs
+)
+
 // dies lets a process die and begin anew, unless that happens already.
 func (s *simulation) dies(n int, one *Store) {
 	s.mu.Lock()
@@ -181,6 +185,9 @@ func (s *simulation) dies(n int, one *Store) {
 		return
 	}
 	one.crash()
+	s.mu.Lock()
+	s.died[one] = time.Now()
+	s.mu.Unlock()
 	s.begin(n)
 	s.mu.Lock()
 	s.dying[n] = false
@@ -189,12 +196,19 @@ func (s *simulation) dies(n int, one *Store) {
 
 // begin lets a process work.
 func (s *simulation) begin(n int) {
-	one := s.joinLog(s.cuts[n])
+	start := func() (uint64, *Store) {
+		s.mu.Lock()
+		s.starts++
+		number := s.starts
+		s.mu.Unlock()
+		return number, s.joinLog(number, s.cuts[n])
+	}
+	number, one := start()
 	c, err := one.Join(s.stop, executor.Offer{})
 	for err != nil {
 		if one.isBroken() {
 			one.crash()
-			one = s.joinLog(s.cuts[n])
+			number, one = start()
 		}
 		time.Sleep(time.Second)
 		c, err = one.Join(s.stop, executor.Offer{})
@@ -202,20 +216,9 @@ func (s *simulation) begin(n int) {
 	s.mu.Lock()
 	s.stores[n] = one
 	s.mu.Unlock()
-	for range 2 {
-		s.works.Go(func() {
-			for {
-				l, err := c.Claim(s.stop, executor.Ended{})
-				if errors.Is(err, executor.ErrClosed) || s.stop.Err() != nil {
-					return
-				}
-				if err == nil {
-					s.work(one, l)
-				} else {
-					time.Sleep(time.Second)
-				}
-			}
-		})
+	for w := range uint64(2) {
+		chance := s.log.chance(wayWorks + number*2 + w)
+		s.works.Go(func() { s.claimAll(one, c, chance) })
 	}
 	s.works.Go(func() {
 		select {
@@ -234,106 +237,23 @@ func (s *simulation) store(n int) *Store {
 	return s.stores[n]
 }
 
-// work runs a task: it writes lines, and ends.
-func (s *simulation) work(one *Store, l executor.Lease) {
-	r := l.Record()
-	run := &simRun{attempt: r.Attempt, lines: s.intN(4)}
-	s.mu.Lock()
-	s.runs[r.ID] = append(s.runs[r.ID], run)
-	s.mu.Unlock()
-	told := make(chan error, 8)
-	l.OnRevoke(func(err error) { told <- err })
-	_ = l.Started(1)
-	outcome := executor.Outcome{State: schema.Completed, Result: fmt.Appendf(nil, "%d", r.Attempt)}
-	for i := range run.lines {
-		_ = l.Write(schema.Stdout, fmt.Appendf(nil, "%d.%d\n", r.Attempt, i))
-		select {
-		case <-time.After(time.Duration(s.intN(200)) * time.Millisecond):
-		case err := <-told:
-			outcome = executor.Outcome{State: schema.Cancelled, Error: &schema.TaskError{Kind: schema.KindCancelled, Message: err.Error()}}
-			run.lost = errors.Is(err, executor.ErrLeaseLost)
-		}
-	}
-	said := make(chan error, 1)
-	l.Finish(outcome, func(err error) { said <- err })
-	l.Release()
-	select {
-	case err := <-said:
-		s.mu.Lock()
-		run.end, run.ended = err, true
-		s.mu.Unlock()
-	case <-one.stopped: // the process is dead
-	}
-}
-
-// submitAll submits the tasks of a process, and cancels some.
-func (s *simulation) submitAll(n int) {
-	for range simTasks {
-		task := &simTask{Submission: newTask()}
-		for i := range task.ID {
-			task.ID[i] = byte(s.intN(256))
-		}
-		task.Rerun = s.intN(2) == 0
-		if s.intN(4) == 0 {
-			task.Conditions = &schema.Conditions{Key: "k"}
-		}
-		s.mu.Lock()
-		s.tasks = append(s.tasks, task)
-		s.mu.Unlock()
-		for s.submit(s.store(n), task) {
-		}
-		if s.intN(5) == 0 {
-			s.cancel(s.store(n), task)
-		}
-		time.Sleep(time.Duration(s.intN(300)) * time.Millisecond)
-	}
-}
-
-// submit submits a task, with more or less patience. It reports whether to do so again.
-func (s *simulation) submit(one *Store, task *simTask) bool {
-	ctx, end := context.WithTimeout(s.stop, []time.Duration{50 * time.Millisecond, time.Second, time.Minute}[s.intN(3)])
-	defer end()
-	answers, err := one.Submit(ctx, []executor.Submission{task.Submission})
-	switch {
-	case errors.Is(err, executor.ErrOutcomeUnknown), errors.Is(err, executor.ErrClosed): // the latter of a process that died
-		task.unknown = true
-		return s.intN(2) == 0
-	case err != nil:
-		assert.ErrorIs(s, err, executor.ErrStoreUnavailable)
-		task.refused = !task.unknown && !task.there
-		return false
-	}
-	assert.NoError(s, answers[0].Err)
-	task.there = true
-	if !answers[0].Existing {
-		task.made++
-	}
-	return s.intN(10) == 0
-}
-
-func (s *simulation) cancel(one *Store, task *simTask) {
-	answers, err := one.Cancel(s.stop, []uuid.UUID{task.ID}, executor.Cancellation{})
-	if err == nil && answers[0].Err == nil && answers[0].Outcome == schema.OutcomeCancelled {
-		task.cancelled = true
-	}
-}
-
 // disturb cuts networks, some of them for longer than a lease, and kills processes.
 func (s *simulation) disturb() {
+	chance := s.log.chance(wayDisturbs)
 	for range 6 {
-		n := s.intN(simProcesses)
-		if s.intN(3) == 0 {
+		n := chance.intN(simProcesses)
+		if chance.intN(3) == 0 {
 			s.dies(n, s.store(n))
 		} else {
 			s.cuts[n].set(true)
-			time.Sleep(time.Duration(s.intN(int(2*simLease.Milliseconds()))) * time.Millisecond)
+			time.Sleep(time.Duration(chance.intN(int(2*simLease.Milliseconds()))) * time.Millisecond)
 			s.cuts[n].set(false)
 			wake(s.store(n).resend)
 		}
-		if s.intN(2) == 0 { // beside the one that does so
-			_ = s.store(s.intN(simProcesses)).makeSnapshot(s.stop)
+		if chance.intN(2) == 0 { // beside the one that does so
+			_ = s.store(chance.intN(simProcesses)).makeSnapshot(s.stop)
 		}
-		time.Sleep(time.Duration(s.intN(2000)) * time.Millisecond)
+		time.Sleep(time.Duration(chance.intN(2000)) * time.Millisecond)
 	}
 }
 

@@ -33,6 +33,8 @@ const (
 	leavePatience = 3 * time.Second
 	// beatsPerLease is how often a process writes within a lease, at least.
 	beatsPerLease = 5
+	// mostBeats is how many beats are under way at most. Where the log is slow, one would make the lease seem older than it is.
+	mostBeats = 3
 )
 
 // Options say where a Store is, and what its limits are.
@@ -113,9 +115,10 @@ type Store struct {
 	tickAfter   uint64      // how many beats there had been when it was set
 	lastClaimer int
 	leases      map[*lease]bool // that were given out, and neither released nor lost
-	beating     bool            // a beat is under way
+	beating     int             // beats that are under way
 	seen        seen            // what was known behind the latest entry of this process that had a Beat
 	lastContact moment          // when a message of this process was applied
+	leaseFrom   moment          // when the latest of those was sent first
 	steadySince time.Time       // since when such messages have come without a pause
 	adrift      bool            // the leases were given up, because nothing came through
 	lostTold    bool            // that was logged
@@ -187,7 +190,7 @@ func (s *Store) run(opening context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.lastContact, s.steadySince = nowOnBoth(), time.Now()
+	s.lastContact, s.leaseFrom, s.steadySince = nowOnBoth(), nowOnBoth(), time.Now()
 	s.mu.Unlock()
 	if s.options.Role == RoleViewer {
 		if err := s.fitsRules(); err != nil {

@@ -18,7 +18,8 @@ func opensOver(t *testing.T, j *slowJournal) *Store {
 	s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
 	none := newSimLog(0)
 	none.calm = true
-	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = j, &simShelf{none, new(simCut), nil}, maxPiece, snapshotBytes
+	_, shelf := none.of(0, new(simCut), RoleExecutor)
+	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = j, shelf, maxPiece, snapshotBytes
 	close(s.read)
 	require.NoError(t, s.begin(t.Context()))
 	return s
@@ -124,7 +125,8 @@ func TestStartWhileSomethingIsDue(t *testing.T) {
 		log.calm = true
 		loads := func() *Store {
 			s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
-			s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = &simJournal{log, new(simCut), RoleExecutor}, &simShelf{log, new(simCut), nil}, maxPiece, snapshotBytes
+			journal, shelf := log.of(0, new(simCut), RoleExecutor)
+			s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = journal, shelf, maxPiece, snapshotBytes
 			require.NoError(t, s.load(t.Context()))
 			if s.backlog = log.length(); s.backlog <= s.applied.Load() {
 				close(s.read)
