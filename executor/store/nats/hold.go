@@ -33,13 +33,13 @@ func (s *Store) removable(wanted uint64) uint64 {
 		s.hold.since = time.Now()
 	}
 	held := time.Since(s.hold.since)
-	if by != nil && held >= holdTold && s.hold.told != by.id {
+	if held >= driverPatience {
+		least, by = s.appliedByAll(false)
+	}
+	if by != nil && least < wanted && held >= holdTold && s.hold.told != by.id {
 		s.hold.told = by.id
 		s.log.Warn("the log of the store cannot be made shorter, because a process has not said that it has read enough of it",
 			"process", by.about.Name, "host", by.about.Host, "role", by.about.Role, "read", by.applied, "of", wanted)
-	}
-	if held >= driverPatience {
-		least, _ = s.appliedByAll(false)
 	}
 	return min(least, wanted)
 }

@@ -17,7 +17,8 @@ import (
 // sharedLog is a log on which nothing goes wrong, for processes of several versions.
 type sharedLog struct {
 	*testing.T
-	log *simLog
+	log    *simLog
+	logger *slog.Logger
 }
 
 // withSharedLog calls f with a log, in a bubble of time.
@@ -27,13 +28,13 @@ func withSharedLog(t *testing.T, f func(*testing.T, sharedLog)) {
 		log := newSimLog(1)
 		log.calm = true
 		t.Cleanup(func() { time.Sleep(simLease) }) // for what is still on its way
-		f(t, sharedLog{t, log})
+		f(t, sharedLog{t, log, slog.New(slog.DiscardHandler)})
 	})
 }
 
 // tries opens a store with a version of the rules.
 func (l sharedLog) tries(rules int, r Role, cut *simCut) (*Store, error) {
-	s := newStore(Options{Address: Address{Namespace: "builds"}, Name: fmt.Sprintf("%s-%d", r, rules), Lease: simLease, Role: r, Logger: slog.New(slog.DiscardHandler)})
+	s := newStore(Options{Address: Address{Namespace: "builds"}, Name: fmt.Sprintf("%s-%d", r, rules), Lease: simLease, Role: r, Logger: l.logger})
 	journal, shelf := l.log.of(0, cut, r)
 	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes, s.rules = journal, shelf, 700, simSnapshotBytes, rules
 	l.Cleanup(func() { require.NoError(l, s.Close()) })
