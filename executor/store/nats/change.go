@@ -323,6 +323,10 @@ func (c *change) weight() int {
 // lenient takes all texts that a task may have. What it writes of equal things is equal.
 var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), json.Deterministic(true))
 
+// known refuses what this version does not know: a process that passes over what another one has written knows something
+// else from then on.
+var known = json.JoinOptions(lenient, json.RejectUnknownMembers(true))
+
 // encode is the text of a message: the length of the JSON, the JSON and the bytes behind it.
 func encode(changes []change) ([]byte, error) {
 	tail := 0
@@ -346,13 +350,15 @@ func encode(changes []change) ([]byte, error) {
 
 // decode reads what encode has written. Bytes of a change that are most of the text are a part of it,
 // and others are copies, so that a small input keeps no large text in memory.
-func decode(text []byte) (changes []change, err error) {
+func decode(text []byte) (changes []change, err error) { return decodeAs(text, known) }
+
+func decodeAs(text []byte, how json.Options) (changes []change, err error) {
 	n, used := binary.Uvarint(text)
 	if used <= 0 || n > uint64(len(text)-used) {
 		return nil, fmt.Errorf("a message of %d bytes says that %d of them are JSON", len(text), n)
 	}
 	tail := text[used+int(n):]
-	if err := json.Unmarshal(text[used:][:n], &changes, lenient); err != nil {
+	if err := json.Unmarshal(text[used:][:n], &changes, how); err != nil {
 		return nil, err
 	}
 	for i := range changes {

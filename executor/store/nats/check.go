@@ -38,8 +38,8 @@ func hasSubjects(c jetstream.StreamConfig, subjects ...string) bool {
 
 // checkStream says why a stream is no log that this version can use.
 func checkStream(a Address, c jetstream.StreamConfig) error {
-	if version := c.Metadata[versionKey]; version != strconv.Itoa(formatVersion) {
-		return fmt.Errorf("the namespace %s is of format %q, and this version of jobline has format %d; use the version that made it, or another namespace", a.Namespace, version, formatVersion)
+	if err := checkFormat(a, c.Metadata[versionKey]); err != nil {
+		return err
 	}
 	if by := losesBy(c); by != "" {
 		return fmt.Errorf("the stream %s %s, so it would lose tasks; set it back with nats stream edit, or make another namespace", c.Name, by)
@@ -118,4 +118,18 @@ func (h *streamShelf) replicas(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return c.Replicas, checkSnapshots(h.address, *c)
+}
+
+// checkFormat says why a namespace of a format is none that this version can use, and what to do.
+func checkFormat(a Address, format string) error {
+	n, err := strconv.Atoi(format)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the stream %s is of format %q, so jobline has not made it; choose another namespace", a.StreamName(), format)
+	case n > formatVersion:
+		return fmt.Errorf("the namespace %s is of format %d, which a later version of jobline has made, and this version has format %d; install the version that the others have", a.Namespace, n, formatVersion)
+	case n < formatVersion:
+		return fmt.Errorf("the namespace %s is of format %d, and this version of jobline has format %d; copy it to a file with the version that has made it, and the file to a new namespace with this one: jobline store copy FROM TO", a.Namespace, n, formatVersion)
+	}
+	return nil
 }

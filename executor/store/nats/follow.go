@@ -64,7 +64,7 @@ type brokenLog struct {
 }
 
 func (b *brokenLog) Error() string {
-	return fmt.Sprintf("entry %d of the log cannot be read: %v; was it written by another version of jobline?", b.sequence, b.why)
+	return fmt.Sprintf("entry %d of the log cannot be read: %v; another version of jobline has written it: end this process, and start it with the version that the others have", b.sequence, b.why)
 }
 
 // followOnce reads the log until an error. It begins with the entry that was applied last, to see
@@ -195,7 +195,7 @@ func (s *Store) greet(h head, text []byte, e entry) (*peer, error) {
 	if h.number != 1 || h.more || s.machine.gone.has(h.writer) {
 		return nil, nil
 	}
-	changes, err := decode(text)
+	changes, err := decodeAs(text, lenient) // by which one of other rules is known
 	if err != nil || len(changes) == 0 || changes[0].Hello == nil {
 		return nil, nil
 	}

@@ -109,7 +109,8 @@ func TestOpenRefusesStreams(t *testing.T) {
 		"read":    {func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }, "drops what was read"},
 		"async":   {func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, "answers before it has written"},
 		"subject": {func(c *jetstream.StreamConfig) { c.Subjects = append(c.Subjects, "other") }, "does not have exactly the subjects jl.subject.driver and jl.subject.executor"},
-		"version": {func(c *jetstream.StreamConfig) { c.Metadata[versionKey] = "99" }, `is of format "99"`},
+		"later":   {func(c *jetstream.StreamConfig) { c.Metadata[versionKey] = "99" }, `is of format 99, which a later version of jobline has made, and this version has format 2; install the version`},
+		"earlier": {func(c *jetstream.StreamConfig) { c.Metadata[versionKey] = "1" }, `is of format 1, and this version of jobline has format 2; copy it to a file`},
 		"shorter": {func(c *jetstream.StreamConfig) { c.Metadata[snapshotKey] = "64 MB" }, `has the metadata jobline-snapshot-bytes="64 MB", which is no number of bytes`},
 		"foreign": {func(c *jetstream.StreamConfig) { c.Metadata = nil }, `is of format ""`},
 	} {

@@ -177,6 +177,11 @@ func readState(from byteReader) (*machineState, error) {
 	if err := json.Unmarshal(text, state, lenient); err != nil {
 		return nil, err
 	}
+	if state.Rules <= rulesVersion { // with others this process ends, and says so
+		if err := json.Unmarshal(text, new(machineState), known); err != nil {
+			return nil, err
+		}
+	}
 	return state, readPieces(from, state.Peers)
 }
 
