@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 
@@ -40,12 +41,35 @@ func (l *logs) beginInput(ctx context.Context, id uuid.UUID) {
 	}
 }
 
+// runsHere is an error where another process than the server runs a task: input does not get there, and
+// stdin must not be read for it.
+func (l *logs) runsHere(ctx context.Context, id uuid.UUID) error {
+	task, err := l.client.Status(ctx, schema.StatusParams{ID: id})
+	if err != nil || task.RunsOn == nil {
+		return err
+	}
+	all, err := l.client.Executors(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range all.Executors {
+		if e := &all.Executors[i]; e.Self && e.Name == task.RunsOn.Executor {
+			return nil
+		}
+	}
+	return fmt.Errorf("stdin cannot be sent to %s: it runs on %s; give logs --input to the server there", id, task.RunsOn.Executor)
+}
+
 // passInput sends stdin to a task. Where the task takes none, or no more, and goes on,
 // that is the end of the command.
 func (l *logs) passInput(ctx context.Context, id uuid.UUID) {
+	err := l.runsHere(ctx, id)
+	if err != nil {
+		l.fail(err)
+		return
+	}
 	w := l.client.InputWriter(ctx, id)
-	_, err := io.Copy(w, os.Stdin)
-	if err == nil {
+	if _, err = io.Copy(w, os.Stdin); err == nil {
 		err = w.Close()
 	}
 	if err == nil {

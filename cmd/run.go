@@ -146,11 +146,12 @@ func (o *runOptions) run(ctx context.Context) error {
 	if o.pty {
 		show.passThrough()
 	}
-	if o.daemon || o.pty {
+	opens := opensStdin(params.Input)
+	if o.daemon || o.pty || opens {
 		if params.Input, err = f.passOn(params.Input, stdin, o.pty); err != nil {
 			return err
 		}
-		stdin = nil
+		stdin, f.pass.closes = nil, opens && !o.daemon
 	}
 	if o.daemon {
 		return o.runOnDaemon(ctx, f, params)

@@ -18,6 +18,7 @@ import (
 // passing is what run passes on to a command while that runs.
 type passing struct {
 	begun   bool
+	closes  bool     // nobody else sends input, so its end is told also where there is no source
 	source  *os.File // what the command reads, or nil
 	pty     bool
 	restore func() // takes the terminal out of raw mode, or nil
@@ -65,6 +66,9 @@ func (p *passing) begin(ctx context.Context, f *follower, id uuid.UUID) {
 		f.asks.Go(func() { watchWindow(ctx, func() { f.resize(ctx, id) }) })
 	}
 	if p.source == nil {
+		if p.closes {
+			_ = f.client.InputWriter(ctx, id).Close() // an error means that the command has ended
+		}
 		return
 	}
 	if fd := int(p.source.Fd()); p.pty && term.IsTerminal(fd) {

@@ -34,6 +34,8 @@ const (
 // each attempt of a task gets is read here, and say tells when that takes long.
 func (s stdinFlags) apply(input jsontext.Value, inputIsStdin, isExec bool, say func(format string, args ...any)) (*os.File, jsontext.Value, error) {
 	switch {
+	case s.replayed && isExec && opensStdin(input):
+		return nil, nil, s.usagef("openStdin is for input that comes while the command runs, and here all of it is read first, for another machine or another attempt; leave openStdin out")
 	case s.from == "" && (s.none || !isExec || hasMember(input, "stdin") || inputIsStdin || !canShare(os.Stdin)):
 		return nil, input, nil
 	case s.from == "" && s.replayed:
@@ -113,6 +115,14 @@ func (s stdinFlags) open(input jsontext.Value, inputIsStdin, isExec bool) (*os.F
 		return nil, s.usagef("--stdin: %v", err)
 	}
 	return f, nil
+}
+
+// opensStdin says whether an input of exec has the stdin of the command stay open, for the method input.
+func opensStdin(input jsontext.Value) bool {
+	var members struct {
+		OpenStdin bool `json:"openStdin"`
+	}
+	return json.Unmarshal(input, &members) == nil && members.OpenStdin
 }
 
 // hasMember says whether a JSON object has a member.

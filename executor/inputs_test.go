@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
+	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -91,6 +92,25 @@ func TestInputsBeforeTheStart(t *testing.T) {
 		r.pass(time.Second)
 		require.NoError(r, r.Input(r.Context(), id, []byte("now"), true))
 		require.Equal(r, `{"text":"now"}`, string(r.inState(id, schema.Completed).Result))
+	})
+}
+
+// elsewhere is a store whose tasks run on another machine.
+type elsewhere struct{ executor.Store }
+
+func (s elsewhere) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) {
+	record, err := s.Store.Get(ctx, id)
+	record.State, record.RunsOn = schema.Running, &schema.RunsOn{Executor: "m3/24131", Host: "m3"}
+	return record, err
+}
+
+// TestInputsOfATaskElsewhere: what cannot come true is not told to come again.
+func TestInputsOfATaskElsewhere(t *testing.T) {
+	withStore(t, readers(), func() executor.Store { return elsewhere{shared{memory.New(memory.Options{})}} }, func(r *rig) {
+		err := r.Input(r.Context(), r.submit(schema.SubmitParams{Type: "read", DelayMs: time.Hour.Milliseconds()}), nil, true)
+		require.EqualError(r, err, "the task runs on m3/24131; send it to the server there")
+		unreachable, _ := errors.AsType[*executor.UnreachableError](err)
+		require.False(r, unreachable.Retryable)
 	})
 }
 

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -135,21 +136,30 @@ func (e *Executor) reach(ctx context.Context, id uuid.UUID) (*contact, error) {
 	case record.State.Final():
 		return nil, errEnded
 	}
-	return e.reachRunning(id)
+	return e.reachRunning(ctx, id, record.RunsOn)
 }
 
-// reachRunning finds the contact of a task that is running in the store. The error says
-// why its code cannot be reached.
-func (e *Executor) reachRunning(id uuid.UUID) (*contact, error) {
+// reachRunning finds the contact of a task that is running in the store, on the process that the store
+// names if it knows others. The error says why its code cannot be reached.
+func (e *Executor) reachRunning(ctx context.Context, id uuid.UUID, on *schema.RunsOn) (*contact, error) {
 	for i := range e.workers {
 		if r := e.workers[i].run.Load(); r != nil && r.record.ID == id {
 			return r.reach()
 		}
 	}
+	if on != nil && !e.isSelf(ctx, on.Executor) {
+		return nil, &UnreachableError{Why: "the task runs on " + on.Executor, Cure: "send it to the server there"}
+	}
 	if e.shared {
 		return nil, &UnreachableError{Why: "the task runs in another process that shares the store, or is about to start", Cure: "send it to the server where it runs, after task/started", Retryable: true}
 	}
 	return nil, &UnreachableError{Why: "the task is about to start, or has just ended", Cure: "ask for its state, and send it after task/started", Retryable: true}
+}
+
+// isSelf reports whether an executor of that name among those that share the store is this one.
+func (e *Executor) isSelf(ctx context.Context, name string) bool {
+	all, _ := e.Executors(ctx) // without an answer it is not known to be
+	return slices.ContainsFunc(all, func(i schema.ExecutorInfo) bool { return i.Self && i.Name == name })
 }
 
 // reach is the contact that the code has made by now. The task may have become
