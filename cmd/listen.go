@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ const defaultIdle = 10 * time.Minute
 
 // listenOptions are the flags of serve that make a server of many connections.
 type listenOptions struct {
+	program        *Program
 	addresses      []string
 	stdio          bool
 	idle           time.Duration
@@ -32,12 +34,12 @@ type listenOptions struct {
 
 func (o *listenOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringArrayVar(&o.addresses, "listen", nil, "serve on a socket, as unix:PATH, in place of stdin and stdout; can be given more than once")
+	f.StringArrayVar(&o.addresses, "listen", nil, "serve on a socket, as unix:PATH, or default for the one where commands look, in place of stdin and stdout; can be given more than once")
 	f.BoolVar(&o.stdio, "stdio", false, "with --listen serve on stdin and stdout, too; their end ends that connection alone")
 	f.Var(span(&o.idle, defaultIdle, 0), "idle", "with --listen end after this time without a connection, a task that can run, and a schedule with a time to come; 0 is never")
 	f.Var(count(&o.maxConnections, socket.DefaultMaxConnections, 1), "max-connections", "with --listen connections that are open at once")
 	f.StringVar(&o.logFile, "log-file", "", "write the log, and panics, to this file in place of stderr; at 10MiB it becomes FILE.1, and FILE.3 is the oldest")
-	complete(c, "listen", cobra.FixedCompletions([]string{addressPrefix}, cobra.ShellCompDirectiveNoSpace))
+	complete(c, "listen", cobra.FixedCompletions([]string{defaultScope, addressPrefix}, cobra.ShellCompDirectiveNoSpace))
 	complete(c, "log-file", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
@@ -65,8 +67,11 @@ func (o *listenOptions) paths() ([]string, error) {
 	var paths []string
 	for _, address := range o.addresses {
 		path, ok := strings.CutPrefix(address, addressPrefix)
-		if !ok || path == "" {
-			return nil, usagef("serve: --listen %q: want unix:PATH, as unix:/run/user/1000/jobline/default.sock", address)
+		switch {
+		case address == defaultScope:
+			path = filepath.Join(runtimeFolder(o.program.Name), defaultScope+socketSuffix)
+		case !ok || path == "":
+			return nil, usagef("serve: --listen %q: want unix:PATH, as unix:/run/user/1000/jobline/default.sock, or default for the one where commands look", address)
 		}
 		if slices.Contains(paths, path) {
 			return nil, usagef("serve: --listen %q is given twice", address)

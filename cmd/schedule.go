@@ -108,6 +108,8 @@ func (o *scheduleOptions) args(c *cobra.Command, args []string) error {
 		return usagef("schedule: which name? it stands before the task, as in: %s schedule import --cron '30 2 * * *' -- ./import", program)
 	case args[0] == "":
 		return usagef("schedule: the name is empty; give one")
+	case len(args) > 1 && (dash < 0 || dash > 1) && isCron(args[1]):
+		return usagef("schedule: %q is when it is due, and no task type: give it by --cron %s", args[1], show.ShellWord(args[1]))
 	case o.target.local:
 		return usagef("schedule: a server of --local ends with this command, and its schedules with it; leave --local out")
 	case o.cron != "" && o.every != 0:
@@ -127,6 +129,11 @@ func (o *scheduleOptions) args(c *cobra.Command, args []string) error {
 		return nil
 	}
 	return o.splitAt(args[1:], dash-1)
+}
+
+// isCron reports whether a word is what --cron takes.
+func isCron(word string) bool {
+	return strings.HasPrefix(word, "@") || len(strings.Fields(word)) == 5
 }
 
 func (o *scheduleOptions) run(ctx context.Context, c *client.Client, change *scheduleChange) error {

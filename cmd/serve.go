@@ -52,7 +52,7 @@ const (
 )
 
 func (p *Program) serveCommand() *cobra.Command {
-	o := &serveOptions{program: p}
+	o := &serveOptions{program: p, listen: listenOptions{program: p}}
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the protocol on stdin and stdout, or on sockets",

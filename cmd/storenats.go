@@ -85,6 +85,11 @@ func (o *storeOptions) openShared(c *cobra.Command, log *slog.Logger) (executor.
 		return o.openOutbox(c, no)
 	}
 	store, err := nats.Open(c.Context(), no)
+	if o.slots == 0 && !f.Changed("store-role") && nats.IsExecutorRefused(err) { // it runs no tasks, so it loses little
+		o.role, no.Role = nats.RoleDriver, nats.RoleDriver
+		log.Info("the NATS servers do not let this user change everything: this server, which runs no tasks, is a driver", "user", o.shown.User)
+		store, err = nats.Open(c.Context(), no)
+	}
 	if err != nil {
 		return nil, o.openFault(err)
 	}
@@ -142,6 +147,10 @@ func initNamespace(c *cobra.Command, url, creds string, n nats.Namespace) error 
 	is := "is there already"
 	if made {
 		is = "is made"
+	}
+	if hosts := len(at.Servers); made && n.Replicas == 0 && hosts > 1 {
+		fmt.Fprintf(safe(os.Stderr), "%s: the log is on one of the servers, and lost with its disk; a cluster of three keeps it on all with --replicas 3 of store init, and now with nats stream edit --replicas 3 of JL_%s and JLS_%[2]s\n",
+			c.Root().Name(), at.Namespace)
 	}
 	fmt.Fprintf(c.OutOrStdout(), "the namespace %s %s; serve it with: %s serve --store %v\n", at.Namespace, is, c.Root().Name(), at)
 	return nil

@@ -53,7 +53,7 @@ func (t *taskFlags) flagsOfEach(c *cobra.Command) {
 	f.Var(countTo(&t.priority, noPriority, executor.MinPriority, executor.MaxPriority), "priority",
 		fmt.Sprintf("the priority of the task, from %d to %d; higher runs first", executor.MinPriority, executor.MaxPriority))
 	f.Lookup("priority").DefValue = "that of its group, or 0"
-	f.Var(span(&t.timeout, -1, 0), "timeout", "bounds the task's time; 0 is no bound")
+	f.Var(span(&t.timeout, -1, 0), "timeout", "bounds the task's time; a number alone is seconds, and 0 is no bound")
 	f.Lookup("timeout").DefValue = "that of its type or group"
 	f.Var(span(&t.grace, -1, 0), "grace", "how long the task may go on after it was told to stop, before it is killed")
 	f.Lookup("grace").DefValue = show.Exact(executor.DefaultGrace) // of its server, where no type of the program has another

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -284,10 +285,23 @@ func (v *vault) values(id uuid.UUID) [][]byte {
 	return nil
 }
 
-// errHiddenElsewhere refuses a task with hidden values where it may run in another process.
-var errHiddenElsewhere = &InputError{What: "input", Violations: []schema.Violation{{
-	Message: "it has values that are hidden, which stay in the memory of one process, and in this store another one may run the task; let the task read them where it runs",
-}}}
+// hiddenElsewhere refuses a task with hidden values where it may run in another process. It names the
+// values.
+func (e *Executor) hiddenElsewhere(r *Record) error {
+	refused := &InputError{What: "input"}
+	t, err := e.lookup(r.Type)
+	if err != nil {
+		return err
+	}
+	err = t.secretPlaces(r.Input, func(p secretPlace) {
+		if p.masked {
+			refused.Violations = append(refused.Violations, schema.Violation{
+				Pointer: string(p.at), Message: "its value is hidden, which stays in the memory of one process, and in this store another one may run the task; let the task read it where it runs",
+			})
+		}
+	})
+	return cmp.Or(err, error(refused))
+}
 
 // withSecrets is a submitter for submissions of which some have hidden
 // values. The values are in the vault before a worker can claim a task. A
@@ -305,7 +319,7 @@ func (e *Executor) submitWithSecrets(ctx context.Context, submissions []Submissi
 	for i := range submissions {
 		s := &submissions[i]
 		if s.Hidden != nil && e.shared {
-			answers[i].Err = errHiddenElsewhere
+			answers[i].Err = e.hiddenElsewhere(&s.Record)
 			continue
 		}
 		if s.Hidden != nil && !e.vault.add(s.ID, s.Hidden) {

@@ -20,7 +20,7 @@ var codes = []struct {
 	{executor.ErrTaskGone, schema.CodeTaskGone, "it was not run again; to run it again choose a new id"},
 	{executor.ErrQueueFull, schema.CodeQueueFull, "try again when tasks have finished, or raise --max-queued"},
 	{executor.ErrShuttingDown, schema.CodeShuttingDown, "start another server"},
-	{executor.ErrNotPermitted, schema.CodeNotPermitted, "ask a server whose --store-role is executor"},
+	{executor.ErrNotPermitted, schema.CodeNotPermitted, ""}, // who refuses it says the cure
 	{executor.ErrOutcomeUnknown, schema.CodeStoreUnavailable, "look with status, or send it again: a submit with the same id counts once"},
 	{executor.ErrStoreUnavailable, schema.CodeStoreUnavailable, "it was not done; try again"},
 	{executor.ErrClosed, schema.CodeShuttingDown, "start another server"},
@@ -81,7 +81,10 @@ func wireError(err error) *wire.Error {
 	}
 	for _, known := range codes {
 		if errors.Is(err, known.err) {
-			answer := wire.NewError(known.code, "%s: %s", err.Error(), known.cure)
+			answer := wire.NewError(known.code, "%s", err.Error())
+			if known.cure != "" {
+				answer.Message += ": " + known.cure
+			}
 			answer.Data.OutcomeUnknown = known.err == executor.ErrOutcomeUnknown
 			answer.Data.Retryable = answer.Data.Retryable && !errors.Is(err, executor.ErrDamaged) && !answer.Data.OutcomeUnknown
 			return answer

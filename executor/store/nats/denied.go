@@ -79,10 +79,27 @@ func (d *denials) until(ctx context.Context) (context.Context, context.CancelFun
 }
 
 // refusal is a request that the servers have refused for want of a permission.
-type refusal struct{ what string }
+type refusal struct {
+	what string
+	role Role // that writes to the subject which is refused, or ""
+}
 
 func (r *refusal) Error() string {
-	return fmt.Sprintf("the NATS servers do not let this user %s; give it that permission, or choose the --store-role that it has", r.what)
+	cure := "choose the --store-role that it has"
+	switch r.role {
+	case RoleExecutor:
+		cure = "give --store-role driver if it is the user of a driver"
+	case RoleDriver:
+		cure = "give --store-role viewer if it is the user of a viewer"
+	}
+	return fmt.Sprintf("the NATS servers do not let this user %s; give it that permission, or %s", r.what, cure)
+}
+
+// IsExecutorRefused reports whether an error of Open says that the servers do not let the user write what
+// an executor does.
+func IsExecutorRefused(err error) bool {
+	r, ok := errors.AsType[*refusal](err)
+	return ok && r.role == RoleExecutor
 }
 
 // orRefusal is the error of a request, or why it was refused, with the context of until.
@@ -95,6 +112,9 @@ func orRefusal(ctx context.Context, err error) error {
 
 var refusedSubject = regexp.MustCompile(`(?i)for (publish|subscription) to "([^"]*)"`)
 
+// subjectOfRole is a subject of the log of a namespace.
+var subjectOfRole = regexp.MustCompile(`^jl\.[^.]+\.(executor|driver)$`)
+
 // ofSubscription reports whether a subscription was refused.
 func ofSubscription(err error) bool {
 	m := refusedSubject.FindStringSubmatch(err.Error())
@@ -103,9 +123,12 @@ func ofSubscription(err error) bool {
 
 // deniedError says what a user of the servers lacks.
 func deniedError(err error) error {
-	what := "do what a server of jobline does"
+	r := &refusal{what: "do what a server of jobline does"}
 	if m := refusedSubject.FindStringSubmatch(err.Error()); m != nil {
-		what = fmt.Sprintf("%s to %q", map[string]string{"publish": "publish", "subscription": "subscribe"}[strings.ToLower(m[1])], m[2])
+		r.what = fmt.Sprintf("%s to %q", map[string]string{"publish": "publish", "subscription": "subscribe"}[strings.ToLower(m[1])], m[2])
+		if own := subjectOfRole.FindStringSubmatch(m[2]); own != nil {
+			r.role = Role(own[1])
+		}
 	}
-	return &refusal{what}
+	return r
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -223,9 +222,11 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	m := s.machine
 	m.tasks.Advance(at)
 	for i := range changes {
-		a := answer{err: executor.ErrNotPermitted}
+		var a answer
 		if p.about.Role.permits(&changes[i]) {
 			a = m.apply(p, &changes[i], own)
+		} else {
+			a.err = p.about.Role.refusal()
 		}
 		if f != nil && i < len(f.changes) {
 			f.changes[i].over(a)

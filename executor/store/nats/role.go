@@ -58,7 +58,7 @@ func (r Role) refusal() error {
 	if r == RoleDriver {
 		may = "submits, cancels and updates tasks, and makes schedules"
 	}
-	return fmt.Errorf("%w: this server is a %s of its namespace, which %s", executor.ErrNotPermitted, r, may)
+	return fmt.Errorf("%w: this server is a %s of its namespace, which %s: ask a server whose --store-role is executor", executor.ErrNotPermitted, r, may)
 }
 
 // subject is that of the messages of a role.

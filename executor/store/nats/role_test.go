@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,8 +151,10 @@ func TestPermissions(t *testing.T) {
 		require.NoError(t, opened[r].denied.err(), r)
 	}
 	for wants, has := range map[Role]Role{RoleExecutor: RoleDriver, RoleDriver: RoleViewer} {
+		cure := fmt.Sprintf("give --store-role %s if it is the user of a %[1]s", has)
 		_, err := Open(context.Background(), Options{Address: at, Credentials: as(string(has)), Role: wants})
-		require.ErrorContains(t, err, `do not let this user publish to "`+at.subject(wants)+`"; give it that permission, or choose the --store-role that it has`)
+		require.ErrorContains(t, err, `do not let this user publish to "`+at.subject(wants)+`"; give it that permission, or `+cure)
+		require.Equal(t, wants == RoleExecutor, IsExecutorRefused(err))
 		require.NotContains(t, err.Error(), "canary")
 	}
 	_, err = Open(context.Background(), Options{Address: at, Credentials: as("nobody"), Role: RoleViewer})
