@@ -31,6 +31,8 @@ type ExecutorInfo struct {
 	Ending   bool `json:"ending,omitzero" jsonschema:"it ends when no task of it runs any more"`
 	Since    Time `json:"since" jsonschema:"when it joined the store"`
 	BeatAt   Time `json:"beatAt" jsonschema:"when it was last heard of"`
+	// SilentMs is by the clock of the one that answers.
+	SilentMs int64 `json:"silentMs,omitzero" jsonschema:"for how many milliseconds it has not been heard of, where that is longer than it should be" schema:"minimum=0"`
 }
 
 // DrainParams names an executor that is to begin no task any more.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -29,7 +30,16 @@ func (m *machine) runsOn(task uuid.UUID, p *peer) {
 func (m *machine) heardOf(p *peer, at schema.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p.latest = at
+	p.latest, p.heard = at, time.Now()
+}
+
+// silence is how long nothing was heard of a process, where that is longer than two of its beats, and else 0. The caller
+// has the lock.
+func (p *peer) silence() time.Duration {
+	if d := time.Since(p.heard); d > 2*time.Duration(p.about.Lease)/beatsPerLease {
+		return d
+	}
+	return 0
 }
 
 // hasApplied notes that a process has applied an entry, and all before it.
@@ -61,7 +71,7 @@ func (s *Store) Executors(context.Context) ([]schema.ExecutorInfo, error) {
 		}
 		all = append(all, schema.ExecutorInfo{
 			Name: p.about.Name, Host: p.about.Host, PID: p.about.PID, Self: p.id == self, Limit: p.about.Slots, Types: p.types(), Labels: p.labels(),
-			Running: running[p], Draining: p.about.Draining, Ending: p.about.Ending, Since: p.since, BeatAt: p.latest,
+			Running: running[p], Draining: p.about.Draining, Ending: p.about.Ending, Since: p.since, BeatAt: p.latest, SilentMs: p.silence().Milliseconds(),
 		})
 	}
 	slices.SortFunc(all, func(a, b schema.ExecutorInfo) int {

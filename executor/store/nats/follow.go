@@ -240,7 +240,6 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 		}
 	}
 	m.tasks.Advance(at)
-	p.heard = time.Now()
 	m.heardOf(p, at)
 	if own {
 		s.contact(at)

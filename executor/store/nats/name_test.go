@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,4 +34,16 @@ func TestName(t *testing.T) {
 	dies := open(t, Options{Address: at, Name: other.Name, Slots: 1, Lease: shortLease})
 	dies.crash()
 	opens(t, other)
+
+	first.applying.Lock() // so that nothing is heard
+	defer first.applying.Unlock()
+	all, err := first.Executors(t.Context())
+	require.NoError(t, err)
+	require.Less(t, all[0].SilentMs, shortLease.Milliseconds())
+	first.machine.mu.Lock()
+	first.machine.peers[first.self].heard = time.Now().Add(-shortLease)
+	first.machine.mu.Unlock()
+	all, err = first.Executors(t.Context())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, all[0].SilentMs, shortLease.Milliseconds())
 }
