@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jobline/jobline/schema"
@@ -81,6 +82,20 @@ func executorNames(some, all []schema.ExecutorInfo) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// drainingText says of executors that all of them are draining, and how one begins tasks again. It says
+// what one of them is or has, and what several are or have.
+func drainingText(all []schema.ExecutorInfo, one, several string) string {
+	undone := slices.DeleteFunc(slices.Clone(all), func(i schema.ExecutorInfo) bool { return i.Ending })
+	cure := "start another one"
+	if len(undone) > 0 {
+		cure = fmt.Sprintf("executors drain %s --undo lets it begin tasks again", executorNames(undone[:1], all))
+	}
+	if len(all) == 1 {
+		return fmt.Sprintf("%s %s, and is draining; %s", all[0].Name, one, cure)
+	}
+	return fmt.Sprintf("%d executors %s, and are draining; %s", len(all), several, cure)
 }
 
 func drainError(pointer, message string) error {

@@ -35,13 +35,17 @@ func (e *Executor) waitsForOthers(ctx context.Context, typ string) schema.Waitin
 	if err != nil {
 		return schema.Waiting{Kind: schema.WaitsForSlot, Message: "it waits for an executor"}
 	}
+	all = slices.DeleteFunc(all, func(i schema.ExecutorInfo) bool { return i.Types != nil && !slices.Contains(i.Types, typ) })
 	limit, running := int64(0), 0
 	for i := range all {
-		if x := &all[i]; !x.Draining && (x.Types == nil || slices.Contains(x.Types, typ)) {
+		if x := &all[i]; !x.Draining {
 			limit, running = limit+int64(x.Limit), running+x.Running
 		}
 	}
 	switch {
+	case limit == 0 && len(all) > 0:
+		takes := fmt.Sprintf("tasks of the type %q", typ)
+		return schema.Waiting{Kind: schema.WaitsForType, Name: typ, Message: drainingText(all, "takes "+takes, "take "+takes)}
 	case limit == 0:
 		return schema.Waiting{
 			Kind: schema.WaitsForType, Name: typ,

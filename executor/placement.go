@@ -60,7 +60,7 @@ func placesText(before, between string, labels map[string]string) string {
 // waitsForExecutor is why a task that asks for labels does not run here, or nil where it may.
 func (e *Executor) waitsForExecutor(ctx context.Context, t *schema.Task) *schema.Waiting {
 	on := t.Conditions.On
-	if !e.drives() && t.Conditions.RunsWith(e.options.Labels) && e.Offers(t.Type) {
+	if !e.leavesToOthers() && t.Conditions.RunsWith(e.options.Labels) && e.Offers(t.Type) {
 		return nil
 	}
 	labels := placesText("", ", ", on)
@@ -80,7 +80,12 @@ func (e *Executor) waitsForExecutor(ctx context.Context, t *schema.Task) *schema
 		return w
 	}
 	all = slices.DeleteFunc(all, func(i schema.ExecutorInfo) bool { return i.Types != nil && !slices.Contains(i.Types, t.Type) })
-	switch len(all) {
+	begin := slices.DeleteFunc(slices.Clone(all), func(i schema.ExecutorInfo) bool { return i.Draining })
+	if len(all) > 0 && len(begin) == 0 {
+		w.Message = drainingText(all, "has "+labels, "have "+labels)
+		return w
+	}
+	switch all = begin; len(all) {
 	case 0:
 		w.Message = fmt.Sprintf("no executor with %s runs tasks of the type %q; start one that does", labels, t.Type)
 	case 1:
