@@ -50,6 +50,8 @@ type doctor struct {
 	// schedules are those of the server, where one answers.
 	schedules []schema.Schedule
 	stored    int64 // how many schedules the store has
+	// executors are those of the store of the server, where one answers; nil of an older one.
+	executors []schema.ExecutorInfo
 	found     []diagnosis
 }
 
@@ -75,7 +77,7 @@ func (p *Program) doctor(ctx context.Context, o *targetOptions, out io.Writer, a
 		return err
 	}
 	d := &doctor{program: p, scope: scope}
-	for _, check := range []func(context.Context){d.itself, d.folder, d.server, d.state, d.store, d.scheduled, d.timeZone, d.limits, d.containment} {
+	for _, check := range []func(context.Context){d.itself, d.folder, d.server, d.state, d.store, d.runners, d.scheduled, d.timeZone, d.limits, d.containment} {
 		check(ctx)
 	}
 	failed := false
@@ -191,6 +193,9 @@ func (d *doctor) server(ctx context.Context) {
 		return
 	}
 	d.schedules, _ = allSchedules(ctx, c) // a server of an older version has none
+	if all, err := c.Executors(ctx); err == nil {
+		d.executors = all.Executors
+	}
 	d.ok(check, fmt.Sprintf("process %d on %s, version %s, %s, %d queued and %d running tasks", server.ServerInfo.PID, d.scope.Socket,
 		server.ServerInfo.Version, counted(d.stats.Connections, "connection"), d.stats.Tasks.Queued, d.stats.Tasks.Running))
 	if hint := d.program.olderServer(server.ServerInfo.Version); hint != "" {
@@ -199,7 +204,7 @@ func (d *doctor) server(ctx context.Context) {
 	if d.stats.ShuttingDown {
 		d.warn("ending", d.program.endingText(), "")
 	}
-	if file := d.stats.Store.File; d.scope.noState == nil && !samePath(file, d.scope.Store) {
+	if file := d.stats.Store.File; d.scope.noState == nil && !samePath(file, d.scope.Store) && ofAnotherHome(file, d.scope.Store) {
 		d.warn("place", fmt.Sprintf("its store is %s, and of a server that a command starts here it is %s", cmp.Or(file, "in memory"), d.scope.Store),
 			"a server is of the socket, whatever HOME is; "+socketVariable+" or XDG_RUNTIME_DIR gives this place a socket of its own")
 	}
@@ -275,14 +280,25 @@ func (d *doctor) store(ctx context.Context) {
 		d.ok(check, n.address.String())
 		return
 	}
-	if d.scope.noState != nil || !exists(d.scope.Store) {
+	file := d.scope.Store
+	if d.stats != nil && d.stats.Store.File != "" {
+		file = d.stats.Store.File
+	}
+	switch {
+	case d.scope.noState != nil && file == d.scope.Store:
+		d.ok(check, "there is none yet")
+		return
+	case nats.IsAddress(file):
+		d.ok(check, file+", which the server reaches")
+		return
+	case !exists(file):
 		d.ok(check, "there is none yet")
 		return
 	}
-	info, err := inspect.Inspect(ctx, d.scope.Store)
+	info, err := inspect.Inspect(ctx, file)
 	switch {
 	case err != nil:
-		d.fail(check, err, d.program.Name+" store check "+d.scope.Store+" says more")
+		d.fail(check, err, d.program.Name+" store check "+show.ShellWord(file)+" says more")
 	case info.HeldBy != "" && d.deserted:
 		d.warn(check, fmt.Sprintf("%s is held by %s, which does not listen on this socket", info.File, info.HeldBy), "end that process, if it is not about to start or to end")
 	default:

@@ -1,0 +1,36 @@
+package cmd
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jobline/jobline/cmd/internal/show"
+	"github.com/jobline/jobline/rpc/client"
+	"github.com/jobline/jobline/schema"
+)
+
+// noteNobody tells a person that nobody is there who could run what is submitted, where that can be:
+// with labels that it asks for, and in a queue of many machines. It is accepted all the same, and runs
+// when somebody comes.
+func (o *submitOptions) noteNobody(ctx context.Context, c *client.Client, say func(format string, args ...any)) {
+	on := o.conditions.on
+	if on == nil && !o.target.elsewhere() {
+		return
+	}
+	found, err := c.Executors(ctx)
+	if err != nil { // a server of an older version; the task was accepted all the same
+		return
+	}
+	all := found.Executors
+	wants := &schema.Conditions{On: on}
+	have := slices.DeleteFunc(slices.Clone(all), func(e schema.ExecutorInfo) bool { return !wants.RunsWith(e.Labels) })
+	draining := !slices.ContainsFunc(have, func(e schema.ExecutorInfo) bool { return !e.Draining })
+	switch {
+	case len(all) == 0:
+		say("nobody runs the tasks of this store now; what is submitted waits for a server with it that has no --limit 0")
+	case len(have) == 0:
+		say("no executor has %s now; what is submitted waits for one that has", show.Places(on))
+	case draining:
+		say("who could run it is draining; what is submitted waits: %s executors shows who", o.driver.program.Name)
+	}
+}
