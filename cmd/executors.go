@@ -43,6 +43,7 @@ func (d *driver) printExecutors(ctx context.Context, c *client.Client, types boo
 		return err
 	}
 	all := found.Executors
+	defer d.noteFault(ctx, c)
 	switch {
 	case d.json:
 	case len(all) == 0:

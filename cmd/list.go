@@ -40,7 +40,8 @@ func (p *Program) listCommand() *cobra.Command {
 			"it has lines for, and 100 elsewhere.\n" +
 			"It shows the last 8 characters of an id. They name the task, and so do 4 or more of the first of them, and of the\n" +
 			"first of the whole id, which a wide terminal and a pipe get.\n" +
-			"With --watch the table stays, and changes with the tasks; on a pipe each change is one line.",
+			"With --watch the table stays, and changes with the tasks; on a pipe each change is one line, with the\n" +
+			"id, the type, the state, the labels and the command.",
 		Example: p.driverExamples("list", "list --state queued,running --watch",
 			"list --label build=7 --since 1h", "list --json | jq -r .id"),
 		Args: noArgs,
@@ -103,6 +104,7 @@ func (o *listOptions) run(ctx context.Context, c *client.Client, params schema.L
 	if err != nil {
 		return err
 	}
+	defer o.driver.noteFault(ctx, c)
 	more := len(tasks) > o.limit
 	tasks = tasks[:min(len(tasks), o.limit)]
 	if o.json {

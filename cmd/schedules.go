@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -128,19 +129,28 @@ func scheduleTable(all []schema.Schedule) *table {
 func (p *Program) unscheduleCommand() *cobra.Command {
 	d := p.readingDriver()
 	c := &cobra.Command{
-		Use:               "unschedule NAME",
-		Short:             "Remove a schedule",
-		Long:              "Unschedule removes a schedule, so that no task of it is due any more. Tasks that it has submitted stay as they are.",
-		Example:           p.driverExamples("unschedule import"),
-		ValidArgsFunction: d.completeSchedule,
+		Use:   "unschedule NAME...",
+		Short: "Remove schedules",
+		Long: "Unschedule removes schedules, so that no task of them is due any more. Tasks that they have submitted stay as they are.\n" +
+			"Where there is none of a name, the others are removed all the same, and the exit code is 1.",
+		Example: p.driverExamples("unschedule import", "unschedule import report"),
+		ValidArgsFunction: func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			return d.completeSchedule(c, nil, word)
+		},
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return usagef("unschedule takes the name of one schedule; %s schedules lists them", p.Name)
+			if len(args) == 0 || slices.Contains(args, "") {
+				return usagef("unschedule takes the names of schedules; %s schedules lists them", p.Name)
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			return d.with(c, func(ctx context.Context, c *client.Client) error { return d.unschedule(ctx, c, args[0]) })
+			return d.with(c, func(ctx context.Context, c *client.Client) error {
+				var failed error
+				for _, name := range args {
+					failed = errors.Join(failed, d.unschedule(ctx, c, name))
+				}
+				return failed
+			})
 		},
 	}
 	d.flags(c)

@@ -69,7 +69,9 @@ func (p *Program) statsLines(s *schema.StatsResult, out terminal) []string {
 	case told:
 		add("limit", "it runs nothing itself; %s executors lists those that do", p.Name)
 	}
-	add("rates", "%.1f submitted and %.1f ended in a second", s.Rates.SubmittedPerSecond, s.Rates.FinishedPerSecond)
+	if limit, told := s.Limits["running"]; limit > 0 || !told { // others do what a server does not that runs nothing
+		add("rates", "%.1f submitted and %.1f ended in a second", s.Rates.SubmittedPerSecond, s.Rates.FinishedPerSecond)
+	}
 	if s.Stuck > 0 {
 		add("stuck", "%s whose code does not stop", counted(s.Stuck, "task"))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -147,6 +148,9 @@ func rememberInputs(ctx context.Context, c *client.Client, tasks []schema.Task, 
 // watchLines prints the tasks as they are, and then each that has changed.
 func (d *driver) watchLines(ctx context.Context, c *client.Client, w watched) error {
 	tasks, err := w.tasks(ctx, defaultListed)
+	if err == nil && !d.json {
+		err = withInputs(ctx, c, tasks)
+	}
 	if err != nil {
 		return err
 	}
@@ -162,7 +166,7 @@ func (d *driver) watchLines(ctx context.Context, c *client.Client, w watched) er
 		if ev.Started == nil && ev.Retrying == nil && ev.Updated == nil && ev.Finished == nil {
 			continue
 		}
-		t, err := c.Status(ctx, schema.StatusParams{ID: ev.TaskID()})
+		t, err := c.Status(ctx, schema.StatusParams{ID: ev.TaskID(), IncludeInput: !d.json})
 		if isNotFound(err) {
 			continue
 		}
@@ -194,6 +198,12 @@ func (d *driver) printChange(t *schema.Task) error {
 	if d.json {
 		return printJSONLine(os.Stdout, t)
 	}
-	_, err := fmt.Fprintf(safe(os.Stdout), "%s %s %s\n", t.ID, show.Line(t.Type), show.Line(show.State(t)))
+	words := []string{t.ID.String(), t.Type, show.State(t)}
+	for _, more := range []string{show.Labels(t.Labels), show.Work(t)} {
+		if more != "" {
+			words = append(words, more)
+		}
+	}
+	_, err := fmt.Fprintln(safe(os.Stdout), show.Line(strings.Join(words, " ")))
 	return err
 }

@@ -150,7 +150,11 @@ func (w *world) counted(s schema.StatsResult, now time.Time) {
 	if !w.statsAt.IsZero() {
 		next := sample{}
 		if span := now.Sub(w.statsAt).Seconds(); span > 0 {
-			next.perSecond = max(0, float64(ended(&s)-ended(&w.stats))/span)
+			n := ended(&s) - ended(&w.stats)
+			if limit, told := s.Limits["running"]; told && limit == 0 { // its totals are of what runs there, and it runs nothing
+				n = max(n, int64(len(w.latencies)))
+			}
+			next.perSecond = max(0, float64(n)/span)
 		}
 		if n := len(w.latencies); n > 0 {
 			slices.Sort(w.latencies)
