@@ -128,7 +128,7 @@ func (s *Store) connect(ctx context.Context) error {
 	}
 	if err == nil {
 		if err = checkStream(a, stream.CachedInfo().Config); err == nil {
-			s.snapshotBytes, err = snapshotBytesOf(stream.CachedInfo().Config)
+			err = s.takeSettings(stream.CachedInfo().Config)
 		}
 	} else {
 		err = streamError(a, s.options.Credentials, err)

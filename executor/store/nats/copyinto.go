@@ -126,9 +126,9 @@ func (t *target) removeOthers(ctx context.Context) error {
 		return err
 	}
 	_, others, err := t.shelf.list(ctx)
-	for _, subject := range others {
+	for _, one := range others {
 		if err == nil {
-			err = t.shelf.remove(ctx, subject)
+			err = t.shelf.remove(ctx, one.subject)
 		}
 	}
 	return err

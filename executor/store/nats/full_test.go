@@ -49,11 +49,16 @@ func TestFullServer(t *testing.T) {
 	s.knowsAll(t, tasks)
 }
 
+// large is a task with a large input.
+func large() executor.Submission {
+	return newTask(func(s *executor.Submission) { s.Input = fmt.Appendf(nil, "%q", strings.Repeat("x", 8<<10)) })
+}
+
 // submitUntilFull submits tasks until one is not recorded, and the error says why. It answers all.
 func (s *Store) submitUntilFull(t *testing.T, why string) (all []executor.Submission) {
 	t.Helper()
 	for {
-		one := newTask(func(s *executor.Submission) { s.Input = fmt.Appendf(nil, "%q", strings.Repeat("x", 8<<10)) })
+		one := large()
 		all = append(all, one)
 		ctx, end := context.WithTimeout(t.Context(), resendAfter+time.Second)
 		defer end()

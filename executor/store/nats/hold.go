@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/jobline/jobline/schema"
 )
 
 // This file says who needs the beginning of the log yet.
@@ -22,9 +24,14 @@ type hold struct {
 	told  uuid.UUID // which process
 }
 
-// removable is the entry before which the log can lose all: the wanted one, or one before it that all have applied.
-func (s *Store) removable(wanted uint64) uint64 {
-	least, by := s.appliedByAll(true)
+// removable is the entry before which the log can lose all: the wanted one, or one before it that all have applied. Where the log is
+// nearly full, those do not count that were silent for their lease: an entry that gives them up may not fit.
+func (s *Store) removable(wanted uint64, log *extent) uint64 {
+	full, now := log.presses(0), schema.TimeOf(log.at)
+	counts := func(p *peer) bool {
+		return !full || now-p.latest <= schema.Time(time.Duration(p.about.Lease).Microseconds())
+	}
+	least, by := s.appliedByAll(counts)
 	if least >= wanted {
 		s.hold = hold{}
 		return wanted
@@ -34,7 +41,7 @@ func (s *Store) removable(wanted uint64) uint64 {
 	}
 	held := time.Since(s.hold.since)
 	if held >= driverPatience {
-		least, by = s.appliedByAll(false)
+		least, by = s.appliedByAll(func(p *peer) bool { return counts(p) && p.about.Role != RoleDriver })
 	}
 	if by != nil && least < wanted && held >= holdTold && s.hold.told != by.id {
 		s.hold.told = by.id
@@ -44,9 +51,9 @@ func (s *Store) removable(wanted uint64) uint64 {
 	return min(least, wanted)
 }
 
-// appliedByAll is an entry that all processes have applied, and all before it, with the drivers among them or without, and a copy of the one that
+// appliedByAll is an entry that all processes have applied that count, and all before it, and a copy of the one that
 // has applied no more, nil where that is this one.
-func (s *Store) appliedByAll(drivers bool) (least uint64, by *peer) {
+func (s *Store) appliedByAll(counts func(*peer) bool) (least uint64, by *peer) {
 	s.mu.Lock()
 	self := s.self
 	s.mu.Unlock()
@@ -55,7 +62,7 @@ func (s *Store) appliedByAll(drivers bool) (least uint64, by *peer) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, p := range m.peers {
-		if p.id != self && p.applied < least && (drivers || p.about.Role != RoleDriver) {
+		if p.id != self && p.applied < least && counts(p) {
 			least, by = p.applied, &peer{id: p.id, about: p.about, applied: p.applied}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,10 +12,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// lockedText is text that several goroutines write and read.
+type lockedText struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // A driver that does not say what it has read holds the log back for a while, is named, and then does no longer. An executor does.
 func TestDriversHoldTheLogBackForAWhile(t *testing.T) {
 	withSharedLog(t, func(t *testing.T, l sharedLog) {
-		var log bytes.Buffer
+		var log lockedText
 		l.logger = slog.New(slog.NewTextHandler(&log, nil))
 		s := l.opens(1, RoleExecutor)
 		joins := func(id uuid.UUID, r Role) {

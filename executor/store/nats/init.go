@@ -20,15 +20,22 @@ const versionKey, snapshotKey = "jobline-format", "jobline-snapshot-bytes"
 type Namespace struct {
 	// Replicas is how many servers have the log; 0 is 1.
 	Replicas int
-	// MaxBytes bounds the log; 0 is no bound of its own. Where it is full nothing more is recorded.
+	// MaxBytes bounds the log; 0 is no bound of its own, and less than MinMaxBytes is refused. Where it is full nothing more is recorded.
 	MaxBytes int64
 	// SnapshotBytes is how many bytes the log has at least behind the newest snapshot before the servers make another
-	// one; 0 is 64 MB, which does for all but tests. It counts for a namespace that is made, and not for one that is there.
+	// one; 0 is 64 MB, which does for all but tests: with another one what is in a snapshot leaves the log at once, and not when
+	// servers have had the time to sync it. It counts for a namespace that is made, and not for one that is there.
 	SnapshotBytes int64
 }
 
+// MinMaxBytes is the least bound of a log: one change may have 16 MB, and a snapshot is made for each quarter of the bound.
+const MinMaxBytes = 64 << 20
+
 // Init makes a namespace. It reports whether there was none; one that is there must be as wanted.
 func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool, err error) {
+	if n.MaxBytes != 0 && n.MaxBytes < MinMaxBytes {
+		return false, fmt.Errorf("a log of at most %d bytes is full before it can be made shorter; give it %d or more, or no bound", n.MaxBytes, MinMaxBytes)
+	}
 	err = withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream) error {
 		known, err := js.Stream(ctx, a.StreamName())
 		switch {
@@ -47,6 +54,11 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 		h := shelfOf(js, a, known)
 		if err := h.make(ctx); err != nil {
 			return createError(a, c, n, orRefusal(ctx, err))
+		}
+		if made { // what was there is of another log
+			if err := h.clear(ctx); err != nil {
+				return createError(a, c, n, orRefusal(ctx, err))
+			}
 		}
 		return cmp.Or(h.check(ctx))
 	})
@@ -102,17 +114,28 @@ func streamConfig(a Address, n Namespace) jetstream.StreamConfig {
 	return c
 }
 
-// snapshotBytesOf is what SnapshotBytes was when the namespace was made, or how much it is without that.
+// snapshotBytesOf is what SnapshotBytes was when the namespace was made, or 0 without that.
 func snapshotBytesOf(c jetstream.StreamConfig) (int64, error) {
 	text, there := c.Metadata[snapshotKey]
 	if !there {
-		return snapshotBytes, nil
+		return 0, nil
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 {
 		return 0, fmt.Errorf("the stream %s has the metadata %s=%q, which is no number of bytes; set it back with nats stream edit", c.Name, snapshotKey, text)
 	}
 	return n, nil
+}
+
+// takeSettings takes what the stream of the log says about snapshots.
+func (s *Store) takeSettings(c jetstream.StreamConfig) error {
+	n, err := snapshotBytesOf(c)
+	s.snapshotBytes = cmp.Or(n, snapshotBytes)
+	if n == 0 {
+		s.keeping.settles = settlePatience
+	}
+	s.bound.Store(c.MaxBytes)
+	return err
 }
 
 // createError says why a stream cannot be made, and what to do.

@@ -125,10 +125,12 @@ func TestOpenRefusesStreams(t *testing.T) {
 	}
 	refusesSnapshotStreams(t, js, at)
 	at.Namespace = "bounded"
-	_, err = Init(t.Context(), at, Credentials{}, Namespace{MaxBytes: 1 << 20})
+	_, err = Init(t.Context(), at, Credentials{}, Namespace{MaxBytes: 64 << 20})
 	require.NoError(t, err)
-	_, err = Init(t.Context(), at, Credentials{}, Namespace{MaxBytes: 2 << 20})
-	require.ErrorContains(t, err, "nats stream edit JL_bounded --max-bytes 2097152")
+	_, err = Init(t.Context(), at, Credentials{}, Namespace{MaxBytes: 128 << 20})
+	require.ErrorContains(t, err, "nats stream edit JL_bounded --max-bytes 134217728")
+	_, err = Init(t.Context(), at, Credentials{}, Namespace{MaxBytes: 1 << 20})
+	require.ErrorContains(t, err, "give it 67108864 or more")
 }
 
 // refusesSnapshotStreams looks what becomes of namespaces whose stream for snapshots would lose some.

@@ -2,44 +2,66 @@ package nats
 
 import (
 	"context"
-	"fmt"
+	"slices"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
-// This file lets the log be short: it makes snapshots, and removes what is before them from the log.
+// This file lets the log be short: it says when a snapshot is made, and by whom.
 
 const (
 	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is
 	// made. It is more where that is larger, so that snapshots are no more than what is written, and less
 	// where the log has a bound, so that it never is full of what nobody needs. A namespace may have its own.
 	snapshotBytes = 64 << 20
-	// keepPause is how long at most a process does not look whether there is something to do.
-	keepPause = time.Minute
+	// settlePatience is how long a snapshot is stored before what is in it leaves the log. Servers of NATS that do not sync
+	// always do so after two minutes, unless they are told otherwise.
+	settlePatience = 5 * time.Minute
+	// keepPause is how long at most a process does not look whether there is something to do, and mostKeepPause
+	// where that has failed again and again.
+	keepPause, mostKeepPause = time.Minute, 16 * time.Minute
 )
+
+// keeping is what a process knows of the snapshots, of which it makes some.
+type keeping struct {
+	settles time.Duration // settlePatience, but for tests
+	mu      sync.Mutex    // protects what follows
+	// readable says of snapshots, by subject, whether they were read back whole, or are damaged.
+	readable map[string]bool
+	// leftovers are what is not whole, and since when there is not more of it.
+	leftovers map[leftover]time.Time
+}
 
 // keep looks again and again whether a snapshot is to be made, and what can be removed, until ctx ends.
 func (s *Store) keep(ctx context.Context) {
 	pause := time.NewTicker(keepPause)
 	defer pause.Stop()
-	for told := ""; ; {
+	failures, again, told := 0, time.Time{}, ""
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-pause.C:
 		case <-s.grown:
 		}
-		if !s.keeps() || s.machine.doubts() {
+		rank := s.rank()
+		if rank < 0 || s.machine.doubts() || time.Now().Before(again) {
 			continue
 		}
 		asking, done := s.denied.until(ctx)
-		err := orRefusal(asking, s.keepOnce(asking))
+		err := orRefusal(asking, s.keepOnce(asking, rank))
 		done()
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			told = ""
+			failures, told = 0, ""
 			continue
+		}
+		if failures++; failures > 1 { // what fails may write a whole snapshot each time
+			again = time.Now().Add(min(keepPause<<min(failures-2, 10), mostKeepPause))
 		}
 		if err.Error() != told {
 			told = err.Error()
@@ -48,142 +70,153 @@ func (s *Store) keep(ctx context.Context) {
 	}
 }
 
-// keeps reports whether this process is the one that makes snapshots: the first of the executors. Where two think
-// that they are, both make one.
-func (s *Store) keeps() bool {
+// rank is how many processes make snapshots before this one: the first of those that run tasks makes them, and each
+// other one where those before it do not. It is negative for the others. Where no process runs tasks, it counts all
+// executors. Where two think that they are the first, both make one.
+func (s *Store) rank() int {
 	s.mu.Lock()
 	self := s.self
 	s.mu.Unlock()
 	m := s.machine
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	var first *peer
-	for _, p := range m.peers {
-		if p.about.Role == RoleExecutor && (first == nil || compareIDs(p.id, first.id) < 0) {
-			first = p
+	var all, run []uuid.UUID
+	for id, p := range m.peers {
+		if p.about.Role == RoleExecutor {
+			all = append(all, id)
+			if len(p.joined) > 0 {
+				run = append(run, id)
+			}
 		}
 	}
-	return first != nil && first.id == self
+	if run == nil {
+		run = all
+	}
+	slices.SortFunc(run, compareIDs)
+	return slices.Index(run, self)
 }
 
-// keepOnce makes a snapshot if the log has grown, and then removes what nobody needs. It may be ended at any
-// point: what is not whole is not read, and what is not removed is removed the next time.
-func (s *Store) keepOnce(ctx context.Context) error {
-	whole, _, err := s.shelf.list(ctx)
+// found is what there is of the log, and of snapshots.
+type found struct {
+	whole     []kept // that are not known to be damaged, the newest first
+	damaged   []kept
+	leftovers []leftover
+	log       extent
+}
+
+// survey asks what there is.
+func (s *Store) survey(ctx context.Context) (f found, err error) {
+	whole, leftovers, err := s.shelf.list(ctx)
+	if err != nil {
+		return found{}, err
+	}
+	if f.log, err = s.shelf.extent(ctx); err != nil {
+		return found{}, err
+	}
+	s.bound.Store(f.log.bound)
+	f.leftovers = leftovers
+	k := &s.keeping
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	readable, left := map[string]bool{}, map[leftover]time.Time{}
+	for _, one := range whole {
+		read, known := k.readable[one.subject]
+		if known {
+			readable[one.subject] = read
+		}
+		if known && !read {
+			f.damaged = append(f.damaged, one)
+		} else {
+			f.whole = append(f.whole, one)
+		}
+	}
+	for _, one := range leftovers {
+		if left[one] = time.Now(); !k.leftovers[one].IsZero() {
+			left[one] = k.leftovers[one]
+		}
+	}
+	k.readable, k.leftovers = readable, left
+	return f, nil
+}
+
+// keepOnce makes a snapshot if the log has grown, and then removes what nobody needs, also where no snapshot could be made.
+// It may be ended at any point: what is not whole is not read, and what is not removed is removed the next time.
+func (s *Store) keepOnce(ctx context.Context, rank int) error {
+	f, err := s.survey(ctx)
 	if err != nil {
 		return err
 	}
-	grown, err := s.grownSince(ctx, whole)
-	if err != nil {
+	if s.wantsSnapshot(&f, rank) {
+		err = s.makeSnapshot(ctx)
+	}
+	if f.log.bytes <= 2*s.threshold(&f)*int64(rank+1) && rank > 0 && !f.log.presses(rank) { // it is done by one before this one
 		return err
 	}
-	if grown {
-		if err := s.makeSnapshot(ctx); err != nil {
-			return err
-		}
+	if e := s.removeOld(ctx); err == nil {
+		err = e
 	}
-	return s.removeOld(ctx)
+	return err
 }
 
-// grownSince reports whether the log has grown so much behind the newest snapshot that another one is to be made.
-func (s *Store) grownSince(ctx context.Context, whole []kept) (bool, error) {
-	now, err := s.shelf.extent(ctx)
-	if err != nil {
-		return false, err
+// threshold is how many bytes of log behind the newest snapshot make another one due.
+func (s *Store) threshold(f *found) int64 {
+	most := s.snapshotBytes
+	if len(f.whole) > 0 {
+		most = max(most, f.whole[0].Bytes)
 	}
-	since, most := uint64(0), s.snapshotBytes
-	if len(whole) > 0 {
-		since, most = whole[0].Entry, max(most, whole[0].Bytes)
+	if f.log.bound > 0 {
+		most = min(most, f.log.bound/4)
 	}
-	if now.bound > 0 {
-		most = min(most, now.bound/4)
-	}
-	since = max(since, now.first)
-	if now.last <= since {
-		return false, nil
-	}
-	behind := float64(now.bytes) / float64(now.last+1-now.first) * float64(now.last-since)
-	return int64(behind) > most, nil
+	return most
 }
 
-// makeSnapshot makes a snapshot of what is applied, and stores it. Nothing is applied while it is made.
-func (s *Store) makeSnapshot(ctx context.Context) error {
-	began := time.Now()
-	s.applying.Lock()
-	k, pieces := kept{Entry: s.applied.Load(), At: int64(s.appliedAt)}, pieceWriter{most: s.pieceBytes}
-	err := s.machine.snapshot(&pieces, entry{sequence: k.Entry, at: s.appliedAt})
-	s.applying.Unlock()
-	if err != nil {
-		return fmt.Errorf("no snapshot can be made: %w", err)
+// wantsSnapshot reports whether the process of a rank is to make a snapshot. Where the log has no bound, or is not nearly
+// full, one must have been stored for a while before the next one is made: so the older of two always is.
+func (s *Store) wantsSnapshot(f *found, rank int) bool {
+	var newest kept
+	if len(f.whole) > 0 {
+		newest = f.whole[0]
 	}
-	k.Bytes = pieces.bytes
-	waited := time.Since(began)
-	if err := s.shelf.put(ctx, k, pieces.all); err != nil {
-		return fmt.Errorf("the snapshot cannot be stored: %w", err)
+	behind, due := f.log.behind(newest.Entry), s.threshold(f)
+	switch {
+	case f.log.last < f.log.first:
+		return false
+	case f.log.presses(rank):
+		return behind > due || len(f.whole) < 2 || f.whole[1].Entry <= f.log.first
+	case len(f.whole) > 0 && !s.settled(newest, &f.log):
+		return false
 	}
-	s.log.Info("a snapshot of the store is made", "entry", k.Entry, "bytes", k.Bytes, "waited", waited.Round(time.Millisecond), "took", time.Since(began).Round(time.Millisecond))
-	return nil
+	return behind > due*int64(rank+1)
+}
+
+// settled reports whether a snapshot is stored for so long that no power failure loses it.
+func (s *Store) settled(k kept, now *extent) bool {
+	return !k.stored.Add(s.keeping.settles).After(now.at)
+}
+
+// behind is about how many bytes the log has behind an entry.
+func (x *extent) behind(entry uint64) int64 {
+	since := max(entry, x.first)
+	if x.last <= since {
+		return 0
+	}
+	return int64(float64(x.bytes) / float64(x.last+1-x.first) * float64(x.last-since))
+}
+
+// presses reports whether the log is so full that it must become shorter at once. The processes behind the first notice it
+// later.
+func (x *extent) presses(rank int) bool {
+	return x.bound > 0 && x.bytes > x.bound/4*3+x.bound/32*int64(min(rank, 7))
 }
 
 // grows notes an entry that was applied. The goroutine that applies the log calls it.
 func (s *Store) grows(e entry) {
-	if s.growth += int64(len(e.piece)); s.growth > s.snapshotBytes/4 {
+	due := s.snapshotBytes
+	if bound := s.bound.Load(); bound > 0 {
+		due = min(due, bound/4)
+	}
+	if s.growth += int64(len(e.piece)); s.growth > due/4 {
 		s.growth = 0
 		wake(s.grown)
 	}
-}
-
-// pieceWriter writes to pieces of a length in memory.
-type pieceWriter struct {
-	most  int
-	all   [][]byte
-	bytes int64
-}
-
-func (w *pieceWriter) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
-		last := len(w.all) - 1
-		if last < 0 || len(w.all[last]) == w.most {
-			w.all = append(w.all, make([]byte, 0, w.most))
-			last++
-		}
-		n := min(len(rest), w.most-len(w.all[last]))
-		w.all[last] = append(w.all[last], rest[:n]...)
-		rest = rest[n:]
-	}
-	w.bytes += int64(len(p))
-	return len(p), nil
-}
-
-// removeOld removes all snapshots but the two newest, and from the log what is before the older one and was applied by all.
-// So whoever reads one of the two finds the log behind it. The entry of that snapshot stays: by it a process
-// sees that the log is the one of the snapshot.
-func (s *Store) removeOld(ctx context.Context) error {
-	whole, others, err := s.shelf.list(ctx)
-	if err != nil || len(whole) == 0 {
-		return err
-	}
-	for _, old := range whole[min(2, len(whole)):] {
-		others = append(others, old.subject)
-	}
-	for _, subject := range others {
-		if entryOf(subject) >= whole[0].Entry {
-			continue // it may become whole yet
-		}
-		if err := s.shelf.remove(ctx, subject); err != nil {
-			return err
-		}
-	}
-	if len(whole) < 2 {
-		return nil
-	}
-	upTo := s.removable(whole[1].Entry)
-	if upTo <= s.purged {
-		return nil
-	}
-	if err := s.shelf.purge(ctx, upTo); err != nil {
-		return err
-	}
-	s.purged = upTo
-	return nil
 }

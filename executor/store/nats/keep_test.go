@@ -117,8 +117,11 @@ func (s *Store) firstEntry(t *testing.T) uint64 {
 
 func (s *Store) snapshots(t *testing.T) (whole []kept, others []string) {
 	t.Helper()
-	whole, others, err := s.shelf.list(t.Context())
+	whole, left, err := s.shelf.list(t.Context())
 	require.NoError(t, err)
+	for _, l := range left {
+		others = append(others, l.subject)
+	}
 	return whole, others
 }
 
@@ -211,14 +214,25 @@ func TestDamagedSnapshotIsPassedOver(t *testing.T) {
 	whole, _ := s.snapshots(t)
 	s.makes(t)
 	newest, _ := s.snapshots(t)
-	require.NoError(t, s.removeOld(t.Context()))
 	damaged := newest[0]
 	require.NoError(t, s.shelf.remove(t.Context(), damaged.subject))
-	require.NoError(t, s.shelf.put(t.Context(), damaged, [][]byte{[]byte("something else")}))
+	_, err := s.shelf.put(t.Context(), damaged, [][]byte{[]byte("something else")})
+	require.NoError(t, err)
 	opensFrom(t, at, whole[0].Entry, task.ID)
 
+	require.NoError(t, s.removeOld(t.Context()))
+	require.Equal(t, uint64(1), s.firstEntry(t), "one of two can be read")
+	s.makes(t)
+	require.NoError(t, s.removeOld(t.Context()))
+	require.Equal(t, whole[0].Entry, s.firstEntry(t))
+	left, others := s.snapshots(t)
+	require.Len(t, left, 2, "the damaged one is removed")
+	require.Empty(t, others)
+	require.Equal(t, whole[0], left[1])
+
+	require.NoError(t, s.shelf.remove(t.Context(), left[0].subject))
 	require.NoError(t, s.shelf.remove(t.Context(), whole[0].subject))
-	_, err := Open(t.Context(), Options{Address: at, Lease: longLease})
+	_, err = Open(t.Context(), Options{Address: at, Lease: longLease})
 	require.ErrorContains(t, err, "no snapshot of what was before it can be read")
 	require.NoError(t, s.Close())
 }
@@ -228,7 +242,7 @@ func TestTwoMakeSnapshotsAtOnce(t *testing.T) {
 	t.Parallel()
 	at := clusterOf(t, 1).namespace(t)
 	one, other := open(t, Options{Address: at, Lease: longLease}), open(t, Options{Address: at, Lease: longLease})
-	require.Eventually(t, func() bool { return one.keeps() != other.keeps() }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return one.rank()+other.rank() == 1 }, patience, time.Millisecond)
 	task := newTask()
 	one.submits(t, task)
 	said := make(chan error, 2)
@@ -240,7 +254,8 @@ func TestTwoMakeSnapshotsAtOnce(t *testing.T) {
 	foreign, _ := one.snapshots(t)
 	require.Len(t, foreign, 2)
 	foreign[0].At++
-	require.NoError(t, one.shelf.put(t.Context(), foreign[0], nil))
+	_, err := one.shelf.put(t.Context(), foreign[0], nil)
+	require.NoError(t, err)
 	require.NoError(t, one.removeOld(t.Context()))
 	require.NoError(t, other.removeOld(t.Context()))
 	whole, _ := other.snapshots(t)

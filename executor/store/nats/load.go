@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,7 +21,7 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	for _, k := range whole {
 		began := time.Now()
-		m, e, err := s.readSnapshot(ctx, k)
+		m, e, err := s.readSnapshot(ctx, k, s.tick)
 		if err == nil {
 			s.log.Info("a snapshot of the store is read", "entry", k.Entry, "bytes", k.Bytes, "took", time.Since(began).Round(time.Millisecond))
 			_ = s.machine.tasks.Close()
@@ -40,10 +41,19 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
-	if now.first > s.applied.Load()+1 {
-		return &lostBeginning{s.options.Address, now.first}
+	if now.first <= s.applied.Load()+1 {
+		return nil
 	}
-	return nil
+	others, _, err := s.shelf.list(ctx)
+	if err != nil {
+		return streamError(s.options.Address, s.options.Credentials, err)
+	}
+	for _, k := range others {
+		if !slices.ContainsFunc(whole, func(o kept) bool { return o.subject == k.subject }) {
+			return errLogGap // newer ones have taken the place of those that were read, and Open begins anew
+		}
+	}
+	return &lostBeginning{s.options.Address, now.first}
 }
 
 // lostBeginning says that nothing has what was before the first entry of the log.
@@ -57,13 +67,14 @@ func (e *lostBeginning) Error() string {
 		e.address.Namespace, e.first, e.address.StreamName(), e.address.snapshotStream())
 }
 
-func (s *Store) readSnapshot(ctx context.Context, k kept) (*machine, entry, error) {
+// readSnapshot makes a machine of a snapshot. The error is an unreadError where the snapshot did not come.
+func (s *Store) readSnapshot(ctx context.Context, k kept, due func()) (*machine, entry, error) {
 	from, closes, err := s.shelf.open(ctx, k)
 	if err != nil {
-		return nil, entry{}, err
+		return nil, entry{}, unreadError{err}
 	}
 	defer closes()
-	m, e, err := restoredMachine(from, s.tick)
+	m, e, err := restoredMachine(from, due)
 	if err == nil && (e.sequence != k.Entry || int64(e.at) != k.At) {
 		_ = m.tasks.Close()
 		return nil, entry{}, fmt.Errorf("it is of entry %d, and should be of entry %d", e.sequence, k.Entry)

@@ -41,10 +41,10 @@ func newObserver(a Address, c Credentials) *Store {
 func readAll(ctx context.Context, a Address, c Credentials) (s *Store, err error) {
 	for range mostTries { // the log may be made shorter while it is read
 		s = newObserver(a, c)
-		if err = s.connect(ctx); err != nil {
-			return nil, err
+		if err = s.connect(ctx); err == nil {
+			err = s.readToEnd(ctx)
 		}
-		if err = s.readToEnd(ctx); !errors.Is(err, errLogGap) {
+		if !errors.Is(err, errLogGap) {
 			break
 		}
 	}
@@ -158,7 +158,7 @@ func (s *Store) checkSnapshots(ctx context.Context, report func(text string)) er
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
 	for _, k := range whole {
-		m, _, bad := s.readSnapshot(ctx, k)
+		m, _, bad := s.readSnapshot(ctx, k, func() {})
 		if bad == nil {
 			_ = m.tasks.Close()
 			continue

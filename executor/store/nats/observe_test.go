@@ -89,7 +89,8 @@ func TestCheckNamespace(t *testing.T) {
 	s.applying.Lock()
 	damaged := kept{Entry: s.applied.Load(), At: int64(s.appliedAt)}
 	s.applying.Unlock()
-	require.NoError(t, s.shelf.put(t.Context(), damaged, [][]byte{[]byte("nonsense")}))
+	_, err := s.shelf.put(t.Context(), damaged, [][]byte{[]byte("nonsense")})
+	require.NoError(t, err)
 	found := checked(t, at)
 	require.Len(t, found, 1)
 	require.Regexp(t, `^the snapshot behind entry \d+: the snapshot cannot be read: `, found[0])

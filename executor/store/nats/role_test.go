@@ -124,7 +124,7 @@ func TestPermissions(t *testing.T) {
 	as := func(name string) Credentials { return Credentials{User: name, Password: "canary"} }
 	_, err := Init(t.Context(), at, as("nobody"), Namespace{})
 	require.ErrorContains(t, err, `do not let this user publish to "$JS.API.STREAM.INFO.JL_builds"`)
-	_, err = Init(t.Context(), at, as("admin"), Namespace{})
+	_, err = Init(t.Context(), at, as("admin"), Namespace{SnapshotBytes: snapshotBytes})
 	require.NoError(t, err)
 	opened := map[Role]*Store{}
 	for _, r := range Roles {

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -72,7 +73,7 @@ func (all servers) namespace(t testing.TB) Address { return all.namespaceWith(t,
 
 func (all servers) namespaceWith(t testing.TB, n Namespace) Address {
 	t.Helper()
-	n.Replicas = len(all)
+	n.Replicas, n.SnapshotBytes = len(all), cmp.Or(n.SnapshotBytes, snapshotBytes)
 	a := Address{Servers: all, Namespace: fmt.Sprintf("n%d", lastNamespace.Add(1))}
 	var err error
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {

@@ -29,10 +29,10 @@ import (
 type shelf interface {
 	// extent is how much of the log there is.
 	extent(ctx context.Context) (extent, error)
-	// list answers the snapshots of the log that are whole, the newest first, and the subjects of all others.
-	list(ctx context.Context) (whole []kept, others []string, err error)
-	// put stores a snapshot. It is there when all of it is.
-	put(ctx context.Context, k kept, pieces [][]byte) error
+	// list answers the snapshots of the log that are whole, the newest first, and all others.
+	list(ctx context.Context) (whole []kept, others []leftover, err error)
+	// put stores a snapshot, and answers what it is called. It is there when all of it is.
+	put(ctx context.Context, k kept, pieces [][]byte) (kept, error)
 	// open reads a snapshot. closes ends that.
 	open(ctx context.Context, k kept) (from *bufio.Reader, closes func(), err error)
 	// remove removes a snapshot, or what there is of one.
@@ -44,8 +44,15 @@ type shelf interface {
 // extent is how much of the log there is.
 type extent struct {
 	first, last uint64 // entry; last is the one before first where there is none
-	bytes       uint64
-	bound       int64 // of bytes; 0 or less is none
+	bytes       int64
+	bound       int64     // of bytes; 0 or less is none
+	at          time.Time // when it was so, by the servers
+}
+
+// leftover is what there is of a snapshot that is not whole, or of another log.
+type leftover struct {
+	subject  string
+	messages uint64
 }
 
 // streamShelf is the stream of the snapshots of a namespace.
@@ -69,7 +76,7 @@ func (h *streamShelf) extent(ctx context.Context) (extent, error) {
 	if err != nil {
 		return extent{}, err
 	}
-	return extent{now.State.FirstSeq, now.State.LastSeq, now.State.Bytes, now.Config.MaxBytes}, nil
+	return extent{now.State.FirstSeq, now.State.LastSeq, int64(now.State.Bytes), now.Config.MaxBytes, now.TimeStamp}, nil
 }
 
 func (h *streamShelf) purge(ctx context.Context, before uint64) error {
@@ -81,13 +88,15 @@ func (h *streamShelf) purge(ctx context.Context, before uint64) error {
 	return h.log.Purge(ctx, jetstream.WithPurgeSequence(before))
 }
 
+var errNoShelf = errors.New("the stream of the snapshots is gone")
+
 // mayPurge says why the log must keep what the snapshots have. Somebody may have changed a stream since it was looked at.
 func (h *streamShelf) mayPurge(ctx context.Context) error {
-	if _, err := h.log.Info(ctx); err != nil {
+	if _, err := h.log.Info(ctx); err != nil { // and keeps it
 		return err
 	}
 	if n, err := h.replicas(ctx); n == 0 {
-		return cmp.Or(err, errors.New("the stream of the snapshots is gone"))
+		return cmp.Or(err, errNoShelf)
 	}
 	return cmp.Or(h.check(ctx))
 }
@@ -152,7 +161,7 @@ func (h *streamShelf) make(ctx context.Context) error {
 	return err
 }
 
-func (h *streamShelf) list(ctx context.Context) (whole []kept, others []string, err error) {
+func (h *streamShelf) list(ctx context.Context) (whole []kept, others []leftover, err error) {
 	whole, err = asks(ctx, func(ctx context.Context) (found []kept, err error) {
 		found, others, err = h.listOnce(ctx)
 		return found, err
@@ -160,7 +169,7 @@ func (h *streamShelf) list(ctx context.Context) (whole []kept, others []string, 
 	return whole, others, err
 }
 
-func (h *streamShelf) listOnce(ctx context.Context) (whole []kept, others []string, err error) {
+func (h *streamShelf) listOnce(ctx context.Context) (whole []kept, others []leftover, err error) {
 	s, err := h.stream(ctx)
 	if s == nil || err != nil {
 		return nil, nil, err
@@ -175,7 +184,7 @@ func (h *streamShelf) listOnce(ctx context.Context) (whole []kept, others []stri
 		case err != nil:
 			return nil, nil, err
 		case k == nil:
-			others = append(others, subject)
+			others = append(others, leftover{subject, messages})
 		default:
 			whole = append(whole, *k)
 		}
@@ -211,12 +220,45 @@ func (h *streamShelf) look(ctx context.Context, s jetstream.Stream, subject stri
 	return k, nil
 }
 
-func (h *streamShelf) put(ctx context.Context, k kept, pieces [][]byte) error {
+// tidyPatience is how long the pieces of a snapshot that could not be stored may take to be removed.
+const tidyPatience = 2 * time.Second
+
+func (h *streamShelf) put(ctx context.Context, k kept, pieces [][]byte) (kept, error) {
+	if err := h.hasRoom(ctx, k.Bytes); err != nil {
+		return kept{}, err
+	}
+	k.subject, k.Pieces = h.subjectOf(k.Entry), uint64(len(pieces))
+	err := h.putAll(ctx, &k, pieces)
+	if err == nil {
+		return k, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyPatience)
+	defer cancel()
+	if e := h.remove(ctx, k.subject); e != nil {
+		err = fmt.Errorf("%w; and what there is of it could not be removed: %w", err, e)
+	}
+	return kept{}, err
+}
+
+// hasRoom says why a snapshot of so many bytes does not fit beside the others, as far as that is known before.
+func (h *streamShelf) hasRoom(ctx context.Context, bytes int64) error {
 	if err := h.make(ctx); err != nil {
 		return err
 	}
-	k.subject, k.Pieces = h.subjectOf(k.Entry), uint64(len(pieces))
-	last, err := json.Marshal(&k)
+	s, err := h.stream(ctx)
+	if s == nil || err != nil {
+		return cmp.Or(err, errNoShelf)
+	}
+	now := s.CachedInfo()
+	if most := now.Config.MaxBytes; most > 0 && int64(now.State.Bytes)+bytes > most {
+		return fmt.Errorf("the stream %s has %d bytes of at most %d, and the snapshot has %d; give it more with: nats stream edit %s --max-bytes -1",
+			now.Config.Name, now.State.Bytes, most, bytes, now.Config.Name)
+	}
+	return nil
+}
+
+func (h *streamShelf) putAll(ctx context.Context, k *kept, pieces [][]byte) error {
+	last, err := json.Marshal(k)
 	if err != nil {
 		return err
 	}
@@ -247,6 +289,15 @@ func (h *streamShelf) remove(ctx context.Context, subject string) error {
 
 // errSnapshotGone says that a snapshot was removed, because there are two newer ones.
 var errSnapshotGone = errors.New("the snapshot was removed while it was read")
+
+// clear removes all snapshots.
+func (h *streamShelf) clear(ctx context.Context) error {
+	s, err := h.stream(ctx)
+	if s == nil || err != nil || s.CachedInfo().State.Msgs == 0 {
+		return err
+	}
+	return s.Purge(ctx)
+}
 
 // keptReader reads the pieces of a snapshot.
 type keptReader struct {
@@ -280,7 +331,7 @@ func (r *keptReader) Read(to []byte) (int, error) {
 		}
 		piece, err := r.piece()
 		if err != nil {
-			return 0, fmt.Errorf("%d pieces of the snapshot did not come: %w", r.left, err)
+			return 0, unreadError{fmt.Errorf("%d pieces of the snapshot did not come: %w", r.left, err)}
 		}
 		r.rest = piece
 		r.left--

@@ -52,14 +52,14 @@ func (h *simShelf) extent(ctx context.Context) (extent, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := extent{first: h.first, last: uint64(len(h.entries))}
+	now := extent{first: h.first, last: uint64(len(h.entries)), at: time.Now()}
 	for _, e := range h.entries[h.first-1:] {
-		now.bytes += uint64(len(e.piece))
+		now.bytes += int64(len(e.piece))
 	}
 	return now, nil
 }
 
-func (h *simShelf) list(ctx context.Context) (whole []kept, others []string, err error) {
+func (h *simShelf) list(ctx context.Context) (whole []kept, others []leftover, err error) {
 	if err := h.ask(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -69,7 +69,7 @@ func (h *simShelf) list(ctx context.Context) (whole []kept, others []string, err
 		switch {
 		case one.removed:
 		case !one.whole || one.Entry < h.first:
-			others = append(others, one.subject)
+			others = append(others, leftover{one.subject, uint64(len(one.pieces))})
 		default:
 			whole = append(whole, one.kept)
 		}
@@ -79,7 +79,7 @@ func (h *simShelf) list(ctx context.Context) (whole []kept, others []string, err
 }
 
 // put stores one piece after another. Its process may die between two of them.
-func (h *simShelf) put(ctx context.Context, k kept, pieces [][]byte) error {
+func (h *simShelf) put(ctx context.Context, k kept, pieces [][]byte) (kept, error) {
 	h.mu.Lock()
 	k.subject = fmt.Sprintf("jls.sim.%d.%d", k.Entry, len(h.snapshots))
 	one := &simSnapshot{kept: k}
@@ -87,19 +87,19 @@ func (h *simShelf) put(ctx context.Context, k kept, pieces [][]byte) error {
 	h.mu.Unlock()
 	for _, piece := range pieces {
 		if err := h.ask(ctx); err != nil {
-			return err
+			return kept{}, err
 		}
 		h.mu.Lock()
 		one.pieces = append(one.pieces, piece)
 		h.mu.Unlock()
 	}
 	if err := h.ask(ctx); err != nil {
-		return err
+		return kept{}, err
 	}
 	h.mu.Lock()
-	one.whole = !one.removed
+	one.whole, one.stored = !one.removed, time.Now()
 	h.mu.Unlock()
-	return h.answered()
+	return k, h.answered()
 }
 
 // open reads a snapshot, of which a bit may be another, or the end be missing.

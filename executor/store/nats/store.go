@@ -78,8 +78,9 @@ type Store struct {
 	snapshotBytes int64
 	grown         chan struct{} // gets a value when the log has grown by a part of snapshotBytes
 	growth        int64         // bytes applied since then; the goroutine that applies has it
-	purged        uint64        // the first entry that is left; the goroutine that keeps snapshots has it
-	hold          hold          // that goroutine has it, too
+	hold          hold          // the goroutine that keeps snapshots has it
+	bound         atomic.Int64  // of the bytes of the log, as it was when last asked for; 0 or less is none
+	keeping       keeping
 	agreement     agreement
 	doubted       func(text string) // of a check: is told each process that knew something else, also before the start
 	rules         int               // rulesVersion, but in tests
@@ -141,6 +142,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err := s.connect(ctx)
 		if err == nil {
 			err = s.begin(ctx)
+		} else {
+			_ = s.machine.tasks.Close() // its timers
 		}
 		switch {
 		case err == nil:

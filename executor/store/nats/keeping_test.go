@@ -1,0 +1,231 @@
+package nats
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/jobline/jobline/schema"
+)
+
+// What is in a snapshot leaves the log when a snapshot with it is stored for so long that a power failure of servers that do not
+// sync always does not lose it. Until then all snapshots stay.
+func TestLogKeepsWhatAPowerFailureMayLose(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Address: clusterOf(t, 1).namespace(t), Lease: longLease})
+	s.keeping.settles = time.Hour
+	for range 3 {
+		s.makes(t)
+		require.NoError(t, s.removeOld(t.Context()))
+	}
+	whole, _ := s.snapshots(t)
+	require.Len(t, whole, 3)
+	require.Equal(t, uint64(1), s.firstEntry(t))
+	now, err := s.shelf.extent(t.Context())
+	require.NoError(t, err)
+	s.keeping.settles = now.at.Sub(whole[2].stored) // the oldest is just old enough
+	require.NoError(t, s.removeOld(t.Context()))
+	require.Equal(t, whole[2].Entry, s.firstEntry(t))
+	whole, _ = s.snapshots(t)
+	require.Len(t, whole, 3)
+	s.keeping.settles = 0
+	require.NoError(t, s.removeOld(t.Context()))
+	require.Equal(t, whole[1].Entry, s.firstEntry(t))
+	require.NoError(t, s.Close())
+}
+
+// When a snapshot is made, and by whom.
+func TestWhenASnapshotIsMade(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	now := time.Now()
+	young, old := kept{Entry: 50, Bytes: mb, stored: now}, kept{Entry: 50, Bytes: mb, stored: now.Add(-time.Hour)}
+	of := func(bound, bytes int64, whole ...kept) found {
+		return found{whole: whole, log: extent{first: 1, last: 100, bytes: bytes, bound: bound, at: now}}
+	}
+	s := newStore(Options{})
+	s.snapshotBytes, s.keeping.settles = 64*mb, settlePatience
+	for name, c := range map[string]struct {
+		found found
+		ranks int // how many make one
+	}{
+		"little":                     {of(0, 60*mb), 0},
+		"enough":                     {of(0, 70*mb), 1},
+		"the first does not":         {of(0, 140*mb), 2},
+		"nobody does":                {of(0, 640*mb), 5},
+		"behind an old one":          {of(0, 140*mb, old), 1},
+		"a large one":                {of(0, 140*mb, kept{Entry: 50, Bytes: 100 * mb}), 0},
+		"behind a young one":         {of(0, 640*mb, young), 0},
+		"a bound":                    {of(100*mb, 30*mb), 1},
+		"a bound, of two":            {of(100*mb, 60*mb), 2},
+		"full, and one young":        {of(100*mb, 80*mb, young), 2},
+		"full, and nobody does":      {of(100*mb, 100*mb, young), 5},
+		"full, and two of which one": {of(100*mb, 80*mb, kept{Entry: 90, stored: now}, kept{Entry: 30, stored: now}), 0},
+		"full behind two":            {of(100*mb, 80*mb, kept{Entry: 90, stored: now}, kept{Entry: 1, stored: now}), 2},
+		"empty":                      {found{log: extent{first: 1, bound: 1, at: now}}, 0},
+	} {
+		for rank := range 5 {
+			require.Equal(t, rank < c.ranks, s.wantsSnapshot(&c.found, rank), "%s: %d", name, rank)
+		}
+	}
+	s.bound.Store(64 * mb)
+	s.grows(entry{piece: make([]byte, 5*mb)})
+	require.Len(t, s.grown, 1, "a quarter of what a quarter of the bound is")
+	require.NoError(t, s.machine.tasks.Close())
+}
+
+// Of the executors those make snapshots that run tasks. Where there are none, all do.
+func TestWhoMakesSnapshots(t *testing.T) {
+	t.Parallel()
+	s := newStore(Options{})
+	s.self = uuid.UUID{5}
+	for n, role := range map[byte]Role{1: RoleDriver, 2: RoleExecutor, 3: RoleExecutor, 5: RoleExecutor, 7: RoleExecutor} {
+		s.machine.meet(uuid.UUID{n}, hello{Role: role, Lease: int64(time.Second)}, 7)
+	}
+	require.Equal(t, 2, s.rank())
+	join := func(n byte) { s.machine.peers[uuid.UUID{n}].joined[1] = &join{Number: 1} }
+	join(7)
+	require.Equal(t, -1, s.rank())
+	join(5)
+	require.Equal(t, 0, s.rank())
+	join(2)
+	require.Equal(t, 1, s.rank())
+
+	s.applied.Store(9)
+	now := schema.Time(7 + 2_000_000).Time()
+	require.Equal(t, uint64(0), s.removable(9, &extent{at: now}), "the others have not said what they have applied")
+	require.Equal(t, uint64(9), s.removable(9, &extent{at: now, bytes: 9, bound: 10}), "they were silent for a lease, which a full log cannot say")
+	require.NoError(t, s.machine.tasks.Close())
+}
+
+// A log that is full is made shorter also where its only snapshot is recent.
+func TestFullLogHeals(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	s := opens(t, Options{Address: at, Lease: longLease})
+	s.keeping.settles = time.Hour
+	_, err := s.journal.(*streamJournal).js.UpdateStream(t.Context(), streamConfig(at, Namespace{MaxBytes: 128 << 10}))
+	require.NoError(t, err)
+	for range 11 {
+		s.submits(t, large())
+	}
+	s.makes(t)
+	all := s.submitUntilFull(t, "maximum bytes exceeded")
+	require.NoError(t, s.keepOnce(t.Context(), 0))
+	require.Greater(t, s.firstEntry(t), uint64(1))
+	s.knowsAll(t, all)
+}
+
+// leftFor lets what is not whole have been so for a time.
+func (s *Store) leftFor(d time.Duration) {
+	for l, since := range s.keeping.leftovers {
+		s.keeping.leftovers[l] = since.Add(-d)
+	}
+}
+
+// Of a snapshot that cannot be stored nothing stays, and of one whose maker has died nothing for long.
+func TestUnfinishedSnapshotsDoNotStay(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	s := open(t, Options{Address: at, Lease: longLease})
+	s.pieceBytes = 100
+	set := func(change func(*jetstream.StreamConfig)) {
+		c := snapshotConfig(at, 1)
+		change(&c)
+		_, err := s.journal.(*streamJournal).js.UpdateStream(t.Context(), c)
+		require.NoError(t, err)
+	}
+	set(func(c *jetstream.StreamConfig) { c.MaxMsgs = 3 })
+	require.ErrorContains(t, s.makeSnapshot(t.Context()), "maximum messages exceeded")
+	whole, others := s.snapshots(t)
+	require.Empty(t, whole)
+	require.Empty(t, others)
+	set(func(c *jetstream.StreamConfig) { c.MaxBytes = 200 })
+	require.ErrorContains(t, s.makeSnapshot(t.Context()), "nats stream edit JLS_"+at.Namespace+" --max-bytes -1")
+	set(func(*jetstream.StreamConfig) {})
+
+	shelf := s.shelf.(*streamShelf)
+	half := shelf.subjectOf(1 << 40)
+	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("jobline snapshot")}))
+	require.NoError(t, s.removeOld(t.Context()))
+	s.leftFor(leftoverPatience)
+	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("more")}))
+	require.NoError(t, s.removeOld(t.Context()))
+	_, others = s.snapshots(t)
+	require.Equal(t, []string{half}, others, "more of it has come")
+	s.leftFor(leftoverPatience)
+	require.NoError(t, s.removeOld(t.Context()))
+	_, others = s.snapshots(t)
+	require.Empty(t, others)
+	require.NoError(t, s.Close())
+}
+
+// replacedShelf answers one list after another, and nothing of the snapshots in them comes.
+type replacedShelf struct {
+	shelf
+	lists [][]kept
+}
+
+func (h *replacedShelf) list(context.Context) (whole []kept, others []leftover, err error) {
+	whole, h.lists = h.lists[0], h.lists[1:]
+	return whole, nil, nil
+}
+
+func (h *replacedShelf) open(context.Context, kept) (*bufio.Reader, func(), error) {
+	return nil, nil, errors.New("it is gone")
+}
+
+func (h *replacedShelf) extent(context.Context) (extent, error) {
+	return extent{first: 9, last: 20}, nil
+}
+
+// Where newer snapshots take the place of one while a start reads it, the start begins anew.
+func TestSnapshotIsReplacedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	one, other := kept{subject: "jls.jobs.3.a", Entry: 3}, kept{subject: "jls.jobs.9.b", Entry: 9}
+	loads := func(behind ...kept) error {
+		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
+		s.shelf = &replacedShelf{lists: [][]kept{{one}, behind}}
+		defer func() { require.NoError(t, s.machine.tasks.Close()) }()
+		return s.load(t.Context())
+	}
+	require.ErrorIs(t, loads(other), errLogGap)
+	require.ErrorContains(t, loads(one), "restore the streams")
+}
+
+// A log that is made anew has no snapshots of the one before.
+func TestNewLogHasNoOldSnapshots(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	s := open(t, Options{Address: at, Lease: longLease})
+	s.makes(t)
+	js := s.journal.(*streamJournal).js
+	require.NoError(t, js.DeleteStream(t.Context(), at.StreamName()))
+	made, err := Init(t.Context(), at, Credentials{}, Namespace{SnapshotBytes: snapshotBytes})
+	require.NoError(t, err)
+	require.True(t, made)
+	stream, err := js.Stream(t.Context(), at.snapshotStream())
+	require.NoError(t, err)
+	require.Zero(t, stream.CachedInfo().State.Msgs)
+	s.crash()
+
+	next := open(t, Options{Address: at, Lease: longLease})
+	old, err := next.shelf.put(t.Context(), kept{Entry: 1 << 40, At: 5}, [][]byte{[]byte("of another log")})
+	require.NoError(t, err)
+	require.NoError(t, next.removeOld(t.Context()))
+	_, others := next.snapshots(t)
+	require.Equal(t, []string{old.subject}, others)
+	next.leftFor(leftoverPatience)
+	require.NoError(t, next.removeOld(t.Context()))
+	_, others = next.snapshots(t)
+	require.Empty(t, others)
+	require.NoError(t, next.Close())
+}
