@@ -272,6 +272,10 @@ func (d *doctor) store(ctx context.Context) {
 		d.fail(check, errors.New("nothing can be recorded: "+d.stats.Store.Fault), "the tasks go on; the server tries again by itself")
 		return
 	}
+	if d.stats != nil && d.stats.Store.Warning != "" {
+		d.warn(check, d.stats.Store.Warning, "the server tries again by itself")
+		return
+	}
 	if n := d.scope.namespace; n != nil {
 		if err := nats.Check(ctx, n.address, credentials(n.creds)); err != nil {
 			d.fail(check, err, "")

@@ -61,6 +61,9 @@ func (p *Program) statsLines(s *schema.StatsResult, out terminal) []string {
 	if o := s.Store.Outbox; o != nil {
 		add("outbox", "%d wait and %d were refused in %s", o.Waiting, o.Refused, o.File)
 	}
+	if s.Store.Warning != "" {
+		add("warning", "%s", s.Store.Warning)
+	}
 	add("tasks", "%d queued, %d running, %d completed, %d failed, %d cancelled",
 		s.Tasks.Queued, s.Tasks.Running, s.Tasks.Completed, s.Tasks.Failed, s.Tasks.Cancelled)
 	switch limit, told := s.Limits["running"]; {

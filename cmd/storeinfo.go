@@ -78,6 +78,9 @@ func printNamespace(w io.Writer, info *nats.NamespaceInfo) error {
 	if len(info.Snapshots) == 0 {
 		line("snapshots", "none")
 	}
+	if info.Late {
+		line("late", fmt.Sprintf("no server makes a snapshot, though the log has %s behind the newest; their stats and logs tell why", counted(info.BytesBehind, "byte")))
+	}
 	return table.Flush()
 }
 

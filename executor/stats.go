@@ -39,7 +39,7 @@ func (e *Executor) Stats(ctx context.Context) (schema.StatsResult, error) {
 	totals.Failed += counts.Unrun
 	totals.Cancelled += counts.Below + counts.Replaced
 	return schema.StatsResult{
-		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable, File: info.File, Fault: info.Fault, Outbox: e.outboxState()},
+		Store:        schema.StoreStats{Name: info.Name, Durable: info.Durable, File: info.File, Fault: info.Fault, Warning: info.Warning, Outbox: e.outboxState()},
 		UptimeMs:     time.Since(e.began).Milliseconds(),
 		StartedAt:    schema.TimeOf(e.began),
 		PID:          os.Getpid(),

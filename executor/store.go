@@ -169,8 +169,10 @@ type StoreInfo struct {
 	File string
 	// Fault is why nothing can be recorded at this moment; "" when all is well.
 	Fault string
+	// Warning is what is wrong with the store that stops nothing yet; "" when all is well.
+	Warning string
 	// Unread says that nothing is known of the store yet, and that Limits and Resources are none of it. Of its
-	// fields it is the one that changes, besides Fault and Paused: once, together with those two.
+	// fields it is the one that changes, besides Fault, Warning and Paused: once, together with those.
 	Unread bool
 	// Paused says that no task begins at this moment, because of Pause.
 	Paused bool

@@ -908,6 +908,8 @@ export interface StoreStats {
   };
   /** why nothing can be recorded now; absent when all is well */
   fault?: string;
+  /** what is wrong with the store that stops nothing yet; absent when all is well */
+  warning?: string;
 }
 
 /** The params of submit. */

@@ -302,6 +302,8 @@ type StoreStats struct {
 	Outbox *OutboxState `json:"outbox,omitzero" jsonschema:"the submits that wait on this machine; absent where the server has no outbox"`
 	// Fault is why nothing can be recorded at this moment.
 	Fault string `json:"fault,omitzero" jsonschema:"why nothing can be recorded now; absent when all is well"`
+	// Warning is what is wrong with the store that stops nothing yet.
+	Warning string `json:"warning,omitzero" jsonschema:"what is wrong with the store that stops nothing yet; absent when all is well"`
 }
 
 // TaskCounts counts tasks by state.

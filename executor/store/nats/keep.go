@@ -24,6 +24,8 @@ const (
 	keepPause, mostKeepPause = time.Minute, 16 * time.Minute
 )
 
+const notShorter = "the log of the store cannot be made shorter at the moment"
+
 // keeping is what a process knows of the snapshots, of which it makes some.
 type keeping struct {
 	settles time.Duration // settlePatience, but for tests
@@ -58,6 +60,7 @@ func (s *Store) keep(ctx context.Context) {
 		}
 		if err == nil {
 			failures, told = 0, ""
+			s.setWarning("")
 			continue
 		}
 		if failures++; failures > 1 { // what fails may write a whole snapshot each time
@@ -65,7 +68,8 @@ func (s *Store) keep(ctx context.Context) {
 		}
 		if err.Error() != told {
 			told = err.Error()
-			s.log.Warn("the log of the store cannot be made shorter at the moment", "error", err)
+			s.log.Warn(notShorter, "error", err)
+			s.setWarning(notShorter + ": " + told)
 		}
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -199,6 +201,60 @@ func TestSnapshotIsReplacedWhileItIsRead(t *testing.T) {
 	}
 	require.ErrorIs(t, loads(other), errLogGap)
 	require.ErrorContains(t, loads(one), "restore the streams")
+}
+
+// failingShelf cannot be asked while it fails.
+type failingShelf struct {
+	shelf
+	until time.Time
+	asked atomic.Int64
+}
+
+func (h *failingShelf) list(context.Context) (whole []kept, others []leftover, err error) {
+	if h.asked.Add(1); time.Now().Before(h.until) {
+		return nil, nil, errors.New("it fails")
+	}
+	return nil, nil, nil
+}
+
+func (h *failingShelf) extent(context.Context) (extent, error) { return extent{first: 1}, nil }
+
+// That no snapshot can be made is told, and tried again less and less often.
+func TestFailedSnapshotsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
+		h := &failingShelf{until: time.Now().Add(time.Hour + time.Minute)}
+		s.shelf, s.snapshotBytes = h, snapshotBytes
+		s.machine.meet(s.self, hello{Role: RoleExecutor}, 1)
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		go s.keep(ctx)
+		time.Sleep(time.Hour + time.Second)
+		require.Less(t, h.asked.Load(), int64(10))
+		require.Equal(t, "the log of the store cannot be made shorter at the moment: it fails", s.Info().Warning)
+		require.Empty(t, s.Info().Fault)
+		time.Sleep(mostKeepPause + 2*time.Minute)
+		require.Empty(t, s.Info().Warning)
+		require.NoError(t, s.machine.tasks.Close())
+	})
+}
+
+// Where nobody makes snapshots, that is seen without asking a server.
+func TestLateSnapshotIsSeen(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespaceWith(t, Namespace{SnapshotBytes: 16 << 10})
+	for _, late := range []bool{false, true} {
+		s := opens(t, Options{Address: at, Lease: longLease, Role: RoleDriver})
+		if late {
+			for range 3 {
+				s.submits(t, large(), large(), large(), large(), large())
+			}
+		}
+		info, err := Inspect(t.Context(), at, Credentials{})
+		require.NoError(t, err)
+		require.Equal(t, late, info.Late)
+		require.Equal(t, late, info.BytesBehind > 32<<10)
+	}
 }
 
 // A log that is made anew has no snapshots of the one before.

@@ -125,6 +125,7 @@ type Store struct {
 	lostTold    bool            // that was logged
 	unmet       time.Time       // since when the others are known not to admit this process, or zero
 	takesOver   []fence         // which of them the next hello of this process takes out
+	warning     string          // what is wrong with the snapshots
 	fault       error           // why nothing can be written, as the servers say
 	unread      error           // why the log is not read at the moment
 	broken      error           // why the log can be applied no further
@@ -321,6 +322,7 @@ func (s *Store) Info() executor.StoreInfo {
 	o.Name, o.Durable, o.Shared, o.File = "nats", true, true, s.options.Address.String()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o.Warning = s.warning
 	switch {
 	case s.broken != nil:
 		o.Fault = s.broken.Error()
@@ -333,6 +335,13 @@ func (s *Store) Info() executor.StoreInfo {
 		}
 	}
 	return o
+}
+
+// setWarning notes what is wrong with the snapshots.
+func (s *Store) setWarning(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.warning = text
 }
 
 // setFault notes why the servers do not take a message.
