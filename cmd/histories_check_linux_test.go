@@ -212,7 +212,7 @@ func (h *trial) checkSame(shown *schema.Task, t *historyTask) {
 	}
 }
 
-// checkLog: a process that is silent is given up within its lease and three seconds, as those count
+// checkLog: a process that is silent is given up when its lease is over, and within three seconds from then, as those count
 // that give it up: by their beats, since they may be slow themselves.
 func (h *trial) checkLog(counts map[string]int) {
 	ctx, cancel := context.WithTimeout(h.Context(), soon)
@@ -222,6 +222,9 @@ func (h *trial) checkLog(counts map[string]int) {
 	longest := time.Duration(0)
 	for _, f := range h.log.fences {
 		longest = max(longest, f.silent)
+		if f.unheard < historyLease {
+			h.Errorf("a process was given up %v after its last message, and its lease is %v", f.unheard, historyLease)
+		}
 		if f.beats > most {
 			h.Errorf("a process was given up %v after its last message, and %d beats of the one that did it, want at most %d", f.silent, f.beats, most)
 		}

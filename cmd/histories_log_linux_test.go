@@ -49,14 +49,16 @@ type logWriter struct {
 	last    uint64 // number of a message
 	at      time.Time
 	partial []byte
+	heard   time.Time   // when its latest whole message came
 	beats   []time.Time // since its latest pause
 	gone    bool
 }
 
 // logFence says that a process was given up.
 type logFence struct {
-	silent time.Duration // by the log's times
-	beats  int           // of the process that gave it up, while that one made no pause
+	silent  time.Duration // by the log's times
+	unheard time.Duration // since its latest whole message
+	beats   int           // of the process that gave it up, while that one made no pause
 }
 
 // logChange has what is read of a change.
@@ -184,7 +186,7 @@ func (w *watchedLog) take(sequence uint64, piece []byte, at time.Time) {
 	from.last, from.at = number, at
 	if from.partial = append(from.partial, piece[26:]...); piece[25] == 0 {
 		text := from.partial
-		from.partial = nil
+		from.partial, from.heard = nil, at
 		w.apply(from, text, at)
 	}
 }
@@ -214,7 +216,7 @@ func (w *watchedLog) apply(from *logWriter, text []byte, at time.Time) {
 				continue
 			}
 			dead.gone = true
-			f := logFence{silent: at.Sub(dead.at)}
+			f := logFence{silent: at.Sub(dead.at), unheard: at.Sub(dead.heard)}
 			for _, b := range from.beats {
 				if b.After(dead.at) {
 					f.beats++
