@@ -105,6 +105,8 @@ var spoiled = map[string]any{
 	"Dedupe.On":       func(d *schema.Dedupe) { d.On = "invented" },
 	"Dedupe.WindowMs": []func(d *schema.Dedupe){func(d *schema.Dedupe) { d.WindowMs = -1 }, func(d *schema.Dedupe) { d.WindowMs = math.MaxInt64 }},
 
+	"submission.Posted": free("it is true or not"),
+
 	"cancel.IDs":    free("those that there are not are not found"),
 	"cancel.Reason": []func(c *cancel){func(c *cancel) { c.Reason = long }, func(c *cancel) { c.Reason = badText }},
 	"cancel.Force":  free("it is true or not"),

@@ -126,7 +126,7 @@ func retryAttempts(f *fixture) {
 	now := final[schema.MaxAttempts-1]
 	total := int64(3 * (schema.MaxAttempts + 5))
 	require.Equal(f, schema.Attempt{
-		Attempt: schema.MaxAttempts + 6, StartedAt: got.StartedAt, FinishedAt: got.FinishedAt, Error: failure.Error,
+		Attempt: schema.MaxAttempts + 6, StartedAt: got.StartedAt, FinishedAt: got.FinishedAt, Error: failure.Error, RanOn: got.RanOn,
 		Output: &schema.AttemptOutput{Stdout: schema.Span{From: total, To: total}, Stderr: schema.Span{To: 4}},
 	}, now)
 	for i, a := range final[:schema.MaxAttempts-1] {
