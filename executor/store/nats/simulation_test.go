@@ -179,15 +179,14 @@ const (
 func (s *simulation) dies(n int, one *Store) {
 	s.mu.Lock()
 	dies := s.stores[n] == one && !s.dying[n]
-	s.dying[n] = s.dying[n] || dies
+	if s.dying[n] = s.dying[n] || dies; dies {
+		s.died[one] = time.Now() // from here on it does nothing, though what it waits for may take long
+	}
 	s.mu.Unlock()
 	if !dies {
 		return
 	}
 	one.crash()
-	s.mu.Lock()
-	s.died[one] = time.Now()
-	s.mu.Unlock()
 	s.begin(n)
 	s.mu.Lock()
 	s.dying[n] = false
