@@ -263,19 +263,23 @@ func (s *simulation) quiet() {
 	s.log.calm = true
 }
 
-// settle waits until all tasks have ended.
+// settle waits until all tasks have ended, also those that are still on their way.
 func (s *simulation) settle() {
+	ended := 0
 	for range 600 {
 		counts, err := s.store(0).Counts(s.Context())
-		if err != nil { // it has found a gap, and begins anew
+		switch {
+		case err != nil: // it has found a gap, and begins anew
 			time.Sleep(time.Second)
-			continue
-		}
-		if counts.Queued+counts.Running == 0 {
-			time.Sleep(4 * simLease) // for what is still on its way
+		case counts.Queued+counts.Running > 0:
+			ended = 0
+			time.Sleep(time.Second)
+		case ended == 1:
 			return
+		default:
+			ended++
+			time.Sleep(4 * simLease)
 		}
-		time.Sleep(time.Second)
 	}
 	require.Fail(s, "tasks do not end")
 }
