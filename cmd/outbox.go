@@ -47,7 +47,7 @@ func (o *storeOptions) openOutbox(c *cobra.Command, no nats.Options) (executor.S
 	if o.role == nats.RoleViewer {
 		return nil, usagef("%s--outbox is for a server that submits, and a viewer does not; leave it or --store-role out", commandPrefix(c))
 	}
-	file, entries, err := outboxfile.Open(c.Context(), o.outbox)
+	file, entries, err := outboxfile.Open(c.Context(), o.outbox, no.Address.Namespace)
 	if err != nil {
 		return nil, fmt.Errorf("serve: --outbox: %w", err)
 	}

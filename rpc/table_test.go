@@ -70,5 +70,5 @@ func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, map[string]any{schema.MethodList: float64(defaultPage), schema.MethodGroups: float64(defaultPage), schema.MethodSchedules: float64(defaultPage), schema.MethodOutput: float64(defaultOutput)}, found)
+	require.Equal(t, map[string]any{schema.MethodList: float64(defaultPage), schema.MethodGroups: float64(defaultPage), schema.MethodSchedules: float64(defaultPage), schema.MethodOutbox: float64(defaultPage), schema.MethodOutput: float64(defaultOutput)}, found)
 }

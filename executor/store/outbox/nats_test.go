@@ -30,7 +30,7 @@ type real struct {
 
 func startReal(t *testing.T, path string, o nats.Options) *real {
 	t.Helper()
-	f, entries, err := outboxfile.Open(t.Context(), path)
+	f, entries, err := outboxfile.Open(t.Context(), path, "jobs")
 	require.NoError(t, err)
 	s := &real{outbox.New(f, outbox.Options{Entries: entries, Open: func(ctx context.Context) (outbox.Namespace, error) {
 		in, err := nats.Open(ctx, o)

@@ -31,7 +31,8 @@ const tables = `CREATE TABLE entry(
 	refused TEXT NOT NULL,
 	record BLOB NOT NULL,
 	sum INTEGER NOT NULL
-) STRICT`
+) STRICT;
+CREATE TABLE namespace(name TEXT NOT NULL) STRICT`
 
 // File implements outbox.File. Make one with Open.
 type File struct {
@@ -41,9 +42,9 @@ type File struct {
 	suspect bool // a write has failed, so a part of the write-ahead log may not be on the disk
 }
 
-// Open opens a file, or makes one, and reads its entries. One process has a file at a time; any other gets an
-// error that names it.
-func Open(ctx context.Context, path string) (_ *File, entries []outbox.Entry, err error) {
+// Open opens the file of a namespace, or makes one, and reads its entries. One process has a file at a time; any other gets an
+// error that names it. A file with entries for another namespace is refused, because they would be sent to the wrong one.
+func Open(ctx context.Context, path, namespace string) (_ *File, entries []outbox.Entry, err error) {
 	f := &File{}
 	if f.path, err = disk.PreparePath(path, disk.SyncDir); err != nil {
 		return nil, nil, err
@@ -78,8 +79,30 @@ func Open(ctx context.Context, path string) (_ *File, entries []outbox.Entry, er
 	if err := f.begin(); err != nil {
 		return nil, nil, err
 	}
-	entries, err = f.read()
-	return f, entries, err
+	if entries, err = f.read(); err != nil {
+		return nil, nil, err
+	}
+	if err := f.claimFor(namespace, len(entries)); err != nil {
+		return nil, nil, err
+	}
+	return f, entries, nil
+}
+
+// claimFor notes for which namespace the entries are.
+func (f *File) claimFor(namespace string, entries int) error {
+	of, err := f.conn.Text("SELECT coalesce((SELECT name FROM namespace), '')")
+	switch {
+	case err != nil, of == namespace:
+		return err
+	case of != "" && entries > 0:
+		return fmt.Errorf("what waits in it (%d) is for the namespace %q, and this server is of %q; name another --outbox, or let a server of %q send it first", entries, of, namespace, of)
+	}
+	return f.step(func() error {
+		if err := f.conn.Run("DELETE FROM namespace"); err != nil {
+			return err
+		}
+		return f.conn.Run("INSERT INTO namespace VALUES(?)", namespace)
+	})
 }
 
 // synchronous lets each commit be on the disk when it returns.

@@ -17,7 +17,7 @@ import (
 
 func opens(t *testing.T, path string) (*File, []outbox.Entry) {
 	t.Helper()
-	f, entries, err := Open(t.Context(), path)
+	f, entries, err := Open(t.Context(), path, "jobs")
 	require.NoError(t, err)
 	return f, entries
 }
@@ -52,7 +52,7 @@ func TestEntriesOutliveAProcess(t *testing.T) {
 			require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), suffix)
 		}
 	}
-	_, _, err := Open(t.Context(), path)
+	_, _, err := Open(t.Context(), path, "jobs")
 	require.ErrorContains(t, err, "is held by process")
 	require.NoError(t, f.Close())
 	f, entries = opens(t, path)
@@ -78,7 +78,7 @@ func TestDamagedEntryIsNoticed(t *testing.T) {
 		require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{entry(1)}}))
 		require.NoError(t, f.conn.Exec(change))
 		require.NoError(t, f.Close())
-		_, _, err := Open(t.Context(), path)
+		_, _, err := Open(t.Context(), path, "jobs")
 		require.ErrorIs(t, err, executor.ErrDamaged, change)
 		require.ErrorContains(t, err, path)
 	}
@@ -98,7 +98,7 @@ func TestFileOfAnotherProgramIsRefused(t *testing.T) {
 	for path, says := range map[string]string{
 		text: "is not an outbox of jobline", other: "is not an outbox of jobline", newer: "was written by a newer jobline", folder: "is a directory", "": "needs the path of a file",
 	} {
-		_, _, err := Open(t.Context(), path)
+		_, _, err := Open(t.Context(), path, "jobs")
 		require.ErrorContains(t, err, says, path)
 	}
 	all, err := os.ReadDir(folder)
@@ -119,4 +119,25 @@ func TestMovedLockIsNoticed(t *testing.T) {
 	defer f.Close()
 	require.NoError(t, os.Remove(path+".lock"))
 	require.ErrorContains(t, f.Write(outbox.Change{Add: []outbox.Entry{entry(1)}}), "was removed or replaced")
+}
+
+// What waits for one namespace is not sent to another one. A file in which nothing waits is for each.
+func TestFileIsOfItsNamespace(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "outbox.db")
+	f, _ := opens(t, path)
+	require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{entry(1)}}))
+	require.NoError(t, f.Close())
+	_, _, err := Open(t.Context(), path, "others")
+	require.ErrorContains(t, err, `what waits in it (1) is for the namespace "jobs", and this server is of "others"; name another --outbox`)
+	f, entries := opens(t, path)
+	require.Len(t, entries, 1)
+	require.NoError(t, f.Write(outbox.Change{Remove: []int64{1}}))
+	require.NoError(t, f.Close())
+	f, _, err = Open(t.Context(), path, "others")
+	require.NoError(t, err)
+	require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{entry(2)}}))
+	require.NoError(t, f.Close())
+	_, _, err = Open(t.Context(), path, "jobs")
+	require.ErrorContains(t, err, `is for the namespace "others"`)
 }
