@@ -31,13 +31,9 @@ func TestLogKeepsWhatAPowerFailureMayLose(t *testing.T) {
 	whole, _ := s.snapshots(t)
 	require.Len(t, whole, 3)
 	require.Equal(t, uint64(1), s.firstEntry(t))
-	now, err := s.shelf.extent(t.Context())
-	require.NoError(t, err)
-	s.keeping.settles = now.at.Sub(whole[2].stored) // the oldest is just old enough
-	require.NoError(t, s.removeOld(t.Context()))
-	require.Equal(t, whole[2].Entry, s.firstEntry(t))
-	whole, _ = s.snapshots(t)
-	require.Len(t, whole, 3)
+	now := extent{at: time.Now()}
+	require.True(t, s.settled(kept{stored: now.at.Add(-time.Hour)}, &now))
+	require.False(t, s.settled(kept{stored: now.at.Add(1 - time.Hour)}, &now))
 	s.keeping.settles = 0
 	require.NoError(t, s.removeOld(t.Context()))
 	require.Equal(t, whole[1].Entry, s.firstEntry(t))
