@@ -84,7 +84,7 @@ func (o *benchOptions) run(c *cobra.Command, build buildInfo) error {
 		if err != nil {
 			return usagef("bench: --store: %v", err)
 		}
-		o.Shared, o.StoreDir, o.Only = &bench.Shared{Address: at, Credentials: credentials("")}, "", append(o.Only, "shared")
+		o.Shared, o.StoreDir, o.Only = &bench.Shared{Address: at, Credentials: credentials("", false)}, "", append(o.Only, "shared")
 	case o.StoreDir != "":
 		o.Only = append(o.Only, "store")
 	}

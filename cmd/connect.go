@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor/store/nats"
@@ -37,6 +38,8 @@ type targetOptions struct {
 	// reads is set for commands that have nothing to do where there is no server and no store. They
 	// start no server on a socket that was named and has neither: its path may be mistaken.
 	reads bool
+	// flagSet tells which of them are on the command line; nil where there is none.
+	flagSet *pflag.FlagSet
 }
 
 func (o *targetOptions) flags(c *cobra.Command) {
@@ -54,6 +57,7 @@ func (o *targetOptions) startFlag(c *cobra.Command) {
 // scopeFlags adds those of the flags that name a socket.
 func (o *targetOptions) scopeFlags(c *cobra.Command) {
 	f := c.Flags()
+	o.flagSet = f
 	f.StringVar(&o.socket, "socket", "", "the socket of the server; the one of "+socketVariable+", or of this user, unless given")
 	f.StringVar(&o.project, "project", "", "the server of the project: of the nearest folder, from this one upward, that has "+projectMark)
 	f.StringVar(&o.store, "store", "", "the queue of many machines at nats://HOST,HOST/NAMESPACE, by a server that runs nothing itself; the one of "+envName("store")+" unless given")

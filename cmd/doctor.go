@@ -277,7 +277,7 @@ func (d *doctor) store(ctx context.Context) {
 		return
 	}
 	if n := d.scope.namespace; n != nil {
-		if err := nats.Check(ctx, n.address, credentials(n.creds)); err != nil {
+		if err := nats.Check(ctx, n.address, n.credentials()); err != nil {
 			d.fail(check, err, "")
 			return
 		}

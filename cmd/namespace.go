@@ -21,6 +21,7 @@ import (
 type namespace struct {
 	address nats.Address
 	creds   string    // the file of credentials, or ""
+	noCreds bool      // there is no file of credentials, whatever the environment says
 	outbox  string    // the file of the outbox, or ""
 	role    nats.Role // "" is that of serve
 }
@@ -31,11 +32,23 @@ func (o *targetOptions) sharedStore() (text, from string) {
 	switch {
 	case o.store != "":
 		return o.store, "--store "
-	case o.socket != "" || o.project != "" || o.local || os.Getenv(socketVariable) != "":
+	case o.project != "" || o.local || o.orVariable("socket", o.socket) != "":
 		return "", ""
 	}
-	return os.Getenv(envName("store")), envName("store") + "="
+	return o.orVariable("store", ""), envName("store") + "="
 }
+
+// orVariable is the value of a flag, or that of its variable where the flag is not given. An empty value that is
+// given wins over the variable, too.
+func (o *targetOptions) orVariable(flag, value string) string {
+	if value != "" || o.given(flag) {
+		return value
+	}
+	return os.Getenv(envName(flag))
+}
+
+// given reports whether a flag is on the command line, whatever its value is.
+func (o *targetOptions) given(flag string) bool { return o.flagSet != nil && o.flagSet.Changed(flag) }
 
 // elsewhere reports whether other machines run the tasks of the command.
 func (o *targetOptions) elsewhere() bool {
@@ -60,35 +73,25 @@ func (o *targetOptions) namespace(program string) (*namespace, error) {
 	if err != nil {
 		return nil, usagef("%s%q: %v", from, text, err)
 	}
-	n := &namespace{address: at, role: o.role}
-	if n.role == "" {
-		if n.role, err = roleOfEnvironment(); err != nil {
-			return nil, err
-		}
+	n := &namespace{address: at, noCreds: o.given("store-creds") && o.creds == ""}
+	role := o.orVariable("store-role", string(o.role))
+	if err := roleFlag(&n.role).Set(role); err != nil {
+		return nil, usagef("%s=%q: %v", envName("store-role"), role, err)
 	}
-	if n.creds, err = fullPath(cmp.Or(o.creds, os.Getenv(envName("store-creds")))); err != nil {
+	if n.creds, err = fullPath(o.orVariable("store-creds", o.creds)); err != nil {
 		return nil, err
 	}
-	n.outbox, err = fullPath(cmp.Or(o.outbox, os.Getenv(envName("outbox"))))
+	n.outbox, err = fullPath(o.orVariable("outbox", o.outbox))
 	return n, err
 }
 
-// roleOfEnvironment is the role that the variable names, or "".
-func roleOfEnvironment() (role nats.Role, err error) {
-	text := os.Getenv(envName("store-role"))
-	if text == "" {
-		return "", nil
-	}
-	if err := roleFlag(&role).Set(text); err != nil {
-		return "", usagef("%s=%q: %v", envName("store-role"), text, err)
-	}
-	return role, nil
-}
+// credentials show the servers of NATS who the commands are.
+func (n *namespace) credentials() nats.Credentials { return credentials(n.creds, n.noCreds) }
 
 // name is that of the scope. Commands that show the servers of NATS somebody else have another
 // server: who has more rights must not lend them. Secrets are no part of it.
 func (n *namespace) name() (string, error) {
-	c := credentials(n.creds)
+	c := n.credentials()
 	parts := []string{n.address.String(), string(cmp.Or(n.role, nats.RoleExecutor)), c.User}
 	for _, file := range []string{c.File, c.Seed, c.Cert} {
 		path, err := fullPath(file)
@@ -114,7 +117,7 @@ func fullPath(path string) (string, error) {
 // serveFlags are those with which a server of the namespace is started.
 func (n *namespace) serveFlags() []string {
 	flags := []string{"--limit=0"}
-	if n.creds != "" {
+	if n.creds != "" || n.noCreds {
 		flags = append(flags, "--store-creds="+n.creds)
 	}
 	if n.outbox != "" {
@@ -137,7 +140,7 @@ func roleNames() (names []string) {
 // roleFlag is a flag for a role of which "" is that of serve.
 func roleFlag(to *nats.Role) pflag.Value {
 	return &flagValue[nats.Role]{to, func(text string) (nats.Role, error) {
-		if !slices.Contains(nats.Roles, nats.Role(text)) {
+		if text != "" && !slices.Contains(nats.Roles, nats.Role(text)) {
 			return "", wantOneOf(text, roleNames())
 		}
 		return nats.Role(text), nil
@@ -147,6 +150,9 @@ func roleFlag(to *nats.Role) pflag.Value {
 // namespaceLimits are flags of serve that change a namespace for all. What is set for servers of
 // this machine must not.
 var namespaceLimits = []string{"keep", "keep-for", "keep-bytes", "keep-ids", "max-queued", "max-output", "resource"}
+
+// namespaceSettled are flags of serve that serveFlags gives where they have a value, and that have none else.
+var namespaceSettled = []string{"store-creds", "store-role", "outbox"}
 
 // serverEnviron is the environment of a server that a process with another starts. The
 // secrets of whoever happens to start it are left out: the server outlives that process,
@@ -163,7 +169,7 @@ func (n *namespace) serverEnviron(environment []string) (env []string) {
 			if path, err := fullPath(value); err == nil {
 				variable = name + "=" + path
 			}
-		case n != nil && slices.ContainsFunc(namespaceLimits, func(flag string) bool { return name == envName(flag) }):
+		case n != nil && slices.ContainsFunc(slices.Concat(namespaceLimits, namespaceSettled), func(flag string) bool { return name == envName(flag) }):
 			continue
 		case !strings.HasPrefix(name, envPrefix) && taskexec.HiddenByDefault(name):
 			continue

@@ -92,8 +92,8 @@ func (s *Scope) named(program string, o *targetOptions) (name string, err error)
 // the variable, --project, too. It may be written as for serve --listen.
 func (o *targetOptions) socketPath() (string, error) {
 	path := o.socket
-	if path == "" && o.project == "" {
-		path = os.Getenv(socketVariable)
+	if o.project == "" {
+		path = o.orVariable("socket", path)
 	}
 	if path == "" {
 		return "", nil

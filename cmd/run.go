@@ -100,9 +100,9 @@ func (p *Program) runExecText() string {
 // the others run. So does a condition: a server of its own has nothing that the task could wait for.
 func (o *runOptions) checkFlags(c *cobra.Command) error {
 	named := o.target
-	named.local = false
+	named.local, named.flagSet = false, nil
 	asked := o.daemon || named != targetOptions{} || o.conditions.given(c)
-	o.daemon = asked || !o.target.local && nats.IsAddress(os.Getenv(envName("store")))
+	o.daemon = asked || !o.target.local && nats.IsAddress(o.target.orVariable("store", ""))
 	o.driver.target = o.target
 	if err := o.conditions.check("run"); err != nil {
 		return err

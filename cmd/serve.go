@@ -172,6 +172,7 @@ func (o *serveOptions) serve(c *cobra.Command) (err error) {
 		return err
 	}
 	defer exec.ReapOrphans()()
+	o.store.noCreds = c.Flags().Changed("store-creds") && o.store.creds == ""
 	if err := o.setTypes(log); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (p *Program) storeCopyCommand() *cobra.Command {
 			}
 			ctx, stop := stdio.NotifyContext(c.Context()) // else a signal would leave a part of a copy
 			defer stop()
-			return storeFault(c, copyStore(ctx, c, from, to, credentials(creds)))
+			return storeFault(c, copyStore(ctx, c, from, to, credsOf(c, creds)))
 		},
 	}
 	credsFlag(c, &creds)

@@ -23,6 +23,7 @@ import (
 type storeOptions struct {
 	file      string // or the address of a namespace
 	creds     string
+	noCreds   bool             // there is no file of credentials, whatever the environment says
 	shown     nats.Credentials // of creds and the environment, by takeCredentials
 	outbox    string           // the file in which submits wait while the namespace cannot be reached
 	role      nats.Role
@@ -96,7 +97,7 @@ func (o *storeOptions) check(c *cobra.Command) error {
 		return nil
 	}
 	for _, flag := range namespaceFlags {
-		if f := c.Flags().Lookup(flag); f.Changed {
+		if f := c.Flags().Lookup(flag); f.Changed && f.Value.String() != "" {
 			return usagef("%s--%s %v is for a store at nats:// or tls://; leave it out, or name one with --store", commandPrefix(c), flag, f.Value)
 		}
 	}

@@ -49,7 +49,7 @@ func storeInfoCommand() *cobra.Command {
 func describeNamespace(c *cobra.Command, at nats.Address, creds string, asJSON bool) error {
 	ctx, stop := stdio.NotifyContext(c.Context())
 	defer stop()
-	info, err := nats.Inspect(ctx, at, credentials(creds))
+	info, err := nats.Inspect(ctx, at, credsOf(c, creds))
 	switch {
 	case err != nil:
 		return storeFault(c, err)

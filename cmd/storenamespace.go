@@ -37,7 +37,7 @@ func namespaceOf(c *cobra.Command, arg, creds string) (*nats.Address, error) {
 func observe(c *cobra.Command, at nats.Address, creds string, f func(context.Context, *nats.Observed) error) error {
 	ctx, stop := stdio.NotifyContext(c.Context())
 	defer stop()
-	o, err := nats.Observe(ctx, at, credentials(creds))
+	o, err := nats.Observe(ctx, at, credsOf(c, creds))
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func observe(c *cobra.Command, at nats.Address, creds string, f func(context.Con
 func checkNamespace(c *cobra.Command, at nats.Address, creds string, report func(inspect.Finding)) error {
 	ctx, stop := stdio.NotifyContext(c.Context())
 	defer stop()
-	return nats.CheckNamespace(ctx, at, credentials(creds), func(text string) { report(inspect.Finding{Text: text}) })
+	return nats.CheckNamespace(ctx, at, credsOf(c, creds), func(text string) { report(inspect.Finding{Text: text}) })
 }
 
 // exportNamespace is inspect.ExportOutputs of a namespace.

@@ -38,7 +38,7 @@ func isCredential(name string) bool {
 // takeCredentials reads the credentials of a server, and takes them out of the environment, which its
 // tasks have. It reports whether there were any.
 func (o *storeOptions) takeCredentials() (found bool) {
-	o.shown = credentials(o.creds)
+	o.shown = credentials(o.creds, o.noCreds)
 	for _, name := range slices.Concat(credentialFiles, credentialTexts) {
 		found = found || os.Getenv(name) != ""
 		_ = os.Unsetenv(name) // a valid name, which cannot fail
@@ -47,13 +47,13 @@ func (o *storeOptions) takeCredentials() (found bool) {
 }
 
 // credentials are those of a flag and of the environment. The variables are those of other programs
-// for NATS.
-func credentials(file string) nats.Credentials {
+// for NATS. With noFile there is no file of credentials: an empty one was given on purpose.
+func credentials(file string, noFile bool) nats.Credentials {
 	c := nats.Credentials{
 		File: file, User: os.Getenv("NATS_USER"), Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"), Seed: os.Getenv("NATS_NKEY"),
 		CA: os.Getenv("NATS_CA"), Cert: os.Getenv("NATS_CERT"), Key: os.Getenv("NATS_KEY"),
 	}
-	if c.File == "" {
+	if file == "" && !noFile {
 		c.File = os.Getenv("NATS_CREDS")
 	}
 	return c
@@ -104,6 +104,11 @@ func (o *storeOptions) openFault(err error) error {
 	return fmt.Errorf("serve: --store: %w", err)
 }
 
+// credsOf are the credentials of a command with credsFlag.
+func credsOf(c *cobra.Command, file string) nats.Credentials {
+	return credentials(file, c.Flags().Changed("store-creds"))
+}
+
 func storeInitCommand() *cobra.Command {
 	var n nats.Namespace
 	var creds string
@@ -140,7 +145,7 @@ func initNamespace(c *cobra.Command, url, creds string, n nats.Namespace) error 
 	}
 	ctx, stop := stdio.NotifyContext(c.Context())
 	defer stop()
-	made, err := nats.Init(ctx, at, credentials(creds), n)
+	made, err := nats.Init(ctx, at, credsOf(c, creds), n)
 	if err != nil {
 		return fmt.Errorf("store init: %w", err)
 	}
