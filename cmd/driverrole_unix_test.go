@@ -47,4 +47,14 @@ func TestAServerThatRunsNothingIsADriverWhereItMayBeNoMore(t *testing.T) {
 	require.Contains(t, out, "/env/API_TOKEN: its value is hidden, which stays in the memory of one process")
 	out, err = as("driver", "d", "shutdown")
 	require.NoError(t, err, out)
+
+	t.Setenv("JOBLINE_OUTBOX", filepath.Join(t.TempDir(), "outbox.db"))
+	out, err = as("driver", "d", "submit", "noop")
+	require.NoError(t, err, out)
+	require.NotContains(t, out, "waits in the outbox")
+	out, err = as("driver", "d", "groups", "set", "g", "--limit", "1")
+	require.Error(t, err)
+	require.Contains(t, out, "this server is a driver of its namespace")
+	out, err = as("driver", "d", "shutdown")
+	require.NoError(t, err, out)
 }

@@ -9,10 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/store/outbox"
+	"github.com/jobline/jobline/executor/store/sqlite"
 	"github.com/jobline/jobline/executor/store/sqlite/outboxfile"
 )
 
@@ -49,11 +51,12 @@ func (o *storeOptions) openOutbox(c *cobra.Command, no nats.Options) (executor.S
 	}
 	file, entries, err := outboxfile.Open(c.Context(), o.outbox, no.Address.Namespace)
 	if err != nil {
-		return nil, fmt.Errorf("serve: --outbox: %w", err)
+		return nil, outboxFault(err)
 	}
+	opening := no // Open alone changes it
 	store := outbox.New(file, outbox.Options{
 		Open: func(ctx context.Context) (outbox.Namespace, error) {
-			in, err := nats.Open(ctx, no)
+			in, err := o.openNamespace(ctx, c, &opening)
 			if err != nil {
 				return nil, err
 			}
@@ -68,6 +71,7 @@ func (o *storeOptions) openOutbox(c *cobra.Command, no nats.Options) (executor.S
 	}()
 	select {
 	case err = <-store.Tried():
+		o.role = opening.Role
 	case <-time.After(firstTry):
 	}
 	if err != nil && !errors.Is(err, nats.ErrUnreachable) {
@@ -77,6 +81,16 @@ func (o *storeOptions) openOutbox(c *cobra.Command, no nats.Options) (executor.S
 		no.Logger.Log(c.Context(), slog.LevelInfo, "submits are in the outbox", "outbox", state.File, "waiting", state.Waiting, "refused", state.Refused)
 	}
 	return running, nil
+}
+
+// outboxFault says why the file of an outbox is not opened. No command waits for one that another process has: a
+// server that ends has the lock of its socket until it has closed the file, so who has the file with
+// another socket goes on.
+func outboxFault(err error) error {
+	if held, is := errors.AsType[*sqlite.HeldError](err); is {
+		return fmt.Errorf("serve: --outbox: %s has %s, and one server at a time can; give this one another file, or --outbox '' for none, or end that process", held.Holder, show.ShellWord(held.Path))
+	}
+	return fmt.Errorf("serve: --outbox: %w", err)
 }
 
 // namespaceInfo is what is known of a namespace that was not reached. Its limits are those of a new one.

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,16 +85,24 @@ func (o *storeOptions) openShared(c *cobra.Command, log *slog.Logger) (executor.
 	if o.outbox != "" {
 		return o.openOutbox(c, no)
 	}
-	store, err := nats.Open(c.Context(), no)
-	if o.slots == 0 && !f.Changed("store-role") && nats.IsExecutorRefused(err) { // it runs no tasks, so it loses little
-		o.role, no.Role = nats.RoleDriver, nats.RoleDriver
-		log.Info("the NATS servers do not let this user change everything: this server, which runs no tasks, is a driver", "user", o.shown.User)
-		store, err = nats.Open(c.Context(), no)
-	}
+	store, err := o.openNamespace(c.Context(), c, &no)
 	if err != nil {
 		return nil, o.openFault(err)
 	}
+	o.role = no.Role
 	return store, nil
+}
+
+// openNamespace opens a namespace. A server that runs no tasks, and so loses little, becomes a driver where no role
+// was given and NATS refuses that of an executor.
+func (o *storeOptions) openNamespace(ctx context.Context, c *cobra.Command, no *nats.Options) (*nats.Store, error) {
+	store, err := nats.Open(ctx, *no)
+	if o.slots > 0 || c.Flags().Changed("store-role") || !nats.IsExecutorRefused(err) {
+		return store, err
+	}
+	no.Role = nats.RoleDriver
+	no.Logger.Info("the NATS servers do not let this user change everything: this server, which runs no tasks, is a driver", "user", o.shown.User)
+	return nats.Open(ctx, *no)
 }
 
 // openFault says why a namespace is not opened.
