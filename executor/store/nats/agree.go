@@ -5,14 +5,14 @@ import "fmt"
 // This file compares what the processes know. Their copies are equal unless something is wrong. Then
 // tasks could run twice: so of processes that differ, some end.
 
-// rememberedDigests is behind how many entries with a Beat a process remembers what it knew.
-const rememberedDigests = 64
+// maxRecentDigests is behind how many entries with a Beat a process remembers what it knew.
+const maxRecentDigests = 64
 
-// agreement is what this process knew behind the latest entries with a Beat. The goroutine that
+// recentDigests is what this process knew behind the latest entries with a Beat. The goroutine that
 // applies the log has it.
-type agreement struct {
-	known [rememberedDigests]seen // the newest in the place of the oldest
-	next  int
+type recentDigests struct {
+	ring [maxRecentDigests]entryDigest // the newest in the place of the oldest
+	next int
 }
 
 // differsError says that this process knows something else than most executors.
@@ -25,15 +25,15 @@ func (e *differsError) Error() string {
 	return fmt.Sprintf("behind entry %d of the log this process knows something else than %s at %s, so it ends; start it again, and if that comes back end all servers of the namespace, and start them with one version of jobline", e.entry, e.from.Name, e.from.Host)
 }
 
-// note notes what is known behind an entry.
-func (a *agreement) note(s seen) {
-	a.known[a.next] = s
-	a.next = (a.next + 1) % len(a.known)
+// add notes what is known behind an entry.
+func (a *recentDigests) add(s entryDigest) {
+	a.ring[a.next] = s
+	a.next = (a.next + 1) % len(a.ring)
 }
 
 // differs reports whether another process knew something else than this one, where this one remembers that.
-func (a *agreement) differs(other *seen) bool {
-	for _, mine := range a.known {
+func (a *recentDigests) differs(other *entryDigest) bool {
+	for _, mine := range a.ring {
 		if mine.Entry == other.Entry && mine.Digest != other.Digest {
 			return true
 		}
@@ -41,8 +41,8 @@ func (a *agreement) differs(other *seen) bool {
 	return false
 }
 
-// agree compares what the writer of a message has seen, and notes what is known behind it.
-func (s *Store) agree(p *peer, changes []change, own bool) error {
+// compareDigests compares what the writer of a message has seen, and notes what is known behind it.
+func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
 	beats := false
 	for i := range changes {
 		c := &changes[i]
@@ -53,20 +53,20 @@ func (s *Store) agree(p *peer, changes []change, own bool) error {
 		if c.Seen == nil {
 			continue
 		}
-		s.machine.hasApplied(p, c.Seen.Entry)
-		if p.about.Role == RoleExecutor && s.agreement.differs(c.Seen) { // what a driver says stops nobody
-			if err := s.judge(p, c.Seen.Entry); err != nil {
+		s.machine.noteApplied(p, c.Seen.Entry)
+		if p.about.Role == RoleExecutor && s.recentDigests.differs(c.Seen) { // what a driver says stops nobody
+			if err := s.handleMismatch(p, c.Seen.Entry); err != nil {
 				return err
 			}
 		}
 	}
 	// What came before this process is not compared: who wrote it may be gone, and would keep everybody from starting.
-	now := seen{Entry: s.applied.Load() + 1}
-	if !beats || now.Entry <= s.backlog && s.doubted == nil {
+	now := entryDigest{Entry: s.applied.Load() + 1}
+	if !beats || now.Entry <= s.backlog && s.reportMismatch == nil {
 		return nil
 	}
 	now.Digest = s.machine.tasks.Digest()
-	s.agreement.note(now)
+	s.recentDigests.add(now)
 	if own {
 		s.mu.Lock()
 		s.seen = now
@@ -75,13 +75,13 @@ func (s *Store) agree(p *peer, changes []change, own bool) error {
 	return nil
 }
 
-// judge decides who ends because another executor knows something else.
-func (s *Store) judge(p *peer, entry uint64) error {
-	first := s.machine.doubt(p)
+// handleMismatch decides who ends because another executor knows something else.
+func (s *Store) handleMismatch(p *peer, entry uint64) error {
+	first := s.machine.markDiffering(p)
 	switch {
-	case s.doubted != nil:
+	case s.reportMismatch != nil:
 		if first {
-			s.doubted(fmt.Sprintf("behind entry %d %s at %s has noted that it knew something else than the log makes", entry, p.about.Name, p.about.Host))
+			s.reportMismatch(fmt.Sprintf("behind entry %d %s at %s has noted that it knew something else than the log makes", entry, p.about.Name, p.about.Host))
 		}
 		return nil
 	case first:
@@ -93,8 +93,8 @@ func (s *Store) judge(p *peer, entry uint64) error {
 	return nil
 }
 
-// doubt notes that a process knows something else than this one. It reports whether that is new.
-func (m *machine) doubt(p *peer) (first bool) {
+// markDiffering notes that a process knows something else than this one. It reports whether that is new.
+func (m *machine) markDiffering(p *peer) (first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	first = !p.differs
@@ -122,8 +122,8 @@ func (m *machine) outvoted() bool {
 	return 2*others > all || 2*others == all && first.differs
 }
 
-// doubts reports whether there is an executor that knows something else than this process.
-func (m *machine) doubts() bool {
+// anyDiffers reports whether there is an executor that knows something else than this process.
+func (m *machine) anyDiffers() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, p := range m.peers {

@@ -42,7 +42,7 @@ func TestFewerThatDifferEnd(t *testing.T) {
 	differs.strays(t)
 	differs.endsAsDiffering(t)
 	require.NoError(t, differs.Close())
-	require.Eventually(t, func() bool { return peersOf(t, one) == 2 && !one.machine.doubts() }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return peersOf(t, one) == 2 && !one.machine.anyDiffers() }, patience, 10*time.Millisecond)
 	again := open(t, o) // what the other has said is in the log
 	again.submits(t, newTask())
 	for _, s := range []*Store{one, other, again} {
@@ -78,8 +78,8 @@ func TestWhoEnds(t *testing.T) {
 			p.differs = false
 		}
 		for _, n := range numbers {
-			require.True(t, m.doubt(all[n]))
-			require.False(t, m.doubt(all[n]))
+			require.True(t, m.markDiffering(all[n]))
+			require.False(t, m.markDiffering(all[n]))
 		}
 		return m.outvoted()
 	}
@@ -102,7 +102,7 @@ func TestDigestsBeforeAStartAreNotCompared(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	differs := uuid.New()
-	for number, c := range []change{{Hello: &hello{Name: "differs", Lease: int64(time.Hour), Rules: rulesVersion}}, {Beat: true}, {Beat: true, Seen: &seen{Entry: 2, Digest: 1}}, {Leave: true}} {
+	for number, c := range []change{{Hello: &hello{Name: "differs", Lease: int64(time.Hour), Rules: rulesVersion}}, {Beat: true}, {Beat: true, Seen: &entryDigest{Entry: 2, Digest: 1}}, {Leave: true}} {
 		text, err := encode([]change{c})
 		require.NoError(t, err)
 		require.NoError(t, conn.Publish(at.subject(RoleExecutor), append(head{writer: differs, number: uint64(number) + 1}.append(nil), text...)))

@@ -22,19 +22,19 @@ func TestQuestionsAreAskedAgain(t *testing.T) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		}
-		n, err := asks(t.Context(), lost)
+		n, err := askServers(t.Context(), lost)
 		require.NoError(t, err)
 		require.Equal(t, 7, n)
-		require.Equal(t, askFirst, time.Since(began))
+		require.Equal(t, firstAskTimeout, time.Since(began))
 
 		began = time.Now()
-		_, err = asks(t.Context(), lost)
+		_, err = askServers(t.Context(), lost)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, askPatience, time.Since(began))
+		require.Equal(t, askTimeout, time.Since(began))
 
 		refusal := errors.New("refused")
 		tries = 0
-		_, err = asks(t.Context(), func(context.Context) (int, error) { tries++; return 0, refusal })
+		_, err = askServers(t.Context(), func(context.Context) (int, error) { tries++; return 0, refusal })
 		require.ErrorIs(t, err, refusal)
 		require.Equal(t, 1, tries)
 	})

@@ -36,19 +36,19 @@ func (s *Store) beat(ctx context.Context) {
 
 func (s *Store) beatOnce() {
 	s.mu.Lock()
-	drifts := s.isLate() && !s.adrift
+	drifts := s.isLate() && !s.leasesDropped
 	if drifts {
-		s.adrift, s.lostTold = true, true
+		s.leasesDropped, s.silenceLogged = true, true
 	}
-	if s.beating < mostBeats && !s.closing {
+	if s.beating < maxBeats && !s.closing {
 		s.beating++
 		beat := change{Beat: true}
 		if s.seen.Entry > 0 {
 			beat.Seen = new(s.seen)
 		}
-		s.enqueue(&pending{change: beat, done: func(answer) { s.beaten() }})
+		s.enqueue(&pending{change: beat, done: func(answer) { s.fenceSilentPeers() }})
 	}
-	if !s.unmet.IsZero() { // nothing else shows whether messages come through
+	if !s.refusedSince.IsZero() { // nothing else shows whether messages come through
 		wake(s.resend)
 	}
 	s.mu.Unlock()
@@ -60,45 +60,45 @@ func (s *Store) beatOnce() {
 
 // isLate reports whether so much of the lease is over that the tasks of this process must stop. The lease counts from when a message was
 // sent that has come through: what is applied now may have been written long ago, and others may have heard nothing since. It needs the lock.
-func (s *Store) isLate() bool { return s.leaseFrom.since() > s.options.Lease*2/3 }
+func (s *Store) isLate() bool { return s.leaseFrom.elapsed() > s.options.Lease*2/3 }
 
 // moment is a time on both clocks of this machine. The one that Go measures with stands still while
 // the machine sleeps, and the other one may be set.
 type moment struct{ awake, wall time.Time }
 
-func nowOnBoth() moment {
+func readClocks() moment {
 	now := time.Now()
 	return moment{now, now.Round(0)}
 }
 
-// since is how much time has passed, by the clock that has gone further: a lease may be over sooner
+// elapsed is how much time has passed, by the clock that has gone further: a lease may be over sooner
 // than this process thinks, and never later.
-func (m moment) since() time.Duration {
-	now := nowOnBoth()
+func (m moment) elapsed() time.Duration {
+	now := readClocks()
 	return max(now.awake.Sub(m.awake), now.wall.Sub(m.wall))
 }
 
 // maxSkew is how far the clock of this machine may be from that of the servers before that is told.
 const maxSkew = time.Minute
 
-// contact notes that a message of this process was applied, which came to the servers at a time.
-func (s *Store) contact(at schema.Time) {
+// noteContact notes that a message of this process was applied, which came to the servers at a time.
+func (s *Store) noteContact(at schema.Time) {
 	ahead := time.Duration(schema.Now()-at) * time.Microsecond
 	wasOff := s.clockOff()
-	s.ahead.Store(int64(ahead))
+	s.clockAhead.Store(int64(ahead))
 	if s.clockOff() && !wasOff {
 		s.log.Warn("the clock of this machine is not that of the NATS servers; times to wait for count by theirs", "ahead", ahead.Round(time.Second))
 	}
 	s.mu.Lock()
-	silence := s.lastContact.since()
+	silence := s.lastContact.elapsed()
 	if silence > 2*s.options.Lease/beatsPerLease {
 		s.steadySince = time.Now()
 	}
-	back := s.lostTold
-	s.lastContact, s.fault = nowOnBoth(), nil
-	s.adrift = s.adrift && s.isLate()
-	s.lostTold = s.adrift
-	back = back && !s.lostTold
+	back := s.silenceLogged
+	s.lastContact, s.fault = readClocks(), nil
+	s.leasesDropped = s.leasesDropped && s.isLate()
+	s.silenceLogged = s.leasesDropped
+	back = back && !s.silenceLogged
 	s.mu.Unlock()
 	if back {
 		s.log.Info("what this process writes is recorded again", "after", silence.Round(time.Second))
@@ -106,10 +106,10 @@ func (s *Store) contact(at schema.Time) {
 }
 
 // clockOff reports whether the clock of this machine differs too much from that of the servers.
-func (s *Store) clockOff() bool { return time.Duration(s.ahead.Load()).Abs() > maxSkew }
+func (s *Store) clockOff() bool { return time.Duration(s.clockAhead.Load()).Abs() > maxSkew }
 
-// beaten looks for processes that are silent. The goroutine that applies the log calls it.
-func (s *Store) beaten() {
+// fenceSilentPeers looks for processes that are silent. The goroutine that applies the log calls it.
+func (s *Store) fenceSilentPeers() {
 	s.mu.Lock()
 	s.beating--
 	self := s.self
@@ -167,17 +167,17 @@ func (s *Store) rejoin() {
 		under = append(under, f.changes...)
 	}
 	under = append(under, s.queue...)
-	s.self, s.number, s.flights, s.queue, s.queuedBytes, s.adrift = uuid.New(), 0, nil, nil, 0, false
+	s.self, s.number, s.flights, s.queue, s.queuedBytes, s.leasesDropped = uuid.New(), 0, nil, nil, 0, false
 	if s.closing {
 		s.mu.Unlock()
 		for _, p := range under {
-			p.over(answer{err: executor.ErrLeaseLost})
+			p.resolve(answer{err: executor.ErrLeaseLost})
 		}
 		return
 	}
 	s.enqueue(&pending{change: s.hello()})
 	for _, c := range s.claimers {
-		s.enqueue(c.joins())
+		s.enqueue(c.rejoinChange())
 	}
 	for _, g := range s.waiting { // nothing wakes them any more
 		s.enqueue(g.pending(false))
@@ -185,7 +185,7 @@ func (s *Store) rejoin() {
 	s.waiting = nil
 	var lost []*pending
 	for _, p := range under {
-		if p.ofLease() {
+		if p.needsLease() {
 			lost = append(lost, p)
 		} else {
 			s.enqueue(p)
@@ -193,19 +193,19 @@ func (s *Store) rejoin() {
 	}
 	s.mu.Unlock()
 	for _, p := range lost {
-		p.over(answer{err: executor.ErrLeaseLost})
+		p.resolve(answer{err: executor.ErrLeaseLost})
 	}
 }
 
-// ofLease reports whether the change is of tasks that this process has.
-func (c *change) ofLease() bool {
+// needsLease reports whether the change is of tasks that this process has.
+func (c *change) needsLease() bool {
 	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil || c.Drop
 }
 
-// forgetOld lets retention forget what it would by the clock of this process, so that it is not
+// applyRetention lets retention forget what it would by the clock of this process, so that it is not
 // shown.
-func (s *Store) forgetOld(ctx context.Context) error {
-	if !s.machine.tasks.Overdue(schema.Now() - schema.Time(time.Duration(s.ahead.Load()).Microseconds())) {
+func (s *Store) applyRetention(ctx context.Context) error {
+	if !s.machine.tasks.Overdue(schema.Now() - schema.Time(time.Duration(s.clockAhead.Load()).Microseconds())) {
 		return nil
 	}
 	_, err := s.do(ctx, change{Beat: true})

@@ -25,7 +25,7 @@ func TestASilentProcessIsGivenUpOnce(t *testing.T) {
 		beats := func(times int) {
 			for range times {
 				time.Sleep(time.Second + 1)
-				s.beaten()
+				s.fenceSilentPeers()
 			}
 		}
 		beats(3)

@@ -71,7 +71,7 @@ func (s *Store) SetSchedules(ctx context.Context, changed ...executor.ScheduleTe
 
 // Get implements executor.Store.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return executor.Record{}, err
 	}
 	return s.machine.tasks.Get(ctx, id)
@@ -79,7 +79,7 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 
 // List implements executor.Store.
 func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.PageRequest) (executor.Page, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return executor.Page{}, err
 	}
 	return s.machine.tasks.List(ctx, filter, page)
@@ -87,7 +87,7 @@ func (s *Store) List(ctx context.Context, filter executor.Filter, page executor.
 
 // OpenBelow implements executor.Store.
 func (s *Store) OpenBelow(ctx context.Context, w *executor.TreeWalk) (uuid.UUID, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return uuid.Nil, err
 	}
 	return s.machine.tasks.OpenBelow(ctx, w)
@@ -95,7 +95,7 @@ func (s *Store) OpenBelow(ctx context.Context, w *executor.TreeWalk) (uuid.UUID,
 
 // Counts implements executor.Store.
 func (s *Store) Counts(ctx context.Context) (executor.Counts, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return executor.Counts{}, err
 	}
 	return s.machine.tasks.Counts(ctx)
@@ -103,7 +103,7 @@ func (s *Store) Counts(ctx context.Context) (executor.Counts, error) {
 
 // Output implements executor.Store.
 func (s *Store) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, r executor.OutputRange) (executor.OutputPiece, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return executor.OutputPiece{}, err
 	}
 	return s.machine.tasks.Output(ctx, id, stream, r)
@@ -111,7 +111,7 @@ func (s *Store) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, 
 
 // Replay implements executor.Store.
 func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([]executor.Event, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return nil, err
 	}
 	return s.machine.tasks.Replay(ctx, after, through, limit)
@@ -119,7 +119,7 @@ func (s *Store) Replay(ctx context.Context, after, through uint64, limit int) ([
 
 // Groups implements executor.Store.
 func (s *Store) Groups(ctx context.Context) (plan.Overview, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return plan.Overview{}, err
 	}
 	return s.machine.tasks.Groups(ctx)
@@ -153,7 +153,7 @@ type watcher struct {
 
 // Subscribe implements executor.Watcher. What this process has done before is before all events.
 func (w watcher) Subscribe(ctx context.Context, selector executor.Selector) (executor.SubscriptionID, uint64, error) {
-	if err := w.store.settle(ctx); err != nil {
+	if err := w.store.waitForOwnWrites(ctx); err != nil {
 		return 0, 0, err
 	}
 	return w.Watcher.Subscribe(ctx, selector)
@@ -161,7 +161,7 @@ func (w watcher) Subscribe(ctx context.Context, selector executor.Selector) (exe
 
 // Barrier implements executor.Watcher.
 func (w watcher) Barrier(ctx context.Context) error {
-	if err := w.store.settle(ctx); err != nil {
+	if err := w.store.waitForOwnWrites(ctx); err != nil {
 		return err
 	}
 	return w.Watcher.Barrier(ctx)

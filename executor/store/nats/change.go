@@ -19,7 +19,7 @@ import (
 type change struct {
 	Hello     *hello         `json:"hello,omitzero"`
 	Beat      bool           `json:"beat,omitzero"`   // the process lives, and time passes
-	Seen      *seen          `json:"seen,omitzero"`   // with Beat
+	Seen      *entryDigest   `json:"seen,omitzero"`   // with Beat
 	Leave     bool           `json:"leave,omitzero"`  // the process ends
 	Drop      bool           `json:"drop,omitzero"`   // the process has given leases up
 	Leases    []attempt      `json:"leases,omitzero"` // with Drop
@@ -83,8 +83,8 @@ type fence struct {
 	Last uint64    `json:"last"`
 }
 
-// seen is what a process knew behind an entry of the stream that had a Beat.
-type seen struct {
+// entryDigest is what a process knew behind an entry of the stream that had a Beat.
+type entryDigest struct {
 	Entry  uint64 `json:"entry"`
 	Digest uint64 `json:"digest,string"`
 }
@@ -320,12 +320,12 @@ func (c *change) weight() int {
 	return n
 }
 
-// lenient takes all texts that a task may have. What it writes of equal things is equal.
-var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), json.Deterministic(true))
+// lenientJSON takes all texts that a task may have. What it writes of equal things is equal.
+var lenientJSON = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), json.Deterministic(true))
 
-// known refuses what this version does not know: a process that passes over what another one has written knows something
+// strictJSON refuses what this version does not know: a process that passes over what another one has written knows something
 // else from then on.
-var known = json.JoinOptions(lenient, json.RejectUnknownMembers(true))
+var strictJSON = json.JoinOptions(lenientJSON, json.RejectUnknownMembers(true))
 
 // encode is the text of a message: the length of the JSON, the JSON and the bytes behind it.
 func encode(changes []change) ([]byte, error) {
@@ -336,7 +336,7 @@ func encode(changes []change) ([]byte, error) {
 			tail += len(*bytes)
 		})
 	}
-	text, err := json.Marshal(changes, lenient)
+	text, err := json.Marshal(changes, lenientJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -350,7 +350,7 @@ func encode(changes []change) ([]byte, error) {
 
 // decode reads what encode has written. Bytes of a change that are most of the text are a part of it,
 // and others are copies, so that a small input keeps no large text in memory.
-func decode(text []byte) (changes []change, err error) { return decodeAs(text, known) }
+func decode(text []byte) (changes []change, err error) { return decodeAs(text, strictJSON) }
 
 func decodeAs(text []byte, how json.Options) (changes []change, err error) {
 	n, used := binary.Uvarint(text)

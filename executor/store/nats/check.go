@@ -12,8 +12,8 @@ import (
 
 // This file looks whether the two streams of a namespace would lose something.
 
-// losesBy says which setting of a stream loses what is in it, or "".
-func losesBy(c jetstream.StreamConfig) string {
+// lossCause says which setting of a stream loses what is in it, or "".
+func lossCause(c jetstream.StreamConfig) string {
 	switch {
 	case c.Storage != jetstream.FileStorage:
 		return "is in memory"
@@ -41,7 +41,7 @@ func checkStream(a Address, c jetstream.StreamConfig) error {
 	if err := checkFormat(a, c.Metadata[versionKey]); err != nil {
 		return err
 	}
-	if by := losesBy(c); by != "" {
+	if by := lossCause(c); by != "" {
 		return fmt.Errorf("the stream %s %s, so it would lose tasks; set it back with nats stream edit, or make another namespace", c.Name, by)
 	}
 	if !hasSubjects(c, a.logSubjects()...) {
@@ -53,7 +53,7 @@ func checkStream(a Address, c jetstream.StreamConfig) error {
 
 // checkSnapshots says why a stream is none for snapshots.
 func checkSnapshots(a Address, c jetstream.StreamConfig) error {
-	why := losesBy(c)
+	why := lossCause(c)
 	switch {
 	case why != "":
 		why += ", so it would lose snapshots"
@@ -90,7 +90,7 @@ func checkNamespace(a Address, c jetstream.StreamConfig, n Namespace) error {
 }
 
 // settings are those of the stream of the snapshots, or nil where there is none.
-func (h *streamShelf) settings(ctx context.Context) (*jetstream.StreamConfig, error) {
+func (h *streamSnapshotStore) settings(ctx context.Context) (*jetstream.StreamConfig, error) {
 	s, err := h.stream(ctx)
 	switch {
 	case err != nil:
@@ -103,7 +103,7 @@ func (h *streamShelf) settings(ctx context.Context) (*jetstream.StreamConfig, er
 
 // check says why snapshots would be lost, and replicas why they are on fewer servers than the log was when it was
 // last asked about. Where there is no stream for snapshots, both are nil.
-func (h *streamShelf) check(ctx context.Context) (lost, replicas error) {
+func (h *streamSnapshotStore) check(ctx context.Context) (lost, replicas error) {
 	c, err := h.settings(ctx)
 	if c == nil || err != nil {
 		return err, nil
@@ -112,7 +112,7 @@ func (h *streamShelf) check(ctx context.Context) (lost, replicas error) {
 }
 
 // replicas is how many servers have the snapshots, or 0 where there is no stream for them.
-func (h *streamShelf) replicas(ctx context.Context) (int, error) {
+func (h *streamSnapshotStore) replicas(ctx context.Context) (int, error) {
 	c, err := h.settings(ctx)
 	if c == nil || err != nil {
 		return 0, err

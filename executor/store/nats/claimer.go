@@ -30,8 +30,8 @@ func (s *Store) Join(ctx context.Context, o executor.Offer) (executor.Claimer, e
 	return c, nil
 }
 
-// joins is the change with which the claimer joins again.
-func (c *claimer) joins() *pending {
+// rejoinChange is the change with which the claimer joins again.
+func (c *claimer) rejoinChange() *pending {
 	return &pending{change: change{Join: &c.about}, done: func(a answer) {
 		if a.err == nil {
 			c.store.mu.Lock()
@@ -52,7 +52,7 @@ func (c *claimer) Leave() {
 
 // Unclaimable implements executor.Claimer.
 func (c *claimer) Unclaimable(ctx context.Context, until schema.Time) (int64, error) {
-	if err := c.store.settle(ctx); err != nil {
+	if err := c.store.waitForOwnWrites(ctx); err != nil {
 		return 0, err
 	}
 	c.store.mu.Lock()
@@ -65,17 +65,17 @@ func (c *claimer) Unclaimable(ctx context.Context, until schema.Time) (int64, er
 func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lease, error) {
 	var before []*pending
 	if ended.Lease != nil {
-		before = ended.Lease.(*lease).ends(ended)
+		before = ended.Lease.(*lease).endChanges(ended)
 	}
 	if ctx.Err() != nil {
 		return nil, c.endOnly(ctx, before, ended)
 	}
-	asked := &claiming{claimer: c, over: make(chan struct{})}
+	asked := &claimRequest{claimer: c, answered: make(chan struct{})}
 	if err := c.store.put(append(before, asked.pending(false))...); err != nil {
-		return nil, c.notPut(before, err)
+		return nil, c.failAll(before, err)
 	}
 	select {
-	case <-asked.over:
+	case <-asked.answered:
 		if asked.err != nil {
 			return nil, asked.err
 		}
@@ -91,15 +91,15 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 // endOnly records the end of a task for a claim whose context has ended.
 func (c *claimer) endOnly(ctx context.Context, before []*pending, _ executor.Ended) error {
 	if err := c.store.put(before...); err != nil {
-		_ = c.notPut(before, err)
+		_ = c.failAll(before, err)
 	}
 	return context.Cause(ctx)
 }
 
-// notPut tells those whose changes were not taken.
-func (c *claimer) notPut(before []*pending, err error) error {
+// failAll tells those whose changes were not taken.
+func (c *claimer) failAll(before []*pending, err error) error {
 	for _, p := range before {
-		p.over(answer{err: err})
+		p.resolve(answer{err: err})
 	}
 	return err
 }

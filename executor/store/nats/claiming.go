@@ -10,10 +10,10 @@ import (
 // This file has the claims of this process: on their way through the log, and while they wait for
 // something to claim.
 
-// claiming is one claim.
-type claiming struct {
-	claimer *claimer
-	over    chan struct{} // closed when err or lease is set
+// claimRequest is one claim.
+type claimRequest struct {
+	claimer  *claimer
+	answered chan struct{} // closed when err or lease is set
 
 	// The store's lock protects what follows.
 	err       error
@@ -27,12 +27,12 @@ type claiming struct {
 }
 
 // pending is the claim as a change. again says that it has waited.
-func (g *claiming) pending(again bool) *pending {
+func (g *claimRequest) pending(again bool) *pending {
 	return &pending{change: change{Claim: g.claimer.about.Number, Again: again}, done: func(a answer) { g.done(a, again) }}
 }
 
 // done takes the answer of the log. The goroutine that applies it calls this.
-func (g *claiming) done(a answer, again bool) {
+func (g *claimRequest) done(a answer, again bool) {
 	s := g.claimer.store
 	var l *lease
 	if a.err == nil && a.lease != nil {
@@ -47,9 +47,9 @@ func (g *claiming) done(a answer, again bool) {
 	case late: // others may have the task by now
 	case a.err != nil, l != nil:
 		g.err, g.lease = a.err, l
-		close(g.over)
+		close(g.answered)
 	case unwanted:
-		s.rest(g)
+		s.sendRest(g)
 	default:
 		g.inner, g.awake = a.claimer, false
 		g.woken, g.giveUp = s.machine.tasks.Await(g.inner)
@@ -59,29 +59,29 @@ func (g *claiming) done(a answer, again bool) {
 	switch {
 	case late && !unwanted:
 		l.giveBack()
-		s.claimAgain(g)
+		s.requeueClaim(g)
 	case unwanted && l != nil:
 		l.giveBack()
 	}
 }
 
-// claimAgain lets a claim try again that got nothing of use.
-func (s *Store) claimAgain(g *claiming) {
+// requeueClaim lets a claim try again that got nothing of use.
+func (s *Store) requeueClaim(g *claimRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over() == nil {
+	if s.writeError() == nil {
 		s.enqueue(g.pending(false))
 	}
 }
 
 // abandon says that nobody waits for the answer.
-func (g *claiming) abandon() {
+func (g *claimRequest) abandon() {
 	s := g.claimer.store
 	s.mu.Lock()
 	g.abandoned = true
 	l := g.lease
 	if s.stopWaiting(g) {
-		s.rest(g)
+		s.sendRest(g)
 	}
 	s.mu.Unlock()
 	if l != nil {
@@ -91,7 +91,7 @@ func (g *claiming) abandon() {
 
 // stopWaiting takes a claim out of those that wait. It reports false where it does not. It needs the
 // lock.
-func (s *Store) stopWaiting(g *claiming) bool {
+func (s *Store) stopWaiting(g *claimRequest) bool {
 	i := slices.Index(s.waiting, g)
 	if i < 0 {
 		return false
@@ -103,28 +103,28 @@ func (s *Store) stopWaiting(g *claiming) bool {
 	return true
 }
 
-// rest tells the others that a claim waits no longer; it needs the lock.
-func (s *Store) rest(g *claiming) {
-	if s.over() == nil {
+// sendRest tells the others that a claim waits no longer; it needs the lock.
+func (s *Store) sendRest(g *claimRequest) {
+	if s.writeError() == nil {
 		s.enqueue(&pending{change: change{Rest: g.claimer.about.Number}})
 	}
 }
 
-// ask lets a claim that waits try again; it needs the lock.
-func (s *Store) ask(g *claiming) {
+// retryClaim lets a claim that waits try again; it needs the lock.
+func (s *Store) retryClaim(g *claimRequest) {
 	s.stopWaiting(g)
 	s.asking++
 	s.enqueue(g.pending(true))
 }
 
-// claimBehind writes claims right behind submits, as many as are to be claimed here: the tasks need
+// claimWithSubmits writes claims right behind submits, as many as are to be claimed here: the tasks need
 // not be seen first. It needs the lock.
-func (s *Store) claimBehind(submits []submission) {
-	if len(submits) == 0 || len(s.waiting) == 0 || s.drains {
+func (s *Store) claimWithSubmits(submits []submission) {
+	if len(submits) == 0 || len(s.waiting) == 0 || s.draining {
 		return
 	}
 	at := func(of *submission) int {
-		return slices.IndexFunc(s.waiting, func(g *claiming) bool { return g.claimer.about.takes(of) })
+		return slices.IndexFunc(s.waiting, func(g *claimRequest) bool { return g.claimer.about.takes(of) })
 	}
 	n := 0
 	for i := range submits {
@@ -138,7 +138,7 @@ func (s *Store) claimBehind(submits []submission) {
 	n = s.machine.turns.share(s.self, n) - s.asking
 	for i := 0; n > 0 && i < len(submits); i++ {
 		if at := at(&submits[i]); at >= 0 && submits[i].runsAtOnce() {
-			s.ask(s.waiting[at])
+			s.retryClaim(s.waiting[at])
 			n--
 		}
 	}
@@ -155,44 +155,44 @@ func (j *join) takes(s *submission) bool {
 	return (j.Every || slices.Contains(j.Types, s.Type)) && s.Conditions.RunsWith(j.Labels)
 }
 
-// takeTurns lets claims try again for which there may be something now, where it is the turn of this
+// retryClaims lets claims try again for which there may be something now, where it is the turn of this
 // process. Behind each message, and a while after, it is called.
-func (s *Store) takeTurns() {
+func (s *Store) retryClaims() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 || s.drains || s.over() != nil {
+	if len(s.waiting) == 0 || s.draining || s.writeError() != nil {
 		return
 	}
-	s.machine.turns.came(s.machine.tasks.Woken())
-	var awake []*claiming
+	s.machine.turns.noteReady(s.machine.tasks.Woken())
+	var awake []*claimRequest
 	for _, g := range s.waiting {
-		if s.stirs(g) {
+		if s.mayHaveTask(g) {
 			awake = append(awake, g)
 		}
 	}
 	if len(awake) == 0 {
 		return
 	}
-	n := min(max(s.machine.turns.due(s.self)-s.asking, 0), len(awake))
+	n := min(max(s.machine.turns.claimsDue(s.self)-s.asking, 0), len(awake))
 	for _, g := range awake[:n] {
-		s.ask(g)
+		s.retryClaim(g)
 	}
 	if n < len(awake) && s.turnTimer == nil {
-		s.turnTimer = time.AfterFunc(s.machine.turns.waits(), s.lookAgain)
+		s.turnTimer = time.AfterFunc(s.machine.turns.timeout(), s.retryClaimsLater)
 	}
 }
 
-// lookAgain takes the turns that others had and did not take.
-func (s *Store) lookAgain() {
+// retryClaimsLater takes the turns that others had and did not take.
+func (s *Store) retryClaimsLater() {
 	s.mu.Lock()
 	s.turnTimer = nil
 	s.mu.Unlock()
-	s.takeTurns()
+	s.retryClaims()
 }
 
-// stirs reports whether there may be something for a claim that waits. One that was woken for what
+// mayHaveTask reports whether there may be something for a claim that waits. One that was woken for what
 // others have by now waits on. It needs the lock.
-func (s *Store) stirs(g *claiming) bool {
+func (s *Store) mayHaveTask(g *claimRequest) bool {
 	if !g.awake {
 		select {
 		case <-g.woken:

@@ -22,8 +22,8 @@ const (
 	minPayload = 64 << 10
 	// maxPiece is how many bytes of a message of this process go into one of the servers.
 	maxPiece = 256 << 10
-	// connectPatience is how long a server may take to answer.
-	connectPatience = 5 * time.Second
+	// connectTimeout is how long a server may take to answer.
+	connectTimeout = 5 * time.Second
 )
 
 // Dial connects to one of the servers of an address, and looks whether they will do.
@@ -35,12 +35,12 @@ func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	options = append(options, natsgo.Name("jobline"), natsgo.Timeout(connectPatience), natsgo.MaxReconnects(-1),
+	options = append(options, natsgo.Name("jobline"), natsgo.Timeout(connectTimeout), natsgo.MaxReconnects(-1),
 		natsgo.ReconnectWait(200*time.Millisecond), natsgo.PingInterval(5*time.Second), natsgo.MaxPingsOutstanding(2),
 		natsgo.IgnoreAuthErrorAbort()) // the files of credentials are read again, and may have new ones then
 	conn, err := natsgo.Connect(strings.Join(a.Servers, ","), append(options, more...)...)
 	if err != nil {
-		at, err := mostTelling(a, options, err)
+		at, err := mostInformativeError(a, options, err)
 		return nil, dialError(at, c, err)
 	}
 	if err := checkServer(conn); err != nil {
@@ -50,9 +50,9 @@ func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error)
 	return conn, nil
 }
 
-// mostTelling is the server whose error says most, of several that cannot be connected to: NATS tells the error of
+// mostInformativeError is the server whose error says most, of several that cannot be connected to: NATS tells the error of
 // the last alone, and often that one does not run. Where none answers it is all of them, with that error.
-func mostTelling(a Address, options []natsgo.Option, err error) (Address, error) {
+func mostInformativeError(a Address, options []natsgo.Option, err error) (Address, error) {
 	if len(a.Servers) == 1 {
 		return a, err
 	}
@@ -67,9 +67,9 @@ func mostTelling(a Address, options []natsgo.Option, err error) (Address, error)
 		})
 	}
 	asking.Wait()
-	at, most := a, silence
+	at, most := a, noInformation
 	for i, found := range found {
-		if says := saysHowMuch(found); says > most {
+		if says := informationIn(found); says > most {
 			most, at, err = says, Address{Servers: a.Servers[i : i+1], Namespace: a.Namespace}, found
 		}
 	}
@@ -78,20 +78,20 @@ func mostTelling(a Address, options []natsgo.Option, err error) (Address, error)
 
 // How much the error of a connection says.
 const (
-	silence = iota
-	anAnswer
-	aRefusal
+	noInformation = iota
+	otherAnswer
+	authRefusal
 )
 
-func saysHowMuch(err error) int {
+func informationIn(err error) int {
 	dialled, ok := errors.AsType[*net.OpError](err)
 	switch {
 	case err == nil, errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout), ok && dialled.Op == "dial":
-		return silence
-	case refusesWho(err):
-		return aRefusal
+		return noInformation
+	case isAuthRefusal(err):
+		return authRefusal
 	}
-	return anAnswer
+	return otherAnswer
 }
 
 // checkServer says why a server will not do.
@@ -121,9 +121,9 @@ func (s *Store) connect(ctx context.Context) error {
 		jetstream.WithPublishAsyncTimeout(resendAfter))
 	var stream jetstream.Stream
 	if err == nil {
-		ctx, done := s.denied.until(ctx)
+		ctx, done := s.denied.cancelOnRefusal(ctx)
 		defer done()
-		stream, err = asks(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, a.StreamName()) })
+		stream, err = askServers(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, a.StreamName()) })
 		err = orRefusal(ctx, err)
 	}
 	if err == nil {
@@ -139,14 +139,14 @@ func (s *Store) connect(ctx context.Context) error {
 	}
 	journal := &streamJournal{conn: conn, denied: s.denied, js: js, stream: stream, address: a, subject: a.subject(s.options.Role), created: stream.CachedInfo().Created}
 	conn.SetReconnectHandler(func(*natsgo.Conn) {
-		journal.readAnew()
+		journal.stopReading()
 		wake(s.resend)
 	})
 	s.journal, s.conn = journal, conn
-	shelf, err := newShelf(conn, a, stream)
+	shelf, err := newSnapshotStore(conn, a, stream)
 	if err == nil {
-		s.shelf = shelf
-		err = s.checkShelf(ctx, shelf)
+		s.snapshotStore = shelf
+		err = s.checkSnapshotStream(ctx, shelf)
 	}
 	if err == nil {
 		err = s.load(ctx)
@@ -156,7 +156,7 @@ func (s *Store) connect(ctx context.Context) error {
 		return cmp.Or(s.denied.err(), err)
 	}
 	if s.backlog = stream.CachedInfo().State.LastSeq; s.backlog <= s.applied.Load() {
-		close(s.read)
+		close(s.backlogRead)
 	}
 	s.pieceBytes = int(min(conn.MaxPayload(), maxPiece)) - headBytes - 1024 // of headers
 	return nil
@@ -174,7 +174,7 @@ func streamError(a Address, c Credentials, err error) error {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("the account has no JetStream; enable it for the account in the configuration of the server")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, natsgo.ErrTimeout):
-		return unreachable(fmt.Errorf("JetStream does not answer within %v: has its cluster a leader? More than half of its servers must be up", askPatience))
+		return unreachable(fmt.Errorf("JetStream does not answer within %v: has its cluster a leader? More than half of its servers must be up", askTimeout))
 	}
 	return fmt.Errorf("the namespace %s: %w", a.Namespace, err)
 }

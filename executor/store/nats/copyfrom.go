@@ -41,7 +41,7 @@ func CopyFrom(ctx context.Context, a Address, c Credentials) (transfer.From, err
 
 // settleDead settles the tasks of processes that are dead, and fails where one lives.
 func (s *Store) settleDead(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	info, err := s.journal.(*streamJournal).stream.Info(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func (e *LiveError) Error() string {
 
 // Unchanged implements transfer.From.
 func (f *source) Unchanged(ctx context.Context) error {
-	now, err := f.store.shelf.extent(ctx)
+	now, err := f.store.snapshotStore.extent(ctx)
 	switch {
 	case err != nil:
 		return streamError(f.store.options.Address, f.store.options.Credentials, err)

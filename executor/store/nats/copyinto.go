@@ -24,11 +24,11 @@ import (
 type target struct {
 	address    Address
 	conn       *natsgo.Conn
-	shelf      *streamShelf
+	shelf      *streamSnapshotStore
 	denied     *denials
 	pieceBytes int
 	mark       entry
-	snapshot   kept
+	snapshot   storedSnapshot
 	last       []byte // the last message of the snapshot
 	read       *memory.Replica
 }
@@ -55,18 +55,18 @@ func (t *target) begin(ctx context.Context, c Credentials) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	ctx, done := t.denied.until(ctx)
+	ctx, done := t.denied.cancelOnRefusal(ctx)
 	defer done()
-	log, err := asks(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, t.address.StreamName()) })
+	log, err := askServers(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, t.address.StreamName()) })
 	if err != nil {
 		return streamError(t.address, c, err)
 	}
 	if err := checkStream(t.address, log.CachedInfo().Config); err != nil {
 		return err
 	}
-	if t.shelf, err = newShelf(t.conn, t.address, log); err != nil {
+	if t.shelf, err = newSnapshotStore(t.conn, t.address, log); err != nil {
 		return err
 	}
 	if err := cmp.Or(t.shelf.check(ctx)); err != nil {
@@ -89,8 +89,8 @@ func (t *target) begin(ctx context.Context, c Credentials) error {
 	return t.removeOthers(ctx)
 }
 
-// mostMarks is how many entries of a log are looked at, whether all of them are marks of copies that did not end.
-const mostMarks = 16
+// maxCopyMarks is how many entries of a log are looked at, whether all of them are marks of copies that did not end.
+const maxCopyMarks = 16
 
 // isEmpty fails where there is something in the namespace.
 func (t *target) isEmpty(ctx context.Context, state *jetstream.StreamState) error {
@@ -98,7 +98,7 @@ func (t *target) isEmpty(ctx context.Context, state *jetstream.StreamState) erro
 	if state.LastSeq == 0 {
 		return nil
 	}
-	if state.Msgs == 0 || state.LastSeq-state.FirstSeq >= mostMarks {
+	if state.Msgs == 0 || state.LastSeq-state.FirstSeq >= maxCopyMarks {
 		return full
 	}
 	whole, _, err := t.shelf.list(ctx)
@@ -143,7 +143,7 @@ func (t *target) Fill(ctx context.Context, from transfer.Source) error {
 	defer tasks.Close()
 	m := machineOf(tasks)
 	m.limited = true // those of the copy hold
-	t.snapshot = kept{subject: t.shelf.subjectOf(t.mark.sequence), Entry: t.mark.sequence, At: int64(t.mark.at)}
+	t.snapshot = storedSnapshot{subject: t.shelf.subjectOf(t.mark.sequence), Entry: t.mark.sequence, At: int64(t.mark.at)}
 	pieces := bufio.NewWriterSize(&pieceSender{ctx, t}, t.pieceBytes)
 	if err = m.snapshot(pieces, t.mark); err == nil {
 		err = pieces.Flush()
@@ -188,7 +188,7 @@ func (t *target) Filled(ctx context.Context) (transfer.Source, error) {
 		return nil, err
 	}
 	defer closes()
-	m, _, err := restoredMachine(from, func() {})
+	m, _, err := restoreMachine(from, func() {})
 	if err != nil {
 		return nil, err
 	}

@@ -113,8 +113,8 @@ func (c Credentials) checkCert() error {
 	return nil
 }
 
-// shown names what a process shows of itself, or is "".
-func (c Credentials) shown() string {
+// describe names what a process shows of itself, or is "".
+func (c Credentials) describe() string {
 	var all []string
 	for _, one := range []struct{ given, what string }{
 		{c.File, "the credentials in " + c.File}, {c.User, "the user " + c.User}, {c.Token, "the token"}, {c.Seed, "the nkey in " + c.Seed},
@@ -131,9 +131,9 @@ func dialError(a Address, c Credentials, err error) error {
 	at := strings.Join(a.Servers, ", ")
 	switch {
 	case strings.Contains(err.Error(), expired):
-		return fmt.Errorf("the server at %s takes %s no longer, whose time is over (%w); get new ones", at, cmp.Or(c.shown(), "this user"), err)
-	case refusesWho(err):
-		if shown := c.shown(); shown != "" {
+		return fmt.Errorf("the server at %s takes %s no longer, whose time is over (%w); get new ones", at, cmp.Or(c.describe(), "this user"), err)
+	case isAuthRefusal(err):
+		if shown := c.describe(); shown != "" {
 			return fmt.Errorf("the server at %s refuses %s (%w); give others by --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, shown, err)
 		}
 		return fmt.Errorf("the server at %s refuses who this is (%w); give --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, err)
@@ -151,8 +151,8 @@ func dialError(a Address, c Credentials, err error) error {
 // expired is in the error of credentials whose time is over.
 const expired = "authentication expired"
 
-// refusesWho reports whether a server refuses who this is.
-func refusesWho(err error) bool {
+// isAuthRefusal reports whether a server refuses who this is.
+func isAuthRefusal(err error) bool {
 	return errors.Is(err, natsgo.ErrAuthorization) || errors.Is(err, natsgo.ErrAuthRevoked) || errors.Is(err, natsgo.ErrNkeysNotSupported) || strings.Contains(err.Error(), expired)
 }
 

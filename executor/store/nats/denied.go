@@ -15,17 +15,17 @@ import (
 // refusal as an error of the connection, and the request itself gets no answer. A permission may be given later, so a
 // refusal is that of the requests that are under way when it comes, and of no others.
 type denials struct {
-	first chan struct{} // closed at the first
+	firstRefusal chan struct{} // closed at the first
 
-	mu     sync.Mutex
-	latest error
-	told   chan struct{} // closed at the next
-	deaf   bool          // a subscription of the connection was refused
+	mu           sync.Mutex
+	latest       error
+	nextRefusal  chan struct{} // closed at the next
+	unsubscribed bool          // a subscription of the connection was refused
 }
 
 func newDenials() *denials {
 	first := make(chan struct{})
-	return &denials{first: first, told: first}
+	return &denials{firstRefusal: first, nextRefusal: first}
 }
 
 // note notes an error of a connection. It reports whether it is a refusal.
@@ -35,9 +35,9 @@ func (d *denials) note(err error) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.latest, d.deaf = deniedError(err), d.deaf || ofSubscription(err)
-	close(d.told)
-	d.told = make(chan struct{})
+	d.latest, d.unsubscribed = deniedError(err), d.unsubscribed || ofSubscription(err)
+	close(d.nextRefusal)
+	d.nextRefusal = make(chan struct{})
 	return true
 }
 
@@ -48,25 +48,25 @@ func (d *denials) err() error {
 	return d.latest
 }
 
-// isDeaf reports whether the servers bring nothing of a subscription.
-func (d *denials) isDeaf() bool {
+// lostSubscription reports whether the servers bring nothing of a subscription.
+func (d *denials) lostSubscription() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.deaf
+	return d.unsubscribed
 }
 
-// connects notes that there is another connection, which subscribes again.
-func (d *denials) connects() {
+// noteReconnect notes that there is another connection, which subscribes again.
+func (d *denials) noteReconnect() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.deaf = false
+	d.unsubscribed = false
 }
 
-// until makes a context for requests. It ends when the servers refuse something.
-func (d *denials) until(ctx context.Context) (context.Context, context.CancelFunc) {
+// cancelOnRefusal makes a context for requests. It ends when the servers refuse something.
+func (d *denials) cancelOnRefusal(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	d.mu.Lock()
-	told := d.told
+	told := d.nextRefusal
 	d.mu.Unlock()
 	go func() { // ends with the context
 		select {

@@ -33,14 +33,14 @@ func TestPermissionsComeBack(t *testing.T) {
 	}
 
 	may(&server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.INFO.>"}}})
-	asking, done := s.denied.until(t.Context())
+	asking, done := s.denied.cancelOnRefusal(t.Context())
 	began := time.Now()
-	require.ErrorContains(t, orRefusal(asking, s.keepOnce(asking, 0)), `do not let this user publish to "$JS.API.STREAM.INFO.JL`)
+	require.ErrorContains(t, orRefusal(asking, s.maintainOnce(asking, 0)), `do not let this user publish to "$JS.API.STREAM.INFO.JL`)
 	done()
-	require.Less(t, time.Since(began), askPatience, "it is told at once")
+	require.Less(t, time.Since(began), askTimeout, "it is told at once")
 	may(nil)
-	asking, done = s.denied.until(t.Context())
-	require.NoError(t, orRefusal(asking, s.keepOnce(asking, 0)))
+	asking, done = s.denied.cancelOnRefusal(t.Context())
+	require.NoError(t, orRefusal(asking, s.maintainOnce(asking, 0)))
 	require.ErrorIs(t, orRefusal(asking, errLogGap), errLogGap)
 	done()
 

@@ -15,8 +15,8 @@ import (
 
 // This file says which process runs what.
 
-// runsOn notes who runs a task, nil for nobody.
-func (m *machine) runsOn(task uuid.UUID, p *peer) {
+// setRunner notes who runs a task, nil for nobody.
+func (m *machine) setRunner(task uuid.UUID, p *peer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p == nil {
@@ -26,8 +26,8 @@ func (m *machine) runsOn(task uuid.UUID, p *peer) {
 	}
 }
 
-// heardOf notes that a message of a process came at a time.
-func (m *machine) heardOf(p *peer, at schema.Time) {
+// noteHeard notes that a message of a process came at a time.
+func (m *machine) noteHeard(p *peer, at schema.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.latest, p.heard = at, time.Now()
@@ -42,8 +42,8 @@ func (p *peer) silence() time.Duration {
 	return 0
 }
 
-// hasApplied notes that a process has applied an entry, and all before it.
-func (m *machine) hasApplied(p *peer, entry uint64) {
+// noteApplied notes that a process has applied an entry, and all before it.
+func (m *machine) noteApplied(p *peer, entry uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.applied = max(p.applied, entry)

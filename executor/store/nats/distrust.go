@@ -11,8 +11,8 @@ import (
 // This file checks what drivers write. Nobody may have checked it: the permissions of NATS say who writes, and
 // not what. All copies refuse the same.
 
-// distrust checks a change of a driver, but for submissions.
-func (m *machine) distrust(c *change) error {
+// checkDriverChange checks a change of a driver, but for submissions.
+func (m *machine) checkDriverChange(c *change) error {
 	switch {
 	case c.Cancel != nil:
 		return c.Cancel.cancellation().Check()
@@ -28,12 +28,12 @@ func (m *machine) distrust(c *change) error {
 	return nil
 }
 
-// submitWay is a method of the tasks that takes submissions.
-type submitWay func(context.Context, []executor.Submission) ([]executor.Submitted, error)
+// submitFunc is a method of the tasks that takes submissions.
+type submitFunc func(context.Context, []executor.Submission) ([]executor.Submitted, error)
 
 // submit makes submissions in a way. Of those of a driver it makes the ones that are as a server makes them, or none
 // where it is all or none. That an id is new it must not say.
-func (m *machine) submit(p *peer, asked []executor.Submission, all bool, way submitWay) ([]executor.Submitted, error) {
+func (m *machine) submit(p *peer, asked []executor.Submission, all bool, way submitFunc) ([]executor.Submitted, error) {
 	ctx := context.Background()
 	if p.about.Role != RoleDriver {
 		return way(ctx, asked)
@@ -63,14 +63,14 @@ func (m *machine) submit(p *peer, asked []executor.Submission, all bool, way sub
 }
 
 const (
-	// mostDriverLease is how long a driver may be silent at most before it is given up.
-	mostDriverLease = time.Hour
+	// maxDriverLease is how long a driver may be silent at most before it is given up.
+	maxDriverLease = time.Hour
 )
 
 // bounded is what a driver says of itself, within what all keep of it.
 func (h hello) bounded() hello {
 	name := func(text string) string { return schema.CutBytes(text, executor.MaxNameBytes) }
 	// A longer lease would keep the driver among the peers for ever.
-	lease := min(max(h.Lease, int64(time.Second)), int64(mostDriverLease))
+	lease := min(max(h.Lease, int64(time.Second)), int64(maxDriverLease))
 	return hello{Name: name(h.Name), Host: name(h.Host), PID: h.PID, Lease: lease, Role: RoleDriver, Rules: h.Rules}
 }

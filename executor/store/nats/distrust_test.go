@@ -293,7 +293,7 @@ func TestDriversSetNothingBesideWhatTheyMay(t *testing.T) {
 	may := map[string]change{
 		"Hello": {Hello: new(hello)}, "Beat": {Beat: true}, "Leave": {Leave: true}, "Submit": {Submit: []submission{{}}}, "DryRun": {DryRun: []submission{{}}},
 		"Cancel": {Cancel: new(cancel)}, "Update": {Update: new(update)}, "Schedules": {Schedules: []scheduleText{{}}},
-		"Seen": {Beat: true, Seen: new(seen)}, "All": {Submit: []submission{{}}, All: true},
+		"Seen": {Beat: true, Seen: new(entryDigest)}, "All": {Submit: []submission{{}}, All: true},
 	}
 	require.Equal(t, slices.Sorted(maps.Keys(driverFields)), slices.Sorted(maps.Keys(may)))
 	require.False(t, RoleDriver.permits(new(change)))
@@ -347,8 +347,8 @@ func TestDriversAreBounded(t *testing.T) {
 	for _, driver := range []uuid.UUID{greedy, other, small} {
 		writes(driver, false, hi)
 	}
-	require.Equal(t, int64(mostDriverLease), s.machine.peers[greedy].about.Lease)
-	part := make([]byte, mostDriverPieces/8)
+	require.Equal(t, int64(maxDriverLease), s.machine.peers[greedy].about.Lease)
+	part := make([]byte, maxDriverPieceBytes/8)
 	for _, driver := range []uuid.UUID{greedy, greedy, greedy, other, other} {
 		writes(driver, true, part)
 	}
@@ -358,7 +358,7 @@ func TestDriversAreBounded(t *testing.T) {
 	require.Len(t, s.machine.peers, 3)
 	writes(other, true, part)
 	require.Nil(t, s.machine.peers[greedy], "it has most")
-	require.True(t, s.machine.gone.has(greedy))
+	require.True(t, s.machine.former.has(greedy))
 	require.Len(t, s.machine.peers, 2)
 	s.machine.peers[other].partialBytes += 5 * len(part)
 	writes(other, true, nil)

@@ -15,7 +15,7 @@ import (
 
 // Drain implements executor.Drainer. Where several processes are called the same, it drains all of them.
 func (s *Store) Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error) {
-	if err := s.settle(ctx); err != nil {
+	if err := s.waitForOwnWrites(ctx); err != nil {
 		return schema.ExecutorInfo{}, err
 	}
 	named := s.machine.named(p.Executor)
@@ -43,7 +43,7 @@ func (s *Store) Drain(ctx context.Context, p *schema.DrainParams) (schema.Execut
 func (s *Store) Draining() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.drains
+	return s.draining
 }
 
 // Dismissed implements executor.Drainer.
@@ -87,7 +87,7 @@ func (m *machine) drain(d *drain) error {
 	m.mu.Lock()
 	p.about.Draining, p.about.Ending = !d.Undo, p.about.Ending || d.End
 	m.mu.Unlock()
-	m.turns.gone(p.id) // its claims get nothing, so it must not have a turn
+	m.turns.remove(p.id) // its claims get nothing, so it must not have a turn
 	return nil
 }
 
@@ -96,12 +96,12 @@ func (m *machine) drain(d *drain) error {
 func (s *Store) drained(d *drain) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drains = !d.Undo
-	if d.End && !s.ends {
-		s.ends = true
+	s.draining = !d.Undo
+	if d.End && !s.ending {
+		s.ending = true
 		close(s.dismissed)
 	}
-	if s.drains {
+	if s.draining {
 		return
 	}
 	for len(s.waiting) > 0 { // no task has woken them while the process was drained

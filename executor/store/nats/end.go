@@ -8,8 +8,8 @@ import (
 
 // This file ends a store.
 
-// breakDown notes that the log can be applied no further: nothing can be done any more.
-func (s *Store) breakDown(err error) {
+// fail notes that the log can be applied no further: nothing can be done any more.
+func (s *Store) fail(err error) {
 	s.log.Error("the store can do nothing more", "error", err)
 	s.mu.Lock()
 	s.broken = err
@@ -38,7 +38,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	select {
 	case <-left:
-	case <-time.After(leavePatience):
+	case <-time.After(leaveTimeout):
 		s.log.Warn("the store is closed before all was recorded; the others settle what ran here when its lease is over")
 	}
 	s.stop()
@@ -63,11 +63,11 @@ func (s *Store) stop() {
 			timer.Stop()
 		}
 	}
-	close(s.left)
-	s.left = make(chan struct{})
+	close(s.dequeued)
+	s.dequeued = make(chan struct{})
 	s.mu.Unlock()
 	for _, p := range rest {
-		p.over(answer{err: executor.ErrClosed})
+		p.resolve(answer{err: executor.ErrClosed})
 	}
 	close(s.stopped)
 	if err := s.machine.tasks.Close(); err != nil {

@@ -15,8 +15,8 @@ import (
 // followPause is how long the follower waits before it asks again.
 const followPause = 100 * time.Millisecond
 
-// behindPatience is how long the log may seem to end before what this process has read.
-const behindPatience = 10 * time.Second
+// behindTimeout is how long the log may seem to end before what this process has read.
+const behindTimeout = 10 * time.Second
 
 // errLogGap says that entries are gone that this process has not applied.
 var errLogGap = errors.New("entries of the log are gone that this process has not read; start it again")
@@ -27,7 +27,7 @@ func (s *Store) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := s.followOnce(ctx)
 		var broken *brokenLog
-		if errors.As(err, &broken) || endsThis(err) || errors.Is(err, errLogGap) || errors.Is(err, errLogAnew) {
+		if errors.As(err, &broken) || isProcessError(err) || errors.Is(err, errLogGap) || errors.Is(err, errLogAnew) {
 			return err
 		}
 		switch {
@@ -35,7 +35,7 @@ func (s *Store) follow(ctx context.Context) error {
 			behind = time.Time{}
 		case behind.IsZero():
 			behind = time.Now()
-		case time.Since(behind) > behindPatience:
+		case time.Since(behind) > behindTimeout:
 			return errLogAnew
 		}
 		if err != nil && ctx.Err() == nil {
@@ -49,8 +49,8 @@ func (s *Store) follow(ctx context.Context) error {
 	return nil
 }
 
-// endsThis reports whether an error is one of this process, and not of the log.
-func endsThis(err error) bool {
+// isProcessError reports whether an error is one of this process, and not of the log.
+func isProcessError(err error) bool {
 	var differs *differsError
 	var rules *rulesError
 	return errors.As(err, &differs) || errors.As(err, &rules) || errors.Is(err, errCopyUnfinished)
@@ -69,7 +69,7 @@ func (b *brokenLog) Error() string {
 // followOnce reads the log until an error. It begins with the entry that was applied last, to see
 // that this is the log that it was in.
 func (s *Store) followOnce(ctx context.Context) error {
-	asking, done := s.denied.until(ctx)
+	asking, done := s.denied.cancelOnRefusal(ctx)
 	coming, err := s.journal.read(asking, max(s.applied.Load(), 1))
 	err = orRefusal(asking, err)
 	done()
@@ -98,9 +98,9 @@ func (s *Store) followOnce(ctx context.Context) error {
 			return err
 		}
 		if e.sequence == s.backlog {
-			close(s.read)
+			close(s.backlogRead)
 		}
-		s.grows(e)
+		s.noteGrowth(e)
 	}
 }
 
@@ -108,7 +108,7 @@ func (s *Store) followOnce(ctx context.Context) error {
 func (s *Store) applyEntry(e entry) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	if err := s.applyPiece(e); endsThis(err) {
+	if err := s.applyPiece(e); isProcessError(err) {
 		return err
 	} else if err != nil {
 		return &brokenLog{e.sequence, err}
@@ -133,7 +133,7 @@ func (s *Store) applyPiece(e entry) error {
 	case e.isCopyMark() && s.machine.entry == 0:
 		return errCopyUnfinished
 	case !ok || e.role == "":
-		s.ignores(e)
+		s.warnForeignEntry(e)
 		return nil
 	}
 	m := s.machine
@@ -141,7 +141,7 @@ func (s *Store) applyPiece(e entry) error {
 	p := m.peers[h.writer]
 	if p == nil {
 		var err error
-		if p, err = s.greet(h, text, e); p == nil || err != nil {
+		if p, err = s.peerOfHello(h, text, e); p == nil || err != nil {
 			return err // nil where the process was given up, or its first message has not come yet
 		}
 	}
@@ -150,7 +150,7 @@ func (s *Store) applyPiece(e entry) error {
 	}
 	if h.number != p.last+1 {
 		if h.number > p.last && h.writer == s.self {
-			s.lost()
+			s.noteLost()
 		}
 		return nil
 	}
@@ -172,12 +172,12 @@ func (s *Store) applyPiece(e entry) error {
 	return s.applyMessage(p, changes, e.at)
 }
 
-// ignores tells, once, that there is an entry that no process of the namespace has written.
-func (s *Store) ignores(e entry) {
-	if s.ignored {
+// warnForeignEntry tells, once, that there is an entry that no process of the namespace has written.
+func (s *Store) warnForeignEntry(e entry) {
+	if s.foreignWarned {
 		return
 	}
-	s.ignored = true
+	s.foreignWarned = true
 	s.log.Warn("the log has an entry that no server of the namespace has written; it changes nothing, as all like it", "entry", e.sequence, "bytes", len(e.piece))
 }
 
@@ -189,17 +189,17 @@ func (e entry) unreadable(err error) error {
 	return err
 }
 
-// greet is the process that a first message is of, or nil where it is none.
-func (s *Store) greet(h head, text []byte, e entry) (*peer, error) {
-	if h.number != 1 || h.more || s.machine.gone.has(h.writer) {
+// peerOfHello is the process that a first message is of, or nil where it is none.
+func (s *Store) peerOfHello(h head, text []byte, e entry) (*peer, error) {
+	if h.number != 1 || h.more || s.machine.former.has(h.writer) {
 		return nil, nil
 	}
-	changes, err := decodeAs(text, lenient) // by which one of other rules is known
+	changes, err := decodeAs(text, lenientJSON) // by which one of other rules is known
 	if err != nil || len(changes) == 0 || changes[0].Hello == nil {
 		return nil, nil
 	}
 	about := *changes[0].Hello
-	if !about.counts(e.sequence) {
+	if !about.isCurrent(e.sequence) {
 		if h.writer == s.self { // it was on its way for long
 			s.log.Warn("the first message of this process was on its way for too long; it joins again")
 			s.rejoin()
@@ -209,7 +209,7 @@ func (s *Store) greet(h head, text []byte, e entry) (*peer, error) {
 	if about.Role = e.role; about.Role != RoleExecutor {
 		about = about.bounded()
 	}
-	return s.admit(h.writer, about, e)
+	return s.admitPeer(h.writer, about, e)
 }
 
 // applyMessage applies the changes of a message, and tells those who wait for them.
@@ -217,7 +217,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	own := p.id == s.self
 	var f *flight
 	if own {
-		f = s.land(p.last)
+		f = s.takeFlight(p.last)
 	}
 	m := s.machine
 	m.tasks.Advance(at)
@@ -229,7 +229,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 			a.err = p.about.Role.refusal()
 		}
 		if f != nil && i < len(f.changes) {
-			f.changes[i].over(a)
+			f.changes[i].resolve(a)
 		}
 		if d := changes[i].Drain; d != nil && d.Peer == s.self && a.err == nil {
 			s.drained(d)
@@ -240,16 +240,16 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 		}
 	}
 	m.tasks.Advance(at)
-	m.heardOf(p, at)
+	m.noteHeard(p, at)
 	if own {
-		s.contact(at)
+		s.noteContact(at)
 	}
-	s.takeTurns()
-	return s.agree(p, changes, own)
+	s.retryClaims()
+	return s.compareDigests(p, changes, own)
 }
 
-// land takes the message of this process with the number out of those under way.
-func (s *Store) land(number uint64) *flight {
+// takeFlight takes the message of this process with the number out of those under way.
+func (s *Store) takeFlight(number uint64) *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.flights) == 0 || s.flights[0].number != number {
@@ -259,7 +259,7 @@ func (s *Store) land(number uint64) *flight {
 	s.flights = s.flights[1:]
 	s.leaseFrom = f.first
 	s.pace.arrived(f, time.Now())
-	s.machine.turns.took(s.pace.trip)
+	s.machine.turns.noteTrip(s.pace.trip)
 	if len(s.queue) > 0 {
 		wake(s.send)
 	}

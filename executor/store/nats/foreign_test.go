@@ -70,7 +70,7 @@ func TestEntriesOfAnotherNamespaceChangeNothing(t *testing.T) {
 	one.submits(t, task)
 	before := other.applied.Load()
 	_, err := dials(t, from).Request("$JS.API.CONSUMER.CREATE."+from.StreamName()+".x", fmt.Appendf(nil,
-		`{"stream_name":%q,"config":{"name":"x","deliver_policy":"all","ack_policy":"none","deliver_subject":%q}}`, from.StreamName(), to.subject(RoleExecutor)), askPatience)
+		`{"stream_name":%q,"config":{"name":"x","deliver_policy":"all","ack_policy":"none","deliver_subject":%q}}`, from.StreamName(), to.subject(RoleExecutor)), askTimeout)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return other.applied.Load() >= before+3 }, patience, time.Millisecond)
 	require.Equal(t, 1, peersOf(t, other))

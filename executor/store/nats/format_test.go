@@ -75,7 +75,7 @@ func (s *Store) stopsFor(t *testing.T, why string) {
 func TestSnapshotsOfLaterVersions(t *testing.T) {
 	t.Parallel()
 	later := withHead(t, newMachine(func() {}).state(t), `{"entry":`, `{"wish":1,"entry":`)
-	_, _, err := restoredMachine(bufio.NewReader(bytes.NewReader(later)), func() {})
+	_, _, err := restoreMachine(bufio.NewReader(bytes.NewReader(later)), func() {})
 	require.ErrorContains(t, err, `"wish"`)
 }
 

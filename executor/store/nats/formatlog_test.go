@@ -117,7 +117,7 @@ func (w *logWriter) rarely(p *peer) []change {
 		return []change{{Quit: 2}, {Join: &join{Number: 2, Types: []string{"plain", "other"}}}}
 	}
 	var all []attempt
-	for _, h := range p.inOrder() {
+	for _, h := range p.leasesInOrder() {
 		r := h.Record()
 		all = append(all, attempt{r.ID, r.Attempt})
 	}
@@ -126,7 +126,7 @@ func (w *logWriter) rarely(p *peer) []change {
 
 // ofLease are changes of a task that a process has, the one that it has had for longest.
 func (w *logWriter) ofLease(p *peer) []change {
-	held := p.inOrder()
+	held := p.leasesInOrder()
 	if len(held) == 0 {
 		return []change{{Claim: 1}}
 	}

@@ -9,19 +9,19 @@ import "github.com/google/uuid"
 // remembered for no more entries than that.
 const helloSpan = 1 << 18
 
-// gone are the processes that were peers, as far as a copy of their first message may come.
-type gone struct {
+// formerPeers are the processes that were peers, as far as a copy of their first message may come.
+type formerPeers struct {
 	at    map[uuid.UUID]uint64 // the entry by which each has gone
 	order []uuid.UUID          // the first that has gone first
 }
 
-func (g *gone) has(id uuid.UUID) bool {
+func (g *formerPeers) has(id uuid.UUID) bool {
 	_, has := g.at[id]
 	return has
 }
 
 // add adds a process that an entry has taken out, and forgets those whose first messages count no more.
-func (g *gone) add(id uuid.UUID, entry uint64) {
+func (g *formerPeers) add(id uuid.UUID, entry uint64) {
 	if g.at == nil {
 		g.at = map[uuid.UUID]uint64{}
 	}
@@ -35,7 +35,7 @@ func (g *gone) add(id uuid.UUID, entry uint64) {
 	g.order = g.order[forgotten:]
 }
 
-// counts reports whether a first message counts that is in an entry.
-func (h *hello) counts(entry uint64) bool {
+// isCurrent reports whether a first message counts that is in an entry.
+func (h *hello) isCurrent(entry uint64) bool {
 	return h.Next == 0 || h.Next <= entry && entry-h.Next < helloSpan
 }

@@ -11,9 +11,9 @@ import (
 // This file says who needs the beginning of the log yet.
 
 const (
-	// driverPatience is how long a driver may hold the log back. It may say what it likes of what it has read. One that reads on behind
+	// maxDriverHold is how long a driver may hold the log back. It may say what it likes of what it has read. One that reads on behind
 	// that finds a gap, ends, and begins anew with a snapshot.
-	driverPatience = 5 * time.Minute
+	maxDriverHold = 5 * time.Minute
 	// holdTold is how long a process may hold the log back before that is told.
 	holdTold = 30 * time.Second
 )
@@ -24,10 +24,10 @@ type hold struct {
 	told  uuid.UUID // which process
 }
 
-// removable is the entry before which the log can lose all: the wanted one, or one before it that all have applied. Where the log is
+// purgePoint is the entry before which the log can lose all: the wanted one, or one before it that all have applied. Where the log is
 // nearly full, those do not count that were silent for their lease: an entry that gives them up may not fit.
-func (s *Store) removable(wanted uint64, log *extent) uint64 {
-	full, now := log.presses(0), schema.TimeOf(log.at)
+func (s *Store) purgePoint(wanted uint64, log *extent) uint64 {
+	full, now := log.nearlyFull(0), schema.TimeOf(log.at)
 	counts := func(p *peer) bool {
 		return !full || now-p.latest <= schema.Time(time.Duration(p.about.Lease).Microseconds())
 	}
@@ -40,7 +40,7 @@ func (s *Store) removable(wanted uint64, log *extent) uint64 {
 		s.hold.since = time.Now()
 	}
 	held := time.Since(s.hold.since)
-	if held >= driverPatience {
+	if held >= maxDriverHold {
 		least, by = s.appliedByAll(func(p *peer) bool { return counts(p) && p.about.Role != RoleDriver })
 	}
 	if by != nil && least < wanted && held >= holdTold && s.hold.told != by.id {

@@ -47,19 +47,19 @@ func TestDriversHoldTheLogBackForAWhile(t *testing.T) {
 				s.submits(t, newTask())
 				s.makes(t)
 			}
-			time.Sleep(keepPause + time.Second) // it looks once
+			time.Sleep(maintainPause + time.Second) // it looks once
 			return s.firstEntry(t)
 		}
 		require.Equal(t, uint64(1), shortens())
 		require.Equal(t, uint64(1), shortens())
 		require.Equal(t, uint64(1), shortens())
-		time.Sleep(driverPatience)
+		time.Sleep(maxDriverHold)
 		first := shortens()
 		require.Greater(t, first, uint64(1))
 
 		executor := uuid.Max // so it is not the one that looks
 		joins(executor, RoleExecutor)
-		time.Sleep(driverPatience)
+		time.Sleep(maxDriverHold)
 		require.Equal(t, shortens(), shortens())
 		s.fence(t, executor)
 		require.Greater(t, shortens(), first)

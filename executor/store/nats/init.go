@@ -36,7 +36,7 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 	if n.MaxBytes != 0 && n.MaxBytes < MinMaxBytes {
 		return false, fmt.Errorf("a log of at most %d bytes is full before it can be made shorter; give it %d or more, or no bound", n.MaxBytes, MinMaxBytes)
 	}
-	err = withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream) error {
+	err = withJetStream(ctx, a, c, openTimeout, func(ctx context.Context, js jetstream.JetStream) error {
 		known, err := js.Stream(ctx, a.StreamName())
 		switch {
 		case err == nil:
@@ -51,7 +51,7 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 			}
 			made = true
 		}
-		h := shelfOf(js, a, known)
+		h := snapshotStoreOf(js, a, known)
 		if err := h.make(ctx); err != nil {
 			return createError(a, c, n, orRefusal(ctx, err))
 		}
@@ -67,7 +67,7 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 
 // Check says why a namespace cannot be used, or nil.
 func Check(ctx context.Context, a Address, c Credentials) error {
-	return withJetStream(ctx, a, c, askPatience, func(ctx context.Context, js jetstream.JetStream) error {
+	return withJetStream(ctx, a, c, askTimeout, func(ctx context.Context, js jetstream.JetStream) error {
 		stream, err := js.Stream(ctx, a.StreamName())
 		if err != nil {
 			return streamError(a, c, orRefusal(ctx, err))
@@ -75,7 +75,7 @@ func Check(ctx context.Context, a Address, c Credentials) error {
 		if err := checkStream(a, stream.CachedInfo().Config); err != nil {
 			return err
 		}
-		return cmp.Or(shelfOf(js, a, stream).check(ctx))
+		return cmp.Or(snapshotStoreOf(js, a, stream).check(ctx))
 	})
 }
 
@@ -94,7 +94,7 @@ func withJetStream(ctx context.Context, a Address, c Credentials, patience time.
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	ctx, done := denied.until(ctx)
+	ctx, done := denied.cancelOnRefusal(ctx)
 	defer done()
 	return f(ctx, js)
 }
@@ -132,7 +132,7 @@ func (s *Store) takeSettings(c jetstream.StreamConfig) error {
 	n, err := snapshotBytesOf(c)
 	s.snapshotBytes = cmp.Or(n, snapshotBytes)
 	if n == 0 {
-		s.keeping.settles = settlePatience
+		s.keeping.syncTime = syncTime
 	}
 	s.bound.Store(c.MaxBytes)
 	return err

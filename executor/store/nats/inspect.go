@@ -36,7 +36,7 @@ type SnapshotInfo struct {
 // Inspect says what there is of a namespace. The newest snapshot is the first.
 func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, error) {
 	found := NamespaceInfo{Namespace: a.Namespace, Snapshots: []SnapshotInfo{}}
-	err := withJetStream(ctx, a, c, openPatience, func(ctx context.Context, js jetstream.JetStream) error {
+	err := withJetStream(ctx, a, c, openTimeout, func(ctx context.Context, js jetstream.JetStream) error {
 		log, err := js.Stream(ctx, a.StreamName())
 		if err != nil {
 			return streamError(a, c, orRefusal(ctx, err))
@@ -44,7 +44,7 @@ func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, erro
 		about := log.CachedInfo()
 		found.Replicas, found.MaxBytes = about.Config.Replicas, max(about.Config.MaxBytes, 0)
 		found.FirstEntry, found.LastEntry, found.Bytes = about.State.FirstSeq, about.State.LastSeq, about.State.Bytes
-		h := shelfOf(js, a, log)
+		h := snapshotStoreOf(js, a, log)
 		whole, _, err := h.list(ctx)
 		if err != nil {
 			return streamError(a, c, orRefusal(ctx, err))
@@ -64,7 +64,7 @@ func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, erro
 }
 
 // lookAt says how much of the log is behind the newest of the snapshots.
-func (n *NamespaceInfo) lookAt(ctx context.Context, h *streamShelf, whole []kept) error {
+func (n *NamespaceInfo) lookAt(ctx context.Context, h *streamSnapshotStore, whole []storedSnapshot) error {
 	var s Store
 	if err := s.takeSettings(h.log.CachedInfo().Config); err != nil {
 		return err
@@ -73,11 +73,11 @@ func (n *NamespaceInfo) lookAt(ctx context.Context, h *streamShelf, whole []kept
 	if err != nil {
 		return err
 	}
-	f, newest := found{whole: whole, log: now}, kept{}
+	f, newest := inventory{whole: whole, log: now}, storedSnapshot{}
 	if len(whole) > 0 {
 		newest = whole[0]
 	}
 	n.BytesBehind = now.behind(newest.Entry)
-	n.Late = n.BytesBehind > 2*s.threshold(&f) && s.settled(newest, &now)
+	n.Late = n.BytesBehind > 2*s.threshold(&f) && s.isSynced(newest, &now)
 	return nil
 }

@@ -64,27 +64,27 @@ type streamJournal struct {
 	subject string    // of what this process writes
 	created time.Time // when the stream was made
 
-	connected time.Time // when read connected anew; it alone uses it
+	lastReconnect time.Time // when read connected anew; it alone uses it
 
 	mu      sync.Mutex
 	reading jetstream.MessagesContext // the latest, or nil
 }
 
-// connectPause is how long read does not connect anew after it has.
-const connectPause = 2 * time.Second
+// reconnectPause is how long read does not connect anew after it has.
+const reconnectPause = 2 * time.Second
 
-// hears connects anew where the servers bring nothing of a subscription any more for want of a permission. They
+// restoreSubscription connects anew where the servers bring nothing of a subscription any more for want of a permission. They
 // forget the subscription, so nothing else shows that the permission is there again. It answers the refusal where it has done so a
 // moment ago.
-func (j *streamJournal) hears() error {
-	if !j.denied.isDeaf() {
+func (j *streamJournal) restoreSubscription() error {
+	if !j.denied.lostSubscription() {
 		return nil
 	}
-	if time.Since(j.connected) < connectPause {
+	if time.Since(j.lastReconnect) < reconnectPause {
 		return j.denied.err()
 	}
-	j.connected = time.Now()
-	j.denied.connects()
+	j.lastReconnect = time.Now()
+	j.denied.noteReconnect()
 	return j.conn.ForceReconnect()
 }
 
@@ -94,10 +94,10 @@ func (j *streamJournal) write(piece []byte) error {
 }
 
 func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) {
-	if err := j.hears(); err != nil {
+	if err := j.restoreSubscription(); err != nil {
 		return nil, err
 	}
-	consumer, err := asks(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+	consumer, err := askServers(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
 		return j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, AckPolicy: jetstream.AckNonePolicy,
 			MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
@@ -106,7 +106,7 @@ func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) 
 	if err != nil {
 		return nil, err
 	}
-	now, err := asks(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return j.stream.Info(ctx) })
+	now, err := askServers(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return j.stream.Info(ctx) })
 	switch {
 	case err != nil:
 		return nil, err
@@ -125,9 +125,9 @@ func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) 
 	return streamEntries{j.address, messages}, nil
 }
 
-// readAnew ends what is read. A connection that breaks may lose entries that the servers have sent: the
+// stopReading ends what is read. A connection that breaks may lose entries that the servers have sent: the
 // consumer would go on behind them, and nobody would notice before the next one comes.
-func (j *streamJournal) readAnew() {
+func (j *streamJournal) stopReading() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.reading != nil {

@@ -16,29 +16,29 @@ const (
 	// made. It is more where that is larger, so that snapshots are no more than what is written, and less
 	// where the log has a bound, so that it never is full of what nobody needs. A namespace may have its own.
 	snapshotBytes = 64 << 20
-	// settlePatience is how long a snapshot is stored before what is in it leaves the log. Servers of NATS that do not sync
+	// syncTime is how long a snapshot is stored before what is in it leaves the log. Servers of NATS that do not sync
 	// always do so after two minutes, unless they are told otherwise.
-	settlePatience = 5 * time.Minute
-	// keepPause is how long at most a process does not look whether there is something to do, and mostKeepPause
+	syncTime = 5 * time.Minute
+	// maintainPause is how long at most a process does not look whether there is something to do, and mostKeepPause
 	// where that has failed again and again.
-	keepPause, mostKeepPause = time.Minute, 16 * time.Minute
+	maintainPause, maxMaintainPause = time.Minute, 16 * time.Minute
 )
 
 const notShorter = "the log of the store cannot be made shorter at the moment"
 
 // keeping is what a process knows of the snapshots, of which it makes some.
 type keeping struct {
-	settles time.Duration // settlePatience, but for tests
-	mu      sync.Mutex    // protects what follows
+	syncTime time.Duration // settlePatience, but for tests
+	mu       sync.Mutex    // protects what follows
 	// readable says of snapshots, by subject, whether they were read back whole, or are damaged.
 	readable map[string]bool
 	// leftovers are what is not whole, and since when there is not more of it.
 	leftovers map[leftover]time.Time
 }
 
-// keep looks again and again whether a snapshot is to be made, and what can be removed, until ctx ends.
-func (s *Store) keep(ctx context.Context) {
-	pause := time.NewTicker(keepPause)
+// maintainLog looks again and again whether a snapshot is to be made, and what can be removed, until ctx ends.
+func (s *Store) maintainLog(ctx context.Context) {
+	pause := time.NewTicker(maintainPause)
 	defer pause.Stop()
 	failures, again, told := 0, time.Time{}, ""
 	for {
@@ -48,12 +48,12 @@ func (s *Store) keep(ctx context.Context) {
 		case <-pause.C:
 		case <-s.grown:
 		}
-		rank := s.rank()
-		if rank < 0 || s.machine.doubts() || time.Now().Before(again) {
+		rank := s.snapshotRank()
+		if rank < 0 || s.machine.anyDiffers() || time.Now().Before(again) {
 			continue
 		}
-		asking, done := s.denied.until(ctx)
-		err := orRefusal(asking, s.keepOnce(asking, rank))
+		asking, done := s.denied.cancelOnRefusal(ctx)
+		err := orRefusal(asking, s.maintainOnce(asking, rank))
 		done()
 		if ctx.Err() != nil {
 			return
@@ -64,7 +64,7 @@ func (s *Store) keep(ctx context.Context) {
 			continue
 		}
 		if failures++; failures > 1 { // what fails may write a whole snapshot each time
-			again = time.Now().Add(min(keepPause<<min(failures-2, 10), mostKeepPause))
+			again = time.Now().Add(min(maintainPause<<min(failures-2, 10), maxMaintainPause))
 		}
 		if err.Error() != told {
 			told = err.Error()
@@ -74,10 +74,10 @@ func (s *Store) keep(ctx context.Context) {
 	}
 }
 
-// rank is how many processes make snapshots before this one: the first of those that run tasks makes them, and each
+// snapshotRank is how many processes make snapshots before this one: the first of those that run tasks makes them, and each
 // other one where those before it do not. It is negative for the others. Where no process runs tasks, it counts all
 // executors. Where two think that they are the first, both make one.
-func (s *Store) rank() int {
+func (s *Store) snapshotRank() int {
 	s.mu.Lock()
 	self := s.self
 	s.mu.Unlock()
@@ -100,22 +100,22 @@ func (s *Store) rank() int {
 	return slices.Index(run, self)
 }
 
-// found is what there is of the log, and of snapshots.
-type found struct {
-	whole     []kept // that are not known to be damaged, the newest first
-	damaged   []kept
+// inventory is what there is of the log, and of snapshots.
+type inventory struct {
+	whole     []storedSnapshot // that are not known to be damaged, the newest first
+	damaged   []storedSnapshot
 	leftovers []leftover
 	log       extent
 }
 
 // survey asks what there is.
-func (s *Store) survey(ctx context.Context) (f found, err error) {
-	whole, leftovers, err := s.shelf.list(ctx)
+func (s *Store) survey(ctx context.Context) (f inventory, err error) {
+	whole, leftovers, err := s.snapshotStore.list(ctx)
 	if err != nil {
-		return found{}, err
+		return inventory{}, err
 	}
-	if f.log, err = s.shelf.extent(ctx); err != nil {
-		return found{}, err
+	if f.log, err = s.snapshotStore.extent(ctx); err != nil {
+		return inventory{}, err
 	}
 	s.bound.Store(f.log.bound)
 	f.leftovers = leftovers
@@ -143,9 +143,9 @@ func (s *Store) survey(ctx context.Context) (f found, err error) {
 	return f, nil
 }
 
-// keepOnce makes a snapshot if the log has grown, and then removes what nobody needs, also where no snapshot could be made.
+// maintainOnce makes a snapshot if the log has grown, and then removes what nobody needs, also where no snapshot could be made.
 // It may be ended at any point: what is not whole is not read, and what is not removed is removed the next time.
-func (s *Store) keepOnce(ctx context.Context, rank int) error {
+func (s *Store) maintainOnce(ctx context.Context, rank int) error {
 	f, err := s.survey(ctx)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (s *Store) keepOnce(ctx context.Context, rank int) error {
 	if s.wantsSnapshot(&f, rank) {
 		err = s.makeSnapshot(ctx)
 	}
-	if f.log.bytes <= 2*s.threshold(&f)*int64(rank+1) && rank > 0 && !f.log.presses(rank) { // it is done by one before this one
+	if f.log.bytes <= 2*s.threshold(&f)*int64(rank+1) && rank > 0 && !f.log.nearlyFull(rank) { // it is done by one before this one
 		return err
 	}
 	if e := s.removeOld(ctx); err == nil {
@@ -163,7 +163,7 @@ func (s *Store) keepOnce(ctx context.Context, rank int) error {
 }
 
 // threshold is how many bytes of log behind the newest snapshot make another one due.
-func (s *Store) threshold(f *found) int64 {
+func (s *Store) threshold(f *inventory) int64 {
 	most := s.snapshotBytes
 	if len(f.whole) > 0 {
 		most = max(most, f.whole[0].Bytes)
@@ -176,8 +176,8 @@ func (s *Store) threshold(f *found) int64 {
 
 // wantsSnapshot reports whether the process of a rank is to make a snapshot. Where the log has no bound, or is not nearly
 // full, one must have been stored for a while before the next one is made: so the older of two always is.
-func (s *Store) wantsSnapshot(f *found, rank int) bool {
-	var newest kept
+func (s *Store) wantsSnapshot(f *inventory, rank int) bool {
+	var newest storedSnapshot
 	if len(f.whole) > 0 {
 		newest = f.whole[0]
 	}
@@ -185,17 +185,17 @@ func (s *Store) wantsSnapshot(f *found, rank int) bool {
 	switch {
 	case f.log.last < f.log.first:
 		return false
-	case f.log.presses(rank):
+	case f.log.nearlyFull(rank):
 		return behind > due || len(f.whole) < 2 || f.whole[1].Entry <= f.log.first
-	case len(f.whole) > 0 && !s.settled(newest, &f.log):
+	case len(f.whole) > 0 && !s.isSynced(newest, &f.log):
 		return false
 	}
 	return behind > due*int64(rank+1)
 }
 
-// settled reports whether a snapshot is stored for so long that no power failure loses it.
-func (s *Store) settled(k kept, now *extent) bool {
-	return !k.stored.Add(s.keeping.settles).After(now.at)
+// isSynced reports whether a snapshot is stored for so long that no power failure loses it.
+func (s *Store) isSynced(k storedSnapshot, now *extent) bool {
+	return !k.stored.Add(s.keeping.syncTime).After(now.at)
 }
 
 // behind is about how many bytes the log has behind an entry.
@@ -207,14 +207,14 @@ func (x *extent) behind(entry uint64) int64 {
 	return int64(float64(x.bytes) / float64(x.last+1-x.first) * float64(x.last-since))
 }
 
-// presses reports whether the log is so full that it must become shorter at once. The processes behind the first notice it
+// nearlyFull reports whether the log is so full that it must become shorter at once. The processes behind the first notice it
 // later.
-func (x *extent) presses(rank int) bool {
+func (x *extent) nearlyFull(rank int) bool {
 	return x.bound > 0 && x.bytes > x.bound/4*3+x.bound/32*int64(min(rank, 7))
 }
 
-// grows notes an entry that was applied. The goroutine that applies the log calls it.
-func (s *Store) grows(e entry) {
+// noteGrowth notes an entry that was applied. The goroutine that applies the log calls it.
+func (s *Store) noteGrowth(e entry) {
 	due := s.snapshotBytes
 	if bound := s.bound.Load(); bound > 0 {
 		due = min(due, bound/4)

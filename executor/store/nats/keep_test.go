@@ -57,7 +57,7 @@ func TestMachineOfASnapshot(t *testing.T) {
 	m.tasks.Advance(at)
 	written := m.state(t)
 
-	restored, e, err := restoredMachine(bufio.NewReader(bytes.NewReader(written)), func() {})
+	restored, e, err := restoreMachine(bufio.NewReader(bytes.NewReader(written)), func() {})
 	require.NoError(t, err)
 	require.Equal(t, entry{sequence: 7, at: 9}, e)
 	headBytes, _ := binary.Uvarint(written)
@@ -85,14 +85,14 @@ func TestMachineOfASnapshot(t *testing.T) {
 		require.Equal(t, &schema.RunsOn{Executor: "other"}, r.RanOn)
 	}
 	require.Equal(t, m.state(t), restored.state(t))
-	_, _, err = restoredMachine(bufio.NewReader(bytes.NewReader(otherDigest(t, written))), func() {})
+	_, _, err = restoreMachine(bufio.NewReader(bytes.NewReader(otherDigest(t, written))), func() {})
 	require.ErrorContains(t, err, "what it has differs from what it was made of")
 	written = m.state(t) // with a final task
-	anew, _, err := restoredMachine(bufio.NewReader(bytes.NewReader(written)), func() {})
+	anew, _, err := restoreMachine(bufio.NewReader(bytes.NewReader(written)), func() {})
 	require.NoError(t, err)
 	require.Equal(t, written, anew.state(t))
 	for n := range written {
-		_, _, err := restoredMachine(bufio.NewReader(bytes.NewReader(written[:n])), func() {})
+		_, _, err := restoreMachine(bufio.NewReader(bytes.NewReader(written[:n])), func() {})
 		require.Error(t, err, "cut at %d", n)
 	}
 }
@@ -110,14 +110,14 @@ func otherDigest(t *testing.T, written []byte) []byte {
 // firstEntry is the first that the log has.
 func (s *Store) firstEntry(t *testing.T) uint64 {
 	t.Helper()
-	now, err := s.shelf.extent(t.Context())
+	now, err := s.snapshotStore.extent(t.Context())
 	require.NoError(t, err)
 	return now.first
 }
 
-func (s *Store) snapshots(t *testing.T) (whole []kept, others []string) {
+func (s *Store) snapshots(t *testing.T) (whole []storedSnapshot, others []string) {
 	t.Helper()
-	whole, left, err := s.shelf.list(t.Context())
+	whole, left, err := s.snapshotStore.list(t.Context())
 	require.NoError(t, err)
 	for _, l := range left {
 		others = append(others, l.subject)
@@ -176,11 +176,11 @@ func TestHalfASnapshotIsNotRead(t *testing.T) {
 	s.makes(t)
 	whole, _ := s.snapshots(t)
 	require.Len(t, whole, 1)
-	shelf := s.shelf.(*streamShelf)
+	shelf := s.snapshotStore.(*streamSnapshotStore)
 	half := shelf.subjectOf(s.applied.Load())
 	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("jobline snapshot")}))
 	ends := shelf.subjectOf(s.applied.Load()) // only its end, as where it was removed while it was stored
-	last, err := json.Marshal(kept{Entry: whole[0].Entry, At: whole[0].At, Pieces: 2})
+	last, err := json.Marshal(storedSnapshot{Entry: whole[0].Entry, At: whole[0].At, Pieces: 2})
 	require.NoError(t, err)
 	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: ends, Data: last, Header: natsgo.Header{wholeHeader: {"1"}}}))
 	opensFrom(t, at, whole[0].Entry, task.ID)
@@ -215,8 +215,8 @@ func TestDamagedSnapshotIsPassedOver(t *testing.T) {
 	s.makes(t)
 	newest, _ := s.snapshots(t)
 	damaged := newest[0]
-	require.NoError(t, s.shelf.remove(t.Context(), damaged.subject))
-	_, err := s.shelf.put(t.Context(), damaged, [][]byte{[]byte("something else")})
+	require.NoError(t, s.snapshotStore.remove(t.Context(), damaged.subject))
+	_, err := s.snapshotStore.put(t.Context(), damaged, [][]byte{[]byte("something else")})
 	require.NoError(t, err)
 	opensFrom(t, at, whole[0].Entry, task.ID)
 
@@ -230,8 +230,8 @@ func TestDamagedSnapshotIsPassedOver(t *testing.T) {
 	require.Empty(t, others)
 	require.Equal(t, whole[0], left[1])
 
-	require.NoError(t, s.shelf.remove(t.Context(), left[0].subject))
-	require.NoError(t, s.shelf.remove(t.Context(), whole[0].subject))
+	require.NoError(t, s.snapshotStore.remove(t.Context(), left[0].subject))
+	require.NoError(t, s.snapshotStore.remove(t.Context(), whole[0].subject))
 	_, err = Open(t.Context(), Options{Address: at, Lease: longLease})
 	require.ErrorContains(t, err, "no snapshot of what was before it can be read")
 	require.NoError(t, s.Close())
@@ -242,7 +242,7 @@ func TestTwoMakeSnapshotsAtOnce(t *testing.T) {
 	t.Parallel()
 	at := clusterOf(t, 1).namespace(t)
 	one, other := open(t, Options{Address: at, Lease: longLease}), open(t, Options{Address: at, Lease: longLease})
-	require.Eventually(t, func() bool { return one.rank()+other.rank() == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return one.snapshotRank()+other.snapshotRank() == 1 }, patience, time.Millisecond)
 	task := newTask()
 	one.submits(t, task)
 	said := make(chan error, 2)
@@ -254,7 +254,7 @@ func TestTwoMakeSnapshotsAtOnce(t *testing.T) {
 	foreign, _ := one.snapshots(t)
 	require.Len(t, foreign, 2)
 	foreign[0].At++
-	_, err := one.shelf.put(t.Context(), foreign[0], nil)
+	_, err := one.snapshotStore.put(t.Context(), foreign[0], nil)
 	require.NoError(t, err)
 	require.NoError(t, one.removeOld(t.Context()))
 	require.NoError(t, other.removeOld(t.Context()))
@@ -297,12 +297,12 @@ func TestSnapshotIsRemovedWhileItIsRead(t *testing.T) {
 	whole, _ := s.snapshots(t)
 	longer := whole[0]
 	longer.Pieces += 2 // one more than there are, with the message behind them
-	from, closes, err := s.shelf.open(t.Context(), longer)
+	from, closes, err := s.snapshotStore.open(t.Context(), longer)
 	require.NoError(t, err)
 	defer closes()
-	_, _, err = restoredMachine(from, func() {})
+	_, _, err = restoreMachine(from, func() {})
 	require.NoError(t, err)
-	require.NoError(t, s.shelf.remove(t.Context(), longer.subject))
+	require.NoError(t, s.snapshotStore.remove(t.Context(), longer.subject))
 	_, err = io.Copy(io.Discard, from)
 	require.ErrorIs(t, err, errSnapshotGone)
 	require.NoError(t, s.Close())

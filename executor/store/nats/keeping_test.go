@@ -23,7 +23,7 @@ import (
 func TestLogKeepsWhatAPowerFailureMayLose(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Address: clusterOf(t, 1).namespace(t), Lease: longLease})
-	s.keeping.settles = time.Hour
+	s.keeping.syncTime = time.Hour
 	for range 3 {
 		s.makes(t)
 		require.NoError(t, s.removeOld(t.Context()))
@@ -32,9 +32,9 @@ func TestLogKeepsWhatAPowerFailureMayLose(t *testing.T) {
 	require.Len(t, whole, 3)
 	require.Equal(t, uint64(1), s.firstEntry(t))
 	now := extent{at: time.Now()}
-	require.True(t, s.settled(kept{stored: now.at.Add(-time.Hour)}, &now))
-	require.False(t, s.settled(kept{stored: now.at.Add(1 - time.Hour)}, &now))
-	s.keeping.settles = 0
+	require.True(t, s.isSynced(storedSnapshot{stored: now.at.Add(-time.Hour)}, &now))
+	require.False(t, s.isSynced(storedSnapshot{stored: now.at.Add(1 - time.Hour)}, &now))
+	s.keeping.syncTime = 0
 	require.NoError(t, s.removeOld(t.Context()))
 	require.Equal(t, whole[1].Entry, s.firstEntry(t))
 	require.NoError(t, s.Close())
@@ -45,14 +45,14 @@ func TestWhenASnapshotIsMade(t *testing.T) {
 	t.Parallel()
 	const mb = 1 << 20
 	now := time.Now()
-	young, old := kept{Entry: 50, Bytes: mb, stored: now}, kept{Entry: 50, Bytes: mb, stored: now.Add(-time.Hour)}
-	of := func(bound, bytes int64, whole ...kept) found {
-		return found{whole: whole, log: extent{first: 1, last: 100, bytes: bytes, bound: bound, at: now}}
+	young, old := storedSnapshot{Entry: 50, Bytes: mb, stored: now}, storedSnapshot{Entry: 50, Bytes: mb, stored: now.Add(-time.Hour)}
+	of := func(bound, bytes int64, whole ...storedSnapshot) inventory {
+		return inventory{whole: whole, log: extent{first: 1, last: 100, bytes: bytes, bound: bound, at: now}}
 	}
 	s := newStore(Options{})
-	s.snapshotBytes, s.keeping.settles = 64*mb, settlePatience
+	s.snapshotBytes, s.keeping.syncTime = 64*mb, syncTime
 	for name, c := range map[string]struct {
-		found found
+		found inventory
 		ranks int // how many make one
 	}{
 		"little":                     {of(0, 60*mb), 0},
@@ -60,22 +60,22 @@ func TestWhenASnapshotIsMade(t *testing.T) {
 		"the first does not":         {of(0, 140*mb), 2},
 		"nobody does":                {of(0, 640*mb), 5},
 		"behind an old one":          {of(0, 140*mb, old), 1},
-		"a large one":                {of(0, 140*mb, kept{Entry: 50, Bytes: 100 * mb}), 0},
+		"a large one":                {of(0, 140*mb, storedSnapshot{Entry: 50, Bytes: 100 * mb}), 0},
 		"behind a young one":         {of(0, 640*mb, young), 0},
 		"a bound":                    {of(100*mb, 30*mb), 1},
 		"a bound, of two":            {of(100*mb, 60*mb), 2},
 		"full, and one young":        {of(100*mb, 80*mb, young), 2},
 		"full, and nobody does":      {of(100*mb, 100*mb, young), 5},
-		"full, and two of which one": {of(100*mb, 80*mb, kept{Entry: 90, stored: now}, kept{Entry: 30, stored: now}), 0},
-		"full behind two":            {of(100*mb, 80*mb, kept{Entry: 90, stored: now}, kept{Entry: 1, stored: now}), 2},
-		"empty":                      {found{log: extent{first: 1, bound: 1, at: now}}, 0},
+		"full, and two of which one": {of(100*mb, 80*mb, storedSnapshot{Entry: 90, stored: now}, storedSnapshot{Entry: 30, stored: now}), 0},
+		"full behind two":            {of(100*mb, 80*mb, storedSnapshot{Entry: 90, stored: now}, storedSnapshot{Entry: 1, stored: now}), 2},
+		"empty":                      {inventory{log: extent{first: 1, bound: 1, at: now}}, 0},
 	} {
 		for rank := range 5 {
 			require.Equal(t, rank < c.ranks, s.wantsSnapshot(&c.found, rank), "%s: %d", name, rank)
 		}
 	}
 	s.bound.Store(64 * mb)
-	s.grows(entry{piece: make([]byte, 5*mb)})
+	s.noteGrowth(entry{piece: make([]byte, 5*mb)})
 	require.Len(t, s.grown, 1, "a quarter of what a quarter of the bound is")
 	require.NoError(t, s.machine.tasks.Close())
 }
@@ -88,19 +88,19 @@ func TestWhoMakesSnapshots(t *testing.T) {
 	for n, role := range map[byte]Role{1: RoleDriver, 2: RoleExecutor, 3: RoleExecutor, 5: RoleExecutor, 7: RoleExecutor} {
 		s.machine.meet(uuid.UUID{n}, hello{Role: role, Lease: int64(time.Second)}, 7)
 	}
-	require.Equal(t, 2, s.rank())
+	require.Equal(t, 2, s.snapshotRank())
 	join := func(n byte) { s.machine.peers[uuid.UUID{n}].joined[1] = &join{Number: 1} }
 	join(7)
-	require.Equal(t, -1, s.rank())
+	require.Equal(t, -1, s.snapshotRank())
 	join(5)
-	require.Equal(t, 0, s.rank())
+	require.Equal(t, 0, s.snapshotRank())
 	join(2)
-	require.Equal(t, 1, s.rank())
+	require.Equal(t, 1, s.snapshotRank())
 
 	s.applied.Store(9)
 	now := schema.Time(7 + 2_000_000).Time()
-	require.Equal(t, uint64(0), s.removable(9, &extent{at: now}), "the others have not said what they have applied")
-	require.Equal(t, uint64(9), s.removable(9, &extent{at: now, bytes: 9, bound: 10}), "they were silent for a lease, which a full log cannot say")
+	require.Equal(t, uint64(0), s.purgePoint(9, &extent{at: now}), "the others have not said what they have applied")
+	require.Equal(t, uint64(9), s.purgePoint(9, &extent{at: now, bytes: 9, bound: 10}), "they were silent for a lease, which a full log cannot say")
 	require.NoError(t, s.machine.tasks.Close())
 }
 
@@ -109,7 +109,7 @@ func TestFullLogHeals(t *testing.T) {
 	t.Parallel()
 	at := clusterOf(t, 1).namespace(t)
 	s := opens(t, Options{Address: at, Lease: longLease})
-	s.keeping.settles = time.Hour
+	s.keeping.syncTime = time.Hour
 	_, err := s.journal.(*streamJournal).js.UpdateStream(t.Context(), streamConfig(at, Namespace{MaxBytes: 128 << 10}))
 	require.NoError(t, err)
 	for range 11 {
@@ -117,7 +117,7 @@ func TestFullLogHeals(t *testing.T) {
 	}
 	s.makes(t)
 	all := s.submitUntilFull(t, "maximum bytes exceeded")
-	require.NoError(t, s.keepOnce(t.Context(), 0))
+	require.NoError(t, s.maintainOnce(t.Context(), 0))
 	require.Greater(t, s.firstEntry(t), uint64(1))
 	s.knowsAll(t, all)
 }
@@ -150,16 +150,16 @@ func TestUnfinishedSnapshotsDoNotStay(t *testing.T) {
 	require.ErrorContains(t, s.makeSnapshot(t.Context()), "nats stream edit JLS_"+at.Namespace+" --max-bytes -1")
 	set(func(*jetstream.StreamConfig) {})
 
-	shelf := s.shelf.(*streamShelf)
+	shelf := s.snapshotStore.(*streamSnapshotStore)
 	half := shelf.subjectOf(1 << 40)
 	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("jobline snapshot")}))
 	require.NoError(t, s.removeOld(t.Context()))
-	s.leftFor(leftoverPatience)
+	s.leftFor(leftoverAge)
 	require.NoError(t, shelf.publish(t.Context(), &natsgo.Msg{Subject: half, Data: []byte("more")}))
 	require.NoError(t, s.removeOld(t.Context()))
 	_, others = s.snapshots(t)
 	require.Equal(t, []string{half}, others, "more of it has come")
-	s.leftFor(leftoverPatience)
+	s.leftFor(leftoverAge)
 	require.NoError(t, s.removeOld(t.Context()))
 	_, others = s.snapshots(t)
 	require.Empty(t, others)
@@ -168,16 +168,16 @@ func TestUnfinishedSnapshotsDoNotStay(t *testing.T) {
 
 // replacedShelf answers one list after another, and nothing of the snapshots in them comes.
 type replacedShelf struct {
-	shelf
-	lists [][]kept
+	snapshotStore
+	lists [][]storedSnapshot
 }
 
-func (h *replacedShelf) list(context.Context) (whole []kept, others []leftover, err error) {
+func (h *replacedShelf) list(context.Context) (whole []storedSnapshot, others []leftover, err error) {
 	whole, h.lists = h.lists[0], h.lists[1:]
 	return whole, nil, nil
 }
 
-func (h *replacedShelf) open(context.Context, kept) (*bufio.Reader, func(), error) {
+func (h *replacedShelf) open(context.Context, storedSnapshot) (*bufio.Reader, func(), error) {
 	return nil, nil, errors.New("it is gone")
 }
 
@@ -188,10 +188,10 @@ func (h *replacedShelf) extent(context.Context) (extent, error) {
 // Where newer snapshots take the place of one while a start reads it, the start begins anew.
 func TestSnapshotIsReplacedWhileItIsRead(t *testing.T) {
 	t.Parallel()
-	one, other := kept{subject: "jls.jobs.3.a", Entry: 3}, kept{subject: "jls.jobs.9.b", Entry: 9}
-	loads := func(behind ...kept) error {
+	one, other := storedSnapshot{subject: "jls.jobs.3.a", Entry: 3}, storedSnapshot{subject: "jls.jobs.9.b", Entry: 9}
+	loads := func(behind ...storedSnapshot) error {
 		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
-		s.shelf = &replacedShelf{lists: [][]kept{{one}, behind}}
+		s.snapshotStore = &replacedShelf{lists: [][]storedSnapshot{{one}, behind}}
 		defer func() { require.NoError(t, s.machine.tasks.Close()) }()
 		return s.load(t.Context())
 	}
@@ -201,12 +201,12 @@ func TestSnapshotIsReplacedWhileItIsRead(t *testing.T) {
 
 // failingShelf cannot be asked while it fails.
 type failingShelf struct {
-	shelf
+	snapshotStore
 	until time.Time
 	asked atomic.Int64
 }
 
-func (h *failingShelf) list(context.Context) (whole []kept, others []leftover, err error) {
+func (h *failingShelf) list(context.Context) (whole []storedSnapshot, others []leftover, err error) {
 	if h.asked.Add(1); time.Now().Before(h.until) {
 		return nil, nil, errors.New("it fails")
 	}
@@ -220,16 +220,16 @@ func TestFailedSnapshotsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(Options{Logger: slog.New(slog.DiscardHandler)})
 		h := &failingShelf{until: time.Now().Add(time.Hour + time.Minute)}
-		s.shelf, s.snapshotBytes = h, snapshotBytes
+		s.snapshotStore, s.snapshotBytes = h, snapshotBytes
 		s.machine.meet(s.self, hello{Role: RoleExecutor}, 1)
 		ctx, end := context.WithCancel(t.Context())
 		defer end()
-		go s.keep(ctx)
+		go s.maintainLog(ctx)
 		time.Sleep(time.Hour + time.Second)
 		require.Less(t, h.asked.Load(), int64(10))
 		require.Equal(t, "the log of the store cannot be made shorter at the moment: it fails", s.Info().Warning)
 		require.Empty(t, s.Info().Fault)
-		time.Sleep(mostKeepPause + 2*time.Minute)
+		time.Sleep(maxMaintainPause + 2*time.Minute)
 		require.Empty(t, s.Info().Warning)
 		require.NoError(t, s.machine.tasks.Close())
 	})
@@ -270,12 +270,12 @@ func TestNewLogHasNoOldSnapshots(t *testing.T) {
 	s.crash()
 
 	next := open(t, Options{Address: at, Lease: longLease})
-	old, err := next.shelf.put(t.Context(), kept{Entry: 1 << 40, At: 5}, [][]byte{[]byte("of another log")})
+	old, err := next.snapshotStore.put(t.Context(), storedSnapshot{Entry: 1 << 40, At: 5}, [][]byte{[]byte("of another log")})
 	require.NoError(t, err)
 	require.NoError(t, next.removeOld(t.Context()))
 	_, others := next.snapshots(t)
 	require.Equal(t, []string{old.subject}, others)
-	next.leftFor(leftoverPatience)
+	next.leftFor(leftoverAge)
 	require.NoError(t, next.removeOld(t.Context()))
 	_, others = next.snapshots(t)
 	require.Empty(t, others)

@@ -78,8 +78,8 @@ func (l *lease) forget() {
 	delete(l.store.leases, l)
 }
 
-// ending notes that the attempt ends. It answers why it is over already, if so.
-func (l *lease) ending() error {
+// beginEnd notes that the attempt ends. It answers why it is over already, if so.
+func (l *lease) beginEnd() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lost != nil {
@@ -89,7 +89,7 @@ func (l *lease) ending() error {
 	return nil
 }
 
-func (l *lease) gone() error {
+func (l *lease) lostCause() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
@@ -100,19 +100,19 @@ func (l *lease) Record() *executor.Record { return l.record }
 
 // Started implements executor.Lease.
 func (l *lease) Started(pid int) error {
-	return l.note(change{Started: &started{l.of, pid}})
+	return l.putAsync(change{Started: &started{l.of, pid}})
 }
 
 // Progress implements executor.Lease.
 func (l *lease) Progress(p schema.Progress) error {
-	return l.note(change{Progress: &progress{l.of, p}})
+	return l.putAsync(change{Progress: &progress{l.of, p}})
 }
 
 // Write implements executor.Lease. It waits while there is much that was not sent.
 func (l *lease) Write(stream schema.Stream, p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), executor.MaxOutputPiece)
-		if err := l.note(change{Output: &output{attempt: l.of, Stream: stream, data: append([]byte(nil), p[:n]...)}}); err != nil {
+		if err := l.putAsync(change{Output: &output{attempt: l.of, Stream: stream, data: append([]byte(nil), p[:n]...)}}); err != nil {
 			return err
 		}
 		p = p[n:]
@@ -120,15 +120,15 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 	return nil
 }
 
-// note writes a change for which nobody waits.
-func (l *lease) note(c change) error {
-	if err := l.store.room(l.held); err != nil {
+// putAsync writes a change for which nobody waits.
+func (l *lease) putAsync(c change) error {
+	if err := l.store.waitForRoom(l.held); err != nil {
 		return err
 	}
-	if err := l.gone(); err != nil {
+	if err := l.lostCause(); err != nil {
 		return err
 	}
-	return l.store.note(c)
+	return l.store.putAsync(c)
 }
 
 // Finish implements executor.Lease.
@@ -142,7 +142,7 @@ func (l *lease) Retry(a *executor.Again, recorded func(error)) {
 }
 
 func (l *lease) end(c change, recorded func(error)) {
-	p, err := l.endsBy(c, recorded)
+	p, err := l.endChange(c, recorded)
 	if err == nil {
 		err = l.store.put(p)
 	}
@@ -151,33 +151,33 @@ func (l *lease) end(c change, recorded func(error)) {
 	}
 }
 
-// endsBy is the change that ends the attempt.
-func (l *lease) endsBy(c change, recorded func(error)) (*pending, error) {
-	if err := l.ending(); err != nil {
+// endChange is the change that ends the attempt.
+func (l *lease) endChange(c change, recorded func(error)) (*pending, error) {
+	if err := l.beginEnd(); err != nil {
 		return nil, err
 	}
 	return &pending{change: c, done: func(a answer) { recorded(a.err) }}, nil
 }
 
-// ends are the changes of an Ended of this lease.
-func (l *lease) ends(e executor.Ended) []*pending {
+// endChanges are the changes of an Ended of this lease.
+func (l *lease) endChanges(e executor.Ended) []*pending {
 	c := change{Finish: &finish{attempt: l.of, State: e.Outcome.State, Error: e.Outcome.Error, result: e.Outcome.Result}}
 	if e.Again != nil {
 		c = change{Retry: retryOf(l.of, e.Again)}
 	}
-	p, err := l.endsBy(c, e.Recorded)
+	p, err := l.endChange(c, e.Recorded)
 	if err != nil {
 		e.Recorded(err)
-		return l.releases()
+		return l.releaseChanges()
 	}
-	return append([]*pending{p}, l.releases()...)
+	return append([]*pending{p}, l.releaseChanges()...)
 }
 
 // Release implements executor.Lease.
-func (l *lease) Release() { _ = l.store.put(l.releases()...) } // a store that is closed has no leases
+func (l *lease) Release() { _ = l.store.put(l.releaseChanges()...) } // a store that is closed has no leases
 
-// releases are the changes of a release, of which a lease that was given up has none.
-func (l *lease) releases() []*pending {
+// releaseChanges are the changes of a release, of which a lease that was given up has none.
+func (l *lease) releaseChanges() []*pending {
 	l.forget()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,7 +189,7 @@ func (l *lease) releases() []*pending {
 
 // giveBack lets another claim have the task: it has not begun.
 func (l *lease) giveBack() {
-	if l.ending() != nil {
+	if l.beginEnd() != nil {
 		return
 	}
 	l.forget()

@@ -13,9 +13,9 @@ import (
 // load begins with the newest snapshot that can be read. Where there is none, the log must be there from its
 // beginning.
 func (s *Store) load(ctx context.Context) error {
-	ctx, done := s.denied.until(ctx)
+	ctx, done := s.denied.cancelOnRefusal(ctx)
 	defer done()
-	whole, _, err := s.shelf.list(ctx)
+	whole, _, err := s.snapshotStore.list(ctx)
 	if err != nil {
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
@@ -37,19 +37,19 @@ func (s *Store) load(ctx context.Context) error {
 		}
 		s.log.Warn("a snapshot of the store cannot be read", "entry", k.Entry, "error", err)
 	}
-	now, err := s.shelf.extent(ctx)
+	now, err := s.snapshotStore.extent(ctx)
 	if err != nil {
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
 	if now.first <= s.applied.Load()+1 {
 		return nil
 	}
-	others, _, err := s.shelf.list(ctx)
+	others, _, err := s.snapshotStore.list(ctx)
 	if err != nil {
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
 	for _, k := range others {
-		if !slices.ContainsFunc(whole, func(o kept) bool { return o.subject == k.subject }) {
+		if !slices.ContainsFunc(whole, func(o storedSnapshot) bool { return o.subject == k.subject }) {
 			return errLogGap // newer ones have taken the place of those that were read, and Open begins anew
 		}
 	}
@@ -68,13 +68,13 @@ func (e *lostBeginning) Error() string {
 }
 
 // readSnapshot makes a machine of a snapshot. The error is an unreadError where the snapshot did not come.
-func (s *Store) readSnapshot(ctx context.Context, k kept, due func()) (*machine, entry, error) {
-	from, closes, err := s.shelf.open(ctx, k)
+func (s *Store) readSnapshot(ctx context.Context, k storedSnapshot, due func()) (*machine, entry, error) {
+	from, closes, err := s.snapshotStore.open(ctx, k)
 	if err != nil {
 		return nil, entry{}, unreadError{err}
 	}
 	defer closes()
-	m, e, err := restoredMachine(from, due)
+	m, e, err := restoreMachine(from, due)
 	if err == nil && (e.sequence != k.Entry || int64(e.at) != k.At) {
 		_ = m.tasks.Close()
 		return nil, entry{}, fmt.Errorf("it is of entry %d, and should be of entry %d", e.sequence, k.Entry)
@@ -82,12 +82,12 @@ func (s *Store) readSnapshot(ctx context.Context, k kept, due func()) (*machine,
 	return m, e, err
 }
 
-// checkShelf says why snapshots would be lost, as somebody has changed their stream. Fewer replicas than the log has are told:
+// checkSnapshotStream says why snapshots would be lost, as somebody has changed their stream. Fewer replicas than the log has are told:
 // what is in a snapshot stays in the log then.
-func (s *Store) checkShelf(ctx context.Context, h *streamShelf) error {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+func (s *Store) checkSnapshotStream(ctx context.Context, h *streamSnapshotStore) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	ctx, done := s.denied.until(ctx)
+	ctx, done := s.denied.cancelOnRefusal(ctx)
 	defer done()
 	lost, replicas := h.check(ctx)
 	if replicas != nil {

@@ -23,11 +23,11 @@ type machine struct {
 	turns turns
 	// mu protects what others than the goroutine that applies may read: peers, their joined,
 	// latest and differs, runs, and limited.
-	mu    sync.RWMutex
-	peers map[uuid.UUID]*peer
-	gone  gone
-	entry uint64              // the sequence of the one that is applied
-	runs  map[uuid.UUID]*peer // by task: who runs it
+	mu     sync.RWMutex
+	peers  map[uuid.UUID]*peer
+	former formerPeers
+	entry  uint64              // the sequence of the one that is applied
+	runs   map[uuid.UUID]*peer // by task: who runs it
 	// limited is set once a process has said what the limits are.
 	limited bool
 	rules   int           // by which the processes compute; 0 where none has said
@@ -75,7 +75,7 @@ func machineOf(tasks *memory.Replica) *machine {
 	m := &machine{
 		tasks: tasks, peers: map[uuid.UUID]*peer{}, runs: map[uuid.UUID]*peer{},
 	}
-	m.turns = turns{offers: m.tasks.Offers, least: turnPatience, patience: turnPatience}
+	m.turns = turns{offers: m.tasks.Offers, minTimeout: turnTimeout, claimTimeout: turnTimeout}
 	return m
 }
 
@@ -87,7 +87,7 @@ func (m *machine) isLimited() bool {
 
 // meet begins what a process writes. It answers nil where the process was there before.
 func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
-	if m.peers[id] != nil || m.gone.has(id) {
+	if m.peers[id] != nil || m.former.has(id) {
 		return nil
 	}
 	p := &peer{id: id, about: about, on: &schema.RunsOn{Executor: about.Name, Host: about.Host}, since: now, latest: now, joined: map[int]*join{}, claimers: map[int]executor.Claimer{}, leases: map[attempt]*held{}}
@@ -101,7 +101,7 @@ func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	ctx := context.Background()
 	if p.about.Role == RoleDriver {
-		if a.err = m.distrust(c); a.err != nil {
+		if a.err = m.checkDriverChange(c); a.err != nil {
 			return a
 		}
 	}
@@ -115,7 +115,7 @@ func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	case c.Claim != 0:
 		a = m.claim(p, c.Claim, c.Again)
 	case c.Rest != 0:
-		m.turns.rests(p.id, c.Rest)
+		m.turns.noteRest(p.id, c.Rest)
 	case c.Started != nil, c.Progress != nil, c.Output != nil, c.Finish != nil, c.Retry != nil, c.Release != nil, c.Return != nil:
 		a.err = m.applyToLease(p, c)
 	case c.Cancel != nil:
@@ -168,7 +168,7 @@ func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answe
 		if quits := p.claimers[c.Quit]; quits != nil {
 			quits.Leave()
 			delete(p.claimers, c.Quit)
-			m.turns.quits(p.id, c.Quit)
+			m.turns.removeClaimer(p.id, c.Quit)
 			m.mu.Lock()
 			delete(p.joined, c.Quit)
 			m.mu.Unlock()
@@ -202,7 +202,7 @@ func (m *machine) claim(p *peer, number int, again bool) (a answer) {
 		m.claims++
 		r := a.lease.Record()
 		p.leases[attempt{r.ID, r.Attempt}] = &held{a.lease, m.claims}
-		m.runsOn(r.ID, p)
+		m.setRunner(r.ID, p)
 	}
 	m.turns.claimed(p.id, number, c, again, a.lease != nil)
 	return a
@@ -236,7 +236,7 @@ func (m *machine) applyToLease(p *peer, c *change) (err error) {
 		delete(p.leases, of)
 	}
 	if c.Finish != nil || c.Retry != nil || c.Return != nil {
-		m.runsOn(of.ID, nil)
+		m.setRunner(of.ID, nil)
 	}
 	return err
 }
@@ -265,8 +265,8 @@ func (m *machine) remove(p *peer) {
 	m.mu.Lock()
 	delete(m.peers, p.id)
 	m.mu.Unlock()
-	m.gone.add(p.id, m.entry)
-	m.turns.gone(p.id)
+	m.former.add(p.id, m.entry)
+	m.turns.remove(p.id)
 	m.interrupt(p, p.leases)
 	for _, number := range slices.Sorted(maps.Keys(p.claimers)) {
 		p.claimers[number].Leave()
@@ -290,7 +290,7 @@ func (m *machine) interrupt(p *peer, leases map[attempt]*held) {
 		r := h.Record()
 		delete(p.leases, attempt{r.ID, r.Attempt})
 		if m.runs[r.ID] == p {
-			m.runsOn(r.ID, nil)
+			m.setRunner(r.ID, nil)
 		}
 		m.tasks.Interrupt(h.Lease)
 	}

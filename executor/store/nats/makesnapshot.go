@@ -13,7 +13,7 @@ import (
 func (s *Store) makeSnapshot(ctx context.Context) error {
 	began := time.Now()
 	s.applying.Lock()
-	k, pieces := kept{Entry: s.applied.Load(), At: int64(s.appliedAt)}, pieceWriter{most: s.pieceBytes}
+	k, pieces := storedSnapshot{Entry: s.applied.Load(), At: int64(s.appliedAt)}, pieceWriter{most: s.pieceBytes}
 	err := s.machine.snapshot(&pieces, entry{sequence: k.Entry, at: s.appliedAt})
 	s.applying.Unlock()
 	if err != nil {
@@ -21,7 +21,7 @@ func (s *Store) makeSnapshot(ctx context.Context) error {
 	}
 	k.Bytes = pieces.bytes
 	waited := time.Since(began)
-	if k, err = s.shelf.put(ctx, k, pieces.all); err != nil {
+	if k, err = s.snapshotStore.put(ctx, k, pieces.all); err != nil {
 		return fmt.Errorf("the snapshot cannot be stored: %w", err)
 	}
 	switch whole, err := s.isReadable(ctx, k); {
@@ -29,7 +29,7 @@ func (s *Store) makeSnapshot(ctx context.Context) error {
 		return err
 	case !whole:
 		err := errors.New("a snapshot that was stored cannot be read back; it is removed")
-		if e := s.shelf.remove(ctx, k.subject); e != nil {
+		if e := s.snapshotStore.remove(ctx, k.subject); e != nil {
 			err = fmt.Errorf("%w, which failed: %w", err, e)
 		}
 		return err
@@ -44,7 +44,7 @@ type unreadError struct{ error }
 func (e unreadError) Unwrap() error { return e.error }
 
 // isReadable reports whether a machine can be made of a snapshot. It reads each one once.
-func (s *Store) isReadable(ctx context.Context, k kept) (bool, error) {
+func (s *Store) isReadable(ctx context.Context, k storedSnapshot) (bool, error) {
 	s.keeping.mu.Lock()
 	read, known := s.keeping.readable[k.subject]
 	s.keeping.mu.Unlock()

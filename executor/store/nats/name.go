@@ -30,7 +30,7 @@ func (s *Store) checkName(ctx context.Context) error {
 		for waits := true; waits; {
 			select {
 			case <-look.C:
-				there, heard := s.machine.heardOfSince(other.peer, other.latest)
+				there, heard := s.machine.heardSince(other.peer, other.latest)
 				if heard {
 					s.leave(ctx)
 					return fmt.Errorf("%w: %s", ErrNameTaken, processOf(other.about.Host, other.about.PID))
@@ -73,8 +73,8 @@ func (s *Store) namesakes() (all []namesake) {
 	return all
 }
 
-// heardOfSince reports whether a process is still there, and whether a message of it came after a time.
-func (m *machine) heardOfSince(p *peer, at schema.Time) (there, heard bool) {
+// heardSince reports whether a process is still there, and whether a message of it came after a time.
+func (m *machine) heardSince(p *peer, at schema.Time) (there, heard bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	there = m.peers[p.id] == p

@@ -39,7 +39,7 @@ func newObserver(a Address, c Credentials) *Store {
 
 // readAll is a store that has applied the log up to its end, and applies no more.
 func readAll(ctx context.Context, a Address, c Credentials) (s *Store, err error) {
-	for range mostTries { // the log may be made shorter while it is read
+	for range maxOpenTries { // the log may be made shorter while it is read
 		s = newObserver(a, c)
 		if err = s.connect(ctx); err == nil {
 			err = s.readToEnd(ctx)
@@ -58,7 +58,7 @@ func (s *Store) readToEnd(ctx context.Context) error {
 	s.end()
 	s.running.Wait()
 	if err == nil {
-		err = s.fitsRules()
+		err = s.checkViewerRules()
 	}
 	if err != nil {
 		s.stop()
@@ -125,7 +125,7 @@ func (o *Observed) Close() error {
 // namespace could not be checked. It writes nothing.
 func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(text string)) error {
 	s := newObserver(a, c)
-	s.doubted = report
+	s.reportMismatch = report
 	err := s.connect(ctx)
 	if err == nil {
 		if err = s.checkSnapshots(ctx, report); err != nil {
@@ -153,7 +153,7 @@ func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(t
 
 // checkSnapshots reads all snapshots. One that somebody has removed meanwhile is none.
 func (s *Store) checkSnapshots(ctx context.Context, report func(text string)) error {
-	whole, _, err := s.shelf.list(ctx)
+	whole, _, err := s.snapshotStore.list(ctx)
 	if err != nil {
 		return streamError(s.options.Address, s.options.Credentials, err)
 	}
@@ -166,11 +166,11 @@ func (s *Store) checkSnapshots(ctx context.Context, report func(text string)) er
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		now, _, err := s.shelf.list(ctx)
+		now, _, err := s.snapshotStore.list(ctx)
 		if err != nil {
 			return streamError(s.options.Address, s.options.Credentials, err)
 		}
-		if slices.ContainsFunc(now, func(o kept) bool { return o.subject == k.subject }) {
+		if slices.ContainsFunc(now, func(o storedSnapshot) bool { return o.subject == k.subject }) {
 			report(fmt.Sprintf("the snapshot behind entry %d: %v", k.Entry, bad))
 		}
 	}

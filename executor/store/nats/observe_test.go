@@ -35,7 +35,7 @@ func TestObserve(t *testing.T) {
 	second, err := c.Claim(ctx, executor.Ended{})
 	require.NoError(t, err)
 	require.NoError(t, second.Write(schema.Stderr, []byte("of one that runs")))
-	require.NoError(t, s.settle(ctx))
+	require.NoError(t, s.waitForOwnWrites(ctx))
 
 	o, err := Observe(ctx, at, Credentials{})
 	require.NoError(t, err)
@@ -87,9 +87,9 @@ func TestCheckNamespace(t *testing.T) {
 	require.Empty(t, checked(t, at))
 	require.NoError(t, s.Pause(t.Context(), true))
 	s.applying.Lock()
-	damaged := kept{Entry: s.applied.Load(), At: int64(s.appliedAt)}
+	damaged := storedSnapshot{Entry: s.applied.Load(), At: int64(s.appliedAt)}
 	s.applying.Unlock()
-	_, err := s.shelf.put(t.Context(), damaged, [][]byte{[]byte("nonsense")})
+	_, err := s.snapshotStore.put(t.Context(), damaged, [][]byte{[]byte("nonsense")})
 	require.NoError(t, err)
 	found := checked(t, at)
 	require.Len(t, found, 1)
@@ -102,10 +102,10 @@ func TestCheckNamespace(t *testing.T) {
 	defer conn.Close()
 	writer := uuid.New()
 	says := func(number uint64, text []byte) {
-		_, err = conn.Request(broken.subject(RoleExecutor), append(head{writer: writer, number: number}.append(nil), text...), askPatience)
+		_, err = conn.Request(broken.subject(RoleExecutor), append(head{writer: writer, number: number}.append(nil), text...), askTimeout)
 		require.NoError(t, err)
 	}
-	for number, c := range []change{{Hello: &hello{Name: "differs", Rules: rulesVersion}}, {Beat: true}, {Beat: true, Seen: &seen{Entry: 2, Digest: 1}}} {
+	for number, c := range []change{{Hello: &hello{Name: "differs", Rules: rulesVersion}}, {Beat: true}, {Beat: true, Seen: &entryDigest{Entry: 2, Digest: 1}}} {
 		text, err := encode([]change{c})
 		require.NoError(t, err)
 		says(uint64(number)+1, text)

@@ -87,7 +87,7 @@ func TestClockThatIsOffIsTold(t *testing.T) {
 	said := make(chan answer, 1)
 	require.NoError(t, s.put(&pending{change: change{Beat: true}, done: func(a answer) { // by the goroutine that applies
 		for range 3 {
-			s.contact(schema.Now() - schema.Time((5 * time.Minute).Microseconds()))
+			s.noteContact(schema.Now() - schema.Time((5 * time.Minute).Microseconds()))
 		}
 		said <- a
 	}}))

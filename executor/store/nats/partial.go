@@ -11,9 +11,9 @@ import (
 // This file keeps the pieces of messages whose last piece has not come.
 
 const (
-	// mostDriverPieces is how many bytes of unfinished messages of all drivers together are kept. All processes have
+	// maxDriverPieceBytes is how many bytes of unfinished messages of all drivers together are kept. All processes have
 	// them in memory. No request is that long.
-	mostDriverPieces = 256 << 20
+	maxDriverPieceBytes = 256 << 20
 	// pieceCost is what a piece counts beside its bytes, so that empty ones are bounded, too.
 	pieceCost = 128
 )
@@ -41,7 +41,7 @@ func (m *machine) keepPiece(p *peer, text []byte) (removed *peer) {
 			most = o
 		}
 	}
-	if all <= mostDriverPieces {
+	if all <= maxDriverPieceBytes {
 		return nil
 	}
 	m.remove(most)
@@ -75,7 +75,7 @@ func readPieces(from io.Reader, of []peerState) error {
 	some := false
 	for i := range of {
 		for _, size := range of[i].PieceSizes {
-			if size < 0 || size > mostState {
+			if size < 0 || size > maxStateBytes {
 				return fmt.Errorf("it has a piece of %d bytes", size)
 			}
 			some = true

@@ -20,10 +20,10 @@ const (
 	messageBytes = 128 << 10
 	// messageChanges is how many changes go into one message.
 	messageChanges = 2048
-	// readPatience is how long a read waits for what this process has written before.
-	readPatience = 5 * time.Second
-	// outcomePatience is how long a change that a caller waits for may be under way.
-	outcomePatience = 30 * time.Second
+	// readTimeout is how long a read waits for what this process has written before.
+	readTimeout = 5 * time.Second
+	// outcomeTimeout is how long a change that a caller waits for may be under way.
+	outcomeTimeout = 30 * time.Second
 )
 
 // pending is a change of this process that has not been applied.
@@ -31,8 +31,8 @@ type pending struct {
 	change
 	// done is told once what has become of it, by the goroutine that applies. It must not block.
 	done func(answer)
-	// behind is closed when it is applied, or given up: for those that read what comes of it.
-	behind chan struct{}
+	// resolved is closed when it is applied, or given up: for those that read what comes of it.
+	resolved chan struct{}
 }
 
 // flight is a message that was sent and has not been applied.
@@ -42,7 +42,7 @@ type flight struct {
 	changes []*pending
 	sent    time.Time // the latest time
 	first   moment    // the first time
-	copies  int       // how often it was sent again
+	resends int       // how often it was sent again
 	lost    bool      // one behind it has arrived before it
 }
 
@@ -51,7 +51,7 @@ type flight struct {
 func (s *Store) put(changes ...*pending) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.over(); err != nil {
+	if err := s.writeError(); err != nil {
 		return err
 	}
 	for _, p := range changes {
@@ -61,13 +61,13 @@ func (s *Store) put(changes ...*pending) error {
 	}
 	s.enqueue(changes...)
 	for _, p := range changes {
-		s.claimBehind(p.Submit)
+		s.claimWithSubmits(p.Submit)
 	}
 	return nil
 }
 
-// over says why nothing more can be changed, or nil; it needs the lock.
-func (s *Store) over() error {
+// writeError says why nothing more can be changed, or nil; it needs the lock.
+func (s *Store) writeError() error {
 	switch {
 	case s.closing:
 		return executor.ErrClosed
@@ -94,11 +94,11 @@ func wake(c chan<- struct{}) {
 	}
 }
 
-// room waits until there is room in the queue.
-func (s *Store) room(ctx context.Context) error {
+// waitForRoom waits until there is room in the queue.
+func (s *Store) waitForRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
-		full, left, closing := s.queuedBytes > maxQueued, s.left, s.closing
+		full, left, closing := s.queuedBytes > maxQueued, s.dequeued, s.closing
 		s.mu.Unlock()
 		switch {
 		case closing:
@@ -116,11 +116,11 @@ func (s *Store) room(ctx context.Context) error {
 
 // do makes a change and waits until it is applied.
 func (s *Store) do(ctx context.Context, c change) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, outcomePatience)
+	ctx, cancel := context.WithTimeout(ctx, outcomeTimeout)
 	defer cancel()
 	said := make(chan answer, 1)
 	p := &pending{change: c, done: func(a answer) { said <- a }}
-	err := s.room(ctx)
+	err := s.waitForRoom(ctx)
 	if err == nil {
 		err = s.put(p)
 	}
@@ -163,47 +163,47 @@ func (s *Store) unavailable(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", executor.ErrStoreUnavailable, err)
 }
 
-// note makes a change for which nobody waits. What this process reads from then on shows it.
-func (s *Store) note(c change) error {
+// putAsync makes a change for which nobody waits. What this process reads from then on shows it.
+func (s *Store) putAsync(c change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.over(); err != nil {
+	if err := s.writeError(); err != nil {
 		return err
 	}
-	s.noted = &pending{change: c, behind: make(chan struct{})}
-	s.enqueue(s.noted)
+	s.lastAsync = &pending{change: c, resolved: make(chan struct{})}
+	s.enqueue(s.lastAsync)
 	return nil
 }
 
-// settle waits until what this process has noted can be read.
-func (s *Store) settle(ctx context.Context) error {
+// waitForOwnWrites waits until what this process has noted can be read.
+func (s *Store) waitForOwnWrites(ctx context.Context) error {
 	s.mu.Lock()
-	noted, closing := s.noted, s.closing
+	noted, closing := s.lastAsync, s.closing
 	s.mu.Unlock()
 	if closing {
 		return executor.ErrClosed
 	}
 	if noted != nil {
-		late := time.NewTimer(readPatience)
+		late := time.NewTimer(readTimeout)
 		defer late.Stop()
 		select {
-		case <-noted.behind:
+		case <-noted.resolved:
 		case <-late.C: // the copy is read as it is
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	return s.forgetOld(ctx)
+	return s.applyRetention(ctx)
 }
 
-// over tells those who wait for a change.
-func (p *pending) over(a answer) {
+// resolve tells those who wait for a change.
+func (p *pending) resolve(a answer) {
 	if p.done != nil {
 		p.done(a)
 	}
-	if p.behind != nil {
-		close(p.behind)
+	if p.resolved != nil {
+		close(p.resolved)
 	}
 }
 
@@ -224,7 +224,7 @@ func (s *Store) gather() []*pending {
 		s.queue = nil
 	}
 	s.queuedBytes -= bytes
-	close(s.left)
-	s.left = make(chan struct{})
+	close(s.dequeued)
+	s.dequeued = make(chan struct{})
 	return taken
 }

@@ -32,7 +32,7 @@ func (s *Store) Reached() bool {
 }
 
 // Settle waits until what this process has written before can be read.
-func (s *Store) Settle(ctx context.Context) error { return s.settle(ctx) }
+func (s *Store) Settle(ctx context.Context) error { return s.waitForOwnWrites(ctx) }
 
 // Attach publishes all further events to the watchers of a feed, in place of those of Watch. Before that it
 // calls first with a function that answers a task, and nothing happens to any task between the two.

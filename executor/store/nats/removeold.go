@@ -7,8 +7,8 @@ import (
 
 // This file removes what nobody needs: old snapshots, what is left of some, and the log before them.
 
-// leftoverPatience is how long nothing may come of a snapshot that is not whole before it is removed.
-const leftoverPatience = 5 * time.Minute
+// leftoverAge is how long nothing may come of a snapshot that is not whole before it is removed.
+const leftoverAge = 5 * time.Minute
 
 // removeOld removes the snapshots but those that are needed, and from the log what is before the oldest of these and
 // was applied by all. So whoever reads one of them finds the log behind it. The entry of that snapshot stays: by it a process
@@ -18,31 +18,31 @@ func (s *Store) removeOld(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	needed, err := s.needed(ctx, &f)
+	needed, err := s.countNeeded(ctx, &f)
 	if err != nil {
 		return err
 	}
-	for _, subject := range s.useless(&f, needed) {
-		if err := s.shelf.remove(ctx, subject); err != nil {
+	for _, subject := range s.removableSubjects(&f, needed) {
+		if err := s.snapshotStore.remove(ctx, subject); err != nil {
 			return err
 		}
 	}
 	if needed == 0 {
 		return nil
 	}
-	upTo := s.removable(f.whole[needed-1].Entry, &f.log)
+	upTo := s.purgePoint(f.whole[needed-1].Entry, &f.log)
 	if upTo <= f.log.first {
 		return nil
 	}
-	return s.shelf.purge(ctx, upTo)
+	return s.snapshotStore.purge(ctx, upTo)
 }
 
-// needed is how many of the newest snapshots are needed: at least two that were read back whole, and up to one that is stored
+// countNeeded is how many of the newest snapshots are needed: at least two that were read back whole, and up to one that is stored
 // for so long that no power failure loses it. It is 0 where there are none such yet, and then all are needed. Where the log is
 // nearly full, two are enough. It leaves those that are whole in f.
-func (s *Store) needed(ctx context.Context, f *found) (int, error) {
-	pressed := f.log.presses(0)
-	var read []kept
+func (s *Store) countNeeded(ctx context.Context, f *inventory) (int, error) {
+	pressed := f.log.nearlyFull(0)
+	var read []storedSnapshot
 	needed := 0
 	for i, k := range f.whole {
 		if needed > 0 {
@@ -58,7 +58,7 @@ func (s *Store) needed(ctx context.Context, f *found) (int, error) {
 			continue
 		}
 		read = append(read, k)
-		if len(read) > 1 && (pressed || s.settled(k, &f.log)) {
+		if len(read) > 1 && (pressed || s.isSynced(k, &f.log)) {
 			needed = len(read)
 		}
 	}
@@ -66,16 +66,16 @@ func (s *Store) needed(ctx context.Context, f *found) (int, error) {
 	return needed, nil
 }
 
-// useless are the subjects of what can be removed, where so many of the whole snapshots are needed. What is not whole may
+// removableSubjects are the subjects of what can be removed, where so many of the whole snapshots are needed. What is not whole may
 // become that, unless there is a newer snapshot, or nothing has come of it for long.
-func (s *Store) useless(f *found, needed int) (subjects []string) {
+func (s *Store) removableSubjects(f *inventory, needed int) (subjects []string) {
 	var newest uint64
 	if len(f.whole) > 0 {
 		newest = f.whole[0].Entry
 	}
 	s.keeping.mu.Lock()
 	for _, l := range f.leftovers {
-		if entryOf(l.subject) < newest || time.Since(s.keeping.leftovers[l]) > leftoverPatience {
+		if entryOf(l.subject) < newest || time.Since(s.keeping.leftovers[l]) > leftoverAge {
 			subjects = append(subjects, l.subject)
 		}
 	}

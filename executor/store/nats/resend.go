@@ -26,7 +26,7 @@ type pace struct {
 
 // arrived notes that a message has arrived. One that was sent once says how long the servers take.
 func (p *pace) arrived(f *flight, now time.Time) {
-	if f.copies > 0 {
+	if f.resends > 0 {
 		p.arrivedLate = now
 		return
 	}
@@ -62,7 +62,7 @@ func (p *pace) late(under []*flight, now time.Time) []*flight {
 func sentAgain(all []*flight, now time.Time) []*flight {
 	for _, f := range all {
 		f.sent = now
-		f.copies++
+		f.resends++
 	}
 	return append([]*flight(nil), all...)
 }
@@ -87,9 +87,9 @@ func (s *Store) resendAll() {
 	}
 }
 
-// lost notes that a message of this process has arrived whose forerunner has not. All are sent again,
+// noteLost notes that a message of this process has arrived whose forerunner has not. All are sent again,
 // once: more such messages may come that were sent before that.
-func (s *Store) lost() {
+func (s *Store) noteLost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.flights) > 0 && !s.flights[0].lost {

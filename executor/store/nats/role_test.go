@@ -83,7 +83,7 @@ func TestCopiesHoldRoles(t *testing.T) {
 	says(looks.self, looks.number+1, change{Pause: new(true)}) // under the name of another
 	require.NoError(t, conn.Publish(at.subject(RoleDriver), []byte("rubbish")))
 	require.NoError(t, conn.Publish(at.subject(RoleDriver), head{writer: driver, number: 2}.append(nil)))
-	says(driver, 3, change{Beat: true, Seen: &seen{Entry: 1, Digest: 1}}, change{Submit: submissionsOf([]executor.Submission{other})})
+	says(driver, 3, change{Beat: true, Seen: &entryDigest{Entry: 1, Digest: 1}}, change{Submit: submissionsOf([]executor.Submission{other})})
 	looks.sees(t, other.ID, schema.Queued)
 	require.False(t, looks.Info().Paused)
 	require.Empty(t, looks.Info().Fault)

@@ -37,14 +37,14 @@ func (e *rulesError) Error() string {
 // rulesError is the error for this process. It names the first of the executors with other rules.
 func (s *Store) rulesError() error {
 	e := &rulesError{namespace: s.options.Address.Namespace, mine: s.rules, there: s.machine.rules}
-	if all := s.machine.withOthers(s.rules, RoleExecutor); len(all) > 0 {
+	if all := s.machine.peersWithOtherRules(s.rules, RoleExecutor); len(all) > 0 {
 		e.by, e.there = &all[0].about, all[0].about.Rules
 	}
 	return e
 }
 
-// withOthers are the processes of a role with other rules, the first first.
-func (m *machine) withOthers(rules int, r Role) (all []*peer) {
+// peersWithOtherRules are the processes of a role with other rules, the first first.
+func (m *machine) peersWithOtherRules(rules int, r Role) (all []*peer) {
 	for _, p := range m.peers {
 		if p.about.Role == r && p.about.Rules != rules {
 			all = append(all, p)
@@ -54,10 +54,10 @@ func (m *machine) withOthers(rules int, r Role) (all []*peer) {
 	return all
 }
 
-// admits reports whether a process may write beside those that there are: all have the same rules. An executor among which
+// applyHelloRules reports whether a process may write beside those that there are: all have the same rules. An executor among which
 // there is none with others says what the rules are, and ends the part of drivers that have others. It is
 // computed alike by all versions.
-func (m *machine) admits(about *hello) bool {
+func (m *machine) applyHelloRules(about *hello) bool {
 	if about.Role == RoleExecutor {
 		for _, f := range about.Over {
 			if p := m.peers[f.Peer]; p != nil && p.last == f.Last && p.about.Rules != about.Rules {
@@ -66,24 +66,24 @@ func (m *machine) admits(about *hello) bool {
 		}
 	}
 	switch {
-	case len(m.withOthers(about.Rules, RoleExecutor)) > 0:
+	case len(m.peersWithOtherRules(about.Rules, RoleExecutor)) > 0:
 		return false
 	case about.Role != RoleExecutor:
 		m.rules = cmp.Or(m.rules, about.Rules)
 		return m.rules == about.Rules
 	}
 	m.rules = about.Rules
-	for _, p := range m.withOthers(about.Rules, RoleDriver) {
+	for _, p := range m.peersWithOtherRules(about.Rules, RoleDriver) {
 		m.remove(p)
 	}
 	return true
 }
 
-// admit is the process of a first message, or nil where its rules are others than those of the processes that there are.
-func (s *Store) admit(id uuid.UUID, about hello, e entry) (*peer, error) {
+// admitPeer is the process of a first message, or nil where its rules are others than those of the processes that there are.
+func (s *Store) admitPeer(id uuid.UUID, about hello, e entry) (*peer, error) {
 	m := s.machine
 	wasThere := m.peers[s.self] != nil
-	admitted := m.admits(&about)
+	admitted := m.applyHelloRules(&about)
 	var p *peer
 	if about.Over = nil; admitted {
 		p = m.meet(id, about, e.at)
@@ -94,24 +94,24 @@ func (s *Store) admit(id uuid.UUID, about hello, e entry) (*peer, error) {
 		return nil, s.rulesError()
 	case id != s.self:
 	case admitted:
-		s.setUnmet(time.Time{})
+		s.setRefusedSince(time.Time{})
 	default:
-		return nil, s.notAdmitted(e.at)
+		return nil, s.handleRefusal(e.at)
 	}
 	return p, nil
 }
 
-// notAdmitted decides what this process does, whose first message has come and is not admitted. While one of the executors with other
+// handleRefusal decides what this process does, whose first message has come and is not admitted. While one of the executors with other
 // rules lives, it ends. Where all are silent for their leases, it takes them out.
-func (s *Store) notAdmitted(at schema.Time) error {
-	s.contact(at)
-	others := s.machine.withOthers(s.rules, RoleExecutor)
+func (s *Store) handleRefusal(at schema.Time) error {
+	s.noteContact(at)
+	others := s.machine.peersWithOtherRules(s.rules, RoleExecutor)
 	s.mu.Lock()
-	since := s.unmet
+	since := s.refusedSince
 	s.mu.Unlock()
 	if since.IsZero() {
 		since = time.Now()
-		s.setUnmet(since)
+		s.setRefusedSince(since)
 		if s.options.Role == RoleExecutor && len(others) > 0 {
 			s.log.Warn("executors of the namespace have other rules; this one waits whether one of them lives", "process", others[0].about.Name, "host", others[0].about.Host, "rules", others[0].about.Rules, "own", s.rules)
 		}
@@ -130,23 +130,23 @@ func (s *Store) notAdmitted(at schema.Time) error {
 		return s.rulesError()
 	case len(silent) == len(others):
 		s.mu.Lock()
-		s.takesOver = silent
+		s.helloFences = silent
 		s.mu.Unlock()
 		s.rejoin()
 	}
 	return nil
 }
 
-func (s *Store) setUnmet(since time.Time) {
+func (s *Store) setRefusedSince(since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unmet = since
-	s.takesOver = nil
+	s.refusedSince = since
+	s.helloFences = nil
 }
 
-// join waits until this process is one of those that write.
-func (s *Store) join(ctx context.Context) error {
-	late := time.NewTicker(openPatience)
+// waitUntilJoined waits until this process is one of those that write.
+func (s *Store) waitUntilJoined(ctx context.Context) error {
+	late := time.NewTicker(openTimeout)
 	defer late.Stop()
 	for {
 		select {
@@ -154,29 +154,29 @@ func (s *Store) join(ctx context.Context) error {
 			return nil
 		case err := <-s.failed:
 			return err
-		case <-s.denied.first:
+		case <-s.denied.firstRefusal:
 			return s.denied.err()
 		case <-ctx.Done():
 			return s.noAnswer()
 		case <-late.C:
-			if !s.isUnmet() { // otherwise it is decided within a lease
+			if !s.isRefused() { // otherwise it is decided within a lease
 				return s.noAnswer()
 			}
 		}
 	}
 }
 
-func (s *Store) isUnmet() bool {
+func (s *Store) isRefused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.unmet.IsZero()
+	return !s.refusedSince.IsZero()
 }
 
-// fitsRules says why a viewer, which others do not know, cannot make of the log what its executors make of it.
-func (s *Store) fitsRules() error {
+// checkViewerRules says why a viewer, which others do not know, cannot make of the log what its executors make of it.
+func (s *Store) checkViewerRules() error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	if len(s.machine.withOthers(s.rules, RoleExecutor)) > 0 || s.machine.rules != 0 && s.machine.rules != s.rules {
+	if len(s.machine.peersWithOtherRules(s.rules, RoleExecutor)) > 0 || s.machine.rules != 0 && s.machine.rules != s.rules {
 		return s.rulesError()
 	}
 	return nil

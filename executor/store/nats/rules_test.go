@@ -36,11 +36,11 @@ func withSharedLog(t *testing.T, f func(*testing.T, sharedLog)) {
 func (l sharedLog) tries(rules int, r Role, cut *simCut) (*Store, error) {
 	s := newStore(Options{Address: Address{Namespace: "builds"}, Name: fmt.Sprintf("%s-%d", r, rules), Lease: simLease, Role: r, Logger: l.logger})
 	journal, shelf := l.log.of(0, cut, r)
-	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes, s.rules = journal, shelf, 700, simSnapshotBytes, rules
+	s.journal, s.snapshotStore, s.pieceBytes, s.snapshotBytes, s.rules = journal, shelf, 700, simSnapshotBytes, rules
 	l.Cleanup(func() { require.NoError(l, s.Close()) })
 	require.NoError(l, s.load(l.Context()))
 	if s.backlog = l.log.length(); s.backlog <= s.applied.Load() {
-		close(s.read)
+		close(s.backlogRead)
 	}
 	return s, s.begin(l.Context())
 }
@@ -138,7 +138,7 @@ func TestCopiesAgreeWhoIsAdmitted(t *testing.T) {
 	m := newMachine(func() {})
 	admits := func(r Role, rules int, over ...fence) *peer {
 		about := hello{Role: r, Rules: rules, Over: over}
-		if !m.admits(&about) {
+		if !m.applyHelloRules(&about) {
 			return nil
 		}
 		return m.meet(uuid.New(), about, schema.Now())

@@ -72,7 +72,7 @@ func (s *Store) sendNext() bool {
 		s.mu.Unlock()
 		return false
 	}
-	f := &flight{changes: s.gather(), sent: time.Now(), first: nowOnBoth()}
+	f := &flight{changes: s.gather(), sent: time.Now(), first: readClocks()}
 	f.pieces = s.pieces(f.changes)
 	f.number = s.number + uint64(len(f.pieces))
 	s.number = f.number

@@ -97,7 +97,7 @@ func (s *simulation) checkCopies() {
 		}
 	}
 	for _, n := range rand.New(rand.NewPCG(s.seed, 3)).Perm(len(made))[:min(3, len(made))] {
-		m, e, err := restoredMachine(bufio.NewReader(bytes.NewReader(slices.Concat(made[n].pieces...))), func() {})
+		m, e, err := restoreMachine(bufio.NewReader(bytes.NewReader(slices.Concat(made[n].pieces...))), func() {})
 		require.NoError(s, err)
 		behind := s.replay(m)
 		for _, e := range all[e.sequence:] {

@@ -13,7 +13,7 @@ import (
 
 // simSnapshot is a snapshot, or what was stored of one.
 type simSnapshot struct {
-	kept
+	storedSnapshot
 	pieces  [][]byte
 	whole   bool
 	removed bool
@@ -59,7 +59,7 @@ func (h *simShelf) extent(ctx context.Context) (extent, error) {
 	return now, nil
 }
 
-func (h *simShelf) list(ctx context.Context) (whole []kept, others []leftover, err error) {
+func (h *simShelf) list(ctx context.Context) (whole []storedSnapshot, others []leftover, err error) {
 	if err := h.ask(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -71,7 +71,7 @@ func (h *simShelf) list(ctx context.Context) (whole []kept, others []leftover, e
 		case !one.whole || one.Entry < h.first:
 			others = append(others, leftover{one.subject, uint64(len(one.pieces))})
 		default:
-			whole = append(whole, one.kept)
+			whole = append(whole, one.storedSnapshot)
 		}
 	}
 	slices.SortFunc(whole, newestFirst)
@@ -79,22 +79,22 @@ func (h *simShelf) list(ctx context.Context) (whole []kept, others []leftover, e
 }
 
 // put stores one piece after another. Its process may die between two of them.
-func (h *simShelf) put(ctx context.Context, k kept, pieces [][]byte) (kept, error) {
+func (h *simShelf) put(ctx context.Context, k storedSnapshot, pieces [][]byte) (storedSnapshot, error) {
 	h.mu.Lock()
 	k.subject = fmt.Sprintf("jls.sim.%d.%d", k.Entry, len(h.snapshots))
-	one := &simSnapshot{kept: k}
+	one := &simSnapshot{storedSnapshot: k}
 	h.snapshots = append(h.snapshots, one)
 	h.mu.Unlock()
 	for _, piece := range pieces {
 		if err := h.ask(ctx); err != nil {
-			return kept{}, err
+			return storedSnapshot{}, err
 		}
 		h.mu.Lock()
 		one.pieces = append(one.pieces, piece)
 		h.mu.Unlock()
 	}
 	if err := h.ask(ctx); err != nil {
-		return kept{}, err
+		return storedSnapshot{}, err
 	}
 	h.mu.Lock()
 	one.whole, one.stored = !one.removed, time.Now()
@@ -103,7 +103,7 @@ func (h *simShelf) put(ctx context.Context, k kept, pieces [][]byte) (kept, erro
 }
 
 // open reads a snapshot, of which a bit may be another, or the end be missing.
-func (h *simShelf) open(ctx context.Context, k kept) (*bufio.Reader, func(), error) {
+func (h *simShelf) open(ctx context.Context, k storedSnapshot) (*bufio.Reader, func(), error) {
 	if err := h.ask(ctx); err != nil {
 		return nil, nil, err
 	}

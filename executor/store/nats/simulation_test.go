@@ -153,14 +153,14 @@ func (s *simulation) joinLog(number uint64, cut *simCut) *Store {
 		one := newStore(Options{Lease: simLease, Name: "sim", Logger: s.logger})
 		journal, shelf := s.log.of(number<<10+try, cut, RoleExecutor)
 		shelf.purges = func(before uint64) { s.checkPurge(one, before) }
-		one.journal, one.shelf, one.pieceBytes, one.snapshotBytes = journal, shelf, 700, simSnapshotBytes
+		one.journal, one.snapshotStore, one.pieceBytes, one.snapshotBytes = journal, shelf, 700, simSnapshotBytes
 		backlog := s.log.length()
 		if one.load(context.Background()) != nil {
 			assert.NoError(s, one.machine.tasks.Close())
 			continue
 		}
 		if one.backlog = backlog; one.backlog <= one.applied.Load() {
-			close(one.read)
+			close(one.backlogRead)
 		}
 		if one.begin(context.Background()) == nil {
 			return one

@@ -57,8 +57,8 @@ type heldState struct {
 	Runs  bool   `json:"runs,omitzero"` // it is shown as the one who runs the task
 }
 
-// mostState is the longest machineState that is read, in bytes of JSON.
-const mostState = 256 << 20
+// maxStateBytes is the longest machineState that is read, in bytes of JSON.
+const maxStateBytes = 256 << 20
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 
@@ -67,10 +67,10 @@ func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func (m *machine) snapshot(to io.Writer, e entry) error {
 	state := machineState{
 		Entry: e.sequence, At: int64(e.at), Digest: m.tasks.Digest(), Limited: m.limited, Rules: m.rules, Claims: m.claims,
-		Gone: m.gone.order,
+		Gone: m.former.order,
 	}
-	for _, id := range m.gone.order {
-		state.GoneAt = append(state.GoneAt, m.gone.at[id])
+	for _, id := range m.former.order {
+		state.GoneAt = append(state.GoneAt, m.former.at[id])
 	}
 	var all memory.Held
 	var leases []*held
@@ -84,7 +84,7 @@ func (m *machine) snapshot(to io.Writer, e entry) error {
 			s.Joined = append(s.Joined, *p.joined[number])
 			all.Claimers = append(all.Claimers, p.claimers[number])
 		}
-		for _, h := range p.inOrder() {
+		for _, h := range p.leasesInOrder() {
 			r := h.Record()
 			s.Leases = append(s.Leases, heldState{attempt{r.ID, r.Attempt}, h.number, m.runs[r.ID] == p})
 			leases = append(leases, h)
@@ -95,12 +95,12 @@ func (m *machine) snapshot(to io.Writer, e entry) error {
 	for _, h := range leases {
 		all.Leases = append(all.Leases, h.Lease)
 	}
-	text, err := json.Marshal(&state, lenient)
+	text, err := json.Marshal(&state, lenientJSON)
 	if err != nil {
 		return err
 	}
-	if len(text) > mostState {
-		return fmt.Errorf("its head has %d bytes, and nobody reads more than %d", len(text), mostState)
+	if len(text) > maxStateBytes {
+		return fmt.Errorf("its head has %d bytes, and nobody reads more than %d", len(text), maxStateBytes)
 	}
 	head := binary.BigEndian.AppendUint32(binary.AppendUvarint(nil, uint64(len(text))), crc32.ChecksumIEEE(text))
 	for _, part := range [][]byte{head, text} {
@@ -114,8 +114,8 @@ func (m *machine) snapshot(to io.Writer, e entry) error {
 	return m.tasks.Snapshot(to, all)
 }
 
-// inOrder are the leases of a peer in the order in which it got them.
-func (p *peer) inOrder() []*held {
+// leasesInOrder are the leases of a peer in the order in which it got them.
+func (p *peer) leasesInOrder() []*held {
 	return slices.SortedFunc(maps.Values(p.leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) })
 }
 
@@ -125,8 +125,8 @@ type byteReader interface {
 	io.ByteReader
 }
 
-// restoredMachine is a machine that knows what snapshot has written, and behind which entry that was.
-func restoredMachine(from byteReader, due func()) (*machine, entry, error) {
+// restoreMachine is a machine that knows what snapshot has written, and behind which entry that was.
+func restoreMachine(from byteReader, due func()) (*machine, entry, error) {
 	state, err := readState(from)
 	if err != nil {
 		return nil, entry{}, fmt.Errorf("the snapshot cannot be read: %w", err)
@@ -142,9 +142,9 @@ func restoredMachine(from byteReader, due func()) (*machine, entry, error) {
 		if i < len(state.GoneAt) {
 			at = state.GoneAt[i]
 		}
-		m.gone.add(id, at)
+		m.former.add(id, at)
 	}
-	if err = m.takePeers(state, all); err == nil && tasks.Digest() != state.Digest {
+	if err = m.restorePeers(state, all); err == nil && tasks.Digest() != state.Digest {
 		err = errors.New("the snapshot is damaged: what it has differs from what it was made of")
 	}
 	if err != nil {
@@ -159,7 +159,7 @@ func readState(from byteReader) (*machineState, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size > mostState {
+	if size > maxStateBytes {
 		return nil, fmt.Errorf("its head has %d bytes", size)
 	}
 	var sum [4]byte
@@ -174,19 +174,19 @@ func readState(from byteReader) (*machineState, error) {
 		return nil, errors.New("its head is damaged")
 	}
 	state := new(machineState)
-	if err := json.Unmarshal(text, state, lenient); err != nil {
+	if err := json.Unmarshal(text, state, lenientJSON); err != nil {
 		return nil, err
 	}
 	if state.Rules <= rulesVersion { // with others this process ends, and says so
-		if err := json.Unmarshal(text, new(machineState), known); err != nil {
+		if err := json.Unmarshal(text, new(machineState), strictJSON); err != nil {
 			return nil, err
 		}
 	}
 	return state, readPieces(from, state.Peers)
 }
 
-// takePeers makes the peers of a state, with what they hold of the tasks.
-func (m *machine) takePeers(state *machineState, all memory.Held) error {
+// restorePeers makes the peers of a state, with what they hold of the tasks.
+func (m *machine) restorePeers(state *machineState, all memory.Held) error {
 	claimers := all.Claimers
 	var leases []*held
 	for _, s := range state.Peers {

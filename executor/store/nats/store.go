@@ -23,18 +23,18 @@ import (
 const DefaultLease = 15 * time.Second
 
 const (
-	// openPatience is how long Open waits for the servers, while nothing comes of them.
-	openPatience = 20 * time.Second
-	// mostTries is how often Open begins anew because the log was made shorter meanwhile.
-	mostTries = 3
+	// openTimeout is how long Open waits for the servers, while nothing comes of them.
+	openTimeout = 20 * time.Second
+	// maxOpenTries is how often Open begins anew because the log was made shorter meanwhile.
+	maxOpenTries = 3
 	// readingTold is how often the log tells how far the entries of a start are read.
 	readingTold = 5 * time.Second
-	// leavePatience is how long Close waits until all that was begun is recorded.
-	leavePatience = 3 * time.Second
+	// leaveTimeout is how long Close waits until all that was begun is recorded.
+	leaveTimeout = 3 * time.Second
 	// beatsPerLease is how often a process writes within a lease, at least.
 	beatsPerLease = 5
-	// mostBeats is how many beats are under way at most. Where the log is slow, one would make the lease seem older than it is.
-	mostBeats = 3
+	// maxBeats is how many beats are under way at most. Where the log is slow, one would make the lease seem older than it is.
+	maxBeats = 3
 )
 
 // Options say where a Store is, and what its limits are.
@@ -66,70 +66,70 @@ type Store struct {
 	denied    *denials
 	dismissed chan struct{} // closed when this process is told to end
 
-	pieceBytes int
-	machine    *machine             // its own goroutine changes it; what it has of tasks may be read by all
-	applied    atomic.Uint64        // the sequence of the latest entry that the follower has applied
-	applying   sync.Mutex           // held while an entry is applied, and by those who need the machine between two
-	appliedAt  schema.Time          // when the latest entry was written; applying protects it
-	silent     map[uuid.UUID]uint64 // processes that this one has given up, with the numbers of their latest messages; the goroutine that applies has it
-	backlog    uint64               // the sequence of the latest entry when this process came
-	shelf      shelf
+	pieceBytes    int
+	machine       *machine             // its own goroutine changes it; what it has of tasks may be read by all
+	applied       atomic.Uint64        // the sequence of the latest entry that the follower has applied
+	applying      sync.Mutex           // held while an entry is applied, and by those who need the machine between two
+	appliedAt     schema.Time          // when the latest entry was written; applying protects it
+	silent        map[uuid.UUID]uint64 // processes that this one has given up, with the numbers of their latest messages; the goroutine that applies has it
+	backlog       uint64               // the sequence of the latest entry when this process came
+	snapshotStore snapshotStore
 	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is made.
-	snapshotBytes int64
-	grown         chan struct{} // gets a value when the log has grown by a part of snapshotBytes
-	growth        int64         // bytes applied since then; the goroutine that applies has it
-	hold          hold          // the goroutine that keeps snapshots has it
-	bound         atomic.Int64  // of the bytes of the log, as it was when last asked for; 0 or less is none
-	keeping       keeping
-	agreement     agreement
-	doubted       func(text string) // of a check: is told each process that knew something else, also before the start
-	rules         int               // rulesVersion, but in tests
-	ignored       bool              // an entry of no process was told; the goroutine that applies has it
-	read          chan struct{}     // closed when that is applied
-	send          chan struct{}
-	resend        chan struct{}
-	stopped       chan struct{} // closed by stop
-	failed        chan error    // gets the value of broken
-	opened        chan struct{} // closed when the copy is as new as the log was at the start
-	running       sync.WaitGroup
-	end           context.CancelFunc
-	ahead         atomic.Int64 // nanoseconds: the clock of this machine before that of the servers
+	snapshotBytes  int64
+	grown          chan struct{} // gets a value when the log has grown by a part of snapshotBytes
+	growth         int64         // bytes applied since then; the goroutine that applies has it
+	hold           hold          // the goroutine that keeps snapshots has it
+	bound          atomic.Int64  // of the bytes of the log, as it was when last asked for; 0 or less is none
+	keeping        keeping
+	recentDigests  recentDigests
+	reportMismatch func(text string) // of a check: is told each process that knew something else, also before the start
+	rules          int               // rulesVersion, but in tests
+	foreignWarned  bool              // an entry of no process was told; the goroutine that applies has it
+	backlogRead    chan struct{}     // closed when that is applied
+	send           chan struct{}
+	resend         chan struct{}
+	stopped        chan struct{} // closed by stop
+	failed         chan error    // gets the value of broken
+	opened         chan struct{} // closed when the copy is as new as the log was at the start
+	running        sync.WaitGroup
+	end            context.CancelFunc
+	clockAhead     atomic.Int64 // nanoseconds: the clock of this machine before that of the servers
 
-	mu          sync.Mutex // protects what follows
-	begun       bool       // the first message of this process is queued, or sent; before that, machine may be replaced
-	dueEarly    bool       // something was due before that
-	self        uuid.UUID  // what this process is called in the log
-	number      uint64     // of the latest piece that was made
-	queue       []*pending
-	queuedBytes int
-	left        chan struct{} // closed when changes leave the queue
-	flights     []*flight     // the oldest first
-	pace        pace
-	noted       *pending // the latest change for which nobody waits
-	claimers    map[int]*claimer
-	waiting     []*claiming // claims that got nothing
-	asking      int         // claims under way that have waited
-	drains      bool        // the others have told this process to begin no task
-	ends        bool        // and to end
-	turnTimer   *time.Timer // lets them look again; nil where it is not set
-	tickTimer   *time.Timer // says that time has passed, where nobody has; nil where it is not set
-	tickAfter   uint64      // how many beats there had been when it was set
-	lastClaimer int
-	leases      map[*lease]bool // that were given out, and neither released nor lost
-	beating     int             // beats that are under way
-	seen        seen            // what was known behind the latest entry of this process that had a Beat
-	lastContact moment          // when a message of this process was applied
-	leaseFrom   moment          // when the latest of those was sent first
-	steadySince time.Time       // since when such messages have come without a pause
-	adrift      bool            // the leases were given up, because nothing came through
-	lostTold    bool            // that was logged
-	unmet       time.Time       // since when the others are known not to admit this process, or zero
-	takesOver   []fence         // which of them the next hello of this process takes out
-	warning     string          // what is wrong with the snapshots
-	fault       error           // why nothing can be written, as the servers say
-	unread      error           // why the log is not read at the moment
-	broken      error           // why the log can be applied no further
-	closing     bool
+	mu            sync.Mutex // protects what follows
+	begun         bool       // the first message of this process is queued, or sent; before that, machine may be replaced
+	dueEarly      bool       // something was due before that
+	self          uuid.UUID  // what this process is called in the log
+	number        uint64     // of the latest piece that was made
+	queue         []*pending
+	queuedBytes   int
+	dequeued      chan struct{} // closed when changes leave the queue
+	flights       []*flight     // the oldest first
+	pace          pace
+	lastAsync     *pending // the latest change for which nobody waits
+	claimers      map[int]*claimer
+	waiting       []*claimRequest // claims that got nothing
+	asking        int             // claims under way that have waited
+	draining      bool            // the others have told this process to begin no task
+	ending        bool            // and to end
+	turnTimer     *time.Timer     // lets them look again; nil where it is not set
+	tickTimer     *time.Timer     // says that time has passed, where nobody has; nil where it is not set
+	tickAfter     uint64          // how many beats there had been when it was set
+	lastClaimer   int
+	leases        map[*lease]bool // that were given out, and neither released nor lost
+	beating       int             // beats that are under way
+	seen          entryDigest     // what was known behind the latest entry of this process that had a Beat
+	lastContact   moment          // when a message of this process was applied
+	leaseFrom     moment          // when the latest of those was sent first
+	steadySince   time.Time       // since when such messages have come without a pause
+	leasesDropped bool            // the leases were given up, because nothing came through
+	silenceLogged bool            // that was logged
+	refusedSince  time.Time       // since when the others are known not to admit this process, or zero
+	helloFences   []fence         // which of them the next hello of this process takes out
+	warning       string          // what is wrong with the snapshots
+	fault         error           // why nothing can be written, as the servers say
+	unread        error           // why the log is not read at the moment
+	broken        error           // why the log can be applied no further
+	closing       bool
 }
 
 // Open joins the processes that share a namespace. It waits until it knows all its tasks.
@@ -149,7 +149,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		switch {
 		case err == nil:
 			return s, nil
-		case !errors.Is(err, errLogGap) || tries == mostTries:
+		case !errors.Is(err, errLogGap) || tries == maxOpenTries:
 			return nil, err
 		}
 		o.Logger.Info("the log was made shorter while it was read; it is read again from a newer snapshot")
@@ -161,7 +161,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		options: o, log: o.Logger, denied: newDenials(), dismissed: make(chan struct{}), self: uuid.New(), send: make(chan struct{}, 1), resend: make(chan struct{}, 1),
 		failed: make(chan error, 1), grown: make(chan struct{}, 1), rules: rulesVersion,
-		stopped: make(chan struct{}), read: make(chan struct{}), opened: make(chan struct{}), left: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{}, silent: map[uuid.UUID]uint64{},
+		stopped: make(chan struct{}), backlogRead: make(chan struct{}), opened: make(chan struct{}), dequeued: make(chan struct{}), claimers: map[int]*claimer{}, leases: map[*lease]bool{}, silent: map[uuid.UUID]uint64{},
 	}
 	s.machine = newMachine(s.tick)
 	return s
@@ -171,7 +171,7 @@ func newStore(o Options) *Store {
 func (s *Store) begin(ctx context.Context) error {
 	s.mu.Lock()
 	if s.options.Role != RoleViewer {
-		s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.known(a) }}) // before anything else
+		s.enqueue(&pending{change: s.hello(), done: func(a answer) { s.markOpened(a) }}) // before anything else
 	}
 	s.begun = true
 	early := s.dueEarly
@@ -194,10 +194,10 @@ func (s *Store) run(opening context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.lastContact, s.leaseFrom, s.steadySince = nowOnBoth(), nowOnBoth(), time.Now()
+	s.lastContact, s.leaseFrom, s.steadySince = readClocks(), readClocks(), time.Now()
 	s.mu.Unlock()
 	if s.options.Role == RoleViewer {
-		if err := s.fitsRules(); err != nil {
+		if err := s.checkViewerRules(); err != nil {
 			return err
 		}
 		s.machine.tasks.Opened()
@@ -206,9 +206,9 @@ func (s *Store) run(opening context.Context) error {
 	s.running.Go(func() { s.sendAll(ctx) })
 	s.running.Go(func() { s.beat(ctx) })
 	if s.options.Role == RoleExecutor {
-		s.running.Go(func() { s.keep(ctx) })
+		s.running.Go(func() { s.maintainLog(ctx) })
 	}
-	if err := s.join(opening); err != nil {
+	if err := s.waitUntilJoined(opening); err != nil {
 		return err
 	}
 	if err := s.checkName(opening); err != nil {
@@ -224,7 +224,7 @@ func (s *Store) catchUp(opening context.Context) (context.Context, error) {
 	s.end = end
 	s.running.Go(func() {
 		if err := s.follow(ctx); err != nil {
-			s.breakDown(err)
+			s.fail(err)
 		}
 	})
 	return ctx, s.readBacklog(opening)
@@ -237,13 +237,13 @@ func (s *Store) readBacklog(ctx context.Context) error {
 	defer progress.Stop()
 	for before, since := uint64(0), time.Now(); ; {
 		select {
-		case <-s.read:
+		case <-s.backlogRead:
 			return nil
 		case err := <-s.failed:
 			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-s.denied.first:
+		case <-s.denied.firstRefusal:
 			return s.denied.err()
 		case <-progress.C:
 		}
@@ -251,7 +251,7 @@ func (s *Store) readBacklog(ctx context.Context) error {
 		if now != before {
 			before, since = now, time.Now()
 		}
-		if time.Since(since) > openPatience {
+		if time.Since(since) > openTimeout {
 			return unreachable(fmt.Errorf("the log of the namespace %s has %d entries, and no more than %d came: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, s.backlog, now))
 		}
 		s.log.Info("the log of the store is read", "entries", now, "of", s.backlog)
@@ -265,23 +265,23 @@ func (s *Store) setLimits(ctx context.Context) error {
 	if wanted.MaxOutput != 0 && wanted.MaxOutput != now.MaxOutput && s.machine.isLimited() {
 		return fmt.Errorf("the namespace %s keeps %d bytes of each stream of a task, which cannot change; leave --max-output out, or take another namespace", s.options.Address.Namespace, now.MaxOutput)
 	}
-	if (s.options.Role != RoleExecutor || s.machine.isLimited()) && !changes(now, wanted) {
+	if (s.options.Role != RoleExecutor || s.machine.isLimited()) && !limitsDiffer(now, wanted) {
 		return nil
 	}
 	_, err := s.do(ctx, change{Limits: limitsOf(wanted)})
 	return err
 }
 
-// known notes that the copy is as new as the log was at the start.
-func (s *Store) known(a answer) {
+// markOpened notes that the copy is as new as the log was at the start.
+func (s *Store) markOpened(a answer) {
 	if a.err == nil {
 		s.machine.tasks.Opened()
 		close(s.opened)
 	}
 }
 
-// changes reports whether an option that is not zero differs.
-func changes(now, wanted memory.Options) bool {
+// limitsDiffer reports whether an option that is not zero differs.
+func limitsDiffer(now, wanted memory.Options) bool {
 	differs := func(now, wanted int64) bool { return wanted != 0 && wanted != now }
 	if differs(int64(now.Keep), int64(wanted.Keep)) || differs(int64(now.KeepFor), int64(wanted.KeepFor)) || differs(now.KeepBytes, wanted.KeepBytes) ||
 		differs(int64(now.KeepIDs), int64(wanted.KeepIDs)) || differs(int64(now.MaxQueued), int64(wanted.MaxQueued)) {
@@ -299,7 +299,7 @@ func (s *Store) hello() change {
 	host, _ := os.Hostname() // without a name it is shown as none
 	return change{Hello: &hello{
 		Name: cmp.Or(s.options.Name, executor.ProcessName()), Host: host, PID: os.Getpid(), Slots: s.options.Slots, Lease: int64(s.options.Lease),
-		Rules: s.rules, Over: s.takesOver, Draining: s.drains, Ending: s.ends,
+		Rules: s.rules, Over: s.helloFences, Draining: s.draining, Ending: s.ending,
 	}}
 }
 
@@ -313,7 +313,7 @@ func (s *Store) noAnswer() error {
 	if s.fault != nil {
 		return unreachable(fmt.Errorf("nothing can be written to the namespace %s: %w", s.options.Address.Namespace, s.fault))
 	}
-	return unreachable(fmt.Errorf("nothing was written to the namespace %s within %v: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, openPatience))
+	return unreachable(fmt.Errorf("nothing was written to the namespace %s within %v: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, openTimeout))
 }
 
 // Info implements executor.Store.
@@ -328,8 +328,8 @@ func (s *Store) Info() executor.StoreInfo {
 		o.Fault = s.broken.Error()
 	case s.unread != nil:
 		o.Fault = "the log cannot be read: " + s.unread.Error()
-	case len(s.flights) > 0 && s.lastContact.since() > resendAfter:
-		o.Fault = fmt.Sprintf("nothing was recorded for %v", s.lastContact.since().Round(time.Second))
+	case len(s.flights) > 0 && s.lastContact.elapsed() > resendAfter:
+		o.Fault = fmt.Sprintf("nothing was recorded for %v", s.lastContact.elapsed().Round(time.Second))
 		if s.fault != nil {
 			o.Fault += ": " + s.fault.Error()
 		}

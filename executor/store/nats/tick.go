@@ -25,7 +25,7 @@ func (s *Store) tick() {
 		return
 	}
 	before := s.machine.beats.Load()
-	n := s.machine.earlier(self)
+	n := s.machine.peersBefore(self)
 	if n == 0 {
 		s.writeTick()
 		return
@@ -57,8 +57,8 @@ func (s *Store) tickLate(before uint64) {
 // writeTick writes the entry. A store that is closed needs none.
 func (s *Store) writeTick() { _ = s.put(&pending{change: change{Beat: true}}) }
 
-// earlier is how many processes came before one.
-func (m *machine) earlier(id uuid.UUID) (n int) {
+// peersBefore is how many processes came before one.
+func (m *machine) peersBefore(id uuid.UUID) (n int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	p := m.peers[id]

@@ -19,8 +19,8 @@ func opensOver(t *testing.T, j *slowJournal) *Store {
 	none := newSimLog(0)
 	none.calm = true
 	_, shelf := none.of(0, new(simCut), RoleExecutor)
-	s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = j, shelf, maxPiece, snapshotBytes
-	close(s.read)
+	s.journal, s.snapshotStore, s.pieceBytes, s.snapshotBytes = j, shelf, maxPiece, snapshotBytes
+	close(s.backlogRead)
 	require.NoError(t, s.begin(t.Context()))
 	return s
 }
@@ -126,10 +126,10 @@ func TestStartWhileSomethingIsDue(t *testing.T) {
 		loads := func() *Store {
 			s := newStore(Options{Lease: longLease, Logger: slog.New(slog.DiscardHandler)})
 			journal, shelf := log.of(0, new(simCut), RoleExecutor)
-			s.journal, s.shelf, s.pieceBytes, s.snapshotBytes = journal, shelf, maxPiece, snapshotBytes
+			s.journal, s.snapshotStore, s.pieceBytes, s.snapshotBytes = journal, shelf, maxPiece, snapshotBytes
 			require.NoError(t, s.load(t.Context()))
 			if s.backlog = log.length(); s.backlog <= s.applied.Load() {
-				close(s.read)
+				close(s.backlogRead)
 			}
 			return s
 		}

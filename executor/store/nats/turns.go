@@ -15,33 +15,33 @@ import (
 // its turn a moment later.
 
 const (
-	// turnPatience is how long a process may take to claim what is for it, at least, before others do.
-	turnPatience = 100 * time.Millisecond
-	// turnTrips is in how many trips of a message through the log it should have done so.
-	turnTrips = 3
+	// turnTimeout is how long a process may take to claim what is for it, at least, before others do.
+	turnTimeout = 100 * time.Millisecond
+	// tripsPerTurn is in how many trips of a message through the log it should have done so.
+	tripsPerTurn = 3
 )
 
 // turns are the processes in which claims wait. A claim waits when the log has answered it with
 // nothing.
 type turns struct {
-	offers func(executor.Claimer) bool // reports whether there may be a task for a claimer
-	least  time.Duration               // turnPatience, but in tests
+	offers     func(executor.Claimer) bool // reports whether there may be a task for a claimer
+	minTimeout time.Duration               // turnPatience, but in tests
 
-	mu       sync.Mutex
-	patience time.Duration // how long a process may take now to claim what is for it
-	all      []*turn       // in the order in which they were first seen to wait
-	ready    int           // about how many tasks may be claimed that no claim has got
-	woken    uint64        // of the tasks, when that was counted
+	mu           sync.Mutex
+	claimTimeout time.Duration // how long a process may take now to claim what is for it
+	all          []*turn       // in the order in which they were first seen to wait
+	ready        int           // about how many tasks may be claimed that no claim has got
+	woken        uint64        // of the tasks, when that was counted
 }
 
 // turn is one process.
 type turn struct {
-	peer    uuid.UUID
-	waiting map[int]*waiters // by the number of the claimer
-	since   time.Time        // since when there is a task for it, or zero
-	late    bool             // it has not claimed what was for it
-	left    int              // claims that wait, less those that have a task, while tasks are divided
-	gets    int              // tasks, while they are divided
+	peer       uuid.UUID
+	waiting    map[int]*waiters // by the number of the claimer
+	since      time.Time        // since when there is a task for it, or zero
+	late       bool             // it has not claimed what was for it
+	unassigned int              // claims that wait, less those that have a task, while tasks are divided
+	assigned   int              // tasks, while they are divided
 }
 
 // waiters are the claims that wait of one claimer.
@@ -83,8 +83,8 @@ func (t *turns) of(peer uuid.UUID) *turn {
 	return of
 }
 
-// rests notes that a claim waits no longer.
-func (t *turns) rests(peer uuid.UUID, number int) {
+// noteRest notes that a claim waits no longer.
+func (t *turns) noteRest(peer uuid.UUID, number int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w := t.of(peer).waiting[number]; w != nil && w.number > 0 {
@@ -92,29 +92,29 @@ func (t *turns) rests(peer uuid.UUID, number int) {
 	}
 }
 
-// quits notes that a claimer has left.
-func (t *turns) quits(peer uuid.UUID, number int) {
+// removeClaimer notes that a claimer has left.
+func (t *turns) removeClaimer(peer uuid.UUID, number int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.of(peer).waiting, number)
 }
 
-// took notes how long a message of this process took through the log.
-func (t *turns) took(trip time.Duration) {
+// noteTrip notes how long a message of this process took through the log.
+func (t *turns) noteTrip(trip time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.patience = max(min(turnTrips*trip, resendAfter), t.least)
+	t.claimTimeout = max(min(tripsPerTurn*trip, resendAfter), t.minTimeout)
 }
 
-// waits is how long a process may take to claim what is for it.
-func (t *turns) waits() time.Duration {
+// timeout is how long a process may take to claim what is for it.
+func (t *turns) timeout() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.patience
+	return t.claimTimeout
 }
 
-// gone notes that a process is no more.
-func (t *turns) gone(peer uuid.UUID) {
+// remove notes that a process is no more.
+func (t *turns) remove(peer uuid.UUID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, of := range t.all {
@@ -125,32 +125,32 @@ func (t *turns) gone(peer uuid.UUID) {
 	}
 }
 
-// came notes how many tasks may have become ready in all, and how many there are that wait.
-func (t *turns) came(woken uint64, queued int) {
+// noteReady notes how many tasks may have become ready in all, and how many there are that wait.
+func (t *turns) noteReady(woken uint64, queued int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ready = int(min(uint64(t.ready)+woken-t.woken, uint64(queued)))
 	t.woken = woken
 }
 
-// due is how many claims of a process are to be made for the tasks that there are, of which there is
+// claimsDue is how many claims of a process are to be made for the tasks that there are, of which there is
 // one. Others that do not make theirs for a while have lost their turn.
-func (t *turns) due(self uuid.UUID) int {
+func (t *turns) claimsDue(self uuid.UUID) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	for _, of := range t.all {
-		if !of.since.IsZero() && now.Sub(of.since) >= t.patience && of.peer != self {
+		if !of.since.IsZero() && now.Sub(of.since) >= t.claimTimeout && of.peer != self {
 			of.late = true
 		}
 	}
-	t.divide(max(t.ready, 1), t.offers)
+	t.assign(max(t.ready, 1), t.offers)
 	mine, relied := 0, false
 	for _, of := range t.all {
 		switch {
 		case of.peer == self:
-			mine = of.gets
-		case of.gets == 0:
+			mine = of.assigned
+		case of.assigned == 0:
 			of.since = time.Time{}
 		default:
 			relied = true
@@ -170,31 +170,31 @@ func (t *turns) share(self uuid.UUID, tasks int) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	of := t.of(self)
-	t.divide(tasks, func(executor.Claimer) bool { return true })
-	return of.gets
+	t.assign(tasks, func(executor.Claimer) bool { return true })
+	return of.assigned
 }
 
-// divide gives tasks one by one to the process in which most claims wait; it needs the lock.
-func (t *turns) divide(tasks int, takes func(executor.Claimer) bool) {
+// assign gives tasks one by one to the process in which most claims wait; it needs the lock.
+func (t *turns) assign(tasks int, takes func(executor.Claimer) bool) {
 	for _, of := range t.all {
-		of.gets, of.left = 0, 0
+		of.assigned, of.unassigned = 0, 0
 		for _, w := range of.waiting {
 			if w.number > 0 && !of.late && takes(w.claimer) {
-				of.left += w.number
+				of.unassigned += w.number
 			}
 		}
 	}
 	for ; tasks > 0; tasks-- {
 		var most *turn
 		for _, of := range t.all {
-			if of.left > 0 && (most == nil || of.left > most.left) {
+			if of.unassigned > 0 && (most == nil || of.unassigned > most.unassigned) {
 				most = of
 			}
 		}
 		if most == nil {
 			return
 		}
-		most.left--
-		most.gets++
+		most.unassigned--
+		most.assigned++
 	}
 }

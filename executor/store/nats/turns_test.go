@@ -14,7 +14,7 @@ import (
 
 // someTurns are processes with so many claims that wait, and so many tasks for them.
 func someTurns(tasks int, waiting ...int) (t *turns, peers []uuid.UUID) {
-	t = &turns{offers: func(executor.Claimer) bool { return true }, least: turnPatience, patience: turnPatience}
+	t = &turns{offers: func(executor.Claimer) bool { return true }, minTimeout: turnTimeout, claimTimeout: turnTimeout}
 	for _, n := range waiting {
 		id := uuid.New()
 		peers = append(peers, id)
@@ -22,13 +22,13 @@ func someTurns(tasks int, waiting ...int) (t *turns, peers []uuid.UUID) {
 			t.claimed(id, 1, nil, false, false)
 		}
 	}
-	t.came(uint64(tasks), tasks)
+	t.noteReady(uint64(tasks), tasks)
 	return t, peers
 }
 
 func (t *turns) dues(peers []uuid.UUID) (all []int) {
 	for _, p := range peers {
-		all = append(all, t.due(p))
+		all = append(all, t.claimsDue(p))
 	}
 	return all
 }
@@ -60,17 +60,17 @@ func TestTurnOfAStoppedProcessIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all, peers := someTurns(1, 3, 1, 1)
 		require.Equal(t, []int{1, 0, 0}, all.dues(peers))
-		time.Sleep(turnPatience - time.Nanosecond)
+		time.Sleep(turnTimeout - time.Nanosecond)
 		require.Equal(t, []int{1, 0, 0}, all.dues(peers))
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, 1, all.due(peers[1]))
-		require.Equal(t, 0, all.due(peers[2]))
-		time.Sleep(turnPatience)
-		require.Equal(t, 1, all.due(peers[2]), "the second has stopped, too")
+		require.Equal(t, 1, all.claimsDue(peers[1]))
+		require.Equal(t, 0, all.claimsDue(peers[2]))
+		time.Sleep(turnTimeout)
+		require.Equal(t, 1, all.claimsDue(peers[2]), "the second has stopped, too")
 		all.claimed(peers[0], 1, nil, true, false)
-		require.Equal(t, 0, all.due(peers[2]))
-		all.gone(peers[0])
-		require.Equal(t, 1, all.due(peers[2]))
+		require.Equal(t, 0, all.claimsDue(peers[2]))
+		all.remove(peers[0])
+		require.Equal(t, 1, all.claimsDue(peers[2]))
 	})
 }
 
@@ -78,12 +78,12 @@ func TestTurnOfAStoppedProcessIsLost(t *testing.T) {
 func TestTurnsLastLongerWhereTheLogIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all, peers := someTurns(1, 2, 1)
-		all.took(200 * time.Millisecond)
+		all.noteTrip(200 * time.Millisecond)
 		require.Equal(t, []int{1, 0}, all.dues(peers))
-		time.Sleep(turnTrips*200*time.Millisecond - time.Nanosecond)
+		time.Sleep(tripsPerTurn*200*time.Millisecond - time.Nanosecond)
 		require.Equal(t, []int{1, 0}, all.dues(peers))
 		time.Sleep(time.Nanosecond)
-		require.Equal(t, 1, all.due(peers[1]))
+		require.Equal(t, 1, all.claimsDue(peers[1]))
 	})
 }
 
@@ -91,9 +91,9 @@ func TestTurnsLastLongerWhereTheLogIsSlow(t *testing.T) {
 func counted(t *testing.T, at Address) *Store {
 	s := open(t, Options{Address: at, Lease: longLease})
 	s.machine.turns.mu.Lock()
-	s.machine.turns.least = longLease
+	s.machine.turns.minTimeout = longLease
 	s.machine.turns.mu.Unlock()
-	s.machine.turns.took(0)
+	s.machine.turns.noteTrip(0)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }

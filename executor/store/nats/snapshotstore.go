@@ -24,17 +24,17 @@ import (
 // one after another, and behind them a message that says how many there are. Without that message it
 // is not whole, and nobody reads it.
 
-// shelf is where the snapshots of a log are, and makes the log shorter. After an error what was asked for may be done
+// snapshotStore is where the snapshots of a log are, and makes the log shorter. After an error what was asked for may be done
 // or not.
-type shelf interface {
+type snapshotStore interface {
 	// extent is how much of the log there is.
 	extent(ctx context.Context) (extent, error)
 	// list answers the snapshots of the log that are whole, the newest first, and all others.
-	list(ctx context.Context) (whole []kept, others []leftover, err error)
+	list(ctx context.Context) (whole []storedSnapshot, others []leftover, err error)
 	// put stores a snapshot, and answers what it is called. It is there when all of it is.
-	put(ctx context.Context, k kept, pieces [][]byte) (kept, error)
+	put(ctx context.Context, k storedSnapshot, pieces [][]byte) (storedSnapshot, error)
 	// open reads a snapshot. closes ends that.
-	open(ctx context.Context, k kept) (from *bufio.Reader, closes func(), err error)
+	open(ctx context.Context, k storedSnapshot) (from *bufio.Reader, closes func(), err error)
 	// remove removes a snapshot, or what there is of one.
 	remove(ctx context.Context, subject string) error
 	// purge removes the entries of the log before a sequence.
@@ -55,32 +55,32 @@ type leftover struct {
 	messages uint64
 }
 
-// streamShelf is the stream of the snapshots of a namespace.
-type streamShelf struct {
+// streamSnapshotStore is the stream of the snapshots of a namespace.
+type streamSnapshotStore struct {
 	address Address
 	js      jetstream.JetStream
 	log     jetstream.Stream
 }
 
-func newShelf(conn *natsgo.Conn, a Address, log jetstream.Stream) (*streamShelf, error) {
+func newSnapshotStore(conn *natsgo.Conn, a Address, log jetstream.Stream) (*streamSnapshotStore, error) {
 	js, err := jetstream.New(conn)
-	return shelfOf(js, a, log), err
+	return snapshotStoreOf(js, a, log), err
 }
 
-func shelfOf(js jetstream.JetStream, a Address, log jetstream.Stream) *streamShelf {
-	return &streamShelf{a, js, log}
+func snapshotStoreOf(js jetstream.JetStream, a Address, log jetstream.Stream) *streamSnapshotStore {
+	return &streamSnapshotStore{a, js, log}
 }
 
-func (h *streamShelf) extent(ctx context.Context) (extent, error) {
-	now, err := asks(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return h.log.Info(ctx) })
+func (h *streamSnapshotStore) extent(ctx context.Context) (extent, error) {
+	now, err := askServers(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return h.log.Info(ctx) })
 	if err != nil {
 		return extent{}, err
 	}
 	return extent{now.State.FirstSeq, now.State.LastSeq, int64(now.State.Bytes), now.Config.MaxBytes, now.TimeStamp}, nil
 }
 
-func (h *streamShelf) purge(ctx context.Context, before uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+func (h *streamSnapshotStore) purge(ctx context.Context, before uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err := h.mayPurge(ctx); err != nil {
 		return err
@@ -88,15 +88,15 @@ func (h *streamShelf) purge(ctx context.Context, before uint64) error {
 	return h.log.Purge(ctx, jetstream.WithPurgeSequence(before))
 }
 
-var errNoShelf = errors.New("the stream of the snapshots is gone")
+var errNoSnapshotStream = errors.New("the stream of the snapshots is gone")
 
 // mayPurge says why the log must keep what the snapshots have. Somebody may have changed a stream since it was looked at.
-func (h *streamShelf) mayPurge(ctx context.Context) error {
+func (h *streamSnapshotStore) mayPurge(ctx context.Context) error {
 	if _, err := h.log.Info(ctx); err != nil { // and keeps it
 		return err
 	}
 	if n, err := h.replicas(ctx); n == 0 {
-		return cmp.Or(err, errNoShelf)
+		return cmp.Or(err, errNoSnapshotStream)
 	}
 	return cmp.Or(h.check(ctx))
 }
@@ -104,8 +104,8 @@ func (h *streamShelf) mayPurge(ctx context.Context) error {
 // wholeHeader is that of the last message of a snapshot.
 const wholeHeader = "Jobline-Whole"
 
-// kept is a snapshot that is whole, and what its last message says.
-type kept struct {
+// storedSnapshot is a snapshot that is whole, and what its last message says.
+type storedSnapshot struct {
 	subject string
 	stored  time.Time
 	Entry   uint64 `json:"entry"` // behind which it was made
@@ -114,7 +114,7 @@ type kept struct {
 	Pieces  uint64 `json:"pieces"`
 }
 
-func newestFirst(a, b kept) int {
+func newestFirst(a, b storedSnapshot) int {
 	return cmp.Or(cmp.Compare(b.Entry, a.Entry), strings.Compare(a.subject, b.subject))
 }
 
@@ -122,7 +122,7 @@ func (a Address) snapshotStream() string  { return "JLS_" + a.Namespace }
 func (a Address) snapshotSubject() string { return "jls." + a.Namespace + ".>" }
 
 // subjectOf is the subject of a snapshot behind an entry. No other process uses it.
-func (h *streamShelf) subjectOf(entry uint64) string {
+func (h *streamSnapshotStore) subjectOf(entry uint64) string {
 	return fmt.Sprintf("jls.%s.%d.%s", h.address.Namespace, entry, strings.ReplaceAll(uuid.NewString(), "-", ""))
 }
 
@@ -141,7 +141,7 @@ func snapshotConfig(a Address, replicas int) jetstream.StreamConfig {
 }
 
 // stream is the stream, or nil where there is none.
-func (h *streamShelf) stream(ctx context.Context) (jetstream.Stream, error) {
+func (h *streamSnapshotStore) stream(ctx context.Context) (jetstream.Stream, error) {
 	s, err := h.js.Stream(ctx, h.address.snapshotStream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
@@ -150,7 +150,7 @@ func (h *streamShelf) stream(ctx context.Context) (jetstream.Stream, error) {
 }
 
 // make makes the stream where there is none.
-func (h *streamShelf) make(ctx context.Context) error {
+func (h *streamSnapshotStore) make(ctx context.Context) error {
 	if s, err := h.stream(ctx); s != nil || err != nil {
 		return err
 	}
@@ -161,15 +161,15 @@ func (h *streamShelf) make(ctx context.Context) error {
 	return err
 }
 
-func (h *streamShelf) list(ctx context.Context) (whole []kept, others []leftover, err error) {
-	whole, err = asks(ctx, func(ctx context.Context) (found []kept, err error) {
+func (h *streamSnapshotStore) list(ctx context.Context) (whole []storedSnapshot, others []leftover, err error) {
+	whole, err = askServers(ctx, func(ctx context.Context) (found []storedSnapshot, err error) {
 		found, others, err = h.listOnce(ctx)
 		return found, err
 	})
 	return whole, others, err
 }
 
-func (h *streamShelf) listOnce(ctx context.Context) (whole []kept, others []leftover, err error) {
+func (h *streamSnapshotStore) listOnce(ctx context.Context) (whole []storedSnapshot, others []leftover, err error) {
 	s, err := h.stream(ctx)
 	if s == nil || err != nil {
 		return nil, nil, err
@@ -195,7 +195,7 @@ func (h *streamShelf) listOnce(ctx context.Context) (whole []kept, others []left
 
 // look is the snapshot of a subject that has so many messages, or nil where it is not whole, or is none
 // of this log.
-func (h *streamShelf) look(ctx context.Context, s jetstream.Stream, subject string, messages uint64) (*kept, error) {
+func (h *streamSnapshotStore) look(ctx context.Context, s jetstream.Stream, subject string, messages uint64) (*storedSnapshot, error) {
 	last, err := s.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, nil
@@ -203,7 +203,7 @@ func (h *streamShelf) look(ctx context.Context, s jetstream.Stream, subject stri
 	if err != nil {
 		return nil, err
 	}
-	k := &kept{subject: subject, stored: last.Time}
+	k := &storedSnapshot{subject: subject, stored: last.Time}
 	if last.Header.Get(wholeHeader) == "" || json.Unmarshal(last.Data, k) != nil || k.Pieces+1 != messages || k.Entry != entryOf(subject) {
 		return nil, nil
 	}
@@ -220,34 +220,34 @@ func (h *streamShelf) look(ctx context.Context, s jetstream.Stream, subject stri
 	return k, nil
 }
 
-// tidyPatience is how long the pieces of a snapshot that could not be stored may take to be removed.
-const tidyPatience = 2 * time.Second
+// cleanupTimeout is how long the pieces of a snapshot that could not be stored may take to be removed.
+const cleanupTimeout = 2 * time.Second
 
-func (h *streamShelf) put(ctx context.Context, k kept, pieces [][]byte) (kept, error) {
+func (h *streamSnapshotStore) put(ctx context.Context, k storedSnapshot, pieces [][]byte) (storedSnapshot, error) {
 	if err := h.hasRoom(ctx, k.Bytes); err != nil {
-		return kept{}, err
+		return storedSnapshot{}, err
 	}
 	k.subject, k.Pieces = h.subjectOf(k.Entry), uint64(len(pieces))
 	err := h.putAll(ctx, &k, pieces)
 	if err == nil {
 		return k, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	if e := h.remove(ctx, k.subject); e != nil {
 		err = fmt.Errorf("%w; and what there is of it could not be removed: %w", err, e)
 	}
-	return kept{}, err
+	return storedSnapshot{}, err
 }
 
 // hasRoom says why a snapshot of so many bytes does not fit beside the others, as far as that is known before.
-func (h *streamShelf) hasRoom(ctx context.Context, bytes int64) error {
+func (h *streamSnapshotStore) hasRoom(ctx context.Context, bytes int64) error {
 	if err := h.make(ctx); err != nil {
 		return err
 	}
 	s, err := h.stream(ctx)
 	if s == nil || err != nil {
-		return cmp.Or(err, errNoShelf)
+		return cmp.Or(err, errNoSnapshotStream)
 	}
 	now := s.CachedInfo()
 	if most := now.Config.MaxBytes; most > 0 && int64(now.State.Bytes)+bytes > most {
@@ -257,7 +257,7 @@ func (h *streamShelf) hasRoom(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-func (h *streamShelf) putAll(ctx context.Context, k *kept, pieces [][]byte) error {
+func (h *streamSnapshotStore) putAll(ctx context.Context, k *storedSnapshot, pieces [][]byte) error {
 	last, err := json.Marshal(k)
 	if err != nil {
 		return err
@@ -270,15 +270,15 @@ func (h *streamShelf) putAll(ctx context.Context, k *kept, pieces [][]byte) erro
 	return h.publish(ctx, &natsgo.Msg{Subject: k.subject, Data: last, Header: natsgo.Header{wholeHeader: {"1"}}})
 }
 
-func (h *streamShelf) publish(ctx context.Context, m *natsgo.Msg) error {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+func (h *streamSnapshotStore) publish(ctx context.Context, m *natsgo.Msg) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	_, err := h.js.PublishMsg(ctx, m, jetstream.WithExpectStream(h.address.snapshotStream()))
 	return err
 }
 
-func (h *streamShelf) remove(ctx context.Context, subject string) error {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+func (h *streamSnapshotStore) remove(ctx context.Context, subject string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	s, err := h.stream(ctx)
 	if s == nil || err != nil {
@@ -291,7 +291,7 @@ func (h *streamShelf) remove(ctx context.Context, subject string) error {
 var errSnapshotGone = errors.New("the snapshot was removed while it was read")
 
 // clear removes all snapshots.
-func (h *streamShelf) clear(ctx context.Context) error {
+func (h *streamSnapshotStore) clear(ctx context.Context) error {
 	s, err := h.stream(ctx)
 	if s == nil || err != nil || s.CachedInfo().State.Msgs == 0 {
 		return err
@@ -299,17 +299,17 @@ func (h *streamShelf) clear(ctx context.Context) error {
 	return s.Purge(ctx)
 }
 
-// keptReader reads the pieces of a snapshot.
-type keptReader struct {
+// snapshotReader reads the pieces of a snapshot.
+type snapshotReader struct {
 	ctx      context.Context
-	shelf    *streamShelf
+	shelf    *streamSnapshotStore
 	subject  string
 	messages jetstream.MessagesContext
 	left     uint64
 	rest     []byte
 }
 
-func (h *streamShelf) open(ctx context.Context, k kept) (from *bufio.Reader, closes func(), err error) {
+func (h *streamSnapshotStore) open(ctx context.Context, k storedSnapshot) (from *bufio.Reader, closes func(), err error) {
 	consumer, err := h.js.OrderedConsumer(ctx, h.address.snapshotStream(), jetstream.OrderedConsumerConfig{FilterSubjects: []string{k.subject}})
 	if err != nil {
 		return nil, nil, err
@@ -318,13 +318,13 @@ func (h *streamShelf) open(ctx context.Context, k kept) (from *bufio.Reader, clo
 	if err != nil {
 		return nil, nil, err
 	}
-	return bufio.NewReader(&keptReader{ctx: ctx, shelf: h, subject: k.subject, messages: messages, left: k.Pieces}), messages.Stop, nil
+	return bufio.NewReader(&snapshotReader{ctx: ctx, shelf: h, subject: k.subject, messages: messages, left: k.Pieces}), messages.Stop, nil
 }
 
 // piecesAhead is how many pieces are on their way at most.
 const piecesAhead = 32
 
-func (r *keptReader) Read(to []byte) (int, error) {
+func (r *snapshotReader) Read(to []byte) (int, error) {
 	for len(r.rest) == 0 {
 		if r.left == 0 {
 			return 0, io.EOF
@@ -341,20 +341,20 @@ func (r *keptReader) Read(to []byte) (int, error) {
 	return n, nil
 }
 
-// piecePatience is how long a piece may take before it is asked whether there is one.
-const piecePatience = 500 * time.Millisecond
+// pieceTimeout is how long a piece may take before it is asked whether there is one.
+const pieceTimeout = 500 * time.Millisecond
 
 // piece is the next piece.
-func (r *keptReader) piece() ([]byte, error) {
+func (r *snapshotReader) piece() ([]byte, error) {
 	for began := time.Now(); ; {
-		ctx, cancel := context.WithTimeout(r.ctx, piecePatience)
+		ctx, cancel := context.WithTimeout(r.ctx, pieceTimeout)
 		m, err := r.messages.Next(jetstream.NextContext(ctx))
 		late := ctx.Err() != nil
 		cancel()
 		switch {
 		case err == nil:
 			return m.Data(), nil
-		case !late || r.ctx.Err() != nil || time.Since(began) > openPatience:
+		case !late || r.ctx.Err() != nil || time.Since(began) > openTimeout:
 			return nil, err
 		case r.shelf.isGone(r.ctx, r.subject):
 			return nil, errSnapshotGone
@@ -363,8 +363,8 @@ func (r *keptReader) piece() ([]byte, error) {
 }
 
 // isGone reports whether nothing is left of a snapshot. It is false where the servers do not say.
-func (h *streamShelf) isGone(ctx context.Context, subject string) bool {
-	_, err := asks(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+func (h *streamSnapshotStore) isGone(ctx context.Context, subject string) bool {
+	_, err := askServers(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		s, err := h.stream(ctx)
 		if s == nil || err != nil {
 			return nil, err
