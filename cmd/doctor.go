@@ -52,7 +52,9 @@ type doctor struct {
 	stored    int64 // how many schedules the store has
 	// executors are those of the store of the server, where one answers; nil of an older one.
 	executors []schema.ExecutorInfo
-	found     []diagnosis
+	// outbox is that of the server, where one answers that has one.
+	outbox *schema.OutboxResult
+	found  []diagnosis
 }
 
 func (p *Program) doctorCommand() *cobra.Command {
@@ -77,7 +79,7 @@ func (p *Program) doctor(ctx context.Context, o *targetOptions, out io.Writer, a
 		return err
 	}
 	d := &doctor{program: p, scope: scope}
-	for _, check := range []func(context.Context){d.itself, d.folder, d.server, d.state, d.store, d.runners, d.scheduled, d.timeZone, d.limits, d.containment} {
+	for _, check := range []func(context.Context){d.itself, d.folder, d.server, d.state, d.store, d.waiting, d.runners, d.scheduled, d.timeZone, d.limits, d.containment} {
 		check(ctx)
 	}
 	failed := false
@@ -196,6 +198,11 @@ func (d *doctor) server(ctx context.Context) {
 	if all, err := c.Executors(ctx); err == nil {
 		d.executors = all.Executors
 	}
+	if d.stats.Store.Outbox != nil {
+		if first, err := c.Outbox(ctx, schema.OutboxParams{Limit: 1}); err == nil {
+			d.outbox = &first
+		}
+	}
 	d.ok(check, fmt.Sprintf("process %d on %s, version %s, %s, %d queued and %d running tasks", server.ServerInfo.PID, d.scope.Socket,
 		server.ServerInfo.Version, counted(d.stats.Connections, "connection"), d.stats.Tasks.Queued, d.stats.Tasks.Running))
 	if hint := d.program.olderServer(server.ServerInfo.Version); hint != "" {
@@ -268,6 +275,10 @@ func exists(path string) bool {
 // store looks at the file of the tasks.
 func (d *doctor) store(ctx context.Context) {
 	const check = "store"
+	if d.stats != nil && d.stats.Store.Fault != "" && d.stats.Store.Outbox != nil {
+		d.warn(check, d.stats.Store.Fault, submitsWait)
+		return
+	}
 	if d.stats != nil && d.stats.Store.Fault != "" {
 		d.fail(check, errors.New("nothing can be recorded: "+d.stats.Store.Fault), "the tasks go on; the server tries again by itself")
 		return
@@ -277,11 +288,7 @@ func (d *doctor) store(ctx context.Context) {
 		return
 	}
 	if n := d.scope.namespace; n != nil {
-		if err := nats.Check(ctx, n.address, n.credentials()); err != nil {
-			d.fail(check, err, "")
-			return
-		}
-		d.ok(check, n.address.String())
+		d.namespace(ctx, check, n)
 		return
 	}
 	file := d.scope.Store

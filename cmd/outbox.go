@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,9 +75,6 @@ func (o *storeOptions) openOutbox(c *cobra.Command, no nats.Options) (executor.S
 	}
 	if err != nil && !errors.Is(err, nats.ErrUnreachable) {
 		return nil, errors.Join(o.openFault(err), running.Close())
-	}
-	if state := store.State(); state.Waiting+state.Refused > 0 {
-		no.Logger.Log(c.Context(), slog.LevelInfo, "submits are in the outbox", "outbox", state.File, "waiting", state.Waiting, "refused", state.Refused)
 	}
 	return running, nil
 }

@@ -215,7 +215,7 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 		log.Warn("which store is on the sockets cannot be noted: where this server is killed, a command may start one with another store in its place", "error", err)
 	}
 	o.stdio.RPC.Version = o.program.build().Version
-	o.stdio.About = o.about()
+	o.stdio.About = o.about(store)
 	o.listen.apply(&o.stdio, ex, sockets, log)
 	if folder, err := o.program.environmentFolder(); err == nil && len(sockets) > 0 {
 		removeOldEnvironments(folder, time.Now())
@@ -227,13 +227,17 @@ func (o *serveOptions) serveStore(c *cobra.Command, sockets []*socket.Socket, lo
 }
 
 // about is what the log says of this server among others.
-func (o *serveOptions) about() []any {
+func (o *serveOptions) about(store executor.Store) []any {
 	about := []any{"name", cmp.Or(o.executor.Name, executor.ProcessName())}
 	if len(o.executor.Labels) > 0 {
 		about = append(about, "labels", show.Places(o.executor.Labels))
 	}
 	if nats.IsAddress(o.store.file) {
 		about = append(about, "role", o.store.role)
+	}
+	if box, keeps := store.(executor.Outbox); keeps {
+		state := box.State()
+		about = append(about, "outbox", state.File, "waiting", state.Waiting, "refused", state.Refused)
 	}
 	return about
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jobline/jobline/executor/store/sqlite/inspect"
 	"github.com/jobline/jobline/rpc/client"
 	"github.com/jobline/jobline/rpc/socket"
 	"github.com/jobline/jobline/schema"
@@ -21,8 +22,8 @@ const (
 	// endTimeout is how long the process of a server may go on when its executor has
 	// ended. Its clients have a second to read what is left for them.
 	endTimeout = 10 * time.Second
-	// schedulesTimeout is how long a server may take to say which schedules it has. One whose disk
-	// does not answer is ended all the same.
+	// schedulesTimeout is how long a server may take to say which schedules it has, or what is in its outbox. One
+	// whose disk does not answer is ended all the same.
 	schedulesTimeout = 2 * time.Second
 )
 
@@ -73,7 +74,7 @@ func (p *Program) shutdown(ctx context.Context, o *shutdownOptions, out io.Write
 	if err != nil {
 		return err
 	}
-	schedules := p.schedulesToCome(ctx, c)
+	schedules, outbox := p.schedulesToCome(ctx, c), outboxBehind(ctx, c)
 	waiting := time.AfterFunc(patience, func() { p.sayWaiting(ctx, c, o) })
 	result, err := c.Shutdown(ctx, schema.ShutdownParams{
 		Mode: o.mode, TimeoutMs: milliseconds(o.timeout), Scope: schema.ScopeExecutor,
@@ -97,7 +98,40 @@ func (p *Program) shutdown(ctx context.Context, o *shutdownOptions, out io.Write
 	if err == nil && schedules > 0 {
 		_, err = fmt.Fprintln(out, p.schedulesLeft(schedules, server.Capabilities.Durable))
 	}
+	if text := p.outboxLeft(ctx, outbox); err == nil && text != "" {
+		_, err = fmt.Fprintln(out, text)
+	}
 	return err
+}
+
+// outboxBehind is the outbox of a server as it is before that ends, or nil.
+func outboxBehind(ctx context.Context, c *client.Client) *schema.OutboxState {
+	ctx, stop := context.WithTimeout(ctx, schedulesTimeout)
+	defer stop()
+	stats, err := c.Stats(ctx)
+	if err != nil {
+		return nil
+	}
+	return stats.Store.Outbox
+}
+
+// outboxLeft says what waits in an outbox without a server; "" where nothing does. The server may have sent some of it
+// before its end.
+func (p *Program) outboxLeft(ctx context.Context, was *schema.OutboxState) string {
+	if was == nil {
+		return ""
+	}
+	n := int64(was.Waiting)
+	if info, err := inspect.Outbox(ctx, was.File); err == nil {
+		n = info.Waiting
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("1 submit waits in the outbox %s, and is sent when a command with it starts the next server, as %s outbox does", was.File, p.Name)
+	}
+	return fmt.Sprintf("%d submits wait in the outbox %s, and are sent when a command with it starts the next server, as %s outbox does", n, was.File, p.Name)
 }
 
 // schedulesToCome counts the schedules of which a task is due at a time to come. It is 0 where the

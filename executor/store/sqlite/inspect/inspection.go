@@ -56,26 +56,34 @@ func openInspection(ctx context.Context, name string) (_ *inspection, err error)
 	if err := in.find(); err != nil {
 		return nil, err
 	}
-	if in.heldBy, err = disk.HolderOf(in.path); err != nil {
+	if err := in.open(ctx, file.Identify); err != nil {
 		return nil, err
+	}
+	return in, nil
+}
+
+// open connects to a file that was found, and reads its version.
+func (in *inspection) open(ctx context.Context, identify func(*file.Conn, string) (int64, error)) (err error) {
+	if in.heldBy, err = disk.HolderOf(in.path); err != nil {
+		return err
 	}
 	in.before = in.stamps()
 	still := in.heldBy == "" || !in.shared()
 	if in.conn, err = dialReadOnly(in.path, still); err != nil {
-		err = fmt.Errorf("open the store %s: %w", name, err)
+		err = fmt.Errorf("open %s: %w", in.name, err)
 	} else {
 		in.conn.SetInterrupt(ctx)
-		if in.version, err = file.Identify(in.conn, name); err != nil {
+		if in.version, err = identify(in.conn, in.name); err != nil {
 			err = errors.Join(err, in.conn.Close())
 		}
 	}
 	if err == nil {
-		return in, nil
+		return nil
 	}
 	if e := in.changed(); e != nil {
 		err = e // it says nothing of the file
 	}
-	return nil, err
+	return err
 }
 
 // find refuses what is not a store by a look at its first page.
