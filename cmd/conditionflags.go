@@ -48,7 +48,7 @@ func (o *conditionFlags) flags(c *cobra.Command, d *driver) {
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
 	f.Var(dueTime(&o.expireAt), "expire-at", "fail where the task has not begun by this time, which is given as for --at")
 	f.Var(amounts(&o.needs), "needs", "resources that the task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
-	f.Var(places(&o.on), "on", "run only on an executor that has these labels, as gpu=a100,os=linux; serve --label gives them, and executors shows them")
+	f.Var(placesOrNone(&o.on), "on", "run only on an executor that has these labels, as gpu=a100,os=linux; serve --label gives them, and executors shows them; none asks for none, whatever the group says")
 	o.dedupe.flags(c)
 	f.Var(nonEmpty(&o.parent), "parent", "the task of which this one is a part, named as for status: a cancel of that one cancels this one, too. In a command of a task $JOBLINE_TASK_ID is that task")
 	complete(c, "parent", d.completeTasks(schema.Queued, schema.Running))

@@ -44,7 +44,7 @@ func changeDefault(d *schema.GroupDefaults, text string) error {
 			return n.parse(d, value)
 		}
 	}
-	return errors.New("want NAME=VALUE, with NAME one of priority, timeout, expire, key, needs and retry, or none")
+	return errors.New("want NAME=VALUE, with NAME one of priority, timeout, expire, key, needs, on and retry, or none")
 }
 
 // defaultNames are what a group can give to its tasks. format answers the empty text for nothing.
@@ -82,6 +82,10 @@ var defaultNames = []struct {
 		func(d *schema.GroupDefaults) string { return d.Key }, func(d *schema.GroupDefaults) { d.Key = "" }},
 	{"needs", func(d *schema.GroupDefaults, value string) error { return amounts(&d.Needs).Set(value) },
 		func(d *schema.GroupDefaults) string { return show.Needs(d.Needs) }, func(d *schema.GroupDefaults) { d.Needs = nil }},
+	{"on", func(d *schema.GroupDefaults, value string) error {
+		d.On = nil // the labels are one requirement, as in update
+		return places(&d.On).Set(value)
+	}, func(d *schema.GroupDefaults) string { return show.PlacesFlag(d.On) }, func(d *schema.GroupDefaults) { d.On = nil }},
 	{"retry", func(d *schema.GroupDefaults, value string) error {
 		more, err := parseRetries(value)
 		if err != nil {
@@ -140,7 +144,7 @@ func defaultsText(d *schema.GroupDefaults) string {
 func placeOfGroup(pointer string) string {
 	for member, place := range map[string]string{
 		"/limit": "--limit", "/rate": "--rate", "/defaults/priority": "--default priority", "/defaults/timeoutMs": "--default timeout",
-		"/defaults/expireMs": "--default expire", "/defaults/key": "--default key", "/defaults/needs": "--default needs", "/defaults/retry": "--default retry",
+		"/defaults/expireMs": "--default expire", "/defaults/key": "--default key", "/defaults/needs": "--default needs", "/defaults/on": "--default on", "/defaults/retry": "--default retry",
 	} {
 		if pointer == member || strings.HasPrefix(pointer, member+"/") {
 			return place

@@ -135,7 +135,7 @@ func (p *Program) setGroupCommand() *cobra.Command {
 			"Tasks that run go on. Pause and resume are commands of their own.\n" +
 			"--default says what a task of the group has where neither its submit nor its type says. It is given once for each\n" +
 			"of these, as --default priority=5 --default timeout=10m --default expire=1h --default key=deploy\n" +
-			"--default needs=gpu=1 --default retry=3. What is not named stays; timeout=none takes one of them back, and none takes all back.",
+			"--default needs=gpu=1 --default on=gpu=a100 --default retry=3. What is not named stays; timeout=none takes one of them back, and none takes all back.",
 		Example: p.driverExamples("groups set deploy --limit 1", "groups set mail --rate 100/1m", "groups set mail --limit none --rate none",
 			"groups set tests --default retry=2 --default timeout=10m"),
 		Args:              o.args,

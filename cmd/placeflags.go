@@ -36,6 +36,18 @@ func places(to *map[string]string) pflag.Value {
 	}, func(map[string]string) string { return "" }, "KEY=VALUE"}
 }
 
+// placesOrNone is such a flag that none takes back, so that a task runs anywhere.
+func placesOrNone(to *map[string]string) pflag.Value {
+	return &flagValue[map[string]string]{to, func(text string) (map[string]string, error) {
+		if text == noName {
+			return map[string]string{}, nil
+		}
+		all := maps.Clone(*to)
+		err := places(&all).Set(text)
+		return all, err
+	}, func(map[string]string) string { return "" }, "KEY=VALUE"}
+}
+
 // executorName is a flag for the name of a server; "" is that of its process.
 func executorName(to *string) pflag.Value {
 	return &flagValue[string]{to, func(text string) (string, error) {

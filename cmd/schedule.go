@@ -83,7 +83,7 @@ func (o *scheduleOptions) flags(c *cobra.Command) {
 	f.Var(nameOrNone(&o.key), "key", "tasks of one key run one at a time, in the order of their submits; none takes the key back")
 	f.Var(nameOrNone(&o.group), "group", "the group of the tasks; its limit, rate and pause hold for them (groups shows them); none takes them out of it")
 	f.Var(amounts(&o.needs), "needs", "resources that a task has for itself while it runs, as gpu=1,ram=4; serve --resource says how much there is")
-	f.Var(places(&o.on), "on", "a task runs only on an executor that has these labels, as gpu=a100,os=linux; serve --label gives them, and executors shows them")
+	f.Var(placesOrNone(&o.on), "on", "a task runs only on an executor that has these labels, as gpu=a100,os=linux; serve --label gives them, and executors shows them; none asks for none, whatever the group says")
 	f.Var(span(&o.expire, 0, 0), "expire", "a task fails where it has not begun within this time after it was due; 0 is never")
 	complete(c, "group", o.driver.completeGroup)
 	complete(c, "key", o.driver.completeKey)

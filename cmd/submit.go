@@ -123,7 +123,7 @@ func (o *submitOptions) run(ctx context.Context, c *client.Client) error {
 	if o.name != "" && !o.isEach {
 		return o.one(ctx, c)
 	}
-	o.noteNobody(ctx, c, newBoard(o.driver.program.Name).say)
+	o.noteNobody(ctx, c, o.conditions.on, newBoard(o.driver.program.Name).say)
 	source, err := o.source()
 	if err != nil {
 		return err
@@ -195,7 +195,7 @@ func (o *submitOptions) one(ctx context.Context, c *client.Client) error {
 	if file := outboxOf(&submitted.Task); file != "" {
 		board.say("the queue cannot be reached; the task waits in the outbox %s, and is sent when it can", file)
 	} else if !submitted.State.Final() {
-		o.noteNobody(ctx, c, board.say)
+		o.noteNobody(ctx, c, askedOf(&submitted.Task), board.say)
 	}
 	if !o.wait || !o.json {
 		if err := o.printID(&submitted); err != nil || !o.wait {

@@ -10,11 +10,10 @@ import (
 )
 
 // noteNobody tells a person that nobody is there who could run what is submitted, where that can be:
-// with labels that it asks for, and in a queue of many machines. It is accepted all the same, and runs
+// with labels that it asks for (on), and in a queue of many machines. It is accepted all the same, and runs
 // when somebody comes.
-func (o *submitOptions) noteNobody(ctx context.Context, c *client.Client, say func(format string, args ...any)) {
-	on := o.conditions.on
-	if on == nil && !o.target.elsewhere() {
+func (o *submitOptions) noteNobody(ctx context.Context, c *client.Client, on map[string]string, say func(format string, args ...any)) {
+	if len(on) == 0 && !o.target.elsewhere() {
 		return
 	}
 	found, err := c.Executors(ctx)
@@ -33,4 +32,12 @@ func (o *submitOptions) noteNobody(ctx context.Context, c *client.Client, say fu
 	case draining:
 		say("who could run it is draining; what is submitted waits: %s executors shows who", o.driver.program.Name)
 	}
+}
+
+// askedOf are the labels that a task asks for, perhaps because of its group.
+func askedOf(t *schema.Task) map[string]string {
+	if t.Conditions == nil {
+		return nil
+	}
+	return t.Conditions.On
 }

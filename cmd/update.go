@@ -22,6 +22,7 @@ type updateOptions struct {
 	priority int
 	labels   []string
 	group    string
+	on       map[string]string
 	in       time.Duration
 	at       schema.Time
 	expire   time.Duration
@@ -36,7 +37,7 @@ func (p *Program) updateCommand() *cobra.Command {
 		Long: "Update changes what its flags name of tasks that wait, and leaves the rest as it is, also their place among tasks of the\n" +
 			"same priority. A task that runs or has ended is not changed. " + namesHelp + "\n" +
 			"Of the tasks that a label names it takes those that wait.",
-		Example:           p.driverExamples("update @last --priority 5", "update build=7 --in 10m", "update 018f --group deploy --label urgent=yes"),
+		Example:           p.driverExamples("update @last --priority 5", "update build=7 --in 10m", "update 018f --group deploy --label urgent=yes", "update train=7 --on gpu=h100"),
 		Args:              o.names("update"),
 		ValidArgsFunction: o.completeTasks(schema.Queued),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -53,11 +54,13 @@ func (p *Program) updateCommand() *cobra.Command {
 		fmt.Sprintf("higher runs first; from %d to %d", executor.MinPriority, executor.MaxPriority))
 	f.StringArrayVar(&o.labels, "label", nil, "a label to add as KEY=VALUE, in place of one with the same key; KEY= removes it; may be given again")
 	f.Var(nameOrNone(&o.group), "group", "the group in which the task counts; none takes it out of its group")
+	f.Var(placesOrNone(&o.on), "on", "run only on an executor that has these labels, as gpu=a100,os=linux, in place of all that the task asked for; none lets it run anywhere")
 	f.Var(span(&o.in, 0, 0), "in", "run no sooner than in this time, as 10m; 0 is as soon as it can")
 	f.Var(dueTime(&o.at), "at", "run no sooner than at this time: 02:30 is the next 02:30 of this machine's time zone, or a date and a time")
 	f.Var(span(&o.expire, 0, 0), "expire", "fail where the task has not begun within this time; 0 is never")
 	f.Var(dueTime(&o.expireAt), "expire-at", "fail where the task has not begun by this time, which is given as for --at")
 	complete(c, "group", o.completeGroup)
+	complete(c, "on", o.completeOn)
 	for _, flag := range []string{"priority", "label", "in", "at", "expire", "expire-at"} {
 		complete(c, flag, cobra.NoFileCompletions)
 	}
@@ -82,14 +85,14 @@ func (o *updateOptions) params(c *cobra.Command) (p schema.UpdateParams, err err
 	if given("in") {
 		p.DelayMs = new(milliseconds(o.in))
 	}
-	p.RunAt, p.ExpiresAt = o.at, o.expireAt
+	p.RunAt, p.ExpiresAt, p.On = o.at, o.expireAt, o.on
 	if given("expire") {
 		p.ExpireMs = new(milliseconds(o.expire))
 	}
 	if p.Labels, err = labelsOf("update", o.labels); err != nil {
 		return p, err
 	}
-	for _, flag := range []string{"priority", "group", "in", "at", "expire", "expire-at", "label"} {
+	for _, flag := range []string{"priority", "group", "on", "in", "at", "expire", "expire-at", "label"} {
 		if given(flag) {
 			return p, nil
 		}

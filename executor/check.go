@@ -64,6 +64,7 @@ func (u *Update) Check() error {
 	if u.Group != nil {
 		found.name("group", *u.Group)
 	}
+	found.places("on", u.On)
 	return found.err()
 }
 

@@ -108,6 +108,9 @@ func addDefaults(c *schema.Conditions, d *schema.GroupDefaults, now schema.Time)
 	if c.Needs == nil {
 		c.Needs = d.Needs
 	}
+	if c.On == nil {
+		c.On = d.On
+	}
 	if c.ExpiresAt.IsZero() && d.ExpireMs > 0 {
 		c.ExpiresAt = absolute(0, d.ExpireMs, max(now, c.RunAt))
 	}
@@ -137,6 +140,7 @@ func (e *Executor) checkDefaults(d *schema.GroupDefaults) error {
 	found.either(d.ExpireMs, 0, "expireMs", "")
 	found.name("key", d.Key)
 	found.needs(d.Needs)
+	found.places("on", d.On)
 	found.retry(d.Retry)
 	if found == nil {
 		if refused, ok := errors.AsType[*InputError](e.checkNeeds(d.Needs)); ok {

@@ -16,6 +16,7 @@ import (
 func fullDefaults() *schema.GroupDefaults {
 	return &schema.GroupDefaults{
 		Priority: 7, TimeoutMs: 60_000, ExpireMs: 5000, Key: "k", Needs: map[string]int64{"gpu": 2},
+		On:    map[string]string{"os": "linux"},
 		Retry: &schema.Retry{MaxAttempts: 4, DelayMs: new(int64(10)), Factor: 1, MaxDelayMs: 10, Jitter: new(0.0)},
 	}
 }
@@ -51,12 +52,12 @@ func TestGroupsGiveDefaults(t *testing.T) {
 	require.Equal(t, int8(7), r.Priority)
 	require.Equal(t, time.Minute, r.Timeout)
 	require.Equal(t, &schema.Conditions{
-		Group: "g", Key: "k", Needs: map[string]int64{"gpu": 2}, ExpiresAt: now + 5_000_000, Retry: fullDefaults().Retry,
+		Group: "g", Key: "k", Needs: map[string]int64{"gpu": 2}, On: map[string]string{"os": "linux"}, ExpiresAt: now + 5_000_000, Retry: fullDefaults().Retry,
 	}, r.Conditions)
 
 	r = prepare(schema.SubmitParams{
 		Type: "nap", Priority: new(-3), TimeoutMs: 5, DelayMs: 8000, ExpireMs: 9000,
-		Conditions: schema.Conditions{Group: "g", Key: "own", Needs: map[string]int64{"gpu": 1}, Retry: &schema.Retry{MaxAttempts: 1}},
+		Conditions: schema.Conditions{Group: "g", Key: "own", Needs: map[string]int64{"gpu": 1}, On: map[string]string{}, Retry: &schema.Retry{MaxAttempts: 1}},
 	})
 	require.Equal(t, int8(-3), r.Priority)
 	require.Equal(t, 5*time.Millisecond, r.Timeout)
@@ -112,6 +113,7 @@ func TestDefaultsOfGroupsAreChecked(t *testing.T) {
 		"/defaults/key":               {Key: "a\x00b"},
 		"/defaults/needs/gpu":         {Needs: map[string]int64{"gpu": 3}},
 		"/defaults/needs/tape":        {Needs: map[string]int64{"tape": 1}},
+		"/defaults/on/gpu":            {On: map[string]string{"gpu": ""}},
 		"/defaults/retry/maxAttempts": {Retry: &schema.Retry{}},
 	} {
 		_, err := e.SetGroup(t.Context(), &schema.SetGroupParams{Name: "g", Defaults: &d})

@@ -23,6 +23,8 @@ type Update struct {
 	Labels map[string]string
 	// Group is the group of the task; "" is none.
 	Group *string
+	// On are the labels that an executor must have, in place of all before; empty, and not nil, is none.
+	On map[string]string
 }
 
 // NotQueuedError says that a task cannot be changed, because it does not wait: it is in this
@@ -54,6 +56,11 @@ func (u *Update) Apply(r *Record) error {
 	}
 	if u.Group != nil {
 		c.Group = *u.Group
+	}
+	if u.On != nil {
+		if c.On = u.On; len(u.On) == 0 {
+			c.On = nil
+		}
 	}
 	if err := u.times(&changed, c); err != nil {
 		return err
@@ -139,7 +146,7 @@ func updateOf(p *schema.UpdateParams, now schema.Time) (*Update, error) {
 	if err := CheckLabels(maps.All(p.Labels)); err != nil {
 		return nil, err
 	}
-	u := &Update{Labels: p.Labels, Group: p.Group}
+	u := &Update{Labels: p.Labels, Group: p.Group, On: p.On}
 	var v violations
 	if p.Priority != nil {
 		if *p.Priority < MinPriority || *p.Priority > MaxPriority {
@@ -152,6 +159,7 @@ func updateOf(p *schema.UpdateParams, now schema.Time) (*Update, error) {
 	if p.Group != nil {
 		v.name("group", *p.Group)
 	}
+	v.places("on", p.On)
 	if v != nil {
 		return nil, &InputError{Violations: v}
 	}

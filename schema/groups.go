@@ -26,7 +26,9 @@ type GroupDefaults struct {
 	ExpireMs  int64            `json:"expireMs,omitzero" jsonschema:"a task that has not started so many milliseconds after its submit, or after its runAt, fails with kind expired" schema:"minimum=0,maximum=315360000000"`
 	Key       string           `json:"key,omitzero" jsonschema:"the key of a task that has none" schema:"maxLength=256"`
 	Needs     map[string]int64 `json:"needs,omitzero" jsonschema:"what a task needs that does not say what it needs" schema:"maxProperties=16,minimum=1"`
-	Retry     *Retry           `json:"retry,omitzero" jsonschema:"whether and when a task is tried again that does not say"`
+	// On is taken for a task that does not say it, as Needs.
+	On    map[string]string `json:"on,omitzero" jsonschema:"the labels that an executor must have, of a task that does not say: each with this value" schema:"maxProperties=16,maxLength=256"`
+	Retry *Retry            `json:"retry,omitzero" jsonschema:"whether and when a task is tried again that does not say"`
 }
 
 // Group is a group of tasks: its settings, and how many of its tasks run or are ready.

@@ -319,6 +319,8 @@ export interface GroupDefaults {
   key?: string;
   /** what a task needs that does not say what it needs */
   needs?: Record<string, number>;
+  /** the labels that an executor must have, of a task that does not say: each with this value */
+  on?: Record<string, string>;
   /** whether and when a task is tried again that does not say */
   retry?: Retry;
 }
@@ -1248,6 +1250,8 @@ export interface UpdateParams {
   labels?: Record<string, string>;
   /** the group in which the task counts; an empty one is none; as it was where absent */
   group?: string;
+  /** the labels that an executor must have to run the task, in place of all that it asked for; {} for none; as it was where absent */
+  on?: Record<string, string>;
 }
 
 /** A task that waits was changed by update. */

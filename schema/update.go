@@ -14,4 +14,6 @@ type UpdateParams struct {
 	// Labels are merged into those of the task.
 	Labels map[string]string `json:"labels,omitzero" jsonschema:"labels to add, or to put in the place of those with the same names; one with an empty value is removed" schema:"maxProperties=32,maxLength=256"`
 	Group  *string           `json:"group,omitzero" jsonschema:"the group in which the task counts; an empty one is none; as it was where absent" schema:"maxLength=256"`
+	// On takes the place of all that the task asked for.
+	On map[string]string `json:"on,omitzero" jsonschema:"the labels that an executor must have to run the task, in place of all that it asked for; {} for none; as it was where absent" schema:"maxProperties=16,maxLength=256"`
 }

@@ -84,10 +84,14 @@ func Needs(needs map[string]int64) string {
 }
 
 // Places are the labels of an executor, or those that a task asks for.
-func Places(labels map[string]string) string {
-	var words []string
+func Places(labels map[string]string) string { return strings.Join(places(labels), " ") }
+
+// PlacesFlag are such labels as a flag takes them.
+func PlacesFlag(labels map[string]string) string { return strings.Join(places(labels), ",") }
+
+func places(labels map[string]string) (words []string) {
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		words = append(words, name+"="+labels[name])
 	}
-	return strings.Join(words, " ")
+	return words
 }

@@ -243,15 +243,16 @@ type update struct {
 	Expires  *int64            `json:"expires,omitzero"`
 	Labels   map[string]string `json:"labels,omitempty"`
 	Group    *string           `json:"group,omitzero"`
+	On       map[string]string `json:"on,omitzero"` // empty, and not nil, is none
 }
 
 func updateOf(id uuid.UUID, u *executor.Update) *update {
-	return &update{id, u.Priority, (*int64)(u.RunAt), (*int64)(u.ExpiresAt), u.Labels, u.Group}
+	return &update{id, u.Priority, (*int64)(u.RunAt), (*int64)(u.ExpiresAt), u.Labels, u.Group, u.On}
 }
 
 func (u *update) update() *executor.Update {
 	return &executor.Update{
-		Priority: u.Priority, RunAt: (*schema.Time)(u.RunAt), ExpiresAt: (*schema.Time)(u.Expires), Labels: u.Labels, Group: u.Group,
+		Priority: u.Priority, RunAt: (*schema.Time)(u.RunAt), ExpiresAt: (*schema.Time)(u.Expires), Labels: u.Labels, Group: u.Group, On: u.On,
 	}
 }
 

@@ -84,6 +84,9 @@ func (w *logWriter) some(p *peer) []change {
 	case 7:
 		return []change{{Cancel: &cancel{IDs: []uuid.UUID{w.task()}, Reason: "no more", Force: w.random.IntN(2) == 0}}}
 	case 8:
+		if w.random.IntN(3) == 0 {
+			return []change{{Update: &update{ID: w.task(), On: []map[string]string{{}, {"host": "p1"}}[w.random.IntN(2)]}}}
+		}
 		return []change{{Update: &update{ID: w.task(), Priority: new(int8(w.random.IntN(10))), Labels: map[string]string{"l": "new"}, Group: new("h")}}}
 	case 9:
 		return []change{{Group: &group{Name: "g", Limit: 1 + w.random.IntN(3), Count: 5, Per: int64(time.Second), Paused: w.random.IntN(6) == 0}}}

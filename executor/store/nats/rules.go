@@ -17,7 +17,7 @@ import (
 // rulesVersion is that of the rules by which a copy computes. Raise it with each change by which a copy would make something else
 // of an entry than before: in this package, in package memory, in the planner, and in the checks of what drivers write. Raise it,
 // too, where the version before could not read an entry or a snapshot of this one, or would leave out a part of it.
-const rulesVersion = 2
+const rulesVersion = 3
 
 // rulesError says that this process has other rules than those that the namespace is run by.
 type rulesError struct {

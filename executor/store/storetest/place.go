@@ -56,6 +56,35 @@ func joinLabels(f *fixture) {
 	require.Equal(f, f.one(), next.got())
 }
 
+func updatePlaces(f *fixture) {
+	here, there := f.labelled("gpu", "a100"), f.labelled("gpu", "h100")
+	ids := f.accept(task(on("gpu", "t4")), task(on("gpu", "a100")), task(on("gpu", "t4"), withPriority(9)), task(withPriority(-1)))
+	waiting := f.waiting(claimOf(there))
+	require.Equal(f, ids[3], waiting.got())
+	next := f.waiting(claimOf(there))
+	require.True(f, next.waits())
+	t := f.update(ids[0], executor.Update{On: map[string]string{"gpu": "h100"}})
+	require.Equal(f, &schema.Conditions{On: map[string]string{"gpu": "h100"}}, t.Conditions)
+	require.Equal(f, ids[0], next.got(), "one that waits is woken")
+	f.update(ids[1], executor.Update{On: map[string]string{"gpu": "h100", "os": "linux"}, Group: new("g")})
+	f.update(ids[1], executor.Update{Priority: new(int8(3))}) // it still asks for them
+	require.Equal(f, int64(2), f.unclaimable(here))
+	f.update(ids[2], executor.Update{On: map[string]string{}})
+	require.Nil(f, f.get(ids[2]).Conditions)
+	require.Equal(f, ids[2], f.claimedBy(here).Record().ID)
+	tried := f.one(onlyIf(schema.Conditions{Retry: &schema.Retry{MaxAttempts: 2}}))
+	first := f.claimedBy(here)
+	require.Equal(f, tried, first.Record().ID)
+	f.queueAgain(first, failedOnce(0))
+	require.Equal(f, map[string]string{"gpu": "t4"}, f.update(tried, executor.Update{On: map[string]string{"gpu": "t4"}}).Conditions.On)
+	plain := f.one()
+	f.update(plain, executor.Update{On: map[string]string{"zone": "b"}})
+	require.Equal(f, int64(3), f.unclaimable(here), "another attempt asks for labels, too, and what had no condition")
+	require.Equal(f, tried, f.claimedBy(f.labelled("gpu", "t4")).Record().ID)
+	require.Equal(f, plain, f.claimedBy(f.labelled("zone", "b")).Record().ID)
+	require.Equal(f, ids[1], f.claimedBy(f.labelled("gpu", "h100", "os", "linux")).Record().ID)
+}
+
 func joinLabelsPass(f *fixture) {
 	const many = 50
 	var before []executor.Submission

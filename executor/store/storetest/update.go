@@ -21,6 +21,7 @@ var updateContracts = []contract{
 	{name: "lets a task expire, and takes it back", test: updateExpiry},
 	{name: "moves a task to another group", test: updateGroup},
 	{name: "adds and removes labels", test: updateLabels},
+	{name: "lets others take a task, by the labels that it asks for", test: updatePlaces},
 	{name: "keeps what a task comes after, and what comes after it", test: updateGraph},
 	{name: "keeps the place among the tasks of a key", test: updateKey},
 	{name: "moves the next attempt", test: updateRetry},
@@ -317,18 +318,22 @@ func restartUpdated(f *fixture) {
 	f.update(freed, executor.Update{RunAt: new(schema.Time), Group: new("")})
 	f.update(ids[0], executor.Update{RunAt: &at, Labels: map[string]string{"a": "2", "b": "3"}})
 	f.update(ids[3], executor.Update{Priority: new(int8(9))})
-	f.update(ids[2], executor.Update{Group: new("held")})
+	f.update(ids[2], executor.Update{Group: new("held"), On: map[string]string{"gpu": "a100"}})
+	f.update(ids[2], executor.Update{On: map[string]string{}})
+	placed := f.one(on("gpu", "a100"), withPriority(50))
+	f.update(placed, executor.Update{On: map[string]string{"gpu": "h100", "os": "linux"}})
 	again := f.one(withPriority(100))
 	f.queueAgain(f.claims(again), failedOnce(f.of(time.Hour)))
 	later := in(f.of(5 * time.Hour))
 	f.update(again, executor.Update{RunAt: &later})
-	before := []executor.Record{f.get(ids[0]), f.get(ids[1]), f.get(ids[2]), f.get(ids[3]), f.get(freed), f.get(again)}
+	before := []executor.Record{f.get(ids[0]), f.get(ids[1]), f.get(ids[2]), f.get(ids[3]), f.get(freed), f.get(again), f.get(placed)}
 	f.restart()
 	for _, r := range before {
 		require.Equal(f, r.Task, f.get(r.ID).Task)
 	}
 	require.Equal(f, later, f.waits(again, schema.WaitsForRetry)[0].Until)
 	f.waits(ids[0], schema.WaitsForTime)
+	f.finish(f.claimedBy(f.labelled("gpu", "h100", "os", "linux")), completed)
 	f.runs(ids[3], ids[1], ids[2], freed)
 	page, err := f.store.List(f.Context(), executor.Filter{Labels: map[string]string{"a": "1"}}, executor.PageRequest{Limit: 10})
 	require.NoError(f, err)
