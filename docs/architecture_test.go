@@ -207,13 +207,19 @@ var (
 	through  = regexp.MustCompile("^`(\\w+)` of (\\d+)$")
 )
 
-// TestWalk: each step of the walk names a file that is built and a function
+// TestWalk: each step of a walk names a file that is built and a function
 // that is declared in it, and is reached as it says: it is called by an earlier
 // step, or calls one, or both use the same field or table of their package.
 func TestWalk(t *testing.T) {
 	packages := listedPackages(t)
+	for _, title := range []string{"The walk of one submit", "The walk of one change on many machines"} {
+		t.Run(title, func(t *testing.T) { requireWalk(t, packages, title) })
+	}
+}
+
+func requireWalk(t *testing.T, packages map[string]listed, title string) {
 	var steps []step
-	for i, row := range rowsUnder(t, "The walk of one submit") {
+	for i, row := range rowsUnder(t, title) {
 		require.Len(t, row, 5, "%q", row)
 		file, function := quotedIn(row[2]), quotedIn(row[3])
 		require.Len(t, file, 1, "%q", row)

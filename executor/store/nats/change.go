@@ -15,7 +15,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// change is an entry of the log: one of its fields is set. Their order is part of the format.
+// change is one change of the queue or of its processes. One of its fields says which. Four others only go with one of
+// these: Seen, Leases, All and Again. What a process does with more than one is up to machine.apply, so Role.setsOnly refuses
+// that of a driver. The order of the fields is part of the format.
 type change struct {
 	Hello     *hello         `json:"hello,omitzero"`
 	Beat      bool           `json:"beat,omitzero"`   // the process lives, and time passes

@@ -237,6 +237,38 @@ func TestDamagedSnapshotIsPassedOver(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// damagingStore stores other bytes than those that it is given, which only a look at them shows.
+type damagingStore struct{ snapshotStore }
+
+func (d damagingStore) put(ctx context.Context, k storedSnapshot, pieces [][]byte) (storedSnapshot, error) {
+	damaged := slices.Clone(pieces)
+	damaged[0] = bytes.Clone(damaged[0])
+	damaged[0][len(damaged[0])/2] ^= 1
+	return d.snapshotStore.put(ctx, k, damaged)
+}
+
+// A snapshot that cannot be read back is removed by the process that has made it, and the log keeps what it was to replace.
+func TestSnapshotThatIsNotReadBackIsRemoved(t *testing.T) {
+	t.Parallel()
+	at := clusterOf(t, 1).namespace(t)
+	s := open(t, Options{Address: at, Lease: longLease})
+	task := newTask()
+	s.submits(t, task)
+	s.makes(t)
+	before, _ := s.snapshots(t)
+	sound := s.snapshotStore
+	s.snapshotStore = damagingStore{sound}
+	s.submits(t, newTask())
+	require.ErrorContains(t, s.makeSnapshot(t.Context()), "a snapshot that was stored cannot be read back; it is removed")
+	s.snapshotStore = sound
+	left, others := s.snapshots(t)
+	require.Equal(t, before, left)
+	require.Empty(t, others)
+	require.NoError(t, s.removeOld(t.Context()))
+	require.Equal(t, uint64(1), s.firstEntry(t), "one snapshot is not enough")
+	require.NoError(t, s.Close())
+}
+
 // Two processes that make snapshots at once do no harm, and neither does one whose snapshots are of another log.
 func TestTwoMakeSnapshotsAtOnce(t *testing.T) {
 	t.Parallel()

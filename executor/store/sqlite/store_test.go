@@ -56,7 +56,7 @@ func TestSQLiteVersion(t *testing.T) {
 	require.GreaterOrEqual(t, semver.Compare("v"+version, "v3.51.3"), 0, version)
 }
 
-func TestEveryCommitIsSynced(t *testing.T) {
+func TestSQLiteIsToldToSync(t *testing.T) {
 	whileIdle(t, func(t *testing.T, s *Store) {
 		full, err := s.committer.conn.Number("PRAGMA synchronous")
 		require.NoError(t, err)
