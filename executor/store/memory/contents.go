@@ -95,7 +95,6 @@ func (c *contents) Waiting(ctx context.Context, f func(*transfer.Task) error) (e
 
 func (c *contents) task(p place, order uint64) *transfer.Task {
 	t := &transfer.Task{Record: c.replica.record(p), Order: order}
-	t.RanOn = nil // other stores do not have it
 	if !t.State.Final() {
 		t.Progress = nil // of an attempt before
 	}

@@ -21,7 +21,7 @@ import (
 // known are as large as what there is needs, and at least as by default.
 func RefilledReplica(ctx context.Context, from transfer.Source, latest schema.Time) (*Replica, error) {
 	made := NewReplica(func() {})
-	r := refiller{to: made.Store, about: from.About()}
+	r := refiller{to: made.Store, about: from.About(), ranOn: map[schema.RunsOn]*schema.RunsOn{}}
 	made.logged.at = min(r.about.At, latest)
 	made.mu.Lock()
 	err := r.refill(ctx, from)
@@ -38,7 +38,8 @@ type refiller struct {
 	to       *Store
 	about    *transfer.About
 	timeline timelineMaker
-	waiting  []*entry // for the planner
+	ranOn    map[schema.RunsOn]*schema.RunsOn // each executor once, as tasks share it
+	waiting  []*entry                         // for the planner
 	children []child
 }
 
@@ -92,7 +93,7 @@ func (r *refiller) final(t *transfer.Task) error {
 	s.putFinal(final{
 		seq: t.Seq, order: t.Order, created: t.CreatedAt, started: t.StartedAt, finished: t.FinishedAt,
 		attempt: t.Attempt, state: t.State, priority: t.Priority,
-	}, r.terms(t), nil, rest{input: textOf(t.Input), result: textOf(t.Result), extra: r.extra(t), conditions: t.Conditions})
+	}, r.terms(t), r.executor(t), rest{input: textOf(t.Input), result: textOf(t.Result), extra: r.extra(t), conditions: t.Conditions})
 	r.met(t)
 	return nil
 }
@@ -129,6 +130,19 @@ func (r *refiller) met(t *transfer.Task) {
 
 func (r *refiller) terms(t *transfer.Task) *terms {
 	return r.to.terms.of(&terms{typ: t.Type, timeout: t.Timeout, grace: t.Grace, rerun: t.Rerun, labels: t.Labels})
+}
+
+// executor is the one that had a task, or nil.
+func (r *refiller) executor(t *transfer.Task) *schema.RunsOn {
+	if t.RanOn == nil {
+		return nil
+	}
+	on := r.ranOn[*t.RanOn]
+	if on == nil {
+		on = t.RanOn
+		r.ranOn[*on] = on
+	}
+	return on
 }
 
 // extra is what few tasks have, or nil.

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor"
@@ -150,6 +152,48 @@ func TestThereAndBack(t *testing.T) {
 		require.NotZero(t, sum.OutputBytes)
 		require.NotZero(t, sum.IDs)
 		sameQueue(t, file("b"), two)
+	}
+}
+
+// Which executors had tasks is copied from a namespace to a file, from there to another one, and to a namespace again.
+func TestExecutorsOfTheCopied(t *testing.T) {
+	servers, dir := cluster(t), t.TempDir()
+	one, two := namespace(t, servers), namespace(t, servers)
+	var ids []uuid.UUID
+	for _, name := range []string{"m1", "m2"} {
+		s, err := nats.Open(t.Context(), nats.Options{Address: one, Name: name})
+		require.NoError(t, err)
+		w := &worker{Rand: rand.New(rand.NewPCG(1, 1)), t: t, store: s}
+		w.claims, err = s.Join(t.Context(), executor.Offer{})
+		require.NoError(t, err)
+		w.submit(1)
+		l, err := w.claims.Claim(t.Context(), executor.Ended{})
+		require.NoError(t, err)
+		done := make(chan error, 1)
+		l.Finish(executor.Outcome{State: schema.Completed}, func(err error) { done <- err })
+		require.NoError(t, <-done)
+		l.Release()
+		ids = append(ids, w.ids...)
+		require.NoError(t, s.Close())
+	}
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	sum := copied(t, one, a)
+	require.Equal(t, sum, copied(t, a, b))
+	require.Equal(t, sum, copied(t, b, two))
+	file, err := sqlite.Open(t.Context(), sqlite.Options{Path: b})
+	require.NoError(t, err)
+	defer file.Close()
+	back, err := nats.Open(t.Context(), nats.Options{Address: two})
+	require.NoError(t, err)
+	defer back.Close()
+	for _, s := range []executor.Store{file, back} {
+		for i, name := range []string{"m1", "m2"} {
+			page, err := s.List(t.Context(), executor.Filter{Executor: name}, executor.PageRequest{Limit: 10})
+			require.NoError(t, err)
+			require.Len(t, page.Tasks, 1)
+			require.Equal(t, ids[i], page.Tasks[0].ID)
+			require.Equal(t, name, page.Tasks[0].RanOn.Executor)
+		}
 	}
 }
 

@@ -135,6 +135,7 @@ type summed struct {
 	Error        *schema.TaskError
 	OutputBytes  *schema.OutputBytes
 	Conditions   *schema.Conditions
+	RanOn        *schema.RunsOn
 	TimeoutMs    int64
 	GraceMs      int64
 	Rerun        bool
@@ -149,7 +150,7 @@ func summedOf(t *Task) *summed {
 	return &summed{
 		ID: t.ID, Order: t.Order, Seq: t.Seq, Type: t.Type, State: t.State, Priority: t.Priority, Attempt: t.Attempt, Labels: t.Labels,
 		Times:        [4]int64{int64(t.CreatedAt), int64(t.StartedAt), int64(t.FinishedAt), int64(t.CancelRequestedAt)},
-		CancelReason: t.CancelReason, Progress: t.Progress, Error: t.Error, OutputBytes: written, Conditions: t.Conditions,
+		CancelReason: t.CancelReason, Progress: t.Progress, Error: t.Error, OutputBytes: written, Conditions: t.Conditions, RanOn: t.RanOn,
 		TimeoutMs: milliseconds(t.Timeout), GraceMs: milliseconds(t.Grace), Rerun: t.Rerun, History: t.History,
 	}
 }

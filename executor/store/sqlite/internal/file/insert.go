@@ -151,8 +151,8 @@ func InsertDone(c *Conn, rows []DoneRow) error {
 
 func (row *DoneRow) bind(b *binder) error {
 	t := row.Task
-	rest := rest{t.CancelRequestedAt, t.CancelReason, t.Progress, t.OutputBytes}
-	more, err := text(rest, !t.CancelRequestedAt.IsZero() || t.Progress != nil || t.OutputBytes != nil)
+	rest := rest{t.CancelRequestedAt, t.CancelReason, t.Progress, t.OutputBytes, t.RanOn}
+	more, err := text(rest, !t.CancelRequestedAt.IsZero() || t.Progress != nil || t.OutputBytes != nil || t.RanOn != nil)
 	if err != nil {
 		return err
 	}

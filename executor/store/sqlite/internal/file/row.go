@@ -124,6 +124,7 @@ type rest struct {
 	CancelReason      string              `json:"cancelReason,omitzero"`
 	Progress          *schema.Progress    `json:"progress,omitzero"`
 	OutputBytes       *schema.OutputBytes `json:"outputBytes,omitzero"`
+	RanOn             *schema.RunsOn      `json:"ranOn,omitzero"` // of a task that was copied from another store
 }
 
 func doneDigest(d Digest, ord, seq, state, attempt, started, finished, size int64, more, result, failure []byte) Digest {
@@ -164,7 +165,7 @@ func ReadDone(row *sqlite3.Stmt, at int, t *schema.Task) (seq uint64, err error)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", damaged("done", ord), err)
 	}
-	t.CancelRequestedAt, t.CancelReason, t.Progress, t.OutputBytes = rest.CancelRequestedAt, rest.CancelReason, rest.Progress, rest.OutputBytes
+	t.CancelRequestedAt, t.CancelReason, t.Progress, t.OutputBytes, t.RanOn = rest.CancelRequestedAt, rest.CancelReason, rest.Progress, rest.OutputBytes, rest.RanOn
 	return uint64(n[0]), nil
 }
 
