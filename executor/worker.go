@@ -3,8 +3,11 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/jobline/jobline/schema"
 )
 
 const (
@@ -17,6 +20,78 @@ const (
 	// cancel, once no code runs any more.
 	faultPatience = time.Second
 )
+
+// Run runs tasks until a shutdown is over. The end of ctx begins a shutdown with
+// ShutdownInterrupt. It returns when no task is left and the workers have ended,
+// except those with code that does not stop. It can be called once.
+func (e *Executor) Run(ctx context.Context) error {
+	s := &e.stop
+	if s.ran.Swap(true) {
+		return errors.New("the executor has run already")
+	}
+	leave, err := e.join(ctx)
+	if err != nil {
+		e.Begin(schema.ShutdownFinish)
+		close(s.over)
+		return err
+	}
+	claims, stopClaims := context.WithCancelCause(context.WithoutCancel(ctx))
+	s.claiming(stopClaims)
+	for i := range e.workers {
+		e.startWorker(claims, &e.workers[i])
+	}
+	defer e.whenDismissed()()
+	unhook := context.AfterFunc(ctx, func() { e.Begin(ShutdownInterrupt) })
+	defer unhook()
+	stopScheduler := e.startScheduler(ctx)
+	left, err := e.settle(context.WithoutCancel(ctx))
+	stopScheduler()
+	stopClaims(ErrShuttingDown)
+	for s.alive.Load() > e.stuck.Load() {
+		<-s.changed
+	}
+	if err == nil && left > 0 { // a task that a drain did not wait for may have begun before the claims ended
+		if r, err := e.remaining(context.WithoutCancel(ctx), s.current()); err == nil {
+			left = r.left
+		}
+	}
+	leave()
+	s.result = e.became(left)
+	close(s.over)
+	return err
+}
+
+// join makes the watcher of Run, and its claimer where something is to run here. leave ends both.
+func (e *Executor) join(ctx context.Context) (leave func(), err error) {
+	leaveClaims := func() {}
+	if !e.drives() {
+		if leaveClaims, err = e.joinClaims(ctx); err != nil {
+			return nil, fmt.Errorf("join the store: %w", err)
+		}
+	}
+	stop, err := e.watchUnrun(context.WithoutCancel(ctx))
+	if err != nil {
+		leaveClaims()
+		return nil, fmt.Errorf("watch the store: %w", err)
+	}
+	return func() {
+		leaveClaims()
+		stop()
+	}, nil
+}
+
+// joinClaims makes the claimer of Run, and logs how many queued tasks cannot run here.
+func (e *Executor) joinClaims(ctx context.Context) (leave func(), err error) {
+	claimer, err := e.store.Join(ctx, Offer{Types: e.runnable(), Labels: e.options.Labels, Limits: e.limits})
+	if err != nil {
+		return nil, err
+	}
+	e.claimer = claimer
+	if n, err := claimer.Unclaimable(ctx, 0); err == nil && n > 0 {
+		e.log.Warn("queued tasks stay queued: they are of types that are not offered here, ask for labels that are not here, are paused, or need more than there is", "tasks", n)
+	}
+	return claimer.Leave, nil
+}
 
 // startWorker begins the goroutine of a slot. It is replaced if a task's code
 // ends it with runtime.Goexit.
