@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// DefaultPort is that of a server of which an address names only the host.
+// DefaultPort is the port of a server whose address names only a host.
 const DefaultPort = "4222"
 
-// Address says where a namespace is.
+// Address says where a namespace is: on which servers, and under which name.
 type Address struct {
-	// Servers are URLs of servers of one cluster. One that answers is enough.
+	// Servers are the URLs of servers of one cluster. A connection to one of them is enough.
 	Servers   []string
 	Namespace string
 }
 
-// IsAddress reports whether a text is meant as an Address.
+// IsAddress reports whether a text is meant as an Address: it begins with nats:// or tls://.
 func IsAddress(text string) bool {
 	scheme, _, _ := strings.Cut(text, "://")
 	return scheme == "nats" || scheme == "tls"
@@ -26,7 +26,9 @@ func IsAddress(text string) bool {
 
 var namespaceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// ParseAddress reads nats://HOST,HOST/NAMESPACE, or the same with tls.
+// ParseAddress reads nats://HOST,HOST/NAMESPACE, or the same with tls://. A host may have a port; without one
+// it is DefaultPort. A name or password in the text is refused, because other users of the machine could see
+// it.
 func ParseAddress(text string) (Address, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	hosts, namespace, _ := strings.Cut(rest, "/")
@@ -47,7 +49,7 @@ func ParseAddress(text string) (Address, error) {
 	return a, nil
 }
 
-// serverURL is the URL of one server.
+// serverURL makes the URL of one server.
 func serverURL(scheme, host string) (string, error) {
 	u, err := url.Parse(scheme + "://" + host)
 	if err != nil {
@@ -63,7 +65,7 @@ func serverURL(scheme, host string) (string, error) {
 	return scheme + "://" + net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// String is the address as ParseAddress reads it.
+// String writes the address in the form that ParseAddress reads.
 func (a Address) String() string {
 	var hosts []string
 	scheme := "nats"
@@ -75,5 +77,5 @@ func (a Address) String() string {
 	return scheme + "://" + strings.Join(hosts, ",") + "/" + a.Namespace
 }
 
-// StreamName is the name of the stream that has the log.
+// StreamName is the name of the stream that holds the log.
 func (a Address) StreamName() string { return "JL_" + a.Namespace }

@@ -2,36 +2,36 @@ package nats
 
 import "fmt"
 
-// This file compares what the processes know. Their copies are equal unless something is wrong. Then
-// tasks could run twice: so of processes that differ, some end.
+// This file compares the copies of the processes by their digests. The copies are equal unless there is a
+// fault. Where they differ, a task could run twice, so some of the processes that differ end.
 
-// maxRecentDigests is behind how many entries with a Beat a process remembers what it knew.
+// maxRecentDigests is for how many of the latest entries with a Beat a process remembers its own digest.
 const maxRecentDigests = 64
 
-// recentDigests is what this process knew behind the latest entries with a Beat. The goroutine that
-// applies the log has it.
+// recentDigests are the digests of this process's copy after the latest entries with a Beat. Only the goroutine
+// that applies the log uses them.
 type recentDigests struct {
-	ring [maxRecentDigests]entryDigest // the newest in the place of the oldest
+	ring [maxRecentDigests]entryDigest // a ring: the newest replaces the oldest
 	next int
 }
 
-// differsError says that this process knows something else than most executors.
+// differsError says that the copy of this process differs from the copies of most executors.
 type differsError struct {
 	entry uint64
 	from  hello
 }
 
 func (e *differsError) Error() string {
-	return fmt.Sprintf("behind entry %d of the log this process knows something else than %s at %s, so it ends; start it again, and if that comes back end all servers of the namespace, and start them with one version of jobline", e.entry, e.from.Name, e.from.Host)
+	return fmt.Sprintf("after entry %d of the log the copy of this process differs from that of %s at %s, so it ends; start it again, and if that comes back end all servers of the namespace, and start them with one version of jobline", e.entry, e.from.Name, e.from.Host)
 }
 
-// add notes what is known behind an entry.
 func (a *recentDigests) add(s entryDigest) {
 	a.ring[a.next] = s
 	a.next = (a.next + 1) % len(a.ring)
 }
 
-// differs reports whether another process knew something else than this one, where this one remembers that.
+// differs reports whether another process had a different digest after the same entry. It is false for an entry
+// that this process no longer remembers.
 func (a *recentDigests) differs(other *entryDigest) bool {
 	for _, mine := range a.ring {
 		if mine.Entry == other.Entry && mine.Digest != other.Digest {
@@ -41,7 +41,8 @@ func (a *recentDigests) differs(other *entryDigest) bool {
 	return false
 }
 
-// compareDigests compares what the writer of a message has seen, and notes what is known behind it.
+// compareDigests compares the digests that the writer of a message has sent with those of this process, and
+// remembers the digest after the message. own says that this process wrote the message.
 func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
 	beats := false
 	for i := range changes {
@@ -54,13 +55,13 @@ func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
 			continue
 		}
 		s.machine.noteApplied(p, c.Seen.Entry)
-		if p.about.Role == RoleExecutor && s.recentDigests.differs(c.Seen) { // what a driver says stops nobody
+		if p.about.Role == RoleExecutor && s.recentDigests.differs(c.Seen) { // the digest of a driver ends no process
 			if err := s.handleMismatch(p, c.Seen.Entry); err != nil {
 				return err
 			}
 		}
 	}
-	// What came before this process is not compared: who wrote it may be gone, and would keep everybody from starting.
+	// Entries from before the start of this process are not compared: their writer may be gone, and no process could start if its digest was wrong.
 	now := entryDigest{Entry: s.applied.Load() + 1}
 	if !beats || now.Entry <= s.backlog && s.reportMismatch == nil {
 		return nil
@@ -75,17 +76,18 @@ func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
 	return nil
 }
 
-// handleMismatch decides who ends because another executor knows something else.
+// handleMismatch handles an executor whose digest differs. It answers an error if this process is the one to
+// end.
 func (s *Store) handleMismatch(p *peer, entry uint64) error {
 	first := s.machine.markDiffering(p)
 	switch {
 	case s.reportMismatch != nil:
 		if first {
-			s.reportMismatch(fmt.Sprintf("behind entry %d %s at %s has noted that it knew something else than the log makes", entry, p.about.Name, p.about.Host))
+			s.reportMismatch(fmt.Sprintf("after entry %d the copy of %s at %s differed from what the log makes", entry, p.about.Name, p.about.Host))
 		}
 		return nil
 	case first:
-		s.log.Error("a process that shares the store knows something else than this one; one of them ends", "process", p.about.Name, "host", p.about.Host, "entry", entry)
+		s.log.Error("the copy of a process that shares the store differs from this one; one of the two ends", "process", p.about.Name, "host", p.about.Host, "entry", entry)
 	}
 	if s.machine.outvoted() {
 		return &differsError{entry, p.about}
@@ -93,7 +95,8 @@ func (s *Store) handleMismatch(p *peer, entry uint64) error {
 	return nil
 }
 
-// markDiffering notes that a process knows something else than this one. It reports whether that is new.
+// markDiffering notes that the copy of a process differs from this one. It reports whether that was not known
+// before.
 func (m *machine) markDiffering(p *peer) (first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -102,8 +105,9 @@ func (m *machine) markDiffering(p *peer) (first bool) {
 	return first
 }
 
-// outvoted reports whether this process is to end: more than half of the executors know something else than it, or half of them
-// with the one that came first. One that has said nothing yet counts as one that knows the same, until it beats.
+// outvoted reports whether this process is to end: the copies of more than half of the executors differ from
+// its own, or those of half of them, with that of the executor that joined first. An executor that has sent no
+// digest yet counts as equal.
 func (m *machine) outvoted() bool {
 	all, others := 0, 0
 	var first *peer
@@ -122,7 +126,7 @@ func (m *machine) outvoted() bool {
 	return 2*others > all || 2*others == all && first.differs
 }
 
-// anyDiffers reports whether there is an executor that knows something else than this process.
+// anyDiffers reports whether the copy of any process is known to differ from this one.
 func (m *machine) anyDiffers() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

@@ -26,8 +26,8 @@ func (s *Store) strays(t *testing.T) {
 func (s *Store) endsAsDiffering(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, s.isBroken, patience, time.Millisecond)
-	require.Contains(t, s.Info().Fault, "knows something else than")
-	require.ErrorContains(t, <-s.Failed(), "knows something else than", "a server ends with that")
+	require.Contains(t, s.Info().Fault, "the copy of this process differs from that of")
+	require.ErrorContains(t, <-s.Failed(), "the copy of this process differs from that of", "a server ends with that")
 	_, err := s.Submit(t.Context(), []executor.Submission{newTask()})
 	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
 }

@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// askTimeout is how long each question about a stream may take.
+	// askTimeout bounds a request about a stream, with all its tries.
 	askTimeout = 5 * time.Second
-	// firstAskTimeout is how long the first try of a question may take, and each further one takes twice as long.
+	// firstAskTimeout bounds the first try. Each further try gets twice as long as the one before.
 	firstAskTimeout = 500 * time.Millisecond
 )
 
-// askServers asks the servers a question, and again where no answer comes: a question is lost where a leader is elected
-// meanwhile, or the connection breaks.
+// askServers sends a request to the servers, and sends it again if no answer comes: a request is lost when a
+// leader is elected at that time, or the connection breaks. A request must be safe to repeat.
 func askServers[T any](ctx context.Context, question func(context.Context) (T, error)) (answer T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

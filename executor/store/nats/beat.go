@@ -13,14 +13,14 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file keeps this process among those that live, and gives up those that do not.
+// This file keeps the leases of this process alive, and fences processes that are silent.
 //
-// A process gives its leases up where two thirds of one are over since it sent the latest message that has come through.
-// The others give it up when they have heard nothing of it for a whole one, while their own
-// messages came through. What ends a lease is an entry of the log: after it, nothing that the
-// process wrote counts.
+// A process gives its own leases up when two thirds of a lease have passed since it sent the latest message
+// that has come back to it through the log. The other processes fence it when they have heard nothing from it
+// for a whole lease, while their own messages came through. A fence is an entry of the log: after it, nothing
+// that the fenced process wrote has an effect.
 
-// beat writes an entry several times in a lease, until ctx ends.
+// beat writes a Beat several times in each lease, until ctx ends.
 func (s *Store) beat(ctx context.Context) {
 	every := time.NewTicker(s.options.Lease / beatsPerLease)
 	defer every.Stop()
@@ -48,7 +48,7 @@ func (s *Store) beatOnce() {
 		}
 		s.enqueue(&pending{change: beat, done: func(answer) { s.fenceSilentPeers() }})
 	}
-	if !s.refusedSince.IsZero() { // nothing else shows whether messages come through
+	if !s.refusedSince.IsZero() { // while this process is refused, only a resent message shows whether messages come through
 		wake(s.resend)
 	}
 	s.mu.Unlock()
@@ -58,12 +58,13 @@ func (s *Store) beatOnce() {
 	}
 }
 
-// isLate reports whether so much of the lease is over that the tasks of this process must stop. The lease counts from when a message was
-// sent that has come through: what is applied now may have been written long ago, and others may have heard nothing since. It needs the lock.
+// isLate reports whether so much of the lease has passed that the tasks of this process must stop. The lease
+// counts from when the latest message that has come through was sent, and not from when it was applied: it may
+// have waited in the log for long, and the others may have heard nothing since. The caller holds mu.
 func (s *Store) isLate() bool { return s.leaseFrom.elapsed() > s.options.Lease*2/3 }
 
-// moment is a time on both clocks of this machine. The one that Go measures with stands still while
-// the machine sleeps, and the other one may be set.
+// moment is one time on two clocks of this machine. The monotonic clock stands still while the machine sleeps,
+// and the wall clock may be set.
 type moment struct{ awake, wall time.Time }
 
 func readClocks() moment {
@@ -71,17 +72,17 @@ func readClocks() moment {
 	return moment{now, now.Round(0)}
 }
 
-// elapsed is how much time has passed, by the clock that has gone further: a lease may be over sooner
-// than this process thinks, and never later.
+// elapsed is how much time has passed, by the clock that has advanced more. So a lease may seem over too early,
+// and never too late.
 func (m moment) elapsed() time.Duration {
 	now := readClocks()
 	return max(now.awake.Sub(m.awake), now.wall.Sub(m.wall))
 }
 
-// maxSkew is how far the clock of this machine may be from that of the servers before that is told.
+// maxSkew is how far the clock of this machine may be from that of the servers before a warning is logged.
 const maxSkew = time.Minute
 
-// noteContact notes that a message of this process was applied, which came to the servers at a time.
+// noteContact notes that a message of this process was applied. at is when the servers stored it.
 func (s *Store) noteContact(at schema.Time) {
 	ahead := time.Duration(schema.Now()-at) * time.Microsecond
 	wasOff := s.clockOff()
@@ -108,7 +109,8 @@ func (s *Store) noteContact(at schema.Time) {
 // clockOff reports whether the clock of this machine differs too much from that of the servers.
 func (s *Store) clockOff() bool { return time.Duration(s.clockAhead.Load()).Abs() > maxSkew }
 
-// fenceSilentPeers looks for processes that are silent. The goroutine that applies the log calls it.
+// fenceSilentPeers runs after each Beat of this process was applied, and fences the processes that are silent.
+// The goroutine that applies the log calls it.
 func (s *Store) fenceSilentPeers() {
 	s.mu.Lock()
 	s.beating--
@@ -130,7 +132,8 @@ func (s *Store) fenceSilentPeers() {
 	}
 }
 
-// isSilent reports whether nothing of a process was heard for its lease, while messages of this one came through.
+// isSilent reports whether nothing was heard from a process for its lease, while messages of this process came
+// through.
 func (s *Store) isSilent(p *peer) bool {
 	s.mu.Lock()
 	heard := s.steadySince
@@ -141,8 +144,8 @@ func (s *Store) isSilent(p *peer) bool {
 	return time.Since(heard) > time.Duration(p.about.Lease)
 }
 
-// giveUpLeases tells all tasks that run here that their leases are lost, and lets the log settle them.
-// A claim that is under way is no part of that: what it gets begins later.
+// giveUpLeases tells all tasks that run here that their leases are lost, and writes an entry by which they are
+// settled. A claim that is in flight is not part of that: its task has not begun.
 func (s *Store) giveUpLeases() {
 	s.mu.Lock()
 	all := slices.Collect(maps.Keys(s.leases))
@@ -154,12 +157,12 @@ func (s *Store) giveUpLeases() {
 		}
 	}
 	if given != nil {
-		_ = s.put(&pending{change: change{Drop: true, Leases: given}}) // a store that is over settles them by its end
+		_ = s.put(&pending{change: change{Drop: true, Leases: given}}) // a closed store settles them by its Leave, a broken one by the end of its lease
 	}
 }
 
-// rejoin begins anew where this process is none that the others know. All that was under way counts
-// for nothing: what is of leases is over, and the rest is sent again.
+// rejoin joins the others again under a new id, after they have taken this process out. Changes in flight had
+// no effect under the old id: those that need a lease fail with ErrLeaseLost, and the others are sent again.
 func (s *Store) rejoin() {
 	s.mu.Lock()
 	var under []*pending
@@ -179,7 +182,7 @@ func (s *Store) rejoin() {
 	for _, c := range s.claimers {
 		s.enqueue(c.rejoinChange())
 	}
-	for _, g := range s.waiting { // nothing wakes them any more
+	for _, g := range s.waiting { // their claimers are gone from the copy, so nothing would wake them
 		s.enqueue(g.pending(false))
 	}
 	s.waiting = nil
@@ -197,20 +200,21 @@ func (s *Store) rejoin() {
 	}
 }
 
-// needsLease reports whether the change is of tasks that this process has.
+// needsLease reports whether the change has an effect only while its writer holds leases.
 func (c *change) needsLease() bool {
 	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil || c.Drop
 }
 
-// applyRetention lets retention forget what it would by the clock of this process, so that it is not
-// shown.
+// applyRetention makes the log apply the retention limits if they are overdue by the servers' clock, so that no
+// reader is shown a task that should be forgotten. While the store is unavailable such a task is shown a little
+// longer.
 func (s *Store) applyRetention(ctx context.Context) error {
 	if !s.machine.tasks.Overdue(schema.Now() - schema.Time(time.Duration(s.clockAhead.Load()).Microseconds())) {
 		return nil
 	}
 	_, err := s.do(ctx, change{Beat: true})
 	if errors.Is(err, executor.ErrStoreUnavailable) {
-		return nil // it is shown a little longer
+		return nil
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has the methods of a store that change something and wait for it, and those that read.
+// This file has the methods of the store that write a change and wait for it, and the methods that read.
 
 // Submit implements executor.Store.
 func (s *Store) Submit(ctx context.Context, submissions []executor.Submission) ([]executor.Submitted, error) {
@@ -27,7 +27,7 @@ func (s *Store) DryRun(ctx context.Context, asked []executor.Submission) ([]exec
 	return s.submit(ctx, asked, change{DryRun: submissionsOf(asked)})
 }
 
-// submit makes a change with submissions, of which there may be none.
+// submit writes a change that holds the submissions. It writes nothing if there are none.
 func (s *Store) submit(ctx context.Context, submissions []executor.Submission, c change) ([]executor.Submitted, error) {
 	if len(submissions) == 0 {
 		return nil, s.isClosed()
@@ -145,13 +145,14 @@ func (s *Store) Watch(ctx context.Context) (executor.Watcher, error) {
 	return watcher{w, s}, nil
 }
 
-// watcher is a watcher of the copy.
+// watcher is a watcher of the copy that waits for the process's own writes first.
 type watcher struct {
 	executor.Watcher
 	store *Store
 }
 
-// Subscribe implements executor.Watcher. What this process has done before is before all events.
+// Subscribe implements executor.Watcher. The answer's sequence number comes after everything that this process
+// did before.
 func (w watcher) Subscribe(ctx context.Context, selector executor.Selector) (executor.SubscriptionID, uint64, error) {
 	if err := w.store.waitForOwnWrites(ctx); err != nil {
 		return 0, 0, err

@@ -15,27 +15,27 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// change is one change of the queue or of its processes. One of its fields says which. Four others only go with one of
-// these: Seen, Leases, All and Again. What a process does with more than one is up to machine.apply, so Role.setsOnly refuses
-// that of a driver. The order of the fields is part of the format.
+// change is one change of the queue or of its processes: one of its fields says which. Seen, Leases, All and Again only
+// go with another field. machine.apply decides what a change with more fields does; Role.setsOnly refuses such a
+// change of a driver. The order of the fields is part of the format.
 type change struct {
 	Hello     *hello         `json:"hello,omitzero"`
-	Beat      bool           `json:"beat,omitzero"`   // the process lives, and time passes
+	Beat      bool           `json:"beat,omitzero"`   // the process is alive, and time has passed
 	Seen      *entryDigest   `json:"seen,omitzero"`   // with Beat
 	Leave     bool           `json:"leave,omitzero"`  // the process ends
-	Drop      bool           `json:"drop,omitzero"`   // the process has given leases up
+	Drop      bool           `json:"drop,omitzero"`   // the process has given up the Leases
 	Leases    []attempt      `json:"leases,omitzero"` // with Drop
 	Fence     *fence         `json:"fence,omitzero"`
 	Drain     *drain         `json:"drain,omitzero"`
 	Join      *join          `json:"join,omitzero"`
-	Quit      int            `json:"quit,omitzero"` // the claimer with the number leaves
+	Quit      int            `json:"quit,omitzero"` // the claimer with this number leaves
 	Limits    *limits        `json:"limits,omitzero"`
 	Submit    []submission   `json:"submit,omitzero"`
-	All       bool           `json:"all,omitzero"` // of the submissions, or none
+	All       bool           `json:"all,omitzero"` // with Submit: make all of the submissions or none
 	DryRun    []submission   `json:"dryRun,omitzero"`
-	Claim     int            `json:"claim,omitzero"` // by the claimer with the number
-	Again     bool           `json:"again,omitzero"` // of a claim: it got nothing before, and has waited since
-	Rest      int            `json:"rest,omitzero"`  // a claim of the claimer with the number waits no longer
+	Claim     int            `json:"claim,omitzero"` // the claimer with this number asks for a task
+	Again     bool           `json:"again,omitzero"` // with Claim: it got nothing before, and has waited since
+	Rest      int            `json:"rest,omitzero"`  // a claim of the claimer with this number no longer waits
 	Return    *attempt       `json:"return,omitzero"`
 	Started   *started       `json:"started,omitzero"`
 	Progress  *progress      `json:"progress,omitzero"`
@@ -50,51 +50,55 @@ type change struct {
 	Schedules []scheduleText `json:"schedules,omitzero"`
 }
 
-// hello begins what a process writes.
+// hello is the first message of a process: it makes the process known to the others.
 type hello struct {
 	Name string `json:"name"`
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
 	// Slots is how many tasks the process runs at once.
 	Slots int `json:"slots,omitzero"`
-	// Lease is how many nanoseconds the process may be silent before the others give it up.
+	// Lease is how many nanoseconds the process may be silent before the others fence it.
 	Lease int64 `json:"lease"`
-	// Role is that of the subject of the process's first message, whatever is written here.
+	// Role is ignored when read: the role of a process is that of the subject to which it has sent its hello.
 	Role Role `json:"role,omitzero"`
-	// Rules is the rulesVersion of the process. A 0 is of a version that did not say.
+	// Rules is the rulesVersion of the process. 0 means that its version of jobline did not send one.
 	Rules int `json:"rules,omitzero"`
-	// Over are processes with other rules that were silent for their leases, as of a Fence.
+	// Over fences executors with other rules that were silent for their leases. It has the effect of a Fence
+	// for each.
 	Over []fence `json:"over,omitzero"`
-	// Draining and Ending are what the latest drain of the process has said.
+	// Draining and Ending are the effect of the latest drain of the process, so that a process that joins again
+	// stays drained.
 	Draining bool `json:"draining,omitzero"`
 	Ending   bool `json:"ending,omitzero"`
-	// Next is the first entry that the process had not read when it sent this. A 0 is of a version that did not say.
+	// Next is the first entry that the process had not applied when it sent this. 0 means that its version of
+	// jobline did not send it.
 	Next uint64 `json:"next,omitzero"`
 }
 
-// drain says whether a process begins tasks, and whether it is to end.
+// drain tells a process to begin no more tasks or, with Undo, to begin tasks again. With End the process is to
+// end, too.
 type drain struct {
 	Peer uuid.UUID `json:"peer"`
 	Undo bool      `json:"undo,omitzero"`
 	End  bool      `json:"end,omitzero"`
 }
 
-// fence says that a process is dead, unless it has written another message after that number.
+// fence takes a process out, unless it has written another message after the one with the number Last.
 type fence struct {
 	Peer uuid.UUID `json:"peer"`
 	Last uint64    `json:"last"`
 }
 
-// entryDigest is what a process knew behind an entry of the stream that had a Beat.
+// entryDigest is the digest of a process's copy after an entry that had a Beat.
 type entryDigest struct {
 	Entry  uint64 `json:"entry"`
 	Digest uint64 `json:"digest,string"`
 }
 
-// join has an executor.Offer.
+// join is an executor.Offer as it is in the log: a claimer joins with it.
 type join struct {
 	Number int                 `json:"number"`
-	Every  bool                `json:"every,omitzero"` // type
+	Every  bool                `json:"every,omitzero"` // it takes tasks of every type
 	Types  []string            `json:"types,omitzero"`
 	Labels map[string]string   `json:"labels,omitempty"`
 	Limits executor.TypeLimits `json:"limits,omitzero"`
@@ -112,7 +116,7 @@ func (j *join) offer() executor.Offer {
 	return o
 }
 
-// limits changes those that are not zero, as memory.Options.
+// limits are memory.Options as they are in the log. Those that are zero stay as they are.
 type limits struct {
 	Keep      int              `json:"keep,omitzero"`
 	KeepFor   int64            `json:"keepFor,omitzero"` // nanoseconds
@@ -134,7 +138,8 @@ func (l *limits) options() memory.Options {
 	}
 }
 
-// submission is an executor.Submission. Owner and Events are for the process that writes it.
+// submission is an executor.Submission as it is in the log. Owner and Events have a meaning only in the process
+// that wrote it.
 type submission struct {
 	ID         uuid.UUID          `json:"id"`
 	Type       string             `json:"type"`
@@ -168,7 +173,7 @@ func submissionsOf(all []executor.Submission) []submission {
 	return made
 }
 
-// submission is the submission that a process applies. own says that it has written it.
+// submission is what a process applies. own says that this process wrote it.
 func (s *submission) submission(own bool) executor.Submission {
 	r := executor.Submission{NewID: s.NewID, Posted: s.Posted}
 	r.ID, r.Type, r.Priority, r.Labels, r.CreatedAt, r.Input = s.ID, s.Type, s.Priority, s.Labels, schema.Time(s.Created), s.input
@@ -179,7 +184,7 @@ func (s *submission) submission(own bool) executor.Submission {
 	return r
 }
 
-// attempt is one attempt of a task, which the process that writes the entry has.
+// attempt names one attempt of a task, for which the writer of the entry holds the lease.
 type attempt struct {
 	ID     uuid.UUID `json:"id"`
 	Number int32     `json:"attempt"`
@@ -210,7 +215,7 @@ type finish struct {
 	result []byte
 }
 
-// retry has an executor.Again.
+// retry is an executor.Again as it is in the log.
 type retry struct {
 	attempt
 	At         int64             `json:"at,omitzero"`
@@ -237,7 +242,7 @@ func (c *cancel) cancellation() executor.Cancellation {
 	return executor.Cancellation{Reason: c.Reason, Force: c.Force}
 }
 
-// update has an executor.Update.
+// update is an executor.Update as it is in the log.
 type update struct {
 	ID       uuid.UUID         `json:"id"`
 	Priority *int8             `json:"priority,omitzero"`
@@ -275,7 +280,7 @@ func (g *group) settings() plan.Settings {
 	return plan.Settings{Limit: g.Limit, Paused: g.Paused, Rate: plan.Rate{Count: g.Count, Per: time.Duration(g.Per)}, Defaults: g.Defaults}
 }
 
-// scheduleText is an executor.ScheduleText.
+// scheduleText is an executor.ScheduleText as it is in the log.
 type scheduleText struct {
 	Name    string `json:"name"`
 	Removed bool   `json:"removed,omitzero"`
@@ -300,7 +305,7 @@ func textsOf(all []scheduleText) (texts []executor.ScheduleText) {
 	return texts
 }
 
-// blobs calls f with the bytes of a change that stand behind the JSON, and their number.
+// blobs calls f for each run of bytes that stands after the JSON of the message, with where its length is.
 func (c *change) blobs(f func(size *int, bytes *[]byte)) {
 	for i := range c.Submit {
 		f(&c.Submit[i].Size, &c.Submit[i].input)
@@ -316,21 +321,21 @@ func (c *change) blobs(f func(size *int, bytes *[]byte)) {
 	}
 }
 
-// weight is about how many bytes the change takes in the log.
+// weight estimates how many bytes the change takes in the log.
 func (c *change) weight() int {
 	n := 100 + 400*(len(c.Submit)+len(c.DryRun))
 	c.blobs(func(_ *int, bytes *[]byte) { n += len(*bytes) })
 	return n
 }
 
-// lenientJSON takes all texts that a task may have. What it writes of equal things is equal.
+// lenientJSON takes every text that a task may have, also invalid UTF-8. It writes equal values as equal bytes.
 var lenientJSON = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), json.Deterministic(true))
 
-// strictJSON refuses what this version does not know: a process that passes over what another one has written knows something
-// else from then on.
+// strictJSON refuses members that this version does not know: a process that skipped what another one has
+// written would have a different copy from then on.
 var strictJSON = json.JoinOptions(lenientJSON, json.RejectUnknownMembers(true))
 
-// encode is the text of a message: the length of the JSON, the JSON and the bytes behind it.
+// encode makes the text of a message: the length of the JSON, the JSON, and the blobs after it.
 func encode(changes []change) ([]byte, error) {
 	tail := 0
 	for i := range changes {
@@ -351,8 +356,8 @@ func encode(changes []change) ([]byte, error) {
 	return all, nil
 }
 
-// decode reads what encode has written. Bytes of a change that are most of the text are a part of it,
-// and others are copies, so that a small input keeps no large text in memory.
+// decode reads what encode has written. A blob that is more than half of the text is a slice of it; smaller
+// blobs are copied, so that a small input does not keep a large text in memory.
 func decode(text []byte) (changes []change, err error) { return decodeAs(text, strictJSON) }
 
 func decodeAs(text []byte, how json.Options) (changes []change, err error) {

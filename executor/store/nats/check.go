@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// This file looks whether the two streams of a namespace would lose something.
+// This file checks that the two streams of a namespace are configured so that they lose nothing.
 
-// lossCause says which setting of a stream loses what is in it, or "".
+// lossCause says which setting of a stream makes it lose entries, or "".
 func lossCause(c jetstream.StreamConfig) string {
 	switch {
 	case c.Storage != jetstream.FileStorage:
@@ -31,12 +31,12 @@ func lossCause(c jetstream.StreamConfig) string {
 	return ""
 }
 
-// hasSubjects reports whether a stream has exactly some subjects, which are sorted.
+// hasSubjects reports whether a stream takes exactly these subjects, which are sorted, and has no other source.
 func hasSubjects(c jetstream.StreamConfig, subjects ...string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(c.Subjects)), subjects) && c.Mirror == nil && len(c.Sources) == 0 && c.SubjectTransform == nil
 }
 
-// checkStream says why a stream is no log that this version can use.
+// checkStream says why a stream is not a log that this version can use, or nil.
 func checkStream(a Address, c jetstream.StreamConfig) error {
 	if err := checkFormat(a, c.Metadata[versionKey]); err != nil {
 		return err
@@ -51,7 +51,7 @@ func checkStream(a Address, c jetstream.StreamConfig) error {
 	return err
 }
 
-// checkSnapshots says why a stream is none for snapshots.
+// checkSnapshots says why a stream would lose the snapshots of a namespace, or nil.
 func checkSnapshots(a Address, c jetstream.StreamConfig) error {
 	why := lossCause(c)
 	switch {
@@ -62,10 +62,10 @@ func checkSnapshots(a Address, c jetstream.StreamConfig) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("the stream %s %s, and the log has no more what is in them; set it back with nats stream edit, or, where the stream %s still has entry 1, remove it: servers make it anew", c.Name, why, a.StreamName())
+	return fmt.Errorf("the stream %s %s, and the log no longer has what is in them; set it back with nats stream edit, or, where the stream %s still has entry 1, remove it: the servers of jobline make it again", c.Name, why, a.StreamName())
 }
 
-// checkReplicas says that the snapshots are on fewer servers than the log.
+// checkReplicas says that the snapshots are on fewer servers than the log, or nil.
 func checkReplicas(log, snapshots jetstream.StreamConfig) error {
 	if snapshots.Replicas >= log.Replicas {
 		return nil
@@ -74,22 +74,22 @@ func checkReplicas(log, snapshots jetstream.StreamConfig) error {
 		log.Name, log.Replicas, snapshots.Name, snapshots.Replicas, snapshots.Name, log.Replicas)
 }
 
-// checkNamespace says how a namespace that is there differs from the one wanted.
+// checkNamespace says how an existing namespace differs from the one that is wanted, or nil.
 func checkNamespace(a Address, c jetstream.StreamConfig, n Namespace) error {
 	if err := checkStream(a, c); err != nil {
 		return err
 	}
 	if n.Replicas != 0 && n.Replicas != c.Replicas {
-		return fmt.Errorf("the namespace %s is there with %d replicas; change that with: nats stream edit %s --replicas %d, and then: nats stream edit %s --replicas %d",
+		return fmt.Errorf("the namespace %s exists with %d replicas; change that with: nats stream edit %s --replicas %d, and then: nats stream edit %s --replicas %d",
 			a.Namespace, c.Replicas, c.Name, n.Replicas, a.snapshotStream(), n.Replicas)
 	}
 	if n.MaxBytes > 0 && n.MaxBytes != c.MaxBytes {
-		return fmt.Errorf("the namespace %s is there with a bound of %d bytes; change that with: nats stream edit %s --max-bytes %d", a.Namespace, c.MaxBytes, c.Name, n.MaxBytes)
+		return fmt.Errorf("the namespace %s exists with a bound of %d bytes; change that with: nats stream edit %s --max-bytes %d", a.Namespace, c.MaxBytes, c.Name, n.MaxBytes)
 	}
 	return nil
 }
 
-// settings are those of the stream of the snapshots, or nil where there is none.
+// settings is the configuration of the snapshot stream, or nil if there is no such stream.
 func (h *streamSnapshotStore) settings(ctx context.Context) (*jetstream.StreamConfig, error) {
 	s, err := h.stream(ctx)
 	switch {
@@ -101,8 +101,8 @@ func (h *streamSnapshotStore) settings(ctx context.Context) (*jetstream.StreamCo
 	return &s.CachedInfo().Config, nil
 }
 
-// check says why snapshots would be lost, and replicas why they are on fewer servers than the log was when it was
-// last asked about. Where there is no stream for snapshots, both are nil.
+// check says in lost why snapshots would be lost, and in replicas why they are on fewer servers than the log
+// was when its configuration was last read. Both are nil if there is no snapshot stream.
 func (h *streamSnapshotStore) check(ctx context.Context) (lost, replicas error) {
 	c, err := h.settings(ctx)
 	if c == nil || err != nil {
@@ -111,7 +111,7 @@ func (h *streamSnapshotStore) check(ctx context.Context) (lost, replicas error) 
 	return checkSnapshots(h.address, *c), checkReplicas(h.log.CachedInfo().Config, *c)
 }
 
-// replicas is how many servers have the snapshots, or 0 where there is no stream for them.
+// replicas is how many servers have the snapshots, or 0 if there is no snapshot stream.
 func (h *streamSnapshotStore) replicas(ctx context.Context) (int, error) {
 	c, err := h.settings(ctx)
 	if c == nil || err != nil {
@@ -120,7 +120,7 @@ func (h *streamSnapshotStore) replicas(ctx context.Context) (int, error) {
 	return c.Replicas, checkSnapshots(h.address, *c)
 }
 
-// checkFormat says why a namespace of a format is none that this version can use, and what to do.
+// checkFormat says why this version cannot use a namespace of that format, and what to do.
 func checkFormat(a Address, format string) error {
 	n, err := strconv.Atoi(format)
 	switch {

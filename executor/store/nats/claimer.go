@@ -7,11 +7,11 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// claimer implements executor.Claimer.
+// claimer implements executor.Claimer. It stands for a claimer in the copy.
 type claimer struct {
 	store *Store
 	about join
-	inner executor.Claimer // of the copy; the store's lock protects it
+	inner executor.Claimer // the claimer of the copy; the store's mu protects it
 }
 
 // Join implements executor.Store.
@@ -30,7 +30,7 @@ func (s *Store) Join(ctx context.Context, o executor.Offer) (executor.Claimer, e
 	return c, nil
 }
 
-// rejoinChange is the change with which the claimer joins again.
+// rejoinChange makes the change with which the claimer joins again after rejoin.
 func (c *claimer) rejoinChange() *pending {
 	return &pending{change: change{Join: &c.about}, done: func(a answer) {
 		if a.err == nil {
@@ -88,7 +88,7 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 	}
 }
 
-// endOnly records the end of a task for a claim whose context has ended.
+// endOnly records the end of a task, for a claim whose context has ended before it was sent.
 func (c *claimer) endOnly(ctx context.Context, before []*pending, _ executor.Ended) error {
 	if err := c.store.put(before...); err != nil {
 		_ = c.failAll(before, err)
@@ -96,7 +96,7 @@ func (c *claimer) endOnly(ctx context.Context, before []*pending, _ executor.End
 	return context.Cause(ctx)
 }
 
-// failAll tells those whose changes were not taken.
+// failAll tells the callers of changes that could not be queued.
 func (c *claimer) failAll(before []*pending, err error) error {
 	for _, p := range before {
 		p.resolve(answer{err: err})

@@ -7,31 +7,30 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// This file has the claims of this process: on their way through the log, and while they wait for
-// something to claim.
+// This file has the claims of this process, while they are in flight and while they wait for a task.
 
-// claimRequest is one claim.
+// claimRequest is one call of Claim.
 type claimRequest struct {
 	claimer  *claimer
 	answered chan struct{} // closed when err or lease is set
 
-	// The store's lock protects what follows.
+	// The store's mu protects what follows.
 	err       error
 	lease     *lease
 	abandoned bool
-	// While it waits:
-	inner  executor.Claimer // of the copy
-	woken  <-chan struct{}  // gets a value when there may be something
-	giveUp func()           // ends waiting for that
-	awake  bool             // the value has come, and no claim followed
+	// Set while it waits for a task:
+	inner  executor.Claimer // the claimer of the copy
+	woken  <-chan struct{}  // gets a value when there may be a task
+	giveUp func()           // ends the wait for woken
+	awake  bool             // woken has got its value, and no claim was sent since
 }
 
-// pending is the claim as a change. again says that it has waited.
+// pending is the change that claims. again says that the request has waited for a task.
 func (g *claimRequest) pending(again bool) *pending {
 	return &pending{change: change{Claim: g.claimer.about.Number, Again: again}, done: func(a answer) { g.done(a, again) }}
 }
 
-// done takes the answer of the log. The goroutine that applies it calls this.
+// done takes the answer of the log. The goroutine that applies the log calls it.
 func (g *claimRequest) done(a answer, again bool) {
 	s := g.claimer.store
 	var l *lease
@@ -44,7 +43,7 @@ func (g *claimRequest) done(a answer, again bool) {
 	}
 	unwanted, late := g.abandoned, l != nil && s.isLate()
 	switch {
-	case late: // others may have the task by now
+	case late: // the others may have fenced this process, and given the task to another one
 	case a.err != nil, l != nil:
 		g.err, g.lease = a.err, l
 		close(g.answered)
@@ -65,7 +64,7 @@ func (g *claimRequest) done(a answer, again bool) {
 	}
 }
 
-// requeueClaim lets a claim try again that got nothing of use.
+// requeueClaim sends a claim again whose lease came too late to be used.
 func (s *Store) requeueClaim(g *claimRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +73,7 @@ func (s *Store) requeueClaim(g *claimRequest) {
 	}
 }
 
-// abandon says that nobody waits for the answer.
+// abandon says that the caller of Claim waits no longer. A lease that has come, or comes later, is given back.
 func (g *claimRequest) abandon() {
 	s := g.claimer.store
 	s.mu.Lock()
@@ -89,8 +88,8 @@ func (g *claimRequest) abandon() {
 	}
 }
 
-// stopWaiting takes a claim out of those that wait. It reports false where it does not. It needs the
-// lock.
+// stopWaiting takes a claim out of those that wait for a task. It reports false if it is not one of them. The
+// caller holds mu.
 func (s *Store) stopWaiting(g *claimRequest) bool {
 	i := slices.Index(s.waiting, g)
 	if i < 0 {
@@ -103,22 +102,22 @@ func (s *Store) stopWaiting(g *claimRequest) bool {
 	return true
 }
 
-// sendRest tells the others that a claim waits no longer; it needs the lock.
+// sendRest tells the other processes that a claim waits no longer. The caller holds mu.
 func (s *Store) sendRest(g *claimRequest) {
 	if s.writeError() == nil {
 		s.enqueue(&pending{change: change{Rest: g.claimer.about.Number}})
 	}
 }
 
-// retryClaim lets a claim that waits try again; it needs the lock.
+// retryClaim sends a claim again that waits for a task. The caller holds mu.
 func (s *Store) retryClaim(g *claimRequest) {
 	s.stopWaiting(g)
 	s.asking++
 	s.enqueue(g.pending(true))
 }
 
-// claimWithSubmits writes claims right behind submits, as many as are to be claimed here: the tasks need
-// not be seen first. It needs the lock.
+// claimWithSubmits sends claims right after the submits of this process, as many as it is likely to get. So a
+// task that starts here needs one trip through the log and not two. The caller holds mu.
 func (s *Store) claimWithSubmits(submits []submission) {
 	if len(submits) == 0 || len(s.waiting) == 0 || s.draining {
 		return
@@ -144,19 +143,19 @@ func (s *Store) claimWithSubmits(submits []submission) {
 	}
 }
 
-// runsAtOnce reports whether nothing keeps the task waiting for anything but a worker.
+// runsAtOnce reports whether the task needs nothing but a worker to run.
 func (s *submission) runsAtOnce() bool {
 	c := s.Conditions
 	return c == nil || c.RunAt.IsZero() && len(c.After) == 0 && c.Group == "" && c.Key == "" && len(c.Needs) == 0
 }
 
-// takes reports whether the claimer takes such a task.
+// takes reports whether the claimer takes tasks like this one.
 func (j *join) takes(s *submission) bool {
 	return (j.Every || slices.Contains(j.Types, s.Type)) && s.Conditions.RunsWith(j.Labels)
 }
 
-// retryClaims lets claims try again for which there may be something now, where it is the turn of this
-// process. Behind each message, and a while after, it is called.
+// retryClaims sends claims again for which there may be a task now, as many as it is the turn of this process
+// to send. It is called after each message, and once more when the turns of others have passed.
 func (s *Store) retryClaims() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +181,7 @@ func (s *Store) retryClaims() {
 	}
 }
 
-// retryClaimsLater takes the turns that others had and did not take.
+// retryClaimsLater takes the turns that other processes had and did not use.
 func (s *Store) retryClaimsLater() {
 	s.mu.Lock()
 	s.turnTimer = nil
@@ -190,8 +189,8 @@ func (s *Store) retryClaimsLater() {
 	s.retryClaims()
 }
 
-// mayHaveTask reports whether there may be something for a claim that waits. One that was woken for what
-// others have by now waits on. It needs the lock.
+// mayHaveTask reports whether there may be a task for a claim that waits. A claim that was woken for a task
+// that another process has got meanwhile waits on. The caller holds mu.
 func (s *Store) mayHaveTask(g *claimRequest) bool {
 	if !g.awake {
 		select {
@@ -201,7 +200,7 @@ func (s *Store) mayHaveTask(g *claimRequest) bool {
 		}
 	}
 	g.awake = true
-	woken, giveUp := s.machine.tasks.Await(g.inner) // before the look, so that nothing is missed
+	woken, giveUp := s.machine.tasks.Await(g.inner) // before Offers, so that no task is missed
 	if s.machine.tasks.Offers(g.inner) {
 		giveUp()
 		return true

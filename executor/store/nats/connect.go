@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// minServer is the oldest server that is known to do.
+	// minServer is the oldest version of the NATS server that works.
 	minServer = "2.10.0"
-	// minPayload is the smallest limit of a message of the servers that does.
+	// minPayload is the smallest max_payload of a server that works, in bytes.
 	minPayload = 64 << 10
-	// maxPiece is how many bytes of a message of this process go into one of the servers.
+	// maxPiece bounds the bytes of one NATS message. A longer message of this process is sent in pieces.
 	maxPiece = 256 << 10
-	// connectTimeout is how long a server may take to answer.
+	// connectTimeout bounds one try to connect to one server.
 	connectTimeout = 5 * time.Second
 )
 
-// Dial connects to one of the servers of an address, and looks whether they will do.
+// Dial connects to one of the servers of an address, and checks its version and max_payload. The caller closes
+// the connection, which reconnects by itself. An error of a server that does not answer is ErrUnreachable.
 func Dial(a Address, c Credentials) (*natsgo.Conn, error) { return dial(a, c) }
 
-// dial connects to one of the servers, and looks whether they will do.
 func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error) {
 	options, err := c.options()
 	if err != nil {
@@ -37,7 +37,7 @@ func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error)
 	}
 	options = append(options, natsgo.Name("jobline"), natsgo.Timeout(connectTimeout), natsgo.MaxReconnects(-1),
 		natsgo.ReconnectWait(200*time.Millisecond), natsgo.PingInterval(5*time.Second), natsgo.MaxPingsOutstanding(2),
-		natsgo.IgnoreAuthErrorAbort()) // the files of credentials are read again, and may have new ones then
+		natsgo.IgnoreAuthErrorAbort()) // the files of credentials are read again at each try, and may have been renewed
 	conn, err := natsgo.Connect(strings.Join(a.Servers, ","), append(options, more...)...)
 	if err != nil {
 		at, err := mostInformativeError(a, options, err)
@@ -50,8 +50,9 @@ func dial(a Address, c Credentials, more ...natsgo.Option) (*natsgo.Conn, error)
 	return conn, nil
 }
 
-// mostInformativeError is the server whose error says most, of several that cannot be connected to: NATS tells the error of
-// the last alone, and often that one does not run. Where none answers it is all of them, with that error.
+// mostInformativeError looks for the most useful error if none of several servers could be connected to. NATS
+// reports only the error of the last server, which often is one that does not run. It answers the server with
+// that error, or the whole address with err if no server answers.
 func mostInformativeError(a Address, options []natsgo.Option, err error) (Address, error) {
 	if len(a.Servers) == 1 {
 		return a, err
@@ -61,7 +62,7 @@ func mostInformativeError(a Address, options []natsgo.Option, err error) (Addres
 	for i, server := range a.Servers {
 		asking.Go(func() {
 			conn, err := natsgo.Connect(server, options...)
-			if found[i] = err; err == nil { // it has started meanwhile
+			if found[i] = err; err == nil { // the server has started meanwhile
 				conn.Close()
 			}
 		})
@@ -76,7 +77,7 @@ func mostInformativeError(a Address, options []natsgo.Option, err error) (Addres
 	return at, err
 }
 
-// How much the error of a connection says.
+// How much the error of a connection says, in ascending order.
 const (
 	noInformation = iota
 	otherAnswer
@@ -94,7 +95,7 @@ func informationIn(err error) int {
 	return otherAnswer
 }
 
-// checkServer says why a server will not do.
+// checkServer says why a server cannot be used, or nil.
 func checkServer(conn *natsgo.Conn) error {
 	if v := conn.ConnectedServerVersion(); semver.IsValid("v"+v) && semver.Compare("v"+v, "v"+minServer) < 0 {
 		return fmt.Errorf("the NATS server is of version %s; %s or later is needed", v, minServer)
@@ -105,7 +106,7 @@ func checkServer(conn *natsgo.Conn) error {
 	return nil
 }
 
-// connect connects the store, and looks whether its stream will do.
+// connect connects the store, checks its streams, and loads the newest snapshot.
 func (s *Store) connect(ctx context.Context) error {
 	a := s.options.Address
 	conn, err := dial(a, s.options.Credentials,
@@ -162,7 +163,7 @@ func (s *Store) connect(ctx context.Context) error {
 	return nil
 }
 
-// streamError says why the stream of a namespace cannot be asked about, and what to do.
+// streamError says why the stream of a namespace could not be read, and what to do.
 func streamError(a Address, c Credentials, err error) error {
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound) && c.File != "":

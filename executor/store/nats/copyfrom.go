@@ -14,15 +14,16 @@ import (
 
 // This file reads a namespace for a copy.
 
-// source is what a namespace has while no process shares it. It is in memory, as in each server.
+// source is the content of a namespace that no process shares. It is all in memory, as in each process of the
+// namespace.
 type source struct {
 	transfer.Source
 	store *Store
 }
 
-// CopyFrom reads a namespace that no process uses, and writes nothing to it. Tasks that run on processes that are
-// silent for their leases are settled in what is read, as the next server would settle them. It needs
-// memory for all tasks, and the role RoleViewer.
+// CopyFrom reads a namespace that no process uses, and writes nothing to it. Tasks of processes that were
+// silent for their leases are settled in what is read, as the next server would settle them. It fails with a
+// *LiveError if a process uses the namespace. It needs memory for all tasks, and the permissions of RoleViewer.
 func CopyFrom(ctx context.Context, a Address, c Credentials) (transfer.From, error) {
 	s, err := readAll(ctx, a, c)
 	if err != nil {
@@ -39,7 +40,7 @@ func CopyFrom(ctx context.Context, a Address, c Credentials) (transfer.From, err
 	return from, nil
 }
 
-// settleDead settles the tasks of processes that are dead, and fails where one lives.
+// settleDead settles the tasks of dead processes in the copy. It fails if a process is alive.
 func (s *Store) settleDead(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -66,17 +67,17 @@ func (s *Store) settleDead(ctx context.Context) error {
 	return nil
 }
 
-// LiveError says that a process uses a namespace, or has done so a moment ago.
+// LiveError says that a process uses a namespace, or has used it less than its lease ago.
 type LiveError struct {
 	Namespace  string
 	Name, Host string
 	PID        int
 	Silent     time.Duration // since its latest message
-	Left       time.Duration // until it would count as dead
+	Left       time.Duration // until it counts as dead, if it writes nothing
 }
 
 func (e *LiveError) Error() string {
-	return fmt.Sprintf("the namespace %s is used by %s, process %d at %s, which has written %v ago; end it (jobline executors drain NAME --end, or jobline shutdown), or try again in %v if it is dead",
+	return fmt.Sprintf("the namespace %s is used by %s, process %d at %s, which wrote %v ago; end it (jobline executors drain NAME --end, or jobline shutdown), or try again in %v if it is dead",
 		e.Namespace, e.Name, e.PID, e.Host, e.Silent, e.Left)
 }
 

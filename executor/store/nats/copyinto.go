@@ -17,10 +17,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file fills a namespace with a copy: a mark in the log, and a snapshot behind it. Without the last message
-// of the snapshot no server opens the namespace.
+// This file fills a namespace with a copy: it writes a mark to the log, and a snapshot at that entry. Until the
+// last message of the snapshot is stored, no server opens the namespace.
 
-// target is a namespace that is filled.
+// target is a namespace that is being filled.
 type target struct {
 	address    Address
 	conn       *natsgo.Conn
@@ -33,8 +33,9 @@ type target struct {
 	read       *memory.Replica
 }
 
-// CopyInto begins to fill a namespace, which must be made and have no log. One in which a copy was begun that
-// did not end is filled anew. Until it is committed no server can open it. It needs the role RoleExecutor.
+// CopyInto begins to fill a namespace, which must have been made by Init, with an empty log. If an earlier copy
+// into it was not committed, the copy begins anew. No server can open the namespace before the Commit. It needs
+// the permissions of RoleExecutor.
 func CopyInto(ctx context.Context, a Address, c Credentials) (transfer.Target, error) {
 	denied := newDenials()
 	conn, err := dial(a, c, natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { denied.note(err) }))
@@ -49,7 +50,7 @@ func CopyInto(ctx context.Context, a Address, c Credentials) (transfer.Target, e
 	return t, nil
 }
 
-// begin writes the mark.
+// begin checks that the namespace is empty, and writes the mark.
 func (t *target) begin(ctx context.Context, c Credentials) error {
 	js, err := jetstream.New(t.conn)
 	if err != nil {
@@ -79,7 +80,7 @@ func (t *target) begin(ctx context.Context, c Credentials) error {
 	ack, err := js.PublishMsg(ctx, &natsgo.Msg{Subject: t.address.subject(RoleExecutor), Data: copyMark(uuid.New())},
 		jetstream.WithExpectStream(t.address.StreamName()), jetstream.WithExpectLastSequence(state.LastSeq))
 	if err != nil {
-		return fmt.Errorf("the copy into the namespace %s cannot be begun: somebody else writes to it, or its servers refuse that: %w", t.address.Namespace, err)
+		return fmt.Errorf("the copy into the namespace %s cannot be begun: another process writes to it, or its servers refuse the entry: %w", t.address.Namespace, err)
 	}
 	mark, err := log.GetMsg(ctx, ack.Sequence)
 	if err != nil {
@@ -89,10 +90,10 @@ func (t *target) begin(ctx context.Context, c Credentials) error {
 	return t.removeOthers(ctx)
 }
 
-// maxCopyMarks is how many entries of a log are looked at, whether all of them are marks of copies that did not end.
+// maxCopyMarks bounds how many entries are read to see whether all of them are marks of unfinished copies.
 const maxCopyMarks = 16
 
-// isEmpty fails where there is something in the namespace.
+// isEmpty fails if there is anything in the namespace but marks of unfinished copies.
 func (t *target) isEmpty(ctx context.Context, state *jetstream.StreamState) error {
 	full := fmt.Errorf("the namespace %s is not empty: its log goes up to entry %d; make another one with jobline store init, and copy into that", t.address.Namespace, state.LastSeq)
 	if state.LastSeq == 0 {
@@ -120,7 +121,7 @@ func (t *target) isEmpty(ctx context.Context, state *jetstream.StreamState) erro
 	return nil
 }
 
-// removeOthers removes what copies have left that did not end.
+// removeOthers removes the pieces of snapshots that unfinished copies have left.
 func (t *target) removeOthers(ctx context.Context) error {
 	if err := t.shelf.make(ctx); err != nil {
 		return err
@@ -134,7 +135,7 @@ func (t *target) removeOthers(ctx context.Context) error {
 	return err
 }
 
-// Fill implements transfer.Target. All of it is in memory meanwhile, as in each server of the namespace.
+// Fill implements transfer.Target. It holds the whole content in memory, as each process of the namespace does.
 func (t *target) Fill(ctx context.Context, from transfer.Source) error {
 	tasks, err := memory.RefilledReplica(ctx, from, t.mark.at)
 	if err != nil {
@@ -142,7 +143,7 @@ func (t *target) Fill(ctx context.Context, from transfer.Source) error {
 	}
 	defer tasks.Close()
 	m := machineOf(tasks)
-	m.limited = true // those of the copy hold
+	m.limited = true // the limits of the copy apply
 	t.snapshot = storedSnapshot{subject: t.shelf.subjectOf(t.mark.sequence), Entry: t.mark.sequence, At: int64(t.mark.at)}
 	pieces := bufio.NewWriterSize(&pieceSender{ctx, t}, t.pieceBytes)
 	if err = m.snapshot(pieces, t.mark); err == nil {
@@ -161,7 +162,7 @@ func (t *target) cannotStore(err error) error {
 	return fmt.Errorf("the copy cannot be stored in the namespace %s: %w", t.address.Namespace, cmp.Or(t.denied.err(), err))
 }
 
-// pieceSender stores each text as a piece of the snapshot, or as more where it is long.
+// pieceSender stores what is written to it as pieces of the snapshot.
 type pieceSender struct {
 	ctx context.Context
 	to  *target
@@ -203,14 +204,14 @@ func (t *target) Commit(ctx context.Context) error {
 		return t.cannotStore(err)
 	}
 	if now.last != t.mark.sequence {
-		return fmt.Errorf("somebody has written to the namespace %s while it was filled: a server, or another copy; end that, and copy into another namespace", t.address.Namespace)
+		return fmt.Errorf("another process wrote to the namespace %s while it was filled: a server, or another copy; end it, and copy into another namespace", t.address.Namespace)
 	}
 	if err := t.shelf.publish(ctx, &natsgo.Msg{Subject: t.snapshot.subject, Data: t.last, Header: natsgo.Header{wholeHeader: {"1"}}}); err != nil {
 		return t.cannotStore(err)
 	}
 	whole, _, err := t.shelf.list(ctx)
 	if err == nil && (len(whole) != 1 || whole[0].subject != t.snapshot.subject) {
-		err = errors.New("its snapshot is not there; copy again")
+		err = errors.New("its snapshot is missing; copy again")
 	}
 	if err != nil {
 		return t.cannotStore(err)

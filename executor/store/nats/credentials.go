@@ -13,17 +13,18 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// Credentials are with what a process shows who it is. Empty ones are none.
+// Credentials are what a process shows to the NATS servers to be let in. The zero value shows nothing.
 type Credentials struct {
-	File           string // of a user of an account: a JWT and its seed
+	File           string // path of a credentials file: the JWT of a user and its seed
 	User, Password string
 	Token          string
-	Seed           string // the file of an nkey's seed
-	CA             string // the file of certificates that are trusted
-	Cert, Key      string // the files of the certificate that is shown, and of its key
+	Seed           string // path of the seed of an nkey
+	CA             string // path of the trusted certificates, in PEM
+	Cert, Key      string // paths of the client certificate and of its key
 }
 
-// options are those of a connection. The files are read here, too, to say which one is wrong.
+// options makes the options of a connection. It reads the files itself, so that an error names the one that is
+// wrong.
 func (c Credentials) options() ([]natsgo.Option, error) {
 	if err := cmp.Or(c.checkFile(), c.checkSeed(), c.checkCA(), c.checkCert()); err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (c Credentials) options() ([]natsgo.Option, error) {
 	return all, nil
 }
 
-// checkFile says why the file of credentials will not do, or nil.
+// checkFile says why the credentials file cannot be used, or nil.
 func (c Credentials) checkFile() error {
 	if c.File == "" {
 		return nil
@@ -69,7 +70,7 @@ func (c Credentials) checkFile() error {
 	return nil
 }
 
-// checkSeed says why the file of an nkey will not do, or nil.
+// checkSeed says why the file of the nkey cannot be used, or nil.
 func (c Credentials) checkSeed() error {
 	if c.Seed == "" {
 		return nil
@@ -84,7 +85,7 @@ func (c Credentials) checkSeed() error {
 	return nil
 }
 
-// checkCA says why the file of the certificates that are trusted will not do, or nil.
+// checkCA says why the file of the trusted certificates cannot be used, or nil.
 func (c Credentials) checkCA() error {
 	if c.CA == "" {
 		return nil
@@ -99,7 +100,7 @@ func (c Credentials) checkCA() error {
 	return nil
 }
 
-// checkCert says why the files of the certificate of this process will not do, or nil.
+// checkCert says why the client certificate cannot be used, or nil.
 func (c Credentials) checkCert() error {
 	if (c.Cert == "") != (c.Key == "") {
 		return errors.New("of NATS_CERT and NATS_KEY only one is set; set both, or none")
@@ -113,7 +114,7 @@ func (c Credentials) checkCert() error {
 	return nil
 }
 
-// describe names what a process shows of itself, or is "".
+// describe names the credentials that are shown, or is "" without any. It has no secret in it.
 func (c Credentials) describe() string {
 	var all []string
 	for _, one := range []struct{ given, what string }{
@@ -126,17 +127,17 @@ func (c Credentials) describe() string {
 	return strings.Join(all, " and ")
 }
 
-// dialError says why no connection was made, and what to do.
+// dialError says why a connection failed, and what to do.
 func dialError(a Address, c Credentials, err error) error {
 	at := strings.Join(a.Servers, ", ")
 	switch {
 	case strings.Contains(err.Error(), expired):
-		return fmt.Errorf("the server at %s takes %s no longer, whose time is over (%w); get new ones", at, cmp.Or(c.describe(), "this user"), err)
+		return fmt.Errorf("the server at %s no longer takes %s, which has expired (%w); get new credentials", at, cmp.Or(c.describe(), "this user"), err)
 	case isAuthRefusal(err):
 		if shown := c.describe(); shown != "" {
 			return fmt.Errorf("the server at %s refuses %s (%w); give others by --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, shown, err)
 		}
-		return fmt.Errorf("the server at %s refuses who this is (%w); give --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, err)
+		return fmt.Errorf("the server at %s refuses a user without credentials (%w); give --store-creds, or set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_NKEY", at, err)
 	case errors.Is(err, natsgo.ErrSecureConnWanted):
 		return fmt.Errorf("the server at %s has no TLS (%w); configure it there, or write nats:// and leave NATS_CA and NATS_CERT out", at, err)
 	case errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout):
@@ -148,15 +149,15 @@ func dialError(a Address, c Credentials, err error) error {
 	return unreachable(fmt.Errorf("no connection to a NATS server at %s (%w); mend the address", at, err))
 }
 
-// expired is in the error of credentials whose time is over.
+// expired is a part of the server's error for credentials that have expired.
 const expired = "authentication expired"
 
-// isAuthRefusal reports whether a server refuses who this is.
+// isAuthRefusal reports whether a server refuses the credentials.
 func isAuthRefusal(err error) bool {
 	return errors.Is(err, natsgo.ErrAuthorization) || errors.Is(err, natsgo.ErrAuthRevoked) || errors.Is(err, natsgo.ErrNkeysNotSupported) || strings.Contains(err.Error(), expired)
 }
 
-// tlsCure says what to do where a connection fails with TLS, or "".
+// tlsCure says what to do about a failed TLS handshake, or "" if the error is not of TLS.
 func tlsCure(c Credentials, err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "give the certificate of its authority by NATS_CA"
@@ -173,5 +174,5 @@ func tlsCure(c Credentials, err error) string {
 	if c.Cert == "" {
 		return "where it wants a certificate of its clients, set NATS_CERT and NATS_KEY"
 	}
-	return "the certificate in " + c.Cert + " must be of an authority that the server trusts, and not be over"
+	return "the certificate in " + c.Cert + " must be of an authority that the server trusts, and not have expired"
 }

@@ -11,15 +11,15 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// denials has what the servers have refused for want of a permission. NATS reports such a
-// refusal as an error of the connection, and the request itself gets no answer. A permission may be given later, so a
-// refusal is that of the requests that are under way when it comes, and of no others.
+// denials records what the servers have refused for want of a permission. NATS reports such a refusal as an
+// error of the connection, and the request itself gets no answer. A permission may be given later, so a refusal
+// ends only the requests that are in flight when it comes.
 type denials struct {
-	firstRefusal chan struct{} // closed at the first
+	firstRefusal chan struct{} // closed at the first refusal
 
 	mu           sync.Mutex
 	latest       error
-	nextRefusal  chan struct{} // closed at the next
+	nextRefusal  chan struct{} // closed at the next refusal, and made anew
 	unsubscribed bool          // a subscription of the connection was refused
 }
 
@@ -28,7 +28,7 @@ func newDenials() *denials {
 	return &denials{firstRefusal: first, nextRefusal: first}
 }
 
-// note notes an error of a connection. It reports whether it is a refusal.
+// note notes an error of the connection. It reports whether that is a refusal.
 func (d *denials) note(err error) bool {
 	if !errors.Is(err, natsgo.ErrPermissionViolation) {
 		return false
@@ -48,21 +48,23 @@ func (d *denials) err() error {
 	return d.latest
 }
 
-// lostSubscription reports whether the servers bring nothing of a subscription.
+// lostSubscription reports whether the servers have refused a subscription of the connection, so that nothing
+// arrives on it.
 func (d *denials) lostSubscription() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.unsubscribed
 }
 
-// noteReconnect notes that there is another connection, which subscribes again.
+// noteReconnect notes that there is a new connection, which subscribes again.
 func (d *denials) noteReconnect() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unsubscribed = false
 }
 
-// cancelOnRefusal makes a context for requests. It ends when the servers refuse something.
+// cancelOnRefusal makes a context for requests. It ends when the servers refuse something, with the refusal as
+// its cause.
 func (d *denials) cancelOnRefusal(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	d.mu.Lock()
@@ -78,10 +80,10 @@ func (d *denials) cancelOnRefusal(ctx context.Context) (context.Context, context
 	return ctx, func() { cancel(nil) }
 }
 
-// refusal is a request that the servers have refused for want of a permission.
+// refusal says which request the servers have refused for want of a permission.
 type refusal struct {
 	what string
-	role Role // that writes to the subject which is refused, or ""
+	role Role // the role of the refused subject, or ""
 }
 
 func (r *refusal) Error() string {
@@ -95,14 +97,14 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("the NATS servers do not let this user %s; give it that permission, or %s", r.what, cure)
 }
 
-// IsExecutorRefused reports whether an error of Open says that the servers do not let the user write what
-// an executor does.
+// IsExecutorRefused reports whether an error of Open says that the servers do not let the user write as an
+// executor.
 func IsExecutorRefused(err error) bool {
 	r, ok := errors.AsType[*refusal](err)
 	return ok && r.role == RoleExecutor
 }
 
-// orRefusal is the error of a request, or why it was refused, with the context of until.
+// orRefusal is the refusal that has ended a context of cancelOnRefusal, or else err.
 func orRefusal(ctx context.Context, err error) error {
 	if refused, ok := errors.AsType[*refusal](context.Cause(ctx)); ok && err != nil {
 		return refused
@@ -112,16 +114,16 @@ func orRefusal(ctx context.Context, err error) error {
 
 var refusedSubject = regexp.MustCompile(`(?i)for (publish|subscription) to "([^"]*)"`)
 
-// subjectOfRole is a subject of the log of a namespace.
+// subjectOfRole matches the subjects of the log of any namespace.
 var subjectOfRole = regexp.MustCompile(`^jl\.[^.]+\.(executor|driver)$`)
 
-// ofSubscription reports whether a subscription was refused.
+// ofSubscription reports whether a refusal is of a subscription.
 func ofSubscription(err error) bool {
 	m := refusedSubject.FindStringSubmatch(err.Error())
 	return m != nil && strings.EqualFold(m[1], "subscription")
 }
 
-// deniedError says what a user of the servers lacks.
+// deniedError makes a *refusal of an error of NATS.
 func deniedError(err error) error {
 	r := &refusal{what: "do what a server of jobline does"}
 	if m := refusedSubject.FindStringSubmatch(err.Error()); m != nil {

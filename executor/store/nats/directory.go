@@ -13,9 +13,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file says which process runs what.
+// This file says which process runs which task.
 
-// setRunner notes who runs a task, nil for nobody.
+// setRunner notes which process runs a task; nil is none.
 func (m *machine) setRunner(task uuid.UUID, p *peer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -26,15 +26,15 @@ func (m *machine) setRunner(task uuid.UUID, p *peer) {
 	}
 }
 
-// noteHeard notes that a message of a process came at a time.
+// noteHeard notes that a message of a process came. at is when the servers stored it.
 func (m *machine) noteHeard(p *peer, at schema.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.latest, p.heard = at, time.Now()
 }
 
-// silence is how long nothing was heard of a process, where that is longer than two of its beats, and else 0. The caller
-// has the lock.
+// silence is how long nothing was heard from a process, or 0 while that is less than two of its beats. The
+// caller holds mu.
 func (p *peer) silence() time.Duration {
 	if d := time.Since(p.heard); d > 2*time.Duration(p.about.Lease)/beatsPerLease {
 		return d
@@ -42,7 +42,7 @@ func (p *peer) silence() time.Duration {
 	return 0
 }
 
-// noteApplied notes that a process has applied an entry, and all before it.
+// noteApplied notes that a process has applied an entry and all before it.
 func (m *machine) noteApplied(p *peer, entry uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *Store) Executors(context.Context) ([]schema.ExecutorInfo, error) {
 	return all, nil
 }
 
-// labels are those of its claimers. A process has the same for all.
+// labels are the labels of the process: all of its claimers have the same.
 func (p *peer) labels() map[string]string {
 	for _, j := range p.joined {
 		return j.Labels
@@ -88,7 +88,7 @@ func (p *peer) labels() map[string]string {
 	return nil
 }
 
-// types are those of the tasks that the process takes; nil is every type.
+// types are the task types that the process takes; nil means every type.
 func (p *peer) types() []string {
 	all := map[string]bool{}
 	for _, j := range p.joined {

@@ -8,10 +8,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file checks what drivers write. Nobody may have checked it: the permissions of NATS say who writes, and
-// not what. All copies refuse the same.
+// This file checks the changes that drivers write. No server of jobline may have checked them: the permissions
+// of NATS say who may write, and not what. All copies refuse the same changes.
 
-// checkDriverChange checks a change of a driver, but for submissions.
+// checkDriverChange says why a change of a driver is refused, or nil. submit checks submissions.
 func (m *machine) checkDriverChange(c *change) error {
 	switch {
 	case c.Cancel != nil:
@@ -28,15 +28,15 @@ func (m *machine) checkDriverChange(c *change) error {
 	return nil
 }
 
-// submitFunc is a method of the tasks that takes submissions.
+// submitFunc is a method of the replica that takes submissions.
 type submitFunc func(context.Context, []executor.Submission) ([]executor.Submitted, error)
 
-// submit makes submissions in a way. Of those of a driver it makes the ones that are as a server makes them, or none
-// where it is all or none. That an id is new it must not say.
-func (m *machine) submit(p *peer, asked []executor.Submission, all bool, way submitFunc) ([]executor.Submitted, error) {
+// submit applies submissions. The submissions of a driver get the checks that a server makes: each bad one is
+// refused, or all of them if all is set. A driver may not claim that an id is new.
+func (m *machine) submit(p *peer, asked []executor.Submission, all bool, apply submitFunc) ([]executor.Submitted, error) {
 	ctx := context.Background()
 	if p.about.Role != RoleDriver {
-		return way(ctx, asked)
+		return apply(ctx, asked)
 	}
 	resources := m.tasks.Options().Resources
 	answers := make([]executor.Submitted, len(asked))
@@ -50,7 +50,7 @@ func (m *machine) submit(p *peer, asked []executor.Submission, all bool, way sub
 	if len(good) == 0 || all && len(good) < len(asked) {
 		return answers, nil
 	}
-	made, err := way(ctx, good)
+	made, err := apply(ctx, good)
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +63,14 @@ func (m *machine) submit(p *peer, asked []executor.Submission, all bool, way sub
 }
 
 const (
-	// maxDriverLease is how long a driver may be silent at most before it is given up.
+	// maxDriverLease bounds the lease of a driver: how long it may be silent before it is fenced.
 	maxDriverLease = time.Hour
 )
 
-// bounded is what a driver says of itself, within what all keep of it.
+// bounded is the hello of a driver, cut to what every copy keeps of it.
 func (h hello) bounded() hello {
 	name := func(text string) string { return schema.CutBytes(text, executor.MaxNameBytes) }
-	// A longer lease would keep the driver among the peers for ever.
+	// Without a bound a driver could stay among the peers for ever.
 	lease := min(max(h.Lease, int64(time.Second)), int64(maxDriverLease))
 	return hello{Name: name(h.Name), Host: name(h.Host), PID: h.PID, Lease: lease, Role: RoleDriver, Rules: h.Rules}
 }

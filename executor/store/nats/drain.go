@@ -10,10 +10,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file drains processes: they begin no more tasks. A drain is an entry of the log, so a claim that
-// comes after it gets nothing in every copy.
+// This file drains processes: a drained process begins no more tasks. A drain is an entry of the log, so in
+// every copy a claim after it gets nothing.
 
-// Drain implements executor.Drainer. Where several processes are called the same, it drains all of them.
+// Drain implements executor.Drainer. If several processes have the name, it drains all of them.
 func (s *Store) Drain(ctx context.Context, p *schema.DrainParams) (schema.ExecutorInfo, error) {
 	if err := s.waitForOwnWrites(ctx); err != nil {
 		return schema.ExecutorInfo{}, err
@@ -49,11 +49,11 @@ func (s *Store) Draining() bool {
 // Dismissed implements executor.Drainer.
 func (s *Store) Dismissed() <-chan struct{} { return s.dismissed }
 
-// processOf is as executor.ProcessName.
+// processOf is the name of a process without one of its own, as executor.ProcessName makes it.
 func processOf(host string, pid int) string { return fmt.Sprintf("%s/%d", host, pid) }
 
-// named answers the ids of the processes that have a name and run tasks, or else of those with that
-// machine and number.
+// named answers the ids of the processes with that name that run tasks. If there is none, it answers those
+// whose host and process number the name has.
 func (m *machine) named(name string) []uuid.UUID {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -73,7 +73,7 @@ func (m *machine) named(name string) []uuid.UUID {
 	return are
 }
 
-// drain sets whether a process begins tasks.
+// drain sets whether a process begins tasks. A process that was told to end cannot be undrained.
 func (m *machine) drain(d *drain) error {
 	p := m.peers[d.Peer]
 	switch {
@@ -91,8 +91,7 @@ func (m *machine) drain(d *drain) error {
 	return nil
 }
 
-// drained notes in this process that it was drained, or that its drain was undone. The goroutine that applies the
-// log calls it.
+// drained notes that this process was drained, or undrained. The goroutine that applies the log calls it.
 func (s *Store) drained(d *drain) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +103,7 @@ func (s *Store) drained(d *drain) {
 	if s.draining {
 		return
 	}
-	for len(s.waiting) > 0 { // no task has woken them while the process was drained
+	for len(s.waiting) > 0 { // while the process was drained, no task could wake them
 		g := s.waiting[0]
 		s.stopWaiting(g)
 		s.enqueue(g.pending(false))

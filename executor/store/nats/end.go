@@ -6,9 +6,9 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// This file ends a store.
+// This file closes a store, and ends one that cannot go on.
 
-// fail notes that the log can be applied no further: nothing can be done any more.
+// fail notes that the log can be applied no further. From then on every change fails.
 func (s *Store) fail(err error) {
 	s.log.Error("the store can do nothing more", "error", err)
 	s.mu.Lock()
@@ -18,10 +18,11 @@ func (s *Store) fail(err error) {
 	s.failed <- err // the first and only one
 }
 
-// Failed gets why the store can do nothing any more: it is to be closed, and opened again.
+// Failed gets one value: why the store can do nothing more. The caller then closes it, and may open it again.
 func (s *Store) Failed() <-chan error { return s.failed }
 
-// Close implements executor.Store. Tasks that still run here are settled for the others.
+// Close implements executor.Store. Tasks that still run here are settled: the other processes see them as
+// interrupted. It waits at most leaveTimeout for what was written to be recorded.
 func (s *Store) Close() error {
 	left := make(chan struct{})
 	s.mu.Lock()
@@ -45,7 +46,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// stop ends the goroutines, and tells all who wait that the store is closed.
+// stop ends the goroutines, and answers ErrClosed to every caller that waits.
 func (s *Store) stop() {
 	s.end()
 	s.running.Wait()
@@ -75,7 +76,7 @@ func (s *Store) stop() {
 	}
 }
 
-// isClosed is ErrClosed once Close was called.
+// isClosed is ErrClosed after a call of Close, and else nil.
 func (s *Store) isClosed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,20 +10,20 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file applies the log.
+// This file reads the log and applies it.
 
-// followPause is how long the follower waits before it asks again.
+// followPause is how long the follower waits after an error before it reads again.
 const followPause = 100 * time.Millisecond
 
-// behindTimeout is how long the log may seem to end before what this process has read.
+// behindTimeout is for how long the log may seem to end before the latest entry that this process has applied.
 const behindTimeout = 10 * time.Second
 
-// errLogGap says that entries are gone that this process has not applied.
+// errLogGap says that the log has lost entries that this process has not applied.
 var errLogGap = errors.New("entries of the log are gone that this process has not read; start it again")
 
-// follow applies the log until ctx ends. It answers an error if the log can be applied no further.
+// follow applies the log until ctx ends. It answers an error only if the log can be applied no further.
 func (s *Store) follow(ctx context.Context) error {
-	var behind time.Time // since when the log seems to end too early
+	var behind time.Time // since when the log seems to end too early, or zero
 	for ctx.Err() == nil {
 		err := s.followOnce(ctx)
 		var broken *brokenLog
@@ -49,7 +49,7 @@ func (s *Store) follow(ctx context.Context) error {
 	return nil
 }
 
-// isProcessError reports whether an error is one of this process, and not of the log.
+// isProcessError reports whether an error ends this process although the log is sound.
 func isProcessError(err error) bool {
 	var differs *differsError
 	var rules *rulesError
@@ -66,8 +66,8 @@ func (b *brokenLog) Error() string {
 	return fmt.Sprintf("entry %d of the log cannot be read: %v; another version of jobline has written it: end this process, and start it with the version that the others have", b.sequence, b.why)
 }
 
-// followOnce reads the log until an error. It begins with the entry that was applied last, to see
-// that this is the log that it was in.
+// followOnce reads and applies the log until an error. It begins with the entry that was applied last, and
+// checks by its time that the log is still the same one.
 func (s *Store) followOnce(ctx context.Context) error {
 	asking, done := s.denied.cancelOnRefusal(ctx)
 	coming, err := s.journal.read(asking, max(s.applied.Load(), 1))
@@ -104,7 +104,6 @@ func (s *Store) followOnce(ctx context.Context) error {
 	}
 }
 
-// applyEntry applies the next entry.
 func (s *Store) applyEntry(e entry) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -118,15 +117,15 @@ func (s *Store) applyEntry(e entry) error {
 	return nil
 }
 
-// setUnread notes why the log is not read at the moment, nil where it is.
+// setUnread notes why the log cannot be read at the moment; nil means that it is read.
 func (s *Store) setUnread(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unread = err
 }
 
-// applyPiece applies one entry of the stream. What is of no process of the namespace changes nothing. What a process has written and cannot
-// be read changes nothing where its role may not do everything, and else it is an error.
+// applyPiece applies one entry of the stream. An entry that no process of the namespace has written changes
+// nothing. An entry that cannot be decoded is an error if an executor has written it, and else changes nothing.
 func (s *Store) applyPiece(e entry) error {
 	h, text, ok := headOf(e.piece)
 	switch {
@@ -142,11 +141,11 @@ func (s *Store) applyPiece(e entry) error {
 	if p == nil {
 		var err error
 		if p, err = s.peerOfHello(h, text, e); p == nil || err != nil {
-			return err // nil where the process was given up, or its first message has not come yet
+			return err // without an error: the process was fenced, or its hello has not come yet
 		}
 	}
 	if p.about.Role != e.role {
-		return nil // somebody writes under the name of a process with another role
+		return nil // the writer uses the id of a process with another role
 	}
 	if h.number != p.last+1 {
 		if h.number > p.last && h.writer == s.self {
@@ -157,7 +156,7 @@ func (s *Store) applyPiece(e entry) error {
 	p.last = h.number
 	if h.more {
 		if removed := m.keepPiece(p, text); removed != nil && removed.id == s.self {
-			s.log.Warn("the others have given this process up, because drivers have too much of unfinished messages; it joins again")
+			s.log.Warn("the others have fenced this process, because the unfinished messages of the drivers are too large; it joins again")
 			s.rejoin()
 		}
 		return nil
@@ -172,16 +171,17 @@ func (s *Store) applyPiece(e entry) error {
 	return s.applyMessage(p, changes, e.at)
 }
 
-// warnForeignEntry tells, once, that there is an entry that no process of the namespace has written.
+// warnForeignEntry logs, once, that the log has an entry that no process of the namespace has written.
 func (s *Store) warnForeignEntry(e entry) {
 	if s.foreignWarned {
 		return
 	}
 	s.foreignWarned = true
-	s.log.Warn("the log has an entry that no server of the namespace has written; it changes nothing, as all like it", "entry", e.sequence, "bytes", len(e.piece))
+	s.log.Warn("the log has an entry that no server of the namespace has written; such entries change nothing", "entry", e.sequence, "bytes", len(e.piece))
 }
 
-// unreadable is the error that an entry is which cannot be read.
+// unreadable is the error for an entry that cannot be decoded, or nil if its writer's role does not make it
+// one.
 func (e entry) unreadable(err error) error {
 	if e.role != RoleExecutor {
 		return nil
@@ -189,19 +189,20 @@ func (e entry) unreadable(err error) error {
 	return err
 }
 
-// peerOfHello is the process that a first message is of, or nil where it is none.
+// peerOfHello reads the hello of a process that is not known yet. It answers nil if the message is not a hello,
+// or has no effect.
 func (s *Store) peerOfHello(h head, text []byte, e entry) (*peer, error) {
 	if h.number != 1 || h.more || s.machine.former.has(h.writer) {
 		return nil, nil
 	}
-	changes, err := decodeAs(text, lenientJSON) // by which one of other rules is known
+	changes, err := decodeAs(text, lenientJSON) // so that the hello of a process with other rules can be read
 	if err != nil || len(changes) == 0 || changes[0].Hello == nil {
 		return nil, nil
 	}
 	about := *changes[0].Hello
 	if !about.isCurrent(e.sequence) {
-		if h.writer == s.self { // it was on its way for long
-			s.log.Warn("the first message of this process was on its way for too long; it joins again")
+		if h.writer == s.self {
+			s.log.Warn("the first message of this process took too long to be recorded; it joins again")
 			s.rejoin()
 		}
 		return nil, nil
@@ -212,7 +213,7 @@ func (s *Store) peerOfHello(h head, text []byte, e entry) (*peer, error) {
 	return s.admitPeer(h.writer, about, e)
 }
 
-// applyMessage applies the changes of a message, and tells those who wait for them.
+// applyMessage applies the changes of a message, and answers the callers that wait for them.
 func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	own := p.id == s.self
 	var f *flight
@@ -235,7 +236,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 			s.drained(d)
 		}
 		if given := changes[i].Fence; given != nil && given.Peer == s.self && m.peers[s.self] == nil {
-			s.log.Warn("the others have given this process up, because it was silent for a whole lease; it joins again")
+			s.log.Warn("the others have fenced this process, because it was silent for a whole lease; it joins again")
 			s.rejoin()
 		}
 	}
@@ -248,7 +249,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	return s.compareDigests(p, changes, own)
 }
 
-// takeFlight takes the message of this process with the number out of those under way.
+// takeFlight takes the message with that number out of those in flight, or answers nil.
 func (s *Store) takeFlight(number uint64) *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,17 +2,17 @@ package nats
 
 import "github.com/google/uuid"
 
-// This file remembers the processes that were peers. A copy of the first message of one may come late, and must not make
-// it a peer again.
+// This file remembers the processes that were peers and are no more. A late copy of the hello of one must not
+// make it a peer again.
 
-// helloSpan is how many entries after the one that its process had read a first message counts. So a process needs to be
-// remembered for no more entries than that.
+// helloSpan is for how many entries, after the latest one that its writer had applied, a hello has an effect.
+// So a former peer needs to be remembered for no more entries than that.
 const helloSpan = 1 << 18
 
-// formerPeers are the processes that were peers, as far as a copy of their first message may come.
+// formerPeers are the processes that were peers, for as long as a copy of their hello could have an effect.
 type formerPeers struct {
-	at    map[uuid.UUID]uint64 // the entry by which each has gone
-	order []uuid.UUID          // the first that has gone first
+	at    map[uuid.UUID]uint64 // the entry by which each was taken out
+	order []uuid.UUID          // in the order in which they were taken out
 }
 
 func (g *formerPeers) has(id uuid.UUID) bool {
@@ -20,7 +20,7 @@ func (g *formerPeers) has(id uuid.UUID) bool {
 	return has
 }
 
-// add adds a process that an entry has taken out, and forgets those whose first messages count no more.
+// add adds a process that an entry has taken out, and forgets those whose hello has no effect any more.
 func (g *formerPeers) add(id uuid.UUID, entry uint64) {
 	if g.at == nil {
 		g.at = map[uuid.UUID]uint64{}
@@ -35,7 +35,7 @@ func (g *formerPeers) add(id uuid.UUID, entry uint64) {
 	g.order = g.order[forgotten:]
 }
 
-// isCurrent reports whether a first message counts that is in an entry.
+// isCurrent reports whether a hello in this entry has an effect.
 func (h *hello) isCurrent(entry uint64) bool {
 	return h.Next == 0 || h.Next <= entry && entry-h.Next < helloSpan
 }

@@ -8,24 +8,27 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file says who needs the beginning of the log yet.
+// This file finds which entries of the log a process may still need.
 
 const (
-	// maxDriverHold is how long a driver may hold the log back. It may say what it likes of what it has read. One that reads on behind
-	// that finds a gap, ends, and begins anew with a snapshot.
+	// maxDriverHold is for how long a driver may keep the log from being shortened: what a driver says about
+	// its progress cannot be trusted. A driver that falls behind by more finds a gap, ends, and begins again
+	// with a snapshot.
 	maxDriverHold = 5 * time.Minute
-	// holdTold is how long a process may hold the log back before that is told.
+	// holdTold is how long a process may keep the log from being shortened before a warning is logged.
 	holdTold = 30 * time.Second
 )
 
-// hold is that the log cannot be made shorter because a process has not read enough of it.
+// hold is the state in which the log cannot be shortened as wanted, because a process has not applied enough of
+// it.
 type hold struct {
-	since time.Time // zero where there is none
-	told  uuid.UUID // which process
+	since time.Time // zero if nothing holds the log
+	told  uuid.UUID // the process of which a warning was logged
 }
 
-// purgePoint is the entry before which the log can lose all: the wanted one, or one before it that all have applied. Where the log is
-// nearly full, those do not count that were silent for their lease: an entry that gives them up may not fit.
+// purgePoint is the entry before which the log can be purged: the wanted one, or the latest before it that all
+// processes have applied. If the log is nearly full, processes that were silent for their lease do not count:
+// the entry that would fence them may not fit.
 func (s *Store) purgePoint(wanted uint64, log *extent) uint64 {
 	full, now := log.nearlyFull(0), schema.TimeOf(log.at)
 	counts := func(p *peer) bool {
@@ -45,14 +48,14 @@ func (s *Store) purgePoint(wanted uint64, log *extent) uint64 {
 	}
 	if by != nil && least < wanted && held >= holdTold && s.hold.told != by.id {
 		s.hold.told = by.id
-		s.log.Warn("the log of the store cannot be made shorter, because a process has not said that it has read enough of it",
+		s.log.Warn("the log of the store cannot be shortened, because a process has not said that it has read enough of it",
 			"process", by.about.Name, "host", by.about.Host, "role", by.about.Role, "read", by.applied, "of", wanted)
 	}
 	return min(least, wanted)
 }
 
-// appliedByAll is an entry that all processes have applied that count, and all before it, and a copy of the one that
-// has applied no more, nil where that is this one.
+// appliedByAll is the latest entry that all processes that count have applied, and a copy of the process that
+// has applied the fewest, or nil if that is this one.
 func (s *Store) appliedByAll(counts func(*peer) bool) (least uint64, by *peer) {
 	s.mu.Lock()
 	self := s.self

@@ -12,29 +12,33 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// versionKey is the key of the metadata of a stream that has the version of its format, snapshotKey that of
+// versionKey is the metadata key of a stream for the version of its format, snapshotKey that for
 // Namespace.SnapshotBytes.
 const versionKey, snapshotKey = "jobline-format", "jobline-snapshot-bytes"
 
-// Namespace says how a namespace is made.
+// Namespace says how Init makes a namespace.
 type Namespace struct {
-	// Replicas is how many servers have the log; 0 is 1.
+	// Replicas is how many servers store the log; 0 means 1.
 	Replicas int
-	// MaxBytes bounds the log; 0 is no bound of its own, and less than MinMaxBytes is refused. Where it is full nothing more is recorded.
+	// MaxBytes bounds the log; 0 means no bound of its own. A bound below MinMaxBytes is refused. When the log
+	// is full, no change is recorded until it has been shortened.
 	MaxBytes int64
-	// SnapshotBytes is how many bytes the log has at least behind the newest snapshot before the servers make another
-	// one; 0 is 64 MB, which does for all but tests: with another one what is in a snapshot leaves the log at once, and not when
-	// servers have had the time to sync it. It counts for a namespace that is made, and not for one that is there.
+	// SnapshotBytes is how many bytes the log grows, at least, after the newest snapshot before the servers
+	// make the next one; 0 means 64 MB, which is right for everything but tests: with any other value, entries
+	// leave the log as soon as a snapshot has them, and not only when the servers have had the time to sync it.
+	// It is ignored if the namespace exists.
 	SnapshotBytes int64
 }
 
-// MinMaxBytes is the least bound of a log: one change may have 16 MB, and a snapshot is made for each quarter of the bound.
+// MinMaxBytes is the smallest bound of a log: one change may have 16 MB, and a snapshot is made for each
+// quarter of the bound.
 const MinMaxBytes = 64 << 20
 
-// Init makes a namespace. It reports whether there was none; one that is there must be as wanted.
+// Init makes a namespace, and reports whether there was none before. An existing namespace must have the wanted
+// settings, or Init fails. It may be called again after an error.
 func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool, err error) {
 	if n.MaxBytes != 0 && n.MaxBytes < MinMaxBytes {
-		return false, fmt.Errorf("a log of at most %d bytes is full before it can be made shorter; give it %d or more, or no bound", n.MaxBytes, MinMaxBytes)
+		return false, fmt.Errorf("a log of at most %d bytes is full before it can be shortened; give it %d or more, or no bound", n.MaxBytes, MinMaxBytes)
 	}
 	err = withJetStream(ctx, a, c, openTimeout, func(ctx context.Context, js jetstream.JetStream) error {
 		known, err := js.Stream(ctx, a.StreamName())
@@ -55,7 +59,7 @@ func Init(ctx context.Context, a Address, c Credentials, n Namespace) (made bool
 		if err := h.make(ctx); err != nil {
 			return createError(a, c, n, orRefusal(ctx, err))
 		}
-		if made { // what was there is of another log
+		if made { // snapshots that exist are of an earlier log
 			if err := h.clear(ctx); err != nil {
 				return createError(a, c, n, orRefusal(ctx, err))
 			}
@@ -79,8 +83,8 @@ func Check(ctx context.Context, a Address, c Credentials) error {
 	})
 }
 
-// withJetStream calls f with the JetStream of the servers of an address. The context of f ends after
-// patience, and when the servers refuse something, as orRefusal tells.
+// withJetStream calls f with a JetStream client of the servers of an address. The context of f ends after
+// patience, and when the servers refuse something; orRefusal finds that refusal.
 func withJetStream(ctx context.Context, a Address, c Credentials, patience time.Duration, f func(context.Context, jetstream.JetStream) error) error {
 	denied := newDenials()
 	conn, err := dial(a, c, natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { denied.note(err) }))
@@ -114,7 +118,7 @@ func streamConfig(a Address, n Namespace) jetstream.StreamConfig {
 	return c
 }
 
-// snapshotBytesOf is what SnapshotBytes was when the namespace was made, or 0 without that.
+// snapshotBytesOf is the SnapshotBytes with which the namespace was made, or 0.
 func snapshotBytesOf(c jetstream.StreamConfig) (int64, error) {
 	text, there := c.Metadata[snapshotKey]
 	if !there {
@@ -127,7 +131,7 @@ func snapshotBytesOf(c jetstream.StreamConfig) (int64, error) {
 	return n, nil
 }
 
-// takeSettings takes what the stream of the log says about snapshots.
+// takeSettings reads from the configuration of the log when to make snapshots.
 func (s *Store) takeSettings(c jetstream.StreamConfig) error {
 	n, err := snapshotBytesOf(c)
 	s.snapshotBytes = cmp.Or(n, snapshotBytes)
@@ -138,7 +142,7 @@ func (s *Store) takeSettings(c jetstream.StreamConfig) error {
 	return err
 }
 
-// createError says why a stream cannot be made, and what to do.
+// createError says why a stream could not be made, and what to do.
 func createError(a Address, c Credentials, n Namespace, err error) error {
 	var of *jetstream.APIError
 	if errors.As(err, &of) && n.Replicas > 1 {

@@ -207,13 +207,13 @@ func TestLimitsAreOfTheNamespace(t *testing.T) {
 	require.Eventually(t, func() bool { return first.Info().Limits.KeepTasks == 7 }, patience, time.Millisecond)
 	require.Equal(t, 100, third.Info().Limits.OutputBytes)
 	_, err := Open(context.Background(), Options{Address: at, Limits: memory.Options{MaxOutput: 200}})
-	require.ErrorContains(t, err, "keeps 100 bytes of each stream of a task, which cannot change")
+	require.ErrorContains(t, err, "keeps 100 bytes of each stream of a task, which cannot be changed")
 	for _, s := range []*Store{first, second, third} {
 		require.NoError(t, s.Close())
 	}
 }
 
-// Of several servers the one is told that says most: what refuses connections says less than what refuses who this is.
+// Of several servers the one is told that says most: a refused connection says less than refused credentials.
 func TestTheMostTellingServerIsTold(t *testing.T) {
 	t.Parallel()
 	closes, err := net.Listen("tcp", "127.0.0.1:0")
@@ -227,10 +227,10 @@ func TestTheMostTellingServerIsTold(t *testing.T) {
 		return refused(t, Address{Servers: servers, Namespace: "jobs"}, Credentials{})
 	}
 	for range 4 { // servers are tried in any order
-		require.Contains(t, says(refuses, none), "the server at "+refuses+" refuses who this is")
-		require.Contains(t, says(none, refuses), "the server at "+refuses+" refuses who this is")
+		require.Contains(t, says(refuses, none), "the server at "+refuses+" refuses a user without credentials")
+		require.Contains(t, says(none, refuses), "the server at "+refuses+" refuses a user without credentials")
 		require.Contains(t, says(none, secure), "the server at "+secure+" has no TLS")
-		require.Contains(t, says(secure, refuses), "the server at "+refuses+" refuses who this is")
+		require.Contains(t, says(secure, refuses), "the server at "+refuses+" refuses a user without credentials")
 	}
 	require.Contains(t, says(none, none), "no NATS server answers at "+none+", "+none)
 }

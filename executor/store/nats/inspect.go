@@ -8,32 +8,34 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// NamespaceInfo is what the servers of NATS have of a namespace.
+// NamespaceInfo is what the NATS servers store of a namespace.
 type NamespaceInfo struct {
 	Namespace string `json:"namespace"`
 	Replicas  int    `json:"replicas"`
-	// SnapshotReplicas is how many servers have the snapshots; 0 is where there is no stream for them. With fewer than Replicas
-	// the log is not made shorter.
+	// SnapshotReplicas is how many servers have the snapshots; 0 means that there is no stream for them. If
+	// there are fewer than Replicas, the log is not shortened.
 	SnapshotReplicas int    `json:"snapshotReplicas"`
-	FirstEntry       uint64 `json:"firstEntry"` // that the log still has; what was before it is in the snapshots
+	FirstEntry       uint64 `json:"firstEntry"` // the first in the log; what came before is in the snapshots
 	LastEntry        uint64 `json:"lastEntry"`
 	Bytes            uint64 `json:"bytes"`    // of the log
-	MaxBytes         int64  `json:"maxBytes"` // that it may have; 0 is no bound
-	// BytesBehind is about how much of the log is behind the newest snapshot. Late says that this is twice as much as lets the
-	// servers make one, and for some minutes: stats of the servers tells why they do not.
+	MaxBytes         int64  `json:"maxBytes"` // the bound of the log; 0 means none
+	// BytesBehind estimates how much of the log comes after the newest snapshot. Late means that this is more
+	// than twice as much as makes the servers take a snapshot, and that they have had minutes to do so; the
+	// stats of the servers say why they have not.
 	BytesBehind int64          `json:"bytesBehind"`
 	Late        bool           `json:"late,omitzero"`
 	Snapshots   []SnapshotInfo `json:"snapshots"`
 }
 
-// SnapshotInfo is a snapshot that a server can begin with.
+// SnapshotInfo is a snapshot from which a server can start.
 type SnapshotInfo struct {
-	Entry    uint64      `json:"entry"` // of the log, behind which it was made
+	Entry    uint64      `json:"entry"` // the last entry of the log that it includes
 	Bytes    int64       `json:"bytes"`
 	StoredAt schema.Time `json:"storedAt"`
 }
 
-// Inspect says what there is of a namespace. The newest snapshot is the first.
+// Inspect says what the servers store of a namespace; the newest snapshot comes first. It writes nothing. If
+// the namespace cannot be used, it answers both what it has found and an error.
 func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, error) {
 	found := NamespaceInfo{Namespace: a.Namespace, Snapshots: []SnapshotInfo{}}
 	err := withJetStream(ctx, a, c, openTimeout, func(ctx context.Context, js jetstream.JetStream) error {
@@ -63,7 +65,7 @@ func Inspect(ctx context.Context, a Address, c Credentials) (NamespaceInfo, erro
 	return found, err
 }
 
-// lookAt says how much of the log is behind the newest of the snapshots.
+// lookAt fills in how much of the log comes after the newest of the snapshots.
 func (n *NamespaceInfo) lookAt(ctx context.Context, h *streamSnapshotStore, whole []storedSnapshot) error {
 	var s Store
 	if err := s.takeSettings(h.log.CachedInfo().Config); err != nil {

@@ -12,45 +12,45 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// journal is the log as a process writes and reads it. It may lose, delay, repeat and reorder what
-// is written, and what is read.
+// journal is the log as a process writes and reads it. It may lose, delay, repeat and reorder what is written.
+// Reads are in order.
 type journal interface {
-	// write sends a piece. It does not wait for an answer: what was recorded is read. After an error
-	// it may be recorded or not.
+	// write sends a piece. It does not wait for an answer: a process sees what was recorded when it reads it.
+	// After an error the piece may be recorded or not.
 	write(piece []byte) error
-	// read begins to read the entries, from a sequence on. It answers errLogAnew where they are not
-	// those of the log that was read before, and errLogBehind where the log ends before that sequence.
+	// read begins to read entries at a sequence. It answers errLogAnew if the stream is not the one that was
+	// read before, and errLogBehind if the log ends before that sequence.
 	read(ctx context.Context, from uint64) (entries, error)
-	// close ends what is under way.
+	// close ends the connection, and all reads.
 	close()
 }
 
-// entries are read one after another. After an error there are no more of them.
+// entries are read one after another. After an error nothing more can be read.
 type entries interface {
 	next(ctx context.Context) (entry, error)
 	stop()
 }
 
-// errLogAnew says that the log is not the one whose entries were read.
+// errLogAnew says that the stream is not the one whose entries were read.
 var errLogAnew = errors.New("the stream of the namespace is not the one that this process has read: it was made anew, or set back to a copy; end this process, and start it again")
 
-// errLogBehind says that the log ends before the entry that is asked for, or seems to: a server that
-// has just become its leader may not know all of it.
+// errLogBehind says that the log ends, or seems to end, before the wanted entry: a server that has just become
+// the leader of the stream may not know all of it.
 var errLogBehind = errors.New("the log ends before what this process has read")
 
-// entry is a piece as it is in the log.
+// entry is a piece of a message as it is in the log.
 type entry struct {
 	sequence uint64 // rises by one
 	at       schema.Time
-	role     Role // of the process that has written it; "" where it came from another subject than those of the log
+	role     Role // the role of its subject; "" for a subject that is not of the log
 	piece    []byte
 }
 
 const (
-	// heartbeat is how often the servers say that there is nothing new. A request for entries can be
-	// lost while a cluster makes the consumer; that is noticed after two of them.
+	// heartbeat is how often the servers say that there is nothing new. A pull request can be lost while a
+	// cluster makes the consumer; the client notices that after two missing heartbeats.
 	heartbeat = 500 * time.Millisecond
-	// pullTime is how long one request for entries waits.
+	// pullTime is how long one pull request waits for entries.
 	pullTime = 10 * time.Second
 )
 
@@ -61,21 +61,21 @@ type streamJournal struct {
 	js      jetstream.JetStream
 	stream  jetstream.Stream
 	address Address
-	subject string    // of what this process writes
+	subject string    // to which this process writes
 	created time.Time // when the stream was made
 
-	lastReconnect time.Time // when read connected anew; it alone uses it
+	lastReconnect time.Time // when read last forced a reconnect; only read uses it
 
 	mu      sync.Mutex
-	reading jetstream.MessagesContext // the latest, or nil
+	reading jetstream.MessagesContext // what the latest read has begun, or nil
 }
 
-// reconnectPause is how long read does not connect anew after it has.
+// reconnectPause is the least time between two forced reconnects.
 const reconnectPause = 2 * time.Second
 
-// restoreSubscription connects anew where the servers bring nothing of a subscription any more for want of a permission. They
-// forget the subscription, so nothing else shows that the permission is there again. It answers the refusal where it has done so a
-// moment ago.
+// restoreSubscription reconnects if the servers have refused a subscription for want of a permission. They
+// forget such a subscription, so without a new connection it would never be seen that the permission was given
+// again. It answers the refusal if it has reconnected a moment ago.
 func (j *streamJournal) restoreSubscription() error {
 	if !j.denied.lostSubscription() {
 		return nil
@@ -125,8 +125,9 @@ func (j *streamJournal) read(ctx context.Context, from uint64) (entries, error) 
 	return streamEntries{j.address, messages}, nil
 }
 
-// stopReading ends what is read. A connection that breaks may lose entries that the servers have sent: the
-// consumer would go on behind them, and nobody would notice before the next one comes.
+// stopReading ends the current read, so that the follower begins a new one. A connection that breaks may lose
+// entries that the servers have sent, and the consumer would go on after them: the gap would show only when the
+// next entry comes.
 func (j *streamJournal) stopReading() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -137,7 +138,7 @@ func (j *streamJournal) stopReading() {
 
 func (j *streamJournal) close() { j.conn.Close() }
 
-// streamEntries are what a consumer of a stream brings.
+// streamEntries are the entries that a consumer of the stream brings.
 type streamEntries struct {
 	address  Address
 	messages jetstream.MessagesContext

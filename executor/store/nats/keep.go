@@ -9,34 +9,35 @@ import (
 	"github.com/google/uuid"
 )
 
-// This file lets the log be short: it says when a snapshot is made, and by whom.
+// This file decides when a snapshot is made, and by which process, so that the log can be shortened.
 
 const (
-	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is
-	// made. It is more where that is larger, so that snapshots are no more than what is written, and less
-	// where the log has a bound, so that it never is full of what nobody needs. A namespace may have its own.
+	// snapshotBytes is how many bytes the log grows, at least, after the latest snapshot before the next one is
+	// made. It is more if a snapshot is larger, so that snapshots write no more than the log, and less if the
+	// log has a bound, so that the log does not fill with entries that no process needs. A namespace may have
+	// another value.
 	snapshotBytes = 64 << 20
-	// syncTime is how long a snapshot is stored before what is in it leaves the log. Servers of NATS that do not sync
-	// always do so after two minutes, unless they are told otherwise.
+	// syncTime is how long a snapshot is stored before the entries that it includes are purged. NATS servers
+	// that do not sync each write do so after two minutes, unless they are configured otherwise.
 	syncTime = 5 * time.Minute
-	// maintainPause is how long at most a process does not look whether there is something to do, and mostKeepPause
-	// where that has failed again and again.
+	// maintainPause is the longest time between two looks at the log, and maxMaintainPause that after repeated
+	// failures.
 	maintainPause, maxMaintainPause = time.Minute, 16 * time.Minute
 )
 
-const notShorter = "the log of the store cannot be made shorter at the moment"
+const notShorter = "the log of the store cannot be shortened at the moment"
 
-// keeping is what a process knows of the snapshots, of which it makes some.
+// keeping is what a process knows of the snapshots.
 type keeping struct {
-	syncTime time.Duration // settlePatience, but for tests
+	syncTime time.Duration // the constant syncTime, but in tests
 	mu       sync.Mutex    // protects what follows
-	// readable says of snapshots, by subject, whether they were read back whole, or are damaged.
+	// readable says of snapshots, by subject, whether they could be read back; false means damaged.
 	readable map[string]bool
-	// leftovers are what is not whole, and since when there is not more of it.
+	// leftovers are the incomplete snapshots, with the time since when they have not grown.
 	leftovers map[leftover]time.Time
 }
 
-// maintainLog looks again and again whether a snapshot is to be made, and what can be removed, until ctx ends.
+// maintainLog makes snapshots and shortens the log when that is due, until ctx ends.
 func (s *Store) maintainLog(ctx context.Context) {
 	pause := time.NewTicker(maintainPause)
 	defer pause.Stop()
@@ -63,7 +64,7 @@ func (s *Store) maintainLog(ctx context.Context) {
 			s.setWarning("")
 			continue
 		}
-		if failures++; failures > 1 { // what fails may write a whole snapshot each time
+		if failures++; failures > 1 { // each failed try may write a whole snapshot
 			again = time.Now().Add(min(maintainPause<<min(failures-2, 10), maxMaintainPause))
 		}
 		if err.Error() != told {
@@ -74,9 +75,10 @@ func (s *Store) maintainLog(ctx context.Context) {
 	}
 }
 
-// snapshotRank is how many processes make snapshots before this one: the first of those that run tasks makes them, and each
-// other one where those before it do not. It is negative for the others. Where no process runs tasks, it counts all
-// executors. Where two think that they are the first, both make one.
+// snapshotRank is how many executors make snapshots before this one. The first executor that runs tasks makes
+// them, and each further one only if those before it do not. If no executor runs tasks, all executors count. It
+// is negative for a process that makes none. If two processes both think that they are the first, both make
+// one, which does no harm.
 func (s *Store) snapshotRank() int {
 	s.mu.Lock()
 	self := s.self
@@ -100,15 +102,15 @@ func (s *Store) snapshotRank() int {
 	return slices.Index(run, self)
 }
 
-// inventory is what there is of the log, and of snapshots.
+// inventory is what the servers have of the log and of snapshots.
 type inventory struct {
-	whole     []storedSnapshot // that are not known to be damaged, the newest first
+	whole     []storedSnapshot // complete, and not known to be damaged; the newest first
 	damaged   []storedSnapshot
 	leftovers []leftover
 	log       extent
 }
 
-// survey asks what there is.
+// survey asks the servers for an inventory, and updates keeping by it.
 func (s *Store) survey(ctx context.Context) (f inventory, err error) {
 	whole, leftovers, err := s.snapshotStore.list(ctx)
 	if err != nil {
@@ -143,8 +145,9 @@ func (s *Store) survey(ctx context.Context) (f inventory, err error) {
 	return f, nil
 }
 
-// maintainOnce makes a snapshot if the log has grown, and then removes what nobody needs, also where no snapshot could be made.
-// It may be ended at any point: what is not whole is not read, and what is not removed is removed the next time.
+// maintainOnce makes a snapshot if the log has grown, and then removes what no process needs, even if the
+// snapshot failed. It may be ended at any point: an incomplete snapshot is never read, and what was not removed
+// is removed the next time.
 func (s *Store) maintainOnce(ctx context.Context, rank int) error {
 	f, err := s.survey(ctx)
 	if err != nil {
@@ -153,7 +156,7 @@ func (s *Store) maintainOnce(ctx context.Context, rank int) error {
 	if s.wantsSnapshot(&f, rank) {
 		err = s.makeSnapshot(ctx)
 	}
-	if f.log.bytes <= 2*s.threshold(&f)*int64(rank+1) && rank > 0 && !f.log.nearlyFull(rank) { // it is done by one before this one
+	if f.log.bytes <= 2*s.threshold(&f)*int64(rank+1) && rank > 0 && !f.log.nearlyFull(rank) { // a process before this one removes it
 		return err
 	}
 	if e := s.removeOld(ctx); err == nil {
@@ -162,7 +165,7 @@ func (s *Store) maintainOnce(ctx context.Context, rank int) error {
 	return err
 }
 
-// threshold is how many bytes of log behind the newest snapshot make another one due.
+// threshold is how many bytes of log after the newest snapshot make the next one due.
 func (s *Store) threshold(f *inventory) int64 {
 	most := s.snapshotBytes
 	if len(f.whole) > 0 {
@@ -174,8 +177,9 @@ func (s *Store) threshold(f *inventory) int64 {
 	return most
 }
 
-// wantsSnapshot reports whether the process of a rank is to make a snapshot. Where the log has no bound, or is not nearly
-// full, one must have been stored for a while before the next one is made: so the older of two always is.
+// wantsSnapshot reports whether the process with this rank is to make a snapshot. Unless the log is nearly
+// full, the newest snapshot must be synced before the next one is made: so of the two newest at least the older
+// one is.
 func (s *Store) wantsSnapshot(f *inventory, rank int) bool {
 	var newest storedSnapshot
 	if len(f.whole) > 0 {
@@ -193,12 +197,12 @@ func (s *Store) wantsSnapshot(f *inventory, rank int) bool {
 	return behind > due*int64(rank+1)
 }
 
-// isSynced reports whether a snapshot is stored for so long that no power failure loses it.
+// isSynced reports whether a snapshot was stored so long ago that no power failure can lose it.
 func (s *Store) isSynced(k storedSnapshot, now *extent) bool {
 	return !k.stored.Add(s.keeping.syncTime).After(now.at)
 }
 
-// behind is about how many bytes the log has behind an entry.
+// behind estimates how many bytes of the log come after an entry.
 func (x *extent) behind(entry uint64) int64 {
 	since := max(entry, x.first)
 	if x.last <= since {
@@ -207,13 +211,14 @@ func (x *extent) behind(entry uint64) int64 {
 	return int64(float64(x.bytes) / float64(x.last+1-x.first) * float64(x.last-since))
 }
 
-// nearlyFull reports whether the log is so full that it must become shorter at once. The processes behind the first notice it
-// later.
+// nearlyFull reports whether the log is so full that it must be shortened at once. The bar is higher for a
+// higher rank, so that the processes act one after another.
 func (x *extent) nearlyFull(rank int) bool {
 	return x.bound > 0 && x.bytes > x.bound/4*3+x.bound/32*int64(min(rank, 7))
 }
 
-// noteGrowth notes an entry that was applied. The goroutine that applies the log calls it.
+// noteGrowth counts an entry that was applied, and wakes maintainLog when the log has grown by much. The
+// goroutine that applies the log calls it.
 func (s *Store) noteGrowth(e entry) {
 	due := s.snapshotBytes
 	if bound := s.bound.Load(); bound > 0 {

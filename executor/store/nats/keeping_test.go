@@ -227,7 +227,7 @@ func TestFailedSnapshotsAreTold(t *testing.T) {
 		go s.maintainLog(ctx)
 		time.Sleep(time.Hour + time.Second)
 		require.Less(t, h.asked.Load(), int64(10))
-		require.Equal(t, "the log of the store cannot be made shorter at the moment: it fails", s.Info().Warning)
+		require.Equal(t, "the log of the store cannot be shortened at the moment: it fails", s.Info().Warning)
 		require.Empty(t, s.Info().Fault)
 		time.Sleep(maxMaintainPause + 2*time.Minute)
 		require.Empty(t, s.Info().Warning)

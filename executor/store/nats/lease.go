@@ -10,26 +10,26 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// lease implements executor.Lease. What it writes is noted, and is void where the log has taken the
-// lease away before.
+// lease implements executor.Lease. Its changes are written without waiting, and have no effect if the log has
+// taken the lease away before them.
 type lease struct {
 	kit.Revocation
 	store  *Store
 	record *executor.Record
 	of     attempt
-	// held ends with the cause when the lease is lost.
+	// held ends when the lease is lost, with the reason as its cause.
 	held   context.Context
 	cancel context.CancelCauseFunc
 
 	mu   sync.Mutex
-	lost error // why nothing more is written, or nil
-	// givenUp says that the attempt has no end of this process. What is in the log settles the task:
-	// that its process has dropped its leases, or is no more. A release before that would hide it.
+	lost error // why nothing more is written for the attempt, or nil
+	// givenUp says that this process writes no end for the attempt. The task is settled by another entry: the
+	// Drop of this process, or what takes the process out. A Release before that entry would hide the task from
+	// it.
 	givenUp bool
 }
 
-// newLease is the lease that the log has given this process. The goroutine that applies the log
-// calls it.
+// newLease makes the lease that the log has given to this process. The goroutine that applies the log calls it.
 func (s *Store) newLease(inner executor.Lease) *lease {
 	r := inner.Record()
 	l := &lease{store: s, record: r, of: attempt{r.ID, r.Attempt}}
@@ -41,7 +41,7 @@ func (s *Store) newLease(inner executor.Lease) *lease {
 	return l
 }
 
-// revoked is told what becomes of the lease in the log.
+// revoked is told when the copy revokes the lease.
 func (l *lease) revoked(cause error) {
 	if errors.Is(cause, executor.ErrLeaseLost) {
 		l.lose(cause)
@@ -50,8 +50,7 @@ func (l *lease) revoked(cause error) {
 	l.Revoke(cause)
 }
 
-// lose notes that the lease is lost, and stops the task. It reports false where the attempt has an end
-// already.
+// lose notes that the lease is lost, and stops the task. It reports false if the attempt already has an end.
 func (l *lease) lose(cause error) bool {
 	closed := l.store.isClosed()
 	if closed != nil {
@@ -65,20 +64,21 @@ func (l *lease) lose(cause error) bool {
 	l.mu.Unlock()
 	l.cancel(cause)
 	l.forget()
-	if first && closed == nil { // at its end a store tells nobody
+	if first && closed == nil { // a store that closes tells no task
 		l.Revoke(cause)
 	}
 	return first
 }
 
-// forget takes the lease out of those that can be lost.
+// forget takes the lease out of the store's set of leases that can be lost.
 func (l *lease) forget() {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	delete(l.store.leases, l)
 }
 
-// beginEnd notes that the attempt ends. It answers why it is over already, if so.
+// beginEnd notes that an end is written for the attempt. It answers an error if the attempt already has one, or
+// is lost.
 func (l *lease) beginEnd() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *lease) Progress(p schema.Progress) error {
 	return l.putAsync(change{Progress: &progress{l.of, p}})
 }
 
-// Write implements executor.Lease. It waits while there is much that was not sent.
+// Write implements executor.Lease. It blocks while more than maxQueued bytes wait to be sent.
 func (l *lease) Write(stream schema.Stream, p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), executor.MaxOutputPiece)
@@ -120,7 +120,7 @@ func (l *lease) Write(stream schema.Stream, p []byte) error {
 	return nil
 }
 
-// putAsync writes a change for which nobody waits.
+// putAsync writes a change without waiting for its result.
 func (l *lease) putAsync(c change) error {
 	if err := l.store.waitForRoom(l.held); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (l *lease) end(c change, recorded func(error)) {
 	}
 }
 
-// endChange is the change that ends the attempt.
+// endChange makes the change that ends the attempt.
 func (l *lease) endChange(c change, recorded func(error)) (*pending, error) {
 	if err := l.beginEnd(); err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func (l *lease) endChange(c change, recorded func(error)) (*pending, error) {
 	return &pending{change: c, done: func(a answer) { recorded(a.err) }}, nil
 }
 
-// endChanges are the changes of an Ended of this lease.
+// endChanges makes the changes for an Ended of this lease.
 func (l *lease) endChanges(e executor.Ended) []*pending {
 	c := change{Finish: &finish{attempt: l.of, State: e.Outcome.State, Error: e.Outcome.Error, result: e.Outcome.Result}}
 	if e.Again != nil {
@@ -174,9 +174,9 @@ func (l *lease) endChanges(e executor.Ended) []*pending {
 }
 
 // Release implements executor.Lease.
-func (l *lease) Release() { _ = l.store.put(l.releaseChanges()...) } // a store that is closed has no leases
+func (l *lease) Release() { _ = l.store.put(l.releaseChanges()...) } // a closed store has no leases
 
-// releaseChanges are the changes of a release, of which a lease that was given up has none.
+// releaseChanges makes the change of a release. A lease that was given up has none.
 func (l *lease) releaseChanges() []*pending {
 	l.forget()
 	l.mu.Lock()
@@ -187,7 +187,7 @@ func (l *lease) releaseChanges() []*pending {
 	return []*pending{{change: change{Release: &l.of}}}
 }
 
-// giveBack lets another claim have the task: it has not begun.
+// giveBack returns a task that has not begun to the queue.
 func (l *lease) giveBack() {
 	if l.beginEnd() != nil {
 		return

@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// This file begins with a snapshot.
+// This file loads a snapshot when a process starts.
 
-// load begins with the newest snapshot that can be read. Where there is none, the log must be there from its
-// beginning.
+// load loads the newest snapshot that can be read. If there is none, the log must still have its first entry.
 func (s *Store) load(ctx context.Context) error {
 	ctx, done := s.denied.cancelOnRefusal(ctx)
 	defer done()
@@ -32,7 +31,7 @@ func (s *Store) load(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if errors.Is(err, errSnapshotGone) { // there are newer ones
+		if errors.Is(err, errSnapshotGone) { // it was removed because there are newer ones
 			return errLogGap
 		}
 		s.log.Warn("a snapshot of the store cannot be read", "entry", k.Entry, "error", err)
@@ -50,13 +49,13 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	for _, k := range others {
 		if !slices.ContainsFunc(whole, func(o storedSnapshot) bool { return o.subject == k.subject }) {
-			return errLogGap // newer ones have taken the place of those that were read, and Open begins anew
+			return errLogGap // newer snapshots have replaced those that were listed, so Open begins again
 		}
 	}
 	return &lostBeginning{s.options.Address, now.first}
 }
 
-// lostBeginning says that nothing has what was before the first entry of the log.
+// lostBeginning says that neither the log nor a snapshot has what came before the log's first entry.
 type lostBeginning struct {
 	address Address
 	first   uint64
@@ -67,7 +66,8 @@ func (e *lostBeginning) Error() string {
 		e.address.Namespace, e.first, e.address.StreamName(), e.address.snapshotStream())
 }
 
-// readSnapshot makes a machine of a snapshot. The error is an unreadError where the snapshot did not come.
+// readSnapshot makes a machine from a snapshot. The error is an unreadError if the snapshot could not be
+// fetched.
 func (s *Store) readSnapshot(ctx context.Context, k storedSnapshot, due func()) (*machine, entry, error) {
 	from, closes, err := s.snapshotStore.open(ctx, k)
 	if err != nil {
@@ -82,8 +82,8 @@ func (s *Store) readSnapshot(ctx context.Context, k storedSnapshot, due func()) 
 	return m, e, err
 }
 
-// checkSnapshotStream says why snapshots would be lost, as somebody has changed their stream. Fewer replicas than the log has are told:
-// what is in a snapshot stays in the log then.
+// checkSnapshotStream says why the snapshot stream would lose snapshots, after a change of its configuration.
+// That it has fewer replicas than the log is only logged: the log is not shortened then.
 func (s *Store) checkSnapshotStream(ctx context.Context, h *streamSnapshotStore) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -91,7 +91,7 @@ func (s *Store) checkSnapshotStream(ctx context.Context, h *streamSnapshotStore)
 	defer done()
 	lost, replicas := h.check(ctx)
 	if replicas != nil {
-		s.log.Warn("the log of the store is not made shorter", "error", replicas)
+		s.log.Warn("the log of the store is not shortened", "error", replicas)
 	}
 	return orRefusal(ctx, lost)
 }

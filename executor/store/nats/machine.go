@@ -16,57 +16,57 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// machine is what a process knows of the log: the tasks, and the processes that write. One
-// goroutine applies the entries.
+// machine is the copy of this process: what it knows of the log, that is, the tasks and the processes that
+// write. One goroutine, the one that applies the log, changes it.
 type machine struct {
 	tasks *memory.Replica
 	turns turns
-	// mu protects what others than the goroutine that applies may read: peers, their joined,
-	// latest and differs, runs, and limited.
+	// mu protects what other goroutines read: peers, runs and limited, and of a peer about, joined, latest,
+	// heard, applied and differs.
 	mu     sync.RWMutex
 	peers  map[uuid.UUID]*peer
 	former formerPeers
-	entry  uint64              // the sequence of the one that is applied
-	runs   map[uuid.UUID]*peer // by task: who runs it
-	// limited is set once a process has said what the limits are.
+	entry  uint64              // the sequence of the entry that is being applied, or was last
+	runs   map[uuid.UUID]*peer // by task: the process that runs it
+	// limited is set once a process has written the limits.
 	limited bool
-	rules   int           // by which the processes compute; 0 where none has said
-	claims  uint64        // leases that were given
-	beats   atomic.Uint64 // entries with a Beat that were applied
+	rules   int           // rulesVersion of the processes; 0 before the first hello that has one
+	claims  uint64        // how many leases were given
+	beats   atomic.Uint64 // how many Beats were applied
 }
 
-// peer is a process that writes to the log.
+// peer is a process that writes to the log, as the copy knows it.
 type peer struct {
 	id           uuid.UUID
 	about        hello
-	on           *schema.RunsOn // as tasks show it
-	since        schema.Time    // when it came
+	on           *schema.RunsOn // what its tasks show as runsOn
+	since        schema.Time    // when its hello came
 	latest       schema.Time    // when its latest message came
 	joined       map[int]*join
 	last         uint64    // the number of its latest message
-	heard        time.Time // when this process applied that
+	heard        time.Time // when this process applied its latest message
 	applied      uint64    // the latest entry that it is known to have applied
-	differs      bool      // it knows something else than this process
-	partial      [][]byte  // the pieces of a message so far
+	differs      bool      // its copy differs from that of this process
+	partial      [][]byte  // the pieces of its unfinished message
 	partialBytes int
 	claimers     map[int]executor.Claimer
 	leases       map[attempt]*held // until they are released
 }
 
-// held is a lease of a process.
+// held is a lease that a process holds.
 type held struct {
 	executor.Lease
 	number uint64 // rises with each claim
 }
 
-// answer is what became of a change.
+// answer is the result of a change.
 type answer struct {
 	err       error
 	submitted []executor.Submitted
 	cancelled []executor.CancelAnswer
 	task      schema.Task
-	claimer   executor.Claimer // of the machine
-	lease     executor.Lease   // of the machine; nil where there was no task to claim
+	claimer   executor.Claimer // of the copy
+	lease     executor.Lease   // of the copy; nil if there was no task to claim
 }
 
 func newMachine(due func()) *machine { return machineOf(memory.NewReplica(due)) }
@@ -85,7 +85,7 @@ func (m *machine) isLimited() bool {
 	return m.limited
 }
 
-// meet begins what a process writes. It answers nil where the process was there before.
+// meet adds a process. It answers nil if the process is, or was, a peer.
 func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 	if m.peers[id] != nil || m.former.has(id) {
 		return nil
@@ -97,7 +97,7 @@ func (m *machine) meet(id uuid.UUID, about hello, now schema.Time) *peer {
 	return p
 }
 
-// apply makes a change that a process has written, own says whether this one.
+// apply applies a change that a process has written. own says that this process wrote it.
 func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	ctx := context.Background()
 	if p.about.Role == RoleDriver {
@@ -144,7 +144,7 @@ func (m *machine) apply(p *peer, c *change, own bool) (a answer) {
 	return a
 }
 
-// submitted are submissions as a process applies them.
+// submitted makes the submissions that a process applies.
 func submitted(all []submission, own bool) []executor.Submission {
 	made := make([]executor.Submission, len(all))
 	for i := range all {
@@ -153,7 +153,7 @@ func submitted(all []submission, own bool) []executor.Submission {
 	return made
 }
 
-// applyToPeers makes a change of which processes there are.
+// applyToPeers applies a change of processes and their claimers.
 func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answer) {
 	switch {
 	case c.Join != nil:
@@ -187,8 +187,8 @@ func (m *machine) applyToPeers(ctx context.Context, p *peer, c *change) (a answe
 	return a
 }
 
-// claim gives a process the task that is to run next, if there is one. again says of the claim that it
-// has waited.
+// claim gives a process the task that is to run next, if there is one for it. again says that the claim has
+// waited.
 func (m *machine) claim(p *peer, number int, again bool) (a answer) {
 	c := p.claimers[number]
 	if c == nil {
@@ -208,7 +208,7 @@ func (m *machine) claim(p *peer, number int, again bool) (a answer) {
 	return a
 }
 
-// applyToLease makes a change of a task that the process has. Where it has not, it changes nothing.
+// applyToLease applies a change of a task whose lease the process holds. Without the lease it changes nothing.
 func (m *machine) applyToLease(p *peer, c *change) (err error) {
 	of := *c.attempt()
 	h := p.leases[of]
@@ -241,7 +241,7 @@ func (m *machine) applyToLease(p *peer, c *change) (err error) {
 	return err
 }
 
-// attempt is the attempt that the change is of. It must be of one.
+// attempt is the attempt that the change is of. The change must have one.
 func (c *change) attempt() *attempt {
 	switch {
 	case c.Started != nil:
@@ -260,7 +260,8 @@ func (c *change) attempt() *attempt {
 	return c.Return
 }
 
-// remove takes a process out that is dead, or ends. What it writes from now on changes nothing.
+// remove takes out a process that is dead or ends, and settles its tasks. What it writes from now on changes
+// nothing.
 func (m *machine) remove(p *peer) {
 	m.mu.Lock()
 	delete(m.peers, p.id)
@@ -273,7 +274,7 @@ func (m *machine) remove(p *peer) {
 	}
 }
 
-// drop settles the tasks that a process has given up.
+// drop settles the tasks whose leases a process has given up.
 func (m *machine) drop(p *peer, given []attempt) {
 	leases := map[attempt]*held{}
 	for _, of := range given {
@@ -284,7 +285,7 @@ func (m *machine) drop(p *peer, given []attempt) {
 	m.interrupt(p, leases)
 }
 
-// interrupt settles tasks that a process has, in the order in which it got them.
+// interrupt settles tasks of a process, in the order in which it got them.
 func (m *machine) interrupt(p *peer, leases map[attempt]*held) {
 	for _, h := range slices.SortedFunc(maps.Values(leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) }) {
 		r := h.Record()

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// This file makes snapshots, and reads them back.
+// This file makes snapshots, and checks that they can be read back.
 
-// makeSnapshot makes a snapshot of what is applied, stores it, and reads it back whole. Nothing is applied while it is made.
+// makeSnapshot makes a snapshot of the copy, stores it, and reads it back. No entry is applied while it is made
+// in memory.
 func (s *Store) makeSnapshot(ctx context.Context) error {
 	began := time.Now()
 	s.applying.Lock()
@@ -28,7 +29,7 @@ func (s *Store) makeSnapshot(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !whole:
-		err := errors.New("a snapshot that was stored cannot be read back; it is removed")
+		err := errors.New("a snapshot that was just stored cannot be read back; it is removed")
 		if e := s.snapshotStore.remove(ctx, k.subject); e != nil {
 			err = fmt.Errorf("%w, which failed: %w", err, e)
 		}
@@ -38,12 +39,13 @@ func (s *Store) makeSnapshot(ctx context.Context) error {
 	return nil
 }
 
-// unreadError says that a snapshot did not come, of which nothing else is known.
+// unreadError says that a snapshot could not be fetched, so it is not known whether it is damaged.
 type unreadError struct{ error }
 
 func (e unreadError) Unwrap() error { return e.error }
 
-// isReadable reports whether a machine can be made of a snapshot. It reads each one once.
+// isReadable reports whether a machine can be restored from a snapshot. It reads each snapshot once, and
+// remembers the result.
 func (s *Store) isReadable(ctx context.Context, k storedSnapshot) (bool, error) {
 	s.keeping.mu.Lock()
 	read, known := s.keeping.readable[k.subject]
@@ -70,7 +72,7 @@ func (s *Store) isReadable(ctx context.Context, k storedSnapshot) (bool, error) 
 	return err == nil, nil
 }
 
-// pieceWriter writes to pieces of a length in memory.
+// pieceWriter collects what is written to it, in pieces of most bytes.
 type pieceWriter struct {
 	most  int
 	all   [][]byte

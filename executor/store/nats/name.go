@@ -10,14 +10,14 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file lets no two executors that live have one name.
+// This file keeps two live executors from having the same name.
 
-// ErrNameTaken says that another executor that lives has the name of this one.
+// ErrNameTaken says that another live executor has the name of this one.
 var ErrNameTaken = errors.New("another executor that lives has this name")
 
-// checkName answers ErrNameTaken where another executor has the name that was given to this one and is heard
-// of again. One that is dead is still among the others until its lease is over, so it waits for two
-// of its beats. Of two that come together the later one in the log finds the other.
+// checkName answers ErrNameTaken if another executor has the name that was given to this one, and is alive. A
+// dead executor stays a peer until its lease has passed, so this waits for two beats of the other one. Of two
+// executors with one name that start together, at least the later one in the log sees the other.
 func (s *Store) checkName(ctx context.Context) error {
 	if s.options.Name == "" || s.options.Slots == 0 {
 		return nil
@@ -47,17 +47,18 @@ func (s *Store) checkName(ctx context.Context) error {
 	return nil
 }
 
-// namePause is how often it is looked whether a process was heard of.
+// namePause is how often checkName looks whether the other process was heard.
 const namePause = 50 * time.Millisecond
 
-// namesake is a process with the name of another one, and when its latest message came.
+// namesake is a process with the same name, and its hello and the time of its latest message as they were when
+// it was found.
 type namesake struct {
 	*peer
 	about  hello
 	latest schema.Time
 }
 
-// namesakes are the other executors that have the name of this process.
+// namesakes are the other executors with the name of this process.
 func (s *Store) namesakes() (all []namesake) {
 	s.mu.Lock()
 	self := s.self
@@ -73,7 +74,7 @@ func (s *Store) namesakes() (all []namesake) {
 	return all
 }
 
-// heardSince reports whether a process is still there, and whether a message of it came after a time.
+// heardSince reports whether a process is still a peer, and whether a message of it came after a time.
 func (m *machine) heardSince(p *peer, at schema.Time) (there, heard bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -81,7 +82,7 @@ func (m *machine) heardSince(p *peer, at schema.Time) (there, heard bool) {
 	return there, there && p.latest > at
 }
 
-// leave takes this process out of those that write, so that nobody waits for its lease.
+// leave takes this process out, so that no other process waits for its lease to pass.
 func (s *Store) leave(ctx context.Context) {
 	if _, err := s.do(ctx, change{Leave: true}); err != nil && !errors.Is(err, executor.ErrClosed) {
 		s.log.Warn("this process could not leave the others; they give it up when its lease is over", "error", err)

@@ -14,17 +14,17 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file reads a namespace without being one of the processes that share it.
+// This file reads a namespace without joining the processes that share it.
 
-// observedPage is how many tasks are looked at at a time.
+// observedPage is how many tasks Tasks reads at a time.
 const observedPage = 1000
 
-// Observed is what a namespace has at one moment. Make one with Observe, and Close it. One goroutine at a time
-// uses it.
+// Observed is the content of a namespace at one moment, in memory. Make one with Observe, and Close it. It is
+// not safe for concurrent use.
 type Observed struct{ store *Store }
 
-// Observe reads all of a namespace, also while processes share it, and writes nothing. It needs memory for all
-// tasks, and the role RoleViewer.
+// Observe reads all of a namespace, even while processes use it, and writes nothing. It needs memory for all
+// tasks, and the permissions of RoleViewer.
 func Observe(ctx context.Context, a Address, c Credentials) (*Observed, error) {
 	s, err := readAll(ctx, a, c)
 	if err != nil {
@@ -37,9 +37,9 @@ func newObserver(a Address, c Credentials) *Store {
 	return newStore(Options{Address: a, Credentials: c, Role: RoleViewer, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// readAll is a store that has applied the log up to its end, and applies no more.
+// readAll makes a store that has applied the log up to its end, and applies no more.
 func readAll(ctx context.Context, a Address, c Credentials) (s *Store, err error) {
-	for range maxOpenTries { // the log may be made shorter while it is read
+	for range maxOpenTries { // the log may be shortened while it is read
 		s = newObserver(a, c)
 		if err = s.connect(ctx); err == nil {
 			err = s.readToEnd(ctx)
@@ -51,8 +51,8 @@ func readAll(ctx context.Context, a Address, c Credentials) (s *Store, err error
 	return s, err
 }
 
-// readToEnd applies the log up to its end. What comes from then on is not of the moment. After an error the store
-// is over.
+// readToEnd applies the log up to the end that it had at the start, and then stops the follower. After an error
+// the store is closed.
 func (s *Store) readToEnd(ctx context.Context) error {
 	_, err := s.catchUp(ctx)
 	s.end()
@@ -66,9 +66,9 @@ func (s *Store) readToEnd(ctx context.Context) error {
 	return err
 }
 
-// Tasks calls each for every task that the filter selects, the oldest first. The task has its input, its attempts
-// where another one followed one of them, and where it runs. As in the file of a store, one that has not
-// ended lacks its progress, how much it has written, and what it waits for.
+// Tasks calls each for every task that the filter selects, the oldest first, and ends with the first error of
+// each. A task has its input, where it runs, and its attempts if there was more than one. As in the export of a
+// store's file, a task that is not final has no progress, no outputBytes and no waitingFor.
 func (o *Observed) Tasks(ctx context.Context, filter executor.Filter, each func(*schema.Task) error) error {
 	m := o.store.machine
 	for page := (executor.PageRequest{Oldest: true, Limit: observedPage}); ; {
@@ -97,14 +97,14 @@ func (o *Observed) Tasks(ctx context.Context, filter executor.Filter, each func(
 	}
 }
 
-// Output is what is kept of a stream of a task, or of its last tail bytes where tail is not negative. The error of an
-// unknown id wraps executor.ErrNotFound.
+// Output is what is kept of a stream of a task, or its last tail bytes if tail is not negative. The error for
+// an unknown id wraps executor.ErrNotFound.
 func (o *Observed) Output(ctx context.Context, id uuid.UUID, stream schema.Stream, tail int64) (executor.OutputPiece, error) {
 	tasks := o.store.machine.tasks
 	return tasks.Output(ctx, id, stream, executor.OutputRange{Tail: tail, Limit: int64(tasks.Options().MaxOutput)})
 }
 
-// Groups are all groups, with their settings, and whether everything is paused.
+// Groups are all groups with their settings, and whether everything is paused.
 func (o *Observed) Groups(ctx context.Context) (plan.Overview, error) {
 	return o.store.machine.tasks.Groups(ctx)
 }
@@ -114,15 +114,15 @@ func (o *Observed) Schedules(ctx context.Context) ([]executor.ScheduleText, erro
 	return o.store.machine.tasks.Schedules(ctx)
 }
 
-// Close ends the connection.
+// Close ends the connection, and frees the memory. It answers no error.
 func (o *Observed) Close() error {
 	o.store.stop()
 	return nil
 }
 
-// CheckNamespace reads each snapshot of a namespace, and applies the log behind the newest, as a server does that starts. It
-// reports what cannot be read, and where a server has noted that it knew something else. An error means that the
-// namespace could not be checked. It writes nothing.
+// CheckNamespace reads each snapshot of a namespace, and applies the log after the newest one, as a server does
+// when it starts. It calls report for each thing that cannot be read, and for each process whose copy differed.
+// An error means that the namespace could not be checked. It writes nothing.
 func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(text string)) error {
 	s := newObserver(a, c)
 	s.reportMismatch = report
@@ -136,7 +136,7 @@ func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(t
 			s.stop()
 		}
 	}
-	if errors.Is(err, errLogGap) { // it was made shorter meanwhile, and other snapshots are there
+	if errors.Is(err, errLogGap) { // the log was shortened meanwhile, and there are newer snapshots
 		var all *Store
 		if all, err = readAll(ctx, a, c); err == nil {
 			all.stop()
@@ -151,7 +151,8 @@ func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(t
 	return err
 }
 
-// checkSnapshots reads all snapshots. One that somebody has removed meanwhile is none.
+// checkSnapshots reads all snapshots, and reports those that are damaged. A snapshot that was removed meanwhile
+// is skipped.
 func (s *Store) checkSnapshots(ctx context.Context, report func(text string)) error {
 	whole, _, err := s.snapshotStore.list(ctx)
 	if err != nil {
@@ -171,7 +172,7 @@ func (s *Store) checkSnapshots(ctx context.Context, report func(text string)) er
 			return streamError(s.options.Address, s.options.Credentials, err)
 		}
 		if slices.ContainsFunc(now, func(o storedSnapshot) bool { return o.subject == k.subject }) {
-			report(fmt.Sprintf("the snapshot behind entry %d: %v", k.Entry, bad))
+			report(fmt.Sprintf("the snapshot of entry %d: %v", k.Entry, bad))
 		}
 	}
 	return nil

@@ -93,7 +93,7 @@ func TestCheckNamespace(t *testing.T) {
 	require.NoError(t, err)
 	found := checked(t, at)
 	require.Len(t, found, 1)
-	require.Regexp(t, `^the snapshot behind entry \d+: the snapshot cannot be read: `, found[0])
+	require.Regexp(t, `^the snapshot of entry \d+: the snapshot cannot be read: `, found[0])
 	require.NoError(t, s.Close())
 
 	broken := servers.namespace(t)
@@ -111,7 +111,7 @@ func TestCheckNamespace(t *testing.T) {
 		says(uint64(number)+1, text)
 	}
 	found = checked(t, broken)
-	require.Equal(t, []string{"behind entry 2 differs at  has noted that it knew something else than the log makes"}, found)
+	require.Equal(t, []string{"after entry 2 the copy of differs at  differed from what the log makes"}, found)
 	says(4, []byte("nonsense"))
 	found = checked(t, broken)
 	require.Len(t, found, 2)

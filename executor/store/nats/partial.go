@@ -8,24 +8,23 @@ import (
 	"io"
 )
 
-// This file keeps the pieces of messages whose last piece has not come.
+// This file keeps the pieces of messages whose last piece has not come yet.
 
 const (
-	// maxDriverPieceBytes is how many bytes of unfinished messages of all drivers together are kept. All processes have
+	// maxDriverPieceBytes bounds the unfinished messages of all drivers together, in bytes: every process has
 	// them in memory. No request is that long.
 	maxDriverPieceBytes = 256 << 20
-	// pieceCost is what a piece counts beside its bytes, so that empty ones are bounded, too.
+	// pieceCost is what a piece counts in addition to its bytes, so that empty pieces are bounded, too.
 	pieceCost = 128
 )
 
-// addPiece keeps a piece.
 func (p *peer) addPiece(text []byte) {
 	p.partial = append(p.partial, text)
 	p.partialBytes += len(text) + pieceCost
 }
 
-// keepPiece keeps a piece of a process. Where drivers have too many of them, it removes the one that has most, and answers
-// it: of a process that writes something short in pieces nothing is lost by what others keep.
+// keepPiece keeps a piece of a process. If the drivers have too many bytes of pieces, it removes the driver
+// that has the most, and answers it. So a driver with a short message loses nothing by the pieces of others.
 func (m *machine) keepPiece(p *peer, text []byte) (removed *peer) {
 	p.addPiece(text)
 	if p.about.Role == RoleExecutor {
@@ -48,8 +47,8 @@ func (m *machine) keepPiece(p *peer, text []byte) (removed *peer) {
 	return most
 }
 
-// writePieces writes the pieces of some processes to a snapshot, and what shows whether they are damaged. They are
-// no part of its head: they may be long.
+// writePieces writes the pieces of the peers to a snapshot, with a checksum. They come after the head, which is
+// JSON, because they may be long.
 func writePieces(to io.Writer, of []peerState) error {
 	sum := crc32.NewIEEE()
 	both := io.MultiWriter(to, sum)

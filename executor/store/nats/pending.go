@@ -9,45 +9,47 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// This file has the changes of this process that are not in its copy of the log yet.
+// This file has the changes of this process that its copy has not applied yet.
 
 const (
-	// maxQueued is how many bytes of changes wait to be sent before those who can wait do.
+	// maxQueued bounds the bytes of changes that wait to be sent: with more, callers that can wait do
+	// (backpressure).
 	maxQueued = 8 << 20
-	// maxFlights is how many messages are under way at once.
+	// maxFlights is how many messages may be in flight at once.
 	maxFlights = 4
 	// messageBytes is about how many bytes of changes go into one message.
 	messageBytes = 128 << 10
-	// messageChanges is how many changes go into one message.
+	// messageChanges is how many changes go into one message, at most.
 	messageChanges = 2048
-	// readTimeout is how long a read waits for what this process has written before.
+	// readTimeout is how long a read waits for earlier writes of this process. After that it reads the copy as
+	// it is.
 	readTimeout = 5 * time.Second
-	// outcomeTimeout is how long a change that a caller waits for may be under way.
+	// outcomeTimeout is how long a caller waits for the result of a change.
 	outcomeTimeout = 30 * time.Second
 )
 
 // pending is a change of this process that has not been applied.
 type pending struct {
 	change
-	// done is told once what has become of it, by the goroutine that applies. It must not block.
+	// done is called once with the result, by the goroutine that applies the log. It must not block.
 	done func(answer)
-	// resolved is closed when it is applied, or given up: for those that read what comes of it.
+	// resolved is closed when the change was applied, or given up; nil if no read waits for it.
 	resolved chan struct{}
 }
 
-// flight is a message that was sent and has not been applied.
+// flight is a message that was sent and not applied yet.
 type flight struct {
 	number  uint64
 	pieces  [][]byte
 	changes []*pending
-	sent    time.Time // the latest time
-	first   moment    // the first time
+	sent    time.Time // when it was sent last
+	first   moment    // when it was sent first
 	resends int       // how often it was sent again
-	lost    bool      // one behind it has arrived before it
+	lost    bool      // a later message has arrived before it
 }
 
-// put queues changes to be sent together and in this order. It answers ErrClosed when the store is
-// closed; then none of them is told anything.
+// put queues changes to be sent together and in this order. After an error none of them is queued, and done of
+// none is called.
 func (s *Store) put(changes ...*pending) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,7 +68,7 @@ func (s *Store) put(changes ...*pending) error {
 	return nil
 }
 
-// writeError says why nothing more can be changed, or nil; it needs the lock.
+// writeError says why nothing can be written any more, or nil. The caller holds mu.
 func (s *Store) writeError() error {
 	switch {
 	case s.closing:
@@ -77,7 +79,7 @@ func (s *Store) writeError() error {
 	return nil
 }
 
-// enqueue is put, with the lock held.
+// enqueue queues changes to be sent, without a check. The caller holds mu.
 func (s *Store) enqueue(changes ...*pending) {
 	for _, p := range changes {
 		s.queuedBytes += p.weight()
@@ -86,7 +88,7 @@ func (s *Store) enqueue(changes ...*pending) {
 	wake(s.send)
 }
 
-// wake puts a value into a channel that has room for one.
+// wake sends to a channel with a buffer of one. It never blocks.
 func wake(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -94,7 +96,7 @@ func wake(c chan<- struct{}) {
 	}
 }
 
-// waitForRoom waits until there is room in the queue.
+// waitForRoom blocks while more than maxQueued bytes of changes wait to be sent.
 func (s *Store) waitForRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -114,7 +116,7 @@ func (s *Store) waitForRoom(ctx context.Context) error {
 	}
 }
 
-// do makes a change and waits until it is applied.
+// do writes a change and waits for its result.
 func (s *Store) do(ctx context.Context, c change) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, outcomeTimeout)
 	defer cancel()
@@ -139,7 +141,8 @@ func (s *Store) do(ctx context.Context, c change) (answer, error) {
 	}
 }
 
-// withdraw takes back a change for which nobody waits any more. It reports false where that was sent.
+// withdraw takes a change out of the queue that its caller no longer waits for. It reports false if the change
+// was sent.
 func (s *Store) withdraw(p *pending) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +155,7 @@ func (s *Store) withdraw(p *pending) bool {
 	return true
 }
 
-// unavailable says why there is no answer.
+// unavailable adds to an error of a context that has ended why the store is unavailable.
 func (s *Store) unavailable(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -163,7 +166,7 @@ func (s *Store) unavailable(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", executor.ErrStoreUnavailable, err)
 }
 
-// putAsync makes a change for which nobody waits. What this process reads from then on shows it.
+// putAsync queues a change without waiting for its result. Later reads of this process wait for it.
 func (s *Store) putAsync(c change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +178,8 @@ func (s *Store) putAsync(c change) error {
 	return nil
 }
 
-// waitForOwnWrites waits until what this process has noted can be read.
+// waitForOwnWrites waits until the copy shows what this process has written with putAsync, at most for
+// readTimeout.
 func (s *Store) waitForOwnWrites(ctx context.Context) error {
 	s.mu.Lock()
 	noted, closing := s.lastAsync, s.closing
@@ -188,7 +192,7 @@ func (s *Store) waitForOwnWrites(ctx context.Context) error {
 		defer late.Stop()
 		select {
 		case <-noted.resolved:
-		case <-late.C: // the copy is read as it is
+		case <-late.C: // read the copy as it is
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -197,7 +201,7 @@ func (s *Store) waitForOwnWrites(ctx context.Context) error {
 	return s.applyRetention(ctx)
 }
 
-// resolve tells those who wait for a change.
+// resolve gives the result to the callers that wait for the change.
 func (p *pending) resolve(a answer) {
 	if p.done != nil {
 		p.done(a)
@@ -207,8 +211,8 @@ func (p *pending) resolve(a answer) {
 	}
 }
 
-// gather takes the changes of the next message from the queue; it needs the lock. A hello is a message of
-// its own: that is how a process is met, and a large change behind it would make it several pieces.
+// gather takes the changes of the next message from the queue. A hello is a message of its own, so that it is
+// never so long that it needs several pieces. The caller holds mu.
 func (s *Store) gather() []*pending {
 	n, bytes := 0, 0
 	for n < len(s.queue) && n < messageChanges && (n == 0 || bytes < messageBytes && s.queue[0].Hello == nil) {

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// This file removes what nobody needs: old snapshots, what is left of some, and the log before them.
+// This file removes what no process needs any more: old snapshots, leftovers of incomplete ones, and the log
+// before the oldest snapshot that is kept.
 
-// leftoverAge is how long nothing may come of a snapshot that is not whole before it is removed.
+// leftoverAge is for how long an incomplete snapshot may not grow before it is removed.
 const leftoverAge = 5 * time.Minute
 
-// removeOld removes the snapshots but those that are needed, and from the log what is before the oldest of these and
-// was applied by all. So whoever reads one of them finds the log behind it. The entry of that snapshot stays: by it a process
-// sees that the log is the one of the snapshot.
+// removeOld removes the snapshots that are not needed, and purges the log before the oldest snapshot that is,
+// as far as all processes have applied it. So a process that reads one of the snapshots finds the log after it.
+// The entry of the oldest snapshot stays in the log: a process checks by it that log and snapshot belong
+// together.
 func (s *Store) removeOld(ctx context.Context) error {
 	f, err := s.survey(ctx)
 	if err != nil {
@@ -37,9 +39,9 @@ func (s *Store) removeOld(ctx context.Context) error {
 	return s.snapshotStore.purge(ctx, upTo)
 }
 
-// countNeeded is how many of the newest snapshots are needed: at least two that were read back whole, and up to one that is stored
-// for so long that no power failure loses it. It is 0 where there are none such yet, and then all are needed. Where the log is
-// nearly full, two are enough. It leaves those that are whole in f.
+// countNeeded is how many of the newest snapshots are needed: at least two that could be read back, and up to
+// one that is synced. If the log is nearly full, two are enough. It is 0 if there are not enough yet; then all
+// are needed. It leaves in f.whole those that are not damaged.
 func (s *Store) countNeeded(ctx context.Context, f *inventory) (int, error) {
 	pressed := f.log.nearlyFull(0)
 	var read []storedSnapshot
@@ -66,8 +68,8 @@ func (s *Store) countNeeded(ctx context.Context, f *inventory) (int, error) {
 	return needed, nil
 }
 
-// removableSubjects are the subjects of what can be removed, where so many of the whole snapshots are needed. What is not whole may
-// become that, unless there is a newer snapshot, or nothing has come of it for long.
+// removableSubjects are the subjects of what can be removed, if so many of the whole snapshots are needed. An
+// incomplete snapshot may still be completed, unless there is a newer one, or it has not grown for leftoverAge.
 func (s *Store) removableSubjects(f *inventory, needed int) (subjects []string) {
 	var newest uint64
 	if len(f.whole) > 0 {

@@ -2,29 +2,30 @@ package nats
 
 import "time"
 
-// This file sends messages again that are not seen in the log. A copy of one that has arrived changes
-// nothing, but it is written to the disks of the servers, so few are sent: those that are late are
-// late most likely because the servers are slow.
+// This file sends messages again that have not come back through the log. A second copy of a message that has
+// arrived changes nothing, but it is written to the disks of the servers. So few are sent: a late message is most
+// likely late because the servers are slow.
 
 const (
-	// resendAfter is how long a message may be under way, at least, before it is sent again.
+	// resendAfter is how long a message may be in flight, at least, before it is sent again.
 	resendAfter = 2 * time.Second
-	// resendAtMost is how long it may be under way at most, so that the end of an outage is soon noticed.
+	// resendAtMost is how long a message may be in flight, at most, before it is sent again: so the end of an
+	// outage is noticed soon.
 	resendAtMost = 2 * resendAfter
-	// resendSoon is how long the messages behind one that was sent again may take when that has arrived.
+	// resendSoon is how long the messages after one that was sent again may take once that one has arrived.
 	resendSoon = resendAfter / 4
 )
 
-// pace says when a message is sent again.
+// pace decides when a message is sent again.
 type pace struct {
-	wait time.Duration // how long one may be under way; 0 is resendAfter
-	trip time.Duration // how long the latest took that was sent once
-	// arrivedLate is when a message arrived that was sent more than once, so that those behind it may
-	// be lost. It is zero where one has arrived since that was sent once.
+	wait time.Duration // how long a message may be in flight; 0 means resendAfter
+	trip time.Duration // how long the latest message took that was sent only once
+	// arrivedLate is when a message arrived that was sent more than once: the messages after it may be lost,
+	// too. It is zero if a message that was sent once has arrived since.
 	arrivedLate time.Time
 }
 
-// arrived notes that a message has arrived. One that was sent once says how long the servers take.
+// arrived notes that a message has arrived. Only a message that was sent once says how long the servers take.
 func (p *pace) arrived(f *flight, now time.Time) {
 	if f.resends > 0 {
 		p.arrivedLate = now
@@ -35,9 +36,9 @@ func (p *pace) arrived(f *flight, now time.Time) {
 	p.wait = min(max(3*p.trip, resendAfter), resendAtMost)
 }
 
-// late are the messages to be sent again now, of those under way. Where nothing has arrived for a
-// while it is the first, and where that has arrived and no other has it is all that were sent before.
-// The more often nothing comes the less often it is tried.
+// late are the messages to send again now, of those in flight. If nothing has arrived for a while, it is the
+// first message. If that one has arrived and no other has, it is all that were sent before it arrived. The wait
+// doubles while nothing comes.
 func (p *pace) late(under []*flight, now time.Time) []*flight {
 	if !p.arrivedLate.IsZero() {
 		if now.Sub(p.arrivedLate) < resendSoon {
@@ -58,7 +59,7 @@ func (p *pace) late(under []*flight, now time.Time) []*flight {
 	return sentAgain(under[:1], now)
 }
 
-// sentAgain are messages that are sent again.
+// sentAgain notes that messages are sent again, and answers a copy of the list.
 func sentAgain(all []*flight, now time.Time) []*flight {
 	for _, f := range all {
 		f.sent = now
@@ -67,7 +68,7 @@ func sentAgain(all []*flight, now time.Time) []*flight {
 	return append([]*flight(nil), all...)
 }
 
-// resendLate sends again what has been under way for too long.
+// resendLate sends messages again that have been in flight for too long.
 func (s *Store) resendLate() {
 	s.mu.Lock()
 	late := s.pace.late(s.flights, time.Now())
@@ -77,7 +78,7 @@ func (s *Store) resendLate() {
 	}
 }
 
-// resendAll sends all again that is under way: the connection is a new one, or one of them is lost.
+// resendAll sends every message in flight again: the connection is new, or a message was lost.
 func (s *Store) resendAll() {
 	s.mu.Lock()
 	all := sentAgain(s.flights, time.Now())
@@ -87,8 +88,8 @@ func (s *Store) resendAll() {
 	}
 }
 
-// noteLost notes that a message of this process has arrived whose forerunner has not. All are sent again,
-// once: more such messages may come that were sent before that.
+// noteLost notes that a message of this process has arrived although the one before it has not. All messages
+// are sent again, and only once: more such messages may come that were sent earlier.
 func (s *Store) noteLost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

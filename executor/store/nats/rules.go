@@ -12,18 +12,19 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file lets no two processes share a namespace that would make different things of its log.
+// This file keeps processes from sharing a namespace if they would make different copies of its log.
 
-// rulesVersion is that of the rules by which a copy computes. Raise it with each change by which a copy would make something else
-// of an entry than before: in this package, in package memory, in the planner, and in the checks of what drivers write. Raise it,
-// too, where the version before could not read an entry or a snapshot of this one, or would leave out a part of it.
+// rulesVersion is the version of the rules by which a copy applies the log. Raise it with each change by which
+// a copy would make something else of an entry than before: in this package, in package memory, in the planner,
+// and in the checks of what drivers write. Raise it, too, if the version before could not read an entry or a
+// snapshot of this one, or would skip a part of it.
 const rulesVersion = 3
 
-// rulesError says that this process has other rules than those that the namespace is run by.
+// rulesError says that this process has other rules than the processes of the namespace.
 type rulesError struct {
 	namespace   string
 	mine, there int
-	by          *hello // an executor that has those, or nil
+	by          *hello // an executor with the other rules, or nil
 }
 
 func (e *rulesError) Error() string {
@@ -31,10 +32,10 @@ func (e *rulesError) Error() string {
 	if e.by != nil {
 		by = fmt.Sprintf("%s at %s has", e.by.Name, e.by.Host)
 	}
-	return fmt.Sprintf("this server computes by version %d of the rules of a queue, and in the namespace %s %s version %d: end all servers of the namespace, and start them with one version of jobline, executors first", e.mine, e.namespace, by, e.there)
+	return fmt.Sprintf("this server has version %d of the rules of a queue, and in the namespace %s %s version %d: end all servers of the namespace, and start them with one version of jobline, executors first", e.mine, e.namespace, by, e.there)
 }
 
-// rulesError is the error for this process. It names the first of the executors with other rules.
+// rulesError makes the error for this process. It names the first executor that has other rules.
 func (s *Store) rulesError() error {
 	e := &rulesError{namespace: s.options.Address.Namespace, mine: s.rules, there: s.machine.rules}
 	if all := s.machine.peersWithOtherRules(s.rules, RoleExecutor); len(all) > 0 {
@@ -43,7 +44,7 @@ func (s *Store) rulesError() error {
 	return e
 }
 
-// peersWithOtherRules are the processes of a role with other rules, the first first.
+// peersWithOtherRules are the processes of a role with other rules, in the order in which they joined.
 func (m *machine) peersWithOtherRules(rules int, r Role) (all []*peer) {
 	for _, p := range m.peers {
 		if p.about.Role == r && p.about.Rules != rules {
@@ -54,9 +55,9 @@ func (m *machine) peersWithOtherRules(rules int, r Role) (all []*peer) {
 	return all
 }
 
-// applyHelloRules reports whether a process may write beside those that there are: all have the same rules. An executor among which
-// there is none with others says what the rules are, and ends the part of drivers that have others. It is
-// computed alike by all versions.
+// applyHelloRules reports whether the sender of a hello may join: all processes must have the same rules. It
+// first fences what the hello of an executor names. An executor that may join sets the rules, and takes out
+// drivers with others. Every version of jobline must compute this alike.
 func (m *machine) applyHelloRules(about *hello) bool {
 	if about.Role == RoleExecutor {
 		for _, f := range about.Over {
@@ -79,7 +80,8 @@ func (m *machine) applyHelloRules(about *hello) bool {
 	return true
 }
 
-// admitPeer is the process of a first message, or nil where its rules are others than those of the processes that there are.
+// admitPeer makes a peer of the sender of a hello, or answers nil if its rules do not fit. The error says that
+// this process must end.
 func (s *Store) admitPeer(id uuid.UUID, about hello, e entry) (*peer, error) {
 	m := s.machine
 	wasThere := m.peers[s.self] != nil
@@ -101,8 +103,9 @@ func (s *Store) admitPeer(id uuid.UUID, about hello, e entry) (*peer, error) {
 	return p, nil
 }
 
-// handleRefusal decides what this process does, whose first message has come and is not admitted. While one of the executors with other
-// rules lives, it ends. Where all are silent for their leases, it takes them out.
+// handleRefusal decides what this process does after its own hello was refused. It ends if an executor with
+// other rules lives. If all of them have been silent for their leases, it joins again with a hello that fences
+// them.
 func (s *Store) handleRefusal(at schema.Time) error {
 	s.noteContact(at)
 	others := s.machine.peersWithOtherRules(s.rules, RoleExecutor)
@@ -113,7 +116,7 @@ func (s *Store) handleRefusal(at schema.Time) error {
 		since = time.Now()
 		s.setRefusedSince(since)
 		if s.options.Role == RoleExecutor && len(others) > 0 {
-			s.log.Warn("executors of the namespace have other rules; this one waits whether one of them lives", "process", others[0].about.Name, "host", others[0].about.Host, "rules", others[0].about.Rules, "own", s.rules)
+			s.log.Warn("executors of the namespace have other rules; this one waits to see if one of them is alive", "process", others[0].about.Name, "host", others[0].about.Host, "rules", others[0].about.Rules, "own", s.rules)
 		}
 	}
 	var silent []fence
@@ -144,7 +147,7 @@ func (s *Store) setRefusedSince(since time.Time) {
 	s.helloFences = nil
 }
 
-// waitUntilJoined waits until this process is one of those that write.
+// waitUntilJoined waits until the hello of this process was applied.
 func (s *Store) waitUntilJoined(ctx context.Context) error {
 	late := time.NewTicker(openTimeout)
 	defer late.Stop()
@@ -159,7 +162,7 @@ func (s *Store) waitUntilJoined(ctx context.Context) error {
 		case <-ctx.Done():
 			return s.noAnswer()
 		case <-late.C:
-			if !s.isRefused() { // otherwise it is decided within a lease
+			if !s.isRefused() { // while refused, handleRefusal decides within a lease
 				return s.noAnswer()
 			}
 		}
@@ -172,7 +175,8 @@ func (s *Store) isRefused() bool {
 	return !s.refusedSince.IsZero()
 }
 
-// checkViewerRules says why a viewer, which others do not know, cannot make of the log what its executors make of it.
+// checkViewerRules says why a viewer, which sends no hello, cannot make the same copy of the log as the
+// executors, or nil.
 func (s *Store) checkViewerRules() error {
 	s.applying.Lock()
 	defer s.applying.Unlock()

@@ -8,17 +8,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// This file sends what this process writes.
+// This file makes messages of changes, and sends them.
 
 const (
-	// formatVersion is the first byte of each message.
+	// formatVersion is the first byte of each piece of a message.
 	formatVersion = 2
 	headBytes     = 1 + 16 + 8 + 1
-	// moreFollows says of a piece that it is not the last of its message.
+	// moreFollows is the last byte of the head of a piece that is not the last of its message.
 	moreFollows = 1
 )
 
-// head is what stands before each piece of a message.
+// head stands before each piece of a message. Each piece has a number of its own.
 type head struct {
 	writer uuid.UUID
 	number uint64
@@ -35,7 +35,7 @@ func (h head) append(to []byte) []byte {
 	return append(to, 0)
 }
 
-// headOf reads a piece. It is false where that is none of this version.
+// headOf reads the head of a piece. ok is false if the piece has another format.
 func headOf(piece []byte) (h head, rest []byte, ok bool) {
 	if len(piece) < headBytes || piece[0] != formatVersion {
 		return h, nil, false
@@ -46,7 +46,7 @@ func headOf(piece []byte) (h head, rest []byte, ok bool) {
 	return h, piece[headBytes:], true
 }
 
-// sendAll sends the changes that wait, until ctx ends.
+// sendAll sends the queued changes, and sends messages again that are late, until ctx ends.
 func (s *Store) sendAll(ctx context.Context) {
 	retry := time.NewTicker(resendSoon)
 	defer retry.Stop()
@@ -65,7 +65,7 @@ func (s *Store) sendAll(ctx context.Context) {
 	}
 }
 
-// sendNext sends a message if there is one to send.
+// sendNext sends one message. It reports false if nothing is queued, or too many messages are in flight.
 func (s *Store) sendNext() bool {
 	s.mu.Lock()
 	if len(s.queue) == 0 || len(s.flights) >= maxFlights {
@@ -82,14 +82,15 @@ func (s *Store) sendNext() bool {
 	return true
 }
 
-// pieces makes a message; it needs the lock, because the numbers of its pieces are the next ones.
+// pieces encodes changes as a message, and splits it. The caller holds mu, because the pieces get the next
+// numbers.
 func (s *Store) pieces(of []*pending) (pieces [][]byte) {
 	changes := make([]change, len(of))
 	for i, p := range of {
 		changes[i] = p.change
 	}
 	text, err := encode(changes)
-	if err != nil { // a text that JSON cannot have was refused before
+	if err != nil { // cannot happen: input that JSON cannot represent was refused before
 		s.log.Error("a change cannot be written", "error", err)
 		text, _ = encode(make([]change, len(of)))
 	}
@@ -103,13 +104,13 @@ func (s *Store) pieces(of []*pending) (pieces [][]byte) {
 	}
 }
 
-// publish sends a message. Whether it has arrived is seen when it is applied; a refusal comes to
-// refused.
+// publish sends a message. That it has arrived is seen when it is applied; an error that NATS reports later
+// goes to setFault.
 func (s *Store) publish(f *flight) {
 	for _, piece := range f.pieces {
 		if err := s.journal.write(piece); err != nil {
 			s.setFault(err)
-			return // it is sent again
+			return // resendLate sends it again
 		}
 	}
 }

@@ -20,22 +20,22 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file keeps snapshots in a stream beside the log. Each has a subject of its own: its pieces come
-// one after another, and behind them a message that says how many there are. Without that message it
-// is not whole, and nobody reads it.
+// This file keeps snapshots in a stream beside the log. Each snapshot has a subject of its own, with its pieces
+// in order, and a last message that says how many there are. Without that message the snapshot is incomplete,
+// and no process reads it.
 
-// snapshotStore is where the snapshots of a log are, and makes the log shorter. After an error what was asked for may be done
-// or not.
+// snapshotStore is where the snapshots of a log are kept. It also shortens the log. After an error the
+// operation may have been done or not.
 type snapshotStore interface {
 	// extent is how much of the log there is.
 	extent(ctx context.Context) (extent, error)
-	// list answers the snapshots of the log that are whole, the newest first, and all others.
+	// list answers the complete snapshots of this log, the newest first, and all others.
 	list(ctx context.Context) (whole []storedSnapshot, others []leftover, err error)
-	// put stores a snapshot, and answers what it is called. It is there when all of it is.
+	// put stores a snapshot, and answers it with its subject. list shows it only when all of it is stored.
 	put(ctx context.Context, k storedSnapshot, pieces [][]byte) (storedSnapshot, error)
-	// open reads a snapshot. closes ends that.
+	// open reads a snapshot. The caller calls closes at the end.
 	open(ctx context.Context, k storedSnapshot) (from *bufio.Reader, closes func(), err error)
-	// remove removes a snapshot, or what there is of one.
+	// remove removes a snapshot, or the leftover of one.
 	remove(ctx context.Context, subject string) error
 	// purge removes the entries of the log before a sequence.
 	purge(ctx context.Context, before uint64) error
@@ -43,19 +43,19 @@ type snapshotStore interface {
 
 // extent is how much of the log there is.
 type extent struct {
-	first, last uint64 // entry; last is the one before first where there is none
+	first, last uint64 // entries; last is first-1 if the log is empty
 	bytes       int64
-	bound       int64     // of bytes; 0 or less is none
-	at          time.Time // when it was so, by the servers
+	bound       int64     // of bytes; 0 or less means none
+	at          time.Time // when this was read, by the servers' clock
 }
 
-// leftover is what there is of a snapshot that is not whole, or of another log.
+// leftover is an incomplete snapshot, or a snapshot of another log.
 type leftover struct {
 	subject  string
 	messages uint64
 }
 
-// streamSnapshotStore is the stream of the snapshots of a namespace.
+// streamSnapshotStore is a snapshotStore in a stream of NATS.
 type streamSnapshotStore struct {
 	address Address
 	js      jetstream.JetStream
@@ -90,9 +90,10 @@ func (h *streamSnapshotStore) purge(ctx context.Context, before uint64) error {
 
 var errNoSnapshotStream = errors.New("the stream of the snapshots is gone")
 
-// mayPurge says why the log must keep what the snapshots have. Somebody may have changed a stream since it was looked at.
+// mayPurge says why the log must keep what the snapshots have, or nil. The configuration of a stream may have
+// been changed since it was last read.
 func (h *streamSnapshotStore) mayPurge(ctx context.Context) error {
-	if _, err := h.log.Info(ctx); err != nil { // and keeps it
+	if _, err := h.log.Info(ctx); err != nil { // refreshes the cached info, which check reads
 		return err
 	}
 	if n, err := h.replicas(ctx); n == 0 {
@@ -101,15 +102,15 @@ func (h *streamSnapshotStore) mayPurge(ctx context.Context) error {
 	return cmp.Or(h.check(ctx))
 }
 
-// wholeHeader is that of the last message of a snapshot.
+// wholeHeader is the header that marks the last message of a snapshot.
 const wholeHeader = "Jobline-Whole"
 
-// storedSnapshot is a snapshot that is whole, and what its last message says.
+// storedSnapshot is a complete snapshot. The exported fields are the JSON of its last message.
 type storedSnapshot struct {
 	subject string
 	stored  time.Time
-	Entry   uint64 `json:"entry"` // behind which it was made
-	At      int64  `json:"at"`    // of that entry
+	Entry   uint64 `json:"entry"` // the last entry that it includes
+	At      int64  `json:"at"`    // the time of that entry, in microseconds
 	Bytes   int64  `json:"bytes"`
 	Pieces  uint64 `json:"pieces"`
 }
@@ -121,12 +122,12 @@ func newestFirst(a, b storedSnapshot) int {
 func (a Address) snapshotStream() string  { return "JLS_" + a.Namespace }
 func (a Address) snapshotSubject() string { return "jls." + a.Namespace + ".>" }
 
-// subjectOf is the subject of a snapshot behind an entry. No other process uses it.
+// subjectOf makes the subject of a new snapshot. No other snapshot has it.
 func (h *streamSnapshotStore) subjectOf(entry uint64) string {
 	return fmt.Sprintf("jls.%s.%d.%s", h.address.Namespace, entry, strings.ReplaceAll(uuid.NewString(), "-", ""))
 }
 
-// entryOf is the entry of a subject, or 0.
+// entryOf is the entry in the subject of a snapshot, or 0.
 func entryOf(subject string) uint64 {
 	parts := strings.Split(subject, ".")
 	entry, _ := strconv.ParseUint(parts[min(2, len(parts)-1)], 10, 64)
@@ -140,7 +141,7 @@ func snapshotConfig(a Address, replicas int) jetstream.StreamConfig {
 	}
 }
 
-// stream is the stream, or nil where there is none.
+// stream is the stream of the snapshots, or nil if there is none.
 func (h *streamSnapshotStore) stream(ctx context.Context) (jetstream.Stream, error) {
 	s, err := h.js.Stream(ctx, h.address.snapshotStream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -149,14 +150,14 @@ func (h *streamSnapshotStore) stream(ctx context.Context) (jetstream.Stream, err
 	return s, err
 }
 
-// make makes the stream where there is none.
+// make makes the stream if there is none.
 func (h *streamSnapshotStore) make(ctx context.Context) error {
 	if s, err := h.stream(ctx); s != nil || err != nil {
 		return err
 	}
 	_, err := h.js.CreateStream(ctx, snapshotConfig(h.address, max(h.log.CachedInfo().Config.Replicas, 1)))
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return nil // somebody was quicker
+		return nil // another process was faster
 	}
 	return err
 }
@@ -193,8 +194,8 @@ func (h *streamSnapshotStore) listOnce(ctx context.Context) (whole []storedSnaps
 	return whole, others, nil
 }
 
-// look is the snapshot of a subject that has so many messages, or nil where it is not whole, or is none
-// of this log.
+// look reads the last message of a subject that has so many messages. It answers nil if the snapshot is
+// incomplete, or not of this log.
 func (h *streamSnapshotStore) look(ctx context.Context, s jetstream.Stream, subject string, messages uint64) (*storedSnapshot, error) {
 	last, err := s.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -220,7 +221,7 @@ func (h *streamSnapshotStore) look(ctx context.Context, s jetstream.Stream, subj
 	return k, nil
 }
 
-// cleanupTimeout is how long the pieces of a snapshot that could not be stored may take to be removed.
+// cleanupTimeout bounds the removal of a snapshot that could not be stored completely.
 const cleanupTimeout = 2 * time.Second
 
 func (h *streamSnapshotStore) put(ctx context.Context, k storedSnapshot, pieces [][]byte) (storedSnapshot, error) {
@@ -235,12 +236,13 @@ func (h *streamSnapshotStore) put(ctx context.Context, k storedSnapshot, pieces 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	if e := h.remove(ctx, k.subject); e != nil {
-		err = fmt.Errorf("%w; and what there is of it could not be removed: %w", err, e)
+		err = fmt.Errorf("%w; and its pieces could not be removed: %w", err, e)
 	}
 	return storedSnapshot{}, err
 }
 
-// hasRoom says why a snapshot of so many bytes does not fit beside the others, as far as that is known before.
+// hasRoom says why a snapshot of so many bytes does not fit into the stream, or nil if nothing is known against
+// it.
 func (h *streamSnapshotStore) hasRoom(ctx context.Context, bytes int64) error {
 	if err := h.make(ctx); err != nil {
 		return err
@@ -299,7 +301,7 @@ func (h *streamSnapshotStore) clear(ctx context.Context) error {
 	return s.Purge(ctx)
 }
 
-// snapshotReader reads the pieces of a snapshot.
+// snapshotReader reads the pieces of a snapshot as one stream of bytes.
 type snapshotReader struct {
 	ctx      context.Context
 	shelf    *streamSnapshotStore
@@ -321,7 +323,7 @@ func (h *streamSnapshotStore) open(ctx context.Context, k storedSnapshot) (from 
 	return bufio.NewReader(&snapshotReader{ctx: ctx, shelf: h, subject: k.subject, messages: messages, left: k.Pieces}), messages.Stop, nil
 }
 
-// piecesAhead is how many pieces are on their way at most.
+// piecesAhead bounds how many pieces the client fetches ahead.
 const piecesAhead = 32
 
 func (r *snapshotReader) Read(to []byte) (int, error) {
@@ -331,7 +333,7 @@ func (r *snapshotReader) Read(to []byte) (int, error) {
 		}
 		piece, err := r.piece()
 		if err != nil {
-			return 0, unreadError{fmt.Errorf("%d pieces of the snapshot did not come: %w", r.left, err)}
+			return 0, unreadError{fmt.Errorf("%d pieces of the snapshot were not received: %w", r.left, err)}
 		}
 		r.rest = piece
 		r.left--
@@ -341,10 +343,10 @@ func (r *snapshotReader) Read(to []byte) (int, error) {
 	return n, nil
 }
 
-// pieceTimeout is how long a piece may take before it is asked whether there is one.
+// pieceTimeout is how long to wait for a piece before looking whether the snapshot was removed.
 const pieceTimeout = 500 * time.Millisecond
 
-// piece is the next piece.
+// piece waits for the next piece.
 func (r *snapshotReader) piece() ([]byte, error) {
 	for began := time.Now(); ; {
 		ctx, cancel := context.WithTimeout(r.ctx, pieceTimeout)
@@ -362,7 +364,7 @@ func (r *snapshotReader) piece() ([]byte, error) {
 	}
 }
 
-// isGone reports whether nothing is left of a snapshot. It is false where the servers do not say.
+// isGone reports whether a snapshot was removed. It is false if the servers do not answer.
 func (h *streamSnapshotStore) isGone(ctx context.Context, subject string) bool {
 	_, err := askServers(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		s, err := h.stream(ctx)

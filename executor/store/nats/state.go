@@ -20,22 +20,22 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file writes what a machine knows behind an entry of the log, and makes a machine of that.
+// This file writes a machine to a snapshot, and restores it from one.
 
-// machineState is what a snapshot has in front of the tasks.
+// machineState is the head of a snapshot, before the tasks.
 type machineState struct {
-	Entry   uint64      `json:"entry"` // behind which it was made
-	At      int64       `json:"at"`    // of that entry
+	Entry   uint64      `json:"entry"` // the last one that the snapshot includes
+	At      int64       `json:"at"`    // the time of that entry
 	Digest  uint64      `json:"digest,string"`
 	Limited bool        `json:"limited"`
 	Rules   int         `json:"rules,omitzero"`
 	Claims  uint64      `json:"claims"`
 	Peers   []peerState `json:"peers"`            // by id
-	Gone    []uuid.UUID `json:"gone"`             // the first that has gone first
-	GoneAt  []uint64    `json:"goneAt,omitempty"` // by which entry; older versions did not say
+	Gone    []uuid.UUID `json:"gone"`             // in the order in which they were taken out
+	GoneAt  []uint64    `json:"goneAt,omitempty"` // by which entries; missing from older versions
 }
 
-// peerState is a peer. Its claimers are those of Joined, by number.
+// peerState is a peer in a snapshot. Its claimers are those of Joined, in the order of their numbers.
 type peerState struct {
 	ID     uuid.UUID   `json:"id"`
 	About  hello       `json:"about"`
@@ -44,17 +44,17 @@ type peerState struct {
 	Last   uint64      `json:"last"`
 	Joined []join      `json:"joined,omitempty"`
 	Leases []heldState `json:"leases,omitempty"` // in the order in which it got them
-	// PieceSizes are the lengths of the pieces of a message so far. The pieces come behind the head.
+	// PieceSizes are the lengths of the pieces of its unfinished message. The pieces come after the head.
 	PieceSizes []int    `json:"pieceSizes,omitempty"`
-	OldPieces  [][]byte `json:"partial,omitempty"` // where an older version had them; it is only read
+	OldPieces  [][]byte `json:"partial,omitempty"` // the pieces in a snapshot of an older version; only read
 	pieces     [][]byte
 }
 
-// heldState is a lease of a peer.
+// heldState is a lease of a peer in a snapshot.
 type heldState struct {
 	attempt
 	Claim uint64 `json:"claim"`
-	Runs  bool   `json:"runs,omitzero"` // it is shown as the one who runs the task
+	Runs  bool   `json:"runs,omitzero"` // machine.runs has the peer for this task
 }
 
 // maxStateBytes is the longest machineState that is read, in bytes of JSON.
@@ -62,8 +62,7 @@ const maxStateBytes = 256 << 20
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 
-// snapshot writes what the machine knows behind an entry. The goroutine that applies the log calls it,
-// between two entries.
+// snapshot writes the machine as it is after entry e. No entry may be applied meanwhile.
 func (m *machine) snapshot(to io.Writer, e entry) error {
 	state := machineState{
 		Entry: e.sequence, At: int64(e.at), Digest: m.tasks.Digest(), Limited: m.limited, Rules: m.rules, Claims: m.claims,
@@ -100,7 +99,7 @@ func (m *machine) snapshot(to io.Writer, e entry) error {
 		return err
 	}
 	if len(text) > maxStateBytes {
-		return fmt.Errorf("its head has %d bytes, and nobody reads more than %d", len(text), maxStateBytes)
+		return fmt.Errorf("its head has %d bytes, and at most %d can be read", len(text), maxStateBytes)
 	}
 	head := binary.BigEndian.AppendUint32(binary.AppendUvarint(nil, uint64(len(text))), crc32.ChecksumIEEE(text))
 	for _, part := range [][]byte{head, text} {
@@ -119,13 +118,13 @@ func (p *peer) leasesInOrder() []*held {
 	return slices.SortedFunc(maps.Values(p.leases), func(a, b *held) int { return cmp.Compare(a.number, b.number) })
 }
 
-// byteReader is what readState reads.
+// byteReader is what restoreMachine reads from.
 type byteReader interface {
 	io.Reader
 	io.ByteReader
 }
 
-// restoreMachine is a machine that knows what snapshot has written, and behind which entry that was.
+// restoreMachine reads what snapshot has written. It answers the machine, and the entry after which it was.
 func restoreMachine(from byteReader, due func()) (*machine, entry, error) {
 	state, err := readState(from)
 	if err != nil {
@@ -177,7 +176,7 @@ func readState(from byteReader) (*machineState, error) {
 	if err := json.Unmarshal(text, state, lenientJSON); err != nil {
 		return nil, err
 	}
-	if state.Rules <= rulesVersion { // with others this process ends, and says so
+	if state.Rules <= rulesVersion { // with newer rules this process ends later, with a clearer error
 		if err := json.Unmarshal(text, new(machineState), strictJSON); err != nil {
 			return nil, err
 		}
@@ -185,7 +184,7 @@ func readState(from byteReader) (*machineState, error) {
 	return state, readPieces(from, state.Peers)
 }
 
-// restorePeers makes the peers of a state, with what they hold of the tasks.
+// restorePeers makes the peers of a state, with their claimers and leases.
 func (m *machine) restorePeers(state *machineState, all memory.Held) error {
 	claimers := all.Claimers
 	var leases []*held

@@ -19,45 +19,46 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// DefaultLease is how long a process may be silent before the others give it up.
+// DefaultLease is the default of Options.Lease.
 const DefaultLease = 15 * time.Second
 
 const (
-	// openTimeout is how long Open waits for the servers, while nothing comes of them.
+	// openTimeout is how long Open waits while nothing comes from the servers.
 	openTimeout = 20 * time.Second
-	// maxOpenTries is how often Open begins anew because the log was made shorter meanwhile.
+	// maxOpenTries is how often Open begins again because the log was shortened while it was read.
 	maxOpenTries = 3
-	// readingTold is how often the log tells how far the entries of a start are read.
+	// readingTold is how often the progress of a start is logged.
 	readingTold = 5 * time.Second
-	// leaveTimeout is how long Close waits until all that was begun is recorded.
+	// leaveTimeout is how long Close waits until all that was written is recorded.
 	leaveTimeout = 3 * time.Second
 	// beatsPerLease is how often a process writes within a lease, at least.
 	beatsPerLease = 5
-	// maxBeats is how many beats are under way at most. Where the log is slow, one would make the lease seem older than it is.
+	// maxBeats bounds the beats in flight. If the log is slow, more of them would only add to the delay.
 	maxBeats = 3
 )
 
-// Options say where a Store is, and what its limits are.
+// Options say where a Store is, and what this process is there.
 type Options struct {
 	Address     Address
 	Credentials Credentials
-	// Name names this process among those that share the store; "" is that of the host and the
-	// number of the process. Open answers ErrNameTaken where another one with Slots has it and lives.
+	// Name is the name of this process among those that share the store; "" means the name of the host and the
+	// number of the process. Open answers ErrNameTaken if another live process with Slots has the same name.
 	Name string
-	// Limits are of the namespace: all processes have the same. A zero leaves one as it is, or as
-	// memory has it where no process has set it. MaxOutput cannot change.
+	// Limits are those of the namespace: all processes have the same. A zero leaves a limit as it is, or at the
+	// default of package memory if no process has set it. MaxOutput cannot be changed later. Only an executor
+	// sets limits.
 	Limits memory.Options
-	// Role says what this process may write; "" is RoleExecutor. The limits are for that one to set.
+	// Role says what this process may write; "" means RoleExecutor.
 	Role Role
-	// Slots is how many tasks this process runs at once, to be shown.
+	// Slots is how many tasks this process runs at once, to be shown to users. 0 means that it runs none.
 	Slots int
-	// Lease is how long this process may be silent before the others give it up; 0 is DefaultLease.
+	// Lease is how long this process may be silent before the others fence it; 0 means DefaultLease.
 	Lease time.Duration
-	// Logger is nil for none.
+	// Logger gets what an operator should know; nil logs nothing.
 	Logger *slog.Logger
 }
 
-// Store implements executor.Store. Make one with Open.
+// Store implements executor.Store. Make one with Open. It is safe for concurrent use.
 type Store struct {
 	options   Options
 	log       *slog.Logger
@@ -67,72 +68,74 @@ type Store struct {
 	dismissed chan struct{} // closed when this process is told to end
 
 	pieceBytes    int
-	machine       *machine             // its own goroutine changes it; what it has of tasks may be read by all
+	machine       *machine             // changed by the goroutine that applies the log; tasks is safe for concurrent reads
 	applied       atomic.Uint64        // the sequence of the latest entry that the follower has applied
-	applying      sync.Mutex           // held while an entry is applied, and by those who need the machine between two
+	applying      sync.Mutex           // held while an entry is applied, and by code that needs the machine between two entries
 	appliedAt     schema.Time          // when the latest entry was written; applying protects it
-	silent        map[uuid.UUID]uint64 // processes that this one has given up, with the numbers of their latest messages; the goroutine that applies has it
-	backlog       uint64               // the sequence of the latest entry when this process came
+	silent        map[uuid.UUID]uint64 // processes that this one has fenced, with the numbers of their latest messages; of the goroutine that applies
+	backlog       uint64               // the sequence of the latest entry when this process started
 	snapshotStore snapshotStore
 	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is made.
 	snapshotBytes  int64
 	grown          chan struct{} // gets a value when the log has grown by a part of snapshotBytes
-	growth         int64         // bytes applied since then; the goroutine that applies has it
-	hold           hold          // the goroutine that keeps snapshots has it
-	bound          atomic.Int64  // of the bytes of the log, as it was when last asked for; 0 or less is none
+	growth         int64         // bytes applied since the latest value; of the goroutine that applies
+	hold           hold          // of the goroutine of maintainLog
+	bound          atomic.Int64  // of the bytes of the log, when last asked; 0 or less means none
 	keeping        keeping
 	recentDigests  recentDigests
-	reportMismatch func(text string) // of a check: is told each process that knew something else, also before the start
+	reportMismatch func(text string) // set by CheckNamespace: gets each mismatch, also of entries before the start
 	rules          int               // rulesVersion, but in tests
-	foreignWarned  bool              // an entry of no process was told; the goroutine that applies has it
-	backlogRead    chan struct{}     // closed when that is applied
+	foreignWarned  bool              // warnForeignEntry has logged; of the goroutine that applies
+	backlogRead    chan struct{}     // closed when backlog is applied
 	send           chan struct{}
 	resend         chan struct{}
 	stopped        chan struct{} // closed by stop
-	failed         chan error    // gets the value of broken
-	opened         chan struct{} // closed when the copy is as new as the log was at the start
+	failed         chan error    // gets broken, once
+	opened         chan struct{} // closed when the hello of this process was applied
 	running        sync.WaitGroup
 	end            context.CancelFunc
-	clockAhead     atomic.Int64 // nanoseconds: the clock of this machine before that of the servers
+	clockAhead     atomic.Int64 // nanoseconds by which this machine's clock is ahead of the servers' clock
 
 	mu            sync.Mutex // protects what follows
-	begun         bool       // the first message of this process is queued, or sent; before that, machine may be replaced
-	dueEarly      bool       // something was due before that
-	self          uuid.UUID  // what this process is called in the log
+	begun         bool       // the hello is queued or sent; before that, load may replace machine
+	dueEarly      bool       // tick was called before begun
+	self          uuid.UUID  // the id of this process in the log
 	number        uint64     // of the latest piece that was made
 	queue         []*pending
 	queuedBytes   int
-	dequeued      chan struct{} // closed when changes leave the queue
+	dequeued      chan struct{} // closed and made anew when changes leave the queue
 	flights       []*flight     // the oldest first
 	pace          pace
-	lastAsync     *pending // the latest change for which nobody waits
+	lastAsync     *pending // the latest change of putAsync
 	claimers      map[int]*claimer
 	waiting       []*claimRequest // claims that got nothing
-	asking        int             // claims under way that have waited
-	draining      bool            // the others have told this process to begin no task
-	ending        bool            // and to end
-	turnTimer     *time.Timer     // lets them look again; nil where it is not set
-	tickTimer     *time.Timer     // says that time has passed, where nobody has; nil where it is not set
-	tickAfter     uint64          // how many beats there had been when it was set
+	asking        int             // claims in flight that have waited
+	draining      bool            // this process was told to begin no task
+	ending        bool            // this process was told to end
+	turnTimer     *time.Timer     // calls retryClaimsLater; nil if not set
+	tickTimer     *time.Timer     // calls tickLate; nil if not set
+	tickAfter     uint64          // machine.beats when tickTimer was set
 	lastClaimer   int
-	leases        map[*lease]bool // that were given out, and neither released nor lost
-	beating       int             // beats that are under way
-	seen          entryDigest     // what was known behind the latest entry of this process that had a Beat
+	leases        map[*lease]bool // handed out, and neither released nor lost
+	beating       int             // beats in flight
+	seen          entryDigest     // the digest after the latest own message with a Beat
 	lastContact   moment          // when a message of this process was applied
-	leaseFrom     moment          // when the latest of those was sent first
+	leaseFrom     moment          // when that message was first sent: the lease counts from then
 	steadySince   time.Time       // since when such messages have come without a pause
-	leasesDropped bool            // the leases were given up, because nothing came through
-	silenceLogged bool            // that was logged
-	refusedSince  time.Time       // since when the others are known not to admit this process, or zero
-	helloFences   []fence         // which of them the next hello of this process takes out
-	warning       string          // what is wrong with the snapshots
-	fault         error           // why nothing can be written, as the servers say
-	unread        error           // why the log is not read at the moment
-	broken        error           // why the log can be applied no further
+	leasesDropped bool            // the leases were given up because of silence
+	silenceLogged bool            // the silence was logged
+	refusedSince  time.Time       // since when this process's hello is refused, or zero
+	helloFences   []fence         // what the next hello of this process fences
+	warning       string          // what maintainLog cannot do, or ""
+	fault         error           // the latest error of a write, as the servers report it
+	unread        error           // why the log cannot be read at the moment, or nil
+	broken        error           // why the log can be applied no further, or nil
 	closing       bool
 }
 
-// Open joins the processes that share a namespace. It waits until it knows all its tasks.
+// Open joins the processes that share a namespace, and waits until the copy has all that the log had at the
+// start. ctx bounds the opening only. The error is ErrUnreachable, ErrNameTaken, or says what to do. The caller
+// closes the store.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	if o.Logger == nil {
@@ -152,7 +155,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		case !errors.Is(err, errLogGap) || tries == maxOpenTries:
 			return nil, err
 		}
-		o.Logger.Info("the log was made shorter while it was read; it is read again from a newer snapshot")
+		o.Logger.Info("the log was shortened while it was read; it is read again from a newer snapshot")
 	}
 }
 
@@ -167,7 +170,7 @@ func newStore(o Options) *Store {
 	return s
 }
 
-// begin joins the processes of the store's journal.
+// begin starts the store on its journal, after connect.
 func (s *Store) begin(ctx context.Context) error {
 	s.mu.Lock()
 	if s.options.Role != RoleViewer {
@@ -186,8 +189,8 @@ func (s *Store) begin(ctx context.Context) error {
 	return err
 }
 
-// run begins the goroutines of the store, which stop ends. Nothing is written before all is read
-// that was there: until then this process would be silent, and the others would give it up.
+// run starts the goroutines of the store, which stop ends. Nothing is written before the backlog is read: until
+// then this process could not beat, and the others would fence it.
 func (s *Store) run(opening context.Context) error {
 	ctx, err := s.catchUp(opening)
 	if err != nil {
@@ -217,8 +220,8 @@ func (s *Store) run(opening context.Context) error {
 	return s.setLimits(opening)
 }
 
-// catchUp begins to apply the log, and waits until all is applied that was there at the start. The
-// context that it answers ends with the store.
+// catchUp starts to apply the log, and waits until the backlog is applied. The context that it answers ends
+// with the store.
 func (s *Store) catchUp(opening context.Context) (context.Context, error) {
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
@@ -230,8 +233,7 @@ func (s *Store) catchUp(opening context.Context) (context.Context, error) {
 	return ctx, s.readBacklog(opening)
 }
 
-// readBacklog waits until the entries are applied that were there at the start. That takes as long
-// as it takes while they come.
+// readBacklog waits until the backlog is applied. It waits without a limit as long as entries come.
 func (s *Store) readBacklog(ctx context.Context) error {
 	progress := time.NewTicker(readingTold)
 	defer progress.Stop()
@@ -252,18 +254,18 @@ func (s *Store) readBacklog(ctx context.Context) error {
 			before, since = now, time.Now()
 		}
 		if time.Since(since) > openTimeout {
-			return unreachable(fmt.Errorf("the log of the namespace %s has %d entries, and no more than %d came: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, s.backlog, now))
+			return unreachable(fmt.Errorf("the log of the namespace %s has %d entries, and only %d came: has its stream a leader? More than half of its servers must be up", s.options.Address.Namespace, s.backlog, now))
 		}
 		s.log.Info("the log of the store is read", "entries", now, "of", s.backlog)
 	}
 }
 
-// setLimits sets the limits that are wanted and differ.
+// setLimits writes the limits of the options if they differ from those of the namespace.
 func (s *Store) setLimits(ctx context.Context) error {
 	wanted := s.options.Limits
 	now := s.machine.tasks.Options()
 	if wanted.MaxOutput != 0 && wanted.MaxOutput != now.MaxOutput && s.machine.isLimited() {
-		return fmt.Errorf("the namespace %s keeps %d bytes of each stream of a task, which cannot change; leave --max-output out, or take another namespace", s.options.Address.Namespace, now.MaxOutput)
+		return fmt.Errorf("the namespace %s keeps %d bytes of each stream of a task, which cannot be changed; leave out --max-output, or use another namespace", s.options.Address.Namespace, now.MaxOutput)
 	}
 	if (s.options.Role != RoleExecutor || s.machine.isLimited()) && !limitsDiffer(now, wanted) {
 		return nil
@@ -272,7 +274,8 @@ func (s *Store) setLimits(ctx context.Context) error {
 	return err
 }
 
-// markOpened notes that the copy is as new as the log was at the start.
+// markOpened notes that the hello of this process was applied, so that the copy is as new as the log was at the
+// start.
 func (s *Store) markOpened(a answer) {
 	if a.err == nil {
 		s.machine.tasks.Opened()
@@ -280,7 +283,7 @@ func (s *Store) markOpened(a answer) {
 	}
 }
 
-// limitsDiffer reports whether an option that is not zero differs.
+// limitsDiffer reports whether a wanted limit that is not zero differs.
 func limitsDiffer(now, wanted memory.Options) bool {
 	differs := func(now, wanted int64) bool { return wanted != 0 && wanted != now }
 	if differs(int64(now.Keep), int64(wanted.Keep)) || differs(int64(now.KeepFor), int64(wanted.KeepFor)) || differs(now.KeepBytes, wanted.KeepBytes) ||
@@ -296,14 +299,14 @@ func limitsDiffer(now, wanted memory.Options) bool {
 }
 
 func (s *Store) hello() change {
-	host, _ := os.Hostname() // without a name it is shown as none
+	host, _ := os.Hostname() // without a host name "" is shown
 	return change{Hello: &hello{
 		Name: cmp.Or(s.options.Name, executor.ProcessName()), Host: host, PID: os.Getpid(), Slots: s.options.Slots, Lease: int64(s.options.Lease),
 		Rules: s.rules, Over: s.helloFences, Draining: s.draining, Ending: s.ending,
 	}}
 }
 
-// noAnswer says why the first message of this process did not come back.
+// noAnswer says why the hello of this process did not come back.
 func (s *Store) noAnswer() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -337,14 +340,13 @@ func (s *Store) Info() executor.StoreInfo {
 	return o
 }
 
-// setWarning notes what is wrong with the snapshots.
 func (s *Store) setWarning(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.warning = text
 }
 
-// setFault notes why the servers do not take a message.
+// setFault notes why the servers do not take what this process writes.
 func (s *Store) setFault(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

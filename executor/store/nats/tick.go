@@ -7,21 +7,21 @@ import (
 )
 
 const (
-	// tickStep is how much later than another process each one says that time has passed.
+	// tickStep is how much later than the process before it each process writes a tick.
 	tickStep = 20 * time.Millisecond
-	// tickSteps is how many such steps a process waits at most.
+	// tickSteps bounds how many such steps a process waits.
 	tickSteps = 10
 )
 
-// tick writes an entry because time alone changes something: that of each process is as good as
-// another's. All notice at about the same time. So the one that came first writes it, and each
-// other one a moment later where it was not written.
+// tick writes an entry because something is due by time alone. All processes notice that at about the same
+// time, and an entry of any of them does. So the process that joined first writes at once, and each other one a
+// moment later if there is no entry yet.
 func (s *Store) tick() {
 	s.mu.Lock()
 	self, begun := s.self, s.begun
 	s.dueEarly = s.dueEarly || !begun
 	s.mu.Unlock()
-	if !begun { // begin calls it again
+	if !begun { // begin calls tick again
 		return
 	}
 	before := s.machine.beats.Load()
@@ -32,7 +32,7 @@ func (s *Store) tick() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || s.tickTimer != nil && s.tickAfter == before { // what is about to be written is as good
+	if s.closing || s.tickTimer != nil && s.tickAfter == before { // a tick is about to be written
 		return
 	}
 	if s.tickTimer != nil {
@@ -42,27 +42,26 @@ func (s *Store) tick() {
 	s.tickTimer = time.AfterFunc(min(time.Duration(n), tickSteps)*tickStep, func() { s.tickLate(before) })
 }
 
-// tickLate is tick a moment later, where there had been so many beats.
+// tickLate writes the entry if there was no Beat since tick set the timer.
 func (s *Store) tickLate(before uint64) {
 	s.mu.Lock()
 	if s.tickAfter == before {
 		s.tickTimer = nil
 	}
 	s.mu.Unlock()
-	if s.machine.beats.Load() == before { // otherwise it lets tick be called again where more is due
+	if s.machine.beats.Load() == before { // otherwise that Beat makes the copy call tick again if more is due
 		s.writeTick()
 	}
 }
 
-// writeTick writes the entry. A store that is closed needs none.
 func (s *Store) writeTick() { _ = s.put(&pending{change: change{Beat: true}}) }
 
-// peersBefore is how many processes came before one.
+// peersBefore is how many processes joined before one. It is 0 for a process that has not joined yet.
 func (m *machine) peersBefore(id uuid.UUID) (n int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	p := m.peers[id]
-	if p == nil { // it has not come yet
+	if p == nil {
 		return 0
 	}
 	for _, o := range m.peers {
@@ -73,7 +72,7 @@ func (m *machine) peersBefore(id uuid.UUID) (n int) {
 	return n
 }
 
-// cameBefore reports whether a process came before another one.
+// cameBefore reports whether a process joined before another one.
 func (p *peer) cameBefore(o *peer) bool {
 	return p.since < o.since || p.since == o.since && compareIDs(p.id, o.id) < 0
 }

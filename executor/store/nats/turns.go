@@ -9,48 +9,46 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// This file says in which process a claim goes first when a task comes, so that not all of them write
-// one. All processes come to the same from the log: the task is for the process in which most claims
-// wait. It is no promise. A process that is dead, stopped or slow takes nothing by it, and others take
-// its turn a moment later.
+// This file decides which process sends a claim first when a task becomes ready, so that not all of them do.
+// All processes compute it alike from the log: the turn is that of the process in which the most claims wait.
+// It is only a hint. If a process is dead, stopped or slow, the others take its turn a moment later.
 
 const (
-	// turnTimeout is how long a process may take to claim what is for it, at least, before others do.
+	// turnTimeout is how long, at least, a process may take to use its turn before others do.
 	turnTimeout = 100 * time.Millisecond
-	// tripsPerTurn is in how many trips of a message through the log it should have done so.
+	// tripsPerTurn is how many trips of a message through the log a process may take to use its turn.
 	tripsPerTurn = 3
 )
 
-// turns are the processes in which claims wait. A claim waits when the log has answered it with
-// nothing.
+// turns are the processes in which claims wait for a task. It is safe for concurrent use.
 type turns struct {
 	offers     func(executor.Claimer) bool // reports whether there may be a task for a claimer
 	minTimeout time.Duration               // turnPatience, but in tests
 
 	mu           sync.Mutex
-	claimTimeout time.Duration // how long a process may take now to claim what is for it
+	claimTimeout time.Duration // how long a process may take to use its turn, by the latest trip
 	all          []*turn       // in the order in which they were first seen to wait
-	ready        int           // about how many tasks may be claimed that no claim has got
-	woken        uint64        // of the tasks, when that was counted
+	ready        int           // estimate of the tasks that may be claimed
+	woken        uint64        // Replica.Woken when ready was counted
 }
 
 // turn is one process.
 type turn struct {
 	peer       uuid.UUID
 	waiting    map[int]*waiters // by the number of the claimer
-	since      time.Time        // since when there is a task for it, or zero
-	late       bool             // it has not claimed what was for it
-	unassigned int              // claims that wait, less those that have a task, while tasks are divided
-	assigned   int              // tasks, while they are divided
+	since      time.Time        // since when it is its turn, or zero
+	late       bool             // it has not used its turn
+	unassigned int              // only in assign: waiting claims without a task
+	assigned   int              // only in assign: tasks for this process
 }
 
-// waiters are the claims that wait of one claimer.
+// waiters are the waiting claims of one claimer.
 type waiters struct {
 	claimer executor.Claimer
 	number  int
 }
 
-// claimed notes a claim and what it got. again says that it was one of those that wait.
+// claimed notes a claim that was applied, and whether it got a task. again says that the claim had waited.
 func (t *turns) claimed(peer uuid.UUID, number int, claimer executor.Claimer, again, got bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,7 +69,7 @@ func (t *turns) claimed(peer uuid.UUID, number int, claimer executor.Claimer, ag
 	t.ready = max(t.ready-1, 0)
 }
 
-// of is the turn of a process; it needs the lock.
+// of finds or makes the turn of a process. The caller holds mu.
 func (t *turns) of(peer uuid.UUID) *turn {
 	for _, of := range t.all {
 		if of.peer == peer {
@@ -106,14 +104,14 @@ func (t *turns) noteTrip(trip time.Duration) {
 	t.claimTimeout = max(min(tripsPerTurn*trip, resendAfter), t.minTimeout)
 }
 
-// timeout is how long a process may take to claim what is for it.
+// timeout is how long a process may take to use its turn.
 func (t *turns) timeout() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.claimTimeout
 }
 
-// remove notes that a process is no more.
+// remove notes that a process is no longer a peer, or is drained.
 func (t *turns) remove(peer uuid.UUID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,7 +123,7 @@ func (t *turns) remove(peer uuid.UUID) {
 	}
 }
 
-// noteReady notes how many tasks may have become ready in all, and how many there are that wait.
+// noteReady notes how many tasks have become ready so far, and how many are queued.
 func (t *turns) noteReady(woken uint64, queued int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,8 +131,8 @@ func (t *turns) noteReady(woken uint64, queued int) {
 	t.woken = woken
 }
 
-// claimsDue is how many claims of a process are to be made for the tasks that there are, of which there is
-// one. Others that do not make theirs for a while have lost their turn.
+// claimsDue is how many claims a process is to send now. Processes that have not used their turn in time are
+// passed over.
 func (t *turns) claimsDue(self uuid.UUID) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,7 +163,7 @@ func (t *turns) claimsDue(self uuid.UUID) int {
 	return mine
 }
 
-// share is how many of so many tasks, that a process is to submit, it may claim by itself.
+// share is how many of the tasks that a process submits it may claim in the same message.
 func (t *turns) share(self uuid.UUID, tasks int) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -174,7 +172,7 @@ func (t *turns) share(self uuid.UUID, tasks int) int {
 	return of.assigned
 }
 
-// assign gives tasks one by one to the process in which most claims wait; it needs the lock.
+// assign gives each task to the process in which the most claims wait. The caller holds mu.
 func (t *turns) assign(tasks int, takes func(executor.Claimer) bool) {
 	for _, of := range t.all {
 		of.assigned, of.unassigned = 0, 0
