@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/jobline/jobline/executor"
@@ -35,13 +36,17 @@ type Change struct {
 // File has the entries on a disk. One goroutine at a time uses it.
 type File interface {
 	// Write makes all of a change or nothing of it. It returns when that is on the disk. After an error it is
-	// not known which of both came true.
+	// not known which of both came true, unless the error is ErrNotWritten. An empty change tries whether the file
+	// can be written. The error names the file.
 	Write(c Change) error
 	// Path is where the file is.
 	Path() string
 	// Close closes the file. Another process can have it then.
 	Close() error
 }
+
+// ErrNotWritten is of an error of File.Write after which the file is as it was.
+var ErrNotWritten = errors.New("nothing was written")
 
 // kept is an entry with what is of this process alone.
 type kept struct {
@@ -53,8 +58,8 @@ type kept struct {
 // entryBytes is what an entry takes besides its input and its labels.
 const entryBytes = 512
 
-// sizeOf is about how many bytes an entry takes.
-func sizeOf(r *executor.Record) int64 {
+// SizeOf is about how many bytes an entry takes.
+func SizeOf(r *executor.Record) int64 {
 	n := entryBytes + len(r.Type) + len(r.Input)
 	for key, value := range r.Labels {
 		n += len(key) + len(value)

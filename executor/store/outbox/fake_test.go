@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -49,12 +50,19 @@ type disk struct {
 	mu      sync.Mutex
 	entries []outbox.Entry
 	full    bool
+	tried   int // how often it was written, or refused that
 }
 
 func (d *disk) read() []outbox.Entry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.entries)
+}
+
+func (d *disk) tries() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tried
 }
 
 // file is the file as a process has it.
@@ -74,8 +82,9 @@ func (f file) Write(c outbox.Change) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.tried++
 	if f.full {
-		return errors.New("no space left on device")
+		return fmt.Errorf("%w: no space left on device", outbox.ErrNotWritten)
 	}
 	for _, e := range c.Add {
 		if n := len(f.entries); n > 0 && f.entries[n-1].Number >= e.Number {
@@ -262,8 +271,10 @@ type started struct {
 	over chan struct{}
 }
 
-func start(d *disk, w *world, l *life) *started {
-	s := &started{outbox.New(file{d, l}, outbox.Options{Open: w.open(l), Entries: d.read()}), l, make(chan struct{})}
+func start(d *disk, w *world, l *life) *started { return startWith(d, w, l, nil) }
+
+func startWith(d *disk, w *world, l *life, log *slog.Logger) *started {
+	s := &started{outbox.New(file{d, l}, outbox.Options{Open: w.open(l), Entries: d.read(), Logger: log}), l, make(chan struct{})}
 	go func() {
 		defer close(s.over)
 		s.Run(context.Background())

@@ -333,6 +333,7 @@ func TestKilledBehindASubmit(t *testing.T) {
 		d, l := &disk{}, forever()
 		w.cut()
 		s := start(d, w, l)
+		synctest.Wait()
 		one := task()
 		s.posts(t, one)
 		l.mu.Lock()
@@ -397,7 +398,8 @@ func TestOutboxIsBounded(t *testing.T) {
 		s := start(d, w, forever())
 		defer s.stop()
 		_, err := s.Post(t.Context(), []executor.Submission{task()})
-		require.ErrorIs(t, err, executor.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+		require.NotErrorIs(t, err, executor.ErrOutcomeUnknown)
 		require.Zero(t, s.State().Waiting)
 	})
 }

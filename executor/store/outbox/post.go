@@ -69,9 +69,9 @@ func (s *Store) keep(ctx context.Context, submissions []executor.Submission, sen
 			answers[i] = answerKnown(&r, asked)
 			continue
 		}
-		bytes += sizeOf(&asked.Record)
+		bytes += SizeOf(&asked.Record)
 		if answers[i].Err = s.room(len(order)+1, bytes); answers[i].Err != nil {
-			bytes -= sizeOf(&asked.Record)
+			bytes -= SizeOf(&asked.Record)
 			continue
 		}
 		k := &kept{Entry: Entry{Number: s.last + int64(len(order)) + 1, Record: asked.Record, Tried: sent}, owner: asked.Owner, events: asked.Events}
@@ -92,7 +92,7 @@ func (s *Store) keep(ctx context.Context, submissions []executor.Submission, sen
 	}
 	s.mu.Unlock()
 	s.log.Info("submits wait in the outbox, because the namespace cannot be reached", "tasks", len(order), "outbox", s.file.Path())
-	s.awaken()
+	notify(s.wake)
 	return answers, nil
 }
 
@@ -135,22 +135,6 @@ func (s *Store) room(more int, bytes int64) error {
 		return &executor.FullError{What: "the bytes of the submits in the outbox " + s.file.Path(), Limit: MaxBytes, Cure: cure}
 	}
 	return nil
-}
-
-// write writes to the file. It needs writing.
-func (s *Store) write(c Change) error {
-	if err := s.file.Write(c); err != nil {
-		return fmt.Errorf("%w: %w: the outbox %s: %w", executor.ErrStoreUnavailable, executor.ErrOutcomeUnknown, s.file.Path(), err)
-	}
-	return nil
-}
-
-// awaken lets Run look.
-func (s *Store) awaken() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
 }
 
 // State implements executor.Outbox.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,9 @@ func (s *Store) Run(ctx context.Context) {
 	}
 	s.stop, s.over = stop, over
 	s.mu.Unlock()
+	var tending sync.WaitGroup
+	tending.Go(func() { s.tend(ctx) })
+	defer tending.Wait()
 	in := s.open(ctx)
 	if in == nil {
 		return
@@ -115,15 +119,7 @@ func (s *Store) attach(in Namespace) {
 	}
 	if len(numbers) > 0 {
 		s.log.Info("submits of the outbox had been sent before", "tasks", len(numbers))
-		s.forget(Change{Remove: numbers})
-	}
-}
-
-// forget writes what is known of entries that were sent. Where that fails, they are asked for by their ids at the
-// next start.
-func (s *Store) forget(c Change) {
-	if err := s.write(c); err != nil {
-		s.log.Error("the outbox cannot be written", "error", err)
+		_ = s.write(Change{Remove: numbers}) // where that fails, they are asked for by their ids at the next start
 	}
 }
 
@@ -190,10 +186,10 @@ func (s *Store) take() (batch []*kept) {
 		if k.Refused != "" {
 			continue
 		}
-		if len(batch) == batchEntries || len(batch) > 0 && bytes+sizeOf(&k.Record) > batchBytes {
+		if len(batch) == batchEntries || len(batch) > 0 && bytes+SizeOf(&k.Record) > batchBytes {
 			break
 		}
-		bytes += sizeOf(&k.Record)
+		bytes += SizeOf(&k.Record)
 		batch = append(batch, k)
 		if !k.Tried {
 			e := k.Entry
@@ -201,12 +197,10 @@ func (s *Store) take() (batch []*kept) {
 			c.Set = append(c.Set, e)
 		}
 	}
+	fault := s.fault
 	s.mu.Unlock()
-	if len(c.Set) > 0 {
-		if err := s.write(c); err != nil {
-			s.log.Error("what waits in the outbox cannot be sent, because that cannot be noted there", "error", err)
-			return nil
-		}
+	if len(c.Set) > 0 && (fault != nil || s.write(c) != nil) {
+		return nil // it is sent when that can be noted
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -242,7 +236,7 @@ func (s *Store) settle(batch []*kept, answers []executor.Submitted) {
 	if len(gone) > 0 {
 		s.log.Info("submits of the outbox were sent", "tasks", len(gone))
 	}
-	s.forget(c)
+	_ = s.write(c) // where that fails, they are asked for by their ids at the next start
 }
 
 // refusal is why the namespace has not recorded a task, or nil. A task that has been sent before may have ended,
@@ -295,6 +289,6 @@ func (s *Store) Resend(ids []uuid.UUID) (int, error) {
 		s.refused--
 	}
 	s.mu.Unlock()
-	s.awaken()
+	notify(s.wake)
 	return len(again), nil
 }

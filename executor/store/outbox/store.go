@@ -70,6 +70,7 @@ type Store struct {
 	reached   chan struct{}             // closed when it was
 	tried     chan error                // gets what became of the first try to open it
 	wake      chan struct{}             // gets a value when something is to be sent
+	attend    chan struct{}             // gets a value when there is another reason to look after the file
 	failed    chan error
 	dismissed chan struct{}
 
@@ -85,6 +86,7 @@ type Store struct {
 	ended     ended
 	settled   chan struct{} // closed when a batch was settled
 	unreached error         // why the namespace is not open
+	fault     error         // why the file cannot be written, or nil
 	stop      context.CancelCauseFunc
 	over      chan struct{} // closed when Run has ended
 	closed    bool
@@ -94,7 +96,7 @@ type Store struct {
 func New(file File, o Options) *Store {
 	s := &Store{
 		options: o, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), feed: new(kit.Feed), file: file,
-		reached: make(chan struct{}), tried: make(chan error, 1), wake: make(chan struct{}, 1), failed: make(chan error, 1), dismissed: make(chan struct{}),
+		reached: make(chan struct{}), tried: make(chan error, 1), wake: make(chan struct{}, 1), attend: make(chan struct{}, 1), failed: make(chan error, 1), dismissed: make(chan struct{}),
 		byID: map[uuid.UUID]*kept{}, settled: make(chan struct{}), unreached: errors.New("it was not tried yet"),
 	}
 	for _, e := range o.Entries {
@@ -108,7 +110,7 @@ func New(file File, o Options) *Store {
 func (s *Store) put(k *kept) {
 	s.entries = append(s.entries, k)
 	s.byID[k.Record.ID] = k
-	s.bytes += sizeOf(&k.Record)
+	s.bytes += SizeOf(&k.Record)
 	if k.Refused != "" {
 		s.refused++
 	}
@@ -121,7 +123,7 @@ func (s *Store) remove(gone map[int64]bool) {
 			return false
 		}
 		delete(s.byID, k.Record.ID)
-		s.bytes -= sizeOf(&k.Record)
+		s.bytes -= SizeOf(&k.Record)
 		if k.Refused != "" {
 			s.refused--
 		}
@@ -163,12 +165,12 @@ func (s *Store) Info() executor.StoreInfo {
 		if info.Fault == "" && !(*in).Reached() {
 			info.Fault = "there is no connection to the namespace"
 		}
-		return info
+		return s.withFault(info)
 	}
 	info := s.options.Info
 	_, err := s.behind()
 	info.Unread, info.Fault = true, err.Error()
-	return info
+	return s.withFault(info)
 }
 
 // Close implements executor.Store. It ends Run.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/jobline/jobline/executor/store/outbox"
@@ -36,28 +37,34 @@ CREATE TABLE namespace(name TEXT NOT NULL) STRICT`
 
 // File implements outbox.File. Make one with Open.
 type File struct {
-	path    string
-	lock    *disk.Lock
-	conn    *file.Conn
-	suspect bool // a write has failed, so a part of the write-ahead log may not be on the disk
+	path      string
+	namespace string
+	lock      *disk.Lock
+	conn      *file.Conn // nil where there was no room for a new file yet
+	late      bool       // what prepare writes is not written yet, for want of room
+	want      int64      // how much room the latest change takes that found none, in bytes; 0 where there was enough
+	suspect   bool       // a write has failed, so a part of the write-ahead log may not be on the disk
 }
 
 // Open opens the file of a namespace, or makes one, and reads its entries. One process has a file at a time; any other gets an
 // error that names it. A file with entries for another namespace is refused, because they would be sent to the wrong one.
+// On a full disk the entries are read all the same, and it is written when there is room.
 func Open(ctx context.Context, path, namespace string) (_ *File, entries []outbox.Entry, err error) {
-	f := &File{}
-	if f.path, err = disk.PreparePath(path, disk.SyncDir); err != nil {
-		return nil, nil, err
+	f := &File{path: path, namespace: namespace}
+	found, err := disk.PreparePath(path, disk.SyncDir)
+	if err != nil {
+		return nil, nil, f.explain(err)
 	}
+	f.path = found
 	if err := probe(f.path); err != nil { // make no files beside a file of another program
 		return nil, nil, err
 	}
 	if f.lock, err = disk.TakeLock(f.path); err != nil {
-		return nil, nil, err
+		return nil, nil, f.explain(err)
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("open the outbox %s: %w", f.path, errors.Join(err, f.Close()))
+			err = fmt.Errorf("open the outbox %s: %w", f.path, errors.Join(f.explain(err), f.Close()))
 		}
 	}()
 	if err := probe(f.path); err != nil { // again, because another process could change it before the lock was held
@@ -69,30 +76,70 @@ func Open(ctx context.Context, path, namespace string) (_ *File, entries []outbo
 	if err := disk.SyncDir(filepath.Dir(f.path)); err != nil {
 		return nil, nil, err
 	}
-	if err := file.RewriteWAL(f.path, "", synchronous); err != nil {
+	err = file.RewriteWAL(f.path, "", synchronous)
+	if f.isFull(err) {
+		err = file.RewriteWALAlone(f.path, synchronous)
+	}
+	if f.isFull(err) {
+		f.suspect = true
+	} else if err != nil {
 		return nil, nil, err
 	}
-	if f.conn, err = file.DialWriter(f.path, "", synchronous, false); err != nil {
+	if err := f.prepare(ctx); f.isFull(err) {
+		f.late = true
+	} else if err != nil {
 		return nil, nil, err
 	}
-	defer f.conn.SetInterrupt(f.conn.SetInterrupt(ctx))
-	if err := f.begin(); err != nil {
-		return nil, nil, err
-	}
-	if entries, err = f.read(); err != nil {
-		return nil, nil, err
-	}
-	if err := f.claimFor(namespace, len(entries)); err != nil {
+	if entries, err = f.entries(ctx); err != nil {
 		return nil, nil, err
 	}
 	return f, entries, nil
 }
 
+// prepare connects to the file, makes its tables where there are none, and notes for which namespace it is. On a
+// full disk it can be called again.
+func (f *File) prepare(ctx context.Context) (err error) {
+	if f.conn == nil {
+		f.conn, err = file.DialWriter(f.path, "", synchronous, false)
+	}
+	if f.isFull(err) {
+		f.conn, err = file.DialAlone(f.path, synchronous)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.conn.SetInterrupt(f.conn.SetInterrupt(ctx))
+	if err := f.begin(); err != nil {
+		return err
+	}
+	return f.claimFor(f.namespace)
+}
+
+// entries reads all entries. There are none in a file that could not be made yet.
+func (f *File) entries(ctx context.Context) (entries []outbox.Entry, err error) {
+	if f.conn == nil {
+		info, err := os.Stat(f.path)
+		if err == nil && info.Size() > 0 {
+			err = f.noRoom(errors.New("it cannot be read without"))
+		}
+		return nil, err
+	}
+	defer f.conn.SetInterrupt(f.conn.SetInterrupt(ctx))
+	if now, err := f.conn.Number("PRAGMA user_version"); err != nil || now == 0 {
+		return nil, err
+	}
+	return f.read()
+}
+
 // claimFor notes for which namespace the entries are.
-func (f *File) claimFor(namespace string, entries int) error {
+func (f *File) claimFor(namespace string) error {
 	of, err := f.conn.Text("SELECT coalesce((SELECT name FROM namespace), '')")
+	if err != nil || of == namespace {
+		return err
+	}
+	entries, err := f.conn.Number("SELECT count(*) FROM entry")
 	switch {
-	case err != nil, of == namespace:
+	case err != nil:
 		return err
 	case of != "" && entries > 0:
 		return fmt.Errorf("what waits in it (%d) is for the namespace %q, and this server is of %q; name another --outbox, or let a server of %q send it first", entries, of, namespace, of)
@@ -140,7 +187,7 @@ func (f *File) begin() error {
 	}
 	switch {
 	case now == version:
-		return f.conn.RestartWALUnlessRead()
+		return f.restartWAL()
 	case now > version:
 		return fmt.Errorf("it was written by a newer jobline: its version is %d, this program knows up to %d; use the newer program", now, version)
 	}
@@ -162,7 +209,17 @@ func (f *File) begin() error {
 	if err != nil {
 		return err
 	}
-	return f.conn.RestartWALUnlessRead() // so that the header of the file says what it is
+	return f.restartWAL() // so that the header of the file says what it is
+}
+
+// restartWAL copies the write-ahead log into the file. Where there is no room for that, it stays as it is until a
+// write finds some.
+func (f *File) restartWAL() error {
+	err := f.conn.RestartWAL()
+	if f.suspect = f.isFull(err); f.suspect {
+		return nil
+	}
+	return err
 }
 
 // step runs f in a transaction.
@@ -192,17 +249,52 @@ func (f *File) Write(c outbox.Change) error {
 	case moved:
 		return fmt.Errorf("%s was removed or replaced while it was held; end this server, and look who did that", f.lock.Name())
 	}
-	if f.suspect {
-		if err := f.conn.RestartWAL(); err != nil {
-			return err
-		}
-		f.suspect = false
+	if err := f.stillFull(&c); err != nil {
+		return err
+	}
+	err = f.commit(c)
+	if f.isFull(err) && errors.Is(err, outbox.ErrNotWritten) { // the write-ahead log has room that the file can do with
+		err = f.commit(c)
+	}
+	if err != nil {
+		f.want = wantedBy(&c)
+		return f.failed(err)
+	}
+	f.want = 0
+	return nil
+}
+
+// commit writes a change, behind what there was no room for before.
+func (f *File) commit(c outbox.Change) error {
+	if err := f.catchUp(); err != nil {
+		return fmt.Errorf("%w: %w", outbox.ErrNotWritten, err)
 	}
 	if err := f.step(func() error { return f.write(c) }); err != nil {
 		f.suspect = true
+		if f.unwritten(err) {
+			err = fmt.Errorf("%w: %w", outbox.ErrNotWritten, err)
+		}
 		return err
 	}
 	f.suspect = f.conn.Checkpoint() != nil // the change is on the disk all the same
+	return nil
+}
+
+// catchUp does what Open or an earlier write had no room for.
+func (f *File) catchUp() error {
+	if f.late {
+		if err := f.prepare(context.Background()); err != nil {
+			return err
+		}
+		f.late = false
+	}
+	if !f.suspect {
+		return nil
+	}
+	if err := f.conn.RestartWAL(); err != nil {
+		return err
+	}
+	f.suspect = false
 	return nil
 }
 

@@ -67,8 +67,11 @@ func flag(is bool) int64 {
 	return 0
 }
 
-// write writes a change in a transaction. What an earlier change has left whose outcome was not known gives way.
+// write writes a change in a transaction; an empty one writes what is there. What an earlier change has left whose outcome was not known gives way.
 func (f *File) write(c outbox.Change) error {
+	if len(c.Add)+len(c.Set)+len(c.Remove) == 0 {
+		return f.conn.Run("UPDATE namespace SET name=name")
+	}
 	for _, all := range [][]outbox.Entry{c.Add, c.Set} {
 		for i := range all {
 			e := &all[i]

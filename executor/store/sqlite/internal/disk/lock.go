@@ -57,7 +57,7 @@ func TakeLock(path string) (*Lock, error) {
 	case !ok:
 		return nil, errors.Join(&HeldError{Path: path, Holder: whoHolds(f)}, f.Close())
 	}
-	if err := sayWho(f); err != nil {
+	if err := sayWho(f); err != nil && !errors.Is(err, syscall.ENOSPC) { // on a full disk it has no name, and is held all the same
 		return nil, errors.Join(fmt.Errorf("lock the store %s: %w", path, err), lock.Release())
 	}
 	return lock, nil

@@ -71,17 +71,29 @@ func openSQLite(uri string, flags sqlite3.OpenFlag) (c *sqlite3.Conn, err error)
 // DialWriter opens the connection that writes, to a file that may be empty. An empty
 // vfs is the system's; synchronous is the pragma's value.
 func DialWriter(path, vfs, synchronous string, empty bool) (*Conn, error) {
-	pragmas := []string{
+	if empty { // in other files it has no effect, but still writes
+		return dialWriter(path, vfs, synchronous, "auto_vacuum=INCREMENTAL")
+	}
+	return dialWriter(path, vfs, synchronous)
+}
+
+// DialAlone opens the connection that writes to a file of which nobody else has one, nor gets
+// one while it is open. It keeps the index of the write-ahead log in memory, and not in a file
+// beside, so that what is there can be read where the disk is full.
+func DialAlone(path, synchronous string) (*Conn, error) {
+	return dialWriter(path, "", synchronous, "locking_mode=EXCLUSIVE")
+}
+
+// dialWriter opens a connection that writes, and sets the first pragmas before its own.
+func dialWriter(path, vfs, synchronous string, first ...string) (*Conn, error) {
+	pragmas := append(first,
 		"journal_mode=WAL",
-		"synchronous=" + synchronous,
+		"synchronous="+synchronous,
 		"cache_size=-4096",
 		"journal_size_limit=67108864",
 		"wal_autocheckpoint=0", // because its errors are not reported
 		"foreign_keys=0",
-	}
-	if empty { // in other files it has no effect, but still writes
-		pragmas = append([]string{"auto_vacuum=INCREMENTAL"}, pragmas...)
-	}
+	)
 	if runtime.GOOS == "darwin" { // a plain fsync does not reach the disk there
 		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1")
 	}

@@ -3,15 +3,16 @@
 //
 // A file as a whole:
 //   - [Probe], [IsEmpty] and [Identify] tell whether it is one of a store.
-//   - [Conn] is a connection; [DialWriter], [DialReader], [Dial] with a [URI] open one.
+//   - [Conn] is a connection; [DialWriter], [DialAlone], [DialReader], [Dial] with a
+//     [URI] open one.
 //   - [Migrate] brings it to the newest [Version]; [CheckTables] compares its tables with that;
 //     [VacuumInto] copies it.
 //   - [Corruption] and [ExplainCorruption] tell damage from other errors, with what to do:
 //     [AdviceInspect], [AdviceUseOutput]. [LossError] is damage while it was in use;
 //     [LeastFree] tells a full disk.
 //
-// Its write-ahead log: [ScanWAL] finds a [WALDamage], [RewriteWAL] syncs what another process
-// has left. [WALHeaderSize], [FrameHeaderSize] and [FrameAt] say where its frames are;
+// Its write-ahead log: [ScanWAL] finds a [WALDamage], [RewriteWAL] and [RewriteWALAlone] sync what another
+// process has left. [WALHeaderSize], [FrameHeaderSize] and [FrameAt] say where its frames are;
 // [CheckpointPages] is how long it becomes.
 //
 // Its rows, by table. Each has a checksum, a [Digest].

@@ -18,11 +18,20 @@ import (
 // RewriteWAL holds SQLite's lock on the log, so that no other process writes to it. It
 // closes the connection that it uses, because what that connection knows of the log
 // may no longer be right.
-func RewriteWAL(path, vfsName, synchronous string) (err error) {
+func RewriteWAL(path, vfsName, synchronous string) error {
+	return rewriteWAL(path, func() (*Conn, error) { return DialWriter(path, vfsName, synchronous, false) })
+}
+
+// RewriteWALAlone is RewriteWAL for a file that is opened by DialAlone.
+func RewriteWALAlone(path, synchronous string) error {
+	return rewriteWAL(path, func() (*Conn, error) { return DialAlone(path, synchronous) })
+}
+
+func rewriteWAL(path string, dial func() (*Conn, error)) (err error) {
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
 		return nil // where there is none there is nothing to renew
 	}
-	c, err := DialWriter(path, vfsName, synchronous, false)
+	c, err := dial()
 	if err != nil {
 		return err
 	}

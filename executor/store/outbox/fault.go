@@ -1,0 +1,115 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jobline/jobline/executor"
+)
+
+// This file notes when the file cannot be written, and tries it again.
+
+// writePause and mostWritePause are how long it waits before it tries again whether the file can be written. A
+// submit that is to wait there tries it at once. The pause is short again when the file could be written that long.
+const writePause, mostWritePause = 250 * time.Millisecond, 4 * time.Second
+
+// write writes to the file. It needs writing.
+func (s *Store) write(c Change) error {
+	err := s.file.Write(c)
+	s.noteWrite(err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrNotWritten):
+		return fmt.Errorf("%w: the outbox cannot be written: %w", executor.ErrStoreUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w: the outbox cannot be written: %w", executor.ErrStoreUnavailable, executor.ErrOutcomeUnknown, err)
+}
+
+// noteWrite takes over what a write has shown of the file. It is logged when the file can be written no longer, and
+// when it can be again.
+func (s *Store) noteWrite(err error) {
+	s.mu.Lock()
+	before := s.fault
+	s.fault = err
+	s.mu.Unlock()
+	switch {
+	case before == nil && err != nil:
+		s.log.Error("the outbox cannot be written; it is tried again", "outbox", s.file.Path(), "most pause", mostWritePause, "error", err)
+		notify(s.attend)
+	case before != nil && err == nil:
+		s.log.Info("the outbox can be written again", "outbox", s.file.Path())
+		notify(s.wake)
+	}
+}
+
+// faultNow is why the file cannot be written, or nil.
+func (s *Store) faultNow() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault
+}
+
+// tend looks whether the file can be written, at the start and while it could not, until ctx ends.
+func (s *Store) tend(ctx context.Context) {
+	s.try()
+	for pause := writePause; ; {
+		var due <-chan time.Time
+		faulty := s.faultNow() != nil
+		switch {
+		case faulty:
+			due = time.After(pause)
+		case pause > writePause:
+			due = time.After(mostWritePause)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.attend:
+			continue
+		case <-due:
+		}
+		if !faulty {
+			pause = writePause
+			continue
+		}
+		s.try()
+		pause = min(2*pause, mostWritePause)
+	}
+}
+
+// try writes nothing that is new.
+func (s *Store) try() {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.noteWrite(s.file.Write(Change{}))
+}
+
+// withFault adds to what is known of the namespace that the file cannot be written. That is a fault where a submit needs the
+// file: because the namespace cannot be reached, or others wait.
+func (s *Store) withFault(info executor.StoreInfo) executor.StoreInfo {
+	err := s.faultNow()
+	if err == nil {
+		return info
+	}
+	to := &info.Warning
+	if info.Fault != "" || s.State().Waiting > 0 {
+		to = &info.Fault
+	}
+	text := fmt.Sprintf("the outbox cannot be written: %v", err)
+	if *to != "" {
+		text += "; " + *to
+	}
+	*to = text
+	return info
+}
+
+// notify puts a value into a channel that has room for one.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
