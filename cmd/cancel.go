@@ -70,14 +70,18 @@ func (o *cancelOptions) args(_ *cobra.Command, args []string) error {
 }
 
 func (o *cancelOptions) run(ctx context.Context, c *client.Client, names []string, params schema.ListParams) error {
-	if err := o.nameOwner(ctx, c, &params); err != nil {
-		return err
-	}
+	var unreached *unreachedError
 	tasks, err := o.chosen(ctx, c, names, params)
 	if err != nil {
-		return err
+		if tasks, unreached, err = o.waitingHere(ctx, c, names, params, err); err != nil {
+			return err
+		}
 	}
-	if len(tasks) == 0 {
+	switch {
+	case len(tasks) > 0:
+	case unreached != nil:
+		return fmt.Errorf("no task that waits in the outbox is selected, and %w", unreached)
+	default:
 		return errors.New("no task that waits or runs is selected; nothing was cancelled")
 	}
 	below := 0 // how many parts of a task that is named alone are cancelled with it
@@ -92,6 +96,23 @@ func (o *cancelOptions) run(ctx context.Context, c *client.Client, names []strin
 			return err
 		}
 	}
+	waiting, others := waitingFirst(tasks)
+	if err := o.cancelAll(ctx, c, waiting, below); err != nil {
+		return err
+	}
+	if len(others) > 0 && unreached == nil {
+		if unreached, err = unreachable(ctx, c); err != nil {
+			return err
+		}
+	}
+	if unreached != nil {
+		return unreached
+	}
+	return o.cancelAll(ctx, c, others, below)
+}
+
+// cancelAll cancels tasks, of which one has so many parts.
+func (o *cancelOptions) cancelAll(ctx context.Context, c *client.Client, tasks []schema.Task, below int) error {
 	var mu sync.Mutex
 	return eachTask(ctx, cancelsAtOnce, tasks, func(ctx context.Context, t *schema.Task) error {
 		result, err := c.Cancel(ctx, schema.CancelParams{ID: t.ID, Reason: o.reason, Force: o.force})
@@ -115,6 +136,9 @@ func (o *cancelOptions) run(ctx context.Context, c *client.Client, names []strin
 // that have not ended.
 func (o *cancelOptions) chosen(ctx context.Context, c *client.Client, names []string, params schema.ListParams) ([]schema.Task, error) {
 	if len(names) == 0 {
+		if err := o.nameOwner(ctx, c, &params); err != nil {
+			return nil, err
+		}
 		params.Limit = pageOfTasks
 		if params.States == nil {
 			params.States = []schema.State{schema.Queued, schema.Running}
