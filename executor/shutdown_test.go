@@ -373,14 +373,23 @@ func TestRunOfAStoreThatCannotBeJoined(t *testing.T) {
 // TestASubmitThatIsAdmittedIsSeenThrough begins shutdowns while tasks are
 // submitted: each that was admitted has an end when Run returns.
 func TestASubmitThatIsAdmittedIsSeenThrough(t *testing.T) {
-	const rounds = 300
+	const (
+		rounds     = 300
+		submitters = 3
+		// most is how many tasks a submitter submits at most, where the shutdown begins late: the store forgets none of them.
+		most = memory.DefaultKeep / submitters
+	)
 	for range rounds {
 		r := newRig(t, executor.Options{Limit: 2}, newMemory())
 		go func() { r.over <- r.Executor.Run(t.Context()) }()
 		admitted := make(chan int)
-		for range 3 {
+		for range submitters {
 			go func() {
 				for n := 0; ; n++ {
+					if n == most {
+						admitted <- n
+						return
+					}
 					record, err := r.Prepare(&schema.SubmitParams{Type: "fail"})
 					if err == nil {
 						_, err = r.Submit(context.Background(), []executor.Submission{record})
