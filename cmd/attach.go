@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,10 @@ import (
 // the connection: a language client sends exit behind the reply to shutdown, and takes
 // an end before that for a crash.
 const lastInputTimeout = 250 * time.Millisecond
+
+// saysIdle stands in the last line of the log of a server that has ended because there was no connection, and
+// nothing else to do.
+const saysIdle = `because="nothing to do for `
 
 // aliveTimeout is how long a server may take to show that it goes on.
 const aliveTimeout = 5 * time.Second
@@ -78,7 +83,11 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 	if p.alive(ctx, &scope, conn.PID()) {
 		return err
 	}
-	return fmt.Errorf("attach: the server on %s has ended: %s", scope.Socket, server.whyEnded(ctx))
+	why := server.whyEnded(ctx)
+	if strings.Contains(why, saysIdle) { // it has seen the end of this connection before, and of all others
+		return err
+	}
+	return fmt.Errorf("attach: the server on %s has ended: %s", scope.Socket, why)
 }
 
 // passHead passes on what a server sends first, and answers it: what a server that
