@@ -64,8 +64,6 @@ type contract struct {
 	test   func(f *fixture)
 	// exact says that the test needs a clock that stands still while it looks: a bubble's.
 	exact bool
-	// alone says that the test measures memory.
-	alone bool
 }
 
 // Run tests all that the interface promises.
@@ -96,7 +94,7 @@ func Run(t *testing.T, o Options) {
 		{"subscribe", subscribeContracts},
 		{"replay", replayContracts},
 		{"slow watcher", slowContracts},
-		{unreadPart, unreadContracts},
+		{"unread watcher", unreadContracts},
 		{"output", outputContracts},
 		{"list", listContracts},
 		{"retention", retentionContracts},
@@ -114,14 +112,13 @@ func Run(t *testing.T, o Options) {
 	o.run(t, "model of conditions", func(t *testing.T) { runPlanModel(t, o) })
 }
 
-// run runs a part of the suite. The one that measures memory runs before those that run beside each
-// other.
+// run runs a part of the suite.
 func (o Options) run(t *testing.T, name string, part func(*testing.T)) {
 	if o.Parts != nil && !slices.Contains(o.Parts, name) {
 		return
 	}
 	t.Run(name, func(t *testing.T) {
-		if o.Parallel && name != unreadPart {
+		if o.Parallel {
 			t.Parallel()
 		}
 		part(t)
@@ -140,9 +137,7 @@ func (c contract) run(t *testing.T, o Options) {
 		c.test(f)
 	}
 	if o.RealTime {
-		if !c.alone {
-			t.Parallel() // most of its time is spent asleep
-		}
+		t.Parallel() // most of its time is spent asleep
 		test(t)
 	} else {
 		synctest.Test(t, test)
