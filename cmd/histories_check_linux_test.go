@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -20,43 +21,55 @@ import (
 // ledgerRun is a run of a task, as the ledger has it.
 type ledgerRun struct {
 	attempt, pid int
-	begins, ends int // lines of the ledger, from 1; 0 for none
+	begins, ends int         // lines of the ledger, from 1; 0 for none
+	began, ended schema.Time // when; ended also where it was stopped, and 0 where that is not known
 	again        bool
 }
 
-// check compares what the tasks did, what each driver was told, and what each server knows.
-func (h *trial) check() {
-	runs := h.readLedger()
-	counts := map[string]int{}
-	everyTask := map[uuid.UUID]*historyTask{}
-	for _, d := range h.drivers {
-		for _, t := range d.tasks {
-			everyTask[t.params.ID] = t
-			if t.made > 1 {
-				h.Errorf("task %v: %d submits were answered as new", t.params.ID, t.made)
-			}
-			h.checkRuns(t, runs[t.params.ID], counts)
-		}
-		counts["servers"] += d.starts
-	}
-	for id := range runs {
-		if everyTask[id] == nil {
-			h.Errorf("a task ran that nobody has submitted: %v", id)
-		}
-	}
-	h.checkLimits(everyTask, runs)
-	last := h.drivers[0] // a server that reads all of the log, or a snapshot
-	fresh, err := last.connect(h.Context())
+// check compares what the tasks did, what each driver was told, and what each server knows. It answers what is wrong.
+func (h *trial) check() []string {
+	h.found = nil
+	h.finishLog()
+	runs, counts := h.readLedger(), map[string]int{}
+	all := h.judge(runs, counts)
+	fresh, err := h.drivers[0].connect(h.Context()) // a server that reads all of the log, or a snapshot
 	require.NoError(h, err)
 	h.Cleanup(func() { _ = fresh.Close() })
 	for _, c := range []*client.Client{h.drivers[0].last, h.drivers[1].last, h.drivers[2].last, h.drivers[3].last, fresh} {
-		h.checkList(c, everyTask)
+		h.checkShown(h.list(c), all)
 	}
-	h.checkLog(counts)
+	h.checkTold(h.past(fresh))
 	h.checkSnapshots(counts)
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		h.Logf("%6d %s", counts[name], name)
 	}
+	return h.found
+}
+
+// judge compares what the tasks did with what the drivers were told, and both with the log and what has happened. It answers all
+// tasks.
+func (h *trial) judge(runs map[uuid.UUID][]*ledgerRun, counts map[string]int) map[uuid.UUID]*historyTask {
+	all := map[uuid.UUID]*historyTask{}
+	for _, d := range h.drivers {
+		for _, t := range d.tasks {
+			all[t.params.ID] = t
+			if t.made > 1 {
+				h.violates("task %v: %d submits were answered as new", t.params.ID, t.made)
+			}
+			h.checkRuns(t, runs[t.params.ID], counts)
+			h.checkAttempts(t, runs[t.params.ID], counts)
+		}
+		counts["servers"] += d.starts
+	}
+	for id := range runs {
+		if all[id] == nil {
+			h.violates("a task ran that nobody has submitted: %v", id)
+		}
+	}
+	h.checkLimits(all, runs)
+	h.checkLog(counts)
+	h.checkTakings(counts)
+	return all
 }
 
 // readLedger are the runs of all tasks.
@@ -68,19 +81,26 @@ func (h *trial) readLedger() map[uuid.UUID][]*ledgerRun {
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
 		var what, text string
+		var at schema.Time
 		r := &ledgerRun{}
-		_, err := fmt.Sscan(lines.Text(), &what, &text, &r.attempt, &r.pid)
+		_, err := fmt.Sscan(lines.Text(), &what, &text, &r.attempt, &r.pid, &at)
 		require.NoError(h, err, lines.Text())
+		if what == "pauses" {
+			h.happened(historyCause{kind: "it made a pause", pid: r.pid, from: at - micros(time.Duration(r.attempt)*time.Millisecond), to: at, measured: true})
+			continue
+		}
 		id := uuid.MustParse(text)
 		i := slices.IndexFunc(all[id], func(o *ledgerRun) bool { return o.attempt == r.attempt && o.pid == r.pid })
 		switch {
 		case what == "begins" && i < 0:
-			r.begins = n
+			r.begins, r.began = n, at
 			all[id] = append(all[id], r)
 		case what == "begins":
 			all[id][i].again = true
+		case what == "ends":
+			all[id][i].ends, all[id][i].ended = n, at
 		default:
-			all[id][i].ends = n
+			all[id][i].ended = at
 		}
 	}
 	require.NoError(h, lines.Err())
@@ -94,14 +114,14 @@ func (h *trial) checkRuns(t *historyTask, runs []*ledgerRun, counts map[string]i
 	attempts := map[int]bool{}
 	for _, r := range runs {
 		if r.again || attempts[r.attempt] {
-			h.Errorf("task %v: attempt %d began twice", id, r.attempt)
+			h.violates("task %v: attempt %d began twice", id, r.attempt)
 		}
 		attempts[r.attempt] = true
 	}
 	if len(runs) > 1 {
 		counts["tasks that ran again"]++
 		if !*t.params.Rerun {
-			h.Errorf("task %v may not run again, and ran %d times", id, len(runs))
+			h.violates("task %v may not run again, and ran %d times", id, len(runs))
 		}
 	}
 	switch end.State {
@@ -110,15 +130,16 @@ func (h *trial) checkRuns(t *historyTask, runs []*ledgerRun, counts map[string]i
 		return
 	case schema.Cancelled:
 		if !t.cancelled {
-			h.Errorf("task %v is cancelled, and nobody has asked for that", id)
+			h.violates("task %v is cancelled, and nobody has asked for that", id)
 		}
 	case schema.Failed:
 		counts["tasks that have failed as "+string(end.Error.Kind)]++
 		if end.Error.Kind != schema.KindInterrupted {
-			h.Errorf("task %v has failed: %+v", id, end.Error)
+			h.violates("task %v has failed: %+v", id, end.Error)
 		}
+		h.checkInterrupted(t, counts)
 	default:
-		h.Errorf("task %v ended as %v", id, end.State)
+		h.violates("task %v ended as %v", id, end.State)
 	}
 	if slices.ContainsFunc(runs, func(r *ledgerRun) bool { return r.ends > 0 }) {
 		counts["tasks whose late end was refused"]++
@@ -127,17 +148,26 @@ func (h *trial) checkRuns(t *historyTask, runs []*ledgerRun, counts map[string]i
 
 // checkResult: the run that has ended a task is the one of its attempt.
 func (h *trial) checkResult(t *historyTask, runs []*ledgerRun) {
-	if t.params.Type != "ledger" {
+	if t.params.Type != "ledger" { // its command does not know where it ran
+		if len(runs) != 1 || runs[0].ends == 0 {
+			h.violates("task %v is completed, and its command ran %d times, and not to the end", t.params.ID, len(runs))
+		}
 		return
 	}
 	var said ledgerResult
 	require.NoError(h, json.Unmarshal(t.end.Result, &said))
 	if said.Attempt != int(t.end.Attempt) {
-		h.Errorf("task %v is completed by attempt %d, and its attempt is %d", t.params.ID, said.Attempt, t.end.Attempt)
+		h.violates("task %v is completed by attempt %d, and its attempt is %d", t.params.ID, said.Attempt, t.end.Attempt)
 	}
-	if r := runOf(t, runs); r == nil || r.ends == 0 {
-		h.Errorf("task %v is completed by attempt %d of process %d, which has not ended", t.params.ID, said.Attempt, said.PID)
+	if on := pidOf(t.end.RanOn); on != said.PID {
+		h.violates("task %v is completed by process %d, and ran on %d", t.params.ID, said.PID, on)
 	}
+	r := runOf(t, runs)
+	if r == nil || r.ends == 0 {
+		h.violates("task %v is completed by attempt %d of process %d, which has not ended", t.params.ID, said.Attempt, said.PID)
+		return
+	}
+	h.checkLate(t, r)
 }
 
 // runOf is the run that has ended a task that is completed.
@@ -179,59 +209,146 @@ func (h *trial) checkLimits(all map[uuid.UUID]*historyTask, runs map[uuid.UUID][
 	}
 	for of, n := range most {
 		if of == "g" && n > historyGroupLimit || of != "g" && n > 1 {
-			h.Errorf("%d tasks of %s ran at once", n, of)
+			h.violates("%d tasks of %s ran at once", n, of)
 		}
 	}
 	h.Logf("at once: %v", most)
 }
 
-// checkList: a server knows all tasks, and their ends as the drivers were told them.
-func (h *trial) checkList(c *client.Client, all map[uuid.UUID]*historyTask) {
-	seen := 0
+// list is all that a server shows.
+func (h *trial) list(c *client.Client) (shown []schema.Task) {
 	for p := (schema.ListParams{Limit: 1000, Order: schema.OldestFirst}); ; {
 		page, err := c.List(h.Context(), p)
 		require.NoError(h, err)
-		for i := range page.Tasks {
-			seen++
-			h.checkSame(&page.Tasks[i], all[page.Tasks[i].ID])
-		}
+		shown = append(shown, page.Tasks...)
 		if p.Cursor = page.NextCursor; p.Cursor == "" {
+			return shown
+		}
+	}
+}
+
+// checkShown: a server knows all tasks, and their ends as the drivers were told them.
+func (h *trial) checkShown(shown []schema.Task, all map[uuid.UUID]*historyTask) {
+	seen := map[uuid.UUID]bool{}
+	for i := range shown {
+		if seen[shown[i].ID] {
+			h.violates("task %v is shown twice", shown[i].ID)
+		}
+		seen[shown[i].ID] = true
+		h.checkSame(&shown[i], all[shown[i].ID])
+	}
+	for id := range all {
+		if !seen[id] {
+			h.violates("task %v is lost", id)
+		}
+	}
+}
+
+// past are the numbers of all ends of the past, as a server tells them.
+func (h *trial) past(c *client.Client) map[uuid.UUID][]uint64 {
+	ctx, cancel := context.WithTimeout(h.Context(), soon)
+	defer cancel()
+	_, err := c.Subscribe(ctx, schema.SubscribeParams{After: new(uint64(0)), Events: []string{schema.EventFinished}})
+	require.NoError(h, err)
+	told := map[uuid.UUID][]uint64{}
+	for e := range c.Events(ctx) {
+		if e.Finished != nil {
+			told[e.Finished.ID] = append(told[e.Finished.ID], e.Finished.Seq)
+		}
+		if e.Replayed != nil {
 			break
 		}
 	}
-	require.Len(h, all, seen)
+	require.NoError(h, ctx.Err(), "the past was not told")
+	return told
+}
+
+// checkTold: whoever reads all ends of the past gets each one once, with the number with which it was told.
+func (h *trial) checkTold(told map[uuid.UUID][]uint64) {
+	for _, d := range h.drivers {
+		for _, t := range d.tasks {
+			if seqs := told[t.params.ID]; len(seqs) != 1 || seqs[0] != t.seq {
+				h.violates("the end of task %v was told at %d, and is in the past at %v", t.params.ID, t.seq, seqs)
+			}
+		}
+	}
 }
 
 func (h *trial) checkSame(shown *schema.Task, t *historyTask) {
 	switch {
 	case t == nil:
-		h.Errorf("there is a task that nobody has submitted: %v", shown.ID)
+		h.violates("there is a task that nobody has submitted: %v", shown.ID)
 	case shown.State != t.end.State || shown.Attempt != t.end.Attempt || shown.FinishedAt != t.end.FinishedAt || string(shown.Result) != string(t.end.Result):
-		h.Errorf("task %v is shown as %v, attempt %d, ended at %v, and was told as %v, attempt %d, ended at %v",
+		h.violates("task %v is shown as %v, attempt %d, ended at %v, and was told as %v, attempt %d, ended at %v",
 			shown.ID, shown.State, shown.Attempt, shown.FinishedAt, t.end.State, t.end.Attempt, t.end.FinishedAt)
+	case !reflect.DeepEqual(shown.Error, t.end.Error):
+		h.violates("task %v is shown with the error %+v, and was told with %+v", shown.ID, shown.Error, t.end.Error)
+	case shown.Type != t.params.Type || !maps.Equal(shown.Labels, t.params.Labels):
+		h.violates("task %v is shown as %v with %v, and is %v with %v", shown.ID, shown.Type, shown.Labels, t.params.Type, t.params.Labels)
+	}
+}
+
+// finishLog reads the log to its end, and notes where it was slow.
+func (h *trial) finishLog() {
+	ctx, cancel := context.WithTimeout(h.Context(), soon)
+	defer cancel()
+	h.log.finish(ctx, h.T, h.at)
+	for _, s := range slices.Concat(h.log.silences, h.log.late) {
+		h.happened(historyCause{kind: "the log was slow", from: schema.TimeOf(s.from), to: schema.TimeOf(s.to), measured: true})
 	}
 }
 
 // checkLog: a process that is silent is given up when its lease is over, and within three seconds from then, as those count
 // that give it up: by their beats, since they may be slow themselves.
 func (h *trial) checkLog(counts map[string]int) {
-	ctx, cancel := context.WithTimeout(h.Context(), soon)
-	defer cancel()
-	h.log.finish(ctx, h.T, h.at)
-	const most = int((historyLease + 3*time.Second) / beatTime)
-	longest := time.Duration(0)
+	h.found = append(h.found, h.log.found...)
+	longest := h.checkFences()
+	h.checkStalls()
+	counts["processes that were given up"] = len(h.log.fences)
+	counts["messages of processes that were given up"] = h.log.refused
+	counts["messages"] = h.log.messages
+	counts["gaps in what was read of the log"] = len(h.log.gaps)
+	h.Logf("a silent process was given up after %v at the most; the longest pause of the log was %v, and where it had no leader %v", longest, h.log.pause, h.log.elected)
+}
+
+func (h *trial) checkFences() (longest time.Duration) {
 	for _, f := range h.log.fences {
 		longest = max(longest, f.silent)
 		if f.unheard < historyLease {
-			h.Errorf("a process was given up %v after its last message, and its lease is %v", f.unheard, historyLease)
+			h.violates("a process was given up %v after its last message, and its lease is %v", f.unheard, historyLease)
 		}
-		if f.beats > most {
-			h.Errorf("a process was given up %v after its last message, and %d beats of the one that did it, want at most %d", f.silent, f.beats, most)
+		if f.beats > mostSilentBeats {
+			h.violates("a process was given up %v after its last message, and %d beats of the one that did it, want at most %d", f.silent, f.beats, mostSilentBeats)
 		}
 	}
-	counts["processes that were given up"] = len(h.log.fences)
-	counts["messages of processes that were given up"] = h.log.late
-	counts["messages"] = h.log.messages
-	counts["gaps in what was read of the log"] = h.log.gaps
-	h.Logf("a silent process was given up after %v at the most; the longest pause of the log was %v, and where its leader stopped %v", longest, h.log.pause, h.log.elected)
+	return longest
+}
+
+// mostStall is how long a process may write nothing for which nothing is the reason. What was under way when a server of NATS
+// stopped is sent again after some seconds.
+const mostStall = 10 * time.Second
+
+// checkStalls: a server of NATS that stops stalls nobody for longer than it takes to elect a leader.
+func (h *trial) checkStalls() {
+	for _, s := range h.log.silences {
+		if e := h.log.elections(s); e > 0 {
+			h.log.elected = max(h.log.elected, s.to.Sub(s.from))
+		}
+	}
+	for _, s := range h.log.stalls {
+		rest := s.to.Sub(s.from) - h.log.elections(s.logSpan)
+		if rest > mostStall && !h.isStopped(s) {
+			h.violates("process %d has written nothing for %v, of which %v after the log had a leader", s.pid, s.to.Sub(s.from), rest)
+		}
+	}
+}
+
+// isStopped reports whether the process of a stall was stopped, cut off or slow itself.
+func (h *trial) isStopped(s logStall) bool {
+	for i := range h.causes {
+		if c := &h.causes[i]; (c.pid != 0 || c.driver != nil) && c.of(h, s.pid) && c.from <= schema.TimeOf(s.to) && c.to >= schema.TimeOf(s.from) {
+			return true
+		}
+	}
+	return false
 }

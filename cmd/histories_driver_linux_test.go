@@ -51,7 +51,6 @@ type driverOf struct {
 	released int            // tasks that may be submitted
 	ends     int            // tasks whose end was told
 	seq      uint64         // of the latest event
-	after    uint64         // what the events of its connection come after
 	starts   int            // of its server
 	last     *client.Client // of the server with which all was done
 }
@@ -106,8 +105,8 @@ func (d *driverOf) submit(n int) schema.SubmitParams {
 	s.Input, _ = json.Marshal(in)
 	if n%200 == 99 {
 		s.Type, s.Group, s.Key, s.Rerun = "exec", "", "", new(false)
-		s.Input, _ = json.Marshal(map[string][]string{"argv": {"sh", "-c", `echo "begins $0 1 $$
-ends $0 1 $$" >>"$1"`, s.ID.String(), in.File}})
+		s.Input, _ = json.Marshal(map[string][]string{"argv": {"sh", "-c", `now=$(date +%s%6N); echo "begins $0 1 $$ $now
+ends $0 1 $$ $now" >>"$1"`, s.ID.String(), in.File}})
 	}
 	return s
 }
@@ -137,13 +136,15 @@ func (d *driverOf) wake() {
 	d.changed.Broadcast()
 }
 
-// signalServer sends a signal to the server that runs, if one does.
-func (d *driverOf) signalServer(s os.Signal) {
+// signalServer sends a signal to the server that was started last. It answers the number of its process, or noServer.
+func (d *driverOf) signalServer(s os.Signal) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.server != nil {
-		_ = d.server.Process.Signal(s)
+	if d.server == nil {
+		return noServer
 	}
+	_ = d.server.Process.Signal(s)
+	return d.server.Process.Pid
 }
 
 // kills kills the server if it is the process with a number.
@@ -180,7 +181,7 @@ func (d *driverOf) left() {
 	for i, t := range d.tasks {
 		if t.end == nil && n < 3 {
 			n++
-			d.Errorf("driver %d: of %d tasks %d have ended; number %d, %v, was answered: %v, and has no end", d.number, len(d.tasks), d.ends, i, t.params.ID, t.answered)
+			d.violates("driver %d: of %d tasks %d have ended; number %d, %v, was answered: %v, and has no end", d.number, len(d.tasks), d.ends, i, t.params.ID, t.answered)
 		}
 	}
 }
@@ -193,6 +194,7 @@ func (d *driverOf) connect(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	server.Stderr = said
+	server.Env = append(os.Environ(), ledgerEnv+"="+d.ledger())
 	c, err := client.Spawn(ctx, server)
 	if err != nil {
 		return nil, err
@@ -201,6 +203,7 @@ func (d *driverOf) connect(ctx context.Context) (*client.Client, error) {
 	defer d.mu.Unlock()
 	d.server = server
 	d.starts++
+	d.serverOf(server.Process.Pid, d.number)
 	return c, nil
 }
 
@@ -219,7 +222,7 @@ func (d *driverOf) serveOnce(ctx context.Context) (err error) {
 			return
 		}
 		cancel(err)
-		d.signalServer(os.Kill)
+		d.happened(historyCause{kind: "its driver ended it", pid: d.signalServer(os.Kill), from: schema.Now()})
 		_ = c.Close()
 		reading.Wait()
 	}()
@@ -227,8 +230,7 @@ func (d *driverOf) serveOnce(ctx context.Context) (err error) {
 		return err
 	}
 	d.mu.Lock()
-	d.after = d.seq
-	after := d.after
+	after := d.seq
 	d.mu.Unlock()
 	if _, err := c.Subscribe(ctx, schema.SubscribeParams{After: &after, Labels: map[string]string{"driver": fmt.Sprint(d.number)}, Events: []string{schema.EventFinished}}); err != nil {
 		return err
@@ -302,7 +304,7 @@ func (d *driverOf) submits(ctx context.Context, c *client.Client, batch []*histo
 func (d *driverOf) answered(t *historyTask, a client.SubmitAnswer) error {
 	if refused, is := errors.AsType[*wire.Error](a.Err); is {
 		if refused.Code != schema.CodeStoreUnavailable {
-			d.Errorf("driver %d: a submit is refused: %v", d.number, a.Err)
+			d.violates("driver %d: a submit is refused: %v", d.number, a.Err)
 			return a.Err
 		}
 		d.note("driver %d: a submit of %v: %v", d.number, t.params.ID, a.Err)
@@ -320,7 +322,7 @@ func (d *driverOf) answered(t *historyTask, a client.SubmitAnswer) error {
 	return nil
 }
 
-// hear notes an event.
+// hear notes an event. What a driver has asked for comes after all that it was told, so the numbers of ends rise.
 func (d *driverOf) hear(e *client.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -329,25 +331,25 @@ func (d *driverOf) hear(e *client.Event) {
 		t := d.byID[e.Finished.ID]
 		switch {
 		case t == nil:
-			d.Errorf("driver %d was told of a task of another driver: %v", d.number, e.Finished.ID)
+			d.violates("driver %d was told of a task of another driver: %v", d.number, e.Finished.ID)
 			return
-		case t.end == nil:
+		case t.end != nil:
+			d.violates("driver %d was told two ends of task %v, at %d and %d", d.number, t.params.ID, t.seq, e.Finished.Seq)
+		case e.Finished.Seq <= d.seq:
+			d.violates("driver %d was told the end of task %v, at %d, behind what is at %d", d.number, t.params.ID, e.Finished.Seq, d.seq)
+		}
+		if t.end == nil {
 			t.end, t.seq = &e.Finished.Task, e.Finished.Seq
 			d.ends++
-		case e.Finished.Seq <= d.after:
-			d.Errorf("driver %d was told the end of task %v, at %d, again: it had asked for what comes after %d", d.number, t.params.ID, e.Finished.Seq, d.after)
-		}
-		if t.seq != e.Finished.Seq {
-			d.Errorf("driver %d was told two ends of task %v, at %d and %d", d.number, t.params.ID, t.seq, e.Finished.Seq)
 		}
 		d.seq = max(d.seq, e.Finished.Seq)
 		d.changed.Broadcast()
 	case e.Replayed != nil:
 		d.seq = max(d.seq, e.Replayed.Seq)
 		if e.Replayed.Missed != nil {
-			d.Errorf("driver %d has missed events: %+v", d.number, *e.Replayed.Missed)
+			d.violates("driver %d has missed events: %+v", d.number, *e.Replayed.Missed)
 		}
 	case e.Lost != nil:
-		d.Errorf("driver %d has lost events: %+v", d.number, *e.Lost)
+		d.violates("driver %d has lost events: %+v", d.number, *e.Lost)
 	}
 }

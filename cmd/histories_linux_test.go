@@ -15,6 +15,7 @@ import (
 
 	"github.com/jobline/jobline/executor/store/nats"
 	"github.com/jobline/jobline/executor/store/nats/natstest"
+	"github.com/jobline/jobline/schema"
 )
 
 // JOBLINE_HISTORIES is how many tasks the history of many servers has, JOBLINE_HISTORY_SEED what its
@@ -44,9 +45,14 @@ type trial struct {
 	drivers []*driverOf
 	log     *watchedLog
 
-	mu    sync.Mutex
-	notes *os.File // what happened, with times
-	began time.Time
+	watching sync.WaitGroup // that what a fault does is over
+
+	mu      sync.Mutex
+	notes   *os.File // what happened, with times
+	began   time.Time
+	found   []string // violations
+	causes  []historyCause
+	servers map[int]int // by the number of a server's process: the driver that started it
 }
 
 // TestHistoriesOfManyServers lets four servers on a cluster of three work for four drivers while
@@ -81,15 +87,21 @@ func TestHistoriesOfManyServers(t *testing.T) {
 	for _, d := range h.drivers {
 		d.left()
 	}
+	h.watching.Wait()
+	for _, wrong := range h.found {
+		t.Error(wrong)
+	}
 	require.NoError(t, context.Cause(ctx), "not all tasks have ended")
-	h.check()
+	for _, wrong := range h.check() {
+		t.Error(wrong)
+	}
 }
 
 // newTrial starts a cluster, and makes the drivers.
 func newTrial(t *testing.T, seed uint64, tasks int) *trial {
 	folder, err := os.MkdirTemp("", "jobline-history")
 	require.NoError(t, err)
-	h := &trial{T: t, folder: folder, random: rand.New(rand.NewPCG(seed, 0)), began: time.Now()}
+	h := &trial{T: t, folder: folder, random: rand.New(rand.NewPCG(seed, 0)), began: time.Now(), servers: map[int]int{}}
 	h.notes, err = os.Create(filepath.Join(folder, "notes"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.notes.Close() })
@@ -179,7 +191,7 @@ func (h *trial) anyDriver() *driverOf { return h.drivers[h.random.IntN(len(h.dri
 func (h *trial) kill(context.Context) {
 	d := h.anyDriver()
 	h.note("driver %d: its server is killed", d.number)
-	d.signalServer(os.Kill)
+	h.happened(historyCause{kind: "it was killed", pid: d.signalServer(os.Kill), from: schema.Now()})
 }
 
 // killProcess kills the server that is the process with a number. It reports false where there is none.
@@ -187,6 +199,7 @@ func (h *trial) killProcess(pid int) bool {
 	for _, d := range h.drivers {
 		if d.kills(pid) {
 			h.note("driver %d: its server is killed while it makes a snapshot", d.number)
+			h.happened(historyCause{kind: "it was killed", pid: pid, from: schema.Now()})
 			return true
 		}
 	}
@@ -201,14 +214,16 @@ func (h *trial) beyondLease() time.Duration {
 func (h *trial) freeze(ctx context.Context) {
 	d := h.anyDriver()
 	stops, goesOn := stopSignals()
-	d.signalServer(stops)
+	ends := h.begins(historyCause{kind: "it was stopped", pid: d.signalServer(stops)})
 	h.note("driver %d: its server is stopped", d.number)
 	h.pause(ctx, h.beyondLease())
 	d.signalServer(goesOn)
+	ends()
 }
 
 func (h *trial) cut(ctx context.Context) {
 	d := h.anyDriver()
+	ends := h.begins(historyCause{kind: "its network was cut", driver: d})
 	for _, p := range d.network {
 		p.Cut()
 	}
@@ -217,11 +232,14 @@ func (h *trial) cut(ctx context.Context) {
 	for _, p := range d.network {
 		p.Mend()
 	}
+	ends()
 }
 
 func (h *trial) moveLeader(ctx context.Context) {
 	h.whole(ctx)
+	ends := h.begins(historyCause{kind: "the leader moved"})
 	h.log.stepDown(ctx, h.at)
+	h.mends(ctx, "", ends)
 }
 
 func (h *trial) anyNode(ctx context.Context) *natstest.Node {
@@ -249,11 +267,30 @@ func (h *trial) fillNode(ctx context.Context) {
 // restart ends a server of NATS and starts it again, with room for so many bytes.
 func (h *trial) restart(ctx context.Context, n *natstest.Node, ends func(*natstest.Node) error, room int64) {
 	leads := h.log.leader(ctx, h.at) == n.Name
-	require.NoError(h, ends(n))
+	mended := h.begins(historyCause{kind: "a server of NATS ended"})
 	h.log.stopped(leads)
+	require.NoError(h, ends(n))
 	h.note("the server of NATS %s has ended; it had the leader: %v", n.Name, leads)
+	left := ""
+	if leads {
+		left = n.Name
+	}
+	h.mends(ctx, left, mended)
 	h.pause(ctx, time.Duration(h.random.IntN(500))*time.Millisecond)
 	require.NoError(h, n.Start(room))
+}
+
+// mends waits, beside all else, until the log has a leader that is not the server of NATS with a name, and then until all have
+// the whole log.
+func (h *trial) mends(ctx context.Context, left string, over func()) {
+	h.watching.Go(func() {
+		for leader := ""; ctx.Err() == nil && (leader == "" || leader == left); h.pause(ctx, 50*time.Millisecond) {
+			leader = h.log.leader(ctx, h.at)
+		}
+		h.log.led()
+		h.whole(ctx)
+		over()
+	})
 }
 
 // whole waits until all servers of NATS have the whole log: another fault would leave too few.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor/store/nats"
+	"github.com/jobline/jobline/schema"
 )
 
 // watchedLog reads the log of a namespace as it is written, and knows of it no more than who wrote
@@ -31,15 +34,40 @@ type watchedLog struct {
 	latest   time.Time
 	writers  map[uuid.UUID]*logWriter
 	fences   []logFence
-	late     int           // messages of writers that were given up
+	refused  int           // messages of writers that were given up
 	pause    time.Duration // the longest between two messages
-	stops    []time.Time   // when a server of NATS stopped that led the log
-	elected  time.Duration // the longest pause in which one of these stops was
+	stops    []*logStop
+	elected  time.Duration // the longest pause in which the log had no leader for a while
 	messages int
-	gaps     int // entries were gone before they were read
+	takings  []logTaking
+	gaps     []logSpan // in which entries were gone before they were read
+	silences []logSpan // of all writers
+	late     []logSpan // in which what was read was late
+	stalls   []logStall
+	byPID    map[int]time.Time // when a process has written last
+	found    []string          // violations
 
 	snapshots watchedSnapshots
 }
+
+// logSpan is some time.
+type logSpan struct{ from, to time.Time }
+
+// logStop is that a server of NATS stopped.
+type logStop struct {
+	at    time.Time
+	leads bool
+	led   time.Time // when the log had a leader again; zero where that is not known yet
+}
+
+// logStall is that a process has written nothing for a while.
+type logStall struct {
+	pid int
+	logSpan
+}
+
+// stallTold is how long a process must have written nothing for that to be a stall. It beats far more often.
+const stallTold = 2 * time.Second
 
 // logWriter is a process that writes to the log.
 type logWriter struct {
@@ -52,6 +80,8 @@ type logWriter struct {
 	heard   time.Time   // when its latest whole message came
 	beats   []time.Time // since its latest pause
 	gone    bool
+	overdue bool    // it should have been given up, and that is told
+	quiet   logSpan // its latest pause that was longer than a part of the lease
 }
 
 // logFence says that a process was given up.
@@ -66,8 +96,10 @@ type logChange struct {
 	Hello *struct {
 		PID int `json:"pid"`
 	} `json:"hello"`
-	Seen  *struct{} `json:"seen"`
-	Leave bool      `json:"leave"`
+	Seen  *struct{}    `json:"seen"`
+	Leave bool         `json:"leave"`
+	Drop  bool         `json:"drop"`
+	Taken []logAttempt `json:"leases"`
 	Fence *struct {
 		Peer uuid.UUID `json:"peer"`
 		Last uint64    `json:"last"`
@@ -84,10 +116,10 @@ func watchLog(t *testing.T, at nats.Address, kills func(pid int) bool) *watchedL
 	t.Cleanup(conn.Close)
 	js, err := jetstream.New(conn)
 	require.NoError(t, err)
-	w := &watchedLog{conn: conn, js: js, writers: map[uuid.UUID]*logWriter{}}
+	w := newWatchedLog()
+	w.conn, w.js = conn, js
 	ctx, cancel := context.WithCancel(t.Context())
 	w.end = cancel
-	w.snapshots.left = -1
 	_, err = conn.Subscribe("jls."+at.Namespace+".>", func(m *natsgo.Msg) { w.piece(m, kills) })
 	require.NoError(t, err)
 	w.reading.Go(func() {
@@ -95,6 +127,12 @@ func watchLog(t *testing.T, at nats.Address, kills func(pid int) bool) *watchedL
 			w.follow(ctx, at)
 		}
 	})
+	return w
+}
+
+func newWatchedLog() *watchedLog {
+	w := &watchedLog{writers: map[uuid.UUID]*logWriter{}, byPID: map[int]time.Time{}}
+	w.snapshots.left = -1
 	return w
 }
 
@@ -122,7 +160,7 @@ func (w *watchedLog) follow(ctx context.Context, at nats.Address) {
 		if err != nil || about.Sequence.Stream != w.readTo()+1 && !w.gap(ctx, at, about.Sequence.Stream) {
 			return
 		}
-		w.take(about.Sequence.Stream, m.Data(), about.Timestamp)
+		w.take(about.Sequence.Stream, m.Data(), about.Timestamp, time.Now())
 	}
 }
 
@@ -141,8 +179,9 @@ func (w *watchedLog) gap(ctx context.Context, at nats.Address, sequence uint64) 
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.gaps++
+	w.gaps = append(w.gaps, logSpan{w.latest, time.Now()})
 	w.latest = time.Time{}
+	clear(w.byPID)
 	for _, from := range w.writers {
 		from.unsure, from.partial, from.beats = true, nil, nil
 	}
@@ -150,20 +189,20 @@ func (w *watchedLog) gap(ctx context.Context, at nats.Address, sequence uint64) 
 	return true
 }
 
-// take notes an entry: a byte, who wrote it, its number, whether more follows, and the text.
-func (w *watchedLog) take(sequence uint64, piece []byte, at time.Time) {
+// take notes an entry, which was read at a time: a byte, who wrote it, its number, whether more follows, and the text.
+func (w *watchedLog) take(sequence uint64, piece []byte, at, read time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.read = sequence
 	w.messages++
 	if !w.latest.IsZero() {
-		pause := at.Sub(w.latest)
-		w.pause = max(w.pause, pause)
-		for _, stop := range w.stops {
-			if stop.After(w.latest.Add(-50*time.Millisecond)) && stop.Before(at) {
-				w.elected = max(w.elected, pause)
-			}
+		w.pause = max(w.pause, at.Sub(w.latest))
+		if at.Sub(w.latest) > beatTime {
+			w.silences = append(w.silences, logSpan{w.latest, at})
 		}
+	}
+	if read.Sub(at) > beatTime {
+		w.late = append(w.late, logSpan{at, read})
 	}
 	w.latest = at
 	id, number := uuid.UUID(piece[1:17]), binary.BigEndian.Uint64(piece[17:])
@@ -174,16 +213,17 @@ func (w *watchedLog) take(sequence uint64, piece []byte, at time.Time) {
 	}
 	switch {
 	case from.gone:
-		w.late++
+		w.refused++
 		return
 	case number != from.last+1 && !from.unsure: // it came before
 		return
 	}
 	from.unsure = false
-	if at.Sub(from.at) > 2*beatTime {
-		from.beats = nil
+	if !from.at.IsZero() && at.Sub(from.at) > 2*beatTime {
+		from.beats, from.quiet = nil, logSpan{from.at, at}
 	}
 	from.last, from.at = number, at
+	w.wrote(from.pid, at)
 	if from.partial = append(from.partial, piece[26:]...); piece[25] == 0 {
 		text := from.partial
 		from.partial, from.heard = nil, at
@@ -191,11 +231,22 @@ func (w *watchedLog) take(sequence uint64, piece []byte, at time.Time) {
 	}
 }
 
+// wrote notes that a process has written.
+func (w *watchedLog) wrote(pid int, at time.Time) {
+	if pid == 0 {
+		return
+	}
+	if before := w.byPID[pid]; !before.IsZero() && at.Sub(before) > stallTold {
+		w.stalls = append(w.stalls, logStall{pid, logSpan{before, at}})
+	}
+	w.byPID[pid] = at
+}
+
 // apply notes what a message says of processes.
 func (w *watchedLog) apply(from *logWriter, text []byte, at time.Time) {
 	n, used := binary.Uvarint(text)
 	text = text[used:][:n]
-	if !bytes.Contains(text, []byte(`"hello"`)) && !bytes.Contains(text, []byte(`"fence"`)) && !bytes.Contains(text, []byte(`"seen"`)) && !bytes.Contains(text, []byte(`"leave"`)) {
+	if !slices.ContainsFunc([]string{"hello", "fence", "seen", "leave", "drop"}, func(name string) bool { return bytes.Contains(text, []byte(`"`+name+`"`)) }) {
 		return
 	}
 	var changes []logChange
@@ -208,32 +259,93 @@ func (w *watchedLog) apply(from *logWriter, text []byte, at time.Time) {
 			from.pid = c.Hello.PID
 		case c.Seen != nil:
 			from.beats = append(from.beats, at)
+			w.checkOverdue(from, at)
+		case c.Drop:
+			since := at.Add(-historyLease)
+			if at.Sub(from.quiet.to) < 2*stallTold {
+				since = from.quiet.from
+			}
+			w.takings = append(w.takings, logTaking{byDrop, schema.TimeOf(at), from.pid, schema.TimeOf(since), c.Taken})
 		case c.Leave:
 			from.gone = true
+			w.takings = append(w.takings, logTaking{byLeave, schema.TimeOf(at), from.pid, schema.TimeOf(at), nil})
 		case c.Fence != nil:
 			dead := w.writers[c.Fence.Peer]
 			if dead == nil || dead.gone || dead.last != c.Fence.Last {
 				continue
 			}
 			dead.gone = true
-			f := logFence{silent: at.Sub(dead.at), unheard: at.Sub(dead.heard)}
-			for _, b := range from.beats {
-				if b.After(dead.at) {
-					f.beats++
-				}
-			}
-			w.fences = append(w.fences, f)
+			w.fences = append(w.fences, logFence{silent: at.Sub(dead.at), unheard: at.Sub(dead.heard), beats: from.beatsSince(dead.at)})
+			w.takings = append(w.takings, logTaking{byFence, schema.TimeOf(at), dead.pid, schema.TimeOf(dead.at), nil})
+		}
+	}
+}
+
+// beatsSince is how many beats of a process came after a time, and after its latest pause.
+func (l *logWriter) beatsSince(at time.Time) (n int) {
+	for i := len(l.beats) - 1; i >= 0 && l.beats[i].After(at); i-- {
+		n++
+	}
+	return n
+}
+
+// mostSilentBeats is how many beats of one process come at most until a silent one is given up.
+const mostSilentBeats = int((historyLease + 3*time.Second) / beatTime)
+
+// checkOverdue: no process is silent for long while another one, which could have given it up, made no pause.
+func (w *watchedLog) checkOverdue(by *logWriter, at time.Time) {
+	for _, o := range w.writers {
+		if o.gone || o.overdue || o.pid == 0 || at.Sub(o.at) <= historyLease+2*time.Second {
+			continue
+		}
+		if n := by.beatsSince(o.at); n > mostSilentBeats {
+			o.overdue = true
+			w.found = append(w.found, fmt.Sprintf("process %d is silent since %v, and nobody has given it up in %d beats of process %d, want at most %d", o.pid, o.at, n, by.pid, mostSilentBeats))
 		}
 	}
 }
 
 // stopped notes that a server of NATS stops, which led the log or not.
-func (w *watchedLog) stopped(led bool) {
+func (w *watchedLog) stopped(leads bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if led {
-		w.stops = append(w.stops, time.Now())
+	w.stops = append(w.stops, &logStop{at: time.Now(), leads: leads})
+}
+
+// led notes that the log has a leader.
+func (w *watchedLog) led() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.stops {
+		if s.led.IsZero() {
+			s.led = time.Now()
+		}
 	}
+}
+
+// elections is for how long the log had no leader in some time.
+func (w *watchedLog) elections(in logSpan) (d time.Duration) {
+	for _, s := range w.stops {
+		if from, to := later(s.at, in.from), s.led; s.leads && !to.IsZero() {
+			if to.After(in.to) {
+				to = in.to
+			}
+			d += max(to.Sub(from), 0)
+		}
+	}
+	return d
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// unread reports whether entries may be missing between two times.
+func (w *watchedLog) unread(from, to schema.Time) bool {
+	return slices.ContainsFunc(w.gaps, func(s logSpan) bool { return schema.TimeOf(s.from) <= to && schema.TimeOf(s.to) >= from })
 }
 
 // leader is the name of the server of NATS that leads the log.

@@ -64,7 +64,15 @@ func (h *trial) checkSnapshots(counts map[string]int) {
 		require.NoError(h, err)
 		counts[made] += bytes.Count(text, []byte("a snapshot of the store is made"))
 		counts[read] += bytes.Count(text, []byte("a snapshot of the store is read"))
-		counts[gap] += bytes.Count(text, []byte("the store can do nothing more"))
+		for line := range bytes.Lines(text) {
+			if !bytes.Contains(line, []byte("the store can do nothing more")) {
+				continue
+			}
+			counts[gap]++
+			if !bytes.Contains(line, []byte("entries of the log are gone")) {
+				h.violates("a server has ended by itself: %s", line)
+			}
+		}
 	}
 	counts["servers that were killed while they made a snapshot"] = h.log.snapshots.killed
 	require.Greater(h, counts[made], 1)
