@@ -126,7 +126,7 @@ func isListed(ctx context.Context, c *client.Client, p *schema.ListParams, t *sc
 // change waits for the queue.
 func unreachable(ctx context.Context, c *client.Client) (*unreachedError, error) {
 	stats, err := c.Stats(ctx)
-	if err != nil || stats.Store.Outbox == nil || stats.Store.Fault == "" {
+	if err != nil || !outOfReach(&stats.Store) {
 		return nil, err
 	}
 	return &unreachedError{stats.Store.Outbox.File, stats.Store.Fault}, nil

@@ -275,7 +275,7 @@ func exists(path string) bool {
 // store looks at the file of the tasks.
 func (d *doctor) store(ctx context.Context) {
 	const check = "store"
-	if d.stats != nil && d.stats.Store.Fault != "" && d.stats.Store.Outbox != nil {
+	if d.stats != nil && outOfReach(&d.stats.Store) {
 		d.warn(check, d.stats.Store.Fault, submitsWait)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/jobline/jobline/cmd/internal/show"
 	"github.com/jobline/jobline/executor/store/nats"
@@ -16,6 +17,11 @@ import (
 
 // submitsWait is what becomes of submits while a namespace behind an outbox cannot be reached.
 const submitsWait = "submits wait in the outbox until it can be reached"
+
+// outOfReach reports whether there is an outbox, which can be written, and the namespace behind it cannot be reached.
+func outOfReach(s *schema.StoreStats) bool {
+	return s.Outbox != nil && s.Fault != "" && !strings.HasPrefix(s.Fault, "the outbox cannot be written")
+}
 
 // namespace looks whether a namespace can be reached, where no server has said so.
 func (d *doctor) namespace(ctx context.Context, check string, n *namespace) {
