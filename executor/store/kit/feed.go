@@ -67,7 +67,7 @@ func (f *Feed) PublishOf(owner executor.WatcherID, mask executor.EventMask, ev e
 }
 
 // number gives the event the next number; the end of a task takes SeqsPerFinish of
-// them. It needs the lock.
+// them. The caller holds mu.
 func (f *Feed) number(ev *executor.Event) {
 	f.seq++
 	if ev.Kind == executor.EventFinished {
@@ -76,7 +76,7 @@ func (f *Feed) number(ev *executor.Event) {
 	ev.Seq = f.seq
 }
 
-// offer gives the event to the watchers that want it. It needs the lock.
+// offer gives the event to the watchers that want it. The caller holds mu.
 func (f *Feed) offer(ev *executor.Event, owner executor.WatcherID, mask executor.EventMask) {
 	if w := f.watchers[owner]; w != nil {
 		w.offer(ev, mask)

@@ -9,21 +9,21 @@ import (
 	"io"
 )
 
-// A snapshot is a magic text, a version, and blocks. Each block has a kind, a length and a checksum,
-// and things of one kind one behind the other. The last block says how many there are before it.
+// A snapshot is a magic text, a version, and blocks. A block has a kind, a length, a checksum, and items of its kind
+// one after another. The last block says how many blocks come before it.
 
 const (
 	snapshotMagic   = "jobline snapshot "
 	snapshotVersion = 1
-	// blockBytes is about how long a block of many things is.
+	// blockBytes is about how long a block with many items is.
 	blockBytes = 64 << 10
-	// mostBlock is the longest block that is read.
-	mostBlock = 1 << 30
-	// frameBytes is what stands before the content of a block.
+	// maxBlockBytes is the longest block that is read.
+	maxBlockBytes = 1 << 30
+	// frameBytes is the length of the kind, length and checksum before the content of a block.
 	frameBytes = 1 + 4 + 4
 )
 
-// blockKind says what is in a block. The numbers are part of the format.
+// blockKind says which items are in a block. The numbers are part of the format.
 type blockKind byte
 
 const (
@@ -48,7 +48,7 @@ type blockWriter struct {
 	to    io.Writer
 	kind  blockKind
 	count uint32
-	sum   uint32 // of the checksums before
+	sum   uint32 // the checksum of the frames of all blocks so far
 }
 
 func newBlockWriter(to io.Writer) (*blockWriter, error) {
@@ -57,7 +57,6 @@ func newBlockWriter(to io.Writer) (*blockWriter, error) {
 	return w, err
 }
 
-// begin begins a block.
 func (w *blockWriter) begin(kind blockKind) {
 	w.kind, w.b = kind, append(w.b[:0], make([]byte, frameBytes)...)
 }
@@ -66,11 +65,10 @@ func (w *blockWriter) empty() bool { return len(w.b) == frameBytes }
 
 func (w *blockWriter) full() bool { return len(w.b) >= blockBytes }
 
-// end writes the block.
 func (w *blockWriter) end() error {
 	head, content := w.b[:frameBytes], w.b[frameBytes:]
-	if len(content) > mostBlock {
-		return fmt.Errorf("a part of a snapshot has %d bytes; at most %d can be", len(content), mostBlock)
+	if len(content) > maxBlockBytes {
+		return fmt.Errorf("a part of a snapshot has %d bytes; at most %d can be", len(content), maxBlockBytes)
 	}
 	sum := checksumOf(w.kind, content)
 	head[0] = byte(w.kind)
@@ -82,7 +80,6 @@ func (w *blockWriter) end() error {
 	return err
 }
 
-// finish writes the last block.
 func (w *blockWriter) finish() error {
 	count, sum := w.count, w.sum
 	w.begin(blockEnd)
@@ -95,15 +92,15 @@ func checksumOf(kind blockKind, content []byte) uint32 {
 	return crc32.Update(crc32.Checksum([]byte{byte(kind)}, checksums), checksums, content)
 }
 
-// errSnapshotEnds says that a snapshot has no last block.
-var errSnapshotEnds = errors.New("the snapshot ends before its end")
+// errSnapshotEnds says that a snapshot is cut off before its last block.
+var errSnapshotEnds = errors.New("the snapshot is cut off")
 
 // blockReader reads blocks.
 type blockReader struct {
 	unpacker
 	from  *bufio.Reader
 	kind  blockKind
-	block []byte // used again and again
+	block []byte // reused for each block
 	count uint32
 	sum   uint32
 }
@@ -112,7 +109,7 @@ func newBlockReader(from io.Reader) (*blockReader, error) {
 	r := &blockReader{from: bufio.NewReaderSize(from, blockBytes)}
 	begin := make([]byte, len(snapshotMagic)+1)
 	if _, err := io.ReadFull(r.from, begin); err != nil || string(begin[:len(snapshotMagic)]) != snapshotMagic {
-		return nil, fmt.Errorf("it is no snapshot of a queue: it does not begin with %q", snapshotMagic)
+		return nil, fmt.Errorf("it is not a snapshot of a queue: it does not begin with %q", snapshotMagic)
 	}
 	if version := begin[len(snapshotMagic)]; version != snapshotVersion {
 		return nil, fmt.Errorf("the snapshot is of version %d, and this version of jobline has version %d", version, snapshotVersion)
@@ -120,7 +117,7 @@ func newBlockReader(from io.Reader) (*blockReader, error) {
 	return r, nil
 }
 
-// next reads the next block. It answers false behind the last one, or where there is an error.
+// next reads the next block. It answers false after the last block, and after an error.
 func (r *blockReader) next() bool {
 	if r.err != nil {
 		return false
@@ -136,21 +133,21 @@ func (r *blockReader) next() bool {
 	}
 	r.kind = blockKind(head[0])
 	size := binary.BigEndian.Uint32(head[1:])
-	if size > mostBlock {
-		r.fail("a block has %d bytes; at most %d can be", size, mostBlock)
+	if size > maxBlockBytes {
+		r.fail("a block has %d bytes; at most %d can be", size, maxBlockBytes)
 		return false
 	}
 	if !r.fill(int(size)) {
 		return false
 	}
 	if sum := checksumOf(r.kind, r.block); sum != binary.BigEndian.Uint32(head[5:]) {
-		r.fail("block %d is damaged: its checksum is another one", r.count)
+		r.fail("block %d is damaged: its checksum does not match", r.count)
 		return false
 	}
 	r.b = r.block
 	if r.kind == blockEnd {
 		if count, sum := r.uint(), r.uint(); r.err == nil && (count != uint64(r.count) || sum != uint64(r.sum)) {
-			r.fail("%d blocks were written, and these %d are others", count, r.count)
+			r.fail("%d blocks were written, and the %d that were read are not the same", count, r.count)
 		}
 		return false
 	}
@@ -159,7 +156,8 @@ func (r *blockReader) next() bool {
 	return true
 }
 
-// fill reads a block. It has memory for what comes, and not for what a damaged length says.
+// fill reads the content of a block. It allocates as the bytes come, so that a damaged length cannot exhaust
+// the memory.
 func (r *blockReader) fill(size int) bool {
 	r.block = r.block[:0]
 	for len(r.block) < size {

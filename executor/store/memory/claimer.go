@@ -14,7 +14,7 @@ import (
 type claimer struct {
 	store  *Store
 	member *kit.Member
-	as     *schema.RunsOn // or nil, where the store is of one process
+	as     *schema.RunsOn // the process of the claimer, or nil in a store of one process
 }
 
 // Join implements executor.Store.
@@ -48,8 +48,8 @@ func (c *claimer) Claim(ctx context.Context, ended executor.Ended) (executor.Lea
 	return taken, nil
 }
 
-// finishAndTake makes the task final that ended, or queues it again, and takes another where one may run.
-// It takes the lock once and reads the clock once.
+// finishAndTake ends the task of a lease, or queues it again, and takes the next task if there is one. It takes
+// the lock once and reads the clock once.
 func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next *lease) {
 	s := c.store
 	l := ended.Lease.(*lease)
@@ -70,10 +70,10 @@ func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next
 	return next
 }
 
-// take makes the best task that may run Running; it needs the lock.
+// take gives the claimer the best task that may run, or nil. The caller holds mu.
 func (c *claimer) take(now schema.Time) *lease {
 	s := c.store
-	e := s.next(c.member, now)
+	e := s.takeNext(c.member, now)
 	if e == nil {
 		return nil
 	}

@@ -10,15 +10,16 @@ import (
 	"github.com/jobline/jobline/executor/store/transfer"
 )
 
-// Contents is what the replica has. No task may run, and nothing may be changed while it is read.
+// Contents is what the replica has, for a copy into another store. It fails while a task runs. Nothing may
+// change the replica while the result is in use.
 func (r *Replica) Contents() (transfer.Source, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running.Len() > 0 {
-		return nil, errors.New("tasks run")
+		return nil, errors.New("tasks are running")
 	}
 	a := &transfer.About{
-		At: r.logged.at, Order: r.claims.Last(), Seq: r.feed.Seq(), Gone: r.gone, Paused: r.planned.Paused(), Schedules: r.Store.schedules.All(),
+		At: r.replica.at, Order: r.claims.Last(), Seq: r.feed.Seq(), Gone: r.lastForgotten, Paused: r.planned.Paused(), Schedules: r.Store.schedules.All(),
 	}
 	for _, g := range r.planned.Overview().Groups {
 		if g.Settings != (plan.Settings{}) {
@@ -32,7 +33,7 @@ func (r *Replica) Contents() (transfer.Source, error) {
 	return &contents{r, a}, nil
 }
 
-// contents are those of a replica.
+// contents is the content of a replica as a transfer.Source.
 type contents struct {
 	replica *Replica
 	about   *transfer.About
@@ -41,7 +42,7 @@ type contents struct {
 // About implements transfer.Source.
 func (c *contents) About() *transfer.About { return c.about }
 
-// Forgotten implements transfer.Source. Each id is answered that may be found.
+// Forgotten implements transfer.Source. It calls f for each id that is still remembered.
 func (c *contents) Forgotten(ctx context.Context, f func(uuid.UUID) error) error {
 	k, first := &c.replica.known, c.replica.Store.finals.first
 	oldest := k.young.base
@@ -96,7 +97,7 @@ func (c *contents) Waiting(ctx context.Context, f func(*transfer.Task) error) (e
 func (c *contents) task(p place, order uint64) *transfer.Task {
 	t := &transfer.Task{Record: c.replica.record(p), Order: order}
 	if !t.State.Final() {
-		t.Progress = nil // of an attempt before
+		t.Progress = nil // of an earlier attempt
 	}
 	if x := c.replica.extra(p); x != nil && x.out != nil {
 		for i := range x.out {

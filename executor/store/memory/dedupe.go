@@ -10,17 +10,17 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has what becomes of a submit while there is a task of the same dedupe key.
+// This file handles a submit while there is a task with the same dedupe key.
 
-// replacement is a running task that is to be told that another one replaces it.
+// replacement is a running task that is to be cancelled because another task replaces it.
 type replacement struct {
 	lease  *lease
 	cancel executor.Cancellation
 }
 
-// addOnce puts a new task into the queue, unless there is one of its dedupe key. It needs the
-// lock.
-func (s *Store) addOnce(e *entry, asked *executor.Submission, answer *executor.Submitted, now schema.Time) {
+// addUnlessDuplicate puts a new task into the queue, unless it is a duplicate of another task. The caller holds
+// mu.
+func (s *Store) addUnlessDuplicate(e *entry, asked *executor.Submission, answer *executor.Submitted, now schema.Time) {
 	by := kit.DedupeOf(asked.Conditions)
 	if by == nil {
 		answer.Err = s.add(e, now)
@@ -35,8 +35,8 @@ func (s *Store) addOnce(e *entry, asked *executor.Submission, answer *executor.S
 	}
 }
 
-// answerDuplicate answers a submit with the task of which it is a duplicate, or answers false. It
-// needs the lock.
+// answerDuplicate answers a submit with the task of which it is a duplicate. It reports false if there is none.
+// The caller holds mu.
 func (s *Store) answerDuplicate(by *schema.Dedupe, answer *executor.Submitted, now schema.Time) bool {
 	p, id, found := s.duplicateOf(by, now)
 	switch {
@@ -52,7 +52,7 @@ func (s *Store) answerDuplicate(by *schema.Dedupe, answer *executor.Submitted, n
 	return true
 }
 
-// duplicateOf finds the task of which a submit is a duplicate. It needs the lock.
+// duplicateOf finds the task of which a submit is a duplicate. The caller holds mu.
 func (s *Store) duplicateOf(by *schema.Dedupe, now schema.Time) (p place, id uuid.UUID, found bool) {
 	if open := s.dedupes.Open(by.Key); len(open) > 0 {
 		id, found = open[len(open)-1], true
@@ -67,8 +67,8 @@ func (s *Store) duplicateOf(by *schema.Dedupe, now schema.Time) (p place, id uui
 	return p, id, found
 }
 
-// replace puts a new task into the queue, and cancels those of its dedupe key. It runs after
-// their end. It needs the lock.
+// replace puts a new task into the queue, to run after the end of the tasks with its dedupe key, and cancels
+// those. The caller holds mu.
 func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (answer executor.Submitted) {
 	old := slices.Clone(s.dedupes.Open(asked.Conditions.Dedupe.Key))
 	if len(old) > 0 {
@@ -77,7 +77,7 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 		setConditions(e, &with)
 		answer.Conditions = with.Conditions
 	}
-	if answer.Err = s.addReplacing(e, s.waitingOf(old), now); answer.Err != nil {
+	if answer.Err = s.addReplacing(e, s.countQueued(old), now); answer.Err != nil {
 		return answer
 	}
 	c := kit.ReplacedBy(asked.ID)
@@ -101,8 +101,8 @@ func (s *Store) replace(e *entry, asked *executor.Submission, now schema.Time) (
 	return answer
 }
 
-// waitingOf is how many of some tasks are queued. It needs the lock.
-func (s *Store) waitingOf(ids []uuid.UUID) (n int) {
+// countQueued is how many of the tasks with these ids are queued. The caller holds mu.
+func (s *Store) countQueued(ids []uuid.UUID) (n int) {
 	for _, id := range ids {
 		if e := s.records.get(id); e != nil && e.Value.state == schema.Queued {
 			n++
@@ -111,9 +111,8 @@ func (s *Store) waitingOf(ids []uuid.UUID) (n int) {
 	return n
 }
 
-// unlockAndTell gives the lock back, and then tells the running tasks that were replaced to
-// stop, and cancels those below them.
-func (s *Store) unlockAndTell() {
+// unlockAndRevoke gives up mu. Then it cancels the running tasks that were replaced, and the tasks below them.
+func (s *Store) unlockAndRevoke() {
 	replaced, descents := s.replaced, s.descents
 	s.replaced, s.descents = nil, nil
 	s.mu.Unlock()

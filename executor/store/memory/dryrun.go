@@ -19,11 +19,11 @@ func (s *Store) DryRun(_ context.Context, asked []executor.Submission) ([]execut
 	}
 	now := s.now()
 	s.sweep(now)
-	return s.tried(asked, now), nil
+	return s.dryRun(asked, now), nil
 }
 
-// tried answers what becomes of submits. It needs the lock.
-func (s *Store) tried(asked []executor.Submission, now schema.Time) []executor.Submitted {
+// dryRun answers what submits would do, one after another, without doing it. The caller holds mu.
+func (s *Store) dryRun(asked []executor.Submission, now schema.Time) []executor.Submitted {
 	var trial kit.Trial
 	answers := make([]executor.Submitted, len(asked))
 	for i := range asked {
@@ -36,7 +36,7 @@ func (s *Store) tried(asked []executor.Submission, now schema.Time) []executor.S
 		case err == nil:
 			answers[i] = s.answerKnown(p, &asked[i])
 		case err == executor.ErrNotFound:
-			s.wouldAdd(&trial, &r, &answers[i], now)
+			s.dryRunAdd(&trial, &r, &answers[i], now)
 		default:
 			answers[i].Err = err
 		}
@@ -44,15 +44,15 @@ func (s *Store) tried(asked []executor.Submission, now schema.Time) []executor.S
 	return answers
 }
 
-// wouldAdd answers what becomes of the submit of a new task. It needs the lock.
-func (s *Store) wouldAdd(trial *kit.Trial, r *executor.Record, answer *executor.Submitted, now schema.Time) {
+// dryRunAdd answers what the submit of a new task would do. The caller holds mu.
+func (s *Store) dryRunAdd(trial *kit.Trial, r *executor.Record, answer *executor.Submitted, now schema.Time) {
 	frees := 0
 	if by := kit.DedupeOf(r.Conditions); by != nil {
-		if by.On != schema.DedupeReplace && (answerTwin(trial, by, answer) || s.answerDuplicate(by, answer, now)) {
+		if by.On != schema.DedupeReplace && (answerTrialDuplicate(trial, by, answer) || s.answerDuplicate(by, answer, now)) {
 			return
 		}
 		if old := s.dedupes.Open(by.Key); by.On == schema.DedupeReplace {
-			frees = s.waitingOf(old) + trial.Replaced(by.Key)
+			frees = s.countQueued(old) + trial.Replaced(by.Key)
 			if twin := trial.Newest(by.Key); twin != uuid.Nil {
 				old = append(old[:len(old):len(old)], twin)
 			}
@@ -67,7 +67,7 @@ func (s *Store) wouldAdd(trial *kit.Trial, r *executor.Record, answer *executor.
 	depth := 0
 	if r.Conditions != nil {
 		if depth, answer.Err = s.admitChild(r.Conditions, trial); answer.Err == nil {
-			answer.Err = s.findBefore(r.Conditions.After, trial)
+			answer.Err = s.findDependencies(r.Conditions.After, trial)
 		}
 		if answer.Err != nil {
 			return
@@ -79,9 +79,9 @@ func (s *Store) wouldAdd(trial *kit.Trial, r *executor.Record, answer *executor.
 	clear(s.before)
 }
 
-// answerTwin answers a submit with the task of a trial of which it would be a duplicate, or answers
-// false.
-func answerTwin(trial *kit.Trial, by *schema.Dedupe, answer *executor.Submitted) bool {
+// answerTrialDuplicate answers a submit with an earlier task of the trial of which it would be a duplicate. It
+// reports false if there is none.
+func answerTrialDuplicate(trial *kit.Trial, by *schema.Dedupe, answer *executor.Submitted) bool {
 	switch id := trial.Newest(by.Key); {
 	case id == uuid.Nil:
 		return false

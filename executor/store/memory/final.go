@@ -10,37 +10,36 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// final is what is kept of each final task, beside its id and its texts. It has no
-// pointers, so the garbage collector does not look at it.
+// final is what is kept of a final task, beside its id and its texts. It has no pointers, so that the garbage
+// collector skips it.
 type final struct {
 	seq      uint64 // of the event of its end
 	order    uint64 // its place in the timeline
 	created  schema.Time
 	started  schema.Time
 	finished schema.Time
-	texts    uint32 // where in the texts of the page its input begins; its result follows
+	texts    uint32 // offset of its input in page.texts; its result follows
 	input    uint32 // its length
 	result   uint32 // its length
 	attempt  int32
-	terms    uint8 // its index in the terms of the page
-	rest     uint8 // its index in the rest of the page and 1, or 0
+	terms    uint8 // its index in page.terms
+	rest     uint8 // 1 + its index in page.rest, or 0
 	state    schema.State
 	priority int8
-	on       uint8 // its index in the executors of the page and 1, or 0
+	on       uint8 // 1 + its index in page.on, or 0
 }
 
 const (
 	// pageTasks is how many tasks a page has; a uint8 can be the index of one.
 	pageTasks = 128
-	// packedBytes is how long the input and the result of a task may be together if
-	// they are copied into its page. Longer ones stay where they are.
+	// packedBytes is up to which length the input and the result of a task together are copied into its page.
+	// Longer ones stay where they are.
 	packedBytes = 1 << 10
-	// sparePages is how many pages are forgotten together, and how many are used again.
-	sparePages = sweepMost/pageTasks + 1
+	// sparePages is how many pages can be freed in one sweep, and how many are kept for reuse.
+	sparePages = sweepSlack/pageTasks + 1
 )
 
-// page has tasks that ended one after the other. They are forgotten one by one, and
-// the page's memory is free when all are.
+// page has tasks that ended one after another. Its memory is reused when all of them are forgotten.
 type page struct {
 	tasks *[pageTasks]final
 	texts []byte // short inputs and results
@@ -49,32 +48,31 @@ type page struct {
 	rest  []rest
 }
 
-// rest is what few final tasks have: long texts, an extra, or conditions.
+// rest has what only few final tasks have: long texts, an extra, or conditions.
 type rest struct {
 	input, result text
 	extra         *extra
 	conditions    *schema.Conditions
 }
 
-// finals are the final tasks that are kept, in the order in which they ended: that of
-// the numbers of their ends. Each has a number of its own, and these rise by one. The
-// zero value is ready.
+// finals are the final tasks that are kept, in the order in which they ended. Each has a number, which rises by
+// one from task to task. The zero value is ready.
 type finals struct {
 	pages []*page // the oldest first
 	first uint64  // the number of the oldest task
 	next  uint64  // the number of the task that ends next
 	steps []step
-	spare []*page // were forgotten, and are used again; at most sparePages
+	spare []*page // to be reused; at most sparePages
 }
 
-// step is the end of a task at an earlier time than that of the end before it: the
-// clock was set back. No step is kept before one that has a smaller time.
+// step is the end of a task that is earlier than the end before it, because the clock was set back. A step is
+// dropped when a later step has an earlier time.
 type step struct {
 	number uint64
 	time   schema.Time
 }
 
-// begin lets the first task that is pushed have a number. No task was pushed before.
+// begin sets the number of the first task. It must be called before the first push.
 func (f *finals) begin(number uint64) {
 	f.first, f.next = number, number
 	if number%pageTasks != 0 {
@@ -90,8 +88,8 @@ func (f *finals) at(number uint64) (*page, *final) {
 	return p, &p.tasks[number%pageTasks]
 }
 
-// push adds the task that ended last, and answers its number. It sets what of the
-// final tells where the page has the rest. An executor that had the task is not nil.
+// push adds the task that ended last, and answers its number. It sets the fields of the final that refer to its
+// page. on is the executor that ran the task, or nil.
 func (f *finals) push(t final, terms *terms, on *schema.RunsOn, r rest) (number uint64) {
 	number = f.next
 	if f.len() > 0 {
@@ -122,7 +120,6 @@ func (f *finals) push(t final, terms *terms, on *schema.RunsOn, r rest) (number 
 	return number
 }
 
-// stepBack notes a step.
 func (f *finals) stepBack(s step) {
 	for n := len(f.steps); n > 0 && f.steps[n-1].time >= s.time; n-- {
 		f.steps = f.steps[:n-1]
@@ -130,8 +127,7 @@ func (f *finals) stepBack(s step) {
 	f.steps = append(f.steps, s)
 }
 
-// newPage is an empty page. Its texts are likely to need as much as those of the page
-// before it.
+// newPage is an empty page. It has room for as many bytes of texts as the page before it has.
 func (f *finals) newPage() *page {
 	texts := 0
 	if n := len(f.pages); n > 0 {
@@ -150,9 +146,9 @@ func (f *finals) newPage() *page {
 	return p
 }
 
-// indexOf is the index of what tasks share in a list of a page, which gets it where it has not.
+// indexOf is the index of one in a list of a page. It adds it if it is not there.
 func indexOf[T any](all *[]*T, one *T) uint8 {
-	if n := len(*all); n > 0 && (*all)[n-1] == one { // as of most
+	if n := len(*all); n > 0 && (*all)[n-1] == one { // the usual case
 		return uint8(n - 1)
 	}
 	i := slices.Index(*all, one)
@@ -184,8 +180,8 @@ func (f *finals) pop() {
 	}
 }
 
-// oldestEnd is when the oldest task ended, as retention counts. A task whose clock ran
-// ahead is no younger than those that ended after it.
+// oldestEnd is when the oldest task ended, for retention. If the clock was set back since, it is the time of
+// the earliest later end.
 func (f *finals) oldestEnd() schema.Time {
 	_, oldest := f.at(f.first)
 	if len(f.steps) > 0 {
@@ -194,7 +190,7 @@ func (f *finals) oldestEnd() schema.Time {
 	return oldest.finished
 }
 
-// after is the number of the first task whose end has a greater seq.
+// after is the number of the first task whose end has a seq greater than this.
 func (f *finals) after(seq uint64) uint64 {
 	return f.first + uint64(sort.Search(f.len(), func(i int) bool {
 		_, t := f.at(f.first + uint64(i))
@@ -202,7 +198,7 @@ func (f *finals) after(seq uint64) uint64 {
 	}))
 }
 
-// restOf is what few tasks have.
+// restOf is the rest of a task, which may be zero.
 func (f *finals) restOf(number uint64) rest {
 	p, t := f.at(number)
 	if t.rest == 0 {
@@ -226,7 +222,7 @@ func (f *finals) terms(number uint64) *terms {
 	return p.terms[t.terms]
 }
 
-// size is what a task counts towards KeepBytes.
+// size is what a task counts towards KeepBytes, in bytes.
 func (f *finals) size(number uint64) int64 {
 	_, t := f.at(number)
 	size := int64(t.input) + int64(t.result)
@@ -236,7 +232,7 @@ func (f *finals) size(number uint64) int64 {
 	return size
 }
 
-// task is a task without its id, as it is shown, with its input.
+// task is a task as it is shown, with its input and without its id.
 func (f *finals) task(number uint64) schema.Task {
 	p, t := f.at(number)
 	shown := schema.Task{
@@ -250,8 +246,8 @@ func (f *finals) task(number uint64) schema.Task {
 	return shown
 }
 
-// values are the input and the result of a task. They are copies: a slice of the
-// page's texts would keep all of them in memory.
+// values are the input and the result of a task. They are copies: a slice of the page's texts would keep all of
+// them in memory.
 func (p *page) values(t *final, r *rest) (input, result jsontext.Value) {
 	if t.input+t.result > packedBytes {
 		return r.input.value(), r.result.value()

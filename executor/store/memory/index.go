@@ -6,30 +6,29 @@ import (
 	"github.com/google/uuid"
 )
 
-// index finds the records by their ids. It is a hash table with open addressing,
-// which costs 12 bytes for each place. A large one is from an eighth to four fifths
-// full. The zero value is ready.
+// index finds records by id. It is a hash table with open addressing that costs 12 bytes for each place. A
+// large table is from an eighth to four fifths full. The zero value is ready.
 type index struct {
-	tags    []uint32 // of the record in the same place: taken, and bits of the hash of its id; 0 is a free place
+	tags    []uint32 // by place: taken and bits of the hash of the record's id, or 0 if the place is free
 	records []*entry
 	count   int
 }
 
 const (
-	// leastPlaces is the length of the smallest table. Lengths are powers of two.
-	leastPlaces = 64
-	// steadyPlaces is the length up to which a table does not shrink: a queue that is
-	// filled and emptied again and again does not change its table each time.
+	// minPlaces is the length of the smallest table. Lengths are powers of two.
+	minPlaces = 64
+	// steadyPlaces is up to which length a table does not shrink, so that a queue that is filled and emptied
+	// again and again does not change its table each time.
 	steadyPlaces = 8192
 )
 
-// taken is in the tag of each place that has a record.
+// taken is a bit in the tag of each place that has a record.
 const taken = 1 << 31
 
 var idSeed = maphash.MakeSeed()
 
-// tagOf is the tag of a record with the id. A search begins at the tag modulo the
-// length of the table and goes on to the first free place.
+// tagOf is the tag of an id. A search begins at the tag modulo the length of the table, and goes on to the
+// first free place.
 func tagOf(id uuid.UUID) uint32 { return uint32(maphash.Bytes(idSeed, id[:])) | taken }
 
 // get is the record with the id, or nil.
@@ -46,10 +45,10 @@ func (x *index) get(id uuid.UUID) *entry {
 	return nil
 }
 
-// add adds a record whose id is not there.
+// add adds a record. Its id must not be there.
 func (x *index) add(r *entry) {
 	if 5*(x.count+1) > 4*len(x.tags) {
-		x.resize(max(2*len(x.tags), leastPlaces))
+		x.resize(max(2*len(x.tags), minPlaces))
 	}
 	x.place(tagOf(r.Value.id), r)
 	x.count++
@@ -64,7 +63,6 @@ func (x *index) place(tag uint32, r *entry) {
 	x.tags[i], x.records[i] = tag, r
 }
 
-// resize moves all to a table of another length.
 func (x *index) resize(places int) {
 	tags, records := x.tags, x.records
 	x.tags, x.records = make([]uint32, places), make([]*entry, places)
@@ -75,14 +73,14 @@ func (x *index) resize(places int) {
 	}
 }
 
-// remove takes a record out that is there.
+// remove takes out a record, which must be there.
 func (x *index) remove(r *entry) {
 	mask := uint32(len(x.tags) - 1)
 	free := tagOf(r.Value.id) & mask
 	for x.records[free] != r {
 		free = (free + 1) & mask
 	}
-	for i := (free + 1) & mask; x.tags[i] != 0; i = (i + 1) & mask { // who cannot be found beyond the free place moves into it
+	for i := (free + 1) & mask; x.tags[i] != 0; i = (i + 1) & mask { // a record that a search would miss because of the free place moves into it
 		if begin := x.tags[i] & mask; (i-begin)&mask >= (i-free)&mask {
 			x.tags[free], x.records[free] = x.tags[i], x.records[i]
 			free = i

@@ -14,14 +14,14 @@ func TestIndexAgreesWithAMap(t *testing.T) {
 		var x index
 		model, order := map[uuid.UUID]*entry{}, []uuid.UUID{}
 		for range rapid.IntRange(0, 6).Draw(t, "rounds") {
-			for range rapid.IntRange(0, 3*leastPlaces).Draw(t, "add") {
+			for range rapid.IntRange(0, 3*minPlaces).Draw(t, "add") {
 				r := new(entry)
 				r.Value.id = uuid.New()
 				x.add(r)
 				model[r.Value.id] = r
 				order = append(order, r.Value.id)
 			}
-			for range min(rapid.IntRange(0, 4*leastPlaces).Draw(t, "remove"), len(order)) {
+			for range min(rapid.IntRange(0, 4*minPlaces).Draw(t, "remove"), len(order)) {
 				i := rapid.IntRange(0, len(order)-1).Draw(t, "which")
 				x.remove(model[order[i]])
 				require.Nil(t, x.get(order[i]))

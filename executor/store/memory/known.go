@@ -2,21 +2,19 @@ package memory
 
 import "github.com/google/uuid"
 
-// known finds final tasks by their ids: it has the number of the latest end with an id.
-// It has those of all tasks that are kept, and of tasks that are no longer kept at least
-// the newest half of the limit. They are in two generations. The older generation is
-// dropped as a whole when none of its tasks is kept, so that the end of retention costs
-// nothing for a single id.
+// known finds final tasks by id: it has the number of the latest end with each id. It has the ids of all tasks
+// that are kept, and of tasks that are no longer kept at least the newest limit/2. The ids are in two
+// generations. The older one is dropped as a whole when none of its tasks is kept, so that forgetting a single
+// id costs nothing.
 type known struct {
-	limit      uint64 // no older ends than so many before the oldest that is kept are found
+	limit      uint64 // how many ends before the oldest kept one are found
 	young, old idSet
 }
 
-// leastForgotten is the fewest ids that are dropped together.
-const leastForgotten = 512
+// minForgotten is the fewest ids that are dropped together.
+const minForgotten = 512
 
-// find answers the number of the latest end with the id. The tasks from the number kept
-// on are kept.
+// find answers the number of the latest end with the id. kept is the number of the oldest task that is kept.
 func (k *known) find(id uuid.UUID, kept uint64) (number uint64, found bool) {
 	if k.young.count+k.old.count == 0 {
 		return 0, false
@@ -37,11 +35,11 @@ func (k *known) idOf(number uint64) uuid.UUID {
 	return *set.at(number - set.base)
 }
 
-// add adds the next end. Of the tasks before it, those from the number kept on are kept.
+// add adds the id of the next end. kept is the number of the oldest task that is kept.
 func (k *known) add(id uuid.UUID, number, kept uint64) {
-	if kept >= k.young.base+max((k.limit+1)/2, leastForgotten) {
+	if kept >= k.young.base+max((k.limit+1)/2, minForgotten) {
 		emptied := idSet{}
-		if len(k.old.places) == len(k.young.places) { // else much more or less is kept than was
+		if len(k.old.places) == len(k.young.places) { // reuse the table; otherwise much more or much less is kept than before
 			emptied = k.old
 			clear(emptied.places)
 		}
@@ -54,9 +52,9 @@ func (k *known) add(id uuid.UUID, number, kept uint64) {
 	k.young.add(id)
 }
 
-// idSet is the ids of consecutive ends, and a hash table of where they are. Each place
-// of the table has the index of an id, from 1, in as many bits as there are places, and
-// above it the upper bits of the id's tag. Up to four fifths of the places are taken.
+// idSet has the ids of consecutive ends, and a hash table of their indexes. A place of the table has an index,
+// from 1, in as many low bits as the number of places needs, and above it the upper bits of the id's tag. Up to
+// four fifths of the places are taken.
 type idSet struct {
 	base   uint64 // the number of the first end
 	count  uint32
@@ -95,13 +93,12 @@ func (s *idSet) add(id uuid.UUID) {
 		s.put(s.count - 1)
 		return
 	}
-	s.places = make([]uint32, max(2*len(s.places), leastPlaces))
+	s.places = make([]uint32, max(2*len(s.places), minPlaces))
 	for i := range s.count {
 		s.put(i)
 	}
 }
 
-// put puts the id with the index into the table.
 func (s *idSet) put(index uint32) {
 	tag, mask := tagOf(*s.at(uint64(index))), uint32(len(s.places)-1)
 	i := tag & mask

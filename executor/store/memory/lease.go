@@ -8,29 +8,29 @@ import (
 
 // lease implements executor.Lease. The store's lock protects it.
 type lease struct {
-	life // of the task's record
+	life // the life of the task's record
 	kit.Revocation
 	claimer *claimer
-	as      *schema.RunsOn   // who has it, or nil
+	as      *schema.RunsOn   // the process that holds it, or nil in a store of one process
 	entry   *entry           // nil when the task is final
-	record  *executor.Record // of its own: events that wait point to it, and not to the lease
+	record  *executor.Record // a copy of its own, because queued events point to it
 	shown   kit.Shown
 }
 
 // Record implements executor.Lease.
 func (l *lease) Record() *executor.Record { return l.record }
 
-// live is the task as events before its end show it; it needs the lock.
+// live is the task as the events before its end show it. The caller holds mu.
 func (l *lease) live() *schema.Task { return l.shown.Live(&l.record.Task) }
 
-// publish publishes an event of the task before its end; it needs the lock.
+// publish publishes an event of the task before its end. The caller holds mu.
 func (l *lease) publish(ev executor.Event) uint64 {
 	r := &l.entry.Value
 	ev.ID = r.id
 	return l.claimer.store.feed.PublishOf(r.terms.owner, r.terms.events, ev, l.live)
 }
 
-// lost needs the lock.
+// lost reports whether the lease has no task any more. The caller holds mu.
 func (l *lease) lost() bool { return l.entry == nil || l.claimer.store.closed }
 
 // Started implements executor.Lease.
@@ -95,7 +95,7 @@ func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 	recorded(err)
 }
 
-// finish makes the task final; it needs the lock.
+// finish makes the task final. The caller holds mu.
 func (l *lease) finish(o executor.Outcome, now schema.Time) error {
 	s := l.claimer.store
 	if s.closed {
@@ -121,7 +121,7 @@ func (l *lease) Retry(a *executor.Again, recorded func(error)) {
 	recorded(err)
 }
 
-// retry queues the task again; it needs the lock.
+// retry queues the task again. The caller holds mu.
 func (l *lease) retry(a *executor.Again, now schema.Time) error {
 	s := l.claimer.store
 	if s.closed {

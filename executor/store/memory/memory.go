@@ -26,23 +26,21 @@ const (
 	DefaultMaxOutput = 1 << 20
 )
 
-// listScan is the most records that one page of a list looks at, so that a
-// rare selection among many records holds the lock for well under a
-// millisecond. A page that meets it is short and has a cursor.
+// listScan bounds the records that one page of a list looks at, so that a rare selection among many records
+// holds the lock for well under a millisecond. A page that reaches the bound is short, and has a cursor.
 const listScan = 20_000
 
-// Options bounds a Store. A zero is the default.
+// Options bounds a Store. A zero means the default.
 type Options struct {
-	// Finished tasks are kept while there are at most Keep of them, for at
-	// most KeepFor, and while their inputs, results and outputs have at most
-	// KeepBytes together; the oldest go first, and the newest is kept however
-	// large it is. A negative Keep keeps none.
+	// Final tasks are kept while there are at most Keep of them, for at most KeepFor, and while their inputs,
+	// results and outputs have at most KeepBytes together. The oldest are forgotten first, and the newest is
+	// kept however large it is. A negative Keep keeps none.
 	Keep      int
 	KeepFor   time.Duration
 	KeepBytes int64
-	// KeepIDs is how many ids of tasks that are no longer kept are remembered, the
-	// newest, so that none runs again: at least half as many, and about 30 bytes
-	// of memory each. A negative one remembers none.
+	// KeepIDs is how many ids of forgotten tasks are remembered, so that none of those tasks runs again: the
+	// newest ids, and at least half as many as this. Each costs about 30 bytes of memory. A negative value
+	// remembers none.
 	KeepIDs int
 	// MaxQueued bounds the tasks that wait to run.
 	MaxQueued int
@@ -54,36 +52,36 @@ type Options struct {
 
 // Store implements executor.Store. Make one with New.
 type Store struct {
-	options Options
-	feed    *kit.Feed
-	lent    bool // feed is of somebody else, who closes it
-	terms   termsTable
+	options        Options
+	feed           *kit.Feed
+	feedIsBorrowed bool // feed was given by PublishTo, and is not closed here
+	terms          termsTable
 
-	mu        sync.Mutex // protects what follows, and every record
-	closed    bool
-	records   index // of what is not final
-	timeline  timeline
-	claims    kit.Claims[record]
-	planned   kit.Planned // the tasks with conditions
-	schedules kit.Schedules
-	dedupes   kit.Dedupes
-	trees     kit.Trees
-	telling   *time.Timer    // calls tellProgress; nil before there was any
-	replaced  []replacement  // while the lock is held
-	descents  []*kit.Descent // from those, while the lock is held
-	before    []kit.Before   // used again and again
-	running   kit.FIFO[record]
-	latest    uuid.UUID // the greatest id that was made for its task
-	spare     []*entry  // of tasks that are final, to be used again; at most spareEntries
-	finals    finals
-	known     known  // the ids of those, and of others that are no longer kept
-	kept      int64  // bytes of input, result and output of the finals
-	gone      uint64 // the last event of the latest task that is no longer kept
-	counts    executor.Counts
-	logged    *logged // nil where the store is no Replica
+	mu            sync.Mutex // protects what follows, and every record
+	closed        bool
+	records       index // the tasks that are not final
+	timeline      timeline
+	claims        kit.Claims[record]
+	planned       kit.Planned // the tasks with conditions
+	schedules     kit.Schedules
+	dedupes       kit.Dedupes
+	trees         kit.Trees
+	progressTimer *time.Timer    // calls publishProgress; nil before the first use
+	replaced      []replacement  // by the call that holds mu; for unlockAndRevoke
+	descents      []*kit.Descent // as replaced
+	before        []kit.Before   // reused by findDependencies
+	running       kit.FIFO[record]
+	latest        uuid.UUID // the greatest id with NewID
+	spare         []*entry  // to be reused; at most spareEntries
+	finals        finals
+	known         known  // the ids of the finals, and of forgotten tasks
+	keptBytes     int64  // bytes of input, result and output of the finals
+	lastForgotten uint64 // the seq of the end of the task that was forgotten last
+	counts        executor.Counts
+	replica       *replicaState // nil if the store is not a Replica
 }
 
-// New makes an empty store.
+// New makes an empty store. The caller closes it.
 func New(o Options) *Store {
 	o.Keep = cmp.Or(o.Keep, DefaultKeep)
 	o.KeepFor = cmp.Or(o.KeepFor, DefaultKeepFor)
@@ -92,8 +90,8 @@ func New(o Options) *Store {
 	o.MaxQueued = cmp.Or(o.MaxQueued, DefaultMaxQueued)
 	o.MaxOutput = cmp.Or(o.MaxOutput, DefaultMaxOutput)
 	s := &Store{options: o, feed: new(kit.Feed), known: known{limit: uint64(max(o.KeepIDs, 0))}}
-	s.trees.Changed = s.tellSoon
-	s.planned = kit.NewPlanned(o.Resources, s.claims.Wake, s.endPlanned, s.pass)
+	s.trees.Changed = s.publishProgressSoon
+	s.planned = kit.NewPlanned(o.Resources, s.claims.Wake, s.endPlanned, s.advancePlanner)
 	return s
 }
 
@@ -112,24 +110,24 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	if s.telling != nil {
-		s.telling.Stop()
+	if s.progressTimer != nil {
+		s.progressTimer.Stop()
 	}
 	s.planned.Close()
 	s.claims.WakeAll()
-	if !s.lent {
+	if !s.feedIsBorrowed {
 		s.feed.Close()
 	}
 	return nil
 }
 
-// PublishTo publishes all further events to watchers of another feed, which goes on with the numbers of
-// the store, and which the store does not close. The watchers of the store get no more events.
+// PublishTo publishes all further events to the watchers of another feed. That feed continues the event numbers
+// of the store, and its owner closes it. Watchers of the store get no more events.
 func (s *Store) PublishTo(feed *kit.Feed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	feed.SetSeq(s.feed.Seq())
-	s.feed, s.lent = feed, true
+	s.feed, s.feedIsBorrowed = feed, true
 }
 
 // Get implements executor.Store.
@@ -139,7 +137,7 @@ func (s *Store) Get(_ context.Context, id uuid.UUID) (executor.Record, error) {
 	if s.closed {
 		return executor.Record{}, executor.ErrClosed
 	}
-	s.sweepToShow()
+	s.sweepBeforeRead()
 	p, err := s.findKept(id)
 	if err != nil {
 		return executor.Record{}, err
@@ -161,7 +159,7 @@ func (s *Store) List(_ context.Context, filter executor.Filter, page executor.Pa
 	if s.closed {
 		return executor.Page{}, executor.ErrClosed
 	}
-	s.sweepToShow()
+	s.sweepBeforeRead()
 	var found executor.Page
 	scanned := 0
 	visit := func(order uint64, p place) bool {
@@ -232,7 +230,8 @@ func (r *record) noteCancel(c executor.Cancellation, now schema.Time) {
 	}
 }
 
-// cancel answers what becomes of a task that is to be cancelled, and where it is then.
+// cancel cancels a queued task, or notes the request for a running one. It answers the outcome, and where the
+// task is then.
 func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schema.CancelOutcome, place) {
 	if p.entry == nil {
 		return schema.OutcomeAlreadyFinished, p
@@ -251,8 +250,8 @@ func (s *Store) cancel(p place, c executor.Cancellation, now schema.Time) (schem
 	return schema.OutcomeCancelled, s.finish(p.entry, c.Outcome(), now)
 }
 
-// finish makes a task final that is neither in the queue nor among the running tasks.
-// It answers where the task is then.
+// finish makes a task final, and answers where it is then. The task must not be in the queue, nor among the
+// running ones.
 func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	r := &e.Value
 	id := r.id
@@ -273,7 +272,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	s.records.remove(e)
 	s.known.add(r.id, number, s.finals.first)
 	s.timeline.end(f.order, number)
-	s.kept += s.finals.size(number)
+	s.keptBytes += s.finals.size(number)
 	*s.counts.Of(o.State)++
 	var node *plan.Node
 	if k := r.link(); k != nil {
@@ -281,7 +280,7 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	}
 	s.planned.Ended(id, node, o.State)
 	s.trees.End(id, o.State)
-	if l != nil { // what still has the lease keeps no more of the task
+	if l != nil { // who still holds the lease must not keep the task in memory
 		l.entry, l.life = nil, life{link: l.link}
 	}
 	e.Value = record{}
@@ -291,53 +290,51 @@ func (s *Store) finish(e *entry, o executor.Outcome, now schema.Time) place {
 	return place{number: number}
 }
 
-// now is the time of what is done now. It needs the lock.
+// now is the time of a change: that of the clock, or of the log in a Replica. The caller holds mu.
 func (s *Store) now() schema.Time {
-	if s.logged != nil {
-		return s.logged.at
+	if s.replica != nil {
+		return s.replica.at
 	}
 	return schema.Now()
 }
 
-// sweepToShow is sweep for what changes nothing. In a Replica only changes forget tasks.
-func (s *Store) sweepToShow() {
-	if s.logged == nil {
+// sweepBeforeRead is sweep for methods that only read. In a Replica a read must not forget tasks.
+func (s *Store) sweepBeforeRead() {
+	if s.replica == nil {
 		s.sweep(s.now())
 	}
 }
 
-// sweep forgets the finished tasks that retention does not keep. Methods that must
-// not show such tasks call it first.
+// sweep forgets the final tasks that retention does not keep. Methods that must not show such tasks call it
+// first.
 func (s *Store) sweep(now schema.Time) {
 	for s.tooMany(s.options.Keep, now) {
 		s.forget()
 	}
 }
 
-// sweepSoon is sweep for the end of a task. It may leave a few tasks too many, so that
-// tasks are forgotten many at a time. That is faster, because these tasks left the
-// processor's cache long ago.
+// sweepSoon is sweep for the end of a task. It may leave a few tasks too many, so that many are forgotten at
+// once. That is faster, because these tasks left the processor's cache long ago.
 func (s *Store) sweepSoon(now schema.Time) {
-	if s.tooMany(s.options.Keep+min(s.options.Keep/32, sweepMost), now) {
+	if s.tooMany(s.options.Keep+min(s.options.Keep/32, sweepSlack), now) {
 		s.sweep(now)
 	}
 }
 
-// sweepMost is the most finished tasks beyond Options.Keep that sweepSoon leaves.
-const sweepMost = 256
+// sweepSlack bounds how many tasks beyond Options.Keep sweepSoon leaves.
+const sweepSlack = 256
 
-// tooMany reports whether the oldest finished task must be forgotten if at most keep
-// of them are kept.
+// tooMany reports whether the oldest final task must be forgotten if at most keep of them may stay.
 func (s *Store) tooMany(keep int, now schema.Time) bool {
 	n := s.finals.len()
 	if n == 0 {
 		return false
 	}
-	fits := s.kept <= s.options.KeepBytes || n == 1 // the newest is kept however large it is
+	fits := s.keptBytes <= s.options.KeepBytes || n == 1 // the newest is kept however large it is
 	return n > keep || !fits || s.finals.oldestEnd() < now-schema.Time(s.options.KeepFor.Microseconds())
 }
 
-// forget drops the final task that ended first, except its id.
+// forget drops the oldest final task, but not its id.
 func (s *Store) forget() {
 	oldest := s.finals.first
 	_, f := s.finals.at(oldest)
@@ -347,8 +344,8 @@ func (s *Store) forget() {
 		s.trees.Forget(id)
 	}
 	s.timeline.remove(f.order)
-	s.kept -= s.finals.size(oldest)
-	s.gone = f.seq
+	s.keptBytes -= s.finals.size(oldest)
+	s.lastForgotten = f.seq
 	s.counts.Evicted++
 	*s.counts.Of(f.state)--
 	s.finals.pop()
@@ -361,7 +358,7 @@ func (s *Store) Counts(context.Context) (executor.Counts, error) {
 	if s.closed {
 		return executor.Counts{}, executor.ErrClosed
 	}
-	s.sweepToShow()
+	s.sweepBeforeRead()
 	return s.counts, nil
 }
 

@@ -42,7 +42,8 @@ func (p *packer) text(v string) {
 	p.b = append(p.b, v...)
 }
 
-// time has few bytes where it is near another one. The zero time is never near.
+// time writes a time as the difference to near, so that it takes few bytes if they are close. 0 stands for the
+// zero time.
 func (p *packer) time(v, near schema.Time) {
 	if v.IsZero() {
 		p.byte(0)
@@ -52,11 +53,11 @@ func (p *packer) time(v, near schema.Time) {
 	p.uint(uint64(d<<1^d>>63) + 1)
 }
 
-// loose is for JSON of what was accepted once, and must stay as it is.
-var loose = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+// lenientJSON reads and writes JSON that was accepted before and must stay as it is.
+var lenientJSON = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
 func (p *packer) json(v any) {
-	text, err := json.Marshal(v, loose)
+	text, err := json.Marshal(v, lenientJSON)
 	if err != nil && p.err == nil {
 		p.err = err
 	}
@@ -110,7 +111,7 @@ func (u *unpacker) int() int64 {
 	return v
 }
 
-// below is a number below a limit.
+// below reads a number that must be below limit.
 func (u *unpacker) below(limit uint64, what string) uint64 {
 	v := u.uint()
 	if v >= limit {
@@ -131,7 +132,7 @@ func (u *unpacker) id() (v uuid.UUID) {
 	return v
 }
 
-// bytes is a part of the block: it is good until the next one.
+// bytes reads bytes. They are a part of the block, and valid until the next block.
 func (u *unpacker) bytes() []byte {
 	n := u.uint()
 	switch {
@@ -163,7 +164,7 @@ func (u *unpacker) state() schema.State {
 
 func (u *unpacker) json(v any) {
 	if text := u.bytes(); u.err == nil {
-		if err := json.Unmarshal(text, v, loose); err != nil {
+		if err := json.Unmarshal(text, v, lenientJSON); err != nil {
 			u.fail("a value cannot be read: %w", err)
 		}
 	}

@@ -7,15 +7,14 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// place is where a task is: one that is not final has an entry, and a final one that is
-// kept has a number.
+// place is where a task is: an entry if it is not final, or else a number among the finals.
 type place struct {
 	entry  *entry // nil of a final task
 	number uint64
 }
 
-// find is where the task with the id is. The error is ErrNotFound, or ErrTaskGone where
-// the task is not kept but its id is, if only by the tasks below it. It needs the lock.
+// find finds a task by id. The error is ErrNotFound, or ErrTaskGone if the task is not kept but its id is
+// known, if only because tasks below it are kept. The caller holds mu.
 func (s *Store) find(id uuid.UUID) (place, error) {
 	if e := s.records.get(id); e != nil {
 		return place{entry: e}, nil
@@ -30,7 +29,7 @@ func (s *Store) find(id uuid.UUID) (place, error) {
 	return place{number: number}, nil
 }
 
-// findKept is find where an id alone is of no use. It needs the lock.
+// findKept is find for callers that need the task itself: its only error is ErrNotFound. The caller holds mu.
 func (s *Store) findKept(id uuid.UUID) (place, error) {
 	p, err := s.find(id)
 	if err != nil {
@@ -39,7 +38,7 @@ func (s *Store) findKept(id uuid.UUID) (place, error) {
 	return p, nil
 }
 
-// task is a task as it is now, with its input. It needs the lock.
+// task is a task as it is now, with its input. The caller holds mu.
 func (s *Store) task(p place) schema.Task {
 	if p.entry != nil {
 		t := p.entry.Value.task()
@@ -53,7 +52,7 @@ func (s *Store) task(p place) schema.Task {
 	return t
 }
 
-// record is a task as the contract of stores has it. It needs the lock.
+// record is a task as Get answers it. The caller holds mu.
 func (s *Store) record(p place) executor.Record {
 	terms := s.termsOf(p)
 	r := executor.Record{Task: s.task(p), Timeout: terms.timeout, Grace: terms.grace, Rerun: terms.rerun}
@@ -63,7 +62,7 @@ func (s *Store) record(p place) executor.Record {
 	return r
 }
 
-// termsOf are the terms of a task. It needs the lock.
+// termsOf are the terms of a task. The caller holds mu.
 func (s *Store) termsOf(p place) *terms {
 	if p.entry != nil {
 		return p.entry.Value.terms
@@ -71,7 +70,7 @@ func (s *Store) termsOf(p place) *terms {
 	return s.finals.terms(p.number)
 }
 
-// extra is what few tasks have, or nil. It needs the lock.
+// extra is what few tasks have, or nil. The caller holds mu.
 func (s *Store) extra(p place) *extra {
 	if p.entry != nil {
 		return p.entry.Value.extra()
@@ -79,8 +78,8 @@ func (s *Store) extra(p place) *extra {
 	return s.finals.restOf(p.number).extra
 }
 
-// matches reports whether a filter selects the task. List looks at many, so no whole
-// task is made of each. It needs the lock.
+// matches reports whether a filter selects the task. It builds only what a filter looks at, because List looks
+// at many tasks. The caller holds mu.
 func (s *Store) matches(p place, filter *executor.Filter) bool {
 	terms := s.termsOf(p)
 	t := schema.Task{Type: terms.typ, Labels: terms.labels}

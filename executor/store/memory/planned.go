@@ -10,15 +10,15 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has the tasks with conditions. They wait in the planner in place of the queue.
+// This file has the tasks with conditions. They wait in the planner and not in the queue.
 
-// addPlanned adds a task with conditions. It needs the lock.
+// addPlanned adds a task with conditions. The caller holds mu.
 func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	t := e.Value.planned()
 	if _, err := s.admitChild(e.Value.conditions(), nil); err != nil {
 		return err
 	}
-	if err := s.findBefore(t.Conditions.After, nil); err != nil {
+	if err := s.findDependencies(t.Conditions.After, nil); err != nil {
 		return err
 	}
 	s.claims.Number(e)
@@ -30,8 +30,8 @@ func (s *Store) addPlanned(e *entry, now schema.Time) error {
 	return nil
 }
 
-// findBefore lets s.before be the tasks that another one comes after. It needs the lock.
-func (s *Store) findBefore(after []schema.Dependency, trial *kit.Trial) error {
+// findDependencies sets s.before to the tasks that another one comes after. The caller holds mu.
+func (s *Store) findDependencies(after []schema.Dependency, trial *kit.Trial) error {
 	s.before = s.before[:0]
 	for i, d := range after {
 		if trial.Has(d.ID) {
@@ -42,13 +42,13 @@ func (s *Store) findBefore(after []schema.Dependency, trial *kit.Trial) error {
 		if err != nil {
 			return executor.UnknownDependency(i, d.ID, err)
 		}
-		s.before = append(s.before, s.beforeAt(p))
+		s.before = append(s.before, s.dependencyAt(p))
 	}
 	return nil
 }
 
-// beforeAt is a task that another one comes after. It needs the lock.
-func (s *Store) beforeAt(p place) kit.Before {
+// dependencyAt is a task that another one comes after, as the planner needs it. The caller holds mu.
+func (s *Store) dependencyAt(p place) kit.Before {
 	if e := p.entry; e != nil {
 		return kit.Before{State: e.Value.state, Node: e.Value.node()}
 	}
@@ -56,8 +56,8 @@ func (s *Store) beforeAt(p place) kit.Before {
 	return kit.Before{State: f.state}
 }
 
-// next takes out the task that is to run next, or answers nil. It needs the lock.
-func (s *Store) next(m *kit.Member, now schema.Time) *entry {
+// takeNext takes out the task that is to run next, or answers nil. The caller holds mu.
+func (s *Store) takeNext(m *kit.Member, now schema.Time) *entry {
 	if s.planned.Paused() {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (s *Store) next(m *kit.Member, now schema.Time) *entry {
 	return t.Value.(*entry)
 }
 
-// release gives back what a task had while it ran. It needs the lock.
+// release gives back the slot and the resources that a task held while it ran. The caller holds mu.
 func (l *lease) release(now schema.Time) {
 	s := l.claimer.store
 	s.claims.Release(l.claimer.member, l.record.Type)
@@ -87,8 +87,8 @@ func (l *lease) release(now schema.Time) {
 	}
 }
 
-// endPlanned ends a task because of its conditions, if it still waits. One to which a cancel is on
-// its way is cancelled. It needs the lock.
+// endPlanned ends a task because of its conditions, if it still waits. If a cancel is coming down its tree, the
+// task is cancelled instead. The caller holds mu.
 func (s *Store) endPlanned(ending plan.Ending) {
 	e := ending.Task.Value.(*entry)
 	if e.Value.planned() != ending.Task { // it was cancelled meanwhile
@@ -106,27 +106,27 @@ func (s *Store) endPlanned(ending plan.Ending) {
 	s.finish(e, kit.Unrun(ending), now)
 }
 
-// pass tells the planner the time. Between two pieces those go first that wait for the lock.
-func (s *Store) pass() {
-	for s.passed() {
+// advancePlanner tells the planner the time. It works in pieces, so that others can have the lock between them.
+func (s *Store) advancePlanner() {
+	for s.advanceOnce() {
 		runtime.Gosched()
 	}
 }
 
-func (s *Store) passed() (more bool) {
+func (s *Store) advanceOnce() (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.closed && s.planned.Advance(s.now())
 }
 
-// showWaiting sets what a queued task waits for. It needs the lock.
+// showWaiting sets what a queued task waits for. The caller holds mu.
 func (s *Store) showWaiting(p place, t *schema.Task) {
 	if p.entry != nil && t.State == schema.Queued {
 		t.WaitingFor = s.waiting(p.entry)
 	}
 }
 
-// waiting is what a queued task waits for because of its conditions. It needs the lock.
+// waiting is what a queued task waits for because of its conditions. The caller holds mu.
 func (s *Store) waiting(e *entry) []schema.Waiting {
 	if t := e.Value.planned(); t != nil {
 		var h *executor.History
@@ -157,7 +157,7 @@ func (s *Store) Groups(context.Context) (all plan.Overview, err error) {
 	return all, err
 }
 
-// replan lets a function use the planner, and carries out what comes of it.
+// replan calls a function that uses the planner, and then does what the planner has decided.
 func (s *Store) replan(how func(now schema.Time)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

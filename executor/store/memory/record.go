@@ -34,8 +34,7 @@ type record struct {
 	priority int8
 }
 
-// terms are what the tasks have in common that a client submits in the same way.
-// They do not change.
+// terms are what tasks share that a client submits in the same way. They do not change.
 type terms struct {
 	typ            string
 	timeout, grace time.Duration
@@ -45,23 +44,23 @@ type terms struct {
 	labels         map[string]string
 }
 
-// life is what a record gets when its task is claimed. It is a part of the lease.
+// life is what a record gets when its task is claimed. It is a part of the lease, to save an allocation.
 type life struct {
 	seq   uint64 // of the event of its start, or 0
-	lease *lease // of the attempt that runs, or nil
+	lease *lease // of the running attempt, or nil
 	extra *extra
 	link  *link // or nil
 }
 
-// link is what the planner has of a task with conditions, of one that is tried again, and of one that
-// others come after.
+// link connects a task with the planner. A task has one if it has conditions, is tried again, or if other tasks
+// come after it.
 type link struct {
-	task       *plan.Task         // nil of a task that the planner does not have
+	task       *plan.Task         // nil if the planner does not have the task
 	conditions *schema.Conditions // or nil
-	node       plan.Node          // for those that come after it; without an id where there are none
+	node       plan.Node          // for the tasks that come after it; without an id if there are none
 }
 
-// extra is what few tasks have.
+// extra is what only few tasks have.
 type extra struct {
 	cancelled    schema.Time // when a cancel was first asked for
 	cancelReason string
@@ -71,7 +70,7 @@ type extra struct {
 	history      *executor.History
 }
 
-// fill makes an entry that is in no queue the record of a submission.
+// fill makes an entry, which must be in no queue, the record of a submission.
 func (s *Store) fill(e *entry, from *executor.Submission) {
 	e.Value = record{
 		id: from.ID, input: textOf(from.Input), created: from.CreatedAt, priority: from.Priority, attempt: from.Attempt, state: from.State,
@@ -85,9 +84,9 @@ func (s *Store) fill(e *entry, from *executor.Submission) {
 	}
 }
 
-// setConditions takes the conditions of a task over that was not added yet.
+// setConditions sets the conditions of a task that was not added yet.
 func setConditions(e *entry, from *executor.Record) {
-	type parts struct { // one allocation
+	type parts struct { // to allocate once
 		life
 		link
 		task plan.Task
@@ -109,7 +108,7 @@ func setConditions(e *entry, from *executor.Record) {
 	all.life.link, e.Value.life = &all.link, &all.life
 }
 
-// node is the task as those know it that come after it.
+// node is the task as the dependents of the planner refer to it. It makes the link if there is none.
 func (r *record) node() *plan.Node {
 	if r.life == nil {
 		both := new(struct {
@@ -125,7 +124,7 @@ func (r *record) node() *plan.Node {
 	return &r.life.link.node
 }
 
-// link is what the planner has of the task, or nil.
+// link is the link to the planner, or nil.
 func (r *record) link() *link {
 	if r.life == nil {
 		return nil
@@ -133,7 +132,7 @@ func (r *record) link() *link {
 	return r.life.link
 }
 
-// withExtra is what few tasks have, which this one has from now on.
+// withExtra is the extra of the task. It makes one if there is none.
 func (r *record) withExtra() *extra {
 	if r.life == nil {
 		r.life = new(life)
@@ -144,7 +143,7 @@ func (r *record) withExtra() *extra {
 	return r.life.extra
 }
 
-// extra is what few tasks have, or nil.
+// extra is the extra of the task, or nil.
 func (r *record) extra() *extra {
 	if r.life == nil {
 		return nil
@@ -171,7 +170,7 @@ func (r *record) conditions() *schema.Conditions {
 	return nil
 }
 
-// lease is that of the attempt that runs, or nil.
+// lease is the lease of the running attempt, or nil.
 func (r *record) lease() *lease {
 	if r.life == nil {
 		return nil
@@ -185,11 +184,11 @@ func (r *record) task() (t schema.Task) {
 	return t
 }
 
-// show sets what there is of the task as it is now, with its input. Nothing was set before.
+// show sets the fields of t, which must be zero, from the record.
 func (r *record) show(t *schema.Task) {
 	t.ID, t.Type, t.State, t.Priority, t.Attempt = r.id, r.terms.typ, r.state, r.priority, r.attempt
 	t.Labels, t.CreatedAt, t.Input = r.terms.labels, r.created, r.input.value()
-	if r.life == nil { // as of most
+	if r.life == nil { // the usual case
 		return
 	}
 	if l := r.life.lease; l != nil {
@@ -211,8 +210,7 @@ func (r *record) claimed(at schema.Time) *executor.Record {
 	return made
 }
 
-// end is the final task for the event of its end. It is made of the task as it was
-// claimed, where that was.
+// end is the final task for the event of its end. It reuses the record of the lease if there is one.
 func (r *record) end(f *final, result jsontext.Value) *schema.Task {
 	var t *schema.Task
 	if l := r.lease(); l != nil {
@@ -227,7 +225,7 @@ func (r *record) end(f *final, result jsontext.Value) *schema.Task {
 	return t
 }
 
-// show sets what the extra, which may be nil, has of a task.
+// show sets the fields of t that the extra, which may be nil, has.
 func (x *extra) show(t *schema.Task) {
 	if x == nil {
 		return
@@ -238,16 +236,15 @@ func (x *extra) show(t *schema.Task) {
 	}
 }
 
-// termsTable has the terms that were used latest, so that tasks that are submitted
-// alike share them. Terms that are not in it are made again, which costs memory and
-// nothing else. It may be used by many goroutines at once. The zero value is ready.
+// termsTable caches the terms that were used latest, so that tasks that are submitted alike share them. A miss
+// costs memory and nothing else. It is safe for concurrent use. The zero value is ready.
 type termsTable [termsPlaces]atomic.Pointer[terms]
 
 const termsPlaces = 64
 
 var termsSeed = maphash.MakeSeed()
 
-// of is terms that equal the wanted ones.
+// of is the cached terms that equal the wanted ones, or a copy of those.
 func (t *termsTable) of(wanted *terms) *terms {
 	place := &t[wanted.hash()%termsPlaces]
 	if known := place.Load(); known != nil && known.equals(wanted) {
@@ -267,8 +264,8 @@ func (t *terms) equals(o *terms) bool {
 		t.events == o.events && t.rerun == o.rerun && sameLabels(t.labels, o.labels)
 }
 
-// sameLabels reports whether labels are equal. It is fast where they are one map, as
-// those of the tasks of a connection that has a name.
+// sameLabels reports whether labels are equal. It is fast if both are the same map, as for the tasks of one
+// named connection.
 func sameLabels(a, b map[string]string) bool {
 	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer() || maps.Equal(a, b)
 }

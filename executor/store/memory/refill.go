@@ -16,13 +16,13 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// RefilledReplica makes a replica of what another store has. Its time is that of the copied moment, or the one given
-// where that is earlier: the clock of the changes that follow may be behind the one of the other store. Limits that are not
-// known are as large as what there is needs, and at least as by default.
+// RefilledReplica makes a replica with the content of another store. Its time is that of the copied content, or
+// latest if that is earlier: the clock of the changes that follow may be behind the clock of the other store. A
+// limit that is not known gets its default, or more if the content needs it.
 func RefilledReplica(ctx context.Context, from transfer.Source, latest schema.Time) (*Replica, error) {
 	made := NewReplica(func() {})
 	r := refiller{to: made.Store, about: from.About(), ranOn: map[schema.RunsOn]*schema.RunsOn{}}
-	made.logged.at = min(r.about.At, latest)
+	made.replica.at = min(r.about.At, latest)
 	made.mu.Lock()
 	err := r.refill(ctx, from)
 	made.mu.Unlock()
@@ -33,17 +33,17 @@ func RefilledReplica(ctx context.Context, from transfer.Source, latest schema.Ti
 	return made, nil
 }
 
-// refiller fills the store of a new replica, with its lock.
+// refiller fills the store of a new replica. It holds mu.
 type refiller struct {
 	to       *Store
 	about    *transfer.About
 	timeline timelineMaker
 	ranOn    map[schema.RunsOn]*schema.RunsOn // each executor once, as tasks share it
-	waiting  []*entry                         // for the planner
+	waiting  []*entry                         // tasks for the planner
 	children []child
 }
 
-// child is a task that is a part of another one.
+// child is a task that is a child of another one.
 type child struct {
 	order      uint64
 	id         uuid.UUID
@@ -54,10 +54,10 @@ type child struct {
 func (r *refiller) refill(ctx context.Context, from transfer.Source) error {
 	s, a := r.to, r.about
 	s.feed.SetSeq(a.Seq)
-	s.gone = a.Gone
+	s.lastForgotten = a.Gone
 	s.options.MaxOutput = a.Limits.MaxOutput
 	s.schedules.Set(a.Schedules)
-	s.known.limit = 1 << 62 // all of them are kept until limits are set
+	s.known.limit = 1 << 62 // remember all ids until limits are set
 	forgotten := uint64(0)
 	err := from.Forgotten(ctx, func(id uuid.UUID) error {
 		s.known.add(id, forgotten, forgotten)
@@ -94,32 +94,32 @@ func (r *refiller) final(t *transfer.Task) error {
 		seq: t.Seq, order: t.Order, created: t.CreatedAt, started: t.StartedAt, finished: t.FinishedAt,
 		attempt: t.Attempt, state: t.State, priority: t.Priority,
 	}, r.terms(t), r.executor(t), rest{input: textOf(t.Input), result: textOf(t.Result), extra: r.extra(t), conditions: t.Conditions})
-	r.met(t)
+	r.noteTask(t)
 	return nil
 }
 
-// open adds a task that waits.
+// open adds a task that is not final. It must be queued.
 func (r *refiller) open(t *transfer.Task) error {
 	s := r.to
 	e := new(entry)
 	e.Value = record{id: t.ID, input: textOf(t.Input), created: t.CreatedAt, terms: r.terms(t), attempt: t.Attempt, state: t.State, priority: t.Priority}
 	if t.State != schema.Queued {
-		return fmt.Errorf("the task %v is %v, and can only wait", t.ID, t.State)
+		return fmt.Errorf("the task %v is %v, and must be queued", t.ID, t.State)
 	}
 	if t.Order <= s.claims.Last() || !r.timeline.add(t.Order, place{entry: e}) {
-		return fmt.Errorf("the task %v has the order number %d, and another one has that or a later one", t.ID, t.Order)
+		return fmt.Errorf("the task %v has the order number %d, and another task has the same or a later one", t.ID, t.Order)
 	}
 	planned := t.Conditions != nil || t.History != nil
 	s.putOpen(e, t.Order, planned, r.extra(t), t.Conditions)
 	if planned {
 		r.waiting = append(r.waiting, e)
 	}
-	r.met(t)
+	r.noteTask(t)
 	return nil
 }
 
-// met notes what is needed of each task.
-func (r *refiller) met(t *transfer.Task) {
+// noteTask notes what is needed of each task later.
+func (r *refiller) noteTask(t *transfer.Task) {
 	if bytes.Compare(t.ID[:], r.to.latest[:]) > 0 {
 		r.to.latest = t.ID
 	}
@@ -145,7 +145,7 @@ func (r *refiller) executor(t *transfer.Task) *schema.RunsOn {
 	return on
 }
 
-// extra is what few tasks have, or nil.
+// extra makes the extra of a task, or nil if it needs none.
 func (r *refiller) extra(t *transfer.Task) *extra {
 	x := extra{cancelled: t.CancelRequestedAt, cancelReason: t.CancelReason, progress: t.Progress, err: t.Error, history: t.History}
 	if t.OutputBytes != nil {
@@ -161,30 +161,31 @@ func (r *refiller) extra(t *transfer.Task) *extra {
 	return &x
 }
 
-// refilledKeepFor is how long final tasks are kept at least where no limit is known, as by default in a file.
+// refilledKeepFor is how long final tasks are kept, at least, if no limit is known. It is the default of a
+// store in a file.
 const refilledKeepFor = 30 * 24 * time.Hour
 
-// limits sets the limits. Those that are not known let nothing be forgotten that was copied.
+// limits sets the limits. Limits that are not known are set so that nothing that was copied is forgotten.
 func (r *refiller) limits(forgotten uint64) {
 	s, l := r.to, &r.about.Limits
 	o := &s.options
 	oldest := time.Duration(0)
 	if s.finals.len() > 0 {
-		oldest = time.Duration(s.logged.at-s.finals.oldestEnd()) * time.Microsecond
+		oldest = time.Duration(s.replica.at-s.finals.oldestEnd()) * time.Microsecond
 	}
 	const day = 24 * time.Hour
 	o.Keep = cmp.Or(l.Keep, max(o.Keep, s.finals.len()))
 	o.KeepFor = cmp.Or(l.KeepFor, max(o.KeepFor, refilledKeepFor, oldest.Truncate(day)+2*day))
-	o.KeepBytes = cmp.Or(l.KeepBytes, max(o.KeepBytes, s.kept))
+	o.KeepBytes = cmp.Or(l.KeepBytes, max(o.KeepBytes, s.keptBytes))
 	o.KeepIDs = cmp.Or(l.KeepIDs, max(o.KeepIDs, int(forgotten)))
 	o.MaxQueued = cmp.Or(l.MaxQueued, max(o.MaxQueued, int(s.counts.Queued)))
 	o.Resources = l.Resources
 	s.known.limit = uint64(max(o.KeepIDs, 0))
 }
 
-// plan gives the tasks that wait to the planner.
+// plan gives the tasks with conditions to the planner.
 func (r *refiller) plan() {
-	s, now := r.to, r.to.logged.at
+	s, now := r.to, r.to.replica.at
 	for name, total := range r.about.Limits.Resources {
 		s.planned.SetResource(name, total, now)
 	}
@@ -207,11 +208,12 @@ func (r *refiller) plan() {
 	s.planned.Settle(now)
 }
 
-// before is a task that another one comes after. One that is no longer kept ended as it had to.
+// before is a task that another one comes after. If it is no longer kept, it has ended in the state that the
+// other task needs: otherwise that task would have ended with it.
 func (r *refiller) before(d schema.Dependency) kit.Before {
 	p, err := r.to.find(d.ID)
 	if err == nil {
-		return r.to.beforeAt(p)
+		return r.to.dependencyAt(p)
 	}
 	if d.On == schema.OnFailure {
 		return kit.Before{State: schema.Failed}
@@ -219,7 +221,7 @@ func (r *refiller) before(d schema.Dependency) kit.Before {
 	return kit.Before{State: schema.Completed}
 }
 
-// trees finds again which tasks are parts of others, as a store in a file does.
+// trees rebuilds the trees of the tasks from their parents.
 func (r *refiller) trees() {
 	s := r.to
 	slices.SortFunc(r.children, func(a, b child) int { return cmp.Compare(a.order, b.order) })

@@ -14,9 +14,9 @@ func (s *Store) Replay(_ context.Context, after, through uint64, limit int) ([]e
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
-	s.sweepToShow()
-	if after < s.gone {
-		return nil, &executor.EventsGoneError{After: after, Oldest: s.gone}
+	s.sweepBeforeRead()
+	if after < s.lastForgotten {
+		return nil, &executor.EventsGoneError{After: after, Oldest: s.lastForgotten}
 	}
 	var events []executor.Event
 	for e := s.running.First(); e != nil; e = e.Next() {

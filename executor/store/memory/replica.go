@@ -13,32 +13,32 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Replica is a copy of a store that many processes share. Each of them has one, and all of them
-// make the same changes in the same order and at the same times: those of a log. What comes of a
-// change depends on nothing else, so the copies stay equal. The methods of the Store that change
-// something make one such change; those that only read may be called at any time.
+// Replica is a copy of a store that many processes share. Each process has one, and all apply the same changes
+// in the same order and with the same times: those of a log. The result of a change depends on nothing else, so
+// the copies stay equal. Each call of a method of Store that changes something is such a change. Methods that
+// only read may be called at any time.
 //
 // One goroutine makes all changes. Make a Replica with NewReplica.
 type Replica struct{ *Store }
 
-// logged is what a Replica has and another Store has not.
-type logged struct {
-	at   schema.Time // of the latest change
-	told schema.Time // when Tell has told something
-	due  func()
+// replicaState is what a Replica has beyond a Store.
+type replicaState struct {
+	at       schema.Time // the time of the latest change
+	lastTell schema.Time // when Tell published last
+	due      func()
 }
 
-// NewReplica makes an empty replica. It calls due, without a lock, when time alone changes
-// something: then Tell is to be called in all replicas.
+// NewReplica makes an empty replica. It calls due, without holding a lock, when time alone changes something:
+// then the caller writes a change that calls Advance and Tell in all replicas.
 func NewReplica(due func()) *Replica {
 	s := New(Options{})
-	s.logged = &logged{due: due}
+	s.replica = &replicaState{due: due}
 	s.planned = kit.NewPlanned(nil, s.claims.Wake, s.endPlanned, due)
 	return &Replica{s}
 }
 
-// Advance tells the time of the changes that follow, and does what is due then. The time does not
-// go backwards.
+// Advance sets the time of the changes that follow, and does what is due by then. A time before the current one
+// is ignored.
 func (r *Replica) Advance(now schema.Time) {
 	for more := true; more; {
 		more = r.advance(now)
@@ -48,35 +48,36 @@ func (r *Replica) Advance(now schema.Time) {
 func (r *Replica) advance(now schema.Time) (more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.logged.at = max(r.logged.at, now)
-	more = r.planned.Advance(r.logged.at)
-	r.sweep(r.logged.at)
+	r.replica.at = max(r.replica.at, now)
+	more = r.planned.Advance(r.replica.at)
+	r.sweep(r.replica.at)
 	return more
 }
 
-// Tell is the change that tells watchers the progress that tasks have by their children, where that
-// was not told a moment ago.
+// Tell is the change that publishes the progress of parents, which follows from their children. Soon after
+// another Tell it only asks for a later one.
 func (r *Replica) Tell() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.closed || !r.trees.Untold():
-	case r.logged.at < r.logged.told+schema.Time(executor.ProgressEvery.Microseconds()):
-		r.tellSoon()
+	case r.replica.at < r.replica.lastTell+schema.Time(executor.ProgressEvery.Microseconds()):
+		r.publishProgressSoon()
 	default:
-		r.logged.told = r.logged.at
-		r.tellChanged()
+		r.replica.lastTell = r.replica.at
+		r.publishProgressLocked()
 	}
 }
 
-// Overdue reports whether retention would forget a task at a time.
+// Overdue reports whether retention would forget a task at that time.
 func (r *Replica) Overdue(now schema.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.closed && r.tooMany(r.options.Keep, now)
 }
 
-// Configure changes the options that are not zero. MaxOutput must not change once there is output.
+// Configure is the change that sets the options that are not zero. MaxOutput must not change once there is
+// output.
 func (r *Replica) Configure(o Options) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,31 +93,30 @@ func (r *Replica) Configure(o Options) {
 	}
 	for name := range r.options.Resources {
 		if _, stays := o.Resources[name]; !stays {
-			r.planned.SetResource(name, 0, r.logged.at)
+			r.planned.SetResource(name, 0, r.replica.at)
 		}
 	}
 	for name, total := range o.Resources {
-		r.planned.SetResource(name, total, r.logged.at)
+		r.planned.SetResource(name, total, r.replica.at)
 	}
 	r.options.Resources = o.Resources
-	r.planned.Settle(r.logged.at)
+	r.planned.Settle(r.replica.at)
 }
 
-// set changes an option unless the wanted one is zero.
 func set[T comparable](option *T, wanted T) {
 	if wanted != *new(T) {
 		*option = wanted
 	}
 }
 
-// Options answers the options as they are.
+// Options answers the current options.
 func (r *Replica) Options() Options {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.options
 }
 
-// Groups implements executor.Store. It changes nothing.
+// Groups implements executor.Store. Unlike that of a Store it changes nothing.
 func (r *Replica) Groups(context.Context) (plan.Overview, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,23 +126,24 @@ func (r *Replica) Groups(context.Context) (plan.Overview, error) {
 	return r.planned.Overview(), nil
 }
 
-// Opened says that from now on Counts counts what happens since the store was opened.
+// Opened resets the counts that Counts answers since the store was opened. It does not touch the state that
+// replicas share.
 func (r *Replica) Opened() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts = executor.Counts{TaskCounts: r.counts.TaskCounts}
 }
 
-// JoinAs is Join of a process that is told of the tasks that it takes.
+// JoinAs is Join for a process. Tasks that the claimer takes show as in runsOn.
 func (r *Replica) JoinAs(ctx context.Context, o executor.Offer, as *schema.RunsOn) (executor.Claimer, error) {
 	c, err := r.Join(ctx, o)
 	if err == nil {
-		c.(*claimer).as = as // nobody else has it yet
+		c.(*claimer).as = as // not shared yet
 	}
 	return c, err
 }
 
-// Belong says which process has claimers and leases of a replica that was just restored.
+// Belong sets the process of claimers and leases that RestoreReplica has answered.
 func (r *Replica) Belong(as *schema.RunsOn, h Held) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,18 +155,18 @@ func (r *Replica) Belong(as *schema.RunsOn, h Held) {
 	}
 }
 
-// Take is the change that gives a claimer of Join the next task that may run, or nil.
+// Take is the change that gives a claimer of Join the next task that it may run, or nil.
 func (r *Replica) Take(c executor.Claimer) executor.Lease {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := c.(*claimer).take(r.logged.at); l != nil {
+	if l := c.(*claimer).take(r.replica.at); l != nil {
 		return l
 	}
 	return nil
 }
 
-// Await begins to wait, behind a Take that has answered nil, until there may be something to take.
-// Then the channel gets one value. giveUp ends the wait. It changes nothing that the replicas share.
+// Await waits, after a Take that has answered nil, until there may be a task to take. Then the channel gets one
+// value. The caller calls giveUp if it no longer waits. It changes nothing that replicas share.
 func (r *Replica) Await(c executor.Claimer) (woken <-chan struct{}, giveUp func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,7 +179,7 @@ func (r *Replica) Await(c executor.Claimer) (woken <-chan struct{}, giveUp func(
 	}
 }
 
-// Offers reports whether a Take for a claimer of Join may get something. It changes nothing.
+// Offers reports whether a Take of this claimer may get a task. It changes nothing.
 func (r *Replica) Offers(c executor.Claimer) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,15 +187,15 @@ func (r *Replica) Offers(c executor.Claimer) bool {
 	return !r.planned.Paused() && (r.claims.Peek(m) != nil || r.planned.Offers(m.Taker()))
 }
 
-// Woken counts the tasks that may have become ready, some of them more than once, and queued is how
-// many wait now.
+// Woken counts how many tasks may have become ready so far, some of them more than once. queued is how many
+// tasks are queued now.
 func (r *Replica) Woken() (woken uint64, queued int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.claims.Woken(), int(r.counts.Queued)
 }
 
-// Return is the change that undoes a Take whose task nobody has begun to run.
+// Return is the change that undoes a Take whose task has not begun to run.
 func (r *Replica) Return(taken executor.Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,7 +203,7 @@ func (r *Replica) Return(taken executor.Lease) {
 	if l.lost() {
 		return
 	}
-	now := r.logged.at
+	now := r.replica.at
 	l.entry.Value.attempt--
 	if x := l.extra; x != nil && !x.cancelled.IsZero() {
 		_ = l.finish((&executor.Cancellation{Reason: x.cancelReason}).Outcome(), now)
@@ -220,16 +221,16 @@ func (r *Replica) Return(taken executor.Lease) {
 	r.planned.Settle(now)
 }
 
-// Interrupt is the change that settles a task whose process is dead, or has lost the lease: the
-// task runs again if it may, and ends otherwise. A task that has ended no longer counts as running.
+// Interrupt is the change that settles a task whose process is dead, or has lost the lease: the task runs again
+// if it may, and ends otherwise. A task that has already ended only gives back its slot.
 func (r *Replica) Interrupt(taken executor.Lease) {
 	l := taken.(*lease)
 	r.mu.Lock()
 	if !l.lost() {
-		l.record = new(*l.record) // a worker may still read the other one
-		r.interrupt(l, r.logged.at)
+		l.record = new(*l.record) // a worker may still read the old one
+		r.interrupt(l, r.replica.at)
 	}
-	l.release(r.logged.at)
+	l.release(r.replica.at)
 	r.mu.Unlock()
 	l.Revoke(executor.ErrLeaseLost) // without the lock, because Revoke may call back
 }
@@ -245,17 +246,18 @@ func (r *Replica) interrupt(l *lease, now schema.Time) {
 		return
 	}
 	why := kit.Interrupted(l.record.StartedAt, l.as)
-	if again := l.record.AfterInterruption(why, now, chanceOf(l.record.ID)); again != nil {
+	if again := l.record.AfterInterruption(why, now, jitterOf(l.record.ID)); again != nil {
 		_ = l.retry(again, now)
 		return
 	}
 	r.rerun(l, &executor.Again{At: now, Error: why}, now)
 }
 
-// chanceOf is a number that is the same in all replicas, and another one for most other tasks.
-func chanceOf(id uuid.UUID) uint32 { return binary.BigEndian.Uint32(id[len(id)-4:]) }
+// jitterOf stands in for a random number in the delay of a retry. It is the same in all replicas, and differs
+// between most tasks.
+func jitterOf(id uuid.UUID) uint32 { return binary.BigEndian.Uint32(id[len(id)-4:]) }
 
-// rerun puts a task back in its place after an attempt that does not count. It needs the lock.
+// rerun puts a task back in its place after an attempt that does not count. The caller holds mu.
 func (r *Replica) rerun(l *lease, again *executor.Again, now schema.Time) {
 	terms := l.entry.Value.terms
 	r.feed.PublishOf(terms.owner, terms.events, kit.Retrying(l.record, again, nil), l.live)
@@ -276,7 +278,7 @@ func (r *Replica) rerun(l *lease, again *executor.Again, now schema.Time) {
 	r.planned.Settle(now)
 }
 
-// unclaim takes a task out of those that run. It is in no queue then. It needs the lock.
+// unclaim takes a task out of the running ones. The caller holds mu, and puts the entry into a queue.
 func (l *lease) unclaim() *entry {
 	s, e := l.claimer.store, l.entry
 	r := &e.Value
@@ -292,14 +294,14 @@ func (l *lease) unclaim() *entry {
 	return e
 }
 
-// requeue puts a task without conditions back in its place. It needs the lock.
+// requeue puts a task without conditions back in its place. The caller holds mu.
 func (r *Replica) requeue(e *entry) {
 	r.claims.Return([]*entry{e}, func(r record) (string, int8) { return r.terms.typ, r.priority })
 	r.claims.Wake(1)
 }
 
-// Digest is a number that is the same in all replicas after the same changes, and most likely
-// another one where they differ.
+// Digest is a checksum of the state. It is equal in all replicas after the same changes, and most likely
+// different if they differ.
 func (r *Replica) Digest() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -307,7 +309,7 @@ func (r *Replica) Digest() uint64 {
 	c := r.counts.TaskCounts
 	for _, n := range []int64{
 		int64(r.feed.Seq()), c.Queued, c.Running, c.Completed, c.Failed, c.Cancelled, int64(r.claims.Len()), int64(r.planned.Len()),
-		int64(r.finals.first), int64(r.finals.next), r.kept, int64(r.gone),
+		int64(r.finals.first), int64(r.finals.next), r.keptBytes, int64(r.lastForgotten),
 	} {
 		_ = binary.Write(h, binary.BigEndian, n)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// RestoreReplica makes a replica of what Snapshot has written, and what others held of that one, in the
-// same order. What is damaged, or of another version, is an error.
+// RestoreReplica makes a replica from what Snapshot has written. It also answers the claimers and leases that
+// were given to Snapshot, in the same order. A snapshot that is damaged, or of another version, is an error.
 func RestoreReplica(from io.Reader, due func()) (*Replica, Held, error) {
 	blocks, err := newBlockReader(from)
 	if err != nil {
@@ -29,38 +29,37 @@ func RestoreReplica(from io.Reader, due func()) (*Replica, Held, error) {
 		_ = made.Close() // its timers
 		return nil, Held{}, fmt.Errorf("the snapshot cannot be read: %w", r.err)
 	}
-	return made, r.given, nil
+	return made, r.heldByOthers, nil
 }
 
-// snapshotReader reads the parts of a snapshot, with the lock of the replica.
+// snapshotReader reads the parts of a snapshot. It holds mu of the replica.
 type snapshotReader struct {
 	*blockReader
-	to       *Replica
-	there    bool // a block that was not looked at yet
-	about    snapshotHead
-	met      ring[terms]
-	metOn    ring[schema.RunsOn]
-	final    uint64 // the number of the next final task
-	timeline timelineMaker
-	waiting  []waiting
-	taken    []*plan.Task
-	given    Held
+	to            *Replica
+	haveBlock     bool // the reader has a block that no part has read yet
+	about         snapshotHead
+	readTerms     ring[terms]
+	readExecutors ring[schema.RunsOn]
+	final         uint64 // the number of the next final task
+	timeline      timelineMaker
+	waiting       []waiting
+	taken         []*plan.Task
+	heldByOthers  Held
 }
 
-// waiting is a task for the planner, and at which places of its Conditions.After are tasks that have
-// not ended.
+// waiting is a task for the planner, with the indexes in its Conditions.After of the tasks that are not final.
 type waiting struct {
 	entry *entry
 	open  []int
 }
 
 func (r *snapshotReader) read() {
-	if r.there = r.next(); !r.there || r.kind != blockHead {
+	if r.haveBlock = r.next(); !r.haveBlock || r.kind != blockHead {
 		r.fail("it does not begin with its head")
 		return
 	}
 	r.head()
-	r.there = r.next()
+	r.haveBlock = r.next()
 	s := r.to.Store
 	r.each(blockSchedules, func() {
 		s.schedules.Set([]executor.ScheduleText{{Name: r.text(), Text: append([]byte{}, r.bytes()...)}})
@@ -81,7 +80,7 @@ func (r *snapshotReader) read() {
 			r.check(s.trees.RestoreUntold(id))
 		}
 	})
-	if r.there {
+	if r.haveBlock {
 		r.fail("a block is of kind %d, which is not known, or in a wrong place", r.kind)
 	}
 }
@@ -93,14 +92,14 @@ func (r *snapshotReader) check(err error) {
 	}
 }
 
-// each reads the blocks of a kind that come now.
+// each reads the consecutive blocks of a kind. one reads one item.
 func (r *snapshotReader) each(kind blockKind, one func()) {
-	for r.there && r.kind == kind {
-		r.met, r.metOn = ring[terms]{}, ring[schema.RunsOn]{}
+	for r.haveBlock && r.kind == kind {
+		r.readTerms, r.readExecutors = ring[terms]{}, ring[schema.RunsOn]{}
 		for r.more() {
 			one()
 		}
-		r.there = r.next()
+		r.haveBlock = r.next()
 	}
 }
 
@@ -110,12 +109,12 @@ func (r *snapshotReader) head() {
 	s := r.to.Store
 	s.options = h.Options.options()
 	if o := &s.options; r.err == nil && (o.MaxOutput <= 0 || o.MaxQueued <= 0 || h.FirstFinal > h.NextFinal || h.NextFinal > 1<<62 || h.OldIDs > h.YoungIDs || h.YoungIDs > h.NextFinal) {
-		r.fail("its head has numbers that cannot be")
+		r.fail("its head has numbers that do not fit together")
 	}
 	r.final = h.FirstFinal
-	s.logged.at, s.logged.told = schema.Time(h.At), schema.Time(h.Told)
+	s.replica.at, s.replica.lastTell = schema.Time(h.At), schema.Time(h.Told)
 	s.feed.SetSeq(h.Seq)
-	s.gone, s.latest = h.Gone, h.LatestID
+	s.lastForgotten, s.latest = h.Gone, h.LatestID
 	s.finals.begin(h.FirstFinal)
 	s.known.limit = uint64(max(s.options.KeepIDs, 0))
 	s.known.old.base, s.known.young.base = h.OldIDs, h.YoungIDs
@@ -124,7 +123,7 @@ func (r *snapshotReader) head() {
 // ids reads the ids of final tasks.
 func (r *snapshotReader) ids() {
 	k, h := &r.to.known, &r.about
-	for r.there && r.kind == blockIDs {
+	for r.haveBlock && r.kind == blockIDs {
 		set := &k.old
 		if r.flag() {
 			set = &k.young
@@ -134,7 +133,7 @@ func (r *snapshotReader) ids() {
 				set.add(id)
 			}
 		}
-		r.there = r.next()
+		r.haveBlock = r.next()
 	}
 	oldest := k.young.base
 	if k.old.count > 0 {
@@ -149,15 +148,15 @@ func (r *snapshotReader) ids() {
 func (r *snapshotReader) readFinal() {
 	s := r.to.Store
 	f := final{seq: r.uint(), order: r.uint()}
-	f.created = r.time(s.logged.at)
+	f.created = r.time(s.replica.at)
 	f.started, f.finished = r.time(f.created), r.time(f.created)
 	f.attempt, f.state, f.priority = int32(r.int()), r.state(), int8(r.byte())
 	terms := r.terms()
 	input, result := r.bytes(), r.bytes()
-	if len(input)+len(result) > packedBytes { // others are copied
+	if len(input)+len(result) > packedBytes { // shorter texts are copied into the page
 		input, result = bytes.Clone(input), bytes.Clone(result)
 	}
-	x, c, on := r.rare()
+	x, c, on := r.readRare()
 	switch {
 	case r.err != nil:
 	case !f.state.Final() || r.final >= r.about.NextFinal:
@@ -172,21 +171,20 @@ func (r *snapshotReader) readFinal() {
 	s.putFinal(f, terms, on, rest{input: textOf(input), result: textOf(result), extra: x, conditions: c})
 }
 
-// putFinal adds a task that ended last, and whose id is known. It needs the lock.
+// putFinal adds a task that ended last. Its id must be in known already. The caller holds mu.
 func (s *Store) putFinal(f final, terms *terms, on *schema.RunsOn, r rest) {
 	number := s.finals.push(f, terms, on, r)
-	s.kept += s.finals.size(number)
+	s.keptBytes += s.finals.size(number)
 	*s.counts.Of(f.state)++
 	s.dedupes.End(r.conditions, s.known.idOf(number), f.state, f.finished)
 }
 
-// terms reads the terms of a task.
 func (r *snapshotReader) terms() *terms {
 	if place := r.byte(); place != newInRing {
-		if int(place) < len(r.met.all) && r.met.all[place] != nil {
-			return r.met.all[place]
+		if int(place) < len(r.readTerms.all) && r.readTerms.all[place] != nil {
+			return r.readTerms.all[place]
 		}
-		r.fail("a task has terms that did not come before")
+		r.fail("a task refers to terms that the block does not have")
 		return nil
 	}
 	t := terms{typ: r.text(), timeout: duration(r.int()), grace: duration(r.int()), rerun: r.flag()}
@@ -198,12 +196,12 @@ func (r *snapshotReader) terms() *terms {
 		t.labels[name] = r.text()
 	}
 	made := r.to.terms.of(&t)
-	r.met.add(made)
+	r.readTerms.add(made)
 	return made
 }
 
-// rare reads what few tasks have. Each is nil where there is none.
-func (r *snapshotReader) rare() (x *extra, c *schema.Conditions, on *schema.RunsOn) {
+// readRare reads what few tasks have. Each answer is nil if the task has none.
+func (r *snapshotReader) readRare() (x *extra, c *schema.Conditions, on *schema.RunsOn) {
 	has := r.byte()
 	if has&hasConditions != 0 {
 		c = new(schema.Conditions)
@@ -217,7 +215,7 @@ func (r *snapshotReader) rare() (x *extra, c *schema.Conditions, on *schema.Runs
 	}
 	x = new(extra)
 	if has&hasCancel != 0 {
-		x.cancelled, x.cancelReason = r.time(r.to.logged.at), r.text()
+		x.cancelled, x.cancelReason = r.time(r.to.replica.at), r.text()
 	}
 	if has&hasProgress != 0 {
 		x.progress = new(schema.Progress)
@@ -237,18 +235,18 @@ func (r *snapshotReader) rare() (x *extra, c *schema.Conditions, on *schema.Runs
 	return x, c, on
 }
 
-// ranOn reads which executor had a task.
+// ranOn reads the executor that ran a task.
 func (r *snapshotReader) ranOn() *schema.RunsOn {
 	place := r.byte()
 	if place == newInRing {
 		on := &schema.RunsOn{Executor: r.text(), Host: r.text()}
-		r.metOn.add(on)
+		r.readExecutors.add(on)
 		return on
 	}
-	if int(place) < len(r.metOn.all) && r.metOn.all[place] != nil {
-		return r.metOn.all[place]
+	if int(place) < len(r.readExecutors.all) && r.readExecutors.all[place] != nil {
+		return r.readExecutors.all[place]
 	}
-	r.fail("a task was run by an executor that did not come before")
+	r.fail("a task refers to an executor that the block does not have")
 	return nil
 }
 
@@ -266,7 +264,6 @@ func (r *snapshotReader) output() *kit.Streams {
 	return out
 }
 
-// node reads a task of a tree.
 func (r *snapshotReader) node() {
 	is := r.byte()
 	n := kit.TreeNode{ID: r.id(), State: r.state(), Fraction: r.int(), Kept: is&nodeIsKept != 0, Own: is&nodeIsOwn != 0}
@@ -282,11 +279,11 @@ func (r *snapshotReader) node() {
 	}
 }
 
-// find is a task that is not final, or nil behind an error.
+// find finds a task that is not final. It answers nil after an error.
 func (r *snapshotReader) find(id uuid.UUID) *entry {
 	e := r.to.records.get(id)
 	if e == nil {
-		r.fail("there is no task %v that has not ended", id)
+		r.fail("there is no task %v that is not final", id)
 	}
 	return e
 }

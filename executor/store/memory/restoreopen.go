@@ -10,7 +10,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file reads the tasks of a snapshot that are not final, who has them, and what they wait for.
+// This file reads the tasks of a snapshot that are not final, the leases of them, and what they wait for.
 
 func duration(v int64) time.Duration { return time.Duration(v) }
 
@@ -19,17 +19,17 @@ func (r *snapshotReader) readEntry() {
 	e := new(entry)
 	e.Value.id = r.id()
 	order := r.uint()
-	e.Value.created, e.Value.attempt, e.Value.state, e.Value.priority = r.time(s.logged.at), int32(r.int()), r.state(), int8(r.byte())
+	e.Value.created, e.Value.attempt, e.Value.state, e.Value.priority = r.time(s.replica.at), int32(r.int()), r.state(), int8(r.byte())
 	e.Value.terms, e.Value.input = r.terms(), textOf(bytes.Clone(r.bytes()))
-	x, c, _ := r.rare()
+	x, c, _ := r.readRare()
 	open, planned := r.places(c)
 	v := &e.Value
 	switch {
 	case r.err != nil:
 	case v.state.Final() || v.priority < executor.MinPriority || v.priority > executor.MaxPriority || c != nil && !planned:
-		r.fail("the task %v is %v, of priority %d; that is none that has not ended", v.id, v.state, v.priority)
+		r.fail("the task %v is %v, with priority %d, which no open task can be", v.id, v.state, v.priority)
 	case order <= s.claims.Last() || order > r.about.Last || s.records.get(v.id) != nil || !r.timeline.add(order, place{entry: e}):
-		r.fail("the task %v has the order number %d, and another one has that or a later one", v.id, order)
+		r.fail("the task %v has the order number %d, and another task has the same or a later one", v.id, order)
 	}
 	if r.err != nil {
 		return
@@ -40,8 +40,8 @@ func (r *snapshotReader) readEntry() {
 	}
 }
 
-// putOpen adds a task that is not final, with an order number above all before. One that is for the planner is
-// not given to it yet. It needs the lock.
+// putOpen adds a task that is not final. Its order number must be above all before it. If planned is set, the
+// caller gives the task to the planner later. The caller holds mu.
 func (s *Store) putOpen(e *entry, order uint64, planned bool, x *extra, c *schema.Conditions) {
 	v := &e.Value
 	if planned {
@@ -68,8 +68,8 @@ func (s *Store) putOpen(e *entry, order uint64, planned bool, x *extra, c *schem
 	s.dedupes.Add(c, v.id)
 }
 
-// places reads whether the planner has a task, and at which places of its Conditions.After are tasks
-// that have not ended.
+// places reads whether the planner has a task, and the indexes in its Conditions.After of the tasks that are
+// not final.
 func (r *snapshotReader) places(c *schema.Conditions) (open []int, planned bool) {
 	n := r.uint()
 	if n == 0 || r.err != nil {
@@ -85,13 +85,13 @@ func (r *snapshotReader) places(c *schema.Conditions) (open []int, planned bool)
 	return open, true
 }
 
-// planAgain makes what the planner has of a task.
+// planAgain makes the link of a task to the planner.
 func planAgain(e *entry, x *extra, c *schema.Conditions) {
 	v := &e.Value
 	var of executor.Record
 	of.ID, of.Type, of.Priority, of.Attempt, of.Conditions = v.id, v.terms.typ, v.priority, v.attempt, c
 	if v.state == schema.Running {
-		of.Attempt-- // the planner has it as it was before the claim
+		of.Attempt-- // the planner has the task as it was before the claim
 	}
 	if x != nil {
 		of.History = x.history
@@ -110,7 +110,7 @@ func planAgain(e *entry, x *extra, c *schema.Conditions) {
 
 // held reads the claimers and the leases.
 func (r *snapshotReader) held() {
-	for r.there && r.kind == blockHeld {
+	for r.haveBlock && r.kind == blockHeld {
 		one := r.readLease
 		if r.byte() == heldClaimers {
 			one = r.readClaimer
@@ -118,10 +118,10 @@ func (r *snapshotReader) held() {
 		for r.more() {
 			one()
 		}
-		r.there = r.next()
+		r.haveBlock = r.next()
 	}
 	if s := r.to.Store; r.err == nil && int64(s.running.Len()) != s.counts.Running {
-		r.fail("%d tasks run, and it has leases of %d", s.counts.Running, s.running.Len())
+		r.fail("%d tasks are running, and it has leases of %d", s.counts.Running, s.running.Len())
 	}
 }
 
@@ -136,13 +136,13 @@ func (r *snapshotReader) readClaimer() {
 	} else if o.Types == nil {
 		o.Types = []string{}
 	}
-	r.given.Claimers = append(r.given.Claimers, &claimer{store: r.to.Store, member: r.to.claims.Join(o)})
+	r.heldByOthers.Claimers = append(r.heldByOthers.Claimers, &claimer{store: r.to.Store, member: r.to.claims.Join(o)})
 }
 
 func (r *snapshotReader) readLease() {
-	c := &claimer{store: r.to.Store, member: new(kit.Member)} // has left
-	if n := r.below(uint64(len(r.given.Claimers))+1, "the number of a claimer"); n > 0 {
-		c = r.given.Claimers[n-1].(*claimer)
+	c := &claimer{store: r.to.Store, member: new(kit.Member)} // for a claimer that has left
+	if n := r.below(uint64(len(r.heldByOthers.Claimers))+1, "the number of a claimer"); n > 0 {
+		c = r.heldByOthers.Claimers[n-1].(*claimer)
 	}
 	id := r.id()
 	if !r.flag() {
@@ -158,7 +158,7 @@ func (r *snapshotReader) readLease() {
 		r.give(l)
 		return
 	}
-	seq, started := r.uint(), r.time(r.to.logged.at)
+	seq, started := r.uint(), r.time(r.to.replica.at)
 	if r.err != nil {
 		return
 	}
@@ -168,7 +168,7 @@ func (r *snapshotReader) readLease() {
 	}
 	v := &e.Value
 	if v.state != schema.Running || v.lease() != nil {
-		r.fail("the task %v has a lease and does not run, or has two", id)
+		r.fail("the task %v has a lease and is not running, or has two", id)
 		return
 	}
 	l := &lease{claimer: c, entry: e, record: v.claimed(started)}
@@ -183,16 +183,16 @@ func (r *snapshotReader) readLease() {
 
 func (r *snapshotReader) give(l *lease) {
 	l.claimer.member.Hold(l.record.Type)
-	r.given.Leases = append(r.given.Leases, l)
+	r.heldByOthers.Leases = append(r.heldByOthers.Leases, l)
 }
 
-// plan makes the planner.
+// plan restores the planner.
 func (r *snapshotReader) plan() {
-	if !r.there || r.kind != blockPlan {
+	if !r.haveBlock || r.kind != blockPlan {
 		r.fail("it has no groups and resources")
 		return
 	}
-	p, now := &r.to.planned, r.to.logged.at
+	p, now := &r.to.planned, r.to.replica.at
 	var head planHead
 	r.json(&head)
 	for name, total := range head.Resources {
@@ -208,7 +208,7 @@ func (r *snapshotReader) plan() {
 		}
 	}
 	p.Pause(head.Paused)
-	r.there = r.next()
+	r.haveBlock = r.next()
 	if r.err != nil {
 		return
 	}
@@ -220,13 +220,13 @@ func (r *snapshotReader) plan() {
 	}
 	r.each(blockParked, func() {
 		if e := r.find(r.id()); e != nil && (e.Value.planned() == nil || !p.Park(e.Value.planned())) {
-			r.fail("the task %v waits for no resource", e.Value.id)
+			r.fail("the task %v does not wait for a resource", e.Value.id)
 		}
 	})
 	p.Restored(now)
 }
 
-// wait lets a task wait in the planner.
+// wait gives a waiting task to the planner.
 func (r *snapshotReader) wait(w *waiting, now schema.Time) {
 	t := w.entry.Value.planned()
 	before := make([]*plan.Node, len(t.Conditions.After))

@@ -12,29 +12,29 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Held is what others have of a Replica: the claimers that have joined, and the leases that were taken
+// Held is what the processes hold of a Replica: the claimers that have joined, and the leases that were taken
 // and neither released nor returned, in the order in which they were taken.
 type Held struct {
 	Claimers []executor.Claimer
 	Leases   []executor.Lease
 }
 
-// snapshotHead is what there is once in a snapshot.
+// snapshotHead is the content of the first block.
 type snapshotHead struct {
 	Options    optionsState `json:"options"`
 	At         int64        `json:"at"`
 	Told       int64        `json:"told"`
 	Seq        uint64       `json:"seq"`
 	Gone       uint64       `json:"gone"`
-	Last       uint64       `json:"last"` // order number
+	Last       uint64       `json:"last"` // the latest order number
 	LatestID   uuid.UUID    `json:"latestId"`
 	FirstFinal uint64       `json:"firstFinal"`
 	NextFinal  uint64       `json:"nextFinal"`
-	OldIDs     uint64       `json:"oldIds"` // the number of the first
+	OldIDs     uint64       `json:"oldIds"` // the base of the old generation of ids
 	YoungIDs   uint64       `json:"youngIds"`
 }
 
-// optionsState has Options.
+// optionsState is Options in a snapshot.
 type optionsState struct {
 	Keep      int              `json:"keep"`
 	KeepFor   int64            `json:"keepFor"` // nanoseconds
@@ -53,15 +53,15 @@ func (o *optionsState) options() Options {
 	return Options{o.Keep, time.Duration(o.KeepFor), o.KeepBytes, o.KeepIDs, o.MaxQueued, o.MaxOutput, o.Resources}
 }
 
-// errUnsettled says that a Replica is within a change.
+// errUnsettled says that the planner has not finished a change.
 var errUnsettled = errors.New("a snapshot cannot be made within a change: call Advance first")
 
-// Snapshot writes all that the replica has, so that RestoreReplica makes an equal one: after the same
-// changes it has the same answers, event numbers and digests. What is of one process is not in it:
-// watchers, and which of them a task is told to. Equal replicas write the same bytes.
+// Snapshot writes everything that replicas share. RestoreReplica makes an equal replica from it: after the same
+// changes it has the same answers, event numbers and digests. Watchers, and which of them owns a task, are of
+// one process and not part of it. Equal replicas write the same bytes.
 //
-// Call it between two changes, behind Advance. The goroutine that makes the changes waits meanwhile,
-// and others may read: they wait for one block of 64 KB at most, or for the largest task.
+// Call it between two changes, after Advance. No change may be made meanwhile. Reads are possible: a read waits
+// for the writing of one block of 64 KB, or of the largest task, into memory.
 func (r *Replica) Snapshot(to io.Writer, held Held) error {
 	blocks, err := newBlockWriter(to)
 	if err != nil {
@@ -84,13 +84,13 @@ func (r *Replica) Snapshot(to io.Writer, held Held) error {
 // snapshotWriter writes the parts of a snapshot.
 type snapshotWriter struct {
 	*blockWriter
-	replica   *Replica
-	written   ring[terms]
-	writtenOn ring[schema.RunsOn]
+	replica          *Replica
+	writtenTerms     ring[terms]
+	writtenExecutors ring[schema.RunsOn]
 }
 
-// one writes a block.
-func (w *snapshotWriter) one(kind blockKind, fill func()) error {
+// writeBlock writes one block, which fill fills with mu held.
+func (w *snapshotWriter) writeBlock(kind blockKind, fill func()) error {
 	w.begin(kind)
 	w.replica.mu.Lock()
 	fill()
@@ -98,11 +98,12 @@ func (w *snapshotWriter) one(kind blockKind, fill func()) error {
 	return w.end()
 }
 
-// many writes blocks of things. fill adds one, and answers false where there is none any more.
-func (w *snapshotWriter) many(kind blockKind, fill func() bool) error {
+// writeBlocks writes blocks of items. fill writes one item with mu held, and answers false if there is none
+// left.
+func (w *snapshotWriter) writeBlocks(kind blockKind, fill func() bool) error {
 	for more := true; more; {
 		w.begin(kind)
-		w.written, w.writtenOn = ring[terms]{}, ring[schema.RunsOn]{}
+		w.writtenTerms, w.writtenExecutors = ring[terms]{}, ring[schema.RunsOn]{}
 		w.replica.mu.Lock()
 		for more = true; more && !w.full(); {
 			more = fill()
@@ -120,11 +121,11 @@ func (w *snapshotWriter) many(kind blockKind, fill func() bool) error {
 
 func (w *snapshotWriter) head() error {
 	settled := true
-	err := w.one(blockHead, func() {
+	err := w.writeBlock(blockHead, func() {
 		r := w.replica
 		settled = r.planned.Settled()
 		w.json(&snapshotHead{
-			Options: stateOf(&r.options), At: int64(r.logged.at), Told: int64(r.logged.told), Seq: r.feed.Seq(), Gone: r.gone, Last: r.claims.Last(), LatestID: r.latest,
+			Options: stateOf(&r.options), At: int64(r.replica.at), Told: int64(r.replica.lastTell), Seq: r.feed.Seq(), Gone: r.lastForgotten, Last: r.claims.Last(), LatestID: r.latest,
 			FirstFinal: r.finals.first, NextFinal: r.finals.next, OldIDs: r.known.old.base, YoungIDs: r.known.young.base,
 		})
 	})
@@ -137,7 +138,7 @@ func (w *snapshotWriter) head() error {
 func (w *snapshotWriter) schedules() error {
 	all := w.replica.Store.schedules.All()
 	n := 0
-	return w.many(blockSchedules, func() bool {
+	return w.writeBlocks(blockSchedules, func() bool {
 		if n == len(all) {
 			return false
 		}
@@ -148,11 +149,11 @@ func (w *snapshotWriter) schedules() error {
 	})
 }
 
-// ids writes the ids of final tasks: those of the older generation, then those of the younger.
+// ids writes the ids of final tasks: those of the older generation first.
 func (w *snapshotWriter) ids() error {
 	for _, set := range []*idSet{&w.replica.known.old, &w.replica.known.young} {
 		n := uint32(0)
-		err := w.many(blockIDs, func() bool {
+		err := w.writeBlocks(blockIDs, func() bool {
 			if n == set.count {
 				return false
 			}
@@ -173,7 +174,7 @@ func (w *snapshotWriter) ids() error {
 func (w *snapshotWriter) finals() error {
 	f := &w.replica.Store.finals
 	n := f.first
-	return w.many(blockFinals, func() bool {
+	return w.writeBlocks(blockFinals, func() bool {
 		if n == f.next {
 			return false
 		}
@@ -188,7 +189,7 @@ func (w *snapshotWriter) final(number uint64) {
 	r := w.replica.Store.finals.restOf(number)
 	w.uint(t.seq)
 	w.uint(t.order)
-	w.time(t.created, w.replica.logged.at)
+	w.time(t.created, w.replica.replica.at)
 	w.time(t.started, t.created)
 	w.time(t.finished, t.created)
 	w.int(int64(t.attempt))
@@ -203,10 +204,10 @@ func (w *snapshotWriter) final(number uint64) {
 		w.bytes(texts[:t.input])
 		w.bytes(texts[t.input:][:t.result])
 	}
-	w.rare(r.extra, r.conditions, w.replica.Store.finals.ranOn(number))
+	w.writeRare(r.extra, r.conditions, w.replica.Store.finals.ranOn(number))
 }
 
-// What of the rare things a task has.
+// Which of the rare parts a task has.
 const (
 	hasConditions = 1 << iota
 	hasCancel
@@ -217,7 +218,7 @@ const (
 	hasRanOn
 )
 
-// bitsOf has a bit for each that is true, the lowest for the first.
+// bitsOf sets a bit for each value that is true, the lowest bit for the first.
 func bitsOf(all ...bool) (bits byte) {
 	for i, is := range all {
 		if is {
@@ -227,8 +228,8 @@ func bitsOf(all ...bool) (bits byte) {
 	return bits
 }
 
-// rare writes what few tasks have, and the executor that had one of many. Each may be nil.
-func (w *snapshotWriter) rare(x *extra, c *schema.Conditions, on *schema.RunsOn) {
+// writeRare writes what few tasks have, and the executor that ran the task. Each may be nil.
+func (w *snapshotWriter) writeRare(x *extra, c *schema.Conditions, on *schema.RunsOn) {
 	if x == nil {
 		x = new(extra)
 	}
@@ -241,7 +242,7 @@ func (w *snapshotWriter) rare(x *extra, c *schema.Conditions, on *schema.RunsOn)
 		w.ranOn(on)
 	}
 	if has&hasCancel != 0 {
-		w.time(x.cancelled, w.replica.logged.at)
+		w.time(x.cancelled, w.replica.replica.at)
 		w.text(x.cancelReason)
 	}
 	if has&hasProgress != 0 {
@@ -264,7 +265,7 @@ func (w *snapshotWriter) rare(x *extra, c *schema.Conditions, on *schema.RunsOn)
 
 func (w *snapshotWriter) open() error {
 	after := uint64(0)
-	return w.many(blockOpen, func() bool {
+	return w.writeBlocks(blockOpen, func() bool {
 		found := false
 		w.replica.timeline.upward(after, func(order uint64, p place) bool {
 			after = order
@@ -284,13 +285,13 @@ func (w *snapshotWriter) entry(e *entry) {
 	r := &e.Value
 	w.id(r.id)
 	w.uint(e.Order())
-	w.time(r.created, w.replica.logged.at)
+	w.time(r.created, w.replica.replica.at)
 	w.int(int64(r.attempt))
 	w.byte(byte(r.state))
 	w.byte(byte(r.priority))
 	w.terms(r.terms)
 	w.bytes(r.input.value())
-	w.rare(r.extra(), r.conditions(), nil)
+	w.writeRare(r.extra(), r.conditions(), nil)
 	t := r.planned()
 	if t == nil {
 		w.byte(0)
@@ -303,10 +304,10 @@ func (w *snapshotWriter) entry(e *entry) {
 	}
 }
 
-// held writes the claimers and the leases. A lease of a claimer that has left has no claimer.
+// held writes the claimers and the leases. The lease of a claimer that has left refers to none.
 func (w *snapshotWriter) held(h Held) error {
 	places, claimers, running := map[*claimer]uint64{}, 0, 0
-	err := w.many(blockHeld, func() bool {
+	err := w.writeBlocks(blockHeld, func() bool {
 		if claimers == len(h.Claimers) {
 			return false
 		}
@@ -327,7 +328,7 @@ func (w *snapshotWriter) held(h Held) error {
 		return err
 	}
 	leases := 0
-	err = w.many(blockHeld, func() bool {
+	err = w.writeBlocks(blockHeld, func() bool {
 		if leases == len(h.Leases) {
 			return false
 		}
@@ -343,31 +344,31 @@ func (w *snapshotWriter) held(h Held) error {
 		return true
 	})
 	if err == nil && running != w.replica.running.Len() {
-		err = fmt.Errorf("%d tasks run, and %d leases of them are known", w.replica.running.Len(), running)
+		err = fmt.Errorf("%d tasks are running, and %d leases of them are known", w.replica.running.Len(), running)
 	}
 	return err
 }
 
-// What a block of blockHeld has.
+// The first byte of a blockHeld: which items follow.
 const (
 	heldClaimers = iota
 	heldLeases
 )
 
-// lease writes a lease of the claimer with a number, which is 0 of one that has left.
+// lease writes a lease. claimer is the number of its claimer from 1, or 0 if that has left.
 func (w *snapshotWriter) lease(l *lease, claimer uint64) {
 	w.uint(claimer)
 	w.id(l.record.ID)
 	w.flag(l.entry != nil)
 	if l.entry != nil {
 		w.uint(l.seq)
-		w.time(l.record.StartedAt, w.replica.logged.at)
+		w.time(l.record.StartedAt, w.replica.replica.at)
 		return
 	}
 	w.int(int64(l.record.Attempt))
 	w.text(l.record.Type)
 	t := l.link.planned()
-	if w.flag(t != nil); t != nil { // it counts in its group until the lease is released
+	if w.flag(t != nil); t != nil { // the ended task counts in its group until the lease is released
 		w.byte(byte(t.Priority))
 		w.uint(t.Order)
 		w.json(t.Conditions)

@@ -58,7 +58,7 @@ func TestSnapshotIsRefusedWithinAChange(t *testing.T) {
 	_, err = r.Submit(t.Context(), []executor.Submission{newRecord(0)})
 	require.NoError(t, err)
 	require.NotNil(t, r.Take(c))
-	require.ErrorContains(t, r.Snapshot(new(bytes.Buffer), memory.Held{Claimers: []executor.Claimer{c}}), "1 tasks run, and 0 leases of them are known")
+	require.ErrorContains(t, r.Snapshot(new(bytes.Buffer), memory.Held{Claimers: []executor.Claimer{c}}), "1 tasks are running, and 0 leases of them are known")
 }
 
 // Whatever is damaged or missing is an error, and never half a queue.
@@ -83,7 +83,7 @@ func TestDamagedSnapshotIsRefused(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, _, err = memory.RestoreReplica(bytes.NewReader(huge), func() {})
 	runtime.ReadMemStats(&after)
-	require.ErrorContains(t, err, "ends before its end")
+	require.ErrorContains(t, err, "is cut off")
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20), "no memory is taken for a length alone")
 }
 

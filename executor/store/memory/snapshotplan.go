@@ -12,15 +12,15 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file writes the planner, the trees and the terms of a snapshot.
+// This file writes the planner, the trees and the terms of tasks to a snapshot.
 
-// planHead is what there is once of a planner.
+// planHead is the first item of a blockPlan.
 type planHead struct {
 	Paused    bool             `json:"paused,omitzero"`
 	Resources map[string]int64 `json:"resources,omitempty"`
 }
 
-// groupState is a group that has settings.
+// groupState is a group that has settings, as an item of a blockPlan.
 type groupState struct {
 	Name     string  `json:"name"`
 	Limit    int     `json:"limit,omitzero"`
@@ -28,7 +28,7 @@ type groupState struct {
 	Count    int     `json:"count,omitzero"`
 	Per      int64   `json:"per,omitzero"` // nanoseconds
 	Defaults string  `json:"defaults,omitzero"`
-	Starts   []int64 `json:"starts,omitempty"` // of its latest tasks
+	Starts   []int64 `json:"starts,omitempty"` // when its latest tasks started
 }
 
 func groupStateOf(name string, s plan.Settings, starts []schema.Time) *groupState {
@@ -49,7 +49,7 @@ func (g *groupState) settings() (s plan.Settings, starts []schema.Time) {
 func (w *snapshotWriter) plan() error {
 	p := &w.replica.planned
 	var all plan.Overview
-	err := w.one(blockPlan, func() {
+	err := w.writeBlock(blockPlan, func() {
 		all = p.Overview()
 		head := planHead{Paused: all.Paused, Resources: map[string]int64{}}
 		for _, r := range all.Resources {
@@ -65,7 +65,7 @@ func (w *snapshotWriter) plan() error {
 	if err != nil {
 		return err
 	}
-	return w.all(blockParked, func(yield func(func()) bool) {
+	return w.writeBlocksLocked(blockParked, func(yield func(func()) bool) {
 		for _, t := range p.Parked() {
 			if !yield(func() { w.id(t.ID) }) {
 				return
@@ -74,8 +74,8 @@ func (w *snapshotWriter) plan() error {
 	})
 }
 
-// all writes blocks of things that are found with the lock held.
-func (w *snapshotWriter) all(kind blockKind, each func(yield func(write func()) bool)) (err error) {
+// writeBlocksLocked is writeBlocks for items that each finds while mu is held throughout.
+func (w *snapshotWriter) writeBlocksLocked(kind blockKind, each func(yield func(write func()) bool)) (err error) {
 	w.replica.mu.Lock()
 	defer w.replica.mu.Unlock()
 	w.begin(kind)
@@ -95,13 +95,13 @@ func (w *snapshotWriter) all(kind blockKind, each func(yield func(write func()) 
 
 func (w *snapshotWriter) trees() error {
 	t := &w.replica.Store.trees
-	err := w.all(blockTrees, func(yield func(func()) bool) {
+	err := w.writeBlocksLocked(blockTrees, func(yield func(func()) bool) {
 		t.Nodes(func(n kit.TreeNode) bool { return yield(func() { w.node(&n) }) })
 	})
 	if err != nil {
 		return err
 	}
-	return w.all(blockUntold, func(yield func(func()) bool) {
+	return w.writeBlocksLocked(blockUntold, func(yield func(func()) bool) {
 		for _, id := range t.UntoldOnes() {
 			if !yield(func() { w.id(id) }) {
 				return
@@ -110,7 +110,7 @@ func (w *snapshotWriter) trees() error {
 	})
 }
 
-// What a node of a tree is.
+// The bits of a node of a tree.
 const (
 	nodeIsChild = 1 << iota
 	nodeIsKept
@@ -134,15 +134,15 @@ func (w *snapshotWriter) node(n *kit.TreeNode) {
 	}
 }
 
-// ring has what was written or read last in a block of what many tasks have, so that it is there once.
-// The writer and the reader have the same.
+// ring has the values that were written or read last in a block, so that a value that many tasks share is
+// written once. The writer and the reader keep the same ring.
 type ring[T any] struct {
 	all  [16]*T
-	next int // where new ones go
-	last int // the place of the latest
+	next int // where the next new value goes
+	last int // the place of the value that was used last
 }
 
-// newInRing stands for one that follows, in the place of its place in the ring.
+// newInRing stands in the place of an index into the ring: a new value follows.
 const newInRing = 0xff
 
 func (g *ring[T]) add(t *T) {
@@ -151,39 +151,39 @@ func (g *ring[T]) add(t *T) {
 	g.next = (g.next + 1) % len(g.all)
 }
 
-// find is the place of one, or -1.
+// find is the place of an equal value, or -1.
 func (g *ring[T]) find(t *T, same func(a, b *T) bool) int {
-	if l := g.all[g.last]; l != nil && (l == t || same(l, t)) { // as of most
+	if l := g.all[g.last]; l != nil && (l == t || same(l, t)) { // the usual case
 		return g.last
 	}
 	return slices.IndexFunc(g.all[:], func(o *T) bool { return o != nil && (o == t || same(o, t)) })
 }
 
-// ranOn writes which executor had a task.
+// ranOn writes the executor that ran a task.
 func (w *snapshotWriter) ranOn(on *schema.RunsOn) {
-	if place := w.writtenOn.find(on, func(a, b *schema.RunsOn) bool { return *a == *b }); place >= 0 {
-		w.writtenOn.last = place
+	if place := w.writtenExecutors.find(on, func(a, b *schema.RunsOn) bool { return *a == *b }); place >= 0 {
+		w.writtenExecutors.last = place
 		w.byte(byte(place))
 		return
 	}
-	w.writtenOn.add(on)
+	w.writtenExecutors.add(on)
 	w.byte(newInRing)
 	w.text(on.Executor)
 	w.text(on.Host)
 }
 
-// same is equals but for what is of one process.
+// same is equals without the fields that are of one process.
 func (t *terms) same(o *terms) bool {
 	return t.typ == o.typ && t.timeout == o.timeout && t.grace == o.grace && t.rerun == o.rerun && sameLabels(t.labels, o.labels)
 }
 
 func (w *snapshotWriter) terms(t *terms) {
-	if place := w.written.find(t, (*terms).same); place >= 0 {
-		w.written.last = place
+	if place := w.writtenTerms.find(t, (*terms).same); place >= 0 {
+		w.writtenTerms.last = place
 		w.byte(byte(place))
 		return
 	}
-	w.written.add(t)
+	w.writtenTerms.add(t)
 	w.byte(newInRing)
 	w.text(t.typ)
 	w.int(int64(t.timeout))

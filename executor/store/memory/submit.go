@@ -19,22 +19,22 @@ func (s *Store) SubmitAll(_ context.Context, submissions []executor.Submission) 
 	return s.submit(submissions, true)
 }
 
-// submit records tasks. With all it records none where one is refused.
+// submit records tasks. With all it records none if one of them is refused.
 func (s *Store) submit(submissions []executor.Submission, all bool) ([]executor.Submitted, error) {
 	answers := make([]executor.Submitted, len(submissions))
-	fresh := s.blanks(len(submissions))
+	fresh := s.newEntries(len(submissions))
 	for i := range submissions { // what can be done without the lock
 		s.fill(fresh[i], &submissions[i])
 	}
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndRevoke()
 	if s.closed {
 		return nil, executor.ErrClosed
 	}
 	now := s.now()
 	s.sweep(now)
 	if all {
-		if tried := s.tried(submissions, now); kit.Refused(tried) {
+		if tried := s.dryRun(submissions, now); kit.Refused(tried) {
 			return tried, nil
 		}
 	}
@@ -49,7 +49,7 @@ func (s *Store) submit(submissions []executor.Submission, all bool) ([]executor.
 		case nil:
 			answers[i] = s.answerKnown(p, asked)
 		case executor.ErrNotFound:
-			s.addOnce(e, asked, &answers[i], now)
+			s.addUnlessDuplicate(e, asked, &answers[i], now)
 		default:
 			answers[i].Err = err
 		}
@@ -57,7 +57,7 @@ func (s *Store) submit(submissions []executor.Submission, all bool) ([]executor.
 			added++
 			answers[i].WaitingFor = s.waiting(e)
 			if asked.Posted {
-				s.tellSent(asked, &answers[i])
+				s.publishSent(asked, &answers[i])
 			}
 		}
 	}
@@ -66,8 +66,8 @@ func (s *Store) submit(submissions []executor.Submission, all bool) ([]executor.
 	return answers, nil
 }
 
-// tellSent publishes that a task has left an outbox. It needs the lock.
-func (s *Store) tellSent(asked *executor.Submission, answer *executor.Submitted) {
+// publishSent publishes that a task has left an outbox. The caller holds mu.
+func (s *Store) publishSent(asked *executor.Submission, answer *executor.Submitted) {
 	r := asked.Record
 	if answer.Conditions != nil {
 		r.Conditions = answer.Conditions
@@ -77,11 +77,11 @@ func (s *Store) tellSent(asked *executor.Submission, answer *executor.Submitted)
 	s.feed.Publish(asked.Owner, asked.Events, ev)
 }
 
-// spareEntries is how many entries are kept to be used again: two bursts of submits.
+// spareEntries bounds the entries that are kept for reuse: enough for two bursts of submits.
 const spareEntries = 512
 
-// blanks are so many entries.
-func (s *Store) blanks(n int) []*entry {
+// newEntries answers n entries, reused ones first.
+func (s *Store) newEntries(n int) []*entry {
 	blanks := make([]*entry, n)
 	s.mu.Lock()
 	spare := max(len(s.spare)-n, 0)
@@ -95,8 +95,8 @@ func (s *Store) blanks(n int) []*entry {
 	return blanks
 }
 
-// isNew reports whether the id of a submission was made for it and it did not come
-// before. Such ids rise, so most can be told by that.
+// isNew reports whether it is certain that no task has the id of a submission: its id was made for it, and is
+// greater than all such ids before. Such ids rise, so this is the usual case.
 func (s *Store) isNew(asked *executor.Submission) bool {
 	if !asked.NewID || bytes.Compare(asked.ID[:], s.latest[:]) <= 0 {
 		return false
@@ -113,8 +113,8 @@ func (s *Store) answerKnown(known place, asked *executor.Submission) executor.Su
 	return executor.Submitted{Existing: true, Task: &record.Task}
 }
 
-// fullQueue is ErrQueueFull where the queue has no room for a task that makes some places of it free,
-// or nil. It needs the lock.
+// fullQueue is ErrQueueFull if the queue has no room for one more task after frees others have left it, or nil.
+// The caller holds mu.
 func (s *Store) fullQueue(frees int) error {
 	if int(s.counts.Queued)-frees >= s.options.MaxQueued {
 		return executor.ErrQueueFull
@@ -125,7 +125,7 @@ func (s *Store) fullQueue(frees int) error {
 // add puts a new task into the queue.
 func (s *Store) add(e *entry, now schema.Time) error { return s.addReplacing(e, 0, now) }
 
-// addReplacing is add for a task that makes some places of the queue free.
+// addReplacing is add for a task that takes the place of frees others.
 func (s *Store) addReplacing(e *entry, frees int, now schema.Time) error {
 	if err := s.fullQueue(frees); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (s *Store) addReplacing(e *entry, frees int, now schema.Time) error {
 	return nil
 }
 
-// enlist adds the record of a new task that has its order number.
+// enlist adds a new task, which has its order number already, to the indexes.
 func (s *Store) enlist(e *entry) {
 	s.records.add(e)
 	s.dedupes.Add(e.Value.conditions(), e.Value.id)

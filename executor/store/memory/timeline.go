@@ -7,26 +7,24 @@ import (
 	"sort"
 )
 
-// timeline is where the tasks are, in the order of their creation, for List. Tasks come
-// with rising order numbers and leave in any order. Each costs 8 bytes while it is
-// there, and nothing after.
+// timeline has the tasks in the order of their creation, for List. Tasks are added with rising order numbers
+// and leave in any order. Each costs 8 bytes while it is there, and nothing after.
 type timeline struct {
 	chunks []*chunk // by base, none empty
 }
 
 const chunkSize = 512
 
-// chunk has the tasks of the order numbers base to base+chunkSize-1. Of those that are
-// not final it has the entries, and of the final ones the numbers; either is nil where
-// there are none.
+// chunk has the tasks with the order numbers from base to base+chunkSize-1: entries for those that are not
+// final, and numbers for the final ones. Either array is nil if it would be empty.
 type chunk struct {
 	base           uint64
 	entries        *[chunkSize]*entry
-	finals         *[chunkSize]uint64 // the numbers and 1
-	waiting, ended int                // how many there are of each
+	finals         *[chunkSize]uint64 // 1 + the number among the finals, or 0
+	waiting, ended int                // how many tasks each array has
 }
 
-// add adds a task that is not final, with an order number above all before.
+// add adds a task that is not final. Its order number must be above all before it.
 func (t *timeline) add(e *entry) {
 	order := e.Order()
 	base := order - order%chunkSize
@@ -48,7 +46,7 @@ func (t *timeline) add(e *entry) {
 	last.waiting++
 }
 
-// timelineMaker makes a timeline of tasks that come in any order.
+// timelineMaker makes a timeline of tasks in any order.
 type timelineMaker struct {
 	chunks map[uint64]*chunk // by base
 	latest *chunk
@@ -69,7 +67,7 @@ func (m *timelineMaker) slot(order uint64) (*chunk, uint64) {
 	return m.latest, order - base
 }
 
-// add adds a task. It reports false where there is one of that order number.
+// add adds a task. It reports false if there is one with that order number.
 func (m *timelineMaker) add(order uint64, p place) bool {
 	c, n := m.slot(order)
 	if _, taken := c.place(int(n)); taken {
@@ -91,12 +89,11 @@ func (m *timelineMaker) add(order uint64, p place) bool {
 	return true
 }
 
-// made is the timeline.
 func (m *timelineMaker) made() timeline {
 	return timeline{slices.SortedFunc(maps.Values(m.chunks), func(a, b *chunk) int { return cmp.Compare(a.base, b.base) })}
 }
 
-// end puts the number of a task that is final in the place of its entry.
+// end replaces the entry of a task that became final by its number.
 func (t *timeline) end(order, number uint64) {
 	c := t.chunks[t.from(order)]
 	if c.finals == nil {
@@ -105,7 +102,7 @@ func (t *timeline) end(order, number uint64) {
 	c.finals[order-c.base] = number + 1
 	c.ended++
 	c.entries[order-c.base] = nil
-	if c.waiting--; c.waiting == 0 && c != t.chunks[len(t.chunks)-1] { // the last may get more
+	if c.waiting--; c.waiting == 0 && c != t.chunks[len(t.chunks)-1] { // the last chunk may get more entries
 		c.entries = nil
 	}
 }
@@ -122,7 +119,7 @@ func (t *timeline) remove(order uint64) {
 	}
 }
 
-// place is where the n-th task of the chunk is, or false.
+// place is where the n-th task of the chunk is. It is false if there is none.
 func (c *chunk) place(n int) (place, bool) {
 	if c.entries != nil && c.entries[n] != nil {
 		return place{entry: c.entries[n]}, true
@@ -133,9 +130,9 @@ func (c *chunk) place(n int) (place, bool) {
 	return place{}, false
 }
 
-// from is the index of the first chunk that reaches to order or beyond.
+// from is the index of the first chunk that has order or a later number.
 func (t *timeline) from(order uint64) int {
-	if n := len(t.chunks); n > 0 { // where none between is gone, the place is known
+	if n := len(t.chunks); n > 0 { // if no chunk in between was removed, the index follows from the number
 		if i := (int64(order) - int64(t.chunks[0].base)) / chunkSize; i >= 0 && i < int64(n) && t.chunks[i].base == order-order%chunkSize {
 			return int(i)
 		}
@@ -143,8 +140,7 @@ func (t *timeline) from(order uint64) int {
 	return sort.Search(len(t.chunks), func(i int) bool { return t.chunks[i].base+chunkSize > order })
 }
 
-// upward calls f with the tasks after the given order number, oldest first, until it
-// answers false.
+// upward calls f for each task after an order number, the oldest first, until it answers false.
 func (t *timeline) upward(after uint64, f func(order uint64, p place) bool) {
 	for i := t.from(after + 1); i < len(t.chunks); i++ {
 		c := t.chunks[i]
@@ -160,8 +156,7 @@ func (t *timeline) upward(after uint64, f func(order uint64, p place) bool) {
 	}
 }
 
-// downward calls f with the tasks before the given order number, newest first, until
-// it answers false.
+// downward calls f for each task before an order number, the newest first, until it answers false.
 func (t *timeline) downward(before uint64, f func(order uint64, p place) bool) {
 	for i := min(t.from(before), len(t.chunks)-1); i >= 0; i-- {
 		c := t.chunks[i]

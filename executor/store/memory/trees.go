@@ -12,10 +12,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has the tasks that are parts of others.
+// This file has the trees of tasks: tasks that are children of others.
 
-// admitChild says why a task with these conditions cannot be the child that they name it, or
-// answers how many tasks are above it. It needs the lock.
+// admitChild answers how many tasks are above a new task with these conditions, or why it cannot be a child of
+// the parent that they name. The caller holds mu.
 func (s *Store) admitChild(c *schema.Conditions, trial *kit.Trial) (depth int, err error) {
 	parent := executor.ParentOf(c)
 	if parent == uuid.Nil {
@@ -39,8 +39,8 @@ func (s *Store) admitChild(c *schema.Conditions, trial *kit.Trial) (depth int, e
 	return depth + 1, s.trees.Admits(parent, depth, trial.Children(parent))
 }
 
-// eachChild calls visit with the children of a task, from a place on, as far as it answers true.
-// It needs the lock.
+// eachChild calls visit for each child of a task after an order number, until it answers false. The caller
+// holds mu.
 func (s *Store) eachChild(parent uuid.UUID, from uint64, oldest bool, visit func(order uint64, p place) bool) {
 	s.trees.EachChild(parent, from, oldest, func(id uuid.UUID, order uint64) bool {
 		p, err := s.find(id)
@@ -53,8 +53,8 @@ func (s *Store) OpenBelow(ctx context.Context, w *executor.TreeWalk) (uuid.UUID,
 	return s.trees.Walk(ctx, w, &s.mu, &s.closed)
 }
 
-// cancelBelow goes on with cancels, down their trees. Between two pieces those go first that wait
-// for the lock.
+// cancelBelow cancels the tasks below those that were cancelled. It works in pieces, so that others can have
+// the lock between them.
 func (s *Store) cancelBelow(descents []*kit.Descent) {
 	for _, d := range descents {
 		for s.cancelPiece(d) {
@@ -93,31 +93,32 @@ func (s *Store) cancelPiece(d *kit.Descent) (more bool) {
 	return more
 }
 
-// tellSoon lets watchers be told the progress that tasks have by their children. It needs the lock.
-func (s *Store) tellSoon() {
-	if s.telling == nil {
-		tell := s.tellProgress
-		if s.logged != nil {
-			tell = s.logged.due
+// publishProgressSoon sets a timer to publish the progress of parents that follows from their children. The
+// caller holds mu.
+func (s *Store) publishProgressSoon() {
+	if s.progressTimer == nil {
+		tell := s.publishProgress
+		if s.replica != nil {
+			tell = s.replica.due
 		}
-		s.telling = time.AfterFunc(executor.ProgressEvery, tell)
+		s.progressTimer = time.AfterFunc(executor.ProgressEvery, tell)
 	} else {
-		s.telling.Reset(executor.ProgressEvery)
+		s.progressTimer.Reset(executor.ProgressEvery)
 	}
 }
 
-// tellProgress publishes such progress of the tasks that run, of whose start watchers know.
-func (s *Store) tellProgress() {
+// publishProgress publishes the changed progress of running parents whose start was published.
+func (s *Store) publishProgress() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
-	s.tellChanged()
+	s.publishProgressLocked()
 }
 
-// tellChanged is tellProgress with the lock held.
-func (s *Store) tellChanged() {
+// publishProgressLocked is publishProgress with mu held.
+func (s *Store) publishProgressLocked() {
 	ids, more := s.trees.TakeChanged()
 	for _, id := range ids {
 		e := s.records.get(id)
@@ -129,6 +130,6 @@ func (s *Store) tellChanged() {
 		}
 	}
 	if more {
-		s.tellSoon()
+		s.publishProgressSoon()
 	}
 }

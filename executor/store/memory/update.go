@@ -11,7 +11,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file changes a task that waits.
+// This file changes a queued task.
 
 // Update implements executor.Store.
 func (s *Store) Update(_ context.Context, id uuid.UUID, u *executor.Update) (schema.Task, error) {
@@ -45,7 +45,7 @@ func (s *Store) Update(_ context.Context, id uuid.UUID, u *executor.Update) (sch
 	return t, nil
 }
 
-// change makes a task that waits what its record says. Its order number stays. It needs the lock.
+// change makes a queued task what its record says. Its order number stays. The caller holds mu.
 func (s *Store) change(e *entry, to *executor.Record, now schema.Time) {
 	r := &e.Value
 	t := r.planned()
@@ -66,15 +66,15 @@ func (s *Store) change(e *entry, to *executor.Record, now schema.Time) {
 		r.link().conditions = to.Conditions
 		s.planned.Resume(t, now)
 	case to.Conditions != nil:
-		s.replanned(e, to, now)
+		s.moveToPlanner(e, to, now)
 	default:
 		s.claims.Return([]*entry{e}, func(r record) (string, int8) { return r.terms.typ, r.priority })
 		s.claims.Wake(1)
 	}
 }
 
-// replanned gives a task to the planner that was in the queue. It needs the lock.
-func (s *Store) replanned(e *entry, to *executor.Record, now schema.Time) {
+// moveToPlanner gives a task to the planner that was in the queue before. The caller holds mu.
+func (s *Store) moveToPlanner(e *entry, to *executor.Record, now schema.Time) {
 	t := new(plan.Task)
 	*t = kit.NewTask(to)
 	t.Order, t.Value = e.Order(), e

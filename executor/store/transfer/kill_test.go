@@ -128,9 +128,9 @@ func TestKilledCopy(t *testing.T) {
 		for range 2 {
 			killed{From: from, Namespace: one, At: at}.kill(t)
 			_, err = nats.Open(t.Context(), nats.Options{Address: one})
-			require.ErrorContains(t, err, "a copy into the namespace was begun and did not end")
+			require.ErrorContains(t, err, "a copy into the namespace was begun and not finished")
 			_, err = nats.CopyFrom(t.Context(), one, nats.Credentials{})
-			require.ErrorContains(t, err, "a copy into the namespace was begun and did not end")
+			require.ErrorContains(t, err, "a copy into the namespace was begun and not finished")
 		}
 		sum := copied(t, from, one)
 		require.NotZero(t, sum.Tasks)
@@ -241,14 +241,14 @@ func TestDisturbedCopies(t *testing.T) {
 	require.Equal(t, differs.From.Waiting, differs.To.Waiting+1)
 	require.NoError(t, target.Close())
 	_, err = nats.Open(t.Context(), nats.Options{Address: two})
-	require.ErrorContains(t, err, "did not end")
+	require.ErrorContains(t, err, "not finished")
 
 	target, err = nats.CopyInto(t.Context(), two, nats.Credentials{})
 	require.NoError(t, err)
 	again, err := nats.CopyInto(t.Context(), two, nats.Credentials{}) // takes the place of the first
 	require.NoError(t, err)
 	_, err = transfer.Copy(t.Context(), source, target)
-	require.ErrorContains(t, err, "somebody has written to the namespace")
+	require.ErrorContains(t, err, "another process wrote to the namespace")
 	_, err = transfer.Copy(t.Context(), source, again)
 	require.NoError(t, err)
 	require.NoError(t, target.Close())
