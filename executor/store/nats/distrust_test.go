@@ -116,7 +116,12 @@ var spoiled = map[string]any{
 	"update.RunAt":    []func(u *update){func(u *update) { u.RunAt = new(int64(math.MaxInt64)) }, func(u *update) { u.RunAt = new(int64(math.MinInt64)) }},
 	"update.Expires":  func(u *update) { u.Expires = new(int64(math.MaxInt64)) },
 	"update.Labels":   []func(u *update){func(u *update) { u.Labels = many(executor.MaxLabels + 1) }, func(u *update) { u.Labels = map[string]string{"a": long} }, func(u *update) { u.Labels = map[string]string{"a": badText} }},
-	"update.Group":    []func(u *update){func(u *update) { u.Group = &long }, func(u *update) { u.Group = new(badText) }},
+	"update.On": []func(u *update){
+		func(u *update) { u.On = many(executor.MaxPlaces + 1) },
+		func(u *update) { u.On = map[string]string{"gpu": ""} },
+		func(u *update) { u.On = map[string]string{"gpu": long} },
+	},
+	"update.Group": []func(u *update){func(u *update) { u.Group = &long }, func(u *update) { u.Group = new(badText) }},
 
 	"scheduleText.Name":    []func(s *scheduleText){func(s *scheduleText) { s.Name = "" }, func(s *scheduleText) { s.Name = "another" }, func(s *scheduleText) { s.Name = long }},
 	"scheduleText.Removed": free("then there is no text"),
