@@ -61,6 +61,11 @@ func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
 			}
 		}
 	}
+	if beats && s.reportMismatch == nil {
+		if err := s.settleTie(); err != nil {
+			return err
+		}
+	}
 	// Entries from before the start of this process are not compared: their writer may be gone, and no process could start if its digest was wrong.
 	now := entryDigest{Entry: s.applied.Load() + 1}
 	if !beats || now.Entry <= s.backlog && s.reportMismatch == nil {
@@ -89,8 +94,11 @@ func (s *Store) handleMismatch(p *peer, entry uint64) error {
 	case first:
 		s.log.Error("the copy of a process that shares the store differs from this one; one of the two ends", "process", p.about.Name, "host", p.about.Host, "entry", entry)
 	}
-	if s.machine.outvoted() {
+	switch outvoted, tied := s.machine.vote(); {
+	case outvoted:
 		return &differsError{entry, p.about}
+	case tied && s.tie == nil:
+		s.recount(&differsError{entry, p.about})
 	}
 	return nil
 }
@@ -105,12 +113,10 @@ func (m *machine) markDiffering(p *peer) (first bool) {
 	return first
 }
 
-// outvoted reports whether this process is to end: the copies of more than half of the executors differ from
-// its own, or those of half of them, with that of the executor that joined first. An executor that has sent no
-// digest yet counts as equal.
-func (m *machine) outvoted() bool {
+// vote counts the executors. outvoted says that the copies of more than half of them differ from this one, and tied that those of
+// exactly half of them do. An executor that has sent no digest yet counts as equal.
+func (m *machine) vote() (outvoted, tied bool) {
 	all, others := 0, 0
-	var first *peer
 	for _, p := range m.peers {
 		if p.about.Role != RoleExecutor {
 			continue
@@ -119,11 +125,19 @@ func (m *machine) outvoted() bool {
 		if p.differs {
 			others++
 		}
-		if first == nil || p.cameBefore(first) {
+	}
+	return 2*others > all, others > 0 && 2*others == all
+}
+
+// firstDiffers reports whether the copy of the executor that joined first differs from this one.
+func (m *machine) firstDiffers() bool {
+	var first *peer
+	for _, p := range m.peers {
+		if p.about.Role == RoleExecutor && (first == nil || p.cameBefore(first)) {
 			first = p
 		}
 	}
-	return 2*others > all || 2*others == all && first.differs
+	return first != nil && first.differs
 }
 
 // anyDiffers reports whether the copy of any process is known to differ from this one.

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -51,18 +52,63 @@ func TestFewerThatDifferEnd(t *testing.T) {
 	}
 }
 
-// Of two processes whose copies differ the one ends that came later.
-func TestNewerOfTwoThatDifferEnds(t *testing.T) {
+// Of two processes whose copies differ the one ends that has the damaged copy, whichever came first.
+func TestDamagedOfTwoEnds(t *testing.T) {
 	t.Parallel()
-	at := clusterOf(t, 1).namespace(t)
-	o := Options{Address: at, Lease: 2 * time.Second}
-	one, other := open(t, o), open(t, o)
-	one.submits(t, newTask())
-	other.strays(t)
-	other.endsAsDiffering(t)
-	require.Empty(t, one.Info().Fault)
-	require.NoError(t, one.Close())
-	require.NoError(t, other.Close())
+	for name, damaged := range map[string]int{"the first": 0, "the second": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := Options{Address: clusterOf(t, 1).namespace(t), Lease: 2 * time.Second}
+			both := []*Store{open(t, o), open(t, o)}
+			bad, good := both[damaged], both[1-damaged]
+			good.submits(t, newTask())
+			bad.strays(t)
+			bad.endsAsDiffering(t)
+			require.NoError(t, bad.Close())
+			again := open(t, o)
+			again.submits(t, newTask())
+			require.Equal(t, good.digest(t), again.digest(t))
+			for _, s := range []*Store{good, again} {
+				require.Empty(t, s.Info().Fault)
+				require.NoError(t, s.Close())
+			}
+		})
+	}
+}
+
+// A tie ends where a process knows that its copy is the wrong one, and else by who came first, after a while where it has found
+// its copy right.
+func TestTieIsSettled(t *testing.T) {
+	t.Parallel()
+	found := errors.New("it differs")
+	for _, c := range []struct {
+		name    string
+		self    int // 0 came first
+		verdict *verdict
+		want    error
+	}{
+		{"the log is read again", 1, nil, nil},
+		{"wrong", 0, &verdict{isWrong: true}, found},
+		{"right", 1, &verdict{isRight: true, at: time.Now()}, nil},
+		{"right, and the first does not end", 1, &verdict{isRight: true}, found},
+		{"right, and the second does not end", 0, &verdict{isRight: true}, nil},
+		{"nobody knows, the second", 1, &verdict{}, found},
+		{"nobody knows, the first", 0, &verdict{}, nil},
+	} {
+		s := newStore(Options{Lease: time.Hour})
+		all := []*peer{s.machine.meet(uuid.New(), hello{Role: RoleExecutor}, 1), s.machine.meet(uuid.New(), hello{Role: RoleExecutor}, 2)}
+		s.machine.markDiffering(all[1-c.self])
+		require.NoError(t, s.settleTie(), "it is in none")
+		s.tie = &tie{found: found}
+		s.tie.verdict.Store(c.verdict)
+		require.Equal(t, c.want, s.settleTie(), c.name)
+		if c.verdict != nil && !c.verdict.isWrong {
+			s.machine.remove(all[1-c.self])
+			require.NoError(t, s.settleTie(), c.name)
+			require.Nil(t, s.tie, "the other has ended")
+		}
+		require.NoError(t, s.machine.tasks.Close())
+	}
 }
 
 // Who ends is decided when enough is known, and a driver has no part in it.
@@ -73,7 +119,8 @@ func TestWhoEnds(t *testing.T) {
 	for i, role := range []Role{RoleExecutor, RoleExecutor, RoleExecutor, RoleDriver} {
 		all = append(all, m.meet(uuid.New(), hello{Role: role}, schema.Time(i+1)))
 	}
-	differ := func(numbers ...int) bool {
+	var outvoted, tied bool
+	differ := func(numbers ...int) {
 		for _, p := range all {
 			p.differs = false
 		}
@@ -81,17 +128,31 @@ func TestWhoEnds(t *testing.T) {
 			require.True(t, m.markDiffering(all[n]))
 			require.False(t, m.markDiffering(all[n]))
 		}
-		return m.outvoted()
+		outvoted, tied = m.vote()
 	}
-	require.False(t, differ(0), "one of three")
-	require.False(t, differ(1))
-	require.True(t, differ(0, 1))
-	require.True(t, differ(1, 2))
+	is := func(wantOutvoted, wantTied, wantFirst bool) {
+		t.Helper()
+		require.Equal(t, []bool{wantOutvoted, wantTied, wantFirst}, []bool{outvoted, tied, m.firstDiffers()})
+	}
+	differ(0)
+	is(false, false, true)
+	differ(1)
+	is(false, false, false)
+	differ(0, 1)
+	is(true, false, true)
+	differ(1, 2)
+	is(true, false, false)
 	m.remove(all[2])
-	require.True(t, differ(0), "the first of two")
-	require.False(t, differ(1), "the second of two")
+	differ(0)
+	is(false, true, true)
+	differ(1)
+	is(false, true, false)
 	m.remove(all[1])
-	require.True(t, differ(0), "this process is a driver or a viewer")
+	differ(0) // this process is a driver or a viewer
+	is(true, false, true)
+	m.remove(all[0])
+	outvoted, tied = m.vote()
+	is(false, false, false)
 }
 
 // A digest that came before a process did is not compared, whoever wrote it: nobody could start any more.

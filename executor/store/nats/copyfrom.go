@@ -25,7 +25,7 @@ type source struct {
 // silent for their leases are settled in what is read, as the next server would settle them. It fails with a
 // *LiveError if a process uses the namespace. It needs memory for all tasks, and the permissions of RoleViewer.
 func CopyFrom(ctx context.Context, a Address, c Credentials) (transfer.From, error) {
-	s, err := readAll(ctx, a, c)
+	s, err := readAll(ctx, a, c, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -26,21 +26,24 @@ type Observed struct{ store *Store }
 // Observe reads all of a namespace, even while processes use it, and writes nothing. It needs memory for all
 // tasks, and the permissions of RoleViewer.
 func Observe(ctx context.Context, a Address, c Credentials) (*Observed, error) {
-	s, err := readAll(ctx, a, c)
+	s, err := readAll(ctx, a, c, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &Observed{s}, nil
 }
 
-func newObserver(a Address, c Credentials) *Store {
-	return newStore(Options{Address: a, Credentials: c, Role: RoleViewer, Logger: slog.New(slog.DiscardHandler)})
+// newObserver is a store that reads only. reportMismatch is as the field of that name.
+func newObserver(a Address, c Credentials, reportMismatch func(string)) *Store {
+	s := newStore(Options{Address: a, Credentials: c, Role: RoleViewer, Logger: slog.New(slog.DiscardHandler)})
+	s.reportMismatch = reportMismatch
+	return s
 }
 
 // readAll makes a store that has applied the log up to its end, and applies no more.
-func readAll(ctx context.Context, a Address, c Credentials) (s *Store, err error) {
+func readAll(ctx context.Context, a Address, c Credentials, reportMismatch func(string)) (s *Store, err error) {
 	for range maxOpenTries { // the log may be shortened while it is read
-		s = newObserver(a, c)
+		s = newObserver(a, c, reportMismatch)
 		if err = s.connect(ctx); err == nil {
 			err = s.readToEnd(ctx)
 		}
@@ -124,8 +127,7 @@ func (o *Observed) Close() error {
 // when it starts. It calls report for each thing that cannot be read, and for each process whose copy differed.
 // An error means that the namespace could not be checked. It writes nothing.
 func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(text string)) error {
-	s := newObserver(a, c)
-	s.reportMismatch = report
+	s := newObserver(a, c, report)
 	err := s.connect(ctx)
 	if err == nil {
 		if err = s.checkSnapshots(ctx, report); err != nil {
@@ -138,7 +140,7 @@ func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(t
 	}
 	if errors.Is(err, errLogGap) { // the log was shortened meanwhile, and there are newer snapshots
 		var all *Store
-		if all, err = readAll(ctx, a, c); err == nil {
+		if all, err = readAll(ctx, a, c, nil); err == nil {
 			all.stop()
 		}
 	}

@@ -83,6 +83,7 @@ type Store struct {
 	bound          atomic.Int64  // of the bytes of the log, when last asked; 0 or less means none
 	keeping        keeping
 	recentDigests  recentDigests
+	tie            *tie              // nil where this process is in none; the goroutine that applies the log uses it
 	reportMismatch func(text string) // set by CheckNamespace: gets each mismatch, also of entries before the start
 	rules          int               // rulesVersion, but in tests
 	foreignWarned  bool              // warnForeignEntry has logged; of the goroutine that applies
@@ -94,7 +95,8 @@ type Store struct {
 	opened         chan struct{} // closed when the hello of this process was applied
 	running        sync.WaitGroup
 	end            context.CancelFunc
-	clockAhead     atomic.Int64 // nanoseconds by which this machine's clock is ahead of the servers' clock
+	lifetime       context.Context // what end ends
+	clockAhead     atomic.Int64    // nanoseconds by which this machine's clock is ahead of the servers' clock
 
 	mu            sync.Mutex // protects what follows
 	begun         bool       // the hello is queued or sent; before that, load may replace machine
@@ -224,7 +226,7 @@ func (s *Store) run(opening context.Context) error {
 // with the store.
 func (s *Store) catchUp(opening context.Context) (context.Context, error) {
 	ctx, end := context.WithCancel(context.Background())
-	s.end = end
+	s.end, s.lifetime = end, ctx
 	s.running.Go(func() {
 		if err := s.follow(ctx); err != nil {
 			s.fail(err)

@@ -1,0 +1,91 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// This file decides which executors end where the copies of half of them differ from those of the other half. Each of them reads
+// the newest snapshot and the log again, and compares what they make with the digests of all. No snapshot is made while copies
+// differ, so the newest one has what was damaged since.
+
+const (
+	// recountTimeout is how long an executor reads the log again at most.
+	recountTimeout = time.Minute
+	// tieLeases is how many leases an executor that has found its own copy right waits for the others to end.
+	tieLeases = 2
+)
+
+// tie is a tie that this process is in.
+type tie struct {
+	found   error // with which this process ends if its copy is the wrong one
+	verdict atomic.Pointer[verdict]
+}
+
+// verdict is what a process knows that has read the log again.
+type verdict struct {
+	isWrong, isRight bool // of its own copy; neither where that is not known
+	at               time.Time
+}
+
+// recount begins to read the log again. The goroutine that applies the log calls it, and goes on.
+func (s *Store) recount(found error) {
+	t := &tie{found: found}
+	s.tie = t
+	s.running.Go(func() {
+		v, err := s.recountOnce()
+		if err != nil {
+			s.log.Warn("the log cannot be read again to find out whose copy is damaged", "error", err)
+		}
+		v.at = time.Now()
+		t.verdict.Store(&v)
+	})
+}
+
+func (s *Store) recountOnce() (v verdict, err error) {
+	if s.conn == nil {
+		return v, errors.New("there are no servers")
+	}
+	ctx, cancel := context.WithTimeout(s.lifetime, recountTimeout)
+	defer cancel()
+	s.mu.Lock()
+	self := s.self
+	s.mu.Unlock()
+	o, err := readAll(ctx, s.options.Address, s.options.Credentials, func(string) {})
+	if err != nil {
+		return v, err
+	}
+	defer o.stop()
+	p := o.machine.peers[self] // nil for a viewer
+	v.isWrong = p != nil && p.differs
+	v.isRight = !v.isWrong && o.machine.anyDiffers()
+	return v, nil
+}
+
+// settleTie answers an error if this process is in a tie, and is to end. Where nobody knows whose copy is right, or those do
+// not end whose copies are wrong, the executors end whose copies differ from that of the one that joined first: it has told more
+// than those that joined later.
+func (s *Store) settleTie() error {
+	t := s.tie
+	if t == nil {
+		return nil
+	}
+	v := t.verdict.Load()
+	switch {
+	case v == nil:
+		return nil
+	case v.isWrong:
+		return t.found
+	case !s.machine.anyDiffers(): // the others have ended
+		s.tie = nil
+		return nil
+	case v.isRight && time.Since(v.at) < tieLeases*s.options.Lease:
+		return nil
+	}
+	if _, tied := s.machine.vote(); tied && s.machine.firstDiffers() {
+		return t.found
+	}
+	return nil
+}
