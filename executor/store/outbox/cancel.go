@@ -121,7 +121,7 @@ func (s *Store) below(ids []uuid.UUID) (found []*kept) {
 	return found
 }
 
-// end makes entries tasks that were cancelled, and tells that. It needs mu.
+// end makes entries tasks that were cancelled, and tells that. Those that were refused have ended before. It needs mu.
 func (s *Store) end(dropped []*kept, numbers []int64, c executor.Cancellation) {
 	gone := map[int64]bool{}
 	for _, n := range numbers {
@@ -130,11 +130,18 @@ func (s *Store) end(dropped []*kept, numbers []int64, c executor.Cancellation) {
 	s.remove(gone)
 	now := schema.Now()
 	for _, k := range dropped {
-		r, outcome := k.Record, c.Outcome()
-		r.State, r.Error, r.FinishedAt, r.CancelRequestedAt, r.CancelReason = outcome.State, outcome.Error, now, now, c.Reason
+		r := k.record(s.file.Path())
+		if k.Refused == "" {
+			r = k.Record
+			cancelled(&r, c, now)
+			s.tellEnd(k, r.Task)
+		}
 		s.ended.add(r)
-		shown := r.Task
-		shown.Input = nil
-		s.feed.Tell(k.owner, k.events, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &shown})
 	}
+}
+
+// tellEnd tells the end of a task in the outbox. It has no number of its own.
+func (s *Store) tellEnd(k *kept, shown schema.Task) {
+	shown.Input = nil
+	s.feed.Tell(k.owner, k.events, executor.Event{ID: shown.ID, Kind: executor.EventFinished, Task: &shown})
 }

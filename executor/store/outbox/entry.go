@@ -24,6 +24,8 @@ type Entry struct {
 	Tried bool
 	// Refused is why the namespace has refused it, or "".
 	Refused string
+	// RefusedAt is when.
+	RefusedAt schema.Time
 }
 
 // Change is what is written to a File in one step.
@@ -51,7 +53,7 @@ var ErrNotWritten = errors.New("nothing was written")
 // kept is an entry with what is of this process alone.
 type kept struct {
 	Entry
-	owner  executor.WatcherID
+	owner  executor.WatcherID // of one that was refused nobody: it has ended for its owner
 	events executor.EventMask
 }
 
@@ -73,22 +75,29 @@ func SizeOf(r *executor.Record) int64 {
 // uncertain reports whether the namespace may have the task, or get it by what is under way.
 func (k *kept) uncertain() bool { return k.Tried && k.Refused == "" }
 
-// record is the task as a client sees it.
+// record is the task as a client sees it. One that was refused has ended.
 func (k *kept) record(file string) executor.Record {
 	r := k.Record
+	if k.Refused != "" {
+		cancelled(&r, executor.Cancellation{Reason: "the namespace has refused it, so it has never been there: " + k.Refused}, k.RefusedAt)
+		return r
+	}
 	r.WaitingFor = []schema.Waiting{k.waiting(file)}
 	return r
+}
+
+// cancelled makes a task one that has ended in the outbox.
+func cancelled(r *executor.Record, c executor.Cancellation, at schema.Time) {
+	outcome := c.Outcome()
+	r.State, r.Error, r.FinishedAt, r.CancelRequestedAt, r.CancelReason = outcome.State, outcome.Error, at, at, c.Reason
 }
 
 // waiting says what the task waits for.
 func (k *kept) waiting(file string) schema.Waiting {
 	w := schema.Waiting{Kind: schema.WaitsForOutbox, Name: file}
-	switch {
-	case k.Refused != "":
-		w.Message = fmt.Sprintf("it is in the outbox %s, because the namespace has refused it: %s; outbox resend sends it again, and cancel drops it", file, schema.Cut(k.Refused))
-	case k.uncertain():
+	if k.uncertain() {
 		w.Message = fmt.Sprintf("it is in the outbox %s, and is on its way to the namespace, which may have it already", file)
-	default:
+	} else {
 		w.Message = fmt.Sprintf("it is in the outbox %s, and is sent when the namespace can be reached", file)
 	}
 	return w

@@ -95,7 +95,7 @@ func (f file) Write(c outbox.Change) error {
 	for _, e := range c.Set {
 		for i := range f.entries {
 			if f.entries[i].Number == e.Number {
-				f.entries[i].Tried, f.entries[i].Refused = e.Tried, e.Refused
+				f.entries[i].Tried, f.entries[i].Refused, f.entries[i].RefusedAt = e.Tried, e.Refused, e.RefusedAt
 			}
 		}
 	}

@@ -210,7 +210,7 @@ func TestRefusedStays(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, []uuid.UUID{first.ID}, w.recordedIDs())
 		require.Equal(t, schema.OutboxState{File: "/home/ada/outbox.db", Refused: 2}, s.State())
-		require.Contains(t, s.get(t, second.ID).WaitingFor[0].Message, "the queue is full")
+		require.Contains(t, s.get(t, second.ID).CancelReason, "the queue is full")
 		s.stop()
 
 		s = start(d, w, forever()) // also in another process
@@ -246,7 +246,7 @@ func TestDuplicateIsRefused(t *testing.T) {
 		w.mend()
 		time.Sleep(time.Second)
 		require.Equal(t, 1, s.State().Refused)
-		require.Contains(t, s.get(t, one.ID).WaitingFor[0].Message, there.ID.String())
+		require.Contains(t, s.get(t, one.ID).CancelReason, there.ID.String())
 	})
 }
 
@@ -281,7 +281,7 @@ func TestDependentOfADroppedTaskIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		w.mend()
 		time.Sleep(time.Second)
-		require.Contains(t, s.get(t, after.ID).WaitingFor[0].Message, first.ID.String()+" is not known")
+		require.Contains(t, s.get(t, after.ID).CancelReason, first.ID.String()+" is not known")
 	})
 }
 

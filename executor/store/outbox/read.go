@@ -95,8 +95,7 @@ func (s *Store) parts(filter *executor.Filter, unknown error) (page executor.Pag
 		return page, unknown
 	}
 	for _, k := range s.entries {
-		if filter.Match(&k.Record.Task) {
-			t := k.record(s.file.Path()).Task
+		if t := k.record(s.file.Path()).Task; filter.Match(&t) {
 			t.Input = nil
 			page.Tasks = append(page.Tasks, t)
 		}
@@ -149,21 +148,31 @@ func (s *Store) Entries(cursor string, limit int) (found []schema.OutboxEntry, n
 // listed are the entries of a page, and the number of the last of them where more follow.
 func (s *Store) listed(ctx context.Context, in Namespace, f *executor.Filter, page executor.PageRequest, from int64) (found []schema.Task, last int64) {
 	s.mu.Lock()
-	entries := slices.Clone(s.entries)
+	entries := make([]kept, len(s.entries))
+	for i, k := range s.entries {
+		entries[i] = *k
+	}
 	s.mu.Unlock()
 	if !page.Oldest {
 		slices.Reverse(entries)
 	}
-	for _, k := range entries {
-		if from != 0 && (page.Oldest && k.Number <= from || !page.Oldest && k.Number >= from) || !f.Match(&k.Record.Task) {
+	for i := range entries {
+		k := &entries[i]
+		if from != 0 && (page.Oldest && k.Number <= from || !page.Oldest && k.Number >= from) {
+			continue
+		}
+		r := k.record(s.file.Path())
+		if !f.Match(&r.Task) {
 			continue
 		}
 		if len(found) == page.Limit {
 			return found, last
 		}
-		r, err := s.Get(ctx, k.Record.ID)
-		if err != nil || !waitsHere(&r.Task) {
-			continue // it was sent, and the namespace lists it
+		if k.Refused == "" {
+			var err error
+			if r, err = s.Get(ctx, k.Record.ID); err != nil || !waitsHere(&r.Task) {
+				continue // it was sent, and the namespace lists it
+			}
 		}
 		r.Input = nil
 		found, last = append(found, r.Task), k.Number

@@ -43,7 +43,7 @@ func TestEntriesOutliveAProcess(t *testing.T) {
 	require.Empty(t, entries)
 	one, two, three := entry(1), entry(2), entry(3)
 	require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{one, two, three}}))
-	one.Tried, three.Refused = true, "the queue is full"
+	one.Tried, three.Refused, three.RefusedAt = true, "the queue is full", schema.Now()
 	require.NoError(t, f.Write(outbox.Change{Set: []outbox.Entry{one, three}, Remove: []int64{2}}))
 	if runtime.GOOS != "windows" {
 		for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {

@@ -29,26 +29,28 @@ type record struct {
 	Rerun      bool               `json:"rerun,omitzero"`
 	Conditions *schema.Conditions `json:"conditions,omitzero"`
 	Input      jsontext.Value     `json:"input"`
+	RefusedAt  schema.Time        `json:"refusedAt,omitzero"`
 }
 
 var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-func textOf(r *executor.Record) ([]byte, error) {
+func textOf(e *outbox.Entry) ([]byte, error) {
+	r := &e.Record
 	return json.Marshal(record{
 		Type: r.Type, Priority: r.Priority, Labels: r.Labels, Created: r.CreatedAt, Timeout: int64(r.Timeout), Grace: int64(r.Grace),
-		Rerun: r.Rerun, Conditions: r.Conditions, Input: r.Input,
+		Rerun: r.Rerun, Conditions: r.Conditions, Input: r.Input, RefusedAt: e.RefusedAt,
 	}, lenient)
 }
 
-func recordOf(id uuid.UUID, text []byte) (executor.Record, error) {
-	var r record
-	if err := json.Unmarshal(text, &r, lenient); err != nil {
-		return executor.Record{}, err
-	}
+// take takes over the text of a row.
+func (r *record) take(e *outbox.Entry, id uuid.UUID) {
 	made := executor.Record{Timeout: time.Duration(r.Timeout), Grace: time.Duration(r.Grace), Rerun: r.Rerun}
 	made.ID, made.Type, made.Priority, made.Labels, made.CreatedAt = id, r.Type, r.Priority, r.Labels, r.Created
 	made.Conditions, made.Input = r.Conditions, r.Input
-	return made, nil
+	e.Record, e.RefusedAt = made, r.RefusedAt
+	if e.Refused != "" && e.RefusedAt.IsZero() { // by a program that did not note it
+		e.RefusedAt = r.Created
+	}
 }
 
 // sumOf is the checksum of a row (CRC-32C). SQLite does not notice a bit that flips within a value.
@@ -75,7 +77,7 @@ func (f *File) write(c outbox.Change) error {
 	for _, all := range [][]outbox.Entry{c.Add, c.Set} {
 		for i := range all {
 			e := &all[i]
-			text, err := textOf(&e.Record)
+			text, err := textOf(e)
 			if err != nil {
 				return err
 			}
@@ -106,9 +108,11 @@ func (f *File) read() (entries []outbox.Entry, err error) {
 		if sumOf(e.Number, id, e.Tried, e.Refused, text) != row.ColumnInt64(5) {
 			return damaged(e.Number)
 		}
-		if e.Record, err = recordOf(id, text); err != nil {
+		var r record
+		if err := json.Unmarshal(text, &r, lenient); err != nil {
 			return damaged(e.Number)
 		}
+		r.take(&e, id)
 		entries = append(entries, e)
 		return nil
 	})
