@@ -169,13 +169,12 @@ func (r *Record) RunsAgain() bool {
 	return r.Rerun
 }
 
-// AfterInterruption decides what follows an attempt that its process did not survive, of a task with a
-// Retry. It answers nil where that is the end, and for a task without one. Where the Retry says
-// nothing of such an end and Rerun lets the task run again, it does so at once, and the attempt does not
-// count. All values of random are as likely. What it answers depends on the arguments alone, on every processor.
+// AfterInterruption decides what follows an attempt that its process did not survive. It answers nil where
+// that is the end, as RunsAgain. Where no Retry says anything of such an end and Rerun lets the task run again,
+// it does so at once, and the attempt does not count. All values of random are as likely. What it answers depends on the arguments alone, on every processor.
 func (r *Record) AfterInterruption(e *schema.TaskError, now schema.Time, random uint32) *Again {
 	p := r.policy()
-	if again := follows(p, r.spent(), e, advice{}, now, random); again != nil || p == nil || !r.RunsAgain() {
+	if again := follows(p, r.spent(), e, advice{}, now, random); again != nil || !r.RunsAgain() {
 		return again
 	}
 	return &Again{At: now, Error: e, Rerun: true}

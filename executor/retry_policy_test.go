@@ -123,4 +123,8 @@ func TestRerunSpendsNoAttempt(t *testing.T) {
 	require.Nil(t, r.AfterInterruption(&e, 7, 0))
 	r.Rerun, r.Conditions.Retry.On = true, nil // the policy names it
 	require.False(t, r.AfterInterruption(&e, 7, 0).Rerun)
+	r.Conditions = nil
+	require.Equal(t, &Again{At: 7, Error: &e, Rerun: true}, r.AfterInterruption(&e, 7, 0), "without a policy, too")
+	r.Rerun = false
+	require.Nil(t, r.AfterInterruption(&e, 7, 0))
 }

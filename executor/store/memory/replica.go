@@ -241,42 +241,19 @@ func (r *Replica) interrupt(l *lease, now schema.Time) {
 	if l.extra != nil {
 		cancelled, reason = l.extra.cancelled, l.extra.cancelReason
 	}
-	if !cancelled.IsZero() || !l.record.RunsAgain() {
-		_ = l.finish(kit.Interruption(l.record.StartedAt, cancelled, reason, l.as), now)
-		return
+	if cancelled.IsZero() {
+		again := l.record.AfterInterruption(kit.Interrupted(l.record.StartedAt, l.as), now, jitterOf(l.record.ID))
+		if again != nil {
+			_ = l.retry(again, now)
+			return
+		}
 	}
-	why := kit.Interrupted(l.record.StartedAt, l.as)
-	if again := l.record.AfterInterruption(why, now, jitterOf(l.record.ID)); again != nil {
-		_ = l.retry(again, now)
-		return
-	}
-	r.rerun(l, &executor.Again{At: now, Error: why}, now)
+	_ = l.finish(kit.Interruption(l.record.StartedAt, cancelled, reason, l.as), now)
 }
 
 // jitterOf stands in for a random number in the delay of a retry. It is the same in all replicas, and differs
 // between most tasks.
 func jitterOf(id uuid.UUID) uint32 { return binary.BigEndian.Uint32(id[len(id)-4:]) }
-
-// rerun puts a task back in its place after an attempt that does not count. The caller holds mu.
-func (r *Replica) rerun(l *lease, again *executor.Again, now schema.Time) {
-	terms := l.entry.Value.terms
-	r.feed.PublishOf(terms.owner, terms.events, kit.Retrying(l.record, again, nil), l.live)
-	r.trees.Again(l.record.ID)
-	e, ran := l.unclaim(), l.link.planned()
-	if x := e.Value.extra(); x != nil {
-		x.progress = nil
-	}
-	l.life = life{link: &link{task: ran}} // for release
-	if ran == nil {
-		r.requeue(e)
-		return
-	}
-	next := new(kit.NewTask(l.record))
-	next.Order, next.Value = e.Order(), e
-	e.Value.link().task = next
-	r.planned.Submit(next, now, nil)
-	r.planned.Settle(now)
-}
 
 // unclaim takes a task out of the running ones. The caller holds mu, and puts the entry into a queue.
 func (l *lease) unclaim() *entry {

@@ -257,7 +257,6 @@ func (c *fileContents) Waiting(ctx context.Context, f func(*transfer.Task) error
 }
 
 // waiting reads a task that waits, from a row of selectOpen. started is whether it has a row in the table active.
-// That has a start, too, where the task runs again after an attempt whose process died.
 func (c *fileContents) waiting(row *sqlite3.Stmt, started bool) (*transfer.Task, error) {
 	r, ord, err := file.ReadTask(c.conn, c.types, row)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/sqlite/faultvfs"
+	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 	"github.com/jobline/jobline/schema"
 )
 
@@ -136,6 +137,20 @@ func TestTasksOfABacklogAreSeen(t *testing.T) {
 	require.Equal(t, int64(len(tasks)-1), counts.Queued)
 }
 
+// asBeforeAttempts makes of tasks that ran such as wait for another attempt in a file of a version that kept nothing of those
+// before. Only they have run before and can be in the backlog.
+func asBeforeAttempts(t *testing.T, path string) {
+	c, err := file.DialWriter(path, "", "OFF", false)
+	require.NoError(t, err)
+	n, err := c.Number("SELECT count(*) FROM active")
+	require.NoError(t, err)
+	for ord := range n {
+		_, err = file.WriteActive(c, nil, ord+1, file.Active{Attempt: 1})
+		require.NoError(t, err)
+	}
+	require.NoError(t, c.Close())
+}
+
 // TestRestartedTasksOfABacklog have run before: they have their attempts and their output.
 func TestRestartedTasksOfABacklog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tasks.db")
@@ -148,6 +163,7 @@ func TestRestartedTasksOfABacklog(t *testing.T) {
 		ids = append(ids, l.Record().ID)
 	}
 	require.NoError(t, s.Close())
+	asBeforeAttempts(t, path)
 	s, err = Open(t.Context(), Options{Path: path, window: 1})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
@@ -186,6 +202,7 @@ func TestTasksOfABacklogAreReadWhileTheyEnd(t *testing.T) {
 		ids[i] = claim(t, s, func(r *executor.Submission) { r.Rerun = true }).Record().ID
 	}
 	require.NoError(t, s.Close())
+	asBeforeAttempts(t, path)
 	s = open(t, withWindow(1), func(o *Options) { o.Path = path })
 	var next atomic.Int64
 	var readers sync.WaitGroup

@@ -167,11 +167,7 @@ func (s *Store) load(ctx context.Context, t *transaction) (interrupted []ending,
 					again++
 				}
 			case a.Cancelled.IsZero() && r.RunsAgain():
-				if one, is := triedAgain(r, a.Started); is {
-					ran = append(ran, one)
-				} else {
-					s.enqueue(r)
-				}
+				ran = append(ran, triedAgain(r, a.Started))
 				again++
 			default:
 				interrupted = append(interrupted, interruption(r, a))

@@ -102,20 +102,19 @@ func (e *retrial) fail(s *Store, _ error) entry {
 
 func (e *retrial) done() { e.recorded(e.err) }
 
-// tried is a task with a Retry that ran when the last process died, and that runs again.
+// tried is a task that ran when the last process died, and that runs again.
 type tried struct {
 	record *record
 	ran    executor.Record // with the start of the attempt
 	again  *executor.Again
 }
 
-// triedAgain answers what follows the attempt that ran when the last process died, or false
-// where the task has no Retry.
-func triedAgain(r *record, began schema.Time) (tried, bool) {
+// triedAgain answers what follows the attempt that ran when the last process died.
+func triedAgain(r *record, began schema.Time) tried {
 	t := tried{record: r, ran: r.Record}
 	t.ran.StartedAt = began
 	t.again = r.AfterInterruption(kit.Interrupted(began, nil), clock(), rand.Uint32())
-	return t, t.again != nil
+	return t
 }
 
 // tryAgain queues such a task.

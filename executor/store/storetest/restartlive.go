@@ -30,6 +30,13 @@ func restartRerun(f *fixture) {
 		require.Equal(f, schema.Queued, got.State)
 		require.Equal(f, attempt+1, got.Attempt)
 		require.True(f, got.Rerun)
+		attempts := f.attempts(got)
+		require.Len(f, attempts, int(attempt)+1, "what it did before is kept")
+		ended := attempts[attempt]
+		require.Equal(f, attempt+1, ended.Attempt)
+		require.Equal(f, schema.KindInterrupted, ended.Error.Kind)
+		require.NotZero(f, ended.StartedAt)
+		require.GreaterOrEqual(f, ended.FinishedAt, ended.StartedAt)
 		require.Equal(f, schema.TaskCounts{Queued: 2, Completed: 1}, f.counts().TaskCounts)
 		require.Len(f, f.replay(0, latest, 10), 1, "only the end of the first")
 	}
