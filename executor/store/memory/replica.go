@@ -206,6 +206,8 @@ func (r *Replica) Return(taken executor.Lease) {
 	now := r.replica.at
 	l.entry.Value.attempt--
 	if x := l.extra; x != nil && !x.cancelled.IsZero() {
+		l.record = new(*l.record)                // others may still read the old one
+		l.record.Attempt = l.entry.Value.attempt // of which the event of the end is made
 		_ = l.finish((&executor.Cancellation{Reason: x.cancelReason}).Outcome(), now)
 		l.release(now)
 		return
