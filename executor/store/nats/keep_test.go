@@ -259,7 +259,7 @@ func TestSnapshotThatIsNotReadBackIsRemoved(t *testing.T) {
 	sound := s.snapshotStore
 	s.snapshotStore = damagingStore{sound}
 	s.submits(t, newTask())
-	require.ErrorContains(t, s.makeSnapshot(t.Context()), "a snapshot that was stored cannot be read back; it is removed")
+	require.ErrorContains(t, s.makeSnapshot(t.Context()), "a snapshot that was just stored cannot be read back; it is removed")
 	s.snapshotStore = sound
 	left, others := s.snapshots(t)
 	require.Equal(t, before, left)
