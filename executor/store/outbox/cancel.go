@@ -83,8 +83,12 @@ func (s *Store) drop(ids []uuid.UUID, c executor.Cancellation) []executor.Cancel
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
-		s.end(dropped, numbers, c)
+	if now := schema.Now(); err == nil {
+		s.end(dropped, func(k *kept) executor.Record {
+			r := k.Record
+			cancelled(&r, c, now)
+			return r
+		})
 	}
 	for i, id := range ids {
 		switch r, over := s.ended.get(id); {
@@ -121,19 +125,18 @@ func (s *Store) below(ids []uuid.UUID) (found []*kept) {
 	return found
 }
 
-// end makes entries tasks that were cancelled, and tells that. Those that were refused have ended before. It needs mu.
-func (s *Store) end(dropped []*kept, numbers []int64, c executor.Cancellation) {
+// end takes out entries whose tasks have ended as over says, and tells that. Those that were refused have ended before. It
+// needs mu.
+func (s *Store) end(dropped []*kept, over func(*kept) executor.Record) {
 	gone := map[int64]bool{}
-	for _, n := range numbers {
-		gone[n] = true
+	for _, k := range dropped {
+		gone[k.Number] = true
 	}
 	s.remove(gone)
-	now := schema.Now()
 	for _, k := range dropped {
 		r := k.record(s.file.Path())
 		if k.Refused == "" {
-			r = k.Record
-			cancelled(&r, c, now)
+			r = over(k)
 			s.tellEnd(k, r.Task)
 		}
 		s.ended.add(r)

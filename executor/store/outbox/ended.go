@@ -6,7 +6,7 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// ended are the latest tasks that were cancelled in the outbox, for those who ask for them. The zero value is
+// ended are the latest tasks that have ended in the outbox, for those who ask for them. The zero value is
 // ready to use.
 type ended struct {
 	byID  map[uuid.UUID]executor.Record

@@ -267,6 +267,7 @@ func (n *namespace) Drain(context.Context, *schema.DrainParams) (schema.Executor
 // started is a process with an outbox. It ends with stop.
 type started struct {
 	*outbox.Store
+	disk *disk
 	life *life
 	over chan struct{}
 }
@@ -274,7 +275,7 @@ type started struct {
 func start(d *disk, w *world, l *life) *started { return startWith(d, w, l, nil) }
 
 func startWith(d *disk, w *world, l *life, log *slog.Logger) *started {
-	s := &started{outbox.New(file{d, l}, outbox.Options{Open: w.open(l), Entries: d.read(), Logger: log}), l, make(chan struct{})}
+	s := &started{outbox.New(file{d, l}, outbox.Options{Open: w.open(l), Entries: d.read(), Logger: log}), d, l, make(chan struct{})}
 	go func() {
 		defer close(s.over)
 		s.Run(context.Background())

@@ -28,6 +28,7 @@ func (s *Store) Run(ctx context.Context) {
 	s.mu.Unlock()
 	var tending sync.WaitGroup
 	tending.Go(func() { s.tend(ctx) })
+	tending.Go(func() { s.expireAll(ctx) })
 	defer tending.Wait()
 	in := s.open(ctx)
 	if in == nil {
@@ -177,6 +178,9 @@ func (s *Store) sendNext(ctx context.Context, in Namespace) bool {
 func (s *Store) take() (batch []*kept) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if s.faultNow() == nil && !s.endExpired() {
+		return nil
+	}
 	var c Change
 	s.mu.Lock()
 	bytes := int64(0)

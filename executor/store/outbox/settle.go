@@ -103,6 +103,7 @@ func (s *Store) Resend(ids []uuid.UUID) (int, error) {
 		s.refused--
 	}
 	s.mu.Unlock()
+	notify(s.dated)
 	notify(s.wake)
 	return len(again), nil
 }

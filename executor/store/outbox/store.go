@@ -46,7 +46,7 @@ const (
 	cancelPatience = 5 * time.Second
 	// batchEntries and batchBytes bound what is sent together.
 	batchEntries, batchBytes = 256, 1 << 20
-	// endedTasks is how many tasks that were cancelled in the outbox can still be asked for.
+	// endedTasks is how many tasks that have ended in the outbox can still be asked for.
 	endedTasks = 1000
 )
 
@@ -71,6 +71,7 @@ type Store struct {
 	tried     chan error                // gets what became of the first try to open it
 	wake      chan struct{}             // gets a value when something is to be sent
 	attend    chan struct{}             // gets a value when there is another reason to look after the file
+	dated     chan struct{}             // gets a value when there is another task that expires
 	failed    chan error
 	dismissed chan struct{}
 
@@ -96,7 +97,7 @@ type Store struct {
 func New(file File, o Options) *Store {
 	s := &Store{
 		options: o, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), feed: new(kit.Feed), file: file,
-		reached: make(chan struct{}), tried: make(chan error, 1), wake: make(chan struct{}, 1), attend: make(chan struct{}, 1), failed: make(chan error, 1), dismissed: make(chan struct{}),
+		reached: make(chan struct{}), tried: make(chan error, 1), wake: make(chan struct{}, 1), attend: make(chan struct{}, 1), dated: make(chan struct{}, 1), failed: make(chan error, 1), dismissed: make(chan struct{}),
 		byID: map[uuid.UUID]*kept{}, settled: make(chan struct{}), unreached: errors.New("it was not tried yet"),
 	}
 	for _, e := range o.Entries {
@@ -113,6 +114,9 @@ func (s *Store) put(k *kept) {
 	s.bytes += SizeOf(&k.Record)
 	if k.Refused != "" {
 		s.refused++
+	}
+	if !k.expiresAt().IsZero() {
+		notify(s.dated)
 	}
 }
 
