@@ -200,6 +200,14 @@ func (s *Store) rejoin() {
 	}
 }
 
+// rejoinIfRemoved joins again if the process that the log has removed, nil for none, is this one.
+func (s *Store) rejoinIfRemoved(removed *peer, why string) {
+	if removed != nil && removed.id == s.self {
+		s.log.Warn("the others have fenced this process; it joins again", "reason", why)
+		s.rejoin()
+	}
+}
+
 // needsLease reports whether the change has an effect only while its writer holds leases.
 func (c *change) needsLease() bool {
 	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil || c.Drop

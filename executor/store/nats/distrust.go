@@ -65,7 +65,38 @@ func (m *machine) submit(p *peer, asked []executor.Submission, all bool, apply s
 const (
 	// maxDriverLease bounds the lease of a driver: how long it may be silent before it is fenced.
 	maxDriverLease = time.Hour
+	// maxDrivers is how many drivers of a namespace are known at once. Every copy keeps a record of each, and
+	// one user of NATS can send a hello under any number of ids.
+	maxDrivers = 10_000
 )
+
+// makeRoomForDriver removes a driver if there are as many as may be, and answers it, so that another one can
+// join. The driver that was silent for longest goes, first of those that have sent nothing but their hello:
+// so many hellos push out each other, and not those who work. All copies choose the same.
+func (m *machine) makeRoomForDriver() (removed *peer) {
+	n := 0
+	for _, p := range m.peers {
+		if p.about.Role == RoleExecutor {
+			continue
+		}
+		if n++; removed == nil || p.leavesBefore(removed) {
+			removed = p
+		}
+	}
+	if n < maxDrivers {
+		return nil
+	}
+	m.remove(removed)
+	return removed
+}
+
+// leavesBefore reports whether a driver makes room before another one.
+func (p *peer) leavesBefore(o *peer) bool {
+	if saidHello := p.last <= 1; saidHello != (o.last <= 1) {
+		return saidHello
+	}
+	return p.latest < o.latest || p.latest == o.latest && compareIDs(p.id, o.id) < 0
+}
 
 // bounded is the hello of a driver, cut to what every copy keeps of it.
 func (h hello) bounded() hello {

@@ -155,10 +155,7 @@ func (s *Store) applyPiece(e entry) error {
 	}
 	p.last = h.number
 	if h.more {
-		if removed := m.keepPiece(p, text); removed != nil && removed.id == s.self {
-			s.log.Warn("the others have fenced this process, because the unfinished messages of the drivers are too large; it joins again")
-			s.rejoin()
-		}
+		s.rejoinIfRemoved(m.keepPiece(p, text), "the unfinished messages of the drivers are too large")
 		return nil
 	}
 	if p.partial != nil {

@@ -86,11 +86,14 @@ func (s *Store) admitPeer(id uuid.UUID, about hello, e entry) (*peer, error) {
 	m := s.machine
 	wasThere := m.peers[s.self] != nil
 	admitted := m.applyHelloRules(&about)
+	isOut := wasThere && m.peers[s.self] == nil || s.options.Role == RoleViewer && e.sequence > s.backlog && m.rules != s.rules
 	var p *peer
 	if about.Over = nil; admitted {
+		if about.Role != RoleExecutor {
+			s.rejoinIfRemoved(m.makeRoomForDriver(), "there are too many drivers")
+		}
 		p = m.meet(id, about, e.at)
 	}
-	isOut := wasThere && m.peers[s.self] == nil || s.options.Role == RoleViewer && e.sequence > s.backlog && m.rules != s.rules
 	switch {
 	case isOut:
 		return nil, s.rulesError()
