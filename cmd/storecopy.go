@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -83,16 +84,28 @@ func (e *copyEnd) target(ctx context.Context, creds nats.Credentials) (transfer.
 }
 
 func copyStore(ctx context.Context, c *cobra.Command, from, to copyEnd, creds nats.Credentials) (err error) {
-	source, err := from.source(ctx, creds)
-	if err != nil {
-		return err
+	var source transfer.From
+	var target transfer.Target
+	steps := []func() error{
+		func() (err error) { source, err = from.source(ctx, creds); return err },
+		func() (err error) { target, err = to.target(ctx, creds); return err },
 	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	target, err := to.target(ctx, creds)
-	if err != nil {
-		return err
+	if to.namespace == nil { // so that no server makes a store there while the source is opened; of a namespace the beginning of a copy is kept
+		slices.Reverse(steps)
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
+	defer func() {
+		if source != nil {
+			err = errors.Join(err, source.Close())
+		}
+		if target != nil {
+			err = errors.Join(err, target.Close())
+		}
+	}()
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
 	sum, err := transfer.Copy(ctx, source, target)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ type target struct {
 }
 
 // CopyInto begins a new file, which must not be there. Until it is committed it has the suffix .part, and is no
-// store. What a copy has left that did not end is replaced.
+// store; Open gets a *HeldError that names this process. What a copy has left that did not end is replaced.
 func CopyInto(path string) (transfer.Target, error) {
 	to, err := disk.PreparePath(path, disk.SyncDir)
 	if err != nil {
@@ -35,12 +35,15 @@ func CopyInto(path string) (transfer.Target, error) {
 	if err := disk.TrustedDir(filepath.Dir(to), "the copy "+filepath.Base(to)); err != nil {
 		return nil, err
 	}
-	if err := vacant(to); err != nil {
+	if err := vacant(to); err != nil { // make no files beside it
 		return nil, err
 	}
 	t := &target{path: to, part: to + disk.PartSuffix}
-	if t.lock, err = disk.TakeLock(t.part); err != nil {
+	if t.lock, err = disk.TakeLockTo(to, ", which copies a store into it"); err != nil {
 		return nil, err
+	}
+	if err := vacant(to); err != nil { // again, because a server could make it before the lock was held
+		return nil, errors.Join(err, t.lock.Release())
 	}
 	if err := t.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the store %s: %w", path, err), t.Close())

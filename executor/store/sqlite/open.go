@@ -40,7 +40,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	if _, err := file.Probe(s.path); err != nil { // make no files beside a file that is not a store
-		return nil, err
+		return nil, whileCopied(err)
 	}
 	if s.lock, err = disk.TakeLock(s.path); err != nil {
 		return nil, err
@@ -67,6 +67,16 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.mu.Unlock()
 	go s.commitLoop()
 	return s, nil
+}
+
+// whileCopied names the process that makes a copy, where one does.
+func whileCopied(err error) error {
+	if copied, is := errors.AsType[*file.UnfinishedCopyError](err); is {
+		if holder, e := disk.HolderOf(copied.Path); e == nil && holder != "" {
+			return &HeldError{Path: copied.Path, Holder: holder}
+		}
+	}
+	return err
 }
 
 // connect opens the file, and brings it to this program's version.

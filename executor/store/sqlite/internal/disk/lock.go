@@ -40,7 +40,27 @@ func (l *Lock) Release() error { return errors.Join(unlock(l.File), l.Close()) }
 func (l *Lock) Moved() (bool, error) { return Moved(l.Name(), l.info) }
 
 // TakeLock takes the lock of a store, and says in its file who has it.
-func TakeLock(path string) (*Lock, error) {
+func TakeLock(path string) (*Lock, error) { return TakeLockTo(path, "") }
+
+// TakeLockTo is TakeLock, and says also what the process does with the store, as ", which copies it".
+func TakeLockTo(path, does string) (*Lock, error) {
+	for {
+		lock, err := tryTake(path, does)
+		if err != nil {
+			return nil, err
+		}
+		moved, err := lock.Moved()
+		if err == nil && !moved {
+			return lock, nil
+		}
+		if err = errors.Join(err, lock.Release()); err != nil {
+			return nil, err
+		} // a holder has removed the file before it released the lock
+	}
+}
+
+// tryTake takes the lock of the file that has its name now.
+func tryTake(path, does string) (*Lock, error) {
 	f, info, err := openOwned(path+lockSuffix, aPart, orRemove)
 	if err != nil {
 		return nil, err
@@ -57,7 +77,7 @@ func TakeLock(path string) (*Lock, error) {
 	case !ok:
 		return nil, errors.Join(&HeldError{Path: path, Holder: whoHolds(f)}, f.Close())
 	}
-	if err := sayWho(f); err != nil && !errors.Is(err, syscall.ENOSPC) { // on a full disk it has no name, and is held all the same
+	if err := sayWho(f, does); err != nil && !errors.Is(err, syscall.ENOSPC) { // on a full disk it has no name, and is held all the same
 		return nil, errors.Join(fmt.Errorf("lock the store %s: %w", path, err), lock.Release())
 	}
 	return lock, nil
@@ -65,8 +85,8 @@ func TakeLock(path string) (*Lock, error) {
 
 // sayWho writes the name of this process into the lock file. It writes through the
 // handle that has the lock: on Windows no other may.
-func sayWho(f *os.File) error {
-	text := fmt.Sprintf("process %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0]))
+func sayWho(f *os.File, does string) error {
+	text := fmt.Sprintf("process %d (%s)%s\n", os.Getpid(), filepath.Base(os.Args[0]), does)
 	if err := f.Truncate(0); err != nil {
 		return err
 	}

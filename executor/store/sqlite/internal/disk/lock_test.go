@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,10 +76,29 @@ func TestTheLastHolderIsNotNamed(t *testing.T) {
 		said, err := HolderOf(path)
 		require.NoError(t, err)
 		require.Equal(t, dead, said)
-		time.AfterFunc(5*nameWait, func() { _ = sayWho(holds) })
+		time.AfterFunc(5*nameWait, func() { _ = sayWho(holds, "") })
 		said, err = HolderOf(path)
 		synctest.Wait()
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprintf("process %d (%s)", os.Getpid(), filepath.Base(os.Args[0])), said)
+	})
+}
+
+// Who waits for a lock whose file the holder removes gets the lock of a file that others find.
+func TestALockIsOfTheFileWithItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tasks.db")
+		first, err := TakeLock(path)
+		require.NoError(t, err)
+		time.AfterFunc(nameWait/2, func() { _ = errors.Join(os.Remove(first.Name()), first.Release()) })
+		second, err := TakeLockTo(path, ", which waits")
+		require.NoError(t, err)
+		moved, err := second.Moved()
+		require.NoError(t, err)
+		require.False(t, moved)
+		holder, err := HolderOf(path)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("process %d (%s), which waits", os.Getpid(), filepath.Base(os.Args[0])), holder)
+		require.NoError(t, second.Release())
 	})
 }

@@ -40,7 +40,14 @@ func refuseUnfinishedCopy(path string) error {
 	} else if err != nil {
 		return err
 	}
-	return fmt.Errorf("there is no store %s, but %s, the beginning of a copy that has not ended; make the copy again, or remove that file", path, part)
+	return &UnfinishedCopyError{path, part}
+}
+
+// UnfinishedCopyError says that there is the beginning of a copy and no store.
+type UnfinishedCopyError struct{ Path, Part string }
+
+func (e *UnfinishedCopyError) Error() string {
+	return fmt.Sprintf("there is no store %s, but %s, the beginning of a copy that has not ended; make the copy again, or remove that file", e.Path, e.Part)
 }
 
 // headerSize is how much of the first page is looked at.
