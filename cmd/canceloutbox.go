@@ -43,6 +43,9 @@ func (o *cancelOptions) waitingHere(ctx context.Context, c *client.Client, names
 	var all []schema.Task
 	unreached := &unreachedError{why: e.Message}
 	for i := range lists {
+		if lists[i].ID == "" && lists[i].States == nil {
+			lists[i].States = []schema.State{schema.Queued} // what was refused has ended
+		}
 		found, file, err := entriesOf(ctx, c, &lists[i])
 		switch {
 		case err != nil || file == "":
@@ -102,7 +105,10 @@ func entriesOf(ctx context.Context, c *client.Client, list *schema.ListParams) (
 // entryTask is the task of an entry, as far as that tells. One that may have been sent already is not said to wait.
 func entryTask(e *schema.OutboxEntry, file string) schema.Task {
 	t := schema.Task{ID: e.ID, Type: e.Type, State: schema.Queued, Labels: e.Labels, CreatedAt: e.CreatedAt}
-	if !e.Sending {
+	switch {
+	case e.Refused != "":
+		t.State = schema.Cancelled
+	case !e.Sending:
 		t.WaitingFor = []schema.Waiting{{Kind: schema.WaitsForOutbox, Name: file}}
 	}
 	return t
@@ -132,13 +138,15 @@ func unreachable(ctx context.Context, c *client.Client) (*unreachedError, error)
 	return &unreachedError{stats.Store.Outbox.File, stats.Store.Fault}, nil
 }
 
-// waitingFirst parts tasks into those that wait in an outbox, which a cancel ends at once, and the others.
+// waitingFirst parts tasks into those whose cancel does not need the queue behind an outbox, because they wait there
+// or have ended, as one has that was refused, and the others.
 func waitingFirst(tasks []schema.Task) (waiting, others []schema.Task) {
-	tasks = slices.Clone(tasks)
-	slices.SortStableFunc(tasks, func(a, b schema.Task) int { return strings.Compare(outboxOf(&b), outboxOf(&a)) })
-	n := 0
-	for n < len(tasks) && outboxOf(&tasks[n]) != "" {
-		n++
+	for _, t := range tasks {
+		if outboxOf(&t) != "" || t.State.Final() {
+			waiting = append(waiting, t)
+		} else {
+			others = append(others, t)
+		}
 	}
-	return tasks[:n], tasks[n:]
+	return waiting, others
 }
