@@ -54,6 +54,8 @@ func (d *driver) printOutbox(ctx context.Context, c *client.Client) error {
 			}
 			state, style := "waits", plain
 			switch {
+			case e.Damaged:
+				state, style = "damaged", red
 			case e.Refused != "":
 				state, style = "refused", red
 			case e.Sending:

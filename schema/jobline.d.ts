@@ -907,6 +907,8 @@ export interface StoreStats {
     waiting: number;
     /** submits that the namespace has refused */
     refused: number;
+    /** submits that cannot be sent, because the file no longer has what was written of them */
+    damaged?: number;
   };
   /** why nothing can be recorded now; absent when all is well */
   fault?: string;

@@ -10,6 +10,8 @@ type OutboxState struct {
 	File    string `json:"file,omitzero" jsonschema:"the file of the outbox; absent where the server has none"`
 	Waiting int    `json:"waiting" jsonschema:"submits that wait to be sent" schema:"minimum=0"`
 	Refused int    `json:"refused" jsonschema:"submits that the namespace has refused" schema:"minimum=0"`
+	// Damaged are those of which the file no longer has what was written.
+	Damaged int `json:"damaged,omitzero" jsonschema:"submits that cannot be sent, because the file no longer has what was written of them" schema:"minimum=0"`
 }
 
 // OutboxParams asks for a page of what is in the outbox.
@@ -35,6 +37,8 @@ type OutboxEntry struct {
 	Sending bool `json:"sending,omitzero" jsonschema:"it was sent, and whether it has arrived is not known yet"`
 	// Refused is why the namespace does not take it. It is not sent before Resend.
 	Refused string `json:"refused,omitzero" jsonschema:"why the namespace has refused it; resend sends it again, and cancel drops it"`
+	// Damaged is true of one that cannot be sent. The other members are as far as they can be read.
+	Damaged bool `json:"damaged,omitzero" jsonschema:"the file no longer has what was written of it, so it cannot be sent; the other members are what can be read; cancel drops it"`
 }
 
 // ResendParams names submits in the outbox that are to be sent again.

@@ -22,6 +22,11 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 		return nil, nil
 	}
 	s.awaitSettled(ctx, ids[0])
+	if s.isDamaged(ids[0]) {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+		return []executor.CancelAnswer{s.dropDamaged(ids[0], c)}, nil
+	}
 	if n := s.leading(ids, true); n > 0 {
 		return s.drop(ids[:n], c), nil
 	}
@@ -32,12 +37,12 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	return in.Cancel(ctx, ids[:s.leading(ids, false)], c)
 }
 
-// leading is how many of the first ids the outbox knows, or does not know.
+// leading is how many of the first ids the outbox knows, or does not know. It ends before one whose entry is damaged.
 func (s *Store) leading(ids []uuid.UUID, wanted bool) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n < len(ids) {
-		if _, known := s.known(ids[n]); known != wanted {
+		if _, known := s.known(ids[n]); known != wanted || s.damagedAt(ids[n]) >= 0 {
 			break
 		}
 		n++

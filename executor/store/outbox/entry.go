@@ -26,6 +26,9 @@ type Entry struct {
 	Refused string
 	// RefusedAt is when.
 	RefusedAt schema.Time
+	// Damaged says that the file no longer has what was written of it. Record has what can be read, and an id that is
+	// made up where the real one cannot.
+	Damaged bool
 }
 
 // Change is what is written to a File in one step.
@@ -73,7 +76,7 @@ func SizeOf(r *executor.Record) int64 {
 }
 
 // uncertain reports whether the namespace may have the task, or get it by what is under way.
-func (k *kept) uncertain() bool { return k.Tried && k.Refused == "" }
+func (e *Entry) uncertain() bool { return e.Tried && e.Refused == "" }
 
 // record is the task as a client sees it. One that was refused has ended.
 func (k *kept) record(file string) executor.Record {

@@ -90,7 +90,7 @@ func (f file) Write(c outbox.Change) error {
 		if n := len(f.entries); n > 0 && f.entries[n-1].Number >= e.Number {
 			return fmt.Errorf("the number %d is not above %d", e.Number, f.entries[n-1].Number)
 		}
-		f.entries = append(f.entries, e)
+		f.entries = append(slices.DeleteFunc(f.entries, func(there outbox.Entry) bool { return there.Record.ID == e.Record.ID }), e)
 	}
 	for _, e := range c.Set {
 		for i := range f.entries {

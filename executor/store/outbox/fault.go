@@ -87,22 +87,26 @@ func (s *Store) try() {
 	s.noteWrite(s.file.Write(Change{}))
 }
 
-// withFault adds to what is known of the namespace that the file cannot be written. That is a fault where a submit needs the
-// file: because the namespace cannot be reached, or others wait.
+// withFault adds to what is known of the namespace what is wrong with the file. That it cannot be written is a fault where a submit
+// needs it: because the namespace cannot be reached, or others wait.
 func (s *Store) withFault(info executor.StoreInfo) executor.StoreInfo {
-	err := s.faultNow()
-	if err == nil {
-		return info
+	add := func(to *string, text string) {
+		if *to != "" {
+			text += "; " + *to
+		}
+		*to = text
 	}
-	to := &info.Warning
-	if info.Fault != "" || s.State().Waiting > 0 {
-		to = &info.Fault
+	err, state := s.faultNow(), s.State()
+	switch {
+	case err == nil:
+	case info.Fault != "" || state.Waiting > 0:
+		add(&info.Fault, fmt.Sprintf("the outbox cannot be written: %v", err))
+	default:
+		add(&info.Warning, fmt.Sprintf("the outbox cannot be written: %v", err))
 	}
-	text := fmt.Sprintf("the outbox cannot be written: %v", err)
-	if *to != "" {
-		text += "; " + *to
+	if state.Damaged > 0 {
+		add(&info.Warning, fmt.Sprintf("in the outbox %s some submits are damaged, and are not sent (%d): submit them again, or cancel them there", state.File, state.Damaged))
 	}
-	*to = text
 	return info
 }
 

@@ -74,7 +74,8 @@ func (s *Store) keep(ctx context.Context, submissions []executor.Submission, sen
 			bytes -= SizeOf(&asked.Record)
 			continue
 		}
-		k := &kept{Entry: Entry{Number: s.last + int64(len(order)) + 1, Record: asked.Record, Tried: sent}, owner: asked.Owner, events: asked.Events}
+		tried := sent || s.isDamaged(asked.ID) // which may have been sent
+		k := &kept{Entry: Entry{Number: s.last + int64(len(order)) + 1, Record: asked.Record, Tried: tried}, owner: asked.Owner, events: asked.Events}
 		fresh[asked.ID] = k
 		order, c.Add = append(order, k), append(c.Add, k.Entry)
 		answers[i].WaitingFor = k.record(s.file.Path()).WaitingFor
@@ -88,6 +89,7 @@ func (s *Store) keep(ctx context.Context, submissions []executor.Submission, sen
 	}
 	s.mu.Lock()
 	for _, k := range order {
+		s.forgetDamaged(k.Record.ID)
 		s.put(k)
 	}
 	s.mu.Unlock()
@@ -141,5 +143,5 @@ func (s *Store) room(more int, bytes int64) error {
 func (s *Store) State() schema.OutboxState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return schema.OutboxState{File: s.file.Path(), Waiting: len(s.entries) - s.refused, Refused: s.refused}
+	return schema.OutboxState{File: s.file.Path(), Waiting: len(s.entries) - s.refused, Refused: s.refused, Damaged: len(s.damaged)}
 }

@@ -1,7 +1,9 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,7 +22,7 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	s.mu.Lock()
 	r, known := s.known(id)
 	k := s.byID[id]
-	uncertain := k != nil && k.uncertain()
+	uncertain, damaged := k != nil && k.uncertain(), s.damagedAt(id) >= 0
 	s.mu.Unlock()
 	if known && !uncertain {
 		return r, nil
@@ -29,12 +31,17 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	switch {
 	case err != nil && known:
 		return r, nil
+	case err != nil && damaged:
+		return r, s.damagedError()
 	case err != nil:
 		return r, err
 	}
 	sent, err := in.Get(ctx, id)
 	if err != nil && known { // it was not sent, as far as is known
 		return r, nil
+	}
+	if errors.Is(err, executor.ErrNotFound) && damaged {
+		err = s.damagedError()
 	}
 	return sent, err
 }
@@ -125,22 +132,28 @@ func (s *Store) Entries(cursor string, limit int) (found []schema.OutboxEntry, n
 		return found, "", err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	all := slices.Clone(s.damaged)
 	for _, k := range s.entries {
+		all = append(all, k.Entry)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b Entry) int { return cmp.Compare(a.Number, b.Number) })
+	for i := range all {
+		e := &all[i]
 		switch {
-		case k.Number <= from:
+		case e.Number <= from:
 			continue
 		case len(found) == limit:
 			return found, next, nil
 		}
-		labels := k.Record.Labels
+		labels := e.Record.Labels
 		if labels == nil {
 			labels = map[string]string{}
 		}
 		found = append(found, schema.OutboxEntry{
-			ID: k.Record.ID, Type: k.Record.Type, Labels: labels, CreatedAt: k.Record.CreatedAt, Sending: k.uncertain(), Refused: k.Refused,
+			ID: e.Record.ID, Type: e.Record.Type, Labels: labels, CreatedAt: e.Record.CreatedAt, Sending: e.uncertain() && !e.Damaged, Refused: e.Refused, Damaged: e.Damaged,
 		})
-		next = strconv.FormatInt(k.Number, 10)
+		next = strconv.FormatInt(e.Number, 10)
 	}
 	return found, "", nil
 }

@@ -82,6 +82,7 @@ type Store struct {
 	mu        sync.Mutex // protects what follows
 	entries   []*kept    // in the order of their numbers
 	byID      map[uuid.UUID]*kept
+	damaged   []Entry
 	bytes     int64
 	refused   int
 	ended     ended
@@ -101,8 +102,12 @@ func New(file File, o Options) *Store {
 		byID: map[uuid.UUID]*kept{}, settled: make(chan struct{}), unreached: errors.New("it was not tried yet"),
 	}
 	for _, e := range o.Entries {
+		if e.Damaged {
+			s.takeDamaged(e)
+			continue
+		}
 		s.put(&kept{Entry: e})
-		s.last = e.Number
+		s.last = max(s.last, e.Number)
 	}
 	return s
 }

@@ -2,6 +2,7 @@
 package outboxfile
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/jobline/jobline/executor/store/outbox"
 	"github.com/jobline/jobline/executor/store/sqlite/internal/disk"
@@ -173,6 +176,8 @@ func probe(path string) error {
 		return err
 	case n == 0, n == headerSize && id == applicationID:
 		return nil
+	case n < headerSize && bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
+		return broken(path, sqlite3.NOTADB)
 	case n == headerSize && id == 0: // a process that died before it made the table leaves such a file, empty
 		return nil
 	}

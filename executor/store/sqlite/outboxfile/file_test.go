@@ -66,21 +66,66 @@ func TestEntriesOutliveAProcess(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-// A row that is not what was written is no entry.
-func TestDamagedEntryIsNoticed(t *testing.T) {
+// A row that is not what was written is told, with what can be read of it, and costs no other entry. It can be removed, and
+// another one with its id takes its place.
+func TestDamagedEntryCostsNoOther(t *testing.T) {
 	t.Parallel()
-	for _, change := range []string{
-		"UPDATE entry SET tried=1", "UPDATE entry SET refused='no'", "UPDATE entry SET number=2", "UPDATE entry SET record=CAST(replace(record,'exec','xxxx') AS BLOB)",
-		"UPDATE entry SET id=zeroblob(16)", "UPDATE entry SET id=zeroblob(3)", "UPDATE entry SET sum=sum+1",
+	made := idOf(2)
+	for change, id := range map[string]*uuid.UUID{
+		"tried=1": nil, "refused='no'": nil, "number=5": nil, "record=CAST(replace(record,'exec','xxxx') AS BLOB)": nil, "record=x'00'": nil,
+		"id=zeroblob(16)": {}, "id=zeroblob(3)": &made, "sum=sum+1": nil,
 	} {
 		path := filepath.Join(t.TempDir(), "outbox.db")
 		f, _ := opens(t, path)
-		require.NoError(t, f.Write(outbox.Change{Add: []outbox.Entry{entry(1)}}))
-		require.NoError(t, f.conn.Exec(change))
+		all := []outbox.Entry{entry(1), entry(2), entry(7)}
+		require.NoError(t, f.Write(outbox.Change{Add: all}))
+		require.NoError(t, f.conn.Exec("UPDATE entry SET "+change+" WHERE number=2"))
 		require.NoError(t, f.Close())
-		_, _, err := Open(t.Context(), path, "jobs")
-		require.ErrorIs(t, err, executor.ErrDamaged, change)
-		require.ErrorContains(t, err, path)
+		f, entries := opens(t, path)
+		require.Len(t, entries, 3, change)
+		require.Equal(t, all[0], entries[0])
+		require.Equal(t, all[2], entries[2])
+		require.True(t, entries[1].Damaged, change)
+		if id == nil {
+			id = &all[1].Record.ID
+		}
+		require.Equal(t, *id, entries[1].Record.ID, change)
+		all[1].Record.ID, all[1].Number = entries[1].Record.ID, 8
+		require.NoError(t, f.Write(outbox.Change{Remove: []int64{1, 7}, Add: all[1:2]}))
+		if *id == made { // which is not in the file
+			require.NoError(t, f.Write(outbox.Change{Remove: []int64{2}}))
+		}
+		require.NoError(t, f.Close())
+		f, entries = opens(t, path)
+		require.Equal(t, all[1:2], entries, change)
+		require.NoError(t, f.Close())
+	}
+}
+
+// A file that was cut or is no database is refused by one line, which names it and the cure.
+func TestDamagedFileIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(whole []byte) []byte{
+		"cut":      func(whole []byte) []byte { return whole[:len(whole)/2&^4095] },
+		"in pages": func(whole []byte) []byte { return append(whole[:4096], make([]byte, len(whole)-4096)...) },
+		"its head": func(whole []byte) []byte { copy(whole, "no database"); return whole },
+		"short":    func(whole []byte) []byte { return whole[:50] },
+	} {
+		path := filepath.Join(t.TempDir(), "outbox.db")
+		f, _ := opens(t, path)
+		var all []outbox.Entry
+		for n := range int64(50) {
+			all = append(all, entry(n+1))
+		}
+		require.NoError(t, f.Write(outbox.Change{Add: all}))
+		require.NoError(t, f.Close())
+		whole, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, damage(whole), 0o600))
+		_, _, err = Open(t.Context(), path, "jobs")
+		require.ErrorContains(t, err, path+" was cut, or changed by something else", name)
+		require.ErrorContains(t, err, "move it and "+path+"-wal away for a new outbox; the submits that waited in it are lost then", name)
+		require.NotContains(t, err.Error(), "\n")
 	}
 }
 

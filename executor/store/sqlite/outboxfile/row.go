@@ -2,7 +2,6 @@ package outboxfile
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -96,21 +95,19 @@ func (f *File) write(c outbox.Change) error {
 	return nil
 }
 
-// read answers all entries, in order.
+// read answers all entries, in order. One whose row is not what was written is damaged, and has what can be read of it.
 func (f *File) read() (entries []outbox.Entry, err error) {
 	err = f.conn.Query("SELECT number, id, tried, refused, record, sum FROM entry ORDER BY number", func(row *sqlite3.Stmt) error {
 		e := outbox.Entry{Number: row.ColumnInt64(0), Tried: row.ColumnInt64(2) != 0, Refused: row.ColumnText(3)}
 		id, err := uuid.FromBytes(row.ColumnRawBlob(1))
 		if err != nil {
-			return damaged(e.Number)
+			id = idOf(e.Number)
 		}
 		text := row.ColumnRawBlob(4)
-		if sumOf(e.Number, id, e.Tried, e.Refused, text) != row.ColumnInt64(5) {
-			return damaged(e.Number)
-		}
+		e.Damaged = err != nil || sumOf(e.Number, id, e.Tried, e.Refused, text) != row.ColumnInt64(5)
 		var r record
 		if err := json.Unmarshal(text, &r, lenient); err != nil {
-			return damaged(e.Number)
+			e.Damaged = true
 		}
 		r.take(&e, id)
 		entries = append(entries, e)
@@ -119,6 +116,8 @@ func (f *File) read() (entries []outbox.Entry, err error) {
 	return entries, err
 }
 
-func damaged(number int64) error {
-	return fmt.Errorf("%w: the row of entry %d is not what was written; put a backup of the file in its place, or name another one", executor.ErrDamaged, number)
+// idOf is an id in place of one that cannot be read.
+func idOf(number int64) (id uuid.UUID) {
+	binary.BigEndian.PutUint64(id[8:], uint64(number))
+	return id
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/jobline/jobline/executor/store/sqlite/internal/file"
 )
 
-// This file knows a full disk.
+// This file knows a full disk, and a file that is damaged as a whole.
 
 // spareRoom is how much room there must be on a disk that was full, besides what the change takes that it has refused. It is in bytes.
 const spareRoom = 64 << 10
@@ -52,12 +52,20 @@ func (f *File) isFull(err error) bool {
 	return e == nil && free < file.LeastFree
 }
 
-// explain names the file and the cure in an error that is for want of room.
+// explain names the file and the cure in an error that is for want of room, or because the file is damaged.
 func (f *File) explain(err error) error {
+	if code, damaged := file.Corruption(err); damaged {
+		return broken(f.path, code)
+	}
 	if f.isFull(err) {
 		return f.noRoom(err)
 	}
 	return err
+}
+
+// broken says that a file is damaged as a whole.
+func broken(path string, code sqlite3.ErrorCode) error {
+	return fmt.Errorf("%s was cut, or changed by something else: %w: put a copy back, or move it and %[1]s-wal away for a new outbox; the submits that waited in it are lost then", path, code)
 }
 
 func (f *File) noRoom(err error) error {
@@ -66,8 +74,8 @@ func (f *File) noRoom(err error) error {
 
 // failed is the error of a write.
 func (f *File) failed(err error) error {
-	if f.isFull(err) {
-		return f.noRoom(err)
+	if told := f.explain(err); told != err {
+		return told
 	}
 	return fmt.Errorf("%s: %w", f.path, err)
 }
