@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// aroundEvery is how often the groups and the schedules are asked for.
+	// aroundEvery is how often the groups, the schedules and the executors are asked for.
 	aroundEvery = 2 * time.Second
 	// mostAround is how many groups, and how many schedules, are looked at.
 	mostAround = 100
@@ -28,9 +28,10 @@ type around struct {
 	more      bool     // there are more schedules
 	next      string   // the name of the schedule that is due next
 	nextAt    schema.Time
+	runners   runners
 }
 
-// lookAround asks for the groups and the schedules. A server of an older version has none.
+// lookAround asks for the groups, the schedules and the executors. A server of an older version has none.
 func (s *source) lookAround(ctx context.Context, c *client.Client, w *world) error {
 	groups, err := c.Groups(ctx, schema.GroupsParams{Limit: mostAround})
 	if err != nil && !answered(err) {
@@ -40,7 +41,11 @@ func (s *source) lookAround(ctx context.Context, c *client.Client, w *world) err
 	if err != nil && !answered(err) {
 		return err
 	}
-	a := around{paused: groups.Paused, more: schedules.NextCursor != ""}
+	runners, err := lookAtRunners(ctx, c)
+	if err != nil {
+		return err
+	}
+	a := around{paused: groups.Paused, more: schedules.NextCursor != "", runners: runners}
 	for i := range groups.Groups {
 		if g := &groups.Groups[i]; g.Paused {
 			a.groups = append(a.groups, g.Name)

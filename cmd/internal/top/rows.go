@@ -44,7 +44,7 @@ func columns(p pane, width int, part bool) []column {
 		{"", typeColumns, false, 0, typeCell},
 	}
 	last := []column{
-		{"TASK", 0, false, 0, func(m *model, it *item, _ int) cell { return cell{text: doing(it, m.snap.at)} }},
+		{"TASK", 0, false, 0, func(m *model, it *item, _ int) cell { return cell{text: m.doing(it)} }},
 		{"OWNER", 12, false, 100, func(m *model, it *item, _ int) cell {
 			return cell{text: show.Line(it.Labels[show.OwnerLabel]), style: m.look.dim}
 		}},
@@ -94,17 +94,31 @@ func columns(p pane, width int, part bool) []column {
 
 // doing is what a task does. Before that is what it waits for, and behind that while it runs
 // what it has said last.
-func doing(it *item, now time.Time) string {
+func (m *model) doing(it *item) string {
 	text := it.work
 	switch {
-	case it.State == schema.Queued && len(it.WaitingFor) > 0:
-		text = strings.TrimSuffix(show.Line(show.Waiting(&it.Task, now))+" › "+text, " › ")
+	case m.waitsFor(it) != "":
+		text = strings.TrimSuffix(show.Line(m.waitsFor(it))+" › "+text, " › ")
 	case it.State == schema.Failed && it.Error != nil && text == "":
 		text = show.Line(it.Error.Message)
 	case it.State == schema.Running && it.Progress != nil && it.Progress.Message != "":
 		text = strings.TrimPrefix(text+": "+show.Line(it.Progress.Message), ": ")
 	}
 	return text
+}
+
+// waitsFor says in a few words what a queued task waits for, but for its turn.
+func (m *model) waitsFor(it *item) string {
+	words, held := show.Waiting(&it.Task, m.snap.at), m.snap.around.runners.holdUp(&it.Task)
+	if waitsHere(&it.Task) || held == "" {
+		return words
+	}
+	return strings.TrimPrefix(words+", "+held, ", ")
+}
+
+// waitsHere reports whether a task waits in an outbox. What comes next is not known.
+func waitsHere(t *schema.Task) bool {
+	return len(t.WaitingFor) > 0 && t.WaitingFor[0].Kind == schema.WaitsForOutbox
 }
 
 // progressCell is a bar, or in words how far a task has come.
@@ -289,6 +303,8 @@ func (m *model) whyQueued() string {
 		note = "the server is ending"
 	case limit > 0 && s.Tasks.Running+s.Stuck >= limit:
 		note = "all slots are taken"
+	case told && limit == 0 && m.allWait():
+		note = "each waits for more than a slot"
 	case told && limit == 0:
 		note = "an executor elsewhere runs them"
 	case m.allWait():
@@ -304,5 +320,5 @@ func (m *model) whyQueued() string {
 
 // allWait reports whether each task of the queue waits for what it was submitted to wait for.
 func (m *model) allWait() bool {
-	return !slices.ContainsFunc(m.snap.queued, func(it *item) bool { return len(it.WaitingFor) == 0 })
+	return !slices.ContainsFunc(m.snap.queued, func(it *item) bool { return m.waitsFor(it) == "" })
 }

@@ -199,6 +199,20 @@ func TestScreensOfOtherStates(t *testing.T) {
 		m.opened = s.queued[0].ID
 		m.update(detail{id: m.opened, task: s.queued[0].Task})
 	})
+	shows("placed", func(m *model) {
+		s := screenSnapshot()
+		on := func(place string) *schema.Conditions { return &schema.Conditions{On: map[string]string{"gpu": place}} }
+		for i, conditions := range []*schema.Conditions{on("a100"), on("h100"), on("t4\x1b[2J")} {
+			changed := *s.queued[i]
+			changed.Conditions, s.queued[i] = conditions, &changed
+		}
+		s.queued[1].WaitingFor = []schema.Waiting{{Kind: schema.WaitsForGroup, Name: "photos", Message: "the group is full"}}
+		s.around.runners = runners{
+			{Name: "build-1", Limit: 4, Labels: on("a100").On, Draining: true},
+			{Name: "build-2", Limit: 4, Labels: on("h100").On, Running: 4},
+		}
+		m.update(s)
+	})
 	shows("around", func(m *model) {
 		s := screenSnapshot()
 		s.stats.Tasks = schema.TaskCounts{Running: 4}
