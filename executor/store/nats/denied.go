@@ -20,12 +20,14 @@ type denials struct {
 	mu           sync.Mutex
 	latest       error
 	nextRefusal  chan struct{} // closed at the next refusal, and made anew
+	latestWrite  *refusal      // the latest of a write to the log
+	nextWrite    chan struct{} // closed at the next of these, and made anew
 	unsubscribed bool          // a subscription of the connection was refused
 }
 
 func newDenials() *denials {
 	first := make(chan struct{})
-	return &denials{firstRefusal: first, nextRefusal: first}
+	return &denials{firstRefusal: first, nextRefusal: first, nextWrite: make(chan struct{})}
 }
 
 // note notes an error of the connection. It reports whether that is a refusal.
@@ -35,10 +37,30 @@ func (d *denials) note(err error) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.latest, d.unsubscribed = deniedError(err), d.unsubscribed || ofSubscription(err)
+	r := deniedError(err)
+	d.latest, d.unsubscribed = r, d.unsubscribed || ofSubscription(err)
 	close(d.nextRefusal)
 	d.nextRefusal = make(chan struct{})
+	if r.isWrite {
+		d.latestWrite = r
+		close(d.nextWrite)
+		d.nextWrite = make(chan struct{})
+	}
 	return true
+}
+
+// nextWriteRefusal is closed when the servers next refuse a write to the log.
+func (d *denials) nextWriteRefusal() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.nextWrite
+}
+
+// writeErr is the latest refusal of a write to the log. There must have been one.
+func (d *denials) writeErr() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.latestWrite
 }
 
 // err is the latest refusal, or nil.
@@ -82,8 +104,15 @@ func (d *denials) cancelOnRefusal(ctx context.Context) (context.Context, context
 
 // refusal says which request the servers have refused for want of a permission.
 type refusal struct {
-	what string
-	role Role // the role of the refused subject, or ""
+	what    string
+	role    Role // the role of the refused subject, or ""
+	isWrite bool // it is of a write to the log
+}
+
+// isWriteRefusal reports whether an error says that the servers refuse what this process writes to the log.
+func isWriteRefusal(err error) bool {
+	r, ok := errors.AsType[*refusal](err)
+	return ok && r.isWrite
 }
 
 func (r *refusal) Error() string {
@@ -124,12 +153,12 @@ func ofSubscription(err error) bool {
 }
 
 // deniedError makes a *refusal of an error of NATS.
-func deniedError(err error) error {
+func deniedError(err error) *refusal {
 	r := &refusal{what: "do what a server of jobline does"}
 	if m := refusedSubject.FindStringSubmatch(err.Error()); m != nil {
 		r.what = fmt.Sprintf("%s to %q", map[string]string{"publish": "publish", "subscription": "subscribe"}[strings.ToLower(m[1])], m[2])
 		if own := subjectOfRole.FindStringSubmatch(m[2]); own != nil {
-			r.role = Role(own[1])
+			r.role, r.isWrite = Role(own[1]), !ofSubscription(err)
 		}
 	}
 	return r

@@ -5,16 +5,17 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/nats/natstest"
 	"github.com/jobline/jobline/schema"
 )
 
-// A permission that a user loses while a server runs, and gets again, is noticed: what was refused is done then, and
-// what is refused for another reason is not told as that refusal.
-func TestPermissionsComeBack(t *testing.T) {
-	t.Parallel()
+// permitted opens a store whose user may do everything, until may says otherwise.
+func permitted(t *testing.T) (s *Store, may func(*server.Permissions)) {
+	t.Helper()
 	var options *server.Options
 	all, err := natstest.Start(t.TempDir(), 1, func(o *server.Options) {
 		o.Users, options = []*server.User{{Username: "me", Password: "canary"}}, o
@@ -24,14 +25,20 @@ func TestPermissionsComeBack(t *testing.T) {
 	at, who := Address{Servers: all.URLs(), Namespace: "jobs"}, Credentials{User: "me", Password: "canary"}
 	_, err = Init(t.Context(), at, who, Namespace{})
 	require.NoError(t, err)
-	s := open(t, Options{Address: at, Credentials: who, Lease: longLease})
-	may := func(p *server.Permissions) {
+	s = open(t, Options{Address: at, Credentials: who, Lease: longLease})
+	return s, func(p *server.Permissions) {
 		t.Helper()
 		changed := options.Clone()
 		changed.Users = []*server.User{{Username: "me", Password: "canary", Permissions: p}}
 		require.NoError(t, all[0].ReloadOptions(changed))
 	}
+}
 
+// A permission that a user loses while a server runs, and gets again, is noticed: what was refused is done then, and
+// what is refused for another reason is not told as that refusal.
+func TestPermissionsComeBack(t *testing.T) {
+	t.Parallel()
+	s, may := permitted(t)
 	may(&server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.INFO.>"}}})
 	asking, done := s.denied.cancelOnRefusal(t.Context())
 	began := time.Now()
@@ -56,5 +63,28 @@ func TestPermissionsComeBack(t *testing.T) {
 	s.submits(t, task)
 	s.sees(t, task.ID, schema.Queued)
 	require.Empty(t, s.Info().Fault)
+	require.NoError(t, s.Close())
+}
+
+// A write that is refused for want of a permission is told as that at once, and not as one that has taken too long. It is
+// recorded when the permission is given again.
+func TestRefusedWriteIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	s, may := permitted(t)
+	may(&server.Permissions{Publish: &server.SubjectPermission{Deny: []string{s.options.Address.subject(RoleExecutor)}}})
+	task, began := newTask(), time.Now()
+	_, err := s.Submit(t.Context(), []executor.Submission{task})
+	require.ErrorIs(t, err, executor.ErrStoreUnavailable)
+	require.ErrorIs(t, err, executor.ErrOutcomeUnknown)
+	const why = `the NATS servers do not let this user publish to "jl.jobs.executor"; give it that permission`
+	require.ErrorContains(t, err, why)
+	require.Less(t, time.Since(began), resendAfter, "it is told at once")
+	require.Eventually(t, func() bool { return !s.Reached() }, patience, time.Millisecond)
+	s.setFault(natsgo.ErrTimeout) // of the write that got no answer
+	require.Contains(t, s.Info().Fault, why)
+	may(nil)
+	wake(s.resend) // which it does by itself after a while
+	s.sees(t, task.ID, schema.Queued)
+	require.Eventually(t, s.Reached, patience, time.Millisecond)
 	require.NoError(t, s.Close())
 }

@@ -122,6 +122,7 @@ func (s *Store) do(ctx context.Context, c change) (answer, error) {
 	defer cancel()
 	said := make(chan answer, 1)
 	p := &pending{change: c, done: func(a answer) { said <- a }}
+	refused := s.denied.nextWriteRefusal()
 	err := s.waitForRoom(ctx)
 	if err == nil {
 		err = s.put(p)
@@ -132,13 +133,20 @@ func (s *Store) do(ctx context.Context, c change) (answer, error) {
 	select {
 	case a := <-said:
 		return a, a.err
+	case <-refused: // it is written when the permission is given again
+		return answer{}, fmt.Errorf("%w: %w", executor.ErrStoreUnavailable, s.giveUp(p, s.denied.writeErr()))
 	case <-ctx.Done():
-		err := context.Cause(ctx)
-		if !s.withdraw(p) {
-			err = fmt.Errorf("%w: %w", executor.ErrOutcomeUnknown, err)
-		}
-		return answer{}, s.unavailable(ctx, err)
+		return answer{}, s.unavailable(ctx, s.giveUp(p, context.Cause(ctx)))
 	}
+}
+
+// giveUp lets nobody wait for a change any more, for a reason. It adds to the reason that the outcome is unknown if the
+// change was sent.
+func (s *Store) giveUp(p *pending, why error) error {
+	if s.withdraw(p) {
+		return why
+	}
+	return fmt.Errorf("%w: %w", executor.ErrOutcomeUnknown, why)
 }
 
 // withdraw takes a change out of the queue that its caller no longer waits for. It reports false if the change

@@ -130,6 +130,7 @@ type Store struct {
 	helloFences   []fence         // what the next hello of this process fences
 	warning       string          // what maintainLog cannot do, or ""
 	fault         error           // the latest error of a write, as the servers report it
+	refusedAt     time.Time       // when that was last a refusal
 	unread        error           // why the log cannot be read at the moment, or nil
 	broken        error           // why the log can be applied no further, or nil
 	closing       bool
@@ -333,6 +334,8 @@ func (s *Store) Info() executor.StoreInfo {
 		o.Fault = s.broken.Error()
 	case s.unread != nil:
 		o.Fault = "the log cannot be read: " + s.unread.Error()
+	case isWriteRefusal(s.fault):
+		o.Fault = s.fault.Error()
 	case len(s.flights) > 0 && s.lastContact.elapsed() > resendAfter:
 		o.Fault = fmt.Sprintf("nothing was recorded for %v", s.lastContact.elapsed().Round(time.Second))
 		if s.fault != nil {
@@ -348,9 +351,16 @@ func (s *Store) setWarning(text string) {
 	s.warning = text
 }
 
-// setFault notes why the servers do not take what this process writes.
+// setFault notes why the servers do not take what this process writes. A refusal stays for a while: a write that was
+// refused gets no answer, so its time-out comes behind it.
 func (s *Store) setFault(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	switch {
+	case isWriteRefusal(err):
+		s.refusedAt = time.Now()
+	case isWriteRefusal(s.fault) && time.Since(s.refusedAt) < 2*resendAtMost:
+		return
+	}
 	s.fault = err
 }
