@@ -122,6 +122,7 @@ func TestBrokenHistoriesAreFound(t *testing.T) {
 		}},
 		{"given up early", "and its lease is 1s", func(b *byHand) { b.log.fences[0].unheard = historyLease - 1 }},
 		{"given up late", "want at most 20", func(b *byHand) { b.log.fences[0].beats = 21 }},
+		{"not given up", "in 21 beats of process 102, want at most 20", func(b *byHand) { b.overdue(otherServer) }},
 		{"not shown", "is lost", func(b *byHand) { b.shown = b.shown[1:] }},
 		{"another in its place", "is shown twice", func(b *byHand) { b.shown[0] = b.shown[1] }},
 		{"of nobody, shown", "a task that nobody has submitted", func(b *byHand) { b.shown = append(b.shown, schema.Task{ID: uuid.New()}) }},
@@ -156,6 +157,11 @@ func TestHistoriesWithFaultsAreWhole(t *testing.T) {
 		"an end in a gap of what was read": func(b *byHand) {
 			b.log.takings, b.log.fences, b.log.gaps = nil, nil, []logSpan{{second(1).Time(), second(3).Time()}}
 		},
+		"one that was stopped gives nobody up": func(b *byHand) { b.overdue(stoppedServer) },
+		"one that is slow gives nobody up": func(b *byHand) {
+			b.happened(historyCause{kind: "the log was slow", from: second(4), to: second(5), measured: true})
+			b.overdue(otherServer)
+		},
 		"one that began late": func(b *byHand) { b.run(b.again, 0).began = second(3.9) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +179,11 @@ func (b *byHand) stall(seconds, stopped, led float64) {
 	if led > 0 {
 		b.log.stops = []*logStop{{second(stopped).Time(), true, second(led).Time()}}
 	}
+}
+
+// overdue lets a process be silent, and not be given up by another one from the first second to the fifth.
+func (b *byHand) overdue(by int) {
+	b.log.overdue = []logOverdue{{7, by, 21, second(1).Time(), second(5).Time()}}
 }
 
 // What a driver is told twice, or in another order than it was recorded, is found.
@@ -249,20 +260,19 @@ func TestTakingsAreRead(t *testing.T) {
 	}, l.takings)
 	require.Equal(t, 6, l.fences[0].beats)
 	require.Equal(t, 1, l.refused)
-	require.Empty(t, l.found)
+	require.Empty(t, l.overdue)
 
 	l = begin()
 	for at := 0.2; at < 6; at += 0.2 {
 		l.writes(at, b, handBeat)
 	}
-	require.Len(t, l.found, 1)
-	require.Contains(t, l.found[0], "process 101 is silent since")
+	require.Equal(t, []logOverdue{{101, 102, 21, second(0.2).Time(), l.overdue[0].at}}, l.overdue)
 
 	l = begin() // one that is slow itself could not have given it up
 	for at := 0.2; at < 20; at += 0.5 {
 		l.writes(at, b, handBeat)
 	}
-	require.Empty(t, l.found)
+	require.Empty(t, l.overdue)
 	l.writes(25, b, handBeat)
 	require.Len(t, l.stalls, 1)
 	require.Equal(t, 102, l.stalls[0].pid)

@@ -84,14 +84,21 @@ func (h *trial) cause(pid int, from, to schema.Time) (found *historyCause) {
 	return found
 }
 
+// ofOne, ofAll and measured are the ranks of a cause.
+const (
+	ofOne = iota
+	ofAll
+	measured
+)
+
 func (c *historyCause) rank() int {
 	switch {
 	case c.measured:
-		return 2
+		return measured
 	case c.pid == 0 && c.driver == nil:
-		return 1
+		return ofAll
 	}
-	return 0
+	return ofOne
 }
 
 // micros is a duration as a difference of two schema.Time.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -45,7 +44,7 @@ type watchedLog struct {
 	late     []logSpan // in which what was read was late
 	stalls   []logStall
 	byPID    map[int]time.Time // when a process has written last
-	found    []string          // violations
+	overdue  []logOverdue
 
 	snapshots watchedSnapshots
 }
@@ -80,7 +79,6 @@ type logWriter struct {
 	heard   time.Time   // when its latest whole message came
 	beats   []time.Time // since its latest pause
 	gone    bool
-	overdue bool    // it should have been given up, and that is told
 	quiet   logSpan // its latest pause that was longer than a part of the lease
 }
 
@@ -157,7 +155,7 @@ func (w *watchedLog) follow(ctx context.Context, at nats.Address) {
 			return
 		}
 		about, err := m.Metadata()
-		if err != nil || about.Sequence.Stream != w.readTo()+1 && !w.gap(ctx, at, about.Sequence.Stream) {
+		if err != nil || about.Sequence.Stream != w.readTo()+1 && !w.gap(ctx, at, about) {
 			return
 		}
 		w.take(about.Sequence.Stream, m.Data(), about.Timestamp, time.Now())
@@ -172,20 +170,20 @@ func (w *watchedLog) readTo() uint64 {
 
 // gap reports whether the entries before one are gone, and notes that. They may have been read only by those that need
 // them.
-func (w *watchedLog) gap(ctx context.Context, at nats.Address, sequence uint64) bool {
-	about := w.info(ctx, at)
-	if about == nil || about.State.FirstSeq <= w.readTo()+1 {
+func (w *watchedLog) gap(ctx context.Context, at nats.Address, next *jetstream.MsgMetadata) bool {
+	now := w.info(ctx, at)
+	if now == nil || now.State.FirstSeq <= w.readTo()+1 {
 		return false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.gaps = append(w.gaps, logSpan{w.latest, time.Now()})
+	w.gaps = append(w.gaps, logSpan{w.latest, next.Timestamp})
 	w.latest = time.Time{}
 	clear(w.byPID)
 	for _, from := range w.writers {
 		from.unsure, from.partial, from.beats = true, nil, nil
 	}
-	w.read = sequence - 1
+	w.read = next.Sequence.Stream - 1
 	return true
 }
 
@@ -281,30 +279,6 @@ func (w *watchedLog) apply(from *logWriter, text []byte, at time.Time) {
 	}
 }
 
-// beatsSince is how many beats of a process came after a time, and after its latest pause.
-func (l *logWriter) beatsSince(at time.Time) (n int) {
-	for i := len(l.beats) - 1; i >= 0 && l.beats[i].After(at); i-- {
-		n++
-	}
-	return n
-}
-
-// mostSilentBeats is how many beats of one process come at most until a silent one is given up.
-const mostSilentBeats = int((historyLease + 3*time.Second) / beatTime)
-
-// checkOverdue: no process is silent for long while another one, which could have given it up, made no pause.
-func (w *watchedLog) checkOverdue(by *logWriter, at time.Time) {
-	for _, o := range w.writers {
-		if o.gone || o.overdue || o.pid == 0 || at.Sub(o.at) <= historyLease+2*time.Second {
-			continue
-		}
-		if n := by.beatsSince(o.at); n > mostSilentBeats {
-			o.overdue = true
-			w.found = append(w.found, fmt.Sprintf("process %d is silent since %v, and nobody has given it up in %d beats of process %d, want at most %d", o.pid, o.at, n, by.pid, mostSilentBeats))
-		}
-	}
-}
-
 // stopped notes that a server of NATS stops, which led the log or not.
 func (w *watchedLog) stopped(leads bool) {
 	w.mu.Lock()
@@ -321,26 +295,6 @@ func (w *watchedLog) led() {
 			s.led = time.Now()
 		}
 	}
-}
-
-// elections is for how long the log had no leader in some time.
-func (w *watchedLog) elections(in logSpan) (d time.Duration) {
-	for _, s := range w.stops {
-		if from, to := later(s.at, in.from), s.led; s.leads && !to.IsZero() {
-			if to.After(in.to) {
-				to = in.to
-			}
-			d += max(to.Sub(from), 0)
-		}
-	}
-	return d
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // unread reports whether entries may be missing between two times.
