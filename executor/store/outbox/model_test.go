@@ -24,7 +24,8 @@ type machine struct {
 
 	accepted []uuid.UUID             // in order
 	after    map[uuid.UUID]uuid.UUID // what a task comes after; of the nil id nobody knows
-	dropped  map[uuid.UUID]bool      // cancelled before the queue has seen it
+	expires  map[uuid.UUID]bool
+	dropped  map[uuid.UUID]bool // cancelled before the queue has seen it
 	resent   map[uuid.UUID]bool
 	perhaps  map[uuid.UUID]bool // the answer to its submit was an error that leaves that open
 	unclear  map[uuid.UUID]bool // the answer to its cancel was such an error
@@ -34,6 +35,12 @@ func (m *machine) post(t *rapid.T) {
 	var all []executor.Submission
 	for range rapid.IntRange(1, 3).Draw(t, "tasks") {
 		one := task()
+		if rapid.IntRange(0, 3).Draw(t, "expires") == 0 {
+			expires(time.Duration(rapid.IntRange(1, 5000).Draw(t, "expires in ms")) * time.Millisecond)(&one)
+			m.expires[one.ID] = true
+			all = append(all, one)
+			continue
+		}
 		all = append(all, one)
 		if rapid.IntRange(0, 3).Draw(t, "after") > 0 {
 			continue
@@ -63,7 +70,7 @@ func (m *machine) post(t *rapid.T) {
 // orphan reports whether the queue may know nothing of what a task comes after.
 func (m *machine) orphan(id uuid.UUID) bool {
 	before, waits := m.after[id]
-	return waits && (before == uuid.Nil || m.dropped[before] || m.unclear[before] || m.orphan(before))
+	return waits && (before == uuid.Nil || m.expires[before] || m.dropped[before] || m.unclear[before] || m.orphan(before))
 }
 
 func (m *machine) cancel(t *rapid.T) {
@@ -182,6 +189,11 @@ func (m *machine) settle(t *rapid.T) {
 		case m.dropped[id]:
 			require.False(t, refused[id] || recorded[id])
 		case m.unclear[id]:
+		case m.expires[id]:
+			require.False(t, refused[id])
+			if r, err := m.alive.Get(context.Background(), id); err == nil { // else an earlier process has told its end
+				require.True(t, r.State.Final())
+			}
 		case m.orphan(id):
 			require.True(t, refused[id] || recorded[id], "%v is not lost", id)
 		default:
@@ -192,13 +204,13 @@ func (m *machine) settle(t *rapid.T) {
 }
 
 // Whatever happens to the connection, to the disk and to the processes: each submit that was answered is recorded
-// once, in its place, or stays as refused; and what was cancelled in time is never recorded.
+// once, in its place, or stays as refused, or expires; and what was cancelled in time is never recorded.
 func TestOutboxStateMachine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {
 			m := &machine{
 				world: newWorld(memory.Options{}), disk: &disk{},
-				after: map[uuid.UUID]uuid.UUID{}, dropped: map[uuid.UUID]bool{}, resent: map[uuid.UUID]bool{}, perhaps: map[uuid.UUID]bool{}, unclear: map[uuid.UUID]bool{},
+				after: map[uuid.UUID]uuid.UUID{}, expires: map[uuid.UUID]bool{}, dropped: map[uuid.UUID]bool{}, resent: map[uuid.UUID]bool{}, perhaps: map[uuid.UUID]bool{}, unclear: map[uuid.UUID]bool{},
 			}
 			m.alive = start(m.disk, m.world, forever())
 			defer func() {
