@@ -78,12 +78,9 @@ func (m *planModel) restarted() {
 			t.State, t.due = schema.Queued, now+schema.Time(*p.DelayMs*1000)
 			t.fails++
 		case !survives && t.Rerun:
-			t.State = schema.Queued
+			t.State, t.due = schema.Queued, now
 			t.free++
-			if p != nil { // a history says that the attempt does not count
-				t.due = now
-				t.fails++
-			}
+			t.fails++
 		default:
 			m.end(t, schema.Failed)
 		}

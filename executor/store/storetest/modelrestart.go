@@ -136,6 +136,7 @@ func (m *model) restarted(rt *rapid.T, t *modelTask, e *end) (final bool) {
 		t.State = schema.Cancelled
 	case t.Rerun:
 		t.State = schema.Queued
+		t.retries++
 	default:
 		t.State = schema.Failed
 		require.Equal(rt, schema.KindInterrupted, got.Error.Kind)
