@@ -5,7 +5,9 @@ package cmd
 import (
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
@@ -55,6 +57,22 @@ func TestAServerThatRunsNothingIsADriverWhereItMayBeNoMore(t *testing.T) {
 	out, err = as("driver", "d", "groups", "set", "g", "--limit", "1")
 	require.Error(t, err)
 	require.Contains(t, out, "this server is a driver of its namespace")
+	out, err = as("driver", "d", "shutdown")
+	require.NoError(t, err, out)
+
+	// The namespace is reached later than the server has begun.
+	proxy := natstest.NewProxy(t, all.URLs()[0])
+	proxy.Cut()
+	t.Setenv("JOBLINE_STORE", proxy.URL()+"/jobs")
+	out, err = as("driver", "d", "submit", "noop")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "waits in the outbox")
+	proxy.Mend()
+	for end := time.Now().Add(soon); !strings.Contains(out, "0 wait and 0 were refused"); time.Sleep(10 * time.Millisecond) {
+		out, err = as("driver", "d", "stats")
+		require.NoError(t, err, out)
+		require.True(t, time.Now().Before(end), "it is sent: %s", out)
+	}
 	out, err = as("driver", "d", "shutdown")
 	require.NoError(t, err, out)
 }
