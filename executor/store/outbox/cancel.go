@@ -23,9 +23,7 @@ func (s *Store) Cancel(ctx context.Context, ids []uuid.UUID, c executor.Cancella
 	}
 	s.awaitSettled(ctx, ids[0])
 	if s.isDamaged(ids[0]) {
-		s.writing.Lock()
-		defer s.writing.Unlock()
-		return []executor.CancelAnswer{s.dropDamaged(ids[0], c)}, nil
+		return s.cancelDamaged(ctx, ids[0], c)
 	}
 	if n := s.leading(ids, true); n > 0 {
 		return s.drop(ids[:n], c), nil

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -43,28 +44,54 @@ func (s *Store) forgetDamaged(id uuid.UUID) {
 	}
 }
 
-// dropDamaged drops the damaged entry of a task. Whether the namespace has the task is not known. It needs writing.
-func (s *Store) dropDamaged(id uuid.UUID, c executor.Cancellation) executor.CancelAnswer {
-	s.mu.Lock()
-	i := s.damagedAt(id)
-	if i < 0 {
-		s.mu.Unlock()
-		return executor.CancelAnswer{Err: fmt.Errorf("%w: the task is no longer in the outbox", executor.ErrStoreUnavailable)}
+// cancelDamaged drops the damaged entry of a task, and cancels the task where the namespace has it.
+func (s *Store) cancelDamaged(ctx context.Context, id uuid.UUID, c executor.Cancellation) ([]executor.CancelAnswer, error) {
+	in, err := s.behind()
+	if err != nil { // it may have the task
+		return nil, err
 	}
-	e := s.damaged[i]
+	r, damaged := s.damagedRecord(id)
+	if err := s.dropDamaged(id); err != nil {
+		return nil, err
+	}
+	if _, err := in.Get(ctx, id); err == nil || !damaged {
+		return in.Cancel(ctx, []uuid.UUID{id}, c)
+	}
+	return []executor.CancelAnswer{{Outcome: schema.OutcomeCancelled, Task: r.Task}}, nil
+}
+
+// dropDamaged drops the damaged entry of a task.
+func (s *Store) dropDamaged(id uuid.UUID) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	i, c := s.damagedAt(id), Change{}
+	if i >= 0 {
+		c.Remove = []int64{s.damaged[i].Number}
+	}
 	s.mu.Unlock()
-	if err := s.write(Change{Remove: []int64{e.Number}}); err != nil {
-		return executor.CancelAnswer{Err: err}
+	if i < 0 {
+		return nil
+	}
+	if err := s.write(c); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgetDamaged(id)
-	r := e.Record
-	cancelled(&r, c, schema.Now())
-	return executor.CancelAnswer{Outcome: schema.OutcomeCancelled, Task: r.Task}
+	return nil
 }
 
-// damagedError says of a task that its entry is damaged.
-func (s *Store) damagedError() error {
-	return fmt.Errorf("%w: the outbox %s no longer has what was written of this task; submit it again, or cancel it", executor.ErrDamaged, s.file.Path())
+// damagedRecord is a task whose entry is damaged, where the namespace does not have it: it has ended here, because it is
+// not sent.
+func (s *Store) damagedRecord(id uuid.UUID) (r executor.Record, damaged bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.damagedAt(id)
+	if i < 0 {
+		return r, false
+	}
+	r = s.damaged[i].Record
+	cancelled(&r, executor.Cancellation{Reason: fmt.Sprintf("the outbox %s no longer has what was written of it, so it is not sent", s.file.Path())}, r.CreatedAt)
+	return r, true
 }

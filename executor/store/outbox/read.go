@@ -22,7 +22,7 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	s.mu.Lock()
 	r, known := s.known(id)
 	k := s.byID[id]
-	uncertain, damaged := k != nil && k.uncertain(), s.damagedAt(id) >= 0
+	uncertain := k != nil && k.uncertain()
 	s.mu.Unlock()
 	if known && !uncertain {
 		return r, nil
@@ -31,8 +31,6 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	switch {
 	case err != nil && known:
 		return r, nil
-	case err != nil && damaged:
-		return r, s.damagedError()
 	case err != nil:
 		return r, err
 	}
@@ -40,8 +38,10 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (executor.Record, error) 
 	if err != nil && known { // it was not sent, as far as is known
 		return r, nil
 	}
-	if errors.Is(err, executor.ErrNotFound) && damaged {
-		err = s.damagedError()
+	if errors.Is(err, executor.ErrNotFound) {
+		if r, damaged := s.damagedRecord(id); damaged {
+			return r, nil
+		}
 	}
 	return sent, err
 }
