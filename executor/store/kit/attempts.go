@@ -8,8 +8,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Followed is the history of a task after an attempt that another one follows. r is the task as
-// it was claimed, with who runs it, and has written so much.
+// Followed is the history of a task after an attempt that is followed by another one. r is the task as it was
+// claimed, with RunsOn; written is its output so far.
 func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes, now schema.Time) *executor.History {
 	h := new(executor.History)
 	if r.History != nil {
@@ -36,7 +36,7 @@ func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes
 	return h
 }
 
-// earlierError is the error of an attempt before the latest that was followed, or nil.
+// earlierError shortens the error of an attempt that is no longer the latest. It is nil for nil.
 func earlierError(e *schema.TaskError) *schema.TaskError {
 	if e == nil {
 		return nil
@@ -46,13 +46,14 @@ func earlierError(e *schema.TaskError) *schema.TaskError {
 	return &earlier
 }
 
-// Retrying is the event of an attempt that another one follows.
+// Retrying is the event of an attempt that is followed by another one. shown is the event's Task.
 func Retrying(r *executor.Record, a *executor.Again, shown *schema.Task) executor.Event {
 	again := &executor.Again{At: a.At, Error: briefError(a.Error)}
 	return executor.Event{ID: r.ID, Kind: executor.EventRetrying, Attempt: r.Attempt, Again: again, Task: shown}
 }
 
-// Updated is the event of a change of a task that waits, to what r says. Before are its labels before.
+// Updated is the event of a change of a queued task. r is the task after the change, and before are its labels
+// before it.
 func Updated(r *executor.Record, before map[string]string) executor.Event {
 	ev := executor.Event{ID: r.ID, Kind: executor.EventUpdated, LabelsBefore: before, Task: &schema.Task{
 		ID: r.ID, Type: r.Type, Priority: r.Priority, Labels: r.Labels, CreatedAt: r.CreatedAt, Conditions: r.Task.Conditions,

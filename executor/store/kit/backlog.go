@@ -9,8 +9,7 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Waiting is a task in a Backlog: its place in the order of the queue, and who is told
-// of it.
+// Waiting is a task in a Backlog: its order number, and which watcher gets its events.
 type Waiting struct {
 	Order  uint64
 	Owner  executor.WatcherID
@@ -23,17 +22,16 @@ type Span struct {
 	N     int
 }
 
-// Backlog has the places of tasks that wait and whose records the store does not hold
-// in memory. It is the part of a long queue that stands behind a Queue. Tasks with
-// consecutive numbers that are told to the same owner take 24 bytes together, and so
-// does a task that has no such neighbour. The zero value is ready. It is not safe for
-// concurrent use: it is a part of a store, under the store's lock.
+// Backlog has the places of queued tasks whose records the store does not hold in memory. It is the part of a
+// long queue that comes after a Queue. Consecutive tasks with the same owner and events take 24 bytes together,
+// as does a task without such a neighbour. The zero value is ready. It is not safe for concurrent use: the
+// store's lock protects it.
 type Backlog struct {
 	types map[string]*backlogType // none of them empty
 	size  int
 }
 
-// backlogType is the tasks of a type: by priority, the highest first, none of them empty.
+// backlogType has the tasks of one type, by priority, the highest first. None of the levels is empty.
 type backlogType struct {
 	levels []*backlogLevel
 	size   int
@@ -46,7 +44,7 @@ func (t *backlogType) search(priority int8) (int, bool) {
 // Len is the number of tasks.
 func (b *Backlog) Len() int { return b.size }
 
-// Count is how many tasks are of types that are counted.
+// Count is how many tasks have a type for which counts is true.
 func (b *Backlog) Count(counts func(typ string) bool) int {
 	n := 0
 	for typ, t := range b.types {
@@ -60,7 +58,7 @@ func (b *Backlog) Count(counts func(typ string) bool) int {
 // Types are the types of the tasks.
 func (b *Backlog) Types() iter.Seq[string] { return maps.Keys(b.types) }
 
-// level is that of a type and a priority, or nil.
+// level is the level of a type and a priority, or nil.
 func (b *Backlog) level(typ string, priority int8) *backlogLevel {
 	if t := b.types[typ]; t != nil {
 		if i, found := t.search(priority); found {
@@ -70,7 +68,7 @@ func (b *Backlog) level(typ string, priority int8) *backlogLevel {
 	return nil
 }
 
-// Add adds a task in its place. It must not be there already.
+// Add adds a task. It must not be there already.
 func (b *Backlog) Add(typ string, priority int8, w Waiting) {
 	t := b.types[typ]
 	if t == nil {
@@ -116,13 +114,13 @@ func (b *Backlog) Has(typ string, priority int8, order uint64) bool {
 	return l != nil && l.has(order)
 }
 
-// Precedes reports whether a task of the type and the priority stands before that number.
+// Precedes reports whether a task of the type and the priority has a lower order number than this.
 func (b *Backlog) Precedes(typ string, priority int8, order uint64) bool {
 	l := b.level(typ, priority)
 	return l != nil && l.first() < order
 }
 
-// Best is the place of the task that runs first of those whose type is taken.
+// Best is the place of the task that runs first, of the types for which takes is true.
 func (b *Backlog) Best(takes func(typ string) bool) (priority int8, order uint64, found bool) {
 	for typ, t := range b.types {
 		p, first := t.levels[0].priority, t.levels[0].first()
@@ -133,8 +131,8 @@ func (b *Backlog) Best(takes func(typ string) bool) (priority int8, order uint64
 	return priority, order, found
 }
 
-// First are the tasks of a type that run first, up to most of them: they have the same
-// priority. The type must be one of Types.
+// First are the tasks of a type that run first, at most most of them. All have the same priority. The type must
+// be one of Types.
 func (b *Backlog) First(typ string, most int) (priority int8, spans []Span) {
 	l := b.types[typ].levels[0]
 	for _, chunk := range l.chunks {

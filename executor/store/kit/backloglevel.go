@@ -7,7 +7,7 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// backlogRun is tasks with consecutive numbers, all told to the same owner.
+// backlogRun is tasks with consecutive numbers, and the same owner and events.
 type backlogRun struct {
 	first  uint64
 	owner  executor.WatcherID
@@ -19,11 +19,11 @@ func (r *backlogRun) end() uint64 { return r.first + uint64(r.n) }
 
 func (r *backlogRun) like(w Waiting) bool { return r.owner == w.Owner && r.events == w.Events }
 
-// chunkRuns is the most runs of a chunk: what is moved when a run comes or goes.
+// chunkRuns bounds the runs of a chunk, and so what is moved when a run is added or removed.
 const chunkRuns = 128
 
-// backlogLevel is the tasks of one type and one priority: runs in the order of their
-// numbers, in chunks, so that adding and removing in the middle moves little.
+// backlogLevel has the tasks of one type and one priority: runs in the order of their numbers. They are in
+// chunks, so that adding and removing in the middle moves little.
 type backlogLevel struct {
 	priority int8
 	chunks   [][]backlogRun // none of them empty
@@ -32,8 +32,8 @@ type backlogLevel struct {
 // first is the lowest number.
 func (l *backlogLevel) first() uint64 { return l.chunks[0][0].first }
 
-// find is where the last run is that begins at a number or before it: the chunk, and the
-// place within it. Both are -1 if there is none.
+// find finds the last run that begins at or before a number: its chunk, and its index in it. Both are -1 if
+// there is none.
 func (l *backlogLevel) find(order uint64) (c, i int) {
 	c = sort.Search(len(l.chunks), func(c int) bool { return l.chunks[c][0].first > order }) - 1
 	if c < 0 {
@@ -43,7 +43,7 @@ func (l *backlogLevel) find(order uint64) (c, i int) {
 	return c, sort.Search(len(chunk), func(i int) bool { return chunk[i].first > order }) - 1
 }
 
-// run is the run at a place, or nil.
+// run is the run at an index of a chunk, or nil.
 func (l *backlogLevel) run(c, i int) *backlogRun {
 	if c < 0 {
 		return nil
@@ -51,7 +51,7 @@ func (l *backlogLevel) run(c, i int) *backlogRun {
 	return &l.chunks[c][i]
 }
 
-// after is the run behind a place, or nil.
+// after is the run after that one, or nil.
 func (l *backlogLevel) after(c, i int) *backlogRun {
 	switch {
 	case c >= 0 && i+1 < len(l.chunks[c]):
@@ -81,7 +81,7 @@ func (l *backlogLevel) add(w Waiting) {
 	l.insert(c, i, backlogRun{first: w.Order, owner: w.Owner, n: 1, events: w.Events})
 }
 
-// insert puts a run behind a place.
+// insert puts a run after that one.
 func (l *backlogLevel) insert(c, i int, r backlogRun) {
 	switch {
 	case len(l.chunks) == 0:
@@ -93,7 +93,7 @@ func (l *backlogLevel) insert(c, i int, r backlogRun) {
 	chunk := l.chunks[c]
 	if len(chunk) == chunkRuns {
 		half := chunkRuns / 2
-		if i == chunkRuns-1 { // nearly all are added at the end: then chunks become full
+		if i == chunkRuns-1 { // the usual case is adding at the end, which should fill chunks
 			half = chunkRuns - 1
 		}
 		l.chunks = slices.Insert(l.chunks, c+1, slices.Clone(chunk[half:]))
@@ -130,7 +130,7 @@ func (l *backlogLevel) remove(order uint64) (Waiting, bool) {
 	return w, true
 }
 
-// shrink removes a chunk that is empty, and joins one that has few runs with the next.
+// shrink removes an empty chunk, and joins a small chunk with the next.
 func (l *backlogLevel) shrink(c int) {
 	switch chunk := l.chunks[c]; {
 	case len(chunk) == 0:

@@ -10,27 +10,26 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Claims is the queue of a store with those who wait for it: the part of
-// Store.Join and of a Claimer that is the same in every store. All but Claim
-// needs the store's lock. The zero value is ready.
+// Claims is the queue of a store with the claimers that wait for it: what Store.Join and Claimer do alike in
+// every store. The store's lock protects it: the caller of all methods but Claim holds it. The zero value is
+// ready.
 type Claims[T any] struct {
 	Queue[T]
 	members []*Member
-	woken   uint64 // entries for which claims were let look again
+	woken   uint64 // see Woken
 }
 
-// Member is one of those who have joined. It takes entries of its types, within
-// its limits.
+// Member is one claimer that has joined. It takes entries of its types, within its limits.
 type Member struct {
 	types  map[string]bool // nil is every type
 	labels map[string]string
 	known  string // the latest of its types that was looked up: the next is often the same
 	limits executor.TypeLimits
 	held   map[string]int  // entries taken, and not released, of types with a limit
-	idle   []chan struct{} // calls of Claim that wait; each channel has room for one
+	idle   []chan struct{} // of waiting calls of Claim; each channel has a buffer of one
 }
 
-// Join adds a member that takes entries of what it offers.
+// Join adds a member with what it offers to take.
 func (c *Claims[T]) Join(o executor.Offer) *Member {
 	m := &Member{labels: o.Labels, limits: o.Limits, held: map[string]int{}}
 	if o.Types != nil {
@@ -43,7 +42,7 @@ func (c *Claims[T]) Join(o executor.Offer) *Member {
 	return m
 }
 
-// Offer is that with which a member has joined. The types are sorted.
+// Offer is the offer with which the member joined, with its types sorted.
 func (m *Member) Offer() executor.Offer {
 	o := executor.Offer{Labels: m.labels, Limits: m.limits}
 	if m.types != nil {
@@ -53,7 +52,7 @@ func (m *Member) Offer() executor.Offer {
 	return o
 }
 
-// Wake lets up to n waiting calls of Claim of each member look again.
+// Wake lets up to n waiting calls of Claim of each member try again.
 func (c *Claims[T]) Wake(n int) {
 	c.woken += uint64(max(n, 0))
 	for _, m := range c.members {
@@ -61,7 +60,7 @@ func (c *Claims[T]) Wake(n int) {
 	}
 }
 
-// WakeAll lets all waiting calls of Claim look again.
+// WakeAll lets all waiting calls of Claim try again.
 func (c *Claims[T]) WakeAll() {
 	c.woken += math.MaxInt32
 	for _, m := range c.members {
@@ -69,13 +68,13 @@ func (c *Claims[T]) WakeAll() {
 	}
 }
 
-// Claim waits until try, which is called with the lock held, answers true or
-// an error. It answers the cause of ctx when that ends.
+// Claim calls try with lock held until it answers true or an error, and waits to be woken between the tries.
+// When ctx ends it answers the cause. The caller does not hold the lock.
 func (c *Claims[T]) Claim(ctx context.Context, m *Member, lock sync.Locker, try func() (bool, error)) error {
 	for {
 		lock.Lock()
 		if ctx.Err() != nil {
-			m.wake(1) // it may have been woken for a task, which another must take now
+			m.wake(1) // it may have been woken for a task that another call must take now
 			lock.Unlock()
 			return context.Cause(ctx)
 		}
@@ -96,15 +95,15 @@ func (c *Claims[T]) Claim(ctx context.Context, m *Member, lock sync.Locker, try 
 	}
 }
 
-// Await begins to wait for something to take, as Claim does. The channel gets one value when there
-// may be something, or GiveUp ends the wait.
+// Await begins to wait for an entry, as Claim does. The channel gets one value when there may be an entry.
+// GiveUp ends the wait.
 func (m *Member) Await() chan struct{} {
 	free := make(chan struct{}, 1)
 	m.idle = append(m.idle, free)
 	return free
 }
 
-// GiveUp ends waiting, and hands on a wake that came at the same time.
+// GiveUp ends a wait of Await. If the member was woken at the same time, it wakes another call instead.
 func (m *Member) GiveUp(free chan struct{}) {
 	i := slices.Index(m.idle, free)
 	if i < 0 {
@@ -122,8 +121,8 @@ func (m *Member) wake(n int) {
 	}
 }
 
-// Take takes out the best entry that the member may take, or answers nil. Its
-// type counts towards the member's limit until Release.
+// Take takes out the best entry that the member may take, or answers nil. The entry counts towards the member's
+// limit until Release.
 func (c *Claims[T]) Take(m *Member) *Entry[T] {
 	e := c.Next(m.takes)
 	if e != nil {
@@ -133,7 +132,7 @@ func (c *Claims[T]) Take(m *Member) *Entry[T] {
 	return e
 }
 
-// Hold counts an entry of a type as taken by the member. Take does that by itself.
+// Hold counts an entry towards the member's limit of its type. Take does so itself.
 func (m *Member) Hold(typ string) {
 	if m.Limited(typ) {
 		m.held[typ]++
@@ -155,10 +154,10 @@ func (m *Member) takes(typ string) bool {
 	return m.has(typ) && (!m.Limited(typ) || m.held[typ] < m.limits[typ])
 }
 
-// Woken counts the entries that may have become ready to be taken, more than once where that is not known better.
+// Woken counts the entries that may have become ready so far. It may count some more than once.
 func (c *Claims[T]) Woken() uint64 { return c.woken }
 
-// Idle is how many calls of Claim wait.
+// Idle is how many calls of Claim are waiting.
 func (c *Claims[T]) Idle() (n int) {
 	for _, m := range c.members {
 		n += len(m.idle)
@@ -166,8 +165,8 @@ func (c *Claims[T]) Idle() (n int) {
 	return n
 }
 
-// Soon returns the n entries that are likely to be taken next, the best first. Of a type
-// that all members limit there are no more than their limits.
+// Soon are the n entries that are likely to be taken next, the best first. Of a type that every member limits,
+// there are at most as many as the limits allow.
 func (c *Claims[T]) Soon(n int) []*Entry[T] {
 	var soon []*Entry[T]
 	for _, l := range c.busy {
@@ -182,8 +181,8 @@ func (c *Claims[T]) Soon(n int) []*Entry[T] {
 	return soon[:min(n, len(soon))]
 }
 
-// ReadyAfter reports whether a member may take an entry when m has released one of a type,
-// which it holds.
+// ReadyAfter reports whether any member may take an entry once m has released one of that type. m must hold
+// one.
 func (c *Claims[T]) ReadyAfter(m *Member, released string) bool {
 	for _, l := range c.busy {
 		for _, o := range c.members {
@@ -198,8 +197,7 @@ func (c *Claims[T]) ReadyAfter(m *Member, released string) bool {
 // Claimable reports whether a member takes entries of a type.
 func (c *Claims[T]) Claimable(typ string) bool { return c.Allowance(typ, 1) > 0 }
 
-// Allowance is how many entries of a type the members can hold at once, or most if it is
-// more.
+// Allowance is how many entries of a type the members can hold at once, at most most.
 func (c *Claims[T]) Allowance(typ string, most int) (n int) {
 	for _, m := range c.members {
 		switch {
@@ -213,16 +211,16 @@ func (c *Claims[T]) Allowance(typ string, most int) (n int) {
 	return n
 }
 
-// Unclaimable counts the entries of types that are not the member's.
+// Unclaimable counts the queued entries whose types the member does not take.
 func (c *Claims[T]) Unclaimable(m *Member) int {
 	return c.Count(func(typ string) bool { return !m.has(typ) })
 }
 
-// Limited reports whether the type has a limit, so that what was taken of it
-// must be released.
+// Limited reports whether the member limits the type, so that Release must be called for what it took.
 func (m *Member) Limited(typ string) bool { return len(m.limits) > 0 && m.limits[typ] > 0 }
 
-// Release says that the member no longer holds an entry of a type.
+// Release says that the member no longer holds an entry of a type. It wakes a call of Claim if that frees a
+// place.
 func (c *Claims[T]) Release(m *Member, typ string) {
 	if m.Limited(typ) {
 		m.held[typ]--
@@ -231,7 +229,7 @@ func (c *Claims[T]) Release(m *Member, typ string) {
 	}
 }
 
-// Leave ends the membership. What the member holds stays its own.
+// Leave ends the membership. The member keeps what it holds.
 func (c *Claims[T]) Leave(m *Member) {
 	c.members = slices.DeleteFunc(c.members, func(o *Member) bool { return o == m })
 }

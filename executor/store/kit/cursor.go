@@ -21,14 +21,15 @@ func direction(p *executor.PageRequest) string {
 	return "newest-"
 }
 
-// FormatCursor is the cursor behind a record, for stores whose records have
-// rising order numbers.
+// FormatCursor is the cursor of the page after a record. It is for stores whose records have rising order
+// numbers.
 func FormatCursor(p *executor.PageRequest, order uint64) string {
 	return direction(p) + strconv.FormatUint(order, 10)
 }
 
-// ParseCursor answers the order number to go on from: above it, or below it
-// where the newest come first.
+// ParseCursor answers the order number after which the page begins: with Oldest it lists greater numbers, and
+// else smaller ones. Without a cursor it is the number before the first task. A bad cursor is an
+// *executor.InputError.
 func ParseCursor(p *executor.PageRequest) (uint64, error) {
 	if p.Cursor == "" {
 		if p.Oldest {

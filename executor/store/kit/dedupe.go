@@ -10,19 +10,18 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Dedupes finds the tasks of a dedupe key. It takes constant time, and memory for each key of
-// which there is a task that has not ended, or a completed one that is kept. The zero value is
-// ready. It needs the store's lock.
+// Dedupes finds the tasks of a dedupe key in constant time. It has memory for each key with a task that is not
+// final, or with a completed one that is kept. The store's lock protects it. The zero value is ready.
 type Dedupes struct{ keys map[string]*deduped }
 
 // deduped are the tasks of a key.
 type deduped struct {
-	open      []uuid.UUID // that have not ended, the oldest first
-	completed uuid.UUID   // the one that completed last, or the nil id
+	open      []uuid.UUID // the tasks that are not final, the oldest first
+	completed uuid.UUID   // the task that completed last, or uuid.Nil
 	at        schema.Time // when that was
 }
 
-// DedupeOf is how a task is told from its duplicates, or nil.
+// DedupeOf is the dedupe condition of a task, or nil.
 func DedupeOf(c *schema.Conditions) *schema.Dedupe {
 	if c == nil {
 		return nil
@@ -38,7 +37,7 @@ func (d *Dedupes) Add(c *schema.Conditions, id uuid.UUID) {
 	}
 }
 
-// End says that a task has become final. It may not have been added.
+// End notes that a task is final. The task need not have been added.
 func (d *Dedupes) End(c *schema.Conditions, id uuid.UUID, as schema.State, at schema.Time) {
 	by := DedupeOf(c)
 	if by == nil {
@@ -54,7 +53,7 @@ func (d *Dedupes) End(c *schema.Conditions, id uuid.UUID, as schema.State, at sc
 	d.tidy(by.Key, k)
 }
 
-// Forget says that a final task is no longer kept.
+// Forget notes that a final task is no longer kept.
 func (d *Dedupes) Forget(c *schema.Conditions, id uuid.UUID) {
 	by := DedupeOf(c)
 	if by == nil {
@@ -66,8 +65,8 @@ func (d *Dedupes) Forget(c *schema.Conditions, id uuid.UUID) {
 	}
 }
 
-// Open answers the tasks of the key that have not ended, the oldest first. The slice is good
-// until the next call.
+// Open answers the tasks of the key that are not final, the oldest first. The slice is valid until the next
+// call.
 func (d *Dedupes) Open(key string) []uuid.UUID {
 	if k := d.keys[key]; k != nil {
 		return k.open
@@ -75,7 +74,8 @@ func (d *Dedupes) Open(key string) []uuid.UUID {
 	return nil
 }
 
-// Completed answers the task that completed last, if that was within the window of a submit.
+// Completed answers the task of the key that completed last, if now is within the window of a submit after
+// that.
 func (d *Dedupes) Completed(by *schema.Dedupe, now schema.Time) (id uuid.UUID, found bool) {
 	k := d.keys[by.Key]
 	if k == nil || k.completed == uuid.Nil || by.WindowMs == 0 {
@@ -103,7 +103,7 @@ func (d *Dedupes) tidy(key string, k *deduped) {
 	}
 }
 
-// Succeeding are the conditions of a task that replaces others: it runs after their end.
+// Succeeding are the conditions of a task that replaces others: it also waits for their end.
 func Succeeding(c *schema.Conditions, replaced []uuid.UUID) *schema.Conditions {
 	with := *c
 	with.After = slices.Clone(c.After)
@@ -115,7 +115,7 @@ func Succeeding(c *schema.Conditions, replaced []uuid.UUID) *schema.Conditions {
 	return &with
 }
 
-// ReplacedBy is how a task is cancelled that another one replaces.
+// ReplacedBy is the cancellation of a task that another task replaces.
 func ReplacedBy(id uuid.UUID) executor.Cancellation {
 	return executor.Cancellation{Reason: "replaced by " + id.String()}
 }

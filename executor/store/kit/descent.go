@@ -11,23 +11,23 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Descent is a cancel on its way down a tree.
+// Descent is a cancel on its way down a tree. It is done in pieces: Trees.Descend, Trees.Next again and again,
+// Trees.Arrive.
 type Descent struct {
 	// From is the task at the top, which is cancelled itself.
 	From uuid.UUID
-	// Cancel is what is done to the tasks below.
+	// Cancel is the cancellation of the tasks below From.
 	Cancel executor.Cancellation
-	// path has the parents whose children are being told, the lowest last, and each with the
-	// order of its last child that was told.
+	// path has the parents whose children are being cancelled, the lowest last, each with the order number of
+	// its last child that was cancelled.
 	path []executor.TreeStage
 }
 
-// DescentPiece is how many tasks below a task are looked at before others can have the store's
-// lock.
+// DescentPiece is how many tasks are visited in one piece, before others can have the store's lock.
 const DescentPiece = 256
 
-// Descend begins to cancel what is below a task that is cancelled. It answers nil where there is
-// nothing. Arrive ends it.
+// Descend begins to cancel the tasks below one that is cancelled. It answers nil if there are none. Arrive ends
+// the descent.
 func (t *Trees) Descend(from uuid.UUID, c executor.Cancellation) *Descent {
 	n := t.nodes[from]
 	if n == nil || n.family == nil {
@@ -37,14 +37,14 @@ func (t *Trees) Descend(from uuid.UUID, c executor.Cancellation) *Descent {
 	return &Descent{From: from, Cancel: *n.cancel, path: []executor.TreeStage{{Parent: from}}}
 }
 
-// Arrive says that all that is below a task is cancelled, or is not to be.
+// Arrive ends a descent.
 func (t *Trees) Arrive(from uuid.UUID) {
 	if n := t.nodes[from]; n != nil {
 		n.cancel = nil
 	}
 }
 
-// CancelOf is the cancel that is on its way down to a task from one above it, or nil.
+// CancelOf is the cancel that is on its way down to a task from a task above it, or nil.
 func (t *Trees) CancelOf(id uuid.UUID) *executor.Cancellation {
 	n := t.nodes[id]
 	if n == nil {
@@ -58,12 +58,12 @@ func (t *Trees) CancelOf(id uuid.UUID) *executor.Cancellation {
 	return nil
 }
 
-// Clone is a descent that goes on from the same place.
+// Clone is an independent descent at the same place.
 func (d *Descent) Clone() *Descent {
 	return &Descent{From: d.From, Cancel: d.Cancel, path: slices.Clone(d.path)}
 }
 
-// Under reports whether a task has children and is one of those named, or is below one of them.
+// Under reports whether a task has children, and is one of tops or below one of them.
 func (t *Trees) Under(id uuid.UUID, tops map[uuid.UUID]int) bool {
 	n := t.nodes[id]
 	if n == nil || n.family == nil {
@@ -77,7 +77,7 @@ func (t *Trees) Under(id uuid.UUID, tops map[uuid.UUID]int) bool {
 	return false
 }
 
-// CancelBelow is how the tasks below a task are cancelled that is cancelled itself.
+// CancelBelow is the cancellation of the tasks below a task that is cancelled with c.
 func CancelBelow(id uuid.UUID, c executor.Cancellation) executor.Cancellation {
 	reason := "with " + id.String()
 	if c.Reason != "" {
@@ -86,9 +86,9 @@ func CancelBelow(id uuid.UUID, c executor.Cancellation) executor.Cancellation {
 	return executor.Cancellation{Reason: reason, Force: c.Force}
 }
 
-// Next answers the next tasks to cancel, which have not ended, and whether there may be more. A
-// task comes before those below it. Cancel them before the lock is given back: from then on they
-// get no more children.
+// Next answers the next tasks of the descent that are not final, and whether there may be more. A task comes
+// before those below it. The caller cancels them before it releases the lock: a cancelled task gets no more
+// children.
 func (t *Trees) Next(d *Descent) (ids []uuid.UUID, more bool) {
 	for left := DescentPiece; len(d.path) > 0; {
 		at := &d.path[len(d.path)-1]
@@ -112,8 +112,7 @@ func (t *Trees) Next(d *Descent) (ids []uuid.UUID, more bool) {
 	return ids, false
 }
 
-// Walk is Store.OpenBelow of a store with this lock, which it takes for one piece after the other.
-// The lock protects closed.
+// Walk is Store.OpenBelow of a store with this lock, which it takes for each piece. The lock protects closed.
 func (t *Trees) Walk(ctx context.Context, w *executor.TreeWalk, lock sync.Locker, closed *bool) (open uuid.UUID, err error) {
 	for more := true; more && err == nil; err = context.Cause(ctx) {
 		lock.Lock()
@@ -127,8 +126,8 @@ func (t *Trees) Walk(ctx context.Context, w *executor.TreeWalk, lock sync.Locker
 	return open, err
 }
 
-// OpenBelow goes on with a walk to the next task that has not ended, or answers the nil UUID. It
-// answers more where it has not come to one yet, so that others can have the lock.
+// OpenBelow continues a walk to the next task that is not final, and answers it, or uuid.Nil at the end. more
+// says that the piece was over before it found one.
 func (t *Trees) OpenBelow(w *executor.TreeWalk) (open uuid.UUID, more bool) {
 	for left := DescentPiece; len(w.Path) > 0; left-- {
 		at := &w.Path[len(w.Path)-1]

@@ -12,19 +12,19 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Feed gives the events of a store to its watchers. It never waits for a watcher.
-// The zero value is ready. Its methods may be called at once from many goroutines.
+// Feed gives the events of a store to its watchers, and never waits for a watcher. It is safe for concurrent
+// use. The zero value is ready.
 //
-// A store publishes while it holds the lock that orders its changes. So events
-// have the order of the changes, and their numbers rise in that order.
+// A store publishes while it holds the lock that orders its changes. So events have the order of the changes,
+// and their numbers rise in that order.
 type Feed struct {
 	mu          sync.Mutex
 	seq         uint64
 	lastID      executor.WatcherID
 	watchers    map[executor.WatcherID]*feedWatcher
 	followers   map[uuid.UUID][]*feedWatcher
-	lossless    map[uuid.UUID]int // how often all output of a task is to be kept, by any watcher
-	subscribers []*feedWatcher    // that have a subscription
+	lossless    map[uuid.UUID]int // by task: how many KeepOutput of any watcher are in force
+	subscribers []*feedWatcher    // the watchers with a subscription
 }
 
 // Seq is the number of the latest event.
@@ -34,8 +34,7 @@ func (f *Feed) Seq() uint64 {
 	return f.seq
 }
 
-// SetSeq makes n the number of the latest event. A store calls it that continues
-// the numbers of an earlier process.
+// SetSeq sets the number of the latest event, for a store that continues the numbers of an earlier process.
 func (f *Feed) SetSeq(n uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -53,8 +52,8 @@ func (f *Feed) Publish(owner executor.WatcherID, mask executor.EventMask, ev exe
 	return ev.Seq
 }
 
-// PublishOf is Publish for an event without its Task. It calls task to make that,
-// and only if a watcher may want the event.
+// PublishOf is Publish for an event whose Task is not made yet: it calls task only if a watcher may want the
+// event.
 func (f *Feed) PublishOf(owner executor.WatcherID, mask executor.EventMask, ev executor.Event, task func() *schema.Task) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +100,7 @@ func (f *Feed) Close() {
 	}
 }
 
-// Watch makes a watcher.
+// Watch makes a watcher. The caller closes it.
 func (f *Feed) Watch() executor.Watcher {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -135,11 +134,11 @@ func (c *follow) add(mask executor.EventMask, n int32) {
 type feedWatcher struct {
 	feed *Feed
 	id   executor.WatcherID
-	wake chan struct{} // has room for one
+	wake chan struct{} // has a buffer of one
 
 	// The feed's lock protects what follows.
 	pending   []executor.Event
-	taken     []executor.Event // what the latest Next returned; its memory is used again
+	taken     []executor.Event // what the latest Next returned; its memory is reused
 	compact   int              // pending is compacted when it reaches this length
 	size      [2]int64         // estimated bytes of the events in pending, and in taken
 	droppable backlog          // of the events in pending that only subscriptions want
@@ -147,8 +146,8 @@ type feedWatcher struct {
 	closed    bool
 	offered   uint64 // the Seq of the latest event that it was offered
 	follows   map[uuid.UUID]follow
-	lossless  map[uuid.UUID]int // how often all output of a task is to be kept
-	// lastSubscription is the name that was given last.
+	lossless  map[uuid.UUID]int // by task: how many KeepOutput are in force
+	// lastSubscription is the latest id of a subscription.
 	lastSubscription executor.SubscriptionID
 	subscriptions    map[executor.SubscriptionID]*executor.Selector
 }
@@ -182,7 +181,7 @@ func (w *feedWatcher) Unsubscribe(id executor.SubscriptionID) bool {
 	return true
 }
 
-// drop removes a watcher from those with subscriptions; it needs the feed's lock.
+// drop removes a watcher from those with subscriptions. The caller holds the feed's mu.
 func (f *Feed) drop(w *feedWatcher) {
 	f.subscribers = slices.DeleteFunc(f.subscribers, func(o *feedWatcher) bool { return o == w })
 }
@@ -190,7 +189,7 @@ func (f *Feed) drop(w *feedWatcher) {
 // offer queues the event if the watcher wants it: as the owner of the task, by a
 // subscription, or because it follows the task. The mask is that of the task if
 // the watcher owns it, and 0 otherwise. An event can be offered more than once, and
-// is queued once. It needs the feed's lock.
+// is queued once. The caller holds the feed's mu.
 func (w *feedWatcher) offer(ev *executor.Event, mask executor.EventMask) {
 	if w.offered == ev.Seq {
 		return
@@ -259,8 +258,8 @@ func (w *feedWatcher) KeepOutput(id uuid.UUID, keep bool) {
 	}
 }
 
-// Keeps marks output as Lossless if a watcher wants all output of the task. A
-// store that holds events back calls it before it queues them.
+// Keeps marks an output event as Lossless if a watcher wants all output of the task. A store that delays events
+// calls it before it queues them.
 func (f *Feed) Keeps(ev *executor.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -269,7 +268,7 @@ func (f *Feed) Keeps(ev *executor.Event) {
 	}
 }
 
-// forget stops following a task. It needs the feed's lock.
+// forget stops following a task. The caller holds the feed's mu.
 func (w *feedWatcher) forget(id uuid.UUID) {
 	delete(w.follows, id)
 	rest := slices.DeleteFunc(w.feed.followers[id], func(o *feedWatcher) bool { return o == w })
@@ -307,7 +306,7 @@ func (w *feedWatcher) Barrier(context.Context) error {
 	return nil
 }
 
-// signal wakes a waiting Next. It needs the feed's lock.
+// signal wakes a waiting Next. The caller holds the feed's mu.
 func (w *feedWatcher) signal() {
 	if w.waiting {
 		w.waiting = false
@@ -323,7 +322,7 @@ func (w *feedWatcher) Next(ctx context.Context) ([]executor.Event, error) {
 			return nil, executor.ErrClosed
 		}
 		if len(w.pending) > 0 {
-			if cap(w.taken) > keptRoom && len(w.taken) < cap(w.taken)/4 { // a backlog is over
+			if cap(w.taken) > keptRoom && len(w.taken) < cap(w.taken)/4 { // the reader has caught up
 				w.taken = nil
 			}
 			clear(w.taken)
@@ -340,7 +339,7 @@ func (w *feedWatcher) Next(ctx context.Context) ([]executor.Event, error) {
 		case <-w.wake:
 		case <-ctx.Done():
 			w.feed.mu.Lock()
-			if !w.waiting { // the signal is under way
+			if !w.waiting { // the signal was sent meanwhile
 				<-w.wake
 			}
 			w.waiting = false
@@ -350,8 +349,7 @@ func (w *feedWatcher) Next(ctx context.Context) ([]executor.Event, error) {
 	}
 }
 
-// put queues an event, within the bounds of held.go and lag.go. It needs the
-// feed's lock.
+// put queues an event, within the bounds of held.go and lag.go. The caller holds the feed's mu.
 func (w *feedWatcher) put(ev *executor.Event) {
 	if ev.Delivery == executor.Droppable && !w.takes(ev) {
 		return

@@ -19,8 +19,7 @@ const (
 	// compactFirst is the length at which a list is compacted for the first time.
 	// Compacting costs its length, so it is done again only when it has doubled.
 	compactFirst = 4096
-	// keptRoom is for how many events a watcher keeps the memory of its lists when few
-	// events wait: a busy one needs it again soon.
+	// keptRoom is up to how many events a watcher keeps the memory of its lists when few events wait.
 	keptRoom = 16 << 10
 	// Of the output of a stream, a compacted list has at most the newest
 	// outputPieces events and the newest outputWorth bytes.
@@ -29,19 +28,18 @@ const (
 	// Beyond crowded events, a compacted list has only the newest output of each
 	// stream, and no output or progress of tasks whose end is in it.
 	crowded = 16 << 10
-	// heldBytes is how many bytes of events a list holds in full. Beyond it, large
-	// ends are shortened: see Brief.
+	// heldBytes bounds the events that a list holds in full. Beyond it large ends are shortened: see Brief.
 	heldBytes = 16 << 20
-	// eventBytes and endBytes are about the memory of an event, and of the task of
-	// an end or a change, without their texts and values.
+	// eventBytes and endBytes estimate the memory of an event, and of the task of an end or a change, without
+	// texts and values.
 	eventBytes = 128
 	endBytes   = 384
-	// briefText is the greatest length, in bytes, of a text in a shortened end. An
-	// end whose texts and values together are not longer is never shortened.
+	// briefText bounds each text of a shortened end, in bytes. An end whose texts and values together are not
+	// longer is not shortened.
 	briefText = 256
 )
 
-// sizeOf is about how many bytes of memory the event costs while it waits.
+// sizeOf estimates how many bytes of memory the event takes while it waits.
 func sizeOf(ev *executor.Event) int64 {
 	switch ev.Kind {
 	case executor.EventBarrier, executor.EventLag:
@@ -75,7 +73,7 @@ func labelBytes(labels map[string]string) (n int64) {
 	return n
 }
 
-// conditionBytes is about how many bytes the conditions of a task take, which may be nil.
+// conditionBytes estimates how many bytes conditions take, which may be nil.
 func conditionBytes(c *schema.Conditions) int64 {
 	if c == nil {
 		return 0
@@ -98,8 +96,7 @@ func sumOf(events []executor.Event) (n int64) {
 	return n
 }
 
-// within is the event as a list holds it that has room for so many bytes: a
-// larger end is shortened.
+// within is the event as a list with this room holds it: a larger end is shortened.
 func within(ev *executor.Event, room int64) executor.Event {
 	held := *ev
 	if ev.Kind == executor.EventFinished && sizeOf(ev) > room && variable(ev.Task) > briefText {
@@ -118,8 +115,7 @@ type Held struct {
 // Add appends an event. Output that continues the latest event is joined to that.
 func (h *Held) Add(ev *executor.Event) { h.AddWithin(ev, heldBytes) }
 
-// AddWithin is Add with another bound beside the list's own: an end that is larger
-// than room is shortened, too.
+// AddWithin is Add with a bound beside that of the list: an end larger than room bytes is shortened, too.
 func (h *Held) AddWithin(ev *executor.Event, room int64) {
 	if n := len(h.events); n > 0 && ev.Kind == executor.EventOutput && join(&h.events[n-1], ev) {
 		return
@@ -132,8 +128,8 @@ func (h *Held) AddWithin(ev *executor.Event, room int64) {
 	h.size += sizeOf(&h.events[len(h.events)-1])
 }
 
-// AddPast is AddWithin for a start or an end of the past, read from the store. It
-// goes in front of the later events of the list, so that the numbers rise.
+// AddPast is AddWithin for a start or an end that was replayed from the store. It is put before later events,
+// so that the numbers rise.
 func (h *Held) AddPast(ev *executor.Event, room int64) {
 	h.AddWithin(ev, room)
 	last := len(h.events) - 1
@@ -148,10 +144,10 @@ func (h *Held) AddPast(ev *executor.Event, room int64) {
 // Events answers the events in the order of Seq. The slice belongs to the list.
 func (h *Held) Events() []executor.Event { return h.events }
 
-// Size is about how many bytes of memory the list costs.
+// Size estimates the memory of the list, in bytes.
 func (h *Held) Size() int64 { return h.size }
 
-// EndSize is about how many bytes of memory a final task takes.
+// EndSize estimates the memory of a final task, in bytes.
 func EndSize(t *schema.Task) int64 { return endBytes + variable(t) }
 
 // Brief is a shortened copy of a final task, marked as Incomplete: it has no
@@ -168,8 +164,7 @@ func Brief(t *schema.Task) *schema.Task {
 	return &short
 }
 
-// join extends the last event by output that follows it in the same stream, or
-// answers false.
+// join extends the last event by output that continues it. It reports false if that is not possible.
 func join(last, ev *executor.Event) bool {
 	if last.Kind != executor.EventOutput || last.ID != ev.ID || last.Stream != ev.Stream || last.Wanted != ev.Wanted || last.Delivery != ev.Delivery ||
 		last.End != ev.Offset || ev.End-last.Offset > executor.MaxOutputPiece {
@@ -179,9 +174,8 @@ func join(last, ev *executor.Event) bool {
 	return true
 }
 
-// compacted drops progress that is not the newest of its task, and old output of
-// each stream. A reader reads dropped output from the store, and sees a gap where
-// the store has it no more.
+// compacted drops progress that is not the newest of its task, and old output of each stream. A reader reads
+// dropped output from the store, and sees a gap if the store no longer has it.
 func compacted(events []executor.Event) []executor.Event {
 	events = thinned(events, outputPieces, false)
 	if len(events) > crowded {
@@ -190,9 +184,9 @@ func compacted(events []executor.Event) []executor.Event {
 	return events
 }
 
-// thinned keeps the newest start, progress, change and end of an attempt of each task, and the newest
-// pieces of output of each stream, so many. Where ended is set, it keeps of an ended task only
-// start and end: the end tells the last progress, and the last output is sent with it.
+// thinned keeps of each task the newest start, progress, change and retry, and of each stream the newest pieces
+// of output. With ended it keeps of a final task only start and end: the end has the last progress, and the
+// last output is read with it.
 func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 	type key struct {
 		id     uuid.UUID
@@ -216,7 +210,7 @@ func thinned(events []executor.Event, pieces int, ended bool) []executor.Event {
 				ev.Seq = 0
 			}
 		case executor.EventStarted:
-			if later { // of a task that begins again and again
+			if later { // the task has begun again since
 				ev.Seq = 0
 			}
 		case executor.EventOutput:

@@ -5,8 +5,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Interrupted is why an attempt ended whose process died. It began at a time, or at a time that is
-// not known. The process is nil where it is the only one of its store.
+// Interrupted is the error of an attempt whose process died. began is zero if it is not known whether it had
+// begun. on is nil if the store has only one process.
 func Interrupted(began schema.Time, on *schema.RunsOn) *schema.TaskError {
 	e := &schema.TaskError{
 		Kind: schema.KindInterrupted, Retryable: true,
@@ -21,8 +21,8 @@ func Interrupted(began schema.Time, on *schema.RunsOn) *schema.TaskError {
 	return e
 }
 
-// Interruption is the end of a task whose process died, and that does not run again. A cancel was
-// asked for at a time, which may be zero.
+// Interruption is the outcome of a task whose process died, and that does not run again. cancelled is when a
+// cancel was requested, or zero.
 func Interruption(began, cancelled schema.Time, reason string, on *schema.RunsOn) executor.Outcome {
 	if cancelled.IsZero() {
 		return executor.Outcome{State: schema.Failed, Error: Interrupted(began, on)}

@@ -21,8 +21,8 @@ type backlog struct {
 	lags   bool // Droppable events are dropped until the reader calls Next again
 }
 
-// over resets the backlog when a reader has taken its events. Where some were
-// dropped, it says in their EventLag that they reach up to the number latest.
+// over resets the backlog when the reader has taken its events. If events were dropped, it sets the end of
+// their EventLag to latest.
 func (b *backlog) over(taken []executor.Event, latest uint64) {
 	if b.lags {
 		i := slices.IndexFunc(taken, func(ev executor.Event) bool { return ev.Kind == executor.EventLag })
@@ -31,8 +31,8 @@ func (b *backlog) over(taken []executor.Event, latest uint64) {
 	*b = backlog{}
 }
 
-// takes reports whether there is room for a Droppable event. If not, all Droppable
-// events that wait are dropped, too. It needs the feed's lock.
+// takes reports whether there is room for a Droppable event. If there is none, it drops all Droppable events
+// that wait. The caller holds the feed's mu.
 func (w *feedWatcher) takes(ev *executor.Event) bool {
 	b := &w.droppable
 	if b.lags {
@@ -46,14 +46,14 @@ func (w *feedWatcher) takes(ev *executor.Event) bool {
 	if b.events <= lagEvents && b.bytes <= lagBytes {
 		return true
 	}
-	w.pending = append(w.pending, *ev) // so that there is a first one
+	w.pending = append(w.pending, *ev) // dropDroppable needs at least one
 	w.dropDroppable()
 	w.signal()
 	return false
 }
 
 // boundDroppable drops the Droppable events if there are too many of them, with
-// progress and output counted. It needs the feed's lock.
+// progress and output counted. The caller holds the feed's mu.
 func (w *feedWatcher) boundDroppable() {
 	events, bytes := 0, int64(0)
 	for i := range w.pending {
@@ -68,7 +68,7 @@ func (w *feedWatcher) boundDroppable() {
 }
 
 // dropDroppable drops all Droppable events and puts an EventLag in the place of the
-// first. It needs the feed's lock.
+// first. The caller holds the feed's mu.
 func (w *feedWatcher) dropDroppable() {
 	w.droppable.lags = true
 	first := slices.IndexFunc(w.pending, func(ev executor.Event) bool { return ev.Delivery == executor.Droppable })

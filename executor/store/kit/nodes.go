@@ -6,11 +6,11 @@ import (
 	"github.com/jobline/jobline/executor/plan"
 )
 
-// Nodes has the nodes of the tasks that others come after, for a store whose records are not all in
-// memory. The zero value is ready. It needs the store's lock.
+// Nodes has the planner's nodes of tasks that other tasks come after, for a store that does not hold all
+// records in memory. The store's lock protects it. The zero value is ready.
 type Nodes struct{ nodes map[uuid.UUID]*plan.Node }
 
-// Of is the node of a task that has not ended. It is made where there is none yet.
+// Of is the node of a task that is not final. It makes one if there is none.
 func (n *Nodes) Of(id uuid.UUID) *plan.Node {
 	node := n.nodes[id]
 	if node == nil {
@@ -26,7 +26,7 @@ func (n *Nodes) Of(id uuid.UUID) *plan.Node {
 // Get is the node of a task, or nil.
 func (n *Nodes) Get(id uuid.UUID) *plan.Node { return n.nodes[id] }
 
-// End takes out the node of a task that has ended, and answers it, or nil.
+// End takes out the node of a task that became final, and answers it, or nil.
 func (n *Nodes) End(id uuid.UUID) *plan.Node {
 	node := n.nodes[id]
 	delete(n.nodes, id)

@@ -13,28 +13,26 @@ import (
 )
 
 const (
-	// planPiece is how many tasks become ready, or end because of a condition, before others
-	// can have the store's lock.
+	// planPiece is how many tasks become ready, or end because of a condition, before others can have the
+	// store's lock.
 	planPiece = 256
-	// clockCheck is how long at most the planner is not told the time while it waits for one,
-	// because the clock may be set.
+	// clockCheck is the longest wait for a time without a look at the clock, which may be set meanwhile.
 	clockCheck = time.Minute
 )
 
-// Planned is a planner with what a store needs for it: it is told the time, and the tasks that
-// must end because of their conditions are ended piece by piece. It needs the store's lock.
+// Planned is a planner with what a store needs for it: a timer that tells it the time, and the ends of tasks
+// that end because of their conditions, in pieces. The store's lock protects it.
 type Planned struct {
 	*plan.Planner
-	wake   func(n int)       // lets claims look for a task
+	wake   func(n int)       // lets up to n claims look for a task
 	end    func(plan.Ending) // ends a task, if it still waits
-	pass   func()            // is called without the lock. It takes that, and calls Advance
+	pass   func()            // called without the lock; it takes the lock and calls Advance
 	ending []plan.Ending
 	timer  *time.Timer // calls pass, at wakes unless that is 0
 	wakes  schema.Time
-	// passing is set while pass has more to do at this time, so that no other call of it is
-	// needed.
+	// passing is set while pass has more to do, so that it need not be called again.
 	passing bool
-	// gaveUp is set after a look for a task that found too many which have expired.
+	// gaveUp is set if Peek stopped because it found too many expired tasks.
 	gaveUp bool
 	closed bool
 }
@@ -48,11 +46,11 @@ func NewPlanned(resources map[string]int64, wake func(n int), end func(plan.Endi
 	return p
 }
 
-// Waiting is how many tasks wait, those that must end included.
+// Waiting is how many tasks wait, including those that are about to end.
 func (p *Planned) Waiting() int { return p.Len() + len(p.ending) }
 
-// Waits answers what a task waits for, with the error of its last attempt where it waits for the next
-// one. h is the task's history, or nil.
+// Waits answers what a task waits for. If it waits for a retry, that has the error of its last attempt. h is
+// the task's history, or nil.
 func (p *Planned) Waits(t *plan.Task, h *executor.History) []schema.Waiting {
 	all := p.Planner.Waiting(t)
 	if h == nil || len(h.Attempts) == 0 {
@@ -68,8 +66,8 @@ func (p *Planned) Waits(t *plan.Task, h *executor.History) []schema.Waiting {
 	return all
 }
 
-// Unclaimable counts the tasks that cannot run for a member until a time, as
-// executor.Claimer.Unclaimable. cannotRun answers that for a task that the planner does not have.
+// Unclaimable counts the tasks that cannot run on a member until a time, as executor.Claimer.Unclaimable does.
+// cannotRun answers that for a task that the planner does not have.
 func (p *Planned) Unclaimable(m *Member, until schema.Time, cannotRun func(id uuid.UUID) bool) int {
 	return max(p.Stranded(until, m.anyTime(), cannotRun), p.Untaken(m.anyTime()))
 }
@@ -77,11 +75,11 @@ func (p *Planned) Unclaimable(m *Member, until schema.Time, cannotRun func(id uu
 // Before is a task that another one comes after.
 type Before struct {
 	State schema.State
-	Node  *plan.Node // nil of a final task
+	Node  *plan.Node // nil if the task is final
 }
 
-// Submit adds a task that has its order number. before are the tasks that it comes after. If one of
-// them has not ended as it must, the task ends.
+// Submit adds a task that has its order number. before are the tasks that it comes after, in the order of
+// Conditions.After. If one of them has ended in another state than it must, the task ends.
 func (p *Planned) Submit(t *plan.Task, now schema.Time, before []Before) {
 	for i, d := range t.Conditions.After {
 		if is := before[i].State; is.Final() && !d.On.Met(is) {
@@ -92,8 +90,7 @@ func (p *Planned) Submit(t *plan.Task, now schema.Time, before []Before) {
 	p.Add(t, now, func(i int) *plan.Node { return before[i].Node })
 }
 
-// Would answers a task as it would be if it were submitted now. before are the tasks that it comes
-// after.
+// Would answers how a task would be if it were submitted now. before are the tasks that it comes after.
 func (p *Planned) Would(r *executor.Record, now schema.Time, before []Before) *schema.Task {
 	would := r.Task
 	if r.Conditions == nil {
@@ -125,8 +122,8 @@ func Precedes(t *plan.Task, priority int8, order uint64) bool {
 	return t.Priority > priority || t.Priority == priority && t.Order < order
 }
 
-// Peek answers the task that is to run next, of those that the taker takes, or nil. Where many
-// have expired it may answer nil, too, and calls wake soon.
+// Peek answers the task that is to run next, of those that the taker takes, or nil. If many have expired it may
+// answer nil, and calls wake soon.
 func (p *Planned) Peek(w plan.Taker, now schema.Time) *plan.Task {
 	t, more := p.Planner.Peek(w, now, planPiece)
 	if p.Changed() { // some have expired, and others come after them
@@ -140,7 +137,7 @@ func (p *Planned) Peek(w plan.Taker, now schema.Time) *plan.Task {
 	return t
 }
 
-// Settle carries out what the planner has found. Call it whenever something was done to the
+// Settle does what the planner has decided: it wakes claims and ends tasks. Call it after each use of the
 // planner.
 func (p *Planned) Settle(now schema.Time) {
 	for left := planPiece; left > 0; {
@@ -166,7 +163,7 @@ func (p *Planned) Settle(now schema.Time) {
 	p.arm(now)
 }
 
-// arm lets pass be called when something changes by itself.
+// arm sets the timer that calls pass when the next thing is due.
 func (p *Planned) arm(now schema.Time) {
 	at := p.Next()
 	if len(p.ending) > 0 || p.gaveUp || p.Changed() {
@@ -185,8 +182,7 @@ func (p *Planned) arm(now schema.Time) {
 	}
 }
 
-// Advance tells the planner the time, and does a piece of what is due. It reports whether there
-// is more.
+// Advance tells the planner the time, and does a piece of what is due. It reports whether there is more.
 func (p *Planned) Advance(now schema.Time) (more bool) {
 	p.passing = true
 	more = p.Planner.Advance(now, planPiece)
@@ -203,16 +199,17 @@ func (p *Planned) Advance(now schema.Time) (more bool) {
 	return false
 }
 
-// Settled reports whether all is carried out that the planner has found.
+// Settled reports whether everything that the planner has decided is done.
 func (p *Planned) Settled() bool { return len(p.ending) == 0 && !p.gaveUp && !p.Changed() }
 
-// Restored says that the planner was made again. What it has found since then was carried out before.
+// Restored says that the planner was restored from a snapshot: what it decided while it was filled was done
+// before.
 func (p *Planned) Restored(now schema.Time) {
 	p.Changes()
 	p.arm(now)
 }
 
-// Close ends it: nothing is due any more.
+// Close stops the timer. Nothing is due any more.
 func (p *Planned) Close() {
 	p.closed = true
 	if p.timer != nil {
@@ -220,9 +217,8 @@ func (p *Planned) Close() {
 	}
 }
 
-// NewTask is a task for the planner, without its order number. One that has begun, and runs
-// again, waits for its turn and the time of its next attempt alone: it was its time, and it does
-// not expire.
+// NewTask is a task for the planner, without its order number. A task that has had an attempt waits only for
+// its turn and for the time of its next attempt: its dependencies were met, and it does not expire.
 func NewTask(r *executor.Record) plan.Task {
 	t := plan.Task{ID: r.ID, Type: r.Type, Priority: r.Priority, Conditions: r.Conditions}
 	if r.Attempt == 0 {
@@ -240,8 +236,7 @@ func NewTask(r *executor.Record) plan.Task {
 	return t
 }
 
-// Replan lets a task of the planner that is suspended wait for what its record says now. It comes
-// after the same tasks as before.
+// Replan sets the conditions of a suspended task of the planner to those of its record. Its dependencies stay.
 func Replan(t *plan.Task, r *executor.Record) {
 	now := NewTask(r)
 	if t.Priority, t.Conditions = now.Priority, now.Conditions; t.Conditions == nil {
@@ -249,7 +244,7 @@ func Replan(t *plan.Task, r *executor.Record) {
 	}
 }
 
-// Unrun is the end of a task that must end because of its conditions.
+// Unrun is the outcome of a task that ends because of its conditions.
 func Unrun(e plan.Ending) executor.Outcome {
 	return executor.Outcome{State: schema.Failed, Error: e.Error()}
 }

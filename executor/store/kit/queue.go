@@ -10,10 +10,9 @@ import (
 
 const levels = executor.MaxPriority - executor.MinPriority + 1
 
-// Entry is a task's place in a Queue, and the task itself. It is a part of
-// the store's record, so that queueing costs no allocation and leaving the
-// middle of the queue is constant in its length. An entry is in at most one
-// queue or list at a time.
+// Entry is a task's place in a Queue, and the task itself. It is embedded in the store's record, so that
+// queueing allocates nothing, and leaving the middle of the queue takes constant time. An entry is in at most
+// one queue or list at a time.
 type Entry[T any] struct {
 	next, prev *Entry[T]
 	list       *list[T]
@@ -24,11 +23,11 @@ type Entry[T any] struct {
 // Queued reports whether the entry is in a queue or list.
 func (e *Entry[T]) Queued() bool { return e.list != nil }
 
-// Order is the number the entry was given when it was first pushed: it rises
-// with each, and decides among equal priorities.
+// Order is the number that the entry got when it was first pushed. It rises with each, and decides among equal
+// priorities.
 func (e *Entry[T]) Order() uint64 { return e.order }
 
-// Next is the neighbour pushed after, or nil.
+// Next is the entry after this one in its list, or nil.
 func (e *Entry[T]) Next() *Entry[T] { return e.next }
 
 // list is a doubly linked list: first in, first out.
@@ -40,7 +39,7 @@ type list[T any] struct {
 
 func (l *list[T]) push(e *Entry[T]) { l.insert(e, nil) }
 
-// insert puts the entry before next, or last.
+// insert puts the entry before next, or at the end if next is nil.
 func (l *list[T]) insert(e, next *Entry[T]) {
 	e.list, e.next = l, next
 	if next == nil {
@@ -55,8 +54,8 @@ func (l *list[T]) insert(e, next *Entry[T]) {
 	}
 }
 
-// near is where a walk forward to the place of an order number may begin: not
-// far from it, as seen from the nearer end. Nil is of an empty list.
+// near is an entry from which a walk forward to the place of an order number may begin. It comes from the
+// nearer end. It is nil if the list is empty.
 func (l *list[T]) near(order uint64) *Entry[T] {
 	if l.head == nil || order < l.head.order+(l.tail.order-l.head.order)/2 {
 		return l.head
@@ -107,7 +106,7 @@ type lane[T any] struct {
 	filled [(levels + 63) / 64]uint64 // bit n is set when levels[n] is not empty
 }
 
-// first is the entry of the highest priority that was pushed first, or nil.
+// first is the oldest entry of the highest priority, or nil.
 func (l *lane[T]) first() *Entry[T] {
 	for word := len(l.filled) - 1; word >= 0; word-- {
 		if set := l.filled[word]; set != 0 {
@@ -128,15 +127,14 @@ func (l *lane[T]) appendFirst(to []*Entry[T], n int) []*Entry[T] {
 	return to
 }
 
-// Queue orders what waits to run: the highest priority first, then the first
-// pushed. Each type stands in a lane of its own, so that one that is held back
-// holds up no other. Its operations are constant in its length; Next is linear in
-// the number of types that are queued. The zero value is ready. It is not safe for
-// concurrent use: it is a part of a store, under the store's lock.
+// Queue orders entries by priority, the highest first, and then by order number. Each type has a lane of its
+// own, so that a type that is held back holds up no other. Operations take constant time; Next is linear in the
+// number of queued types. The zero value is ready. It is not safe for concurrent use: the store's lock protects
+// it.
 type Queue[T any] struct {
-	lanes  map[string]*lane[T] // by type: those that are not empty, and the latest
-	latest *lane[T]            // the one that was looked up last: the next is often the same
-	spare  []*lane[T]          // those that were dropped, at most spareLanes
+	lanes  map[string]*lane[T] // by type; none is empty but latest
+	latest *lane[T]            // looked up last: the next is often the same
+	spare  []*lane[T]          // to be reused; at most spareLanes
 	busy   []*lane[T]          // those that are not empty
 	size   int
 	last   uint64
@@ -154,30 +152,29 @@ func (q *Queue[T]) Push(e *Entry[T], typ string, priority int8) {
 // Last is the latest order number.
 func (q *Queue[T]) Last() uint64 { return q.last }
 
-// Number gives an entry that does not come into the queue the next order number.
+// Number gives the next order number to an entry that does not enter the queue.
 func (q *Queue[T]) Number(e *Entry[T]) {
 	q.last++
 	e.order = q.last
 }
 
-// NumberAs gives an entry that does not come into the queue an order number that is above all before.
+// NumberAs gives an order number, which must be above all before, to an entry that does not enter the queue.
 func (q *Queue[T]) NumberAs(e *Entry[T], order uint64) { e.order, q.last = order, order }
 
-// SetLast makes n the latest order number. It is not below the ones that were given.
+// SetLast sets the latest order number. It must not be below one that was given.
 func (q *Queue[T]) SetLast(n uint64) { q.last = n }
 
-// PushAs adds an entry with an order number that is above all before.
+// PushAs adds an entry with an order number, which must be above all before.
 func (q *Queue[T]) PushAs(e *Entry[T], order uint64, typ string, priority int8) {
 	e.order, q.last = order, order
 	q.insert(e, nil, q.laneOf(typ), priority)
 }
 
-// Return puts entries that were taken out back in their places, which placeOf
-// knows. However many they are, it walks once through what is queued of their
-// types and priorities. It changes the order of the slice.
+// Return puts entries back in their places, with the types and priorities that placeOf answers. However many
+// they are, it walks once through the entries of those types and priorities. It sorts the slice.
 func (q *Queue[T]) Return(entries []*Entry[T], placeOf func(T) (typ string, priority int8)) {
 	slices.SortFunc(entries, func(a, b *Entry[T]) int { return cmp.Compare(a.order, b.order) })
-	reached := map[*list[T]]*Entry[T]{} // what is behind the latest to come to a list
+	reached := map[*list[T]]*Entry[T]{} // by list: the entry after the one that was returned last
 	for _, e := range entries {
 		typ, priority := placeOf(e.Value)
 		l := q.laneOf(typ)
@@ -226,8 +223,7 @@ func (q *Queue[T]) Remove(e *Entry[T]) {
 	q.size--
 }
 
-// Next is the best entry of those whose type is taken, or nil. It stays in the
-// queue.
+// Next is the best entry of the types for which takes is true, or nil. It stays in the queue.
 func (q *Queue[T]) Next(takes func(typ string) bool) *Entry[T] {
 	var best *Entry[T]
 	for _, l := range q.busy {
@@ -245,7 +241,7 @@ func before[T any](a, b *Entry[T]) bool {
 	return a.order < b.order
 }
 
-// Count is how many entries are of types that are counted.
+// Count is how many entries have a type for which counts is true.
 func (q *Queue[T]) Count(counts func(typ string) bool) int {
 	n := 0
 	for _, l := range q.busy {
@@ -256,7 +252,7 @@ func (q *Queue[T]) Count(counts func(typ string) bool) int {
 	return n
 }
 
-// laneOf is the lane of a type, to put an entry into.
+// laneOf is the lane of a type. It makes one if there is none.
 func (q *Queue[T]) laneOf(typ string) *lane[T] {
 	if q.latest != nil {
 		if q.latest.typ == typ {
@@ -274,7 +270,7 @@ func (q *Queue[T]) laneOf(typ string) *lane[T] {
 	return l
 }
 
-// spareLanes is how many lanes are kept to be used again. A lane is large.
+// spareLanes is how many lanes are kept for reuse. A lane is large.
 const spareLanes = 8
 
 func (q *Queue[T]) newLane(typ string) (l *lane[T]) {
@@ -292,7 +288,7 @@ func (q *Queue[T]) newLane(typ string) (l *lane[T]) {
 	return l
 }
 
-// drop forgets an empty lane. Types may be invented, one after the other.
+// drop removes an empty lane: clients may use a new type for each task, so lanes must not pile up.
 func (q *Queue[T]) drop(l *lane[T]) {
 	delete(q.lanes, l.typ)
 	if len(q.spare) < spareLanes {

@@ -7,12 +7,11 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Revocation implements Lease.OnRevoke. The zero value is ready. Its methods may be
-// called at once from many goroutines.
+// Revocation implements Lease.OnRevoke. It is safe for concurrent use. The zero value is ready.
 type Revocation struct {
 	mu     sync.Mutex
 	listen func(error)
-	missed error // a Revoke that came before OnRevoke
+	missed error // the cause of a Revoke that came before OnRevoke
 }
 
 // OnRevoke implements Lease.
@@ -26,8 +25,8 @@ func (r *Revocation) OnRevoke(f func(error)) {
 	}
 }
 
-// Revoke tells the task to stop. The caller holds no lock of the store, because the
-// task may call the store at once.
+// Revoke tells the task to stop. The caller must not hold the store's lock, because the task may call the store
+// at once.
 func (r *Revocation) Revoke(cause error) {
 	r.mu.Lock()
 	f := r.listen
@@ -40,7 +39,8 @@ func (r *Revocation) Revoke(cause error) {
 	}
 }
 
-// sooner is the cause that counts of two: the first, with Force if either has it.
+// sooner combines two causes of Revoke that OnRevoke has missed. Of two cancellations it keeps the first
+// reason, and Force if either has it; otherwise the later cause counts.
 func sooner(first, second error) error {
 	c, ok := errors.AsType[*executor.Cancellation](first)
 	if again, is := errors.AsType[*executor.Cancellation](second); ok && is {

@@ -8,13 +8,12 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// Schedules are the schedules of a store in memory. It needs the store's lock. The zero value has
-// none.
+// Schedules are the schedules of a store, in memory. The store's lock protects it. The zero value has none.
 type Schedules struct {
 	sorted []executor.ScheduleText // by name; a change makes a new slice
 }
 
-// Set sets the texts of schedules, of which it makes copies; nil removes one.
+// Set sets the texts of schedules, and copies them. A nil text removes a schedule.
 func (s *Schedules) Set(changed []executor.ScheduleText) {
 	s.sorted = slices.Clone(s.sorted)
 	for _, c := range changed {
@@ -39,7 +38,7 @@ func (s *Schedules) Text(name string) []byte {
 	return nil
 }
 
-// All are all schedules, sorted by name. The slice must not be changed, and stays as it is.
+// All are all schedules, sorted by name. The slice must not be changed; later calls of Set do not change it.
 func (s *Schedules) All() []executor.ScheduleText { return s.sorted }
 
 func (s *Schedules) find(name string) (at int, found bool) {

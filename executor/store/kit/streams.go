@@ -25,10 +25,9 @@ func (s *Streams) Kept() int64 {
 	return n
 }
 
-// Ring keeps the newest part of one stream, up to a limit that is the same in
-// all calls.
+// Ring keeps the newest bytes of one stream. The limit must be the same in all calls.
 type Ring struct {
-	buf   []byte // grows up to the limit, then byte n stands at n modulo the limit
+	buf   []byte // grows up to the limit; then byte n is at n modulo the limit
 	total int64  // all that was ever written
 }
 
@@ -38,10 +37,10 @@ func (r *Ring) Total() int64 { return r.total }
 // First is the offset of the first byte that is kept.
 func (r *Ring) First() int64 { return r.total - int64(len(r.buf)) }
 
-// Restart empties the ring; what is written next has the given offset.
+// Restart empties the ring. The next byte that is written has this offset.
 func (r *Ring) Restart(offset int64) { r.buf, r.total = nil, offset }
 
-// Write appends, and forgets what is more than the limit.
+// Write appends bytes, and drops the oldest beyond the limit.
 func (r *Ring) Write(p []byte, limit int) {
 	if room := limit - len(r.buf); room > 0 {
 		n := min(room, len(p))
@@ -57,7 +56,7 @@ func (r *Ring) Write(p []byte, limit int) {
 	}
 }
 
-// align puts every byte of a ring that has just become full in its place.
+// align moves the bytes of a ring that has just become full to their places.
 func (r *Ring) align(limit int) {
 	shift := int(r.First() % int64(limit))
 	if len(r.buf) < limit || shift == 0 {
@@ -69,7 +68,7 @@ func (r *Ring) align(limit int) {
 	r.buf = turned
 }
 
-// Read copies the bytes from offset to end, which are kept.
+// Read copies the bytes from offset to end. All of them must be kept.
 func (r *Ring) Read(offset, end int64, limit int) []byte {
 	out := make([]byte, 0, end-offset)
 	if len(r.buf) < limit {
@@ -92,8 +91,7 @@ func (r *Ring) Piece(o executor.OutputRange, limit int) executor.OutputPiece {
 	return piece
 }
 
-// Locate answers where a range begins in a stream that is kept from first to
-// total: the piece, still without its bytes.
+// Locate answers the piece of a range, without its bytes, in a stream that is kept from first to total.
 func Locate(o executor.OutputRange, first, total int64) executor.OutputPiece {
 	offset := o.Offset
 	if o.Tail >= 0 {

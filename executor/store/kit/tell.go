@@ -2,8 +2,8 @@ package kit
 
 import "github.com/jobline/jobline/executor"
 
-// Tell gives watchers an event that is of this process alone, as Publish does. It gets the number of the
-// latest event and none of its own, so copies of a store that publish the same keep the same numbers.
+// Tell is Publish for an event of this process alone. The event has the number of the latest event and none of
+// its own, so that replicas keep the same numbers.
 func (f *Feed) Tell(owner executor.WatcherID, mask executor.EventMask, ev executor.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

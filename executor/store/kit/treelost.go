@@ -8,9 +8,8 @@ const (
 	lostFound  = 256  // tasks that are found
 )
 
-// LostBelow answers tasks below one that have not ended, and that the next process cannot find from
-// there, because a task between is no longer kept: the topmost of each branch, as far as they are
-// among the first of the tree.
+// LostBelow answers open tasks below one that a later process could not find from there, because a task in
+// between is no longer kept. It answers the topmost of each branch, within the bounds above.
 func (t *Trees) LostBelow(from uuid.UUID) (ids []uuid.UUID) {
 	if n := t.nodes[from]; t.lost > 0 && n != nil {
 		look := lostLook{left: lostLooked}
@@ -25,7 +24,7 @@ type lostLook struct {
 	found []uuid.UUID
 }
 
-// below looks at what is below a task. lost says that a task above it is no longer kept.
+// below visits the tasks below n. lost says that a task above them is no longer kept.
 func (l *lostLook) below(n *node, lost bool) {
 	if n.family == nil {
 		return

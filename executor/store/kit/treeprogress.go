@@ -8,12 +8,12 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has the progress of a task that has none of its own: that of its children.
+// This file has the progress of tasks that report none of their own: it follows from their children.
 
 // ProgressUnit is the unit of such progress.
 const ProgressUnit = "tasks"
 
-// Progressed says that a task has progress of its own.
+// Progressed notes that a task has reported progress of its own.
 func (t *Trees) Progressed(id uuid.UUID, p *schema.Progress) {
 	n := t.nodes[id]
 	if n == nil {
@@ -25,15 +25,14 @@ func (t *Trees) Progressed(id uuid.UUID, p *schema.Progress) {
 	}
 }
 
-// Again says that an attempt of a task has ended that another one follows: the next one begins
-// without progress.
+// Again notes that a task will have another attempt, which begins without progress.
 func (t *Trees) Again(id uuid.UUID) {
 	if n := t.nodes[id]; n != nil {
 		n.own = false
 	}
 }
 
-// raise notes how far a task has come as a part of its parent, and so on up the tree.
+// raise notes how far a task has come, and updates the tasks above it.
 func (t *Trees) raise(n *node, to int64) {
 	for to > n.fraction {
 		by := to - n.fraction
@@ -51,9 +50,9 @@ func (t *Trees) raise(n *node, to int64) {
 	}
 }
 
-// Progress is that of a running task which has told none: how many of its children have ended,
-// where one that has come half way counts as a half. It is nil where it has no children. Its
-// value never falls; its total rises with each child.
+// Progress is the progress of a running task that has reported none: how many of its children have ended, with
+// a child that is half done counted as a half. It is nil without children. Its value never falls, and its total
+// rises with each child.
 func (t *Trees) Progress(id uuid.UUID) *schema.Progress {
 	n := t.nodes[id]
 	if n == nil || n.family == nil {
@@ -62,11 +61,11 @@ func (t *Trees) Progress(id uuid.UUID) *schema.Progress {
 	return &schema.Progress{Value: float64(n.family.done) / whole, Total: float64(n.family.size()), Unit: ProgressUnit}
 }
 
-// mostChanged is how many tasks TakeChanged answers at most, so that nobody is held up, and the
-// rate of such events is bounded.
-const mostChanged = 256
+// maxChanged bounds the answer of TakeChanged, so that the lock is held for a short time, and the rate of such
+// events is bounded.
+const maxChanged = 256
 
-// touch notes that there is progress to tell.
+// touch notes that the progress of a task has changed.
 func (t *Trees) touch(n *node) {
 	if t.Changed == nil || n.untold || n.own || n.state.Final() {
 		return
@@ -78,21 +77,20 @@ func (t *Trees) touch(n *node) {
 	}
 }
 
-// Began says that watchers have been told the start of a task: from now on they can be told
-// progress.
+// Began notes that the start of a task was published: from now on its progress can be.
 func (t *Trees) Began(id uuid.UUID) {
 	if n := t.nodes[id]; n != nil && n.family != nil {
 		t.touch(n)
 	}
 }
 
-// Untold reports whether TakeChanged may have something to answer.
+// Untold reports whether TakeChanged may have an answer.
 func (t *Trees) Untold() bool { return len(t.changed) > 0 }
 
-// TakeChanged answers tasks whose progress by their children has changed since they were answered
-// before, in the order of the changes, and whether there are more.
+// TakeChanged answers tasks whose progress by their children has changed since the last call, in the order of
+// the changes, and whether there are more.
 func (t *Trees) TakeChanged() (ids []uuid.UUID, more bool) {
-	n := min(len(t.changed), mostChanged)
+	n := min(len(t.changed), maxChanged)
 	for _, n := range t.changed[:n] {
 		n.untold = false
 		if !n.own && !n.state.Final() {

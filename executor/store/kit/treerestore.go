@@ -11,23 +11,23 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file lets the trees be written, and made again from that.
+// This file writes the trees to a snapshot, and restores them.
 
-// TreeNode is a task of a tree as another Trees can take it over.
+// TreeNode is a task of a tree in a snapshot.
 type TreeNode struct {
 	ID       uuid.UUID
-	Parent   uuid.UUID // nil of a task that is no child
-	Order    uint64    // of a child
+	Parent   uuid.UUID // uuid.Nil if the task is not a child
+	Order    uint64    // order number, of a child
 	State    schema.State
 	Fraction int64
 	Kept     bool
 	Own      bool               // it has progress of its own
-	Counts   *schema.TaskCounts // of the children that there have been; nil where there were none
+	Counts   *schema.TaskCounts // of all children so far; nil without any
 	Done     int64
 }
 
-// Nodes calls yield with all tasks of the trees, in an order that is the same for the same trees:
-// parents come before their children, and children in their order. No cancel may be on its way.
+// Nodes calls yield with all tasks of the trees. The order depends on the trees alone: a parent comes before
+// its children, and children come in their order. No descent may be under way.
 func (t *Trees) Nodes(yield func(TreeNode) bool) {
 	roots := t.Parents()
 	slices.SortFunc(roots, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
@@ -58,7 +58,7 @@ func (n *node) each(yield func(TreeNode) bool) bool {
 	return true
 }
 
-// Restore adds a task as Nodes has it, behind those before it.
+// Restore adds a task of Nodes. The tasks must come in the order of Nodes.
 func (t *Trees) Restore(v TreeNode) error {
 	if t.nodes[v.ID] != nil {
 		return fmt.Errorf("the task %v is in the trees twice", v.ID)
@@ -92,8 +92,8 @@ func (t *Trees) Restore(v TreeNode) error {
 	return nil
 }
 
-// UntoldOnes are the tasks that TakeChanged looks at, in that order. The nil id is one that is none any
-// more.
+// UntoldOnes are the tasks that TakeChanged would look at, in order. uuid.Nil stands for a task that is no
+// longer in the trees.
 func (t *Trees) UntoldOnes() []uuid.UUID {
 	ids := make([]uuid.UUID, len(t.changed))
 	for i, n := range t.changed {
@@ -104,7 +104,7 @@ func (t *Trees) UntoldOnes() []uuid.UUID {
 	return ids
 }
 
-// RestoreUntold adds one as UntoldOnes has it.
+// RestoreUntold adds an id of UntoldOnes, in the same order.
 func (t *Trees) RestoreUntold(id uuid.UUID) error {
 	n := &node{state: schema.Cancelled, dropped: true}
 	if id != uuid.Nil {

@@ -10,32 +10,32 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Trees knows which tasks are parts of others. What it does takes constant time on average, but
-// that a change goes up to the tasks above. It has memory for each child that the store keeps,
-// and for their parents. The zero value is ready. It needs the store's lock.
+// Trees knows which tasks are children of others. Operations take constant time on average, but for changes
+// that go up to the tasks above. It has memory for each child that the store keeps, and for the parents of
+// those. The store's lock protects it. The zero value is ready.
 type Trees struct {
-	// Changed is called when there is progress for TakeChanged, and there was none before. It must
-	// not wait. While it is nil no progress is noted.
+	// Changed is called when TakeChanged gets its first task. It must not block. While it is nil, no progress
+	// is noted.
 	Changed func()
 	nodes   map[uuid.UUID]*node
-	changed []*node // those with untold set
-	lost    int     // the children that are no longer kept, and have others below them that are
+	changed []*node // the nodes with untold set
+	lost    int     // how many children are not kept themselves, but have kept ones below them
 }
 
 // node is a task that is a child, or has children.
 type node struct {
 	id       uuid.UUID
-	order    uint64  // of a child: its place among the tasks
-	parent   *node   // nil of a task that is no child
-	family   *family // nil of a task without children
-	fraction int64   // how far it has come as a part of its parent; it never falls
+	order    uint64  // order number, of a child
+	parent   *node   // nil if it is not a child
+	family   *family // nil without children
+	fraction int64   // how far it has come, from 0 to whole; it never falls
 	depth    int     // how many tasks are above it
 	state    schema.State
 	kept     bool                   // it is a child, and the store keeps it
-	cancel   *executor.Cancellation // of those below, while a cancel goes down from here
+	cancel   *executor.Cancellation // the cancel of the tasks below, during a Descent from here
 	own      bool                   // it has progress of its own
-	untold   bool                   // its progress by its children has changed
-	dropped  bool                   // it is no longer one of the nodes
+	untold   bool                   // in Trees.changed
+	dropped  bool                   // it is no longer in Trees.nodes
 }
 
 // whole is the fraction of a task that has ended.
@@ -55,8 +55,9 @@ func (f *family) size() int64 {
 	return c.Queued + c.Running + c.Completed + c.Failed + c.Cancelled
 }
 
-// Has reports whether a task is a child that is kept, or there are tasks below it. A new task cannot have such
-// an id, however long ago the store has forgotten that: it would have the tasks below it, and could be one of them.
+// Has reports whether a task is a child that is kept, or has tasks below it that are. A new task must not have
+// such an id, even if the store has forgotten that task: the new one would be the parent of its children, and
+// could be its own descendant.
 func (t *Trees) Has(id uuid.UUID) bool { return t.nodes[id] != nil }
 
 // Depth is how many tasks are above a task.
@@ -67,8 +68,8 @@ func (t *Trees) Depth(id uuid.UUID) int {
 	return 0
 }
 
-// Admits says why a task of a depth can have no more children, or nil. It has so many more than
-// are known.
+// Admits says why a task at this depth can have no more children, or nil. more is how many children it has that
+// were not added yet.
 func (t *Trees) Admits(parent uuid.UUID, depth, more int) error {
 	if depth >= executor.MaxDepth {
 		return executor.DeepParent(parent)
@@ -83,14 +84,14 @@ func (t *Trees) Admits(parent uuid.UUID, depth, more int) error {
 	return nil
 }
 
-// Add adds a task that is queued, if it is a child. Children are added in their order.
+// Add adds a queued task, if it is a child. Children must be added in their order.
 func (t *Trees) Add(c *schema.Conditions, id uuid.UUID, order uint64) {
 	parent := executor.ParentOf(c)
 	if parent == uuid.Nil {
 		return
 	}
 	p, n := t.node(parent), t.node(id)
-	if n.family != nil && p.under(n) { // a store of an older version may have taken it all the same
+	if n.family != nil && p.under(n) { // older versions allowed such a cycle
 		return
 	}
 	if p.family == nil {
@@ -112,7 +113,7 @@ func (n *node) under(top *node) bool {
 	return false
 }
 
-// node is that of a task, which may be new.
+// node is the node of a task. It makes one if there is none.
 func (t *Trees) node(id uuid.UUID) *node {
 	n := t.nodes[id]
 	if n == nil {
@@ -125,7 +126,7 @@ func (t *Trees) node(id uuid.UUID) *node {
 	return n
 }
 
-// Move says that a task that is not final is in another state.
+// Move notes that a task is in another state, which is not final.
 func (t *Trees) Move(c *schema.Conditions, id uuid.UUID, to schema.State) {
 	if executor.ParentOf(c) == uuid.Nil {
 		return
@@ -144,7 +145,7 @@ func (n *node) move(to schema.State) {
 	n.state = to
 }
 
-// End says that a task is final. It does nothing where that is known.
+// End notes that a task is final. It does nothing if it was already.
 func (t *Trees) End(id uuid.UUID, as schema.State) {
 	n := t.nodes[id]
 	if n == nil || n.state.Final() {
@@ -155,7 +156,7 @@ func (t *Trees) End(id uuid.UUID, as schema.State) {
 	t.tidy(n)
 }
 
-// Forget says that a final task is no longer kept.
+// Forget notes that a final task is no longer kept.
 func (t *Trees) Forget(id uuid.UUID) {
 	if n := t.nodes[id]; n != nil {
 		if n.kept {
@@ -166,7 +167,7 @@ func (t *Trees) Forget(id uuid.UUID) {
 	}
 }
 
-// tidy drops a node, and those above it, that nobody asks for any more.
+// tidy drops a node, and those above it, that are no longer needed.
 func (t *Trees) tidy(n *node) {
 	for n != nil && !n.kept && n.state.Final() && (n.family == nil || len(n.family.children) == n.family.dropped) {
 		delete(t.nodes, n.id)
@@ -185,7 +186,7 @@ func (t *Trees) tidy(n *node) {
 	}
 }
 
-// Counts counts the children of a task, or is nil where it has none.
+// Counts counts the children of a task by state. It is nil without children.
 func (t *Trees) Counts(id uuid.UUID) *schema.TaskCounts {
 	if n := t.nodes[id]; n != nil && n.family != nil {
 		return new(n.family.counts)
@@ -193,8 +194,8 @@ func (t *Trees) Counts(id uuid.UUID) *schema.TaskCounts {
 	return nil
 }
 
-// EachChild calls f with the children of a task that are kept, until it answers false. It begins
-// after the child of an order, or before it and goes backwards where oldest is false.
+// EachChild calls f for each kept child of a task until it answers false: with oldest in rising order after
+// from, and else in falling order before from.
 func (t *Trees) EachChild(parent uuid.UUID, from uint64, oldest bool, f func(id uuid.UUID, order uint64) bool) {
 	n := t.nodes[parent]
 	if n == nil || n.family == nil {
@@ -214,7 +215,7 @@ func (t *Trees) EachChild(parent uuid.UUID, from uint64, oldest bool, f func(id 
 	}
 }
 
-// Parents answers the tasks that have children and are no children themselves.
+// Parents answers the tasks that have children and are not children themselves.
 func (t *Trees) Parents() (ids []uuid.UUID) {
 	for id, n := range t.nodes {
 		if n.parent == nil {

@@ -8,24 +8,23 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Trial is submits that are looked at, and not recorded. Those that come behind them find their
-// tasks as if they were there. The zero value is ready, and nil is a trial of none. It needs the
-// store's lock.
+// Trial is submits of a dry run: later ones find the tasks of earlier ones as if they were there. The zero
+// value is ready, and a nil Trial is empty. The store's lock protects it.
 type Trial struct {
 	members  map[uuid.UUID]*trialed
-	children map[uuid.UUID]int     // of any task, among the members
+	children map[uuid.UUID]int     // by parent: how many members are its children
 	keys     map[string][]*trialed // by the dedupe key
 }
 
 // trialed is a task that would be new.
 type trialed struct {
 	record *executor.Record
-	task   *schema.Task // as it would be, where that is known yet
+	task   *schema.Task // as it would be; nil until Becomes
 	node   plan.Node
 	depth  int
 }
 
-// Add adds a task that would be new, with how many tasks would be above it.
+// Add adds a task that would be new. depth is how many tasks would be above it.
 func (t *Trial) Add(r *executor.Record, depth int) {
 	if t.members == nil {
 		t.members, t.children, t.keys = map[uuid.UUID]*trialed{}, map[uuid.UUID]int{}, map[string][]*trialed{}
@@ -40,10 +39,10 @@ func (t *Trial) Add(r *executor.Record, depth int) {
 	}
 }
 
-// Becomes says how a task would be.
+// Becomes sets how an added task would be.
 func (t *Trial) Becomes(task *schema.Task) { t.members[task.ID].task = task }
 
-// Task is how the task with an id would be, or nil.
+// Task is how an added task would be, or nil if that is not known yet.
 func (t *Trial) Task(id uuid.UUID) *schema.Task { return t.members[id].task }
 
 // Len is how many tasks would be new.
@@ -62,7 +61,7 @@ func (t *Trial) Same(asked *executor.Record) bool {
 	return t.members[asked.ID].record.Same(asked.Type, asked.Input)
 }
 
-// Newest is the newest of those with a dedupe key, or the nil UUID.
+// Newest is the newest task of the trial with a dedupe key, or uuid.Nil.
 func (t *Trial) Newest(key string) uuid.UUID {
 	if t == nil || len(t.keys[key]) == 0 {
 		return uuid.Nil
@@ -70,7 +69,7 @@ func (t *Trial) Newest(key string) uuid.UUID {
 	return t.keys[key][len(t.keys[key])-1].record.ID
 }
 
-// Replaced is how many there are with a dedupe key.
+// Replaced is how many tasks of the trial have a dedupe key.
 func (t *Trial) Replaced(key string) int {
 	if t == nil {
 		return 0
@@ -89,7 +88,7 @@ func (t *Trial) Children(parent uuid.UUID) int {
 	return t.children[parent]
 }
 
-// Before is a task that would be new as one that another one comes after.
+// Before is a task of the trial as a dependency of another task.
 func (t *Trial) Before(id uuid.UUID) Before {
 	m := t.members[id]
 	if m.task != nil && m.task.State.Final() {
@@ -98,7 +97,7 @@ func (t *Trial) Before(id uuid.UUID) Before {
 	return Before{State: schema.Queued, Node: &m.node}
 }
 
-// Refused reports whether one of some answers is an error.
+// Refused reports whether any of the answers is an error.
 func Refused(answers []executor.Submitted) bool {
 	for i := range answers {
 		if answers[i].Err != nil {

@@ -138,7 +138,7 @@ func TestTLSOfClients(t *testing.T) {
 	works(t, at, right)
 	require.Contains(t, refused(t, at, Credentials{CA: ours.file}), "set NATS_CERT and NATS_KEY")
 	for _, wrong := range []Credentials{shows(other, soon), shows(ours, past)} {
-		require.Contains(t, refused(t, at, wrong), "the certificate in "+wrong.Cert+" must be of an authority that the server trusts, and not be over")
+		require.Contains(t, refused(t, at, wrong), "the certificate in "+wrong.Cert+" must be of an authority that the server trusts, and not have expired")
 	}
 	require.Contains(t, refused(t, at, Credentials{CA: ours.file, Cert: right.Cert}), "only one is set")
 	require.Contains(t, refused(t, at, Credentials{CA: ours.file, Cert: right.Cert, Key: shows(ours, soon).Key}), "mend NATS_CERT and NATS_KEY")

@@ -18,12 +18,13 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Sum counts what a store has. Equal stores have equal sums, and others most likely have not.
+// Sum counts what a store has. Equal stores have equal sums; different stores most likely have different
+// digests.
 type Sum struct {
 	Tasks       int64
-	Waiting     int64 // of the tasks
+	Waiting     int64 // how many of Tasks are queued
 	OutputBytes int64 // kept
-	IDs         int64 // of tasks that are no longer kept
+	IDs         int64 // remembered ids of tasks that are no longer kept
 	Groups      int   // with settings
 	Schedules   int
 	Digest      [sha256.Size]byte
@@ -33,7 +34,7 @@ func (s Sum) String() string {
 	return fmt.Sprintf("%d tasks, of which %d wait, and %d bytes of output; %d ids of earlier tasks, %d groups, %d schedules", s.Tasks, s.Waiting, s.OutputBytes, s.IDs, s.Groups, s.Schedules)
 }
 
-// SumOf reads all that a store has.
+// SumOf reads a whole source, and sums it.
 func SumOf(ctx context.Context, of Source) (Sum, error) {
 	m := &meter{Source: of}
 	err := m.Forgotten(ctx, func(uuid.UUID) error { return nil })
@@ -49,14 +50,14 @@ func SumOf(ctx context.Context, of Source) (Sum, error) {
 	return m.sum()
 }
 
-// meter sums what passes through it.
+// meter passes a Source through, and sums what passes.
 type meter struct {
 	Source
 	total Sum
-	parts [3]hash.Hash // of the ids, of the final tasks, and of those that wait
+	parts [3]hash.Hash // of the ids, of the final tasks, and of the queued tasks
 }
 
-// part begins a part anew.
+// part begins a part again, because a Source may be read more than once.
 func (m *meter) part(n int) hash.Hash {
 	m.parts[n] = sha256.New()
 	return m.parts[n]
@@ -108,7 +109,7 @@ func (m *meter) count(h hash.Hash, t *Task) error {
 	return err
 }
 
-// writeTexts writes texts with their lengths.
+// writeTexts hashes texts with their lengths.
 func writeTexts(h hash.Hash, texts ...[]byte) {
 	for _, text := range texts {
 		h.Write(binary.AppendUvarint(nil, uint64(len(text))))
@@ -116,11 +117,11 @@ func writeTexts(h hash.Hash, texts ...[]byte) {
 	}
 }
 
-// exact is for JSON of what was accepted once, and must stay as it is.
+// exact writes JSON that was accepted before without a change.
 var exact = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// summed is what a sum has of a task, beside its texts. Stores may have no labels as nil or as empty, and time-outs in
-// milliseconds.
+// summed is what a sum includes of a task beside its texts. It is normalised: stores may have no labels as nil
+// or as empty, and time-outs in milliseconds.
 type summed struct {
 	ID           uuid.UUID
 	Order, Seq   uint64
@@ -161,10 +162,10 @@ func milliseconds(d time.Duration) int64 {
 	return int64((min(d, math.MaxInt64-up) + up) / time.Millisecond)
 }
 
-// errUnread says that not all was read that is to be summed.
+// errUnread says that a part of the source was not read.
 var errUnread = errors.New("not all of the store was read")
 
-// sum answers the sum of all that has passed, and of what there is beside tasks.
+// sum is the sum of what has passed, and of what the source has beside tasks.
 func (m *meter) sum() (Sum, error) {
 	h, a := sha256.New(), m.About()
 	for _, part := range m.parts {

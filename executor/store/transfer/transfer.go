@@ -1,5 +1,5 @@
-// Package transfer copies what one store has into another one, whatever they keep it in. A store that
-// can be read has a Source, and one that can be filled has a Target.
+// Package transfer copies the content of one store into another one of any kind. A store that can be read has a
+// Source, and a store that can be filled has a Target.
 package transfer
 
 import (
@@ -14,13 +14,13 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Task is a task with all that a store has of it. It is final, or it waits: nothing runs while a store
-// is copied.
+// Task is a task with everything that a store has of it. It is final or queued: no task runs while its store is
+// copied.
 type Task struct {
 	executor.Record
 	Order uint64 // rises with each task: the order of lists, and of the queue among equal priorities
-	Seq   uint64 // the event number of its end; 0 of one that waits
-	// Output is what is kept of each stream: its last bytes. OutputBytes counts all that were written.
+	Seq   uint64 // the event number of its end; 0 if it is queued
+	// Output is the kept output of each stream: its last bytes. OutputBytes counts all bytes that were written.
 	Output [len(schema.StreamNames)][]byte
 }
 
@@ -28,67 +28,67 @@ type Task struct {
 type Group struct {
 	Name     string
 	Settings plan.Settings
-	Starts   []schema.Time // of its latest tasks, where it has a rate
+	Starts   []schema.Time // when its latest tasks started, if it has a rate
 }
 
-// Limits are those of a store that keeps them itself. What is zero is not known.
+// Limits are the limits that a store keeps in itself. Zero means that a limit is not known.
 type Limits struct {
 	Keep      int
 	KeepFor   time.Duration
 	KeepBytes int64
 	KeepIDs   int
 	MaxQueued int
-	MaxOutput int // how many bytes of each stream of a task are kept; it is never zero
+	MaxOutput int // bytes that are kept of each stream of a task; never zero
 	Resources map[string]int64
 }
 
 // About is what a store has beside tasks.
 type About struct {
-	At        schema.Time // of the moment that is copied
+	At        schema.Time // the time of the content
 	Order     uint64      // the latest order number
 	Seq       uint64      // the latest event number
-	Gone      uint64      // the event number of the latest end that is no longer kept
+	Gone      uint64      // the event number of the end of the task that was forgotten last
 	Paused    bool
 	Groups    []Group // by name
 	Schedules []executor.ScheduleText
 	Limits    Limits
 }
 
-// Source is what a store has at one moment. Its methods may be called more than once, by one goroutine. An
-// error of a callback ends them. A task may be kept, and is not to be changed.
+// Source is the content of a store at one moment. One goroutine at a time uses it, and may call the methods
+// more than once. An error of a callback ends the method, which returns it. A callback may keep a *Task, and
+// must not change it.
 type Source interface {
-	// About answers what there is beside tasks.
 	About() *About
-	// Forgotten calls f with the ids of tasks that are no longer kept, the oldest first.
+	// Forgotten calls f for each remembered id of a task that is no longer kept, the oldest first.
 	Forgotten(ctx context.Context, f func(id uuid.UUID) error) error
-	// Finals calls f with the final tasks, in the order of their ends.
+	// Finals calls f for each final task, in the order of their ends.
 	Finals(ctx context.Context, f func(*Task) error) error
-	// Waiting calls f with the other tasks, in their order.
+	// Waiting calls f for each queued task, in the order of Order.
 	Waiting(ctx context.Context, f func(*Task) error) error
 }
 
-// From is a Source that others may change, or that they are kept from changing until Close.
+// From is a Source of a store, which other processes may change, unless the Source locks it until Close.
 type From interface {
 	Source
-	// Unchanged answers an error if somebody has changed the store since the moment that is copied.
+	// Unchanged answers an error if the store was changed after the moment of the content.
 	Unchanged(ctx context.Context) error
 	Close() error
 }
 
-// Target is a store that is filled. Until Commit nobody can take it for one.
+// Target is a store that is being filled. Until Commit no process can open it as a store.
 type Target interface {
-	// Fill stores all that a source has. It calls each method that reads tasks or ids once.
+	// Fill stores the content of a source. It calls each method that reads tasks or ids once.
 	Fill(ctx context.Context, from Source) error
-	// Filled answers what is stored, read anew.
+	// Filled reads back what Fill has stored.
 	Filled(ctx context.Context) (Source, error)
-	// Commit makes it a store.
+	// Commit makes the target a store.
 	Commit(ctx context.Context) error
-	// Close gives up what was not committed.
+	// Close drops what was not committed.
 	Close() error
 }
 
-// Copy fills a store with what another one has, compares the two, and only then commits it. It closes neither of
-// them.
+// Copy fills a store with the content of another one, reads it back, compares the two, and only then commits
+// it. It closes neither of them. If the two differ, the error is a *DiffersError.
 func Copy(ctx context.Context, from From, to Target) (Sum, error) {
 	read := &meter{Source: from}
 	if err := to.Fill(ctx, read); err != nil {
@@ -115,9 +115,9 @@ func Copy(ctx context.Context, from From, to Target) (Sum, error) {
 	return is, to.Commit(ctx)
 }
 
-// DiffersError says that a copy is not what it was made of.
+// DiffersError says that a copy, when read back, was not equal to its source.
 type DiffersError struct{ From, To Sum }
 
 func (e *DiffersError) Error() string {
-	return fmt.Sprintf("the copy differs from what it was made of, and is given up: that has %v (digest %x), and the copy %v (digest %x)", e.From, e.From.Digest[:4], e.To, e.To.Digest[:4])
+	return fmt.Sprintf("the copy differs from its source, and is dropped: the source has %v (digest %x), and the copy %v (digest %x)", e.From, e.From.Digest[:4], e.To, e.To.Digest[:4])
 }
