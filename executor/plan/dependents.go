@@ -8,9 +8,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Node is a task that others come after, with or without conditions of its own. The store keeps one
-// for each such task from the first task that comes after it until Ended. It may be a part of a larger
-// value, and must not be copied.
+// Node is a task that other tasks come after, with or without conditions of its own. The store keeps one for
+// each such task, from the first task that comes after it until Ended. It may be a part of a larger value, and
+// must not be copied.
 type Node struct {
 	// ID is set before the first use.
 	ID uuid.UUID
@@ -19,11 +19,10 @@ type Node struct {
 	next, prev  *Node // neighbours among the nodes of the planner
 }
 
-// Edge is a task that waits for the end of another one, perhaps suspended. The zero value is room for
-// one.
+// Edge is one dependency: a task that waits for the end of another one. The zero value is ready for Reserve.
 type Edge struct {
 	task       *Task
-	node       *Node // that it waits for, or nil once that has ended or the task has left
+	node       *Node // the node that it waits for, or nil once that has ended or the task has left
 	next, prev *Edge // neighbours among those of the node
 	sibling    *Edge // the next one of the same task
 	on         schema.On
@@ -49,12 +48,11 @@ func (n *Node) dependents() iter.Seq2[*Task, schema.On] {
 	}
 }
 
-// Reserve gives a task that was not added yet room for the first that it waits for. Without it, or with nil, Add
-// allocates that.
+// Reserve gives a task that was not added yet the memory of its first Edge. Otherwise Add allocates it.
 func (t *Task) Reserve(e *Edge) { t.edge = e }
 
-// follow lets a task wait for the end of others. before answers the node of the one at a place of
-// After, or nil where that has ended.
+// follow lets a task wait for the end of others. before answers the node of the dependency at an index of
+// After, or nil if that has ended.
 func (p *Planner) follow(t *Task, before func(place int) *Node) {
 	var room []Edge
 	next := &t.edge
@@ -122,7 +120,7 @@ func (p *Planner) drop(n *Node) {
 	n.next, n.prev = nil, nil
 }
 
-// abandon notes that a task which has left waits for no end any more.
+// abandon removes the edges of a task that has left.
 func (p *Planner) abandon(t *Task) {
 	if t.open == 0 {
 		return
@@ -135,7 +133,7 @@ func (p *Planner) abandon(t *Task) {
 	}
 }
 
-// on is how another task must end before this one.
+// on is how the other task must end before this one may run.
 func (t *Task) on(id uuid.UUID) schema.On {
 	for _, d := range t.Conditions.After {
 		if d.ID == id {

@@ -11,11 +11,11 @@ import (
 // MaxRateCount is the highest Rate.Count.
 const MaxRateCount = 10_000
 
-// Settings are those of a group. The zero value is no limit.
+// Settings are the settings of a group. The zero value limits nothing.
 type Settings struct {
-	// Limit is how many of its tasks run at once; 0 is no limit.
+	// Limit is how many tasks of the group may run at once; 0 means no limit.
 	Limit int
-	// Paused lets none of its tasks begin.
+	// Paused lets no task of the group begin.
 	Paused bool
 	Rate   Rate
 	// Defaults are what the group gives its tasks, as a text of the executor. The planner does
@@ -23,14 +23,14 @@ type Settings struct {
 	Defaults string
 }
 
-// Rate is how many tasks may begin within any time of a length. A Count of 0 is no limit.
+// Rate is how many tasks may begin within any span of Per. A Count of 0 means no limit.
 type Rate struct {
 	Count int
 	Per   time.Duration
 }
 
-// group has the lanes of the tasks that name it. The tasks that name none are a group
-// without settings.
+// group has the lanes of the tasks that name it. The tasks without a group are in one with the name "" and no
+// settings.
 type group struct {
 	planner  *Planner
 	name     string
@@ -61,7 +61,7 @@ func (p *Planner) groupOf(name string) *group {
 	return g
 }
 
-// SetGroup changes the settings of a group. Tasks that run go on.
+// SetGroup changes the settings of a group. Running tasks go on.
 func (p *Planner) SetGroup(name string, s Settings, now schema.Time) {
 	p.now = now
 	g := p.groupOf(name)
@@ -81,7 +81,7 @@ type Group struct {
 	Name     string
 	Settings Settings
 	Running  int
-	Ready    int // tasks that wait for nothing else than their turn in the group, slots and resources
+	Ready    int // tasks that wait only for their turn in the group, for slots and for resources
 }
 
 // Overview is what a planner knows of groups and resources.
@@ -91,8 +91,7 @@ type Overview struct {
 	Resources []Resource // sorted by name
 }
 
-// Overview answers what is known of all groups that have settings or tasks, and of all
-// resources that there are.
+// Overview answers the state of all groups that have settings or tasks, and of all resources.
 func (p *Planner) Overview() Overview {
 	all := Overview{Paused: p.paused}
 	for _, name := range slices.Sorted(maps.Keys(p.resources)) {
@@ -108,7 +107,7 @@ func (p *Planner) Overview() Overview {
 	return all
 }
 
-// GroupOf answers what is known of a group. It is the zero value where nothing is.
+// GroupOf answers the state of a group. It is the zero value for an unknown group.
 func (p *Planner) GroupOf(name string) Group {
 	g := p.groups[name]
 	if g == nil {
@@ -136,7 +135,7 @@ func (g *group) start(now schema.Time) {
 	g.update()
 }
 
-// note notes a start, and closes the group where there were as many as there may be.
+// note notes a start, and closes the group if its rate is used up.
 func (g *group) note(now schema.Time, count int) {
 	if len(g.starts) < count {
 		g.starts = append(g.starts, now)
@@ -147,7 +146,7 @@ func (g *group) note(now schema.Time, count int) {
 	g.limitRate(now)
 }
 
-// limitRate closes the group where as many tasks have begun as may.
+// limitRate closes the group if its rate is used up.
 func (g *group) limitRate(now schema.Time) {
 	if len(g.starts) < g.settings.Rate.Count {
 		return
@@ -158,8 +157,8 @@ func (g *group) limitRate(now schema.Time) {
 	}
 }
 
-// Began says when tasks of a group began before there was this planner, the earliest first. It
-// is for a group that has a rate, and whose tasks have not been added yet.
+// Began sets when tasks of a group began before this planner was made, the earliest first. The group must have
+// a rate, and none of its tasks may have been added yet.
 func (p *Planner) Began(name string, starts []schema.Time, now schema.Time) {
 	g := p.groupOf(name)
 	g.starts = slices.Clone(starts[max(0, len(starts)-g.settings.Rate.Count):])
@@ -167,13 +166,13 @@ func (p *Planner) Began(name string, starts []schema.Time, now schema.Time) {
 	g.update()
 }
 
-// end notes that a task of the group runs no longer.
+// end notes that a task of the group no longer runs.
 func (g *group) end() {
 	g.running--
 	g.update()
 }
 
-// update looks again at the lanes where the group has opened or closed.
+// update updates the lanes after the group was opened or closed.
 func (g *group) update() {
 	if open := g.open(); open != g.wasOpen {
 		g.wasOpen = open

@@ -1,14 +1,13 @@
 package plan
 
-// order is how the items of a heap are compared, and where each has its position: the
-// index in the heap plus one, or 0.
+// order compares the items of a heap, and knows where an item keeps its position: its index in the heap plus
+// one, or 0.
 type order[T any] interface {
 	before(a, b T) bool
 	position(T) *int32
 }
 
-// heap is a binary heap whose items know their positions, so that any of them can be
-// removed.
+// heap is a binary heap whose items know their positions, so that any item can be removed.
 type heap[T any, O order[T]] struct {
 	items []T
 	order O // of size 0
@@ -42,10 +41,10 @@ func (h *heap[T, O]) remove(item T) {
 	}
 }
 
-// fix moves an item to its place that has changed.
+// fix restores the heap after a change of an item.
 func (h *heap[T, O]) fix(item T) { h.place(int(*h.order.position(item))-1, item) }
 
-// place puts an item at an index, or where it belongs from there.
+// place puts an item at an index, and moves it from there to where it belongs.
 func (h *heap[T, O]) place(i int, item T) {
 	if i > 0 && h.order.before(item, h.items[(i-1)/2]) {
 		h.up(i, item)

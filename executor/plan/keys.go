@@ -1,14 +1,14 @@
 package plan
 
-// key is a name of which one task runs at a time.
+// key is a key of which one task runs at a time.
 type key struct {
 	name    string
-	front   *Task                // the task that stands in a lane, or is taken
+	front   *Task                // the task that is in a lane, or was taken
 	waiting heap[*Task, byOrder] // the others
 }
 
-// queue lets a task wait for its turn among the tasks of its key. A task that waits for a
-// time or for others is not among them, so it holds up none.
+// queue lets a task wait for its turn among the tasks of its key. A task that waits for a time or for other
+// tasks is not in the queue, so it holds up none.
 func (p *Planner) queue(t *Task) {
 	k := p.keys[t.Conditions.Key]
 	if k == nil {
@@ -20,7 +20,7 @@ func (p *Planner) queue(t *Task) {
 	p.offer(k)
 }
 
-// offer lets the first task of a key that does not run stand in its lane.
+// offer puts the first task of a key into its lane, unless a task of the key runs.
 func (p *Planner) offer(k *key) {
 	if k.waiting.len() == 0 {
 		if k.front == nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Taker is who asks for a task.
+// Taker is what a claimer takes.
 type Taker struct {
 	// Types reports whether it takes tasks of a type.
 	Types func(name string) bool
@@ -24,11 +24,10 @@ func (w Taker) takes(k *kind) bool {
 	return w.Types(k.name.typ)
 }
 
-// label is one that a task asks for.
+// label is a label that a task requires of its executor.
 type label struct{ name, value string }
 
-// kindName is what the tasks of a kind have in common, and no other tasks: their type, and a text
-// of the labels that their executor must have.
+// kindName identifies a kind: the type of its tasks, and a text of the labels that they require.
 type kindName struct{ typ, on string }
 
 // kind has the tasks that the same takers take.
@@ -37,8 +36,8 @@ type kind struct {
 	on      []label             // sorted by name
 	waiting int                 // how many tasks wait
 	made    int                 // how many lanes there are
-	lanes   heap[*lane, byHead] // whose first task may run but for its needs
-	place   int                 // in its part of Planner.shown, while it has such lanes
+	lanes   heap[*lane, byHead] // lanes whose first task may run if its needs are met
+	place   int                 // index in its slice of Planner.shown, while lanes is not empty
 }
 
 // kindOf is that of a task.
@@ -53,7 +52,7 @@ func (p *Planner) kindOf(t *Task) *kind {
 	return k
 }
 
-// labelsOf are labels, sorted by name.
+// labelsOf sorts labels by name.
 func labelsOf(on map[string]string) (all []label) {
 	if len(on) == 0 {
 		return nil
@@ -64,7 +63,7 @@ func labelsOf(on map[string]string) (all []label) {
 	return all
 }
 
-// textOfLabels is a text that is the same for the same labels alone.
+// textOfLabels is a text that is equal for equal labels only.
 func textOfLabels(on []label) string {
 	if len(on) == 0 {
 		return ""
@@ -77,14 +76,14 @@ func textOfLabels(on []label) string {
 	return b.String()
 }
 
-// tidyKind drops a kind of which there is no task.
+// tidyKind drops a kind without tasks.
 func (p *Planner) tidyKind(k *kind) {
 	if k.waiting == 0 && k.made == 0 {
 		delete(p.kinds, k.name)
 	}
 }
 
-// sought is the label under which takers find the kind: the first that they must have.
+// sought is the label by which takers find the kind: the first one that it requires.
 func (k *kind) sought() label {
 	if len(k.on) == 0 {
 		return label{}
@@ -99,21 +98,21 @@ func (p *Planner) display(k *kind) {
 	p.shown[k.sought()] = append(all, k)
 }
 
-// conceal takes a kind away from there.
+// conceal takes a kind away from where takers find it.
 func (p *Planner) conceal(k *kind) {
 	all := p.shown[k.sought()]
 	last := len(all) - 1
 	all[k.place], all[last].place = all[last], k.place
 	all[last] = nil
-	if last == 0 && len(k.on) > 0 { // of labels there may be any number, one after the other
+	if last == 0 && len(k.on) > 0 { // clients may use ever new labels, so empty entries must not pile up
 		delete(p.shown, k.sought())
 	} else {
 		p.shown[k.sought()] = all[:last]
 	}
 }
 
-// best is the lane whose first task is to run next, if there is enough of what it needs. However
-// many labels others ask for, it looks at those that the taker has.
+// best is the lane whose first task is to run next, if its needs are met. It looks only at kinds whose labels
+// the taker has, however many labels other tasks require.
 func (p *Planner) best(w Taker) *lane {
 	best := bestOf(p.shown[label{}], w, nil)
 	for name, value := range w.Labels {
@@ -122,7 +121,7 @@ func (p *Planner) best(w Taker) *lane {
 	return best
 }
 
-// bestOf is the lane whose first task is to run next, of a lane, or nil, and those of some kinds.
+// bestOf is the better of a lane, which may be nil, and the best lane of some kinds.
 func bestOf(kinds []*kind, w Taker, best *lane) *lane {
 	for _, k := range kinds {
 		if l := k.lanes.first(); (best == nil || before(l.head(), best.head())) && w.takes(k) {
@@ -132,7 +131,7 @@ func bestOf(kinds []*kind, w Taker, best *lane) *lane {
 	return best
 }
 
-// Untaken is how many tasks wait that the taker does not take.
+// Untaken is how many waiting tasks the taker does not take.
 func (p *Planner) Untaken(w Taker) (n int) {
 	for _, k := range p.kinds {
 		if k.waiting > 0 && !w.takes(k) {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// laneName is what the tasks of a lane have in common.
+// laneName identifies a lane by what its tasks have in common.
 type laneName struct {
 	kindName
 	group, needs string
 }
 
-// lane has tasks that may run but for their group and their needs, which are the same for
-// all of them. So only the first needs to be looked at.
+// lane has tasks that may run if their group and their needs, which are the same for all of them, allow it. So
+// only the first one needs to be looked at.
 type lane struct {
 	planner *Planner
 	name    laneName
@@ -24,7 +24,7 @@ type lane struct {
 	turn    int32   // position among the lanes of its kind
 	place   int     // in group.lanes
 	berths  []berth // one for each need
-	parked  bool    // it stands in the line of each resource that it needs
+	parked  bool    // it is in the line of each resource that it needs
 	running int     // tasks that were taken and not released
 }
 
@@ -36,7 +36,7 @@ func (byHead) position(l *lane) *int32 { return &l.turn }
 
 func (l *lane) head() *Task { return l.tasks.first() }
 
-// enter lets a task stand in its lane.
+// enter puts a task into its lane.
 func (p *Planner) enter(t *Task) {
 	l := p.laneOf(t)
 	t.stage, t.lane = ready, l
@@ -53,8 +53,8 @@ func (p *Planner) leave(t *Task) {
 	p.tidy(l)
 }
 
-// update puts the lane where it belongs, after its tasks have changed, or what decides whether its
-// first task may run.
+// update puts the lane where it belongs, after a change of its tasks, or of what decides whether its first task
+// may run.
 func (l *lane) update() {
 	if l.parked {
 		l.unpark()
@@ -112,7 +112,7 @@ func (p *Planner) laneOf(t *Task) *lane {
 	return l
 }
 
-// textOf is a text that is the same for the same needs alone.
+// textOf is a text that is equal for equal needs only.
 func textOf(names []string, needs map[string]int64) string {
 	if len(names) == 0 {
 		return ""
@@ -125,7 +125,7 @@ func textOf(names []string, needs map[string]int64) string {
 	return b.String()
 }
 
-// tidy drops a lane that no task stands in or runs of, and its group if that has neither.
+// tidy drops a lane without waiting and running tasks, and its group if that is empty.
 func (p *Planner) tidy(l *lane) {
 	if l.tasks.len() > 0 || l.running > 0 {
 		return

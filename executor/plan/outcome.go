@@ -8,7 +8,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Error is that of a task that must end without having run.
+// Error is the error of a task that ends without having run.
 func (e Ending) Error() *schema.TaskError {
 	if e.Cause == uuid.Nil {
 		return &schema.TaskError{Kind: schema.KindExpired, Message: fmt.Sprintf("it had not started at %v", e.Task.Conditions.ExpiresAt)}

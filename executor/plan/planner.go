@@ -6,26 +6,26 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Planner has the tasks that wait for something, and those of them that run. Make one with
-// New. It is not safe for concurrent use.
+// Planner has the tasks with conditions that wait, and those of them that run. Make one with New. It is not
+// safe for concurrent use.
 type Planner struct {
 	size      int // tasks that wait
 	now       schema.Time
 	paused    bool
 	due       heap[*Task, byDue]
 	expiries  heap[*Task, byExpiry]
-	nodes     *Node // the first of those for which tasks wait
+	nodes     *Node // the list of nodes for which tasks wait
 	keys      map[string]*key
 	groups    map[string]*group
 	closings  heap[*group, byReopening] // groups that a rate has closed
 	lanes     map[laneName]*lane
-	latest    *lane // the one that a task entered last, or nil
+	latest    *lane // the lane that a task entered last, or nil
 	kinds     map[kindName]*kind
-	shown     map[label][]*kind // those that have lanes whose first task may run but for its needs, by kind.sought
+	shown     map[label][]*kind // by kind.sought: the kinds with lanes
 	resources map[string]*resource
 	changes   Changes
-	ending    map[uuid.UUID]uuid.UUID // tasks that must end, by the end of which other
-	causes    map[uuid.UUID]int       // how many of them end by the end of this one
+	ending    map[uuid.UUID]uuid.UUID // tasks that must end: the task whose end is the cause
+	causes    map[uuid.UUID]int       // by cause: how many tasks of ending it has
 }
 
 // New makes a planner without tasks.
@@ -37,32 +37,32 @@ func New() *Planner {
 	}
 }
 
-// Changes are what operations have brought about.
+// Changes are what operations have caused since the last call of Planner.Changes.
 type Changes struct {
-	// Ready is how many claims to let look for a task. There may be none for them. Where
-	// one finds a task, its Take says whether there may be another.
+	// Ready is how many claims may find a task now. Some may find none. When one finds a task, Take says
+	// whether there may be another.
 	Ready int
-	// Ending are tasks that must end now. The planner no longer has them. When one has
-	// ended, the store calls Ended, which may add others.
+	// Ending are tasks that must end now. The planner no longer has them. When one has ended, the store calls
+	// Ended, which may add others.
 	Ending []Ending
 }
 
 // Ending is a task that must end without having run.
 type Ending struct {
 	Task *Task
-	// Cause is the task that did not end as it must, or the zero id where the task has
-	// expired.
+	// Cause is the task that ended in another state than it must, or uuid.Nil if the task has expired.
 	Cause uuid.UUID
 }
 
-// Changes answers what has changed since the last call. Call it after each operation. The slice is the caller's.
+// Changes answers what has changed since the last call. Call it after each operation. The caller owns the
+// slice.
 func (p *Planner) Changes() Changes {
 	c := p.changes
 	p.changes = Changes{}
 	return c
 }
 
-// Changed reports whether Changes has something to answer.
+// Changed reports whether Changes has an answer.
 func (p *Planner) Changed() bool { return p.changes.Ready > 0 || len(p.changes.Ending) > 0 }
 
 // Len is how many tasks wait.
@@ -71,7 +71,7 @@ func (p *Planner) Len() int { return p.size }
 // Paused reports whether everything is paused.
 func (p *Planner) Paused() bool { return p.paused }
 
-// Add adds a task. before answers the node of the task at a place of After, or nil where that has
+// Add adds a task. before answers the node of the dependency at an index of After, or nil if that has already
 // ended as it must.
 func (p *Planner) Add(t *Task, now schema.Time, before func(place int) *Node) {
 	p.now = now
@@ -105,7 +105,7 @@ func (p *Planner) admit(t *Task) {
 	}
 }
 
-// Remove takes out a task that waits or is suspended.
+// Remove removes a task that waits or is suspended.
 func (p *Planner) Remove(t *Task) {
 	if t.stage != suspended {
 		p.detach(t)
@@ -114,8 +114,7 @@ func (p *Planner) Remove(t *Task) {
 	p.abandon(t)
 }
 
-// detach takes a task out that waits. It stays among the dependents of the tasks that it
-// comes after.
+// detach takes out a waiting task. It stays a dependent of the tasks that it comes after.
 func (p *Planner) detach(t *Task) {
 	switch t.stage {
 	case delayed:
@@ -139,8 +138,8 @@ func (p *Planner) gone(t *Task) {
 	p.tidyKind(k)
 }
 
-// Ended says that a task has become final, whether the planner had it or not. n is its node, or nil
-// where no other came after it. Tasks that come after it may run, or must end.
+// Ended notes that a task is final, whether the planner had it or not. n is its node, or nil if no task comes
+// after it. Tasks that come after it may run now, or must end.
 func (p *Planner) Ended(id uuid.UUID, n *Node, as schema.State) {
 	p.hasEnded(id)
 	if n == nil {
@@ -163,10 +162,9 @@ func (p *Planner) Ended(id uuid.UUID, n *Node, as schema.State) {
 	}
 }
 
-// Peek answers the task that is to run next, of those that the taker takes, or nil. The
-// task stays where it is. One that has expired must end instead, and is among the Changes. If
-// that is so of most tasks in a row, it answers nil, and more: then there is perhaps a task behind
-// them.
+// Peek answers the task that is to run next, of those that the taker takes, or nil. The task stays where it is.
+// An expired task is put among the Changes instead. If there are too many of those in a row, it answers nil,
+// and more: then there may be a task after them.
 func (p *Planner) Peek(w Taker, now schema.Time, most int) (t *Task, more bool) {
 	p.now = now
 	for !p.paused {
@@ -191,8 +189,8 @@ func (p *Planner) Peek(w Taker, now schema.Time, most int) (t *Task, more bool) 
 // Offers reports whether Peek may answer a task. It changes nothing.
 func (p *Planner) Offers(w Taker) bool { return !p.paused && p.best(w) != nil }
 
-// Take takes the task that Peek has just answered, to run it. It is in its group, has its
-// key and its resources until Release or Return.
+// Take takes the task that Peek has just answered, to run it. It occupies its group, its key and its resources
+// until Release or Return.
 func (p *Planner) Take(t *Task, now schema.Time) {
 	p.now = now
 	l := t.lane
@@ -226,7 +224,7 @@ func (p *Planner) Return(t *Task, now schema.Time) {
 	p.Add(t, now, func(int) *Node { return nil })
 }
 
-// Pause lets no task of the planner begin until it is resumed.
+// Pause lets no task of the planner begin until it is called with false.
 func (p *Planner) Pause(paused bool) {
 	if p.paused && !paused {
 		p.changes.Ready++

@@ -2,16 +2,16 @@ package plan
 
 import "github.com/jobline/jobline/schema"
 
-// resource is something of which there is so much.
+// resource is a resource with a total that tasks share.
 type resource struct {
 	name        string
 	total, used int64
-	// lines are of the lanes whose first task waits for it, by kind: a lane of a kind that
-	// nobody takes at the moment must not hold up the lanes of others.
+	// lines are the lanes whose first task waits for the resource, by kind: a lane of a kind that no taker
+	// takes at the moment must not hold up the lanes of other kinds.
 	lines map[*kind]*heap[*berth, byBerth]
 }
 
-// Resource is how much there is of a resource in all, and how much tasks have that run.
+// Resource is the total of a resource, and how much of it running tasks hold.
 type Resource struct {
 	Name        string
 	Total, Used int64
@@ -39,7 +39,7 @@ func (p *Planner) resourceOf(name string) *resource {
 	return r
 }
 
-// SetResource says how much there is of a resource. Tasks that run keep what they have.
+// SetResource sets the total of a resource. Running tasks keep what they hold.
 func (p *Planner) SetResource(name string, total int64, now schema.Time) {
 	p.now = now
 	p.resourceOf(name).total = total
@@ -58,7 +58,7 @@ func (p *Planner) Resource(name string) (total, used int64) {
 	return 0, 0
 }
 
-// possible reports whether there is ever enough of what the lane needs.
+// possible reports whether the totals are enough for what the lane needs.
 func (l *lane) possible() bool {
 	for i := range l.berths {
 		if b := &l.berths[i]; b.amount > b.resource.total {
@@ -68,7 +68,7 @@ func (l *lane) possible() bool {
 	return true
 }
 
-// room reports whether what the lane needs is free.
+// room reports whether what the lane needs is free now.
 func (l *lane) room() bool {
 	for i := range l.berths {
 		if b := &l.berths[i]; b.amount > b.resource.total-b.resource.used {
@@ -78,8 +78,8 @@ func (l *lane) room() bool {
 	return true
 }
 
-// fits reports whether the first task of a lane has what it needs, and no task before it
-// waits for one of the resources.
+// fits reports whether what the first task of a lane needs is free, and no task before it waits for one of the
+// same resources.
 func (l *lane) fits() bool {
 	if !l.room() {
 		return false

@@ -6,11 +6,11 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has what another planner needs to go on from where this one is: what the tasks themselves
-// do not tell. A planner is made again by SetGroup, Began, SetResource and Pause, then Retake, then
-// Add of the tasks that wait, in the order of their numbers, and Park.
+// This file has what a planner knows and its tasks do not tell, for a snapshot. To restore a planner, call
+// SetGroup, Began, SetResource and Pause, then Retake, then Add for the waiting tasks in the order of their
+// numbers, and last Park.
 
-// Starts are when tasks of a group began that has a rate, as Began takes them.
+// Starts are when the latest tasks of a group with a rate began, for Began.
 func (p *Planner) Starts(name string) []schema.Time {
 	g := p.groups[name]
 	if g == nil {
@@ -19,8 +19,7 @@ func (p *Planner) Starts(name string) []schema.Time {
 	return append(slices.Clone(g.starts[g.oldest:]), g.starts[:g.oldest]...)
 }
 
-// OpenPlaces are the places in Conditions.After of the tasks that have not ended, for which this one
-// waits. They rise.
+// OpenPlaces are the indexes in Conditions.After of the tasks that are not final, in rising order.
 func (t *Task) OpenPlaces() (places []int) {
 	next := 0
 	for e := range t.edges {
@@ -34,7 +33,7 @@ func (t *Task) OpenPlaces() (places []int) {
 	return places
 }
 
-// Retake is Take of a task that was taken before there was this planner. It comes before all Add.
+// Retake is Take for a task that was taken before this planner was made. Call it before all Add.
 func (p *Planner) Retake(t *Task, now schema.Time) {
 	p.now = now
 	t.kind = p.kindOf(t)
@@ -51,8 +50,9 @@ func (p *Planner) Retake(t *Task, now schema.Time) {
 	}
 }
 
-// Parked are the tasks that were found to be next and wait for a resource, so that others leave it to
-// them, in the order in which they run. The planner finds them again, but perhaps later.
+// Parked are the tasks that Peek has found to be next, and that wait for a resource which other tasks leave to
+// them. They are in the order in which they run. A restored planner without them would find them again, but
+// perhaps later.
 func (p *Planner) Parked() (all []*Task) {
 	for _, l := range p.lanes {
 		if l.parked {
@@ -68,7 +68,7 @@ func (p *Planner) Parked() (all []*Task) {
 	return all
 }
 
-// Park lets a task be one of Parked. It reports false where it can be none.
+// Park makes a task one of Parked. It reports false if it cannot be one.
 func (p *Planner) Park(t *Task) bool {
 	l := t.lane
 	if t.stage != ready || l.turn == 0 || l.head() != t {

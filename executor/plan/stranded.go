@@ -6,10 +6,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Stranded counts the tasks that cannot run, however many others end: because everything or
-// their group is paused, because they need more than there is, because the taker takes none such,
-// because they wait for a time after until, or because they wait for a task that cannot run.
-// An until of 0 is no bound. cannotRun answers that for a task that the planner does not have.
+// Stranded counts the tasks that cannot run, whatever other tasks do: everything or their group is paused, they
+// need more than the total of a resource, the taker does not take them, they wait for a time after until, or
+// they wait for a task that cannot run. An until of 0 is no bound. cannotRun answers that for a task that the
+// planner does not have.
 //
 // As soon as it finds a task that may run, it may count fewer.
 func (p *Planner) Stranded(until schema.Time, w Taker, cannotRun func(id uuid.UUID) bool) int {
@@ -50,7 +50,7 @@ func (p *Planner) Stranded(until schema.Time, w Taker, cannotRun func(id uuid.UU
 	return len(s.order)
 }
 
-// stranding is one look for stranded tasks.
+// stranding is one call of Stranded.
 type stranding struct {
 	planner *Planner
 	until   schema.Time
@@ -69,8 +69,7 @@ func (s *stranding) add(t *Task) {
 	}
 }
 
-// ends notes that a task may end without having run, and with it those that come after its
-// success.
+// ends notes that a task may end without having run, and with it those that come after its success.
 func (s *stranding) ends(first *Task) {
 	for next := []*Task{first}; len(next) > 0; {
 		t := next[len(next)-1]
@@ -87,7 +86,7 @@ func (s *stranding) ends(first *Task) {
 	}
 }
 
-// stuck reports whether a task itself cannot run, whatever becomes of others.
+// stuck reports whether a task itself cannot run, apart from what it waits for of other tasks.
 func (s *stranding) stuck(t *Task) bool {
 	c := t.Conditions
 	if s.until > 0 && c.RunAt > s.until || !s.taker.takes(t.kind) {

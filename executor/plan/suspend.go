@@ -6,9 +6,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Suspend takes out a task that waits and that the store is about to end, until Remove or
-// Resume. The planner still notes the ends of the tasks that it comes after. Other tasks are
-// left as they are.
+// Suspend takes out a waiting task that the store is about to change or end, until Remove or Resume. The
+// planner still notes the ends of the tasks that it comes after. Other tasks stay as they are.
 func (p *Planner) Suspend(t *Task) {
 	if !t.Waits() {
 		return
@@ -17,8 +16,8 @@ func (p *Planner) Suspend(t *Task) {
 	t.stage = suspended
 }
 
-// Resume puts a suspended task back. It ends at once if a task that it comes after has
-// meanwhile not ended as it must. Other tasks are left as they are.
+// Resume puts a suspended task back. It must end at once if a task that it comes after has meanwhile ended in
+// another state than it must. Other tasks stay as they are.
 func (p *Planner) Resume(t *Task, now schema.Time) {
 	if t.stage != suspended {
 		return
@@ -32,11 +31,11 @@ func (p *Planner) Resume(t *Task, now schema.Time) {
 	p.join(t)
 }
 
-// Defer suspends a task that must end, because the store is about to end it otherwise.
+// Defer suspends a task that must end, because the store is about to end it for another reason.
 func (p *Planner) Defer(e Ending) { e.Task.stage = suspended }
 
-// Doom lets a task end that does not wait, because of the end of another one. If it is
-// suspended, it ends when it is resumed.
+// Doom makes a task that does not wait end because of the end of another one. If it is suspended, it ends when
+// it is resumed.
 func (p *Planner) Doom(t *Task, cause uuid.UUID) {
 	if _, found := p.ending[t.ID]; !found {
 		p.ending[t.ID] = cause
@@ -59,8 +58,8 @@ func (p *Planner) hasEnded(id uuid.UUID) {
 	}
 }
 
-// Dooms reports whether there are tasks that must end because this one has ended so, or ends
-// so, and have not. n is its node, or nil. A store keeps its end until they have: it is the reason for theirs.
+// Dooms reports whether tasks must still end because this one has ended, or would end, in that state. n is its
+// node, or nil. A store keeps the end of a task for so long: it is the reason for theirs.
 func (p *Planner) Dooms(id uuid.UUID, n *Node, as schema.State) bool {
 	if p.causes[id] > 0 {
 		return true

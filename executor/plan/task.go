@@ -6,23 +6,22 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Task is a task as a planner has it: a part of a store's record. What is public is set
-// before Add and does not change while a planner has it. While the task is suspended, Priority may
-// change and Conditions be others with the same After. A Task is not used again for
-// another task.
+// Task is a task as a planner has it: a part of a store's record. The exported fields are set before Add, and
+// do not change while a planner has the task. While it is suspended, Priority may change, and Conditions may be
+// others with the same After. A Task must not be used again for another task.
 type Task struct {
 	ID       uuid.UUID
 	Type     string
 	Priority int8
 	stage    stage
-	lined    bool // it is in the line of its lane, and not in its heap
-	// Attempt is which attempt the task waits for, of one that has begun before, or 0.
+	lined    bool // it is in the line of turns, and not in its heap
+	// Attempt is the number of the attempt that the task waits for, or 0 if it has had none.
 	Attempt int32
-	// Order rises with each task that is submitted. No two tasks have the same.
+	// Order is the order number. It rises with each task that is submitted.
 	Order uint64
-	// Conditions is not nil.
+	// Conditions must not be nil.
 	Conditions *schema.Conditions
-	// Value is the store's. The planner does not look at it.
+	// Value is for the store. The planner does not use it.
 	Value any
 
 	open    int32 // dependencies that have not ended
@@ -34,7 +33,7 @@ type Task struct {
 	edge    *Edge // to the first task that it waited for when it was added; the others are its siblings
 }
 
-// stage is where a task is on its way.
+// stage is what a task waits for.
 type stage uint8
 
 const (
@@ -47,7 +46,7 @@ const (
 	taken                  // runs, or is about to
 )
 
-// Waits reports whether a planner has the task and it was not taken.
+// Waits reports whether a planner has the task, and it was not taken.
 func (t *Task) Waits() bool { return t.stage > suspended && t.stage != taken }
 
 // Taken reports whether the task was taken, and not released.

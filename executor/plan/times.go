@@ -2,8 +2,8 @@ package plan
 
 import "github.com/jobline/jobline/schema"
 
-// Next is when Advance will change something: a task may run, or expires, or the rate of a
-// group lets a task begin. The zero time is never.
+// Next is when Advance will change something: a task may run or expires, or the rate of a group lets a task
+// begin. The zero time means never.
 func (p *Planner) Next() (next schema.Time) {
 	sooner := func(at schema.Time) {
 		if next.IsZero() || at < next {
@@ -22,9 +22,8 @@ func (p *Planner) Next() (next schema.Time) {
 	return next
 }
 
-// Advance tells the time, and does what is due then, for at most so many tasks and groups.
-// It reports whether there is more to do at this time, so that a store can let others have
-// its lock between two calls.
+// Advance sets the time, and does what is due then, for at most that many tasks and groups. It reports whether
+// there is more to do, so that a store can let others have its lock between two calls.
 func (p *Planner) Advance(now schema.Time, most int) (more bool) {
 	p.now = now
 	for ; most > 0; most-- {
@@ -52,7 +51,7 @@ func (t *Task) expired(now schema.Time) bool {
 	return !at.IsZero() && at <= now
 }
 
-// expire lets a task end that has expired.
+// expire ends a task that has expired.
 func (p *Planner) expire(t *Task) {
 	p.Remove(t)
 	p.changes.Ending = append(p.changes.Ending, Ending{Task: t})

@@ -1,8 +1,7 @@
 package plan
 
-// turns are the tasks of a lane, in the order in which they run. Tasks mostly come in that order, and
-// then entering and leaving take constant time. Those that come before one that is there already are
-// in a heap.
+// turns are the tasks of a lane, in the order in which they run. Tasks mostly come in that order; then entering
+// and leaving take constant time. A task that comes before one that is there already goes into a heap.
 type turns struct {
 	line []*Task // in order, behind the first skipped; nil is one that has left
 	gone int     // how many at the beginning of the line have left

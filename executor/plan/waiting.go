@@ -8,11 +8,10 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// MaxWaitingIDs is how many ids of tasks a schema.Waiting has at most.
+// MaxWaitingIDs bounds the ids of tasks in a schema.Waiting.
 const MaxWaitingIDs = 10
 
-// Waiting answers what a task waits for. All of it is true at the moment. It is nil for a
-// task that does not wait.
+// Waiting answers everything that a task waits for at the moment. It is nil for a task that does not wait.
 func (p *Planner) Waiting(t *Task) []schema.Waiting {
 	var all []schema.Waiting
 	switch t.stage {

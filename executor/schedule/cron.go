@@ -11,18 +11,19 @@ import (
 	"github.com/netresearch/go-cron"
 )
 
-// searchYears is how far a due time is looked for. A February 29 that must be a certain weekday
-// comes after at most 40 years.
+// searchYears is how many years ahead a due time is looked for. A February 29 on a given weekday comes at least
+// every 40 years.
 const searchYears = 50
 
 // cronParser reads five fields, names such as @daily, and L, W and # as Quartz has them. It only
 // reads: when an expression is due is decided here.
 var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.Extended)
 
-// cronTimes are the due times of a cron expression on the clock on the wall.
+// cronTimes are the due times of a cron expression, in local time.
 type cronTimes struct {
 	*cron.SpecSchedule
-	// eitherDay says that a day is due by its number or by its weekday: both are restricted.
+	// eitherDay means that a day is due by its number or by its weekday, because the expression restricts both
+	// (crontab(5)).
 	eitherDay bool
 	everyHour bool
 }
@@ -64,10 +65,10 @@ var cronFields = [...]struct{ name, want string }{
 	{"weekday", "0 to 7, or sun to sat"},
 }
 
-// mostQuoted is how long an expression is at most of which an error quotes a field.
+// mostQuoted is up to which length of an expression an error quotes its field.
 const mostQuoted = 200
 
-// cronError says which field of an expression is wrong. err is that of the parser.
+// cronError says which field of an expression is wrong. err is the error of the parser.
 func cronError(text string, err error) error {
 	fields := strings.Fields(text)
 	switch {
@@ -86,11 +87,10 @@ func cronError(text string, err error) error {
 	return err
 }
 
-// startsWithStar reports whether a field restricts nothing, as crontab(5) says it.
+// startsWithStar reports whether a field counts as unrestricted (crontab(5)).
 func startsWithStar(field string) bool { return field[0] == '*' || field[0] == '?' }
 
-// first is the first due time that is not before a time. Both are what the clock on the wall
-// shows, as times in UTC.
+// first is the first due time at or after from. Both are local times, written as times in UTC.
 func (c *cronTimes) first(from time.Time) (t time.Time, found bool) {
 	t = from.Truncate(time.Minute)
 	if t.Before(from) {
@@ -123,7 +123,7 @@ func (c *cronTimes) dueOn(t time.Time) bool {
 	return byNumber && byWeekday
 }
 
-// dayOf is the day of a month that a constraint means, or 0 for none. t is in the month.
+// dayOf is the day of the month of t that a constraint means, or 0 if the month has none.
 func dayOf(d cron.DomConstraint, t time.Time) int {
 	last := daysIn(t)
 	switch {
@@ -139,7 +139,7 @@ func dayOf(d cron.DomConstraint, t time.Time) int {
 	return 0
 }
 
-// workday is the day from Monday to Friday that is next to a day, within the month.
+// workday is the day from Monday to Friday that is nearest to a day, within the month.
 func workday(t time.Time, day, last int) int {
 	switch time.Date(t.Year(), t.Month(), day, 0, 0, 0, 0, time.UTC).Weekday() {
 	case time.Saturday:
@@ -156,7 +156,7 @@ func workday(t time.Time, day, last int) int {
 	return day
 }
 
-// isNth reports whether a day is the weekday of a constraint, the Nth of its month or the last.
+// isNth reports whether a day is the weekday of a constraint: the Nth of its month, or the last.
 func isNth(d cron.DowConstraint, t time.Time) bool {
 	if int(t.Weekday()) != d.Weekday%7 {
 		return false

@@ -9,20 +9,20 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// Times are the due times of a schedule. They do not change, so many goroutines can use them.
+// Times are the due times of a schedule. They do not change, so they are safe for concurrent use.
 type Times struct {
-	cron  *cronTimes // nil for every
+	cron  *cronTimes // nil if made by Every
 	zone  *time.Location
 	every schema.Time // microseconds
-	since schema.Time // the first due time is every after it
-	until schema.Time // none is due after it; 0 is no end
+	since schema.Time // the first due time is since + every
+	until schema.Time // the last possible due time; 0 means no end
 }
 
-// UTC is the name of the time zone where none is given.
+// UTC is the name of the default time zone.
 const UTC = "UTC"
 
-// Cron makes the due times of a cron expression in a time zone of the IANA database. until is the
-// last possible one, or 0.
+// Cron makes the due times of a cron expression in a time zone of the IANA database. until is the last possible
+// due time; 0 means no end. The error names the field that is wrong.
 func Cron(expression, zone string, until schema.Time) (*Times, error) {
 	c, err := parseCron(expression)
 	if err != nil {
@@ -48,12 +48,13 @@ func Zone(name string) (*time.Location, error) {
 // time zones: they mean something else on another machine, or count leap seconds.
 var noZones = [...]string{"", "Local", "localtime", "posixrules", "posix", "right"}
 
-// Every makes due times that are a constant time apart. The first is that time after since.
+// Every makes due times at a fixed interval. The first one is each after since. until is the last possible one;
+// 0 means no end.
 func Every(each time.Duration, since, until schema.Time) *Times {
 	return &Times{every: schema.Time(each.Microseconds()), since: since, until: until}
 }
 
-// Next is the first due time after a time, or 0 where there is none.
+// Next is the first due time after a time, or 0 if there is none.
 func (t *Times) Next(after schema.Time) schema.Time {
 	next := t.next(after)
 	if t.until != 0 && next > t.until {
@@ -73,8 +74,7 @@ func (t *Times) next(after schema.Time) schema.Time {
 	return schema.TimeOf(next)
 }
 
-// latest are the last due times after one time and up to another, at most n of them, the earliest
-// first.
+// latest are the last due times in (after, now], at most n of them, the earliest first.
 func (t *Times) latest(after, now schema.Time, n int) []schema.Time {
 	if t.until != 0 {
 		now = min(now, t.until)

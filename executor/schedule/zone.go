@@ -2,12 +2,12 @@ package schedule
 
 import "time"
 
-// This file finds the times at which a clock on the wall shows what a cron expression says. Between
-// two changes of the clock it differs from UTC by a constant, so each such span is looked at alone.
+// This file finds the times at which the local time of a zone is due by a cron expression. Between two changes
+// of the clock the local time differs from UTC by a constant, so each such span is searched by itself.
 
-// span is a time between two changes of the clock. What is no change may part it, too.
+// span is a time between two changes of the clock. It may also begin or end without a change.
 type span struct {
-	begin, end time.Time // of which either is zero where there is no change
+	begin, end time.Time // either is zero if there is no change
 	shift      time.Duration
 	before     time.Duration // the shift before begin
 }
@@ -26,13 +26,13 @@ func spanOf(t time.Time, zone *time.Location) span {
 	return s
 }
 
-// shiftOf is how much the clock shows more than UTC.
+// shiftOf is how much local time is ahead of UTC.
 func shiftOf(local time.Time) time.Duration {
 	_, seconds := local.Zone()
 	return time.Duration(seconds) * time.Second
 }
 
-// next is the first due time after a time, or zero where there is none.
+// next is the first due time after a time, or the zero time if there is none.
 func (c *cronTimes) next(after time.Time, zone *time.Location) time.Time {
 	from := after.UTC().Add(1)
 	for end := from.AddDate(searchYears, 0, 0); from.Before(end); {
@@ -48,12 +48,12 @@ func (c *cronTimes) next(after time.Time, zone *time.Location) time.Time {
 	return time.Time{}
 }
 
-// within is the first due time of a span that is not before a time of it.
+// within is the first due time in a span at or after from.
 func (c *cronTimes) within(from time.Time, s span) (due time.Time, found bool) {
 	wall := from.Add(s.shift)
-	if change := s.shift - s.before; change < 0 && !c.everyHour { // what it shows again was due before
+	if change := s.shift - s.before; change < 0 && !c.everyHour { // local times that come a second time were due the first time
 		wall = later(wall, s.begin.UTC().Add(s.before))
-	} else if change > 0 { // what it has skipped is due now
+	} else if change > 0 { // local times that were skipped are due now
 		skipped, ok := c.first(from.Add(s.before))
 		if ok && skipped.Before(s.begin.UTC().Add(s.shift)) {
 			due, found = skipped.Add(-s.before), true
@@ -68,11 +68,11 @@ func (c *cronTimes) within(from time.Time, s span) (due time.Time, found bool) {
 	return due, found
 }
 
-// farthest is more than any clock differs from UTC.
+// farthest is more than any local time differs from UTC.
 const farthest = 26 * time.Hour
 
-// Instant is when a clock on the wall shows a time, which is given as a time in UTC. One that it
-// skips is as much later as the change is long. Of one that it shows twice it is the first.
+// Instant is when local time shows wall, which is given as a time in UTC. A time that a change skips is as much
+// later as the change is long. Of a time that is shown twice, it is the first.
 func Instant(wall time.Time, zone *time.Location) time.Time {
 	for from := wall.Add(-farthest); ; {
 		s := spanOf(from, zone)
