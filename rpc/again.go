@@ -10,15 +10,14 @@ import (
 )
 
 const (
-	// quickRetry is of how many tasks at most a retry is answered at once, where it need not look at
-	// all tasks.
+	// quickRetry is for how many tasks, at most, a retry is answered by the reader. A larger one runs beside
+	// the reader.
 	quickRetry = 100
-	// maxRetries is how many others can be under way on a connection.
+	// maxRetries bounds the retries of a connection that run beside the reader.
 	maxRetries = 16
 )
 
-// retry submits tasks again that have ended. Where many tasks have to be looked at for that, it goes on
-// beside the reader.
+// retry submits tasks that have ended again. If many tasks have to be read for that, it runs beside the reader.
 func (s *session) retry(ctx context.Context, p *schema.RetryParams, to responder) {
 	if s.leaving {
 		to.fail(errLeaving)
@@ -40,7 +39,7 @@ func (s *session) retry(ctx context.Context, p *schema.RetryParams, to responder
 	s.retryBeside(ctx, p, to)
 }
 
-// retryBeside is retry on a goroutine of its own. It needs mu.
+// retryBeside runs a retry on a goroutine of its own. The caller holds mu.
 func (s *session) retryBeside(ctx context.Context, p *schema.RetryParams, to responder) {
 	if s.retrying == maxRetries {
 		e := wire.NewError(schema.CodeQueueFull, "%d retry requests are under way on this connection, the limit; wait for the answer of one", maxRetries)
@@ -68,7 +67,8 @@ func (s *session) retryBeside(ctx context.Context, p *schema.RetryParams, to res
 	})
 }
 
-// submitAgain ends a retry. It needs mu, so that the answer comes before what happens to the new tasks.
+// submitAgain submits the tasks of a retry, and answers it. The caller holds mu, so that the answer comes
+// before the events of the new tasks.
 func (s *session) submitAgain(ctx context.Context, found *executor.Rerun, err error, to responder) {
 	var result schema.RetryResult
 	if err == nil {

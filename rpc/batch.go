@@ -17,16 +17,16 @@ type batch struct {
 	hold     *hold
 	replies  [][]byte
 	size     int   // of the replies, in bytes
-	least    int64 // bytes of the budget that the requests cost at least while the batch waits
-	more     int64 // bytes by which replies are longer than counted in least
+	least    int64 // bytes of the budget that the requests take, at least, until the batch is answered
+	more     int64 // bytes of replies beyond what least counts
 	reserved bool  // least and more are reserved in the budget
 	missing  int   // replies
-	open     bool  // the reader has not handled all of it
-	ordered  bool  // there is a submit whose task comes after others, or is a part of one
+	open     bool  // the reader has not handled all elements
+	ordered  bool  // a submit names other tasks, so the order of the elements matters
 }
 
-// handleBatch handles the requests of an array. Where the array as a whole is not
-// valid JSON, check says which elements are bad; else check is nil.
+// handleBatch handles the requests of an array. If the array as a whole is not valid JSON, check says which
+// elements are bad; otherwise check is nil.
 func (s *session) handleBatch(ctx context.Context, array []byte, check func([]byte) *wire.BadMessage) {
 	var requests [][]byte
 	each := wire.Elements
@@ -59,7 +59,7 @@ func (s *session) handleBatch(ctx context.Context, array []byte, check func([]by
 	s.deliveryResumed.Signal()
 }
 
-// handle handles the elements, in an order in which the tasks of submits can come after each other.
+// handle handles the elements in an order in which each submit comes after those that it names.
 func (b *batch) handle(ctx context.Context, elements [][]byte, bad []*wire.BadMessage) {
 	if !b.ordered { // the usual case
 		for i, value := range elements {
@@ -123,7 +123,7 @@ func (b *batch) look(elements [][]byte, check func([]byte) *wire.BadMessage) []*
 	return bad
 }
 
-// element reads a valid element of a batch. It is good until the next one is read.
+// element reads a valid element of a batch. The result is valid until the next call.
 func (s *session) element(value []byte) *wire.Message {
 	s.scanner.Reset(value, wire.MaxNesting)
 	s.member.Read(&s.scanner)
@@ -139,8 +139,8 @@ func (s *session) batchError(n int) *wire.Error {
 	return e
 }
 
-// reserveBudget reserves the bytes that the batch costs while it waits. Where the
-// budget has not as many, it answers how many are needed.
+// reserveBudget reserves the bytes that the batch takes until it is answered. If the budget has too few, it
+// answers how many are needed.
 func (b *batch) reserveBudget() (need int64) {
 	if b.reserved {
 		return 0
@@ -152,7 +152,7 @@ func (b *batch) reserveBudget() (need int64) {
 	return 0
 }
 
-// room counts the bytes of a reply, or answers the limit that they would pass.
+// room counts the bytes of a reply, or answers the limit that they would exceed.
 func (b *batch) room(id, reply []byte) (limit int64) {
 	more := max(int64(len(reply)-len(id)-memberBytes), 0)
 	switch {
@@ -189,8 +189,8 @@ func tooLong(id []byte, limit int64, format string) []byte {
 	return wire.AppendError(nil, id, e)
 }
 
-// check sends the replies when all are there, and then the events of the batch's
-// tasks that were held back.
+// check sends the replies when all are there, and after them the events of the batch's tasks that were held
+// back.
 func (b *batch) check() {
 	if b.open || b.missing > 0 {
 		return

@@ -11,20 +11,20 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file brings the submits of a batch into an order in which each comes behind those of the tasks
-// that it names: those that its task comes after, and the one of which its task is a part.
+// This file sorts the submits of a batch so that each comes after the submits that it names: those of its
+// dependencies, and that of its parent.
 
 // mostOfCycle is how many tasks of a cycle an error names.
 const mostOfCycle = 10
 
-// batchOrder is the order in which the elements of a batch are handled. It is that in which they
-// came, but that a submit is handled before those that name its task.
+// batchOrder is the order in which the elements of a batch are handled. It is the order of the batch, except
+// that a submit is handled before the submits that name its task.
 type batchOrder struct {
-	submits map[int]*orderedSubmit // by the place in the batch
-	places  map[uuid.UUID]int      // of the first submit with each id
-	path    []int                  // from a submit to what it names
+	submits map[int]*orderedSubmit // by index in the batch
+	places  map[uuid.UUID]int      // by id: the index of its first submit
+	path    []int                  // the submits that are being visited; each names the next
 	sorted  []int
-	cycles  map[int]error // of the submits that would have to come behind themselves
+	cycles  map[int]error // by index: the errors of submits that are part of a cycle
 }
 
 // orderedSubmit is a submit of a batch.
@@ -35,7 +35,7 @@ type orderedSubmit struct {
 	state  visit
 }
 
-// before are the tasks that the server must know before it can handle the submit.
+// before are the tasks that must exist before the submit can be handled.
 func (s *orderedSubmit) before(yield func(uuid.UUID) bool) {
 	if s.parent != uuid.Nil && !yield(s.parent) {
 		return
@@ -55,8 +55,8 @@ const (
 	sorted
 )
 
-// order answers in which order the elements of a batch are handled, and which are refused. A nil
-// element is bad. What is wrong with an element otherwise is found when it is handled.
+// order answers the order in which to handle the elements of a batch, and which are refused. A nil element is
+// bad. Other errors of an element are found when it is handled.
 func (b *batch) order(elements [][]byte) *batchOrder {
 	o := &batchOrder{submits: map[int]*orderedSubmit{}, places: map[uuid.UUID]int{}, cycles: map[int]error{}}
 	for i, value := range elements {
@@ -87,7 +87,7 @@ func (b *batch) order(elements [][]byte) *batchOrder {
 	return o
 }
 
-// visit sorts an element behind the submits of the tasks that it names.
+// visit sorts an element after the submits that it names.
 func (o *batchOrder) visit(i int) {
 	submit := o.submits[i]
 	if submit == nil {
@@ -113,7 +113,8 @@ func (o *batchOrder) visit(i int) {
 	o.sorted = append(o.sorted, i)
 }
 
-// refuse refuses the submits of the path from one on: each names the next, and the last the first.
+// refuse refuses the submits of a cycle: those of the path from one on, of which each names the next, and the
+// last the first.
 func (o *batchOrder) refuse(first int) {
 	var cycle []int
 	for n := len(o.path) - 1; ; n-- {
@@ -129,7 +130,7 @@ func (o *batchOrder) refuse(first int) {
 	}
 }
 
-// cycleError says that the task of a submit would come after itself, and how.
+// cycleError is the error of a submit whose task would come after itself. It names the cycle.
 func (o *batchOrder) cycleError(i, before int, cycle []int, at int) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "this task %s ", o.relation(i, before))

@@ -14,12 +14,12 @@ const (
 	// that the pump has not reached. It is room for the results of one wait at
 	// their limit, and for as many requests as have no ids of megabytes.
 	maxPending = maxWaitResults + 16<<20
-	// pendingBytes is what an unanswered request costs beyond its id and its tasks.
+	// pendingBytes is what an unanswered request takes beyond its id and its tasks.
 	pendingBytes = 512
-	// barrierBytes is what a barrier costs, with what is to be done at it.
+	// barrierBytes is what a barrier takes, with its function.
 	barrierBytes = 512
-	// memberBytes is what a request of a batch costs at least while the batch is
-	// not answered, beyond its id: an error, and the end of a task in brief.
+	// memberBytes is what a request of a batch takes, at least, until the batch is answered, beyond its id: an
+	// error, or the end of a task in brief.
 	memberBytes = 1024
 	// maxShutdowns bounds the unanswered shutdown requests of a connection.
 	maxShutdowns = 64
@@ -28,11 +28,10 @@ const (
 	maxShutdownID = 64 << 10
 )
 
-// budget counts the bytes of a connection's unanswered requests. The reader and the
-// pump use it at the same time.
+// budget counts the bytes of a connection's unanswered requests. It is safe for concurrent use.
 type budget struct{ used atomic.Int64 }
 
-// reserve counts n bytes more, or answers false where that would pass maxPending.
+// reserve counts n more bytes. It reports false, and counts nothing, if that would exceed maxPending.
 func (b *budget) reserve(n int64) bool {
 	if b.used.Add(n) <= maxPending {
 		return true
@@ -41,18 +40,17 @@ func (b *budget) reserve(n int64) bool {
 	return false
 }
 
-// charge counts n bytes more, without a limit: they are bounded otherwise, or cannot
-// be refused.
+// charge counts n more bytes without a limit: they have another limit, or cannot be refused.
 func (b *budget) charge(n int64) { b.used.Add(n) }
 
 // release takes n bytes back.
 func (b *budget) release(n int64) { b.used.Add(-n) }
 
-// available is how many bytes are left below maxPending.
+// available is how many bytes are left.
 func (b *budget) available() int64 { return max(maxPending-b.used.Load(), 0) }
 
-// admit counts a request that is answered later, and its batch, which waits for it.
-// It answers the bytes to release after the answer, or why there is no room.
+// admit counts a request that is answered later, with its batch, which waits for it. It answers how many bytes
+// to release after the answer, or why there is no room.
 func (s *session) admit(to responder) (cost int64, err *wire.Error) {
 	cost = int64(len(to.id)) + pendingBytes
 	if !s.budget.reserve(cost) {

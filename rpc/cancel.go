@@ -36,9 +36,8 @@ func (s *session) cancel(ctx context.Context, p *schema.CancelParams, to respond
 	}
 }
 
-// flushCancels asks for the gathered cancels, and answers them. The executor answers
-// few at a time where their tasks are large: then it waits for a client that does not
-// read, as between two requests.
+// flushCancels asks the executor for the gathered cancels, and answers them. If their tasks are large, the
+// executor answers few at a time; in between this waits for a client that does not read.
 func (s *session) flushCancels(ctx context.Context) {
 	for len(s.cancels.ids) > 0 {
 		s.cancelFirst(ctx)
@@ -48,9 +47,8 @@ func (s *session) flushCancels(ctx context.Context) {
 	}
 }
 
-// cancelFirst asks for the gathered cancels, and answers those that the executor has
-// answered, which are the first. It holds mu, for which the pump waits: so they are
-// answered before the ends of their tasks are sent.
+// cancelFirst asks for the gathered cancels, and answers the first ones, which the executor has answered. It
+// holds mu, which the pump needs: so a cancel is answered before the end of its task is sent.
 func (s *session) cancelFirst(ctx context.Context) {
 	g := &s.cancels
 	done := 0
@@ -68,7 +66,7 @@ func (s *session) cancelFirst(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	answers, err := s.executor.CancelAll(ctx, g.ids, g.cancellation)
-	if err != nil { // of all of them
+	if err != nil { // the error is of all cancels
 		answers = slices.Repeat([]executor.CancelAnswer{{Err: err}}, len(g.ids))
 	}
 	for i := range answers {

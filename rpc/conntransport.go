@@ -11,8 +11,8 @@ import (
 	"github.com/jobline/jobline/rpc/wire"
 )
 
-// connTransport is the transport of a mounted jsonrpc2.Conn. Its writes may wait for
-// the peer, so messages are queued, and run sends them one after the other.
+// connTransport is the transport of a mounted jsonrpc2.Conn. A write to that may block, so messages are queued,
+// and run sends them one after another.
 type connTransport struct {
 	conn *jsonrpc2.Conn
 
@@ -79,7 +79,7 @@ func (k *connTransport) next() (m outgoing, ok bool) {
 	return m, true
 }
 
-// end drops the queued messages, and ends run and all waits.
+// end drops the queued messages, and ends run and all calls of await.
 func (k *connTransport) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -87,7 +87,7 @@ func (k *connTransport) end() {
 	k.changed.Broadcast()
 }
 
-// await waits until at most so many bytes are unsent.
+// await blocks until at most that many bytes are unsent, or ctx ends.
 func (k *connTransport) await(ctx context.Context, most int) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -59,8 +59,7 @@ func (s *session) handleMessage(ctx context.Context, m *wire.Message) {
 	s.handleRequest(ctx, m, nil)
 }
 
-// handleBad answers input that is no message. The good elements of a bad batch are
-// handled.
+// handleBad answers input that is not a message. The good elements of a bad batch are handled.
 func (s *session) handleBad(ctx context.Context, bad *wire.BadMessage, check func([]byte) *wire.BadMessage) {
 	if bad.Batch != nil {
 		s.handleBatch(ctx, bad.Batch, check)
@@ -69,8 +68,8 @@ func (s *session) handleBad(ctx context.Context, bad *wire.BadMessage, check fun
 	s.responderOf(bad, nil).fail(bad)
 }
 
-// responderOf answers a bad message: with its id where it is a request that has
-// one, or else with null.
+// responderOf is the responder for a bad message: with its id if it is a request that has one, and otherwise
+// with the id null.
 func (s *session) responderOf(bad *wire.BadMessage, b *batch) responder {
 	to := responder{id: nullID, out: s.out, batch: b, log: s.logError}
 	if bad.ID != nil && !bad.Response {
@@ -132,8 +131,7 @@ func (s *session) handle(ctx context.Context, name string, p *wire.Params, to re
 	call(s, ctx, p, to)
 }
 
-// recovered is deferred by what handles requests of a method: where it panics, fail
-// answers them.
+// recovered is deferred by code that handles requests: after a panic, fail answers the requests.
 func (s *session) recovered(method string, fail func(error)) {
 	if reason := recover(); reason != nil {
 		s.log.Error("a request panicked", "method", method, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
@@ -141,8 +139,7 @@ func (s *session) recovered(method string, fail func(error)) {
 	}
 }
 
-// flush does what consecutive requests have gathered: either submits or cancels,
-// because each of them first does what the other has gathered.
+// flush records the gathered requests: either submits or cancels, because each of the two flushes the other.
 func (s *session) flush(ctx context.Context) {
 	s.flushSubmits(ctx)
 	s.flushCancels(ctx)

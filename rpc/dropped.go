@@ -8,17 +8,16 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// droppedEvents is a range of events that were dropped because the client was slow:
-// those of tasks that it only subscribes to. Of them the ends of tasks are read
-// again from the store, and sent.
+// droppedEvents is a range of events that were dropped because the client was slow. They are of tasks that the
+// client only subscribes to. The ends of tasks among them are read from the store again, and sent.
 type droppedEvents struct {
 	past
 	page []executor.Event // read from the store, and not sent yet
 }
 
-// catchUp sends the dropped ends with lower numbers than the next event, so that the
-// numbers on a connection rise. The store may answer the next event itself, too,
-// which is left out. It needs mu, and unlocks it while it reads or waits for room.
+// catchUp sends the dropped ends with lower numbers than the next event, so that the numbers on a connection
+// rise. The store may answer the next event, too, which is skipped. The caller holds mu, which is unlocked
+// while it reads or waits for room.
 func (s *session) catchUp(ctx context.Context, l *droppedEvents, next *executor.Event) error {
 	for {
 		if len(l.page) == 0 {
@@ -44,8 +43,8 @@ func (s *session) catchUp(ctx context.Context, l *droppedEvents, next *executor.
 	}
 }
 
-// selected reports whether a dropped event concerns a subscription. It sets
-// ev.Wanted where a subscription has asked for the event itself. It needs mu.
+// selected reports whether a dropped event concerns a subscription. It sets ev.Wanted if a subscription has
+// asked for the event itself. The caller holds mu.
 func (s *session) selected(ev *executor.Event) (concerned bool) {
 	for _, sub := range s.subscriptions {
 		if sub.since < ev.Seq {

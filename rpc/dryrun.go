@@ -9,15 +9,15 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// dryRun is a submit that is only to be answered.
+// dryRun is a submit with dryRun: it is answered and not recorded.
 type dryRun struct {
 	submission executor.Submission
 	id         uuid.UUID // nil where none was given, because none is kept for it
 	to         responder
 }
 
-// addDryRun answers a submit that is only to be answered. Those of a batch are answered at its end,
-// so that they know of each other.
+// addDryRun answers a dry run. Those of a batch are gathered, and answered at its end, so that later ones see
+// the tasks of earlier ones.
 func (s *session) addDryRun(ctx context.Context, record *executor.Submission, id uuid.UUID, to responder) {
 	record.Labels = s.labelled(record.Labels)
 	s.dryRuns = append(s.dryRuns, dryRun{*record, id, to})
@@ -26,8 +26,7 @@ func (s *session) addDryRun(ctx context.Context, record *executor.Submission, id
 	}
 }
 
-// flushDryRuns answers what the submits would be answered. It looks behind those that were read
-// before.
+// flushDryRuns answers the gathered dry runs. Requests that were read before are recorded first.
 func (s *session) flushDryRuns(ctx context.Context) {
 	if len(s.dryRuns) == 0 {
 		return

@@ -10,9 +10,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// submitExisting handles a submit whose task exists already: the client follows the
-// task from now on, and is answered with the task as it is. It follows before it
-// looks, so that no end is missed between the two. It needs mu.
+// submitExisting handles a submit of an id that exists: the client follows the task from now on, and gets the
+// task as it is. It follows before it reads the task, so that no end is missed in between. The caller holds mu.
 func (s *session) submitExisting(ctx context.Context, r *executor.Submission, known *schema.Task, all *losslessOutput) (*schema.Task, error) {
 	if known.State.Final() || r.Events == 0 {
 		all.leave()
@@ -55,7 +54,7 @@ func (s *session) submitExisting(ctx context.Context, r *executor.Submission, kn
 	return &task, taskError(err, r.ID)
 }
 
-// followOutput begins to send the output of a task that may run already. It needs mu.
+// followOutput begins to send the output of a task that may be running. The caller holds mu.
 func (s *session) followOutput(ctx context.Context, r *executor.Submission, all *losslessOutput) {
 	at := s.cursors[r.ID]
 	if at == nil && r.Events.Has(executor.EventOutput) {
@@ -79,15 +78,14 @@ func (s *session) followOutput(ctx context.Context, r *executor.Submission, all 
 	}
 }
 
-// identity is a copy of what never changes of the task of a submission. The
-// submission itself is used again for others.
+// identity copies what never changes of the task of a submission, because the submission's memory is reused.
 func identity(r *executor.Submission) *schema.Task {
 	var shown kit.Shown
 	return shown.Live(&r.Task)
 }
 
-// withFinished adds the end to the events that a task is followed for: it also ends
-// the output, and the following.
+// withFinished adds the end to the events that a client follows a task for: the end also ends the output, and
+// the following.
 func withFinished(mask executor.EventMask) executor.EventMask {
 	return mask.With(executor.EventFinished)
 }

@@ -6,8 +6,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// This file has the methods that reach the code of a running task. None of them
-// waits for the task.
+// This file has the methods that reach the code of a running task. None of them waits for the task.
 
 func (s *session) input(ctx context.Context, p *schema.InputParams) (any, error) {
 	if err := needID(p.ID); err != nil {

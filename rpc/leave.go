@@ -24,8 +24,8 @@ var errLeaving = wire.NewError(schema.CodeShuttingDown, "this connection is endi
 // disconnectedReason is the reason of a task that is cancelled with its connection.
 const disconnectedReason = "the connection that submitted it has ended"
 
-// ownTasks are the tasks that a connection has submitted and that have not ended, as
-// far as it has to know them. The session's mu protects them.
+// ownTasks are the tasks that a connection has submitted and that are not final, as far as the connection has
+// to know them. mu of the session protects them.
 type ownTasks struct {
 	live map[uuid.UUID]schema.OnDisconnect
 	// leaving are the shutdowns of the connection that wait until live is empty.
@@ -33,14 +33,13 @@ type ownTasks struct {
 	ended   schema.TaskCounts // since the first of those
 }
 
-// tracks reports whether the connection has to know which of its tasks have not ended:
-// those that end with it, and on a shared executor all, because the client can end
-// them together.
+// tracks reports whether the connection has to know which of its tasks are not final: on a shared executor
+// always, because the client can cancel them together, and otherwise those that end with the connection.
 func (s *session) tracks(o schema.OnDisconnect) bool {
 	return s.options.Shared || o == schema.OnDisconnectCancel
 }
 
-// track notes a new task of the connection; it needs mu.
+// track notes a new task of the connection. The caller holds mu.
 func (s *session) track(id uuid.UUID, o schema.OnDisconnect) {
 	if !s.tracks(o) {
 		return
@@ -51,7 +50,7 @@ func (s *session) track(id uuid.UUID, o schema.OnDisconnect) {
 	s.own.live[id] = o
 }
 
-// ended notes the end of a task, which has been sent. It needs mu.
+// ended notes that the end of a task was sent. The caller holds mu.
 func (s *session) ended(ctx context.Context, t *schema.Task) {
 	if _, own := s.own.live[t.ID]; !own {
 		return
@@ -64,15 +63,14 @@ func (s *session) ended(ctx context.Context, t *schema.Task) {
 	s.leaveIfOver(ctx)
 }
 
-// leaveIfOver answers the shutdowns of the connection, if no task of it is left. It
-// needs mu.
+// leaveIfOver answers the shutdowns of the connection if no task of it is left. The caller holds mu.
 func (s *session) leaveIfOver(ctx context.Context) {
 	if len(s.own.live) == 0 {
 		s.finishLeaving(func(over func()) { s.afterEvents(ctx, over) })
 	}
 }
 
-// finishLeaving hands the shutdowns of the connection that wait to do. It needs mu.
+// finishLeaving calls do with the waiting shutdowns of the connection. The caller holds mu.
 func (s *session) finishLeaving(do func(over func())) {
 	for _, over := range s.own.leaving {
 		do(over)
@@ -80,7 +78,7 @@ func (s *session) finishLeaving(do func(over func())) {
 	s.own.leaving = nil
 }
 
-// scope answers whether a shutdown ends this connection alone, or why it cannot.
+// scope answers whether a shutdown ends only this connection, or why it is refused.
 func (s *session) scope(asked schema.ShutdownScope) (here bool, err error) {
 	switch {
 	case asked == schema.ScopeExecutor, asked == "" && !s.options.Shared:
@@ -91,8 +89,8 @@ func (s *session) scope(asked schema.ShutdownScope) (here bool, err error) {
 	return true, nil
 }
 
-// leave handles a shutdown of this connection. Its tasks go on, unless the mode is to
-// cancel them: then it waits until they have ended. Its reply is the last message.
+// leave handles a shutdown of this connection. Its tasks go on, unless the mode says to cancel them; then it
+// waits for their ends. Its reply is the last message.
 func (s *session) leave(ctx context.Context, mode schema.ShutdownMode, to responder) {
 	cost, err := s.admitShutdown(to)
 	s.leaving = true
@@ -122,7 +120,7 @@ func (s *session) leave(ctx context.Context, mode schema.ShutdownMode, to respon
 	})
 }
 
-// left answers a shutdown of the connection, with the last message. It needs mu.
+// left answers a shutdown of the connection, with the last message. The caller holds mu.
 func (s *session) left(to responder, cost int64) {
 	s.waits.failAll(s, errLeaving)
 	s.budget.release(cost)
@@ -135,8 +133,8 @@ func (s *session) left(to responder, cost int64) {
 	}
 }
 
-// detached ends a connection whose requests have ended, and whose executor goes on. It
-// needs mu.
+// detached ends a connection whose requests have ended, and whose executor goes on. The caller
+// holds mu.
 func (s *session) detached() {
 	s.waits.failAll(s, errLeaving)
 	s.out.last()
@@ -195,15 +193,14 @@ func (s *session) shutdownBegun() <-chan struct{} {
 	return s.executor.ShutdownBegun()
 }
 
-// tellShutdown tells the client that the executor is about to end.
+// tellShutdown sends the client the notification that the executor is about to end.
 func (s *session) tellShutdown(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.afterEvents(ctx, s.tellShutdownNow)
 }
 
-// tellShutdownNow tells the client of a shared executor once that it is about to end,
-// unless that is what the client has asked for. It needs mu.
+// tellShutdownNow is tellShutdown, once, and not to a client that has asked for the end. The caller holds mu.
 func (s *session) tellShutdownNow() {
 	if s.toldShutdown || !s.options.Shared || s.endsExecutor.Load() {
 		return

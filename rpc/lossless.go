@@ -8,8 +8,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// losslessOutput is the output of a task whose submit has asked for all of it: the
-// task waits until its output is sent. It is nil for other tasks.
+// losslessOutput is the output of a task whose submit asked for all of it: the task blocks until its output is
+// sent. It is nil for other tasks.
 type losslessOutput struct {
 	reader *executor.OutputReader
 	// tail has the first bytes of a character at the end of each stream. They are
@@ -17,8 +17,7 @@ type losslessOutput struct {
 	tail [len(schema.StreamNames)][]byte
 }
 
-// beginLossless makes a task that is about to be submitted wait for this client,
-// where its submit asks for that.
+// beginLossless makes a task that is about to be submitted wait for this client, if its submit asks for that.
 func (s *session) beginLossless(r *executor.Submission, how schema.OutputDelivery) *losslessOutput {
 	if how != schema.OutputLossless {
 		return nil
@@ -42,7 +41,7 @@ func (l *losslessOutput) cursors(r *executor.Submission) *cursors {
 
 // sendAllOutput sends a stream up to the end of the event. While the task waits for
 // this client no event is missing, and none is longer than one message. So only
-// output from before that time can be skipped. It needs mu.
+// output from before that time can be skipped. The caller holds mu.
 func (s *session) sendAllOutput(ctx context.Context, ev *executor.Event, at *cursors) {
 	l := at.all
 	defer l.reader.Sent(ev.Stream, ev.End)
@@ -75,8 +74,8 @@ func (s *session) sendAllOutput(ctx context.Context, ev *executor.Event, at *cur
 	}
 }
 
-// endLossless ends the waiting of the task. Later output is sent as for any task,
-// beginning with the tails, which it answers. It needs mu.
+// endLossless ends that the task waits. Later output is sent as that of any task, beginning with the tails,
+// which it answers. The caller holds mu.
 func (at *cursors) endLossless() (tails [len(schema.StreamNames)][]byte) {
 	if at.all == nil {
 		return tails
@@ -89,7 +88,7 @@ func (at *cursors) endLossless() (tails [len(schema.StreamNames)][]byte) {
 	return tails
 }
 
-// leaveAll ends the waiting of all tasks for this client, which has gone.
+// leaveAll ends that tasks wait for this client, because the client is gone.
 func (s *session) leaveAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -30,7 +30,7 @@ func lateCursors(t *schema.Task) *cursors {
 	return &cursors{sent: [...]int64{notYet, notYet, notYet}, task: t}
 }
 
-// cursorsOf are the cursors of the task of an event. It needs mu.
+// cursorsOf finds or makes the cursors of the task of an event. The caller holds mu.
 func (s *session) cursorsOf(ev *executor.Event) *cursors {
 	at, own := s.cursors[ev.ID]
 	if own && at == nil {
@@ -42,7 +42,7 @@ func (s *session) cursorsOf(ev *executor.Event) *cursors {
 	}
 	if at = s.subscribedOutput[ev.ID]; at == nil {
 		at = lateCursors(ev.Task)
-		if s.wantsOutput(ev.Task) { // or nobody tells of its end any more
+		if s.wantsOutput(ev.Task) { // otherwise no end would come by which the cursors are dropped
 			s.subscribedOutput[ev.ID] = at
 		}
 	}
@@ -51,7 +51,7 @@ func (s *session) cursorsOf(ev *executor.Event) *cursors {
 
 // sendOutput sends a stream up to the end of the event. The bytes are read from the
 // store only now, so a slow client costs no memory; what the store no longer has is
-// sent as a gap. It needs mu.
+// sent as a gap. The caller holds mu.
 func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
 	at := s.cursorsOf(ev)
 	if at.all != nil && !at.all.reader.Waited() {
@@ -65,7 +65,7 @@ func (s *session) sendOutput(ctx context.Context, ev *executor.Event) {
 }
 
 // sendRest sends the rest of every stream of a finished task, with the numbers that
-// the event reserves for that. It needs mu.
+// the event reserves for that. The caller holds mu.
 func (s *session) sendRest(ctx context.Context, ev *executor.Event) {
 	at := s.cursors[ev.ID]
 	if at == nil {
@@ -123,7 +123,7 @@ func (s *session) sendPiece(ctx context.Context, ev *executor.Event, at *cursors
 	s.sendBytes(ev, seq, piece.Offset, data, gap)
 }
 
-// sendBytes sends bytes of the event's stream; it needs mu.
+// sendBytes sends bytes of the event's stream. The caller holds mu.
 func (s *session) sendBytes(ev *executor.Event, seq uint64, offset int64, data []byte, gap int64) {
 	text, encoding := schema.EncodeOutput(data)
 	message := schema.OutputEvent{

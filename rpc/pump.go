@@ -10,8 +10,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// run sends events until the context ends. Where the store is closed first, no event
-// comes any more, and the connection ends as it does with its executor.
+// run sends events until the context ends. If the store is closed first, no more events come, and the
+// connection ends as it does with its executor.
 func (s *session) run(ctx context.Context) {
 	if err := s.pump(ctx); !errors.Is(err, executor.ErrClosed) {
 		return
@@ -49,8 +49,8 @@ func (s *session) pump(ctx context.Context) error {
 	}
 }
 
-// sendAll sends events. Between them it sends past events that subscriptions have
-// asked for or have missed, and the answers of waits, each in its place.
+// sendAll sends events. In between, each in its place, it sends past events that subscriptions have asked for
+// or have missed, and the answers of waits.
 func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 	s.lockToSend()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *session) sendAll(ctx context.Context, events []executor.Event) error {
 	return nil
 }
 
-// lockToSend locks mu, and waits until delivery is not paused.
+// lockToSend locks mu, and waits while delivery is paused.
 func (s *session) lockToSend() {
 	s.mu.Lock()
 	for s.deliveryPaused {
@@ -91,8 +91,8 @@ func (s *session) lockToSend() {
 // burst is about how many bytes are sent between two looks at the room for more.
 const burst = 256 << 10
 
-// awaitRoomAfterBurst waits for room in the transport, after each burst. It needs
-// mu, and unlocks it meanwhile.
+// awaitRoomAfterBurst waits for room in the transport, after each burst. The caller holds
+// mu, which is unlocked meanwhile.
 func (s *session) awaitRoomAfterBurst(ctx context.Context) error {
 	if s.sent < burst {
 		return nil
@@ -104,7 +104,7 @@ func (s *session) awaitRoomAfterBurst(ctx context.Context) error {
 	return err
 }
 
-// event handles one event of the watcher; it needs mu.
+// event handles one event of the watcher. The caller holds mu.
 func (s *session) event(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventBarrier {
 		next := s.barriers[0]
@@ -126,7 +126,7 @@ func (s *session) event(ctx context.Context, ev *executor.Event) {
 	}
 }
 
-// deliver sends an event, or holds it back with others of its task; it needs mu.
+// deliver sends an event, or holds it back if the batch of its task is not answered. The caller holds mu.
 func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 	if h := s.held[ev.ID]; h != nil {
 		s.holdBack(h, ev, (*kit.Held).AddWithin)
@@ -135,7 +135,7 @@ func (s *session) deliver(ctx context.Context, ev *executor.Event) {
 	}
 }
 
-// holdBack adds an event to those that a batch holds back; it needs mu.
+// holdBack adds an event to those that a batch holds back. The caller holds mu.
 func (s *session) holdBack(h *hold, ev *executor.Event, add func(*kit.Held, *executor.Event, int64)) {
 	before := h.events.Size()
 	add(&h.events, ev, s.budget.available())
@@ -143,7 +143,7 @@ func (s *session) holdBack(h *hold, ev *executor.Event, add func(*kit.Held, *exe
 }
 
 // deliverPast delivers an event that was read from the store. It skips an event that
-// a batch holds back already: that one is sent when the batch is answered. It needs
+// a batch holds back already: that one is sent when the batch is answered. The caller holds
 // mu.
 func (s *session) deliverPast(ctx context.Context, ev *executor.Event) {
 	h := s.held[ev.ID]
@@ -166,12 +166,11 @@ func (h *hold) has(ev *executor.Event) bool {
 // the shorter form that a watcher keeps them in.
 const eventRoom = 1 << 20
 
-// eventBytes is about the length of a notification without a result or output, in
-// bytes.
+// eventBytes estimates the length of a notification without a result or output, in bytes.
 const eventBytes = 400
 
 // send sends an event that the client has asked for. At the end of a task it sends
-// the rest of its output first. It needs mu.
+// the rest of its output first. The caller holds mu.
 func (s *session) send(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventFinished {
 		s.sendRest(ctx, ev)
@@ -189,7 +188,7 @@ func (s *session) send(ctx context.Context, ev *executor.Event) {
 	s.out.event(ev)
 }
 
-// release sends what a batch has held back; it needs mu.
+// release sends what a batch has held back. The caller holds mu.
 func (s *session) release(ctx context.Context, h *hold) {
 	for _, id := range h.ids {
 		delete(s.held, id)
@@ -205,15 +204,15 @@ func (s *session) release(ctx context.Context, h *hold) {
 }
 
 // complete restores the result of an end that was held in brief, without it, while
-// the client did not read. It needs mu.
+// the client did not read. The caller holds mu.
 func (s *session) complete(ctx context.Context, ev *executor.Event) {
 	if ev.Kind == executor.EventFinished {
 		ev.Task = s.restoreResult(ctx, ev.Task)
 	}
 }
 
-// restoreResult answers a final task with its result, read again from the store where
-// it was left out. A task that is no longer kept stays incomplete, as it says.
+// restoreResult answers a final task with its result, which it reads from the store if it was left out. A task
+// that is no longer kept stays incomplete, and says so.
 func (s *session) restoreResult(ctx context.Context, t *schema.Task) *schema.Task {
 	if !t.Incomplete {
 		return t
@@ -226,8 +225,8 @@ func (s *session) restoreResult(ctx context.Context, t *schema.Task) *schema.Tas
 	return &task
 }
 
-// afterEvents sets a barrier: it calls f, with mu held, when all events that have
-// happened until now are sent. It needs mu.
+// afterEvents sets a barrier: f is called, with mu held, when all events that have happened until now are sent.
+// The caller holds mu.
 func (s *session) afterEvents(ctx context.Context, f func()) {
 	if s.storeClosed {
 		f()

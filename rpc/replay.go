@@ -29,7 +29,7 @@ type replay struct {
 }
 
 // replayBefore sends the past of subscriptions that began before an event. All older
-// events are sent by then, so the numbers of a task's events rise. It needs mu, and
+// events are sent by then, so the numbers of a task's events rise. The caller holds mu, and
 // unlocks it while it reads or waits for room.
 func (s *session) replayBefore(ctx context.Context, ev *executor.Event, behind *droppedEvents) error {
 	for len(s.replays) > 0 {
@@ -72,7 +72,7 @@ func (s *session) replay(ctx context.Context, r *replay) error {
 }
 
 // readPast reads the next page, which is empty at the end of the range. An error
-// means that the connection has ended. It needs mu, and unlocks it meanwhile.
+// means that the connection has ended. The caller holds mu, which is unlocked meanwhile.
 func (s *session) readPast(ctx context.Context, p *past) (page []executor.Event, err error) {
 	for p.at < p.through {
 		s.mu.Unlock()
@@ -95,12 +95,12 @@ func (s *session) replayed(id executor.SubscriptionID, p *past) {
 	s.out.notify(schema.NotifyReplayed, func(b []byte) []byte { return wire.AppendJSON(b, message) })
 }
 
-// subscribed reports whether the client still wants the replay; it needs mu.
+// subscribed reports whether the client still wants the replay. The caller holds mu.
 func (s *session) subscribed(r *replay) bool { return s.subscriptions[r.id] != nil }
 
 // skipMissed notes events that cannot be replayed, and skips them: those that
 // retention has removed since the subscription began, or all that are left where the
-// store cannot be read. It needs mu.
+// store cannot be read. The caller holds mu.
 func (s *session) skipMissed(p *past, err error) {
 	from := p.at
 	p.at = p.through

@@ -5,8 +5,8 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// responder answers one request, alone or within a batch. Without an id it belongs
-// to a notification, and answers nothing.
+// responder answers one request, alone or in a batch. A notification has a responder without an id, which
+// answers nothing.
 type responder struct {
 	id    []byte
 	out   transport

@@ -65,7 +65,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	err = s.untilOver(ctx, read, c)
 	stopPump()
 	c.outbox.Close()
-	unhook := context.AfterFunc(ctx, func() { conn.Close() }) // nobody reads what is left
+	unhook := context.AfterFunc(ctx, func() { conn.Close() }) // what is left is not read
 	running.Wait()
 	unhook()
 	if err == nil && o.Shared {
@@ -88,13 +88,11 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, ex *executor.Executor, 
 	return err
 }
 
-// leaveTimeout is how long a connection whose last message was sent is still read
-// from: a language client sends exit behind the reply to shutdown, and would meet a
-// closed connection.
+// leaveTimeout is how long a connection is still read after its last message: a language client sends exit
+// after the reply to shutdown, and must not find a closed connection.
 const leaveTimeout = 250 * time.Millisecond
 
-// awaitLastRequests tells the client that nothing more comes, and waits until it sends
-// nothing more.
+// awaitLastRequests closes the writing side, and waits until the client sends nothing more.
 func awaitLastRequests(ctx context.Context, conn io.ReadWriteCloser, read chan error) {
 	if c, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite() // the client may be gone
@@ -154,8 +152,8 @@ func (s *session) untilOver(ctx context.Context, read chan error, c *connection)
 // noResponder answers nobody: no request has asked for the shutdown.
 func (s *session) noResponder() responder { return responder{log: s.logError} }
 
-// inputEnded acts on the end of the requests, as Options.OnEOF says. Tasks that are to
-// end with the connection are cancelled first.
+// inputEnded handles the end of the requests as Options.OnEOF says. Tasks that end with the connection are
+// cancelled first.
 func (s *session) inputEnded(ctx context.Context) {
 	s.cancelDisconnected()
 	switch s.options.OnEOF {

@@ -24,8 +24,7 @@ func (s *session) end(ctx context.Context, mode schema.ShutdownMode, timeout tim
 	s.shutdown(ctx, mode, timeout, s.asking(), to, cost)
 }
 
-// asking notes that this client ends the executor, and answers the reason that the
-// others are told.
+// asking notes that this client ends the executor. It answers the reason that the other clients get.
 func (s *session) asking() string {
 	s.endsExecutor.Store(true)
 	if s.owner != nil {
@@ -70,7 +69,7 @@ func (s *session) executorEnded(ctx context.Context) {
 }
 
 // endWithoutEvents fails the waits and ends the connection, since no event comes any
-// more. It needs mu. An executor can end before anything here has seen that it was about
+// more. The caller holds mu. An executor can end before anything here has seen that it was about
 // to, so the client is told of that now, unless it was before.
 func (s *session) endWithoutEvents() {
 	s.tellShutdownNow()
@@ -81,8 +80,7 @@ func (s *session) endWithoutEvents() {
 	}
 }
 
-// admitShutdown counts one more shutdown that is to be answered, or says why it is
-// not.
+// admitShutdown counts one more shutdown that is to be answered, or says why it is refused.
 func (s *session) admitShutdown(to responder) (cost int64, err *wire.Error) {
 	if s.pendingShutdowns.Load() >= maxShutdowns {
 		e := wire.NewError(schema.CodeQueueFull, "%d shutdown requests are not answered yet on this connection, the limit; the mode of this one holds all the same", maxShutdowns)

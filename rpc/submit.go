@@ -15,12 +15,11 @@ import (
 const (
 	gatherMost    = 256
 	gatherDurable = 1024
-	// gatherCrowded is in place of gatherMost where there are many connections.
+	// gatherCrowded replaces gatherMost if there are many connections.
 	gatherCrowded = 64
 )
 
-// answering is who is answered when a gathered submit is recorded, and what the
-// submit says of this connection.
+// answering is a gathered submit: the responder of its request, and what it asks of this connection.
 type answering struct {
 	to           responder
 	lossless     *losslessOutput // nil where it did not ask for lossless output
@@ -98,7 +97,7 @@ func (s *session) flushSubmits(ctx context.Context) {
 }
 
 // answerSubmit answers the gathered submit with the index. Where it has made a new
-// task, tellNew answers it later. It needs mu.
+// task, tellNew answers it later. The caller holds mu.
 func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submitted) {
 	to, all, record := &s.answering[i].to, s.answering[i].lossless, &s.gathered[i]
 	switch {
@@ -138,7 +137,7 @@ func (s *session) answerSubmit(ctx context.Context, i int, answer executor.Submi
 	}
 }
 
-// tellNew answers the submits that have made new tasks. It needs mu.
+// tellNew answers the submits that have made new tasks. The caller holds mu.
 func (s *session) tellNew() {
 	if len(s.created) > 0 {
 		s.out.submitted(s.created)

@@ -29,9 +29,8 @@ type submitDecoder struct {
 // maxEventsText is the longest events that are read by hand, in bytes.
 const maxEventsText = 128
 
-// decode reads the params of a submit, which are good until the next call. The
-// members that nearly every submit has are read by hand; as soon as something is
-// not as expected, all is read again by the schema.
+// decode reads the params of a submit; they are valid until the next call. Members that nearly every submit has
+// are read by hand. If anything is not as expected, the schema reads everything again.
 func (d *submitDecoder) decode(p *wire.Params) (*schema.SubmitParams, error) {
 	d.params = schema.SubmitParams{Type: d.params.Type} // which the next often has, too
 	if d.plain(p) {
@@ -47,7 +46,7 @@ func (d *submitDecoder) decode(p *wire.Params) (*schema.SubmitParams, error) {
 	return general, err
 }
 
-// plain reads params that have nothing but what is read by hand, or answers false.
+// plain reads params that have only members that are read by hand. It reports false for others.
 func (d *submitDecoder) plain(p *wire.Params) bool {
 	typed := false
 	members, all := p.Noted()
@@ -104,7 +103,7 @@ func (d *submitDecoder) readEvents(value []byte) bool {
 	return true
 }
 
-// member reads one of the other members, or answers false.
+// member reads one of the other members, or reports false.
 func (d *submitDecoder) member(name, value []byte) bool {
 	var err error
 	switch string(name) {
@@ -131,8 +130,7 @@ func (d *submitDecoder) member(name, value []byte) bool {
 // eventNames are the events of a submit as JSON.
 var eventNames = []string{`"started"`, `"progress"`, `"output"`, `"finished"`}
 
-// labelsOf are the labels in the params of a submit. What is not as it should be
-// is left out.
+// labelsOf are the labels in the params of a submit, without those that are not valid.
 func labelsOf(p *wire.Params) iter.Seq2[string, string] {
 	return func(yield func(key, value string) bool) {
 		labels := p.Get("labels")

@@ -61,7 +61,7 @@ func (s *session) subscribe(ctx context.Context, p *schema.SubscribeParams, to r
 }
 
 // checkSubscribe says why one more subscription is refused, or nil. It also refuses
-// an after whose events are no longer kept. It needs mu.
+// an after whose events are no longer kept. The caller holds mu.
 func (s *session) checkSubscribe(ctx context.Context, after *uint64) error {
 	if len(s.subscriptions) >= maxSubscriptions {
 		e := wire.NewError(schema.CodeQueueFull, "this connection has %d subscriptions, the limit; end some with unsubscribe", maxSubscriptions)
@@ -156,8 +156,8 @@ func (s *session) unsubscribe(ctx context.Context, p *schema.UnsubscribeParams, 
 	to.value(schema.Empty{})
 }
 
-// wantsOutput reports whether a subscription asks for the output of a running task;
-// it needs mu.
+// wantsOutput reports whether a subscription asks for the output of a running task.
+// The caller holds mu.
 func (s *session) wantsOutput(t *schema.Task) bool {
 	written := executor.Event{ID: t.ID, Kind: executor.EventOutput, Task: t}
 	for _, sub := range s.subscriptions {
@@ -169,7 +169,7 @@ func (s *session) wantsOutput(t *schema.Task) bool {
 }
 
 // forgetRemovedTasks forgets the cursors of tasks that are no longer kept, since no
-// end of theirs will come. It needs mu.
+// end of theirs will come. The caller holds mu.
 func (s *session) forgetRemovedTasks(ctx context.Context) {
 	for id := range s.subscribedOutput {
 		if _, err := s.executor.Task(ctx, id); errors.Is(err, executor.ErrNotFound) {
@@ -179,7 +179,7 @@ func (s *session) forgetRemovedTasks(ctx context.Context) {
 }
 
 // dropUnwantedOutputLater calls dropUnwantedOutput when all events of the ended
-// subscriptions are sent. Any number of them shares one barrier. It needs mu.
+// subscriptions are sent. Any number of them shares one barrier. The caller holds mu.
 func (s *session) dropUnwantedOutputLater(ctx context.Context) {
 	if s.endedOutputs++; s.endedOutputs > 1 {
 		return
@@ -195,7 +195,7 @@ func (s *session) dropUnwantedOutputLater(ctx context.Context) {
 }
 
 // dropUnwantedOutput forgets the cursors of output that no subscription asks for any
-// more, since the ends of those tasks will not come. It needs mu.
+// more, since the ends of those tasks will not come. The caller holds mu.
 func (s *session) dropUnwantedOutput() {
 	for id, heard := range s.subscribedOutput {
 		if !s.wantsOutput(heard.task) {

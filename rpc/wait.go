@@ -18,10 +18,10 @@ import (
 const (
 	// DefaultMaxWaits bounds the pending wait requests of a connection.
 	DefaultMaxWaits = 1024
-	// maxWaitIDs bounds the ids of all pending waits of a connection together. Each
-	// takes some 85 bytes, and has to be looked at when its wait ends early.
+	// maxWaitIDs bounds the ids of all pending waits of a connection together. Each takes about 85 bytes, and
+	// has to be visited when its wait ends early.
 	maxWaitIDs = 100_000
-	// maxWaitResults bounds the results that one wait is answered with, in bytes.
+	// maxWaitResults bounds the results in the answer of one wait, in bytes.
 	maxWaitResults = 64 << 20
 )
 
@@ -43,12 +43,12 @@ type wait struct {
 	ids      []uuid.UUID
 	any      bool
 	missing  map[uuid.UUID]struct{}  // tasks that are not final yet
-	tree     bool                    // all that is below the tasks is waited for, too
-	trees    map[uuid.UUID]*treeWait // of the final tasks below which some are not
+	tree     bool                    // the wait is also for all tasks below
+	trees    map[uuid.UUID]*treeWait // by final task: the wait for the tasks below it
 	size     int                     // bytes of the results of the final tasks
-	begun    bool                    // the ends of the tasks that were final at its begin are sent
+	begun    bool                    // the ends of the tasks that were final at its beginning are sent
 	unsent   map[uuid.UUID]struct{}  // final tasks whose ends are to be sent before the answer
-	over     bool                    // it is to be answered, at once or after unsent
+	over     bool                    // it is to be answered, now or when unsent is empty
 	timedOut bool
 	timer    *time.Timer
 	cost     int64 // of the budget
@@ -68,8 +68,8 @@ func newWaits() waits {
 // finishedOnly are the events for which a wait follows its tasks.
 const finishedOnly = executor.EventMask(1 << executor.EventFinished)
 
-// wait begins a wait request. The pump answers it, even where all tasks are final
-// already: so every task/finished is sent before the answer.
+// wait begins a wait request. The pump answers it, even if all tasks are final already: so every task/finished
+// is sent before the answer.
 func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +98,8 @@ func (s *session) wait(ctx context.Context, p *schema.WaitParams, to responder) 
 	}
 }
 
-// admitWait counts one more wait for so many tasks, or says why it is refused. It
-// needs mu.
+// admitWait counts one more wait for so many tasks, or says why it is refused. The caller
+// holds mu.
 func (s *session) admitWait(to responder, ids int) (cost int64, e *wire.Error) {
 	switch {
 	case len(s.waits.pending) >= s.options.MaxWaits:
@@ -114,7 +114,7 @@ func (s *session) admitWait(to responder, ids int) (cost int64, e *wire.Error) {
 	return 0, e
 }
 
-// unique removes ids that come again.
+// unique removes repeated ids.
 func unique(ids []uuid.UUID) []uuid.UUID {
 	seen := make(map[uuid.UUID]bool, len(ids))
 	return slices.DeleteFunc(ids, func(id uuid.UUID) bool {
@@ -201,9 +201,8 @@ func (ws *waits) forget(s *session, w *wait, id uuid.UUID) {
 	s.watcher.Unfollow(id, finishedOnly)
 }
 
-// check ends a wait that has what it waits for, or whose results are too large. It
-// does nothing before the wait has begun: until then the end of one of its tasks may
-// not be sent yet.
+// check ends a wait that is complete, or whose results are too large. It does nothing before the wait has
+// begun: until then the end of one of its tasks may not be sent yet.
 func (ws *waits) check(s *session, w *wait) {
 	if _, pending := ws.pending[w]; !pending || w.over || !w.begun {
 		return
@@ -217,7 +216,7 @@ func (ws *waits) check(s *session, w *wait) {
 	}
 }
 
-// done reports whether a wait has what it waits for.
+// done reports whether a wait is complete.
 func (w *wait) done() bool {
 	left := len(w.missing) + len(w.trees)
 	return left == 0 || w.any && left < len(w.ids)
@@ -235,7 +234,7 @@ func (ws *waits) end(w *wait, timedOut bool) {
 	ws.over = append(ws.over, w)
 }
 
-// timedOut ends a wait, unless an event that has happened already ends it.
+// timedOut ends a wait by its time-out, unless an event that has already happened ends it.
 func (s *session) timedOut(ctx context.Context, w *wait) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,7 +246,7 @@ func (s *session) timedOut(ctx context.Context, w *wait) {
 }
 
 // answerWaits answers the waits that are over, one after the other, and waits for
-// room between them. It needs mu.
+// room between them. The caller holds mu.
 func (s *session) answerWaits(ctx context.Context) error {
 	for {
 		if err := s.awaitRoomAfterBurst(ctx); err != nil || len(s.waits.over) == 0 {

@@ -9,22 +9,22 @@ import (
 	"github.com/jobline/jobline/executor"
 )
 
-// This file has the waits for trees: for tasks, and all that is below them.
+// This file has the waits for trees: for tasks, and all tasks below them.
 
-// treeWeight is as how many ids one of a wait for trees counts: the place of its walk can be as
-// long as a tree is deep.
+// treeWeight is how many ids each id of a wait for trees counts as: the path of its walk can be as long as a
+// tree is deep.
 const treeWeight = 32
 
-// treeWait is a wait for what is below one of its tasks, which has ended. It is at one task after
-// the other, so that it is small however large the tree is.
+// treeWait is a wait for the tasks below one of the wait's tasks, which is final. It follows one task at a
+// time, so that it is small however large the tree is.
 type treeWait struct {
 	wait *wait
 	top  uuid.UUID
 	walk *executor.TreeWalk
-	at   uuid.UUID // for whose end it waits, or the nil UUID
+	at   uuid.UUID // the task whose end it waits for, or uuid.Nil
 }
 
-// weight is as how many ids each id of a wait counts.
+// weight is how many ids each id of a wait counts as.
 func (w *wait) weight() int {
 	if w.tree {
 		return treeWeight
@@ -32,7 +32,7 @@ func (w *wait) weight() int {
 	return 1
 }
 
-// descend begins to wait for what is below a task of a wait, which has ended.
+// descend begins to wait for the tasks below a final task of a wait.
 func (ws *waits) descend(ctx context.Context, s *session, w *wait, id uuid.UUID) error {
 	if !w.tree {
 		return nil
@@ -45,8 +45,8 @@ func (ws *waits) descend(ctx context.Context, s *session, w *wait, id uuid.UUID)
 	return ws.goOn(ctx, s, t)
 }
 
-// goOn follows the next task below one that has not ended. It looks again when it follows it, so
-// that no end is missed between the two.
+// goOn follows the next task below one that is not final. It reads the task again after it follows it, so that
+// no end is missed in between.
 func (ws *waits) goOn(ctx context.Context, s *session, t *treeWait) error {
 	for {
 		open, err := s.executor.OpenBelow(ctx, t.walk)
@@ -71,7 +71,7 @@ func (ws *waits) goOn(ctx context.Context, s *session, t *treeWait) error {
 	}
 }
 
-// leavePart follows the task no longer that a wait is at.
+// leavePart stops following the task that a treeWait is at.
 func (ws *waits) leavePart(s *session, t *treeWait) {
 	rest := slices.DeleteFunc(ws.byPart[t.at], func(o *treeWait) bool { return o == t })
 	switch {
@@ -86,7 +86,7 @@ func (ws *waits) leavePart(s *session, t *treeWait) {
 	t.at = uuid.Nil
 }
 
-// partFinished handles the end of a task for the waits for trees that are at it.
+// partFinished handles the end of a task for the treeWaits that are at it.
 func (ws *waits) partFinished(ctx context.Context, s *session, id uuid.UUID) {
 	waiting := ws.byPart[id]
 	if len(waiting) == 0 {
@@ -119,7 +119,7 @@ func (ws *waits) step(ctx context.Context, s *session, w *wait, err error) {
 	}
 }
 
-// dropTrees ends what a wait waits for below its tasks.
+// dropTrees drops the treeWaits of a wait.
 func (ws *waits) dropTrees(s *session, w *wait) {
 	for _, t := range w.trees {
 		ws.leavePart(s, t)
