@@ -60,7 +60,7 @@ func (p *Program) attach(ctx context.Context, o *targetOptions) error {
 		p.sayWaitsForRequests()
 	}
 	server := see(scope)
-	// Stdin may never end, so nobody waits for this copy: it ends with the process.
+	// Stdin may never end, so the copy is not waited for: it ends with the process.
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)

@@ -100,7 +100,7 @@ func (b *board) above(to io.Writer, text []byte) error {
 
 // say shows a message of this program.
 func (b *board) say(format string, args ...any) {
-	_ = b.above(b.err, fmt.Appendf(nil, "%s: %s\n", b.program, fmt.Sprintf(format, args...))) // nobody reads stderr
+	_ = b.above(b.err, fmt.Appendf(nil, "%s: %s\n", b.program, fmt.Sprintf(format, args...))) // an error means that stderr is closed
 }
 
 // expect adds a task that is waited for. What it does is shown while it runs.

@@ -27,7 +27,7 @@ type callerEnv struct {
 	hidden jsontext.Value // the variables that must be in no file, or nil
 }
 
-// envKept is how long a file with an environment is kept that nobody uses.
+// envKept is how long a file with an environment is kept after its last use.
 const envKept = 30 * day
 
 // newCallerEnv reads the directory and the environment of this process. What is no

@@ -87,7 +87,7 @@ func (o *targetOptions) check() error {
 	return nil
 }
 
-// connectTries is how often a command connects anew where the server ended before it
+// connectTries is how often a command connects again if the server ended before it
 // had answered the first request: it may have been about to end.
 const connectTries = 5
 

@@ -10,7 +10,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// dedupeFlags are the flags that say what becomes of a submit while there is a task of the same
+// dedupeFlags are the flags that say what a submit does while there is a task with the same
 // dedupe key.
 type dedupeFlags struct {
 	key    string

@@ -46,7 +46,7 @@ type doctor struct {
 	program  *Program
 	scope    Scope
 	stats    *schema.StatsResult // of the server, where one answers
-	deserted bool                // nobody listens on the socket
+	deserted bool                // no server listens on the socket
 	// schedules are those of the server, where one answers.
 	schedules []schema.Schedule
 	stored    int64 // how many schedules the store has

@@ -14,7 +14,7 @@ import (
 // This file has what doctor says of a queue of many machines, and of where a store is.
 
 // ofAnotherHome reports whether a server with a store was started for another home, or keeps its tasks in
-// memory. One with a file that somebody has named, or a namespace, is what was asked for.
+// memory. One with a file that was named, or a namespace, is what was asked for.
 func ofAnotherHome(file, own string) bool {
 	inScope := func(path string) string { return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path)) }
 	return file == "" || !nats.IsAddress(file) && inScope(file) == inScope(own)

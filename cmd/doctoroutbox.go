@@ -15,7 +15,7 @@ import (
 
 // This file has what doctor says of an outbox and of the namespace behind it.
 
-// submitsWait is what becomes of submits while a namespace behind an outbox cannot be reached.
+// submitsWait says what happens to submits while a namespace behind an outbox cannot be reached.
 const submitsWait = "submits wait in the outbox until it can be reached"
 
 // outOfReach reports whether there is an outbox, which can be written, and the namespace behind it cannot be reached.

@@ -81,7 +81,7 @@ func executorTable(all []schema.ExecutorInfo, types bool, now time.Time) *table 
 	return t
 }
 
-// executorState says in a few words what becomes of an executor.
+// executorState says in a few words whether an executor takes tasks, drains or ends.
 func executorState(e *schema.ExecutorInfo) string {
 	state := ""
 	switch {

@@ -11,7 +11,7 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// checkInput refuses --input where nobody could tell to what stdin is to go.
+// checkInput refuses --input if it is not clear to which task stdin would go.
 func (o *logsOptions) checkInput(tasks []schema.Task) error {
 	o.follow = o.follow || o.input
 	if o.input && len(tasks) > 1 {

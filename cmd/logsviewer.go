@@ -72,7 +72,7 @@ func (o *logsOptions) view(c *cobra.Command, names []string) error {
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
 	if o.follow {
-		go func() { // stdin may never end, so nobody waits for this: it ends with the process
+		go func() { // stdin may never end, so this is not waited for: it ends with the process
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			stop()
 		}()

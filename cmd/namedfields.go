@@ -2,7 +2,7 @@ package cmd
 
 import "github.com/jobline/jobline/cmd/internal/show"
 
-// namedFields are lines of a name and a text each, for a terminal of so many columns; 0 is as many
+// namedFields are lines of a name and a text each, for a terminal of that many columns; 0 is as many
 // as it takes.
 type namedFields struct {
 	out     terminal

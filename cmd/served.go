@@ -99,10 +99,10 @@ func (p *Program) anotherServed(s *Scope) error {
 		"to have another queue there, remove %s", note.Store, s.Socket, p.Name, show.ShellWord(note.Store), role, addressPrefix, show.ShellWord(s.Socket), show.ShellWord(file))}
 }
 
-// An anotherServedError says that nobody listens on a socket whose server had another store.
+// An anotherServedError says that no server listens on a socket whose server had another store.
 type anotherServedError struct{ text string }
 
 func (e *anotherServedError) Error() string { return e.text }
 
-// Unwrap says that nobody listens.
+// Unwrap makes the error one that says that no server listens.
 func (*anotherServedError) Unwrap() error { return socket.ErrNobodyListens }

@@ -148,7 +148,7 @@ func (p *Program) schedulesToCome(ctx context.Context, c *client.Client) (n int)
 	return n
 }
 
-// schedulesLeft says what becomes of schedules without a server.
+// schedulesLeft says what happens to schedules without a server.
 func (p *Program) schedulesLeft(n int, durable bool) string {
 	if !durable {
 		return counted(n, "schedule") + " ended with it"

@@ -205,7 +205,7 @@ func addConditions(t *schema.Task, now time.Time, add func(name, text string, s 
 	}
 }
 
-// addTerms adds how long a task may take, and what becomes of it after a crash.
+// addTerms adds how long a task may take, and what happens to it after a crash.
 func addTerms(t *schema.Task, add func(name, text string, s style)) {
 	if t.Terms == nil {
 		return
@@ -219,7 +219,7 @@ func addTerms(t *schema.Task, add func(name, text string, s style)) {
 	}
 }
 
-// dedupeText says of which tasks a task is a duplicate, and what becomes of the later one.
+// dedupeText says of which tasks a task is a duplicate, and what happens to the later one.
 func dedupeText(d *schema.Dedupe) string {
 	if d == nil {
 		return ""
@@ -256,7 +256,7 @@ func timeText(t schema.Time, now time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", show.Moment(t), show.Age(t, now))
 }
 
-// cancelText says when and why somebody has asked for the end of a task.
+// cancelText says when and why a cancel of the task was requested.
 func cancelText(t *schema.Task, now time.Time) string {
 	text := timeText(t.CancelRequestedAt, now)
 	if text != "" && t.CancelReason != "" {

@@ -48,7 +48,7 @@ func (o *storeOptions) takeCredentials() (found bool) {
 }
 
 // credentials are those of a flag and of the environment. The variables are those of other programs
-// for NATS. With noFile there is no file of credentials: an empty one was given on purpose.
+// for NATS. With noFile no credentials file is used, because --store-creds was given as empty.
 func credentials(file string, noFile bool) nats.Credentials {
 	c := nats.Credentials{
 		File: file, User: os.Getenv("NATS_USER"), Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"), Seed: os.Getenv("NATS_NKEY"),

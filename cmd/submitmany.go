@@ -38,7 +38,7 @@ type manySubmits struct {
 	options *submitOptions
 	client  *client.Client
 	board   *board
-	waiting *waiter // nil where nobody waits
+	waiting *waiter // nil if the command does not wait
 	printed time.Time
 
 	mu       sync.Mutex

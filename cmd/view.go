@@ -144,7 +144,7 @@ func (o *viewOptions) run(c *cobra.Command) error {
 	defer stop()
 	v := &viewer{options: o, scope: scope, mine: mine, changed: make(chan struct{}, 1)}
 	v.outputs = newViewedOutputs(v)
-	go func() { // stdin may never end, so nobody waits for this: it ends with the process
+	go func() { // stdin may never end, so this is not waited for: it ends with the process
 		v.readCommands(ctx)
 		stop()
 	}()
@@ -177,7 +177,7 @@ func (v *viewer) readCommands(ctx context.Context) {
 			continue
 		}
 		if err := v.obey(ctx, words[0], words[1:]); err != nil {
-			_ = v.lines.write(viewLine{Say: &viewSay{err.Error(), "error"}}) // where nobody reads, stdin has ended
+			_ = v.lines.write(viewLine{Say: &viewSay{err.Error(), "error"}}) // if the program no longer reads, its stdin has ended
 		}
 	}
 }

@@ -47,7 +47,7 @@ type viewRow struct {
 	ExitCode *int `json:"exitCode,omitzero"`
 }
 
-// viewAway says how tasks have ended while nobody looked.
+// viewAway says how tasks have ended while the program was not connected.
 type viewAway struct {
 	Text   string         `json:"text"`
 	Counts map[string]int `json:"counts"`
