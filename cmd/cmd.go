@@ -221,7 +221,8 @@ func (p *Program) flagError(c *cobra.Command, err error) error {
 	return usagef("%sthere is no flag --%s; %s", commandPrefix(c), unknown.GetSpecifiedName(), strings.ReplaceAll(hint, "did you mean ", "did you mean --"))
 }
 
-// otherFlags say what does what somebody may look for in a flag that a command does not have.
+// otherFlags say, for flags that a command does not have, which other flag or command does what the user may
+// look for.
 var otherFlags = map[string]string{
 	"schedule --at":  "submit --at 02:30 runs a task once, and schedule NAME --cron '30 2 * * *' one each day",
 	"schedule --in":  "submit --in 10m runs a task once, and schedule NAME --every 10m one each time so much has passed",

@@ -85,11 +85,11 @@ func (o *targetOptions) namespace(program string) (*namespace, error) {
 	return n, err
 }
 
-// credentials show the servers of NATS who the commands are.
+// credentials are what the commands show to the NATS servers.
 func (n *namespace) credentials() nats.Credentials { return credentials(n.creds, n.noCreds) }
 
-// name is that of the scope. Commands that show the servers of NATS somebody else have another
-// server: who has more rights must not lend them. Secrets are no part of it.
+// name is the name of the scope. Commands with other credentials get another server, because a server with more
+// rights must not lend them. The name contains no secrets.
 func (n *namespace) name() (string, error) {
 	c := n.credentials()
 	parts := []string{n.address.String(), string(cmp.Or(n.role, nats.RoleExecutor)), c.User}
@@ -155,7 +155,7 @@ var namespaceLimits = []string{"keep", "keep-for", "keep-bytes", "keep-ids", "ma
 var namespaceSettled = []string{"store-creds", "store-role", "outbox"}
 
 // serverEnviron is the environment of a server that a process with another starts. The
-// secrets of whoever happens to start it are left out: the server outlives that process,
+// secrets of the process that starts it are left out: the server outlives that process,
 // and runs the commands of others. Commands get theirs with the submit. A server of a namespace
 // runs nothing, and gets what shows who it is. It runs in another folder, so paths become absolute.
 func (n *namespace) serverEnviron(environment []string) (env []string) {

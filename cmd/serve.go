@@ -137,7 +137,7 @@ func (o *serveOptions) offersSome(c *cobra.Command) error {
 	return nil
 }
 
-// runsSome refuses to run nothing of a store of which nobody else does, and sets the limit.
+// runsSome refuses a server that would run nothing of a store that no other server can run, and sets the limit.
 func (o *serveOptions) runsSome(c *cobra.Command) error {
 	if r := o.store.role; r != nats.RoleExecutor {
 		if c.Flags().Changed("limit") && o.limit > 0 {

@@ -27,9 +27,8 @@ const (
 	// mostStartPause is how long the commands wait that another is starting it for:
 	// there may be very many.
 	mostStartPause = 20 * time.Millisecond
-	// heldTimeout is how long to wait where another process has the store and nobody
-	// listens: a server that is about to end, or one whose socket somebody has removed,
-	// which it makes again within 5 s.
+	// heldTimeout is how long to wait if another process has the store and no server listens: a server that is
+	// about to end, or one whose socket was removed, which it makes again within 5 s.
 	heldTimeout = 7 * time.Second
 	// startSuffix is appended to the path of a socket for the file whose lock says
 	// that a process starts its server.
@@ -133,9 +132,9 @@ func (p *Program) startOnce(ctx context.Context, s *Scope) (*socket.Conn, error)
 	}
 }
 
-// startWhereNone starts the server of a scope, unless a process has the lock of its socket: that one is a
-// server which starts, as a long snapshot makes it, or ends, and nobody listens yet. Nor does it where
-// the socket is of another store.
+// startWhereNone starts the server of a scope. It does not if a process holds the lock of the socket: that is a
+// server that is starting, which a long snapshot makes slow, or ending, and does not listen. Nor does it if the
+// socket is of another store.
 func (p *Program) startWhereNone(ctx context.Context, s *Scope) (*socket.Conn, error) {
 	holder, err := socket.Holder(s.Socket)
 	if err != nil {

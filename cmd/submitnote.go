@@ -9,9 +9,9 @@ import (
 	"github.com/jobline/jobline/schema"
 )
 
-// noteNobody tells a person that nobody is there who could run what is submitted, where that can be:
-// with labels that it asks for (on), and in a queue of many machines. It is accepted all the same, and runs
-// when somebody comes.
+// noteNobody tells a person that no executor is there that could run what is submitted, if that is possible:
+// with required labels (on), and in a queue of many machines. The task is accepted all the same, and runs when
+// such an executor comes.
 func (o *submitOptions) noteNobody(ctx context.Context, c *client.Client, on map[string]string, say func(format string, args ...any)) {
 	if len(on) == 0 && !o.target.elsewhere() {
 		return

@@ -16,9 +16,8 @@ const (
 	mostOfCycle = 10
 )
 
-// lineOrder brings lines into an order in which each comes behind those that its task comes after,
-// or is a part of. A line that names a task which is not known yet waits for that one's line, or for
-// the end.
+// lineOrder sorts lines so that each comes after those of its dependencies and of its parent. A line that names
+// a task which is not known yet waits for that task's line, or for the end of the input.
 type lineOrder struct {
 	knows func(context.Context, uuid.UUID) bool // whether the server has a task
 	yield func(sourcedTask) bool

@@ -125,8 +125,7 @@ func (p *pipeline) request(index int, task uuid.UUID) []byte {
 	return append(strconv.AppendInt([]byte(pipelinedPrefix), int64(p.first+index), 10), '"')
 }
 
-// pending counts the requests that have no answer, and the answers that nobody has
-// looked at.
+// pending counts the requests without an answer, and the answers that were not read yet.
 func (p *pipeline) pending() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

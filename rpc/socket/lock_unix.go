@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPause is how long to wait before it is looked again who has a lock.
+// lockPause is how long to wait between two tries to take a lock.
 const lockPause = 5 * time.Millisecond
 
 // maxHolder is how many bytes of a lock file are read, at most.
@@ -26,9 +26,8 @@ const maxHolder = 4 << 10
 // whatever way it ends.
 type Lock struct{ file *os.File }
 
-// TryLock takes the lock of a file, which is made where it is not there. It answers
-// nil where another process has the lock. The file stays when the lock is released:
-// a process that waits for it may have opened it.
+// TryLock takes the lock of a file, which it makes if it does not exist. It answers nil if another process
+// holds the lock. The file stays when the lock is released: a process that waits for it may have opened it.
 func TryLock(path string) (*Lock, error) {
 	if err := notOurs(path, 0); err != nil {
 		return nil, err
@@ -73,7 +72,7 @@ func (l *Lock) Release() error {
 	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }
 
-// sayWho writes into the file which process has the lock.
+// sayWho writes into the file of the lock which process holds it.
 func (l *Lock) sayWho() error {
 	text := fmt.Sprintf("process %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0]))
 	if err := l.file.Truncate(0); err != nil {
@@ -113,7 +112,7 @@ func AwaitEnd(ctx context.Context, path, holder string) error {
 	}
 }
 
-// holderOf is how the process that has a lock describes itself.
+// holderOf is the text that the holder of a lock has written with sayWho.
 func holderOf(path string) string {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err == nil {

@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refuseMore lets nobody connect any more, and leaves those that have connected in the
-// queue.
+// refuseMore refuses new connections, and leaves those in the queue that clients have already made.
 func refuseMore(l *net.UnixListener) error {
 	return control(l, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RD) })
 }

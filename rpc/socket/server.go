@@ -182,7 +182,7 @@ func (s *Server) reclaimed() bool {
 	return false
 }
 
-// unmade logs why a socket that has vanished cannot be made again, once for each reason.
+// unmade logs why a removed socket cannot be made again, once for each reason.
 func (s *Server) unmade(l *Socket, err error) {
 	if text := err.Error(); text != s.gone[l] {
 		s.gone[l] = text
@@ -249,8 +249,7 @@ func (s *Server) admit(ctx context.Context, conn *Conn) {
 	})
 }
 
-// refuse tells a client why it is not served. It waits for nobody: a new connection
-// has room for a message.
+// refuse tells a client why it is not served. It does not block: a new connection has room for a message.
 func refuse(conn *Conn, e *wire.Error) {
 	_, _ = conn.TryWrite(append(wire.AppendError(nil, nil, e), '\n')) // the client may have gone
 	_ = conn.Close()

@@ -77,7 +77,7 @@ func Reserve(ctx context.Context, path string) (*Socket, error) {
 
 var errStillHeld = errors.New("the lock is still held")
 
-// answers reports whether somebody listens.
+// answers reports whether a server listens at a path.
 func answers(ctx context.Context, path string) bool {
 	c, err := Dial(ctx, path)
 	if err == nil {
@@ -86,7 +86,7 @@ func answers(ctx context.Context, path string) bool {
 	return err == nil
 }
 
-// claim says who has the lock, and refuses what is no stale socket of ours.
+// claim writes who holds the lock, and fails if the path is anything but a stale socket of this user.
 func (s *Socket) claim(ctx context.Context) error {
 	err := notOurs(s.path, fs.ModeSocket)
 	if err == nil && answers(ctx, s.path) { // a server that takes no lock
@@ -135,9 +135,8 @@ func (s *Socket) vanished() bool {
 	return err != nil || !os.SameFile(s.info, there)
 }
 
-// reclaim takes the right to listen again where somebody has removed the socket: its
-// folder and the file of its lock may be gone, too. Where another process has the right
-// now, the error is a *HeldError.
+// reclaim takes the right to listen again after the socket was removed. Its folder and the file of its lock may
+// be gone, too. If another process has the right now, the error is a *HeldError.
 func (s *Socket) reclaim() error {
 	if _, err := OwnFolder(filepath.Dir(s.path)); err != nil {
 		return err

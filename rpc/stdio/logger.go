@@ -16,16 +16,15 @@ const (
 	logPerWindow = 10   // records with the same text in a logWindow
 	logWindow    = time.Second
 	logTexts     = 1024 // texts that are counted apart in a logWindow
-	// closeTimeout is how long the end of the program waits for a stderr that
-	// nobody reads.
+	// closeTimeout is how long the end of the program waits for a stderr that is not read.
 	closeTimeout = 250 * time.Millisecond
 )
 
 // LogFormat makes the handler that writes the lines of a log.
 type LogFormat func(io.Writer, *slog.HandlerOptions) slog.Handler
 
-// logger writes records on one goroutine of its own, so that a stderr that is
-// full holds up nobody: what does not fit in the queue is dropped and counted.
+// logger writes records on a goroutine of its own, so that a full stderr delays no caller: records that do not
+// fit into the queue are dropped and counted.
 type logger struct {
 	queue   chan logEntry
 	dropped atomic.Int64

@@ -46,8 +46,8 @@ func takeStdio() (*pipes, error) {
 	return newPipes(in, out), nil
 }
 
-// whenReaderGone calls f when nobody can read stdout any more, without
-// waiting for the next write. The goroutine ends with the process.
+// whenReaderGone calls f when the reader of stdout is gone, without waiting for the next write. The goroutine
+// ends with the process.
 func whenReaderGone(p *pipes, f func()) {
 	go func() {
 		if awaitHangup(p.out.watched) {

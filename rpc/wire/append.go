@@ -11,8 +11,8 @@ func AppendString(b []byte, text string) []byte {
 	return b
 }
 
-// AppendJSON appends a value of the types of package schema as JSON. It panics where
-// the value cannot be marshalled, which those types always can.
+// AppendJSON appends a value of the types of package schema as JSON. It panics if the value cannot be
+// marshalled; those types always can.
 func AppendJSON(b []byte, v any) []byte {
 	text, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	if err != nil {

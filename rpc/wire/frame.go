@@ -61,8 +61,8 @@ func inHeaderName(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }
 
-// BrokenHeaderError says what is wrong with a header block. The connection cannot go
-// on: nobody knows where the next frame begins.
+// BrokenHeaderError says what is wrong with a header block. The connection cannot go on: the beginning of the
+// next frame is not known.
 type BrokenHeaderError struct{ text string }
 
 func (e *BrokenHeaderError) Error() string { return e.text }

@@ -39,7 +39,7 @@ type Outbox struct {
 	try func([]byte) (int, error) // writes what can be written at once, or nil
 
 	written atomic.Int64 // bytes, in all
-	size    atomic.Int64 // bytes that are not written, for who asks without the lock
+	size    atomic.Int64 // bytes that are not written; read without the lock
 
 	mu      sync.Mutex
 	header  bool   // write frames with a header, not lines
@@ -47,7 +47,7 @@ type Outbox struct {
 	rest    []byte // what try could not write; it goes before buf
 	spare   []byte // the buffer written before
 	base    []byte // the buffer that is being written, or of which rest is the end
-	writing int    // bytes that somebody is writing; one at a time does
+	writing int    // bytes that a goroutine is writing; one at a time writes
 	closed  bool
 	err     error         // of writing; nothing is written after it
 	wake    chan struct{} // has room for one
