@@ -42,3 +42,24 @@ func TestASilentProcessIsGivenUpOnce(t *testing.T) {
 		require.NoError(t, s.machine.tasks.Close())
 	})
 }
+
+// A process that was stopped itself gives nobody up by what it has not heard meanwhile. One that was not does.
+func TestAProcessThatWasStoppedGivesNobodyUp(t *testing.T) {
+	for _, stopped := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStore(Options{Lease: time.Second, Logger: slog.New(slog.DiscardHandler)})
+			self := s.machine.meet(s.self, hello{Name: "self", Role: RoleExecutor, Lease: int64(time.Second)}, schema.Now())
+			other := s.machine.meet(uuid.New(), hello{Name: "other", Role: RoleExecutor, Lease: int64(time.Second)}, schema.Now())
+			other.heard, s.steadySince, s.lastContact = time.Now(), time.Now(), readClocks()
+			time.Sleep(time.Second + 1)
+			if !stopped {
+				s.lastContact = readClocks()
+			}
+			self.last, s.beating = 1, 1
+			s.flights = []*flight{{number: 1, first: readClocks(), changes: []*pending{{change: change{Beat: true}, done: func(answer) { s.fenceSilentPeers() }}}}}
+			require.NoError(t, s.applyMessage(self, []change{{Beat: true}}, schema.Now()))
+			require.Len(t, s.queue, map[bool]int{true: 0, false: 1}[stopped])
+			require.NoError(t, s.machine.tasks.Close())
+		})
+	}
+}

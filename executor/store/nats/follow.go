@@ -216,6 +216,7 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	var f *flight
 	if own {
 		f = s.takeFlight(p.last)
+		s.noteContact(at) // before the changes are resolved: one of them looks who was silent while this process was not
 	}
 	m := s.machine
 	m.tasks.Advance(at)
@@ -239,9 +240,6 @@ func (s *Store) applyMessage(p *peer, changes []change, at schema.Time) error {
 	}
 	m.tasks.Advance(at)
 	m.noteHeard(p, at)
-	if own {
-		s.noteContact(at)
-	}
 	s.retryClaims()
 	return s.compareDigests(p, changes, own)
 }
