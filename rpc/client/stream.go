@@ -56,7 +56,8 @@ func NewStream(conn io.ReadWriteCloser, framing wire.Framing, maxMessage int) *S
 
 // ReadObject reads the next message into v. A response that is no valid JSON, or is
 // too long, becomes a response with an error, so that its call ends. A request of
-// that kind is answered with an error. Other input that is no message is skipped.
+// that kind is answered with an error. Other input that is no message is skipped, and
+// so is a response without an id: a jsonrpc2.Conn takes it for that of its first call.
 func (s *Stream) ReadObject(v any) error {
 	m, err := s.next()
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *Stream) next() (*wire.Message, error) {
 		if bad, ok := errors.AsType[*wire.BadMessage](err); ok {
 			answer := wire.AppendError(nil, bad.ID, bad.Answer())
 			switch {
-			case bad.ID == nil:
+			case bad.ID == nil, bad.Response && isNull(bad.ID):
 			case bad.Response:
 				return &wire.Message{Text: answer}, nil
 			default:
@@ -83,9 +84,14 @@ func (s *Stream) next() (*wire.Message, error) {
 			}
 			continue
 		}
+		if err == nil && m.IsResponse() && (m.ID == nil || isNull(m.ID)) {
+			continue
+		}
 		return m, err
 	}
 }
+
+func isNull(id []byte) bool { return string(id) == "null" }
 
 // WriteObject queues a message to be written. It waits only while more than 64 MiB are
 // unsent. Its error may be that of an earlier message.

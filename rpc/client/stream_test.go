@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
+	"github.com/sourcegraph/jsonrpc2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/rpc/wire"
@@ -41,6 +43,22 @@ func TestStreamTellsOfBrokenResponses(t *testing.T) {
 		}
 		require.NoError(t, s.Close())
 	}
+}
+
+// An error about a message whose id could not be told has the id null. It ends no call: a
+// jsonrpc2.Conn would take it for the answer to its first one, which has the id 0.
+func TestStreamSkipsResponsesToNobody(t *testing.T) {
+	s := NewStream(&fakeConn{in: strings.NewReader(`{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"a broken line"}}
+{"jsonrpc":"2.0","id":null,"error":{"code":-32700,}}
+{"jsonrpc":"2.0","result":{}}
+{"jsonrpc":"2.0","id":0,"result":{}}
+`)}, wire.FramingLine, 1000)
+	var answer jsonrpc2.Response
+	require.NoError(t, s.ReadObject(&answer))
+	require.Nil(t, answer.Error)
+	require.JSONEq(t, `{}`, string(*answer.Result))
+	require.ErrorIs(t, s.ReadObject(&answer), io.EOF)
+	require.NoError(t, s.Close())
 }
 
 // A request that a Stream cannot read is answered, for a program that mounts Handler.
