@@ -135,9 +135,9 @@ type Event struct {
 	StartedAt schema.Time
 	// Progress is of EventProgress. Nobody changes it.
 	Progress *schema.Progress
-	// Again is of EventRetrying. It is of EventUpdated, too, where the task waits for its next
+	// Next is of EventRetrying. It is of EventUpdated, too, where the task waits for its next
 	// attempt: then it has the time of that alone. Nobody changes it.
-	Again *Again
+	Next *NextAttempt
 	// LabelsBefore are the labels before an EventUpdated. A subscription selects the event by
 	// these or by the new ones, so that it hears of tasks that lose its label. Nobody changes them.
 	LabelsBefore map[string]string

@@ -31,8 +31,8 @@ const (
 // could take a slot and the disk for itself.
 const MinSnooze = 100 * time.Millisecond
 
-// Again is how an attempt ended that another one follows.
-type Again struct {
+// NextAttempt is how an attempt ended that another one follows.
+type NextAttempt struct {
 	// At is when the next attempt may begin.
 	At schema.Time
 	// Error is why the attempt failed. It is nil where the task has put itself off: then no
@@ -111,10 +111,10 @@ func adviceOf(err error) advice {
 
 // follows decides what follows an attempt that has failed with e: another one, or the end, which
 // is nil. spent is how many attempts count, this one included. All values of random are as likely.
-func follows(policy *schema.Retry, spent int32, e *schema.TaskError, a advice, now schema.Time, random uint32) *Again {
+func follows(policy *schema.Retry, spent int32, e *schema.TaskError, a advice, now schema.Time, random uint32) *NextAttempt {
 	switch {
 	case a.snooze && e.Kind != schema.KindTimeout:
-		return &Again{At: later(now, max(a.after, MinSnooze))}
+		return &NextAttempt{At: later(now, max(a.after, MinSnooze))}
 	case policy == nil || a.permanent || spent >= policy.MaxAttempts || !retries(policy, e):
 		return nil
 	case a.after > 0:
@@ -125,10 +125,10 @@ func follows(policy *schema.Retry, spent int32, e *schema.TaskError, a advice, n
 
 // tried is an attempt that failed with e and that another one follows: so its error is retryable,
 // whatever the code said of it.
-func tried(at schema.Time, e *schema.TaskError) *Again {
+func tried(at schema.Time, e *schema.TaskError) *NextAttempt {
 	again := *e
 	again.Retryable = true
-	return &Again{At: at, Error: &again}
+	return &NextAttempt{At: at, Error: &again}
 }
 
 func later(now schema.Time, d time.Duration) schema.Time { return now + schema.Time(d.Microseconds()) }
@@ -172,12 +172,12 @@ func (r *Record) RunsAgain() bool {
 // AfterInterruption decides what follows an attempt that its process did not survive. It answers nil where
 // that is the end, as RunsAgain. Where no Retry says anything of such an end and Rerun lets the task run again,
 // it does so at once, and the attempt does not count. All values of random are as likely. What it answers depends on the arguments alone, on every processor.
-func (r *Record) AfterInterruption(e *schema.TaskError, now schema.Time, random uint32) *Again {
+func (r *Record) AfterInterruption(e *schema.TaskError, now schema.Time, random uint32) *NextAttempt {
 	p := r.policy()
 	if again := follows(p, r.spent(), e, advice{}, now, random); again != nil || !r.RunsAgain() {
 		return again
 	}
-	return &Again{At: now, Error: e, Rerun: true}
+	return &NextAttempt{At: now, Error: e, Rerun: true}
 }
 
 // ShowAttempts sets the latest attempts of the task.

@@ -116,7 +116,7 @@ func TestRerunSpendsNoAttempt(t *testing.T) {
 	r := Record{Task: schema.Task{Attempt: 3}, Rerun: true, History: &History{Reruns: 2}}
 	r.Conditions = &schema.Conditions{Retry: policyOf(func(p *schema.Retry) { p.MaxAttempts, p.On = 2, []schema.ErrorKind{schema.KindExit} })}
 	e := interrupted
-	require.Equal(t, &Again{At: 7, Error: &e, Rerun: true}, r.AfterInterruption(&e, 7, 0))
+	require.Equal(t, &NextAttempt{At: 7, Error: &e, Rerun: true}, r.AfterInterruption(&e, 7, 0))
 	require.Equal(t, int32(1), r.spent())
 	require.NotNil(t, follows(r.policy(), r.spent(), &schema.TaskError{Kind: schema.KindExit}, advice{}, 7, 0), "the second that counts")
 	r.Rerun = false
@@ -124,7 +124,7 @@ func TestRerunSpendsNoAttempt(t *testing.T) {
 	r.Rerun, r.Conditions.Retry.On = true, nil // the policy names it
 	require.False(t, r.AfterInterruption(&e, 7, 0).Rerun)
 	r.Conditions = nil
-	require.Equal(t, &Again{At: 7, Error: &e, Rerun: true}, r.AfterInterruption(&e, 7, 0), "without a policy, too")
+	require.Equal(t, &NextAttempt{At: 7, Error: &e, Rerun: true}, r.AfterInterruption(&e, 7, 0), "without a policy, too")
 	r.Rerun = false
 	require.Nil(t, r.AfterInterruption(&e, 7, 0))
 }

@@ -52,7 +52,7 @@ func (r *run) end(result jsontext.Value, err error) {
 	if final {
 		if again := r.again(o, err); again != nil {
 			r.pending()
-			r.worker.ended = Ended{Lease: r.lease, Again: again, Recorded: r.queuedAgain}
+			r.worker.ended = Ended{Lease: r.lease, Next: again, Recorded: r.queuedAgain}
 		} else {
 			r.finishing(o)
 			r.worker.ended = Ended{Lease: r.lease, Outcome: o, Recorded: r.recorded}
@@ -68,7 +68,7 @@ func (r *run) requeuesOnRestart(cause error) bool {
 }
 
 // again is the attempt that follows this one, which has ended with an error of the code, or nil.
-func (r *run) again(o Outcome, err error) *Again {
+func (r *run) again(o Outcome, err error) *NextAttempt {
 	if o.State != schema.Failed {
 		return nil
 	}

@@ -140,8 +140,8 @@ type Claimer interface {
 type Ended struct {
 	Lease    Lease // which the claimer has given
 	Outcome  Outcome
-	Again    *Again      // another attempt follows, and there is no Outcome
-	Recorded func(error) // as of Lease.Finish, or of Lease.Retry
+	Next     *NextAttempt // another attempt follows, and there is no Outcome
+	Recorded func(error)  // as of Lease.Finish, or of Lease.Retry
 }
 
 // Finish makes the task final, or queues it again, and releases the lease. It does nothing for
@@ -150,8 +150,8 @@ func (e Ended) Finish() {
 	switch {
 	case e.Lease == nil:
 		return
-	case e.Again != nil:
-		e.Lease.Retry(e.Again, e.Recorded)
+	case e.Next != nil:
+		e.Lease.Retry(e.Next, e.Recorded)
 	default:
 		e.Lease.Finish(e.Outcome, e.Recorded)
 	}
@@ -223,7 +223,7 @@ type Lease interface {
 	// and is Queued until then. It is like Finish in all else, but where a cancel was asked for
 	// the task ends as Cancelled, and recorded is called with ErrCancelRequested. Nobody
 	// changes what a points to.
-	Retry(a *Again, recorded func(error))
+	Retry(a *NextAttempt, recorded func(error))
 	// Release says that the task's code has really ended. It is called once,
 	// after Finish or Retry, or without either.
 	Release()

@@ -191,14 +191,14 @@ func appendProgress(b []byte, ev *executor.Event) []byte {
 }
 
 func appendRetrying(b []byte, ev *executor.Event) []byte {
-	return wire.AppendJSON(b, schema.RetryingEvent{ID: ev.ID, Seq: ev.Seq, Attempt: ev.Attempt, Error: ev.Again.Error, RunAt: ev.Again.At})
+	return wire.AppendJSON(b, schema.RetryingEvent{ID: ev.ID, Seq: ev.Seq, Attempt: ev.Attempt, Error: ev.Next.Error, RunAt: ev.Next.At})
 }
 
 func appendUpdated(b []byte, ev *executor.Event) []byte {
 	t := ev.Task
 	message := schema.UpdatedEvent{ID: ev.ID, Seq: ev.Seq, Priority: t.Priority, Labels: t.Labels, Conditions: t.Conditions, Sent: ev.Sent}
-	if ev.Again != nil {
-		message.RunAt = ev.Again.At
+	if ev.Next != nil {
+		message.RunAt = ev.Next.At
 	}
 	return wire.AppendJSON(b, message)
 }

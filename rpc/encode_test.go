@@ -109,11 +109,11 @@ func TestAppendedIsWhatTheTypesMarshalTo(t *testing.T) {
 		requireSame(t, schema.StartedEvent{ID: task.ID, Seq: seq, Attempt: task.Attempt, StartedAt: started.StartedAt, PID: started.PID},
 			appendEvent(nil, &started))
 
-		again := &executor.Again{At: started.StartedAt, Error: task.Error}
-		retrying := executor.Event{Kind: executor.EventRetrying, Seq: seq, ID: task.ID, Attempt: task.Attempt, Again: again}
+		again := &executor.NextAttempt{At: started.StartedAt, Error: task.Error}
+		retrying := executor.Event{Kind: executor.EventRetrying, Seq: seq, ID: task.ID, Attempt: task.Attempt, Next: again}
 		requireSame(t, schema.RetryingEvent{ID: task.ID, Seq: seq, Attempt: task.Attempt, Error: again.Error, RunAt: again.At}, appendEvent(nil, &retrying))
 
-		updated := executor.Event{Kind: executor.EventUpdated, Seq: seq, ID: task.ID, Task: task, Again: again}
+		updated := executor.Event{Kind: executor.EventUpdated, Seq: seq, ID: task.ID, Task: task, Next: again}
 		requireSame(t, schema.UpdatedEvent{RunAt: again.At, ID: task.ID, Seq: seq, Priority: task.Priority, Labels: task.Labels, Conditions: task.Conditions}, appendEvent(nil, &updated))
 
 		progress := executor.Event{Kind: executor.EventProgress, Seq: seq, ID: task.ID, Progress: drawProgress(t)}

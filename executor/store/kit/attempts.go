@@ -10,7 +10,7 @@ import (
 
 // Followed is the history of a task after an attempt that is followed by another one. r is the task as it was
 // claimed, with RunsOn; written is its output so far.
-func Followed(r *executor.Record, a *executor.Again, written *schema.OutputBytes, now schema.Time) *executor.History {
+func Followed(r *executor.Record, a *executor.NextAttempt, written *schema.OutputBytes, now schema.Time) *executor.History {
 	h := new(executor.History)
 	if r.History != nil {
 		*h = *r.History
@@ -47,9 +47,9 @@ func earlierError(e *schema.TaskError) *schema.TaskError {
 }
 
 // Retrying is the event of an attempt that is followed by another one. shown is the event's Task.
-func Retrying(r *executor.Record, a *executor.Again, shown *schema.Task) executor.Event {
-	again := &executor.Again{At: a.At, Error: briefError(a.Error)}
-	return executor.Event{ID: r.ID, Kind: executor.EventRetrying, Attempt: r.Attempt, Again: again, Task: shown}
+func Retrying(r *executor.Record, a *executor.NextAttempt, shown *schema.Task) executor.Event {
+	again := &executor.NextAttempt{At: a.At, Error: briefError(a.Error)}
+	return executor.Event{ID: r.ID, Kind: executor.EventRetrying, Attempt: r.Attempt, Next: again, Task: shown}
 }
 
 // Updated is the event of a change of a queued task. r is the task after the change, and before are its labels
@@ -59,7 +59,7 @@ func Updated(r *executor.Record, before map[string]string) executor.Event {
 		ID: r.ID, Type: r.Type, Priority: r.Priority, Labels: r.Labels, CreatedAt: r.CreatedAt, Conditions: r.Task.Conditions,
 	}}
 	if r.History != nil {
-		ev.Again = &executor.Again{At: r.History.DueAt}
+		ev.Next = &executor.NextAttempt{At: r.History.DueAt}
 	}
 	return ev
 }

@@ -195,7 +195,7 @@ func TestEventsOfManyAttemptsAreBounded(t *testing.T) {
 	task := &schema.Task{ID: uuid.New(), Type: "plain"}
 	for n := range int32(many) {
 		f.Publish(w.ID(), executor.DefaultEvents, executor.Event{Kind: executor.EventStarted, ID: task.ID, Task: task, Attempt: n + 1})
-		f.Publish(w.ID(), executor.DefaultEvents, executor.Event{Kind: executor.EventRetrying, ID: task.ID, Task: task, Attempt: n + 1, Again: &executor.Again{}})
+		f.Publish(w.ID(), executor.DefaultEvents, executor.Event{Kind: executor.EventRetrying, ID: task.ID, Task: task, Attempt: n + 1, Next: &executor.NextAttempt{}})
 	}
 	got, err := w.Next(t.Context())
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func sizeOf(ev *executor.Event) int64 {
 	case executor.EventFinished:
 		return eventBytes + endBytes + variable(ev.Task)
 	case executor.EventRetrying:
-		return eventBytes + errorBytes(ev.Again.Error)
+		return eventBytes + errorBytes(ev.Next.Error)
 	case executor.EventUpdated:
 		return eventBytes + endBytes + variable(ev.Task) + labelBytes(ev.LabelsBefore) + conditionBytes(ev.Task.Conditions)
 	}

@@ -56,8 +56,8 @@ func (c *claimer) finishAndTake(ctx context.Context, ended executor.Ended) (next
 	s.mu.Lock()
 	now := s.now()
 	var err error
-	if ended.Again != nil {
-		err = l.retry(ended.Again, now)
+	if ended.Next != nil {
+		err = l.retry(ended.Next, now)
 	} else {
 		err = l.finish(ended.Outcome, now)
 	}

@@ -113,7 +113,7 @@ func (l *lease) finish(o executor.Outcome, now schema.Time) error {
 }
 
 // Retry implements executor.Lease.
-func (l *lease) Retry(a *executor.Again, recorded func(error)) {
+func (l *lease) Retry(a *executor.NextAttempt, recorded func(error)) {
 	s := l.claimer.store
 	s.mu.Lock()
 	err := l.retry(a, s.now())
@@ -122,7 +122,7 @@ func (l *lease) Retry(a *executor.Again, recorded func(error)) {
 }
 
 // retry queues the task again. The caller holds mu.
-func (l *lease) retry(a *executor.Again, now schema.Time) error {
+func (l *lease) retry(a *executor.NextAttempt, now schema.Time) error {
 	s := l.claimer.store
 	if s.closed {
 		return executor.ErrClosed

@@ -116,7 +116,7 @@ func richSnapshot(t testing.TB) []byte {
 	leases[0].Release()
 	require.NoError(t, leases[2].Write(schema.Stdout, []byte("out")))
 	require.NoError(t, leases[2].Progress(schema.Progress{Value: 1}))
-	leases[1].Retry(&executor.Again{At: 5000, Error: &schema.TaskError{Message: "m"}}, func(error) {})
+	leases[1].Retry(&executor.NextAttempt{At: 5000, Error: &schema.TaskError{Message: "m"}}, func(error) {})
 	r.Advance(2000)
 	var b bytes.Buffer
 	require.NoError(t, r.Snapshot(&b, memory.Held{Claimers: []executor.Claimer{every}, Leases: leases[1:]}))

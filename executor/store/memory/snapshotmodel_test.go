@@ -279,9 +279,9 @@ func (m *twins) End(rt *rapid.T) {
 		recorded := func(err error) { said = err }
 		switch {
 		case how == 0:
-			l.Retry(&executor.Again{At: at, Error: failure}, recorded)
+			l.Retry(&executor.NextAttempt{At: at, Error: failure}, recorded)
 		case how == 1:
-			l.Retry(&executor.Again{At: at, Rerun: true}, recorded)
+			l.Retry(&executor.NextAttempt{At: at, Rerun: true}, recorded)
 		case how == 2:
 			l.Finish(executor.Outcome{State: schema.Failed, Error: failure}, recorded)
 		case how == 3 && !m.begun[first] && !m.ended[first]:

@@ -215,7 +215,7 @@ type finish struct {
 	result []byte
 }
 
-// retry is an executor.Again as it is in the log.
+// retry is an executor.NextAttempt as it is in the log.
 type retry struct {
 	attempt
 	At         int64             `json:"at,omitzero"`
@@ -224,12 +224,12 @@ type retry struct {
 	InputEnded bool              `json:"inputEnded,omitzero"`
 }
 
-func retryOf(of attempt, a *executor.Again) *retry {
+func retryOf(of attempt, a *executor.NextAttempt) *retry {
 	return &retry{of, int64(a.At), a.Error, a.Rerun, a.InputEnded}
 }
 
-func (r *retry) again() *executor.Again {
-	return &executor.Again{At: schema.Time(r.At), Error: r.Error, Rerun: r.Rerun, InputEnded: r.InputEnded}
+func (r *retry) again() *executor.NextAttempt {
+	return &executor.NextAttempt{At: schema.Time(r.At), Error: r.Error, Rerun: r.Rerun, InputEnded: r.InputEnded}
 }
 
 type cancel struct {

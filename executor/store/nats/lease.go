@@ -137,7 +137,7 @@ func (l *lease) Finish(o executor.Outcome, recorded func(error)) {
 }
 
 // Retry implements executor.Lease.
-func (l *lease) Retry(a *executor.Again, recorded func(error)) {
+func (l *lease) Retry(a *executor.NextAttempt, recorded func(error)) {
 	l.end(change{Retry: retryOf(l.of, a)}, recorded)
 }
 
@@ -162,8 +162,8 @@ func (l *lease) endChange(c change, recorded func(error)) (*pending, error) {
 // endChanges makes the changes for an Ended of this lease.
 func (l *lease) endChanges(e executor.Ended) []*pending {
 	c := change{Finish: &finish{attempt: l.of, State: e.Outcome.State, Error: e.Outcome.Error, result: e.Outcome.Result}}
-	if e.Again != nil {
-		c = change{Retry: retryOf(l.of, e.Again)}
+	if e.Next != nil {
+		c = change{Retry: retryOf(l.of, e.Next)}
 	}
 	p, err := l.endChange(c, e.Recorded)
 	if err != nil {

@@ -192,7 +192,7 @@ func (l *load) failFirst(lease executor.Lease) bool {
 	}
 	l.tell(fact{what: factTried, id: r.ID})
 	failed := &schema.TaskError{Kind: schema.KindTaskError, Message: r.ID.String()}
-	lease.Retry(&executor.Again{At: schema.Now(), Error: failed}, func(err error) {
+	lease.Retry(&executor.NextAttempt{At: schema.Now(), Error: failed}, func(err error) {
 		if err == nil {
 			l.tell(fact{what: factAgain, id: r.ID})
 		}

@@ -136,7 +136,7 @@ func tryLater(t *testing.T, l executor.Lease) {
 	t.Helper()
 	later := schema.Now() + schema.Time(time.Hour.Microseconds())
 	recorded := make(chan error, 1)
-	l.Retry(&executor.Again{At: later, Error: &schema.TaskError{Kind: schema.KindExit, Message: "exit 1"}}, func(err error) { recorded <- err })
+	l.Retry(&executor.NextAttempt{At: later, Error: &schema.TaskError{Kind: schema.KindExit, Message: "exit 1"}}, func(err error) { recorded <- err })
 	l.Release()
 	require.NoError(t, <-recorded)
 }

@@ -12,14 +12,14 @@ import (
 // retrial is the entry of a Lease.Retry: the end of an attempt that another one follows.
 type retrial struct {
 	lease    *lease
-	again    *executor.Again
+	again    *executor.NextAttempt
 	history  *executor.History
 	recorded func(error)
 	err      error
 }
 
 // Retry implements executor.Lease.
-func (l *lease) Retry(a *executor.Again, recorded func(error)) {
+func (l *lease) Retry(a *executor.NextAttempt, recorded func(error)) {
 	s, r := l.store, l.record
 	s.mu.Lock()
 	if err := l.lostBy(); err != nil {
@@ -106,7 +106,7 @@ func (e *retrial) done() { e.recorded(e.err) }
 type tried struct {
 	record *record
 	ran    executor.Record // with the start of the attempt
-	again  *executor.Again
+	again  *executor.NextAttempt
 }
 
 // triedAgain answers what follows the attempt that ran when the last process died.

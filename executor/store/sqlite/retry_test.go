@@ -29,7 +29,7 @@ func TestRetryOnADiskThatFails(t *testing.T) {
 				require.NoError(t, l.Write(schema.Stdout, []byte("one")))
 				v.Fail(c.op, c.kind, c.err)
 				recorded := make(chan error, 1)
-				l.Retry(&executor.Again{At: schema.Now() + 1_000_000, Error: &schema.TaskError{Kind: schema.KindExit, Message: "exit 1"}}, func(err error) { recorded <- err })
+				l.Retry(&executor.NextAttempt{At: schema.Now() + 1_000_000, Error: &schema.TaskError{Kind: schema.KindExit, Message: "exit 1"}}, func(err error) { recorded <- err })
 				l.Release()
 				if cancels {
 					a, err := cancelOne(t.Context(), s, id, executor.Cancellation{})
@@ -83,7 +83,7 @@ func TestACancelThatFailsBehindARetry(t *testing.T) {
 			}
 		})
 		recorded := make(chan error, 1)
-		l.Retry(&executor.Again{At: schema.Now()}, func(err error) { recorded <- err })
+		l.Retry(&executor.NextAttempt{At: schema.Now()}, func(err error) { recorded <- err })
 		l.Release()
 		synctest.Wait() // it is at the disk, and the cancel waits behind it
 		over := later(func() (executor.CancelAnswer, error) { return cancelOne(t.Context(), s, id, executor.Cancellation{}) })
@@ -113,7 +113,7 @@ func TestRemovedTasksLeaveNoAttempts(t *testing.T) {
 	require.Equal(t, schema.OutcomeCancelled, a.Outcome)
 	l := claim(t, s)
 	recorded := make(chan error, 1)
-	l.Retry(&executor.Again{At: schema.Now()}, func(err error) { recorded <- err })
+	l.Retry(&executor.NextAttempt{At: schema.Now()}, func(err error) { recorded <- err })
 	l.Release()
 	require.NoError(t, <-recorded)
 	require.Equal(t, l.Record().ID, runOne(t, s, completed))

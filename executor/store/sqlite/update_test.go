@@ -31,7 +31,7 @@ func TestUpdatesThatWereRefused(t *testing.T) {
 			waits := newTask(labelled, when(schema.Conditions{Group: "h"}))
 			tried := claim(t, s)
 			put := make(chan error, 1)
-			tried.Retry(&executor.Again{At: schema.Now() + 60_000_000}, func(err error) { put <- err })
+			tried.Retry(&executor.NextAttempt{At: schema.Now() + 60_000_000}, func(err error) { put <- err })
 			tried.Release()
 			require.NoError(t, <-put)
 			submit(t, s, plain, waits)

@@ -217,7 +217,7 @@ func (l faultyLease) Write(stream schema.Stream, p []byte) error {
 	return l.Lease.Write(stream, p)
 }
 
-func (l faultyLease) Retry(a *executor.Again, recorded func(error)) {
+func (l faultyLease) Retry(a *executor.NextAttempt, recorded func(error)) {
 	if err := l.store.fault("Retry"); err != nil {
 		recorded(err)
 		return

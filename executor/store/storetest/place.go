@@ -127,7 +127,7 @@ func joinLabelsAmong(f *fixture) {
 	tried := f.claimedBy(a)
 	require.Equal(f, ids[4], tried.Record().ID)
 	failed := make(chan error, 1)
-	tried.Retry(&executor.Again{At: schema.Now(), Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "no"}}, func(err error) { failed <- err })
+	tried.Retry(&executor.NextAttempt{At: schema.Now(), Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "no"}}, func(err error) { failed <- err })
 	tried.Release()
 	require.NoError(f, <-failed)
 	other := f.waiting(claimOf(b))

@@ -147,7 +147,7 @@ func restartRetryCancelled(f *fixture) {
 
 func restartSnooze(f *fixture) {
 	id := f.one()
-	f.queueAgain(f.claims(id), &executor.Again{At: in(f.of(time.Hour))})
+	f.queueAgain(f.claims(id), &executor.NextAttempt{At: in(f.of(time.Hour))})
 	f.restart()
 	f.waits(id, schema.WaitsForRetry)
 	f.noClaim()

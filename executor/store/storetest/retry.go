@@ -27,19 +27,19 @@ var retryContracts = []contract{
 }
 
 // failedOnce is an attempt that fails, and is followed by another one after a time.
-func failedOnce(d time.Duration) *executor.Again {
-	return &executor.Again{At: in(d), Error: &schema.TaskError{Kind: schema.KindExit, Message: "exit 1", ExitCode: new(1)}}
+func failedOnce(d time.Duration) *executor.NextAttempt {
+	return &executor.NextAttempt{At: in(d), Error: &schema.TaskError{Kind: schema.KindExit, Message: "exit 1", ExitCode: new(1)}}
 }
 
 // queueAgain ends the attempt of a lease, and waits until that is recorded.
-func (f *fixture) queueAgain(l executor.Lease, a *executor.Again) {
+func (f *fixture) queueAgain(l executor.Lease, a *executor.NextAttempt) {
 	f.Helper()
 	require.NoError(f, queuedAgain(l, a))
 	l.Release()
 }
 
 // queuedAgain is what Retry says at last.
-func queuedAgain(l executor.Lease, a *executor.Again) error {
+func queuedAgain(l executor.Lease, a *executor.NextAttempt) error {
 	said := make(chan error, 1)
 	l.Retry(a, func(err error) { said <- err })
 	return <-said
@@ -82,7 +82,7 @@ func retryWaits(f *fixture) {
 	events := f.drain(w)
 	require.Equal(f, kindsOf(executor.EventStarted, executor.EventProgress, executor.EventRetrying, executor.EventStarted, executor.EventFinished), kinds(events))
 	require.Equal(f, int32(1), events[2].Attempt)
-	require.Equal(f, *a, *events[2].Again)
+	require.Equal(f, *a, *events[2].Next)
 	require.True(f, events[2].Wanted)
 	require.Equal(f, int32(2), events[3].Attempt)
 }
@@ -143,7 +143,7 @@ func retrySnooze(f *fixture) {
 	id := f.one()
 	l := f.claims(id)
 	require.NoError(f, l.Started(0))
-	f.queueAgain(l, &executor.Again{At: in(f.of(time.Minute))})
+	f.queueAgain(l, &executor.NextAttempt{At: in(f.of(time.Minute))})
 	f.waits(id, schema.WaitsForRetry)
 	got := f.get(id)
 	require.Equal(f, int32(1), got.History.Snoozes)
@@ -156,7 +156,7 @@ func retrySnooze(f *fixture) {
 	require.Len(f, f.attempts(f.get(id)), 1)
 	events := f.drain(w)
 	require.Equal(f, kindsOf(executor.EventStarted, executor.EventRetrying, executor.EventFinished), kinds(events))
-	require.Nil(f, events[1].Again.Error)
+	require.Nil(f, events[1].Next.Error)
 }
 
 func retryFrees(f *fixture) {
@@ -219,7 +219,7 @@ func retryClaims(f *fixture) {
 	claimer, err := f.claimers.of(f.Context(), f.store, nil)
 	require.NoError(f, err)
 	said := make(chan error, 1)
-	l, err := claimer.Claim(f.Context(), executor.Ended{Lease: f.claims(id), Again: failedOnce(0), Recorded: func(err error) { said <- err }})
+	l, err := claimer.Claim(f.Context(), executor.Ended{Lease: f.claims(id), Next: failedOnce(0), Recorded: func(err error) { said <- err }})
 	require.NoError(f, err)
 	require.NoError(f, <-said)
 	require.Equal(f, int32(2), l.Record().Attempt)

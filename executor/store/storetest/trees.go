@@ -238,7 +238,7 @@ func treeCounts(f *fixture) {
 	f.cancel(children[2], executor.Cancellation{})
 	cl := f.claims(children[3])
 	require.Equal(f, &schema.TaskCounts{Running: 1, Completed: 1, Failed: 1, Cancelled: 1}, f.get(parent).Children)
-	cl.Retry(&executor.Again{At: schema.Now()}, func(error) {})
+	cl.Retry(&executor.NextAttempt{At: schema.Now()}, func(error) {})
 	cl.Release()
 	f.until("it waits", func() bool { return f.get(children[3]).State == schema.Queued })
 	require.Equal(f, &schema.TaskCounts{Queued: 1, Completed: 1, Failed: 1, Cancelled: 1}, f.get(parent).Children)

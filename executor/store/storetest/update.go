@@ -221,7 +221,7 @@ func updateEvents(f *fixture) {
 	require.Equal(f, int8(3), heard[0].Task.Priority)
 	require.Equal(f, map[string]string{"a": "b"}, heard[0].Task.Labels)
 	require.Equal(f, "g", heard[0].Task.Conditions.Group)
-	require.Equal(f, again.At, heard[0].Again.At)
+	require.Equal(f, again.At, heard[0].Next.At)
 	require.Nil(f, heard[0].Task.Input)
 	require.Less(f, heard[0].Seq, heard[1].Seq)
 	require.Equal(f, kindsOf(executor.EventRetrying, updated), kinds(f.drain(left)), "it hears that its label is gone, and nothing after that")

@@ -141,7 +141,7 @@ func (w *worker) end() {
 	case 0:
 		l.Finish(executor.Outcome{State: schema.Failed, Error: failure}, func(err error) { recorded <- err })
 	case 1:
-		l.Retry(&executor.Again{At: schema.Now() + schema.Time(time.Hour.Microseconds()), Error: failure}, func(err error) { recorded <- err })
+		l.Retry(&executor.NextAttempt{At: schema.Now() + schema.Time(time.Hour.Microseconds()), Error: failure}, func(err error) { recorded <- err })
 	default:
 		l.Finish(executor.Outcome{State: schema.Completed, Result: fmt.Appendf(nil, `"%s"`, bytes.Repeat([]byte("r"), w.IntN(3)*600))}, func(err error) { recorded <- err })
 	}

@@ -157,7 +157,7 @@ func TestCheckFindsAttemptsThatAreWrong(t *testing.T) {
 func again(t *testing.T, l executor.Lease) {
 	t.Helper()
 	recorded := make(chan error, 1)
-	l.Retry(&executor.Again{At: schema.Now() + schema.Time(time.Hour.Microseconds()), Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "busy"}}, func(err error) { recorded <- err })
+	l.Retry(&executor.NextAttempt{At: schema.Now() + schema.Time(time.Hour.Microseconds()), Error: &schema.TaskError{Kind: schema.KindTaskError, Message: "busy"}}, func(err error) { recorded <- err })
 	l.Release()
 	require.NoError(t, <-recorded)
 }
@@ -179,7 +179,7 @@ func TestCheckFindsLostAttemptsOfATaskThatRuns(t *testing.T) {
 		l, err := c.Claim(t.Context(), ended)
 		require.NoError(t, err)
 		require.NoError(t, l.Started(0))
-		ended = executor.Ended{Lease: l, Again: &executor.Again{At: schema.Now(), Error: &schema.TaskError{Kind: schema.KindExit}}, Recorded: func(err error) { recorded <- err }}
+		ended = executor.Ended{Lease: l, Next: &executor.NextAttempt{At: schema.Now(), Error: &schema.TaskError{Kind: schema.KindExit}}, Recorded: func(err error) { recorded <- err }}
 	}
 	require.NoError(t, <-recorded)
 	require.NoError(t, s.Close())

@@ -17,7 +17,7 @@ import (
 // again submits tasks again, and answers the new ones by the old ones.
 func (r *rig) again(p schema.RetryParams) map[uuid.UUID]schema.Task {
 	r.Helper()
-	result, err := r.SubmitAgain(r.Context(), &p)
+	result, err := r.Resubmit(r.Context(), &p)
 	require.NoError(r, err)
 	byOld := map[uuid.UUID]schema.Task{}
 	for _, t := range result.Tasks {
@@ -73,7 +73,7 @@ func TestAFailureByAnotherTaskIsNotRunAlone(t *testing.T) {
 	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
 		refused := func(p schema.RetryParams, pointer, says string) {
 			r.Helper()
-			_, err := r.SubmitAgain(r.Context(), &p)
+			_, err := r.Resubmit(r.Context(), &p)
 			var wrong *executor.InputError
 			require.ErrorAs(r, err, &wrong)
 			require.Equal(r, pointer, wrong.Violations[0].Pointer)
@@ -107,7 +107,7 @@ func TestABranchThatWasNotTakenIsNoFailure(t *testing.T) {
 		alarm := r.submit(napBehind(schema.OnFailure, works))
 		r.pass(time.Second)
 		r.inState(alarm, schema.Failed)
-		_, err := r.SubmitAgain(r.Context(), &schema.RetryParams{ID: alarm})
+		_, err := r.Resubmit(r.Context(), &schema.RetryParams{ID: alarm})
 		require.ErrorContains(r, err, "runs only where "+works.String()+" fails, which has completed")
 		both := r.again(schema.RetryParams{ID: works, Dependents: true})
 		require.Equal(r, []schema.Dependency{{ID: both[works].ID, On: schema.OnFailure}}, both[alarm].Conditions.After)
@@ -140,7 +140,7 @@ func TestWhatIsNotSubmittedAgain(t *testing.T) {
 		refused := func(p schema.RetryParams, pointer, says string) {
 			r.Helper()
 			before := r.stats().Totals.Submitted
-			_, err := r.SubmitAgain(r.Context(), &p)
+			_, err := r.Resubmit(r.Context(), &p)
 			var wrong *executor.InputError
 			require.ErrorAs(r, err, &wrong)
 			require.Equal(r, pointer, wrong.Violations[0].Pointer)
@@ -152,11 +152,11 @@ func TestWhatIsNotSubmittedAgain(t *testing.T) {
 		refused(schema.RetryParams{ID: fails, IDs: []uuid.UUID{fails}}, "", "either")
 		r.pass(time.Second)
 		refused(schema.RetryParams{IDs: []uuid.UUID{fails, completed}}, "/ids/1", "has completed")
-		_, err := r.SubmitAgain(r.Context(), &schema.RetryParams{IDs: []uuid.UUID{fails, uuid.New()}})
+		_, err := r.Resubmit(r.Context(), &schema.RetryParams{IDs: []uuid.UUID{fails, uuid.New()}})
 		require.ErrorIs(r, err, executor.ErrNotFound)
 		require.NoError(r, r.Pause(r.Context(), "", true))
 		require.Len(r, r.again(schema.RetryParams{IDs: []uuid.UUID{fails, fails, completed}, Force: true}), 2)
-		_, err = r.SubmitAgain(r.Context(), &schema.RetryParams{ID: completed})
+		_, err = r.Resubmit(r.Context(), &schema.RetryParams{ID: completed})
 		require.ErrorIs(r, err, executor.ErrQueueFull)
 	})
 }
@@ -167,7 +167,7 @@ func TestHiddenValuesAreGivenAgain(t *testing.T) {
 	withRig(t, secretive(), func(r *rig) {
 		id := r.submit(login(`{"name":"a","password":"p","vars":{"A":"b","A_KEY":"s1"}}`))
 		r.inState(id, schema.Completed)
-		_, err := r.SubmitAgain(r.Context(), &schema.RetryParams{ID: id, Hidden: map[string]string{"password": "p2"}})
+		_, err := r.Resubmit(r.Context(), &schema.RetryParams{ID: id, Hidden: map[string]string{"password": "p2"}})
 		var wrong *executor.InputError
 		require.ErrorAs(r, err, &wrong)
 		require.Len(r, wrong.Violations, 1)
@@ -191,12 +191,12 @@ func TestARequestThatIsSentTwiceSubmitsOnce(t *testing.T) {
 			{IDs: []uuid.UUID{right, left}, Force: true, RequestID: uuid.New()},
 			{ID: root, Dependents: true, RequestID: uuid.New()},
 		} {
-			first, err := r.SubmitAgain(r.Context(), &p)
+			first, err := r.Resubmit(r.Context(), &p)
 			require.NoError(r, err)
 			require.False(r, first.Existing)
 			r.pass(time.Second)
 			before := r.stats().Totals.Submitted
-			second, err := r.SubmitAgain(r.Context(), &p)
+			second, err := r.Resubmit(r.Context(), &p)
 			require.NoError(r, err)
 			require.True(r, second.Existing)
 			require.Equal(r, before, r.stats().Totals.Submitted)
@@ -206,7 +206,7 @@ func TestARequestThatIsSentTwiceSubmitsOnce(t *testing.T) {
 				require.True(r, second.Tasks[i].State.Final())
 			}
 			p.RequestID = uuid.New()
-			again, err := r.SubmitAgain(r.Context(), &p)
+			again, err := r.Resubmit(r.Context(), &p)
 			require.NoError(r, err)
 			require.NotEqual(r, first.Tasks[0].ID, again.Tasks[0].ID)
 			r.pass(time.Second)
@@ -221,19 +221,19 @@ func TestARequestIDIsOfOneRequest(t *testing.T) {
 		first, second := r.submit(schema.SubmitParams{Type: "nap"}), r.submit(schema.SubmitParams{Type: "nap"})
 		r.pass(time.Second)
 		p := schema.RetryParams{IDs: []uuid.UUID{first}, Force: true, RequestID: uuid.New()}
-		answer, err := r.SubmitAgain(r.Context(), &p)
+		answer, err := r.Resubmit(r.Context(), &p)
 		require.NoError(r, err)
 		r.pass(time.Second)
 		before := r.stats().Totals.Submitted
 		for _, ids := range [][]uuid.UUID{{first, second}, {second, first}} {
 			other := p
 			other.IDs = ids
-			_, err := r.SubmitAgain(r.Context(), &other)
+			_, err := r.Resubmit(r.Context(), &other)
 			require.ErrorContains(r, err, "/requestId: a request with this id was sent before, and not for "+second.String())
 		}
 		require.Equal(r, before, r.stats().Totals.Submitted)
 		p.IDs = append(p.IDs, uuid.New()) // as one that is forgotten
-		again, err := r.SubmitAgain(r.Context(), &p)
+		again, err := r.Resubmit(r.Context(), &p)
 		require.NoError(r, err)
 		require.Len(r, again.Tasks, 1)
 		require.Equal(r, answer.Tasks[0].ID, again.Tasks[0].ID)

@@ -18,8 +18,8 @@ import (
 // This file submits tasks again that have ended.
 
 const (
-	// MaxAgain is how many tasks are submitted again at once.
-	MaxAgain = 10_000
+	// MaxResubmitted is how many tasks are submitted again at once.
+	MaxResubmitted = 10_000
 	// triesPage is how many of the known tasks are looked at together.
 	triesPage = 1000
 )
@@ -27,12 +27,12 @@ const (
 // errNeedsSearch is the error where all known tasks have to be looked at.
 var errNeedsSearch = errors.New("all known tasks have to be looked at")
 
-// NeedsSearch reports whether FindAgain would have had to look at all known tasks.
+// NeedsSearch reports whether FindResubmission would have had to look at all known tasks.
 func NeedsSearch(err error) bool { return errors.Is(err, errNeedsSearch) }
 
-// Rerun is tasks that are to be submitted again, in the order in which they were submitted. Its methods
+// Resubmission is tasks that are to be submitted again, in the order in which they were submitted. Its methods
 // are for one goroutine.
-type Rerun struct {
+type Resubmission struct {
 	executor    *Executor
 	params      *schema.RetryParams
 	mayLook     bool // at all known tasks
@@ -45,19 +45,19 @@ type Rerun struct {
 	existing    []schema.Task // the new tasks, where the same request has made them before
 }
 
-// SubmitAgain is FindAgain and Submit.
-func (e *Executor) SubmitAgain(ctx context.Context, p *schema.RetryParams) (schema.RetryResult, error) {
-	r, err := e.FindAgain(ctx, p, true)
+// Resubmit is FindResubmission and Submit.
+func (e *Executor) Resubmit(ctx context.Context, p *schema.RetryParams) (schema.RetryResult, error) {
+	r, err := e.FindResubmission(ctx, p, true)
 	if err != nil {
 		return schema.RetryResult{}, err
 	}
 	return r.Submit(ctx)
 }
 
-// FindAgain finds the tasks that a request to submit tasks again is about, and records nothing. Where it
+// FindResubmission finds the tasks that a request to submit tasks again is about, and records nothing. Where it
 // would have to look at all known tasks, and may not, the error is one of NeedsSearch.
-func (e *Executor) FindAgain(ctx context.Context, p *schema.RetryParams, mayLook bool) (*Rerun, error) {
-	r := &Rerun{executor: e, params: p, mayLook: mayLook, places: map[uuid.UUID]int{}, now: schema.Now()}
+func (e *Executor) FindResubmission(ctx context.Context, p *schema.RetryParams, mayLook bool) (*Resubmission, error) {
+	r := &Resubmission{executor: e, params: p, mayLook: mayLook, places: map[uuid.UUID]int{}, now: schema.Now()}
 	if (p.ID != uuid.Nil) == (len(p.IDs) > 0) {
 		return nil, &InputError{Violations: []schema.Violation{{Message: "give either id or ids"}}}
 	}
@@ -73,7 +73,7 @@ func (e *Executor) FindAgain(ctx context.Context, p *schema.RetryParams, mayLook
 // Submit submits tasks that have ended as new tasks, and answers these, each after those that
 // it comes after. A task that comes after another one of them comes after the new one. It submits all of
 // them, or none.
-func (r *Rerun) Submit(ctx context.Context) (result schema.RetryResult, err error) {
+func (r *Resubmission) Submit(ctx context.Context) (result schema.RetryResult, err error) {
 	if r.existing != nil {
 		return schema.RetryResult{Tasks: r.existing, Existing: true}, nil
 	}
@@ -102,7 +102,7 @@ func (r *Rerun) Submit(ctx context.Context) (result schema.RetryResult, err erro
 }
 
 // named are the ids of the request.
-func (r *Rerun) named() []uuid.UUID {
+func (r *Resubmission) named() []uuid.UUID {
 	if r.params.ID != uuid.Nil {
 		return []uuid.UUID{r.params.ID}
 	}
@@ -111,7 +111,7 @@ func (r *Rerun) named() []uuid.UUID {
 
 // newID is the id of a new task. Where the request has an id of its own, it is the same each time that
 // the request is sent.
-func (r *Rerun) newID(old uuid.UUID) uuid.UUID {
+func (r *Resubmission) newID(old uuid.UUID) uuid.UUID {
 	if r.params.RequestID == uuid.Nil {
 		return r.executor.ids.next(r.now)
 	}
@@ -119,7 +119,7 @@ func (r *Rerun) newID(old uuid.UUID) uuid.UUID {
 }
 
 // findExisting finds the tasks that the same request has made, if it was sent before.
-func (r *Rerun) findExisting(ctx context.Context) (sent bool, err error) {
+func (r *Resubmission) findExisting(ctx context.Context) (sent bool, err error) {
 	if r.params.RequestID == uuid.Nil {
 		return false, nil
 	}
@@ -159,14 +159,14 @@ func (r *Rerun) findExisting(ctx context.Context) (sent bool, err error) {
 
 // addExisting adds a task to the answer, with the members that the first answer had: all of their
 // results can be too much for one answer.
-func (r *Rerun) addExisting(t schema.Task) {
+func (r *Resubmission) addExisting(t schema.Task) {
 	t.Input, t.Result, t.WaitingFor = nil, nil, nil
 	r.existing = append(r.existing, t)
 }
 
 // checkForgotten refuses a request of which only some of the new tasks are known, unless the others are
 // forgotten: then the old ones are, too, because they ended before. Else it is another request.
-func (r *Rerun) checkForgotten(ctx context.Context, olds []uuid.UUID) error {
+func (r *Resubmission) checkForgotten(ctx context.Context, olds []uuid.UUID) error {
 	for _, id := range olds {
 		_, err := r.executor.store.Get(ctx, id)
 		switch {
@@ -183,7 +183,7 @@ func (r *Rerun) checkForgotten(ctx context.Context, olds []uuid.UUID) error {
 }
 
 // find finds the tasks to submit again.
-func (r *Rerun) find(ctx context.Context) error {
+func (r *Resubmission) find(ctx context.Context) error {
 	p := r.params
 	for _, id := range r.named() {
 		old, err := r.executor.store.Get(ctx, id)
@@ -201,14 +201,14 @@ func (r *Rerun) find(ctx context.Context) error {
 	if err := r.findOthers(ctx); err != nil {
 		return err
 	}
-	if len(r.olds) > MaxAgain {
-		return &TooLargeError{What: "the number of tasks to submit again", Size: int64(len(r.olds)), Limit: MaxAgain, Cure: "name fewer"}
+	if len(r.olds) > MaxResubmitted {
+		return &TooLargeError{What: "the number of tasks to submit again", Size: int64(len(r.olds)), Limit: MaxResubmitted, Cure: "name fewer"}
 	}
 	r.sort()
 	return nil
 }
 
-func (r *Rerun) add(old Record) {
+func (r *Resubmission) add(old Record) {
 	if _, twice := r.places[old.ID]; !twice {
 		r.places[old.ID] = len(r.olds)
 		r.olds = append(r.olds, old)
@@ -216,7 +216,7 @@ func (r *Rerun) add(old Record) {
 }
 
 // sort brings the tasks into an order in which each comes after those that it waits for.
-func (r *Rerun) sort() {
+func (r *Resubmission) sort() {
 	var sorted []Record
 	visited := make([]bool, len(r.olds))
 	var visit func(i int)
@@ -249,7 +249,7 @@ func afterOf(r *Record) []schema.Dependency {
 }
 
 // prepare prepares the new tasks.
-func (r *Rerun) prepare(ctx context.Context) error {
+func (r *Resubmission) prepare(ctx context.Context) error {
 	for i := range r.olds {
 		r.news = append(r.news, r.newID(r.olds[i].ID))
 	}
@@ -264,7 +264,7 @@ func (r *Rerun) prepare(ctx context.Context) error {
 }
 
 // submission is the new task for one of the old ones.
-func (r *Rerun) submission(ctx context.Context, i int) (s Submission, err error) {
+func (r *Resubmission) submission(ctx context.Context, i int) (s Submission, err error) {
 	old := &r.olds[i]
 	p := schema.SubmitParams{
 		Type: old.Type, ID: r.news[i], Priority: new(int(old.Priority)), Events: []string{}, Rerun: &old.Rerun,
@@ -302,7 +302,7 @@ func (r *Rerun) submission(ctx context.Context, i int) (s Submission, err error)
 // after are the tasks that a new task comes after: the new ones in the place of old ones, and of the
 // others those that have not ended. Where the old task failed because of another one, the newest
 // runs of the others count.
-func (r *Rerun) after(ctx context.Context, old *Record) (after []schema.Dependency, err error) {
+func (r *Resubmission) after(ctx context.Context, old *Record) (after []schema.Dependency, err error) {
 	for _, d := range old.Conditions.After {
 		if i, again := r.places[d.ID]; again {
 			after = append(after, schema.Dependency{ID: r.news[i], On: d.On})
@@ -324,7 +324,7 @@ func (r *Rerun) after(ctx context.Context, old *Record) (after []schema.Dependen
 }
 
 // parent is the parent of a new task: that of the old one, where it can still have a part.
-func (r *Rerun) parent(ctx context.Context, old uuid.UUID) (uuid.UUID, error) {
+func (r *Resubmission) parent(ctx context.Context, old uuid.UUID) (uuid.UUID, error) {
 	if old == uuid.Nil {
 		return old, nil
 	}
@@ -341,7 +341,7 @@ func (r *Rerun) parent(ctx context.Context, old uuid.UUID) (uuid.UUID, error) {
 }
 
 // revealed is the input of a task with its hidden values.
-func (r *Rerun) revealed(old *Record) (jsontext.Value, error) {
+func (r *Resubmission) revealed(old *Record) (jsontext.Value, error) {
 	t, err := r.executor.lookup(old.Type)
 	if err != nil || t.secrets == nil {
 		return old.Input, err

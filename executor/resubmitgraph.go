@@ -22,13 +22,13 @@ type tries struct {
 }
 
 // loadTries looks at every known task once.
-func (r *Rerun) loadTries(ctx context.Context) (*tries, error) {
+func (r *Resubmission) loadTries(ctx context.Context) (*tries, error) {
 	k := &tries{map[uuid.UUID][]uuid.UUID{}, map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]uuid.UUID{}}
 	return k, r.eachKnown(ctx, k.add)
 }
 
 // eachKnown looks at every known task once, the newest first.
-func (r *Rerun) eachKnown(ctx context.Context, look func(*schema.Task)) error {
+func (r *Resubmission) eachKnown(ctx context.Context, look func(*schema.Task)) error {
 	if !r.mayLook {
 		return errNeedsSearch
 	}
@@ -92,7 +92,7 @@ func failedByOther(t *schema.Task) bool {
 
 // findOthers adds the dependents of the tasks that were found, where the params want them. It
 // refuses a task that failed because of another one which would not run again.
-func (r *Rerun) findOthers(ctx context.Context) (err error) {
+func (r *Resubmission) findOthers(ctx context.Context) (err error) {
 	named := len(r.olds)
 	wanted := r.params.Dependents
 	for i := range r.olds {
@@ -121,8 +121,8 @@ func (r *Rerun) findOthers(ctx context.Context) (err error) {
 }
 
 // findDependents adds those that have failed because of the tasks that were found, and so on.
-func (r *Rerun) findDependents(ctx context.Context) error {
-	for i := 0; i < len(r.olds) && len(r.olds) <= MaxAgain; i++ {
+func (r *Resubmission) findDependents(ctx context.Context) error {
+	for i := 0; i < len(r.olds) && len(r.olds) <= MaxResubmitted; i++ {
 		for _, id := range r.known.dependents(r.olds[i].ID) {
 			old, err := r.executor.store.Get(ctx, id)
 			switch {
@@ -139,7 +139,7 @@ func (r *Rerun) findDependents(ctx context.Context) error {
 
 // checkCause refuses a task that failed because of another one, unless that one is submitted again, too,
 // or was already and has not failed since.
-func (r *Rerun) checkCause(ctx context.Context, t *schema.Task) error {
+func (r *Resubmission) checkCause(ctx context.Context, t *schema.Task) error {
 	if !failedByOther(t) {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (r *Rerun) checkCause(ctx context.Context, t *schema.Task) error {
 
 // root is the task that must run again before one that failed because of others can run. It is the task
 // itself where the others have been submitted again, and have not failed since.
-func (r *Rerun) root(ctx context.Context, t *schema.Task) (uuid.UUID, error) {
+func (r *Resubmission) root(ctx context.Context, t *schema.Task) (uuid.UUID, error) {
 	root := t.ID
 	for failedByOther(t) {
 		cause := r.known.newest(t.Error.Cause)
@@ -177,7 +177,7 @@ func (r *Rerun) root(ctx context.Context, t *schema.Task) (uuid.UUID, error) {
 }
 
 // refused is the error of a task that is not submitted again.
-func (r *Rerun) refused(id uuid.UUID, format string, args ...any) error {
+func (r *Resubmission) refused(id uuid.UUID, format string, args ...any) error {
 	pointer := "/id"
 	for i := range r.params.IDs {
 		if r.params.IDs[i] == id {

@@ -26,9 +26,9 @@ func (s *session) retry(ctx context.Context, p *schema.RetryParams, to responder
 	if quick := !p.Dependents && len(p.IDs) <= quickRetry; quick || to.batch != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		found, err := s.executor.FindAgain(ctx, p, to.batch != nil)
+		found, err := s.executor.FindResubmission(ctx, p, to.batch != nil)
 		if !executor.NeedsSearch(err) {
-			s.submitAgain(ctx, found, err, to)
+			s.resubmit(ctx, found, err, to)
 			return
 		}
 		s.retryBeside(ctx, p, to)
@@ -57,19 +57,19 @@ func (s *session) retryBeside(ctx context.Context, p *schema.RetryParams, to res
 	s.retries.Add(1)
 	s.tasks.Go(func() {
 		defer s.retries.Done()
-		found, err := s.executor.FindAgain(ctx, p, true)
+		found, err := s.executor.FindResubmission(ctx, p, true)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.submitAgain(ctx, found, err, to)
+		s.resubmit(ctx, found, err, to)
 		s.budget.release(cost)
 		s.retrying--
 		s.afterEvents(ctx, func() {}) // so that the pump writes the answer
 	})
 }
 
-// submitAgain submits the tasks of a retry, and answers it. The caller holds mu, so that the answer comes
+// resubmit submits the tasks of a retry, and answers it. The caller holds mu, so that the answer comes
 // before the events of the new tasks.
-func (s *session) submitAgain(ctx context.Context, found *executor.Rerun, err error, to responder) {
+func (s *session) resubmit(ctx context.Context, found *executor.Resubmission, err error, to responder) {
 	var result schema.RetryResult
 	if err == nil {
 		result, err = found.Submit(ctx)
