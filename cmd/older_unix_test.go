@@ -25,6 +25,7 @@ var olderAnswers = map[string]string{
 	"explain":    `"error":{"code":-32601,"message":"no method is named \"explain\"; rpc.discover lists them","data":{"kind":"methodNotFound","retryable":false}}`,
 	"list":       `"error":{"code":-32602,"message":"params at /parent: unknown member; known are \"states\", \"types\"","data":{"kind":"invalidParams","retryable":false,"violations":[{"pointer":"/parent","message":"unknown member; known are \"states\", \"types\""}]}}`,
 	"submit":     `"error":{"code":-32602,"message":"params at /retry: unknown member; known are \"type\", \"input\"; at /dryRun: unknown member; known are \"type\", \"input\"","data":{"kind":"invalidParams","retryable":false,"violations":[{"pointer":"/retry","message":"unknown member; known are \"type\", \"input\""},{"pointer":"/dryRun","message":"unknown member; known are \"type\", \"input\""}]}}`,
+	"stats":      `"result":{"store":{"kind":"memory"}}`,
 	"cancel":     `"result":{"outcome":"cancelled","task":{"id":"018f0000-0000-7000-8000-00000000000a","type":"noop","state":"cancelled","priority":0,"attempt":0,"labels":{},"createdAt":"2026-01-31T12:00:00Z"}}`,
 }
 

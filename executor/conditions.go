@@ -58,6 +58,9 @@ func (e *Executor) conditionsOf(t *Type, p *schema.SubmitParams, id uuid.UUID, n
 	if c.IsZero() {
 		return nil, nil
 	}
+	if len(c.Needs) == 0 {
+		c.Needs = nil
+	}
 	if len(c.On) == 0 {
 		c.On = nil
 	}

@@ -275,6 +275,9 @@ func (r *Resubmission) submission(ctx context.Context, i int) (s Submission, err
 	}
 	if c := old.Conditions; c != nil {
 		p.Group, p.Key, p.Needs, p.On, p.Retry = c.Group, c.Key, c.Needs, c.On, c.Retry
+		if c.Group != "" { // else the group would give again what the submit or an update has taken away
+			p.Needs, p.On = orEmpty(p.Needs), orEmpty(p.On)
+		}
 		if p.After, err = r.after(ctx, old); err != nil {
 			return s, err
 		}
@@ -297,6 +300,14 @@ func (r *Resubmission) submission(ctx context.Context, i int) (s Submission, err
 	c.RetryOf = old.ID
 	s.Conditions = c
 	return s, nil
+}
+
+// orEmpty is a map that is not nil.
+func orEmpty[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
 }
 
 // after are the tasks that a new task comes after: the new ones in the place of old ones, and of the

@@ -100,6 +100,22 @@ func TestAFailureByAnotherTaskIsNotRunAlone(t *testing.T) {
 	})
 }
 
+// TestARetryAsksForNoMoreThanItsTask has a task that asked for no labels though its group does.
+func TestARetryAsksForNoMoreThanItsTask(t *testing.T) {
+	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
+		asks := schema.GroupDefaults{On: map[string]string{"gpu": "a100"}}
+		_, err := r.SetGroup(r.Context(), &schema.SetGroupParams{Name: "g", Defaults: &asks})
+		require.NoError(r, err)
+		old := r.submit(schema.SubmitParams{Type: "fail", Conditions: schema.Conditions{Group: "g", On: map[string]string{}}})
+		r.pass(time.Second)
+		r.inState(old, schema.Failed)
+		again := r.again(schema.RetryParams{ID: old})[old]
+		require.Equal(r, &schema.Conditions{Group: "g", RetryOf: old}, again.Conditions)
+		r.pass(time.Second)
+		r.inState(again.ID, schema.Failed)
+	})
+}
+
 // TestABranchThatWasNotTakenIsNoFailure holds that what waits for a failure is not run where there was none.
 func TestABranchThatWasNotTakenIsNoFailure(t *testing.T) {
 	withRig(t, executor.Options{Limit: 4}, func(r *rig) {
