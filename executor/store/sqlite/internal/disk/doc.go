@@ -5,7 +5,7 @@
 //   - Whose: [RequireOwned], and [TakeOwned] of a [Handle], for the process that holds the store,
 //     [RequireReadable] and [OpenToRead] for one that only reads it, [TrustedDir] for both;
 //     [CreateFiles]
-//   - Which process: [TakeLock], [Lock], [HeldError], [HolderOf]
+//   - Which process: [TakeLock], [TakeLockTo], [Lock], [HeldError], [HolderOf]
 //   - What begins before it is recorded: [Begun] in [BegunDir], [CreateBegun], [ReadBegun], [RemoveBegun]
 //   - Copies: [CopyFile], [PartSuffix], [SyncFile], [SyncDir], [RemoveIfExists], [FreeBytes]
 package disk

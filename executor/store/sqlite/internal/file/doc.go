@@ -2,7 +2,7 @@
 // store's life: package sqlite opens a file to serve it, package inspect to read it.
 //
 // A file as a whole:
-//   - [Probe], [IsEmpty] and [Identify] tell whether it is one of a store.
+//   - [Probe], [IsEmpty] and [Identify] tell whether it is one of a store, or [UnfinishedCopyError].
 //   - [Conn] is a connection; [DialWriter], [DialAlone], [DialReader], [Dial] with a
 //     [URI] open one.
 //   - [Migrate] brings it to the newest [Version]; [CheckTables] compares its tables with that;
