@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -51,13 +52,18 @@ func (s *Store) cancelDamaged(ctx context.Context, id uuid.UUID, c executor.Canc
 		return nil, err
 	}
 	r, damaged := s.damagedRecord(id)
-	if err := s.dropDamaged(id); err != nil {
+	_, err = in.Get(ctx, id)
+	missing := errors.Is(err, executor.ErrNotFound) || errors.Is(err, executor.ErrTaskGone)
+	if err != nil && !missing {
 		return nil, err
 	}
-	if _, err := in.Get(ctx, id); err == nil || !damaged {
-		return in.Cancel(ctx, []uuid.UUID{id}, c)
+	answers := []executor.CancelAnswer{{Outcome: schema.OutcomeCancelled, Task: r.Task}}
+	if !missing || !damaged {
+		if answers, err = in.Cancel(ctx, []uuid.UUID{id}, c); err != nil {
+			return nil, err
+		}
 	}
-	return []executor.CancelAnswer{{Outcome: schema.OutcomeCancelled, Task: r.Task}}, nil
+	return answers, s.dropDamaged(id)
 }
 
 // dropDamaged drops the damaged entry of a task.

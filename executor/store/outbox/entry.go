@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/schema"
@@ -36,6 +37,13 @@ type Change struct {
 	Add    []Entry // with numbers above all before
 	Set    []Entry // Tried and Refused of entries that are there
 	Remove []int64 // by their numbers
+}
+
+func (c *Change) isEmpty() bool { return len(c.Add)+len(c.Set)+len(c.Remove) == 0 }
+
+// then is a change with another one behind it.
+func (c *Change) then(next Change) Change {
+	return Change{Add: slices.Concat(c.Add, next.Add), Set: slices.Concat(c.Set, next.Set), Remove: slices.Concat(c.Remove, next.Remove)}
 }
 
 // File has the entries on a disk. One goroutine at a time uses it.

@@ -122,11 +122,13 @@ type world struct {
 	store  *memory.Store
 	closes bool // the store ends with the process
 
-	mu    sync.Mutex
-	down  bool
-	fates []fate // of the next submits
-	order []uuid.UUID
-	late  [][]executor.Submission
+	mu     sync.Mutex
+	down   bool
+	fates  []fate // of the next submits
+	before func() // is called once, when submits come
+	fails  error  // what submits get
+	order  []uuid.UUID
+	late   [][]executor.Submission
 }
 
 func newWorld(o memory.Options) *world { return &world{store: memory.New(o)} }
@@ -209,6 +211,16 @@ func (n *namespace) Submit(ctx context.Context, all []executor.Submission) ([]ex
 		return nil, executor.ErrClosed
 	}
 	all = slices.Clone(all)
+	n.world.mu.Lock()
+	before, fails := n.world.before, n.world.fails
+	n.world.before = nil
+	n.world.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	if fails != nil {
+		return nil, fails
+	}
 	n.world.mu.Lock()
 	becomes := answered
 	if n.world.down {

@@ -15,17 +15,27 @@ import (
 // submit that is to wait there tries it at once. The pause is short again when the file could be written that long.
 const writePause, mostWritePause = 250 * time.Millisecond, 4 * time.Second
 
-// write writes to the file. It needs writing.
+// write writes to the file, behind what could not be written before. It needs writing.
 func (s *Store) write(c Change) error {
-	err := s.file.Write(c)
+	err := s.file.Write(s.owed.then(c))
 	s.noteWrite(err)
 	switch {
 	case err == nil:
+		s.owed = Change{}
+		s.tellRefused()
 		return nil
 	case errors.Is(err, ErrNotWritten):
 		return fmt.Errorf("%w: the outbox cannot be written: %w", executor.ErrStoreUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w: the outbox cannot be written: %w", executor.ErrStoreUnavailable, executor.ErrOutcomeUnknown, err)
+}
+
+// writeLater writes what is so in memory already. Where that cannot be written now, it is when the file can be written
+// again. It needs writing.
+func (s *Store) writeLater(c Change) {
+	if s.write(c) != nil {
+		s.owed = s.owed.then(c)
+	}
 }
 
 // noteWrite takes over what a write has shown of the file. It is logged when the file can be written no longer, and
@@ -80,11 +90,11 @@ func (s *Store) tend(ctx context.Context) {
 	}
 }
 
-// try writes nothing that is new.
+// try writes what could not be written before, or tries whether something could be.
 func (s *Store) try() {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.noteWrite(s.file.Write(Change{}))
+	_ = s.write(Change{}) // noted
 }
 
 // withFault adds to what is known of the namespace what is wrong with the file. That it cannot be written is a fault where a submit

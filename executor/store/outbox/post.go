@@ -39,8 +39,8 @@ func (s *Store) goesBehind(submissions []executor.Submission) bool {
 		return true
 	}
 	for i := range submissions {
-		if _, known := s.known(submissions[i].ID); known {
-			return true
+		if _, known := s.known(submissions[i].ID); known || s.damagedAt(submissions[i].ID) >= 0 {
+			return true // a damaged entry is replaced by a whole one
 		}
 	}
 	return false
@@ -93,7 +93,7 @@ func (s *Store) keep(ctx context.Context, submissions []executor.Submission, sen
 		s.put(k)
 	}
 	s.mu.Unlock()
-	s.log.Info("submits wait in the outbox, because the namespace cannot be reached", "tasks", len(order), "outbox", s.file.Path())
+	s.log.Info("submits wait in the outbox, until the namespace takes them", "tasks", len(order), "outbox", s.file.Path())
 	notify(s.wake)
 	return answers, nil
 }

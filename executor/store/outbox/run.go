@@ -88,7 +88,11 @@ func (s *Store) open(ctx context.Context) Namespace {
 func (s *Store) attach(in Namespace) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	var over []executor.Event
+	type end struct {
+		executor.Event
+		k *kept
+	}
+	var over []end
 	gone := map[int64]bool{}
 	var numbers []int64
 	in.Attach(s.feed, func(get func(uuid.UUID) (executor.Record, error)) {
@@ -106,19 +110,19 @@ func (s *Store) attach(in Namespace) {
 			numbers = append(numbers, k.Number)
 			if err == nil && r.State.Final() {
 				r.Input = nil
-				over = append(over, executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &r.Task})
+				over = append(over, end{executor.Event{ID: r.ID, Kind: executor.EventFinished, Task: &r.Task}, k})
 			}
 		}
 		s.remove(gone)
 	})
 	s.namespace.Store(&in)
 	close(s.reached)
-	for _, ev := range over { // nothing else happens to them
-		s.feed.Tell(0, 0, ev)
+	for _, e := range over { // nothing else happens to them
+		s.feed.Tell(e.k.owner, e.k.events, e.Event)
 	}
 	if len(numbers) > 0 {
 		s.log.Info("submits of the outbox had been sent before", "tasks", len(numbers))
-		_ = s.write(Change{Remove: numbers}) // where that fails, they are asked for by their ids at the next start
+		s.writeLater(Change{Remove: numbers})
 	}
 }
 
@@ -162,9 +166,13 @@ func (s *Store) sendNext(ctx context.Context, in Namespace) bool {
 	defer cancel()
 	answers, err := in.Submit(sending, submissions)
 	switch {
-	case errors.Is(err, executor.ErrStoreUnavailable), errors.Is(err, executor.ErrClosed), sending.Err() != nil && err != nil:
+	case err != nil && !errors.Is(err, executor.ErrNotPermitted): // it is sent again
+		if known := errors.Is(err, executor.ErrStoreUnavailable) || errors.Is(err, executor.ErrClosed) || sending.Err() != nil; !known && err.Error() != s.unsent {
+			s.unsent = err.Error()
+			s.log.Error("submits of the outbox cannot be sent; it is tried again", "tasks", len(batch), "error", err)
+		}
 		return false
-	case err != nil: // it refuses all, as for want of a permission
+	case err != nil: // the role may not submit
 		answers = make([]executor.Submitted, len(batch))
 		for i := range answers {
 			answers[i].Err = err

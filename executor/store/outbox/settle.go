@@ -38,14 +38,17 @@ func (s *Store) settle(batch []*kept, answers []executor.Submitted) {
 	if len(gone) > 0 {
 		s.log.Info("submits of the outbox were sent", "tasks", len(gone))
 	}
-	_ = s.write(c) // where that fails, they are asked for by their ids at the next start
-	s.tellRefused(refused)
+	s.untold = append(s.untold, refused...)
+	s.writeLater(c) // or the next process would send what was refused, and what the namespace may have forgotten
 }
 
-// tellRefused tells the ends of tasks that the namespace has refused. Their owners are told nothing more of them.
-func (s *Store) tellRefused(all []*kept) {
+// tellRefused tells the ends of tasks that the namespace has refused, now that the file has them. Their owners are told
+// nothing more of them. It needs writing.
+func (s *Store) tellRefused() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all := s.untold
+	s.untold = nil
 	for _, k := range all {
 		s.log.Warn("the namespace has refused a submit of the outbox, which stays there", "task", k.Record.ID, "type", k.Record.Type, "error", k.Refused)
 		s.tellEnd(k, k.record(s.file.Path()).Task)

@@ -75,9 +75,15 @@ type Store struct {
 	failed    chan error
 	dismissed chan struct{}
 
+	unsent string // the latest error of sending that was logged; the goroutine that sends uses it
+
 	writing sync.Mutex // held while the file is written; taken before mu
 	file    File
 	last    int64 // the number of the latest entry
+	// owed is what is so in memory, and could not be written yet. Each write has it in front.
+	owed Change
+	// untold are entries that were refused, which is told when it is written.
+	untold []*kept
 
 	mu        sync.Mutex // protects what follows
 	entries   []*kept    // in the order of their numbers
@@ -205,5 +211,8 @@ func (s *Store) Close() error {
 	s.feed.Close()
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if !s.owed.isEmpty() {
+		_ = s.write(Change{}) // where that fails, the next process asks the namespace by the ids
+	}
 	return errors.Join(err, s.file.Close())
 }
