@@ -41,6 +41,21 @@ func (a *recentDigests) differs(other *entryDigest) bool {
 	return false
 }
 
+// sameAs compares the digests with those of another copy after the same entries. same says that both had the same digest after an
+// entry from which on they are asked, and differ that they had different ones after any entry.
+func (a *recentDigests) sameAs(other *recentDigests, from uint64) (same, differ bool) {
+	for _, mine := range a.ring {
+		for _, theirs := range other.ring {
+			if mine.Entry == 0 || mine.Entry != theirs.Entry {
+				continue
+			}
+			same = same || mine.Digest == theirs.Digest && mine.Entry >= from
+			differ = differ || mine.Digest != theirs.Digest
+		}
+	}
+	return same, differ
+}
+
 // compareDigests compares the digests that the writer of a message has sent with those of this process, and
 // remembers the digest after the message. own says that this process wrote the message.
 func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
@@ -97,7 +112,7 @@ func (s *Store) handleMismatch(p *peer, entry uint64) error {
 	switch outvoted, tied := s.machine.vote(); {
 	case outvoted:
 		return &differsError{entry, p.about}
-	case tied && s.tie == nil:
+	case tied && s.tie == nil && s.options.Role == RoleExecutor: // the others wait for how it ends
 		s.recount(&differsError{entry, p.about})
 	}
 	return nil

@@ -23,6 +23,23 @@ func (s *Store) strays(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// straysFirst is strays, after which the other process is the first to say what it knows.
+func (s *Store) straysFirst(t *testing.T, other *Store) {
+	t.Helper()
+	s.applying.Lock()
+	_, err := s.machine.tasks.Submit(t.Context(), []executor.Submission{newTask()})
+	s.applying.Unlock()
+	require.NoError(t, err)
+	for range 2 { // the second says what it knew at the first
+		other.mu.Lock()
+		seen := other.seen
+		other.mu.Unlock()
+		done := make(chan struct{})
+		require.NoError(t, other.put(&pending{change: change{Beat: true, Seen: &seen}, done: func(answer) { close(done) }}))
+		<-done
+	}
+}
+
 // endsAsDiffering waits until a store has ended because its copy differs.
 func (s *Store) endsAsDiffering(t *testing.T) {
 	t.Helper()
@@ -55,14 +72,21 @@ func TestFewerThatDifferEnd(t *testing.T) {
 // Of two processes whose copies differ the one ends that has the damaged copy, whichever came first.
 func TestDamagedOfTwoEnds(t *testing.T) {
 	t.Parallel()
-	for name, damaged := range map[string]int{"the first": 0, "the second": 1} {
+	for name, c := range map[string]struct {
+		damaged    int // 0 came first
+		otherTells bool
+	}{"the first": {0, false}, "the second": {1, false}, "the first, and the other tells first": {0, true}, "the second, and the other tells first": {1, true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := Options{Address: clusterOf(t, 1).namespace(t), Lease: 2 * time.Second}
 			both := []*Store{open(t, o), open(t, o)}
-			bad, good := both[damaged], both[1-damaged]
+			bad, good := both[c.damaged], both[1-c.damaged]
 			good.submits(t, newTask())
-			bad.strays(t)
+			if c.otherTells {
+				bad.straysFirst(t, good)
+			} else {
+				bad.strays(t)
+			}
 			bad.endsAsDiffering(t)
 			require.NoError(t, bad.Close())
 			again := open(t, o)

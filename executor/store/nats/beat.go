@@ -213,15 +213,23 @@ func (c *change) needsLease() bool {
 	return c.Started != nil || c.Progress != nil || c.Output != nil || c.Finish != nil || c.Retry != nil || c.Release != nil || c.Return != nil || c.Drop
 }
 
+// retentionTimeout is how long a read waits at most until the retention limits are applied.
+const retentionTimeout = time.Second
+
 // applyRetention makes the log apply the retention limits if they are overdue by the servers' clock, so that no
-// reader is shown a task that should be forgotten. While the store is unavailable such a task is shown a little
-// longer.
+// reader is shown a task that should be forgotten. Where this process may not write, or the log does not take the entry
+// soon, such a task is shown a little longer.
 func (s *Store) applyRetention(ctx context.Context) error {
 	if !s.machine.tasks.Overdue(schema.Now() - schema.Time(time.Duration(s.clockAhead.Load()).Microseconds())) {
 		return nil
 	}
-	_, err := s.do(ctx, change{Beat: true})
-	if errors.Is(err, executor.ErrStoreUnavailable) {
+	if s.options.Role == RoleViewer || !s.Reached() {
+		return nil
+	}
+	soon, cancel := context.WithTimeout(ctx, retentionTimeout)
+	defer cancel()
+	_, err := s.do(soon, change{Beat: true})
+	if errors.Is(err, executor.ErrStoreUnavailable) || ctx.Err() == nil && soon.Err() != nil {
 		return nil
 	}
 	return err

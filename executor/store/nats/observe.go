@@ -46,6 +46,8 @@ func readAll(ctx context.Context, a Address, c Credentials, reportMismatch func(
 		s = newObserver(a, c, reportMismatch)
 		if err = s.connect(ctx); err == nil {
 			err = s.readToEnd(ctx)
+		} else {
+			_ = s.machine.tasks.Close() // its timers
 		}
 		if !errors.Is(err, errLogGap) {
 			break

@@ -8,7 +8,7 @@ import (
 )
 
 // This file decides which executors end where the copies of half of them differ from those of the other half. Each of them reads
-// the newest snapshot and the log again, and compares what they make with the digests of all. No snapshot is made while copies
+// the newest snapshot and the log again, and compares the digests that these make with its own. No snapshot is made while copies
 // differ, so the newest one has what was damaged since.
 
 const (
@@ -31,11 +31,11 @@ type verdict struct {
 }
 
 // recount begins to read the log again. The goroutine that applies the log calls it, and goes on.
-func (s *Store) recount(found error) {
-	t := &tie{found: found}
+func (s *Store) recount(found *differsError) {
+	t, own := &tie{found: found}, s.recentDigests
 	s.tie = t
 	s.running.Go(func() {
-		v, err := s.recountOnce()
+		v, err := s.recountOnce(&own, found.entry)
 		if err != nil {
 			s.log.Warn("the log cannot be read again to find out whose copy is damaged", "error", err)
 		}
@@ -44,23 +44,21 @@ func (s *Store) recount(found error) {
 	})
 }
 
-func (s *Store) recountOnce() (v verdict, err error) {
+// recountOnce compares the digests of this process with those that the log makes. After the entry its copy differed from
+// another one.
+func (s *Store) recountOnce(own *recentDigests, entry uint64) (v verdict, err error) {
 	if s.conn == nil {
 		return v, errors.New("there are no servers")
 	}
 	ctx, cancel := context.WithTimeout(s.lifetime, recountTimeout)
 	defer cancel()
-	s.mu.Lock()
-	self := s.self
-	s.mu.Unlock()
 	o, err := readAll(ctx, s.options.Address, s.options.Credentials, func(string) {})
 	if err != nil {
 		return v, err
 	}
 	defer o.stop()
-	p := o.machine.peers[self] // nil for a viewer
-	v.isWrong = p != nil && p.differs
-	v.isRight = !v.isWrong && o.machine.anyDiffers()
+	v.isRight, v.isWrong = own.sameAs(&o.recentDigests, entry)
+	v.isRight = v.isRight && !v.isWrong
 	return v, nil
 }
 
@@ -73,18 +71,16 @@ func (s *Store) settleTie() error {
 		return nil
 	}
 	v := t.verdict.Load()
+	_, tied := s.machine.vote()
 	switch {
-	case v == nil:
-		return nil
-	case v.isWrong:
+	case v != nil && v.isWrong:
 		return t.found
-	case !s.machine.anyDiffers(): // the others have ended
+	case !tied: // the others have ended, or are more or fewer now
 		s.tie = nil
 		return nil
-	case v.isRight && time.Since(v.at) < tieLeases*s.options.Lease:
+	case v == nil, v.isRight && time.Since(v.at) < tieLeases*s.options.Lease:
 		return nil
-	}
-	if _, tied := s.machine.vote(); tied && s.machine.firstDiffers() {
+	case s.machine.firstDiffers():
 		return t.found
 	}
 	return nil
