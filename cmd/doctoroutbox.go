@@ -49,6 +49,11 @@ func (d *doctor) waiting(ctx context.Context) {
 		for i := range d.outbox.Entries {
 			oldest = d.outbox.Entries[i].CreatedAt
 		}
+		if n := d.outbox.Damaged; n > 0 {
+			d.warn(check, fmt.Sprintf("%s: %s, which no server sends", d.outbox.File, counted(n, "damaged submit")),
+				fmt.Sprintf("%[1]s outbox lists them; submit them again with their ids, or drop them by %[1]s cancel", d.program.Name))
+			return
+		}
 		d.entries(check, d.outbox.File, inspect.OutboxInfo{Namespace: of, Waiting: int64(d.outbox.Waiting), Refused: int64(d.outbox.Refused), Oldest: oldest})
 	case n == nil || n.outbox == "" || d.stats != nil:
 	case !exists(n.outbox):

@@ -71,7 +71,7 @@ func identifyOutbox(c *file.Conn, name string) (version int64, err error) {
 func (in *inspection) describeOutbox(info *OutboxInfo) error {
 	created := ""
 	err := in.conn.Query(`SELECT coalesce((SELECT name FROM namespace), ''), (SELECT count(*) FROM entry WHERE refused=''), (SELECT count(*) FROM entry WHERE refused<>''),
-		coalesce((SELECT json_extract(CAST(record AS TEXT), '$.created') FROM entry ORDER BY number LIMIT 1), '')`, func(row *sqlite3.Stmt) error {
+		coalesce((SELECT json_extract(CAST(record AS TEXT), '$.created') FROM entry WHERE json_valid(CAST(record AS TEXT)) ORDER BY number LIMIT 1), '')`, func(row *sqlite3.Stmt) error {
 		info.Namespace, info.Waiting, info.Refused, created = row.ColumnText(0), row.ColumnInt64(1), row.ColumnInt64(2), row.ColumnText(3)
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/jobline/jobline/executor/store/outbox"
@@ -44,6 +45,14 @@ func TestOutbox(t *testing.T) {
 	want.HeldBy = ""
 	require.Equal(t, want, info)
 	require.Equal(t, before, looks(t, path))
+
+	c, err := sqlite3.Open(path)
+	require.NoError(t, err)
+	require.NoError(t, c.Exec("UPDATE entry SET record=CAST('no JSON' AS BLOB) WHERE number=1"))
+	require.NoError(t, c.Close())
+	info, err = inspect.Outbox(t.Context(), path)
+	require.NoError(t, err, "a damaged entry keeps nothing else from being told")
+	require.Equal(t, schema.Time(1_000_000_008), info.Oldest)
 }
 
 func TestWhatIsNoOutbox(t *testing.T) {
