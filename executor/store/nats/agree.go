@@ -41,21 +41,6 @@ func (a *recentDigests) differs(other *entryDigest) bool {
 	return false
 }
 
-// sameAs compares the digests with those of another copy after the same entries. same says that both had the same digest after an
-// entry from which on they are asked, and differ that they had different ones after any entry.
-func (a *recentDigests) sameAs(other *recentDigests, from uint64) (same, differ bool) {
-	for _, mine := range a.ring {
-		for _, theirs := range other.ring {
-			if mine.Entry == 0 || mine.Entry != theirs.Entry {
-				continue
-			}
-			same = same || mine.Digest == theirs.Digest && mine.Entry >= from
-			differ = differ || mine.Digest != theirs.Digest
-		}
-	}
-	return same, differ
-}
-
 // compareDigests compares the digests that the writer of a message has sent with those of this process, and
 // remembers the digest after the message. own says that this process wrote the message.
 func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
@@ -76,18 +61,21 @@ func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
 			}
 		}
 	}
-	if beats && s.reportMismatch == nil {
+	if beats && s.observer == nil {
 		if err := s.settleTie(); err != nil {
 			return err
 		}
 	}
 	// Entries from before the start of this process are not compared: their writer may be gone, and no process could start if its digest was wrong.
 	now := entryDigest{Entry: s.applied.Load() + 1}
-	if !beats || now.Entry <= s.backlog && s.reportMismatch == nil {
+	if !beats || now.Entry <= s.backlog && s.observer == nil {
 		return nil
 	}
 	now.Digest = s.machine.tasks.Digest()
 	s.recentDigests.add(now)
+	if o := s.observer; o != nil && o.digest != nil {
+		o.digest(now)
+	}
 	if own {
 		s.mu.Lock()
 		s.seen = now
@@ -101,9 +89,9 @@ func (s *Store) compareDigests(p *peer, changes []change, own bool) error {
 func (s *Store) handleMismatch(p *peer, entry uint64) error {
 	first := s.machine.markDiffering(p)
 	switch {
-	case s.reportMismatch != nil:
-		if first {
-			s.reportMismatch(fmt.Sprintf("after entry %d the copy of %s at %s differed from what the log makes", entry, p.about.Name, p.about.Host))
+	case s.observer != nil:
+		if first && s.observer.mismatch != nil {
+			s.observer.mismatch(fmt.Sprintf("after entry %d the copy of %s at %s differed from what the log makes", entry, p.about.Name, p.about.Host))
 		}
 		return nil
 	case first:

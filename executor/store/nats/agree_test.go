@@ -2,6 +2,7 @@ package nats
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -126,6 +127,15 @@ func TestTieIsSettled(t *testing.T) {
 		s.tie = &tie{found: found}
 		s.tie.verdict.Store(c.verdict)
 		require.Equal(t, c.want, s.settleTie(), c.name)
+		if c.verdict == nil || !c.verdict.isWrong {
+			third := s.machine.meet(uuid.New(), hello{Role: RoleExecutor}, 3)
+			require.NoError(t, s.settleTie(), c.name)
+			require.Nil(t, s.tie, "it is no tie any more, though they still differ")
+			s.machine.remove(third)
+			s.tie = &tie{found: found}
+			s.tie.verdict.Store(c.verdict)
+			require.Equal(t, c.want, s.settleTie(), "the log is read again in a new tie")
+		}
 		if c.verdict != nil && !c.verdict.isWrong {
 			s.machine.remove(all[1-c.self])
 			require.NoError(t, s.settleTie(), c.name)
@@ -133,6 +143,19 @@ func TestTieIsSettled(t *testing.T) {
 		}
 		require.NoError(t, s.machine.tasks.Close())
 	}
+}
+
+// A driver does not read the log again for executors that differ: there may be very many.
+func TestDriversDecideNoTie(t *testing.T) {
+	t.Parallel()
+	s := newStore(Options{Role: RoleDriver, Logger: slog.New(slog.DiscardHandler)})
+	one := s.machine.meet(uuid.New(), hello{Role: RoleExecutor}, 1)
+	s.machine.meet(uuid.New(), hello{Role: RoleExecutor}, 2)
+	require.NoError(t, s.handleMismatch(one, 7))
+	_, tied := s.machine.vote()
+	require.True(t, tied)
+	require.Nil(t, s.tie)
+	require.NoError(t, s.machine.tasks.Close())
 }
 
 // Who ends is decided when enough is known, and a driver has no part in it.

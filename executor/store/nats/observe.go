@@ -33,17 +33,23 @@ func Observe(ctx context.Context, a Address, c Credentials) (*Observed, error) {
 	return &Observed{s}, nil
 }
 
-// newObserver is a store that reads only. reportMismatch is as the field of that name.
-func newObserver(a Address, c Credentials, reportMismatch func(string)) *Store {
+// observer gets what a store notices that reads the log to compare copies. Either function may be nil.
+type observer struct {
+	mismatch func(text string) // a process had another digest than the log makes
+	digest   func(entryDigest) // what the log makes, after each entry with a Beat
+}
+
+// newObserver is a store that reads only. o is the field observer.
+func newObserver(a Address, c Credentials, o *observer) *Store {
 	s := newStore(Options{Address: a, Credentials: c, Role: RoleViewer, Logger: slog.New(slog.DiscardHandler)})
-	s.reportMismatch = reportMismatch
+	s.observer = o
 	return s
 }
 
 // readAll makes a store that has applied the log up to its end, and applies no more.
-func readAll(ctx context.Context, a Address, c Credentials, reportMismatch func(string)) (s *Store, err error) {
+func readAll(ctx context.Context, a Address, c Credentials, o *observer) (s *Store, err error) {
 	for range maxOpenTries { // the log may be shortened while it is read
-		s = newObserver(a, c, reportMismatch)
+		s = newObserver(a, c, o)
 		if err = s.connect(ctx); err == nil {
 			err = s.readToEnd(ctx)
 		} else {
@@ -129,7 +135,7 @@ func (o *Observed) Close() error {
 // when it starts. It calls report for each thing that cannot be read, and for each process whose copy differed.
 // An error means that the namespace could not be checked. It writes nothing.
 func CheckNamespace(ctx context.Context, a Address, c Credentials, report func(text string)) error {
-	s := newObserver(a, c, report)
+	s := newObserver(a, c, &observer{mismatch: report})
 	err := s.connect(ctx)
 	if err == nil {
 		if err = s.checkSnapshots(ctx, report); err != nil {

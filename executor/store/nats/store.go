@@ -76,27 +76,27 @@ type Store struct {
 	backlog       uint64               // the sequence of the latest entry when this process started
 	snapshotStore snapshotStore
 	// snapshotBytes is how many bytes the log has at least behind the latest snapshot before another one is made.
-	snapshotBytes  int64
-	grown          chan struct{} // gets a value when the log has grown by a part of snapshotBytes
-	growth         int64         // bytes applied since the latest value; of the goroutine that applies
-	hold           hold          // of the goroutine of maintainLog
-	bound          atomic.Int64  // of the bytes of the log, when last asked; 0 or less means none
-	keeping        keeping
-	recentDigests  recentDigests
-	tie            *tie              // nil where this process is in none; the goroutine that applies the log uses it
-	reportMismatch func(text string) // set by CheckNamespace: gets each mismatch, also of entries before the start
-	rules          int               // rulesVersion, but in tests
-	foreignWarned  bool              // warnForeignEntry has logged; of the goroutine that applies
-	backlogRead    chan struct{}     // closed when backlog is applied
-	send           chan struct{}
-	resend         chan struct{}
-	stopped        chan struct{} // closed by stop
-	failed         chan error    // gets broken, once
-	opened         chan struct{} // closed when the hello of this process was applied
-	running        sync.WaitGroup
-	end            context.CancelFunc
-	lifetime       context.Context // what end ends
-	clockAhead     atomic.Int64    // nanoseconds by which this machine's clock is ahead of the servers' clock
+	snapshotBytes int64
+	grown         chan struct{} // gets a value when the log has grown by a part of snapshotBytes
+	growth        int64         // bytes applied since the latest value; of the goroutine that applies
+	hold          hold          // of the goroutine of maintainLog
+	bound         atomic.Int64  // of the bytes of the log, when last asked; 0 or less means none
+	keeping       keeping
+	recentDigests recentDigests
+	tie           *tie          // nil where this process is in none; the goroutine that applies the log uses it
+	observer      *observer     // set where the log is read to compare copies, also at entries before the start
+	rules         int           // rulesVersion, but in tests
+	foreignWarned bool          // warnForeignEntry has logged; of the goroutine that applies
+	backlogRead   chan struct{} // closed when backlog is applied
+	send          chan struct{}
+	resend        chan struct{}
+	stopped       chan struct{} // closed by stop
+	failed        chan error    // gets broken, once
+	opened        chan struct{} // closed when the hello of this process was applied
+	running       sync.WaitGroup
+	end           context.CancelFunc
+	lifetime      context.Context // what end ends
+	clockAhead    atomic.Int64    // nanoseconds by which this machine's clock is ahead of the servers' clock
 
 	mu            sync.Mutex // protects what follows
 	begun         bool       // the hello is queued or sent; before that, load may replace machine
