@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/jobline/jobline/executor"
 )
 
@@ -35,7 +37,10 @@ type Program struct {
 func Main(types ...executor.Type) { Program{Types: types}.Main() }
 
 // Main runs the command line of the process, and exits with its code.
-func (p Program) Main() { os.Exit(p.Run(os.Args[1:])) }
+func (p Program) Main() {
+	uuid.EnableRandPool() // ids are no secrets; it must come before all goroutines that make some
+	os.Exit(p.Run(os.Args[1:]))
+}
 
 // name is the name to show.
 func (p *Program) name() string {

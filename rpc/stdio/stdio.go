@@ -15,8 +15,6 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/jobline/jobline/executor"
 	"github.com/jobline/jobline/executor/store/memory"
 	"github.com/jobline/jobline/rpc"
@@ -115,7 +113,6 @@ func Run(ctx context.Context, ex *executor.Executor, o Options) int {
 		}
 	}
 	tuneGC(ex.Durable())
-	uuid.EnableRandPool() // ids are no secrets
 	conn.atEnd = ex.ShuttingDown
 	l := &life{
 		executor: ex, log: log, conn: conn, stop: make(chan struct{}), signals: make(chan os.Signal, 4),
